@@ -1,0 +1,27 @@
+"""The errors of the components floor.
+
+    ComponentError
+    +-- DataError       the data a step was given cannot be used as it is
+    +-- OptionError     an option's value does not fit, alone or beside another
+    +-- ModelError      a model cannot be built, trained, loaded or exported
+
+Their texts follow one form: *where*: expected X. Received: Y. What to do.
+"""
+
+from serving.errors import MillraceError
+
+
+class ComponentError(MillraceError):
+    """Anything that a component refuses."""
+
+
+class DataError(ComponentError):
+    """The data a step was given cannot be used as it is."""
+
+
+class OptionError(ComponentError):
+    """An option's value does not fit, alone or beside another."""
+
+
+class ModelError(ComponentError):
+    """A model cannot be built, trained, loaded or exported."""

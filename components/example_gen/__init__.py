@@ -1,0 +1,1 @@
+"""Ingest: each source of data to `Examples`, without TensorFlow."""

@@ -1,0 +1,1 @@
+"""Preprocessing, written once in TensorFlow ops for training and for serving."""

@@ -1,0 +1,1 @@
+"""Keras models, each a set of typed options that builds itself."""

@@ -1,0 +1,1 @@
+"""The engine that runs recipes, and the command line over it."""

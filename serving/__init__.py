@@ -1,0 +1,1 @@
+"""TensorFlow Serving's wire: messages, a light client, the embedded model server."""
