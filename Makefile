@@ -1,0 +1,54 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+.DEFAULT_GOAL := help
+.PHONY: help run test setup check lint types clean lock protos
+
+VENV := .venv
+BIN := $(VENV)/bin
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: setup  ## Run the recipe `digits` from scans to answers over gRPC
+	@$(BIN)/millrace run digits
+	@echo
+	@echo 'Asking the pushed model about 10 test images over gRPC:'
+	@$(BIN)/millrace predict digits --sample 10
+	@echo
+	@echo 'Next: put images into one folder per class and run'
+	@echo '      $(BIN)/millrace run image-classifier --data YOUR_FOLDER'
+
+test: setup  ## Pass the tests
+	@$(BIN)/pytest
+
+check: lint types test  ## Style, types and tests
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup
+	@$(BIN)/mypy
+
+setup: $(VENV)/installed  ## Make the environment in .venv, once
+
+$(VENV)/installed: requirements-dev.lock pyproject.toml
+	@$(if $(PYTHON),$(PYTHON),python3) -c '$(FITS)' 2>/dev/null || { \
+	  echo "millrace needs Python 3.11, 3.12 or 3.13; found $$(python3 --version 2>&1). Install one, or name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo 'Setting up $(VENV): about 600 MB to fetch, a minute or two, once.'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock:  ## Pin every dependency with its hashes (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --quiet -o requirements.lock
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --quiet -c requirements.lock -o requirements-dev.lock
+
+clean:  ## Remove the environment and caches; artifacts under .millrace stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,112 @@
+"""What the terminal shows: progress of a run, and tables. Plain text when piped."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+from rich.tree import Tree
+
+from pipeline.dag import Step
+from pipeline.lineage import Node
+from pipeline.records import ArtifactRecord
+from pipeline.results import StepResult
+
+MARKS = {"ran": "[green]✓[/]", "cached": "[cyan]≡[/]", "failed": "[red]✗[/]", "skipped": "·"}
+
+
+def stdout_console() -> Console:
+    """A console on standard output."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def lasting_console(descriptor: int) -> Iterator[Console]:
+    """A console on a copy of `descriptor`: it still shows while a step's output is captured."""
+    with os.fdopen(os.dup(descriptor), "w") as file:
+        yield Console(file=file, highlight=False, soft_wrap=True)
+
+
+class RunProgress:
+    """Tells a person what a run does: a moving line on a terminal, plain lines in a pipe."""
+
+    def __init__(self, console: Console, steps: Iterable[str]) -> None:
+        self._console = console
+        self._width = max(map(len, steps), default=0)
+        self._status: Status | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def started(self, step: Step, reasons: Sequence[str]) -> None:
+        """Show that `step` runs, and why."""
+        text = f"[bold]{step.name}[/] [dim]{escape(reasons[0])}[/]"
+        if self._console.is_terminal:
+            self._status = self._console.status(text)
+            self._status.start()
+        else:
+            self._console.print(f"> {text}")
+
+    def line(self, step: Step, text: str) -> None:
+        """Show one line of progress."""
+        self._console.print(f"  [dim]{step.name}[/] {escape(text)}")
+
+    def ended(self, result: StepResult) -> None:
+        """Show what became of a step."""
+        self._stop()
+        seconds = f"{result.seconds:7.1f} s" if result.status in ("ran", "failed") else " " * 9
+        where = escape(str(result.output)) if result.output else ""
+        name = f"{result.step:<{self._width}}"
+        self._console.print(
+            f"{MARKS[result.status]} {name}  {result.status:<7} {seconds}  [dim]{where}[/]"
+        )
+
+    def _stop(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+def print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table on a terminal; the same cells between tabs in a pipe."""
+    if not console.is_terminal:
+        for row in [columns, *rows]:
+            console.print("\t".join(str(cell) for cell in row), markup=False)
+        return
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console.print(table, soft_wrap=False)
+
+
+def print_tree(console: Console, node: Node) -> None:
+    """A family tree; what was shown before is not opened again."""
+    tree = Tree(_label(node.artifact))
+    _grow(tree, node, {node.artifact.id})
+    console.print(tree)
+
+
+def _grow(tree: Tree, node: Node, shown: set[int]) -> None:
+    for below in node.nodes:
+        by = (
+            f"[dim]{below.execution.step} of {below.execution.run_id}:[/] "
+            if below.execution
+            else ""
+        )
+        again = below.artifact.id in shown
+        branch = tree.add(f"{by}{below.name} {_label(below.artifact)}{' (above)' if again else ''}")
+        if not again:
+            shown.add(below.artifact.id)
+            _grow(branch, below, shown)
+
+
+def _label(artifact: ArtifactRecord) -> str:
+    shown = ", ".join(f"{name} {value}" for name, value in artifact.properties.items())
+    return f"[bold]{artifact.type}[/] #{artifact.id} {escape(artifact.uri)} [dim]{escape(shown)}[/]"

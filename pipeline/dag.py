@@ -1,0 +1,234 @@
+"""The graph of steps that a recipe wires, read from the components' signatures.
+
+A component is a function: parameters annotated with an `Artifact` are inputs, `out`,
+`run_on` and `resume` come from the runner, every other parameter is an option, and the
+return annotation is its one output.
+"""
+
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from components.artifacts import Artifact, RawFiles
+from pipeline import options
+from pipeline.errors import UsageError, WiringError
+
+Component = Callable[..., Artifact]
+GIVEN = ("out", "run_on", "resume")  # parameters that the runner fills
+MISSING = inspect.Parameter.empty
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """What a component's parameters mean to the engine."""
+
+    inputs: dict[str, tuple[type[Artifact], bool]]  # name -> (type, optional)
+    options: dict[str, tuple[Any, Any]]  # name -> (annotation, default or MISSING)
+    given: frozenset[str]
+    output: type[Artifact]
+
+    @classmethod
+    def of(cls, component: Component) -> "Signature":
+        """Read `component`.
+
+        Raises:
+            WiringError: a parameter or the return value lacks an annotation that fits.
+        """
+        name = component.__qualname__
+        hints = typing.get_type_hints(component, include_extras=True)
+        output = hints.get("return")
+        if not (isinstance(output, type) and issubclass(output, Artifact)):
+            raise WiringError(
+                f"Component {name}: expected a return annotation that is an Artifact. "
+                f"Received: {output}. Annotate the one artifact that it returns."
+            )
+        inputs, settings, given = {}, {}, set()
+        for parameter in inspect.signature(component).parameters.values():
+            if parameter.name not in hints:
+                raise WiringError(
+                    f"Component {name}: missing type hint for `{parameter.name}`. Add one."
+                )
+            annotation = hints[parameter.name]
+            if parameter.name in GIVEN:
+                given.add(parameter.name)
+            elif artifact := _artifact_type(annotation):
+                inputs[parameter.name] = artifact
+            else:
+                settings[parameter.name] = (annotation, parameter.default)
+        return cls(inputs, settings, frozenset(given), output)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """A file or folder of the user's, outside the root."""
+
+    path: str
+    artifact_type: type[Artifact] = RawFiles
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Step:
+    """One component at work in a DAG: what it reads and how it is set."""
+
+    name: str
+    component: Component
+    signature: Signature
+    inputs: "dict[str, Input]"
+    options: dict[str, Any]
+
+    @property
+    def upstream(self) -> "list[Step]":
+        """The steps whose outputs of this run it reads."""
+        found = (node.of if isinstance(node, Previous) else node for node in self.inputs.values())
+        return [node for node in found if isinstance(node, Step)]
+
+    def dumped_options(self) -> dict[str, Any]:
+        """The options as plain JSON types."""
+        return {
+            name: options.dump(self.signature.options[name][0], value)
+            for name, value in sorted(self.options.items())
+        }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Previous:
+    """The newest earlier output of step `of` that differs from this run's, or nothing.
+
+    With `blessed`, only an output that an Evaluation blessed counts.
+    """
+
+    of: Step
+    blessed: bool = False
+
+
+Input = Step | Source | Previous | None
+
+
+class Dag:
+    """Steps in the order in which a recipe added them, which is an order they can run in."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.steps: dict[str, Step] = {}
+
+    def step(self, component: Component, *, step_name: str = "", **bindings: Any) -> Step:
+        """Add `component`; `bindings` are its inputs (steps, sources) and its options.
+
+        Raises:
+            WiringError: a binding has no parameter, an input is missing or of another type.
+        """
+        signature = Signature.of(component)
+        name = step_name or component.__name__
+        if name in self.steps:
+            raise WiringError(f"Step {name}: added twice. Give the second a `step_name`.")
+        known = {**signature.inputs, **signature.options}
+        for binding in bindings:
+            if binding not in known:
+                raise WiringError(
+                    f"Step {name}: no parameter `{binding}`. {options.nearest(binding, known)}"
+                )
+        inputs = {key: bindings.get(key) for key in signature.inputs}
+        for key, node in inputs.items():
+            _check_input(name, key, node, *signature.inputs[key])
+        settings = {
+            key: options.check(annotation, bindings.get(key, default), f"{name}.{key}")
+            for key, (annotation, default) in signature.options.items()
+            if bindings.get(key, default) is not MISSING
+        }
+        step = Step(name, component, signature, inputs, settings)
+        self.steps[name] = step
+        return step
+
+    def configure(self, assignments: Iterable[str]) -> None:
+        """Apply `step.option=value` assignments to the steps' options, in order.
+
+        Raises:
+            UsageError: an assignment is malformed, names nothing, or its value does not fit.
+        """
+        for assignment in assignments:
+            place, equals, text = assignment.partition("=")
+            step_name, _, rest = place.partition(".")
+            if not (equals and rest):
+                raise UsageError(
+                    f"--set: expected step.option=value. Received: {assignment!r}. "
+                    "For example `--set trainer.epochs=3`."
+                )
+            step = self.find(step_name)
+            option, *keys = rest.split(".")
+            if option not in step.signature.options:
+                raise UsageError(
+                    f"--set {place}: step {step.name} has no option `{option}`. "
+                    f"{options.nearest(option, step.signature.options)}"
+                )
+            annotation, default = step.signature.options[option]
+            current = step.options.get(option, default)
+            step.options[option] = options.assign(annotation, current, keys, text, place)
+
+    def check_complete(self) -> None:
+        """Refuse to start with an option that has no value.
+
+        Raises:
+            UsageError: names the step, the option and how to give it.
+        """
+        for step in self.steps.values():
+            for name, (annotation, _) in step.signature.options.items():
+                if name not in step.options:
+                    raise UsageError(
+                        f"Step {step.name}: option `{name}` ({options.describe(annotation)}) "
+                        f"has no default. Give it with `--set {step.name}.{name}=…`."
+                    )
+
+    def find(self, name: str) -> Step:
+        """The step called `name`.
+
+        Raises:
+            UsageError: there is none; offers the nearest.
+        """
+        if name not in self.steps:
+            raise UsageError(
+                f"Pipeline {self.name}: no step `{name}`. {options.nearest(name, self.steps)}"
+            )
+        return self.steps[name]
+
+    def ancestors(self, step: Step) -> set[str]:
+        """Names of the steps that `step` needs, itself included."""
+        names = {step.name}
+        for parent in step.upstream:
+            names |= self.ancestors(parent)
+        return names
+
+    def descendants(self, step: Step) -> set[str]:
+        """Names of the steps that need `step`, itself included."""
+        names = {step.name}
+        for other in self.steps.values():
+            if names & {parent.name for parent in other.upstream}:
+                names.add(other.name)
+        return names
+
+
+def _artifact_type(annotation: Any) -> tuple[type[Artifact], bool] | None:
+    """The artifact type of an input's annotation and whether it is optional."""
+    members = [annotation]
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        members = list(typing.get_args(annotation))
+    artifacts = [kind for kind in members if isinstance(kind, type) and issubclass(kind, Artifact)]
+    return (artifacts[0], type(None) in members) if artifacts else None
+
+
+def _check_input(step: str, key: str, node: Input, wanted: type[Artifact], optional: bool) -> None:
+    if node is None and optional:
+        return
+    origin = node.of if isinstance(node, Previous) else node
+    received: Any = origin
+    if isinstance(origin, Step):
+        received = origin.signature.output
+    elif isinstance(origin, Source):
+        received = origin.artifact_type
+    if not (isinstance(received, type) and issubclass(received, wanted)):
+        raise WiringError(
+            f"Step {step}: input `{key}` expected {wanted.__name__}. Received: "
+            f"{getattr(received, '__name__', received)}. Wire a step that returns one."
+        )

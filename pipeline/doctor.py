@@ -1,0 +1,103 @@
+"""What is installed, which engines can be reached, what is missing and how to get it."""
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from pipeline.root import Root
+
+Row = tuple[str, str, str, str]  # what, state (good, optional or broken), found, advice
+
+REQUIRED = (
+    "tensorflow",
+    "keras",
+    "apache-beam",
+    "tensorflow-datasets",
+    "tensorflow-serving-api",
+    "grpcio",
+    "protobuf",
+)
+GIB = 1 << 30
+ENOUGH_GIB = 5  # a course data set, its records and a few models
+
+
+def examine(root: Root) -> list[Row]:
+    """One row per thing looked at; `broken` is what keeps a run from working here."""
+    return [
+        _python(),
+        *map(_library, REQUIRED),
+        _writable(root),
+        _space(root),
+        _program("tensorflow_model_server", "serve with TensorFlow Serving: install its package"),
+        _docker(),
+        _module("psycopg", "a shared store: pip install 'tf-millrace[postgresql]'"),
+        *_clashes(),
+    ]
+
+
+def _python() -> Row:
+    found = ".".join(map(str, sys.version_info[:3]))
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return ("python", "good" if fits else "broken", found, "" if fits else "use 3.11, 3.12 or 3.13")
+
+
+def _library(name: str) -> Row:
+    try:
+        return (name, "good", importlib.metadata.version(name), "")
+    except importlib.metadata.PackageNotFoundError:
+        return (name, "broken", "absent", f"pip install {name}, or `make setup`")
+
+
+def _writable(root: Root) -> Row:
+    folder = root.path
+    while not folder.exists():
+        folder = folder.parent
+    if os.access(folder, os.W_OK):
+        return ("root", "good", str(root.path), "")
+    return ("root", "broken", f"{root.path} cannot be written", "give another with --root")
+
+
+def _space(root: Root) -> Row:
+    folder = root.path
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / GIB
+    advice = "" if free > ENOUGH_GIB else f"free some: {ENOUGH_GIB} GiB are comfortable"
+    return ("disk", "good" if not advice else "optional", f"{free:.0f} GiB free", advice)
+
+
+def _program(name: str, advice: str) -> Row:
+    found = shutil.which(name)
+    return (name, "good", found, "") if found else (name, "optional", "absent", advice)
+
+
+def _docker() -> Row:
+    row = _program("docker", "containers: install Docker Engine")
+    if row[1] != "good":
+        return row
+    asked = subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    if asked.returncode == 0:
+        return ("docker", "good", f"engine {asked.stdout.strip()}", "")
+    return ("docker", "optional", "client only", "start a Docker engine to use containers")
+
+
+def _module(name: str, advice: str) -> Row:
+    found = importlib.util.find_spec(name)
+    return (name, "good" if found else "optional", "installed" if found else "absent", advice)
+
+
+def _clashes() -> Iterator[Row]:
+    """Packages that overwrite files of the ones needed."""
+    for name in ("tensorflow-cpu", "tensorflow-intel"):
+        if any(dist.metadata["Name"] == name for dist in importlib.metadata.distributions()):
+            yield (name, "broken", "beside tensorflow", f"pip uninstall {name} tensorflow, again")

@@ -1,0 +1,50 @@
+"""Why a step ran: what is different from the last time, in sentences."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.fingerprint import Ingredients
+
+
+def reasons(now: Ingredients, before: Mapping[str, Any] | None, *, forced: bool) -> list[str]:
+    """Sentences that tell the ingredients `now` from those of the last execution, `before`.
+
+    `before` is `dataclasses.asdict` of its `Ingredients`, None where there was none.
+    """
+    if before is None:
+        return ["this step has not run before in this pipeline"]
+    found = [
+        *_changes("option", before["options"], now.options, show=True),
+        *_inputs(before["inputs"], now.inputs),
+        *_changes("version of", before["versions"], now.versions, show=True),
+        *_code(before["code"], now.code),
+    ]
+    if forced:
+        found.append("asked for by --force")
+    return found or ["its output is no longer on disk"]
+
+
+def _changes(
+    what: str, before: Mapping[str, Any], now: Mapping[str, Any], *, show: bool
+) -> Iterator[str]:
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if old != new and isinstance(old, dict) and isinstance(new, dict):
+            nested = {f"{name}.{key}": value for key, value in old.items()}
+            yield from _changes(what, nested, {f"{name}.{k}": v for k, v in new.items()}, show=show)
+        elif old != new:
+            yield f"{what} {name} changed from {old!r} to {new!r}"
+
+
+def _inputs(before: Mapping[str, str | None], now: Mapping[str, str | None]) -> Iterator[str]:
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if old != new:
+            verb = "is new" if old is None else "is no longer given" if new is None else "changed"
+            yield f"input {name} {verb}"
+
+
+def _code(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    if changed:
+        yield f"code changed in {', '.join(changed)}"

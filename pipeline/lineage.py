@@ -1,0 +1,69 @@
+"""Where an artifact came from and what was made of it."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from pipeline.errors import UsageError
+from pipeline.records import ArtifactRecord, ExecutionRecord
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One artifact of a family tree, with the execution that links it to the one above."""
+
+    artifact: ArtifactRecord
+    execution: ExecutionRecord | None  # None for the artifact asked about
+    name: str  # the input's name in that execution, or "output"
+    nodes: "tuple[Node, ...]"
+
+
+def find_artifact(session: Session, name: str) -> ArtifactRecord:
+    """The artifact with the number `name`, or the newest one whose path ends in `name`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    query = sa.select(ArtifactRecord).order_by(ArtifactRecord.id.desc())
+    if name.isdecimal():
+        query = query.where(ArtifactRecord.id == int(name))
+    else:
+        query = query.where(ArtifactRecord.uri.endswith(name.rstrip("/"), autoescape=True))
+    found = session.scalars(query).first()
+    if found is None:
+        raise UsageError(
+            f"Artifact {name!r}: expected an artifact's number or path. Received: one that the "
+            "store does not know. `millrace show RUN` lists those of a run."
+        )
+    return found
+
+
+def ancestors(artifact: ArtifactRecord) -> Node:
+    """The tree of what `artifact` was made from."""
+    return Node(artifact, None, "output", tuple(_parents(artifact)))
+
+
+def descendants(artifact: ArtifactRecord) -> Node:
+    """The tree of what was made from `artifact`."""
+    return Node(artifact, None, "output", tuple(_children(artifact)))
+
+
+def _parents(artifact: ArtifactRecord) -> Iterator[Node]:
+    for execution in _executions(artifact, "output"):
+        for name, parent in execution.inputs.items():
+            yield Node(parent, execution, name, tuple(_parents(parent)))
+
+
+def _children(artifact: ArtifactRecord) -> Iterator[Node]:
+    for execution in _executions(artifact, "input"):
+        if execution.output is not None:
+            below = tuple(_children(execution.output))
+            yield Node(execution.output, execution, "output", below)
+
+
+def _executions(artifact: ArtifactRecord, role: str) -> list[ExecutionRecord]:
+    """The executions that did the work; those that reused it are left out."""
+    found = [event.execution for event in artifact.events if event.role == role]
+    return [execution for execution in found if execution.status == "ran"]

@@ -1,0 +1,107 @@
+"""The tables of the store: ML Metadata's model, with runs for its contexts.
+
+A run has executions (one per step), an execution has events, an event names the artifact
+that was read or written.
+"""
+
+import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Record(DeclarativeBase):
+    """What the tables have in common."""
+
+    type_annotation_map = {dict[str, Any]: sa.JSON, list[str]: sa.JSON}  # noqa: RUF012
+
+
+class RunRecord(Record):
+    """One `millrace run`. Status: running, done, failed, killed or anomalies."""
+
+    __tablename__ = "run"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    recipe: Mapped[str]
+    pipeline: Mapped[str] = mapped_column(index=True)  # which runs' outputs are compared
+    root: Mapped[str]
+    arguments: Mapped[dict[str, Any]]
+    status: Mapped[str]
+    started: Mapped[datetime.datetime]
+    ended: Mapped[datetime.datetime | None]
+    executions: Mapped[list["ExecutionRecord"]] = relationship(
+        back_populates="run", order_by="ExecutionRecord.id"
+    )
+
+
+class ExecutionRecord(Record):
+    """One step of one run. Status: running, ran, cached, failed or killed."""
+
+    __tablename__ = "execution"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(sa.ForeignKey("run.id"), index=True)
+    step: Mapped[str] = mapped_column(index=True)
+    component: Mapped[str]
+    key: Mapped[str] = mapped_column(index=True)
+    ingredients: Mapped[dict[str, Any]]
+    reasons: Mapped[list[str]]  # why it ran, or from where it was reused
+    status: Mapped[str]
+    error: Mapped[str] = mapped_column(default="")
+    started: Mapped[datetime.datetime]
+    ended: Mapped[datetime.datetime | None]
+    run: Mapped[RunRecord] = relationship(back_populates="executions")
+    events: Mapped[list["EventRecord"]] = relationship(back_populates="execution")
+
+    @property
+    def seconds(self) -> float:
+        """Wall time, 0.0 while it runs."""
+        return (self.ended - self.started).total_seconds() if self.ended else 0.0
+
+    @property
+    def output(self) -> "ArtifactRecord | None":
+        """The artifact that it wrote or reused."""
+        return next((event.artifact for event in self.events if event.role == "output"), None)
+
+    @property
+    def inputs(self) -> "dict[str, ArtifactRecord]":
+        """The artifacts that it read, by parameter."""
+        return {event.name: event.artifact for event in self.events if event.role == "input"}
+
+
+class ArtifactRecord(Record):
+    """One artifact's folder, or a source of the user's."""
+
+    __tablename__ = "artifact"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    type: Mapped[str] = mapped_column(index=True)
+    uri: Mapped[str] = mapped_column(index=True)
+    digest: Mapped[str] = mapped_column(index=True)
+    properties: Mapped[dict[str, Any]]
+    created: Mapped[datetime.datetime]
+    events: Mapped[list["EventRecord"]] = relationship(back_populates="artifact")
+
+
+class EventRecord(Record):
+    """That an execution read or wrote an artifact. Role: input or output."""
+
+    __tablename__ = "event"
+
+    execution_id: Mapped[int] = mapped_column(sa.ForeignKey("execution.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)  # the parameter; `output` for outputs
+    artifact_id: Mapped[int] = mapped_column(sa.ForeignKey("artifact.id"), index=True)
+    execution: Mapped[ExecutionRecord] = relationship(back_populates="events")
+    artifact: Mapped[ArtifactRecord] = relationship(back_populates="events")
+
+
+class FileRecord(Record):
+    """The digest of a source file as last read, trusted while its stat is the same."""
+
+    __tablename__ = "file"
+
+    path: Mapped[str] = mapped_column(primary_key=True)
+    stat: Mapped[str]  # size, mtime and ctime in nanoseconds, inode
+    digest: Mapped[str]

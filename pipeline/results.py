@@ -1,0 +1,66 @@
+"""What a run tells while it goes on, and what became of it."""
+
+import dataclasses
+import errno
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeVar
+
+from etils.epath import Path
+
+from components.artifacts import Artifact
+from pipeline.dag import Step
+from serving.errors import MillraceError
+
+ArtifactT = TypeVar("ArtifactT", bound=Artifact)
+StepStatus = Literal["ran", "cached", "failed", "skipped"]
+
+
+@dataclasses.dataclass(frozen=True)
+class StepResult:
+    """What became of one step."""
+
+    step: str
+    status: StepStatus
+    seconds: float = 0.0
+    output: Path | None = None
+    reasons: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """What became of a run. Status: done, failed or anomalies."""
+
+    run: str
+    status: str
+    steps: tuple[StepResult, ...]
+    artifacts: dict[str, Artifact]  # step -> its output, of the steps that have one
+
+    def output(self, kind: type[ArtifactT]) -> ArtifactT | None:
+        """The output of type `kind` of the last step that has one."""
+        found = [artifact for artifact in self.artifacts.values() if type(artifact) is kind]
+        return found[-1] if found else None
+
+
+class Observer(Protocol):
+    """Who is told what happens while a run goes on."""
+
+    def started(self, step: Step, reasons: Sequence[str]) -> None:
+        """A step begins to run, for these reasons."""
+
+    def line(self, step: Step, text: str) -> None:
+        """A step at work reports its progress."""
+
+    def ended(self, result: StepResult) -> None:
+        """A step ran, failed, was reused or was skipped."""
+
+
+def describe_error(error: BaseException) -> str:
+    """One or two lines for a person; the traceback is in the step's log."""
+    if isinstance(error, MillraceError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"The disk is full: {error}. Free some space, or give another --root."
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted."
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,263 @@
+"""Runs a DAG: each step from the cache where its key is known, else staged and recorded.
+
+An output folder is staged, then renamed, then recorded: it is whole or it is not there.
+Steps run one after another in this process: TensorFlow is imported once, and on one
+machine the long steps already use every core (see docs/architecture.md for the figures).
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from etils.epath import Path
+from sqlalchemy.orm import Session
+
+from components.artifacts import Anomalies, Artifact
+from components.beam_options import BeamOptions
+from pipeline import explain, fingerprint, steplog
+from pipeline.dag import Dag, Input, Previous, Source, Step
+from pipeline.errors import UsageError, WiringError
+from pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
+from pipeline.results import Observer, RunResult, StepResult, describe_error
+from pipeline.root import Root
+from pipeline.selection import Selection
+from pipeline.store import Store, new_run_id, now
+
+
+class Runner:
+    """One run of one DAG under one root."""
+
+    def __init__(
+        self,
+        dag: Dag,
+        root: Root,
+        store: Store,
+        observer: Observer,
+        *,
+        beam_flags: Sequence[str] = (),
+        selection: Selection | None = None,
+        fail_on_anomaly: bool = False,
+    ) -> None:
+        self.dag = dag
+        self.root = root
+        self.store = store
+        self.observer = observer
+        self.beam = BeamOptions(tuple(beam_flags))
+        self.selection = selection or Selection()
+        self.fail_on_anomaly = fail_on_anomaly
+        self.run_id = new_run_id()
+        self._outputs: dict[str, ArtifactRecord] = {}
+        self._sources: dict[Source, ArtifactRecord] = {}
+
+    def run(self, *, recipe: str, arguments: dict[str, Any]) -> RunResult:
+        """Run the chosen steps in order and stop at the first that fails.
+
+        Raises:
+            UsageError: the selection, an option or a source does not fit; nothing was run.
+        """
+        self.dag.check_complete()
+        chosen = self.selection.chosen(self.dag)
+        self._read_sources()
+        lent = {
+            name: self._lend(step, chosen)
+            for name, step in self.dag.steps.items()
+            if name not in chosen
+        }
+        results: list[StepResult] = []
+        with self.root.running(self.run_id):
+            self.root.sweep()
+            self.store.bury(str(self.root.path), self.root.is_running)
+            self.store.begin_run(
+                RunRecord(
+                    id=self.run_id,
+                    recipe=recipe,
+                    pipeline=self.dag.name,
+                    root=str(self.root.path),
+                    arguments=arguments,
+                    status="running",
+                    started=now(),
+                )
+            )
+            status = "killed"
+            try:
+                status = self._run_steps(lent, results)
+            finally:
+                self.store.finish_run(self.run_id, status)
+                self.root.staging(self.run_id).rmtree(missing_ok=True)
+        artifacts = {
+            name: self.dag.steps[name].signature.output(Path(record.uri))
+            for name, record in self._outputs.items()
+        }
+        return RunResult(self.run_id, status, tuple(results), artifacts)
+
+    def _read_sources(self) -> None:
+        nodes = [node for step in self.dag.steps.values() for node in step.inputs.values()]
+        for node in nodes:
+            if isinstance(node, Source) and node not in self._sources:
+                path = Path(node.path).expanduser().resolve()
+                if not path.exists():
+                    raise UsageError(
+                        f"--data {node.path}: expected a file or a folder. "
+                        "Received: a path where there is none. Check its spelling."
+                    )
+                self._sources[node] = self.store.source(path, node.artifact_type.__name__)
+
+    def _run_steps(self, lent: Mapping[str, StepResult], results: list[StepResult]) -> str:
+        status = "done"
+        for step in self.dag.steps.values():
+            if status != "done":
+                result = StepResult(step.name, "skipped")
+            elif step.name in lent:
+                result = lent[step.name]
+            else:
+                result = self._run_step(step)
+            results.append(result)
+            self.observer.ended(result)
+            if result.status == "failed":
+                status = "failed"
+            elif self.fail_on_anomaly and self._has_anomalies(step, result):
+                status = "anomalies"
+        return status
+
+    def _run_step(self, step: Step) -> StepResult:
+        forced = step.name in self.selection.force
+        with self.store.session() as session:
+            inputs = {name: self._resolve(session, node) for name, node in step.inputs.items()}
+            digests = {name: record.digest if record else None for name, record in inputs.items()}
+            parts = fingerprint.ingredients(step, digests)
+            hit = None if forced else self._cached(session, step, parts.key)
+            if hit is None:
+                before = self.store.last_execution(session, self.dag.name, step.name, self.run_id)
+                why = explain.reasons(parts, before.ingredients if before else None, forced=forced)
+            else:
+                why = [f"nothing changed since run {Path(hit.uri).name}"]
+            execution = self._execution(step, parts, why)
+            self.store.begin_execution(session, execution, inputs)
+            if hit is not None:
+                execution.status, execution.ended = "cached", now()
+                self.store.add_event(session, execution, "output", "output", hit)
+                self._outputs[step.name] = hit
+                return StepResult(step.name, "cached", 0.0, Path(hit.uri), tuple(why))
+        self.observer.started(step, why)
+        return self._execute(step, execution, inputs)
+
+    def _execution(
+        self, step: Step, parts: fingerprint.Ingredients, reasons: list[str]
+    ) -> ExecutionRecord:
+        component = step.component
+        return ExecutionRecord(
+            run_id=self.run_id,
+            step=step.name,
+            component=f"{component.__module__}:{component.__qualname__}",
+            key=parts.key,
+            ingredients=dataclasses.asdict(parts),
+            reasons=reasons,
+            status="running",
+            started=now(),
+        )
+
+    def _execute(
+        self, step: Step, execution: ExecutionRecord, inputs: Mapping[str, ArtifactRecord | None]
+    ) -> StepResult:
+        try:
+            record = self._produce(step, execution.key, inputs)
+        except BaseException as error:
+            message = describe_error(error)
+            done = self.store.finish_execution(execution.id, "failed", error=message)
+            if not isinstance(error, Exception):
+                raise
+            why = tuple(execution.reasons)
+            return StepResult(step.name, "failed", done.seconds, reasons=why, error=message)
+        done = self.store.finish_execution(execution.id, "ran", output=record)
+        self._outputs[step.name] = record
+        return StepResult(
+            step.name, "ran", done.seconds, Path(record.uri), tuple(execution.reasons)
+        )
+
+    def _produce(
+        self, step: Step, key: str, inputs: Mapping[str, ArtifactRecord | None]
+    ) -> ArtifactRecord:
+        """Run the component into staging and rename its output into place."""
+        staged = self.root.staging(self.run_id) / step.name
+        staged.mkdir(parents=True, exist_ok=True)
+        packages = {"components", step.component.__module__.partition(".")[0]}
+        log = self.root.log(self.run_id, step.name)
+        spare = self.root.staging(self.run_id) / f"{step.name}.resume"
+        with (
+            self.root.resume(step.name, key, spare) as resume,
+            steplog.capture(log, packages, lambda text: self.observer.line(step, text)),
+        ):
+            given: dict[str, Any] = {"out": staged, "run_on": self.beam, "resume": resume}
+            artifact = step.component(
+                **{name: _artifact(step, name, record) for name, record in inputs.items()},
+                **{name: given[name] for name in step.signature.given},
+                **step.options,
+            )
+            _check_output(step, artifact, staged)
+        digest = fingerprint.content_digest(staged)
+        final = self.root.artifact(step.name, self.run_id)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        staged.rename(final)
+        written = type(artifact)(final)
+        return ArtifactRecord(
+            type=written.type_name,
+            uri=str(final),
+            digest=digest,
+            properties=written.properties(),
+            created=now(),
+        )
+
+    def _lend(self, step: Step, chosen: set[str]) -> StepResult:
+        """The newest output of a step that was not chosen, for those that were."""
+        with self.store.session() as session:
+            records = self.store.outputs(session, self.dag.name, step.name)
+            record = next((one for one in records if _is_intact(step, one)), None)
+        readers = [self.dag.steps[name] for name in chosen]
+        needed = any(step in reader.upstream for reader in readers)
+        if record is None and needed:
+            raise UsageError(
+                f"Step {step.name}: expected an output of an earlier run, because it was left "
+                "out of this one. Received: none. Run it too."
+            )
+        if record is not None:
+            self._outputs[step.name] = record
+        return StepResult(step.name, "skipped", output=record and Path(record.uri))
+
+    def _resolve(self, session: Session, node: Input) -> ArtifactRecord | None:
+        if isinstance(node, Source):
+            return self._sources[node]
+        if isinstance(node, Step):
+            return self._outputs[node.name]
+        return self._previous(session, node) if node is not None else None
+
+    def _previous(self, session: Session, node: Previous) -> ArtifactRecord | None:
+        current = self._outputs[node.of.name]
+        for record in self.store.outputs(session, self.dag.name, node.of.name):
+            differs = record.digest != current.digest and _is_intact(node.of, record)
+            if differs and (not node.blessed or self.store.was_blessed(record)):
+                return record
+        return None
+
+    def _cached(self, session: Session, step: Step, key: str) -> ArtifactRecord | None:
+        hits = self.store.cached(session, step.name, key)
+        return next((record for record in hits if _is_intact(step, record)), None)
+
+    def _has_anomalies(self, step: Step, result: StepResult) -> bool:
+        is_validator = issubclass(step.signature.output, Anomalies)
+        return is_validator and result.output is not None and bool(Anomalies(result.output).found)
+
+
+def _is_intact(step: Step, record: ArtifactRecord) -> bool:
+    return step.signature.output(Path(record.uri)).is_intact()
+
+
+def _artifact(step: Step, name: str, record: ArtifactRecord | None) -> Artifact | None:
+    return step.signature.inputs[name][0](Path(record.uri)) if record is not None else None
+
+
+def _check_output(step: Step, artifact: Any, staged: Path) -> None:
+    if type(artifact) is not step.signature.output or artifact.path != staged:
+        raise WiringError(
+            f"Step {step.name}: expected {step.signature.output.__name__}({staged}) as its return "
+            f"value. Received: {artifact!r}. Return the annotated type over `out`."
+        )

@@ -1,0 +1,77 @@
+"""One log file per step: everything that the step, its libraries and their C++ print."""
+
+import contextlib
+import logging
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import TextIO
+
+from etils.epath import Path
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class _Lines(logging.Handler):
+    """Hands each message on, as one line for a person."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._on_line = on_line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._on_line(record.getMessage())
+
+
+@contextlib.contextmanager
+def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> Iterator[None]:
+    """Send standard output, standard error and log records to `path` while the block runs.
+
+    Records of INFO and above from loggers of `packages` go to `on_line` as well: they are
+    the progress that a component reports. An exception's traceback is written to the file.
+    """
+    local = pathlib.Path(tempfile.mkstemp()[1] if "://" in str(path) else path)
+    with local.open("a", buffering=1) as file:
+        records = logging.StreamHandler(file)
+        records.setFormatter(logging.Formatter(FORMAT))
+        lines = _Lines(on_line)
+        loggers = [logging.getLogger(package) for package in packages]
+        levels = [logger.level for logger in loggers]
+        logging.getLogger().addHandler(records)
+        for logger in loggers:
+            logger.setLevel(logging.INFO)
+            logger.addHandler(lines)
+        try:
+            with _redirected(file):
+                yield
+        except BaseException:
+            logging.getLogger(__name__).error("the step ended with", exc_info=True)
+            raise
+        finally:
+            logging.getLogger().removeHandler(records)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.removeHandler(lines)
+                logger.setLevel(level)
+    if "://" in str(path):
+        Path(path).write_bytes(local.read_bytes())
+        local.unlink()
+
+
+@contextlib.contextmanager
+def _redirected(file: TextIO) -> Iterator[None]:
+    """Point file descriptors 1 and 2 at `file`, for what C++ libraries and children print."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [(number, os.dup(number)) for number in (1, 2)]
+    try:
+        for number, _ in saved:
+            os.dup2(file.fileno(), number)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in saved:
+            os.dup2(copy, number)
+            os.close(copy)

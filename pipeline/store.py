@@ -1,0 +1,279 @@
+"""The record of runs: artifacts, executions, their events and runs, as in ML Metadata.
+
+SQLite by default, PostgreSQL by URL, through SQLAlchemy. It holds nothing that the folders
+do not: deleting it loses the history and the cache, never an artifact.
+"""
+
+import dataclasses
+import datetime
+import pathlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from etils.epath import Path
+from sqlalchemy.orm import Session
+
+from pipeline import fingerprint
+from pipeline.errors import StoreError, UsageError
+from pipeline.records import (
+    ArtifactRecord,
+    EventRecord,
+    ExecutionRecord,
+    FileRecord,
+    Record,
+    RunRecord,
+)
+
+BUSY_SECONDS = 60  # how long a writer waits for another before it gives up
+RACY_SECONDS = 2  # a file this young could change again without its times showing it
+
+
+@dataclasses.dataclass
+class Store:
+    """An open database."""
+
+    engine: sa.Engine
+
+    @classmethod
+    def open(cls, url: str) -> "Store":
+        """Connect to `url` (an SQLAlchemy URL) and create the tables that are missing.
+
+        Raises:
+            StoreError: the database cannot be opened.
+        """
+        try:
+            engine = sa.create_engine(url)
+            if engine.dialect.name == "sqlite":
+                _tune_sqlite(engine)
+            Record.metadata.create_all(engine)
+        except (sa.exc.SQLAlchemyError, ModuleNotFoundError) as error:
+            raise StoreError(
+                f"Store {sa.make_url(url)!s}: cannot be opened: {error}. Check the path or the "
+                "URL; PostgreSQL needs `pip install tf-millrace[postgresql]`."
+            ) from error
+        return cls(engine)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction: committed at the end of the block, undone by an exception."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def begin_run(self, run: RunRecord) -> None:
+        """Record that `run` has started."""
+        with self.session() as session:
+            session.add(run)
+
+    def bury(self, root: str, is_running: Callable[[str], bool]) -> None:
+        """Record as killed the runs under `root` that no process is at work on any more."""
+        query = sa.select(RunRecord.id).where(RunRecord.status == "running", RunRecord.root == root)
+        with self.session() as session:
+            unfinished = session.scalars(query).all()
+        for run in unfinished:
+            if not is_running(run):
+                self.finish_run(run, "killed")
+
+    def finish_run(self, run: str, status: str) -> None:
+        """Record how `run` ended, and that whatever it had not finished was killed."""
+        with self.session() as session:
+            record = session.get_one(RunRecord, run)
+            record.status, record.ended = status, now()
+            for execution in record.executions:
+                if execution.status == "running":
+                    execution.status, execution.ended = "killed", now()
+
+    def begin_execution(
+        self,
+        session: Session,
+        execution: ExecutionRecord,
+        inputs: Mapping[str, ArtifactRecord | None],
+    ) -> None:
+        """Add `execution` and the events of its `inputs`."""
+        session.add(execution)
+        session.flush()
+        for name, artifact in inputs.items():
+            if artifact is not None:
+                self.add_event(session, execution, "input", name, artifact)
+
+    def add_event(
+        self,
+        session: Session,
+        execution: ExecutionRecord,
+        role: str,
+        name: str,
+        artifact: ArtifactRecord,
+    ) -> None:
+        """Record that `execution` read or wrote `artifact`."""
+        session.add(
+            EventRecord(execution_id=execution.id, role=role, name=name, artifact_id=artifact.id)
+        )
+
+    def finish_execution(
+        self, execution: int, status: str, output: ArtifactRecord | None = None, error: str = ""
+    ) -> ExecutionRecord:
+        """Record how an execution ended and what it wrote."""
+        with self.session() as session:
+            record = session.get_one(ExecutionRecord, execution)
+            record.status, record.error, record.ended = status, error, now()
+            if output is not None:
+                session.add(output)
+                session.flush()
+                self.add_event(session, record, "output", "output", output)
+            return record
+
+    def source(self, path: Path, type_name: str) -> ArtifactRecord:
+        """The artifact that stands for the files at `path` as they are now."""
+        digest = self.source_digest(path)
+        query = sa.select(ArtifactRecord).where(
+            ArtifactRecord.uri == str(path),
+            ArtifactRecord.digest == digest,
+            ArtifactRecord.type == type_name,
+        )
+        with self.session() as session:
+            record = session.scalars(query).first() or ArtifactRecord(
+                type=type_name, uri=str(path), digest=digest, properties={}, created=now()
+            )
+            session.add(record)
+            return record
+
+    def cached(self, session: Session, step: str, key: str) -> Iterator[ArtifactRecord]:
+        """Outputs of finished executions of `step` under `key`, the newest first."""
+        query = (
+            sa.select(ArtifactRecord)
+            .join(EventRecord)
+            .join(ExecutionRecord)
+            .where(ExecutionRecord.step == step, ExecutionRecord.key == key)
+            .where(ExecutionRecord.status == "ran", EventRecord.role == "output")
+            .order_by(ExecutionRecord.id.desc())
+        )
+        return iter(session.scalars(query).unique())
+
+    def outputs(self, session: Session, pipeline: str, step: str) -> Iterator[ArtifactRecord]:
+        """Outputs of `step` in the runs of `pipeline`, the newest first."""
+        query = (
+            sa.select(ArtifactRecord)
+            .join(EventRecord)
+            .join(ExecutionRecord)
+            .join(RunRecord)
+            .where(RunRecord.pipeline == pipeline, ExecutionRecord.step == step)
+            .where(ExecutionRecord.status.in_(("ran", "cached")), EventRecord.role == "output")
+            .order_by(ExecutionRecord.id.desc())
+        )
+        return iter(session.scalars(query).unique())
+
+    def was_blessed(self, model: ArtifactRecord) -> bool:
+        """Whether some Evaluation that read `model` as its candidate blessed it."""
+        readers = (
+            event.execution
+            for event in model.events
+            if event.role == "input" and event.name == "model"
+        )
+        return any(
+            reader.output is not None
+            and reader.output.type == "Evaluation"
+            and reader.output.properties.get("blessed") is True
+            for reader in readers
+        )
+
+    def last_execution(
+        self, session: Session, pipeline: str, step: str, before_run: str
+    ) -> ExecutionRecord | None:
+        """The newest finished execution of `step` in another run of `pipeline`."""
+        query = (
+            sa.select(ExecutionRecord)
+            .join(RunRecord)
+            .where(RunRecord.pipeline == pipeline, ExecutionRecord.step == step)
+            .where(ExecutionRecord.run_id != before_run)
+            .where(ExecutionRecord.status.in_(("ran", "cached")))
+            .order_by(ExecutionRecord.id.desc())
+            .limit(1)
+        )
+        return session.scalars(query).first()
+
+    def runs(self, session: Session) -> Sequence[RunRecord]:
+        """Every run, the newest first."""
+        return session.scalars(sa.select(RunRecord).order_by(RunRecord.started.desc())).all()
+
+    def find_run(self, session: Session, name: str) -> RunRecord:
+        """The run with the id `name` or the only one whose id starts so; `latest` is the newest.
+
+        Raises:
+            UsageError: there is none, or more than one.
+        """
+        runs = self.runs(session)
+        if name == "latest" and runs:
+            return runs[0]
+        found = [run for run in runs if run.id.startswith(name)]
+        exact = [run for run in found if run.id == name]
+        if len(exact or found) != 1:
+            known = ", ".join(run.id for run in (found or runs)[:5]) or "none yet"
+            raise UsageError(
+                f"Run {name!r}: expected the id of one run, its beginning, or `latest`. "
+                f"Received: {len(found)} that fit. There are: {known}."
+            )
+        return (exact or found)[0]
+
+    def source_digest(self, path: Path) -> str:
+        """Content digest of a file or folder of the user's.
+
+        A file is read again only if its size, times or inode have changed since it was last
+        read; one changed within the last `RACY_SECONDS` is not trusted next time. Files of
+        an object store are always read.
+        """
+        if "://" in str(path):
+            return fingerprint.content_digest(path)
+        beneath = FileRecord.path.startswith(str(path), autoescape=True)
+        with self.session() as session:
+            known = {row.path: row for row in session.scalars(sa.select(FileRecord).where(beneath))}
+        fresh: list[FileRecord] = []
+
+        def digest_of(file: Path) -> str:
+            status = pathlib.Path(file).stat()
+            stat = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+            row = known.get(str(file))
+            if row is not None and row.stat == stat:
+                return row.digest
+            digest = fingerprint.file_digest(file)
+            if time.time() - status.st_ctime > RACY_SECONDS:
+                fresh.append(FileRecord(path=str(file), stat=stat, digest=digest))
+            return digest
+
+        digest = fingerprint.content_digest(path, digest_of)
+        if fresh:
+            with self.session() as session:
+                for row in fresh:
+                    session.merge(row)
+        return digest
+
+
+def _tune_sqlite(engine: sa.Engine) -> None:
+    """Let runs at once wait for one another instead of failing.
+
+    Transactions take the write lock at once: one that reads first and writes later could
+    not be made to wait (https://www.sqlite.org/rescode.html#busy_snapshot).
+    """
+
+    @sa.event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy, not the driver, begins transactions
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def now() -> datetime.datetime:
+    """The time in UTC, without a zone, as the store keeps it."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def new_run_id() -> str:
+    """An id that sorts by time and is unique among runs at once."""
+    return f"{now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"

@@ -1,0 +1,63 @@
+"""A toy pipeline under a root of its own."""
+
+import pytest
+
+from pipeline.dag import Dag, Previous, Source
+from pipeline.root import Root
+from pipeline.runner import Runner
+from pipeline.store import Store
+from tests.pipeline import toys
+
+
+class Silent:
+    """An observer that keeps what it is told."""
+
+    def __init__(self):
+        self.lines = []
+        self.reasons = {}
+
+    def started(self, step, reasons):
+        self.reasons[step.name] = list(reasons)
+
+    def line(self, step, text):
+        self.lines.append((step.name, text))
+
+    def ended(self, result):
+        pass
+
+
+class Toy:
+    """A root with some text, and runs of the toy pipeline over it."""
+
+    def __init__(self, folder):
+        self.data = folder / "data"
+        self.data.mkdir()
+        (self.data / "a.txt").write_text("abc")
+        self.root = Root(folder / "root")
+        self.root.path.mkdir()
+        self.store = Store.open(self.root.store_url)
+        self.observer = Silent()
+
+    def dag(self, *settings):
+        dag = Dag("toy")
+        examples = dag.step(toys.read, source=Source(str(self.data)))
+        statistics = dag.step(toys.count, examples=examples)
+        dag.step(toys.validate, statistics=statistics, previous=Previous(statistics))
+        model = dag.step(toys.train, examples=examples)
+        dag.step(toys.judge, model=model, baseline=Previous(model, blessed=True))
+        dag.configure(settings)
+        return dag
+
+    def run(self, *settings, **options):
+        toys.CALLS.clear()
+        self.observer.reasons.clear()
+        runner = Runner(self.dag(*settings), self.root, self.store, self.observer, **options)
+        return runner.run(recipe="toy", arguments={"command": "millrace run toy"})
+
+    def statuses(self, result):
+        return {step.step: step.status for step in result.steps}
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return Toy(tmp_path)

@@ -1,0 +1,109 @@
+"""Signatures become steps; wrong wiring and wrong options are named."""
+
+import re
+
+import pytest
+from etils.epath import Path
+
+from components.artifacts import Examples, RawFiles, Statistics
+from pipeline.dag import MISSING, Dag, Previous, Signature, Source
+from pipeline.errors import UsageError, WiringError
+from tests.pipeline import toys
+
+
+def test_a_signature_tells_inputs_options_and_what_the_runner_gives():
+    signature = Signature.of(toys.train)
+    assert signature.inputs == {"examples": (Examples, False)}
+    assert signature.given == {"out", "resume"}
+    assert set(signature.options) == {"epochs", "model", "fail", "weights", "limit"}
+    assert Signature.of(toys.validate).inputs["previous"] == (Statistics, True)
+
+
+def test_a_parameter_without_a_type_hint_is_named():
+    def untyped(source, out: Path) -> Examples: ...
+
+    with pytest.raises(WiringError, match=r"missing type hint for `source`. Add one"):
+        Signature.of(untyped)
+
+
+def test_a_component_must_return_an_artifact():
+    def nothing(out: Path) -> int: ...
+
+    with pytest.raises(WiringError, match="return annotation that is an Artifact"):
+        Signature.of(nothing)
+
+
+def test_an_input_of_another_type_is_refused():
+    dag = Dag("d")
+    with pytest.raises(
+        WiringError, match=r"input `examples` expected Examples\. Received: RawFiles"
+    ):
+        dag.step(toys.count, examples=Source("x"))
+
+
+def test_a_missing_input_is_refused():
+    with pytest.raises(WiringError, match="input `examples` expected Examples"):
+        Dag("d").step(toys.count)
+
+
+def test_an_unknown_binding_offers_the_nearest():
+    with pytest.raises(WiringError, match=r"no parameter `sorce`. Did you mean `source`\?"):
+        Dag("d").step(toys.read, sorce=Source("x"))
+
+
+def test_a_step_name_is_used_once():
+    dag = Dag("d")
+    dag.step(toys.read, source=Source("x"))
+    with pytest.raises(WiringError, match="added twice"):
+        dag.step(toys.read, source=Source("x"))
+
+
+def test_ancestors_and_descendants_follow_the_wires(toy):
+    dag = toy.dag()
+    assert dag.ancestors(dag.find("judge")) == {"judge", "train", "read"}
+    assert dag.descendants(dag.find("count")) == {"count", "validate"}
+
+
+def test_an_option_without_a_value_is_named_with_the_way_to_give_it():
+    def needy(source: RawFiles, out: Path, *, size: int) -> Examples: ...
+
+    dag = Dag("d")
+    dag.step(needy, source=Source("x"))
+    with pytest.raises(UsageError, match=r"option `size` \(int\) has no default. .*needy.size=…"):
+        dag.check_complete()
+    assert Signature.of(needy).options["size"][1] is MISSING
+    dag.configure(["needy.size=3"])
+    dag.check_complete()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "text"),
+    [
+        ("train", "expected step.option=value. Received: 'train'"),
+        ("train.epochs", "expected step.option=value"),
+        ("trian.epochs=1", "no step `trian`. Did you mean `train`?"),
+        ("train.epoch=1", "step train has no option `epoch`. Did you mean `epochs`?"),
+        ("train.epochs=many", "Option train.epochs: expected int. Received: 'many'"),
+        ("train.fail=maybe", "expected no or data or bug or kill. Received: 'maybe'"),
+        ("train.model=huge", "expected large or small. Received: 'huge'"),
+        ("train.model.width=x", "Option train.model.width: expected int. Received: 'x'"),
+        ("train.model.widths=1", "unknown field `widths`"),
+        ("train.epochs.x=1", "expected no `.x`; the option is int"),
+    ],
+)
+def test_a_wrong_assignment_says_what_was_expected(toy, assignment, text):
+    with pytest.raises(UsageError, match=re.escape(text)):
+        toy.dag(assignment)
+
+
+def test_assignments_are_converted_by_their_annotations(toy):
+    step = toy.dag(
+        "train.epochs=7", "train.limit=none", "train.model=large", "train.model.widths=1,2"
+    ).find("train")
+    assert step.options["epochs"] == 7
+    assert step.options["limit"] is None
+    assert step.options["model"] == toys.Large(widths=(1, 2))
+
+
+def test_previous_is_not_an_input_of_the_signature_but_a_way_to_bind_one(toy):
+    assert isinstance(toy.dag().find("judge").inputs["baseline"], Previous)

@@ -1,0 +1,43 @@
+"""Every kind of difference becomes a sentence."""
+
+import dataclasses
+
+from pipeline.explain import reasons
+from pipeline.fingerprint import Ingredients
+
+BEFORE = Ingredients(
+    {"epochs": 1, "model": {"width": 2}}, {"examples": "a"}, {"m": "1"}, {"tf": "2"}
+)
+
+
+def _reasons(forced=False, **changes):
+    now = dataclasses.replace(BEFORE, **changes)
+    return reasons(now, dataclasses.asdict(BEFORE), forced=forced)
+
+
+def test_a_step_without_a_past_says_so():
+    assert reasons(BEFORE, None, forced=False) == ["this step has not run before in this pipeline"]
+
+
+def test_options_are_named_with_both_values_down_to_the_field():
+    changed = {"epochs": 3, "model": {"width": 4}}
+    assert _reasons(options=changed) == [
+        "option epochs changed from 1 to 3",
+        "option model.width changed from 2 to 4",
+    ]
+
+
+def test_inputs_can_change_come_and_go():
+    assert _reasons(inputs={"examples": "b"}) == ["input examples changed"]
+    assert _reasons(inputs={"examples": None}) == ["input examples is no longer given"]
+    assert _reasons(inputs={"examples": "a", "schema": "s"}) == ["input schema is new"]
+
+
+def test_code_and_versions_are_named():
+    assert _reasons(code={"m": "2", "n": "1"}) == ["code changed in m, n"]
+    assert _reasons(versions={"tf": "3"}) == ["version of tf changed from '2' to '3'"]
+
+
+def test_without_a_difference_the_output_was_removed_or_the_step_forced():
+    assert _reasons() == ["its output is no longer on disk"]
+    assert _reasons(forced=True) == ["asked for by --force"]

@@ -1,0 +1,71 @@
+"""Text from the command line becomes typed values, and typed values plain JSON."""
+
+import json
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import options
+from pipeline.errors import UsageError
+from tests.pipeline.toys import Large, Small
+
+MODEL = Small | Large
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "value"),
+    [
+        (int, "3", 3),
+        (float, "1e-3", 0.001),
+        (bool, "true", True),
+        (str, "28", "28"),
+        (str | None, "none", None),
+        (int | None, "5", 5),
+        (tuple[int, ...], "64,64", (64, 64)),
+        (tuple[int, ...], "[64, 64]", (64, 64)),
+        (tuple[int, ...], "64", (64,)),
+        (tuple[int, int] | None, "150,200", (150, 200)),
+        (tuple[str, ...], "a,b", ("a", "b")),
+        (dict[str, float], '{"accuracy": 0.9}', {"accuracy": 0.9}),
+        (Literal["adam", "sgd"], "sgd", "sgd"),
+    ],
+)
+def test_text_is_read_as_its_annotation_says(annotation, text, value):
+    assert options.assign(annotation, None, [], text, "step.option") == value
+
+
+def test_a_mapping_is_set_key_by_key_and_keeps_the_others():
+    old = {"accuracy": 0.9}
+    new = options.assign(dict[str, float], old, ["loss"], "0.5", "p")
+    assert new == {"accuracy": 0.9, "loss": 0.5}
+    assert old == {"accuracy": 0.9}
+
+
+def test_a_union_is_chosen_by_kind_and_keeps_its_fields_when_the_kind_stays():
+    assert options.assign(MODEL, Small(width=4), [], "small", "p") == Small(width=4)
+    assert options.assign(MODEL, Small(width=4), [], "large", "p") == Large()
+    assert options.assign(MODEL, Small(), ["kind"], "large", "p") == Large()
+
+
+def test_a_constraint_on_a_field_is_checked():
+    with pytest.raises(UsageError, match=r"p: expected float. Received: '-1'.*greater than or"):
+        options.assign(MODEL, Large(), ["rate"], "-1", "p")
+
+
+def test_a_wrong_default_is_named_by_its_place():
+    with pytest.raises(UsageError, match=r"Option a\.b: expected int"):
+        options.check(int, "x", "a.b")
+
+
+@given(st.lists(st.integers(-(2**31), 2**31), min_size=1))
+def test_a_dumped_tuple_reads_back_as_itself(numbers):
+    annotation = tuple[int, ...]
+    text = json.dumps(options.dump(annotation, tuple(numbers)))
+    assert options.assign(annotation, (), [], text, "p") == tuple(numbers)
+
+
+def test_nearest_lists_everything_when_nothing_is_near():
+    assert options.nearest("zzz", ["b", "a"]) == "There are: a, b."
+    assert options.nearest("zzz", []) == "There are: none."

@@ -1,0 +1,103 @@
+"""Components small enough to test the engine with: they write and read text files."""
+
+import dataclasses
+import json
+import logging
+import os
+import signal
+from typing import Annotated, Literal
+
+import pydantic
+from etils.epath import Path
+
+from components.artifacts import (
+    Anomalies,
+    Artifact,
+    Evaluation,
+    Examples,
+    Model,
+    RawFiles,
+    Statistics,
+)
+from components.beam_options import BeamOptions
+from components.errors import DataError
+
+CALLS: list[str] = []  # the names of the components that ran, in order
+
+
+@dataclasses.dataclass(frozen=True)
+class Small:
+    kind: Literal["small"] = "small"
+    width: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Large:
+    kind: Literal["large"] = "large"
+    widths: tuple[int, ...] = (8, 8)
+    rate: Annotated[float, pydantic.Field(ge=0)] = 0.5
+
+
+def read(source: RawFiles, out: Path, *, upper: bool = False) -> Examples:
+    """Copy the text of `source`."""
+    CALLS.append("read")
+    text = "".join(file.read_text() for file in sorted(source.path.glob("*.txt")))
+    (out / "text").write_text(text.upper() if upper else text)
+    return Examples(out).write_summary({"train": len(text)})
+
+
+def count(examples: Examples, out: Path, *, run_on: BeamOptions) -> Statistics:
+    """Count the characters."""
+    CALLS.append("count")
+    logging.getLogger("components.toys").info("counting with %s", run_on.flags)
+    (out / "count").write_text(str(len((examples.path / "text").read_text())))
+    return Statistics(out)
+
+
+def validate(statistics: Statistics, previous: Statistics | None, out: Path) -> Anomalies:
+    """Complain when the count has changed."""
+    CALLS.append("validate")
+    now = (statistics.path / "count").read_text()
+    before = (previous.path / "count").read_text() if previous else now
+    found = [{"split": "train", "feature": "text", "kind": "DRIFT", "description": "count"}]
+    (out / "anomalies.json").write_text(json.dumps(found if now != before else []))
+    return Anomalies(out)
+
+
+def train(
+    examples: Examples,
+    out: Path,
+    resume: Path,
+    *,
+    epochs: int = 1,
+    model: Annotated[Small | Large, pydantic.Field(discriminator="kind")] = Small(),
+    fail: Literal["no", "data", "bug", "kill"] = "no",
+    weights: dict[str, float] = {},  # noqa: B006
+    limit: int | None = None,
+) -> Model:
+    """Write the options as the model; fail in the way asked for."""
+    CALLS.append("train")
+    (resume / "epoch").touch()
+    (out / "half").write_text("half")
+    if fail == "data":
+        raise DataError("train: expected text. Received: none. Add some.")
+    if fail == "kill" and not os.environ.get("TOY_SPARE"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fail == "bug":
+        raise ZeroDivisionError("one by zero")
+    text = (examples.path / "text").read_text()
+    (out / "model").write_text(f"{text} {epochs} {model} {weights} {limit}")
+    return Model(out)
+
+
+def judge(model: Model, baseline: Model | None, out: Path, *, bless: bool = True) -> Evaluation:
+    """Bless as told; name the baseline."""
+    CALLS.append("judge")
+    (out / "baseline").write_text((baseline.path / "model").read_text() if baseline else "none")
+    (out / "metrics.json").write_text(json.dumps({"metrics": {"accuracy": 0.5}}))
+    return Evaluation(out).write_verdict(bless, ["told so"])
+
+
+def wrong_folder(out: Path) -> Artifact:
+    """Return an artifact that is not over `out`."""
+    return Artifact(out.parent)
