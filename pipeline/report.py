@@ -138,7 +138,7 @@ def _evaluation(evaluation: Evaluation) -> Iterator[str]:
     yield _table(
         ("metric", "value"), ((name, f"{v:.6g}") for name, v in evaluation.metrics.items())
     )
-    for plot in sorted(evaluation.path.glob("**/*.png")):
+    for plot in sorted([*evaluation.path.glob("*.png"), *evaluation.path.glob("*/*.png")]):
         data = base64.b64encode(plot.read_bytes()).decode()
         label = html.escape(plot.name.removesuffix(".png"))
         yield f'<p><img alt="{label}" src="data:image/png;base64,{data}"></p>'
