@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from pipeline.errors import UsageError
-from pipeline.records import ArtifactRecord, ExecutionRecord
+from pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,23 +21,28 @@ class Node:
 
 
 def find_artifact(session: Session, name: str) -> ArtifactRecord:
-    """The artifact with the number `name`, or the newest one whose path ends in `name`.
+    """The artifact with the number `name`, the newest output of the step `name`, or the newest
+    artifact whose path ends in `name`.
 
     Raises:
         UsageError: there is none.
     """
     query = sa.select(ArtifactRecord).order_by(ArtifactRecord.id.desc())
     if name.isdecimal():
-        query = query.where(ArtifactRecord.id == int(name))
+        chosen = [ArtifactRecord.id == int(name)]
     else:
-        query = query.where(ArtifactRecord.uri.endswith(name.rstrip("/"), autoescape=True))
-    found = session.scalars(query).first()
-    if found is None:
-        raise UsageError(
-            f"Artifact {name!r}: expected an artifact's number or path. Received: one that the "
-            "store does not know. `millrace show RUN` lists those of a run."
-        )
-    return found
+        made_by = sa.and_(ExecutionRecord.step == name, EventRecord.role == "output")
+        outputs = sa.select(EventRecord.artifact_id).join(ExecutionRecord).where(made_by)
+        ends_so = ArtifactRecord.uri.endswith(name.rstrip("/"), autoescape=True)
+        chosen = [ArtifactRecord.id.in_(outputs), ends_so]
+    for condition in chosen:
+        found = session.scalars(query.where(condition)).first()
+        if found is not None:
+            return found
+    raise UsageError(
+        f"Artifact {name!r}: expected an artifact's number, a step's name or a path. Received: "
+        "one that the store does not know. `millrace show RUN` lists those of a run."
+    )
 
 
 def ancestors(artifact: ArtifactRecord) -> Node:

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from serving.client import Client
-from serving.launch import launch
 
 from components.artifacts import Examples
 from components.tfrecord import read_records
 from pipeline.console import print_table
 from pipeline.errors import UsageError
-from pipeline.options import nearest
+from pipeline.pushed import check_pushed
 from pipeline.root import Root
 from pipeline.store import Store
+from serving.client import Client
 from serving.example import decode
+from serving.launch import launch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,7 @@ def from_last_run(store: Store, model: str, count: int) -> list[Question]:
         UsageError: no run of `model` has examples.
     """
     with store.session() as session:
-        execution = store.last_execution(session, model, "evaluator", before_run="")
+        execution = store.last_execution(session, model, "evaluator")
         record = execution.inputs.get("examples") if execution else None
     if record is None:
         raise UsageError(
@@ -133,23 +133,6 @@ def ask(root: Root, model: str, questions: Sequence[Question], target: str) -> A
         for row, question in enumerate(questions)
     )
     return Answers(model, target or "embedded", answers)
-
-
-def pushed_models(root: Root) -> list[str]:
-    """Names of the models in the serving folder that have a version."""
-    folders = root.serving.glob("*")
-    return sorted(one.name for one in folders if any(v.name.isdecimal() for v in one.iterdir()))
-
-
-def check_pushed(root: Root, model: str) -> None:
-    """Refuse a model that has not been pushed.
-
-    Raises:
-        UsageError: there is none of that name; offers the nearest.
-    """
-    known = pushed_models(root)
-    if model not in known:
-        raise UsageError(f"Model {model!r}: not among the pushed ones. {nearest(model, known)}")
 
 
 @contextlib.contextmanager

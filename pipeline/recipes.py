@@ -7,21 +7,23 @@ A row names its data, how it is ingested, and its options as a person would type
 import dataclasses
 from collections.abc import Callable
 
-from components.analyze import analyze
-from components.evaluator import evaluator
-from components.example_gen.digits import digits_images
-from components.example_gen.tfds import tfds_example_gen
-from components.example_validator import example_validator
 from components.export import export
-from components.infra_validator import infra_validator
-from components.trainer import trainer
-from components.transform import transform
 from etils.epath import Path
 
+from components.analyze import analyze
+from components.artifacts import Evaluation, Model
+from components.bulk_inferrer import bulk_inferrer
+from components.evaluator import evaluator
+from components.example_gen.digits import digits_images
 from components.example_gen.image import image_example_gen
+from components.example_gen.tfds import tfds_example_gen
+from components.example_validator import example_validator
+from components.infra_validator import infra_validator
 from components.pusher import pusher
 from components.schema_gen import schema_gen
 from components.statistics_gen import statistics_gen
+from components.trainer import trainer
+from components.transform import transform
 from pipeline.dag import Dag, Previous, Source, Step
 from pipeline.errors import UsageError
 from pipeline.options import nearest
@@ -73,6 +75,18 @@ def classify_images(dag: Dag, examples: Step, serving_root: Path) -> None:
         model_name=dag.name,
         serving_root=str(serving_root),
     )
+
+
+def bulk_inference(name: str, model: Path, evaluation: Path, data: str) -> Dag:
+    """One step: the model in the folder `model` over the files at `data`."""
+    dag = Dag(name)
+    dag.step(
+        bulk_inferrer,
+        model=Source(str(model), Model),
+        evaluation=Source(str(evaluation), Evaluation),
+        source=Source(data),
+    )
+    return dag
 
 
 def find(name: str) -> Recipe:

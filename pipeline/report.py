@@ -11,6 +11,7 @@ from components.artifacts import (
     Anomalies,
     Evaluation,
     Examples,
+    InferenceResult,
     PushedModel,
     TrainedModel,
 )
@@ -70,6 +71,23 @@ def run_json(run: RunRecord) -> dict[str, Any]:
 def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
     """What a person wants to know when a run has ended: the outcome, and what to do next."""
     yield ""
+    yield from _failures(root, result, command)
+    if evaluation := result.output(Evaluation):
+        yield "metrics " + "  ".join(f"{name} {v:.4g}" for name, v in evaluation.metrics.items())
+        yield f"verdict {'blessed' if evaluation.blessed else 'not blessed'}: {_list(evaluation)}"
+    if pushed := result.output(PushedModel):
+        yield f"model   {pushed.version_path or 'not pushed: ' + pushed.push['reason']}"
+    if predictions := result.output(InferenceResult):
+        yield f"output  {predictions.path}"
+    yield f"report  {root.report(result.run)}"
+    if result.status == "done" and pushed and pushed.version_path:
+        name = pushed.push["model"]
+        yield f"next    millrace predict {name} --sample 5"
+        yield "        millrace serve, millrace explain latest, millrace --help"
+
+
+def _failures(root: Root, result: RunResult, command: str) -> Iterator[str]:
+    """Why the run ended early, and what to do about it."""
     for step in result.steps:
         if step.status == "failed":
             yield f"{step.step} failed: {step.error}"
@@ -80,16 +98,6 @@ def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
         for found in anomalies.found if anomalies else []:
             yield f"anomaly {found['split']} {found['feature']}: {found['description']}"
         yield "Stopped by --fail-on-anomaly. Correct the data or the schema."
-    if evaluation := result.output(Evaluation):
-        yield "metrics " + "  ".join(f"{name} {v:.4g}" for name, v in evaluation.metrics.items())
-        yield f"verdict {'blessed' if evaluation.blessed else 'not blessed'}: {_list(evaluation)}"
-    if pushed := result.output(PushedModel):
-        yield f"model   {pushed.version_path or 'not pushed: ' + pushed.push['reason']}"
-    yield f"report  {root.report(result.run)}"
-    if result.status == "done" and pushed and pushed.version_path:
-        name = pushed.push["model"]
-        yield f"next    millrace predict {name} --sample 5"
-        yield "        millrace serve, millrace explain latest, millrace --help"
 
 
 def write(root: Root, store: Store, result: RunResult) -> None:

@@ -180,14 +180,14 @@ class Store:
         )
 
     def last_execution(
-        self, session: Session, pipeline: str, step: str, before_run: str
+        self, session: Session, pipeline: str, step: str, *, besides: str = ""
     ) -> ExecutionRecord | None:
-        """The newest finished execution of `step` in another run of `pipeline`."""
+        """The newest finished execution of `step` in a run of `pipeline`, `besides` left out."""
         query = (
             sa.select(ExecutionRecord)
             .join(RunRecord)
             .where(RunRecord.pipeline == pipeline, ExecutionRecord.step == step)
-            .where(ExecutionRecord.run_id != before_run)
+            .where(ExecutionRecord.run_id != besides)
             .where(ExecutionRecord.status.in_(("ran", "cached")))
             .order_by(ExecutionRecord.id.desc())
             .limit(1)

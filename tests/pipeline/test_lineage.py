@@ -36,11 +36,12 @@ def test_a_second_cached_run_adds_nothing_to_the_tree(toy):
         assert len(node.nodes) == 1
 
 
-def test_an_artifact_is_found_by_number_or_by_the_end_of_its_path(toy):
+def test_an_artifact_is_found_by_number_by_its_step_or_by_the_end_of_its_path(toy):
     model = toy.run().output(Model)
     with toy.store.session() as session:
         by_path = lineage.find_artifact(session, f"train/{model.path.name}/")
         assert lineage.find_artifact(session, str(by_path.id)).uri == str(model.path)
+        assert lineage.find_artifact(session, "train").uri == str(model.path)
         with pytest.raises(UsageError, match="the store does not know"):
             lineage.find_artifact(session, "elsewhere")
 

@@ -7,7 +7,13 @@ def test_the_json_has_the_steps_the_metrics_and_the_verdict(toy):
     result = toy.run()
     told = report.result_json(result, "toy")
     assert (told["run"], told["recipe"], told["status"]) == (result.run, "toy", "done")
-    assert [step["step"] for step in told["steps"]] == ["read", "count", "validate", "train", "judge"]
+    assert [step["step"] for step in told["steps"]] == [
+        "read",
+        "count",
+        "validate",
+        "train",
+        "judge",
+    ]
     assert told["metrics"] == {"accuracy": 0.5}
     assert told["blessed"] is True
     assert told["pushed"] is None

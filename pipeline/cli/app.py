@@ -1,0 +1,66 @@
+"""The command's application object, and what its commands share."""
+
+import json
+import os
+import pathlib
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.root import Root
+    from pipeline.store import Store
+
+app = typer.Typer(
+    name="millrace",
+    help="From raw images to a model behind TensorFlow Serving's gRPC API, step by step.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+RootOption = Annotated[
+    pathlib.Path,
+    typer.Option("--root", envvar="MILLRACE_ROOT", help="Where artifacts, runs and models lie."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+DEFAULT_ROOT = pathlib.Path(".millrace")
+
+
+def open_root(path: pathlib.Path) -> "Root":
+    """The root at `path`."""
+    from pipeline.root import Root
+
+    return Root(path)
+
+
+def open_store(root: "Root", *, must_exist: bool = False) -> "Store":
+    """The store of `root`, or the one that MILLRACE_STORE names.
+
+    Raises:
+        UsageError: the root is not there and must be, or cannot be made.
+    """
+    from pipeline.store import Store
+
+    url = os.environ.get("MILLRACE_STORE")
+    if must_exist and not url and not root.path.exists():
+        raise UsageError(
+            f"Root {root.path}: expected a folder that `millrace run` has written. Received: "
+            "nothing there. Give the right one with --root or MILLRACE_ROOT."
+        )
+    try:
+        root.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"Root {root.path}: expected a folder to write to. Received: {error.strerror}. "
+            "Give another with --root or MILLRACE_ROOT."
+        ) from None
+    return Store.open(url or root.store_url)
+
+
+def print_json(value: Any) -> None:
+    """Print `value` on standard output, for a program."""
+    print(json.dumps(value, indent=1))

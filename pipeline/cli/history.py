@@ -1,0 +1,104 @@
+"""Commands that read the store: runs, show, explain, lineage."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.app import (
+    DEFAULT_ROOT,
+    JsonOption,
+    RootOption,
+    app,
+    open_root,
+    open_store,
+    print_json,
+)
+
+
+@app.command(rich_help_panel="Look back")
+def runs(root: RootOption = DEFAULT_ROOT, as_json: JsonOption = False) -> None:
+    """List the runs, the newest first."""
+    from pipeline.console import print_table, stdout_console
+
+    store = open_store(open_root(root), must_exist=True)
+    with store.session() as session:
+        rows = [
+            (run.id, run.recipe, run.pipeline, run.status, run.started.isoformat(" ", "seconds"))
+            for run in store.runs(session)
+        ]
+    columns = ("run", "recipe", "model", "status", "started")
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(stdout_console(), columns, rows)
+
+
+@app.command(rich_help_panel="Look back")
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    root: RootOption = DEFAULT_ROOT,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one run: its steps, their outputs, its report."""
+    from pipeline import report
+    from pipeline.console import print_table, stdout_console
+
+    place = open_root(root)
+    store = open_store(place, must_exist=True)
+    with store.session() as session:
+        record = store.find_run(session, run_id)
+        shown = report.run_json(record)
+        if as_json:
+            print_json(shown)
+            return
+        console = stdout_console()
+        console.print(f"{record.id}  {record.recipe}  {record.status}")
+        console.print(f"command  {record.arguments.get('command', '')}", markup=False)
+        console.print(f"report   {place.report(record.id)}", markup=False)
+        rows = [
+            (
+                s["step"],
+                s["status"],
+                f"{s['seconds']:.1f} s",
+                s["artifact"],
+                s["output"] or s["error"],
+            )
+            for s in shown["steps"]
+        ]
+        print_table(console, ("step", "status", "time", "artifact", "output"), rows)
+
+
+@app.command(rich_help_panel="Look back")
+def explain(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    root: RootOption = DEFAULT_ROOT,
+    as_json: JsonOption = False,
+) -> None:
+    """Say of each step of a run why it ran or was reused."""
+    from pipeline.console import print_table, stdout_console
+
+    store = open_store(open_root(root), must_exist=True)
+    with store.session() as session:
+        record = store.find_run(session, run_id)
+        rows = [(e.step, e.status, "; ".join(e.reasons)) for e in record.executions]
+    columns = ("step", "status", "because")
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(stdout_console(), columns, rows)
+
+
+@app.command(rich_help_panel="Look back")
+def lineage(
+    artifact: Annotated[str, typer.Argument(help="An artifact's number or path.")],
+    down: Annotated[bool, typer.Option("--down", help="Show what was made from it.")] = False,
+    root: RootOption = DEFAULT_ROOT,
+) -> None:
+    """Show what an artifact was made from, or what was made from it."""
+    from pipeline import lineage as family
+    from pipeline.console import print_tree, stdout_console
+
+    store = open_store(open_root(root), must_exist=True)
+    with store.session() as session:
+        found = family.find_artifact(session, artifact)
+        print_tree(stdout_console(), family.descendants(found) if down else family.ancestors(found))

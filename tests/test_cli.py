@@ -1,0 +1,181 @@
+"""The command's own promises: JSON, exit codes, and one line for each wrong use."""
+
+import json
+import re
+import socket
+
+import pytest
+from PIL import Image
+
+from tests.command import millrace
+
+
+@pytest.fixture
+def two_classes(tmp_path):
+    """A folder of two classes with three tiny images each."""
+    for number, name in enumerate(("ant", "bee")):
+        folder = tmp_path / "insects" / name
+        folder.mkdir(parents=True)
+        for index in range(3):
+            Image.new("L", (8, 8), 40 * index + number).save(folder / f"{index}.png")
+    return tmp_path / "insects"
+
+
+def _refused(done, code=2):
+    """The one or two lines of a refusal."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stderr.strip().removeprefix("millrace: ")
+
+
+def test_recipes_as_json_have_name_kind_data_and_summary():
+    rows = json.loads(millrace("recipes", "--json").stdout)
+    assert [row["name"] for row in rows] == [
+        "digits",
+        "fashion-mnist-dense",
+        "fashion-mnist-cnn",
+        "mnist",
+        "image-classifier",
+    ]
+    assert all(set(row) == {"name", "kind", "data", "summary"} for row in rows)
+
+
+def test_one_recipe_lists_its_options_with_types_and_values():
+    lines = millrace("recipes", "mnist").stdout.splitlines()
+    assert "trainer.epochs\tint\t10" in lines
+    assert "tfds_example_gen.dataset\tstr\tmnist" in lines
+
+
+def test_help_names_every_command():
+    shown = millrace("--help").stdout
+    for name in [
+        "recipes",
+        "run",
+        "runs",
+        "show",
+        "explain",
+        "lineage",
+        "serve",
+        "predict",
+        "rollback",
+        "doctor",
+    ]:
+        assert re.search(rf"\b{name}\b", shown)
+
+
+def test_an_unknown_recipe_offers_the_nearest():
+    text = _refused(millrace("run", "digit"))
+    assert text == "Recipe 'digit': unknown. Did you mean `digits`?"
+
+
+def test_an_unknown_option_offers_the_nearest():
+    text = _refused(millrace("run", "digits", "--set", "trainer.epoch=3"))
+    assert text == "--set trainer.epoch: step trainer has no option `epoch`. Did you mean `epochs`?"
+
+
+def test_an_option_of_the_wrong_type_is_named_with_what_fits():
+    text = _refused(millrace("run", "digits", "--set", "trainer.epochs=many"))
+    assert text.startswith("Option trainer.epochs: expected int. Received: 'many'")
+
+
+def test_an_unknown_step_is_named(tmp_path):
+    text = _refused(millrace("run", "digits", "--only", "train", "--root", tmp_path))
+    assert text == "Pipeline digits: no step `train`. Did you mean `trainer`?"
+
+
+def test_a_recipe_that_needs_data_says_so():
+    text = _refused(millrace("run", "image-classifier"))
+    assert "expected --data DIR" in text
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    text = _refused(
+        millrace("run", "image-classifier", "--data", "nowhere", "--root", tmp_path / "root")
+    )
+    assert text.startswith("--data nowhere: expected a file or a folder.")
+
+
+def _failed_step(tmp_path, data, *more):
+    """The error of a run that fails in its first step."""
+    done = millrace(
+        "run", "image-classifier", "--data", data, "--root", tmp_path / "root", "--json", *more
+    )
+    _refused(done, code=1)
+    told = json.loads(done.stdout)
+    assert told["status"] == "failed"
+    assert [step["status"] for step in told["steps"]][1:] == ["skipped"] * (len(told["steps"]) - 1)
+    return told["steps"][0]["error"]
+
+
+def test_an_empty_folder_stops_the_first_step(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "expected" in _failed_step(tmp_path, tmp_path / "empty")
+
+
+def test_a_single_class_stops_the_first_step(tmp_path, two_classes):
+    for file in (two_classes / "bee").iterdir():
+        file.unlink()
+    (two_classes / "bee").rmdir()
+    assert "ant" in _failed_step(tmp_path, two_classes)
+
+
+def test_too_many_bad_files_stop_the_run_and_are_listed(tmp_path, two_classes):
+    (two_classes / "ant" / "bad.png").write_bytes(b"not an image")
+    error = _failed_step(tmp_path, two_classes)
+    assert "bad.png" in error
+    assert "max_rejected" in error
+
+
+def test_a_failed_run_prints_its_log_and_the_command_that_resumes_it(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = millrace("run", "image-classifier", "--data", "empty", "--root", "root", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "resume  millrace run image-classifier --data empty --root root" in done.stdout
+    log = re.search(r"log     (\S+)", done.stdout).group(1)
+    assert log.endswith("image_example_gen.log")
+
+
+def test_a_root_that_nobody_wrote_says_how_to_name_another(tmp_path):
+    text = _refused(millrace("runs", "--root", tmp_path / "none"))
+    assert "expected a folder that `millrace run` has written" in text
+
+
+def test_a_root_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    text = _refused(millrace("run", "digits", "--root", tmp_path / "file" / "root"))
+    assert text.startswith(f"Root {tmp_path}/file/root: expected a folder to write to.")
+
+
+def test_a_model_that_was_not_pushed_is_named(tmp_path):
+    image = tmp_path / "a.png"
+    Image.new("L", (8, 8)).save(image)
+    text = _refused(millrace("predict", "ghost", "--image", image, "--root", tmp_path / "root"))
+    assert text == "Model 'ghost': not among the pushed ones. There are: none."
+
+
+def test_an_unreadable_image_is_named(tmp_path):
+    text = _refused(millrace("predict", "m", "--image", tmp_path / "no.png"))
+    assert "expected an image file. Received: No such file or directory" in text
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path):
+    image = tmp_path / "a.png"
+    Image.new("L", (8, 8)).save(image)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{free.getsockname()[1]}"
+    text = _refused(millrace("predict", "m", "--image", image, "--target", target), code=1)
+    assert target in text
+
+
+def test_the_root_can_come_from_the_environment(tmp_path):
+    text = _refused(millrace("runs", MILLRACE_ROOT=str(tmp_path / "elsewhere")))
+    assert str(tmp_path / "elsewhere") in text
+
+
+def test_doctor_finds_this_environment_good(tmp_path):
+    done = millrace("doctor", "--json", "--root", tmp_path)
+    assert done.returncode == 0
+    rows = {row["what"]: row for row in json.loads(done.stdout)}
+    assert rows["tensorflow"]["state"] == "good"
+    assert rows["root"]["found"] == str(tmp_path)
