@@ -5,9 +5,10 @@ the length, the bytes, uint32 masked CRC-32C of the bytes; little-endian. The ma
 `rotate_right(crc, 15) + 0xa282ead8`.
 """
 
+import contextlib
 import gzip
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import google_crc32c
@@ -44,11 +45,22 @@ def write_records(path: Path, records: Iterable[bytes], *, level: int = FAST) ->
     give the same bytes.
     """
     count = 0
-    with Path(path).open("wb") as file, _compressed(file, path, level) as sink:
+    with record_writer(path, level=level) as write:
         for record in records:
-            sink.write(frame(record))
+            write(record)
             count += 1
     return count
+
+
+@contextlib.contextmanager
+def record_writer(path: Path, *, level: int = FAST) -> Iterator[Callable[[bytes], None]]:
+    """A function that writes one record to `path`, for writing several files at once."""
+    with Path(path).open("wb") as file, _compressed(file, path, level) as sink:
+
+        def write(record: bytes) -> None:
+            sink.write(frame(record))
+
+        yield write
 
 
 def read_records(path: Path) -> Iterator[bytes]:
@@ -60,23 +72,19 @@ def read_records(path: Path) -> Iterator[bytes]:
     with Path(path).open("rb") as file:
         source = gzip.GzipFile(fileobj=file) if str(path).endswith(".gz") else file
         for number, header in enumerate(iter(lambda: source.read(12), b"")):
-            yield _read_body(source, header, f"{path}, record {number}")
-
-
-def _read_body(source: BinaryIO, header: bytes, place: str) -> bytes:
-    length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else 0
-    if len(header) < 12 or struct.unpack("<I", header[8:])[0] != masked_crc(header[:8]):
-        raise DataError(
-            f"{place}: expected a TFRecord header. Received: other bytes or the end. "
-            "Write the file again; GZIP needs a name ending in `.gz`."
-        )
-    body, footer = source.read(length), source.read(4)
-    if len(footer) < 4 or struct.unpack("<I", footer)[0] != masked_crc(body):
-        raise DataError(
-            f"{place}: expected {length} bytes and their checksum. "
-            f"Received: {len(body)} bytes that do not match. Write the file again."
-        )
-    return body
+            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else 0
+            if len(header) < 12 or struct.unpack("<I", header[8:])[0] != masked_crc(header[:8]):
+                raise DataError(
+                    f"{path}, record {number}: expected a TFRecord header. Received: other bytes "
+                    "or the end. Write the file again; GZIP needs a name ending in `.gz`."
+                )
+            body, footer = source.read(length), source.read(4)
+            if len(footer) < 4 or struct.unpack("<I", footer)[0] != masked_crc(body):
+                raise DataError(
+                    f"{path}, record {number}: expected {length} bytes and their checksum. "
+                    f"Received: {len(body)} bytes that do not match. Write the file again."
+                )
+            yield body
 
 
 def _compressed(file: BinaryIO, path: Path, level: int) -> BinaryIO:

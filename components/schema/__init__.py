@@ -1,0 +1,1 @@
+"""tensorflow-metadata schemas: their text form, and how one is inferred from statistics."""

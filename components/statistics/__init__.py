@@ -1,0 +1,1 @@
+"""Statistics of records: mergeable accumulators, and the tensorflow-metadata proto of them."""

@@ -1,0 +1,1 @@
+"""Statistics held against a schema and against other statistics."""
