@@ -55,8 +55,9 @@ class RunProgress:
             self._console.print(f"> {text}")
 
     def line(self, step: Step, text: str) -> None:
-        """Show one line of progress."""
-        self._console.print(f"  [dim]{step.name}[/] {escape(text)}")
+        """Show what a component reports, without the step's name that it may begin with."""
+        for line in text.removeprefix(f"{step.name}: ").splitlines():
+            self._console.print(f"    {escape(line)}")
 
     def ended(self, result: StepResult) -> None:
         """Show what became of a step."""

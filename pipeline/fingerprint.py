@@ -11,7 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import sys
+import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -112,15 +112,24 @@ def _version(library: str) -> str:
 
 
 def _source(module: str) -> str | None:
-    """The source text of `module`, or None where it has none (a name, not a module)."""
-    loaded = sys.modules.get(module)
-    try:
-        spec = loaded.__spec__ if loaded else importlib.util.find_spec(module)
-    except ModuleNotFoundError:  # `package.module.name` of a `from` import: a name
+    """The source text of `module`, or None where it has none (a name, not a module).
+
+    Found on disk by its path: the import system would import the packages above it, and
+    TensorFlow with them.
+    """
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None:
         return None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        return None
-    return Path(spec.origin).read_text()
+    folders = spec.submodule_search_locations or []
+    files = [pathlib.Path(folder, *rest) for folder in folders]
+    candidates = [
+        *(file.with_suffix(".py") for file in files if rest),
+        *(file / "__init__.py" for file in files),
+        *([pathlib.Path(spec.origin)] if spec.origin and not (rest or folders) else []),
+    ]
+    found = next((file for file in candidates if file.is_file()), None)
+    return found.read_text() if found and found.suffix == ".py" else None
 
 
 def _imports(tree: ast.AST, module: str) -> Iterator[str]:

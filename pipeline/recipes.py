@@ -134,6 +134,7 @@ def _tfds(dataset: str) -> Ingest:
     return ingest
 
 
+_SMALL_CNN = ("trainer.model=cnn", "trainer.model.filters=32,64", "trainer.model.padding=same")
 _COURSE_CNN = ("trainer.model=cnn", "trainer.model.filters=64,64", "trainer.model.dense=128")
 
 _ROWS = (
@@ -143,7 +144,7 @@ _ROWS = (
         "inside: the 1,797 digit scans of scikit-learn",
         "handwritten digits of 8x8 pixels; the main job, in a minute",
         _digits,
-        ("trainer.epochs=15", "trainer.model=cnn", "trainer.model.filters=32,64"),
+        ("trainer.epochs=15", *_SMALL_CNN),
     ),
     Recipe(
         "fashion-mnist-dense",
@@ -175,7 +176,7 @@ _ROWS = (
         "--data DIR: a folder of images per class",
         "anybody's images; size and channels are chosen from the data",
         _folders,
-        ("trainer.epochs=15", "trainer.model=cnn", "trainer.model.filters=32,64,128"),
+        ("trainer.epochs=15", *_SMALL_CNN, "trainer.model.filters=32,64,128"),
     ),
 )
 

@@ -37,6 +37,12 @@ def test_code_is_reached_through_imports_and_stays_inside_the_project(package):
     assert set(fingerprint.reached_code("mine.first")) == {"mine.first", "mine.second"}
 
 
+def test_reading_the_code_imports_none_of_it(package):
+    (package / "second.py").write_text("raise SystemExit\n")
+    assert "mine.second" in fingerprint.reached_code("mine.first")
+    assert "mine.first" not in sys.modules
+
+
 def test_imports_inside_functions_and_relative_ones_count(package):
     (package / "first.py").write_text("def g():\n    from .second import f\n    return f\n")
     assert "mine.second" in fingerprint.reached_code("mine.first")
