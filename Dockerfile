@@ -42,7 +42,7 @@ FROM runtime AS server
 EXPOSE 8500
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python", "-m", "serving.probe", "127.0.0.1:8500"]
-ENTRYPOINT ["millrace-model-server", "--address=0.0.0.0"]
+ENTRYPOINT ["millrace-model-server", "--bind_address=0.0.0.0"]
 CMD ["--port=8500", "--model_name=digits", "--model_base_path=/data/serving/digits"]
 
 FROM runtime AS pipeline

@@ -1,10 +1,13 @@
 """How a component gets its Beam pipeline: the runner and its flags, never part of a key."""
 
+from __future__ import annotations
+
 import dataclasses
 import logging
+from typing import TYPE_CHECKING
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +22,10 @@ class BeamOptions:
 
     def pipeline(self) -> beam.Pipeline:
         """A pipeline that runs when its `with` block ends."""
+        # Imported here: the engine reads signatures that name this class and must stay light.
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
+
         flags = list(self.flags)
         if not any(flag.startswith("--runner") for flag in flags):
             flags.append("--runner=FnApiRunner")

@@ -7,7 +7,6 @@ A row names its data, how it is ingested, and its options as a person would type
 import dataclasses
 from collections.abc import Callable
 
-from components.export import export
 from etils.epath import Path
 
 from components.analyze import analyze
@@ -18,6 +17,7 @@ from components.example_gen.digits import digits_images
 from components.example_gen.image import image_example_gen
 from components.example_gen.tfds import tfds_example_gen
 from components.example_validator import example_validator
+from components.export import export
 from components.infra_validator import infra_validator
 from components.pusher import pusher
 from components.schema_gen import schema_gen

@@ -1,0 +1,146 @@
+"""Predict whole data sets: Examples, or a folder of files."""
+
+import json
+import logging
+import shutil
+from typing import TYPE_CHECKING, Any, Literal
+
+from etils.epath import Path
+
+from components.artifacts import Evaluation, Examples, InferenceResult, Model, RawFiles, Rejected
+from components.beam_options import BeamOptions
+from components.errors import ModelError, OptionError
+
+if TYPE_CHECKING:
+    from components.bulk_inference import Plan, Shard
+
+_log = logging.getLogger(__name__)
+
+
+def bulk_inferrer(
+    model: Model,
+    evaluation: Evaluation | None,
+    examples: Examples | None,
+    source: RawFiles | None,
+    out: Path,
+    *,
+    run_on: BeamOptions,
+    format: Literal["jsonl", "csv", "examples"] = "jsonl",  # noqa: A002  # the option's name
+    prediction_logs: bool = True,
+    splits: tuple[str, ...] = (),
+    feature: str = "image/encoded",
+    batch_size: int = 128,
+    files_per_shard: int = 1000,
+    allow_unblessed: bool = False,
+    max_rejected: float = 0.01,
+) -> InferenceResult:
+    """Predict every record of Examples, or every file of a folder and the folders in it.
+
+    The predictions lie in the order of the records, or of the files' names:
+
+        predictions.jsonl        `filename`, `split` and the model's outputs
+        predictions.csv          the same, one column per value
+        Split-<name>/            the records with features `prediction/<output>`, as Examples
+        prediction_logs-*.gz     PredictionLog: each request as a model server would get it
+        rejected.jsonl           rows that could not be predicted: source, position, reason
+        summary.json             how many of each
+
+    Args:
+        model: asked by its `serving_default` signature.
+        evaluation: its evaluator's verdict, if it has one.
+        examples: what to predict.
+        source: what to predict instead: a file or a folder; hidden files are passed over.
+        out: where the predictions go.
+        run_on: the Beam runner.
+        format: of the predictions.
+        prediction_logs: whether to write those too; they hold the inputs.
+        splits: of the examples; none named means all.
+        feature: the bytes feature that the model is given.
+        batch_size: rows per call of the model.
+        files_per_shard: how many files one worker reads in a row.
+        allow_unblessed: whether to go on with a model that its evaluator did not bless.
+        max_rejected: share of rows that may be set aside.
+
+    Raises:
+        ModelError: the model is not blessed.
+        OptionError: not exactly one of `examples` and `source`, or an unknown split.
+        DataError: nothing to predict, or too much that cannot be.
+    """
+    _check_blessing(evaluation, allow_unblessed=allow_unblessed)
+    if (examples is None) == (source is None):
+        raise OptionError(
+            "bulk_inferrer: expected `examples` or `source`. "
+            f"Received: {'neither' if examples is None else 'both'}. Wire one of them."
+        )
+    from components import bulk_inference
+
+    if source is not None:
+        shards = bulk_inference.file_shards(source, files_per_shard)
+    elif examples is not None:
+        shards = bulk_inference.example_shards(examples, splits)
+    plan = bulk_inference.Plan(str(out), format, prediction_logs, feature, batch_size)
+    _run(model, shards, plan, run_on)
+    summary = json.loads((out / "summary.json").read_text())
+    rejected = _check_rejected(out, summary, max_rejected)
+    if format == "examples":
+        Examples(out).write_summary(summary["counts"], rejected)
+    else:
+        _join_parts(out, format, summary["columns"])
+    for split, count in summary["counts"].items():
+        _log.info("predicted %d rows of split %r", count, split)
+    return InferenceResult(out)
+
+
+def _check_blessing(evaluation: Evaluation | None, *, allow_unblessed: bool) -> None:
+    if evaluation is not None and not evaluation.blessed and not allow_unblessed:
+        raise ModelError(
+            f"Model of {evaluation.path}: expected one that its evaluator blessed. Received: "
+            f"one it did not bless ({'; '.join(evaluation.reasons)}). "
+            "Train a better one, or set `allow_unblessed`."
+        )
+
+
+def _run(model: Model, shards: "list[Shard]", plan: "Plan", run_on: BeamOptions) -> None:
+    """One Beam pass over the shards, each of which writes its own files."""
+    import apache_beam as beam
+
+    from components import bulk_inference
+    from components.inference import Models
+
+    if plan.format != "examples":
+        (Path(plan.out) / bulk_inference.PARTS).mkdir()
+    with run_on.pipeline() as pipeline:
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create(shards)
+            | "Predict" >> beam.Map(bulk_inference.predict_shard, Models(model.saved_model), plan)
+            | "Merge" >> beam.CombineGlobally(bulk_inference.merge)
+            | "Write" >> beam.Map(bulk_inference.write_summary, plan.out)
+        )
+
+
+def _check_rejected(out: Path, summary: dict[str, Any], max_rejected: float) -> list[Rejected]:
+    """The rows set aside, if they are few enough."""
+    from components.inference import refuse_too_many
+
+    lines = (out / "rejected.jsonl").read_text().splitlines()
+    rejected = [Rejected(**json.loads(line)) for line in lines]
+    total = sum(summary["counts"].values()) + len(rejected)
+    refuse_too_many(rejected, total, max_rejected)
+    if rejected:
+        _log.info("%d of %d rows were set aside, see rejected.jsonl", len(rejected), total)
+    return rejected
+
+
+def _join_parts(out: Path, form: str, columns: list[str]) -> None:
+    """Make one text file of the shards' parts, in their order; remove the parts."""
+    from components.bulk_inference import PARTS, csv_line
+
+    parts = out / PARTS
+    with (out / f"predictions.{form}").open("wb") as whole:
+        if form == "csv":
+            whole.write(csv_line(["filename", "split", *columns]).encode())
+        for part in sorted(parts.iterdir()):
+            with part.open("rb") as file:
+                shutil.copyfileobj(file, whole)
+    parts.rmtree()

@@ -1,0 +1,124 @@
+"""The files of an evaluation, from what was kept of the scored rows.
+
+metrics.json    split, count, metrics, splits, baseline, change, classes, rejected
+slices.json     a list of split, feature, value, count, metrics (and baseline)
+confusion.json  split, classes, by_class, and the filled cells [truth, answer, count]
+mistakes.jsonl  the worst answers of each split, worst first
+rejected.jsonl  rows set aside, each with source, position and reason
+*.png           see `plots`
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from etils.epath import Path
+
+from components import plots
+from components.metrics import by_class, figures
+from components.scoring import BASELINE, CANDIDATE, Key, Scored
+from components.tallies import Tally
+
+_FIRST = ("test", "eval")  # the splits whose figures are the main ones, best first
+
+
+def main_split(splits: Sequence[str]) -> str:
+    """The split whose figures stand for the model: test, else eval, else the first."""
+    return next((split for split in _FIRST if split in splits), splits[0])
+
+
+def write(scored: Scored, out: Path, splits: Sequence[str], top_k: int) -> None:
+    """Write all files to `out`.
+
+    Args:
+        scored: what was kept of all rows.
+        out: an existing folder.
+        splits: the names of the splits that were scored, in the order of the report.
+        top_k: of `top_k_categorical_accuracy`.
+    """
+    main = main_split(splits)
+    summary = _summary(scored, splits, main, top_k)
+    _write_json(out / "metrics.json", summary)
+    _write_json(out / "slices.json", _slices(scored, splits, top_k))
+    ranked = sorted(scored.mistakes, key=lambda item: (splits.index(item.split), item.rank))
+    _write_lines(out / "mistakes.jsonl", map(dataclasses.asdict, ranked))
+    _write_lines(out / "rejected.jsonl", map(dataclasses.asdict, scored.rejected))
+    counted = scored.tallies.get(Key(main, CANDIDATE))
+    if counted is not None:
+        _write_json(out / "confusion.json", _confusion(main, counted, scored.classes))
+        plots.draw(counted, scored.classes, out)
+
+
+def _summary(scored: Scored, splits: Sequence[str], main: str, top_k: int) -> dict[str, Any]:
+    own = _by_split(scored.tallies, splits, CANDIDATE, top_k)
+    other = _by_split(scored.tallies, splits, BASELINE, top_k)
+    metrics = own[main]["metrics"] if main in own else {}
+    baseline = other[main]["metrics"] if main in other else None
+    return {
+        "split": main,
+        "count": own[main]["count"] if main in own else 0,
+        "metrics": metrics,
+        "splits": own,
+        "baseline": None if baseline is None else {"metrics": baseline, "splits": other},
+        "change": None if baseline is None else _change(metrics, baseline),
+        "classes": scored.classes,
+        "baseline_classes": scored.baseline_classes,
+        "rejected": len(scored.rejected),
+    }
+
+
+def _by_split(
+    tallies: Mapping[Key, Tally], splits: Sequence[str], model: str, top_k: int
+) -> dict[str, dict[str, Any]]:
+    keys = [Key(split, model) for split in splits]
+    return {key.split: _figures(tallies[key], top_k) for key in keys if key in tallies}
+
+
+def _figures(counted: Tally, top_k: int) -> dict[str, Any]:
+    return {"count": counted.count, "metrics": figures(counted, top_k=top_k)}
+
+
+def _change(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
+    return {name: metrics[name] - baseline[name] for name in metrics if name in baseline}
+
+
+def _slices(scored: Scored, splits: Sequence[str], top_k: int) -> list[dict[str, Any]]:
+    found = []
+    keys = [key for key in scored.tallies if key.feature and key.model == CANDIDATE]
+    for key in sorted(keys, key=lambda each: _slice_order(each, splits)):
+        other = scored.tallies.get(dataclasses.replace(key, model=BASELINE))
+        entry = dataclasses.asdict(key) | _figures(scored.tallies[key], top_k)
+        del entry["model"]
+        if other is not None:
+            entry["baseline"] = figures(other, top_k=top_k)
+        found.append(entry)
+    return found
+
+
+def _slice_order(key: Key, splits: Sequence[str]) -> tuple[int, str, float, str]:
+    """By split and feature; numbers in their own order, before text."""
+    number = float(key.value) if key.value.isdecimal() else float("inf")
+    return splits.index(key.split), key.feature, number, key.value
+
+
+def _confusion(split: str, counted: Tally, classes: Sequence[str]) -> dict[str, Any]:
+    table = by_class(counted)
+    names = list(table)
+    rows = zip(classes, *(table[name].tolist() for name in names), strict=True)
+    return {
+        "split": split,
+        "classes": list(classes),
+        "by_class": [dict(zip(["class", *names], row, strict=True)) for row in rows],
+        "cells": [
+            list(cell) for cell in zip(*(each.tolist() for each in counted.pairs), strict=True)
+        ],
+    }
+
+
+def _write_json(file: Path, content: object) -> None:
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _write_lines(file: Path, items: Iterable[object]) -> None:
+    file.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items))

@@ -1,0 +1,178 @@
+"""Judge a model by its answers to examples that it was not trained on."""
+
+import functools
+import itertools
+import json
+import logging
+from typing import Any
+
+from etils.epath import Path
+
+from components.artifacts import Evaluation, Examples, Model
+from components.beam_options import BeamOptions
+from components.errors import DataError, OptionError
+from components.thresholds import Thresholds, judge
+
+_log = logging.getLogger(__name__)
+_NONE: dict[str, float] = {}
+_PEEK = 100  # records searched for the features that are sliced by
+
+
+def evaluator(
+    examples: Examples,
+    model: Model,
+    baseline: Model | None,
+    out: Path,
+    *,
+    run_on: BeamOptions,
+    feature: str = "image/encoded",
+    label: str = "image/class/text",
+    slices: tuple[str, ...] = ("image/class/text",),
+    splits: tuple[str, ...] = (),
+    at_least: dict[str, float] = _NONE,
+    at_most: dict[str, float] = _NONE,
+    change_at_least: dict[str, float] = _NONE,
+    change_at_most: dict[str, float] = _NONE,
+    top_k: int = 5,
+    mistakes: int = 50,
+    batch_size: int = 128,
+    max_rejected: float = 0.01,
+) -> Evaluation:
+    """Score a classifier on every split but train, and bless it if its figures suffice.
+
+    The model is asked as it is served: raw bytes in, class scores out. The main figures,
+    which the thresholds are held against, are those of the test split where there is one,
+    else of eval, else of the first split scored.
+
+    Args:
+        examples: raw records.
+        model: the candidate.
+        baseline: the last blessed model; answers the very same rows in the same pass.
+        out: where the files of `evaluation` go.
+        run_on: the Beam runner.
+        feature: the bytes feature that the model is given.
+        label: the feature with the true class's name.
+        slices: features; the figures are also given for each of their values.
+        splits: which to score; none named means all but train, or train if it is alone.
+        at_least: lower bounds by metric, such as `accuracy=0.9`.
+        at_most: upper bounds by metric, such as `loss=0.5`.
+        change_at_least: lower bounds on the figure less the baseline's.
+        change_at_most: upper bounds on the same.
+        top_k: an answer counts as right for `top_k_categorical_accuracy` among this many.
+        mistakes: how many of the worst answers are listed per split.
+        batch_size: rows per call of the model.
+        max_rejected: share of rows that may be set aside.
+
+    Raises:
+        OptionError: a threshold on an unknown metric, an unknown split or slice.
+        DataError: no rows, or too many that cannot be scored.
+    """
+    from components import metrics
+
+    thresholds = Thresholds(at_least, at_most, change_at_least, change_at_most)
+    thresholds.check_names(metrics.NAMES, "classifiers")
+    chosen = _chosen(examples, splits)
+    _check_slices(examples, chosen, slices)
+    options = {"feature": feature, "label": label, "slices": slices}
+    sizes = {"batch_size": batch_size, "mistakes": mistakes}
+    _score(examples, model, baseline, out, run_on, chosen, options | sizes, top_k)
+    evaluation = Evaluation(out)
+    summary = _read_summary(out, max_rejected)
+    return _bless(evaluation, summary, thresholds, has_baseline=baseline is not None)
+
+
+def _chosen(examples: Examples, splits: tuple[str, ...]) -> list[str]:
+    there = examples.splits
+    unknown = [split for split in splits if split not in there]
+    if unknown or not there:
+        raise OptionError(
+            f"splits: expected some of {', '.join(there) or 'at least one'}. "
+            f"Received: {', '.join(unknown) or 'examples without any split'}. Choose among these."
+        )
+    untrained = [split for split in there if split != "train"]
+    return list(splits) or untrained or there
+
+
+def _check_slices(examples: Examples, splits: list[str], slices: tuple[str, ...]) -> None:
+    """Refuse to slice by a feature that none of the first records has."""
+    from components.tfrecord import read_records
+    from serving.example import decode
+
+    files = [file for split in splits for file in examples.files(split)]
+    records = itertools.chain.from_iterable(map(read_records, files))
+    there = {name for record in itertools.islice(records, _PEEK) for name in decode(record)}
+    for feature in slices:
+        if there and feature not in there:
+            raise OptionError(
+                f"slices: expected features of the examples: {', '.join(sorted(there))}. "
+                f"Received: {feature!r}. Choose among these."
+            )
+
+
+def _score(
+    examples: Examples,
+    model: Model,
+    baseline: Model | None,
+    out: Path,
+    run_on: BeamOptions,
+    splits: list[str],
+    questions: dict[str, Any],
+    top_k: int,
+) -> None:
+    """One Beam pass over the splits, from shards to the files of the evaluation."""
+    import apache_beam as beam
+
+    from components import evaluation, inference, scoring
+
+    folders = [each.saved_model for each in (model, baseline) if each is not None]
+    shards = [(split, str(file)) for split in splits for file in examples.files(split)]
+    asked = scoring.Questions(**questions)
+    keep_worst = functools.partial(scoring.merge, mistakes=asked.mistakes)
+    _log.info("scoring %s in %d shards", ", ".join(splits), len(shards))
+    with run_on.pipeline() as pipeline:
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create(shards)
+            | "Score" >> beam.Map(scoring.score_shard, inference.Models(*folders), asked)
+            | "Merge" >> beam.CombineGlobally(keep_worst)
+            | "Write" >> beam.Map(evaluation.write, out, splits, top_k)
+        )
+
+
+def _read_summary(out: Path, max_rejected: float) -> dict[str, Any]:
+    """The content of `metrics.json`, if enough rows could be scored."""
+    from components.artifacts import Rejected
+    from components.inference import refuse_too_many
+
+    summary: dict[str, Any] = json.loads((out / "metrics.json").read_text())
+    lines = (out / "rejected.jsonl").read_text().splitlines()
+    rejected = [Rejected(**json.loads(line)) for line in lines]
+    scored = sum(split["count"] for split in summary["splits"].values())
+    refuse_too_many(rejected, scored + len(rejected), max_rejected)
+    if not summary["count"]:
+        raise DataError(
+            f"Split {summary['split']!r}: expected one row or more to judge the model by. "
+            "Received: none. Give the split some rows, or choose others by `splits`."
+        )
+    return summary
+
+
+def _bless(
+    evaluation: Evaluation, summary: dict[str, Any], thresholds: Thresholds, *, has_baseline: bool
+) -> Evaluation:
+    split, metrics = summary["split"], summary["metrics"]
+    thresholds.check_names(metrics, f"split {split!r}")
+    compared = summary["baseline"]["metrics"] if summary["baseline"] else None
+    why_not = "there is no blessed model to compare with"
+    if has_baseline:
+        why_not = "the last blessed model knows other classes"
+    verdict = judge(thresholds, metrics, compared, why_not)
+    reasons = [*verdict.reasons, f"judged by {summary['count']:,} rows of split {split!r}"]
+    if has_baseline and compared is None:
+        reasons.append(f"not compared: {why_not}")
+    if summary["rejected"]:
+        reasons.append(f"{summary['rejected']} rows were set aside, see rejected.jsonl")
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    _log.info("%s split: %s", split, figures)
+    _log.info("%s: %s", "blessed" if verdict.blessed else "not blessed", "; ".join(reasons))
+    return evaluation.write_verdict(verdict.blessed, reasons)

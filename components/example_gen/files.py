@@ -1,0 +1,67 @@
+"""Picture files as a source of records."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from etils.epath import Path
+
+from components.artifacts import Examples, Rejected
+from components.beam_options import BeamOptions
+from components.errors import DataError
+from components.example_gen.folders import Listing, Row
+from components.example_gen.pictures import read_picture
+from components.example_gen.shards import Record, mixed, shard_count, write_shards
+from components.example_gen.splits import SplitRule
+from components.example_gen.tally import Tally
+from serving.example import encode
+
+
+def write_files(
+    run_on: BeamOptions,
+    out: Examples,
+    root: Path,
+    listing: Listing,
+    rule: SplitRule,
+    *,
+    shards: int,
+) -> Tally:
+    """Write the rows of `listing`, which lie below `root`, and tell what became of them."""
+    rule = rule.for_given(listing.given)
+    rows = mixed(listing.rows)
+    labels = {name: label for label, name in enumerate(listing.classes)}
+    tally = write_shards(
+        run_on,
+        out,
+        PictureFiles(root, labels, rule),
+        rows,
+        splits=rule.reachable(listing.given),
+        shards=shard_count(root, rows, shards),
+    )
+    tally.rejected.extend(listing.rejected)
+    return tally
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureFiles:
+    """Picture files below `root`, with the label of each class name."""
+
+    root: Path
+    labels: dict[str, int]
+    rule: SplitRule
+
+    def read(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """The rows themselves: the threads of `convert` read the files."""
+        yield from rows
+
+    def convert(self, row: Row) -> Record | Rejected:
+        """Read, prove and encode the file of `row`."""
+        try:
+            data = (self.root / row.path).read_bytes()
+            picture = read_picture(data)
+        except OSError as error:
+            return Rejected(row.path, f"cannot be read: {error.strerror}")
+        except DataError as error:
+            return Rejected(row.path, str(error))
+        label = self.labels[row.label]
+        features = picture.features(filename=row.path, label=label, text=row.label)
+        return Record(self.rule.choose(row.split, data), row.label, encode(features))

@@ -1,0 +1,160 @@
+"""Which files of a folder are rows: class folders, maybe within split folders."""
+
+import dataclasses
+import os
+import pathlib
+import posixpath
+import unicodedata
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from etils.epath import Path
+
+from components.artifacts import Rejected
+from components.errors import DataError
+from components.example_gen.splits import canonical, is_split_name
+
+Layout = Literal["auto", "classes", "splits"]
+
+_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".webp", ".avif"}
+    | {".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".j2k"}
+)
+_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by file browsers and archivers
+
+
+class Row(NamedTuple):
+    """A file to read: its path below the source, its class, and the split it came in or ""."""
+
+    path: str
+    label: str
+    split: str = ""
+
+
+@dataclasses.dataclass
+class Listing:
+    """What a source holds: rows, files that are no data, and rows set aside unread."""
+
+    rows: list[Row] = dataclasses.field(default_factory=list)
+    ignored: list[str] = dataclasses.field(default_factory=list)
+    rejected: list[Rejected] = dataclasses.field(default_factory=list)
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names over all splits, sorted; a row's label is its index here."""
+        return sorted({row.label for row in self.rows})
+
+    @property
+    def given(self) -> set[str]:
+        """The splits that rows came in; "" stands for none."""
+        return {row.split for row in self.rows}
+
+
+def walk(root: Path) -> list[str]:
+    """The paths below `root` of all its files, sorted, with `/`; links are followed.
+
+    A link to a folder that contains it is not followed, so a loop ends.
+
+    Raises:
+        DataError: `root` is missing or no folder, or a folder cannot be read.
+    """
+    if not root.is_dir():
+        found = "a file" if root.exists() else "no such folder"
+        raise DataError(f"{root}: expected a folder. Received: {found}. Check the path.")
+    if "://" in str(root):  # an object store has no links
+        walked = ((Path(folder) / name for name in names) for folder, _, names in root.walk())
+        return sorted(str(path.relative_to(root)) for paths in walked for path in paths)
+    try:
+        return sorted(_walk_local(os.fspath(root), "", ()))
+    except OSError as error:
+        raise DataError(
+            f"{error.filename}: expected a folder that can be read. "
+            f"Received: {error.strerror}. Correct its permissions or move it away."
+        ) from error
+
+
+def _walk_local(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    status = pathlib.Path(folder).stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _walk_local(entry.path, f"{prefix}{entry.name}/", (*above, here))
+            elif entry.is_file() or entry.is_symlink():  # a pipe would never end
+                yield prefix + entry.name
+
+
+def is_hidden(path: str) -> bool:
+    """Whether `path` is, or lies below, a dot-file or what file browsers leave behind."""
+    return any(part.startswith(".") or part.lower() in _LITTER for part in path.split("/"))
+
+
+def list_classes(root: Path, layout: Layout = "auto") -> Listing:
+    """The rows of `root`: `[split/]class/.../file`, classes by the name of their folder.
+
+    Files below a class folder at any depth are of that class. Hidden files and files beside
+    the class folders are ignored; a image beside them is set aside, for it has no class.
+
+    Raises:
+        DataError: there is no class folder, or only one class, or some of the top folders
+            are named like splits and others are not.
+    """
+    listing = Listing()
+    paths: list[str] = []
+    for path in walk(root):
+        (listing.ignored if is_hidden(path) else paths).append(path)
+    depth = 1 if _has_splits(root, paths, layout) else 0
+    for path in paths:
+        *folders, name = path.split("/")
+        if len(folders) > depth:
+            split = canonical(folders[0]) if depth else ""
+            label = unicodedata.normalize("NFC", folders[depth])
+            listing.rows.append(Row(path, label, split))
+        elif posixpath.splitext(name)[1].lower() in _SUFFIXES:
+            listing.rejected.append(Rejected(path, "lies in no class folder"))
+        else:
+            listing.ignored.append(path)
+    _check_classes(root, listing)
+    return listing
+
+
+def _has_splits(root: Path, paths: list[str], layout: Layout) -> bool:
+    if layout != "auto":
+        return layout == "splits"
+    nested = {path.split("/")[0] for path in paths if path.count("/") > 1}
+    tops = sorted({path.split("/")[0] for path in paths if "/" in path})
+    splits = [top for top in tops if top in nested and is_split_name(top)]
+    others = [top for top in tops if top not in splits]
+    if len(splits) > 1 and others:
+        raise DataError(
+            f"{root}: expected top folders that are all splits or all classes. Received: splits "
+            f"{', '.join(splits)} beside {', '.join(others[:5])}. Move the others away, or set "
+            "the option layout to splits or classes."
+        )
+    return bool(splits) and not others
+
+
+def _check_classes(root: Path, listing: Listing) -> None:
+    if not listing.rows:
+        found = "an empty folder"
+        if listing.rejected:
+            found = f"{len(listing.rejected)} images in no folder of their class"
+        elif listing.ignored:
+            found = f"{len(listing.ignored)} files, none of them an image in a class folder"
+        raise DataError(
+            f"{root}: expected a folder of images for each class. Received: {found}. "
+            "Make one folder per class, or name them in a CSV (option manifest.file)."
+        )
+    top = listing.rows[0].path.split("/")[0]
+    check_two_classes(root, listing, f"If {root / top} holds the class folders, give that.")
+
+
+def check_two_classes(place: Path, listing: Listing, advice: str) -> None:
+    """Raise DataError if there are fewer than two classes to tell apart."""
+    if len(listing.classes) < 2:
+        raise DataError(
+            f"{place}: expected at least two classes. Received: only {listing.classes[0]!r}, "
+            f"{len(listing.rows)} files. {advice}"
+        )

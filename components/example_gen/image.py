@@ -1,0 +1,54 @@
+"""Images in class folders, or named by a CSV, to `Examples`."""
+
+from etils.epath import Path
+
+from components.artifacts import Examples, RawFiles
+from components.beam_options import BeamOptions
+from components.example_gen.folders import Layout, list_classes
+from components.example_gen.manifest import Manifest, list_manifest
+from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.tally import finish
+
+_STEP = "image_example_gen"
+CLASS_FOLDERS = Manifest()
+
+
+def image_example_gen(
+    source: RawFiles,
+    out: Path,
+    *,
+    run_on: BeamOptions,
+    splits: dict[str, float] = DEFAULT_SHARES,
+    eval_from_train: float = 0.0,
+    layout: Layout = "auto",
+    manifest: Manifest = CLASS_FOLDERS,
+    max_rejected: float = 0.01,
+    shards: int = 0,
+) -> Examples:
+    """Turn folders of images, one per class, into records for training.
+
+    Args:
+        source: `class/.../file`, or `train/class/.../file` and so on, or a folder with a CSV.
+        out: becomes the records.
+        run_on: where Beam runs.
+        splits: share of each split, chosen by each file's content; used for images that
+            come in no split of their own.
+        eval_from_train: share of a given train split to hold out as `eval`, where the data
+            has no eval split of its own.
+        layout: whether the top folders are `classes` or `splits`; `auto` looks at their names.
+        manifest: a CSV of paths and labels, instead of class folders.
+        max_rejected: share of unusable images above which the step fails.
+        shards: files per split; 0 makes one per 64 MiB of images.
+
+    Raises:
+        DataError: there are no two classes of images, or too many are unusable.
+        OptionError: the shares are no shares.
+    """
+    from components.example_gen import files
+
+    rule = SplitRule.of(_STEP, splits, eval_from_train)
+    root = source.path
+    listing = list_manifest(root, manifest) if manifest.file else list_classes(root, layout)
+    examples = Examples(out)
+    tally = files.write_files(run_on, examples, root, listing, rule, shards=shards)
+    return finish(_STEP, examples, tally, listing.ignored, max_rejected)

@@ -1,0 +1,115 @@
+"""What became of the inputs: counts, what was set aside, and the limit on it."""
+
+import collections
+import dataclasses
+import json
+import logging
+from collections.abc import Sequence
+from typing import Self
+
+from components.artifacts import Examples, Property, Rejected
+from components.errors import DataError
+
+_NAMED = 5  # rejected inputs that an error or the log names; the rest stand in rejected.jsonl
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass
+class Tally:
+    """Records written by split and class name, and inputs set aside.
+
+    `failure` is the text of an error after which nothing more of a shard could be read.
+    """
+
+    written: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    rejected: list[Rejected] = dataclasses.field(default_factory=list)
+    failure: str = ""
+
+    def count(self, split: str, label: str) -> None:
+        """Note one record written."""
+        classes = self.written.setdefault(split, {})
+        classes[label] = classes.get(label, 0) + 1
+
+    def add(self, other: Self) -> None:
+        """Take in the tally of another shard."""
+        for split, classes in other.written.items():
+            mine = collections.Counter(self.written.get(split, {}))
+            self.written[split] = dict(mine + collections.Counter(classes))
+        self.rejected.extend(other.rejected)
+        self.failure = self.failure or other.failure
+
+    def to_json(self) -> str:
+        """As text that `from_json` reads."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The tally that `to_json` wrote."""
+        fields = json.loads(text)
+        rejected = [Rejected(**item) for item in fields["rejected"]]
+        return cls(fields["written"], rejected, fields["failure"])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Records per split."""
+        return {split: sum(classes.values()) for split, classes in self.written.items()}
+
+    def gaps(self) -> list[str]:
+        """Each class that a split lacks, as text `split: class, class`."""
+        classes = sorted(set().union(*self.written.values()))
+        gaps = {
+            split: [name for name in classes if name not in names]
+            for split, names in self.written.items()
+        }
+        return [f"{split}: {', '.join(names)}" for split, names in gaps.items() if names]
+
+
+def finish(
+    step: str, examples: Examples, tally: Tally, ignored: Sequence[str], max_rejected: float
+) -> Examples:
+    """Hold `tally` against the limit, tell a person what happened, and write the summary.
+
+    Raises:
+        DataError: a shard failed, the share set aside is above `max_rejected`, or nothing was
+            written.
+    """
+    if tally.failure:
+        raise DataError(tally.failure)
+    counts = {split: tally.counts[split] for split in examples.splits}
+    _check_rejected(step, tally, max_rejected)
+    classes = set().union(*tally.written.values())
+    _log.info(
+        "%s: %d images of %d classes (%s); %d rejected, %d ignored",
+        *(step, sum(counts.values()), len(classes)),
+        ", ".join(f"{split} {count}" for split, count in counts.items()),
+        *(len(tally.rejected), len(ignored)),
+    )
+    for item in tally.rejected[:_NAMED]:
+        _log.warning("rejected %s", _line(item))
+    for gap in tally.gaps():
+        _log.warning("no image in split %s", gap)
+    notes: dict[str, Property] = {
+        "found": sum(counts.values()) + len(tally.rejected) + len(ignored),
+        "ignored": len(ignored),
+        "classes": len(classes),
+        "gaps": "; ".join(tally.gaps()),
+    }
+    return examples.write_summary(counts, tally.rejected, notes)
+
+
+def _check_rejected(step: str, tally: Tally, max_rejected: float) -> None:
+    rejected, written = len(tally.rejected), sum(tally.counts.values())
+    if rejected <= max_rejected * (rejected + written) and written:
+        return
+    named = "".join(f"\n  {_line(item)}" for item in tally.rejected[:_NAMED])
+    more = f"\n  and {rejected - _NAMED} more" if rejected > _NAMED else ""
+    raise DataError(
+        f"{step}: expected at most {max_rejected:.2%} of the inputs to be unusable. Received: "
+        f"{rejected} of {rejected + written} ({rejected / max(1, rejected + written):.2%}):"
+        f"{named}{more}\nMend or remove them, or allow more by the option max_rejected."
+    )
+
+
+def _line(item: Rejected) -> str:
+    place = f"{item.source}, {item.position}" if item.position else item.source
+    return f"{place}: {item.reason}"

@@ -1,0 +1,1 @@
+"""What `export` is made of: signatures, warm-up requests, the check. Only `export` imports it."""

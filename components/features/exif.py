@@ -1,0 +1,118 @@
+r"""The EXIF orientation of a JPEG, read in TensorFlow ops so that a served model honours it.
+
+A JPEG is a chain of segments: 0xFF, marker, big-endian uint16 length that counts itself.
+EXIF is the APP1 segment (marker 0xE1) that begins with `Exif\0\0`; a TIFF header follows:
+`II` or `MM` (the byte order), uint16 42, uint32 offset of the first directory. A directory
+is a uint16 count and entries of 12 bytes: tag, type, count, value. Orientation is tag 0x0112.
+Sources: ISO/IEC 10918-1 annex B, CIPA DC-008 (Exif) 4.5-4.6, TIFF 6.0 sections 2 and 8.
+
+Whatever is broken on the way reads as orientation 1: such a file is shown as it is stored.
+"""
+
+import tensorflow as tf
+
+_HEAD = 1 << 17  # bytes searched: an APP1 segment holds at most 64 KiB and comes early
+_STEPS = 4096  # segments and bytes of junk walked over before the search is given up
+_ENTRY = 12  # bytes of a directory entry
+
+
+def orientations(encoded: tf.Tensor) -> tf.Tensor:
+    """The orientation 1..8 of each image file.
+
+    Args:
+        encoded: string [batch], the files' bytes, of any format.
+
+    Returns:
+        int32 [batch]; 1 where a file is no JPEG or names no valid orientation.
+    """
+    heads = tf.strings.substr(encoded, 0, _HEAD)
+    of_jpegs = tf.where(tf.equal(tf.strings.substr(heads, 0, 2), b"\xff\xd8"))
+    found = tf.map_fn(_of_jpeg, tf.gather_nd(heads, of_jpegs), fn_output_signature=tf.int32)
+    return tf.tensor_scatter_nd_update(tf.ones_like(heads, tf.int32), of_jpegs, found)
+
+
+def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """`image` [height, width, channels] turned as `orientation` (int32 []) asks."""
+    turned = tf.transpose(image, tf.where(orientation >= 5, [1, 0, 2], [0, 1, 2]))
+    upside_down, mirrored = _is(orientation, 3, 4, 7, 8), _is(orientation, 2, 3, 6, 7)
+    return tf.raw_ops.Reverse(tensor=turned, dims=tf.stack([upside_down, mirrored, False]))
+
+
+def _of_jpeg(head: tf.Tensor) -> tf.Tensor:
+    data = tf.io.decode_raw(head, tf.uint8)
+    begin, end = _exif_segment(data)
+    return tf.cond(end > 0, lambda: _of_tiff(data[begin:end]), lambda: tf.constant(1))
+
+
+def _exif_segment(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where in `data` the TIFF header begins and its segment ends; 0, 0 if there is none."""
+
+    def walk(at: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        marker, length = _number(data, at), _number(data, at + 2)
+        following = at + 2 + tf.maximum(length, 2)
+        is_exif = tf.logical_and(
+            tf.equal(marker, 0xFFE1), tf.reduce_all(_bytes(data, at + 4, 6) == list(b"Exif\0\0"))
+        )
+        is_end = _is(marker, 0xFFD9, 0xFFDA)  # EOI, SOS: only pixels follow
+        is_junk = tf.logical_or(marker <= 0xFF00, tf.equal(marker, 0xFFFF))
+        is_bare = tf.logical_or(  # TEM, RST0-7 and SOI have no length
+            tf.equal(marker, 0xFF01), tf.logical_and(marker >= 0xFFD0, marker <= 0xFFD8)
+        )
+        skipped = tf.where(is_junk, at + 1, tf.where(is_bare, at + 2, following))
+        return (
+            tf.where(tf.logical_or(is_exif, is_end), tf.size(data), skipped),
+            tf.where(is_exif, at + 10, begin),
+            tf.where(is_exif, following, end),
+        )
+
+    zero = tf.constant(0)
+    _, begin, end = tf.while_loop(
+        lambda at, *_: at < tf.size(data),
+        walk,
+        (tf.constant(2), zero, zero),
+        maximum_iterations=_STEPS,
+    )
+    return begin, end
+
+
+def _of_tiff(tiff: tf.Tensor) -> tf.Tensor:
+    little = tf.reduce_all(_bytes(tiff, 0, 2) == list(b"II"))
+    directory = _number(tiff, 4, 4, little)
+    fitting = tf.maximum(tf.size(tiff) - directory - 2, 0) // _ENTRY
+    count = tf.minimum(_number(tiff, directory, 2, little), fitting)
+    entries = directory + 2 + _ENTRY * tf.range(count)
+    tags, types = _number(tiff, entries, 2, little), _number(tiff, entries + 2, 2, little)
+    values = tf.where(  # a SHORT lies in the first two of the value's four bytes, a LONG in all
+        tf.equal(types, 3),
+        _number(tiff, entries + 8, 2, little),
+        _number(tiff, entries + 8, 4, little),
+    )
+    found = tf.boolean_mask(values, tf.equal(tags, 0x0112))
+    value = tf.concat([found, [1]], 0)[0]
+    is_tiff = tf.equal(_number(tiff, 2, 2, little), 42)
+    is_valid = tf.logical_and(is_tiff, tf.logical_and(value >= 1, value <= 8))
+    return tf.where(is_valid, value, 1)
+
+
+def _number(
+    data: tf.Tensor, at: tf.Tensor | int, size: int = 2, little: tf.Tensor | bool = False
+) -> tf.Tensor:
+    """The unsigned numbers of `size` bytes at each of `at`, int32 of its shape.
+
+    Four bytes over 2^31 - 1 saturate: no offset in a segment of 64 KiB is that large.
+    """
+    digits = tf.cast(_bytes(data, at, size), tf.int64)
+    digits = tf.where(little, digits, digits[..., ::-1])
+    number = tf.reduce_sum(digits * [256**place for place in range(size)], -1)
+    return tf.cast(tf.minimum(number, tf.int32.max // 2), tf.int32)
+
+
+def _bytes(data: tf.Tensor, at: tf.Tensor | int, size: int) -> tf.Tensor:
+    """`size` bytes of `data` from each of `at`, uint8 [..., size]; 0 beyond its end."""
+    index = tf.expand_dims(tf.convert_to_tensor(at), -1) + tf.range(size)
+    padded = tf.concat([data, tf.zeros([1], tf.uint8)], 0)
+    return tf.gather(padded, tf.minimum(index, tf.size(data)))
+
+
+def _is(value: tf.Tensor, *of: int) -> tf.Tensor:
+    return tf.reduce_any(tf.equal(value, list(of)))

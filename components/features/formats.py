@@ -1,0 +1,67 @@
+"""What `tf.io.decode_image` of TensorFlow 2.21 gets wrong, and the way around it.
+
+- An animated WebP without alpha is written past the end of its buffer (the process dies, the
+  server with it), so every animated WebP is refused. Container: WebP RIFF specification,
+  chunk `VP8X`, flag 0x02.
+- A BMP of 8 bits a pixel is read as grey, its palette ignored: the palette is applied here.
+  Header: BITMAPINFOHEADER, offsets 10 (pixels), 14 (header size) and 28 (bits a pixel).
+"""
+
+import tensorflow as tf
+
+_PALETTE = 256
+
+
+def refuse_animated_webp(encoded: tf.Tensor) -> tf.Tensor:
+    """`encoded` (string [batch]) itself.
+
+    Raises:
+        tf.errors.InvalidArgumentError: one is an animated WebP.
+    """
+    is_extended = tf.logical_and(
+        tf.equal(tf.strings.substr(encoded, 0, 4), b"RIFF"),
+        tf.equal(tf.strings.substr(encoded, 8, 8), b"WEBPVP8X"),
+    )
+    has_frames = tf.not_equal(_number(encoded, 20, 1) // 2 % 2, 0)
+    is_still = tf.logical_not(tf.reduce_any(tf.logical_and(is_extended, has_frames)))
+    message = (
+        "image: expected still pictures. Received: an animated WebP. "
+        "Save its first frame, e.g. as PNG."
+    )
+    with tf.control_dependencies([tf.debugging.Assert(is_still, [message])]):
+        return tf.identity(encoded)
+
+
+def has_palette(encoded: tf.Tensor) -> tf.Tensor:
+    """Which files (string [batch]) are BMPs of palette indices: bool [batch]."""
+    is_bmp = tf.equal(tf.strings.substr(encoded, 0, 2), b"BM")
+    return tf.logical_and(is_bmp, tf.equal(_number(encoded, 28, 2), 8))
+
+
+def with_palette(encoded: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+    """A BMP of palette indices in its colours.
+
+    Args:
+        encoded: string [], the file.
+        indices: uint8 [height, width, 1 or more], its pixels as `tf.io.decode_image` gives them.
+
+    Returns:
+        uint8 [height, width, 3], red, green and blue; black beyond the palette's end.
+    """
+    start, pixels = 14 + _number(encoded, 14, 4), _number(encoded, 10, 4)
+    size = 256 * 4  # blue, green, red and an unused byte for each of at most 256 colours
+    entries = tf.strings.substr(encoded, start, tf.clip_by_value(pixels - start, 0, size))
+    padded = tf.strings.substr(tf.strings.join([entries, b"\0" * size]), 0, size)
+    colours = tf.reshape(tf.io.decode_raw(padded, tf.uint8), [256, 4])[:, 2::-1]
+    return tf.gather(colours, tf.cast(indices[..., 0], tf.int32))
+
+
+def _number(encoded: tf.Tensor, at: int, size: int) -> tf.Tensor:
+    """The unsigned little-endian number of `size` bytes at `at` of each, int32 of its shape.
+
+    0 beyond a file's end; four bytes over 2^30 saturate, as no header here is that large.
+    """
+    padded = tf.strings.join([tf.strings.substr(encoded, 0, at + size), b"\0" * (at + size)])
+    digits = tf.cast(tf.io.decode_raw(tf.strings.substr(padded, at, size), tf.uint8), tf.int64)
+    number = tf.reduce_sum(digits * [256**place for place in range(size)], -1)
+    return tf.cast(tf.minimum(number, 1 << 30), tf.int32)

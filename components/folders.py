@@ -1,0 +1,39 @@
+"""Whole folders: copied, and told apart by their content."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+
+from etils.epath import Path
+
+_CHUNK = 1 << 20
+
+
+def files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every file below `folder`, as its relative path with `/` and its path, by that name."""
+    found = [Path(root) / name for root, _, names in Path(folder).walk() for name in names]
+    start = len(os.fspath(folder)) + 1
+    return iter(sorted((os.fspath(file)[start:].replace(os.sep, "/"), file) for file in found))
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy what lies below `source` to the folder `target`, which is made where it is not."""
+    target.mkdir(parents=True, exist_ok=True)
+    for folder, names, _ in source.walk():
+        below = os.fspath(folder)[len(os.fspath(source)) :].lstrip("/" + os.sep)
+        for name in names:
+            (target / below / name).mkdir(exist_ok=True)
+    for name, file in files(source):
+        file.copy(target / name)
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 of the names and bytes of all files below `folder`, in hexadecimal."""
+    whole = hashlib.sha256()
+    for name, file in files(folder):
+        content = hashlib.sha256()
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                content.update(chunk)
+        whole.update(f"{name}\0{content.hexdigest()}\n".encode())
+    return whole.hexdigest()

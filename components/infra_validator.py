@@ -1,0 +1,164 @@
+"""Serve a candidate for real, ask it real questions, and say whether it may be pushed."""
+
+import dataclasses
+import itertools
+import logging
+import shutil
+import tempfile
+from pathlib import Path as LocalPath
+from typing import Literal
+
+from etils.epath import Path
+
+from components.artifacts import Examples, InfraBlessing, Model
+from components.errors import DataError, OptionError
+from components.folders import copy_tree
+
+_log = logging.getLogger(__name__)
+_BINARY = "tensorflow_model_server"
+_PREFERRED = ("eval", "test", "train")  # the split that requests are taken from
+_NAME, _VERSION = "candidate", 1
+_TAIL = 2000  # characters of the server's log in the reasons
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trial:
+    """How the candidate is served and asked."""
+
+    engine: Literal["embedded", "binary", "image"]
+    binary: str
+    feature: str
+    tolerance: float
+    timeout: float
+    request_timeout: float
+
+
+def infra_validator(
+    model: Model,
+    examples: Examples,
+    out: Path,
+    *,
+    engine: Literal["auto", "embedded", "binary", "image"] = "auto",
+    binary: str = "tensorflow_model_server",
+    requests: int = 20,
+    feature: str = "image/encoded",
+    tolerance: float = 1e-4,
+    timeout: float = 120.0,
+    request_timeout: float = 30.0,
+) -> InfraBlessing:
+    """Start the real serving path on the model, send it requests, and bless it if they succeed.
+
+    Predict gets raw bytes and Classify serialised Examples, over a socket; status and
+    metadata are asked for. The answers must be finite and those of the same SavedModel in
+    this process. `server.log` keeps what the server wrote.
+
+    Args:
+        model: the candidate; it is served from a copy.
+        examples: raw records, of which those of eval are sent, else of test, else of train.
+        out: where the verdict goes.
+        engine: `embedded` is the project's own server, `binary` TensorFlow Serving's program,
+            `image` its image; `auto` takes the binary where it is on the PATH, else `embedded`.
+        binary: the program's name or path; named otherwise than usual, `auto` takes it.
+        requests: how many records are sent.
+        feature: the bytes feature that Predict sends.
+        tolerance: how far scores may be apart.
+        timeout: seconds until the server must be ready.
+        request_timeout: seconds that an answer may take.
+
+    Raises:
+        OptionError: no request is to be sent.
+        DataError: there is no record to send.
+    """
+    if requests < 1:
+        raise OptionError(
+            f"requests: expected 1 or more. Received: {requests}. The more, the surer the verdict."
+        )
+    split, records = _records(examples, requests)
+    trial = _Trial(_engine(engine, binary), binary, feature, tolerance, timeout, request_timeout)
+    _log.info(
+        "serving the candidate (%s), asking %d records of split %r",
+        trial.engine,
+        len(records),
+        split,
+    )
+    objections, remarks = _try(model, records, trial, out)
+    remarks = [
+        f"served by engine {trial.engine!r}, {len(records)} rows of split {split!r}",
+        *remarks,
+    ]
+    _log.info(
+        "%s: %s", "not blessed" if objections else "blessed", "; ".join(objections or remarks)
+    )
+    return InfraBlessing(out).write_verdict(not objections, [*objections, *remarks])
+
+
+def _records(examples: Examples, requests: int) -> tuple[str, list[bytes]]:
+    """The split to ask about, and its first records."""
+    from components.tfrecord import read_records
+
+    there = [split for split in _PREFERRED if split in examples.splits] or examples.splits
+    for split in there:
+        records = itertools.chain.from_iterable(map(read_records, examples.files(split)))
+        if first := list(itertools.islice(records, requests)):
+            return split, first
+    raise DataError(
+        f"{examples.path}: expected one record or more to send. Received: none in any of the "
+        f"splits {', '.join(there) or '(there is none)'}. Give it some examples."
+    )
+
+
+def _engine(engine: str, binary: str) -> Literal["embedded", "binary", "image"]:
+    """What serves: what was asked for, or the binary if there is one or one was named."""
+    if engine == "auto":
+        return "binary" if shutil.which(binary) or binary != _BINARY else "embedded"
+    return engine  # type: ignore[return-value]  # one of the others
+
+
+def _try(
+    model: Model, records: list[bytes], trial: _Trial, out: Path
+) -> tuple[list[str], list[str]]:
+    """Serve a copy of the model and ask it; what speaks against it, and what else to say."""
+    from serving.errors import RpcError, ServingError
+
+    with tempfile.TemporaryDirectory(prefix="infra_validator_") as name:
+        folder = LocalPath(name)
+        log = folder / "server.log"
+        log.touch()
+        copy_tree(model.saved_model, Path(folder / _NAME / str(_VERSION)))
+        try:
+            objections, remarks = _ask(folder / _NAME, log, records, trial)
+        except RpcError as error:
+            objections, remarks = [f"{error.code}: {error.details}"], []
+        except ServingError as error:  # it cannot be loaded, or its server does not start
+            objections, remarks = [str(error)], []
+        text = log.read_text(errors="replace")
+        (out / "server.log").write_text(text)
+    if objections and text and text[-_TAIL:] not in objections[0]:
+        remarks = [*remarks, f"server.log ends: {text[-_TAIL:]}"]
+    return objections, remarks
+
+
+def _ask(
+    versions: LocalPath, log: LocalPath, records: list[bytes], trial: _Trial
+) -> tuple[list[str], list[str]]:
+    """Raises what `serving.launch` and `serving.client` do."""
+    from components import serving_checks
+    from serving.client import Client
+    from serving.launch import launch
+    from serving.model import LoadedModel
+
+    with (
+        LoadedModel(Path(versions / str(_VERSION))) as loaded,
+        launch(
+            versions,
+            _NAME,
+            engine=trial.engine,
+            binary=trial.binary,
+            timeout=trial.timeout,
+            log=log,
+        ) as server,
+        Client(server.target, timeout=trial.request_timeout) as client,
+    ):
+        served = serving_checks.Served(client, _NAME, _VERSION, loaded, trial.tolerance)
+        findings = serving_checks.check_all(served, records, trial.feature)
+    return list(findings.objections), list(findings.remarks)

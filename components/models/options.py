@@ -1,0 +1,119 @@
+"""The options of every model that `trainer` can build; no Keras, so that reading them is cheap.
+
+Names and meanings are Keras's own where it has them.
+"""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Counts = tuple[Count, ...]
+Penalty = Annotated[float, Field(ge=0)]
+Activation = Literal["relu", "gelu", "elu", "selu", "swish", "tanh", "sigmoid", "leaky_relu"]
+Initializer = Literal[
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+    "random_normal",
+    "random_uniform",
+    "truncated_normal",
+    "orthogonal",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Dense:
+    """Flatten, then fully connected layers.
+
+    Attributes:
+        units: width of each hidden layer; empty is a linear classifier.
+        activation: of the hidden layers.
+        dropout: share of a hidden layer's outputs dropped in training.
+        batch_normalization: between a layer and its activation.
+        l1, l2: penalties on the kernels.
+        kernel_initializer: of every layer's kernel.
+    """
+
+    units: Counts = (128,)
+    activation: Activation = "relu"
+    dropout: Share = 0.0
+    batch_normalization: bool = False
+    l1: Penalty = 0.0
+    l2: Penalty = 0.0
+    kernel_initializer: Initializer = "glorot_uniform"
+    kind: Literal["dense"] = "dense"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cnn:
+    """Blocks of convolutions and pooling, then fully connected layers.
+
+    Attributes:
+        filters: of each block; their number is the number of blocks.
+        convolutions: per block.
+        kernel_size, strides, padding: of every convolution, in pixels.
+        pooling: at the end of every block.
+        pool_size: pixels a side, and its stride.
+        head: how the last block's maps become a vector.
+        dense: width of each fully connected layer; may be empty.
+        activation: of the convolutions and the fully connected layers.
+        dropout: share of a fully connected layer's outputs dropped in training.
+        block_dropout: share of a block's maps dropped in training, whole maps at a time.
+        batch_normalization: between a layer and its activation.
+        l1, l2: penalties on the kernels.
+        kernel_initializer: of every layer's kernel.
+    """
+
+    filters: Annotated[Counts, Field(min_length=1)] = (64, 64)
+    convolutions: Count = 1
+    kernel_size: Count = 3
+    strides: Count = 1
+    padding: Literal["valid", "same"] = "valid"
+    pooling: Literal["max", "average", "none"] = "max"
+    pool_size: Count = 2
+    head: Literal["flatten", "global_average", "global_max"] = "flatten"
+    dense: Counts = (128,)
+    activation: Activation = "relu"
+    dropout: Share = 0.0
+    block_dropout: Share = 0.0
+    batch_normalization: bool = False
+    l1: Penalty = 0.0
+    l2: Penalty = 0.0
+    kernel_initializer: Initializer = "glorot_uniform"
+    kind: Literal["cnn"] = "cnn"
+
+
+ImageModel = Annotated[Dense | Cnn, Field(discriminator="kind")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Augment:
+    """Random changes to the pictures of each training batch; none outside training.
+
+    Attributes:
+        flip: mirror half of the pictures.
+        rotation: up to so many degrees, either way.
+        width_shift, height_shift: up to this share of the side, either way.
+        shear: up to this share of the side.
+        zoom: in or out by up to this share.
+        brightness, contrast: change by up to this share.
+        fill_mode: what fills the space left empty.
+        fill_value: with `constant`, 0 (black) to 255.
+    """
+
+    flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    width_shift: Share = 0.0
+    height_shift: Share = 0.0
+    shear: Share = 0.0
+    zoom: Share = 0.0
+    brightness: Share = 0.0
+    contrast: Share = 0.0
+    fill_mode: Literal["nearest", "reflect", "wrap", "constant"] = "nearest"
+    fill_value: Annotated[float, Field(ge=0, le=255)] = 0.0

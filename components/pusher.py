@@ -1,0 +1,87 @@
+"""Hand a blessed model to the model servers: a new version folder under the serving root."""
+
+import logging
+
+from etils.epath import Path
+
+from components.artifacts import Evaluation, InfraBlessing, Model, PushedModel
+from components.errors import OptionError
+from components.versions import Versions
+
+_log = logging.getLogger(__name__)
+
+
+def pusher(
+    model: Model,
+    evaluation: Evaluation | None,
+    infra: InfraBlessing | None,
+    out: Path,
+    *,
+    model_name: str,
+    serving_root: str,
+    keep: int = 3,
+) -> PushedModel:
+    """Push the model to the serving root, if it is blessed.
+
+    The SavedModel is copied beside its place and comes into view by one rename, whole,
+    under a version that is the time in Unix seconds and above every other. A push that was
+    killed leaves nothing visible; a push repeated finds the same files in the newest
+    version and leaves it at that.
+
+    Args:
+        model: what to push.
+        evaluation: its evaluator's verdict; without one it does not matter.
+        infra: its infra validator's verdict; likewise.
+        out: where the record of the push goes.
+        model_name: under which name it is served.
+        serving_root: the folder that holds one folder per served model.
+        keep: how many versions stay, the new one included; older ones are deleted.
+
+    Raises:
+        OptionError: `keep` or `model_name` is not usable.
+    """
+    if keep < 1:
+        raise OptionError(
+            f"keep: expected 1 version or more. Received: {keep}. The newest always stays."
+        )
+    versions = Versions(serving_root, model_name)
+    pushed = PushedModel(out)
+    objections = _objections(evaluation, infra)
+    if objections:
+        reason = f"not pushed: {'; '.join(objections)}"
+        _log.info("%s %s", model_name, reason)
+        return pushed.write_push(model=model_name, version=0, folder="", reason=reason)
+    folder, is_new = versions.push(model.saved_model)
+    version = int(folder.name)
+    reason = "pushed" if is_new else "the newest version holds the same files already"
+    _log.info("%s version %d: %s, in %s", model_name, version, reason, folder)
+    versions.sweep()
+    removed = versions.prune(keep)
+    if removed:
+        _log.info("%s: deleted old versions %s", model_name, ", ".join(map(str, removed)))
+    return pushed.write_push(model=model_name, version=version, folder=str(folder), reason=reason)
+
+
+def rollback(serving_root: str, model_name: str) -> tuple[int, int]:
+    """Withdraw the newest version of a served model.
+
+    The version moves to `<serving root>/<model_name>/.withdrawn/` by one rename; model
+    servers then load the version before it. It is not lost: moved back, it is served again.
+
+    Returns:
+        The version withdrawn, and the version that is served now.
+
+    Raises:
+        OptionError: `model_name` is not a model's name.
+        DataError: there is no such model, or no version to go back to.
+    """
+    return Versions(serving_root, model_name).withdraw()
+
+
+def _objections(evaluation: Evaluation | None, infra: InfraBlessing | None) -> list[str]:
+    found = []
+    if evaluation is not None and not evaluation.blessed:
+        found += [f"the evaluator did not bless it ({'; '.join(evaluation.reasons)})"]
+    if infra is not None and not infra.blessed:
+        found += [f"the infra validator did not bless it ({'; '.join(infra.reasons)})"]
+    return found

@@ -1,0 +1,139 @@
+"""What happens at the end of an epoch: targets, patience, the history file, progress."""
+
+import csv
+import io
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from etils.epath import Path
+
+from components.training.options import Watching
+
+logger = logging.getLogger("components.trainer")
+
+Row = dict[str, float]  # `epoch` from 1, then Keras's names
+
+_SAY_EVERY = 10.0  # seconds
+
+
+class StopAt(keras.callbacks.Callback):
+    """Stop once every metric has reached its target: a loss from above, others from below."""
+
+    def __init__(self, targets: Mapping[str, float]) -> None:
+        super().__init__()
+        self._targets = targets
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Compare the epoch's metrics with the targets."""
+        logs = logs or {}
+        if all(reached(name, logs[name], target) for name, target in self._targets.items()):
+            found = ", ".join(f"{name} {logs[name]:.4f}" for name in self._targets)
+            logger.info("stopping at epoch %d: target reached (%s)", epoch + 1, found)
+            self.model.stop_training = True
+
+
+class HistoryFile(keras.callbacks.Callback):
+    """Keep the epochs' metrics, and write them to a CSV file after each.
+
+    Not Keras's CSVLogger: that counts epochs from 0, and loses rows where a killed training
+    is resumed into another folder.
+
+    Attributes:
+        rows: one per epoch, those before a resumption included.
+    """
+
+    def __init__(self, file: Path, rows: Sequence[Row] = ()) -> None:
+        super().__init__()
+        self._file = file
+        self.rows = list(rows)
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Write the rows from before a resumption."""
+        self._write()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Add the epoch's metrics."""
+        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        self.rows.append({"epoch": epoch + 1, **metrics})
+        self._write()
+
+    def _write(self) -> None:
+        if not self.rows:
+            return
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        self._file.write_text(text.getvalue())
+
+
+class Progress(keras.callbacks.Callback):
+    """Say how training gets on: a line per epoch, and every few seconds within one."""
+
+    async_safe = True  # only counts and logs, so that a step need not wait for it
+
+    def __init__(self, epochs: int, steps: int, examples: int) -> None:
+        super().__init__()
+        self._epochs, self._steps, self._examples = epochs, steps, examples
+        self._start = self._said = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Start the clock."""
+        self._start = self._said = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Say how far the epoch is, if it has been a while."""
+        now = time.monotonic()
+        if now - self._said > _SAY_EVERY:
+            self._said = now
+            done = (batch + 1) / self._steps
+            left = (now - self._start) * (1 - done) / done
+            logger.info("  %3.0f %% of the epoch, %.0f s to go, %s", 100 * done, left, _said(logs))
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Say what the epoch came to."""
+        seconds = time.monotonic() - self._start
+        speed = self._examples / max(seconds, 1e-9)
+        logger.info(
+            "epoch %d/%d: %s (%.1f s, %.0f examples/s)",
+            *(epoch + 1, self._epochs, _said(logs), seconds, speed),
+        )
+
+
+def reached(name: str, value: float, target: float) -> bool:
+    """Whether metric `name` is as good as `target`: at most, for a loss, else at least."""
+    return value <= target if name.endswith("loss") else value >= target
+
+
+def best_epoch(rows: Sequence[Row], monitor: str) -> int:
+    """The epoch, from 1, whose `monitor` is best: the lowest loss, else the highest; the first."""
+    sign = -1 if monitor.endswith("loss") else 1
+    return int(max(rows, key=lambda row: (sign * row[monitor], -row["epoch"]))["epoch"])
+
+
+def patient(watching: Watching) -> dict[str, keras.callbacks.Callback]:
+    """Keras's callbacks that wait for `monitor` to improve, by the option that asks for them."""
+    mode = "min" if watching.monitor.endswith("loss") else "max"
+    common: dict[str, Any] = {"monitor": watching.monitor, "mode": mode}
+    stopping, plateau = watching.early_stopping, watching.reduce_on_plateau
+    found: dict[str, keras.callbacks.Callback] = {}
+    if plateau.patience:
+        found["reduce_on_plateau"] = keras.callbacks.ReduceLROnPlateau(
+            patience=plateau.patience,
+            factor=plateau.factor,
+            cooldown=plateau.cooldown,
+            min_lr=plateau.min_learning_rate,
+            **common,
+        )
+    if stopping.patience:
+        found["early_stopping"] = keras.callbacks.EarlyStopping(
+            patience=stopping.patience, min_delta=stopping.min_delta, **common
+        )
+    return found
+
+
+def _said(logs: Mapping[str, float] | None) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())

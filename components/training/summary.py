@@ -1,0 +1,41 @@
+"""What a model is made of: its layers, their output shapes and parameters, to read and to print."""
+
+import json
+
+import keras
+from etils.epath import Path
+
+
+def write(model: keras.Model, file: Path) -> None:
+    """Write `layers` (name, type, output shape, parameters) and the totals as JSON."""
+    file.write_text(json.dumps(describe(model), indent=1))
+
+
+def describe(model: keras.Model) -> dict[str, object]:
+    """The layers of `model` and its parameters, as plain JSON types; None is the batch."""
+    return {
+        "name": model.name,
+        "layers": [
+            {
+                "name": layer.name,
+                "type": type(layer).__name__,
+                "output_shape": list(layer.output.shape),
+                "parameters": layer.count_params(),
+            }
+            for layer in model.layers
+        ],
+        "parameters": model.count_params(),
+        "trainable_parameters": sum(
+            int(weight.value.shape.num_elements()) for weight in model.trainable_weights
+        ),
+    }
+
+
+def table(model: keras.Model) -> str:
+    """A line per layer: name, type, output shape, parameters; the total below."""
+    rows = [
+        (layer.name, type(layer).__name__, str(tuple(layer.output.shape[1:])), layer.count_params())
+        for layer in model.layers
+    ]
+    lines = [f"{name:24} {kind:20} {shape:18} {count:>12,}" for name, kind, shape, count in rows]
+    return "\n".join([*lines, f"{'total':64} {model.count_params():>12,}"])

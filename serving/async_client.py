@@ -1,0 +1,140 @@
+"""The client for asyncio; `serving.client` says what both do."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import grpc
+import grpc.aio
+import numpy as np
+
+from serving import calls, channel, wire
+from serving.calls import Answer, Call, Class, Metadata, Prediction, Record, Spec, VersionStatus
+from serving.errors import NotFoundError
+
+
+class AsyncClient:
+    """Talks to one server; make it inside a coroutine, and await its methods."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout: float | None = 60.0,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        """Make a channel; arguments as in `Client`."""
+        self.target = target
+        self._timeout = timeout
+        self._channel = (
+            grpc.aio.insecure_channel(target, channel.OPTIONS)
+            if credentials is None
+            else grpc.aio.secure_channel(target, credentials, channel.OPTIONS)
+        )
+        self._methods: dict[str, Any] = {}
+
+    async def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, wire.ArrayLike],
+        *,
+        signature: str = "",
+        version: int | None = None,
+        label: str | None = None,
+        output_filter: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Prediction:
+        """Run one signature of `model`; as `Client.predict`."""
+        spec = Spec(model, signature, version, label)
+        return await self._send(calls.predict(spec, inputs, output_filter), timeout)
+
+    async def classify(
+        self,
+        model: str,
+        examples: Sequence[Record],
+        *,
+        signature: str = "",
+        version: int | None = None,
+        label: str | None = None,
+        context: Record | None = None,
+        timeout: float | None = None,
+    ) -> list[list[Class]]:
+        """Label each of `examples`; as `Client.classify`."""
+        spec = Spec(model, signature, version, label)
+        return await self._send(calls.classify(spec, examples, context), timeout)
+
+    async def regress(
+        self,
+        model: str,
+        examples: Sequence[Record],
+        *,
+        signature: str = "",
+        version: int | None = None,
+        label: str | None = None,
+        context: Record | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray:
+        """Value each of `examples`; as `Client.regress`."""
+        spec = Spec(model, signature, version, label)
+        return await self._send(calls.regress(spec, examples, context), timeout)
+
+    async def metadata(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
+    ) -> Metadata:
+        """The signatures of `model`: what they take and give."""
+        return await self._send(calls.metadata(Spec(model, "", version, label)), timeout)
+
+    async def status(
+        self, model: str, *, version: int | None = None, timeout: float | None = None
+    ) -> list[VersionStatus]:
+        """The versions of `model` that the server knows, the highest first."""
+        return await self._send(calls.status(Spec(model, "", version)), timeout)
+
+    async def healthy(self, *, service: str = "", timeout: float | None = None) -> bool:
+        """Whether the server's health service says SERVING; as `Client.healthy`."""
+        return await self._send(calls.health(service), timeout)
+
+    async def wait_until_available(self, model: str, *, timeout: float = 60.0) -> VersionStatus:
+        """Wait until a version of `model` is available; as `Client.wait_until_available`."""
+        deadline = time.monotonic() + timeout
+        call = calls.status(Spec(model))
+        while (remaining := deadline - time.monotonic()) > 0:
+            try:
+                answer = await self._send(call, remaining, wait_for_ready=True)
+                found = calls.available(model, answer)
+            except NotFoundError:
+                found = None
+            if found:
+                return found
+            await asyncio.sleep(channel.POLL)
+        raise channel.too_late(self.target, model, timeout)
+
+    async def close(self) -> None:
+        """Close the channel; calls that run are cancelled."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _send(
+        self, call: Call[Answer], timeout: float | None, *, wait_for_ready: bool = False
+    ) -> Answer:
+        allowed = self._timeout if timeout is None else timeout
+        if call.path not in self._methods:
+            self._methods[call.path] = self._channel.unary_unary(call.path, channel.serialize)
+        try:
+            raw = await self._methods[call.path](
+                call.request, timeout=allowed, wait_for_ready=wait_for_ready
+            )
+        except grpc.RpcError as error:
+            raise channel.failure(error, self.target, allowed) from error
+        return call.read(raw)

@@ -1,0 +1,203 @@
+"""A client's calls, from numpy to messages and back; nothing is sent here.
+
+Each function makes the `Call` that a client, synchronous or not, then sends.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+from google.protobuf.message import Message
+
+from serving import example, wire
+from serving.errors import FailedPreconditionError
+from serving.protos import model_service_pb2 as model_messages
+from serving.protos import prediction_service_pb2 as messages
+from serving.protos import signature_pb2
+from serving.signature import Signature, from_proto
+
+PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
+MODEL_SERVICE = "tensorflow.serving.ModelService"
+
+Record = bytes | Mapping[str, example.Value]
+Answer = TypeVar("Answer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Call(Generic[Answer]):
+    """A request, the path of the method that takes it, and how to read the answer's bytes."""
+
+    path: str
+    request: Message
+    read: Callable[[bytes], Answer]
+
+
+class Prediction(dict[str, np.ndarray]):
+    """Outputs by alias, and the `version` of the model that gave them."""
+
+    def __init__(self, outputs: Mapping[str, np.ndarray], version: int) -> None:
+        super().__init__(outputs)
+        self.version = version
+
+
+class Class(NamedTuple):
+    """One label of an example, and its score."""
+
+    label: str
+    score: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """A model's signatures by name, and the version that has them."""
+
+    version: int
+    signatures: Mapping[str, Signature]
+
+
+@dataclasses.dataclass(frozen=True)
+class VersionStatus:
+    """The state of one version: START, LOADING, AVAILABLE, UNLOADING or END; `error` says why."""
+
+    version: int
+    state: str
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """Which model is asked: its latest version, or the one numbered or labelled so."""
+
+    model: str
+    signature: str = ""
+    version: int | None = None
+    label: str | None = None
+
+    def proto(self) -> messages.ModelSpec:
+        """The message."""
+        spec = messages.ModelSpec(name=self.model, signature_name=self.signature)
+        if self.version is not None:
+            spec.version.value = self.version
+        if self.label is not None:
+            spec.version_label = self.label
+        return spec
+
+
+def predict(
+    spec: Spec, inputs: Mapping[str, wire.ArrayLike], output_filter: Sequence[str]
+) -> Call[Prediction]:
+    """Run a signature on `inputs` by alias; `output_filter` names the outputs wanted, or all."""
+    request = messages.PredictRequest(model_spec=spec.proto(), output_filter=output_filter)
+    for alias, value in inputs.items():
+        request.inputs[alias].CopyFrom(wire.to_proto(value, name=alias))
+    return Call(f"/{PREDICTION_SERVICE}/Predict", request, _prediction)
+
+
+def classify(
+    spec: Spec, examples: Sequence[Record], context: Record | None
+) -> Call[list[list[Class]]]:
+    """Label `examples`, each with the features of `context` where there is one."""
+    request = messages.ClassificationRequest(
+        model_spec=spec.proto(), input=_input(examples, context)
+    )
+    return Call(f"/{PREDICTION_SERVICE}/Classify", request, _classes)
+
+
+def regress(spec: Spec, examples: Sequence[Record], context: Record | None) -> Call[np.ndarray]:
+    """Value `examples`, each with the features of `context` where there is one."""
+    request = messages.RegressionRequest(model_spec=spec.proto(), input=_input(examples, context))
+    return Call(f"/{PREDICTION_SERVICE}/Regress", request, _values)
+
+
+def metadata(spec: Spec) -> Call[Metadata]:
+    """Ask for the signatures."""
+    request = messages.GetModelMetadataRequest(
+        model_spec=spec.proto(), metadata_field=["signature_def"]
+    )
+    return Call(f"/{PREDICTION_SERVICE}/GetModelMetadata", request, _metadata)
+
+
+def status(spec: Spec) -> Call[list[VersionStatus]]:
+    """Ask for the versions."""
+    request = model_messages.GetModelStatusRequest(model_spec=spec.proto())
+    return Call(f"/{MODEL_SERVICE}/GetModelStatus", request, _statuses)
+
+
+def health(service: str) -> Call[bool]:
+    """Ask the health service."""
+    from grpc_health.v1 import health_pb2  # only its users wait for it
+
+    request = health_pb2.HealthCheckRequest(service=service)
+
+    def serving(raw: bytes) -> bool:
+        answer = health_pb2.HealthCheckResponse.FromString(raw)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    return Call("/grpc.health.v1.Health/Check", request, serving)
+
+
+def available(model: str, statuses: list[VersionStatus]) -> VersionStatus | None:
+    """The highest available version; None where one may still come.
+
+    Raises:
+        FailedPreconditionError: every version failed to load.
+    """
+    for one in statuses:
+        if one.state == "AVAILABLE":
+            return one
+    failed = [one for one in statuses if one.state == "END" and one.error]
+    if failed and len(failed) == len(statuses):
+        raise FailedPreconditionError(
+            f"Model {model}, version {failed[0].version}: expected it to become available. "
+            f"Received: {failed[0].error}. Export the model again."
+        )
+    return None
+
+
+def _input(records: Sequence[Record], context: Record | None) -> messages.Input:
+    encoded = [_encode(record) for record in records]
+    if context is None:
+        return messages.Input(example_list=messages.ExampleList(examples=encoded))
+    shared = messages.ExampleListWithContext(examples=encoded, context=_encode(context))
+    return messages.Input(example_list_with_context=shared)
+
+
+def _encode(record: Record) -> bytes:
+    return record if isinstance(record, bytes) else example.encode(record)
+
+
+def _prediction(raw: bytes) -> Prediction:
+    response = messages.PredictResponse.FromString(raw)
+    outputs = {alias: wire.to_array(response.outputs[alias]) for alias in sorted(response.outputs)}
+    return Prediction(outputs, response.model_spec.version.value)
+
+
+def _classes(raw: bytes) -> list[list[Class]]:
+    response = messages.ClassificationResponse.FromString(raw)
+    return [
+        [Class(one.label, one.score) for one in classifications.classes]
+        for classifications in response.result.classifications
+    ]
+
+
+def _values(raw: bytes) -> np.ndarray:
+    response = messages.RegressionResponse.FromString(raw)
+    return np.array([one.value for one in response.result.regressions], np.float32)
+
+
+def _metadata(raw: bytes) -> Metadata:
+    response = messages.GetModelMetadataResponse.FromString(raw)
+    packed = response.metadata["signature_def"].value
+    found = signature_pb2.SignatureDefMap.FromString(packed).signature_def
+    signatures = {name: from_proto(name, found[name]) for name in sorted(found)}
+    return Metadata(response.model_spec.version.value, signatures)
+
+
+def _statuses(raw: bytes) -> list[VersionStatus]:
+    response = model_messages.GetModelStatusResponse.FromString(raw)
+    name_of = model_messages.ModelVersionStatus.State.Name
+    return [
+        VersionStatus(one.version, name_of(one.state), one.status.error_message)
+        for one in response.model_version_status
+    ]

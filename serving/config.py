@@ -1,0 +1,107 @@
+"""`--model_config_file`: the models to serve, as a text-format ModelServerConfig.
+
+What is refused, and how, is as in tensorflow_serving/model_servers/server_core.cc.
+"""
+
+from etils.epath import Path
+from google.protobuf import text_format
+
+from serving import versions
+from serving.errors import ServerError
+from serving.lifecycle import ModelConfig
+from serving.protos import model_server_config_pb2 as messages
+
+_PLATFORM = "tensorflow"
+_VersionPolicy = messages.FileSystemStoragePathSourceConfig.ServableVersionPolicy
+
+
+def read(file: Path) -> list[ModelConfig]:
+    """Read the models in `file`.
+
+    Raises:
+        ServerError: it cannot be read, is no ModelServerConfig, or asks for what is not allowed.
+    """
+    try:
+        text = file.read_text()
+    except OSError as error:
+        raise ServerError(
+            f"--model_config_file={file}: expected a readable file. Received: {error}. "
+            "Check its name."
+        ) from error
+    try:
+        config = text_format.Parse(text, messages.ModelServerConfig())
+    except text_format.ParseError as error:
+        raise ServerError(
+            f"Error parsing text-format tensorflow.serving.ModelServerConfig: {error}. "
+            f"Correct {file}."
+        ) from error
+    if config.WhichOneof("config") == "custom_model_config":
+        raise ServerError("ModelServer does not yet support custom model config.")
+    return from_proto(config.model_config_list)
+
+
+def from_proto(config: messages.ModelConfigList) -> list[ModelConfig]:
+    """The models of a parsed configuration."""
+    models: dict[str, ModelConfig] = {}
+    for one in config.config:
+        if one.name in models:
+            raise ServerError(f"Illegal to list model {one.name} multiple times in config list")
+        models[one.name] = _model(one)
+    return list(models.values())
+
+
+def single(name: str, base_path: str) -> ModelConfig:
+    """The one model of `--model_name` and `--model_base_path`."""
+    return _model(messages.ModelConfig(name=name, base_path=base_path, model_platform=_PLATFORM))
+
+
+def _model(config: messages.ModelConfig) -> ModelConfig:
+    _check_platform(config)
+    if not config.base_path.startswith("/") and "://" not in config.base_path:
+        raise ServerError(
+            f"Expected model {config.name} to have an absolute path or URI; "
+            f"got base_path()={config.base_path}"
+        )
+    if config.HasField("logging_config"):
+        raise ServerError(
+            f"Model {config.name}: expected no `logging_config`. Received: one, and this server "
+            "has no request log. Remove it, or start `tensorflow_model_server`."
+        )
+    return ModelConfig(
+        config.name,
+        Path(config.base_path),
+        _policy(config.model_version_policy),
+        dict(config.version_labels),
+    )
+
+
+def _check_platform(config: messages.ModelConfig) -> None:
+    platform = config.model_platform
+    if config.model_type:
+        if platform:
+            raise ServerError(
+                "Illegal setting both ModelServerConfig::model_type (deprecated) "
+                "and ModelServerConfig::model_platform."
+            )
+        if config.model_type != messages.TENSORFLOW:
+            raise ServerError(
+                f"ModelServerConfig::model_type choice {config.model_type} not supported."
+            )
+        platform = _PLATFORM
+    if not platform:
+        raise ServerError(
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) "
+            "nor ModelServerConfig::model_platform."
+        )
+    if platform != _PLATFORM:
+        raise ServerError(f"Model {config.name} requests unsupported platform {platform}")
+
+
+def _policy(policy: _VersionPolicy) -> versions.Policy:
+    match policy.WhichOneof("policy_choice"):
+        case "all":
+            return versions.All()
+        case "specific":
+            return versions.Specific(frozenset(policy.specific.versions))
+        case _:
+            return versions.Latest(max(1, policy.latest.num_versions))

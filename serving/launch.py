@@ -1,0 +1,161 @@
+"""Start a model server for one model and wait until it is ready; stop it afterwards.
+
+Three engines, one client: the embedded server, a `tensorflow_model_server` binary, and the
+`tensorflow/serving` image.
+"""
+
+import contextlib
+import dataclasses
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path as LocalPath
+from typing import Literal
+
+from etils.epath import Path
+
+from serving.client import Client
+from serving.errors import LaunchError, RpcError
+
+Engine = Literal["embedded", "binary", "image"]
+IMAGE = "tensorflow/serving:2.21.0"
+_HOST = "127.0.0.1"
+_TAIL_BYTES = 4000
+_STOP_SECONDS = 40.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Launched:
+    """A server that is ready: where to ask, what runs, and where it writes."""
+
+    target: str
+    process: subprocess.Popen[bytes]
+    log: LocalPath
+
+
+@contextlib.contextmanager
+def launch(
+    base_path: Path | str,
+    model_name: str,
+    *,
+    engine: Engine = "embedded",
+    binary: str = "tensorflow_model_server",
+    image: str = IMAGE,
+    port: int = 0,
+    timeout: float = 120.0,
+    log: LocalPath | None = None,
+) -> Iterator[Launched]:
+    """Serve the versions below `base_path` as `model_name` while the block runs.
+
+    Args:
+        base_path: the folder of version folders.
+        model_name: the name by which requests ask.
+        engine: what serves.
+        binary: the program, for the engine `binary`.
+        image: the image, for the engine `image`; needs Docker.
+        port: TCP port on this machine; 0 takes a free one.
+        timeout: seconds until the model must be available.
+        log: file for what the server writes; kept. A temporary one by default.
+
+    Raises:
+        LaunchError: the server cannot be started, ended, or was not ready in time; with the end
+            of its log.
+    """
+    chosen = port or _free_port()
+    command = _command(engine, Path(base_path), model_name, chosen, binary, image)
+    with contextlib.ExitStack() as stack:
+        if log is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="model_server_"))
+            log = LocalPath(folder) / "server.log"
+        process = stack.enter_context(_running(command, log))
+        launched = Launched(f"{_HOST}:{chosen}", process, log)
+        _wait(launched, model_name, timeout)
+        yield launched
+
+
+def _command(
+    engine: Engine, base_path: Path, model_name: str, port: int, binary: str, image: str
+) -> list[str]:
+    """The command line that serves."""
+    path = str(base_path.expanduser().resolve()) if "://" not in str(base_path) else str(base_path)
+    flags = [f"--model_name={model_name}", f"--port={port}", f"--model_base_path={path}"]
+    if engine == "embedded":
+        return [sys.executable, "-m", "serving.server", *flags]
+    program = "docker" if engine == "image" else binary
+    found = shutil.which(program)
+    if found is None:
+        raise LaunchError(
+            f"Engine {engine}: expected the program {program} on the PATH. Received: none there. "
+            "Install it, name another, or use the engine `embedded`."
+        )
+    if engine == "binary":
+        return [found, *flags]
+    inside = f"/models/{model_name}"
+    return [
+        *(found, "run", "--rm", "--init", f"--publish={_HOST}:{port}:8500"),
+        f"--mount=type=bind,source={path},target={inside},readonly",
+        *("--env", f"MODEL_NAME={model_name}", image),
+    ]
+
+
+@contextlib.contextmanager
+def _running(command: list[str], log: LocalPath) -> Iterator[subprocess.Popen[bytes]]:
+    """`command` as a child of this process, told to stop when the block ends."""
+    root = str(LocalPath(__file__).resolve().parents[1])
+    paths = [root, os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as sink:
+        try:
+            process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
+        except OSError as error:
+            raise LaunchError(
+                f"{command[0]}: expected a program that can be run. Received: {error}. "
+                "Name another with `binary`."
+            ) from error
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(launched: Launched, model_name: str, timeout: float) -> None:
+    """Return once the model is available; notice at once if the server ends."""
+    deadline = time.monotonic() + timeout
+    with Client(launched.target) as client:
+        while True:
+            remaining = deadline - time.monotonic()
+            status = launched.process.poll()
+            if status is not None or remaining <= 0:
+                end = "no answer" if status is None else f"it ended with status {status}"
+                raise LaunchError(
+                    f"{shlex.join(launched.process.args)}: expected model {model_name} to be "  # type: ignore[arg-type]
+                    f"available within {timeout:g} s. Received: {end}. "
+                    f"Its log ends:\n{_tail(launched.log)}"
+                )
+            try:
+                client.wait_until_available(model_name, timeout=min(1.0, remaining))
+            except RpcError:
+                continue  # not yet: the loop looks at the process and at the clock
+            return
+
+
+def _tail(log: LocalPath) -> str:
+    return log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,147 @@
+"""A model's versions and their states, and what to do when the wanted ones change.
+
+No threads, disk or TensorFlow: the repository asks, and acts. The rules are those of
+tensorflow_serving/core/availability_preserving_policy.h.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import Protocol
+
+from etils.epath import Path
+
+from serving import versions
+from serving.errors import InvalidArgumentError, NotFoundError, RpcError
+from serving.inference import Runnable
+
+
+class Servable(Runnable, Protocol):
+    """A model in memory that can be freed."""
+
+    def close(self) -> None: ...
+
+
+class State(enum.IntEnum):
+    """Where a version stands in its life, numbered as `ModelVersionStatus.State`."""
+
+    START = 10
+    LOADING = 20
+    AVAILABLE = 30
+    UNLOADING = 40
+    END = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """One model to serve: its versions lie below `base_path`."""
+
+    name: str
+    base_path: Path
+    policy: versions.Policy = versions.LATEST
+    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(eq=False)
+class Version:
+    """One version: its folder, its state, and how many requests run on it.
+
+    `aspired` says that it is wanted, `error` why it could not be loaded.
+    """
+
+    number: int
+    path: Path
+    state: State = State.START
+    aspired: bool = True
+    servable: Servable | None = None
+    error: RpcError | None = None
+    users: int = 0
+
+
+@dataclasses.dataclass(eq=False)
+class Model:
+    """A model and every version of it that was ever seen."""
+
+    config: ModelConfig
+    versions: dict[int, Version] = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def labels(self) -> Mapping[str, int]:
+        """The versions that labels stand for."""
+        return self.config.labels
+
+    def in_state(self, *states: State) -> list[Version]:
+        """The versions in one of `states`, the highest first."""
+        numbers = sorted(self.versions, reverse=True)
+        return [self.versions[n] for n in numbers if self.versions[n].state in states]
+
+    def aspire(self, wanted: Mapping[int, Path]) -> list[Version]:
+        """Take note of the versions that are wanted now; returns those to load, highest first.
+
+        A version that failed is not tried again as long as it stays wanted; one that is being
+        unloaded can come back only when that is done.
+        """
+        for number, version in self.versions.items():
+            if number not in wanted:
+                version.aspired = False
+        candidates = (self._want(number, wanted[number]) for number in sorted(wanted, reverse=True))
+        return [version for version in candidates if version]
+
+    def _want(self, number: int, path: Path) -> Version | None:
+        known = self.versions.get(number)
+        if known is None or (known.state is State.END and not known.aspired):
+            self.versions[number] = Version(number, path)
+            return self.versions[number]
+        if known.state is not State.UNLOADING:
+            known.aspired = True
+        return None
+
+    def outdated(self) -> list[Version]:
+        """The available versions that may go: none, until a wanted one is available."""
+        available = self.in_state(State.AVAILABLE)
+        wanted = any(version.aspired for version in self.versions.values())
+        if wanted and not any(version.aspired for version in available):
+            return []
+        return [version for version in available if not version.aspired]
+
+    def is_settled(self) -> bool:
+        """Whether some version is available, or all that were found have failed."""
+        if self.in_state(State.AVAILABLE):
+            return True
+        pending = self.in_state(State.START, State.LOADING, State.UNLOADING)
+        return bool(self.failed()) and not pending
+
+    def failed(self) -> list[Version]:
+        """The wanted versions that could not be loaded."""
+        return [v for v in self.in_state(State.END) if v.aspired and v.error]
+
+    def find(self, version: int | None, label: str | None) -> Version:
+        """The available version numbered or labelled so, or the highest.
+
+        Raises:
+            NotFoundError: there is none.
+            InvalidArgumentError: there is no such label.
+        """
+        if label is not None:
+            version = label_target(self.labels, label)
+        for candidate in self.in_state(State.AVAILABLE):
+            if version in (None, candidate.number):
+                return candidate
+        raise not_found(self.name, version)
+
+
+def label_target(labels: Mapping[str, int], label: str) -> int:
+    """The version that `label` stands for."""
+    if label not in labels:
+        raise InvalidArgumentError(f"Unrecognized servable version label: {label}")
+    return labels[label]
+
+
+def not_found(name: str, version: int | None) -> NotFoundError:
+    """The refusal of a request for what is not served."""
+    request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+    return NotFoundError(f"Servable not found for request: {request}")

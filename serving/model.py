@@ -1,0 +1,174 @@
+"""A SavedModel in memory, run as TensorFlow's model server runs it.
+
+The graph is fed and fetched by tensor name through a v1 session, below the conversions and the
+shape checks of `Session.run`: a request meets the same kernels, in the same order, and fails
+with the same texts as in `tensorflow_model_server`. The only module of this floor that imports
+TensorFlow.
+"""
+
+import contextlib
+import gc
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import tensorflow as tf
+from etils.epath import Path
+from tensorflow.python.client import pywrap_tf_session
+
+from serving import inference, warmup, wire
+from serving.errors import ModelLoadError, RpcError, rpc_error
+from serving.inference import Call
+from serving.protos import signature_pb2
+from serving.signature import DEFAULT, Signature, from_proto
+
+
+class LoadedModel:
+    """A SavedModel with its variables, tables and assets, ready to run; safe to share."""
+
+    def __init__(self, path: Path | str, *, tags: Sequence[str] = ("serve",)) -> None:
+        """Load the SavedModel folder `path`.
+
+        Raises:
+            ModelLoadError: there is no SavedModel there, or none with these `tags`, or TensorFlow
+                cannot restore it.
+        """
+        self.path = Path(path)
+        self._graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=self._graph)
+        try:
+            with self._graph.as_default(), _without_deprecation_warnings():
+                meta_graph = tf.compat.v1.saved_model.load(self._session, list(tags), str(path))
+                self._session.make_callable([])  # hands what was imported to the runtime
+            self.signatures = _signatures(meta_graph)
+        except (OSError, RuntimeError, ValueError, KeyError, tf.errors.OpError) as error:
+            self.close()
+            raise ModelLoadError(
+                f"{path}: expected a SavedModel with tags {{{', '.join(tags)}}}. "
+                f"Received: {str(error).rstrip('.')}. Export the model again, or name its own tags."
+            ) from error
+        self._tensors: dict[str, Any] = {}
+
+    def predict(
+        self,
+        inputs: Mapping[str, wire.ArrayLike],
+        *,
+        signature: str = DEFAULT,
+        outputs: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Run one signature.
+
+        Args:
+            inputs: by alias; strings are `bytes` in an object array or a list.
+            signature: its name.
+            outputs: aliases of the outputs wanted; none means all.
+            timeout: seconds.
+
+        Returns:
+            Arrays by alias, strings as object arrays of `bytes`.
+
+        Raises:
+            RpcError: as a model server answers the same request.
+        """
+        found = inference.find_for_predict(self, signature)
+        arrays = {alias: wire.as_array(value, name=alias) for alias, value in inputs.items()}
+        feeds = inference.feed(found, arrays, lambda array: array)
+        fetches = inference.fetch(found, outputs)
+        return dict(zip(fetches, self.run(feeds, list(fetches.values()), timeout), strict=True))
+
+    def run(
+        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], timeout: float | None
+    ) -> list[np.ndarray]:
+        """Feed and fetch tensors by their names in the graph.
+
+        Args:
+            feeds: arrays by tensor name.
+            fetches: tensor names.
+            timeout: seconds; None waits for ever.
+
+        Raises:
+            RpcError: what the runtime says, under its own code.
+        """
+        options = None if timeout is None else _run_options(timeout)
+        try:
+            arrays = self._session._call_tf_sessionrun(
+                options,
+                {self._tensor(name): array for name, array in feeds.items()},
+                [self._tensor(name) for name in fetches],
+                [],
+                None,
+            )
+        except tf.errors.OpError as error:
+            raise rpc_error(error.error_code, error.message) from error
+        finally:
+            if options is not None:
+                pywrap_tf_session.TF_DeleteBuffer(options)
+        return [np.asarray(array) for array in arrays]
+
+    def warm_up(self, call: Call = inference.ONCE) -> int:
+        """Run the requests that the model carries in `assets.extra`; returns their number.
+
+        Raises:
+            ModelLoadError: a record cannot be read or its request fails.
+        """
+        file = self.path / warmup.FILE
+        if not file.exists():
+            return 0
+        records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+        try:
+            return warmup.replay(self, records, call)
+        except (RpcError, tf.errors.OpError) as error:
+            raise ModelLoadError(
+                f"{file}: expected requests that the model can answer. Received: {error}. "
+                "Write the warm-up requests again, or remove the file."
+            ) from error
+
+    def close(self) -> None:
+        """Free the model's memory; nothing may run any more."""
+        self._session.close()
+        self._tensors = {}
+        self._graph = None
+        gc.collect()  # a graph is full of cycles and would stay until Python feels like it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _tensor(self, name: str) -> Any:
+        """The runtime's handle of a tensor, looked up once."""
+        if name not in self._tensors:
+            self._tensors[name] = self._graph.get_tensor_by_name(name)._as_tf_output()
+        return self._tensors[name]
+
+
+def _signatures(meta_graph: Any) -> dict[str, Signature]:
+    found = {}
+    for name in sorted(meta_graph.signature_def):
+        raw = meta_graph.signature_def[name].SerializeToString()
+        found[name] = from_proto(name, signature_pb2.SignatureDef.FromString(raw))
+    return found
+
+
+def _run_options(timeout: float) -> Any:
+    milliseconds = max(1, round(timeout * 1000))
+    proto = tf.compat.v1.RunOptions(timeout_in_ms=milliseconds)
+    return pywrap_tf_session.TF_NewBufferFromString(proto.SerializeToString())
+
+
+@contextlib.contextmanager
+def _without_deprecation_warnings() -> Iterator[None]:
+    """TensorFlow advises `tf.saved_model.load` instead, which has no session to feed by name."""
+    logger = tf.get_logger()
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "is deprecated" not in str(record.msg)
+
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

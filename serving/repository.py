@@ -1,0 +1,263 @@
+"""The models that a server holds: found in folders, loaded in the background, swapped, leased.
+
+One thread polls the base paths; each load and each unload has a thread of its own, so that
+requests never wait for either. A version that goes waits for the requests that run on it.
+Neither gRPC nor TensorFlow: `load` brings the model.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from etils.epath import Path
+
+from serving import lifecycle, versions
+from serving.errors import FailedPreconditionError, RpcError, ServerError
+from serving.inference import Runnable
+from serving.lifecycle import Model, ModelConfig, Servable, State, Version
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class VersionStatus:
+    """What a caller may know of one version; `error` is why it could not be loaded."""
+
+    version: int
+    state: State
+    error: RpcError | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Lease:
+    """A loaded version that stays loaded while the lease is held."""
+
+    name: str
+    version: int
+    model: Runnable
+
+
+class Repository:
+    """Models by name and version. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        load: Callable[[Path], Servable],
+        *,
+        max_num_load_retries: int = 5,
+        load_retry_interval: float = 60.0,
+        num_load_threads: int = 1,
+    ) -> None:
+        """Hold nothing yet.
+
+        Args:
+            load: brings the version in a folder into memory, warm; raises if it cannot.
+            max_num_load_retries: how often a load is tried again after it failed.
+            load_retry_interval: seconds between two tries.
+            num_load_threads: loads that may run at the same time.
+        """
+        self._load_servable = load
+        self._retries = max_num_load_retries
+        self._interval = load_retry_interval
+        self._slots = threading.Semaphore(max(1, num_load_threads))
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self._models: dict[str, Model] = {}
+
+    def start(self, models: Sequence[ModelConfig], *, poll_seconds: float = 1.0) -> None:
+        """Serve `models`, and look for new versions every `poll_seconds`; 0 looks once."""
+        with self._changed:
+            self._models = {config.name: Model(config) for config in models}
+        _spawn("poll", self._poll_until_closed, poll_seconds)
+
+    def wait_until_available(self) -> bool:
+        """Wait until each model has an available version; False if closed before.
+
+        Raises:
+            ServerError: every version found of a model failed to load.
+        """
+        with self._changed:
+            models = self._models.values()
+            self._changed.wait_for(
+                lambda: self._closing.is_set() or all(model.is_settled() for model in models)
+            )
+            if self._closing.is_set():
+                return False
+            failed = [_failure(m) for m in models if not m.in_state(State.AVAILABLE)]
+        if failed:
+            raise ServerError(
+                f"{len(failed)} servable(s) did not become available: {{{', '.join(failed)}}}"
+            )
+        return True
+
+    def check_labels(self) -> None:
+        """See that each label stands for an available version, once no load is under way.
+
+        Raises:
+            FailedPreconditionError: one does not.
+        """
+        with self._changed:
+            models = self._models.values()
+            self._changed.wait_for(
+                lambda: not any(m.in_state(State.START, State.LOADING) for m in models if m.labels)
+            )
+            for model in models:
+                available = {version.number for version in model.in_state(State.AVAILABLE)}
+                for version in model.labels.values():
+                    if version not in available:
+                        raise FailedPreconditionError(
+                            f"Request to assign label to version {version} of model "
+                            f"{model.name}, which is not currently available for inference"
+                        )
+
+    @contextlib.contextmanager
+    def lease(
+        self, name: str, version: int | None = None, label: str | None = None
+    ) -> Iterator[Lease]:
+        """Hold a version of the model `name`: the one numbered or labelled so, or the latest.
+
+        Raises:
+            NotFoundError: no such model or version is available.
+            InvalidArgumentError: the model has no such label.
+        """
+        held, servable = self._acquire(name, version, label)
+        try:
+            yield Lease(name, held.number, servable)
+        finally:
+            with self._changed:
+                held.users -= 1
+                self._changed.notify_all()
+
+    def statuses(self, name: str) -> list[VersionStatus]:
+        """Every version of `name` that was ever seen, the highest first."""
+        with self._changed:
+            known = self._models[name].in_state(*State) if name in self._models else []
+            return [VersionStatus(v.number, v.state, v.error) for v in known]
+
+    def close(self) -> None:
+        """Stop polling, wait for the requests and loads that run, and free every model."""
+        self._closing.set()
+        with self._changed:
+            self._changed.notify_all()
+            models = self._models.values()
+            for model in models:
+                self._unload_all(model, model.in_state(State.AVAILABLE))
+            moving = (State.START, State.LOADING, State.UNLOADING)
+            self._changed.wait_for(lambda: not any(model.in_state(*moving) for model in models))
+
+    def _acquire(
+        self, name: str, version: int | None, label: str | None
+    ) -> tuple[Version, Servable]:
+        with self._changed:
+            if name not in self._models:
+                if label is not None:
+                    lifecycle.label_target({}, label)
+                raise lifecycle.not_found(name, version)
+            found = self._models[name].find(version, label)
+            if found.servable is None:
+                raise lifecycle.not_found(name, version)
+            found.users += 1
+            return found, found.servable
+
+    def _poll_until_closed(self, seconds: float) -> None:
+        self._poll()
+        while seconds > 0 and not self._closing.wait(seconds):
+            self._poll()
+
+    def _poll(self) -> None:
+        for model in self._models.values():
+            config = model.config
+            try:
+                found = versions.on_disk(config.base_path)
+            except OSError as error:
+                _log.warning("Cannot list base path %s: %s", config.base_path, error)
+                continue
+            if found is None:
+                _log.warning(
+                    "Could not find base path %s for servable %s", config.base_path, config.name
+                )
+                continue
+            wanted = versions.aspired(config.policy, found)
+            if not wanted:
+                _log.warning(
+                    "No versions of servable %s found under base path %s. Did you forget to name "
+                    "your leaf directory as a number (eg. '/1/')?",
+                    config.name,
+                    config.base_path,
+                )
+            with self._changed:
+                if not self._closing.is_set():
+                    for version in model.aspire(wanted):
+                        _spawn("load", self._load, model, version)
+                    self._unload_all(model, model.outdated())
+
+    def _load(self, model: Model, version: Version) -> None:
+        """Bring `version` in, trying again after failures, as long as it is wanted."""
+        for attempt in range(self._retries + 1):
+            if attempt:
+                self._closing.wait(max(0.0, self._interval))
+            with self._slots:
+                if not self._enter_loading(version):
+                    return
+                servable, version.error = self._try(model, version)
+            if servable is not None:
+                self._enter_available(model, version, servable)
+                return
+        with self._changed:
+            version.state = State.END
+            self._changed.notify_all()
+
+    def _enter_loading(self, version: Version) -> bool:
+        """Whether `version` is still to be loaded; it has ended otherwise."""
+        with self._changed:
+            wanted = version.aspired and not self._closing.is_set()
+            version.state = State.LOADING if wanted else State.END
+            self._changed.notify_all()
+        return wanted
+
+    def _try(self, model: Model, version: Version) -> tuple[Servable | None, RpcError | None]:
+        name = f"{{name: {model.name} version: {version.number}}}"
+        try:
+            servable = self._load_servable(version.path)
+        except Exception as error:  # whatever it is, it becomes the version's status
+            _log.error("Servable %s cannot be loaded: %s", name, error)
+            return None, error if isinstance(error, RpcError) else RpcError(str(error))
+        _log.info("Successfully loaded servable version %s", name)
+        return servable, None
+
+    def _enter_available(self, model: Model, version: Version, servable: Servable) -> None:
+        with self._changed:
+            version.servable, version.error, version.state = servable, None, State.AVAILABLE
+            gone = [version] if self._closing.is_set() else model.outdated()
+            self._unload_all(model, gone)
+            self._changed.notify_all()
+
+    def _unload_all(self, model: Model, gone: Sequence[Version]) -> None:
+        for version in gone:
+            version.state = State.UNLOADING
+            _spawn("unload", self._unload, model, version)
+
+    def _unload(self, model: Model, version: Version) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: version.users == 0)
+            servable, version.servable = version.servable, None
+        if servable is not None:
+            servable.close()
+        _log.info("Unloaded servable version {name: %s version: %d}", model.name, version.number)
+        with self._changed:
+            version.state = State.END
+            self._changed.notify_all()
+
+
+def _spawn(name: str, target: Callable[..., None], *args: object) -> None:
+    threading.Thread(target=target, args=args, name=name, daemon=True).start()
+
+
+def _failure(model: Model) -> str:
+    versions_failed = (
+        f"{{{{name: {model.name} version: {version.number}}} due to error: {version.error}}}"
+        for version in model.failed()
+    )
+    return ", ".join(versions_failed)

@@ -1,0 +1,68 @@
+"""gRPC's side of the service: method paths, deadlines, status codes.
+
+The services are registered by their paths, as generic handlers: the messages are this project's
+own, so there are no generated stubs of `tensorflow.serving`.
+"""
+
+from collections.abc import Callable
+
+import grpc
+from google.protobuf.message import Message
+
+from serving.errors import RpcError
+from serving.protos import model_service_pb2 as model_messages
+from serving.protos import prediction_service_pb2 as messages
+from serving.service import Service
+
+PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
+MODEL_SERVICE = "tensorflow.serving.ModelService"
+MAX_STATUS_BYTES = 1024
+_LONGEST = 365 * 24 * 3600.0  # seconds; gRPC reports centuries where there is no deadline
+
+
+_Methods = dict[str, tuple[Callable[..., Message], type[Message]]]
+
+
+def handlers(service: Service) -> tuple[grpc.GenericRpcHandler, ...]:
+    """The handlers with which a gRPC server becomes a model server."""
+    prediction: _Methods = {
+        "Predict": (service.predict, messages.PredictRequest),
+        "Classify": (service.classify, messages.ClassificationRequest),
+        "Regress": (service.regress, messages.RegressionRequest),
+        "MultiInference": (service.multi_inference, messages.MultiInferenceRequest),
+        "GetModelMetadata": (service.get_model_metadata, messages.GetModelMetadataRequest),
+    }
+    model: _Methods = {
+        "GetModelStatus": (service.get_model_status, model_messages.GetModelStatusRequest)
+    }
+    return tuple(
+        grpc.method_handlers_generic_handler(
+            name, {method: _unary(*answer) for method, answer in methods.items()}
+        )
+        for name, methods in ((PREDICTION_SERVICE, prediction), (MODEL_SERVICE, model))
+    )
+
+
+def _unary(answer: Callable[..., Message], request_type: type[Message]) -> grpc.RpcMethodHandler:
+    def handle(request: Message, context: grpc.ServicerContext) -> Message:
+        remaining = context.time_remaining()
+        timeout = remaining if remaining < _LONGEST else None
+        try:
+            return answer(request, timeout)
+        except RpcError as error:
+            context.abort(grpc.StatusCode[error.code], cut(str(error)))
+            raise  # not reached: abort ends the handler
+
+    return grpc.unary_unary_rpc_method_handler(
+        handle,
+        request_deserializer=request_type.FromString,
+        response_serializer=request_type.SerializeToString,
+    )
+
+
+def cut(text: str) -> str:
+    """`text`, or its first 1,024 bytes and a mark where it is longer."""
+    raw = text.encode()
+    if len(raw) <= MAX_STATUS_BYTES:
+        return text
+    return raw[:MAX_STATUS_BYTES].decode(errors="ignore") + "...TRUNCATED"

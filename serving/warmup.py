@@ -1,0 +1,55 @@
+"""Warm-up: the requests that a model carries with it, run before it is served.
+
+They lie in `assets.extra/tf_serving_warmup_requests`, a TFRecord file of PredictionLog; what is
+too many or not understood fails as in tensorflow_serving/servables/tensorflow/
+saved_model_warmup{,_util}.cc.
+"""
+
+from collections.abc import Iterable
+
+from google.protobuf.message import DecodeError
+
+from serving import example_inference, inference
+from serving.errors import InvalidArgumentError, UnimplementedError
+from serving.inference import ONCE, Call, Runnable
+from serving.protos import prediction_log_pb2
+
+FILE = "assets.extra/tf_serving_warmup_requests"
+MAX_RECORDS = 1000
+
+
+def replay(model: Runnable, records: Iterable[bytes], call: Call = ONCE) -> int:
+    """Run the request of each of `records`, serialised PredictionLogs; returns their number.
+
+    Raises:
+        RpcError: a record is none, its request fails, or there are too many.
+    """
+    count = 0
+    for record in records:
+        _run(model, record, call)
+        count += 1
+        if count > MAX_RECORDS:
+            raise InvalidArgumentError(
+                f"Number of warmup records exceeds the maximum ({MAX_RECORDS})"
+            )
+    return count
+
+
+def _run(model: Runnable, record: bytes, call: Call) -> None:
+    try:
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+    except DecodeError as error:
+        raise InvalidArgumentError(f"Failed to parse warmup record: {error}") from error
+    match log.WhichOneof("log_type"):
+        case "predict_log":
+            inference.predict(model, log.predict_log.request, call)
+        case "classify_log":
+            example_inference.classify(model, log.classify_log.request, call)
+        case "regress_log":
+            example_inference.regress(model, log.regress_log.request, call)
+        case "multi_inference_log":
+            example_inference.multi_inference(model, log.multi_inference_log.request, call)
+        case None:
+            return  # a record without a request is passed over, as in the real server
+        case kind:
+            raise UnimplementedError(f"Unsupported log_type for warmup: {kind}")

@@ -1,0 +1,236 @@
+"""What is predicted, in which order and form, and what is set aside."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from etils.epath import Path
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components import predictions
+from components.artifacts import Evaluation, Examples, RawFiles
+from components.beam_options import BeamOptions
+from components.bulk_inferrer import bulk_inferrer
+from components.errors import DataError, ModelError, OptionError
+from components.inference import Row
+from components.tfrecord import read_records
+from serving import example
+from tests.components import classifiers
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Pictures in folders, names out of order, with what browsers leave among them."""
+    root = tmp_path_factory.mktemp("pictures")
+    (root / "b" / "deep").mkdir(parents=True)
+    (root / ".git").mkdir()
+    for name, mean in {"z.png": 40, "b/deep/2.png": 120, "b/10.png": 200, "a,é\n.png": 130}.items():
+        (root / name).write_bytes(classifiers.png(mean))
+    for name in (".DS_Store", "Thumbs.db", ".git/config", "b/desktop.ini"):
+        (root / name).write_bytes(b"not a picture")
+    return RawFiles(Path(root))
+
+
+@pytest.fixture
+def infer(tmp_path, grey_model):
+    def run(examples=None, source=None, *, evaluation=None, model=grey_model, **options):
+        out = Path(tmp_path / "out")
+        out.mkdir(exist_ok=True)
+        return bulk_inferrer(
+            model, evaluation, examples, source, out, run_on=BeamOptions(), **options
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    splits = {
+        "eval": [classifiers.record(40, "dark", "e0.png")],
+        "test": [classifiers.record(30 * n, "grey", f"t{n}.png") for n in range(7)],
+    }
+    return classifiers.write_examples(tmp_path_factory.mktemp("examples"), splits)
+
+
+def lines(result, name="predictions.jsonl"):
+    return [json.loads(line) for line in (result.path / name).read_text().splitlines()]
+
+
+def listing(result):
+    return sorted(entry.name for entry in result.path.iterdir())
+
+
+def test_a_folder_is_predicted_in_the_order_of_its_names(infer, folder):
+    result = infer(source=folder, files_per_shard=3, batch_size=2)
+    found = lines(result)
+    assert [row["filename"] for row in found] == ["a,é\n.png", "b/10.png", "b/deep/2.png", "z.png"]
+    assert [row["class"] for row in found] == ["grey", "bright", "grey", "dark"]
+    assert {row["split"] for row in found} == {"unlabelled"}
+    expected = classifiers.expected_scores([130])[0]
+    assert list(found[0]["scores"]) == ["dark", "grey", "bright"]
+    assert list(found[0]["scores"].values()) == pytest.approx(expected.tolist(), abs=1e-6)
+    assert found[0]["score"] == pytest.approx(expected.max(), abs=1e-6)
+    assert set(found[0]) == {"filename", "split", "class", "score", "scores"}
+    assert listing(result) == [
+        "prediction_logs-00000-of-00002.gz",
+        "prediction_logs-00001-of-00002.gz",
+        "predictions.jsonl",
+        "rejected.jsonl",
+        "summary.json",
+    ]
+
+
+def test_a_csv_file_has_one_column_per_value_and_quotes_what_must_be(infer, folder):
+    result = infer(source=folder, format="csv", files_per_shard=1, prediction_logs=False)
+    text = (result.path / "predictions.csv").read_bytes().decode()
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert header == [
+        "filename",
+        "split",
+        "class",
+        "score",
+        "scores/dark",
+        "scores/grey",
+        "scores/bright",
+    ]
+    assert [row[0] for row in rows] == ["a,é\n.png", "b/10.png", "b/deep/2.png", "z.png"]
+    assert [float(value) for value in rows[3][4:]] == pytest.approx(
+        classifiers.expected_scores([40])[0].tolist(), abs=1e-6
+    )
+    assert not any(name.startswith("prediction_logs") for name in listing(result))
+
+
+def test_examples_are_predicted_in_the_order_of_their_records(infer, examples):
+    result = infer(examples, batch_size=3)
+    found = [(row["split"], row["filename"]) for row in lines(result)]
+    first, second = [f"t{n}.png" for n in (0, 2, 4, 6)], [f"t{n}.png" for n in (1, 3, 5)]
+    assert found == [("eval", "e0.png"), *(("test", name) for name in first + second)]
+    summary = json.loads((result.path / "summary.json").read_text())
+    assert (summary["counts"], summary["rejected"]) == ({"eval": 1, "test": 7}, 0)
+
+
+def test_predictions_can_be_added_to_the_examples(infer, examples):
+    result = infer(examples, format="examples", splits=("test",), prediction_logs=False)
+    assert listing(result) == ["Split-test", "examples.json", "rejected.jsonl", "summary.json"]
+    predicted = Examples(result.path)
+    assert predicted.counts == {"test": 7}
+    assert [file.name for file in predicted.files("test")] == [
+        "data_tfrecord-00000-of-00002.gz",
+        "data_tfrecord-00001-of-00002.gz",
+    ]
+    before = [example.decode(each) for each in read_records(examples.files("test")[1])]
+    after = [example.decode(each) for each in read_records(predicted.files("test")[1])]
+    for old, new in zip(before, after, strict=True):
+        assert {name: new[name] for name in old} == old
+    assert after[2]["prediction/class"] == [b"grey"]
+    np.testing.assert_allclose(
+        after[2]["prediction/scores"], classifiers.expected_scores([150])[0], atol=1e-6
+    )
+
+
+def test_prediction_logs_are_readable_by_tensorflow_servings_own_messages(infer, examples):
+    from tensorflow import make_ndarray
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    result = infer(examples, splits=("eval",))
+    (record,) = [
+        each
+        for file in sorted(result.path.glob("prediction_logs-*"))
+        for each in read_records(file)
+    ]
+    log = PredictionLog.FromString(record).predict_log
+    assert log.request.model_spec.signature_name == "serving_default"
+    assert make_ndarray(log.request.inputs["image_bytes"]).tolist() == [classifiers.png(40)]
+    assert make_ndarray(log.response.outputs["class"]).tolist() == [b"dark"]
+    assert make_ndarray(log.response.outputs["scores"]).shape == (1, 3)
+
+
+def test_two_runs_write_the_same_bytes(infer, examples, tmp_path):
+    first = {file.name: file.read_bytes() for file in infer(examples).path.iterdir()}
+    (tmp_path / "out").rename(tmp_path / "before")
+    assert {file.name: file.read_bytes() for file in infer(examples).path.iterdir()} == first
+
+
+def test_what_is_no_image_is_set_aside_and_named(infer, tmp_path):
+    root = tmp_path / "mixed"
+    root.mkdir()
+    for number in range(9):
+        (root / f"{number}.png").write_bytes(classifiers.png(40))
+    (root / "4.png").write_bytes(b"")
+    (root / "notes.txt").write_text("notes")
+    result = infer(source=RawFiles(Path(root)), max_rejected=0.2)
+    assert len(lines(result)) == 8
+    assert [item["source"] for item in lines(result, "rejected.jsonl")] == ["4.png", "notes.txt"]
+    assert lines(result, "rejected.jsonl")[1]["reason"].startswith("Unknown image file format")
+    (tmp_path / "out").rename(tmp_path / "before")
+    with pytest.raises(DataError, match=r"max_rejected: .* Received: 2, such as 4\.png: "):
+        infer(source=RawFiles(Path(root)), max_rejected=0.1)
+
+
+def test_a_single_file_is_predicted(infer, folder):
+    result = infer(source=RawFiles(folder.path / "z.png"))
+    assert [row["filename"] for row in lines(result)] == ["z.png"]
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_folder_without_files_is_refused(infer, tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=rf"{name}: expected one file or more .* Received: none\."):
+        infer(source=RawFiles(Path(tmp_path / name)))
+
+
+def test_exactly_one_input_is_wanted(infer, examples, folder):
+    with pytest.raises(OptionError, match=r"expected `examples` or `source`\. Received: neither\."):
+        infer()
+    with pytest.raises(OptionError, match=r"Received: both\. Wire one of them\."):
+        infer(examples, folder)
+
+
+def test_an_unknown_split_is_refused(infer, examples):
+    with pytest.raises(OptionError, match=r"splits: expected some of eval, test\. Received: dev\."):
+        infer(examples, splits=("dev",))
+
+
+def test_an_unblessed_model_is_refused_unless_allowed(infer, examples, tmp_path):
+    (tmp_path / "evaluation").mkdir()
+    evaluation = Evaluation(Path(tmp_path / "evaluation")).write_verdict(
+        blessed=False, reasons=["too bad"]
+    )
+    with pytest.raises(
+        ModelError, match=r"expected one that its evaluator blessed\. .*\(too bad\)\. Train a "
+    ):
+        infer(examples, evaluation=evaluation)
+    result = infer(examples, evaluation=evaluation, allow_unblessed=True)
+    assert len(lines(result)) == 8
+
+
+OUTPUTS = st.fixed_dictionaries(
+    {
+        "number": st.floats(-9, 9, width=32).map(np.float32),
+        "window": st.lists(st.floats(-9, 9, width=32), min_size=4, max_size=4).map(
+            lambda values: np.array(values, np.float32).reshape(2, 2)
+        ),
+        "words": st.lists(st.binary(max_size=4), min_size=2, max_size=2).map(
+            lambda values: np.array(values, object)
+        ),
+    }
+)
+
+
+@given(OUTPUTS)
+def test_any_models_outputs_have_all_four_forms(outputs):
+    (prediction,) = predictions.each({name: np.array([v], v.dtype) for name, v in outputs.items()})
+    as_json = json.loads(json.dumps(predictions.as_json(prediction)))
+    assert as_json["window"] == outputs["window"].tolist()
+    assert as_json["words"] == [word.decode(errors="replace") for word in outputs["words"]]
+    columns = predictions.as_columns(prediction)
+    names = {"number", *(f"window/{i}/{j}" for i in (0, 1) for j in (0, 1)), "words/0", "words/1"}
+    assert set(columns) == names
+    assert columns["window/1/0"] == outputs["window"][1, 0]
+    features = example.decode(example.encode(predictions.as_features(prediction)))
+    np.testing.assert_array_equal(features["prediction/window"], outputs["window"].ravel())
+    assert features["prediction/words"] == outputs["words"].tolist()
+    assert predictions.as_log(Row("a", "", b"value"), prediction, "text")

@@ -1,0 +1,364 @@
+"""Figures of a known model on known rows, the verdict, and what is set aside."""
+
+import json
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from etils.epath import Path
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components import evaluation, scoring
+from components.artifacts import Rejected
+from components.beam_options import BeamOptions
+from components.errors import DataError, OptionError
+from components.evaluator import evaluator
+from components.inference import Row
+from tests.components import classifiers
+
+CLASSES = classifiers.CLASSES
+# mean, truth: the model says dark, grey or bright by the nearest of 40, 120 and 200.
+TEST_ROWS = [
+    (40, "dark"),
+    (50, "dark"),
+    (100, "grey"),
+    (190, "grey"),
+    (210, "bright"),
+    (30, "bright"),
+]
+
+
+def records(pairs, prefix="test", **more):
+    return [
+        classifiers.record(mean, truth, f"{prefix}/{number}.png", **more)
+        for number, (mean, truth) in enumerate(pairs)
+    ]
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    splits = {
+        "train": records([(9, "dark")] * 3, "train"),
+        "eval": records([(40, "dark"), (120, "grey")], "eval"),
+        "test": records(TEST_ROWS),
+    }
+    return classifiers.write_examples(tmp_path_factory.mktemp("examples"), splits)
+
+
+@pytest.fixture
+def evaluate(tmp_path, grey_model):
+    def run(examples, model=grey_model, baseline=None, **options):
+        out = Path(tmp_path / "out")
+        out.mkdir()
+        return evaluator(examples, model, baseline, out, run_on=BeamOptions(), **options)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory, grey_model, examples):
+    """One evaluation with a baseline of shifted centres, and thresholds on both."""
+    folder = Path(tmp_path_factory.mktemp("evaluated"))
+    shifted = ("bright", "dark", "grey")  # the same classes in another order
+    baseline = classifiers.save(folder / "baseline", shifted, (130.0, 40.0, 62.0))
+    (folder / "out").mkdir()
+    return evaluator(
+        examples,
+        grey_model,
+        baseline,
+        folder / "out",
+        run_on=BeamOptions(),
+        at_least={"accuracy": 0.6},
+        change_at_least={"accuracy": 0.0},
+        top_k=2,
+        batch_size=2,
+    )
+
+
+def read(evaluated, name):
+    return json.loads((evaluated.path / name).read_text())
+
+
+def test_the_main_figures_are_those_of_the_test_split(evaluated):
+    means, truths = zip(*TEST_ROWS, strict=True)
+    scores = classifiers.expected_scores(means)
+    truth = [CLASSES.index(name) for name in truths]
+    answers = scores.argmax(axis=1)
+    metrics = evaluated.metrics
+    assert metrics["accuracy"] == 4 / 6
+    assert metrics["macro_f1"] == pytest.approx(
+        sklearn.metrics.f1_score(truth, answers, average="macro")
+    )
+    clipped = np.clip(scores, 1e-7, 1 - 1e-7)
+    expected_loss = -np.log(clipped[range(6), truth] / clipped.sum(axis=1)).mean()
+    assert metrics["loss"] == pytest.approx(expected_loss, rel=1e-4)
+    assert metrics["top_k_categorical_accuracy"] == pytest.approx(5 / 6)
+    summary = read(evaluated, "metrics.json")
+    assert (summary["split"], summary["count"]) == ("test", 6)
+    assert list(summary["splits"]) == ["eval", "test"]
+    assert summary["splits"]["eval"]["metrics"]["accuracy"] == 1.0
+    assert evaluated.properties()["accuracy"] == 4 / 6
+
+
+def test_the_baseline_answers_the_same_rows_in_its_own_order_of_classes(evaluated):
+    summary = read(evaluated, "metrics.json")
+    means, truths = zip(*TEST_ROWS, strict=True)
+    scores = classifiers.expected_scores(means, (40.0, 62.0, 130.0))
+    expected = np.mean([CLASSES[n] == t for n, t in zip(scores.argmax(1), truths, strict=True)])
+    assert summary["baseline"]["metrics"]["accuracy"] == expected == 0.5
+    assert summary["change"]["accuracy"] == pytest.approx(4 / 6 - 0.5)
+    assert summary["classes"] == ["dark", "grey", "bright"]
+    assert summary["baseline_classes"] == ["bright", "dark", "grey"]
+
+
+def test_the_verdict_says_what_held_and_on_what(evaluated):
+    assert evaluated.blessed
+    assert evaluated.reasons == [
+        "accuracy: expected at least 0.6. Received: 0.666667. Held",
+        "change of accuracy: expected at least 0. Received: 0.166667. Held",
+        "judged by 6 rows of split 'test'",
+    ]
+
+
+def test_slices_are_by_value_with_the_baseline_beside(evaluated):
+    slices = read(evaluated, "slices.json")
+    found = [
+        (each["split"], each["value"], each["count"], each["metrics"]["accuracy"])
+        for each in slices
+    ]
+    assert found == [
+        ("eval", "dark", 1, 1.0),
+        ("eval", "grey", 1, 1.0),
+        ("test", "bright", 2, 0.5),
+        ("test", "dark", 2, 1.0),
+        ("test", "grey", 2, 0.5),
+    ]
+    assert [each["baseline"]["accuracy"] for each in slices[2:]] == [0.5, 1.0, 0.0]
+
+
+def test_the_confusion_matrix_and_the_figures_of_each_class_are_written(evaluated):
+    confusion = read(evaluated, "confusion.json")
+    assert confusion["cells"] == [[0, 0, 2], [1, 1, 1], [1, 2, 1], [2, 0, 1], [2, 2, 1]]
+    assert confusion["by_class"][0] == {
+        "class": "dark",
+        "count": 2,
+        "answers": 3,
+        "precision": pytest.approx(2 / 3),
+        "recall": 1.0,
+        "f1_score": 0.8,
+    }
+    names = sorted(entry.name for entry in evaluated.path.glob("*.png"))
+    assert names == ["confusion_matrix.png", "reliability.png"]
+
+
+def test_the_worst_answers_are_listed_with_file_truth_and_scores(evaluated):
+    lines = (evaluated.path / "mistakes.jsonl").read_text().splitlines()
+    first, second = map(json.loads, lines)
+    assert (first["filename"], first["truth"], first["answer"]) == ("test/5.png", "bright", "dark")
+    assert (second["filename"], second["answer"]) == ("test/3.png", "bright")
+    assert first["loss"] > second["loss"] > 0
+    assert second["score"] == pytest.approx(classifiers.expected_scores([190])[0, 2], abs=1e-6)
+    assert second["truth_score"] == pytest.approx(1 - second["score"], abs=1e-4)
+
+
+def test_no_threshold_blesses_and_says_so(evaluate, examples):
+    evaluated = evaluate(examples, mistakes=1)
+    assert evaluated.blessed
+    assert evaluated.reasons[0] == "no threshold is set"
+    assert len((evaluated.path / "mistakes.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_figure_below_its_threshold_is_not_blessed(evaluate, examples):
+    evaluated = evaluate(examples, at_least={"accuracy": 0.9})
+    assert not evaluated.blessed
+    assert (evaluated.path / "NOT_BLESSED").exists()
+    assert "Received: 0.666667. Not held" in evaluated.reasons[0]
+
+
+def test_an_unknown_metric_is_refused_before_anything_is_scored(evaluate, examples):
+    with pytest.raises(
+        OptionError, match=r"at_least: expected a metric of classifiers: accuracy, "
+    ):
+        evaluate(examples, at_least={"acuracy": 1})
+
+
+def test_a_metric_that_these_classes_do_not_have_is_refused(evaluate, examples):
+    with pytest.raises(
+        OptionError,
+        match=r"at_most: expected a metric of split 'test': .* "
+        r"Received: 'auc'\.",
+    ):
+        evaluate(examples, at_most={"auc": 1})
+
+
+def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(evaluate, examples, tmp_path):
+    other = classifiers.save(tmp_path / "other", ("dark", "grey", "white"))
+    evaluated = evaluate(examples, baseline=other, change_at_least={"accuracy": 0})
+    assert evaluated.blessed
+    assert evaluated.reasons == [
+        "changes are not judged: the last blessed model knows other classes",
+        "judged by 6 rows of split 'test'",
+        "not compared: the last blessed model knows other classes",
+    ]
+    assert read(evaluated, "metrics.json")["baseline"] is None
+
+
+def test_two_classes_have_curves_and_areas(evaluate, tmp_path):
+    rng = np.random.default_rng(1)
+    means = rng.integers(60, 140, 40).tolist()
+    truths = [("low", "high")[mean + int(rng.normal(0, 20)) > 100] for mean in means]
+    rows = records(zip(means, truths, strict=True))
+    examples = classifiers.write_examples(tmp_path / "examples", {"test": rows})
+    model = classifiers.save(tmp_path / "model", ("low", "high"), (80.0, 120.0))
+    evaluated = evaluate(examples, model, at_least={"auc": 0.5})
+    scores = classifiers.expected_scores(means, (80.0, 120.0))[:, 1]
+    expected = sklearn.metrics.roc_auc_score(np.array(truths) == "high", scores)
+    assert evaluated.metrics["auc"] == pytest.approx(expected, rel=1e-6)
+    assert (evaluated.path / "roc.png").exists()
+    assert (evaluated.path / "precision_recall.png").exists()
+
+
+def test_bad_rows_are_set_aside_named_and_counted(evaluate, tmp_path):
+    rows = records([(40, "dark")] * 20)
+    rows[3]["image/encoded"] = b"not an image"
+    rows[7]["image/class/text"] = "mauve"
+    del rows[9]["image/encoded"]
+    examples = classifiers.write_examples(tmp_path / "examples", {"test": rows}, shards=1)
+    evaluated = evaluate(examples, max_rejected=0.15)
+    lines = (evaluated.path / "rejected.jsonl").read_text().splitlines()
+    rejected = [json.loads(line) for line in lines]
+    assert [item["source"] for item in rejected] == ["test/3.png", "test/7.png", "test/9.png"]
+    assert rejected[0]["reason"].startswith("candidate: Unknown image file format")
+    assert rejected[1]["reason"] == "class 'mauve' is not one of the model's"
+    assert rejected[2]["position"] == "Split-test/data_tfrecord-00000-of-00001.gz, record 9"
+    assert read(evaluated, "metrics.json")["count"] == 17
+    assert "3 rows were set aside, see rejected.jsonl" in evaluated.reasons
+
+
+def test_too_many_bad_rows_stop_the_evaluation(evaluate, tmp_path):
+    rows = records([(40, "dark")] * 5)
+    rows[3]["image/encoded"] = b"not an image"
+    examples = classifiers.write_examples(tmp_path / "examples", {"test": rows})
+    with pytest.raises(
+        DataError,
+        match=r"max_rejected: .* 1\.00% of 5 rows .* Received: 1, such as "
+        r"test/3\.png",
+    ):
+        evaluate(examples)
+
+
+def test_a_split_without_rows_is_refused(evaluate, tmp_path):
+    examples = classifiers.write_examples(tmp_path / "examples", {"test": []})
+    with pytest.raises(DataError, match=r"Split 'test': expected one row or more"):
+        evaluate(examples)
+
+
+def test_slicing_by_a_feature_that_is_not_there_is_refused(evaluate, examples):
+    with pytest.raises(
+        OptionError,
+        match=r"slices: expected features of the examples: .*"
+        r"image/filename\. Received: 'colour'\.",
+    ):
+        evaluate(examples, slices=("colour",))
+
+
+def test_splits_can_be_chosen_and_an_unknown_one_is_refused(evaluate, examples):
+    with pytest.raises(
+        OptionError,
+        match=r"splits: expected some of train, eval, test\. "
+        r"Received: tset\.",
+    ):
+        evaluate(examples, splits=("tset",))
+
+
+def test_the_train_split_is_scored_where_it_is_alone(evaluate, tmp_path):
+    rows = records([(40, "dark"), (120, "grey")])
+    examples = classifiers.write_examples(tmp_path / "examples", {"train": rows})
+    evaluated = evaluate(examples)
+    assert evaluated.reasons[-1] == "judged by 2 rows of split 'train'"
+
+
+@pytest.mark.parametrize(
+    ("splits", "main"),
+    [(["eval", "test"], "test"), (["eval"], "eval"), (["night", "eval"], "eval"), (["day"], "day")],
+)
+def test_the_main_split_is_test_else_eval_else_the_first(splits, main):
+    assert evaluation.main_split(splits) == main
+
+
+QUESTIONS = scoring.Questions("image/encoded", "label", ("label", "size"), 8, mistakes=4)
+
+
+def fake_rows(truths):
+    return [
+        Row(
+            f"{n}.png", str(n), bytes([97 + (n * 7) % 3]), {"label": [t], "size": np.array([n % 2])}
+        )
+        for n, t in enumerate(truths)
+    ]
+
+
+def fake_model(values):
+    """Scores by the input's letter."""
+    scores = np.array([np.roll([0.7, 0.2, 0.1], value[0] - 97) for value in values])
+    return {"scores": scores, "classes": np.array([[b"a", b"b", b"c"]] * len(values), object)}
+
+
+@given(
+    truths=st.lists(st.sampled_from([b"a", b"b", b"c", b"?"]), max_size=20), cut=st.integers(0, 20)
+)
+def test_any_partition_of_the_rows_scores_the_same(truths, cut):
+    rows = fake_rows(truths)
+    parts = [
+        scoring.score_batch("test", part, [fake_model, fake_model], QUESTIONS)
+        for part in (rows[:cut], rows[cut:])
+    ]
+    whole = scoring.score_batch("test", rows, [fake_model, fake_model], QUESTIONS)
+    merged = scoring.merge(parts, 4)
+    assert merged == scoring.merge([whole], 4)
+    assert merged == scoring.merge([scoring.merge(parts[1:], 4), parts[0]], 4)
+    counted = merged.tallies.get(scoring.Key("test", scoring.CANDIDATE))
+    assert (counted.count if counted else 0) + len(merged.rejected) == len(truths)
+
+
+def test_rows_that_the_baseline_refuses_count_for_neither():
+    def refusing(values):
+        from serving.errors import InvalidArgumentError
+
+        if b"b" in values:
+            raise InvalidArgumentError("no b")
+        return fake_model(values)
+
+    rows = fake_rows([b"a", b"a", b"a"])  # inputs a, b, c
+    scored = scoring.score_batch("test", rows, [fake_model, refusing], QUESTIONS)
+    for model in (scoring.CANDIDATE, scoring.BASELINE):
+        assert scored.tallies[scoring.Key("test", model)].count == 2
+    assert scored.rejected == (Rejected("1.png", "baseline: no b", "1"),)
+
+
+def test_a_row_with_several_values_is_in_each_slice_and_one_with_none_in_its_own():
+    rows = [
+        Row("0", "", b"a", {"label": [b"a"], "tag": [b"x", b"y"]}),
+        Row("1", "", b"a", {"label": [b"a"], "tag": np.array([0.5], np.float32)}),
+        Row("2", "", b"a", {"label": [b"a"]}),
+    ]
+    questions = scoring.Questions("image/encoded", "label", ("tag",), 8, 4)
+    scored = scoring.score_batch("test", rows, [fake_model], questions)
+    assert sorted(key.value for key in scored.tallies if key.feature) == [
+        "(missing)",
+        "0.5",
+        "x",
+        "y",
+    ]
+
+
+def test_a_feature_of_too_many_values_is_refused(monkeypatch):
+    monkeypatch.setattr(scoring, "MOST_SLICES", 2)
+    part = scoring.score_batch("test", fake_rows([b"a", b"b", b"c"]), [fake_model], QUESTIONS)
+    with pytest.raises(
+        OptionError,
+        match=r"slices: expected features of at most 2 values\. "
+        r"Received: 'label', which has more in split 'test'",
+    ):
+        scoring.merge([part], 4)

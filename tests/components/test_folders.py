@@ -1,0 +1,50 @@
+"""Copies and digests of whole folders."""
+
+import pytest
+from etils.epath import Path
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.folders import copy_tree, digest, files
+
+
+@pytest.fixture
+def folder(tmp_path):
+    source = Path(tmp_path / "source")
+    (source / "b" / "empty").mkdir(parents=True)
+    (source / "b" / "two.bin").write_bytes(b"\x00\x01" * 700_000)
+    (source / ".dot").write_text("one")
+    return source
+
+
+def test_a_copy_has_the_same_files_and_folders(folder, tmp_path):
+    copy_tree(folder, Path(tmp_path / "deep" / "copy"))
+    copied = Path(tmp_path / "deep" / "copy")
+    assert [name for name, _ in files(copied)] == [".dot", "b/two.bin"]
+    assert (copied / "b" / "empty").is_dir()
+    assert digest(copied) == digest(folder)
+
+
+def test_a_digest_changes_with_a_byte_and_with_a_name(folder):
+    before = digest(folder)
+    (folder / ".dot").write_text("two")
+    after = digest(folder)
+    (folder / ".dot").rename(folder / ".dott")
+    assert len({before, after, digest(folder)}) == 3
+
+
+@given(
+    contents=st.lists(
+        st.dictionaries(st.sampled_from("abc"), st.binary(max_size=3), max_size=3),
+        min_size=2,
+        max_size=2,
+    )
+)
+def test_digests_are_equal_only_for_equal_content(tmp_path_factory, contents):
+    digests = []
+    for content in contents:
+        folder = Path(tmp_path_factory.mktemp("digest"))
+        for name, data in content.items():
+            (folder / name).write_bytes(data)
+        digests.append(digest(folder))
+    assert (digests[0] == digests[1]) == (contents[0] == contents[1])

@@ -1,0 +1,132 @@
+"""What happens to versions when the wanted ones change; no threads."""
+
+import pytest
+from etils.epath import Path
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.errors import InvalidArgumentError, NotFoundError, RpcError
+from serving.lifecycle import Model, ModelConfig, State
+
+
+def model(**labels):
+    return Model(ModelConfig("half", Path("/models/half"), labels=labels))
+
+
+def wanted(*numbers):
+    return {number: Path(f"/models/half/{number}") for number in numbers}
+
+
+def made_available(model, *numbers):
+    for version in model.aspire(wanted(*numbers)):
+        version.state = State.AVAILABLE
+    return model
+
+
+def numbers(versions):
+    return [version.number for version in versions]
+
+
+def test_wanted_versions_are_loaded_the_highest_first_and_once():
+    half = model()
+    assert numbers(half.aspire(wanted(1, 3, 2))) == [3, 2, 1]
+    assert half.aspire(wanted(1, 3, 2)) == []
+
+
+def test_the_old_version_stays_until_the_new_one_is_available():
+    half = made_available(model(), 1)
+    (new,) = half.aspire(wanted(2))
+    assert half.outdated() == []
+    new.state = State.LOADING
+    assert half.outdated() == []
+    new.state = State.AVAILABLE
+    assert numbers(half.outdated()) == [1]
+
+
+def test_the_old_version_stays_if_the_new_one_fails():
+    half = made_available(model(), 1)
+    (new,) = half.aspire(wanted(2))
+    new.state, new.error = State.END, RpcError("broken")
+    assert half.outdated() == []
+    assert half.aspire(wanted(2)) == []
+    assert half.find(None, None).number == 1
+
+
+def test_everything_goes_when_nothing_is_wanted():
+    half = made_available(model(), 1, 2)
+    half.aspire({})
+    assert numbers(half.outdated()) == [2, 1]
+
+
+def test_a_failed_version_is_tried_again_once_it_went_and_came_back():
+    half = model()
+    (first,) = half.aspire(wanted(1))
+    first.state, first.error = State.END, RpcError("broken")
+    half.aspire({})
+    assert numbers(half.aspire(wanted(1))) == [1]
+
+
+def test_a_version_that_is_being_unloaded_comes_back_only_after_that():
+    half = made_available(model(), 1)
+    half.aspire({})
+    half.versions[1].state = State.UNLOADING
+    assert half.aspire(wanted(1)) == []
+    half.versions[1].state = State.END
+    assert numbers(half.aspire(wanted(1))) == [1]
+
+
+def test_a_version_kept_for_want_of_a_better_one_can_be_wanted_again():
+    half = made_available(model(), 1)
+    half.aspire(wanted(2))
+    half.aspire(wanted(1))
+    assert half.versions[1].aspired
+    assert half.outdated() == []
+
+
+def test_a_model_is_settled_when_one_version_is_available_or_all_have_failed():
+    half = model()
+    assert not half.is_settled()
+    one, two = half.aspire(wanted(1, 2))
+    assert not half.is_settled()
+    one.state, one.error = State.END, RpcError("broken")
+    assert not half.is_settled()
+    two.state = State.AVAILABLE
+    assert half.is_settled()
+    two.state, two.error = State.END, RpcError("broken")
+    assert half.is_settled()
+    assert numbers(half.failed()) == [2, 1]
+    half.aspire({})
+    assert not half.is_settled()
+
+
+def test_requests_find_the_latest_a_number_or_a_label():
+    half = made_available(model(stable=1), 1, 2)
+    assert half.find(None, None).number == 2
+    assert half.find(1, None).number == 1
+    assert half.find(None, "stable").number == 1
+    with pytest.raises(NotFoundError, match=r"request: Specific\(half, 3\)$"):
+        half.find(3, None)
+    with pytest.raises(InvalidArgumentError, match=r"version label: canary$"):
+        half.find(None, "canary")
+    with pytest.raises(NotFoundError, match=r"request: Latest\(half\)$"):
+        model().find(None, None)
+
+
+@given(st.lists(st.frozensets(st.integers(1, 5)), max_size=8))
+def test_a_model_that_had_an_available_version_keeps_one_while_any_is_wanted(polls):
+    half = made_available(model(), 1)
+    for poll in polls:
+        loading = half.aspire(wanted(*poll))
+        for version in loading:
+            for gone in half.outdated():
+                gone.state = State.END
+            version.state = State.AVAILABLE if version.number % 2 else State.END
+            version.error = None if version.number % 2 else RpcError("broken")
+        for gone in half.outdated():
+            gone.state = State.END
+        available = set(numbers(half.in_state(State.AVAILABLE)))
+        loadable = {number for number in poll if number % 2}
+        assert loadable <= available
+        assert available or not poll or not loadable
+        if loadable:
+            assert available == loadable

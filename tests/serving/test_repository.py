@@ -1,0 +1,265 @@
+"""Loading, swapping and leasing with models that are not there; threads, but no TensorFlow."""
+
+import logging
+import threading
+
+import pytest
+from etils.epath import Path
+
+from serving import versions
+from serving.errors import FailedPreconditionError, NotFoundError, ServerError
+from serving.lifecycle import ModelConfig, State
+from serving.repository import Repository
+
+POLL = 0.01
+
+
+class Fake:
+    """A model that knows its folder, and whether it was closed."""
+
+    signatures: dict = {}
+
+    def __init__(self, path):
+        self.name, self.closed = path.name, threading.Event()
+
+    def close(self):
+        self.closed.set()
+
+
+class Loads:
+    """Loads fakes; the folders named in `broken` fail, those in `held` wait to be let go."""
+
+    def __init__(self):
+        self.broken, self.held, self.attempts = set(), {}, []
+
+    def __call__(self, path):
+        self.attempts.append(path.name)
+        if path.name in self.held:
+            assert self.held[path.name].wait(10)
+        if path.name in self.broken:
+            raise OSError(f"{path.name} is broken")
+        return Fake(path)
+
+
+@pytest.fixture
+def loads():
+    return Loads()
+
+
+@pytest.fixture
+def start(tmp_path, loads):
+    repositories = []
+
+    def run(*models, wait=True, **options):
+        settings = {"load_retry_interval": 0.01, "max_num_load_retries": 2, **options}
+        repository = Repository(loads, **settings)
+        repositories.append(repository)
+        configs = models or [ModelConfig("half", Path(tmp_path))]
+        repository.start(configs, poll_seconds=POLL)
+        if wait:
+            assert repository.wait_until_available()
+        return repository
+
+    yield run
+    for gate in loads.held.values():
+        gate.set()
+    for repository in repositories:
+        repository.close()
+
+
+def folders(base, *names):
+    for name in names:
+        (base / name).mkdir(parents=True)
+
+
+def until(repository, condition):
+    with repository._changed:
+        assert repository._changed.wait_for(condition, 10)
+
+
+def states(repository, name="half"):
+    return {one.version: one.state.name for one in repository.statuses(name)}
+
+
+def reach(repository, **expected):
+    wanted = {int(number.strip("v")): state for number, state in expected.items()}
+    until(repository, lambda: states(repository) == wanted)
+
+
+def test_the_latest_version_is_served(tmp_path, start):
+    folders(tmp_path, "1", "00000123", "notes")
+    repository = start()
+    with repository.lease("half") as lease:
+        assert (lease.name, lease.version, lease.model.name) == ("half", 123, "00000123")
+    assert states(repository) == {123: "AVAILABLE"}
+
+
+def test_a_version_that_appears_takes_over_and_the_old_one_is_freed(tmp_path, start):
+    folders(tmp_path, "1")
+    repository = start()
+    with repository.lease("half") as lease:
+        old = lease.model
+    folders(tmp_path, "2")
+    reach(repository, v1="END", v2="AVAILABLE")
+    assert old.closed.is_set()
+    with repository.lease("half") as lease:
+        assert lease.version == 2
+
+
+def test_requests_go_to_the_old_version_while_the_new_one_loads(tmp_path, start, loads):
+    folders(tmp_path, "1")
+    repository = start()
+    loads.held["2"] = threading.Event()
+    folders(tmp_path, "2")
+    reach(repository, v1="AVAILABLE", v2="LOADING")
+    with repository.lease("half") as lease:
+        assert lease.version == 1
+    loads.held["2"].set()
+    reach(repository, v1="END", v2="AVAILABLE")
+
+
+def test_a_request_finishes_on_the_version_that_it_began_on(tmp_path, start):
+    folders(tmp_path, "1")
+    repository = start()
+    with repository.lease("half") as lease:
+        folders(tmp_path, "2")
+        reach(repository, v1="UNLOADING", v2="AVAILABLE")
+        assert not lease.model.closed.is_set()
+        with pytest.raises(NotFoundError), repository.lease("half", 1):
+            pass
+    reach(repository, v1="END", v2="AVAILABLE")
+    assert lease.model.closed.is_set()
+
+
+def test_a_broken_new_version_leaves_the_old_one_and_says_why(tmp_path, start, loads):
+    folders(tmp_path, "1")
+    repository = start()
+    loads.broken.add("2")
+    folders(tmp_path, "2")
+    reach(repository, v1="AVAILABLE", v2="END")
+    assert str(repository.statuses("half")[0].error) == "2 is broken"
+    assert loads.attempts == ["1", "2", "2", "2"]
+
+
+def test_a_load_that_fails_at_first_is_tried_again(tmp_path, start, loads):
+    folders(tmp_path, "1")
+    loads.broken.add("1")
+    repository = start(wait=False, load_retry_interval=0.05, max_num_load_retries=50)
+    until(repository, lambda: repository._models["half"].versions.get(1) is not None)
+    loads.broken.clear()
+    assert repository.wait_until_available()
+    assert repository.statuses("half")[0].error is None
+
+
+def test_a_start_with_only_broken_versions_fails_with_the_real_servers_text(tmp_path, start, loads):
+    folders(tmp_path, "1")
+    loads.broken.add("1")
+    with pytest.raises(ServerError) as failure:
+        start()
+    assert str(failure.value) == (
+        "1 servable(s) did not become available: "
+        "{{{name: half version: 1} due to error: 1 is broken}}"
+    )
+
+
+def test_an_empty_base_path_is_waited_for_with_a_warning_at_each_poll(tmp_path, start, caplog):
+    repository = start(wait=False)
+    ready = threading.Thread(target=repository.wait_until_available)
+    with caplog.at_level(logging.WARNING):
+        ready.start()
+        ready.join(0.1)
+        assert ready.is_alive()
+        folders(tmp_path, "1")
+        ready.join(10)
+    assert not ready.is_alive()
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warnings) > 1
+    assert warnings[0] == (
+        f"No versions of servable half found under base path {tmp_path}. "
+        "Did you forget to name your leaf directory as a number (eg. '/1/')?"
+    )
+
+
+def test_a_missing_base_path_unloads_nothing_but_an_empty_one_everything(tmp_path, start, caplog):
+    base = tmp_path / "models"
+    folders(base, "1")
+    repository = start(ModelConfig("half", Path(base)))
+    base.rename(tmp_path / "away")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(200):
+            if "Could not find base path" in caplog.text:
+                break
+            threading.Event().wait(POLL)
+    assert f"Could not find base path {base} for servable half" in caplog.text
+    assert states(repository) == {1: "AVAILABLE"}
+    base.mkdir()
+    reach(repository, v1="END")
+
+
+def test_a_version_can_come_back(tmp_path, start):
+    folders(tmp_path, "1", "2")
+    repository = start()
+    (tmp_path / "2").rename(tmp_path / ".withdrawn")
+    reach(repository, v1="AVAILABLE", v2="END")
+    (tmp_path / ".withdrawn").rename(tmp_path / "2")
+    reach(repository, v1="END", v2="AVAILABLE")
+
+
+def test_models_have_policies_and_labels_of_their_own(tmp_path, start):
+    folders(tmp_path / "a", "1", "2", "3")
+    folders(tmp_path / "b", "1", "2", "3")
+    repository = start(
+        ModelConfig("a", Path(tmp_path / "a"), versions.Latest(2), {"stable": 2}),
+        ModelConfig("b", Path(tmp_path / "b"), versions.Specific(frozenset({1}))),
+    )
+    repository.check_labels()
+    assert states(repository, "a") == {3: "AVAILABLE", 2: "AVAILABLE"}
+    assert states(repository, "b") == {1: "AVAILABLE"}
+    with repository.lease("a", label="stable") as lease:
+        assert lease.version == 2
+    assert repository.statuses("c") == []
+
+
+def test_a_label_needs_an_available_version(tmp_path, start):
+    folders(tmp_path, "1")
+    repository = start(ModelConfig("half", Path(tmp_path), labels={"next": 2}))
+    with pytest.raises(FailedPreconditionError) as failure:
+        repository.check_labels()
+    assert str(failure.value) == (
+        "Request to assign label to version 2 of model half, "
+        "which is not currently available for inference"
+    )
+
+
+def test_a_failing_load_does_not_hold_up_another_model(tmp_path, start, loads):
+    folders(tmp_path / "a", "1")
+    folders(tmp_path / "b", "2")
+    loads.broken.add("1")
+    configs = [ModelConfig(name, Path(tmp_path / name)) for name in "ab"]
+    repository = start(*configs, wait=False, load_retry_interval=30.0)
+    until(repository, lambda: states(repository, "b") == {2: "AVAILABLE"})
+    assert states(repository, "a") == {1: "LOADING"}
+
+
+def test_close_waits_for_requests_then_frees_every_model(tmp_path, start):
+    folders(tmp_path, "1")
+    repository = start()
+    with repository.lease("half") as lease:
+        closing = threading.Thread(target=repository.close)
+        closing.start()
+        closing.join(0.05)
+        assert closing.is_alive()
+        assert not lease.model.closed.is_set()
+    closing.join(10)
+    assert lease.model.closed.is_set()
+    assert [one.state for one in repository.statuses("half")] == [State.END]
+
+
+def test_closing_ends_a_wait_for_models(tmp_path, start):
+    repository = start(wait=False)
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(repository.wait_until_available()))
+    waiting.start()
+    repository.close()
+    waiting.join(10)
+    assert answers == [False]

@@ -1,0 +1,182 @@
+"""Arrays and TensorProtos against TensorFlow's own conversion."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from tensorflow.core.framework import tensor_pb2 as tf_tensor_pb2
+
+from serving.errors import WireError
+from serving.protos import tensor_pb2
+from serving.wire import as_array, data_type, to_array, to_proto, type_name
+
+NUMBERS = [
+    *("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),
+    *("uint64", "bool", "complex64", "complex128", "float16"),
+]
+EXOTIC = [ml_dtypes.bfloat16, ml_dtypes.float8_e5m2, ml_dtypes.float8_e4m3fn]
+SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+ARRAYS = st.sampled_from(NUMBERS).flatmap(lambda dtype: hnp.arrays(dtype, SHAPES))
+STRINGS = SHAPES.flatmap(
+    lambda shape: hnp.arrays(object, shape, elements=st.binary(max_size=6), fill=st.nothing())
+)
+
+
+def theirs(proto):
+    return tf_tensor_pb2.TensorProto.FromString(proto.SerializeToString())
+
+
+def ours(proto):
+    return tensor_pb2.TensorProto.FromString(proto.SerializeToString())
+
+
+def same(left, right):
+    equal = left.tolist() == right.tolist() if left.dtype == object else None
+    return (left.dtype, left.shape) == (right.dtype, right.shape) and (
+        equal if equal is not None else left.tobytes() == right.tobytes()
+    )
+
+
+@given(ARRAYS | STRINGS, st.booleans())
+def test_an_array_comes_back_as_it_went(array, typed):
+    assert same(to_array(to_proto(array, name="x", typed=typed)), array)
+
+
+@given(ARRAYS | STRINGS, st.booleans())
+def test_tensorflow_reads_what_we_write(array, typed):
+    assert same(tf.make_ndarray(theirs(to_proto(array, name="x", typed=typed))), array)
+
+
+@given(ARRAYS | STRINGS)
+def test_we_read_what_tensorflow_writes(array):
+    assert same(to_array(ours(tf.make_tensor_proto(array))), array)
+
+
+@pytest.mark.parametrize("dtype", EXOTIC)
+@pytest.mark.parametrize("typed", [False, True])
+def test_types_that_numpy_lacks_pass_too(dtype, typed):
+    array = np.array([[0.5, 1.0], [2.0, 4.0]], dtype)
+    proto = to_proto(array, name="x", typed=typed)
+    assert same(to_array(proto), array)
+    assert same(tf.make_ndarray(theirs(proto)), array)
+
+
+@pytest.mark.parametrize("dtype", [ml_dtypes.int4, ml_dtypes.uint4])
+def test_four_bit_integers_pass(dtype):
+    array = np.array([1, 7], dtype)
+    assert same(to_array(to_proto(array, name="x", typed=True)), array)
+    assert same(to_array(ours(tf.make_tensor_proto(array))), array)
+
+
+def test_big_endian_arrays_are_turned():
+    array = np.array([1.5, 2.5], ">f4")
+    for typed in (False, True):
+        assert to_array(to_proto(array, name="x", typed=typed)).tolist() == [1.5, 2.5]
+
+
+def test_a_strided_array_keeps_its_order():
+    array = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    for typed in (False, True):
+        assert to_array(to_proto(array, name="x", typed=typed)).tolist() == array.tolist()
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (1.5, "float32"),
+        ([1, 2.5], "float32"),
+        ([[1], [2]], "int32"),
+        ([1, 2**31], "int64"),
+        ([True], "bool"),
+        (np.float64(1.5), "float64"),
+        ([np.float64(1.5)], "float32"),
+        ([np.int64(1)], "int32"),
+        (np.array([1.5]), "float64"),
+        ([b"a"], "object"),
+        ("é", "object"),
+        (np.array(["a"]), "object"),
+    ],
+)
+def test_pythons_values_get_the_types_that_tensorflow_gives_them(value, dtype):
+    assert as_array(value, name="x").dtype == dtype
+    assert tf.make_tensor_proto(value).dtype == to_proto(value, name="x").dtype
+
+
+def test_trailing_zero_bytes_of_text_are_kept():
+    assert to_proto([b"a\0\0", "é"], name="x").string_val == [b"a\0\0", "é".encode()]
+
+
+def test_fewer_values_than_elements_repeat_the_last():
+    proto = tensor_pb2.TensorProto(dtype=1, float_val=[1, 2])
+    proto.tensor_shape.dim.add(size=4)
+    assert to_array(proto).tolist() == [1, 2, 2, 2]
+    assert tf.make_ndarray(theirs(proto)).tolist() == [1, 2, 2, 2]
+    proto.ClearField("float_val")
+    assert to_array(proto).tolist() == [0, 0, 0, 0]
+
+
+def test_strings_in_tensor_content_are_read():
+    # What C++'s Tensor::AsProtoTensorContent writes: lengths as varints, then the bytes.
+    proto = tensor_pb2.TensorProto(dtype=7, tensor_content=b"\x02\x00\x01abc")
+    proto.tensor_shape.dim.add(size=3)
+    assert to_array(proto).tolist() == [b"ab", b"", b"c"]
+
+
+@pytest.mark.parametrize(
+    ("proto", "text"),
+    [
+        ({"dtype": 0}, "expected a type that numpy knows. Received: data type 0."),
+        ({"dtype": 20}, "expected a type that numpy knows. Received: data type 20."),
+        (
+            {"dtype": 1, "tensor_content": b"123", "tensor_shape": {"dim": [{"size": 1}]}},
+            r"expected 4 bytes for float32 \[1\]. Received: 3 bytes.",
+        ),
+        (
+            {"dtype": 7, "tensor_content": b"\x05a", "tensor_shape": {"dim": [{"size": 1}]}},
+            "expected 1 strings and their lengths. Received: 2 bytes.",
+        ),
+        (
+            {"dtype": 7, "tensor_content": b"\x80", "tensor_shape": {"dim": [{"size": 1}]}},
+            "expected 1 strings and their lengths. Received: 1 bytes.",
+        ),
+        (
+            {"dtype": 1, "tensor_shape": {"dim": [{"size": -1}]}},
+            r"expected a fully known shape. Received: shape \[-1\].",
+        ),
+        (
+            {"dtype": 1, "tensor_shape": {"dim": [{"size": 2**62}, {"size": 4}]}},
+            "expected a shape that fits in memory.",
+        ),
+    ],
+)
+def test_a_tensor_that_holds_no_value_is_refused(proto, text):
+    with pytest.raises(WireError, match=text):
+        to_array(tensor_pb2.TensorProto(**proto))
+
+
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [
+        (np.array(["2020-01-01"], "M8[D]"), "datetime64[D] values"),
+        ([[1.0], [1.0, 2.0]], "a ragged list"),
+        (np.array([b"a", 1], object), "an array with int where text belongs"),
+        (None, "an array with NoneType where text belongs"),
+    ],
+)
+def test_what_no_tensor_holds_is_refused_by_the_inputs_name(value, received):
+    with pytest.raises(WireError) as refusal:
+        to_proto(value, name="age")
+    text = str(refusal.value)
+    assert text.startswith("Input 'age': expected bytes, text or one of float32, float64, int32")
+    assert f"Received: {received}" in text
+    assert text.endswith("Convert it first, e.g. `array.astype('float32')`.")
+
+
+def test_types_have_tensorflows_names():
+    assert [type_name(number) for number in (1, 7, 14, 11, 99)] == [
+        *("float32", "string", "bfloat16", "qint8", "99")
+    ]
+    assert data_type(np.dtype("float64")) == "DT_DOUBLE"
