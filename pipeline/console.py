@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
@@ -19,9 +20,13 @@ from pipeline.results import StepResult
 MARKS = {"ran": "[green]✓[/]", "cached": "[cyan]≡[/]", "failed": "[red]✗[/]", "skipped": "·"}
 
 
+UNBROKEN = 10_000  # columns of a pipe: no line of ours is longer
+
+
 def stdout_console() -> Console:
     """A console on standard output."""
-    return Console(highlight=False, soft_wrap=True)
+    width = None if sys.stdout.isatty() else UNBROKEN
+    return Console(highlight=False, soft_wrap=True, width=width)
 
 
 @contextlib.contextmanager
@@ -79,7 +84,7 @@ def print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequenc
     """A table on a terminal; the same cells between tabs in a pipe."""
     if not console.is_terminal:
         for row in [columns, *rows]:
-            console.print("\t".join(str(cell) for cell in row), markup=False)
+            console.file.write("\t".join(str(cell) for cell in row) + "\n")
         return
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:

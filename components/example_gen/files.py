@@ -1,6 +1,7 @@
 """Picture files as a source of records."""
 
 import dataclasses
+import io
 from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
@@ -32,7 +33,7 @@ def write_files(
     tally = write_shards(
         run_on,
         out,
-        PictureFiles(root, labels, rule),
+        PictureFiles(str(root), labels, rule),
         rows,
         splits=rule.reachable(listing.given),
         shards=shard_count(root, rows, shards),
@@ -45,7 +46,7 @@ def write_files(
 class PictureFiles:
     """Picture files below `root`, with the label of each class name."""
 
-    root: Path
+    root: str
     labels: dict[str, int]
     rule: SplitRule
 
@@ -56,7 +57,7 @@ class PictureFiles:
     def convert(self, row: Row) -> Record | Rejected:
         """Read, prove and encode the file of `row`."""
         try:
-            data = (self.root / row.path).read_bytes()
+            data = _read(f"{self.root}/{row.path}")
             picture = read_picture(data)
         except OSError as error:
             return Rejected(row.path, f"cannot be read: {error.strerror}")
@@ -65,3 +66,10 @@ class PictureFiles:
         label = self.labels[row.label]
         features = picture.features(filename=row.path, label=label, text=row.label)
         return Record(self.rule.choose(row.split, data), row.label, encode(features))
+
+
+def _read(path: str) -> bytes:
+    if "://" in path:
+        return Path(path).read_bytes()
+    with io.FileIO(path) as file:  # a third of the time of a path object and a buffer
+        return file.readall()

@@ -40,7 +40,7 @@ def endpoints(model: keras.Model, spec: ImageSpec) -> dict[str, Endpoint]:
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def scores_of(files: tf.Tensor) -> tf.Tensor:  # traced once for all three
-        return probabilities(model, image.preprocess(files, spec))
+        return probabilities(model, _at_least_one(image.preprocess(files, spec)))[: tf.size(files)]
 
     def predict(image_bytes: tf.Tensor) -> Outputs:
         scores = scores_of(image_bytes)
@@ -77,6 +77,15 @@ def probabilities(model: keras.Model, pixels: tf.Tensor) -> tf.Tensor:
         second = tf.sigmoid(raw) if is_logits else raw
         return tf.concat([1.0 - second, second], axis=1)
     return tf.nn.softmax(raw) if is_logits else raw
+
+
+def _at_least_one(pixels: tf.Tensor) -> tf.Tensor:
+    """`pixels` [batch, height, width, channels], or one black picture if there is none.
+
+    TensorFlow 2.21's fused convolution gets the depth of an empty batch wrong.
+    """
+    black = tf.zeros([1, *pixels.shape[1:]], pixels.dtype)
+    return tf.cond(tf.shape(pixels)[0] > 0, lambda: pixels, lambda: black)
 
 
 def _files(examples: tf.Tensor) -> tf.Tensor:

@@ -18,9 +18,10 @@ def refuse_animated_webp(encoded: tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: one is an animated WebP.
     """
+    head = tf.strings.join([tf.strings.substr(encoded, 0, 16), b"\0" * 16])
     is_extended = tf.logical_and(
-        tf.equal(tf.strings.substr(encoded, 0, 4), b"RIFF"),
-        tf.equal(tf.strings.substr(encoded, 8, 8), b"WEBPVP8X"),
+        tf.equal(tf.strings.substr(head, 0, 4), b"RIFF"),
+        tf.equal(tf.strings.substr(head, 8, 8), b"WEBPVP8X"),
     )
     has_frames = tf.not_equal(_number(encoded, 20, 1) // 2 % 2, 0)
     is_still = tf.logical_not(tf.reduce_any(tf.logical_and(is_extended, has_frames)))
@@ -62,6 +63,8 @@ def _number(encoded: tf.Tensor, at: int, size: int) -> tf.Tensor:
     0 beyond a file's end; four bytes over 2^30 saturate, as no header here is that large.
     """
     padded = tf.strings.join([tf.strings.substr(encoded, 0, at + size), b"\0" * (at + size)])
-    digits = tf.cast(tf.io.decode_raw(tf.strings.substr(padded, at, size), tf.uint8), tf.int64)
+    digits = tf.io.decode_raw(tf.strings.substr(padded, at, size), tf.uint8)
+    shape = tf.concat([tf.shape(encoded), [size]], 0)  # decode_raw makes [0, 0] of no files
+    digits = tf.cast(tf.reshape(digits, shape), tf.int64)
     number = tf.reduce_sum(digits * [256**place for place in range(size)], -1)
     return tf.cast(tf.minimum(number, 1 << 30), tf.int32)

@@ -156,7 +156,8 @@ def _print_options(recipe: Any) -> None:
     from pipeline.console import print_table, stdout_console
     from pipeline.options import describe
 
-    dag = recipe.wire(recipe.name, "DATA", Path("serving"))
+    data = "DATA" if recipe.data.startswith("--data") else None
+    dag = recipe.wire(recipe.name, data, Path("serving"))
     rows = [
         (f"{step.name}.{option}", describe(annotation), step.options.get(option, "(required)"))
         for step in dag.steps.values()

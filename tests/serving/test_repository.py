@@ -17,8 +17,6 @@ POLL = 0.01
 class Fake:
     """A model that knows its folder, and whether it was closed."""
 
-    signatures: dict = {}
-
     def __init__(self, path):
         self.name, self.closed = path.name, threading.Event()
 

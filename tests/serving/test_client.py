@@ -1,0 +1,289 @@
+"""Our clients, against our server and against one built from TensorFlow Serving's own stubs."""
+
+import asyncio
+import subprocess
+import sys
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
+from tensorflow_serving.apis.model_service_pb2_grpc import (
+    ModelServiceServicer,
+    add_ModelServiceServicer_to_server,
+)
+from tensorflow_serving.apis.prediction_service_pb2_grpc import (
+    PredictionServiceServicer,
+    add_PredictionServiceServicer_to_server,
+)
+
+from serving.client import AsyncClient, Class, Client
+from serving.errors import (
+    AbortedError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    RpcError,
+    UnavailableError,
+    UnimplementedError,
+    WireError,
+)
+from tests.serving.conftest import free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_predict_takes_numpy_and_gives_numpy_and_the_version(client):
+    answer = client.predict("half", {"x": np.array([[1, 2], [3, 4]], np.float32)[0]})
+    assert answer["y"].tolist() == [2.5, 3.0]
+    assert (answer["y"].dtype, answer.version) == (np.float32, 123)
+    assert client.predict("half", {"x": [1.0]}, version=7).version == 7
+    assert client.predict("half", {"x": [1.0]}, label="stable").version == 7
+
+
+def test_predict_chooses_signature_and_outputs(client):
+    answer = client.predict(
+        "half", {"word": ["one", b"two"]}, signature="look_up", output_filter=["value"]
+    )
+    assert list(answer) == ["value"]
+    assert answer["value"].tolist() == [1.0, 2.0]
+
+
+def test_classify_and_regress_take_mappings_or_bytes(client):
+    record = tf.train.Example()
+    record.features.feature["x"].float_list.value.append(3.0)
+    examples = [{"x": 1.0}, record.SerializeToString()]
+    assert client.classify("half", examples, signature="classify") == [
+        [Class("up", 1.0), Class("down", -1.0)],
+        [Class("up", 3.0), Class("down", -3.0)],
+    ]
+    values = client.regress("half", examples, signature="regress")
+    assert (values.dtype, values.tolist()) == (np.float32, [2.5, 3.5])
+    shared = client.regress("half", [{}, {"x": 1.0}], signature="regress", context={"x": 5.0})
+    assert shared.tolist() == [4.5, 2.5]
+
+
+def test_metadata_tells_what_a_model_takes(client):
+    metadata = client.metadata("half")
+    assert metadata.version == 123
+    info = metadata.signatures["serving_default"].inputs["x"]
+    assert (info.name, info.dtype, info.shape) == ("serving_default_x:0", "float32", (None,))
+
+
+def test_status_and_health(client, serve, push, tmp_path):
+    assert [(one.version, one.state, one.error) for one in client.status("half")] == [
+        (123, "AVAILABLE", ""),
+        (7, "AVAILABLE", ""),
+    ]
+    assert client.healthy()
+    push(tmp_path / "half", 1)
+    with Client(serve(tmp_path / "half")) as plain, pytest.raises(UnimplementedError):
+        plain.healthy()
+
+
+def test_errors_are_typed_and_carry_the_servers_own_text(client):
+    with pytest.raises(NotFoundError) as failure:
+        client.predict("none", {"x": [1.0]})
+    assert str(failure.value) == "Servable not found for request: Latest(none)"
+    assert (failure.value.code, failure.value.details) == ("NOT_FOUND", str(failure.value))
+    assert isinstance(failure.value, RpcError)
+    with pytest.raises(InvalidArgumentError, match=r"^Expects arg\[0\] to be float but double"):
+        client.predict("half", {"x": np.array([1.0])})
+
+
+def test_an_input_that_fits_no_message_is_refused_before_it_is_sent(client):
+    with pytest.raises(WireError, match="Input 'x': expected bytes, text or one of"):
+        client.predict("half", {"x": object()})
+
+
+def test_a_deadline_is_told_with_its_length(client):
+    with pytest.raises(DeadlineExceededError) as failure:
+        client.predict("half", {"n": 2**31 - 1}, signature="count", timeout=0.2)
+    assert str(failure.value).startswith(f"{client.target}: expected an answer within 0.2 s.")
+    assert str(failure.value).endswith("Allow more time with `timeout=`, or send less at once.")
+
+
+def test_nobody_at_the_address_is_told_with_what_to_do():
+    port = free_port()
+    with Client(f"127.0.0.1:{port}") as client, pytest.raises(UnavailableError) as failure:
+        client.predict("half", {"x": [1.0]})
+    text = str(failure.value)
+    assert text.startswith(f"127.0.0.1:{port}: expected a model server. Received: ")
+    assert text.endswith("Start one there, e.g. `millrace-model-server`, or name another address.")
+
+
+def test_waiting_for_a_model(client):
+    assert client.wait_until_available("half", timeout=5).version == 123
+    with pytest.raises(DeadlineExceededError, match=r"expected model none to be available within"):
+        client.wait_until_available("none", timeout=0.3)
+    with Client(f"127.0.0.1:{free_port()}") as nobody, pytest.raises(DeadlineExceededError):
+        nobody.wait_until_available("half", timeout=0.3)
+
+
+class Scripted(PredictionServiceServicer, ModelServiceServicer):
+    """TensorFlow Serving's own interface, with answers put in by a test."""
+
+    def __init__(self):
+        self.requests, self.failures, self.statuses = [], [], []
+        self.answer = predict_pb2.PredictResponse()
+
+    def Predict(self, request, context):  # noqa: N802 - the interface's name
+        self.requests.append(request)
+        if self.failures:
+            context.abort(self.failures.pop(0), "not now")
+        return self.answer
+
+    def GetModelStatus(self, request, context):  # noqa: N802
+        if not self.statuses:
+            context.abort(grpc.StatusCode.NOT_FOUND, "Could not find any versions of model half")
+        return self.statuses.pop(0)
+
+
+@pytest.fixture
+def scripted():
+    service = Scripted()
+    limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    server = grpc.server(futures.ThreadPoolExecutor(4), options=limits)
+    add_PredictionServiceServicer_to_server(service, server)
+    add_ModelServiceServicer_to_server(service, server)
+    service.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield service
+    server.stop(0).wait()
+
+
+def test_a_real_server_understands_the_request_and_we_its_answer(scripted):
+    scripted.answer.outputs["y"].CopyFrom(tf.make_tensor_proto([[1.5, 2.5]]))
+    scripted.answer.model_spec.version.value = 9
+    with Client(scripted.target) as client:
+        answer = client.predict(
+            "half",
+            {"x": np.array([1.0], np.float64), "s": [b"\0a"]},
+            signature="S",
+            version=9,
+            output_filter=["y"],
+        )
+    assert (answer["y"].tolist(), answer.version) == ([[1.5, 2.5]], 9)
+    (request,) = scripted.requests
+    assert tf.make_ndarray(request.inputs["x"]).dtype == np.float64
+    assert tf.make_ndarray(request.inputs["s"]).tolist() == [b"\0a"]
+    spec = request.model_spec
+    assert (spec.name, spec.signature_name, spec.version.value) == ("half", "S", 9)
+    assert list(request.output_filter) == ["y"]
+
+
+def test_unavailable_is_tried_again_and_nothing_else_is(scripted):
+    with Client(scripted.target) as client:
+        scripted.failures = [grpc.StatusCode.UNAVAILABLE] * 2
+        client.predict("half", {})
+        assert len(scripted.requests) == 3
+        scripted.failures = [grpc.StatusCode.ABORTED]
+        with pytest.raises(AbortedError, match=r"^not now$"):
+            client.predict("half", {})
+    assert len(scripted.requests) == 4
+
+
+def test_retries_end(scripted):
+    scripted.failures = [grpc.StatusCode.UNAVAILABLE] * 9
+    with Client(scripted.target) as client, pytest.raises(UnavailableError, match="not now"):
+        client.predict("half", {})
+    assert len(scripted.requests) == 4
+
+
+def test_answers_over_four_mebibytes_are_taken(scripted):
+    scripted.answer.outputs["y"].CopyFrom(tf.make_tensor_proto(np.ones(2_000_000, np.float32)))
+    with Client(scripted.target) as client:
+        assert client.predict("half", {"x": np.ones(2_000_000, np.float32)})["y"].sum() == 2e6
+
+
+def status(state, error=""):
+    response = get_model_status_pb2.GetModelStatusResponse()
+    one = response.model_version_status.add(version=1, state=state)
+    one.status.error_message = error
+    return response
+
+
+def test_waiting_passes_over_loading_and_ends_at_a_failure(scripted):
+    with Client(scripted.target) as client:
+        scripted.statuses = [status(10), status(20), status(30)]
+        assert client.wait_until_available("half", timeout=5).state == "AVAILABLE"
+        scripted.statuses = [status(20), status(50, "broken")]
+        with pytest.raises(FailedPreconditionError) as failure:
+            client.wait_until_available("half", timeout=5)
+    assert str(failure.value) == (
+        "Model half, version 1: expected it to become available. "
+        "Received: broken. Export the model again."
+    )
+
+
+def test_threads_may_share_a_client(client):
+    with futures.ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda x: client.predict("half", {"x": [x]})["y"][0], np.arange(0.0, 80.0, 2.0).tolist())
+    assert [float(one) for one in answers] == [x / 2 + 2 for x in range(0, 80, 2)]
+
+
+def test_the_asyncio_client_does_the_same(target):
+    async def ask():
+        async with AsyncClient(target) as client:
+            both = await asyncio.gather(
+                client.predict("half", {"x": [1.0]}),
+                client.predict("half", {"x": [3.0]}, version=7),
+            )
+            assert [(one["y"].tolist(), one.version) for one in both] == [([2.5], 123), ([3.5], 7)]
+            labels = await client.classify("half", [{"x": 1.0}], signature="classify")
+            assert labels == [[Class("up", 1.0), Class("down", -1.0)]]
+            values = await client.regress("half", [{"x": 1.0}], signature="regress")
+            assert values.tolist() == [2.5]
+            assert (await client.metadata("half")).version == 123
+            assert (await client.status("half"))[0].state == "AVAILABLE"
+            assert await client.healthy()
+            assert (await client.wait_until_available("half")).version == 123
+            with pytest.raises(NotFoundError, match=r"^Servable not found for request: Latest"):
+                await client.predict("none", {"x": [1.0]})
+            with pytest.raises(DeadlineExceededError, match="expected model none"):
+                await client.wait_until_available("none", timeout=0.2)
+
+    asyncio.run(ask())
+
+
+def test_a_cancelled_asyncio_call_is_cancelled_on_the_wire(target):
+    async def ask():
+        async with AsyncClient(target) as client:
+            slow = client.predict("half", {"n": 2**31 - 1}, signature="count", timeout=3)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(slow, 0.1)
+
+    asyncio.run(ask())
+
+
+def test_importing_the_client_is_quick_and_brings_no_tensorflow():
+    code = (
+        "import sys, time; start = time.perf_counter(); import serving.client;"
+        "print(time.perf_counter() - start);"
+        "print([m for m in sys.modules if m.split('.')[0] in"
+        " ('tensorflow', 'keras', 'tensorflow_serving', 'apache_beam', 'serving.server')])"
+    )
+
+    def run():
+        output = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+        seconds, modules = output.splitlines()
+        assert modules == "[]"
+        return float(seconds)
+
+    assert min(run() for _ in range(5)) < 0.25
+
+
+def test_tensorflow_can_be_imported_after_the_client_in_one_process():
+    code = (
+        "import serving.client, serving.protos.prediction_log_pb2;"
+        "import tensorflow; from tensorflow_serving.apis import prediction_log_pb2;"
+        "print('both')"
+    )
+    output = subprocess.check_output(
+        [sys.executable, "-c", code], cwd=ROOT, text=True, stderr=subprocess.DEVNULL
+    )
+    assert output.strip() == "both"
