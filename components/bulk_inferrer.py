@@ -3,9 +3,10 @@
 import json
 import logging
 import shutil
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from etils.epath import Path
+from pydantic import Field
 
 from components.artifacts import Evaluation, Examples, InferenceResult, Model, RawFiles, Rejected
 from components.beam_options import BeamOptions
@@ -14,6 +15,8 @@ from components.errors import ModelError, OptionError
 if TYPE_CHECKING:
     from components.bulk_inference import Plan, Shard
 
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 _log = logging.getLogger(__name__)
 
 
@@ -29,10 +32,10 @@ def bulk_inferrer(
     prediction_logs: bool = True,
     splits: tuple[str, ...] = (),
     feature: str = "image/encoded",
-    batch_size: int = 128,
-    files_per_shard: int = 1000,
+    batch_size: Count = 128,
+    files_per_shard: Count = 1000,
     allow_unblessed: bool = False,
-    max_rejected: float = 0.01,
+    max_rejected: Share = 0.01,
 ) -> InferenceResult:
     """Predict every record of Examples, or every file of a folder and the folders in it.
 

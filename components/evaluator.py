@@ -4,15 +4,18 @@ import functools
 import itertools
 import json
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 from etils.epath import Path
+from pydantic import Field
 
 from components.artifacts import Evaluation, Examples, Model
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
 from components.thresholds import Thresholds, judge
 
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 _log = logging.getLogger(__name__)
 _NONE: dict[str, float] = {}
 _PEEK = 100  # records searched for the features that are sliced by
@@ -33,10 +36,10 @@ def evaluator(
     at_most: dict[str, float] = _NONE,
     change_at_least: dict[str, float] = _NONE,
     change_at_most: dict[str, float] = _NONE,
-    top_k: int = 5,
-    mistakes: int = 50,
-    batch_size: int = 128,
-    max_rejected: float = 0.01,
+    top_k: Count = 5,
+    mistakes: Annotated[int, Field(ge=0)] = 50,
+    batch_size: Count = 128,
+    max_rejected: Share = 0.01,
 ) -> Evaluation:
     """Score a classifier on every split but train, and bless it if its figures suffice.
 

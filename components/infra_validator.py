@@ -6,14 +6,16 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path as LocalPath
-from typing import Literal
+from typing import Annotated, Literal
 
 from etils.epath import Path
+from pydantic import Field
 
 from components.artifacts import Examples, InfraBlessing, Model
-from components.errors import DataError, OptionError
+from components.errors import DataError
 from components.folders import copy_tree
 
+Seconds = Annotated[float, Field(gt=0)]
 _log = logging.getLogger(__name__)
 _BINARY = "tensorflow_model_server"
 _PREFERRED = ("eval", "test", "train")  # the split that requests are taken from
@@ -40,11 +42,11 @@ def infra_validator(
     *,
     engine: Literal["auto", "embedded", "binary", "image"] = "auto",
     binary: str = "tensorflow_model_server",
-    requests: int = 20,
+    requests: Annotated[int, Field(ge=1)] = 20,
     feature: str = "image/encoded",
-    tolerance: float = 1e-4,
-    timeout: float = 120.0,
-    request_timeout: float = 30.0,
+    tolerance: Annotated[float, Field(ge=0)] = 1e-4,
+    timeout: Seconds = 120.0,
+    request_timeout: Seconds = 30.0,
 ) -> InfraBlessing:
     """Start the real serving path on the model, send it requests, and bless it if they succeed.
 
@@ -66,13 +68,8 @@ def infra_validator(
         request_timeout: seconds that an answer may take.
 
     Raises:
-        OptionError: no request is to be sent.
         DataError: there is no record to send.
     """
-    if requests < 1:
-        raise OptionError(
-            f"requests: expected 1 or more. Received: {requests}. The more, the surer the verdict."
-        )
     split, records = _records(examples, requests)
     trial = _Trial(_engine(engine, binary), binary, feature, tolerance, timeout, request_timeout)
     _log.info(

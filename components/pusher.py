@@ -1,11 +1,12 @@
 """Hand a blessed model to the model servers: a new version folder under the serving root."""
 
 import logging
+from typing import Annotated
 
 from etils.epath import Path
+from pydantic import Field
 
 from components.artifacts import Evaluation, InfraBlessing, Model, PushedModel
-from components.errors import OptionError
 from components.versions import Versions
 
 _log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ def pusher(
     *,
     model_name: str,
     serving_root: str,
-    keep: int = 3,
+    keep: Annotated[int, Field(ge=1)] = 3,
 ) -> PushedModel:
     """Push the model to the serving root, if it is blessed.
 
@@ -38,12 +39,8 @@ def pusher(
         keep: how many versions stay, the new one included; older ones are deleted.
 
     Raises:
-        OptionError: `keep` or `model_name` is not usable.
+        OptionError: `model_name` is not usable.
     """
-    if keep < 1:
-        raise OptionError(
-            f"keep: expected 1 version or more. Received: {keep}. The newest always stays."
-        )
     versions = Versions(serving_root, model_name)
     pushed = PushedModel(out)
     objections = _objections(evaluation, infra)

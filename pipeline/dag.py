@@ -145,6 +145,9 @@ class Dag:
     def configure(self, assignments: Iterable[str]) -> None:
         """Apply `step.option=value` assignments to the steps' options, in order.
 
+        `step.input=FOLDER` gives an input an artifact of an earlier run, such as the
+        TrainedModel to start from.
+
         Raises:
             UsageError: an assignment is malformed, names nothing, or its value does not fit.
         """
@@ -158,10 +161,13 @@ class Dag:
                 )
             step = self.find(step_name)
             option, *keys = rest.split(".")
+            if option in step.signature.inputs and not keys:
+                step.inputs[option] = Source(text, step.signature.inputs[option][0])
+                continue
             if option not in step.signature.options:
                 raise UsageError(
                     f"--set {place}: step {step.name} has no option `{option}`. "
-                    f"{options.nearest(option, step.signature.options)}"
+                    f"{options.nearest(option, [*step.signature.options, *step.signature.inputs])}"
                 )
             annotation, default = step.signature.options[option]
             current = step.options.get(option, default)

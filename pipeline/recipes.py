@@ -20,7 +20,7 @@ from components.example_validator import example_validator
 from components.export import export
 from components.infra_validator import infra_validator
 from components.pusher import pusher
-from components.schema_gen import schema_gen
+from components.schema_gen import import_schema, schema_gen
 from components.statistics_gen import statistics_gen
 from components.trainer import trainer
 from components.transform import transform
@@ -42,22 +42,29 @@ class Recipe:
     ingest: Ingest
     settings: tuple[str, ...] = ()
 
-    def wire(self, name: str, data: str | None, serving_root: Path) -> Dag:
+    def wire(
+        self, name: str, data: str | None, serving_root: Path, schema: str | None = None
+    ) -> Dag:
         """The DAG of this recipe for the pipeline `name`, whose pushed model bears that name.
+
+        With `schema`, a curated schema file takes the place of the inferred one.
 
         Raises:
             UsageError: the recipe needs `data` and got none.
         """
         dag = Dag(name)
-        classify_images(dag, self.ingest(dag, data), serving_root)
+        classify_images(dag, self.ingest(dag, data), serving_root, schema)
         dag.configure(self.settings)
         return dag
 
 
-def classify_images(dag: Dag, examples: Step, serving_root: Path) -> None:
-    """From examples of labelled images to a pushed classifier."""
+def classify_images(dag: Dag, examples: Step, serving_root: Path, curated: str | None) -> None:
+    """From examples of labelled images to a pushed classifier; `curated` names a schema file."""
     statistics = dag.step(statistics_gen, examples=examples)
-    schema = dag.step(schema_gen, statistics=statistics)
+    if curated:
+        schema = dag.step(import_schema, source=Source(curated))
+    else:
+        schema = dag.step(schema_gen, statistics=statistics)
     dag.step(example_validator, statistics=statistics, schema=schema, previous=Previous(statistics))
     analysis = dag.step(analyze, examples=examples)
     transformed = dag.step(transform, examples=examples, analysis=analysis)
@@ -152,7 +159,12 @@ _ROWS = (
         "TFDS fashion_mnist, or --data",
         "clothes of 28x28 pixels by Flatten, Dense 128, Dense 10",
         _tfds("fashion_mnist"),
-        ("trainer.epochs=5", "trainer.model=dense"),
+        (
+            "analyze.image.scale=standardise",
+            "trainer.epochs=5",
+            "trainer.model=dense",
+            "trainer.batch_size=128",
+        ),
     ),
     Recipe(
         "fashion-mnist-cnn",
@@ -176,7 +188,12 @@ _ROWS = (
         "--data DIR: a folder of images per class",
         "anybody's images; size and channels are chosen from the data",
         _folders,
-        ("trainer.epochs=15", *_SMALL_CNN, "trainer.model.filters=32,64,128"),
+        (
+            "image_example_gen.eval_from_train=0.1",
+            "trainer.epochs=15",
+            *_SMALL_CNN,
+            "trainer.model.filters=32,64,128",
+        ),
     ),
 )
 

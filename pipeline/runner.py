@@ -97,7 +97,7 @@ class Runner:
                 path = Path(node.path).expanduser().resolve()
                 if not path.exists():
                     raise UsageError(
-                        f"--data {node.path}: expected a file or a folder. "
+                        f"{node.path}: expected a file or a folder. "
                         "Received: a path where there is none. Check its spelling."
                     )
                 self._sources[node] = self.store.source(path, node.artifact_type.__name__)

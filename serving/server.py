@@ -4,6 +4,7 @@ Same flags, wire and lifecycle as `tensorflow_model_server`: the port opens once
 an available version, SIGTERM lets the requests that run finish.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from concurrent import futures
 from importlib import metadata
+from typing import NoReturn
 
 import grpc
 from etils.epath import Path
@@ -85,6 +87,8 @@ class Server:
     def _load(self, path: Path) -> Servable:
         from serving.model import LoadedModel  # TensorFlow takes seconds; flags are checked first
 
+        if not gc.get_freeze_count():
+            gc.freeze()  # what TensorFlow's import made: a collection after an unload skips it
         options = self._options
         model = LoadedModel(path, tags=options.saved_model_tags.split(","))
         try:
@@ -158,14 +162,23 @@ def _not_free(address: str, error: Exception) -> ServerError:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the server until SIGTERM or SIGINT; returns the exit status."""
+def main() -> NoReturn:
+    """The command `millrace-model-server`."""
+    status = run(sys.argv[1:])
+    logging.shutdown()
+    sys.stdout.flush()
+    # TensorFlow's and gRPC's own threads may still run, and abort a process that ends in steps.
+    os._exit(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s"
     )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     try:
-        options = flags.parse(sys.argv[1:] if arguments is None else arguments)
+        options = flags.parse(arguments)
         if options.version:
             print(f"TensorFlow ModelServer: millrace {_installed('tf-millrace')}")
             print(f"TensorFlow Library: {_installed('tensorflow')}")
@@ -197,4 +210,4 @@ def _stop_on_signals(server: Server) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -92,7 +92,7 @@ def test_a_missing_folder_is_named(tmp_path):
     text = _refused(
         millrace("run", "image-classifier", "--data", "nowhere", "--root", tmp_path / "root")
     )
-    assert text.startswith("--data nowhere: expected a file or a folder.")
+    assert text.startswith("nowhere: expected a file or a folder.")
 
 
 def _failed_step(tmp_path, data, *more):

@@ -80,7 +80,7 @@ def read_picture(data: bytes) -> Picture:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return _measured(image, data)
     except UnidentifiedImageError:
-        raise DataError("not a picture in a format that Pillow knows") from None
+        raise DataError("not an image in a format that Pillow knows") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"more than {Image.MAX_IMAGE_PIXELS} pixels") from None
     except DataError:

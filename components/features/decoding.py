@@ -3,6 +3,7 @@
 import collections
 import functools
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -73,8 +74,8 @@ def _file(row: Decoded) -> bytes | None:
 
 def _reason(message: str) -> str:
     """The kernel's own words in an error of a graph, without the trace around them."""
-    before_node = message.split("[[{{node")[0]
-    return before_node.strip().splitlines()[-1].strip()
+    before_nodes = message.split("[[{{")[0].strip()
+    return re.sub(r"\{\{.*?\}\}", "", before_nodes.splitlines()[-1]).strip(" .")
 
 
 @functools.cache

@@ -103,7 +103,7 @@ def restore(model: keras.Model, folder: Path, epochs: int) -> None:
 
 
 def _save_variables(model: keras.Model, path: Path) -> None:
-    arrays = {str(index): np.asarray(value) for index, value in enumerate(_variables(model))}
+    arrays = {str(index): each.numpy() for index, each in enumerate(_variables(model))}
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 

@@ -60,6 +60,9 @@ def run(
     only: Annotated[str | None, typer.Option(help="Run this step alone.")] = None,
     force: Annotated[list[str] | None, typer.Option(help="Run it even if cached.")] = None,
     name: Annotated[str, typer.Option(help="Name of the model; default the recipe's.")] = "",
+    schema: Annotated[
+        str | None, typer.Option(help="A curated schema.pbtxt, instead of the inferred one.")
+    ] = None,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Stop with exit code 3 on anomalies.")
     ] = False,
@@ -72,7 +75,7 @@ def run(
 
     place = open_root(root)
     row = table.find(recipe)
-    dag = row.wire(name or row.name, data, place.serving)
+    dag = row.wire(name or row.name, data, place.serving, schema)
     dag.configure(settings or [])
     selection = Selection(first, last, only, tuple(force or []))
     _execute(

@@ -1,5 +1,6 @@
 """Rows asked in batches: what a model refuses stands alone, and the others are answered."""
 
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,12 +94,18 @@ def test_work_done_ahead_comes_out_in_order(items):
     assert list(ahead(lambda item: item * 2, items)) == [item * 2 for item in items]
 
 
-def test_work_is_one_item_ahead_and_no_more():
-    begun = []
-    results = ahead(begun.append, iter(range(5)))
-    next(results)
-    assert begun[:1] == [0]
-    assert len(begun) <= 2
+def test_the_next_work_is_begun_before_the_result_at_hand_is_used():
+    used = threading.Event()
+    results = ahead(lambda item: item == 0 or used.wait(20), range(2))
+    assert next(results)
+    used.set()
+    assert next(results)
+
+
+def test_no_more_than_one_item_is_taken_ahead():
+    items = iter(range(5))
+    next(ahead(lambda item: item, items))
+    assert next(items) == 2
 
 
 def test_an_error_of_work_done_ahead_is_raised():

@@ -12,7 +12,7 @@ from etils.epath import Path
 from components import infra_validator as module
 from components import serving_checks
 from components.artifacts import Model
-from components.errors import DataError, OptionError
+from components.errors import DataError
 from components.infra_validator import infra_validator
 from components.serving_checks import Findings, Served, compare
 from serving import example
@@ -143,6 +143,7 @@ def test_requests_come_from_eval_else_test_else_train(tmp_path, examples):
     for number, (splits, chosen) in enumerate(
         [
             ({"train": one, "test": two}, "test"),
+            ({"test": one, "eval": two}, "eval"),
             ({"train": one, "eval": []}, "train"),
             ({"night": one}, "night"),
         ]
@@ -155,11 +156,6 @@ def test_examples_without_records_are_refused(validate, grey_model, tmp_path):
     empty = classifiers.write_examples(tmp_path / "empty", {"eval": []})
     with pytest.raises(DataError, match=r"expected one record or more .*splits eval\. Give"):
         validate(grey_model, empty)
-
-
-def test_no_requests_are_refused(validate, grey_model):
-    with pytest.raises(OptionError, match=r"requests: expected 1 or more\. Received: 0\."):
-        validate(grey_model, requests=0)
 
 
 def test_the_same_answers_raise_no_objection(loaded):

@@ -22,6 +22,15 @@ def test_loss_is_keras_loss_even_where_a_score_is_zero_or_one():
     assert found == pytest.approx(float(expected.mean()), rel=1e-5)
 
 
+def test_loss_of_scores_that_do_not_sum_to_one_is_keras_loss():
+    import keras
+
+    scores = np.array([[0.5, 0.2, 0.9], [0.1, 0.1, 0.1]], np.float32)
+    truth = np.array([0, 2])
+    expected = keras.losses.sparse_categorical_crossentropy(truth, scores).numpy()
+    np.testing.assert_allclose(cross_entropy(truth, scores), expected, rtol=1e-6)
+
+
 def test_top_k_accuracy_is_keras_own_ties_included():
     import keras
 

@@ -129,11 +129,6 @@ def test_withdrawn_versions_are_kept_in_the_same_number(push, make, tmp_path, cl
     assert sorted(entry.name for entry in (root / "digits" / ".withdrawn").iterdir()) == ["1002"]
 
 
-def test_keeping_none_is_refused(push, make):
-    with pytest.raises(OptionError, match=r"keep: expected 1 version or more\. Received: 0\."):
-        push(make(), keep=0)
-
-
 @pytest.mark.parametrize(
     ("evaluation", "infra", "reason"),
     [

@@ -43,6 +43,18 @@ def test_rounded_scores_merge_to_the_same_wherever_the_limit_is_first_passed(sco
     assert whole.rounded == (len(np.unique(np.stack([values, positive]), axis=1).T) > limit)
 
 
+def test_a_rounded_part_makes_the_whole_rounded():
+    near = np.nextafter(np.float32(0.3), np.float32(1))
+    values = np.array([0.3, near, near], np.float32)
+    positive = np.ones(3, bool)
+    first, second = (
+        Scores(Scores.of(positive[part], values[part]).counts, limit=1).bounded()
+        for part in (slice(0, 2), slice(2, 3))
+    )
+    whole = Scores(Scores.of(positive, values).counts, limit=1).bounded()
+    assert first + second == second + first == whole
+
+
 def test_tallies_that_differ_in_one_answer_are_not_equal():
     truth, scores = answers(10, 3)
     other = truth.copy()

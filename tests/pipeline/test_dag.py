@@ -105,5 +105,11 @@ def test_assignments_are_converted_by_their_annotations(toy):
     assert step.options["model"] == toys.Large(widths=(1, 2))
 
 
+def test_an_input_can_be_given_an_artifact_of_an_earlier_run(toy):
+    model = toy.run("train.epochs=3").artifacts["train"]
+    judged = toy.run(f"judge.baseline={model.path}", "train.epochs=4").artifacts["judge"]
+    assert (judged.path / "baseline").read_text().startswith("abc 3 ")
+
+
 def test_previous_is_not_an_input_of_the_signature_but_a_way_to_bind_one(toy):
     assert isinstance(toy.dag().find("judge").inputs["baseline"], Previous)

@@ -2,9 +2,12 @@
 
 import shutil
 import socket
+import threading
+import time
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
@@ -52,6 +55,16 @@ class HalfPlusTwo(tf.Module):
         body = tf.while_loop(lambda i: i < n, lambda i: (i + 1,), [0], parallel_iterations=1)
         return {"i": body[0]}
 
+    @tf.function(input_signature=[spec(tf.string)])
+    def wait(self, path):
+        """Run until the file `path` says `go`."""
+
+        def waiting(looks):
+            same = tf.strings.join([path, tf.strings.substr(tf.strings.as_string(looks), 0, 0)])
+            return tf.io.read_file(same) != b"go"
+
+        return {"looks": tf.while_loop(waiting, lambda looks: (looks + 1,), [0])[0]}
+
     @tf.function(input_signature=[spec(tf.string, None)])
     def regress(self, inputs):
         return {"outputs": self.slope * self._parse(inputs) + 2.0}
@@ -76,6 +89,7 @@ def export(path, slope=0.5):
         "multiply": module.multiply,
         "look_up": module.look_up,
         "count": module.count,
+        "wait": module.wait,
         "regress": module.regress,
         "classify": module.classify,
     }
@@ -129,6 +143,43 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+class Held:
+    """A request that runs on the server until it is let go."""
+
+    def __init__(self, target, gate):
+        self._gate, self._target, self.answers = gate, target, []
+        gate.write_text("stop")
+        self._thread = threading.Thread(target=self._ask)
+        self._thread.start()
+        time.sleep(0.2)
+
+    def _ask(self):
+        with Client(self._target) as client:
+            path = np.array(str(self._gate).encode(), object)
+            self.answers.append(client.predict("half", {"path": path}, signature="wait"))
+
+    def let_go(self):
+        self._gate.write_text("go")
+        self._thread.join(30)
+        (answer,) = self.answers
+        return answer
+
+
+@pytest.fixture
+def hold(tmp_path):
+    """Send requests that run until they are let go."""
+    held = []
+
+    def run(target):
+        held.append(Held(target, tmp_path / f"gate-{len(held)}"))
+        return held[-1]
+
+    yield run
+    for one in held:
+        if not one.answers:
+            one.let_go()
 
 
 @pytest.fixture

@@ -121,6 +121,12 @@ def test_eval_can_be_held_out_of_a_given_train_split(folder, ingest):
     assert 5 < expected.count("eval") < 30
 
 
+def test_nothing_is_held_out_of_train_where_eval_is_given(folder, ingest):
+    files = {f"train/{path}": data for path, data in two_classes(20).items()}
+    files |= {f"val/{path}": data for path, data in two_classes(4, first=100).items()}
+    assert ingest(folder(files), eval_from_train=0.5).counts == {"train": 20, "eval": 4}
+
+
 def test_a_csv_names_paths_labels_and_splits(folder, ingest):
     root = folder(
         {
@@ -152,7 +158,7 @@ def test_what_is_broken_is_set_aside_and_nothing_is_lost_from_the_count(folder, 
     examples = ingest(root, max_rejected=0.2)
     assert {item.source: item.reason.split(":")[0] for item in examples.rejected()} == {
         "cat/empty.png": "empty file",
-        "cat/text.jpg": "not a picture in a format that Pillow knows",
+        "cat/text.jpg": "not an image in a format that Pillow knows",
         "dog/cut.png": "cannot be decoded",
         "dog/dangling.png": "cannot be read",
         "loose.png": "lies in no class folder",

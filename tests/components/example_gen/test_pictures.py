@@ -1,6 +1,8 @@
 """What is written decodes in TensorFlow, to what Pillow shows; what does not decode is told."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -129,12 +131,37 @@ def test_a_jpeg_without_its_end_marker_is_mended():
     np.testing.assert_array_equal(by_tensorflow(picture.encoded), by_pillow(data))
 
 
+def test_what_is_encoded_again_is_put_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = image_bytes(1, size=(40, 30), kind="JPEG", exif=exif)
+    picture = read_picture(data.removesuffix(b"\xff\xd9") + bytes(200))
+    assert (picture.format, picture.height, picture.width) == ("png", 40, 30)
+    np.testing.assert_array_equal(by_pillow(picture.encoded), np.rot90(by_pillow(data), -1))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        image_bytes(1, size=(40, 30), mode="P", kind="GIF").removesuffix(b";"),
+        image_bytes(1, size=(40, 30), kind="BMP") + bytes(2),
+        image_bytes(1, size=(40, 30)).removesuffix(b"IEND\xaeB`\x82"),
+    ],
+    ids=["GIF", "BMP", "PNG"],
+)
+def test_a_file_that_does_not_end_where_it_should_is_mended(data):
+    picture = read_picture(data)
+    assert picture.format == "png"
+    assert picture.encoded != data
+    np.testing.assert_array_equal(by_tensorflow(picture.encoded), by_pillow(data))
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"", "^empty file$"),
-        (b"hello", "^not a picture in a format that Pillow knows$"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "^not a picture in a format"),
+        (b"hello", "^not an image in a format that Pillow knows$"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "^not an image in a format"),
         (image_bytes(1, size=(40, 30))[:-200], "^cannot be decoded: .*truncated"),
         (image_bytes(1, size=(40, 30), kind="JPEG")[:-200], "^cannot be decoded: .*truncated"),
         (image_bytes(1, mode="F", kind="TIFF"), "grey levels of mode F outside 0 to 65535"),
@@ -149,6 +176,17 @@ def test_what_does_not_decode_is_refused_with_the_reason(data, reason):
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(side):
     with pytest.raises(DataError, match=r"^more than 89478485 pixels$"):
         read_picture(f"P5 {side} {side} 255\n".encode())
+
+
+def test_a_bomb_is_refused_where_warnings_are_shown_only():
+    script = (
+        "from components.example_gen.pictures import read_picture\n"
+        "read_picture(b'P5 10000 10000 255\\n')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.endswith("DataError: more than 89478485 pixels\n")
 
 
 SAMPLES = [

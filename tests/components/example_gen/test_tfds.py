@@ -111,6 +111,14 @@ def test_splits_labels_and_encoded_bytes_are_the_sets_own(ingest):
     assert one["image/encoded"][0].startswith(b"\x89PNG")
 
 
+def test_a_set_once_prepared_needs_no_download(ingest, out, monkeypatch):
+    ingest("made_images", image="image")
+    out.rmtree()
+    out.mkdir()
+    monkeypatch.delattr(tfds.core.DatasetBuilder, "download_and_prepare")
+    assert ingest("made_images", image="image", download=False).counts == {"train": 3, "eval": 2}
+
+
 def test_chosen_splits_alone_can_be_taken_and_eval_held_out(ingest):
     examples = ingest("made_images", image="image", only=("train",), eval_from_train=0.5)
     assert set(examples.counts) == {"train", "eval"}

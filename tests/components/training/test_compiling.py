@@ -1,0 +1,67 @@
+"""Losses, metrics and optimizers that Keras gets."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.training.compiling import compile_model, steps_at_once
+from components.training.objective import settle
+from components.training.options import Descent
+
+
+def compiled(objective, descent=None, top_k=0):
+    inputs = keras.Input((objective.units,))
+    model = keras.Model(inputs, keras.layers.Activation(objective.activation)(inputs))
+    compile_model(model, objective, descent or Descent(), top_k, steps=1)
+    return model
+
+
+@pytest.mark.parametrize("output", ["probabilities", "logits"])
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
+def test_loss_and_metrics_of_many_classes_are_the_same_however_written(loss, output):
+    objective = settle(4, loss, output, 0.0)
+    logits = np.log(np.array([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]], np.float32))
+    labels = np.array([2, 0])
+    targets = np.eye(4, dtype=np.float32)[labels] if objective.is_one_hot else labels
+    found = compiled(objective, top_k=2).evaluate(logits, targets, verbose=0, return_dict=True)
+    expected = {"loss": -np.log([0.3, 0.7]).mean(), "accuracy": 0.5, "top_2_accuracy": 1.0}
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("output", ["probabilities", "logits"])
+def test_loss_and_accuracy_of_two_classes_know_logits(output):
+    objective = settle(2, "auto", output, 0.0)
+    odds = np.array([[0.4], [0.9]], np.float32)
+    logits = np.log(odds / (1 - odds))
+    targets = np.array([[0.0], [0.0]])
+    found = compiled(objective).evaluate(logits, targets, verbose=0, return_dict=True)
+    assert found == pytest.approx({"loss": -np.log([0.6, 0.1]).mean(), "accuracy": 0.5}, rel=1e-5)
+
+
+def test_label_smoothing_reaches_the_loss():
+    objective = settle(2, "categorical_crossentropy", "probabilities", 0.2)
+    logits = np.log(np.array([[0.5, 0.5]], np.float32))
+    found = compiled(objective).evaluate(logits, np.array([[1.0, 0.0]]), verbose=0)
+    assert found[0] == pytest.approx(-np.log(0.5), rel=1e-5)
+    assert compiled(objective).loss.label_smoothing == 0.2
+
+
+def test_every_optimizer_takes_its_settings_or_keeps_kerass():
+    objective = settle(3, "auto", "probabilities", 0.0)
+    plain = compiled(objective, Descent("rmsprop")).optimizer
+    assert type(plain) is keras.optimizers.RMSprop
+    assert float(plain.learning_rate) == pytest.approx(0.001)
+    descent = Descent("sgd", 0.5, momentum=0.9, nesterov=True, clipnorm=2.0)
+    sgd = compiled(objective, descent).optimizer
+    assert type(sgd) is keras.optimizers.SGD
+    assert (float(sgd.learning_rate), sgd.clipnorm) == (0.5, 2.0)
+    assert (sgd.momentum, sgd.nesterov) == (0.9, True)
+
+
+@given(st.integers(1, 10_000))
+def test_steps_run_at_once_end_where_the_epoch_ends(steps):
+    found = steps_at_once(steps)
+    assert steps % found == 0
+    assert not [more for more in range(found + 1, 17) if steps % more == 0]

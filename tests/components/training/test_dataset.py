@@ -1,0 +1,94 @@
+"""Batches for Keras: their order, their labels, their number."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.artifacts import Examples
+from components.features.spec import ImageSpec
+from components.tfrecord import write_records
+from components.training import dataset
+from components.training.dataset import Order
+from components.training.objective import settle
+from serving.example import encode
+
+SPEC = ImageSpec(("a", "b", "c"), 2, 1, 1)
+SPARSE = settle(3, "auto", "probabilities", 0.0)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    examples = Examples(tmp_path_factory.mktemp("examples"))
+    examples.split_path("train").mkdir()
+    for shard in range(3):
+        numbers = range(shard, 20, 3)
+        records = [encode({"image": bytes([n, n]), "label": n % 3}) for n in numbers]
+        write_records(examples.shard("train", shard, 3), records)
+    return examples.files("train")
+
+
+def epochs(files, first=0, last=3, seed=1, buffer=20, batch=8):
+    """The numbers of the examples of each batch."""
+    order = Order(seed, first, last, buffer)
+    batches = dataset.training(files, SPEC, SPARSE, order, batch)
+    return [pixels.numpy()[:, 0, 0, 0].tolist() for pixels, _ in batches]
+
+
+def test_every_epoch_holds_every_example_once_in_batches(files):
+    found = epochs(files)
+    assert [len(batch) for batch in found] == [8, 8, 4] * 3
+    for epoch in range(3):
+        batches = found[3 * epoch : 3 * epoch + 3]
+        assert sorted(itertools.chain.from_iterable(batches)) == list(range(20))
+
+
+def test_epochs_differ_from_one_another_and_by_seed(files):
+    found = epochs(files)
+    assert found[:3] != found[3:6]
+    assert found != epochs(files, seed=2)
+
+
+@pytest.mark.parametrize("buffer", [1, 4, 20])
+def test_an_epoch_resumed_at_has_the_order_it_would_have_had(files, buffer):
+    assert epochs(files, first=1, buffer=buffer) == epochs(files, buffer=buffer)[3:]
+
+
+def test_pixels_and_labels_stay_together(files):
+    for pixels, labels in dataset.training(files, SPEC, SPARSE, Order(1, 0, 1, 20), 8):
+        assert pixels.dtype == "uint8"
+        assert pixels.shape[1:] == (2, 1, 1)
+        assert labels.numpy().tolist() == (pixels.numpy()[:, 0, 0, 0] % 3).tolist()
+
+
+def test_labels_have_the_form_that_the_loss_takes(files):
+    one_hot = settle(3, "categorical_crossentropy", "probabilities", 0.0)
+    binary = settle(2, "auto", "probabilities", 0.0)
+    [(pixels, rows)] = dataset.evaluation(files, SPEC, one_hot, 20)
+    numbers = pixels.numpy()[:, 0, 0, 0]
+    np.testing.assert_array_equal(rows, np.eye(3, dtype=np.float32)[numbers % 3])
+    [(_, column)] = dataset.evaluation(files, SPEC, binary, 20)
+    assert (column.dtype, column.shape) == ("float32", (20, 1))
+
+
+def test_evaluation_keeps_the_order_of_the_files_and_knows_its_length(files):
+    batches = dataset.evaluation(files, SPEC, SPARSE, 20)
+    assert int(batches.cardinality()) == 1
+    [(pixels, _)] = batches
+    expected = [n for shard in range(3) for n in range(shard, 20, 3)]
+    assert pixels.numpy()[:, 0, 0, 0].tolist() == expected
+
+
+def test_labels_alone_are_read_without_pixels(files):
+    [found] = dataset.labels(files)
+    assert np.bincount(found).tolist() == [7, 7, 6]
+
+
+@given(count=st.integers(0, 10**9), side=st.integers(1, 4000))
+def test_the_shuffle_buffer_never_takes_more_than_its_memory(count, side):
+    spec = ImageSpec(("a", "b"), side, side, 3)
+    buffer = dataset.default_buffer(spec, count)
+    assert 1 <= buffer <= max(1, count)
+    assert buffer == 1 or buffer * side * side * 3 <= 256 * 2**20

@@ -1,0 +1,42 @@
+"""Which loss and last layer a number of classes gets."""
+
+import pytest
+
+from components.errors import OptionError
+from components.training.objective import Objective, settle
+
+
+def test_two_classes_get_one_sigmoid_unit():
+    found = settle(2, "auto", "probabilities", 0.0)
+    assert found == Objective("binary_crossentropy", 1, 2, logits=False)
+    assert (found.is_binary, found.is_one_hot, found.activation) == (True, False, "sigmoid")
+
+
+def test_more_classes_get_a_softmax_and_integer_labels():
+    found = settle(10, "auto", "probabilities", 0.0)
+    assert found == Objective("sparse_categorical_crossentropy", 10, 10, logits=False)
+    assert (found.is_binary, found.is_one_hot, found.activation) == (False, False, "softmax")
+
+
+def test_label_smoothing_of_more_classes_needs_one_hot_labels():
+    found = settle(10, "auto", "probabilities", 0.1)
+    assert found == Objective("categorical_crossentropy", 10, 10, logits=False, label_smoothing=0.1)
+    assert found.is_one_hot
+    assert settle(2, "auto", "probabilities", 0.1).loss == "binary_crossentropy"
+
+
+def test_logits_leave_the_last_layer_linear():
+    assert settle(10, "auto", "logits", 0.0).activation == "linear"
+    assert settle(2, "auto", "logits", 0.0).activation == "linear"
+
+
+def test_a_named_loss_overrules_the_number_of_classes():
+    found = settle(2, "sparse_categorical_crossentropy", "probabilities", 0.0)
+    assert (found.units, found.activation) == (2, "softmax")
+
+
+def test_a_loss_that_does_not_fit_is_refused():
+    with pytest.raises(OptionError, match=r"expected 2 classes\. Received: 3\. Leave trainer.loss"):
+        settle(3, "binary_crossentropy", "logits", 0.0)
+    with pytest.raises(OptionError, match=r"label_smoothing: expected 0 with .*Received: 0\.1"):
+        settle(3, "sparse_categorical_crossentropy", "logits", 0.1)

@@ -1,0 +1,88 @@
+"""What of a plan is refused before Keras starts."""
+
+import dataclasses
+
+import pytest
+
+from components.errors import OptionError
+from components.features.spec import ImageSpec
+from components.models.options import Augment, Dense
+from components.training.objective import settle
+from components.training.options import Descent, EarlyStopping, ReduceOnPlateau, Watching
+from components.training.plan import Plan, Split, metric_names
+
+WATCHING = Watching({}, "loss", EarlyStopping(), ReduceOnPlateau(), "last", tensorboard=False)
+
+
+def plan(stop_at=None, monitor="loss", top_k=0, validation=None, count=10):
+    watching = dataclasses.replace(WATCHING, stop_at=stop_at or {}, monitor=monitor)
+    return Plan(
+        spec=ImageSpec(("a", "b", "c"), 2, 2, 1),
+        model=Dense(),
+        augment=Augment(),
+        objective=settle(3, "auto", "probabilities", 0.0),
+        descent=Descent(),
+        watching=watching,
+        train=Split((), count),
+        validation=validation,
+        warm_start=None,
+        epochs=1,
+        batch_size=4,
+        seed=1,
+        deterministic=False,
+        buffer=None,
+        balanced=False,
+        top_k=top_k,
+    )
+
+
+def test_the_last_batch_of_an_epoch_may_be_smaller():
+    assert [plan(count=count).steps for count in (1, 4, 5)] == [1, 1, 2]
+
+
+def test_metrics_of_validation_are_known_only_with_validation():
+    assert metric_names(0, validated=False) == ["loss", "accuracy"]
+    assert metric_names(2, validated=True)[2:] == [
+        "top_2_accuracy",
+        "val_loss",
+        "val_accuracy",
+        "val_top_2_accuracy",
+    ]
+    plan(stop_at={"val_accuracy": 0.9}, validation=Split((), 3))
+
+
+def test_a_metric_that_will_not_be_there_is_refused():
+    with pytest.raises(OptionError) as caught:
+        plan(stop_at={"val_accuracy": 0.9})
+    assert str(caught.value) == (
+        "trainer.stop_at: expected metrics among loss, accuracy. Received: 'val_accuracy'. "
+        "Metrics in val_ need a split named by trainer.validation."
+    )
+    with pytest.raises(OptionError, match=r"trainer\.monitor: .*Received: 'top_2_accuracy'"):
+        plan(monitor="top_2_accuracy")
+
+
+def test_a_top_k_that_covers_every_class_is_refused():
+    with pytest.raises(OptionError, match=r"less than the 3 classes\. Received: 3\."):
+        plan(top_k=3)
+
+
+def test_any_difference_makes_another_text():
+    assert plan().text == plan().text
+    assert plan().text != plan(top_k=1).text
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": "adam", "momentum": 0.9}, "momentum: expected 0 with adam"),
+        ({"optimizer": "sgd", "nesterov": True}, "nesterov: expected optimizer sgd with momentum"),
+        (
+            {"optimizer": "rmsprop", "momentum": 0.9, "nesterov": True},
+            "Received: rmsprop, momentum 0.9",
+        ),
+    ],
+)
+def test_settings_of_another_optimizer_are_refused(settings, message):
+    with pytest.raises(OptionError, match=message):
+        Descent(**settings)

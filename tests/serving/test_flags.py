@@ -1,0 +1,202 @@
+"""The command line and the config file: what they mean, and what they are refused for."""
+
+import dataclasses
+
+import pytest
+from etils.epath import Path
+
+from serving import config, flags, versions
+from serving.errors import ServerError
+
+REQUIRED = "--model_base_path=/models/half"
+
+
+def test_defaults_are_the_real_servers():
+    options = flags.parse([REQUIRED])
+    assert (options.port, options.model_name) == (8500, "default")
+    assert (options.file_system_poll_wait_seconds, options.max_num_load_retries) == (1, 5)
+    assert options.load_retry_interval_micros == 60_000_000
+    assert options.enable_model_warmup
+    assert not options.enable_grpc_healthcheck_service
+    assert options.saved_model_tags == "serve"
+
+
+def test_the_server_listens_on_this_machine_only_unless_told():
+    assert flags.parse([REQUIRED]).bind_address == "127.0.0.1"
+    assert flags.parse([REQUIRED, "--bind_address=0.0.0.0"]).bind_address == "0.0.0.0"  # noqa: S104
+
+
+def test_flags_have_the_real_servers_names_and_forms():
+    options = flags.parse(
+        [
+            *("--port=9000", "--model_name", "half", REQUIRED, "--enable_model_warmup=false"),
+            *("--enable_grpc_healthcheck_service", "--load_retry_interval_micros=5"),
+        ]
+    )
+    assert (options.port, options.model_name) == (9000, "half")
+    assert not options.enable_model_warmup
+    assert options.enable_grpc_healthcheck_service
+    (model,) = options.models()
+    assert (model.name, str(model.base_path)) == ("half", "/models/half")
+    assert model.policy == versions.Latest(1)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        *("rest_api_port=8501", "enable_batching", "enable_batching=true"),
+        *("batching_parameters_file=b.txt", "ssl_config_file=s.txt", "monitoring_config_file=m"),
+        *("model_config_file_poll_wait_seconds=60", "tensorflow_session_parallelism=4"),
+    ],
+)
+def test_a_flag_that_cannot_be_honoured_is_refused_by_name(flag):
+    with pytest.raises(ServerError) as refusal:
+        flags.parse([REQUIRED, f"--{flag}"])
+    name, _, value = flag.partition("=")
+    assert str(refusal.value) == (
+        f"--{name}={value or 'true'}: expected a flag that this server can honour. Received: one "
+        "that only `tensorflow_model_server` does. Leave it out, or start that one."
+    )
+
+
+@pytest.mark.parametrize(
+    "flag", ["rest_api_port=0", "enable_batching=false", "ssl_config_file=", "model_name=half"]
+)
+def test_a_flag_that_asks_for_nothing_more_is_taken(flag):
+    flags.parse([REQUIRED, f"--{flag}"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            [],
+            "Both server_options.model_base_path and server_options.model_config_file are empty!",
+        ),
+        ([REQUIRED, "--port=0"], "--port=0: expected somewhere to listen. Received: neither"),
+        ([REQUIRED, "--port=70000"], "--port=70000: expected 0 to 65535. Received: a number"),
+        (
+            [REQUIRED, "--file_system_poll_wait_seconds=-1"],
+            "--file_system_poll_wait_seconds: expected 0 or more. Received: -1.",
+        ),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(arguments, text):
+    with pytest.raises(ServerError) as refusal:
+        flags.parse(arguments)
+    assert str(refusal.value).startswith(text)
+
+
+@pytest.mark.parametrize("argument", ["--nope", "--port=x", "--enable_model_warmup=perhaps"])
+def test_what_is_no_flag_ends_with_usage(argument, capsys):
+    with pytest.raises(SystemExit) as end:
+        flags.parse([REQUIRED, argument])
+    assert end.value.code == 2
+    assert "usage: millrace-model-server" in capsys.readouterr().err
+
+
+def test_help_names_every_flag(capsys):
+    with pytest.raises(SystemExit) as end:
+        flags.parse(["--help"])
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(f"--{field.name} " in shown for field in dataclasses.fields(flags.Options))
+
+
+# --model_config_file
+
+
+PLATFORM = 'model_platform: "tensorflow"'
+
+
+def model(text="", *, name="half", path="/models/half"):
+    return f'config {{ name: "{name}" base_path: "{path}" {PLATFORM} {text} }}'
+
+
+@pytest.fixture
+def read(tmp_path):
+    def run(*models):
+        file = tmp_path / "models.config"
+        file.write_text(f"model_config_list {{ {' '.join(models)} }}")
+        return config.read(Path(file))
+
+    return run
+
+
+def test_a_config_file_names_models_policies_and_labels(read):
+    models = read(
+        model(),
+        model("model_version_policy { latest { num_versions: 3 } }", name="latest"),
+        model("model_version_policy { all {} }", name="all"),
+        model("model_version_policy { specific { versions: 1 versions: 5 } }", name="some"),
+        model('version_labels { key: "stable" value: 4 }', name="labels", path="gs://b/m"),
+    )
+    assert [one.policy for one in models] == [
+        versions.Latest(1),
+        versions.Latest(3),
+        versions.All(),
+        versions.Specific(frozenset({1, 5})),
+        versions.Latest(1),
+    ]
+    assert (models[4].labels, str(models[4].base_path)) == ({"stable": 4}, "gs://b/m")
+
+
+def test_the_deprecated_model_type_is_understood(read):
+    (one,) = read('config { name: "half" base_path: "/m" model_type: TENSORFLOW }')
+    assert one.name == "half"
+
+
+@pytest.mark.parametrize(
+    ("models", "text"),
+    [
+        ([model(), model()], "Illegal to list model half multiple times in config list"),
+        (
+            [model(path="models/half")],
+            "Expected model half to have an absolute path or URI; got base_path()=models/half",
+        ),
+        (
+            ['config { name: "half" base_path: "/m" }'],
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) "
+            "nor ModelServerConfig::model_platform.",
+        ),
+        (
+            [f'config {{ name: "half" base_path: "/m" model_type: TENSORFLOW {PLATFORM} }}'],
+            "Illegal setting both ModelServerConfig::model_type (deprecated) "
+            "and ModelServerConfig::model_platform.",
+        ),
+        (
+            ['config { name: "half" base_path: "/m" model_type: OTHER }'],
+            "ModelServerConfig::model_type choice 2 not supported.",
+        ),
+        (
+            ['config { name: "half" base_path: "/m" model_platform: "onnx" }'],
+            "Model half requests unsupported platform onnx",
+        ),
+        (
+            [model("logging_config { sampling_config { sampling_rate: 1.0 } }")],
+            "Model half: expected no `logging_config`. Received: one, and this server has no "
+            "request log. Remove it, or start `tensorflow_model_server`.",
+        ),
+    ],
+)
+def test_models_that_do_not_fit_are_refused(read, models, text):
+    with pytest.raises(ServerError) as refusal:
+        read(*models)
+    assert str(refusal.value) == text
+
+
+def test_a_config_file_that_does_not_parse_is_refused_with_the_real_servers_text(read, tmp_path):
+    with pytest.raises(ServerError) as refusal:
+        read("config { nome: 1 }")
+    text = str(refusal.value)
+    assert text.startswith("Error parsing text-format tensorflow.serving.ModelServerConfig: ")
+    assert "nome" in text
+    with pytest.raises(ServerError, match="expected a readable file"):
+        config.read(Path(tmp_path / "none"))
+
+
+def test_a_custom_model_config_is_refused(tmp_path):
+    file = tmp_path / "models.config"
+    file.write_text('custom_model_config { type_url: "x" }')
+    with pytest.raises(ServerError, match="does not yet support custom model config"):
+        config.read(Path(file))

@@ -1,0 +1,75 @@
+"""Starting a server for one model: ready when it says so, gone afterwards, told when it fails."""
+
+import stat
+import sys
+
+import pytest
+from etils.epath import Path
+
+from serving.client import Client
+from serving.errors import LaunchError, UnavailableError
+from serving.launch import IMAGE, _command, launch
+
+
+def test_the_embedded_server_is_ready_in_the_block_and_gone_after_it(push, tmp_path):
+    push(tmp_path / "half", 1)
+    log = tmp_path / "logs" / "server.log"
+    with launch(tmp_path / "half", "half", log=log) as launched:
+        with Client(launched.target) as client:
+            assert client.predict("half", {"x": [1.0]})["y"].tolist() == [2.5]
+        assert launched.process.poll() is None
+    assert launched.process.returncode == 0
+    assert b"Successfully loaded servable version {name: half version: 1}" in log.read_bytes()
+    with Client(launched.target) as client, pytest.raises(UnavailableError):
+        client.predict("half", {"x": [1.0]})
+
+
+def test_a_server_that_ends_is_told_at_once_with_the_end_of_its_log(tmp_path):
+    with pytest.raises(LaunchError) as failure, launch("half", "half", port=1 << 20):
+        pass
+    text = str(failure.value)
+    assert "expected model half to be available within 120 s." in text
+    assert "Received: it ended with status 1. Its log ends:\n" in text
+    assert "--port=1048576: expected 0 to 65535." in text
+
+
+def program(tmp_path, body):
+    script = tmp_path / "tensorflow_model_server"
+    script.write_text(f"#!{sys.executable}\n{body}")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return str(script)
+
+
+def test_a_binary_gets_the_same_flags_and_is_ended_if_it_never_answers(tmp_path):
+    silent = program(tmp_path, "import sys, time; print(*sys.argv[1:], flush=True); time.sleep(60)")
+    with (
+        pytest.raises(LaunchError) as failure,
+        launch(tmp_path, "half", engine="binary", binary=silent, port=9000, timeout=2.0),
+    ):
+        pass
+    text = str(failure.value)
+    assert "within 2 s. Received: no answer. Its log ends:\n" in text
+    assert f"\n--model_name=half --port=9000 --model_base_path={tmp_path}\n" in text
+
+
+def test_a_missing_program_is_told_with_what_to_do():
+    with (
+        pytest.raises(LaunchError) as failure,
+        launch("/models/half", "half", engine="binary", binary="no_such_server"),
+    ):
+        pass
+    assert str(failure.value) == (
+        "Engine binary: expected the program no_such_server on the PATH. Received: none there. "
+        "Install it, name another, or use the engine `embedded`."
+    )
+
+
+def test_the_image_gets_the_model_where_it_looks_for_it(tmp_path, monkeypatch):
+    docker = program(tmp_path, "")
+    monkeypatch.setattr("shutil.which", lambda name: docker if name == "docker" else None)
+    command = _command("image", Path("/models/half"), "half", 9000, "", IMAGE)
+    assert command == [
+        *(docker, "run", "--rm", "--init", "--publish=127.0.0.1:9000:8500"),
+        "--mount=type=bind,source=/models/half,target=/models/half,readonly",
+        *("--env", "MODEL_NAME=half", IMAGE),
+    ]
