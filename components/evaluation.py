@@ -35,7 +35,7 @@ def write(scored: Scored, out: Path, splits: Sequence[str], top_k: int) -> None:
         scored: what was kept of all rows.
         out: an existing folder.
         splits: the names of the splits that were scored, in the order of the report.
-        top_k: of `top_k_categorical_accuracy`.
+        top_k: of `top_<k>_accuracy`.
     """
     main = main_split(splits)
     summary = _summary(scored, splits, main, top_k)

@@ -61,7 +61,7 @@ def evaluator(
         at_most: upper bounds by metric, such as `loss=0.5`.
         change_at_least: lower bounds on the figure less the baseline's.
         change_at_most: upper bounds on the same.
-        top_k: an answer counts as right for `top_k_categorical_accuracy` among this many.
+        top_k: an answer counts as right for `top_<k>_accuracy` among the `k` highest scores.
         mistakes: how many of the worst answers are listed per split.
         batch_size: rows per call of the model.
         max_rejected: share of rows that may be set aside.
@@ -73,7 +73,7 @@ def evaluator(
     from components import metrics
 
     thresholds = Thresholds(at_least, at_most, change_at_least, change_at_most)
-    thresholds.check_names(metrics.NAMES, "classifiers")
+    thresholds.check_names(metrics.names(top_k), "classifiers")
     chosen = _chosen(examples, splits)
     _check_slices(examples, chosen, slices)
     options = {"feature": feature, "label": label, "slices": slices}

@@ -5,18 +5,21 @@ from numpy.typing import NDArray
 
 from components.tallies import BINS, UNIT, Floats, Scores, Tally
 
-NAMES = (
-    "accuracy",
-    "loss",
-    "expected_calibration_error",
-    "top_k_categorical_accuracy",
-    "precision",
-    "recall",
-    "macro_f1",
-    "f1_score",
-    "auc",
-    "auc_precision_recall",
-)
+
+def names(top_k: int) -> list[str]:
+    """Every metric that `figures` can give; which of them depends on classes and rows."""
+    return [
+        "accuracy",
+        "loss",
+        "expected_calibration_error",
+        f"top_{top_k}_accuracy",
+        "precision",
+        "recall",
+        "macro_f1",
+        "f1_score",
+        "auc",
+        "auc_precision_recall",
+    ]
 
 
 def by_class(counted: Tally) -> dict[str, Floats]:
@@ -71,10 +74,10 @@ def figures(counted: Tally, *, top_k: int) -> dict[str, float]:
     """The metrics of a tally of one row or more.
 
     Always `accuracy`, `loss` and `expected_calibration_error` (Guo et al. 2017: the mean
-    of |accuracy - confidence| over bins, weighted by rows); `top_k_categorical_accuracy`
-    where `top_k` is under the number of classes. The others need rows of two classes:
-    `precision` and `recall` are the second class's where the model knows two, else means
-    over the classes seen in truth or answers; `macro_f1` is such a mean in both cases;
+    of |accuracy - confidence| over bins, weighted by rows); `top_<k>_accuracy`, as the
+    trainer names it, where `top_k` is under the number of classes. The others need rows of
+    two classes: `precision` and `recall` are the second class's where the model knows two,
+    else means over the classes seen in truth or answers; `macro_f1` is such a mean always;
     `f1_score`, `auc` (trapezoids) and `auc_precision_recall` (average precision, steps)
     exist for two classes only.
     """
@@ -88,7 +91,7 @@ def figures(counted: Tally, *, top_k: int) -> dict[str, float]:
     }
     if top_k < counted.classes:
         within = counted.ranks.counts[counted.ranks.keys < top_k].sum()
-        found["top_k_categorical_accuracy"] = int(within) / counted.count
+        found[f"top_{top_k}_accuracy"] = int(within) / counted.count
     of_class = by_class(counted)
     if np.count_nonzero(of_class["count"]) > 1:
         found |= _figures_between_classes(of_class, counted.scores)

@@ -12,7 +12,7 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import pydantic
@@ -62,6 +62,19 @@ def describe(annotation: Any) -> str:
     if isinstance(bare, type) and not typing.get_args(bare):
         return bare.__name__
     return str(bare).replace("typing.", "")
+
+
+def rows(place: str, annotation: Any, value: Any) -> Iterator[tuple[str, str, Any]]:
+    """What can be set at `place`, its type, and its value; a dataclass field by field."""
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        yield place, describe(annotation), value
+        return
+    if _dataclass_members(annotation):
+        yield place, describe(annotation), getattr(value, "kind", "")
+    hints = typing.get_type_hints(type(value), include_extras=True)
+    for field in dataclasses.fields(value):
+        if field.name != "kind":
+            yield from rows(f"{place}.{field.name}", hints[field.name], getattr(value, field.name))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -193,6 +193,9 @@ _ROWS = (
             "trainer.epochs=15",
             *_SMALL_CNN,
             "trainer.model.filters=32,64,128",
+            "trainer.model.dropout=0.4",
+            "trainer.early_stopping.patience=4",
+            "trainer.keep=best",
         ),
     ),
 )

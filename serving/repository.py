@@ -136,16 +136,21 @@ class Repository:
             known = self._models[name].in_state(*State) if name in self._models else []
             return [VersionStatus(v.number, v.state, v.error) for v in known]
 
-    def close(self) -> None:
-        """Stop polling, wait for the requests and loads that run, and free every model."""
+    def close(self, timeout: float | None = None) -> bool:
+        """Stop polling, wait for the requests and loads that run, and free every model.
+
+        Returns False if some still ran after `timeout` seconds; their models are not freed.
+        """
         self._closing.set()
+        moving = (State.START, State.LOADING, State.UNLOADING)
         with self._changed:
             self._changed.notify_all()
             models = self._models.values()
             for model in models:
                 self._unload_all(model, model.in_state(State.AVAILABLE))
-            moving = (State.START, State.LOADING, State.UNLOADING)
-            self._changed.wait_for(lambda: not any(model.in_state(*moving) for model in models))
+            return self._changed.wait_for(
+                lambda: not any(model.in_state(*moving) for model in models), timeout
+            )
 
     def _acquire(
         self, name: str, version: int | None, label: str | None

@@ -29,7 +29,8 @@ from serving.repository import Repository
 from serving.service import Service
 
 MAX_MESSAGE_BYTES = 2**31 - 1
-_DRAIN_SECONDS = 30.0
+_DRAIN_SECONDS = 30.0  # for requests to end by themselves, before they are cancelled
+_CLOSE_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -81,7 +82,8 @@ class Server:
         self._health.enter_graceful_shutdown()
         if self._grpc is not None:
             self._grpc.stop(_DRAIN_SECONDS).wait()
-        self._repository.close()
+        if not self._repository.close(_CLOSE_SECONDS):
+            _log.warning("Requests or loads still run: ending without them")
         self._stopped.set()
 
     def _load(self, path: Path) -> Servable:

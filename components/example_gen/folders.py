@@ -94,8 +94,9 @@ def is_hidden(path: str) -> bool:
 def list_classes(root: Path, layout: Layout = "auto") -> Listing:
     """The rows of `root`: `[split/]class/.../file`, classes by the name of their folder.
 
-    Files below a class folder at any depth are of that class. Hidden files and files beside
-    the class folders are ignored; a image beside them is set aside, for it has no class.
+    Files below a class folder at any depth are of that class. Where one folder wraps all the
+    others, it counts as `root`. Hidden files and files beside
+    the class folders are ignored; an image beside them is set aside, for it has no class.
 
     Raises:
         DataError: there is no class folder, or only one class, or some of the top folders
@@ -105,11 +106,14 @@ def list_classes(root: Path, layout: Layout = "auto") -> Listing:
     paths: list[str] = []
     for path in walk(root):
         (listing.ignored if is_hidden(path) else paths).append(path)
-    depth = 1 if _has_splits(root, paths, layout) else 0
+    wrapper = _wrapper(paths)
+    within = [path.removeprefix(wrapper) for path in paths]
+    first = wrapper.count("/")  # the place of the split's folder, else of the class's, in a path
+    depth = first + (1 if _has_splits(root / wrapper, within, layout) else 0)
     for path in paths:
         *folders, name = path.split("/")
         if len(folders) > depth:
-            split = canonical(folders[0]) if depth else ""
+            split = canonical(folders[first]) if depth > first else ""
             label = unicodedata.normalize("NFC", folders[depth])
             listing.rows.append(Row(path, label, split))
         elif posixpath.splitext(name)[1].lower() in _SUFFIXES:
@@ -118,6 +122,15 @@ def list_classes(root: Path, layout: Layout = "auto") -> Listing:
             listing.ignored.append(path)
     _check_classes(root, listing)
     return listing
+
+
+def _wrapper(paths: list[str]) -> str:
+    """The one folder, with its `/`, that holds all the others, as archives often have; or ""."""
+    tops = {path.split("/")[0] for path in paths if "/" in path}
+    below = {tuple(path.split("/")[:2]) for path in paths if path.count("/") > 1}
+    if len(tops) != 1 or len(below) < 2 or is_split_name(*tops):
+        return ""
+    return f"{tops.pop()}/"
 
 
 def _has_splits(root: Path, paths: list[str], layout: Layout) -> bool:

@@ -37,12 +37,13 @@ _HEADS = {
 
 @dataclasses.dataclass(frozen=True)
 class Networks:
-    """One set of layers, wired twice.
+    """One set of layers, wired twice; both take uint8 [batch, height, width, channels] and give
+    float32 [batch, units].
 
     Attributes:
-        training: with augmentation.
-        inference: without, fit to be saved and exported. Takes uint8
-            [batch, height, width, channels], gives float32 [batch, units].
+        training: with augmentation; to be compiled.
+        inference: without, and never compiled: it is saved and exported without an optimizer's
+            state, which is twice as large as the weights and of no use there.
     """
 
     training: keras.Model
@@ -60,12 +61,11 @@ def build(
     inputs = keras.Input(spec.shape, dtype="uint8", name="image")
     layers = [_SCALES[spec.scale](spec), *_hidden(options, spec)]
     layers.append(keras.layers.Dense(units, activation=activation, name=SCORES, dtype="float32"))
-    inference = keras.Model(inputs, _chained(layers, inputs), name=options.kind)
-    changes = augmentation(augment)
-    if not changes:
-        return Networks(inference, inference)
-    changed = _chained(changes, inputs)
-    return Networks(keras.Model(inputs, _chained(layers, changed), name=options.kind), inference)
+    augmented = _chained(augmentation(augment), inputs)
+    return Networks(
+        training=keras.Model(inputs, _chained(layers, augmented), name=options.kind),
+        inference=keras.Model(inputs, _chained(layers, inputs), name=options.kind),
+    )
 
 
 def _chained(layers: list[keras.Layer], inputs: keras.KerasTensor) -> keras.KerasTensor:

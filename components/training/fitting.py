@@ -49,8 +49,7 @@ def _networks(plan: Plan) -> Networks:
         units=objective.units,
         activation=objective.activation,
     )
-    for model in {id(model): model for model in (networks.inference, networks.training)}.values():
-        compile_model(model, objective, plan.descent, plan.top_k, plan.steps)
+    compile_model(networks.training, objective, plan.descent, plan.top_k, plan.steps)
     if plan.warm_start:
         warm_start.take_weights(networks.inference, plan.warm_start)
     return networks
@@ -68,7 +67,7 @@ def _fit(model: keras.Model, plan: Plan, out: Path, resume: Path) -> None:
         history.on_train_begin()
     watching = plan.watching
     if watching.tensorboard:
-        copy_tree(resume / "logs", out / "logs")
+        copy_tree(Path(resume / "logs"), Path(out / "logs"))
     if watching.keep == "best":
         best = callbacks.best_epoch(history.rows, watching.monitor)
         logger.info("keeping the weights of epoch %d, the best by %s", best, watching.monitor)

@@ -156,14 +156,17 @@ def _print_options(recipe: Any) -> None:
     """Every step of a recipe with its options, their types and values."""
     from etils.epath import Path
 
+    from pipeline import options
     from pipeline.console import print_table, stdout_console
-    from pipeline.options import describe
 
     data = "DATA" if recipe.data.startswith("--data") else None
     dag = recipe.wire(recipe.name, data, Path("serving"))
     rows = [
-        (f"{step.name}.{option}", describe(annotation), step.options.get(option, "(required)"))
+        row
         for step in dag.steps.values()
         for option, (annotation, _) in step.signature.options.items()
+        for row in options.rows(
+            f"{step.name}.{option}", annotation, step.options.get(option, "(required)")
+        )
     ]
     print_table(stdout_console(), ("option", "type", "value"), rows)

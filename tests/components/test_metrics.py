@@ -38,7 +38,7 @@ def test_top_k_accuracy_is_keras_own_ties_included():
     scores[:100] = np.round(scores[:100], 1)
     for k in (1, 2, 5):
         expected = keras.metrics.sparse_top_k_categorical_accuracy(truth, scores, k=k)
-        found = figures(tally(truth, scores), top_k=k)["top_k_categorical_accuracy"]
+        found = figures(tally(truth, scores), top_k=k)[f"top_{k}_accuracy"]
         assert found == pytest.approx(float(expected.numpy().mean()), rel=1e-6)
 
 
@@ -67,7 +67,7 @@ def test_classes_seen_in_neither_truth_nor_answers_leave_the_macro_mean_alone():
     assert found["recall"] == 0.75
     assert found["precision"] == pytest.approx((1 + 2 / 3) / 2)
     assert found["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
-    assert "top_k_categorical_accuracy" not in found
+    assert "top_5_accuracy" not in found
 
 
 def test_two_classes_have_scikit_learns_exact_areas_ties_included():
@@ -131,5 +131,12 @@ def test_rows_of_one_class_have_only_the_figures_that_mean_something():
         "accuracy",
         "loss",
         "expected_calibration_error",
-        "top_k_categorical_accuracy",
+        "top_1_accuracy",
     }
+
+
+def test_every_figure_has_a_name_that_a_threshold_may_use():
+    found = set()
+    for classes in (2, 3):
+        found |= set(figures(tally(*answers(50, classes)), top_k=1))
+    assert found == set(metrics.names(top_k=1))

@@ -66,6 +66,15 @@ def test_a_dumped_tuple_reads_back_as_itself(numbers):
     assert options.assign(annotation, (), [], text, "p") == tuple(numbers)
 
 
+def test_what_can_be_set_is_listed_field_by_field():
+    assert list(options.rows("train.model", MODEL, Large(rate=0.1))) == [
+        ("train.model", "large or small", "large"),
+        ("train.model.widths", "tuple[int, ...]", (8, 8)),
+        ("train.model.rate", "float", 0.1),
+    ]
+    assert list(options.rows("train.epochs", int, 3)) == [("train.epochs", "int", 3)]
+
+
 def test_nearest_lists_everything_when_nothing_is_near():
     assert options.nearest("zzz", ["b", "a"]) == "There are: a, b."
     assert options.nearest("zzz", []) == "There are: none."

@@ -253,6 +253,14 @@ def test_close_waits_for_requests_then_frees_every_model(tmp_path, start):
     assert [one.state for one in repository.statuses("half")] == [State.END]
 
 
+def test_close_does_not_wait_longer_than_it_may(tmp_path, start):
+    folders(tmp_path, "1")
+    repository = start()
+    with repository.lease("half"):
+        assert not repository.close(timeout=0.05)
+    assert repository.close(timeout=10)
+
+
 def test_closing_ends_a_wait_for_models(tmp_path, start):
     repository = start(wait=False)
     answers = []

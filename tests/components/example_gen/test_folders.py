@@ -103,6 +103,28 @@ def test_links_are_followed_and_loops_end(folder):
     assert walk(Path(root)) == ["a/1.png", "a/gone.png", "b/2.png", "elsewhere/2.png"]
 
 
+def test_one_folder_around_all_the_others_is_looked_through(folder):
+    source = folder({"all/a/1.png": b"", "all/b/2.png": b"", "LICENSE": b""})
+    listing = list_classes(source)
+    assert [(row.path, row.label) for row in listing.rows] == [
+        ("all/a/1.png", "a"),
+        ("all/b/2.png", "b"),
+    ]
+    assert listing.ignored == ["LICENSE"]
+
+
+def test_splits_inside_one_folder_are_found(folder):
+    source = folder({"set/train/a/1.png": b"", "set/test/b/2.png": b""})
+    rows = list_classes(source).rows
+    assert [(row.label, row.split) for row in rows] == [("b", "test"), ("a", "train")]
+
+
+def test_a_split_that_is_alone_is_no_wrapper(folder):
+    source = folder({"train/a/1.png": b"", "train/b/2.png": b""})
+    rows = list_classes(source).rows
+    assert [(row.label, row.split) for row in rows] == [("a", "train"), ("b", "train")]
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
@@ -111,7 +133,7 @@ def test_links_are_followed_and_loops_end(folder):
         ({"notes.txt": b""}, "Received: 1 files, none of them an image in a"),
         ({"a/.DS_Store": b""}, "Received: 1 files, none of them an image in a"),
         (
-            {"all/a/1.png": b"", "all/b/2.png": b""},
+            {"all/1.png": b"", "all/2.png": b""},
             r"expected at least two classes\. Received: only 'all', 2 files\. "
             r"If .*/source/all holds the class folders, give that\.",
         ),

@@ -129,6 +129,8 @@ def test_augmentation_is_in_the_training_network_only_and_shares_the_layers():
     assert networks.training.get_layer("dense1") is networks.inference.get_layer("dense1")
 
 
-def test_without_augmentation_there_is_one_network():
+def test_the_network_to_be_saved_is_not_compiled_and_has_the_same_layers():
     networks = network(Dense())
-    assert networks.training is networks.inference
+    networks.training.compile("adam", "mse")
+    assert not networks.inference.compiled
+    assert networks.training.layers[1:] == networks.inference.layers[1:]
