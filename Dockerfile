@@ -41,8 +41,8 @@ ENTRYPOINT ["/opt/apache/beam/boot"]
 FROM runtime AS server
 EXPOSE 8500
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-    CMD ["python", "-m", "serving.probe", "127.0.0.1:8500"]
-ENTRYPOINT ["millrace-model-server", "--bind_address=0.0.0.0"]
+    CMD ["python", "-c", "from serving.client import Client; raise SystemExit(not Client('127.0.0.1:8500').healthy(timeout=4))"]
+ENTRYPOINT ["millrace-model-server", "--bind_address=0.0.0.0", "--enable_grpc_healthcheck_service"]
 CMD ["--port=8500", "--model_name=digits", "--model_base_path=/data/serving/digits"]
 
 FROM runtime AS pipeline

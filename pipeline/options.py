@@ -53,15 +53,20 @@ def dump(annotation: Any, value: Any) -> Any:
 
 
 def describe(annotation: Any) -> str:
-    """The annotation as a person would write it."""
+    """The annotation as a person would write it: `int`, `valid or same`, `int,…`."""
     bare = _bare(annotation)
-    if typing.get_origin(bare) is typing.Literal:
-        return " or ".join(map(str, typing.get_args(bare)))
     if members := _dataclass_members(annotation):
         return " or ".join(sorted(members))
-    if isinstance(bare, type) and not typing.get_args(bare):
-        return bare.__name__
-    return str(bare).replace("typing.", "")
+    origin, arguments = typing.get_origin(bare), typing.get_args(bare)
+    if origin is typing.Literal:
+        return " or ".join(map(str, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("none" if one is type(None) else describe(one) for one in arguments)
+    if origin is tuple:
+        return ",".join("…" if one is ... else describe(one) for one in arguments)
+    if origin is dict:
+        return f"{describe(arguments[1])} by name"
+    return getattr(bare, "__name__", str(bare))
 
 
 def rows(place: str, annotation: Any, value: Any) -> Iterator[tuple[str, str, Any]]:

@@ -136,7 +136,7 @@ def _read(feature: example_pb2.Feature) -> list[bytes] | np.ndarray | None:
         case "bytes_list":
             return list(feature.bytes_list.value)
         case "float_list":
-            return packed.values(feature.float_list, "<f4")
+            return packed.values(feature.float_list, _VALUE_FIELD, "<f4")
         case "int64_list":
             numbers = np.array(feature.int64_list.value[:], np.int64)
             numbers.flags.writeable = False

@@ -1,8 +1,8 @@
 """Packed repeated fields of a message, moved to and from numpy in one piece.
 
 A packed field of fixed width (float, double) lies on the wire as its key, its length and the
-little-endian values: the same bytes as a numpy array's. Handing protobuf those bytes is
-some 200 times faster than handing it a list of Python numbers (150,000 floats: 0.03 ms).
+little-endian values: the same bytes as a numpy array's. Handing protobuf those bytes, or taking
+them from it, is some twenty times faster than a list of Python numbers.
 Source: the protobuf encoding guide, "Packed Repeated Fields".
 """
 
@@ -20,22 +20,27 @@ def merge(message: Message, field: int, values: np.ndarray) -> None:
     )
 
 
-def values(message: Message, dtype: str) -> np.ndarray:
-    """The values of the only field set in `message`, a packed one of fixed width.
+def values(message: Message, field: int, dtype: str) -> np.ndarray:
+    """The values of the packed field number `field`, of fixed width.
 
     Args:
-        message: holds nothing else; copy the field into an empty message first.
+        message: has fields of integers and of a length only, packed ones among them.
+        field: its number.
         dtype: of the field, `<f4` or `<f8`.
 
     Returns:
         A read-only array `[values]`.
     """
     raw = message.SerializeToString()
-    if not raw:
-        return np.empty(0, dtype)
-    _, end_of_key = read_varint(raw, 0)
-    _, end_of_length = read_varint(raw, end_of_key)
-    return np.frombuffer(raw, dtype, offset=end_of_length)
+    place = 0
+    while place < len(raw):
+        key, place = read_varint(raw, place)
+        number, place = read_varint(raw, place)
+        if key & 7 == _LENGTH_DELIMITED:
+            if key >> 3 == field:
+                return np.frombuffer(memoryview(raw)[place : place + number], dtype)
+            place += number
+    return np.empty(0, dtype)
 
 
 def varint(number: int) -> bytes:

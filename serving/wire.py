@@ -202,9 +202,8 @@ def _write_field(proto: tensor_pb2.TensorProto, field: str, values: np.ndarray) 
 def _read_field(proto: tensor_pb2.TensorProto, field: str, dtype: str) -> np.ndarray:
     """The values in `field`, flat, in `dtype`."""
     if field in _PACKED:
-        alone = tensor_pb2.TensorProto()
-        getattr(alone, field).MergeFrom(getattr(proto, field))
-        return packed.values(alone, _PACKED[field]).view(numpy_dtype(dtype))
+        number = proto.DESCRIPTOR.fields_by_name[field].number
+        return packed.values(proto, number, _PACKED[field]).view(numpy_dtype(dtype))
     if field == "float8_val":
         return np.frombuffer(proto.float8_val, numpy_dtype(dtype))
     values = getattr(proto, field)

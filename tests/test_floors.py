@@ -101,7 +101,7 @@ LIGHT = "import sys, {modules}; print([m for m in {heavy} if m in sys.modules])"
 @pytest.mark.parametrize(
     ("modules", "heavy"),
     [
-        ("pipeline.cli", ("tensorflow", "keras", "apache_beam", "sqlalchemy", "numpy")),
+        ("pipeline.cli.main", ("tensorflow", "keras", "apache_beam", "sqlalchemy", "numpy")),
         ("pipeline.recipes", ("tensorflow", "keras", "apache_beam")),
         ("pipeline.runner, pipeline.lineage", ("tensorflow", "keras", "apache_beam", "numpy")),
         ("serving.client", ("tensorflow", "keras", "serving.server", "apache_beam")),

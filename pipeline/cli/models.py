@@ -1,6 +1,8 @@
 """Commands about pushed models and this machine: serve, predict, rollback, doctor."""
 
+import os
 import pathlib
+import sys
 from typing import Annotated
 
 import typer
@@ -25,11 +27,11 @@ def serve(
 ) -> None:
     """Serve pushed models over gRPC until interrupted."""
     from pipeline.pushed import write_model_config
-    from serving import server
 
     config = write_model_config(open_root(root), models or [])
     flags = [f"--port={port}", f"--bind_address={address}", f"--model_config_file={config}"]
-    raise typer.Exit(server.main(flags))
+    # The server takes this process's place, so that signals reach it and nothing else.
+    os.execv(sys.executable, [sys.executable, "-m", "serving.server", *flags])  # noqa: S606
 
 
 @app.command(rich_help_panel="Models")

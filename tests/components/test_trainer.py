@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.artifacts import Analysis, Examples
 from components.errors import DataError, ModelError, OptionError
@@ -127,6 +128,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(train, data
     for one, two in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, two)
     assert not np.array_equal(first[0], other[0])
+
+
+def test_tensorflow_is_held_to_one_order_of_sums_only_if_asked_to(train, data, monkeypatch):
+    held = []
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: held.append(1))
+    train(data, "a", epochs=1)
+    assert held == []
+    train(data, "b", epochs=1, deterministic=True)
+    assert held == [1]
 
 
 def test_two_classes_are_trained_with_one_output(train, binary):

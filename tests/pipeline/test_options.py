@@ -1,8 +1,9 @@
 """Text from the command line becomes typed values, and typed values plain JSON."""
 
 import json
-from typing import Literal
+from typing import Annotated, Literal
 
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,10 +67,25 @@ def test_a_dumped_tuple_reads_back_as_itself(numbers):
     assert options.assign(annotation, (), [], text, "p") == tuple(numbers)
 
 
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        (int | None, "int or none"),
+        (tuple[int, int], "int,int"),
+        (dict[str, float], "float by name"),
+        (tuple[Annotated[int, pydantic.Field(ge=1)], ...], "int,…"),
+        (MODEL, "large or small"),
+        (Literal["a", "b"], "a or b"),
+    ],
+)
+def test_a_type_is_described_as_a_person_would_write_it(annotation, words):
+    assert options.describe(annotation) == words
+
+
 def test_what_can_be_set_is_listed_field_by_field():
     assert list(options.rows("train.model", MODEL, Large(rate=0.1))) == [
         ("train.model", "large or small", "large"),
-        ("train.model.widths", "tuple[int, ...]", (8, 8)),
+        ("train.model.widths", "int,…", (8, 8)),
         ("train.model.rate", "float", 0.1),
     ]
     assert list(options.rows("train.epochs", int, 3)) == [("train.epochs", "int", 3)]

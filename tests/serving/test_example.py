@@ -43,8 +43,12 @@ def type_of(value):
     return list if isinstance(value, list) else lambda values: np.array(values, value.dtype)
 
 
-def test_the_order_of_the_features_does_not_change_the_bytes():
-    assert encode({"b": 1, "a": [2.5]}) == encode({"a": [2.5], "b": 1})
+def test_features_lie_in_the_order_of_their_names():
+    names = [f"feature-{number:02d}" for number in range(40)]
+    record = encode(dict.fromkeys(reversed(names), 1))
+    places = [record.index(name.encode()) for name in names]
+    assert places == sorted(places)
+    assert record == encode(dict.fromkeys(names, 1))
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,25 @@
 """A SavedModel in memory: what it runs, what it refuses, what it frees."""
 
+import resource
 import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving import warmup
+from serving import example_inference, warmup
 from serving.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
     InvalidArgumentError,
     ModelLoadError,
 )
+from serving.inference import Call
 from serving.model import LoadedModel
+from serving.protos import prediction_service_pb2 as messages
 from tests.serving.conftest import edit
 
 
@@ -109,6 +113,43 @@ def test_lost_variables_are_refused(half_plus_two, tmp_path):
         LoadedModel(copy)
 
 
+class Wide(tf.Module):
+    """25 MiB of one variable."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = tf.Variable(tf.ones([2560, 2560]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2560], tf.float32)])
+    def sums(self, x):
+        return {"sums": tf.reduce_sum(tf.matmul(x, self.weights), axis=1)}
+
+
+def resident_mebibytes():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_closing_a_model_gives_its_memory_back(tmp_path):
+    module = Wide()
+    tf.saved_model.save(module, str(tmp_path), signatures=module.sums)
+    closed, before = [], 0.0
+    for number in range(8):
+        model = LoadedModel(tmp_path)
+        assert model.predict(ones(model))
+        model.close()
+        closed.append(model)
+        if number == 1:
+            before = resident_mebibytes()
+    assert resident_mebibytes() - before < 40  # six models more are 150 MiB
+
+
+def ones(model):
+    (alias,) = model.signatures["serving_default"].inputs
+    return {alias: np.ones((1, 2560), np.float32)}
+
+
 # Warm-up
 
 
@@ -179,6 +220,16 @@ def test_a_thousand_warm_up_requests_are_enough(with_records):
         with_records(*[prediction_log_pb2.PredictionLog()] * 1001).warm_up()
 
 
+def test_warm_up_checks_method_names_only_if_told(with_records):
+    log = example_log("regress")
+    log.regress_log.request.model_spec.signature_name = "classify"
+    model = with_records(log)
+    with pytest.raises(ModelLoadError, match="Expected regression signature method_name"):
+        model.warm_up()
+    with pytest.raises(ModelLoadError, match="Expected one output Tensor"):
+        model.warm_up(Call(check_method_name=False))
+
+
 def test_a_warm_up_file_that_is_no_tfrecord_is_told(half_plus_two, tmp_path):
     copy = shutil.copytree(half_plus_two, tmp_path / "copy")
     (copy / "assets.extra").mkdir()
@@ -188,10 +239,6 @@ def test_a_warm_up_file_that_is_no_tfrecord_is_told(half_plus_two, tmp_path):
 
 
 def test_signature_method_names_can_be_left_unchecked(half_plus_two, tmp_path):
-    from serving import example_inference
-    from serving.inference import Call
-    from serving.protos import prediction_service_pb2 as messages
-
     copy = shutil.copytree(half_plus_two, tmp_path / "copy")
 
     def forget(signatures):

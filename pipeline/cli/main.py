@@ -1,0 +1,30 @@
+"""The command `millrace`. Exit codes: 0 done, 1 a step failed, 2 wrong usage, 3 anomalies.
+
+Modules that a command needs are imported in it: `millrace --help` starts in a blink.
+"""
+
+import sys
+
+from pipeline.cli import execute, history, models
+from pipeline.cli.app import app
+from pipeline.errors import UsageError
+from serving.errors import MillraceError
+
+__all__ = ["execute", "history", "main", "models"]
+
+
+def main() -> None:
+    """Entry point of the command `millrace`."""
+    try:
+        app()
+    except UsageError as error:
+        _fail(error, 2)
+    except MillraceError as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        _fail("Interrupted.", 130)
+
+
+def _fail(error: object, code: int) -> None:
+    print(f"millrace: {error}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,60 @@
+"""The exported model's answers held against the trained one's."""
+
+import numpy as np
+import pytest
+
+from components.errors import ModelError
+from components.exporting.comparison import largest_difference
+
+EXPECTED = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]], np.float32)
+NAMES = ("a", "b", "c")
+
+
+def answers(expected=EXPECTED, **changes):
+    regress = expected[:, 1] if expected.shape[1] == 2 else expected.max(axis=1)
+    names = np.array(NAMES)[expected.argmax(axis=1)]
+    found = {"serving_default": expected, "classify": expected, "regress": regress, "class": names}
+    return {**found, **changes}
+
+
+def test_equal_answers_differ_by_nothing():
+    assert largest_difference(answers(), EXPECTED, NAMES, 1e-6) == 0.0
+
+
+def test_the_largest_difference_of_any_signature_is_told():
+    found = answers(classify=EXPECTED + np.float32(0.25), regress=np.array([0.5, 0.725]))
+    assert largest_difference(found, EXPECTED, NAMES, 0.5) == pytest.approx(0.25)
+
+
+def test_a_difference_over_the_tolerance_is_an_error_with_the_figures():
+    found = answers(classify=EXPECTED + np.float32(0.25))
+    with pytest.raises(ModelError) as caught:
+        largest_difference(found, EXPECTED, NAMES, 0.001)
+    assert str(caught.value) == (
+        "Exported model, signature 'classify': expected the trained model's answers within "
+        "0.001. Received: scores that differ by up to 0.25. Do not serve it; export again, and "
+        "if it stays, look for an op that works differently in a graph."
+    )
+
+
+@pytest.mark.parametrize("wrong", [EXPECTED[:1], EXPECTED * np.float32("nan")])
+def test_another_shape_or_no_number_is_an_error(wrong):
+    with pytest.raises(ModelError, match="serving_default"):
+        largest_difference(answers(serving_default=wrong), EXPECTED, NAMES, 1.0)
+
+
+def test_another_class_is_an_error_unless_the_scores_are_as_good_as_equal():
+    found = answers(**{"class": np.array(["b", "c"])})
+    with pytest.raises(ModelError, match="class 'c' instead of 'a' in row 1"):
+        largest_difference(found, EXPECTED, NAMES, 1e-3)
+    close = np.array([[0.4, 0.4001, 0.1999]], np.float32)
+    found = answers(close, **{"class": np.array(["a"])})
+    assert largest_difference(found, close, NAMES, 1e-3) == 0.0
+
+
+def test_regress_answers_the_second_of_two_classes():
+    expected = np.array([[0.9, 0.1]], np.float32)
+    assert largest_difference(answers(expected), expected, ("a", "b"), 1e-6) == 0.0
+    found = answers(expected, regress=np.array([0.9], np.float32))
+    with pytest.raises(ModelError, match="'regress'"):
+        largest_difference(found, expected, ("a", "b"), 1e-6)
