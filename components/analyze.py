@@ -7,6 +7,7 @@ decodes the train split and sums its pixels up. The arithmetic is in `features.s
 
 import dataclasses
 import functools
+import itertools
 import logging
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -26,6 +27,8 @@ from components.tfrecord import read_records
 from serving.example import decode
 
 logger = logging.getLogger(__name__)
+
+_SUMMED_AT_ONCE = 64  # pictures
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 
@@ -173,4 +176,5 @@ def _moments_of_shard(file: str, image: ImageSpec) -> Moments:
 
     rows = ((decode(record),) for record in read_records(Path(file)))
     pixels = (found for _, found in decode_rows(rows, image) if isinstance(found, np.ndarray))
-    return moments.merge(map(moments.of, pixels))
+    batches = iter(lambda: list(itertools.islice(pixels, _SUMMED_AT_ONCE)), [])
+    return moments.merge(moments.of(np.stack(batch)) for batch in batches)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from etils.epath import Path
 from google.protobuf import text_format
 
+from components.artifacts import PushedModel
 from pipeline.errors import UsageError
 from pipeline.options import nearest
 from pipeline.root import Root
@@ -32,24 +33,23 @@ def check_pushed(root: Root, model: str) -> None:
 
 
 def last_push(store: Store, model: str) -> tuple[Path, Path]:
-    """The folders of the Model that was pushed last as `model`, and of its Evaluation.
+    """The folders of the Model that serves as `model`, and of its Evaluation.
+
+    It is the one pushed last whose version has not been withdrawn since.
 
     Raises:
-        UsageError: no run has pushed it.
+        UsageError: no run has pushed one.
     """
     with store.session() as session:
-        execution = store.last_execution(session, model, "pusher")
-        if (
-            execution is None
-            or execution.output is None
-            or not execution.output.properties["version"]
-        ):
-            raise UsageError(
-                f"Model {model!r}: expected one that a run has pushed. Received: none such in the "
-                "store. `millrace runs` lists the runs."
-            )
-        inputs = execution.inputs
-        return Path(inputs["model"].uri), Path(inputs["evaluation"].uri)
+        for record in store.outputs(session, model, "pusher"):
+            makers = [event.execution for event in record.events if event.role == "output"]
+            inputs = makers[0].inputs
+            if PushedModel(Path(record.uri)).version_path and "evaluation" in inputs:
+                return Path(inputs["model"].uri), Path(inputs["evaluation"].uri)
+    raise UsageError(
+        f"Model {model!r}: expected one that a run has pushed. Received: none such in the store. "
+        "`millrace runs` lists the runs."
+    )
 
 
 def write_model_config(root: Root, models: Sequence[str]) -> Path:

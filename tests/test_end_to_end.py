@@ -184,10 +184,36 @@ def test_a_second_run_is_cached_a_changed_option_explained_and_a_push_rolled_bac
     assert after["pushed"] is None
 
 
+def test_a_curated_schema_finds_a_class_that_it_does_not_know(root, first, tmp_path):
+    schema = (_outputs(first)["schema_gen"] / "schema.pbtxt").read_text()
+    curated = tmp_path / "schema.pbtxt"
+    curated.write_text(schema.replace('value: "7"', 'value: "seven"'))
+    stop = ("--to", "example_validator", "--fail-on-anomaly")
+    done = millrace("run", "digits", "--schema", curated, *stop, "--root", root)
+    assert done.returncode == 3
+    assert "anomaly train image/class/text:" in done.stdout
+    assert "Stopped by --fail-on-anomaly." in done.stdout
+
+
+def test_infer_predicts_a_folder_with_the_model_that_was_pushed(root, first):
+    sevens = _outputs(first)["digits_images"] / "7"
+    done = millrace("infer", "digits", "--data", sevens, "--root", root, "--json")
+    assert done.returncode == 0, done.stderr
+    (step,) = json.loads(done.stdout)["steps"]
+    lines = Path(step["output"], "predictions.jsonl").read_text().splitlines()
+    answers = [json.loads(line)["class"] for line in lines]
+    assert len(answers) == len(list(sevens.iterdir()))
+    assert answers.count("7") / len(answers) > 0.95
+    assert list(Path(step["output"]).glob("prediction_logs-*.gz"))
+
+
 def test_lineage_leads_from_the_pushed_model_to_the_scans(root, first):
     shown = millrace("lineage", _outputs(first)["pusher"], "--root", root).stdout
     assert shown.startswith("PushedModel #")
-    assert "digits_images of" in millrace("lineage", "digits_images", "--root", root).stdout + shown
+    assert "image_example_gen of" in shown
+    below = millrace("lineage", "digits_images", "--down", "--root", root).stdout
+    assert below.startswith("RawFiles #")
+    assert "pusher of" in below
 
 
 def test_show_lists_the_run_and_its_report_can_be_opened(root, first):

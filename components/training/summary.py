@@ -1,6 +1,7 @@
 """What a model is made of: its layers, their output shapes and parameters, to read and to print."""
 
 import json
+import math
 
 import keras
 from etils.epath import Path
@@ -25,9 +26,7 @@ def describe(model: keras.Model) -> dict[str, object]:
             for layer in model.layers
         ],
         "parameters": model.count_params(),
-        "trainable_parameters": sum(
-            int(weight.value.shape.num_elements()) for weight in model.trainable_weights
-        ),
+        "trainable_parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),
     }
 
 

@@ -29,7 +29,7 @@ SPEC = ImageSpec(NAMES, 8, 8, 1)
 def prepare(folder, records=None):
     """A trained model of random weights, its analysis and its raw examples."""
     keras.utils.set_random_seed(3)
-    options = Cnn(filters=(2,), dense=(4,), dropout=0.5, batch_normalization=True)
+    options = Cnn(filters=(2, 3), padding="same", dense=(4,), dropout=0.5)
     augment = Augment(rotation=10, zoom=0.1)
     network = build(options, augment, SPEC, units=3, activation="softmax").inference
     trained, analysis = TrainedModel(folder / "trained"), Analysis(folder / "analysis")
