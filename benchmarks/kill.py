@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 from pipeline.console import print_table, stdout_console
 
@@ -50,13 +51,13 @@ def _kill_in(root: pathlib.Path, step: str) -> str:
     time.sleep(DELAY.get(step, 0.0))
     process.send_signal(signal.SIGKILL)
     process.wait()
-    pushed = [entry for entry in root.glob("serving/digits/[0-9]*")]
+    pushed = list(root.glob("serving/digits/[0-9]*"))
     partial = [entry for entry in pushed if not (entry / "saved_model.pb").exists()]
     outputs = list(root.glob(f"artifacts/{step}/*"))
     return ", ".join(map(str, outputs + partial)) or "nothing"
 
 
-def _finish(root: pathlib.Path) -> dict:
+def _finish(root: pathlib.Path) -> dict[str, Any]:
     done = subprocess.run(
         [MILLRACE, "run", "digits", "--root", root, "--json"], capture_output=True, check=True
     )

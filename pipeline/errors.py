@@ -6,6 +6,8 @@ PipelineError
 +-- StoreError      the record of runs cannot be read or written
 """
 
+import errno
+
 from serving.errors import MillraceError
 
 
@@ -23,3 +25,14 @@ class WiringError(PipelineError):
 
 class StoreError(PipelineError):
     """The record of runs cannot be read or written."""
+
+
+def describe_error(error: BaseException) -> str:
+    """One or two lines for a person; the traceback is in the step's log."""
+    if isinstance(error, MillraceError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"The disk is full: {error}. Free some space, or give another --root."
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted."
+    return f"{type(error).__name__}: {error}"

@@ -131,8 +131,8 @@ def _readings(annotation: Any, text: str) -> list[Any]:
 
 def _misfit(annotation: Any, value: Any, place: str, error: pydantic.ValidationError) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    detail = f" ({where}: {first['msg']})" if where else f" ({first['msg']})"
+    where = "".join(f"{part}: " for part in first["loc"])
+    detail = "" if _dataclass_members(annotation) else f" ({where}{first['msg']})"
     return (
         f"Option {place}: expected {describe(annotation)}. Received: {value!r}{detail}. "
         f"Correct it with `--set {place}=…`."

@@ -53,7 +53,7 @@ def last_push(store: Store, model: str) -> tuple[Path, Path]:
 
 
 def write_model_config(root: Root, models: Sequence[str]) -> Path:
-    """Write `serving/models.config`, a text-format ModelServerConfig of `models`.
+    """Write `models.config` in the root, a text-format ModelServerConfig of `models`.
 
     Raises:
         UsageError: a model has not been pushed, or none has.
@@ -70,6 +70,6 @@ def write_model_config(root: Root, models: Sequence[str]) -> Path:
         config.model_config_list.config.add(
             name=name, base_path=str(root.serving / name), model_platform="tensorflow"
         )
-    file = root.serving / "models.config"
+    file = root.path / "models.config"
     file.write_text(text_format.MessageToString(config))
     return file

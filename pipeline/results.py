@@ -1,7 +1,6 @@
 """What a run tells while it goes on, and what became of it."""
 
 import dataclasses
-import errno
 from collections.abc import Sequence
 from typing import Literal, Protocol, TypeVar
 
@@ -9,7 +8,6 @@ from etils.epath import Path
 
 from components.artifacts import Artifact
 from pipeline.dag import Step
-from serving.errors import MillraceError
 
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
 StepStatus = Literal["ran", "cached", "failed", "skipped"]
@@ -53,14 +51,3 @@ class Observer(Protocol):
 
     def ended(self, result: StepResult) -> None:
         """A step ran, failed, was reused or was skipped."""
-
-
-def describe_error(error: BaseException) -> str:
-    """One or two lines for a person; the traceback is in the step's log."""
-    if isinstance(error, MillraceError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"The disk is full: {error}. Free some space, or give another --root."
-    if isinstance(error, KeyboardInterrupt):
-        return "Interrupted."
-    return f"{type(error).__name__}: {error}"

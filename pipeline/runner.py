@@ -16,9 +16,9 @@ from components.artifacts import Anomalies, Artifact
 from components.beam_options import BeamOptions
 from pipeline import explain, fingerprint, steplog
 from pipeline.dag import Dag, Input, Previous, Source, Step
-from pipeline.errors import UsageError, WiringError
+from pipeline.errors import UsageError, WiringError, describe_error
 from pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
-from pipeline.results import Observer, RunResult, StepResult, describe_error
+from pipeline.results import Observer, RunResult, StepResult
 from pipeline.root import Root
 from pipeline.selection import Selection
 from pipeline.store import Store, new_run_id, now
@@ -82,8 +82,8 @@ class Runner:
             try:
                 status = self._run_steps(lent, results)
             finally:
-                self.store.finish_run(self.run_id, status)
                 self.root.staging(self.run_id).rmtree(missing_ok=True)
+                self.store.finish_run(self.run_id, status)
         artifacts = {
             name: self.dag.steps[name].signature.output(Path(record.uri))
             for name, record in self._outputs.items()
@@ -165,6 +165,8 @@ class Runner:
             record = self._produce(step, execution.key, inputs)
         except BaseException as error:
             message = describe_error(error)
+            # First, in case that the disk is full: the store needs some room.
+            (self.root.staging(self.run_id) / step.name).rmtree(missing_ok=True)
             done = self.store.finish_execution(execution.id, "failed", error=message)
             if not isinstance(error, Exception):
                 raise

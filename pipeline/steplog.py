@@ -25,6 +25,13 @@ class _Lines(logging.Handler):
         self._on_line(record.getMessage())
 
 
+class _Records(logging.StreamHandler[TextIO]):
+    """Writes records to the log file."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing: on a full disk the step's own error is the one to show."""
+
+
 @contextlib.contextmanager
 def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> Iterator[None]:
     """Send standard output, standard error and log records to `path` while the block runs.
@@ -34,7 +41,7 @@ def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> I
     """
     local = pathlib.Path(tempfile.mkstemp()[1] if "://" in str(path) else path)
     with local.open("a", buffering=1) as file:
-        records = logging.StreamHandler(file)
+        records = _Records(file)
         records.setFormatter(logging.Formatter(FORMAT))
         lines = _Lines(on_line)
         loggers = [logging.getLogger(package) for package in packages]

@@ -59,9 +59,19 @@ class Store:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A transaction: committed at the end of the block, undone by an exception."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        """A transaction: committed at the end of the block, undone by an exception.
+
+        Raises:
+            StoreError: the database cannot be reached, is busy for too long, or is full.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except sa.exc.OperationalError as error:
+            raise StoreError(
+                f"Store {self.engine.url!s}: expected to read and write it. "
+                f"Received: {error.orig}. Free some space, or see what else uses it."
+            ) from error
 
     def begin_run(self, run: RunRecord) -> None:
         """Record that `run` has started."""

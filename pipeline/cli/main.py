@@ -3,11 +3,12 @@
 Modules that a command needs are imported in it: `millrace --help` starts in a blink.
 """
 
+import errno
 import sys
 
 from pipeline.cli import execute, history, models
 from pipeline.cli.app import app
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, describe_error
 from serving.errors import MillraceError
 
 __all__ = ["execute", "history", "main", "models"]
@@ -21,6 +22,10 @@ def main() -> None:
         _fail(error, 2)
     except MillraceError as error:
         _fail(error, 1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _fail(describe_error(error), 1)
     except KeyboardInterrupt:
         _fail("Interrupted.", 130)
 

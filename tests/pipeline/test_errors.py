@@ -1,0 +1,46 @@
+"""What a person is told of an exception: a line or two, never a traceback."""
+
+import errno
+
+import pytest
+from etils.epath import Path
+
+from components.errors import DataError
+from pipeline import steplog
+from pipeline.errors import StoreError, describe_error
+from pipeline.store import Store
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (DataError("a: expected b. Received: c."), "a: expected b. Received: c."),
+        (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+        (KeyboardInterrupt(), "Interrupted."),
+        (OSError(errno.EACCES, "denied"), "PermissionError: [Errno 13] denied"),
+        (
+            OSError(errno.ENOSPC, "No space left"),
+            "The disk is full: [Errno 28] No space left. Free some space, or give another --root.",
+        ),
+    ],
+)
+def test_an_exception_is_told_in_a_line(error, text):
+    assert describe_error(error) == text
+
+
+def test_a_step_on_a_full_disk_ends_with_the_disks_error(capfd):
+    with (
+        pytest.raises(OSError, match="No space left on device"),
+        steplog.capture(Path("/dev/full"), {"components"}, print),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path):
+    store = Store.open(f"sqlite:///{tmp_path}/x.db")
+    with (
+        pytest.raises(StoreError, match=r"expected to read and write it\. Received: no such table"),
+        store.session() as session,
+    ):
+        session.connection().exec_driver_sql("SELECT * FROM missing")
