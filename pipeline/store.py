@@ -4,13 +4,13 @@ SQLite by default, PostgreSQL by URL, through SQLAlchemy. It holds nothing that 
 do not: deleting it loses the history and the cache, never an artifact.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import pathlib
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,12 +52,13 @@ class Store:
             Record.metadata.create_all(engine)
         except (sa.exc.SQLAlchemyError, ModuleNotFoundError) as error:
             raise StoreError(
-                f"Store {sa.make_url(url)!s}: cannot be opened: {error}. Check the path or the "
+                f"Store {sa.make_url(url)!s}: cannot be opened: "
+                f"{getattr(error, 'orig', error)}. Check the path or the "
                 "URL; PostgreSQL needs `pip install tf-millrace[postgresql]`."
             ) from error
         return cls(engine)
 
-    @contextmanager
+    @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
         """A transaction: committed at the end of the block, undone by an exception.
 
@@ -253,10 +254,10 @@ class Store:
             return digest
 
         digest = fingerprint.content_digest(path, digest_of)
-        if fresh:
-            with self.session() as session:
-                for row in fresh:
-                    session.merge(row)
+        # Where another run on a shared store records the same files meanwhile, its rows do.
+        with contextlib.suppress(sa.exc.IntegrityError), self.session() as session:
+            for row in fresh:
+                session.merge(row)
         return digest
 
 

@@ -62,5 +62,5 @@ def open_store(root: "Root", *, must_exist: bool = False) -> "Store":
 
 
 def print_json(value: Any) -> None:
-    """Print `value` on standard output, for a program."""
-    print(json.dumps(value, indent=1))
+    """Print `value` on one line of standard output, for a program."""
+    print(json.dumps(value))
