@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import shutil
 import time
 from collections.abc import Iterator
 
@@ -73,9 +74,11 @@ class Root:
             if not self.is_running(folder.name):
                 folder.rmtree(missing_ok=True)
         oldest = time.time() - RESUME_DAYS * 86400
-        for folder in (self.path / "resume").glob("*"):
-            if folder.stat().mtime < oldest:
-                folder.rmtree(missing_ok=True)
+        for folder in pathlib.Path(self.path).glob("resume/*"):
+            # Another run may finish with its folder at any moment.
+            with contextlib.suppress(FileNotFoundError):
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder)
 
     @contextlib.contextmanager
     def resume(self, step: str, key: str, spare: Path) -> Iterator[Path]:
