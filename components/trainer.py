@@ -61,7 +61,7 @@ def trainer(
     top_k: Annotated[int, Field(ge=0)] = 0,
     shuffle_buffer: Count | None = None,
     validation: str = "eval",
-    monitor: str | None = None,
+    monitor: str = "val_loss",
     stop_at: dict[str, float] = NO_TARGETS,
     early_stopping: EarlyStopping = NO_EARLY_STOPPING,
     reduce_on_plateau: ReduceOnPlateau = NO_PLATEAU,
@@ -96,8 +96,8 @@ def trainer(
         top_k: adds the metric `top_<k>_accuracy`; 0 does not.
         shuffle_buffer: examples shuffled among one another; none is as many as fit 256 MiB.
         validation: split to evaluate after each epoch, where there is one of this name.
-        monitor: the metric that the next options go by; none is `val_loss`, or `loss` without
-            validation.
+        monitor: the metric that the next options go by; without a validation split, the one
+            of training stands in for a `val_` one.
         stop_at: targets by metric; stop once all are reached.
         early_stopping: stop once `monitor` has not improved for some epochs.
         reduce_on_plateau: lower the learning rate then.
@@ -124,7 +124,7 @@ def trainer(
         descent=Descent(optimizer, learning_rate, momentum, nesterov, clipnorm),
         watching=Watching(
             stop_at=stop_at,
-            monitor=monitor or ("val_loss" if has_validation else "loss"),
+            monitor=monitor if has_validation else monitor.removeprefix("val_"),
             early_stopping=early_stopping,
             reduce_on_plateau=reduce_on_plateau,
             keep=keep,

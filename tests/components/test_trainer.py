@@ -204,6 +204,12 @@ def test_without_a_validation_split_the_loss_is_watched(train, data, caplog):
     assert "the best by loss" in caplog.text
 
 
+def test_without_a_validation_split_trainings_metric_stands_in_for_its(train, data, caplog):
+    caplog.set_level(logging.INFO, "components")
+    train(data, validation="nothing", epochs=1, keep="best", monitor="val_accuracy")
+    assert "the best by accuracy" in caplog.text
+
+
 def test_progress_and_parameters_are_said(train, data, caplog):
     caplog.set_level(logging.INFO, "components")
     train(data, epochs=1)
