@@ -1,34 +1,17 @@
-"""A run told three ways: JSON for programs, closing lines for the terminal, a page to look at."""
+"""A run told in JSON for programs, and in closing lines for the terminal; see `page` too."""
 
-import base64
-import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
-
-from etils.epath import Path
 
 from components.artifacts import (
     Anomalies,
     Evaluation,
-    Examples,
     InferenceResult,
     PushedModel,
-    TrainedModel,
 )
 from pipeline.records import ExecutionRecord, RunRecord
 from pipeline.results import RunResult
 from pipeline.root import Root
-from pipeline.store import Store
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem;
-       color: #1c2733; background: #fff }
-h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
-table { border-collapse: collapse } td, th { padding: .25rem .8rem .25rem 0; text-align: left;
-       border-bottom: 1px solid #e3e8ee; vertical-align: top }
-code { font: 13px ui-monospace, monospace } img { max-width: 100% }
-.failed, .no { color: #b3261e } .ran, .yes { color: #1b6e3c } .cached, .skipped { color: #5b6b7b }
-"""
 
 
 def result_json(result: RunResult, recipe: str) -> dict[str, Any]:
@@ -100,91 +83,6 @@ def _failures(root: Root, result: RunResult, command: str) -> Iterator[str]:
         yield "Stopped by --fail-on-anomaly. Correct the data or the schema."
 
 
-def write(root: Root, store: Store, result: RunResult) -> None:
-    """Write the page of a run: `runs/<run>/report.html`, one file that needs no other."""
-    with store.session() as session:
-        run = store.find_run(session, result.run)
-        body = "".join(_sections(run, result))
-        title = f"{html.escape(run.recipe)} · {run.id}"
-        page = (
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-            f"<style>{_STYLE}</style><h1>{title}</h1>{body}</html>"
-        )
-    root.report(result.run).write_text(page)
-
-
-def _sections(run: RunRecord, result: RunResult) -> Iterator[str]:
-    state = "yes" if result.status == "done" else "no"
-    yield f'<p class="{state}">{result.status}</p>'
-    yield f"<p><code>{html.escape(run.arguments.get('command', ''))}</code></p>"
-    if evaluation := result.output(Evaluation):
-        yield from _evaluation(evaluation)
-    if pushed := result.output(PushedModel):
-        where = pushed.version_path or f"not pushed: {pushed.push['reason']}"
-        yield f"<h2>Pushed</h2><p><code>{html.escape(str(where))}</code></p>"
-    yield "<h2>Steps</h2>"
-    yield _table(
-        ("step", "status", "seconds", "because", "output"),
-        (
-            (e.step, e.status, f"{e.seconds:.1f}", "; ".join(e.reasons), _uri(e) or e.error)
-            for e in run.executions
-        ),
-    )
-    for name, artifact in result.artifacts.items():
-        if isinstance(artifact, Examples):
-            yield from _examples(name, artifact)
-    if anomalies := result.output(Anomalies):
-        yield from _anomalies(anomalies)
-    if trained := result.output(TrainedModel):
-        yield "<h2>Training</h2>" + _csv_table(trained.history_file)
-
-
-def _evaluation(evaluation: Evaluation) -> Iterator[str]:
-    state = "yes" if evaluation.blessed else "no"
-    verdict = "blessed" if evaluation.blessed else "not blessed"
-    yield f'<h2>Evaluation</h2><p class="{state}">{verdict}: {html.escape(_list(evaluation))}</p>'
-    yield _table(
-        ("metric", "value"), ((name, f"{v:.6g}") for name, v in evaluation.metrics.items())
-    )
-    for plot in sorted([*evaluation.path.glob("*.png"), *evaluation.path.glob("*/*.png")]):
-        data = base64.b64encode(plot.read_bytes()).decode()
-        label = html.escape(plot.name.removesuffix(".png"))
-        yield f'<p><img alt="{label}" src="data:image/png;base64,{data}"></p>'
-
-
-def _examples(step: str, examples: Examples) -> Iterator[str]:
-    yield f"<h2>Examples of {html.escape(step)}</h2>"
-    yield _table(("split", "records"), examples.counts.items())
-    rejected = list(examples.rejected())
-    if rejected:
-        yield f"<p>{len(rejected)} set aside:</p>"
-        rows = ((item.source, item.position, item.reason) for item in rejected[:50])
-        yield _table(("source", "position", "reason"), rows)
-
-
-def _anomalies(anomalies: Anomalies) -> Iterator[str]:
-    yield "<h2>Anomalies</h2>"
-    columns = ("split", "feature", "kind", "description")
-    rows = [[found[column] for column in columns] for found in anomalies.found]
-    yield _table(columns, rows) if rows else "<p>None.</p>"
-
-
-def _csv_table(file: Path) -> str:
-    if not file.exists():
-        return ""
-    rows = [line.split(",") for line in file.read_text().splitlines()]
-    return _table(rows[0], rows[1:]) if rows else ""
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
 def _execution_json(execution: ExecutionRecord) -> dict[str, Any]:
     output = execution.output
     return {
@@ -196,10 +94,6 @@ def _execution_json(execution: ExecutionRecord) -> dict[str, Any]:
         "properties": output.properties if output else {},
         "error": execution.error,
     }
-
-
-def _uri(execution: ExecutionRecord) -> str:
-    return execution.output.uri if execution.output else ""
 
 
 def _list(evaluation: Evaluation) -> str:

@@ -127,7 +127,7 @@ def _execute(
     fail_on_anomaly: bool = False,
 ) -> NoReturn:
     """Run `dag`, tell how it goes and how it ended, and exit with the code for that."""
-    from pipeline import report
+    from pipeline import page, report
     from pipeline.console import RunProgress, lasting_console
     from pipeline.runner import Runner
 
@@ -144,7 +144,7 @@ def _execute(
             fail_on_anomaly=fail_on_anomaly,
         )
         result = runner.run(recipe=recipe, arguments={"command": command, "data": data})
-        report.write(place, store, result)
+        page.write(place, store, result)
         for line in report.closing_lines(place, result, command):
             console.print(line, markup=False)
     if as_json:

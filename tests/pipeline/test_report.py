@@ -1,4 +1,4 @@
-"""The three tellings of a run: JSON, closing lines, and the page."""
+"""A run told to programs and to a terminal."""
 
 from pipeline import report
 
@@ -33,17 +33,6 @@ def test_anomalies_that_stopped_the_run_are_listed(toy):
     result = toy.run(fail_on_anomaly=True)
     lines = list(report.closing_lines(toy.root, result, ""))
     assert "anomaly train text: count" in lines
-
-
-def test_the_page_holds_the_verdict_the_steps_and_their_reasons_escaped(toy):
-    result = toy.run("train.limit=1")
-    (result.steps[3].output / "model").write_text("x")
-    report.write(toy.root, toy.store, result)
-    page = toy.root.report(result.run).read_text()
-    assert "blessed: told so" in page
-    assert "this step has not run before in this pipeline" in page
-    assert "<td>accuracy</td><td>0.5</td>" in page
-    assert "<script" not in page
 
 
 def test_a_recorded_run_is_told_with_its_artifacts(toy):
