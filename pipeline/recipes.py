@@ -16,6 +16,7 @@ from components.evaluator import evaluator
 from components.example_gen.digits import digits_images
 from components.example_gen.image import image_example_gen
 from components.example_gen.tfds import tfds_example_gen
+from components.example_gen.tfrecords import import_example_gen
 from components.example_validator import example_validator
 from components.export import export
 from components.infra_validator import infra_validator
@@ -112,13 +113,20 @@ def _digits(dag: Dag, data: str | None) -> Step:
     return dag.step(image_example_gen, source=source)
 
 
-def _folders(dag: Dag, data: str | None) -> Step:
+def _anything(dag: Dag, data: str | None) -> Step:
+    """Ingest of anybody's labelled images: class folders, TFRecords, or `tfds:NAME`."""
     if not data:
         raise UsageError(
             f"Recipe {dag.name}: expected --data DIR, a folder with one folder of images per "
-            "class. Received: no --data."
+            "class, or one of TFRecords, or `tfds:NAME`. Received: no --data."
         )
-    return dag.step(image_example_gen, source=Source(data))
+    if data.startswith("tfds:"):
+        return dag.step(tfds_example_gen, dataset=data.removeprefix("tfds:"))
+    folder = Path(data).expanduser()
+    if any(True for pattern in ("*tfrecord*", "*/*tfrecord*") for _ in folder.glob(pattern)):
+        return dag.step(import_example_gen, source=Source(data))
+    # Where a data set has no eval split of its own, nobody shall stop early on its test split.
+    return dag.step(image_example_gen, source=Source(data), eval_from_train=0.1)
 
 
 def _tfds(dataset: str) -> Ingest:
@@ -185,11 +193,10 @@ _ROWS = (
     Recipe(
         "image-classifier",
         "image",
-        "--data DIR: a folder of images per class",
+        "--data DIR: a folder of images per class, or TFRecords, or tfds:NAME",
         "anybody's images; size and channels are chosen from the data",
-        _folders,
+        _anything,
         (
-            "image_example_gen.eval_from_train=0.1",
             "trainer.epochs=30",
             *_SMALL_CNN,
             "trainer.model.filters=32,64,128",

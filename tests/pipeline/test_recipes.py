@@ -1,0 +1,70 @@
+"""Rows of the table become DAGs; what `--data` holds decides how it is ingested."""
+
+import pytest
+from etils.epath import Path
+
+from pipeline.errors import UsageError
+from pipeline.recipes import RECIPES, find
+
+
+def _ingest(recipe, data):
+    dag = find(recipe).wire(recipe, data, Path("serving"))
+    first = next(step for step in dag.steps.values() if step.name.endswith("example_gen"))
+    return first.name, first.options
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def make(*files):
+        for file in files:
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).touch()
+        return str(tmp_path)
+
+    return make
+
+
+def test_class_folders_are_ingested_as_images_with_an_eval_split(folder):
+    name, options = _ingest("image-classifier", folder("ant/1.png", "bee/1.png"))
+    assert name == "image_example_gen"
+    assert options["eval_from_train"] == 0.1
+
+
+@pytest.mark.parametrize("file", ["train.tfrecord", "Split-train/data_tfrecord-00000-of-00001.gz"])
+def test_records_are_imported(folder, file):
+    assert _ingest("image-classifier", folder(file))[0] == "import_example_gen"
+
+
+def test_a_name_is_taken_from_tensorflow_datasets():
+    name, options = _ingest("image-classifier", "tfds:cmaterdb")
+    assert (name, options["dataset"]) == ("tfds_example_gen", "cmaterdb")
+
+
+def test_a_course_set_comes_from_tfds_or_from_what_data_holds(folder):
+    assert _ingest("mnist", None)[1]["dataset"] == "mnist"
+    assert _ingest("mnist", folder("t10k-images-idx3-ubyte.gz"))[1]["manual_dir"]
+    assert _ingest("mnist", folder("downloads/x"))[1]["data_dir"]
+
+
+def test_a_course_set_can_be_replaced_by_class_folders(folder):
+    assert _ingest("mnist", folder("zero/1.png", "one/1.png"))[0] == "image_example_gen"
+
+
+def test_a_recipe_without_its_data_says_what_it_may_be():
+    with pytest.raises(UsageError, match="expected --data DIR"):
+        _ingest("image-classifier", None)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_row_wires_a_whole_pipeline_whose_options_are_complete(name):
+    dag = find(name).wire("my-model", "tfds:x", Path("root/serving"))
+    dag.check_complete()
+    assert list(dag.steps)[-1] == "pusher"
+    assert dag.find("pusher").options["model_name"] == "my-model"
+    assert dag.find("pusher").options["serving_root"] == "root/serving"
+
+
+def test_a_curated_schema_takes_the_place_of_the_inferred_one():
+    dag = find("digits").wire("d", None, Path("serving"), schema="schema.pbtxt")
+    assert "import_schema" in dag.steps
+    assert "schema_gen" not in dag.steps
