@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.selection import Selection
 
 EXIT = {"done": 0, "failed": 1, "anomalies": 3}
+INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 
 @app.command(rich_help_panel="Run")
@@ -143,7 +144,11 @@ def _execute(
             selection=selection,
             fail_on_anomaly=fail_on_anomaly,
         )
-        result = runner.run(recipe=recipe, arguments={"command": command, "data": data})
+        try:
+            result = runner.run(recipe=recipe, arguments={"command": command, "data": data})
+        except KeyboardInterrupt:
+            console.print(f"\nInterrupted.\nresume  {command}", markup=False)
+            raise typer.Exit(INTERRUPTED) from None
         page.write(place, store, result)
         for line in report.closing_lines(place, result, command):
             console.print(line, markup=False)
