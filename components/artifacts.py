@@ -255,6 +255,15 @@ class PushedModel(Artifact):
         folder = self.push["folder"]
         return Path(folder) if folder and Path(folder).exists() else None
 
+    @property
+    def outcome(self) -> str:
+        """The version's folder, or why there is none."""
+        if not self.push["folder"]:
+            return self.push["reason"]
+        if self.version_path is None:
+            return f"version {self.push['version']} was withdrawn; --force pusher pushes it again"
+        return str(self.version_path)
+
     def is_intact(self) -> bool:
         """Whether the version still lies in the serving root, or was withdrawn from it."""
         if not self.path.exists():

@@ -54,8 +54,7 @@ def _sections(run: RunRecord, result: RunResult) -> Iterator[str]:
     if evaluation := result.output(Evaluation):
         yield from _evaluation(evaluation)
     if pushed := result.output(PushedModel):
-        where = pushed.version_path or f"not pushed: {pushed.push['reason']}"
-        yield f"<h2>Pushed</h2><p><code>{html.escape(str(where))}</code></p>"
+        yield f"<h2>Pushed</h2><p><code>{html.escape(pushed.outcome)}</code></p>"
     yield "<h2>Steps</h2>"
     yield _table(
         ("step", "status", "seconds", "because", "output"),

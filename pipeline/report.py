@@ -59,7 +59,7 @@ def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
         yield "metrics " + "  ".join(f"{name} {v:.4g}" for name, v in evaluation.metrics.items())
         yield f"verdict {'blessed' if evaluation.blessed else 'not blessed'}: {_list(evaluation)}"
     if pushed := result.output(PushedModel):
-        yield f"model   {pushed.version_path or 'not pushed: ' + pushed.push['reason']}"
+        yield f"model   {pushed.outcome}"
     if predictions := result.output(InferenceResult):
         yield f"output  {predictions.path}"
     yield f"report  {root.report(result.run)}"

@@ -119,14 +119,16 @@ def test_a_version_withdrawn_by_a_rollback_still_counts_as_pushed(pushed):
     version = pushed.version_path
     withdrawn = version.parent / ".withdrawn" / version.name
     withdrawn.parent.mkdir()
+    assert pushed.outcome == str(version)
     version.rename(withdrawn)
     assert pushed.version_path is None
     assert pushed.is_intact()
+    assert pushed.outcome == "version 17 was withdrawn; --force pusher pushes it again"
 
 
 def test_a_push_that_was_held_back_is_intact_with_its_reason(tmp_path):
     held = PushedModel(tmp_path).write_push(model="m", version=0, folder="", reason="not blessed")
     assert held.is_intact()
     assert held.version_path is None
-    assert held.push["reason"] == "not blessed"
+    assert held.outcome == "not blessed"
     assert not PushedModel(tmp_path / "gone").is_intact()
