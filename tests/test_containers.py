@@ -1,0 +1,59 @@
+"""The Dockerfile and compose.yaml name what there is: files, commands, flags, one image tag."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from serving import flags, launch
+from tests.command import millrace
+
+PROJECT = Path(__file__).parents[1]
+DOCKERFILE = (PROJECT / "Dockerfile").read_text()
+SERVICES = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]
+
+
+def _json_form(instruction):
+    """The arguments of each `instruction` that is written as a JSON array."""
+    found = re.findall(rf"^ *{instruction} (\[.*\])$", DOCKERFILE, re.MULTILINE)
+    return [yaml.safe_load(text) for text in found]
+
+
+def test_every_copied_path_is_there_and_let_through_by_dockerignore():
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    ignored = (PROJECT / ".dockerignore").read_text().splitlines()
+    for name in " ".join(copied).split():
+        assert (PROJECT / name).exists(), name
+        assert f"!{name}" in ignored
+
+
+def test_entry_points_are_commands_of_the_distribution():
+    scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
+    programs = {arguments[0] for arguments in _json_form("ENTRYPOINT")}
+    assert programs == {"/opt/apache/beam/boot", *scripts}
+
+
+def test_the_servers_flags_are_flags_of_the_server():
+    (entry,) = [one for one in _json_form("ENTRYPOINT") if one[0] == "millrace-model-server"]
+    (command,) = [one for one in _json_form("CMD") if one[0].startswith("--port")]
+    options = flags.parse([*entry[1:], *command])
+    assert options.bind_address == "0.0.0.0"  # noqa: S104 - inside a container
+    assert options.enable_grpc_healthcheck_service
+
+
+def test_the_health_check_fails_where_no_server_is():
+    (check,) = [one for one in _json_form("CMD") if one[:2] == ["python", "-c"]]
+    assert millrace("-c", check[2], program="python").returncode == 1
+
+
+def test_the_jobs_commands_are_understood():
+    for service in ("pipeline", "client"):
+        command = SERVICES[service]["command"]
+        assert millrace(command[0], "--help").returncode == 0
+    assert SERVICES["client"]["command"][1] == SERVICES["serving"]["environment"]["MODEL_NAME"]
+
+
+def test_one_image_tag_of_tensorflow_serving_is_named():
+    tag = re.fullmatch(r"tensorflow/serving:\$\{\w+:-(.+)\}", SERVICES["serving"]["image"]).group(1)
+    assert f"tensorflow/serving:{tag}" == launch.IMAGE
