@@ -159,6 +159,7 @@ def test_predict_asks_a_server_that_is_up_about_files(root, first, server, tmp_p
     assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.timeout(900)
 def test_a_second_run_is_cached_a_changed_option_explained_and_a_push_rolled_back(root, first):
     second = _run(root)
     assert _statuses(second) == dict.fromkeys(STEPS, "cached")
