@@ -10,11 +10,12 @@ ARG BEAM=2.77.0
 FROM apache/beam_python${PYTHON}_sdk:${BEAM} AS beam
 
 FROM python:${PYTHON}-slim AS builder
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_CACHE_DIR=/var/cache/pip
 RUN python -m venv /opt/millrace
 # The pinned dependencies are a layer of their own: changed code installs in seconds.
 COPY requirements.lock /src/
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     /opt/millrace/bin/pip install --require-hashes -r /src/requirements.lock
 COPY pyproject.toml README.md /src/
 COPY serving /src/serving
