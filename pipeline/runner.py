@@ -127,9 +127,7 @@ class Runner:
             parts = fingerprint.ingredients(step, digests)
             hit = None if forced else self._cached(session, step, parts.key)
             if hit is None:
-                before = self.store.last_execution(
-                    session, self.dag.name, step.name, besides=self.run_id
-                )
+                before = self.store.last_execution(session, self.dag.name, step.name)
                 why = explain.reasons(parts, before.ingredients if before else None, forced=forced)
             else:
                 why = [f"nothing changed since run {Path(hit.uri).name}"]

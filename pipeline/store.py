@@ -158,7 +158,7 @@ class Store:
             .join(EventRecord)
             .join(ExecutionRecord)
             .where(ExecutionRecord.step == step, ExecutionRecord.key == key)
-            .where(ExecutionRecord.status == "ran", EventRecord.role == "output")
+            .where(EventRecord.role == "output")
             .order_by(ExecutionRecord.id.desc())
         )
         return iter(session.scalars(query).unique())
@@ -190,15 +190,12 @@ class Store:
             for reader in readers
         )
 
-    def last_execution(
-        self, session: Session, pipeline: str, step: str, *, besides: str = ""
-    ) -> ExecutionRecord | None:
-        """The newest finished execution of `step` in a run of `pipeline`, `besides` left out."""
+    def last_execution(self, session: Session, pipeline: str, step: str) -> ExecutionRecord | None:
+        """The newest finished execution of `step` in a run of `pipeline`."""
         query = (
             sa.select(ExecutionRecord)
             .join(RunRecord)
             .where(RunRecord.pipeline == pipeline, ExecutionRecord.step == step)
-            .where(ExecutionRecord.run_id != besides)
             .where(ExecutionRecord.status.in_(("ran", "cached")))
             .order_by(ExecutionRecord.id.desc())
             .limit(1)
