@@ -265,14 +265,20 @@ class PushedModel(Artifact):
         return str(self.version_path)
 
     def is_intact(self) -> bool:
-        """Whether the version still lies in the serving root, or was withdrawn from it."""
+        """Whether the version is still the newest in the serving root, or was withdrawn from it.
+
+        An older one is what nobody is served: its model has to be pushed again.
+        """
         if not self.path.exists():
             return False
-        folder = self.push["folder"]
-        if not folder:
+        if not self.push["folder"]:
             return True
-        version = Path(folder)
-        return version.exists() or (version.parent / ".withdrawn" / version.name).exists()
+        version = Path(self.push["folder"])
+        if (version.parent / ".withdrawn" / version.name).exists():
+            return True
+        beside = version.parent.glob("*") if version.exists() else ()
+        versions = [int(folder.name) for folder in beside if folder.name.isdecimal()]
+        return max(versions, default=-1) == int(version.name)
 
     def properties(self) -> dict[str, Property]:
         """The model's name and version, 0 where nothing was pushed."""

@@ -21,7 +21,7 @@ def reasons(now: Ingredients, before: Mapping[str, Any] | None, *, forced: bool)
     ]
     if forced:
         found.append("asked for by --force")
-    return found or ["its output is no longer on disk"]
+    return found or ["its earlier output is no longer in place"]
 
 
 def _changes(

@@ -115,6 +115,14 @@ def test_a_push_is_intact_while_its_version_lies_in_the_serving_root(pushed):
     assert not pushed.is_intact()
 
 
+def test_a_push_is_no_longer_intact_once_a_newer_version_is_served(pushed):
+    (pushed.version_path.parent / "9").mkdir()
+    (pushed.version_path.parent / "notes").mkdir()
+    assert pushed.is_intact()
+    (pushed.version_path.parent / "18").mkdir()
+    assert not pushed.is_intact()
+
+
 def test_a_version_withdrawn_by_a_rollback_still_counts_as_pushed(pushed):
     version = pushed.version_path
     withdrawn = version.parent / ".withdrawn" / version.name

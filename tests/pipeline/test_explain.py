@@ -39,5 +39,5 @@ def test_code_and_versions_are_named():
 
 
 def test_without_a_difference_the_output_was_removed_or_the_step_forced():
-    assert _reasons() == ["its output is no longer on disk"]
+    assert _reasons() == ["its earlier output is no longer in place"]
     assert _reasons(forced=True) == ["asked for by --force"]

@@ -72,7 +72,7 @@ def test_a_step_whose_output_was_deleted_runs_again(toy):
     result.output(Statistics).path.rmtree()
     toy.run()
     assert toys.CALLS == ["count"]
-    assert toy.observer.reasons["count"] == ["its output is no longer on disk"]
+    assert toy.observer.reasons["count"] == ["its earlier output is no longer in place"]
 
 
 def test_beam_flags_reach_the_component_and_not_the_key(toy):
