@@ -245,3 +245,10 @@ def test_two_runs_on_one_root_at_once_do_not_disturb_each_other(toy, tmp_path):
     models = [json.loads(answer) for answer in answers]
     assert [status for status, _ in models] == ["done"] * 3
     assert [text[:5] for _, text in models] == ["abc 1", "abc 2", "abc 3"]
+
+
+def test_of_several_outputs_of_a_type_a_result_gives_the_last(toy):
+    dag = toy.dag()
+    dag.step(toys.count, step_name="count_again", examples=dag.steps["read"])
+    result = Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    assert result.output(Statistics) == result.artifacts["count_again"]

@@ -16,11 +16,14 @@ from components.artifacts import (
     Evaluation,
     Examples,
     Model,
+    PushedModel,
     RawFiles,
     Statistics,
 )
 from components.beam_options import BeamOptions
 from components.errors import DataError
+from components.tfrecord import write_records
+from serving.example import encode
 
 CALLS: list[str] = []  # the names of the components that ran, in order
 
@@ -101,3 +104,32 @@ def judge(model: Model, baseline: Model | None, out: Path, *, bless: bool = True
 def wrong_folder(out: Path) -> Artifact:
     """Return an artifact that is not over `out`."""
     return Artifact(out.parent)
+
+
+def push(
+    model: Model, evaluation: Evaluation, out: Path, *, serving: str, version: int
+) -> PushedModel:
+    """Make a version folder."""
+    folder = Path(serving) / "toy" / str(version)
+    folder.mkdir(parents=True)
+    return PushedModel(out).write_push(
+        model="toy", version=version, folder=str(folder), reason="pushed"
+    )
+
+
+def records(out: Path) -> Examples:
+    """Write ten raw image records to the test split."""
+    examples = Examples(out)
+    examples.split_path("test").mkdir()
+    rows = (
+        {"image/encoded": b"%d" % n, "image/filename": f"{n}.png", "image/class/text": "ant"}
+        for n in range(10)
+    )
+    write_records(examples.shard("test", 0, 1), [encode(row) for row in rows])
+    return examples.write_summary({"train": 0, "test": 10})
+
+
+def score(examples: Examples, out: Path) -> Evaluation:
+    """Bless whatever there is."""
+    (out / "metrics.json").write_text(json.dumps({"metrics": {}}))
+    return Evaluation(out).write_verdict(blessed=True, reasons=[])

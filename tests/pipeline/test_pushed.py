@@ -1,0 +1,64 @@
+"""Which models a server is told of, and which one serves."""
+
+import pytest
+from google.protobuf import text_format
+
+from pipeline import pushed
+from pipeline.errors import UsageError
+from pipeline.root import Root
+from pipeline.runner import Runner
+from serving.protos import model_server_config_pb2
+from tests.pipeline import toys
+
+
+@pytest.fixture
+def root(tmp_path):
+    for folder in ("b/1", "a/17", "empty/.staging-3"):
+        (tmp_path / "serving" / folder).mkdir(parents=True)
+    return Root(tmp_path)
+
+
+def _push(toy, version, *settings):
+    dag = toy.dag(*settings)
+    model, evaluation = dag.steps["train"], dag.steps["judge"]
+    serving = str(toy.root.serving)
+    dag.step(
+        toys.push,
+        step_name="pusher",
+        model=model,
+        evaluation=evaluation,
+        serving=serving,
+        version=version,
+    )
+    return Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+
+
+def test_models_with_a_version_are_pushed_and_others_are_not(root):
+    assert pushed.pushed_models(root) == ["a", "b"]
+
+
+def test_the_servers_config_names_every_pushed_model_or_those_asked_for(root):
+    for models, names in (([], ["a", "b"]), (["b"], ["b"])):
+        text = pushed.write_model_config(root, models).read_text()
+        config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+        assert [one.name for one in config.model_config_list.config] == names
+        assert config.model_config_list.config[-1].base_path == str(root.serving / "b")
+
+
+def test_a_model_that_is_not_pushed_is_refused(root, tmp_path):
+    with pytest.raises(UsageError, match=r"Model 'empty': not among the pushed ones"):
+        pushed.write_model_config(root, ["empty"])
+    with pytest.raises(UsageError, match=r"expected a pushed model\. Received: none"):
+        pushed.write_model_config(Root(tmp_path / "new"), [])
+
+
+def test_the_model_that_serves_is_the_newest_that_was_not_withdrawn(toy):
+    first = _push(toy, 1)
+    second = _push(toy, 2, "train.epochs=2")
+    model, evaluation = pushed.last_push(toy.store, "toy")
+    assert model == second.artifacts["train"].path
+    assert evaluation == second.artifacts["judge"].path
+    (toy.root.serving / "toy" / "2").rmdir()
+    assert pushed.last_push(toy.store, "toy")[0] == first.artifacts["train"].path
+    with pytest.raises(UsageError, match=r"Model 'other': expected one that a run has pushed"):
+        pushed.last_push(toy.store, "other")
