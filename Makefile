@@ -4,6 +4,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+RECIPE := digits
+DATA :=
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
@@ -11,13 +13,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-run: setup  ## Run the recipe `digits` from scans to answers over gRPC
-	@$(BIN)/millrace run digits
+run: setup  ## Run a recipe from data to answers: make run RECIPE=sunspots DATA=folder
+	@$(BIN)/millrace run $(RECIPE) $(if $(DATA),--data "$(DATA)")
 	@echo
-	@echo 'Asking the pushed model about 10 test images over gRPC:'
-	@$(BIN)/millrace predict digits --sample 10
+	@echo 'Asking the pushed model about 10 rows of the test split over gRPC:'
+	@$(BIN)/millrace predict $(RECIPE) --sample 10
 	@echo
-	@echo 'Next: put images into one folder per class and run'
+	@echo 'Next: $(BIN)/millrace recipes lists what there is; with data of your own, run'
 	@echo '      $(BIN)/millrace run image-classifier --data YOUR_FOLDER'
 
 test: setup  ## Pass the tests

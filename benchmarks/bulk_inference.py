@@ -23,10 +23,11 @@ import tensorflow as tf
 from etils.epath import Path
 from PIL import Image
 
-from components.artifacts import Examples, Model
+from components.artifacts import Examples
 from components.beam_options import BeamOptions
 from components.bulk_inferrer import bulk_inferrer
 from components.evaluator import evaluator
+from components.model_artifacts import Model
 from components.tfrecord import read_records, write_records
 from serving.example import decode, encode
 from serving.model import LoadedModel

@@ -9,7 +9,7 @@ Paths are `etils.epath.Path`, so a root can lie in an object store. Standard lib
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from etils.epath import Path
 
@@ -157,134 +157,13 @@ class Analysis(Artifact):
         return self.path / "analysis.json"
 
 
-class TrainedModel(Artifact):
-    """What training leaves: `Format-Keras/model.keras`, `history.csv`, `logs/`."""
+class Plots(Artifact):
+    """PNG files to look at."""
 
     @property
-    def keras_file(self) -> Path:
-        return self.path / "Format-Keras" / "model.keras"
-
-    @property
-    def history_file(self) -> Path:
-        """One row per epoch: `epoch` from 1, then Keras's names."""
-        return self.path / "history.csv"
-
-
-class Model(Artifact):
-    """A servable model: `Format-Serving/` (SavedModel) and `Format-Keras/model.keras`."""
-
-    @property
-    def saved_model(self) -> Path:
-        return self.path / "Format-Serving"
-
-    @property
-    def keras_file(self) -> Path:
-        return self.path / "Format-Keras" / "model.keras"
-
-
-class _Verdict(Artifact):
-    """A folder with one of two empty marker files and, in `reasons.json`, why."""
-
-    yes: ClassVar[str]
-    no: ClassVar[str]
-
-    def write_verdict(self, blessed: bool, reasons: Iterable[str]) -> Self:
-        """Leave the marker file and the reasons; returns the artifact."""
-        (self.path / "reasons.json").write_text(json.dumps(list(reasons), indent=1))
-        (self.path / (self.yes if blessed else self.no)).touch()
-        return self
-
-    @property
-    def blessed(self) -> bool:
-        return (self.path / self.yes).exists()
-
-    @property
-    def reasons(self) -> list[str]:
-        return json.loads((self.path / "reasons.json").read_text())
+    def files(self) -> list[Path]:
+        return sorted(self.path.glob("*.png"))
 
     def properties(self) -> dict[str, Property]:
-        """The verdict."""
-        return {"blessed": self.blessed}
-
-
-class Evaluation(_Verdict):
-    """`metrics.json`, `slices.json`, plots, and `BLESSED` or `NOT_BLESSED`."""
-
-    yes = "BLESSED"
-    no = "NOT_BLESSED"
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Overall metrics by Keras's names, on the test split where there is one."""
-        return json.loads((self.path / "metrics.json").read_text())["metrics"]
-
-    def properties(self) -> dict[str, Property]:
-        """The verdict and the overall metrics."""
-        return {**super().properties(), **self.metrics}
-
-
-class InfraBlessing(_Verdict):
-    """`INFRA_BLESSED` or `INFRA_NOT_BLESSED`, and why."""
-
-    yes = "INFRA_BLESSED"
-    no = "INFRA_NOT_BLESSED"
-
-
-class PushedModel(Artifact):
-    """`pushed.json`: the version folder that a model server reads, or why there is none.
-
-    Keys: `model`, `version` (Unix seconds), `folder`, `reason`; `version` 0 and an empty
-    `folder` mean that nothing was pushed. A version withdrawn by a rollback lies in
-    `<serving root>/<model>/.withdrawn/<version>` and still counts as intact, so that the
-    same model is not pushed again unless asked.
-    """
-
-    def write_push(self, *, model: str, version: int, folder: str, reason: str) -> Self:
-        """Record the push; returns the artifact."""
-        record = {"model": model, "version": version, "folder": folder, "reason": reason}
-        (self.path / "pushed.json").write_text(json.dumps(record, indent=1))
-        return self
-
-    @property
-    def push(self) -> dict[str, Any]:
-        return json.loads((self.path / "pushed.json").read_text())
-
-    @property
-    def version_path(self) -> Path | None:
-        """The folder of the pushed version, or None where nothing was pushed or it is gone."""
-        folder = self.push["folder"]
-        return Path(folder) if folder and Path(folder).exists() else None
-
-    @property
-    def outcome(self) -> str:
-        """The version's folder, or why there is none."""
-        if not self.push["folder"]:
-            return self.push["reason"]
-        if self.version_path is None:
-            return f"version {self.push['version']} was withdrawn; --force pusher pushes it again"
-        return str(self.version_path)
-
-    def is_intact(self) -> bool:
-        """Whether the version is still the newest in the serving root, or was withdrawn from it.
-
-        An older one is what nobody is served: its model has to be pushed again.
-        """
-        if not self.path.exists():
-            return False
-        if not self.push["folder"]:
-            return True
-        version = Path(self.push["folder"])
-        if (version.parent / ".withdrawn" / version.name).exists():
-            return True
-        beside = version.parent.glob("*") if version.exists() else ()
-        versions = [int(folder.name) for folder in beside if folder.name.isdecimal()]
-        return max(versions, default=-1) == int(version.name)
-
-    def properties(self) -> dict[str, Property]:
-        """The model's name and version, 0 where nothing was pushed."""
-        push = self.push
-        return {"model": push["model"], "version": push["version"]}
-
-
-class InferenceResult(Artifact):
-    """`prediction_logs-*.gz` (PredictionLog records), and `predictions.jsonl` or `.csv`."""
+        """How many there are."""
+        return {"plots": len(self.files)}

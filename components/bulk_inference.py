@@ -16,9 +16,9 @@ from typing import Literal
 
 from etils.epath import Path
 
-from components import predictions
+from components import predictions, requests
 from components.artifacts import Examples, RawFiles, Rejected
-from components.errors import DataError, OptionError
+from components.errors import DataError, ModelError, OptionError
 from components.folders import files
 from components.inference import (
     SIGNATURE,
@@ -35,6 +35,7 @@ from components.inference import (
 from components.predictions import Prediction
 from components.tfrecord import record_writer
 from serving import example
+from serving.signature import Signature
 
 Format = Literal["jsonl", "csv", "examples"]
 PARTS = ".parts"  # folder of the parts of one text file, gone in the end
@@ -68,7 +69,6 @@ class Plan:
     out: str
     format: Format
     prediction_logs: bool
-    feature: str
     batch_size: int
 
 
@@ -160,11 +160,11 @@ def predict_shard(shard: Shard, models: Models, plan: Plan) -> Done:
     """Predict the rows of `shard` and write its part of the output."""
     (model,) = models.load()
     predict = predictor(model)
-    (name,) = model.signatures[SIGNATURE].inputs
+    signature = model.signatures[SIGNATURE]
     rejected, count, columns = list[Rejected](), 0, tuple[str, ...]()
-    batches = batched(_rows(shard, plan.feature), plan.batch_size)
+    batches = batched(_rows(shard, signature), plan.batch_size)
     with contextlib.ExitStack() as stack:
-        writers = _writers(shard, plan, name, stack)
+        writers = _writers(shard, plan, signature, stack)
         for answers in ahead(functools.partial(_answer_batch, predict), batches):
             rejected += answers.rejected
             count += len(answers.rows)
@@ -197,16 +197,32 @@ def csv_line(values: Iterable[object]) -> str:
     return line.getvalue()
 
 
-def _rows(shard: Shard, feature: str) -> Iterator[Row | Rejected]:
+def _rows(shard: Shard, signature: Signature) -> Iterator[Row | Rejected]:
+    feature = "" if shard.is_examples else _feature_of_files(signature)
     for name in shard.files:
         file = Path(shard.folder) / name
         if shard.is_examples:
-            yield from read_rows(file, feature)
+            yield from read_rows(file)
         else:
             try:
-                yield Row(name, "", file.read_bytes())
+                yield Row(name, "", {feature: [file.read_bytes()]})
             except OSError as error:
                 yield Rejected(name, f"cannot be read: {error.strerror or error}")
+
+
+def _feature_of_files(signature: Signature) -> str:
+    """The feature that a file's bytes are.
+
+    Raises:
+        ModelError: the model takes more than one text or picture.
+    """
+    aliases = [alias for alias, tensor in signature.inputs.items() if tensor.shape != ()]
+    if len(aliases) == 1 and signature.inputs[aliases[0]].dtype == "string":
+        return requests.feature_of(aliases[0])
+    raise ModelError(
+        "source: expected a model that takes one picture or text, for each file to be one. "
+        f"Received one that takes {', '.join(aliases)}. Give it Examples instead."
+    )
 
 
 def _answer_batch(predict: Predict, batch: Sequence[Row | Rejected]) -> Answers:
@@ -216,19 +232,21 @@ def _answer_batch(predict: Predict, batch: Sequence[Row | Rejected]) -> Answers:
     return dataclasses.replace(answers, rejected=lost + answers.rejected)
 
 
-def _writers(shard: Shard, plan: Plan, name: str, stack: contextlib.ExitStack) -> list[Write]:
+def _writers(
+    shard: Shard, plan: Plan, signature: Signature, stack: contextlib.ExitStack
+) -> list[Write]:
     """A function for each file that a row goes into; the stack closes the files."""
     out = Path(plan.out)
     writers: list[Write] = []
     if plan.prediction_logs:
         file = f"prediction_logs-{shard.index:05d}-of-{shard.shards:05d}.gz"
         log = stack.enter_context(record_writer(out / file))
-        writers.append(lambda row, found: log(predictions.as_log(row, found, name)))
+        writers.append(lambda row, found: log(predictions.as_log(row, found, signature)))
     if plan.format == "examples":
         path = Examples(out).shard(shard.split, shard.split_index, shard.split_shards)
         path.parent.mkdir(parents=True, exist_ok=True)
         record = stack.enter_context(record_writer(path))
-        writers.append(lambda row, found: record(_encode(row, found, plan.feature)))
+        writers.append(lambda row, found: record(_encode(row, found)))
     else:
         line = _json_line if plan.format == "jsonl" else _csv_line
         part = out / PARTS / f"{shard.index:05d}"
@@ -246,6 +264,7 @@ def _csv_line(split: str, row: Row, found: Prediction) -> str:
     return csv_line([row.source, split, *predictions.as_columns(found).values()])
 
 
-def _encode(row: Row, found: Prediction, feature: str) -> bytes:
-    known = {"image/filename": row.source, **row.features, feature: row.value}
-    return example.encode(known | predictions.as_features(found))
+def _encode(row: Row, found: Prediction) -> bytes:
+    return example.encode(
+        {"filename": row.source, **row.features, **predictions.as_features(found)}
+    )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from etils.epath import Path
 from pydantic import Field
 
-from components.artifacts import Evaluation, Examples, InferenceResult, Model, RawFiles, Rejected
+from components.artifacts import Examples, RawFiles, Rejected
 from components.beam_options import BeamOptions
 from components.errors import ModelError, OptionError
+from components.model_artifacts import Evaluation, InferenceResult, Model
 
 if TYPE_CHECKING:
     from components.bulk_inference import Plan, Shard
@@ -31,7 +32,6 @@ def bulk_inferrer(
     format: Literal["jsonl", "csv", "examples"] = "jsonl",  # noqa: A002  # the option's name
     prediction_logs: bool = True,
     splits: tuple[str, ...] = (),
-    feature: str = "image/encoded",
     batch_size: Count = 128,
     files_per_shard: Count = 1000,
     allow_unblessed: bool = False,
@@ -58,7 +58,6 @@ def bulk_inferrer(
         format: of the predictions.
         prediction_logs: whether to write those too; they hold the inputs.
         splits: of the examples; none named means all.
-        feature: the bytes feature that the model is given.
         batch_size: rows per call of the model.
         files_per_shard: how many files one worker reads in a row.
         allow_unblessed: whether to go on with a model that its evaluator did not bless.
@@ -81,7 +80,7 @@ def bulk_inferrer(
         shards = bulk_inference.file_shards(source, files_per_shard)
     elif examples is not None:
         shards = bulk_inference.example_shards(examples, splits)
-    plan = bulk_inference.Plan(str(out), format, prediction_logs, feature, batch_size)
+    plan = bulk_inference.Plan(str(out), format, prediction_logs, batch_size)
     _run(model, shards, plan, run_on)
     summary = json.loads((out / "summary.json").read_text())
     rejected = _check_rejected(out, summary, max_rejected)

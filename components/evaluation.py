@@ -39,14 +39,14 @@ def write(scored: Scored, out: Path, splits: Sequence[str], top_k: int) -> None:
     """
     main = main_split(splits)
     summary = _summary(scored, splits, main, top_k)
-    _write_json(out / "metrics.json", summary)
-    _write_json(out / "slices.json", _slices(scored, splits, top_k))
+    write_json(out / "metrics.json", summary)
+    write_json(out / "slices.json", _slices(scored, splits, top_k))
     ranked = sorted(scored.mistakes, key=lambda item: (splits.index(item.split), item.rank))
-    _write_lines(out / "mistakes.jsonl", map(dataclasses.asdict, ranked))
-    _write_lines(out / "rejected.jsonl", map(dataclasses.asdict, scored.rejected))
+    write_lines(out / "mistakes.jsonl", map(dataclasses.asdict, ranked))
+    write_lines(out / "rejected.jsonl", map(dataclasses.asdict, scored.rejected))
     counted = scored.tallies.get(Key(main, CANDIDATE))
     if counted is not None:
-        _write_json(out / "confusion.json", _confusion(main, counted, scored.classes))
+        write_json(out / "confusion.json", _confusion(main, counted, scored.classes))
         plots.draw(counted, scored.classes, out)
 
 
@@ -61,7 +61,7 @@ def _summary(scored: Scored, splits: Sequence[str], main: str, top_k: int) -> di
         "metrics": metrics,
         "splits": own,
         "baseline": None if baseline is None else {"metrics": baseline, "splits": other},
-        "change": None if baseline is None else _change(metrics, baseline),
+        "change": None if baseline is None else change_of(metrics, baseline),
         "classes": scored.classes,
         "baseline_classes": scored.baseline_classes,
         "rejected": len(scored.rejected),
@@ -79,14 +79,15 @@ def _figures(counted: Tally, top_k: int) -> dict[str, Any]:
     return {"count": counted.count, "metrics": figures(counted, top_k=top_k)}
 
 
-def _change(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
+def change_of(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
+    """By how much each metric that both have is above the baseline's."""
     return {name: metrics[name] - baseline[name] for name in metrics if name in baseline}
 
 
 def _slices(scored: Scored, splits: Sequence[str], top_k: int) -> list[dict[str, Any]]:
     found = []
     keys = [key for key in scored.tallies if key.feature and key.model == CANDIDATE]
-    for key in sorted(keys, key=lambda each: _slice_order(each, splits)):
+    for key in sorted(keys, key=lambda each: slice_order(each, splits)):
         other = scored.tallies.get(dataclasses.replace(key, model=BASELINE))
         entry = dataclasses.asdict(key) | _figures(scored.tallies[key], top_k)
         del entry["model"]
@@ -96,7 +97,7 @@ def _slices(scored: Scored, splits: Sequence[str], top_k: int) -> list[dict[str,
     return found
 
 
-def _slice_order(key: Key, splits: Sequence[str]) -> tuple[int, str, float, str]:
+def slice_order(key: Key, splits: Sequence[str]) -> tuple[int, str, float, str]:
     """By split and feature; numbers in their own order, before text."""
     number = float(key.value) if key.value.isdecimal() else float("inf")
     return splits.index(key.split), key.feature, number, key.value
@@ -116,9 +117,11 @@ def _confusion(split: str, counted: Tally, classes: Sequence[str]) -> dict[str, 
     }
 
 
-def _write_json(file: Path, content: object) -> None:
+def write_json(file: Path, content: object) -> None:
+    """Write `content`, which holds no NaN, to `file`."""
     file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
 
 
-def _write_lines(file: Path, items: Iterable[object]) -> None:
+def write_lines(file: Path, items: Iterable[object]) -> None:
+    """Write each of `items` as a line of JSON to `file`."""
     file.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items))

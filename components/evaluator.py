@@ -4,15 +4,20 @@ import functools
 import itertools
 import json
 import logging
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from etils.epath import Path
 from pydantic import Field
 
-from components.artifacts import Evaluation, Examples, Model
+from components.artifacts import Examples
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
+from components.model_artifacts import Evaluation, Model
 from components.thresholds import Thresholds, judge
+
+if TYPE_CHECKING:
+    from components.evaluating.tasks import Task
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -28,39 +33,42 @@ def evaluator(
     out: Path,
     *,
     run_on: BeamOptions,
-    feature: str = "image/encoded",
-    label: str = "image/class/text",
-    slices: tuple[str, ...] = ("image/class/text",),
+    label: str = "",
+    slices: tuple[str, ...] | None = None,
     splits: tuple[str, ...] = (),
     at_least: dict[str, float] = _NONE,
     at_most: dict[str, float] = _NONE,
     change_at_least: dict[str, float] = _NONE,
     change_at_most: dict[str, float] = _NONE,
+    must_beat: tuple[str, ...] = ("naive", "moving_average"),
     top_k: Count = 5,
     mistakes: Annotated[int, Field(ge=0)] = 50,
     batch_size: Count = 128,
     max_rejected: Share = 0.01,
 ) -> Evaluation:
-    """Score a classifier on every split but train, and bless it if its figures suffice.
+    """Score a model on every split but train, and bless it if its figures suffice.
 
-    The model is asked as it is served: raw bytes in, class scores out. The main figures,
+    The model is asked as it is served, and judged by its task: a classifier by its scores, a
+    regressor and a forecaster by their errors, a generator by its perplexity. The main figures,
     which the thresholds are held against, are those of the test split where there is one,
     else of eval, else of the first split scored.
 
     Args:
-        examples: raw records.
+        examples: raw records, of series their windows.
         model: the candidate.
         baseline: the last blessed model; answers the very same rows in the same pass.
         out: where the files of `evaluation` go.
         run_on: the Beam runner.
-        feature: the bytes feature that the model is given.
-        label: the feature with the true class's name.
-        slices: features; the figures are also given for each of their values.
+        label: the feature with the truth, if it is not the one that the model learnt.
+        slices: features; the figures are also given for each of their values. None: the
+            classes, or the series.
         splits: which to score; none named means all but train, or train if it is alone.
         at_least: lower bounds by metric, such as `accuracy=0.9`.
         at_most: upper bounds by metric, such as `loss=0.5`.
         change_at_least: lower bounds on the figure less the baseline's.
         change_at_most: upper bounds on the same.
+        must_beat: forecasts that a forecaster's mean absolute error has to undercut on the same
+            rows: `naive`, `seasonal_naive`, `moving_average`.
         top_k: an answer counts as right for `top_<k>_accuracy` among the `k` highest scores.
         mistakes: how many of the worst answers are listed per split.
         batch_size: rows per call of the model.
@@ -70,18 +78,32 @@ def evaluator(
         OptionError: a threshold on an unknown metric, an unknown split or slice.
         DataError: no rows, or too many that cannot be scored.
     """
-    from components import metrics
+    from components.evaluating import tasks
 
+    described = model.description
+    task = tasks.of(described["task"], top_k)
     thresholds = Thresholds(at_least, at_most, change_at_least, change_at_most)
-    thresholds.check_names(metrics.names(top_k), "classifiers")
+    thresholds.check_names(task.names, f"a {described['task']}")
     chosen = _chosen(examples, splits)
-    _check_slices(examples, chosen, slices)
-    options = {"feature": feature, "label": label, "slices": slices}
-    sizes = {"batch_size": batch_size, "mistakes": mistakes}
-    _score(examples, model, baseline, out, run_on, chosen, options | sizes, top_k)
-    evaluation = Evaluation(out)
+    truth = label or described["label"]
+    sliced = _default_slices(described["task"], truth) if slices is None else slices
+    _check_slices(examples, chosen, sliced)
+    questions = {
+        "label": truth,
+        "slices": sliced,
+        "batch_size": batch_size,
+        "mistakes": mistakes,
+        "settings": described | {"must_beat": must_beat},
+    }
+    _score(
+        examples, [model, *([baseline] if baseline else [])], out, run_on, chosen, questions, task
+    )
     summary = _read_summary(out, max_rejected)
-    return _bless(evaluation, summary, thresholds, has_baseline=baseline is not None)
+    return _bless(Evaluation(out), summary, thresholds, has_baseline=baseline is not None)
+
+
+def _default_slices(task: str, label: str) -> tuple[str, ...]:
+    return {"classification": (label,), "forecast": ("series",)}.get(task, ())
 
 
 def _chosen(examples: Examples, splits: tuple[str, ...]) -> list[str]:
@@ -114,31 +136,30 @@ def _check_slices(examples: Examples, splits: list[str], slices: tuple[str, ...]
 
 def _score(
     examples: Examples,
-    model: Model,
-    baseline: Model | None,
+    models: Sequence[Model],
     out: Path,
     run_on: BeamOptions,
     splits: list[str],
     questions: dict[str, Any],
-    top_k: int,
+    task: "Task",
 ) -> None:
     """One Beam pass over the splits, from shards to the files of the evaluation."""
     import apache_beam as beam
 
-    from components import evaluation, inference, scoring
+    from components import inference, scoring
 
-    folders = [each.saved_model for each in (model, baseline) if each is not None]
+    loaded = inference.Models(*(each.saved_model for each in models))
     shards = [(split, str(file)) for split in splits for file in examples.files(split)]
     asked = scoring.Questions(**questions)
-    keep_worst = functools.partial(scoring.merge, mistakes=asked.mistakes)
+    keep_worst = functools.partial(task.merge, mistakes=asked.mistakes)
     _log.info("scoring %s in %d shards", ", ".join(splits), len(shards))
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
             | "Shards" >> beam.Create(shards)
-            | "Score" >> beam.Map(scoring.score_shard, inference.Models(*folders), asked)
+            | "Score" >> beam.Map(task.score_shard, loaded, asked)
             | "Merge" >> beam.CombineGlobally(keep_worst)
-            | "Write" >> beam.Map(evaluation.write, out, splits, top_k)
+            | "Write" >> beam.Map(task.write, out, splits)
         )
 
 
@@ -168,14 +189,20 @@ def _bless(
     compared = summary["baseline"]["metrics"] if summary["baseline"] else None
     why_not = "there is no blessed model to compare with"
     if has_baseline:
-        why_not = "the last blessed model knows other classes"
+        why_not = "the last blessed model answers otherwise"
     verdict = judge(thresholds, metrics, compared, why_not)
-    reasons = [*verdict.reasons, f"judged by {summary['count']:,} rows of split {split!r}"]
+    objections = summary.get("objections", [])
+    blessed = verdict.blessed and not objections
+    reasons = [
+        *objections,
+        *verdict.reasons,
+        f"judged by {summary['count']:,} rows of split {split!r}",
+    ]
     if has_baseline and compared is None:
         reasons.append(f"not compared: {why_not}")
     if summary["rejected"]:
         reasons.append(f"{summary['rejected']} rows were set aside, see rejected.jsonl")
     figures = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     _log.info("%s split: %s", split, figures)
-    _log.info("%s: %s", "blessed" if verdict.blessed else "not blessed", "; ".join(reasons))
-    return evaluation.write_verdict(verdict.blessed, reasons)
+    _log.info("%s: %s", "blessed" if blessed else "not blessed", "; ".join(reasons))
+    return evaluation.write_verdict(blessed, reasons)

@@ -1,9 +1,9 @@
 """A SavedModel over rows, inside a Beam worker.
 
-A row is one input of the model's `serving_default` signature, which takes one batch of
-strings: raw image bytes. A worker process loads a model once, however many shards it gets,
-and asks it in batches. An input that the model refuses does not take its batch along: the
-batch is halved until the culprit stands alone, and is set aside with the model's reason.
+A row is a raw record; `requests` makes of it what a signature takes. A worker process loads a
+model once, however many shards it gets, and asks it in batches. An input that the model refuses
+does not take its batch along: the batch is halved until the culprit stands alone, and is set
+aside with the model's reason.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ import numpy as np
 from apache_beam.utils import shared
 from etils.epath import Path
 
+from components import requests
 from components.artifacts import Rejected
 from components.errors import DataError, ModelError
 from components.tfrecord import read_records
@@ -24,10 +25,10 @@ from serving.errors import InvalidArgumentError
 from serving.model import LoadedModel
 
 Outputs = dict[str, np.ndarray]  # by the signature's names, each [rows, ...]
-Predict = Callable[[Sequence[bytes]], Mapping[str, np.ndarray]]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 SIGNATURE = "serving_default"
+_FILENAMES = ("image/filename", "text/filename", "filename", "series")
 NOT_FINITE = "the model's answer is not finite"
 
 
@@ -38,18 +39,19 @@ class Row:
     Attributes:
         source: the file that the input was, as people know it.
         position: the record it is now; empty where it is a file.
-        value: what the model is given.
-        features: the rest of its record.
+        features: its raw record.
     """
 
     source: str
     position: str
-    value: bytes
-    features: example.Decoded = dataclasses.field(default_factory=dict)
+    features: example.Decoded
 
     def rejected(self, reason: str) -> Rejected:
         """The row, set aside for `reason`."""
         return Rejected(source=self.source, position=self.position, reason=reason)
+
+
+Predict = Callable[[Sequence[Row]], Mapping[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,36 +85,38 @@ class Models:
         return _Loaded(LoadedModel(folder) for folder in self._folders)
 
 
-def predictor(model: LoadedModel) -> Predict:
-    """`model`'s `serving_default` as a function of strings [rows].
+def predictor(model: LoadedModel, signature: str = SIGNATURE) -> Predict:
+    """A signature of `model` as a function of rows.
 
     Raises:
-        ModelError: it has no such signature, or one of another kind of input.
+        ModelError: it has no such signature.
     """
-    signature = model.signatures.get(SIGNATURE)
-    inputs = dict(signature.inputs) if signature else {}
-    if len(inputs) != 1 or next(iter(inputs.values())).dtype != "string":
-        described = ", ".join(f"{name} {tensor.dtype}" for name, tensor in inputs.items())
+    found = model.signatures.get(signature)
+    if found is None:
         raise ModelError(
-            f"Model's signature {SIGNATURE!r}: expected one input of strings. "
-            f"Received: {described or 'no such signature'}. Export the model with `export`."
+            f"Model's signature {signature!r}: expected one to ask. Received a model with "
+            f"{', '.join(model.signatures) or 'none'}. Export the model with `export`."
         )
-    (name,) = inputs
-    return lambda values: model.predict({name: np.array(values, object)}, signature=SIGNATURE)
+
+    def predict(rows: Sequence[Row]) -> Mapping[str, np.ndarray]:
+        asked = requests.inputs(found, [row.features for row in rows])
+        return model.predict(asked, signature=signature)
+
+    return predict
 
 
-def read_rows(file: Path, feature: str) -> Iterator[Row | Rejected]:
-    """The rows of one shard of Examples; those without the bytes feature `feature` rejected."""
-    name, place = file.name, f"{file.parent.name}/{file.name}, record"
+def read_rows(file: Path) -> Iterator[Row]:
+    """The rows of one shard of Examples."""
+    place = f"{file.parent.name}/{file.name}, record"
     for number, record in enumerate(read_records(file)):
         features = example.decode(record)
-        values = features.pop(feature, None)
-        source = text(features.get("image/filename"), default=name)
-        position = f"{place} {number}"
-        if isinstance(values, list) and len(values) == 1:
-            yield Row(source, position, values[0], features)
-        else:
-            yield Rejected(source, f"no bytes feature {feature!r} of one value", position)
+        yield Row(source_of(features, default=file.name), f"{place} {number}", features)
+
+
+def source_of(features: example.Decoded, *, default: str) -> str:
+    """The file that a raw record was, as people know it."""
+    names = (features[name] for name in _FILENAMES if name in features)
+    return text(next(names, None), default=default)
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -156,9 +160,8 @@ def answer(predict: Predict, rows: Sequence[Row]) -> Answers:
     joined = {name: np.concatenate([each[name] for _, each in parts]) for name in parts[0][1]}
     finite = _finite(joined)
     if not finite.all():
-        reason = "the model's answer is not finite"
         rejected += [
-            row.rejected(reason) for row, good in zip(kept, finite, strict=True) if not good
+            row.rejected(NOT_FINITE) for row, good in zip(kept, finite, strict=True) if not good
         ]
         kept = [row for row, good in zip(kept, finite, strict=True) if good]
         joined = {name: array[finite] for name, array in joined.items()}
@@ -172,8 +175,8 @@ def _halve(
     if not rows:
         return
     try:
-        yield rows, predict([row.value for row in rows])
-    except InvalidArgumentError as error:
+        yield rows, predict(rows)
+    except (InvalidArgumentError, DataError) as error:
         if len(rows) == 1:
             yield rows, first_line(error)
         else:

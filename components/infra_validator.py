@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 from etils.epath import Path
 from pydantic import Field
 
-from components.artifacts import Examples, InfraBlessing, Model
+from components.artifacts import Examples
 from components.errors import DataError
 from components.folders import copy_tree
+from components.model_artifacts import InfraBlessing, Model
 
 Seconds = Annotated[float, Field(gt=0)]
 _log = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ class _Trial:
 
     engine: Literal["embedded", "binary", "image"]
     binary: str
-    feature: str
     tolerance: float
     timeout: float
     request_timeout: float
@@ -43,26 +43,25 @@ def infra_validator(
     engine: Literal["auto", "embedded", "binary", "image"] = "auto",
     binary: str = "tensorflow_model_server",
     requests: Annotated[int, Field(ge=1)] = 20,
-    feature: str = "image/encoded",
     tolerance: Annotated[float, Field(ge=0)] = 1e-4,
     timeout: Seconds = 120.0,
     request_timeout: Seconds = 30.0,
 ) -> InfraBlessing:
     """Start the real serving path on the model, send it requests, and bless it if they succeed.
 
-    Predict gets raw bytes and Classify serialised Examples, over a socket; status and
+    Predict gets raw input, Classify and Regress serialised Examples, over a socket; status and
     metadata are asked for. The answers must be finite and those of the same SavedModel in
     this process. `server.log` keeps what the server wrote.
 
     Args:
         model: the candidate; it is served from a copy.
-        examples: raw records, of which those of eval are sent, else of test, else of train.
+        examples: raw records (of series their windows), of which those of eval are sent, else
+            of test, else of train.
         out: where the verdict goes.
         engine: `embedded` is the project's own server, `binary` TensorFlow Serving's program,
             `image` its image; `auto` takes the binary where it is on the PATH, else `embedded`.
         binary: the program's name or path; named otherwise than usual, `auto` takes it.
         requests: how many records are sent.
-        feature: the bytes feature that Predict sends.
         tolerance: how far scores may be apart.
         timeout: seconds until the server must be ready.
         request_timeout: seconds that an answer may take.
@@ -71,7 +70,7 @@ def infra_validator(
         DataError: there is no record to send.
     """
     split, records = _records(examples, requests)
-    trial = _Trial(_engine(engine, binary), binary, feature, tolerance, timeout, request_timeout)
+    trial = _Trial(_engine(engine, binary), binary, tolerance, timeout, request_timeout)
     _log.info(
         "serving the candidate (%s), asking %d records of split %r",
         trial.engine,
@@ -157,5 +156,5 @@ def _ask(
         Client(server.target, timeout=trial.request_timeout) as client,
     ):
         served = serving_checks.Served(client, _NAME, _VERSION, loaded, trial.tolerance)
-        findings = serving_checks.check_all(served, records, trial.feature)
+        findings = serving_checks.check_all(served, records)
     return list(findings.objections), list(findings.remarks)

@@ -5,14 +5,18 @@ axis, strings as bytes. A classifier's `scores` are told by the names in its `cl
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.inference import SIGNATURE, Row
+from components import requests
 from serving import wire
 from serving.example import Value
 from serving.protos import prediction_log_pb2
+from serving.signature import DEFAULT, Signature
+
+if TYPE_CHECKING:
+    from components.inference import Row  # Beam
 
 Prediction = Mapping[str, np.ndarray]
 PREFIX = "prediction/"  # of the features that are added to an Example
@@ -48,12 +52,13 @@ def as_features(prediction: Prediction) -> dict[str, Value]:
     }
 
 
-def as_log(row: Row, prediction: Prediction, name: str) -> bytes:
-    """A serialised PredictionLog: Predict asked with input `name` of one row, and its answer."""
+def as_log(row: "Row", prediction: Prediction, signature: Signature) -> bytes:
+    """A serialised PredictionLog: Predict asked by `signature` about one row, and its answer."""
     log = prediction_log_pb2.PredictionLog()
     request, response = log.predict_log.request, log.predict_log.response
-    request.model_spec.signature_name = response.model_spec.signature_name = SIGNATURE
-    request.inputs[name].CopyFrom(wire.to_proto([row.value], name=name))
+    request.model_spec.signature_name = response.model_spec.signature_name = DEFAULT
+    for name, array in requests.inputs(signature, [row.features]).items():
+        request.inputs[name].CopyFrom(wire.to_proto(array, name=name))
     for output, array in prediction.items():
         response.outputs[output].CopyFrom(wire.to_proto(array[None], name=output, typed=True))
     return log.SerializeToString(deterministic=True)

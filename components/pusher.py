@@ -6,7 +6,7 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field
 
-from components.artifacts import Evaluation, InfraBlessing, Model, PushedModel
+from components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from components.versions import Versions
 
 _log = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ import heapq
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from etils.epath import Path
@@ -84,13 +85,17 @@ class Scored:
 
 @dataclasses.dataclass(frozen=True)
 class Questions:
-    """What is asked of each row: the features that hold input, truth and slices, and sizes."""
+    """What is asked of each row: the features that hold truth and slices, and sizes.
 
-    feature: str
+    `settings` is what the model says of itself, and what the evaluator's options add.
+    """
+
     label: str
     slices: tuple[str, ...]
     batch_size: int
     mistakes: int
+    top_k: int = 5
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
@@ -104,7 +109,7 @@ def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
     for part in known:
         for key, counted in part.tallies.items():
             tallies[key] = tallies[key] + counted if key in tallies else counted
-    _refuse_many_slices(tallies)
+    refuse_many_slices(tallies)
     rejected = [item for part in known for item in part.rejected]
     return Scored(
         classes=next((part.classes for part in known if part.classes), ()),
@@ -125,12 +130,10 @@ def score_shard(shard: tuple[str, str], models: Models, questions: Questions) ->
     """
     split, file = shard
     predicts = [predictor(model) for model in models.load()]
-    batches = batched(read_rows(Path(file), questions.feature), questions.batch_size)
+    batches = batched(read_rows(Path(file)), questions.batch_size)
 
-    def score(batch: list[Row | Rejected]) -> Scored:
-        whole = [row for row in batch if isinstance(row, Row)]
-        lost = Scored(rejected=tuple(row for row in batch if isinstance(row, Rejected)))
-        return merge([lost, score_batch(split, whole, predicts, questions)], questions.mistakes)
+    def score(batch: list[Row]) -> Scored:
+        return score_batch(split, batch, predicts, questions)
 
     return merge(ahead(score, batches), questions.mistakes)
 
@@ -139,7 +142,7 @@ def score_batch(
     split: str, rows: Sequence[Row], predicts: Sequence[Predict], questions: Questions
 ) -> Scored:
     """Score rows that fit into memory together, by the candidate and perhaps a baseline."""
-    rows, outputs, rejected = _ask_all(predicts, rows)
+    rows, outputs, rejected = ask_all(predicts, rows)
     if not rows:
         return Scored(rejected=tuple(rejected))
     names = [class_names(each) for each in outputs]
@@ -151,7 +154,7 @@ def score_batch(
     ]
     rows, truth = list(itertools.compress(rows, known)), truth[known]
     tallies: dict[Key, Tally] = {}
-    slices = _slices(rows, questions.slices)
+    slices = slices_of(rows, questions.slices)
     for model, own, each in zip((CANDIDATE, BASELINE), names, outputs, strict=False):
         if sorted(own) == sorted(names[0]) and len(rows):
             order = [own.index(name) for name in names[0]]
@@ -166,7 +169,7 @@ def score_batch(
     )
 
 
-def _ask_all(
+def ask_all(
     predicts: Sequence[Predict], rows: Sequence[Row]
 ) -> tuple[list[Row], list[Outputs], list[Rejected]]:
     """Answers of each model for the rows that all of them answer, and the rows that not."""
@@ -194,7 +197,7 @@ def _truth(rows: Sequence[Row], classes: Sequence[str], feature: str) -> Ints:
     return np.array([index.get(_label(row, feature), -1) for row in rows], np.int64)
 
 
-def _slices(rows: Sequence[Row], features: Sequence[str]) -> dict[tuple[str, str], list[int]]:
+def slices_of(rows: Sequence[Row], features: Sequence[str]) -> dict[tuple[str, str], list[int]]:
     """The rows of each value of each feature; a row with several values is in each's slice."""
     found: dict[tuple[str, str], list[int]] = {}
     for feature in features:
@@ -257,7 +260,12 @@ def _worst(mistakes: Sequence[Mistake], number: int) -> tuple[Mistake, ...]:
     )
 
 
-def _refuse_many_slices(keys: Iterable[Key]) -> None:
+def refuse_many_slices(keys: Iterable[Key]) -> None:
+    """Check that no feature has more than `MOST_SLICES` slices.
+
+    Raises:
+        OptionError: one has.
+    """
     counts = Counter((key.split, key.model, key.feature) for key in keys)
     for (split, _, feature), count in counts.items():
         if count > MOST_SLICES:

@@ -9,8 +9,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from components.errors import DataError
-from components.inference import NOT_FINITE, SIGNATURE, Outputs, Row, answer, predictor, text
+from components import requests
+from components.inference import (
+    NOT_FINITE,
+    SIGNATURE,
+    Outputs,
+    Row,
+    answer,
+    predictor,
+    source_of,
+)
 from serving import example
 from serving.client import Client
 from serving.model import LoadedModel
@@ -39,15 +47,15 @@ class Served:
     tolerance: float
 
 
-def check_all(served: Served, records: Sequence[bytes], feature: str) -> Findings:
-    """Every check below, on serialised Examples whose input is the bytes feature `feature`.
+def check_all(served: Served, records: Sequence[bytes]) -> Findings:
+    """Every check below, on serialised Examples.
 
     Records that the model refuses in this process are not sent, only remarked; one whose
     answer is not finite there speaks against the model.
     """
-    rows = [_row(number, record, feature) for number, record in enumerate(records)]
+    rows = [_row(number, record) for number, record in enumerate(records)]
     answers = answer(predictor(served.model), rows)
-    sent = [row.value for row in answers.rows]
+    sent = [row.features for row in answers.rows]
     kept = [records[int(row.position)] for row in answers.rows]
     findings = check_status(served) + check_metadata(served)
     for item in answers.rejected:
@@ -59,15 +67,9 @@ def check_all(served: Served, records: Sequence[bytes], feature: str) -> Finding
     return findings + check_predict(served, sent) + check_classify(served, kept)
 
 
-def _row(number: int, record: bytes, feature: str) -> Row:
+def _row(number: int, record: bytes) -> Row:
     features = example.decode(record)
-    value = features.get(feature)
-    if not isinstance(value, list):
-        raise DataError(
-            f"Record {number}: expected a bytes feature {feature!r} to send. Received: "
-            f"{', '.join(features) or 'no feature'}. Name another by `feature`."
-        )
-    return Row(text(features.get("image/filename"), default=""), str(number), value[0])
+    return Row(source_of(features, default=""), str(number), features)
 
 
 def check_status(served: Served) -> Findings:
@@ -97,12 +99,31 @@ def check_metadata(served: Served) -> Findings:
     return Findings(tuple(objections))
 
 
-def check_predict(served: Served, values: Sequence[bytes]) -> Findings:
-    """Predict of raw bytes, one by one and all together, must answer as this process does."""
-    (alias,) = served.model.signatures[SIGNATURE].inputs
-    expected = served.model.predict({alias: np.array(values, object)})
-    together = served.client.predict(served.name, {alias: values})
-    singles = [served.client.predict(served.name, {alias: [value]}) for value in values]
+def check_predict(served: Served, rows: Sequence[example.Decoded]) -> Findings:
+    """Predict of raw input, one by one and all together, must answer as this process does.
+
+    Every signature that answers Predict alone is asked, about all rows in one batch; the
+    default one also about each row.
+    """
+    findings = Findings()
+    for signature in requests.asked(served.model.signatures):
+        if requests.is_predict(signature):
+            findings += _check_signature(served, signature, rows)
+    return findings
+
+
+def _check_signature(
+    served: Served, signature: Signature, rows: Sequence[example.Decoded]
+) -> Findings:
+    def ask(asked: Sequence[example.Decoded]) -> Mapping[str, np.ndarray]:
+        questions = requests.inputs(signature, asked)
+        return served.client.predict(served.name, questions, signature=signature.name)
+
+    expected = served.model.predict(requests.inputs(signature, rows), signature=signature.name)
+    together = ask(rows)
+    if signature.name != SIGNATURE:
+        return compare(f"Predict {signature.name}", expected, together, served.tolerance)
+    singles = [ask([row]) for row in rows]
     apart = {name: np.concatenate([one[name] for one in singles]) for name in singles[0]}
     findings = _known_classes(together)
     for what, answers in (("Predict together", together), ("Predict one by one", apart)):

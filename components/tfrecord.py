@@ -1,8 +1,6 @@
 """TFRecord files, plain or gzipped, read and written without TensorFlow.
 
-Framing (tensorflow/core/lib/io/record_writer.h): uint64 length, uint32 masked CRC-32C of
-the length, the bytes, uint32 masked CRC-32C of the bytes; little-endian. The mask is
-`rotate_right(crc, 15) + 0xa282ead8`.
+The framing is `serving.records`', whose model server logs requests in such files.
 """
 
 import contextlib
@@ -11,31 +9,12 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
-import google_crc32c
 from etils.epath import Path
 
 from components.errors import DataError
+from serving.records import frame, masked_crc
 
 FAST = 1  # zlib level: text and labels shrink, photos lose little time
-
-
-def masked_crc(data: bytes) -> int:
-    """The masked CRC-32C of `data`, as TFRecord stores it."""
-    crc = google_crc32c.value(data)
-    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def frame(record: bytes) -> bytes:
-    """`record` between its header and footer."""
-    length = struct.pack("<Q", len(record))
-    return b"".join(
-        (
-            length,
-            struct.pack("<I", masked_crc(length)),
-            record,
-            struct.pack("<I", masked_crc(record)),
-        )
-    )
 
 
 def write_records(path: Path, records: Iterable[bytes], *, level: int = FAST) -> int:

@@ -10,22 +10,29 @@ from typing import Annotated, Literal
 from etils.epath import Path
 from pydantic import Field
 
-from components.artifacts import Analysis, Examples, TrainedModel
+from components.artifacts import Analysis, Examples
 from components.errors import DataError
 from components.features import spec as specs
+from components.features.image_spec import ImageSpec
+from components.model_artifacts import Hyperparameters, LearningRate, TrainedModel
 from components.models import sizes
-from components.models.options import Augment, Cnn, Count, ImageModel
+from components.models.any import AnyModel, check_fits
+from components.models.options import Augment, Cnn, Count
 from components.training import objective as objectives
 from components.training.options import (
     Descent,
     EarlyStopping,
+    FineTune,
     Optimizer,
     Positive,
+    Precision,
     ReduceOnPlateau,
     Share,
     Watching,
 )
 from components.training.plan import Plan, Split
+from components.training.schedule_options import CONSTANT, Schedule
+from components.tuning.hyperparameters import tunable
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +41,10 @@ UNCHANGED = Augment()
 NO_TARGETS: dict[str, float] = {}
 NO_EARLY_STOPPING = EarlyStopping()
 NO_PLATEAU = ReduceOnPlateau()
+ONE_STAGE = FineTune()
 
 
+@tunable
 def trainer(
     examples: Examples,
     analysis: Analysis,
@@ -43,11 +52,13 @@ def trainer(
     out: Path,
     resume: Path,
     *,
+    rate: LearningRate | None = None,
+    hyperparameters: Hyperparameters | None = None,
     epochs: Count = 5,
     batch_size: Count = 32,
     seed: int = 42,
     deterministic: bool = False,
-    model: ImageModel = CNN,
+    model: AnyModel = CNN,
     augment: Augment = UNCHANGED,
     output: objectives.Output = "probabilities",
     loss: objectives.Loss = "auto",
@@ -57,7 +68,12 @@ def trainer(
     learning_rate: Positive | None = None,
     momentum: Share = 0.0,
     nesterov: bool = False,
+    schedule: Schedule = CONSTANT,
     clipnorm: Positive | None = None,
+    clipvalue: Positive | None = None,
+    global_clipnorm: Positive | None = None,
+    weight_decay: Positive | None = None,
+    precision: Precision = "float32",
     top_k: Annotated[int, Field(ge=0)] = 0,
     shuffle_buffer: Count | None = None,
     validation: str = "eval",
@@ -66,33 +82,42 @@ def trainer(
     early_stopping: EarlyStopping = NO_EARLY_STOPPING,
     reduce_on_plateau: ReduceOnPlateau = NO_PLATEAU,
     keep: Literal["last", "best"] = "last",
+    fine_tune: FineTune = ONE_STAGE,
     tensorboard: bool = False,
 ) -> TrainedModel:
     """Train a Keras model on the train split of transformed examples.
 
     Args:
         examples: transformed records.
-        analysis: classes, size, channels and scale.
+        analysis: how they were preprocessed.
         warm_start: a model whose weights training starts from.
-        out: gets `Format-Keras/model.keras` (without augmentation, taking uint8 pixels),
-            `model.json` (layers and parameters), `history.csv` and TensorBoard's `logs/`.
+        out: gets `Format-Keras/model.keras` (without augmentation, taking what `transform`
+            writes), `model.json` (layers and parameters), `history.csv` and TensorBoard's `logs/`.
         resume: survives a kill; training goes on there after the last whole epoch.
+        rate: what `rate_finder` picked; taken where `learning_rate` is none.
+        hyperparameters: what `tuner` found; its settings override the options below.
         epochs: passes over the train split, at most.
         batch_size: examples per step.
         seed: of the first weights, the order of examples, dropout and augmentation.
         deterministic: forbid TensorFlow every kernel whose sums may come out in another order;
             slower, and only needed for equal weights on a GPU.
-        model: `dense` or `cnn`, and their own options.
+        model: a network for the data's kind, and its own options.
         augment: random changes to training pictures.
         output: what the last layer gives; `logits` moves the softmax into the loss.
-        loss: `auto` goes by the number of classes.
+        loss: `auto` goes by the task and the number of classes.
         label_smoothing: share of the target spread over all classes.
         class_weight: `balanced` lets each class weigh the same.
-        optimizer: Keras's `sgd`, `rmsprop` or `adam`.
-        learning_rate: none is the optimizer's own default.
+        optimizer: Keras's.
+        learning_rate: the first one; none is what `rate` says, else the optimizer's default.
         momentum: of sgd and rmsprop.
         nesterov: of sgd.
+        schedule: how the learning rate changes from there: `constant`, `exponential`, `cosine`
+            or `piecewise`, and their own options.
         clipnorm: the largest norm of a weight's gradient.
+        clipvalue: the largest value in a gradient, either way.
+        global_clipnorm: the largest norm of all gradients together.
+        weight_decay: the share of itself, times the rate, that a weight loses at each step.
+        precision: of the layers' arithmetic; weights and the last layer are float32 throughout.
         top_k: adds the metric `top_<k>_accuracy`; 0 does not.
         shuffle_buffer: examples shuffled among one another; none is as many as fit 256 MiB.
         validation: split to evaluate after each epoch, where there is one of this name.
@@ -102,11 +127,12 @@ def trainer(
         early_stopping: stop once `monitor` has not improved for some epochs.
         reduce_on_plateau: lower the learning rate then.
         keep: the weights of the last epoch, or of the best by `monitor`.
+        fine_tune: a second stage that trains upper layers of a pretrained network as well.
         tensorboard: write logs for TensorBoard.
 
     Raises:
         DataError: the train split is empty.
-        OptionError: an option does not fit another, the data or the size of the pictures.
+        OptionError: an option does not fit another or the data.
         ModelError: the model of `warm_start` has other layers.
     """
     spec, counts = specs.read(analysis.file), examples.counts
@@ -115,13 +141,25 @@ def trainer(
             f"{examples.path}: expected examples in the train split. Received: {counts}. "
             "See what `transform` set aside."
         )
+    check_fits(model, spec)
     has_validation = bool(counts.get(validation)) and validation != "train"
     plan = Plan(
         spec=spec,
         model=model,
         augment=augment,
-        objective=objectives.settle(len(spec.classes), loss, output, label_smoothing),
-        descent=Descent(optimizer, learning_rate, momentum, nesterov, clipnorm),
+        objective=objectives.of(spec, loss, output, label_smoothing),
+        descent=Descent(
+            optimizer=optimizer,
+            learning_rate=learning_rate or (rate.rate if rate else None),
+            momentum=momentum,
+            nesterov=nesterov,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            precision=precision,
+        ),
         watching=Watching(
             stop_at=stop_at,
             monitor=monitor if has_validation else monitor.removeprefix("val_"),
@@ -141,17 +179,19 @@ def trainer(
         balanced=class_weight == "balanced",
         top_k=top_k,
     )
-    if isinstance(model, Cnn):
+    if isinstance(model, Cnn) and isinstance(spec, ImageSpec):
         sizes.after_blocks(model, spec.height, spec.width)  # refused before TensorFlow starts
 
-    from components.training.fitting import train  # TensorFlow
+    from components.training import fine_tuning, fitting  # TensorFlow
 
     logger.info(
         "training on %d examples, %s",
         plan.train.count,
         f"validating on {plan.validation.count}" if plan.validation else "without validation",
     )
-    return train(plan, out, resume)
+    if fine_tune.epochs:
+        return fine_tuning.train(plan, fine_tune, out, resume)
+    return fitting.train(plan, out, resume)
 
 
 def _split(examples: Examples, split: str) -> Split:

@@ -1,8 +1,8 @@
-"""Raw image records to pixels and labels, ready to train on: one Beam element per shard.
+"""Raw records to what a network takes, ready to train on: one Beam element per shard.
 
-A shard is read, decoded and written by one worker, so that no picture travels between
+A shard is read, transformed and written by one worker, so that no record travels between
 workers; what it counted and set aside it leaves in a file beside, which arrives the same way
-from every runner. The pixels come from `features.image`, the ops that `export` serves.
+from every runner. The arithmetic is in `features`, the ops that `export` serves.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ import functools
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from etils.epath import Path
@@ -19,14 +19,15 @@ from pydantic import Field
 from components.artifacts import Analysis, Examples, Rejected
 from components.beam_options import BeamOptions
 from components.errors import DataError
-from components.features import record, spec
-from components.features.spec import ImageSpec
+from components.features import rows as features
+from components.features import spec as specs
+from components.features.spec import Spec
 from components.tfrecord import read_records, write_records
-from serving.example import Decoded, decode, encode
 
 logger = logging.getLogger(__name__)
 
-_STORED = 0  # zlib level: decoded pixels shrink little and would be inflated again every epoch
+# zlib level: numbers shrink little and would be inflated again in every epoch
+_STORED = 0
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -49,17 +50,17 @@ def transform(
     run_on: BeamOptions,
     max_rejected: Share = 0.01,
 ) -> Examples:
-    """Decode, resize and label every split's images as the analysis says.
+    """Turn every split's records into what a network takes, as the analysis says.
 
-    Writes `image` (bytes: uint8, height * width * channels), `label` (int64, index in the
-    analysis' classes) and `image/filename` per record, in the order of the raw ones.
+    Writes what the spec's `layout` says, and where a record came from, in the order of the
+    raw ones: pixels, token ids, windows or columns, and what is to be learnt of them.
 
     Args:
-        examples: raw image records.
-        analysis: classes, size and channels.
+        examples: raw records.
+        analysis: how they are to be preprocessed.
         out: gets the transformed records.
         run_on: Beam's flags.
-        max_rejected: the share of records that may be set aside because they cannot be decoded
+        max_rejected: the share of records that may be set aside because they cannot be used
             or their class is not in the train split.
 
     Raises:
@@ -67,7 +68,7 @@ def transform(
     """
     start = time.monotonic()
     shards = _shards(examples, Examples(out))
-    _run(run_on, shards, spec.read(analysis.file))
+    _run(run_on, shards, specs.read(analysis.file))
     counts = dict.fromkeys(examples.splits, 0)
     rejected: list[Rejected] = []
     for shard in shards:
@@ -77,7 +78,7 @@ def transform(
         Path(shard.notes).unlink()
     total = sum(counts.values())
     seconds = time.monotonic() - start
-    logger.info("%d images in %.1f s (%.0f/s)", total, seconds, total / max(seconds, 1e-9))
+    logger.info("%d records in %.1f s (%.0f/s)", total, seconds, total / max(seconds, 1e-9))
     _check_rejected(rejected, total + len(rejected), max_rejected)
     return Examples(out).write_summary(counts, rejected)
 
@@ -93,53 +94,34 @@ def _shards(examples: Examples, out: Examples) -> list[_Shard]:
     return shards
 
 
-def _run(run_on: BeamOptions, shards: Sequence[_Shard], image: ImageSpec) -> None:
+def _run(run_on: BeamOptions, shards: Sequence[_Shard], spec: Spec) -> None:
     import apache_beam as beam
 
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
             | "Shards" >> beam.Create(shards, reshuffle=False)
-            | "DecodeAndWrite" >> beam.Map(functools.partial(_write_shard, image=image))
+            | "TransformAndWrite" >> beam.Map(functools.partial(_write_shard, spec=spec))
         )
 
 
-def _write_shard(shard: _Shard, image: ImageSpec) -> None:
+def _write_shard(shard: _Shard, spec: Spec) -> None:
     rejected: list[Rejected] = []
-    rows = (decode(raw) for raw in read_records(Path(shard.source)))
-    kept = _transformed(_labelled(rows, image, shard.source, rejected), image, rejected)
-    count = write_records(Path(shard.target), kept, level=_STORED)
+    count = write_records(
+        Path(shard.target), _transformed(shard.source, spec, rejected), level=_STORED
+    )
     notes = {"count": count, "rejected": [dataclasses.asdict(item) for item in rejected]}
     Path(shard.notes).write_text(json.dumps(notes))
 
 
-def _labelled(
-    rows: Iterable[Decoded], image: ImageSpec, file: str, rejected: list[Rejected]
-) -> Iterator[tuple[Decoded, str, int]]:
-    """Each row of a known class, its position and its label; the others go to `rejected`."""
-    labels = {name: label for label, name in enumerate(image.classes)}
-    for number, row in enumerate(rows):
-        name, position = record.class_name(row), f"{Path(file).name}, record {number}"
-        if name in labels:
-            yield row, position, labels[name]
-        else:
-            reason = "no class" if name is None else f"class {name!r} is not in the train split"
-            rejected.append(Rejected(record.source(row), reason, position))
+def _transformed(file: str, spec: Spec, rejected: list[Rejected]) -> Iterator[bytes]:
+    """The transformed records of a file; those that cannot be used go to `rejected`."""
+    from serving.example import decode  # numpy
 
-
-def _transformed(
-    rows: Iterable[tuple[Decoded, str, int]], image: ImageSpec, rejected: list[Rejected]
-) -> Iterator[bytes]:
-    """The transformed records; rows that cannot be decoded go to `rejected`."""
-    from components.features.decoding import decode_rows  # TensorFlow
-
-    for (row, position, label), pixels in decode_rows(rows, image):
-        source = record.source(row)
-        if isinstance(pixels, str):
-            rejected.append(Rejected(source, pixels, position))
-        else:
-            name, content = record.FILENAME, pixels.tobytes()
-            yield encode({record.PIXELS: content, record.INDEX: label, name: source})
+    name = Path(file).name
+    raw = enumerate(read_records(Path(file)))
+    rows = ((decode(content), f"{name}, record {number}") for number, content in raw)
+    return features.transform(rows, spec, rejected)
 
 
 def _check_rejected(rejected: Sequence[Rejected], total: int, limit: float) -> None:
@@ -149,6 +131,6 @@ def _check_rejected(rejected: Sequence[Rejected], total: int, limit: float) -> N
         return
     first = "; ".join(f"{item.source or item.position}: {item.reason}" for item in rejected[:3])
     raise DataError(
-        f"Images: expected at most {limit:.1%} to be set aside. Received: {len(rejected)} of "
+        f"transform: expected at most {limit:.1%} to be set aside. Received: {len(rejected)} of "
         f"{total}, first {first}. Mend or remove them, or raise transform.max_rejected."
     )

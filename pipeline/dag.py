@@ -78,6 +78,7 @@ class Step:
     signature: Signature
     inputs: "dict[str, Input]"
     options: dict[str, Any]
+    lent: "dict[str, OptionsOf]"  # option -> whose it is
 
     @property
     def upstream(self) -> "list[Step]":
@@ -91,6 +92,17 @@ class Step:
             name: options.dump(self.signature.options[name][0], value)
             for name, value in sorted(self.options.items())
         }
+
+
+@dataclasses.dataclass(frozen=True)
+class OptionsOf:
+    """What the step called `step` will run with: its option `option`, or all, as JSON by name.
+
+    A step that runs another step's work over and over, as a tuner does, starts from them.
+    """
+
+    step: str
+    option: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -133,12 +145,13 @@ class Dag:
         inputs = {key: bindings.get(key) for key in signature.inputs}
         for key, node in inputs.items():
             _check_input(name, key, node, *signature.inputs[key])
+        lent = {key: node for key, node in bindings.items() if isinstance(node, OptionsOf)}
         settings = {
             key: options.check(annotation, bindings.get(key, default), f"{name}.{key}")
             for key, (annotation, default) in signature.options.items()
-            if bindings.get(key, default) is not MISSING
+            if bindings.get(key, default) is not MISSING and key not in lent
         }
-        step = Step(name, component, signature, inputs, settings)
+        step = Step(name, component, signature, inputs, settings, lent)
         self.steps[name] = step
         return step
 
@@ -172,6 +185,15 @@ class Dag:
             annotation, default = step.signature.options[option]
             current = step.options.get(option, default)
             step.options[option] = options.assign(annotation, current, keys, text, place)
+        self._lend()
+
+    def _lend(self) -> None:
+        """Give each option that is another step's options what those are by now."""
+        for step in self.steps.values():
+            for option, lent in step.lent.items():
+                lender = self.find(lent.step)
+                options_of = lender.options[lent.option] if lent.option else lender.dumped_options()
+                step.options[option] = options_of
 
     def check_complete(self) -> None:
         """Refuse to start with an option that has no value.

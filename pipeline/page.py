@@ -8,14 +8,8 @@ from typing import Any
 
 from etils.epath import Path
 
-from components.artifacts import (
-    Anomalies,
-    Evaluation,
-    Examples,
-    PushedModel,
-    Statistics,
-    TrainedModel,
-)
+from components.artifacts import Anomalies, Examples, RawFiles, Statistics
+from components.model_artifacts import Evaluation, PushedModel, TrainedModel
 from components.statistics import table
 from pipeline import curves
 from pipeline.records import ExecutionRecord, RunRecord
@@ -23,13 +17,15 @@ from pipeline.results import RunResult
 from pipeline.root import Root
 from pipeline.store import Store
 
+# Their pictures have a place of their own, or are the data itself.
+_SHOWN_ABOVE = (Evaluation, RawFiles)
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem;
        color: #1c2733; background: #fff }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 table { border-collapse: collapse } td, th { padding: .25rem .8rem .25rem 0; text-align: left;
        border-bottom: 1px solid #e3e8ee; vertical-align: top }
-code { font: 13px ui-monospace, monospace } img { max-width: 100% }
+code, pre { font: 13px ui-monospace, monospace; white-space: pre-wrap } img { max-width: 100% }
 .failed, .no { color: #b3261e } .ran, .yes { color: #1b6e3c } .cached, .skipped { color: #5b6b7b }
 """
 
@@ -63,6 +59,16 @@ def _sections(run: RunRecord, result: RunResult) -> Iterator[str]:
             for e in run.executions
         ),
     )
+    yield from _data(result)
+    if trained := result.output(TrainedModel):
+        yield from _training(trained.history_file)
+    for name, artifact in result.artifacts.items():
+        if not isinstance(artifact, _SHOWN_ABOVE) and (plots := "".join(_plots(artifact.path))):
+            yield f"<h2>{html.escape(name)}</h2>{plots}"
+
+
+def _data(result: RunResult) -> Iterator[str]:
+    """Records by split and what was set aside, statistics, anomalies."""
     for name, artifact in result.artifacts.items():
         if isinstance(artifact, Examples):
             yield from _examples(name, artifact)
@@ -70,8 +76,6 @@ def _sections(run: RunRecord, result: RunResult) -> Iterator[str]:
         yield from _statistics(statistics)
     if anomalies := result.output(Anomalies):
         yield from _anomalies(anomalies)
-    if trained := result.output(TrainedModel):
-        yield from _training(trained.history_file)
 
 
 def _evaluation(evaluation: Evaluation) -> Iterator[str]:
@@ -82,7 +86,14 @@ def _evaluation(evaluation: Evaluation) -> Iterator[str]:
     yield _table(
         ("metric", "value"), ((name, f"{v:.6g}") for name, v in evaluation.metrics.items())
     )
-    for plot in sorted([*evaluation.path.glob("*.png"), *evaluation.path.glob("*/*.png")]):
+    yield from _plots(evaluation.path)
+    for texts in sorted(evaluation.path.glob("*.txt")):
+        yield f"<h2>{html.escape(texts.stem)}</h2><pre>{html.escape(texts.read_text())}</pre>"
+
+
+def _plots(folder: Path) -> Iterator[str]:
+    """The PNG files of a folder and of the folders in it, within the page."""
+    for plot in sorted([*folder.glob("*.png"), *folder.glob("*/*.png")]):
         data = base64.b64encode(plot.read_bytes()).decode()
         label = html.escape(plot.name.removesuffix(".png"))
         yield f'<p><img alt="{label}" src="data:image/png;base64,{data}"></p>'

@@ -1,43 +1,44 @@
-"""Questions to a served model, and its answers beside the truth where that is known."""
+"""A served model's answers, beside the truth where that is known."""
 
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
-from components.artifacts import Examples
-from components.tfrecord import read_records
+from components import requests
+from components.predictions import as_json, each
+from pipeline import questions
 from pipeline.console import print_table
 from pipeline.errors import UsageError
 from pipeline.pushed import check_pushed
+from pipeline.questions import Question
 from pipeline.root import Root
-from pipeline.store import Store
 from serving.client import Client
-from serving.example import decode
 from serving.launch import launch
+from serving.signature import DEFAULT, Signature
 
+GENERATE = "generate"  # the signature of a generator that takes all its scalars
 
-@dataclasses.dataclass(frozen=True)
-class Question:
-    """One image to ask about: the file's bytes, what to call it, its class if known."""
-
-    name: str
-    image: bytes
-    truth: str = ""
+NO_SCALARS: Mapping[str, float | None] = {}
+_DEFAULTS = {"length": 60, "temperature": 0.7}
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """The model's answer to one question; `scores` by class, the likeliest first."""
+    """The model's answer to one question: its outputs as JSON values."""
 
     question: Question
-    label: str
-    score: float
-    scores: dict[str, float]
+    outputs: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """The question's name, the outputs, and the truth where it is known."""
+        truth = self.question.truth
+        found = {"input": self.question.name, **self.outputs}
+        return found if truth is None else {**found, "truth": truth}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,89 +51,73 @@ class Answers:
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`: `model`, `target` and one object per prediction."""
-        predictions = [
-            {
-                "input": answer.question.name,
-                "class": answer.label,
-                "score": answer.score,
-                "scores": answer.scores,
-                **({"truth": answer.question.truth} if answer.question.truth else {}),
-            }
-            for answer in self.answers
-        ]
+        predictions = [answer.as_json() for answer in self.answers]
         return {"model": self.model, "target": self.target, "predictions": predictions}
 
     def show(self, console: Console) -> None:
-        """A row per question, the truth beside the answer."""
-        rows = []
-        for answer in self.answers:
-            truth = answer.question.truth
-            verdict = "" if not truth else "right" if truth == answer.label else "WRONG"
-            rows.append((answer.question.name, answer.label, f"{answer.score:.3f}", truth, verdict))
-        known = any(answer.question.truth for answer in self.answers)
-        columns = ("image", "answer", "score", "truth", "verdict")
-        width = len(columns) if known else 3
-        print_table(console, columns[:width], [row[:width] for row in rows])
+        """As a table, the truth beside the answer; texts one after another."""
+        outputs = self.answers[0].outputs
+        if "scores" in outputs:
+            _show_rows(console, "answer score", self.answers, _class_cells)
+        elif "prediction" in outputs:
+            _show_rows(console, "answer", self.answers, _number_cells)
+        elif "forecast" in outputs:
+            _show_forecasts(console, self.answers)
+        else:
+            for answer in self.answers:
+                _show_values(console, answer.outputs)
 
 
-def from_files(files: Sequence[Path]) -> list[Question]:
-    """One question per image file.
-
-    Raises:
-        UsageError: a file cannot be read.
-    """
-    questions = []
-    for file in files:
-        try:
-            questions.append(Question(str(file), file.read_bytes()))
-        except OSError as error:
-            raise UsageError(
-                f"--image {file}: expected an image file. Received: {error.strerror}. "
-                "Check its path and permissions."
-            ) from None
-    return questions
-
-
-def from_last_run(store: Store, model: str, count: int) -> list[Question]:
-    """`count` questions spread over the test split (else eval) that the model last met.
-
-    Raises:
-        UsageError: no run of `model` has examples.
-    """
-    with store.session() as session:
-        execution = store.last_execution(session, model, "evaluator")
-        record = execution.inputs.get("examples") if execution else None
-    if record is None:
-        raise UsageError(
-            f"--sample: expected a finished run of {model!r}. Received: none under this root. "
-            "Run it first, or ask about files with --image."
-        )
-    examples = Examples(record.uri)
-    counts = examples.counts
-    split = next((name for name in ("test", "eval") if counts.get(name)), examples.splits[0])
-    step = max(1, counts[split] // count)
-    records = itertools.chain.from_iterable(map(read_records, examples.files(split)))
-    return [_question(decode(one)) for one in itertools.islice(records, 0, step * count, step)]
-
-
-def ask(root: Root, model: str, questions: Sequence[Question], target: str) -> Answers:
+def ask(
+    root: Root,
+    model: str,
+    asked: Sequence[Question],
+    target: str,
+    *,
+    windows: Sequence[str] = (),
+    scalars: Mapping[str, float | None] = NO_SCALARS,
+) -> Answers:
     """Ask the server at `target`, or one started for this, about each question.
 
+    Args:
+        root: where the pushed models are.
+        model: its name.
+        asked: the questions.
+        target: HOST:PORT, or nothing.
+        windows: more questions, whose form only the model knows: see `questions.from_window`.
+        scalars: a generator's inputs without a batch, where they are given.
+
     Raises:
-        UsageError: there is nothing to ask, or no such model has been pushed.
+        UsageError: there is nothing to ask, the model does not take it, or no such model has been
+            pushed.
     """
-    if not questions:
-        raise UsageError(
-            "predict: expected images. Received: none. Give --image FILE… or --sample N."
-        )
+    given = {name: value for name, value in scalars.items() if value is not None}
     with _server(root, model, target) as address, Client(address) as client:
-        images = [question.image for question in questions]
-        outputs = client.predict(model, {"image_bytes": images})
-    answers = tuple(
-        _answer(question, {name: values[row] for name, values in outputs.items()})
-        for row, question in enumerate(questions)
-    )
+        signature = _choose(client.metadata(model).signatures, given)
+        rows = [*asked, *(questions.from_window(window, signature) for window in windows)]
+        if not rows:
+            raise questions.mismatch(signature, "")
+        inputs = requests.inputs(signature, [questions.fit(row, signature) for row in rows])
+        for name, value in (_DEFAULTS | given).items():
+            if name in signature.inputs:
+                inputs[name] = np.array(value, signature.inputs[name].dtype)
+        outputs = client.predict(model, inputs, signature=signature.name)
+    found = zip(rows, each(outputs), strict=True)
+    answers = tuple(Answer(row, _sorted(as_json(outputs))) for row, outputs in found)
     return Answers(model, target or "embedded", answers)
+
+
+def _choose(signatures: Mapping[str, Signature], given: Mapping[str, float]) -> Signature:
+    """The default signature, or the one that takes all that is `given`."""
+    default = signatures[DEFAULT]
+    signature = default if given.keys() <= default.inputs.keys() else signatures.get(GENERATE)
+    if signature is None:
+        name = next(name for name in given if name not in default.inputs)
+        raise UsageError(
+            f"--{name.replace('_', '-')}: expected a model that generates text. Received one "
+            f"that takes {', '.join(default.inputs)}. Leave the option out."
+        )
+    return signature
 
 
 @contextlib.contextmanager
@@ -145,14 +130,65 @@ def _server(root: Root, model: str, target: str) -> Iterator[str]:
         yield server.target
 
 
-def _question(features: dict[str, Any]) -> Question:
-    name, truth = (features[key][0].decode() for key in ("image/filename", "image/class/text"))
-    return Question(name, features["image/encoded"][0], truth)
+def _sorted(outputs: dict[str, Any]) -> dict[str, Any]:
+    """The outputs, a classifier's likeliest class first."""
+    scores = outputs.get("scores")
+    if isinstance(scores, dict):
+        ranked = sorted(scores.items(), key=lambda pair: pair[1], reverse=True)
+        return outputs | {"scores": dict(ranked)}
+    return outputs
 
 
-def _answer(question: Question, row: dict[str, Any]) -> Answer:
-    pairs = sorted(
-        zip(row["classes"], row["scores"], strict=True), key=lambda pair: pair[1], reverse=True
-    )
-    scores = {name.decode(): float(score) for name, score in pairs}
-    return Answer(question, row["class"].decode(), float(row["score"]), scores)
+def _show_rows(
+    console: Console,
+    columns: str,
+    answers: Sequence[Answer],
+    cells: Callable[[Answer], tuple[str, ...]],
+) -> None:
+    names = ("input", *columns.split())
+    rows = [(answer.question.name, *cells(answer)) for answer in answers]
+    if any(answer.question.truth is not None for answer in answers):
+        names = (*names, "truth", "verdict")
+        rows = [(*row, *_beside(answer)) for row, answer in zip(rows, answers, strict=True)]
+    print_table(console, names, rows)
+
+
+def _class_cells(answer: Answer) -> tuple[str, ...]:
+    return answer.outputs["class"], f"{answer.outputs['score']:.3f}"
+
+
+def _number_cells(answer: Answer) -> tuple[str, ...]:
+    return (f"{answer.outputs['prediction']:.6g}",)
+
+
+def _beside(answer: Answer) -> tuple[str, str]:
+    """The truth, and how the answer stands to it."""
+    truth = answer.question.truth
+    if truth is None:
+        return "", ""
+    if "prediction" in answer.outputs and isinstance(truth, float | int):
+        return f"{truth:.6g}", f"{answer.outputs['prediction'] - truth:+.4g}"
+    return str(truth), "right" if str(truth) == answer.outputs["class"] else "WRONG"
+
+
+def _show_forecasts(console: Console, answers: Sequence[Answer]) -> None:
+    """A line per step ahead of each window."""
+    rows = []
+    has_truth = any(answer.question.truth is not None for answer in answers)
+    for answer in answers:
+        truth = iter(answer.question.truth if isinstance(answer.question.truth, list) else [])
+        for step, targets in enumerate(answer.outputs["forecast"], start=1):
+            known = [f"{value:.6g}" for value in itertools.islice(truth, len(targets))]
+            row = (answer.question.name, f"+{step}", ", ".join(f"{each:.6g}" for each in targets))
+            rows.append((*row, ", ".join(known)) if has_truth else row)
+    names = ("window", "step", "forecast", "truth")
+    print_table(console, names[: 4 if has_truth else 3], rows)
+
+
+def _show_values(console: Console, outputs: Mapping[str, Any]) -> None:
+    """A text as it is, other outputs by name."""
+    if list(outputs) == ["text"]:
+        console.print(outputs["text"], markup=False, highlight=False, soft_wrap=True)
+        return
+    for name, value in outputs.items():
+        console.print(f"{name}: {value}", markup=False, highlight=False, soft_wrap=True)

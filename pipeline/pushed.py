@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from etils.epath import Path
 from google.protobuf import text_format
 
-from components.artifacts import PushedModel
+from components.model_artifacts import PushedModel
 from pipeline.errors import UsageError
 from pipeline.options import nearest
 from pipeline.root import Root

@@ -3,12 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from components.artifacts import (
-    Anomalies,
-    Evaluation,
-    InferenceResult,
-    PushedModel,
-)
+from components.artifacts import Anomalies
+from components.model_artifacts import Evaluation, InferenceResult, PushedModel
 from pipeline.records import ExecutionRecord, RunRecord
 from pipeline.results import RunResult
 from pipeline.root import Root

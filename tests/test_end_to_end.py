@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.artifacts import Evaluation, Examples, PushedModel, Statistics, TrainedModel
+from components.artifacts import Examples, Statistics
+from components.model_artifacts import Evaluation, PushedModel, TrainedModel
 from components.tfrecord import read_records
 from serving.client import Client
 from serving.example import decode

@@ -23,6 +23,23 @@ _SUFFIXES = frozenset(
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by file browsers and archivers
 
 
+@dataclasses.dataclass(frozen=True)
+class FileKind:
+    """What the files of class folders are, for messages.
+
+    `suffixes` are those by which a file that lies in no class folder is known to be one of
+    them; `instead` is what a person may give if there are no such folders.
+    """
+
+    one: str
+    plural: str
+    suffixes: frozenset[str]
+    instead: str
+
+
+PICTURES = FileKind("an image", "images", _SUFFIXES, "name them in a CSV (option manifest.file)")
+
+
 class Row(NamedTuple):
     """A file to read: its path below the source, its class, and the split it came in or ""."""
 
@@ -91,12 +108,13 @@ def is_hidden(path: str) -> bool:
     return any(part.startswith(".") or part.lower() in _LITTER for part in path.split("/"))
 
 
-def list_classes(root: Path, layout: Layout = "auto") -> Listing:
+def list_classes(root: Path, layout: Layout = "auto", kind: FileKind = PICTURES) -> Listing:
     """The rows of `root`: `[split/]class/.../file`, classes by the name of their folder.
 
     Files below a class folder at any depth are of that class. Where one folder wraps all the
     others, it counts as `root`. Hidden files and files beside
-    the class folders are ignored; an image beside them is set aside, for it has no class.
+    the class folders are ignored; a file of the kind looked for is set aside there, for it has
+    no class.
 
     Raises:
         DataError: there is no class folder, or only one class, or some of the top folders
@@ -116,11 +134,11 @@ def list_classes(root: Path, layout: Layout = "auto") -> Listing:
             split = canonical(folders[first]) if depth > first else ""
             label = unicodedata.normalize("NFC", folders[depth])
             listing.rows.append(Row(path, label, split))
-        elif posixpath.splitext(name)[1].lower() in _SUFFIXES:
+        elif posixpath.splitext(name)[1].lower() in kind.suffixes:
             listing.rejected.append(Rejected(path, "lies in no class folder"))
         else:
             listing.ignored.append(path)
-    _check_classes(root, listing)
+    _check_classes(root, listing, kind)
     return listing
 
 
@@ -149,16 +167,16 @@ def _has_splits(root: Path, paths: list[str], layout: Layout) -> bool:
     return bool(splits) and not others
 
 
-def _check_classes(root: Path, listing: Listing) -> None:
+def _check_classes(root: Path, listing: Listing, kind: FileKind) -> None:
     if not listing.rows:
         found = "an empty folder"
         if listing.rejected:
-            found = f"{len(listing.rejected)} images in no folder of their class"
+            found = f"{len(listing.rejected)} {kind.plural} in no folder of their class"
         elif listing.ignored:
-            found = f"{len(listing.ignored)} files, none of them an image in a class folder"
+            found = f"{len(listing.ignored)} files, none of them {kind.one} in a class folder"
         raise DataError(
-            f"{root}: expected a folder of images for each class. Received: {found}. "
-            "Make one folder per class, or name them in a CSV (option manifest.file)."
+            f"{root}: expected a folder of {kind.plural} for each class. Received: {found}. "
+            f"Make one folder per class, or {kind.instead}."
         )
     top = listing.rows[0].path.split("/")[0]
     check_two_classes(root, listing, f"If {root / top} holds the class folders, give that.")

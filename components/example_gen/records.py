@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from etils.epath import Path
@@ -13,7 +13,7 @@ from components.errors import DataError
 from components.example_gen.feature_names import FeatureNames
 from components.example_gen.folders import Listing, Row
 from components.example_gen.pictures import read_picture
-from components.example_gen.shards import Record, shard_count, write_shards
+from components.example_gen.shards import Record, Source, shard_count, write_shards
 from components.example_gen.splits import SplitRule
 from components.example_gen.tally import Tally
 from components.tfrecord import read_records
@@ -21,7 +21,9 @@ from serving.errors import WireError
 from serving.example import Decoded, decode, encode
 
 
-class _Input(NamedTuple):
+class Input(NamedTuple):
+    """A serialised record: the file it is in, where in it, and the split that it came in."""
+
     place: str
     position: str
     split: str
@@ -43,24 +45,24 @@ class RecordFiles:
     rule: SplitRule
     kept: frozenset[str] | None = None
 
-    def read(self, rows: Sequence[Row]) -> Iterator[_Input]:
+    def read(self, rows: Sequence[Row]) -> Iterator[Input]:
         """Yield every record of the files in `rows`."""
         for row in rows:
             for number, record in enumerate(read_records(self.root / row.path)):
-                yield _Input(row.path, f"record {number}", row.split, record)
+                yield Input(row.path, f"record {number}", row.split, record)
 
-    def convert(self, item: _Input) -> Record | Rejected:
+    def convert(self, item: Input) -> Record | Rejected:
         """Prove one record and give its features the names that all image records have."""
         try:
             values = decode(item.record)
-            data = _bytes(values, self.features.image)
+            data = bytes_of(values, self.features.image)
             if not data:
                 raise DataError(f"no image in feature {self.features.image!r}")
             picture = read_picture(data)
             label, text = self._class(values)
         except (DataError, WireError) as error:
             return Rejected(item.place, str(error), item.position)
-        filename = _bytes(values, self.features.filename).decode(errors="replace")
+        filename = bytes_of(values, self.features.filename).decode(errors="replace")
         ours = picture.features(
             filename=filename or f"{item.place}#{item.position.removeprefix('record ')}",
             label=label,
@@ -70,8 +72,8 @@ class RecordFiles:
         return Record(self.rule.choose(item.split, data), text, example)
 
     def _class(self, values: Decoded) -> tuple[int, str]:
-        text = _bytes(values, self.features.text).decode(errors="replace")
-        label = _number(values, self.features.label)
+        text = bytes_of(values, self.features.text).decode(errors="replace")
+        label = number_of(values, self.features.label)
         if label is None and text in self.classes:
             return self.classes.index(text), text
         if label is None or label < 0:
@@ -89,12 +91,14 @@ class RecordFiles:
         return {name: values[name] for name in names}
 
 
-def _bytes(values: Decoded, name: str) -> bytes:
+def bytes_of(values: Decoded, name: str) -> bytes:
+    """The one value of the bytes feature `name`; b"" if it has none."""
     value = values.get(name, [])
     return value[0] if isinstance(value, list) and len(value) == 1 else b""
 
 
-def _number(values: Decoded, name: str) -> int | None:
+def number_of(values: Decoded, name: str) -> int | None:
+    """The one value of the int64 feature `name`, if it has one."""
     value = values.get(name)
     if not isinstance(value, np.ndarray) or value.dtype != np.int64 or value.shape != (1,):
         return None
@@ -110,17 +114,25 @@ def class_names(root: Path, rows: Sequence[Row], features: FeatureNames) -> tupl
     for row in rows:
         for record in read_records(root / row.path):
             values = decode(record)
-            if _number(values, features.label) is not None:
+            if number_of(values, features.label) is not None:
                 return ()
-            names.add(_bytes(values, features.text).decode(errors="replace"))
+            names.add(bytes_of(values, features.text).decode(errors="replace"))
     return tuple(sorted(names - {""}))
 
 
+class RecordSource(Source, Protocol):
+    """TFRecord files below `root`, split by `rule`, which knows the splits they come in."""
+
+    @property
+    def root(self) -> Path: ...
+    @property
+    def rule(self) -> SplitRule: ...
+
+
 def write_files(
-    run_on: BeamOptions, out: Examples, source: RecordFiles, listing: Listing, *, shards: int
+    run_on: BeamOptions, out: Examples, source: RecordSource, listing: Listing, *, shards: int
 ) -> Tally:
     """Write the records of the files in `listing` and tell what became of them."""
-    source = dataclasses.replace(source, rule=source.rule.for_given(listing.given))
     return write_shards(
         run_on,
         out,

@@ -20,6 +20,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from etils.epath import Path
 
 from components.artifacts import Examples, Rejected
@@ -39,14 +40,26 @@ _SMALL = 4096
 
 
 class Record(NamedTuple):
-    """A serialised `tf.train.Example`, its split and its class name."""
+    """A serialised `tf.train.Example`, its split and its class name.
+
+    `digest` is 8 bytes of a hash of what makes two records duplicates; without one none are
+    counted. `remark` says what was done to the record that is worth counting.
+    """
 
     split: str
     label: str
     example: bytes
+    digest: bytes = b""
+    remark: str = ""
 
 
-Outcome = Record | Rejected
+class Skipped(NamedTuple):
+    """An input that is nothing, such as an empty line; counted under `remark`."""
+
+    remark: str
+
+
+Outcome = Record | Rejected | Skipped
 
 
 class Source(Protocol):
@@ -72,6 +85,9 @@ class _Job:
 
     def rows_file(self, index: int) -> Path:
         return self.notes / f"{index:05d}-rows.json"
+
+    def digests_file(self, index: int) -> Path:
+        return self.notes / f"{index:05d}-digests.bin"
 
     def tally_file(self, index: int) -> Path:
         return self.notes / f"{index:05d}-tally.json"
@@ -121,8 +137,17 @@ def write_shards(
     tally = Tally({split: {} for split in job.splits})
     for index in range(shards):
         tally.add(Tally.from_json(job.tally_file(index).read_text()))
+    tally.duplicates = _duplicates(job)
     job.notes.rmtree()
     return tally
+
+
+def _duplicates(job: _Job) -> int:
+    """How many records have the digest of another one before them, over all shards."""
+    files = [job.digests_file(index) for index in range(job.shards)]
+    written = b"".join(file.read_bytes() for file in files if file.exists())
+    digests = np.frombuffer(written, np.uint64)
+    return len(digests) - len(np.unique(digests))
 
 
 def _run(run_on: BeamOptions, job: _Job) -> None:
@@ -152,6 +177,7 @@ def _write_records(job: _Job, index: int, rows: Sequence[Row], tally: Tally) -> 
     sizes = [len(outcome.example) for outcome in first if isinstance(outcome, Record)]
     is_small = sum(sizes) < _SMALL * len(sizes)
     convert = _in_turn if is_small else _in_threads
+    digests = bytearray()
     with contextlib.ExitStack() as stack:
         writers: dict[str, Callable[[bytes], None]] = {
             split: stack.enter_context(
@@ -164,9 +190,14 @@ def _write_records(job: _Job, index: int, rows: Sequence[Row], tally: Tally) -> 
         for outcome in itertools.chain(first, convert(job.source, items)):
             if isinstance(outcome, Record):
                 writers[outcome.split](outcome.example)
-                tally.count(outcome.split, outcome.label)
+                tally.count(outcome.split, outcome.label, outcome.remark)
+                digests += outcome.digest
+            elif isinstance(outcome, Skipped):
+                tally.remark(outcome.remark)
             else:
                 tally.rejected.append(outcome)
+    if digests:
+        job.digests_file(index).write_bytes(bytes(digests))
 
 
 def _in_turn(source: Source, items: Iterator[Any]) -> Iterator[Outcome]:

@@ -62,7 +62,7 @@ def import_example_gen(
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     listing = list_records(source.path, patterns)
     names = classes or class_names(source.path, listing.rows, features)
-    files = RecordFiles(source.path, features, names, rule)
+    files = RecordFiles(source.path, features, names, rule.for_given(listing.given))
     examples = Examples(out)
     tally = write_files(run_on, examples, files, listing, shards=shards)
     return finish(_STEP, examples, tally, (), max_rejected)

@@ -1,42 +1,45 @@
 """What an exported model answers in a process of its own, loaded as a model server loads it.
 
-`python -m components.exporting.answers MODEL FILES ANSWERS` reads the image files in the
-TFRecord file FILES, asks each signature for all of them, runs the warm-up requests, and
-writes to ANSWERS (`.npz`) the scores, float32 `serving_default` and `classify`
-[rows, classes], `regress` [rows]; `class` as text [rows]; `signatures` as JSON [].
+`python -m components.exporting.answers MODEL ROWS ANSWERS` reads the raw records in the
+TFRecord file ROWS, asks each signature about all of them, runs the warm-up requests, and
+writes to ANSWERS (`.npz`) an array per `signature/output`, and `signatures` as JSON [].
 """
 
 import json
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 from etils.epath import Path
 
+from components import requests
 from components.errors import ModelError
-from components.features import record
 from components.tfrecord import read_records, write_records
-from serving.example import encode
+from serving.example import Decoded, decode, encode
 from serving.signature import Signature, TensorInfo
+
+if TYPE_CHECKING:
+    from serving.model import LoadedModel
 
 Answers = dict[str, np.ndarray]
 
 _SOURCES = Path(__file__).parents[2]
 
 
-def ask(saved_model: Path, files: list[bytes], scratch: Path) -> Answers:
-    """The answers to `files` of the model in `saved_model`, loaded in a fresh process.
+def ask(saved_model: Path, rows: list[Decoded], scratch: Path) -> Answers:
+    """The answers about `rows` of the model in `saved_model`, loaded in a fresh process.
 
     Raises:
         ModelError: that process failed; holds the end of what it said.
     """
-    requests, answers = scratch / "files.tfrecord", scratch / "answers.npz"
-    write_records(requests, files)
+    questions, answers = scratch / "rows.tfrecord", scratch / "answers.npz"
+    write_records(questions, map(encode, rows))
     module = [sys.executable, "-m", "components.exporting.answers"]
     path = os.pathsep.join(filter(None, [str(_SOURCES), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [*module, str(saved_model), str(requests), str(answers)],
+        [*module, str(saved_model), str(questions), str(answers)],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -52,28 +55,31 @@ def ask(saved_model: Path, files: list[bytes], scratch: Path) -> Answers:
         return dict(arrays)
 
 
-def _answer(saved_model: Path, files: list[bytes]) -> Answers:
+def _answer(saved_model: Path, rows: list[Decoded]) -> Answers:
     from serving.model import LoadedModel  # TensorFlow
 
-    images = np.array(files, object)
-    examples = np.array([encode({record.ENCODED: file}) for file in files], object)
     with LoadedModel(saved_model) as model:
-        predicted = model.predict({"image_bytes": images})
-        classified = model.predict({"inputs": examples}, signature="classify")
-        regressed = model.predict({"inputs": examples}, signature="regress")
-        model.warm_up()
-        described = {
-            name: _described(found)
-            for name, found in model.signatures.items()
-            if found.method_name  # `__saved_model_init_op` is none
+        signatures = requests.asked(model.signatures)
+        found = {
+            f"{signature.name}/{output}": _comparable(array)
+            for signature in signatures
+            for output, array in _outputs(model, signature, rows).items()
         }
-    return {
-        "serving_default": predicted["scores"],
-        "class": np.array([name.decode() for name in predicted["class"]]),
-        "classify": classified["scores"],
-        "regress": regressed["outputs"],
-        "signatures": np.array(json.dumps(described)),
-    }
+        model.warm_up()
+    described = {signature.name: _described(signature) for signature in signatures}
+    return {**found, "signatures": np.array(json.dumps(described))}
+
+
+def _outputs(model: "LoadedModel", signature: Signature, rows: list[Decoded]) -> Answers:
+    return model.predict(requests.inputs(signature, rows), signature=signature.name)
+
+
+def _comparable(array: np.ndarray) -> np.ndarray:
+    """`array`, its bytes as text."""
+    if array.dtype != object:
+        return array
+    texts = [value.decode(errors="backslashreplace") for value in array.ravel()]
+    return np.array(texts, str).reshape(array.shape)
 
 
 def _described(signature: Signature) -> dict[str, object]:
@@ -89,9 +95,9 @@ def _tensor(tensor: TensorInfo) -> dict[str, object]:
 
 
 def main(arguments: list[str]) -> None:
-    """Answer the files in one file into another."""
-    saved_model, requests, answers = map(Path, arguments)
-    found = _answer(saved_model, list(read_records(requests)))
+    """Answer the records in one file into another."""
+    saved_model, questions, answers = map(Path, arguments)
+    found = _answer(saved_model, [decode(raw) for raw in read_records(questions)])
     with answers.open("wb") as file:
         np.savez(file, allow_pickle=False, **found)
 

@@ -4,48 +4,59 @@
 (tensorflow_serving/servables/tensorflow/saved_model_warmup_util.h).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
 from etils.epath import Path
 
-from components.features import record
+from components import requests
 from components.tfrecord import write_records
 from serving import wire
 from serving.example import Decoded, encode
 from serving.protos import prediction_log_pb2, prediction_service_pb2
+from serving.signature import CLASSIFY, REGRESS, Signature
 from serving.warmup import FILE
 
 _MODEL = "default"  # the model's name is not known yet, and no server looks at it here
 
 
-def write(saved_model: Path, rows: Sequence[Decoded]) -> None:
+def write(saved_model: Path, signatures: Iterable[Signature], rows: Sequence[Decoded]) -> None:
     """Put a request of each signature per row, and one Predict of all rows, into the model."""
     file = saved_model / FILE
     file.parent.mkdir(parents=True)
-    write_records(file, (log.SerializeToString(deterministic=True) for log in requests(rows)))
+    logs = logged(signatures, rows)
+    write_records(file, (log.SerializeToString(deterministic=True) for log in logs))
 
 
-def requests(rows: Sequence[Decoded]) -> Iterator[prediction_log_pb2.PredictionLog]:
-    """The requests for `rows`, raw image records."""
-    files = [bytes(row[record.ENCODED][0]) for row in rows]
-    for batch in [*([file] for file in files), files]:
+def logged(
+    signatures: Iterable[Signature], rows: Sequence[Decoded]
+) -> Iterator[prediction_log_pb2.PredictionLog]:
+    """The requests for `rows`, raw records."""
+    for signature in signatures:
         log = prediction_log_pb2.PredictionLog()
-        log.predict_log.request.model_spec.CopyFrom(_spec("serving_default"))
-        images = wire.to_proto(np.array(batch, object), name="image_bytes")
-        log.predict_log.request.inputs["image_bytes"].CopyFrom(images)
-        yield log
-    for file in files:
-        example = encode({record.ENCODED: file})
-        log = prediction_log_pb2.PredictionLog()
-        log.classify_log.request.model_spec.CopyFrom(_spec("classify"))
-        log.classify_log.request.input.example_list.examples.append(example)
-        yield log
-        log = prediction_log_pb2.PredictionLog()
-        log.regress_log.request.model_spec.CopyFrom(_spec("regress"))
-        log.regress_log.request.input.example_list.examples.append(example)
-        yield log
+        if signature.method_name == CLASSIFY:
+            for row in rows:
+                log.classify_log.request.model_spec.CopyFrom(_spec(signature))
+                log.classify_log.request.input.example_list.examples.append(encode(row))
+                yield log
+                log = prediction_log_pb2.PredictionLog()
+        elif signature.method_name == REGRESS:
+            for row in rows:
+                log.regress_log.request.model_spec.CopyFrom(_spec(signature))
+                log.regress_log.request.input.example_list.examples.append(encode(row))
+                yield log
+                log = prediction_log_pb2.PredictionLog()
+        else:
+            for batch in [*([row] for row in rows), rows]:
+                yield _predict(signature, batch)
 
 
-def _spec(signature: str) -> prediction_service_pb2.ModelSpec:
-    return prediction_service_pb2.ModelSpec(name=_MODEL, signature_name=signature)
+def _predict(signature: Signature, rows: Sequence[Decoded]) -> prediction_log_pb2.PredictionLog:
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.model_spec.CopyFrom(_spec(signature))
+    for alias, array in requests.inputs(signature, rows).items():
+        log.predict_log.request.inputs[alias].CopyFrom(wire.to_proto(array, name=alias))
+    return log
+
+
+def _spec(signature: Signature) -> prediction_service_pb2.ModelSpec:
+    return prediction_service_pb2.ModelSpec(name=_MODEL, signature_name=signature.name)

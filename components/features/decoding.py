@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.features import image, record
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageSpec
 from serving.example import Decoded
 
 BATCH = 64  # pictures decoded at once: the fewest that keep a few cores busy

@@ -8,8 +8,8 @@ The EXIF orientation of a JPEG is honoured. Stock ops only: TensorFlow Serving r
 
 import tensorflow as tf
 
-from components.features import exif, formats
-from components.features.spec import ImageSpec
+from components.features import exif, formats, hook
+from components.features.image_spec import ImageSpec
 
 # A function that is called, not inlined: where a branch is not taken, its inlined ops would
 # still be walked over, one by one, which halves the pictures per second of small PNGs.
@@ -32,11 +32,20 @@ def preprocess(encoded: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
     encoded = formats.refuse_animated_webp(encoded)
 
     def one(file: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        return tf.ensure_shape(resize(with_channels(_decode(*file), spec.channels), spec), shape)
+        picture = _own(with_channels(_decode(*file), spec.channels), spec)
+        return tf.ensure_shape(resize(picture, spec), shape)
 
     shape = tf.TensorShape(spec.shape)
     files = encoded, exif.orientations(encoded), formats.has_palette(encoded)
     return tf.map_fn(one, files, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
+
+
+def _own(image: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
+    """What a person's own function makes of a picture, where there is one."""
+    if spec.hook is None:
+        return image
+    wanted = tf.TensorSpec([None, None, spec.channels], tf.uint8)
+    return hook.apply(spec.hook, tf.ensure_shape(image, wanted.shape), wanted)
 
 
 def _decode(encoded: tf.Tensor, orientation: tf.Tensor, has_palette: tf.Tensor) -> tf.Tensor:

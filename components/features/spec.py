@@ -3,59 +3,25 @@
 One frozen dataclass per kind of data, told apart by `kind`. No TensorFlow.
 """
 
-import dataclasses
-from typing import Literal
+from typing import Annotated
 
 from etils.epath import Path
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from components.errors import DataError
+from components.features.image_spec import ImageOptions, ImageSpec
+from components.features.language_spec import LanguageOptions, LanguageSpec
+from components.features.series_spec import SeriesOptions, SeriesSpec
+from components.features.table_spec import TableOptions, TableSpec
+from components.features.text_spec import TextOptions, TextSpec
 
-Resize = Literal["stretch", "pad", "crop"]
-Scale = Literal["unit", "symmetric", "standardise", "none"]
+FeatureOptions = Annotated[
+    ImageOptions | TextOptions | LanguageOptions | SeriesOptions | TableOptions,
+    Field(discriminator="kind"),
+]
+Spec = ImageSpec | TextSpec | LanguageSpec | SeriesSpec | TableSpec
 
-
-@dataclasses.dataclass(frozen=True)
-class ImageSpec:
-    """Pictures with one class each.
-
-    Attributes:
-        classes: class names; a label is an index into them.
-        height, width: pixels, as the model sees them.
-        channels: 1 (grey) or 3 (red, green, blue).
-        resize: how a picture of another size is brought to this one.
-        scale: what the model does to values 0..255 first: `unit` to 0..1, `symmetric` to
-            -1..1, `standardise` by `mean` and `variance`, `none` nothing.
-        mean, variance: per channel, of values 0..255; empty unless `standardise`.
-    """
-
-    classes: tuple[str, ...]
-    height: int
-    width: int
-    channels: int
-    resize: Resize = "stretch"
-    scale: Scale = "unit"
-    mean: tuple[float, ...] = ()
-    variance: tuple[float, ...] = ()
-    kind: Literal["image"] = "image"
-
-    def __post_init__(self) -> None:
-        if len(self.classes) < 2:
-            raise DataError(
-                "Classes: expected two or more in the train split. "
-                f"Received: {', '.join(map(repr, self.classes)) or 'none'}. "
-                "Put the pictures of each class into a folder of its own."
-            )
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width, channels."""
-        return self.height, self.width, self.channels
-
-
-Spec = ImageSpec  # a union told apart by `kind`, once there are more
-
-_JSON: TypeAdapter[Spec] = TypeAdapter(Spec)
+_JSON: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
 
 
 def write(spec: Spec, file: Path) -> None:

@@ -5,19 +5,21 @@ saved `.keras` file take what `features.image` gives. Layers have fixed names: a
 training finds the weights of an earlier one by them.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
 import keras
 
-from components.features.spec import ImageSpec
-from components.models import sizes
+from components.features.image_spec import ImageSpec
+from components.models import sizes, transfer
 from components.models.augmentation import augmentation
+from components.models.fully_connected import fully_connected, normalization, penalty
+from components.models.networks import SCORES, Networks
 from components.models.options import Augment, Cnn, Dense
+from components.models.transfer_options import Transfer
 
-SCORES = "scores"  # the last layer
+Wired = transfer.Wired
 
 _SCALES: dict[str, Callable[[ImageSpec], keras.Layer]] = {
     "unit": lambda spec: keras.layers.Rescaling(1 / 255, name="scale"),
@@ -35,32 +37,34 @@ _HEADS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Networks:
-    """One set of layers, wired twice; both take uint8 [batch, height, width, channels] and give
-    float32 [batch, units].
-
-    Attributes:
-        training: with augmentation; to be compiled.
-        inference: without, and never compiled: it is saved and exported without an optimizer's
-            state, which is twice as large as the weights and of no use there.
-    """
-
-    training: keras.Model
-    inference: keras.Model
-
-
 def build(
-    options: Dense | Cnn, augment: Augment, spec: ImageSpec, *, units: int, activation: str
+    options: Dense | Cnn | Transfer,
+    augment: Augment,
+    spec: ImageSpec,
+    *,
+    units: int,
+    activation: str,
 ) -> Networks:
     """The network that `options` describe, its last layer of `units` with `activation`.
 
+    Both take uint8 [batch, height, width, channels] and give float32 [batch, units].
+
     Raises:
-        OptionError: a kernel or a pool is larger than what is left of the picture.
+        OptionError: a kernel or a pool is larger than what is left of the picture, or a
+            pretrained network lacks what is asked for.
+        ModelError: its weights cannot be had, or are another network's.
     """
     inputs = keras.Input(spec.shape, dtype="uint8", name="image")
-    layers = [_SCALES[spec.scale](spec), *_hidden(options, spec)]
-    layers.append(keras.layers.Dense(units, activation=activation, name=SCORES, dtype="float32"))
+    layers = list(_hidden(options, spec))
+    layers.append(
+        keras.layers.Dense(
+            units,
+            activation=activation,
+            kernel_regularizer=penalty(options),
+            name=SCORES,
+            dtype="float32",
+        )
+    )
     augmented = _chained(augmentation(augment), inputs)
     return Networks(
         training=keras.Model(inputs, _chained(layers, augmented), name=options.kind),
@@ -68,23 +72,36 @@ def build(
     )
 
 
-def _chained(layers: list[keras.Layer], inputs: keras.KerasTensor) -> keras.KerasTensor:
+def _chained(layers: list[Wired], inputs: keras.KerasTensor) -> keras.KerasTensor:
     return functools.reduce(lambda tensor, layer: layer(tensor), layers, inputs)
 
 
-def _hidden(options: Dense | Cnn, spec: ImageSpec) -> Iterator[keras.Layer]:
+def _hidden(options: Dense | Cnn | Transfer, spec: ImageSpec) -> Iterator[Wired]:
     match options:
         case Dense():
+            yield _SCALES[spec.scale](spec)
             yield keras.layers.Flatten(name="flatten")
-            yield from _fully_connected(options, options.units)
+            yield from fully_connected(options, options.units)
         case Cnn():
             sizes.after_blocks(options, spec.height, spec.width)
+            yield _SCALES[spec.scale](spec)
             for number, filters in enumerate(options.filters, start=1):
                 yield from _block(options, f"block{number}", filters)
             yield _HEADS[options.head](name=options.head)
-            yield from _fully_connected(options, options.dense)
+            yield from fully_connected(options, options.dense)
+        case Transfer():
+            yield from transfer.backbone(options, spec)
+            yield functools.partial(_pooled, _HEADS[options.head](name=options.head))
+            if options.dropout and not options.dense:
+                yield keras.layers.Dropout(options.dropout, name="dropout")
+            yield from fully_connected(options, options.dense)
         case _:
             assert_never(options)
+
+
+def _pooled(head: keras.Layer, maps: keras.KerasTensor) -> keras.KerasTensor:
+    """The vector that `head` makes of `maps`; some pretrained networks give one themselves."""
+    return head(maps) if len(maps.shape) == 4 else maps
 
 
 def _block(options: Cnn, name: str, filters: int) -> Iterator[keras.Layer]:
@@ -96,37 +113,11 @@ def _block(options: Cnn, name: str, filters: int) -> Iterator[keras.Layer]:
             padding=options.padding,
             activation=None if options.batch_normalization else options.activation,
             kernel_initializer=options.kernel_initializer,
-            kernel_regularizer=_penalty(options),
+            kernel_regularizer=penalty(options),
             name=f"{name}_conv{number}",
         )
-        yield from _normalization(options, f"{name}_conv{number}")
+        yield from normalization(options, f"{name}_conv{number}")
     if options.pooling != "none":
         yield _POOLINGS[options.pooling](options.pool_size, name=f"{name}_pool")
     if options.block_dropout:
         yield keras.layers.SpatialDropout2D(options.block_dropout, name=f"{name}_dropout")
-
-
-def _fully_connected(options: Dense | Cnn, widths: tuple[int, ...]) -> Iterator[keras.Layer]:
-    for number, units in enumerate(widths, start=1):
-        name = f"dense{number}"
-        yield keras.layers.Dense(
-            units,
-            activation=None if options.batch_normalization else options.activation,
-            kernel_initializer=options.kernel_initializer,
-            kernel_regularizer=_penalty(options),
-            name=name,
-        )
-        yield from _normalization(options, name)
-        if options.dropout:
-            yield keras.layers.Dropout(options.dropout, name=f"{name}_dropout")
-
-
-def _normalization(options: Dense | Cnn, name: str) -> Iterator[keras.Layer]:
-    """Batch normalisation and, after it, the activation that layer `name` left out."""
-    if options.batch_normalization:
-        yield keras.layers.BatchNormalization(name=f"{name}_norm")
-        yield keras.layers.Activation(options.activation, name=f"{name}_{options.activation}")
-
-
-def _penalty(options: Dense | Cnn) -> keras.Regularizer | None:
-    return keras.regularizers.L1L2(options.l1, options.l2) if options.l1 or options.l2 else None

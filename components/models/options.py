@@ -36,8 +36,8 @@ class Dense:
         activation: of the hidden layers.
         dropout: share of a hidden layer's outputs dropped in training.
         batch_normalization: between a layer and its activation.
-        l1, l2: penalties on the kernels.
-        kernel_initializer: of every layer's kernel.
+        l1, l2: penalties on the kernels, the last layer's included.
+        kernel_initializer: of every layer's kernel but the last one's.
     """
 
     units: Counts = (128,)
@@ -66,8 +66,8 @@ class Cnn:
         dropout: share of a fully connected layer's outputs dropped in training.
         block_dropout: share of a block's maps dropped in training, whole maps at a time.
         batch_normalization: between a layer and its activation.
-        l1, l2: penalties on the kernels.
-        kernel_initializer: of every layer's kernel.
+        l1, l2: penalties on the kernels, the last layer's included.
+        kernel_initializer: of every layer's kernel but the last one's.
     """
 
     filters: Annotated[Counts, Field(min_length=1)] = (64, 64)
@@ -87,9 +87,6 @@ class Cnn:
     l2: Penalty = 0.0
     kernel_initializer: Initializer = "glorot_uniform"
     kind: Literal["cnn"] = "cnn"
-
-
-ImageModel = Annotated[Dense | Cnn, Field(discriminator="kind")]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -51,5 +51,5 @@ def _check(size: Size, window: int, option: str, place: str) -> None:
         raise OptionError(
             f"trainer.model.{option}, {place}: expected maps of at least {window} x {window}. "
             f"Received: {size[0]} x {size[1]}. Use padding=same, fewer or smaller blocks, or "
-            "larger pictures (analyze.image.height)."
+            "larger pictures (analyze.features.height)."
         )

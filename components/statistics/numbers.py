@@ -14,7 +14,7 @@ import numpy as np
 from components.statistics.distribution import Distribution
 
 _MANTISSA = 24  # bits of a float32
-_FLOAT_SHIFT = 172  # 2**-172 divides every float32: smallest exponent by frexp -148, less 24
+FLOAT_SHIFT = 172  # 2**-172 divides every float32: smallest exponent by frexp -148, less 24
 _LIMB = 21  # bits; three limbs hold an int64, products of limbs sum in int64 without overflow
 _CHUNK = 1 << 18
 
@@ -43,7 +43,7 @@ class Numbers:
         finite = numbers if integer else numbers[np.isfinite(numbers)]
         total, squares = integer_moments(finite) if integer else float_moments(finite)
         return cls(
-            shift=0 if integer else _FLOAT_SHIFT,
+            shift=0 if integer else FLOAT_SHIFT,
             count=len(numbers),
             nan=len(values) - len(numbers),
             minus_infinity=int(np.count_nonzero(numbers == -math.inf)),
@@ -120,7 +120,7 @@ def float_moments(values: np.ndarray) -> tuple[int, int]:
     total = squares = 0
     for exponent in np.unique(exponents):
         part, part_squares = integer_moments(mantissas[exponents == exponent])
-        shift = int(exponent) - _MANTISSA + _FLOAT_SHIFT
+        shift = int(exponent) - _MANTISSA + FLOAT_SHIFT
         total += part << shift
         squares += part_squares << 2 * shift
     return total, squares

@@ -1,1 +1,1 @@
-"""What `trainer` is made of: objective, input, callbacks, resumption. Only `trainer` imports it."""
+"""What steps that train are made of: objective, input, callbacks, resumption."""

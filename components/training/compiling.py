@@ -1,33 +1,80 @@
 """Keras's loss, optimizer and metrics for what the options ask."""
 
-import dataclasses
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 
 from components.training.objective import Objective
-from components.training.options import Descent
+from components.training.options import Descent, Precision
+from components.training.schedules import learning_rate
 
 _OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
     "rmsprop": keras.optimizers.RMSprop,
     "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "nadam": keras.optimizers.Nadam,
+    "adagrad": keras.optimizers.Adagrad,
 }
-
-
+_SETTINGS = (  # of `Descent`, by Keras's names
+    "momentum",
+    "nesterov",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "weight_decay",
+)
+_LOSSES_OF_NUMBERS = {
+    "mean_absolute_error": keras.losses.MeanAbsoluteError,
+    "mean_squared_error": keras.losses.MeanSquaredError,
+    "huber": keras.losses.Huber,
+}
+PADDING = 0  # the id of what is no token
 _STEPS_AT_ONCE = 16
 
 
+class TokenAccuracy(keras.metrics.SparseCategoricalAccuracy):
+    """The share of tokens that the highest score is right about; padding does not count."""
+
+    def update_state(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> keras.KerasTensor:
+        """Count a batch: int32 [batch, length] and float32 [batch, length, tokens]."""
+        return super().update_state(y_true, y_pred, keras.ops.not_equal(y_true, PADDING))
+
+
 def compile_model(
-    model: keras.Model, objective: Objective, descent: Descent, top_k: int, steps: int
+    model: keras.Model,
+    objective: Objective,
+    descent: Descent,
+    top_k: int,
+    *,
+    steps: int,
+    epochs: int,
 ) -> None:
-    """Compile `model` for epochs of `steps`; metrics are named as Keras names them."""
+    """Compile `model` for `epochs` of `steps`; metrics are named as Keras names them.
+
+    Under mixed precision of 16-bit floats, Keras scales the loss and the gradients by itself.
+    """
     model.compile(
-        optimizer=_optimizer(descent),
+        optimizer=_optimizer(descent, steps, epochs),
         loss=_loss(objective),
         metrics=_metrics(objective, top_k),
         steps_per_execution=steps_at_once(steps),
     )
+
+
+@contextlib.contextmanager
+def layers_in(precision: Precision) -> Iterator[None]:
+    """Let the layers made within compute in `precision`; their weights are float32 throughout."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def steps_at_once(steps: int) -> int:
@@ -38,27 +85,34 @@ def steps_at_once(steps: int) -> int:
     return next(count for count in range(_STEPS_AT_ONCE, 0, -1) if steps % count == 0)
 
 
-def _optimizer(descent: Descent) -> keras.Optimizer:
+def _optimizer(descent: Descent, steps: int, epochs: int) -> keras.Optimizer:
+    optimizer = _OPTIMIZERS[descent.optimizer]
     settings: dict[str, Any] = {
-        name: value
-        for name, value in dataclasses.asdict(descent).items()
-        if name != "optimizer" and value
+        name: getattr(descent, name) for name in _SETTINGS if getattr(descent, name)
     }
-    return _OPTIMIZERS[descent.optimizer](**settings)
+    rate = descent.learning_rate or float(optimizer().learning_rate)
+    return optimizer(learning_rate=learning_rate(descent.schedule, rate, steps, epochs), **settings)
 
 
 def _loss(objective: Objective) -> keras.Loss:
     losses = keras.losses
+    if not objective.classes:
+        return _LOSSES_OF_NUMBERS[objective.loss]()
     logits, smoothing = objective.logits, objective.label_smoothing
     if objective.is_binary:
         return losses.BinaryCrossentropy(from_logits=logits, label_smoothing=smoothing)
     if objective.is_one_hot:
         return losses.CategoricalCrossentropy(from_logits=logits, label_smoothing=smoothing)
-    return losses.SparseCategoricalCrossentropy(from_logits=logits)
+    ignored = PADDING if objective.task == "language" else None
+    return losses.SparseCategoricalCrossentropy(from_logits=logits, ignore_class=ignored)
 
 
 def _metrics(objective: Objective, top_k: int) -> list[keras.Metric]:
     metrics = keras.metrics
+    if not objective.classes:
+        return [metrics.MeanAbsoluteError(name="mae"), metrics.MeanSquaredError(name="mse")]
+    if objective.task == "language":
+        return [TokenAccuracy(name="accuracy")]
     if objective.is_binary:
         threshold = 0.0 if objective.logits else 0.5
         found = [metrics.BinaryAccuracy(name="accuracy", threshold=threshold)]

@@ -8,14 +8,17 @@ import numpy as np
 import tensorflow as tf
 from etils.epath import Path
 
-from components.artifacts import TrainedModel
 from components.folders import copy_tree
-from components.models.image import Networks, build
+from components.model_artifacts import TrainedModel
+from components.models import keras_file
+from components.models.build import build
+from components.models.custom_options import Custom
+from components.models.networks import Networks
 from components.training import backup, callbacks, dataset, summary, warm_start
 from components.training.backup import Backup, State
 from components.training.callbacks import HistoryFile, Progress, StopAt
-from components.training.compiling import compile_model
-from components.training.plan import Plan
+from components.training.compiling import compile_model, layers_in
+from components.training.plan import Plan, Split
 
 logger = logging.getLogger("components.trainer")
 
@@ -30,26 +33,35 @@ def train(plan: Plan, out: Path, resume: Path) -> TrainedModel:
     keras.utils.set_random_seed(plan.seed)
     if plan.deterministic:
         tf.config.experimental.enable_op_determinism()
-    networks = _networks(plan)
+    networks = networks_of(plan)
     logger.info("%s\n%s", plan.model, summary.table(networks.inference))
     _fit(networks.training, plan, out, resume)
     trained = TrainedModel(out)
-    trained.keras_file.parent.mkdir(parents=True)
-    networks.inference.save(trained.keras_file)
+    own = [plan.model.module] if isinstance(plan.model, Custom) else []
+    keras_file.save(networks.inference, trained.keras_file, own)
     summary.write(networks.inference, out / "model.json")
     return trained
 
 
-def _networks(plan: Plan) -> Networks:
+def networks_of(plan: Plan) -> Networks:
+    """The networks of `plan`, the one for training compiled, with their first weights."""
     objective = plan.objective
-    networks = build(
-        plan.model,
-        plan.augment,
-        plan.spec,
-        units=objective.units,
-        activation=objective.activation,
+    with layers_in(plan.descent.precision):
+        networks = build(
+            plan.model,
+            plan.augment,
+            plan.spec,
+            units=objective.units,
+            activation=objective.activation,
+        )
+    compile_model(
+        networks.training,
+        objective,
+        plan.descent,
+        plan.top_k,
+        steps=plan.steps,
+        epochs=plan.epochs,
     )
-    compile_model(networks.training, objective, plan.descent, plan.top_k, plan.steps)
     if plan.warm_start:
         warm_start.take_weights(networks.inference, plan.warm_start)
     return networks
@@ -61,28 +73,28 @@ def _fit(model: keras.Model, plan: Plan, out: Path, resume: Path) -> None:
         logger.info("resuming after epoch %d of %d", state.epochs, plan.epochs)
         backup.restore(model, resume, state.epochs)
     history = HistoryFile(out / "history.csv", state.rows)
-    if state.epochs < plan.epochs and not state.stopped:
+    if not model.trainable_variables:
+        _look(model, plan, history)
+    elif state.epochs < plan.epochs and not state.stopped:
         _run(model, plan, _callbacks(plan, history, state, resume), state.epochs)
     else:
         history.on_train_begin()
     watching = plan.watching
-    if watching.tensorboard:
+    if watching.tensorboard and model.trainable_variables:
         copy_tree(Path(resume / "logs"), Path(out / "logs"))
-    if watching.keep == "best":
+    if watching.keep == "best" and model.trainable_variables:
         best = callbacks.best_epoch(history.rows, watching.monitor)
         logger.info("keeping the weights of epoch %d, the best by %s", best, watching.monitor)
         backup.restore(model, resume, best)
 
 
 def _run(model: keras.Model, plan: Plan, hooks: list[keras.callbacks.Callback], done: int) -> None:
-    files, spec, objective = plan.train.files, plan.spec, plan.objective
-    buffer = plan.buffer or dataset.default_buffer(spec, plan.train.count)
+    files, layout, objective = plan.train.files, plan.spec.layout, plan.objective
+    buffer = plan.buffer or dataset.default_buffer(layout, plan.train.count)
     order = dataset.Order(plan.seed, done, plan.epochs, buffer)
-    validation = plan.validation and dataset.evaluation(
-        plan.validation.files, spec, objective, plan.validation.count
-    )
+    validation = _evaluated(plan, plan.validation) if plan.validation else None
     model.fit(
-        dataset.training(files, spec, objective, order, plan.batch_size),
+        dataset.training(files, layout, objective, order, plan.batch_size),
         initial_epoch=done,
         epochs=plan.epochs,
         steps_per_epoch=plan.steps,
@@ -92,6 +104,20 @@ def _run(model: keras.Model, plan: Plan, hooks: list[keras.callbacks.Callback], 
         shuffle=False,  # the dataset does it
         verbose=0,
     )
+
+
+def _look(model: keras.Model, plan: Plan, history: HistoryFile) -> None:
+    """The history of a network that has nothing to learn, such as a naive forecast."""
+    logger.info("the network has nothing to learn: evaluated once")
+    figures = model.evaluate(_evaluated(plan, plan.train), verbose=0, return_dict=True)
+    if plan.validation:
+        found = model.evaluate(_evaluated(plan, plan.validation), verbose=0, return_dict=True)
+        figures |= {f"val_{name}": value for name, value in found.items()}
+    history.on_epoch_end(0, figures)
+
+
+def _evaluated(plan: Plan, split: Split) -> tf.data.Dataset:
+    return dataset.evaluation(split.files, plan.spec.layout, plan.objective, split.count)
 
 
 def _callbacks(
@@ -122,6 +148,6 @@ def class_weights(counts: Sequence[int]) -> dict[int, float]:
 
 def _label_counts(plan: Plan) -> list[int]:
     counts = np.zeros(len(plan.spec.classes), np.int64)
-    for batch in dataset.labels(plan.train.files):
+    for batch in dataset.targets(plan.train.files, plan.spec.layout):
         counts += np.bincount(batch.numpy(), minlength=len(counts))
     return counts.tolist()

@@ -1,20 +1,45 @@
-"""What a classifier is trained towards: its loss, the form of its output, how labels are written.
+"""What a network is trained towards: its loss, the form of its output, how targets are written.
 
 Plain choices, without Keras; `compiling` turns them into Keras's objects.
 """
 
 import dataclasses
+import math
 from typing import Literal
 
 from components.errors import OptionError
+from components.features.language_spec import LanguageSpec
+from components.features.spec import Spec
 
 Loss = Literal[
     "auto",
     "binary_crossentropy",
     "sparse_categorical_crossentropy",
     "categorical_crossentropy",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "huber",
 ]
 Output = Literal["probabilities", "logits"]
+Task = Literal["classification", "regression", "forecast", "language"]
+
+_OF_NUMBERS = ("mean_absolute_error", "mean_squared_error", "huber")
+_OF_CLASSES = (
+    "binary_crossentropy",
+    "sparse_categorical_crossentropy",
+    "categorical_crossentropy",
+)
+_FITTING: dict[Task, tuple[str, ...]] = {
+    "classification": _OF_CLASSES,
+    "regression": _OF_NUMBERS,
+    "forecast": _OF_NUMBERS,
+    "language": ("sparse_categorical_crossentropy",),
+}
+_AUTO: dict[Task, str] = {
+    "regression": "mean_squared_error",
+    "forecast": "mean_absolute_error",
+    "language": "sparse_categorical_crossentropy",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,10 +48,12 @@ class Objective:
 
     Attributes:
         loss: Keras's name.
-        units: outputs of the last layer: 1 for `binary_crossentropy`, else one per class.
-        classes: how many there are.
+        units: outputs of the last layer: 1 for `binary_crossentropy` and for a regression, one
+            per class or token, one per step and target of a forecast.
+        classes: how many there are, or tokens; 0 if the targets are numbers.
         logits: whether the outputs are logits, the loss's `from_logits`.
         label_smoothing: share of the target spread over all classes.
+        task: what the network does.
     """
 
     loss: str
@@ -34,11 +61,12 @@ class Objective:
     classes: int
     logits: bool
     label_smoothing: float = 0.0
+    task: Task = "classification"
 
     @property
     def is_binary(self) -> bool:
         """Whether one output tells the second class from the first."""
-        return self.units == 1
+        return self.loss == "binary_crossentropy"
 
     @property
     def is_one_hot(self) -> bool:
@@ -48,9 +76,37 @@ class Objective:
     @property
     def activation(self) -> str:
         """Of the last layer."""
-        if self.logits:
+        if self.logits or not self.classes:
             return "linear"
         return "sigmoid" if self.is_binary else "softmax"
+
+
+def of(spec: Spec, loss: Loss, output: Output, label_smoothing: float) -> Objective:
+    """The objective for the task of `spec`; `auto` goes by the task, and the number of classes.
+
+    Regression: `mean_squared_error`. Forecasts: `mean_absolute_error`. Language:
+    `sparse_categorical_crossentropy` of each token. Classification: see `settle`.
+
+    Raises:
+        OptionError: the loss does not fit the task or the number of classes.
+    """
+    task = spec.task
+    if loss != "auto" and loss not in _FITTING[task]:
+        raise OptionError(
+            f"trainer.loss: expected a loss for a {task}: {', '.join(_FITTING[task])}. "
+            f"Received: {loss}. Choose one of these, or leave it at auto."
+        )
+    if task == "classification":
+        return settle(len(spec.classes), loss, output, label_smoothing)
+    if label_smoothing:
+        raise OptionError(
+            f"trainer.label_smoothing: expected 0 for a {task}. Received: {label_smoothing}. "
+            "Only a classification has labels to smooth."
+        )
+    name = _AUTO[task] if loss == "auto" else loss
+    if isinstance(spec, LanguageSpec):
+        return Objective(name, spec.tokens, spec.tokens, output == "logits", task=task)
+    return Objective(name, math.prod(spec.layout.target.shape), 0, logits=False, task=task)
 
 
 def settle(classes: int, loss: Loss, output: Output, label_smoothing: float) -> Objective:

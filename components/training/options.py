@@ -9,11 +9,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.errors import OptionError
+from components.training.schedule_options import CONSTANT, Schedule
 
-Optimizer = Literal["sgd", "rmsprop", "adam"]
+Optimizer = Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "adagrad"]
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Epochs = Annotated[int, Field(ge=0)]
+
+
+_CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +52,38 @@ class ReduceOnPlateau:
 
 
 @dataclasses.dataclass(frozen=True)
+class FineTune:
+    """A second stage for a pretrained network: its upper layers are trained as well.
+
+    Attributes:
+        epochs: of this stage, after those of the first; 0 leaves it out.
+        from_layer: the first of the backbone's layers to be trained; empty is all of them.
+        learning_rate: far below the first stage's, lest the pretrained weights are lost.
+    """
+
+    epochs: Epochs = 0
+    from_layer: str = ""
+    learning_rate: Positive = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
 class Descent:
     """How weights follow their gradients; None leaves Keras's default.
 
+    Attributes:
+        optimizer: Keras's.
+        learning_rate: the first one.
+        momentum: of sgd and rmsprop.
+        nesterov: of sgd.
+        clipnorm: the largest norm of one weight's gradient.
+        clipvalue: the largest value in a gradient, either way.
+        global_clipnorm: the largest norm of all the gradients together.
+        weight_decay: the share of itself, times the rate, that a weight loses at each step.
+        schedule: how the rate changes.
+        precision: of the layers' arithmetic; weights are float32 throughout.
+
     Raises:
-        OptionError: an attribute does not belong to the optimizer.
+        OptionError: an attribute does not belong to the optimizer, or two exclude each other.
     """
 
     optimizer: Optimizer = "adam"
@@ -59,11 +91,25 @@ class Descent:
     momentum: float = 0.0
     nesterov: bool = False
     clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    weight_decay: float | None = None
+    schedule: Schedule = CONSTANT
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        if self.momentum and self.optimizer == "adam":
+        self._check_momentum()
+        clips = {name: getattr(self, name) for name in _CLIPS if getattr(self, name)}
+        if len(clips) > 1:
             raise OptionError(
-                "trainer.momentum: expected 0 with adam, which has its own. "
+                f"trainer.{', trainer.'.join(clips)}: expected one of them. "
+                f"Received: {', '.join(map(str, clips.values()))}. Keep one."
+            )
+
+    def _check_momentum(self) -> None:
+        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
+            raise OptionError(
+                f"trainer.momentum: expected 0 with {self.optimizer}, which has its own or none. "
                 f"Received: {self.momentum}. Use trainer.optimizer=sgd or rmsprop."
             )
         if self.nesterov and (self.optimizer != "sgd" or not self.momentum):

@@ -1,15 +1,18 @@
 """Everything that decides what a training comes to, settled before Keras is imported."""
 
 import dataclasses
+import hashlib
 from collections.abc import Iterable
 
 from etils.epath import Path
 
 from components.errors import OptionError
-from components.features.spec import ImageSpec
-from components.models.options import Augment, Cnn, Dense
+from components.features.spec import Spec
+from components.models.any import Network
+from components.models.options import Augment
 from components.training.objective import Objective
 from components.training.options import Descent, Watching
+from components.training.schedule_options import CONSTANT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Plan:
         OptionError: `stop_at` or `monitor` names a metric that there will not be.
     """
 
-    spec: ImageSpec
-    model: Dense | Cnn
+    spec: Spec
+    model: Network
     augment: Augment
     objective: Objective
     descent: Descent
@@ -51,13 +54,25 @@ class Plan:
     top_k: int
 
     def __post_init__(self) -> None:
-        known = metric_names(self.top_k, validated=self.validation is not None)
+        known = metric_names(self.objective, self.top_k, validated=self.validation is not None)
         for option, names in (
             ("stop_at", self.watching.stop_at),
             ("monitor", [self.watching.monitor]),
         ):
             _check_known(option, names, known)
-        if self.top_k >= self.objective.classes:
+        if self.watching.reduce_on_plateau.patience and self.descent.schedule != CONSTANT:
+            raise OptionError(
+                "trainer.schedule, trainer.reduce_on_plateau: expected one of them. Received: "
+                f"{self.descent.schedule.kind} and patience "
+                f"{self.watching.reduce_on_plateau.patience}. Keep one."
+            )
+        if self.objective.task != "classification" and (self.top_k or self.balanced):
+            raise OptionError(
+                f"trainer.top_k, trainer.class_weight: expected 0 and none for a "
+                f"{self.objective.task}. Received: {self.top_k}, "
+                f"{'balanced' if self.balanced else 'none'}. Only a classification has classes."
+            )
+        if self.top_k and self.top_k >= self.objective.classes:
             raise OptionError(
                 f"trainer.top_k: expected less than the {self.objective.classes} classes. "
                 f"Received: {self.top_k}. It would always be 1."
@@ -65,8 +80,8 @@ class Plan:
 
     @property
     def text(self) -> str:
-        """The whole plan in words: a state saved under another text is not resumed."""
-        return repr(self)
+        """A digest of the whole plan: a state saved under another one is not resumed."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
 
     @property
     def steps(self) -> int:
@@ -74,9 +89,10 @@ class Plan:
         return -(-self.train.count // self.batch_size)
 
 
-def metric_names(top_k: int, *, validated: bool) -> list[str]:
+def metric_names(objective: Objective, top_k: int, *, validated: bool) -> list[str]:
     """What Keras will call the figures of an epoch."""
-    names = ["loss", "accuracy", *([f"top_{top_k}_accuracy"] if top_k else [])]
+    figures = ["accuracy"] if objective.classes else ["mae", "mse"]
+    names = ["loss", *figures, *([f"top_{top_k}_accuracy"] if top_k else [])]
     return [*names, *(f"val_{name}" for name in names if validated)]
 
 

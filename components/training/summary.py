@@ -20,7 +20,7 @@ def describe(model: keras.Model) -> dict[str, object]:
             {
                 "name": layer.name,
                 "type": type(layer).__name__,
-                "output_shape": list(layer.output.shape),
+                "output_shape": list(_shape(layer)),
                 "parameters": layer.count_params(),
             }
             for layer in model.layers
@@ -33,8 +33,13 @@ def describe(model: keras.Model) -> dict[str, object]:
 def table(model: keras.Model) -> str:
     """A line per layer: name, type, output shape, parameters; the total below."""
     rows = [
-        (layer.name, type(layer).__name__, str(tuple(layer.output.shape[1:])), layer.count_params())
+        (layer.name, type(layer).__name__, str(_shape(layer)[1:]), layer.count_params())
         for layer in model.layers
     ]
     lines = [f"{name:24} {kind:20} {shape:18} {count:>12,}" for name, kind, shape, count in rows]
     return "\n".join([*lines, f"{'total':64} {model.count_params():>12,}"])
+
+
+def _shape(layer: keras.Layer) -> tuple[int | None, ...]:
+    """The shape of a layer's output, of its first where it has several."""
+    return tuple(keras.tree.flatten(layer.output)[0].shape)

@@ -1,5 +1,7 @@
 """Weights of an earlier model given to a new one, layer by layer, by their names."""
 
+from collections.abc import Iterator
+
 import keras
 from etils.epath import Path
 
@@ -28,12 +30,23 @@ def take_weights(model: keras.Model, file: Path) -> None:
 
 
 def shapes(model: keras.Model) -> Shapes:
-    """The shape of every weight of `model`."""
+    """The shape of every weight of `model`.
+
+    A layer that is itself a network has many weights of one name: they bear their number too.
+    """
     return {
-        f"{layer.name}/{weight.name}": tuple(weight.shape)
+        f"{layer.name}/{name}": shape
         for layer in model.layers
-        for weight in layer.weights
+        for name, shape in _numbered([(each.name, tuple(each.shape)) for each in layer.weights])
     }
+
+
+def _numbered(
+    weights: list[tuple[str, tuple[int, ...]]],
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    names = [name for name, _ in weights]
+    for number, (name, shape) in enumerate(weights):
+        yield name if names.count(name) == 1 else f"{number} {name}", shape
 
 
 def compare(earlier: Shapes, new: Shapes) -> list[str]:

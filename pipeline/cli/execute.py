@@ -1,5 +1,6 @@
 """Commands that run steps: recipes, run, infer."""
 
+import dataclasses
 import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -27,31 +28,44 @@ INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 @app.command(rich_help_panel="Run")
 def recipes(
-    name: Annotated[str, typer.Argument(help="Show this recipe's steps and options.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(help="A recipe, to see its options, or your own package.module or file.py."),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List the recipes, or the steps and options of one."""
-    from pipeline import recipes as table
+    """List the recipes, also of a module of your own, or the steps and options of one."""
     from pipeline.console import print_table, stdout_console
+    from pipeline.recipes import catalog as table
+    from pipeline.recipes import own
 
-    rows = [table.find(name)] if name else list(table.RECIPES.values())
-    if name:
+    if name and not own.is_place(name):
         _print_options(table.find(name))
-    elif as_json:
+        return
+    rows = own.listed(name) if name else list(table.RECIPES.items())
+    cells = [(called, row.kind, row.data, row.summary) for called, row in rows]
+    if as_json:
         fields = ("name", "kind", "data", "summary")
-        print_json([{field: getattr(row, field) for field in fields} for row in rows])
+        print_json([dict(zip(fields, row, strict=True)) for row in cells])
     else:
-        cells = [(row.name, row.kind, row.data, row.summary) for row in rows]
         print_table(stdout_console(), ("recipe", "kind", "data", "summary"), cells)
 
 
 @app.command(rich_help_panel="Run")
 def run(
-    recipe: Annotated[str, typer.Argument(help="A name from `millrace recipes`.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A name from `millrace recipes`, or your own package.module:name.")
+    ],
     beam_flags: Annotated[
         list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="Your own data: a folder or a file.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Your own data: a folder or a file; `{SPAN}` or `{YYYY}…` in it."),
+    ] = None,
+    spans: Annotated[
+        str, typer.Option(help="Which spans of --data: latest, latest:7, or FIRST..LAST.")
+    ] = "latest",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
@@ -64,6 +78,14 @@ def run(
     schema: Annotated[
         str | None, typer.Option(help="A curated schema.pbtxt, instead of the inferred one.")
     ] = None,
+    extras: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="STEP",
+            help="Also run rate_finder, tuner, feature_maps or projector.",
+        ),
+    ] = None,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Stop with exit code 3 on anomalies.")
     ] = False,
@@ -71,12 +93,14 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a recipe: every step, or those asked for; unchanged steps come from the cache."""
-    from pipeline import recipes as table
+    from pipeline import spans as patterns
+    from pipeline.recipes import catalog as table
     from pipeline.selection import Selection
 
     place = open_root(root)
     row = table.find(recipe)
-    dag = row.wire(name or row.name, data, place.serving, schema)
+    row = dataclasses.replace(row, extras=_known_extras(extras or []))
+    dag = row.wire(name or row.name, patterns.resolve(place, data, spans), place.serving, schema)
     dag.configure(settings or [])
     selection = Selection(first, last, only, tuple(force or []))
     _execute(
@@ -106,14 +130,25 @@ def infer(
     as_json: JsonOption = False,
 ) -> None:
     """Predict a whole folder in Beam with the model that was pushed last."""
-    from pipeline import recipes as table
     from pipeline.pushed import last_push
+    from pipeline.recipes import wiring
 
     place = open_root(root)
     pushed, evaluation = last_push(open_store(place, must_exist=True), model)
-    dag = table.bulk_inference(model, pushed, evaluation, data)
+    dag = wiring.bulk_inference(model, pushed, evaluation, data)
     dag.configure(settings or [])
     _execute(dag, place, "infer", data=data, beam_flags=beam_flags or [], as_json=as_json)
+
+
+def _known_extras(names: list[str]) -> tuple[str, ...]:
+    from pipeline.errors import UsageError
+    from pipeline.options import nearest
+    from pipeline.recipes.wiring import EXTRAS
+
+    for name in names:
+        if name not in EXTRAS:
+            raise UsageError(f"--with {name}: no such step. {nearest(name, EXTRAS)}")
+    return tuple(names)
 
 
 def _execute(
@@ -170,6 +205,7 @@ def _print_options(recipe: Any) -> None:
         row
         for step in dag.steps.values()
         for option, (annotation, _) in step.signature.options.items()
+        if option not in step.lent
         for row in options.rows(
             f"{step.name}.{option}", annotation, step.options.get(option, "(required)")
         )

@@ -4,18 +4,21 @@ Modules that a command needs are imported in it: `millrace --help` starts in a b
 """
 
 import errno
+import pathlib
 import sys
 
-from pipeline.cli import execute, history, models
+from pipeline.cli import execute, history, models, project
 from pipeline.cli.app import app
 from pipeline.errors import UsageError, describe_error
+from pipeline.own_code import importable
 from serving.errors import MillraceError
 
-__all__ = ["execute", "history", "main", "models"]
+__all__ = ["execute", "history", "main", "models", "project"]
 
 
 def main() -> None:
     """Entry point of the command `millrace`."""
+    importable(pathlib.Path.cwd())
     try:
         app()
     except UsageError as error:

@@ -37,22 +37,48 @@ def serve(
 @app.command(rich_help_panel="Models")
 def predict(
     model: Annotated[str, typer.Argument(help="The model's name.")],
-    files: Annotated[list[pathlib.Path] | None, typer.Argument(help="More image files.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[COLUMN=VALUE…]", help="A row's columns; or image files."),
+    ] = None,
     image: Annotated[list[pathlib.Path] | None, typer.Option(help="An image file.")] = None,
-    sample: Annotated[int, typer.Option(help="Ask about N test images of the last run.")] = 0,
+    text: Annotated[list[str] | None, typer.Option(help="A text to classify.")] = None,
+    csv: Annotated[pathlib.Path | None, typer.Option(help="A CSV file of rows.")] = None,
+    window: Annotated[
+        list[str] | None,
+        typer.Option(help="Past numbers 1,2,3; rows parted by `;`; or a CSV file that ends so."),
+    ] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="A text to continue.")] = None,
+    length: Annotated[int | None, typer.Option(help="Tokens to add to a prompt.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="0 takes the likeliest token, 1 samples.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Sample among the K likeliest.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same text.")] = None,
+    sample: Annotated[int, typer.Option(help="Ask about N test rows of the last run.")] = 0,
     target: Annotated[str, typer.Option(help="HOST:PORT of a server that is up.")] = "",
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a served model about images; without --target a server is started for it."""
-    from pipeline import predictions
+    """Ask a served model; without --target a server is started for it.
+
+    What to ask by depends on the model: `--image`, `--text`, `--prompt`, `--window`, `--csv`,
+    or `column=value` for a row. `--sample` works with every model of this root.
+    """
+    from pipeline import predictions, questions
     from pipeline.console import stdout_console
 
     place = open_root(root)
-    questions = predictions.from_files([*(image or []), *(files or [])])
+    columns = [each for each in given or [] if "=" in each]
+    files = [pathlib.Path(each) for each in given or [] if "=" not in each]
+    asked = questions.from_files([*(image or []), *files])
+    asked += questions.from_texts([*(text or []), *(prompt or [])])
+    asked += questions.from_columns(columns)
+    asked += questions.from_csv(csv) if csv else []
     if sample:
-        questions += predictions.from_last_run(open_store(place, must_exist=True), model, sample)
-    answers = predictions.ask(place, model, questions, target)
+        asked += questions.from_last_run(open_store(place, must_exist=True), model, sample)
+    scalars = {"length": length, "temperature": temperature, "top_k": top_k, "seed": seed}
+    answers = predictions.ask(place, model, asked, target, windows=window or (), scalars=scalars)
     if as_json:
         print_json(answers.as_json())
     else:

@@ -5,6 +5,7 @@ Its signatures are those of an exported image classifier.
 """
 
 import io
+import json
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +13,8 @@ from etils.epath import Path
 from PIL import Image
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from components.artifacts import Examples, Model
+from components.artifacts import Examples
+from components.model_artifacts import Model
 from components.tfrecord import write_records
 from serving import example
 
@@ -64,6 +66,8 @@ def save(folder, classes=CLASSES, centres=CENTRES):
     signatures = {"serving_default": module.serve, "classification": module.classify}
     tf.saved_model.save(module, str(model.saved_model), signatures)
     file = model.saved_model / "saved_model.pb"
+    label = {"task": "classification", "label": "image/class/text"}
+    (model.path / "model.json").write_text(json.dumps(label))
     proto = SavedModel.FromString(file.read_bytes())
     defs = proto.meta_graphs[0].signature_def
     defs["classification"].method_name = "tensorflow/serving/classify"

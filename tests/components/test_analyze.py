@@ -6,11 +6,11 @@ import logging
 import numpy as np
 import pytest
 
-from components.analyze import ImageOptions, analyze
+from components.analyze import analyze
 from components.beam_options import BeamOptions
 from components.errors import DataError
 from components.features import spec
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageOptions, ImageSpec
 from tests.components.pictures import blobs, file, raw, write
 
 
@@ -19,7 +19,7 @@ def analyzed(tmp_path):
     def run(splits, options=None, shards=1):
         examples = write(tmp_path / "raw", splits, shards)
         (tmp_path / "out").mkdir()
-        given = {} if options is None else {"image": options}
+        given = {} if options is None else {"features": options}
         found = analyze(examples, tmp_path / "out", run_on=BeamOptions(), **given)
         return spec.read(found.file)
 
@@ -56,7 +56,7 @@ def test_pictures_of_many_sizes_get_a_square_and_a_line_that_says_so(analyzed, c
     train = [raw(b"", "ab"[n % 2], n % 2, size=(50 + n, 90), channels=3) for n in range(9)]
     found = analyzed({"train": train})
     assert found.shape == (48, 48, 3)
-    assert "9 sizes: taking 48 x 48; set analyze.image.height for another" in caplog.text
+    assert "9 sizes: taking 48 x 48; set analyze.features.height for another" in caplog.text
     assert "2 classes, pictures of 48 x 48 pixels with 3 channels" in caplog.text
 
 

@@ -8,17 +8,13 @@ from hypothesis import strategies as st
 from components.artifacts import (
     Analysis,
     Anomalies,
-    Evaluation,
     Examples,
-    InfraBlessing,
-    Model,
-    PushedModel,
     RawFiles,
     Rejected,
     Schema,
     Statistics,
-    TrainedModel,
 )
+from components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel, TrainedModel
 
 
 def relative(artifact, path) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components import predictions
-from components.artifacts import Evaluation, Examples, RawFiles
+from components.artifacts import Examples, RawFiles
 from components.beam_options import BeamOptions
 from components.bulk_inferrer import bulk_inferrer
 from components.errors import DataError, ModelError, OptionError
 from components.inference import Row
+from components.model_artifacts import Evaluation
 from components.tfrecord import read_records
 from serving import example
+from serving.signature import TensorInfo
 from tests.components import classifiers
 
 
@@ -233,4 +236,5 @@ def test_any_models_outputs_have_all_four_forms(outputs):
     features = example.decode(example.encode(predictions.as_features(prediction)))
     np.testing.assert_array_equal(features["prediction/window"], outputs["window"].ravel())
     assert features["prediction/words"] == outputs["words"].tolist()
-    assert predictions.as_log(Row("a", "", b"value"), prediction, "text")
+    signature = SimpleNamespace(inputs={"text": TensorInfo("text:0", "string", (None,))})
+    assert predictions.as_log(Row("a", "", {"text": [b"value"]}), prediction, signature)

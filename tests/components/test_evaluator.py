@@ -178,7 +178,7 @@ def test_a_figure_below_its_threshold_is_not_blessed(evaluate, examples):
 
 def test_an_unknown_metric_is_refused_before_anything_is_scored(evaluate, examples):
     with pytest.raises(
-        OptionError, match=r"at_least: expected a metric of classifiers: accuracy, "
+        OptionError, match=r"at_least: expected a metric of a classification: accuracy, "
     ):
         evaluate(examples, at_least={"acuracy": 1})
 
@@ -197,9 +197,9 @@ def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(evaluate, 
     evaluated = evaluate(examples, baseline=other, change_at_least={"accuracy": 0})
     assert evaluated.blessed
     assert evaluated.reasons == [
-        "changes are not judged: the last blessed model knows other classes",
+        "changes are not judged: the last blessed model answers otherwise",
         "judged by 6 rows of split 'test'",
-        "not compared: the last blessed model knows other classes",
+        "not compared: the last blessed model answers otherwise",
     ]
     assert read(evaluated, "metrics.json")["baseline"] is None
 
@@ -287,22 +287,25 @@ def test_the_main_split_is_test_else_eval_else_the_first(splits, main):
     assert evaluation.main_split(splits) == main
 
 
-QUESTIONS = scoring.Questions("image/encoded", "label", ("label", "size"), 8, mistakes=4)
+QUESTIONS = scoring.Questions("label", ("label", "size"), 8, mistakes=4)
+
+
+def row(source, letter, position="", **features):
+    return Row(source, position, {"input": [bytes([letter])], **features})
 
 
 def fake_rows(truths):
     return [
-        Row(
-            f"{n}.png", str(n), bytes([97 + (n * 7) % 3]), {"label": [t], "size": np.array([n % 2])}
-        )
+        row(f"{n}.png", 97 + (n * 7) % 3, position=str(n), label=[t], size=np.array([n % 2]))
         for n, t in enumerate(truths)
     ]
 
 
-def fake_model(values):
+def fake_model(rows):
     """Scores by the input's letter."""
-    scores = np.array([np.roll([0.7, 0.2, 0.1], value[0] - 97) for value in values])
-    return {"scores": scores, "classes": np.array([[b"a", b"b", b"c"]] * len(values), object)}
+    letters = [row.features["input"][0][0] for row in rows]
+    scores = np.array([np.roll([0.7, 0.2, 0.1], letter - 97) for letter in letters])
+    return {"scores": scores, "classes": np.array([[b"a", b"b", b"c"]] * len(rows), object)}
 
 
 @given(
@@ -323,12 +326,12 @@ def test_any_partition_of_the_rows_scores_the_same(truths, cut):
 
 
 def test_rows_that_the_baseline_refuses_count_for_neither():
-    def refusing(values):
+    def refusing(rows):
         from serving.errors import InvalidArgumentError
 
-        if b"b" in values:
+        if any(row.features["input"] == [b"b"] for row in rows):
             raise InvalidArgumentError("no b")
-        return fake_model(values)
+        return fake_model(rows)
 
     rows = fake_rows([b"a", b"a", b"a"])  # inputs a, b, c
     scored = scoring.score_batch("test", rows, [fake_model, refusing], QUESTIONS)
@@ -339,11 +342,11 @@ def test_rows_that_the_baseline_refuses_count_for_neither():
 
 def test_a_row_with_several_values_is_in_each_slice_and_one_with_none_in_its_own():
     rows = [
-        Row("0", "", b"a", {"label": [b"a"], "tag": [b"x", b"y"]}),
-        Row("1", "", b"a", {"label": [b"a"], "tag": np.array([0.5], np.float32)}),
-        Row("2", "", b"a", {"label": [b"a"]}),
+        row("0", 97, label=[b"a"], tag=[b"x", b"y"]),
+        row("1", 97, label=[b"a"], tag=np.array([0.5], np.float32)),
+        row("2", 97, label=[b"a"]),
     ]
-    questions = scoring.Questions("image/encoded", "label", ("tag",), 8, 4)
+    questions = scoring.Questions("label", ("tag",), 8, 4)
     scored = scoring.score_batch("test", rows, [fake_model], questions)
     assert sorted(key.value for key in scored.tallies if key.feature) == [
         "(missing)",

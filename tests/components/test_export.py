@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.artifacts import Analysis, Model, TrainedModel
+from components.artifacts import Analysis
 from components.errors import DataError, ModelError
 from components.export import export
 from components.features import spec
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageSpec
+from components.model_artifacts import Model, TrainedModel
 from components.models.image import build
 from components.models.options import Augment, Cnn
 from components.tfrecord import read_records
@@ -151,7 +152,7 @@ def test_warm_up_asks_every_signature_about_real_rows(model, loaded, rows):
     records = list(read_records(model.saved_model / "assets.extra/tf_serving_warmup_requests"))
     logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in records]
     kinds = [log.WhichOneof("log_type") for log in logs]
-    assert kinds == [*["predict_log"] * 3, *["classify_log", "regress_log"] * 2]
+    assert kinds == [*["predict_log"] * 3, *["classify_log"] * 2, *["regress_log"] * 2]
     sent = [log.predict_log.request.inputs["image_bytes"].string_val for log in logs[:3]]
     first, second = files(rows)[:2]
     assert [list(values) for values in sent] == [[first], [second], [first, second]]
@@ -186,11 +187,12 @@ def test_a_model_that_answers_otherwise_is_refused(inputs, tmp_path, monkeypatch
     def other(*_):
         scores = np.full((4, 3), 1 / 3, np.float32)
         names, signatures = np.array(["dark"] * 4), np.array("{}")
-        found = {"serving_default": scores, "classify": scores, "regress": scores[:, 0]}
-        return {**found, "class": names, "signatures": signatures}
+        found = {"serving_default/scores": scores, "classify/scores": scores}
+        named = {"regress/outputs": scores[:, 0], "serving_default/class": names}
+        return {**found, **named, "signatures": signatures}
 
     monkeypatch.setattr(answers, "ask", other)
-    with pytest.raises(ModelError, match="scores that differ by up to 0"):
+    with pytest.raises(ModelError, match="numbers that differ by up to 0"):
         export(*inputs, tmp_path, sample=4, warm_up=0)
     assert not (Model(tmp_path).saved_model / "assets.extra").exists()
 
@@ -199,10 +201,10 @@ def test_a_model_that_cannot_be_loaded_is_refused_with_what_was_said(tmp_path):
     from components.exporting import answers
 
     with pytest.raises(ModelError, match=r"exit code 1: (.|\n)*ModelLoadError"):
-        answers.ask(tmp_path / "nothing", [file(noise(8, 8))], tmp_path)
+        answers.ask(tmp_path / "nothing", [{"image/encoded": [file(noise(8, 8))]}], tmp_path)
 
 
 def test_no_row_to_ask_about_is_refused(tmp_path):
     inputs = prepare(tmp_path, {"train": [raw(b"junk", "dark")]})
-    with pytest.raises(DataError, match=r"images to ask the exported model about\. Received: none"):
+    with pytest.raises(DataError, match=r"rows to ask the exported model about\. Received: none"):
         export(*inputs, tmp_path / "out")

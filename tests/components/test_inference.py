@@ -27,7 +27,13 @@ from tests.components import classifiers
 
 
 def rows_of(values):
-    return [Row(f"{number}.png", "", value) for number, value in enumerate(values)]
+    return [
+        Row(f"{number}.png", "", {"image/encoded": [value]}) for number, value in enumerate(values)
+    ]
+
+
+def value_of(row):
+    return row.features["image/encoded"][0]
 
 
 class Doubler:
@@ -36,8 +42,9 @@ class Doubler:
     def __init__(self):
         self.calls = 0
 
-    def __call__(self, values):
+    def __call__(self, rows):
         self.calls += 1
+        values = [value_of(row) for row in rows]
         if b"x" in values:
             raise InvalidArgumentError("not a number\n\t [[{{node Decode}}]]")
         return {"twice": np.array([2.0 * float(value) for value in values])}
@@ -47,11 +54,11 @@ class Doubler:
 def test_refused_rows_stand_alone_and_all_others_are_answered_in_order(values):
     rows = rows_of(values)
     answers = answer(Doubler(), rows)
-    assert answers.rows == [row for row in rows if row.value != b"x"]
+    assert answers.rows == [row for row in rows if value_of(row) != b"x"]
     twice = answers.outputs["twice"].tolist() if answers.rows else []
     assert twice == [2 * int(value) for value in values if value != b"x"]
     assert [item.source for item in answers.rejected] == [
-        row.source for row in rows if row.value == b"x"
+        row.source for row in rows if value_of(row) == b"x"
     ]
     assert all(item.reason == "not a number" for item in answers.rejected)
 
@@ -113,23 +120,34 @@ def test_an_error_of_work_done_ahead_is_raised():
         list(ahead(lambda item: 1 // item, [2, 1, 0]))
 
 
-def test_records_are_read_with_their_places_and_those_without_input_rejected(tmp_path):
+def test_records_are_read_with_their_places(tmp_path):
     rows = [
         classifiers.record(9, "dark", "a.png"),
         {"image/filename": "b.png"},
-        {"image/encoded": b"", "image/width": 3},
-        {"image/encoded": [b"two", b"values"], "image/filename": "c.png"},
+        {"text": b"", "text/filename": "c.txt"},
+        {"series": b"north", "window": [1.0, 2.0]},
     ]
     examples = classifiers.write_examples(tmp_path, {"test": rows}, shards=1)
     (file,) = examples.files("test")
     place = "Split-test/data_tfrecord-00000-of-00001.gz, record"
-    first, second, third, fourth = read_rows(file, "image/encoded")
-    assert (first.source, first.position) == ("a.png", f"{place} 0")
-    assert first.features["image/class/text"] == [b"dark"]
-    reason = "no bytes feature 'image/encoded' of one value"
-    assert second == Rejected("b.png", reason, f"{place} 1")
-    assert (third.source, third.value) == (file.name, b"")
-    assert fourth == Rejected("c.png", reason, f"{place} 3")
+    found = list(read_rows(file))
+    assert [row.source for row in found] == ["a.png", "b.png", "c.txt", "north"]
+    assert [row.position for row in found] == [f"{place} {number}" for number in range(4)]
+    assert found[0].features["image/class/text"] == [b"dark"]
+
+
+def test_a_row_that_does_not_fit_the_model_is_set_aside_with_the_reason(grey_model):
+    (model,) = Models(grey_model.saved_model).load()
+    rows = [*rows_of([classifiers.png(40)]), Row("two.png", "", {"image/encoded": [b"a", b"b"]})]
+    answers = answer(predictor(model), rows)
+    assert answers.outputs["class"].tolist() == [b"dark"]
+    assert answers.rejected == [
+        Rejected(
+            "two.png",
+            "Feature 'image/encoded': expected one text for the model's input 'image_bytes'. "
+            "Received: 2 texts. Give the records that the model was made for.",
+        )
+    ]
 
 
 def test_a_real_model_answers_and_refuses_what_is_no_image(grey_model):
@@ -152,8 +170,8 @@ def test_a_real_model_answers_and_refuses_what_is_no_image(grey_model):
 def test_a_model_without_the_signature_is_refused():
     with pytest.raises(
         ModelError,
-        match=r"'serving_default': expected one input of strings\. "
-        r"Received: no such signature\. Export",
+        match=r"'serving_default': expected one to ask\. "
+        r"Received a model with none\. Export",
     ):
         predictor(SimpleNamespace(signatures={}))
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components import versions
-from components.artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from components.errors import DataError, OptionError
+from components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from components.pusher import pusher, rollback
 from components.versions import Versions
 

@@ -7,10 +7,10 @@ import typing
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from components.artifacts import Evaluation, InferenceResult, InfraBlessing, PushedModel
 from components.bulk_inferrer import bulk_inferrer
 from components.evaluator import evaluator
 from components.infra_validator import infra_validator
+from components.model_artifacts import Evaluation, InferenceResult, InfraBlessing, PushedModel
 from components.pusher import pusher
 
 HEAVY = ("tensorflow", "keras", "apache_beam", "matplotlib", "sklearn", "grpc")

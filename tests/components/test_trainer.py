@@ -19,7 +19,7 @@ import tensorflow as tf
 from components.artifacts import Analysis, Examples
 from components.errors import DataError, ModelError, OptionError
 from components.features import spec
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageSpec
 from components.models.options import Augment, Cnn, Dense
 from components.tfrecord import write_records
 from components.trainer import trainer

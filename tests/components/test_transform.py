@@ -7,7 +7,7 @@ from components.artifacts import Analysis, Rejected
 from components.beam_options import BeamOptions
 from components.errors import DataError
 from components.features import spec
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageSpec
 from components.tfrecord import read_records
 from components.transform import transform
 from serving.example import decode, encode
@@ -89,7 +89,7 @@ def test_too_many_set_aside_stop_the_step_and_are_named(transformed):
     with pytest.raises(DataError) as caught:
         transformed({"train": [*blobs(3), raw(b"junk", "dark", 0, "x/junk.png")]})
     assert str(caught.value) == (
-        "Images: expected at most 1.0% to be set aside. Received: 1 of 4, first x/junk.png: "
+        "transform: expected at most 1.0% to be set aside. Received: 1 of 4, first x/junk.png: "
         "Unknown image file format. One of JPEG, JPEG XL, PNG, GIF, BMP, WebP required. Mend or "
         "remove them, or raise transform.max_rejected."
     )

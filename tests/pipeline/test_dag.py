@@ -2,11 +2,12 @@
 
 import re
 
+import pydantic
 import pytest
 from etils.epath import Path
 
 from components.artifacts import Examples, RawFiles, Statistics
-from pipeline.dag import MISSING, Dag, Previous, Signature, Source
+from pipeline.dag import MISSING, Dag, OptionsOf, Previous, Signature, Source
 from pipeline.errors import UsageError, WiringError
 from tests.pipeline import toys
 
@@ -15,8 +16,24 @@ def test_a_signature_tells_inputs_options_and_what_the_runner_gives():
     signature = Signature.of(toys.train)
     assert signature.inputs == {"examples": (Examples, False)}
     assert signature.given == {"out", "resume"}
-    assert set(signature.options) == {"epochs", "model", "fail", "weights", "limit"}
+    assert set(signature.options) == {"epochs", "model", "fail", "weights", "limit", "note"}
     assert Signature.of(toys.validate).inputs["previous"] == (Statistics, True)
+
+
+def test_the_options_of_another_step_follow_what_that_is_set_to(toy):
+    dag = Dag("lent")
+    dag.step(lends, base=OptionsOf("train"))
+    examples = dag.step(toys.read, source=Source("data"))
+    dag.step(toys.train, examples=examples)
+    dag.configure(["train.epochs=3"])
+    assert dag.find("lends").options["base"]["epochs"] == 3
+    dag.configure(["train.model=large"])
+    assert dag.find("lends").options["base"] == dag.find("train").dumped_options()
+    assert dag.find("lends").options["base"]["model"]["widths"] == [8, 8]
+
+
+def lends(out: Path, *, base: dict[str, pydantic.JsonValue] = {}) -> Examples:  # noqa: B006
+    return Examples(out)
 
 
 def test_a_parameter_without_a_type_hint_is_named():

@@ -1,66 +1,14 @@
 """Keys change with what changes the answer and with nothing else."""
 
 import sys
-import textwrap
 
 import pytest
 from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import fingerprint
-from pipeline.fingerprint import Ingredients, content_digest, ingredients
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A user's package of two modules, of which the first imports the second."""
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    (folder / "__init__.py").write_text("")
-    (folder / "first.py").write_text("from mine.second import f\nimport os\n")
-    (folder / "second.py").write_text("def f():\n    return 1\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield folder
-    fingerprint.reached_code.cache_clear()
-    for name in [name for name in sys.modules if name.split(".")[0] == "mine"]:
-        del sys.modules[name]
-
-
-def _digest_of_second(folder, source):
-    (folder / "second.py").write_text(textwrap.dedent(source))
-    fingerprint.reached_code.cache_clear()
-    return fingerprint.reached_code("mine.first")["mine.second"]
-
-
-def test_code_is_reached_through_imports_and_stays_inside_the_project(package):
-    assert set(fingerprint.reached_code("mine.first")) == {"mine.first", "mine.second"}
-
-
-def test_reading_the_code_imports_none_of_it(package):
-    (package / "second.py").write_text("raise SystemExit\n")
-    assert "mine.second" in fingerprint.reached_code("mine.first")
-    assert "mine.first" not in sys.modules
-
-
-def test_imports_inside_functions_and_relative_ones_count(package):
-    (package / "first.py").write_text("def g():\n    from .second import f\n    return f\n")
-    assert "mine.second" in fingerprint.reached_code("mine.first")
-
-
-def test_a_comment_or_docstring_changes_no_digest_and_a_statement_does(package):
-    before = _digest_of_second(package, "def f():\n    return 1\n")
-    commented = '''
-    def f():
-        """Now with words."""
-        # and a comment
-        return 1
-    '''
-    with_docstring = _digest_of_second(package, commented)
-    other_words = _digest_of_second(package, commented.replace("Now with", "Other"))
-    changed = _digest_of_second(package, "def f():\n    return 2\n")
-    assert with_docstring == other_words
-    assert changed not in (before, with_docstring)
+from components import source_code
+from pipeline.fingerprint import Ingredients, content_digest, ingredients, named_modules
 
 
 def test_a_folder_keeps_its_digest_when_it_moves_and_loses_it_when_a_name_changes(tmp_path):
@@ -96,3 +44,38 @@ def test_the_ingredients_of_a_step_name_its_libraries_and_modules(toy):
     assert "components.artifacts" in parts.code
     assert "pipeline.runner" not in parts.code
     assert parts.options["model"] == {"kind": "small", "width": 1}
+
+
+def test_modules_are_named_anywhere_in_the_options():
+    options = {
+        "model": {"kind": "custom", "function": "mine.model:build", "settings": {"units": 3}},
+        "dataset": "tfds:3",
+        "columns": ["a.b:clean", 7, None, "a:b:c", "plain"],
+    }
+    assert list(named_modules(options)) == ["mine.model", "a.b"]
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Writes the user's module `own_code` and forgets what was read of it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def write(source):
+        (tmp_path / "own_code.py").write_text(source)
+        source_code.forget()
+
+    yield write
+    source_code.forget()
+    sys.modules.pop("own_code", None)
+
+
+def test_editing_a_function_that_an_option_names_reruns_that_step_alone(toy, own):
+    setting = "train.note=own_code:f"
+    own("def f():\n    return 1\n")
+    assert set(toy.statuses(toy.run(setting)).values()) == {"ran"}
+    own("def f():\n    return 1  # the same\n")
+    assert set(toy.statuses(toy.run(setting)).values()) == {"cached"}
+    own("def f():\n    return 2\n")
+    again = toy.statuses(toy.run(setting))
+    assert {step for step, status in again.items() if status == "ran"} == {"train"}
+    assert toy.observer.reasons["train"] == ["code changed in own_code"]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from components.artifacts import Examples, Model
+from components.artifacts import Examples
+from components.model_artifacts import Model
 from pipeline import lineage
 from pipeline.console import print_tree, stdout_console
 from pipeline.errors import UsageError

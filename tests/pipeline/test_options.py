@@ -44,6 +44,11 @@ def test_a_mapping_is_set_key_by_key_and_keeps_the_others():
     assert old == {"accuracy": 0.9}
 
 
+def test_a_key_of_a_mapping_to_plain_values_may_hold_dots():
+    new = options.assign(dict[str, str], {}, ["model", "units"], "choice 64|128", "tuner.search")
+    assert new == {"model.units": "choice 64|128"}
+
+
 def test_a_union_is_chosen_by_kind_and_keeps_its_fields_when_the_kind_stays():
     assert options.assign(MODEL, Small(width=4), [], "small", "p") == Small(width=4)
     assert options.assign(MODEL, Small(width=4), [], "large", "p") == Large()

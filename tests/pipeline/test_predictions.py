@@ -1,19 +1,39 @@
-"""Questions spread over the test split, answers sorted and beside the truth."""
+"""Answers of every kind of model: sorted, beside the truth, as a table or as JSON."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from pipeline import predictions
-from pipeline.dag import Dag
 from pipeline.errors import UsageError
-from pipeline.predictions import Question
-from pipeline.runner import Runner
-from tests.pipeline import toys
+from pipeline.questions import Question
+from serving.signature import Signature, TensorInfo
 
 
-class TwoClasses:
-    """Stands in for a client: every image is an ant, by three to one."""
+def signature(name="serving_default", **inputs):
+    tensors = {alias: TensorInfo(alias, *tensor) for alias, tensor in inputs.items()}
+    return Signature(name, "tensorflow/serving/predict", tensors, {}, {}, None)
+
+
+TEXTS = ("string", (None,))
+SCALARS = {"length": ("int32", ()), "temperature": ("float32", ())}
+SIGNATURES = {
+    "images": [signature(image_bytes=TEXTS)],
+    "prices": [signature(rooms=("float32", (None,)), place=TEXTS)],
+    "future": [signature(window=("float32", (None, 3, 1)))],
+    "poet": [
+        signature(prompt=TEXTS, **SCALARS),
+        signature("generate", prompt=TEXTS, **SCALARS, seed=("int32", ())),
+    ],
+}
+
+
+class Server:
+    """Stands in for a client of models whose answers follow from what they are asked."""
+
+    asked = None
 
     def __init__(self, target):
         self.target = target
@@ -24,7 +44,14 @@ class TwoClasses:
     def __exit__(self, *_):
         pass
 
-    def predict(self, model, inputs):
+    def metadata(self, model):
+        return SimpleNamespace(signatures={one.name: one for one in SIGNATURES[model]})
+
+    def predict(self, model, inputs, signature):
+        Server.asked = {name: array.tolist() for name, array in inputs.items()} | {"as": signature}
+        return getattr(self, model)(inputs)
+
+    def images(self, inputs):
         count = len(inputs["image_bytes"])
         return {
             "class": np.array([b"bee"] * count, object),
@@ -33,37 +60,114 @@ class TwoClasses:
             "classes": np.array([[b"ant", b"bee"]] * count, object),
         }
 
+    def prices(self, inputs):
+        return {"prediction": 2 * inputs["rooms"]}
 
-def test_a_sample_is_spread_over_the_test_split(toy):
-    dag = Dag("toy")
-    dag.step(toys.score, step_name="evaluator", examples=dag.step(toys.records))
-    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
-    questions = predictions.from_last_run(toy.store, "toy", 3)
-    assert [one.name for one in questions] == ["0.png", "3.png", "6.png"]
-    assert questions[1] == Question("3.png", b"3", "ant")
-    assert len(predictions.from_last_run(toy.store, "toy", 99)) == 10
+    def future(self, inputs):
+        last = inputs["window"][:, -1:, :]
+        return {"forecast": np.concatenate([last, last + 1], axis=1)}
 
-
-def test_a_model_without_a_run_has_no_sample(toy):
-    with pytest.raises(UsageError, match=r"--sample: expected a finished run of 'toy'"):
-        predictions.from_last_run(toy.store, "toy", 3)
+    def poet(self, inputs):
+        return {"text": np.array([text + b" and on" for text in inputs["prompt"]], object)}
 
 
-def test_answers_hold_the_likeliest_class_first_and_the_truth(toy, monkeypatch, capsys):
-    monkeypatch.setattr(predictions, "Client", TwoClasses)
-    questions = [Question("1.png", b"1", "bee"), Question("2.png", b"2", "ant")]
-    answers = predictions.ask(toy.root, "m", questions, "host:1")
+@pytest.fixture
+def ask(toy, monkeypatch):
+    monkeypatch.setattr(predictions, "Client", Server)
+
+    def run(model, *asked, **given):
+        return predictions.ask(toy.root, model, asked, "host:1", **given)
+
+    return run
+
+
+def shown(answers, capsys):
+    answers.show(Console(width=200))
+    return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_classifiers_answers_hold_the_likeliest_class_first_and_the_truth(ask, capsys):
+    answers = ask(
+        "images",
+        Question("1.png", {"image/encoded": [b"1"]}, "bee"),
+        Question("2.png", {"image/encoded": [b"2"]}, "ant"),
+    )
     told = answers.as_json()["predictions"]
     assert list(told[0]["scores"].items()) == [("bee", 0.75), ("ant", 0.25)]
     assert [one["truth"] for one in told] == ["bee", "ant"]
-    answers.show(Console(width=200))
-    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert rows[1:] == [
+    assert shown(answers, capsys) == [
+        ["input", "answer", "score", "truth", "verdict"],
         ["1.png", "bee", "0.750", "bee", "right"],
         ["2.png", "bee", "0.750", "ant", "WRONG"],
     ]
 
 
-def test_nothing_to_ask_is_refused(toy):
-    with pytest.raises(UsageError, match=r"predict: expected images\. Received: none"):
-        predictions.ask(toy.root, "m", [], "host:1")
+def test_a_regressors_answer_stands_beside_the_truth_with_the_difference(ask, capsys):
+    answers = ask(
+        "prices", Question("row 1", {"rooms": "3"}, 5.0), Question("row 2", {"rooms": "4"})
+    )
+    assert shown(answers, capsys)[1:] == [
+        ["row 1", "6", "5", "+1"],
+        ["row 2", "8", "", ""],
+    ]
+    assert Server.asked["place"] == [b"", b""]
+
+
+def test_a_forecast_has_a_line_per_step(ask, capsys):
+    known = Question("north", {"window": np.array([1, 2, 3], np.float32)}, [3.5, 4.5])
+    answers = ask("future", known)
+    assert shown(answers, capsys) == [
+        ["window", "step", "forecast", "truth"],
+        ["north", "+1", "3", "3.5"],
+        ["north", "+2", "4", "4.5"],
+    ]
+    assert shown(ask("future", windows=["4,5,6"]), capsys)[1:] == [
+        ["4,5,6", "+1", "6"],
+        ["4,5,6", "+2", "7"],
+    ]
+
+
+def test_a_generated_text_is_shown_as_it_is(ask, capsys):
+    answers = ask("poet", Question("p", {"text": [b"On [and]\non"]}))
+    answers.show(Console(width=10))
+    assert capsys.readouterr().out == "On [and]\non and on\n"
+    assert Server.asked == {
+        "prompt": [b"On [and]\non"],
+        "length": 60,
+        "temperature": pytest.approx(0.7),
+        "as": "serving_default",
+    }
+
+
+def test_a_seed_asks_the_signature_that_takes_one(ask):
+    ask("poet", Question("p", {"text": [b"On"]}), scalars={"seed": 7, "length": 5, "top_k": None})
+    assert (Server.asked["as"], Server.asked["seed"], Server.asked["length"]) == ("generate", 7, 5)
+
+
+def test_a_generators_option_is_refused_by_other_models(ask):
+    with pytest.raises(UsageError, match=r"--top-k: expected a model that generates text\. Rec"):
+        ask("images", scalars={"top_k": 3})
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "message"),
+    [
+        ("images", [], "takes: image_bytes. Received: nothing. Ask by --image FILE."),
+        ("poet", [Question("a", {"image/encoded": [b""]})], "Received: image/encoded. Ask by --pr"),
+        ("prices", [], "takes: rooms, place. Received: nothing. Ask by column=value … or --csv"),
+        (
+            "prices",
+            [Question("a", {"rooms": "3", "plaice": "x"}, is_typed=True)],
+            "takes no 'plaice'. Did you mean `place`?",
+        ),
+        (
+            "prices",
+            [Question("a", {"rooms": "many"})],
+            "rooms: expected a number. Received: 'many'",
+        ),
+    ],
+)
+def test_a_question_that_the_model_does_not_take_is_refused(ask, model, asked, message):
+    with pytest.raises(UsageError) as caught:
+        ask(model, *asked)
+    assert message in str(caught.value)

@@ -4,7 +4,7 @@ import pytest
 from etils.epath import Path
 
 from pipeline.errors import UsageError
-from pipeline.recipes import RECIPES, find
+from pipeline.recipes.catalog import RECIPES, find
 
 
 def _ingest(recipe, data):

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from components.artifacts import Evaluation, Model, Statistics
+from components.artifacts import Statistics
+from components.model_artifacts import Evaluation, Model
 from pipeline.errors import UsageError
 from pipeline.runner import Runner
 from pipeline.selection import Selection

@@ -10,18 +10,10 @@ from typing import Annotated, Literal
 import pydantic
 from etils.epath import Path
 
-from components.artifacts import (
-    Anomalies,
-    Artifact,
-    Evaluation,
-    Examples,
-    Model,
-    PushedModel,
-    RawFiles,
-    Statistics,
-)
+from components.artifacts import Anomalies, Artifact, Examples, RawFiles, Statistics
 from components.beam_options import BeamOptions
 from components.errors import DataError
+from components.model_artifacts import Evaluation, Model, PushedModel
 from components.tfrecord import write_records
 from serving.example import encode
 
@@ -77,6 +69,7 @@ def train(
     fail: Literal["no", "data", "bug", "kill"] = "no",
     weights: dict[str, float] = {},  # noqa: B006
     limit: int | None = None,
+    note: str = "",
 ) -> Model:
     """Write the options as the model; fail in the way asked for."""
     CALLS.append("train")
@@ -129,7 +122,15 @@ def records(out: Path) -> Examples:
     return examples.write_summary({"train": 0, "test": 10})
 
 
-def score(examples: Examples, out: Path) -> Evaluation:
+def described(out: Path) -> Model:
+    """A model that only says what it is."""
+    (out / "model.json").write_text(
+        json.dumps({"task": "classification", "label": "image/class/text"})
+    )
+    return Model(out)
+
+
+def score(examples: Examples, model: Model | None, out: Path) -> Evaluation:
     """Bless whatever there is."""
     (out / "metrics.json").write_text(json.dumps({"metrics": {}}))
     return Evaluation(out).write_verdict(blessed=True, reasons=[])

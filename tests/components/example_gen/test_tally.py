@@ -16,6 +16,8 @@ TALLIES = st.builds(
     st.dictionaries(NAMES, st.dictionaries(NAMES, st.integers(1, 9))),
     st.lists(st.builds(Rejected, st.text(), st.text(), st.text())),
     st.text(),
+    st.dictionaries(NAMES, st.integers(1, 9)),
+    st.integers(0, 9),
 )
 
 
@@ -34,6 +36,9 @@ def test_tallies_add_up_in_every_class(tallies):
             parts = [tally.written.get(split, {}).get(label, 0) for tally in tallies]
             assert total.written.get(split, {}).get(label, 0) == sum(parts)
     assert len(total.rejected) == sum(len(tally.rejected) for tally in tallies)
+    assert total.duplicates == sum(tally.duplicates for tally in tallies)
+    for name in "abc":
+        assert total.remarks.get(name, 0) == sum(tally.remarks.get(name, 0) for tally in tallies)
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ def test_the_summary_and_the_log_tell_what_happened(examples, caplog):
     assert [record.getMessage() for record in caplog.records] == [
         "step: 99 images of 2 classes (train 98, eval 1); 1 rejected, 1 ignored",
         "rejected x.png, line 3: empty file",
-        "no image in split eval: dog",
+        "no images in split eval: dog",
     ]
     assert examples.summary == {
         "counts": {"train": 98, "eval": 1},
@@ -59,6 +64,24 @@ def test_the_summary_and_the_log_tell_what_happened(examples, caplog):
         "notes": {"found": 101, "ignored": 1, "classes": 2, "gaps": "eval: dog"},
     }
     assert list(examples.rejected()) == tally.rejected
+
+
+def test_records_of_another_kind_are_called_by_their_name_with_what_was_done_to_them(
+    examples, caplog
+):
+    caplog.set_level(logging.INFO, "components")
+    tally = Tally({"train": {"": 3}, "eval": {"": 1}}, duplicates=2)
+    tally.count("train", "", "read as latin_1")
+    finish("step", examples, tally, [], 0.01, what="texts", notes={"encoding": "utf_8"})
+    assert [record.getMessage() for record in caplog.records] == [
+        "step: 5 texts (train 4, eval 1); 0 rejected, 0 ignored",
+        "2 texts repeat another's content",
+        "1 texts: read as latin_1",
+    ]
+    assert examples.summary["notes"] == {
+        **{"found": 5, "ignored": 0, "classes": 0, "gaps": ""},
+        **{"duplicates": 2, "read as latin_1": 1, "encoding": "utf_8"},
+    }
 
 
 def test_over_the_limit_the_first_are_named_with_their_reasons(examples):

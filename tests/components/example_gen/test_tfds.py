@@ -6,7 +6,8 @@ import tensorflow_datasets as tfds
 
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
-from components.example_gen.tfds import tfds_example_gen
+from components.example_gen import tfds_sets
+from components.example_gen.tfds import choose_features, tfds_example_gen
 from tests.components.example_gen.conftest import records_of
 
 
@@ -74,6 +75,23 @@ class MadeFloats(_Made):
     )
 
 
+class MadeTexts(_Made):
+    """Texts with a class, and some without."""
+
+    FEATURES = tfds.features.FeaturesDict(
+        {
+            "text": tfds.features.Text(),
+            "label": tfds.features.ClassLabel(names=["neg", "pos"]),
+        }
+    )
+
+    def row(self, number):
+        return {"text": f"caf\u00e9 number {number}", "label": number - 1 if number < 3 else -1}
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(3), "unsupervised": self._generate_examples(1)}
+
+
 class MadeRows(_Made):
     """No images at all."""
 
@@ -109,6 +127,22 @@ def test_splits_labels_and_encoded_bytes_are_the_sets_own(ingest):
     assert [int(one[name][0]) for name in numbers] == [4, 6, 3, 1]
     assert one["image/filename"][0].startswith(b"made_images-train.tfrecord-00000-of-00001#")
     assert one["image/encoded"][0].startswith(b"\x89PNG")
+
+
+def test_a_set_of_texts_gives_text_records_with_its_own_labels(ingest):
+    examples = ingest("made_texts", only=("train",), max_rejected=0.5)
+    assert examples.counts == {"train": 2}
+    assert [item.reason for item in examples.rejected()] == ["no label ('label') of a known class"]
+    one = min(records_of(examples)["train"], key=lambda record: record["text"])
+    assert one["text"] == ["caf\u00e9 number 1".encode()]
+    assert one["text/class/text"] == [b"neg"]
+    assert one["text/class/label"].tolist() == [0]
+    assert one["text/filename"][0].startswith(b"made_texts-train.tfrecord-00000-of-00001, record")
+
+
+def test_imdb_reviews_are_found_to_be_texts():
+    builder = tfds_sets.find("step", "imdb_reviews", None)
+    assert choose_features(builder, "", "", "") == ("text", "label", True)
 
 
 def test_a_set_once_prepared_needs_no_download(ingest, out, monkeypatch):
@@ -153,8 +187,8 @@ def test_an_unknown_split_is_refused(ingest):
         ("made_floats", r"expected images of 8 or 16 bits\. Received: 'image' of float32"),
         (
             "made_rows",
-            r"made_rows/1\.0\.0: expected an image classification set, with an Image and a "
-            r"ClassLabel\. Received: no Image among x, y\. Only such sets are supported",
+            r"made_rows/1\.0\.0: expected a classification set, with an Image or a Text, and a "
+            r"ClassLabel\. Received: no Image among x, y\. Choose another set\.",
         ),
     ],
 )
@@ -189,10 +223,10 @@ def test_a_set_that_is_not_there_is_answered_with_what_to_do(ingest, monkeypatch
 def test_files_other_than_tfrecords_are_refused(ingest, tmp_path):
     builder = tfds.builder("made_unlabelled", data_dir=str(tmp_path), file_format="array_record")
     builder.info.set_file_format("array_record", override=True)
-    from components.example_gen.tfds import list_splits
+    from components.example_gen.tfds_sets import list_splits
 
     with pytest.raises(DataError, match=r"expected TFRecord files\. Received: array_record\."):
-        list_splits(builder, ())
+        list_splits("tfds_example_gen", builder, ())
 
 
 def test_a_real_set_is_prepared_from_files_at_hand(shared_data, out, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from components.features import decoding
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageSpec
 from serving.example import decode, encode
 from tests.components.pictures import file, noise, raw
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from components.features import image
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageSpec
 from tests.components.pictures import file, noise
 
 BILINEAR = Image.Resampling.BILINEAR

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from components.errors import DataError
 from components.features import spec
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageSpec
 
 NAMES = st.lists(st.text(max_size=5), min_size=2, max_size=4).map(tuple)
 FLOATS = st.lists(st.floats(0, 1e6), max_size=3).map(tuple)
@@ -52,7 +52,7 @@ def test_another_form_is_refused_with_the_place_and_what_to_do(tmp_path):
     file = tmp_path / "analysis.json"
     file.write_text('{"kind": "image", "classes": ["a", "b"], "height": 2, "width": "x"}')
     with pytest.raises(
-        DataError, match=r"analysis\.json: .*Received: width: .*Run `analyze` again"
+        DataError, match=r"analysis\.json: .*Received: image.width: .*Run `analyze` again"
     ):
         spec.read(file)
     file.write_text('{"kind": "sound"}')

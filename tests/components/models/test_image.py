@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from components.errors import OptionError
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageSpec
 from components.models.image import build
 from components.models.options import Augment, Cnn, Dense
 from components.models.sizes import after_blocks
@@ -134,3 +134,9 @@ def test_the_network_to_be_saved_is_not_compiled_and_has_the_same_layers():
     networks.training.compile("adam", "mse")
     assert not networks.inference.compiled
     assert networks.training.layers[1:] == networks.inference.layers[1:]
+
+
+def test_penalties_reach_the_last_layer_too_which_may_be_the_only_one():
+    model = network(Dense(units=(), l2=0.5)).inference
+    penalty = model.get_layer("scores").get_config()["kernel_regularizer"]["config"]
+    assert penalty == {"l1": 0.0, "l2": 0.5}

@@ -36,7 +36,7 @@ def test_a_kernel_larger_than_its_map_is_refused_by_name():
     assert str(caught.value) == (
         "trainer.model.kernel_size, convolution 1 in block 3 of pictures of 12 x 16: expected "
         "maps of at least 3 x 3. Received: 1 x 2. Use padding=same, fewer or smaller blocks, or "
-        "larger pictures (analyze.image.height)."
+        "larger pictures (analyze.features.height)."
     )
 
 

@@ -6,15 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.training.compiling import compile_model, steps_at_once
+from components.errors import OptionError
+from components.features.image_spec import ImageSpec
+from components.models.image import build
+from components.models.options import Augment, Cnn
+from components.training.compiling import compile_model, layers_in, steps_at_once
 from components.training.objective import settle
 from components.training.options import Descent
+from components.training.schedule_options import Exponential
 
 
 def compiled(objective, descent=None, top_k=0):
     inputs = keras.Input((objective.units,))
     model = keras.Model(inputs, keras.layers.Activation(objective.activation)(inputs))
-    compile_model(model, objective, descent or Descent(), top_k, steps=1)
+    compile_model(model, objective, descent or Descent(), top_k, steps=1, epochs=1)
     return model
 
 
@@ -65,3 +70,58 @@ def test_steps_run_at_once_end_where_the_epoch_ends(steps):
     found = steps_at_once(steps)
     assert steps % found == 0
     assert not [more for more in range(found + 1, 17) if steps % more == 0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"clipvalue": 0.5}, {"clipvalue": 0.5, "clipnorm": None}),
+        ({"global_clipnorm": 3.0}, {"global_clipnorm": 3.0}),
+        ({"optimizer": "adamw", "weight_decay": 0.1}, {"weight_decay": 0.1}),
+        ({"optimizer": "adamw"}, {"weight_decay": 0.004}),
+        ({"optimizer": "sgd", "weight_decay": 0.2}, {"weight_decay": 0.2}),
+    ],
+)
+def test_clipping_and_decay_reach_the_optimizer(settings, expected):
+    objective = settle(3, "auto", "probabilities", 0.0)
+    optimizer = compiled(objective, Descent(**settings)).optimizer
+    assert {name: getattr(optimizer, name) for name in expected} == expected
+
+
+def test_two_ways_of_clipping_are_refused():
+    with pytest.raises(OptionError) as caught:
+        Descent(clipnorm=1.0, clipvalue=0.5)
+    assert str(caught.value) == (
+        "trainer.clipnorm, trainer.clipvalue: expected one of them. Received: 1.0, 0.5. Keep one."
+    )
+
+
+def test_a_schedule_starts_from_the_optimizers_own_rate_where_none_is_given():
+    objective = settle(3, "auto", "probabilities", 0.0)
+    optimizer = compiled(objective, Descent("sgd", schedule=Exponential(0.5))).optimizer
+    assert float(optimizer.learning_rate) == pytest.approx(0.01)
+    optimizer.iterations.assign(1)
+    assert float(optimizer.learning_rate) == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize(
+    ("precision", "computed"), [("mixed_float16", "float16"), ("mixed_bfloat16", "bfloat16")]
+)
+def test_layers_compute_in_the_precision_asked_for_and_keep_their_weights_whole(
+    precision, computed
+):
+    spec = ImageSpec(("a", "b", "c"), 8, 8, 1)
+    with layers_in(precision):
+        model = build(
+            Cnn((2,), dense=(4,)), Augment(zoom=0.1), spec, units=3, activation="softmax"
+        ).training
+    assert keras.config.dtype_policy().name == "float32"
+    assert model.get_layer("block1_conv1").compute_dtype == computed
+    assert model.get_layer("block1_conv1").kernel.dtype == "float32"
+    assert model.get_layer("scores").compute_dtype == "float32"
+    objective = settle(3, "auto", "probabilities", 0.0)
+    compile_model(model, objective, Descent(), 0, steps=1, epochs=1)
+    is_scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert is_scaled == (precision == "mixed_float16")
+    found = model.fit(np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1]), verbose=0)
+    assert np.isfinite(found.history["loss"][0])

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.artifacts import Examples
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageSpec
+from components.features.layout import Column, Layout
 from components.tfrecord import write_records
 from components.training import dataset
 from components.training.dataset import Order
-from components.training.objective import settle
+from components.training.objective import Objective, settle
 from serving.example import encode
 
 SPEC = ImageSpec(("a", "b", "c"), 2, 1, 1)
@@ -33,7 +34,7 @@ def files(tmp_path_factory):
 def epochs(files, first=0, last=3, seed=1, buffer=20, batch=8):
     """The numbers of the examples of each batch."""
     order = Order(seed, first, last, buffer)
-    batches = dataset.training(files, SPEC, SPARSE, order, batch)
+    batches = dataset.training(files, SPEC.layout, SPARSE, order, batch)
     return [pixels.numpy()[:, 0, 0, 0].tolist() for pixels, _ in batches]
 
 
@@ -57,7 +58,7 @@ def test_an_epoch_resumed_at_has_the_order_it_would_have_had(files, buffer):
 
 
 def test_pixels_and_labels_stay_together(files):
-    for pixels, labels in dataset.training(files, SPEC, SPARSE, Order(1, 0, 1, 20), 8):
+    for pixels, labels in dataset.training(files, SPEC.layout, SPARSE, Order(1, 0, 1, 20), 8):
         assert pixels.dtype == "uint8"
         assert pixels.shape[1:] == (2, 1, 1)
         assert labels.numpy().tolist() == (pixels.numpy()[:, 0, 0, 0] % 3).tolist()
@@ -66,29 +67,53 @@ def test_pixels_and_labels_stay_together(files):
 def test_labels_have_the_form_that_the_loss_takes(files):
     one_hot = settle(3, "categorical_crossentropy", "probabilities", 0.0)
     binary = settle(2, "auto", "probabilities", 0.0)
-    [(pixels, rows)] = dataset.evaluation(files, SPEC, one_hot, 20)
+    [(pixels, rows)] = dataset.evaluation(files, SPEC.layout, one_hot, 20)
     numbers = pixels.numpy()[:, 0, 0, 0]
     np.testing.assert_array_equal(rows, np.eye(3, dtype=np.float32)[numbers % 3])
-    [(_, column)] = dataset.evaluation(files, SPEC, binary, 20)
+    [(_, column)] = dataset.evaluation(files, SPEC.layout, binary, 20)
     assert (column.dtype, column.shape) == ("float32", (20, 1))
 
 
 def test_evaluation_keeps_the_order_of_the_files_and_knows_its_length(files):
-    batches = dataset.evaluation(files, SPEC, SPARSE, 20)
+    batches = dataset.evaluation(files, SPEC.layout, SPARSE, 20)
     assert int(batches.cardinality()) == 1
     [(pixels, _)] = batches
     expected = [n for shard in range(3) for n in range(shard, 20, 3)]
     assert pixels.numpy()[:, 0, 0, 0].tolist() == expected
 
 
-def test_labels_alone_are_read_without_pixels(files):
-    [found] = dataset.labels(files)
+def test_targets_alone_are_read_without_pixels(files):
+    [found] = dataset.targets(files, SPEC.layout)
     assert np.bincount(found).tolist() == [7, 7, 6]
 
 
 @given(count=st.integers(0, 10**9), side=st.integers(1, 4000))
 def test_the_shuffle_buffer_never_takes_more_than_its_memory(count, side):
     spec = ImageSpec(("a", "b"), side, side, 3)
-    buffer = dataset.default_buffer(spec, count)
+    buffer = dataset.default_buffer(spec.layout, count)
     assert 1 <= buffer <= max(1, count)
-    assert buffer == 1 or buffer * side * side * 3 <= 256 * 2**20
+    assert buffer == 1 or buffer * (side * side * 3 + 4) <= 256 * 2**20
+
+
+def test_several_inputs_make_a_dictionary_and_a_forecast_keeps_its_shape(tmp_path):
+    layout = Layout(
+        (Column("window", "float32", (2, 1)), Column("known", "int32", (3,))),
+        Column("future", "float32", (2, 2)),
+    )
+    features = {"window": [1.5, 2.5], "known": [1, 2, 3], "future": [0.0, 1.0, 2.0, 3.0]}
+    path = tmp_path / "data_tfrecord-00000-of-00001.gz"
+    write_records(path, [encode(features)] * 2)
+    objective = Objective("huber", 4, 0, logits=False, task="forecast")
+    [(inputs, target)] = dataset.evaluation([path], layout, objective, 2)
+    assert inputs["window"].numpy().tolist() == [[[1.5], [2.5]]] * 2
+    assert (inputs["known"].dtype, inputs["known"].numpy().tolist()) == ("int32", [[1, 2, 3]] * 2)
+    assert target.numpy().tolist() == [[[0.0, 1.0], [2.0, 3.0]]] * 2
+
+
+def test_a_number_to_be_learnt_is_a_column(tmp_path):
+    layout = Layout((Column("numeric", "float32", (1,)),), Column("label", "float32"))
+    path = tmp_path / "data_tfrecord-00000-of-00001.gz"
+    write_records(path, [encode({"numeric": [1.0], "label": 2.0})] * 3)
+    objective = Objective("mean_squared_error", 1, 0, logits=False, task="regression")
+    [(inputs, target)] = dataset.evaluation([path], layout, objective, 3)
+    assert (inputs.shape, target.numpy().tolist()) == ((3, 1), [[2.0]] * 3)

@@ -3,7 +3,8 @@
 import pytest
 
 from components.errors import OptionError
-from components.training.objective import Objective, settle
+from components.features.image_spec import ImageSpec
+from components.training.objective import Objective, of, settle
 
 
 def test_two_classes_get_one_sigmoid_unit():
@@ -40,3 +41,14 @@ def test_a_loss_that_does_not_fit_is_refused():
         settle(3, "binary_crossentropy", "logits", 0.0)
     with pytest.raises(OptionError, match=r"label_smoothing: expected 0 with .*Received: 0\.1"):
         settle(3, "sparse_categorical_crossentropy", "logits", 0.1)
+
+
+def test_a_loss_for_numbers_does_not_fit_classes():
+    spec = ImageSpec(("a", "b"), 2, 2, 1)
+    with pytest.raises(OptionError) as caught:
+        of(spec, "huber", "probabilities", 0.0)
+    assert str(caught.value) == (
+        "trainer.loss: expected a loss for a classification: binary_crossentropy, "
+        "sparse_categorical_crossentropy, categorical_crossentropy. Received: huber. "
+        "Choose one of these, or leave it at auto."
+    )

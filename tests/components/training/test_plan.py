@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from components.errors import OptionError
-from components.features.spec import ImageSpec
+from components.features.image_spec import ImageSpec
 from components.models.options import Augment, Dense
-from components.training.objective import settle
+from components.training.objective import Objective, settle
 from components.training.options import Descent, EarlyStopping, ReduceOnPlateau, Watching
 from components.training.plan import Plan, Split, metric_names
 
@@ -41,13 +41,16 @@ def test_the_last_batch_of_an_epoch_may_be_smaller():
 
 
 def test_metrics_of_validation_are_known_only_with_validation():
-    assert metric_names(0, validated=False) == ["loss", "accuracy"]
-    assert metric_names(2, validated=True)[2:] == [
+    classes = settle(3, "auto", "probabilities", 0.0)
+    assert metric_names(classes, 0, validated=False) == ["loss", "accuracy"]
+    assert metric_names(classes, 2, validated=True)[2:] == [
         "top_2_accuracy",
         "val_loss",
         "val_accuracy",
         "val_top_2_accuracy",
     ]
+    numbers = Objective("huber", 1, 0, logits=False, task="regression")
+    assert metric_names(numbers, 0, validated=False) == ["loss", "mae", "mse"]
     plan(stop_at={"val_accuracy": 0.9}, validation=Split((), 3))
 
 

@@ -44,3 +44,17 @@ def test_another_layer_is_refused_by_name():
         "scores/bias (3,) there, missing here",
         "scores/kernel (2, 3) there, missing here",
     ]
+
+
+def test_a_network_within_a_network_has_its_weights_told_apart_by_number():
+    inner = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(3), keras.layers.Dense(4)], name="inner"
+    )
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, inner(inputs))
+    assert warm_start.shapes(model) == {
+        "inner/0 kernel": (2, 3),
+        "inner/1 bias": (3,),
+        "inner/2 kernel": (3, 4),
+        "inner/3 bias": (4,),
+    }

@@ -1,12 +1,13 @@
-"""What the signatures answer, for every kind of last layer."""
+"""What an image classifier's signatures answer, for every kind of last layer."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.exporting.signatures import endpoints, probabilities
-from components.features.spec import ImageSpec
+from components.exporting.classifier import probabilities
+from components.exporting.image import endpoints
+from components.features.image_spec import ImageSpec
 from serving.example import encode
 from tests.components.pictures import file
 
@@ -47,7 +48,7 @@ def test_one_output_becomes_two_classes(activation):
 def answer(name, contents, classes=("a", "b", "c"), units=3):
     spec = ImageSpec(classes, 1, 1, 1)
     function, signature = endpoints(network(units, "linear"), spec)[name]
-    found = tf.function(function, input_signature=[signature])(tf.constant(contents, tf.string))
+    found = tf.function(function, input_signature=signature)(tf.constant(contents, tf.string))
     return {key: value.numpy() for key, value in found.items()}
 
 

@@ -1,0 +1,1 @@
+"""What preprocessing needs to know of the train split, a module per kind of data."""

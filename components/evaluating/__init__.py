@@ -1,0 +1,1 @@
+"""How models other than classifiers are judged, a module per task."""

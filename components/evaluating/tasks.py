@@ -1,0 +1,61 @@
+"""How a model is judged, by its task: what scores a shard, merges the parts and writes it all."""
+
+import functools
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from etils.epath import Path
+
+from components.errors import ModelError
+
+
+class Task(NamedTuple):
+    """The functions of one task; what scoring leaves is theirs alone.
+
+    Attributes:
+        names: the metrics that thresholds may name.
+        score_shard: (split, file), the models and the questions to what is kept of the rows.
+        merge: the same as if all the parts' rows had been one part.
+        write: it to the evaluation's files, given the folder and the splits.
+    """
+
+    names: Sequence[str]
+    score_shard: Callable[..., Any]
+    merge: Callable[..., Any]
+    write: Callable[[Any, Path, Sequence[str]], None]
+
+
+def of(task: str, top_k: int) -> Task:
+    """The functions that judge a model of `task`.
+
+    Raises:
+        ModelError: no model of ours has such a task.
+    """
+    match task:
+        case "classification":
+            from components import evaluation, metrics, scoring
+
+            write = functools.partial(evaluation.write, top_k=top_k)
+            return Task(metrics.names(top_k), scoring.score_shard, scoring.merge, write)
+        case "regression":
+            from components.evaluating import regression
+
+            return _judged_by(regression)
+        case "forecast":
+            from components.evaluating import forecast
+
+            return _judged_by(forecast)
+        case "language":
+            from components.evaluating import language
+
+            return _judged_by(language)
+        case _:
+            raise ModelError(
+                "model.json, task: expected classification, regression, forecast or language. "
+                f"Received: {task!r}. Export the model with `export`."
+            )
+
+
+def _judged_by(module: ModuleType) -> Task:
+    return Task(module.names(), module.score_shard, module.merge, module.write)

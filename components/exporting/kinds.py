@@ -1,0 +1,69 @@
+"""The signatures and the reference of a model, whatever its kind of data."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+import keras
+
+from components.exporting.signatures import Endpoint, Reference
+from components.features.image_spec import ImageSpec
+from components.features.language_spec import LanguageSpec
+from components.features.series_spec import SeriesSpec
+from components.features.spec import Spec
+from components.features.table_spec import TableSpec
+from components.features.text_spec import TextSpec
+from serving.example import Decoded
+
+
+def endpoints(model: keras.Model, spec: Spec) -> dict[str, Endpoint]:
+    """Each signature's function and its inputs, by name."""
+    match spec:
+        case ImageSpec():
+            from components.exporting import image
+
+            return image.endpoints(model, spec)
+        case TextSpec():
+            from components.exporting import text
+
+            return text.endpoints(model, spec)
+        case LanguageSpec():
+            from components.exporting import language
+
+            return language.endpoints(model, spec)
+        case SeriesSpec():
+            from components.exporting import series
+
+            return series.endpoints(model, spec)
+        case TableSpec():
+            from components.exporting import table
+
+            return table.endpoints(model, spec)
+        case _:
+            assert_never(spec)
+
+
+def reference(model: keras.Model, spec: Spec, rows: Sequence[Decoded]) -> Reference:
+    """What the signatures have to answer about raw `rows`, on the path of training."""
+    match spec:
+        case ImageSpec():
+            from components.exporting import image
+
+            return image.reference(model, spec, rows)
+        case TextSpec():
+            from components.exporting import text
+
+            return text.reference(model, spec, rows)
+        case LanguageSpec():
+            from components.exporting import language
+
+            return language.reference(model, spec, rows)
+        case SeriesSpec():
+            from components.exporting import series
+
+            return series.reference(model, spec, rows)
+        case TableSpec():
+            from components.exporting import table
+
+            return table.reference(model, spec, rows)
+        case _:
+            assert_never(spec)

@@ -1,0 +1,94 @@
+"""What pictures are brought to: what a person may ask for, and what was settled. No TensorFlow."""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.errors import DataError
+from components.features.hook_spec import Hook
+from components.features.layout import Column, Layout
+
+Resize = Literal["stretch", "pad", "crop"]
+Scale = Literal["unit", "symmetric", "standardise", "none"]
+Side = Annotated[int, Field(ge=1, le=4096)]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageOptions:
+    """How pictures are brought to one shape.
+
+    Attributes:
+        height, width: pixels. One alone makes a square. None: the size that 95 % of the train
+            split has, else a square of at most 128 that most pictures fill.
+        channels: 1 grey, 3 colour. None: 1 if every picture of the train split is grey.
+        resize: `stretch` ignores the aspect, `pad` fits the picture on black, `crop` fills the
+            size and cuts the rest off.
+        scale: what the model does to 0..255: `unit` 0..1, `symmetric` -1..1, `standardise`
+            mean 0 and variance 1 per channel, `none`.
+        preprocess: `package.module:function`, your own TensorFlow function from one upright
+            picture to another, uint8 [height, width, channels], before it is resized.
+    """
+
+    height: Side | None = None
+    width: Side | None = None
+    channels: Literal[1, 3] | None = None
+    resize: Resize = "stretch"
+    scale: Scale = "unit"
+    preprocess: str = ""
+    kind: Literal["image"] = "image"
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSpec:
+    """Pictures with one class each.
+
+    Attributes:
+        classes: class names; a label is an index into them.
+        height, width: pixels, as the model sees them.
+        channels: 1 (grey) or 3 (red, green, blue).
+        resize: how a picture of another size is brought to this one.
+        scale: what the model does to values 0..255 first: `unit` to 0..1, `symmetric` to
+            -1..1, `standardise` by `mean` and `variance`, `none` nothing.
+        mean, variance: per channel, of values 0..255; empty unless `standardise`.
+        hook: a person's own preprocessing.
+    """
+
+    classes: tuple[str, ...]
+    height: int
+    width: int
+    channels: int
+    resize: Resize = "stretch"
+    scale: Scale = "unit"
+    mean: tuple[float, ...] = ()
+    variance: tuple[float, ...] = ()
+    hook: Hook | None = None
+    kind: Literal["image"] = "image"
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2:
+            raise DataError(
+                "Classes: expected two or more in the train split. "
+                f"Received: {', '.join(map(repr, self.classes)) or 'none'}. "
+                "Put the pictures of each class into a folder of its own."
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels."""
+        return self.height, self.width, self.channels
+
+    @property
+    def task(self) -> Literal["classification"]:
+        """What a model of it does."""
+        return "classification"
+
+    @property
+    def label(self) -> str:
+        """The raw feature that names a picture's class."""
+        return "image/class/text"
+
+    @property
+    def layout(self) -> Layout:
+        """The transformed record: pixels row-major, and the index of the class."""
+        return Layout((Column("image", "uint8", self.shape),), Column("label", "int32"))

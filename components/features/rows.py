@@ -1,0 +1,58 @@
+"""Raw records to transformed ones, whatever their kind. Imports TensorFlow when it is called."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+from components.artifacts import Rejected
+from components.features.image_spec import ImageSpec
+from components.features.language_spec import LanguageSpec
+from components.features.series_spec import SeriesSpec
+from components.features.spec import Spec
+from components.features.table_spec import TableSpec
+from components.features.text_spec import TextSpec
+
+if TYPE_CHECKING:
+    from serving.example import Decoded  # numpy
+
+Positioned: TypeAlias = "tuple[Decoded, str]"  # a raw record, and where it lies
+
+
+def transform(rows: Iterable[Positioned], spec: Spec, rejected: list[Rejected]) -> Iterator[bytes]:
+    """The transformed records of `rows`, encoded; those that cannot be used go to `rejected`."""
+    match spec:
+        case ImageSpec():
+            from components.features import image_rows
+
+            return image_rows.transform(rows, spec, rejected)
+        case TextSpec():
+            from components.features import text_rows
+
+            return text_rows.transform(rows, spec, rejected)
+        case LanguageSpec():
+            from components.features import language_rows
+
+            return language_rows.transform(rows, spec, rejected)
+        case SeriesSpec():
+            from components.features import series_rows
+
+            return series_rows.transform(rows, spec, rejected)
+        case TableSpec():
+            from components.features import table_rows
+
+            return table_rows.transform(rows, spec, rejected)
+        case _:
+            assert_never(spec)
+
+
+def usable(rows: Sequence[Positioned], spec: Spec) -> "list[Decoded]":
+    """Those of `rows` that a model of `spec` can be asked about.
+
+    Of series, `rows` are the windows that `transform` made, all of which can be.
+    """
+    if isinstance(spec, SeriesSpec):
+        return [row for row, _ in rows]
+    rejected: list[Rejected] = []
+    for _ in transform(rows, spec, rejected):
+        pass
+    lost = {item.position for item in rejected}
+    return [row for row, position in rows if position not in lost]

@@ -1,0 +1,81 @@
+"""The network for a spec, whatever its kind of data: built, or loaded."""
+
+from typing import Any, assert_never
+
+import keras
+from etils.epath import Path
+
+from components.features.image_spec import ImageSpec
+from components.features.language_spec import LanguageSpec
+from components.features.series_spec import SeriesSpec
+from components.features.spec import Spec
+from components.features.table_spec import TableSpec
+from components.features.text_spec import TextSpec
+from components.models import keras_file
+from components.models.custom_options import Custom
+from components.models.networks import Networks
+from components.models.options import Augment
+
+
+def build(options: Any, augment: Augment, spec: Spec, *, units: int, activation: str) -> Networks:
+    """The network that `options` describe.
+
+    Args:
+        options: of a network that fits `spec`, see `models.any.check_fits`.
+        augment: random changes to training pictures; of no use to other data.
+        spec: what the network takes.
+        units: of its last layer.
+        activation: of its last layer.
+
+    Raises:
+        OptionError: the options ask for what the data does not have room for.
+        ModelError: a function of a person's own gives a network that does not fit.
+    """
+    if isinstance(options, Custom):
+        from components.models import custom
+
+        return custom.build(options, spec, units=units, activation=activation)
+    match spec:
+        case ImageSpec():
+            from components.models import image
+
+            return image.build(options, augment, spec, units=units, activation=activation)
+        case TextSpec():
+            from components.models import text
+
+            return text.build(options, spec, units=units, activation=activation)
+        case LanguageSpec():
+            from components.models import language
+
+            return language.build(options, spec, units=units, activation=activation)
+        case SeriesSpec():
+            from components.models import series
+
+            return series.build(options, spec, units=units, activation=activation)
+        case TableSpec():
+            from components.models import table
+
+            return table.build(options, spec, units=units, activation=activation)
+        case _:
+            assert_never(spec)
+
+
+def load(file: Path, spec: Spec) -> keras.Model:
+    """The network in a `.keras` file of this project, uncompiled.
+
+    Keras finds a layer of ours by the name under which its module registers it when imported.
+    """
+    match spec:
+        case ImageSpec():
+            from components.models import image  # noqa: F401
+        case TextSpec():
+            from components.models import text  # noqa: F401
+        case LanguageSpec():
+            from components.models import language  # noqa: F401
+        case SeriesSpec():
+            from components.models import series  # noqa: F401
+        case TableSpec():
+            from components.models import table  # noqa: F401
+        case _:
+            assert_never(spec)
+    return keras_file.load(file)

@@ -1,0 +1,1 @@
+"""What `tuner` is made of: ranges, the study that proposes trials, trials in their processes."""

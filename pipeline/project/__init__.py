@@ -1,0 +1,1 @@
+"""The project that `millrace init` writes; the files under `template` hold `$package`."""

@@ -1,0 +1,230 @@
+"""What a person asks a served model, as raw records: from files, texts, numbers, a past run."""
+
+import csv
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.artifacts import Examples
+from components.model_artifacts import Model
+from components.requests import feature_of
+from components.tfrecord import read_records
+from pipeline.errors import UsageError
+from pipeline.options import nearest
+from pipeline.store import Store
+from serving.example import Decoded, decode
+from serving.signature import Signature
+
+_NAMES = ("image/filename", "text/filename", "series")  # what a record calls itself
+_FUTURE = "future"  # of a window, what is to be forecast
+_SHORT = 60  # letters of a text that stand for it
+_OPTIONS = {
+    "image_bytes": "--image FILE",
+    "text": "--text TEXT",
+    "prompt": "--prompt TEXT",
+    "window": "--window NUMBERS",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """One thing to ask about.
+
+    Attributes:
+        name: what to call it.
+        features: of a raw record; numbers may still be text, as they were typed.
+        truth: the answer, if it is known: a class, a number, or numbers to come.
+        is_typed: whether a person typed the names of the features.
+    """
+
+    name: str
+    features: Mapping[str, Any]
+    truth: str | float | list[float] | None = None
+    is_typed: bool = False
+
+
+def from_files(files: Sequence[Path]) -> list[Question]:
+    """One question per image file.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    return [Question(str(file), {"image/encoded": [_read(file, "--image")]}) for file in files]
+
+
+def from_texts(texts: Iterable[str]) -> list[Question]:
+    """One question per text, to be judged or to be continued."""
+    return [Question(_shortened(text), {"text": [text.encode()]}) for text in texts]
+
+
+def from_columns(assignments: Sequence[str]) -> list[Question]:
+    """One question about the row that `column=value` assignments make; none of none."""
+    if not assignments:
+        return []
+    pairs = [assignment.partition("=") for assignment in assignments]
+    row = {name: value for name, _, value in pairs}
+    return [Question(_shortened(", ".join(assignments)), row, is_typed=True)]
+
+
+def from_csv(file: Path) -> list[Question]:
+    """One question per row of a CSV file whose header names the columns.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    text = _read(file, "--csv").decode("utf-8-sig", errors="replace")
+    lines = text.splitlines()
+    dialect: type[csv.Dialect] | csv.Dialect = csv.excel
+    if lines and lines[0].count(";") > lines[0].count(","):
+        dialect = _Semicolons
+    rows = csv.DictReader(lines, dialect=dialect)
+    return [Question(f"row {number}", row) for number, row in enumerate(rows, start=1)]
+
+
+class _Semicolons(csv.excel):
+    delimiter = ";"
+
+
+def from_window(given: str, signature: Signature) -> Question:
+    """One question about the numbers `1,2,3`, rows of several parted by `;`, or of a file's end.
+
+    A file is a CSV whose columns of numbers are the model's channels, in their order; its last
+    rows are taken.
+
+    Raises:
+        UsageError: there are not the numbers that the model takes.
+    """
+    tensor = signature.inputs.get("window")
+    if tensor is None or tensor.shape is None:
+        raise mismatch(signature, "--window")
+    steps, channels = (size or 1 for size in tensor.shape[1:])
+    is_file = Path(given).is_file()
+    rows = _file_rows(Path(given)) if is_file else [part.split(",") for part in given.split(";")]
+    if channels == 1 and not is_file and len(rows) == 1:
+        rows = [[value] for value in rows[0]]
+    numbers = [[value for cell in row if (value := _number(cell)) is not None] for row in rows]
+    kept = numbers[-steps:] if is_file else numbers
+    if len(kept) != steps or any(len(row) != channels for row in kept):
+        found = f"{len(numbers)} of {', '.join(sorted({str(len(row)) for row in numbers}))}"
+        raise UsageError(
+            f"--window: expected {steps} steps of {channels} numbers each. Received: {found}. "
+            "Give `1,2,3`, rows parted by `;`, or a CSV file that ends with them."
+        )
+    return Question(_shortened(given), {"window": np.array(kept, np.float32).ravel()})
+
+
+def from_last_run(store: Store, model: str, count: int) -> list[Question]:
+    """`count` questions spread over the test split (else eval) that the model last met.
+
+    Raises:
+        UsageError: no run of `model` has examples.
+    """
+    with store.session() as session:
+        execution = store.last_execution(session, model, "evaluator")
+        inputs = {name: one.uri for name, one in execution.inputs.items()} if execution else {}
+    if "examples" not in inputs:
+        raise UsageError(
+            f"--sample: expected a finished run of {model!r}. Received: none under this root. "
+            "Run it first, or ask about data of your own (millrace predict --help)."
+        )
+    label = Model(inputs["model"]).description["label"] or _FUTURE
+    examples = Examples(inputs["examples"])
+    counts = examples.counts
+    split = next((name for name in ("test", "eval") if counts.get(name)), examples.splits[0])
+    step = max(1, counts[split] // count)
+    records = itertools.chain.from_iterable(map(read_records, examples.files(split)))
+    rows = itertools.islice(enumerate(map(decode, records)), 0, step * count, step)
+    return [_known(row, number, label) for number, row in rows]
+
+
+def fit(question: Question, signature: Signature) -> Decoded:
+    """The question's features as records have them, numbers as numbers.
+
+    Raises:
+        UsageError: it does not ask what the model can answer.
+    """
+    wanted = {feature_of(alias): each for alias, each in signature.inputs.items() if each.shape}
+    known = [name for name in wanted if name in question.features]
+    if not known or ("known" in wanted and "known" not in question.features):
+        raise mismatch(signature, ", ".join(map(str, question.features)))
+    for name in question.features if question.is_typed else ():
+        if name not in signature.inputs:
+            raise UsageError(
+                f"predict: the model takes no {name!r}. {nearest(name, signature.inputs)}"
+            )
+    found: Decoded = {}
+    for name, value in question.features.items():
+        if isinstance(value, list | np.ndarray):
+            found[name] = value
+        elif name in wanted and value not in (None, ""):
+            is_text = wanted[name].dtype == "string"
+            found[name] = [value.encode()] if is_text else _typed(name, value)
+    return found
+
+
+def mismatch(signature: Signature, received: str) -> UsageError:
+    """The error for a question that the model cannot be asked."""
+    aliases = [alias for alias, tensor in signature.inputs.items() if tensor.shape]
+    options = [_OPTIONS[alias] for alias in aliases if alias in _OPTIONS]
+    advice = " and ".join(options) if len(options) == len(aliases) else "--sample N"
+    if not options:
+        advice = "column=value … or --csv FILE"
+    return UsageError(
+        f"predict: expected what the model takes: {', '.join(aliases)}. "
+        f"Received: {received or 'nothing'}. Ask by {advice}."
+    )
+
+
+def _known(row: Decoded, number: int, label: str) -> Question:
+    """A record of a past run, with its truth."""
+    names = (row[name] for name in _NAMES if name in row)
+    name = next((bytes(value[0]).decode() for value in names), f"row {number}")
+    value, truth = row.get(label), None
+    if isinstance(value, list):
+        truth = value[0].decode()
+    elif value is not None:
+        truth = value.tolist() if label == _FUTURE else value.tolist()[0]
+    return Question(name, row, truth)
+
+
+def _typed(name: str, value: str) -> np.ndarray:
+    number = _number(value)
+    if number is None:
+        raise UsageError(
+            f"predict: {name}: expected a number. Received: {value!r}. Leave it out if it is "
+            "not known."
+        )
+    return np.array([number], np.float32)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _file_rows(file: Path) -> list[list[str]]:
+    rows = list(csv.reader(_read(file, "--window").decode("utf-8-sig").splitlines()))
+    is_header = bool(rows) and all(_number(cell) is None for cell in rows[0])
+    return rows[1:] if is_header else rows
+
+
+def _read(file: Path, option: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        kind = "an image file" if option == "--image" else "a file"
+        raise UsageError(
+            f"{option} {file}: expected {kind}. Received: {error.strerror}. "
+            "Check its path and permissions."
+        ) from None
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"

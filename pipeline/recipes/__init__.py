@@ -1,0 +1,1 @@
+"""The recipes: rows of a table, and the wiring that every row shares."""

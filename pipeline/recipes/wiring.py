@@ -1,0 +1,105 @@
+"""The whole pipeline at a glance: from examples to a pushed model, and from a model to answers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from etils.epath import Path
+
+from components.analyze import analyze
+from components.bulk_inferrer import bulk_inferrer
+from components.evaluator import evaluator
+from components.example_validator import example_validator
+from components.export import export
+from components.feature_maps import feature_maps
+from components.features.series_spec import SeriesOptions
+from components.features.spec import FeatureOptions
+from components.infra_validator import infra_validator
+from components.model_artifacts import Evaluation, Model
+from components.projector import projector
+from components.pusher import pusher
+from components.rate_finder import rate_finder
+from components.schema_gen import import_schema, schema_gen
+from components.statistics_gen import statistics_gen
+from components.trainer import trainer
+from components.transform import transform
+from components.tuner import tuner
+from pipeline.dag import Dag, OptionsOf, Previous, Signature, Source, Step
+
+EXTRAS = {
+    "rate_finder": "find the learning rate first",
+    "tuner": "search for the trainer's settings first",
+    "feature_maps": "draw what each layer makes of a few pictures",
+    "projector": "write embeddings for TensorBoard's projector",
+}
+"""Steps that a run may have beside the usual ones, and what they do."""
+
+
+def train_and_push(
+    dag: Dag,
+    examples: Step,
+    features: FeatureOptions,
+    serving_root: Path,
+    curated: str | None,
+    extras: Sequence[str] = (),
+) -> None:
+    """From raw examples to a pushed model; `curated` names a schema file, `extras` see `EXTRAS`."""
+    statistics = dag.step(statistics_gen, examples=examples)
+    if curated:
+        schema = dag.step(import_schema, source=Source(curated))
+    else:
+        schema = dag.step(schema_gen, statistics=statistics)
+    dag.step(example_validator, statistics=statistics, schema=schema, previous=Previous(statistics))
+    analysis = dag.step(analyze, examples=examples, features=features)
+    transformed = dag.step(transform, examples=examples, analysis=analysis)
+    trained = dag.step(
+        trainer,
+        examples=transformed,
+        analysis=analysis,
+        rate=_find_rate(dag, transformed, analysis) if "rate_finder" in extras else None,
+        hyperparameters=_search(dag, transformed, analysis) if "tuner" in extras else None,
+    )
+    for look in (feature_maps, projector):
+        if look.__name__ in extras:
+            dag.step(look, model=trained, analysis=analysis, examples=transformed)
+    # A forecaster is asked about windows, which `transform` cuts; others about raw records.
+    asked = transformed if isinstance(features, SeriesOptions) else examples
+    model = dag.step(export, model=trained, analysis=analysis, examples=asked)
+    evaluation = dag.step(
+        evaluator, examples=asked, model=model, baseline=Previous(model, blessed=True)
+    )
+    infra = dag.step(infra_validator, model=model, examples=asked)
+    dag.step(
+        pusher,
+        model=model,
+        evaluation=evaluation,
+        infra=infra,
+        model_name=dag.name,
+        serving_root=str(serving_root),
+    )
+
+
+def _find_rate(dag: Dag, examples: Step, analysis: Step) -> Step:
+    """A sweep of learning rates for the very network that the trainer will train."""
+    shared = Signature.of(rate_finder).options.keys() & Signature.of(trainer).options.keys()
+    lent: dict[str, Any] = {name: OptionsOf("trainer", name) for name in sorted(shared)}
+    return dag.step(rate_finder, examples=examples, analysis=analysis, **lent)
+
+
+def _search(dag: Dag, examples: Step, analysis: Step) -> Step:
+    """A search for settings of the trainer, from what that is set to."""
+    trains = f"{trainer.__module__}:{trainer.__name__}"
+    return dag.step(
+        tuner, examples=examples, analysis=analysis, train=trains, base=OptionsOf("trainer")
+    )
+
+
+def bulk_inference(name: str, model: Path, evaluation: Path, data: str) -> Dag:
+    """One step: the model in the folder `model` over the files at `data`."""
+    dag = Dag(name)
+    dag.step(
+        bulk_inferrer,
+        model=Source(str(model), Model),
+        evaluation=Source(str(evaluation), Evaluation),
+        source=Source(data),
+    )
+    return dag

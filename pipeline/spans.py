@@ -1,0 +1,68 @@
+"""`--data` with a pattern: the newest span of the data, or a range of them as one folder."""
+
+import hashlib
+import pathlib
+
+from etils.epath import Path
+
+from components.errors import DataError, OptionError
+from components.example_gen import span
+from components.example_gen.folders import walk
+from pipeline.errors import UsageError
+from pipeline.root import Root
+
+LATEST = "latest"
+
+
+def resolve(root: Root, data: str | None, spans: str) -> str | None:
+    """The path that `data` stands for.
+
+    Several spans become one folder of links under the root, in which the files of folders that
+    are called alike lie together, each named after its span as well.
+
+    Args:
+        root: where links are put.
+        data: what the user gave; a pattern such as `sales/{YYYY}-{MM}-{DD}.csv`, or a plain path.
+        spans: see `components.example_gen.span.resolve`.
+
+    Raises:
+        UsageError: no span fits, or spans are asked of a plain path.
+    """
+    if data is None or not span.is_pattern(data):
+        if spans != LATEST:
+            raise UsageError(
+                f"--spans {spans}: expected a --data with {{SPAN}} or {{YYYY}}, {{MM}} and {{DD}}. "
+                f"Received: {data or 'no --data'}. Leave --spans out, or name a pattern."
+            )
+        return data
+    try:
+        found = [Path(path).expanduser() for path in span.resolve(data, spans)]
+    except (DataError, OptionError) as error:
+        raise UsageError(f"--data {error}") from None
+    return str(found[0]) if len(found) == 1 else str(_linked(root, found))
+
+
+def _linked(root: Root, found: list[Path]) -> pathlib.Path:
+    """A folder of links to all the files of `found`, the same for the same paths."""
+    remote = [path for path in found if "://" in str(path)]
+    if remote or "://" in str(root.path):
+        raise UsageError(
+            "--spans: expected local files for more than one span. "
+            f"Received: {(remote or [root.path])[0]}. Take one span, or copy them here."
+        )
+    named = "\n".join(map(str, found))
+    folder = pathlib.Path(root.path) / "spans" / hashlib.sha256(named.encode()).hexdigest()[:16]
+    for number, path in enumerate(found):
+        files = walk(path) if path.is_dir() else [""]
+        for name in files:
+            _link(folder, number, pathlib.Path(path).resolve(), name)
+    return folder
+
+
+def _link(folder: pathlib.Path, number: int, path: pathlib.Path, name: str) -> None:
+    """A link to the file `name` below `path`, or to `path` itself if that is the file."""
+    target = path / name if name else path
+    link = folder / pathlib.Path(name).parent / f"{number:05d}-{target.name}"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(target)

@@ -1,0 +1,97 @@
+"""Questions as a person gives them: files, texts, rows, windows, a sample of the last run."""
+
+import numpy as np
+import pytest
+
+from pipeline import questions
+from pipeline.dag import Dag
+from pipeline.errors import UsageError
+from pipeline.questions import Question
+from pipeline.runner import Runner
+from serving.signature import Signature, TensorInfo
+from tests.pipeline import toys
+
+
+def windows(steps, channels):
+    tensors = {"window": TensorInfo("w", "float32", (None, steps, channels))}
+    return Signature("serving_default", "tensorflow/serving/predict", tensors, {}, {}, None)
+
+
+def test_a_sample_is_spread_over_the_test_split(toy):
+    dag = Dag("toy")
+    examples, model = dag.step(toys.records), dag.step(toys.described)
+    dag.step(toys.score, step_name="evaluator", examples=examples, model=model)
+    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    found = questions.from_last_run(toy.store, "toy", 3)
+    assert [one.name for one in found] == ["0.png", "3.png", "6.png"]
+    assert [one.truth for one in found] == ["ant"] * 3
+    assert found[1].features["image/encoded"] == [b"3"]
+    assert len(questions.from_last_run(toy.store, "toy", 99)) == 10
+
+
+def test_a_model_without_a_run_has_no_sample(toy):
+    with pytest.raises(UsageError, match=r"--sample: expected a finished run of 'toy'"):
+        questions.from_last_run(toy.store, "toy", 3)
+
+
+def test_long_texts_are_called_by_their_beginning():
+    (short, long) = questions.from_texts(["Well\n done", "x" * 80])
+    assert short == Question("Well done", {"text": [b"Well\n done"]})
+    assert long.name == "x" * 59 + "…"
+
+
+def test_columns_make_one_row():
+    (row,) = questions.from_columns(["size=3", "name=a=b"])
+    assert row == Question("size=3, name=a=b", {"size": "3", "name": "a=b"}, is_typed=True)
+    assert questions.from_columns([]) == []
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_csv_file_has_a_question_per_row(tmp_path, delimiter):
+    file = tmp_path / "rows.csv"
+    file.write_text("\ufeff" + "size,name\n1,a\n,b\n".replace(",", delimiter))
+    assert [row.features for row in questions.from_csv(file)] == [
+        {"size": "1", "name": "a"},
+        {"size": "", "name": "b"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "channels", "expected"),
+    [("1,2,3", 1, [1, 2, 3]), ("1,2;3,4;5,6", 2, [1, 2, 3, 4, 5, 6])],
+)
+def test_a_window_is_typed_in_numbers(given, channels, expected):
+    found = questions.from_window(given, windows(3, channels))
+    assert found.features["window"].tolist() == expected
+
+
+def test_a_window_is_the_end_of_a_file(tmp_path):
+    file = tmp_path / "past.csv"
+    file.write_text("day,sales\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-04,4\n")
+    found = questions.from_window(str(file), windows(3, 1))
+    assert found.features["window"].tolist() == [2, 3, 4]
+
+
+def test_a_window_of_another_length_is_refused():
+    with pytest.raises(UsageError) as caught:
+        questions.from_window("1,2", windows(3, 1))
+    assert str(caught.value) == (
+        "--window: expected 3 steps of 1 numbers each. Received: 2 of 1. Give `1,2,3`, rows "
+        "parted by `;`, or a CSV file that ends with them."
+    )
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(
+        UsageError, match=r"--image .*no.png: expected an image file\. Received: No"
+    ):
+        questions.from_files([tmp_path / "no.png"])
+    with pytest.raises(UsageError, match=r"--csv .*no.csv: expected a file\. Received: No such"):
+        questions.from_csv(tmp_path / "no.csv")
+
+
+def test_a_window_needs_what_is_known_ahead_as_well():
+    tensors = {name: TensorInfo(name, "float32", (None, 2, 1)) for name in ("window", "known")}
+    signature = Signature("serving_default", "p", tensors, {}, {}, None)
+    with pytest.raises(UsageError, match=r"takes: window, known\. .*Ask by --sample N"):
+        questions.fit(Question("a", {"window": np.zeros(2)}), signature)
