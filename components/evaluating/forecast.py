@@ -1,0 +1,148 @@
+"""Forecasts held against what came, and against baselines on the very same rows.
+
+The baselines need no training: the last value, the value a season before, the mean of the last
+ones. They follow from the window by the maps of `features.baselines`, so that no row is judged
+by one and not by the other. What is kept of a row is small (its actual and forecast values), so
+rows are kept, and sorted by split, series and time before any figure is drawn from them: the
+figures are the same to the last bit, however the rows were partitioned.
+
+metrics.json also has `steps`, `targets`, `folds` and `baselines` (figures of each), and
+`objections`; forecasts.csv has a line per value. See `forecast_files`.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from etils.epath import Path
+
+from components.artifacts import Rejected
+from components.errors import ModelError
+from components.evaluating import forecast_files, forecast_metrics
+from components.evaluating.forecast_rows import Rows, Settings
+from components.features import baselines
+from components.inference import Models, Predict, Row, ahead, answer, batched, predictor, read_rows
+from components.scoring import Questions
+
+NAMED = ("naive", "seasonal_naive", "moving_average")
+CANDIDATE, BASELINE = "candidate", "baseline"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """What is kept of scored rows.
+
+    Attributes:
+        parts: rows as they came, batch by batch.
+        settings: of the candidate; None before the first row.
+        rejected: rows set aside.
+        mistakes: how many of the worst rows are listed.
+    """
+
+    parts: tuple[Rows, ...] = ()
+    settings: Settings | None = None
+    rejected: tuple[Rejected, ...] = ()
+    mistakes: int = 0
+
+
+def names() -> list[str]:
+    """The metrics that a threshold may name."""
+    return [*forecast_metrics.NAMES, *(f"{name}_mae" for name in NAMED)]
+
+
+def score_shard(shard: tuple[str, str], models: Models, questions: Questions) -> Scored:
+    """Score the windows of one file.
+
+    Args:
+        shard: the split's name, and the file's path.
+        models: the candidate, and the last blessed model if there is one.
+        questions: sizes, and the candidate's settings.
+    """
+    split, file = shard
+    predicts = [predictor(model) for model in models.load()]
+    settings = Settings.of(questions.settings)
+    batches = batched(read_rows(Path(file)), questions.batch_size)
+
+    def score(batch: list[Row]) -> Scored:
+        return score_batch(split, batch, predicts, settings)
+
+    found = merge(ahead(score, batches), questions.mistakes)
+    return dataclasses.replace(found, settings=settings)
+
+
+def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
+    """The same as if all the parts' rows had been one part."""
+    known = list(parts)
+    rejected = [item for part in known for item in part.rejected]
+    return Scored(
+        parts=tuple(itertools.chain.from_iterable(part.parts for part in known)),
+        settings=next((part.settings for part in known if part.settings), None),
+        rejected=tuple(sorted(rejected, key=lambda item: (item.source, item.position))),
+        mistakes=mistakes,
+    )
+
+
+def write(scored: Scored, out: Path, splits: Sequence[str]) -> None:
+    """Write the files of the evaluation; see the head of this module and of `forecast_files`."""
+    rows = Rows.joined(scored.parts) if scored.parts else None
+    forecast_files.write(rows, scored.settings, scored.rejected, scored.mistakes, out, splits)
+
+
+def score_batch(
+    split: str, rows: Sequence[Row], predicts: Sequence[Predict], settings: Settings
+) -> Scored:
+    """Ask for windows that fit into memory together, and hold the baselines beside."""
+    usable = [row for row in rows if settings.is_whole(row.features)]
+    whole = set(map(id, usable))
+    rejected = [
+        row.rejected("its window or its future is not of the model's size")
+        for row in rows
+        if id(row) not in whole
+    ]
+    answers = answer(predicts[0], usable)
+    rejected += answers.rejected
+    if not answers.rows:
+        return Scored(rejected=tuple(rejected))
+    kept = answers.rows
+    windows, future = settings.arrays([row.features for row in kept])
+    forecasts = {CANDIDATE: _checked(answers.outputs, future.shape)}
+    if len(predicts) > 1 and (other := _of_baseline(predicts[1], kept, future.shape)) is not None:
+        forecasts[BASELINE] = other
+    own = windows[..., : future.shape[2]]
+    forecasts |= {name: baselines.apply(weights, own) for name, weights in maps(settings).items()}
+    part = Rows.of(split, [row.features for row in kept], future, forecasts)
+    return Scored(parts=(part,), rejected=tuple(rejected))
+
+
+def maps(settings: Settings) -> dict[str, baselines.Map]:
+    """The baselines that windows of this length allow."""
+    size = settings.lookback, settings.horizon
+    found = {
+        "naive": baselines.naive(*size),
+        "moving_average": baselines.moving_average(*size, settings.average),
+    }
+    if 1 < settings.season <= settings.lookback:
+        found["seasonal_naive"] = baselines.seasonal_naive(*size, settings.season)
+    return found
+
+
+def _of_baseline(predict: Predict, rows: list[Row], shape: tuple[int, ...]) -> np.ndarray | None:
+    """What the last blessed model says; None if it takes other windows or forecasts others."""
+    answers = answer(predict, rows)
+    found = answers.outputs.get("forecast")
+    if len(answers.rows) < len(rows) or found is None or found.shape != shape:
+        return None
+    return found.astype(np.float64)
+
+
+def _checked(outputs: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    found: Any = outputs.get("forecast")
+    if found is None or found.shape != shape:
+        described = {name: list(array.shape) for name, array in outputs.items()}
+        raise ModelError(
+            f"Model's signature 'serving_default': expected an output `forecast` {list(shape)}. "
+            f"Received: {described}. Export the forecaster with `export`."
+        )
+    return found.astype(np.float64)

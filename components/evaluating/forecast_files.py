@@ -1,0 +1,191 @@
+"""The files of a forecaster's evaluation.
+
+metrics.json    split, count, metrics, splits, baseline, change, rejected; `steps`, `targets`,
+                `folds`, `baselines` of the main split; `objections`
+slices.json     a list of split, feature (`series` or `fold`), value, count, metrics
+forecasts.csv   of the main split: time, series, target, step, actual, forecast, naive and so on
+mistakes.jsonl  the windows that were forecast worst, worst first
+rejected.jsonl  rows set aside, each with source, position and reason
+*.png           see `forecast_plots`
+"""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from etils.epath import Path
+
+from components.artifacts import Rejected
+from components.evaluating import forecast_metrics, forecast_plots
+from components.evaluating.forecast_rows import Rows, Settings
+from components.evaluation import main_split
+
+NAIVE_ONES = ("naive", "seasonal_naive", "moving_average")
+_SLICES = 10_000  # series with figures of their own
+
+
+def write(
+    rows: Rows | None,
+    settings: Settings | None,
+    rejected: Sequence[Rejected],
+    mistakes: int,
+    out: Path,
+    splits: Sequence[str],
+) -> None:
+    """Write all files to `out`, an existing folder; `rows` is None where none was scored."""
+    main = main_split(splits)
+    _write_lines(out / "rejected.jsonl", map(dataclasses.asdict, rejected))
+    if rows is None or settings is None:
+        empty: dict[str, Any] = {"metrics": {}, "splits": {}, "baseline": None, "change": None}
+        content = {"split": main, "count": 0, **empty, "rejected": len(rejected), "objections": []}
+        _write_json(out / "metrics.json", content)
+        _write_json(out / "slices.json", [])
+        _write_lines(out / "mistakes.jsonl", ())
+        return
+    own = {split: rows.take(rows.split == split) for split in splits}
+    own = {split: part for split, part in own.items() if len(part)}
+    summary = _summary(own, settings, main)
+    _write_json(out / "metrics.json", summary | {"rejected": len(rejected)})
+    _write_json(out / "slices.json", _slices(own, settings))
+    worst = [_worst(part, mistakes, settings) for part in own.values()]
+    _write_lines(out / "mistakes.jsonl", (line for part in worst for line in part))
+    if main in own:
+        _write_forecasts(out / "forecasts.csv", own[main], settings)
+        forecast_plots.draw(own[main], settings, out)
+
+
+def objections(metrics: dict[str, float], must_beat: Sequence[str]) -> list[str]:
+    """Why a model of these metrics must not be blessed, a line for each baseline not beaten."""
+    found = []
+    for name in must_beat:
+        error = metrics.get(f"{name}_mae")
+        if error is None:
+            found.append(
+                f"must_beat: expected a baseline that the windows allow. Received: {name!r}. Look "
+                "back further (analyze.features.lookback) or leave it out of evaluator.must_beat"
+            )
+        elif not metrics["mae"] < error:
+            found.append(
+                f"mae: expected less than {name}'s {error:.6g} on the same rows. Received: "
+                f"{metrics['mae']:.6g}. Improve the model, or leave {name} out of "
+                "evaluator.must_beat"
+            )
+    return found
+
+
+def metrics_of(rows: Rows, settings: Settings, who: str = "candidate") -> dict[str, float]:
+    """The figures of `who`, and the mean absolute errors of the baselines beside them."""
+    found = forecast_metrics.figures(rows.actual, rows.forecasts[who], settings.naive_error)
+    beside = {
+        f"{name}_mae": float(np.abs(rows.actual - rows.forecasts[name]).mean())
+        for name in NAIVE_ONES
+        if name in rows.forecasts
+    }
+    return found | beside
+
+
+def _summary(own: dict[str, Rows], settings: Settings, main: str) -> dict[str, Any]:
+    splits = {
+        split: {"count": len(part), "metrics": metrics_of(part, settings)}
+        for split, part in own.items()
+    }
+    judged = own.get(main)
+    metrics = metrics_of(judged, settings) if judged is not None else {}
+    baseline = None
+    if judged is not None and "baseline" in judged.forecasts:
+        baseline = metrics_of(judged, settings, "baseline")
+    shared = sorted(metrics.keys() & baseline.keys()) if baseline else []
+    return {
+        "split": main,
+        "count": len(judged) if judged is not None else 0,
+        "metrics": metrics,
+        "splits": splits,
+        "baseline": {"metrics": baseline} if baseline else None,
+        "change": {name: metrics[name] - baseline[name] for name in shared} if baseline else None,
+        "objections": objections(metrics, settings.must_beat) if metrics else [],
+        **(_details(judged, settings) if judged is not None else {}),
+    }
+
+
+def _details(rows: Rows, settings: Settings) -> dict[str, Any]:
+    candidate, units = rows.forecasts["candidate"], settings.naive_error
+    folds = sorted(set(rows.fold.tolist()))
+    return {
+        "steps": forecast_metrics.by_step(rows.actual, candidate, units),
+        "targets": forecast_metrics.by_target(rows.actual, candidate, units, settings.targets),
+        "folds": {str(fold): metrics_of(rows.take(rows.fold == fold), settings) for fold in folds},
+        "baselines": {
+            name: forecast_metrics.figures(rows.actual, rows.forecasts[name], units)
+            for name in NAIVE_ONES
+            if name in rows.forecasts
+        },
+    }
+
+
+def _slices(own: dict[str, Rows], settings: Settings) -> list[dict[str, Any]]:
+    found = []
+    for split, rows in own.items():
+        for feature, values in (("series", rows.series), ("fold", rows.fold)):
+            distinct = sorted(set(values.tolist()))
+            if len(distinct) < 2:
+                continue
+            for value in distinct[:_SLICES]:
+                part = rows.take(values == value)
+                found.append(
+                    {
+                        "split": split,
+                        "feature": feature,
+                        "value": str(value),
+                        "count": len(part),
+                        "metrics": metrics_of(part, settings),
+                    }
+                )
+    return found
+
+
+def _worst(rows: Rows, number: int, settings: Settings) -> list[dict[str, Any]]:
+    errors = np.abs(rows.actual - rows.forecasts["candidate"]).mean(axis=(1, 2))
+    order = np.argsort(-errors, kind="stable")[:number]
+    return [
+        {
+            "split": rows.split[i],
+            "series": rows.series[i],
+            "time": _iso(int(rows.time[i])),
+            "targets": list(settings.targets),
+            "actual": rows.actual[i].tolist(),
+            "forecast": rows.forecasts["candidate"][i].tolist(),
+            "mae": float(errors[i]),
+        }
+        for i in order.tolist()
+    ]
+
+
+def _write_forecasts(file: Path, rows: Rows, settings: Settings) -> None:
+    """A line per row, step and target; `time` is that of the row's first step."""
+    others = [name for name in (*NAIVE_ONES, "baseline") if name in rows.forecasts]
+    columns = [rows.actual, rows.forecasts["candidate"], *(rows.forecasts[n] for n in others)]
+    header = ["time", "series", "fold", "target", "step", "actual", "forecast", *others]
+    with file.open("w") as sink:
+        lines = csv.writer(sink, lineterminator="\n")
+        lines.writerow(header)
+        for i in range(len(rows)):
+            first = [_iso(int(rows.time[i])), rows.series[i], int(rows.fold[i])]
+            for step in range(settings.horizon):
+                for j, target in enumerate(settings.targets):
+                    values = [f"{column[i, step, j]:.9g}" for column in columns]
+                    lines.writerow([*first, target, step + 1, *values])
+
+
+def _iso(seconds: int) -> str:
+    return f"{np.datetime64(seconds, 's')}Z"
+
+
+def _write_json(file: Path, content: object) -> None:
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _write_lines(file: Path, items: Iterable[object]) -> None:
+    file.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items))

@@ -1,0 +1,62 @@
+"""How far forecasts are off, in numpy.
+
+Forecasts and actual values are float64 [rows, horizon, targets]. Every figure is a mean over
+all of these, so that it is the same for any order of rows once they are sorted.
+Source: Hyndman, Koehler, "Another look at measures of forecast accuracy" (2006).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+NAMES = ("mae", "mse", "rmse", "mape", "smape", "mase")
+
+
+def figures(actual: Floats, forecast: Floats, naive_error: Sequence[float]) -> dict[str, float]:
+    """The metrics by name; one that the values do not allow is left out.
+
+    mae, mse, rmse: in the data's units, squared for mse.
+    mape: 100 |actual - forecast| / |actual|, over the values that are not 0.
+    smape: 200 |actual - forecast| / (|actual| + |forecast|), 0 for 0 / 0.
+    mase: |actual - forecast| over that of the value a season before on the train split; 1 is as
+        good as that. Left out where a target never changed there.
+
+    Args:
+        actual: what came.
+        forecast: of it, alike.
+        naive_error: per target.
+    """
+    error = np.abs(actual - forecast)
+    found = {"mae": float(error.mean()), "mse": float(np.square(error).mean())}
+    found["rmse"] = float(np.sqrt(found["mse"]))
+    size = np.abs(actual)
+    if (size > 0).any():
+        found["mape"] = 100 * float((error[size > 0] / size[size > 0]).mean())
+    total = size + np.abs(forecast)
+    ratio = np.divide(error, total, out=np.zeros_like(error), where=total > 0)
+    found["smape"] = 200 * float(ratio.mean())
+    units = np.array(naive_error, np.float64)
+    if (units > 0).all():
+        found["mase"] = float((error / units).mean())
+    return found
+
+
+def by_step(
+    actual: Floats, forecast: Floats, naive_error: Sequence[float]
+) -> list[dict[str, float]]:
+    """The metrics of each step ahead."""
+    steps = range(actual.shape[1])
+    return [figures(actual[:, [i]], forecast[:, [i]], naive_error) for i in steps]
+
+
+def by_target(
+    actual: Floats, forecast: Floats, naive_error: Sequence[float], targets: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """The metrics of each target."""
+    return {
+        name: figures(actual[..., [i]], forecast[..., [i]], naive_error[i : i + 1])
+        for i, name in enumerate(targets)
+    }

@@ -1,0 +1,154 @@
+"""Windows that were forecast, as columns: what is kept of them, and what the model says of them."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.features.series import FOLD, FUTURE, SERIES, TIME, WINDOW
+from serving.example import Decoded
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a forecaster's `model.json` says of its windows.
+
+    Attributes:
+        naive_error: per target, the unit of MASE.
+        must_beat: the baselines whose error it has to be below to be blessed.
+    """
+
+    targets: tuple[str, ...]
+    channels: int
+    lookback: int
+    horizon: int
+    season: int
+    average: int
+    naive_error: tuple[float, ...]
+    frequency: str
+    must_beat: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """From the content of `model.json`, and the evaluator's `must_beat`."""
+        columns = ("targets", "covariates", "known", "calendar")
+        return cls(
+            targets=tuple(settings["targets"]),
+            channels=sum(len(settings[name]) for name in columns),
+            lookback=settings["lookback"],
+            horizon=settings["horizon"],
+            season=settings["season"],
+            average=settings["average"],
+            naive_error=tuple(settings["naive_error"]),
+            frequency=settings["frequency"],
+            must_beat=tuple(settings.get("must_beat", ("naive", "moving_average"))),
+        )
+
+    def is_whole(self, row: Decoded) -> bool:
+        """Whether a record has a window and a future of these sizes."""
+        sizes = {
+            WINDOW: self.lookback * self.channels,
+            FUTURE: self.horizon * len(self.targets),
+        }
+        return all(name in row and len(row[name]) == size for name, size in sizes.items())
+
+    def arrays(self, rows: Sequence[Decoded]) -> tuple[NDArray[np.float32], Floats]:
+        """Windows float32 [rows, lookback, channels], futures float64 [rows, horizon, targets]."""
+        windows = np.stack([np.asarray(row[WINDOW], np.float32) for row in rows])
+        future = np.stack([np.asarray(row[FUTURE], np.float64) for row in rows])
+        return (
+            windows.reshape(-1, self.lookback, self.channels),
+            future.reshape(-1, self.horizon, len(self.targets)),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Windows that were forecast.
+
+    Attributes:
+        split, series: names, objects [rows].
+        time: of the first forecast step, Unix seconds, int64 [rows].
+        fold: of it, int64 [rows].
+        actual: float64 [rows, horizon, targets].
+        forecasts: by who made them, alike.
+    """
+
+    split: NDArray[np.object_]
+    series: NDArray[np.object_]
+    time: Ints
+    fold: Ints
+    actual: Floats
+    forecasts: Mapping[str, Floats]
+
+    @classmethod
+    def of(
+        cls,
+        split: str,
+        rows: Sequence[Decoded],
+        actual: Floats,
+        forecasts: Mapping[str, Floats],
+    ) -> Self:
+        """Rows of one split, from their records."""
+        return cls(
+            split=np.full(len(rows), split, object),
+            series=_texts([_text(row.get(SERIES)) for row in rows]),
+            time=np.array([_number(row.get(TIME)) for row in rows], np.int64),
+            fold=np.array([_number(row.get(FOLD)) for row in rows], np.int64),
+            actual=actual,
+            forecasts=forecasts,
+        )
+
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """All rows, by split, series and time; a forecast that a part lacks is left out."""
+        known = list(parts)
+        names = set.intersection(*(set(part.forecasts) for part in known))
+        whole = cls(
+            split=np.concatenate([part.split for part in known]),
+            series=np.concatenate([part.series for part in known]),
+            time=np.concatenate([part.time for part in known]),
+            fold=np.concatenate([part.fold for part in known]),
+            actual=np.concatenate([part.actual for part in known]),
+            forecasts={
+                name: np.concatenate([part.forecasts[name] for part in known])
+                for name in sorted(names)
+            },
+        )
+        keys = zip(whole.split, whole.series, whole.time.tolist(), strict=True)
+        order = np.array([i for _, i in sorted((key, i) for i, key in enumerate(keys))], np.int64)
+        return whole.take(order)
+
+    def take(self, which: NDArray[Any]) -> Self:
+        """The rows at some places, or where a mask [rows] is true."""
+        return dataclasses.replace(
+            self,
+            split=self.split[which],
+            series=self.series[which],
+            time=self.time[which],
+            fold=self.fold[which],
+            actual=self.actual[which],
+            forecasts={name: array[which] for name, array in self.forecasts.items()},
+        )
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def _text(value: list[bytes] | np.ndarray | None) -> str:
+    return value[0].decode(errors="replace") if isinstance(value, list) and value else ""
+
+
+def _number(value: list[bytes] | np.ndarray | None) -> int:
+    return int(value[0]) if isinstance(value, np.ndarray) and len(value) else 0
+
+
+def _texts(values: Sequence[str]) -> NDArray[np.object_]:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

@@ -1,0 +1,241 @@
+"""Rows at regular times: the step from row to row, rows for the times that lack one, and values
+for the cells that lack one.
+
+A series is a table of numbers, float64, with its naive times as the index.
+"""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from components.errors import DataError, OptionError
+from components.example_gen.series_options import Aggregate, Duplicates, Impute
+
+_DAY = 86400
+_MONTH = (28 * _DAY, 31 * _DAY)  # the shortest and the longest
+_NAMED = {7 * _DAY: "7D", _DAY: "D", 3600: "h", 60: "min", 1: "s"}
+_A_SEASON = ((3600, 24), (_DAY, 7), (7 * _DAY, 52), (31 * _DAY, 12))  # rows, up to seconds a row
+
+
+@dataclasses.dataclass
+class Counts:
+    """What was changed on the way from a file's rows to a grid.
+
+    Attributes:
+        rows: read, with a time.
+        disorder: rows that came before an earlier one.
+        repeated: rows of a time that there was already, merged with it.
+        added: rows for times that had none.
+        filled: cells, of those and of others, that got a value.
+        missing: cells left without one.
+        trimmed: rows at a split's ends that nothing could fill.
+    """
+
+    rows: int = 0
+    disorder: int = 0
+    repeated: int = 0
+    added: int = 0
+    filled: int = 0
+    missing: int = 0
+    trimmed: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Take in the counts of other rows."""
+        for field in dataclasses.fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+
+def ordered(frame: pd.DataFrame, duplicates: Duplicates, counts: Counts) -> pd.DataFrame:
+    """Rows by `series` and `time`, each pair once.
+
+    Rows that are equal in everything are one; others of the same time are `duplicates`' matter.
+
+    Args:
+        frame: columns `series`, `time` and float64 values.
+        duplicates: what becomes of them.
+        counts: gets how many were out of order and repeated.
+
+    Raises:
+        DataError: there are some, and they are an error.
+    """
+    rows = len(frame)
+    earlier = frame.groupby("series", sort=False)["time"].diff() < pd.Timedelta(0)
+    counts.rows += rows
+    counts.disorder += int(earlier.sum())
+    frame = frame.sort_values(["series", "time"], kind="stable", ignore_index=True)
+    frame = frame.drop_duplicates(ignore_index=True)
+    again = frame.duplicated(["series", "time"])
+    if again.any():
+        if duplicates == "error":
+            raise _repeated(frame, again)
+        by_time = frame.groupby(["series", "time"], as_index=False, sort=False)
+        frame = getattr(by_time, duplicates)()
+    counts.repeated += rows - len(frame)
+    return frame
+
+
+def frequency(times: pd.Series) -> str:
+    """The step that lies between the rows, as pandas writes it: `h`, `D`, `MS`, `15min`.
+
+    Args:
+        times: of all series, each one's in order, with its name in the index.
+
+    Raises:
+        DataError: the steps are no multiples of one, and no months.
+    """
+    steps = times.groupby(level=0).diff().dropna().dt.total_seconds().to_numpy()
+    if not len(steps):
+        raise DataError(
+            f"Time: expected two rows or more of a series. Received: {len(times)} rows. "
+            "Name the column that tells series apart by series_example_gen.series, if any."
+        )
+    index = pd.DatetimeIndex(times.to_numpy())
+    if steps.min() >= _MONTH[0] and (months := _months(index)):
+        return months
+    found, seen = np.unique(steps, return_counts=True)
+    usual = float(found[seen.argmax()])
+    if usual == _DAY and len(index) > 14 and index.day_of_week.max() < 5:
+        return "B"
+    if (found % usual == 0).all():
+        return _name(usual)
+    shown = ", ".join(f"{found[i]:g} s ({seen[i]} times)" for i in np.argsort(-seen)[:4])
+    raise DataError(
+        f"Time: expected rows a fixed step apart. Received: steps of {shown}. "
+        f"Bring them to one by series_example_gen.resample, such as {_name(usual)}."
+    )
+
+
+def check_frequency(rule: str) -> str:
+    """`rule` as pandas writes it.
+
+    Raises:
+        OptionError: pandas knows none of this name.
+    """
+    try:
+        return pd.tseries.frequencies.to_offset(rule).freqstr
+    except ValueError as error:
+        raise OptionError(
+            f"series_example_gen, option resample: expected a frequency such as 15min, h, D, MS. "
+            f"Received: {rule!r}. Use one that pandas knows."
+        ) from error
+
+
+def times(
+    first: pd.Timestamp, last: pd.Timestamp, step: str, *, resampled: bool
+) -> pd.DatetimeIndex:
+    """All times of the grid from `first` to `last`."""
+    if not resampled:
+        return pd.date_range(first, last, freq=step)
+    ends = pd.Series(0.0, index=pd.DatetimeIndex([first, last]))
+    return pd.DatetimeIndex(ends.resample(step).sum().index)
+
+
+def regular(
+    values: pd.DataFrame, step: str, aggregate: Aggregate | None, counts: Counts
+) -> pd.DataFrame:
+    """A row for every time of the grid from the first to the last, NaN where there was none.
+
+    Args:
+        values: ascending.
+        step: of the grid.
+        aggregate: of the rows that fall into one step; None where they are that far apart.
+        counts: gets the rows added.
+    """
+    if aggregate:
+        bins = values.resample(step)
+        found = bins.sum(min_count=1) if aggregate == "sum" else getattr(bins, aggregate)()
+        counts.added += int((bins.size() == 0).sum())
+        return found
+    found = values.reindex(pd.date_range(values.index[0], values.index[-1], freq=step))
+    counts.added += len(found) - len(values)
+    return found
+
+
+def season_of(step: str) -> int:
+    """The rows of the season that a frequency suggests: a day of hours, a year of months."""
+    offset = pd.tseries.frequencies.to_offset(step)
+    start = pd.Timestamp("2001-01-01")
+    seconds = (start + 4 * offset - start).total_seconds() / 4
+    if seconds < 3600:
+        return max(2, round(_DAY / seconds))
+    return next((rows for longest, rows in _A_SEASON if seconds <= longest * 1.01), 4)
+
+
+def imputed(values: pd.DataFrame, impute: Impute, season: int, counts: Counts) -> pd.DataFrame:
+    """Values for missing cells, from this part of the series alone.
+
+    Rows at the start or the end that still lack a value are cut off; with `none` nothing is
+    touched, and windows with a missing value are left out later.
+
+    Args:
+        values: a split's rows.
+        impute: `forward` the last value, `linear` a line from the last to the next, `seasonal`
+            the value `season` rows before, else a line, `zero`.
+        season: rows.
+        counts: gets the cells filled and missing, and the rows trimmed.
+    """
+    missing = int(values.isna().to_numpy().sum())
+    if impute == "none":
+        counts.missing += missing
+        return values
+    filled = _filled(values, impute, season) if missing else values
+    whole = np.flatnonzero(filled.notna().all(axis=1).to_numpy())
+    kept = filled.iloc[whole[0] : whole[-1] + 1] if len(whole) else filled.iloc[:0]
+    before = int(values.loc[kept.index].isna().to_numpy().sum())
+    after = int(kept.isna().to_numpy().sum())
+    counts.filled += before - after
+    counts.missing += after
+    counts.trimmed += len(values) - len(kept)
+    return kept
+
+
+def _filled(values: pd.DataFrame, impute: Impute, season: int) -> pd.DataFrame:
+    match impute:
+        case "zero":
+            return values.fillna(0.0)
+        case "forward":
+            return values.ffill()
+        case "seasonal":
+            values = values.copy()
+            for start in range(season, len(values), season):  # a filled season fills the next
+                part = values.iloc[start : start + season]
+                before = values.iloc[start - season : start].iloc[: len(part)]
+                values.iloc[start : start + season] = part.where(part.notna(), before.to_numpy())
+    return values.interpolate(limit_area="inside")
+
+
+def _repeated(frame: pd.DataFrame, again: pd.Series) -> DataError:
+    first = frame[again].iloc[0]
+    name = f" of series {first['series']!r}" if first["series"] else ""
+    return DataError(
+        f"Time: expected each time once per series. Received: {int(again.sum())} repeated ones "
+        f"with other values, such as {first['time']}{name}. Name the column that tells series "
+        "apart by series_example_gen.series, or set series_example_gen.duplicates to first, "
+        "last, mean or sum."
+    )
+
+
+def _months(index: pd.DatetimeIndex) -> str:
+    """The frequency of rows at starts or ends of months; empty if they lie elsewhere."""
+    numbers = np.unique(index.year.to_numpy() * 12 + index.month.to_numpy())
+    apart = int(np.gcd.reduce(np.diff(numbers))) if len(numbers) > 1 else 1
+    if (index.day == 1).all():
+        name = "MS"
+    elif index.is_month_end.all():
+        name = "ME"
+    else:
+        return ""
+    if apart % 12:
+        return f"{apart}{name}" if apart > 1 else name
+    month = index[0].strftime("%b").upper()
+    years = apart // 12
+    return f"{years if years > 1 else ''}{'YS' if name == 'MS' else 'YE'}-{month}"
+
+
+def _name(seconds: float) -> str:
+    unit = next(unit for unit in _NAMED if seconds % unit == 0)
+    count = round(seconds / unit)
+    if unit == 7 * _DAY:
+        return f"{7 * count}D"
+    return f"{count if count > 1 else ''}{_NAMED[unit]}"

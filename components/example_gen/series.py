@@ -1,0 +1,114 @@
+"""CSV files of time series to `Examples`."""
+
+from typing import Annotated
+
+from etils.epath import Path
+from pydantic import Field
+
+from components.artifacts import Examples, RawFiles
+from components.beam_options import BeamOptions
+from components.example_gen.csv_dialect import CsvFormat
+from components.example_gen.series_options import (
+    SHARES,
+    Aggregate,
+    Clock,
+    Columns,
+    Cutting,
+    DayFirst,
+    Duplicates,
+    Impute,
+    Limits,
+    Origin,
+    Reading,
+    Rows,
+)
+
+DETECTED = CsvFormat()
+_NO_DATES: dict[str, str] = {}
+_NONE: tuple[str, ...] = ()
+
+Count = Annotated[int, Field(ge=1)]
+Number = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def series_example_gen(
+    source: RawFiles,
+    out: Path,
+    *,
+    run_on: BeamOptions,
+    time: tuple[str, ...] = _NONE,
+    targets: tuple[str, ...] = _NONE,
+    covariates: tuple[str, ...] = _NONE,
+    known: tuple[str, ...] = _NONE,
+    series: str = "",
+    series_per_file: bool = False,
+    time_format: str = "",
+    day_first: DayFirst = "auto",
+    zone: str = "UTC",
+    duplicates: Duplicates = "error",
+    resample: str = "",
+    aggregate: Aggregate = "mean",
+    impute: Impute = "linear",
+    season: Number = 0,
+    splits: dict[str, float] = SHARES,
+    split_dates: dict[str, str] = _NO_DATES,
+    folds: Count = 1,
+    fold: Number = 0,
+    origin: Origin = "expanding",
+    csv: CsvFormat = DETECTED,
+    max_rejected: Share = 0.01,
+    max_filled: Share = 0.25,
+) -> Examples:
+    """Turn CSV files of series into records of regular rows, split by time.
+
+    A record is one series in one split: `series` (its name), `time` (int64, Unix seconds),
+    `fold` (int64 per row), and float32 per row under each value column's name.
+
+    Args:
+        source: a CSV file, or a folder of them.
+        out: becomes the records.
+        run_on: where Beam runs.
+        time: the column of times; several hold its parts (`year,month,day,hour`), or a date and
+            the parts within the day (`date,hour`). None: the first column of times.
+        targets: columns to forecast. None: the last column of numbers.
+        covariates: columns that are known up to the last row only; `*` is every other one.
+        known: columns that are known for the rows to be forecast as well.
+        series: the column that tells series apart; empty where all rows are of one.
+        series_per_file: each file is a series of its own, of the file's name.
+        time_format: strptime's, or `unix`; empty finds it over the whole column.
+        day_first: whether `01-02-2020` is the first of February.
+        zone: of clocks whose times say nothing of it.
+        duplicates: what becomes of rows of the same time with other values.
+        resample: bring rows to this step, as pandas writes it: `15min`, `h`, `D`, `W`, `MS`.
+        aggregate: of the rows that fall into one step.
+        impute: what fills missing cells and rows, within a split: the last value, a line, the
+            value a season before, 0, or nothing, which leaves out the windows that they are in.
+        season: rows, for `seasonal`; 0 goes by the step.
+        splits: share of each split, in the order of time.
+        split_dates: where each split after train begins, instead of shares: `test=2019-01-01`.
+        folds: parts of the last split, each to be judged by itself.
+        fold: 0 keeps them in one split; else the one to be judged, by a model trained on what
+            comes before it.
+        origin: whether train then grows with each fold, or keeps its length.
+        csv: how the files are written; what is not given is detected.
+        max_rejected: share of rows without a time above which the step fails.
+        max_filled: share of cells that may be made up, or be missing.
+
+    Raises:
+        DataError: a column is missing or holds something else, times are ambiguous, repeated or
+            irregular, or too much is missing.
+        OptionError: an option does not fit another, or the data.
+    """
+    from components.example_gen import series_ingest
+
+    reading = Reading(
+        columns=Columns(time, targets, covariates, known, series),
+        clock=Clock(time_format, day_first, zone),
+        rows=Rows(duplicates, resample, aggregate, impute, season),
+        cutting=Cutting(splits, split_dates, folds, fold, origin),
+        limits=Limits(max_rejected, max_filled),
+        csv=csv,
+        series_per_file=series_per_file,
+    )
+    return series_ingest.ingest(source.path, Examples(out), run_on, reading)

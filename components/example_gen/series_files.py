@@ -1,0 +1,132 @@
+"""CSV files of series to one table of text, their columns held equal."""
+
+import gzip
+import io
+
+import numpy as np
+import pandas as pd
+from charset_normalizer import from_bytes
+from etils.epath import Path
+
+from components.errors import DataError
+from components.example_gen import csv_dialect
+from components.example_gen.csv_dialect import CsvFormat, Dialect
+from components.example_gen.folders import is_hidden, walk
+
+FILE = "\0file"  # the column with each row's file, without its suffix
+
+_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+_LOOKED_AT = 1 << 16  # bytes that tell delimiter and encoding
+
+
+def read(source: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect]:
+    """The rows of the file `source`, or of all CSV files in that folder, as text.
+
+    Missing cells are NaN. The dialect is that of the first file.
+
+    Raises:
+        DataError: there is no such file, one cannot be read, or their columns differ.
+    """
+    files = [source] if source.is_file() else _listed(source)
+    read_all = [_read_one(file, given) for file in files]
+    first, dialect = read_all[0]
+    for file, (frame, _) in zip(files, read_all, strict=True):
+        if list(frame.columns) != list(first.columns):
+            raise DataError(
+                f"{file}: expected the columns of {files[0].name}: {', '.join(dialect.names)}. "
+                f"Received: {', '.join(frame.columns[:-1])}. Keep files of other tables in "
+                "other folders."
+            )
+    return pd.concat([frame for frame, _ in read_all], ignore_index=True), dialect
+
+
+def numbers(values: "pd.Series[str]", dialect: Dialect) -> "pd.Series[float]":
+    """Text as float64, NaN where a cell is missing or no number."""
+    text = values
+    if dialect.thousands:
+        text = text.str.replace(dialect.thousands, "", regex=False)
+    found = pd.to_numeric(text, errors="coerce").astype(np.float64)
+    is_comma = dialect.decimal == ","
+    if is_comma or (dialect.decimal == "auto" and dialect.delimiter != "," and _lost(found, text)):
+        commas = pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce")
+        return commas.astype(np.float64)
+    return found
+
+
+def decode(raw: bytes, encoding: str | None, file: Path) -> tuple[str, str]:
+    """The text of `raw` and its encoding: UTF-8, UTF-16 by its mark, or what it looks like.
+
+    Raises:
+        DataError: it is not of the given encoding, or of none.
+    """
+    guess = encoding or ("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    try:
+        return raw.decode(guess), guess
+    except (UnicodeDecodeError, LookupError) as error:
+        if encoding:
+            raise DataError(
+                f"{file}: expected text in {encoding}. Received: {error}. Set "
+                "series_example_gen.csv.encoding to the file's own, or to none."
+            ) from error
+    found = from_bytes(raw[:_LOOKED_AT]).best()
+    if found is None:
+        raise DataError(
+            f"{file}: expected a text file. Received: bytes of no known encoding. "
+            "Name the encoding by series_example_gen.csv.encoding."
+        )
+    return raw.decode(found.encoding, errors="replace"), found.encoding
+
+
+def _lost(found: "pd.Series[float]", text: "pd.Series[str]") -> bool:
+    return bool((found.isna() & text.notna()).any())
+
+
+def _listed(source: Path) -> list[Path]:
+    names = [name for name in walk(source) if not is_hidden(name)]
+    found = [source / name for name in names if name.lower().endswith(_SUFFIXES)]
+    if not found:
+        raise DataError(
+            f"{source}: expected CSV files, named *.csv, *.tsv or *.txt. Received: "
+            f"{', '.join(names[:5]) or 'an empty folder'}. Check the path, or name the file."
+        )
+    return found
+
+
+def _read_one(file: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect]:
+    try:
+        raw = file.read_bytes()
+        raw = gzip.decompress(raw) if file.name.endswith(".gz") else raw
+    except OSError as error:
+        raise DataError(
+            f"{file}: expected a CSV that can be read. Received: {error}. Check the file."
+        ) from error
+    text, encoding = decode(raw, given.encoding, file)
+    sample = text[:_LOOKED_AT]
+    whole = sample if len(text) <= _LOOKED_AT else sample[: sample.rfind("\n") + 1]
+    dialect = csv_dialect.settle(file, whole, encoding, given)
+    frame = _table(file, text, dialect)
+    if frame.empty:
+        raise DataError(f"{file}: expected rows below the header. Received: none. Fill the file.")
+    frame[FILE] = file.name.split(".")[0]
+    return frame, dialect
+
+
+def _table(file: Path, text: str, dialect: Dialect) -> pd.DataFrame:
+    try:
+        return pd.read_csv(
+            io.StringIO(text),
+            sep=dialect.delimiter,
+            header=0 if dialect.header else None,
+            names=list(dialect.names),
+            index_col=False,
+            dtype=str,
+            keep_default_na=False,
+            na_values=list(dialect.missing),
+            skipinitialspace=True,
+            quoting=0 if dialect.quote else 3,  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
+        )
+    except pd.errors.ParserError as error:
+        raise DataError(
+            f"{file}: expected rows of as many cells as the header. Received: {error}. "
+            "Correct them, or name what parts the cells by series_example_gen.csv.delimiter."
+        ) from error

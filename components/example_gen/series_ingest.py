@@ -1,0 +1,185 @@
+"""From CSV files to the records of series: read, ordered, brought to a grid, cut, written, told."""
+
+import json
+import logging
+
+import numpy as np
+import pandas as pd
+from etils.epath import Path
+
+from components.artifacts import Examples, Property, Rejected
+from components.beam_options import BeamOptions
+from components.errors import DataError, OptionError
+from components.example_gen import (
+    clock,
+    columns_of_series,
+    cuts,
+    grid,
+    series_files,
+    series_records,
+)
+from components.example_gen.cuts import Cuts
+from components.example_gen.grid import Counts
+from components.example_gen.series_options import Columns, Cutting, Reading
+from components.example_gen.series_records import Plan, Written
+
+logger = logging.getLogger("components.series_example_gen")
+
+_DAILY = 86400  # seconds; steps from here on follow the days of the zone, shorter ones UTC
+
+
+def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -> Examples:
+    """Write the series in the files at `source` to `out`; see `series_example_gen`."""
+    if reading.clock.zone != "UTC":
+        clock.check_zone(reading.clock.zone)
+    table, columns, rejected = _table(source, reading)
+    counts = Counts()
+    table = grid.ordered(table, reading.rows.duplicates, counts)
+    table, zone = _on_clock(table, reading)
+    if reading.rows.resample:
+        step = grid.check_frequency(reading.rows.resample)
+    else:
+        step = grid.frequency(table.set_index("series")["time"])
+    plan = Plan(
+        columns=columns.values,
+        step=step,
+        aggregate=reading.rows.aggregate if reading.rows.resample else None,
+        impute=reading.rows.impute,
+        season=reading.rows.season or grid.season_of(step),
+        cuts=_cuts(table, step, zone, reading),
+        zone=zone,
+    )
+    written = series_records.write(run_on, out, table, plan)
+    written.counts.add(counts)
+    return _finish(out, written, [*rejected, *written.rejected], columns, plan, reading)
+
+
+def _table(source: Path, reading: Reading) -> tuple[pd.DataFrame, Columns, list[Rejected]]:
+    """Columns series, time (as the clock showed it, or UTC) and values, and rows without a time."""
+    text, dialect = series_files.read(source, reading.csv)
+    files = text.pop(series_files.FILE)
+    columns = columns_of_series.choose(text, reading.columns, reading.clock.day_first, dialect)
+    parsed = clock.read(text, columns.time, reading.clock.form, reading.clock.day_first)
+    logger.info("%d rows; times read as %s", len(text), parsed.format)
+    names = files if reading.series_per_file else pd.Series("", index=text.index, dtype=object)
+    if columns.series:
+        names = text[columns.series].fillna("")
+    values = {name: columns_of_series.numbers(text, name, dialect) for name in columns.values}
+    table = pd.DataFrame({"series": names.astype(object), "time": parsed.times, **values})
+    if parsed.has_offset and reading.clock.zone != "UTC":
+        shown = pd.DatetimeIndex(table["time"]).tz_localize("UTC").tz_convert(reading.clock.zone)
+        table["time"] = shown.tz_localize(None)
+    lacking = np.flatnonzero(table["time"].isna().to_numpy())
+    rejected = [
+        Rejected(str(files.iloc[row]), "no time that can be read", f"data row {row + 1}")
+        for row in lacking.tolist()
+    ]
+    _check_share(
+        "max_rejected", "rows without a time", len(rejected), len(table), reading.limits.rejected
+    )
+    return table.drop(index=table.index[lacking]).reset_index(drop=True), columns, rejected
+
+
+def _on_clock(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str]:
+    """Times as the zone's days have them for steps of a day or more, in UTC for shorter ones."""
+    zone = reading.clock.zone
+    if zone == "UTC":
+        return table, zone
+    if reading.rows.resample:
+        step = pd.tseries.frequencies.to_offset(reading.rows.resample)
+        start = pd.Timestamp("2001-01-01")
+        is_daily = (start + 2 * step - start).total_seconds() >= _DAILY
+    else:
+        steps = table.groupby("series")["time"].diff().dropna().dt.total_seconds()
+        is_daily = bool(len(steps)) and float(steps.mode().iloc[0]) >= _DAILY
+    if is_daily:
+        return table, zone
+    again = table.duplicated(["series", "time"]).to_numpy()
+    utc = clock.to_utc(pd.DatetimeIndex(table["time"]), zone, again)
+    return table.assign(time=utc), "UTC"
+
+
+def _cuts(table: pd.DataFrame, step: str, zone: str, reading: Reading) -> Cuts:
+    first, last = table["time"].min(), table["time"].max()
+    index = grid.times(first, last, step, resampled=bool(reading.rows.resample))
+    times = clock.seconds(clock.to_utc(index, zone))
+    cutting = reading.cutting
+    if cutting.dates:
+        first = next(iter(cutting.shares))
+        starts = {name: _moment(text, zone) for name, text in cutting.dates.items()}
+        found = cuts.by_dates(times, first, starts)
+    else:
+        found = cuts.by_shares(times, cutting.shares)
+    if cutting.folds > 1 or cutting.fold:
+        return cuts.roll_forward(found, times, cutting.folds, cutting.fold, cutting.origin)
+    return found
+
+
+def _moment(text: str, zone: str) -> int:
+    try:
+        found = pd.DatetimeIndex([pd.Timestamp(text)])
+    except ValueError as error:
+        raise OptionError(
+            f"series_example_gen, option split_dates: expected a date such as 2019-01-31. "
+            f"Received: {text!r}. Correct it."
+        ) from error
+    utc = found.tz_convert("UTC").tz_localize(None) if found.tz else clock.to_utc(found, zone)
+    return int(clock.seconds(utc)[0])
+
+
+def _finish(
+    out: Examples,
+    written: Written,
+    rejected: list[Rejected],
+    columns: Columns,
+    plan: Plan,
+    reading: Reading,
+) -> Examples:
+    counts, cells = written.counts, sum(written.rows.values()) * len(columns.values)
+    _check_written(written, reading.cutting, plan)
+    lacking = counts.filled + counts.missing
+    _check_share("max_filled", "cells that were missing", lacking, cells, reading.limits.filled)
+    logger.info(
+        "a row every %s: %s",
+        *(plan.step, ", ".join(f"{name} {rows}" for name, rows in written.rows.items())),
+    )
+    logger.info(
+        "%d rows out of order, %d repeated; %d times without a row, %d cells filled (%s), "
+        "%d missing, %d rows trimmed",
+        *(counts.disorder, counts.repeated, counts.added, counts.filled, plan.impute),
+        *(counts.missing, counts.trimmed),
+    )
+    notes: dict[str, Property] = {
+        **{name: json.dumps(getattr(columns, name)) for name in ("targets", "covariates", "known")},
+        "time": json.dumps(columns.time),
+        "frequency": plan.step,
+        "zone": reading.clock.zone,
+        "read": counts.rows,
+        "disorder": counts.disorder,
+        "repeated": counts.repeated,
+        "added": counts.added,
+        "filled": counts.filled,
+        "missing": counts.missing,
+        "trimmed": counts.trimmed,
+        **{f"rows_{name}": rows for name, rows in written.rows.items()},
+    }
+    return out.write_summary(written.records, rejected, notes)
+
+
+def _check_written(written: Written, cutting: Cutting, plan: Plan) -> None:
+    empty = [split for split, rows in written.rows.items() if not rows]
+    if empty:
+        raise DataError(
+            f"series_example_gen: expected rows in every split. Received: none in "
+            f"{', '.join(empty)} of {dict(written.rows)} rows {plan.step} apart. Change "
+            "series_example_gen.splits, or impute what is missing there."
+        )
+
+
+def _check_share(option: str, what: str, part: int, whole: int, limit: float) -> None:
+    if part > limit * whole:
+        raise DataError(
+            f"series_example_gen: expected at most {limit:.2%} of {what}. Received: {part} of "
+            f"{whole} ({part / max(1, whole):.2%}). Correct the data, bring it to a longer step by "
+            f"series_example_gen.resample, or raise series_example_gen.{option}."
+        )

@@ -1,0 +1,89 @@
+"""The signatures of an exported forecaster: windows in the data's own units in, forecasts out."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.errors import DataError
+from components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from components.features.layout import Column
+from components.features.series_spec import SeriesSpec
+from serving.example import Decoded
+
+FORECAST = "forecast"
+
+
+def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
+    """Each signature's function and its inputs, by name.
+
+    Args:
+        model: takes the inputs of `spec.layout`, float32 [batch, lookback, channels] and perhaps
+            [batch, horizon, known]; gives float32 [batch, horizon, targets].
+        spec: of the windows.
+
+    Returns:
+        serving_default: window (and known, where columns are known ahead) -> forecast float32
+            [batch, horizon, targets].
+        examples: inputs, serialised Examples with the features `window` (and `known`), the
+            form in which windows are written -> the same.
+    """
+    columns = spec.layout.inputs
+    specs = tuple(
+        tf.TensorSpec([None, *each.shape], tf.float32, name=each.name) for each in columns
+    )
+
+    @tf.function(input_signature=specs)
+    def forecast_of(*inputs: tf.Tensor) -> tf.Tensor:  # traced once for both
+        filled = [_at_least_one(tensor) for tensor in inputs]
+        return _ask(model, columns, filled)[: tf.shape(inputs[0])[0]]
+
+    def predict(*inputs: tf.Tensor) -> Outputs:
+        return {FORECAST: forecast_of(*inputs)}
+
+    def examples(inputs: tf.Tensor) -> Outputs:
+        features = {each.name: tf.io.FixedLenFeature(each.shape, tf.float32) for each in columns}
+        parsed = tf.io.parse_example(inputs, features)
+        return {FORECAST: forecast_of(*(parsed[each.name] for each in columns))}
+
+    return {"serving_default": (predict, specs), "examples": (examples, (SERIALISED,))}
+
+
+def reference(model: keras.Model, spec: SeriesSpec, rows: Sequence[Decoded]) -> Reference:
+    """What is to be answered for records of windows, as training sees them.
+
+    Raises:
+        DataError: a record is no window of the model's.
+    """
+    columns = spec.layout.inputs
+    inputs = [tf.constant(np.stack([_value(row, each) for row in rows])) for each in columns]
+    forecast = _ask(model, columns, inputs).numpy()
+    return Reference({f"{name}/{FORECAST}": forecast for name in ("serving_default", "examples")})
+
+
+def _ask(model: keras.Model, columns: Sequence[Column], inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+    if len(columns) == 1:
+        return model(inputs[0], training=False)
+    named = {each.name: tensor for each, tensor in zip(columns, inputs, strict=True)}
+    return model(named, training=False)
+
+
+def _at_least_one(rows: tf.Tensor) -> tf.Tensor:
+    """`rows` [batch, ...], or one row of zeros if there is none.
+
+    TensorFlow 2.21's fused convolution gets the depth of an empty batch wrong.
+    """
+    zeros = tf.zeros([1, *rows.shape[1:]], rows.dtype)
+    return tf.cond(tf.shape(rows)[0] > 0, lambda: rows, lambda: zeros)
+
+
+def _value(row: Decoded, column: Column) -> np.ndarray:
+    value = row.get(column.name)
+    if isinstance(value, np.ndarray) and value.size * 4 == column.bytes:
+        return value.astype(np.float32).reshape(column.shape)
+    received = "none" if value is None else f"{len(value)} values"
+    raise DataError(
+        f"Record of a window, feature {column.name!r}: expected {column.bytes // 4} numbers. "
+        f"Received: {received}. Give export the records that `transform` wrote."
+    )

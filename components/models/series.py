@@ -1,0 +1,174 @@
+"""Forecasters in Keras: from windows in a series' own units to the rows that follow, likewise.
+
+A network scales, differences and knows the calendar by layers of its own, and undoes both in
+its answer, so that a saved `.keras` file and a served model take the data as it is. What it
+forecasts in between is the change from the last row, or from a season before, where the
+spec says so.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+
+import keras
+
+from components.features.series_spec import SeriesSpec
+from components.models import series_layers as own
+from components.models.fully_connected import fully_connected
+from components.models.networks import SCORES, Networks
+from components.models.options import Dense
+from components.models.series_options import (
+    ConvRnn,
+    DifferencedMovingAverage,
+    MovingAverage,
+    Naive,
+    SeasonalNaive,
+    SeriesModel,
+    SeriesRnn,
+)
+
+_PERIODS = {"hour": 24.0, "weekday": 7.0, "month": 12.0}
+_CELLS: dict[str, Callable[..., keras.Layer]] = {
+    "simple": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+}
+
+
+def build(options: SeriesModel, spec: SeriesSpec, *, units: int, activation: str) -> Networks:
+    """The network that `options` describe, from [batch, lookback, channels] to
+    [batch, horizon, targets].
+
+    Args:
+        options: of the network.
+        spec: of the windows.
+        units: of its last layer with weights: horizon * targets.
+        activation: of that layer.
+
+    Raises:
+        OptionError: the windows are too short for a baseline's season or average.
+    """
+    inputs = {
+        column.name: keras.Input(column.shape, dtype=column.dtype, name=column.name)
+        for column in spec.layout.inputs
+    }
+    window = inputs["window"]
+    match options:
+        case Dense() | SeriesRnn() | ConvRnn():
+            forecast = _trained(options, spec, inputs, units, activation)
+        case _:
+            forecast = _baseline(options, spec)(window)
+    given = list(inputs.values())
+    model = keras.Model(inputs if len(given) > 1 else window, forecast, name=options.kind)
+    return Networks(training=model, inference=model)
+
+
+def _baseline(
+    options: Naive | SeasonalNaive | MovingAverage | DifferencedMovingAverage, spec: SeriesSpec
+) -> keras.Layer:
+    settings: dict[str, int] = {}
+    match options:
+        case SeasonalNaive():
+            settings = {"season": options.season or spec.season}
+        case MovingAverage():
+            settings = {"window": options.window or spec.average}
+        case DifferencedMovingAverage():
+            season = options.season or spec.season
+            more = {"window": options.window, "smoothing": options.smoothing}
+            settings = {"season": season, **more}
+    return own.Baseline(
+        options.kind, spec.horizon, len(spec.targets), settings, name=SCORES, dtype="float32"
+    )
+
+
+def _trained(
+    options: Dense | SeriesRnn | ConvRnn,
+    spec: SeriesSpec,
+    inputs: dict[str, keras.KerasTensor],
+    units: int,
+    activation: str,
+) -> keras.KerasTensor:
+    window = inputs["window"]
+    scaled = _scaling(spec)(window)
+    rows = scaled
+    if spec.lag:
+        rows = own.Differenced(spec.lag, len(spec.targets), name="difference")(scaled)
+    if spec.calendar:
+        periods = [_PERIODS[name] for name in spec.calendar]
+        clock = own.Cyclic(periods, spec.lag, name="calendar")(window)
+        rows = keras.layers.Concatenate(name="rows")([rows, clock])
+    hidden = _chained(_hidden_before_known(options), rows)
+    if "known" in inputs:
+        ahead = _scaled_ahead(spec, inputs)
+        hidden = keras.layers.Concatenate(name="with_known")([hidden, ahead])
+    widths = options.units if isinstance(options, Dense) else options.dense
+    hidden = _chained(fully_connected(options, widths), hidden)
+    steps = keras.layers.Dense(
+        units, activation=activation, name=SCORES, dtype="float32", kernel_initializer=_last(spec)
+    )(hidden)
+    shape = (spec.horizon, len(spec.targets))
+    forecast = keras.layers.Reshape(shape, name="steps")(steps)
+    if spec.lag:
+        forecast = own.Undifferenced(spec.lag, name="undifference")([forecast, scaled])
+    return _unscaled(spec, forecast, window)
+
+
+def _last(spec: SeriesSpec) -> str:
+    """Of changes, a network starts from none at all: the naive forecast."""
+    return "zeros" if spec.lag else "glorot_uniform"
+
+
+def _scaling(spec: SeriesSpec) -> keras.Layer:
+    if spec.per_series and spec.scale != "none":
+        return own.ScaledByWindow(len(spec.columns), spec.scale, name="scale")
+    return own.Scaled(spec.offset, spec.spread, name="scale")
+
+
+def _unscaled(
+    spec: SeriesSpec, forecast: keras.KerasTensor, window: keras.KerasTensor
+) -> keras.KerasTensor:
+    if spec.per_series and spec.scale != "none":
+        back = own.UnscaledByWindow(len(spec.columns), spec.scale, name="unscale", dtype="float32")
+        return back([forecast, window])
+    count = len(spec.targets)
+    offset, spread = spec.offset[:count], spec.spread[:count]
+    return own.Unscaled(offset, spread, name="unscale", dtype="float32")(forecast)
+
+
+def _scaled_ahead(spec: SeriesSpec, inputs: dict[str, keras.KerasTensor]) -> keras.KerasTensor:
+    """The columns known ahead, by the train split's moments, [batch, horizon * known]."""
+    first = len(spec.targets) + len(spec.covariates)
+    scale = own.Scaled(spec.offset[first:], spec.spread[first:], name="scale_known")
+    return keras.layers.Flatten(name="flatten_known")(scale(inputs["known"]))
+
+
+def _hidden_before_known(options: Dense | SeriesRnn | ConvRnn) -> Iterator[keras.Layer]:
+    if isinstance(options, Dense):
+        yield keras.layers.Flatten(name="flatten")
+        return
+    if isinstance(options, ConvRnn):
+        yield keras.layers.Conv1D(
+            options.filters,
+            options.kernel_size,
+            strides=options.strides,
+            padding="causal",
+            activation=options.activation,
+            name="conv",
+        )
+    for number, width in enumerate(options.units, start=1):
+        yield _recurrent(options, number, width)
+        if options.dropout:
+            yield keras.layers.Dropout(options.dropout, name=f"rnn{number}_dropout")
+
+
+def _recurrent(options: SeriesRnn | ConvRnn, number: int, width: int) -> keras.Layer:
+    """The layer `rnn<number>`; all but the last give a row for each row."""
+    is_last = number == len(options.units)
+    name = f"rnn{number}"
+    if not options.bidirectional:
+        return _CELLS[options.cell](width, return_sequences=not is_last, name=name)
+    cell = _CELLS[options.cell](width, return_sequences=not is_last)
+    return keras.layers.Bidirectional(cell, name=name)
+
+
+def _chained(layers: Iterator[keras.Layer], tensor: keras.KerasTensor) -> keras.KerasTensor:
+    return functools.reduce(lambda found, layer: layer(found), layers, tensor)

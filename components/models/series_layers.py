@@ -1,0 +1,192 @@
+"""Keras layers between a series' own units and what a network is good at.
+
+A window is float32 [batch, lookback, channels], the targets its first channels; a forecast
+float32 [batch, horizon, targets]. None of the layers has weights to train.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from components.features import baselines
+
+_PACKAGE = "millrace"
+_FLAT = 1e-6  # a spread below this, relative to the values' size, is that of a constant
+
+
+def _registered(layer: type[keras.Layer]) -> type[keras.Layer]:
+    return keras.saving.register_keras_serializable(package=_PACKAGE)(layer)
+
+
+@_registered
+class Scaled(keras.layers.Layer):
+    """A window's columns less `offset`, divided by `spread`, each [columns].
+
+    Channels beyond the columns are left out.
+    """
+
+    def __init__(self, offset: Sequence[float], spread: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.offset, self.spread = list(offset), list(spread)
+
+    def call(self, window: Any) -> Any:
+        columns = window[..., : len(self.offset)]
+        return (columns - ops.array(self.offset, "float32")) / ops.array(self.spread, "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "offset": self.offset, "spread": self.spread}
+
+
+@_registered
+class Unscaled(keras.layers.Layer):
+    """A forecast times `spread` plus `offset`, each [targets]: `Scaled` undone."""
+
+    def __init__(self, offset: Sequence[float], spread: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.offset, self.spread = list(offset), list(spread)
+
+    def call(self, forecast: Any) -> Any:
+        spread = ops.array(self.spread, "float32")
+        return ops.cast(forecast, "float32") * spread + ops.array(self.offset, "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "offset": self.offset, "spread": self.spread}
+
+
+class _OfWindow(keras.layers.Layer):
+    """Offset and spread of each window by itself; see Kim et al., "Reversible Instance
+    Normalization for Accurate Time-Series Forecasting against Distribution Shift" (2022).
+    """
+
+    def __init__(self, columns: int, scale: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.columns, self.scale = columns, scale
+
+    def offset_and_spread(self, window: Any) -> tuple[Any, Any]:
+        """Each [batch, 1, columns]; the spread of a constant column is 1."""
+        columns = window[..., : self.columns]
+        if self.scale == "min_max":
+            offset = ops.min(columns, axis=1, keepdims=True)
+            spread = ops.max(columns, axis=1, keepdims=True) - offset
+        else:
+            offset = ops.mean(columns, axis=1, keepdims=True)
+            variance = ops.mean(ops.square(columns - offset), axis=1, keepdims=True)
+            spread = ops.sqrt(variance)
+        is_flat = spread <= _FLAT * (1.0 + ops.abs(offset))
+        return offset, ops.where(is_flat, ops.ones_like(spread), spread)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "columns": self.columns, "scale": self.scale}
+
+
+@_registered
+class ScaledByWindow(_OfWindow):
+    """A window's columns by its own mean and deviation (`standard`) or extremes (`min_max`)."""
+
+    def call(self, window: Any) -> Any:
+        offset, spread = self.offset_and_spread(window)
+        return (window[..., : self.columns] - offset) / spread
+
+
+@_registered
+class UnscaledByWindow(_OfWindow):
+    """A forecast in the units of the window that it was made from: [forecast, window]."""
+
+    def call(self, inputs: Any) -> Any:
+        forecast, window = inputs
+        offset, spread = self.offset_and_spread(window)
+        targets = forecast.shape[-1]
+        return ops.cast(forecast, "float32") * spread[..., :targets] + offset[..., :targets]
+
+
+@_registered
+class Differenced(keras.layers.Layer):
+    """The targets' changes over `lag` rows beside the other columns: [batch, lookback - lag, n]."""
+
+    def __init__(self, lag: int, targets: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.lag, self.targets = lag, targets
+
+    def call(self, window: Any) -> Any:
+        targets = window[..., : self.targets]
+        changes = targets[:, self.lag :] - targets[:, : -self.lag]
+        return ops.concatenate([changes, window[:, self.lag :, self.targets :]], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "lag": self.lag, "targets": self.targets}
+
+
+@_registered
+class Undifferenced(keras.layers.Layer):
+    """Changes over `lag` rows added up onto the window's last rows: [changes, window].
+
+    The value `lag` rows before a step lies in the window or is itself forecast.
+    """
+
+    def __init__(self, lag: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.lag = lag
+
+    def call(self, inputs: Any) -> Any:
+        changes, window = inputs
+        horizon, targets = changes.shape[1:]
+        rounds = -(-horizon // self.lag)
+        padding = [[0, 0], [0, rounds * self.lag - horizon], [0, 0]]
+        by_round = ops.reshape(ops.pad(changes, padding), (-1, rounds, self.lag, targets))
+        bases = ops.expand_dims(window[:, -self.lag :, :targets], 1)
+        values = ops.cumsum(by_round, axis=1) + bases
+        return ops.reshape(values, (-1, rounds * self.lag, targets))[:, :horizon]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "lag": self.lag}
+
+
+@_registered
+class Cyclic(keras.layers.Layer):
+    """A window's last channels as points on circles: sine and cosine of `value / period` turns.
+
+    [batch, lookback, channels] to [batch, lookback - skipped, 2 * periods]; the first
+    `skipped` rows, which differencing uses up, are left out.
+    """
+
+    def __init__(self, periods: Sequence[float], skipped: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.periods, self.skipped = list(periods), skipped
+
+    def call(self, window: Any) -> Any:
+        values = window[:, self.skipped :, -len(self.periods) :]
+        angles = values * ops.array([2 * np.pi / each for each in self.periods], "float32")
+        return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "periods": self.periods, "skipped": self.skipped}
+
+
+@_registered
+class Baseline(keras.layers.Layer):
+    """A forecast by one of the maps of `features.baselines`, of the window's first targets.
+
+    Args:
+        method: the map's name.
+        horizon, targets: how much is forecast.
+        settings: the map's own arguments, by name.
+    """
+
+    def __init__(
+        self, method: str, horizon: int, targets: int, settings: dict[str, int], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.method, self.horizon, self.targets = method, horizon, targets
+        self.settings = dict(settings)
+
+    def call(self, window: Any) -> Any:
+        weights = getattr(baselines, self.method)(window.shape[1], self.horizon, **self.settings)
+        values = window[..., : self.targets]
+        return ops.einsum("hl,blt->bht", ops.array(weights, "float32"), values)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"method": self.method, "horizon": self.horizon, "targets": self.targets}
+        return {**super().get_config(), **own, "settings": self.settings}

@@ -1,0 +1,111 @@
+"""Lookback, scale and season, settled from the records of the train split."""
+
+import json
+
+import numpy as np
+import pytest
+from etils.epath import Path
+
+from components.analysis import series
+from components.analysis.series import Roles
+from components.artifacts import Examples
+from components.beam_options import BeamOptions
+from components.errors import DataError
+from components.features.series_spec import SeriesOptions
+from components.tfrecord import write_records
+from serving.example import encode
+
+LENGTHS = {"train": 400, "eval": 100, "test": 100}
+
+
+@pytest.fixture
+def examples(tmp_path):
+    def write(notes, shards=1, **lengths):
+        found = Examples(Path(tmp_path / f"examples{shards}"))
+        for split, rows in (LENGTHS | lengths).items():
+            found.split_path(split).mkdir(parents=True)
+            for shard in range(shards):
+                names = [name for i, name in enumerate(("a", "b")) if i % shards == shard]
+                records = [_record(name, split, rows) for name in names]
+                write_records(found.shard(split, shard, shards), records)
+        return found.write_summary(dict.fromkeys(LENGTHS, 2), (), notes)
+
+    return write
+
+
+def _record(name, split, rows):
+    first = {"train": 0, "eval": 10_000, "test": 20_000}[split]
+    time = np.arange(first, first + rows)
+    values = (10 if name == "a" else 30) + np.sin(time * 2 * np.pi / 24)
+    stamps = time.astype(np.int64) * 3600
+    return encode({"series": name, "time": stamps, "y": values, "x": np.full(rows, 5.0)})
+
+
+NOTES = {"targets": '["y"]', "covariates": '["x"]', "known": "[]", "frequency": "h", "zone": "UTC"}
+
+
+def settle(found, **options):
+    out = found.path / "analysis"
+    out.mkdir(exist_ok=True)
+    return series.settle(found, SeriesOptions(**options), out, BeamOptions())
+
+
+def test_the_spec_follows_from_the_train_split(examples):
+    spec = settle(examples(NOTES))
+    assert (spec.targets, spec.covariates, spec.frequency) == (("y",), ("x",), "h")
+    assert (spec.season, spec.lookback, spec.horizon) == (24, 48, 1)
+    assert spec.offset == pytest.approx((20, 5), abs=0.1)
+    assert spec.spread[0] == pytest.approx(np.sqrt(100 + 0.5), rel=0.01)
+    assert spec.spread[1] == 1.0  # a constant column
+    assert spec.naive_error[0] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_shards_do_not_change_the_spec(examples):
+    assert settle(examples(NOTES)) == settle(examples(NOTES, shards=2))
+
+
+def test_what_is_asked_for_is_taken(examples):
+    spec = settle(
+        examples(NOTES), lookback=9, horizon=3, season=6, average=4, scale="min_max", targets=("x",)
+    )
+    assert (spec.lookback, spec.horizon, spec.season, spec.average) == (9, 3, 6, 4)
+    assert spec.targets == ("x",)
+    assert (spec.offset[0], spec.spread[0]) == (5.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("season", "shortest", "difference", "lookback"),
+    [
+        (24, 100, "none", 48),
+        (24, 60, "none", 25),
+        (24, 38, "none", 24),
+        (24, 20, "none", 13),
+        (365, 400, "none", 30),
+        (365, 700, "none", 366),
+        (1, 100, "none", 30),
+        (1, 2, "previous", 2),
+        (12, 4, "season", 13),
+    ],
+)
+def test_the_lookback_is_seasons_as_far_as_the_shortest_split_allows(
+    season, shortest, difference, lookback
+):
+    lengths = {"train": 900, "test": shortest}
+    options = SeriesOptions(difference=difference)
+    assert series.default_lookback(season, lengths, options) == lookback
+
+
+def test_a_split_too_short_for_a_window_is_refused(examples):
+    with pytest.raises(
+        DataError,
+        match=r"Split 'test': expected a series of 31 rows or more, 30 to look back at and 1 to "
+        r"forecast\. Received: 20 at most\. Lower analyze\.features\.lookback",
+    ):
+        settle(examples(NOTES, test=20), lookback=30)
+
+
+def test_records_that_do_not_say_their_columns_need_to_be_told():
+    with pytest.raises(DataError, match=r"features\.targets: expected columns to forecast\. Rec"):
+        series.roles_of({}, SeriesOptions())
+    assert series.roles_of({}, SeriesOptions(targets=("y",))) == Roles(("y",), (), ())
+    assert series.roles_of({"targets": json.dumps(["a,b"])}, SeriesOptions()).targets == ("a,b",)

@@ -1,0 +1,193 @@
+"""Forecasts scored beside baselines on the same rows, merged, written, and objected to."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.errors import ModelError
+from components.evaluating import forecast, forecast_files
+from components.evaluating.forecast_rows import Rows, Settings
+from components.inference import Row
+
+MODEL = {
+    "targets": ["y"],
+    "covariates": [],
+    "known": [],
+    "calendar": ["hour"],
+    "lookback": 4,
+    "horizon": 2,
+    "season": 3,
+    "average": 2,
+    "naive_error": [2.0],
+    "frequency": "h",
+}
+SETTINGS = Settings.of(MODEL)
+
+
+def record(number, series="a", fold=1):
+    own = number + np.arange(6, dtype=np.float32)
+    window = np.stack([own[:4], np.zeros(4)], axis=1)
+    return Row(
+        series,
+        f"record {number}",
+        {
+            "window": window.astype(np.float32).ravel(),
+            "future": own[4:],
+            "series": [series.encode()],
+            "time": np.array([3600 * number], np.int64),
+            "fold": np.array([fold], np.int64),
+        },
+    )
+
+
+def model(off):
+    """A forecaster that is off by `off` from the truth at every step."""
+
+    def predict(rows):
+        future = np.stack([row.features["future"] for row in rows])
+        return {"forecast": (future + off).reshape(-1, 2, 1).astype(np.float32)}
+
+    return predict
+
+
+def score(rows, *offs, split="test"):
+    return forecast.score_batch(split, rows, [model(off) for off in offs], SETTINGS)
+
+
+def written(tmp_path, *parts, mistakes=2):
+    scored = forecast.merge(parts, mistakes)
+    settings = SETTINGS
+    forecast_files.write(
+        Rows.joined(scored.parts), settings, scored.rejected, mistakes, tmp_path, ["eval", "test"]
+    )
+    return json.loads((tmp_path / "metrics.json").read_text())
+
+
+def test_the_model_and_the_baselines_are_held_against_the_same_rows(tmp_path):
+    found = written(tmp_path, score([record(n) for n in range(5)], 0.5))
+    # of a line that rises by 1: naive is off by 1 and 2, its mean of two by 1.5 and 2.5, and the
+    # value three before by 3 and 3
+    assert found["metrics"] == {
+        **{"mae": 0.5, "mse": 0.25, "rmse": 0.5, "mase": 0.25},
+        **{name: pytest.approx(found["metrics"][name]) for name in ("mape", "smape")},
+        **{"naive_mae": 1.5, "seasonal_naive_mae": 3.0, "moving_average_mae": 2.0},
+    }
+    assert (found["split"], found["count"], found["objections"]) == ("test", 5, [])
+    assert [step["mae"] for step in found["steps"]] == [0.5, 0.5]
+    assert found["baselines"]["naive"]["mase"] == 0.75
+
+
+def test_folds_series_and_the_last_blessed_model_have_figures_of_their_own(tmp_path):
+    rows = [record(n, "ab"[n % 2], fold=1 + n // 2) for n in range(4)]
+    found = written(tmp_path, score(rows, 0.5, 0.25), score(rows[:1], 0.5, 0.25, split="eval"))
+    assert {fold: part["mae"] for fold, part in found["folds"].items()} == {"1": 0.5, "2": 0.5}
+    assert found["baseline"]["metrics"]["mae"] == 0.25
+    assert found["change"]["mae"] == 0.25
+    assert found["splits"]["eval"]["count"] == 1
+    slices = json.loads((tmp_path / "slices.json").read_text())
+    assert [(each["split"], each["feature"], each["value"], each["count"]) for each in slices] == [
+        ("test", "series", "a", 2),
+        ("test", "series", "b", 2),
+        ("test", "fold", "1", 2),
+        ("test", "fold", "2", 2),
+    ]
+
+
+@settings(max_examples=25)
+@given(st.permutations(range(6)), st.integers(1, 5))
+def test_any_partition_in_any_order_gives_the_same_rows(order, cut):
+    rows = [record(n, "ab"[n % 2]) for n in range(6)]
+    whole = Rows.joined(score(rows, 0.3).parts)
+    shuffled = [rows[n] for n in order]
+    merged = forecast.merge([score(shuffled[:cut], 0.3), score(shuffled[cut:], 0.3)], 9)
+    parts = Rows.joined(merged.parts)
+    assert parts.time.tolist() == whole.time.tolist()
+    assert parts.series.tolist() == whole.series.tolist()
+    assert forecast_files.metrics_of(parts, SETTINGS) == forecast_files.metrics_of(whole, SETTINGS)
+
+
+def test_a_model_that_does_not_beat_its_baselines_is_objected_to(tmp_path):
+    found = written(tmp_path, score([record(n) for n in range(3)], 1.5))
+    assert found["objections"] == [
+        "mae: expected less than naive's 1.5 on the same rows. Received: 1.5. Improve the model, "
+        "or leave naive out of evaluator.must_beat"
+    ]
+
+
+def test_what_must_be_beaten_is_an_option():
+    metrics = {"mae": 2.0, "naive_mae": 1.0}
+    assert forecast_files.objections(metrics, ()) == []
+    assert len(forecast_files.objections(metrics, ("naive",))) == 1
+    (text,) = forecast_files.objections(metrics, ("seasonal_naive",))
+    assert text.startswith("must_beat: expected a baseline that the windows allow. Received: 'seas")
+    assert Settings.of(MODEL | {"must_beat": ("naive",)}).must_beat == ("naive",)
+
+
+def test_forecasts_are_written_line_by_line(tmp_path):
+    written(tmp_path, score([record(1), record(0)], 0.5))
+    lines = list(csv.DictReader((tmp_path / "forecasts.csv").read_text().splitlines()))
+    assert len(lines) == 4
+    assert lines[0] == {
+        "time": "1970-01-01T00:00:00Z",
+        "series": "a",
+        "fold": "1",
+        "target": "y",
+        "step": "1",
+        "actual": "4",
+        "forecast": "4.5",
+        "naive": "3",
+        "seasonal_naive": "1",
+        "moving_average": "2.5",
+    }
+    assert {path.name for path in tmp_path.glob("*.png")} == {
+        "error_by_step.png",
+        "forecast.png",
+        "residuals.png",
+    }
+    worst = list(map(json.loads, (tmp_path / "mistakes.jsonl").read_text().splitlines()))
+    assert [(each["time"], each["mae"]) for each in worst] == [
+        ("1970-01-01T00:00:00Z", 0.5),
+        ("1970-01-01T01:00:00Z", 0.5),
+    ]
+
+
+def test_rows_of_another_size_are_set_aside(tmp_path):
+    short = record(7)
+    short.features["window"] = short.features["window"][:3]
+    scored = score([record(0), short], 0.5)
+    assert [item.reason for item in scored.rejected] == [
+        "its window or its future is not of the model's size"
+    ]
+    assert written(tmp_path, scored)["rejected"] == 1
+
+
+def test_no_rows_at_all_are_written_as_such(tmp_path):
+    forecast.write(forecast.merge([], 3), tmp_path, ["test"])
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert (found["count"], found["metrics"], found["objections"]) == (0, {}, [])
+
+
+def test_a_window_shorter_than_a_season_has_no_seasonal_naive():
+    assert set(forecast.maps(Settings.of(MODEL | {"season": 5}))) == {"naive", "moving_average"}
+
+
+def test_an_answer_of_another_shape_is_refused():
+    with pytest.raises(ModelError, match=r"an output `forecast` \[1, 2, 1\]\. Received: \{'x': "):
+        forecast.score_batch("test", [record(0)], [lambda rows: {"x": np.zeros((1, 2))}], SETTINGS)
+
+
+def test_a_last_blessed_model_that_forecasts_something_else_is_not_compared(tmp_path):
+    other = [model(0.5), lambda rows: {"forecast": np.zeros((len(rows), 9, 1), np.float32)}]
+    scored = forecast.score_batch("test", [record(0)], other, SETTINGS)
+    assert written(tmp_path, scored)["baseline"] is None
+
+
+def test_the_names_are_those_that_thresholds_may_use():
+    assert forecast.names() == [
+        *("mae", "mse", "rmse", "mape", "smape", "mase"),
+        *("naive_mae", "seasonal_naive_mae", "moving_average_mae"),
+    ]

@@ -1,0 +1,189 @@
+"""Disorder, repeats, gaps and missing cells, each handled as asked and counted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.errors import DataError, OptionError
+from components.example_gen import grid
+from components.example_gen.grid import Counts
+
+
+def table(*rows):
+    frame = pd.DataFrame(rows, columns=["series", "time", "y"])
+    return frame.assign(time=pd.to_datetime(frame["time"]), y=frame["y"].astype(float))
+
+
+def times(*stamps, series="a"):
+    return pd.Series(pd.to_datetime(list(stamps)), index=[series] * len(stamps))
+
+
+def values(*cells, start="2020-01-01", freq="D"):
+    index = pd.date_range(start, periods=len(cells), freq=freq)
+    return pd.DataFrame({"y": np.array(cells, float)}, index=index)
+
+
+def filled(impute, *cells, season=7):
+    counts = Counts()
+    found = grid.imputed(values(*cells), impute, season, counts)
+    return found["y"].tolist(), counts
+
+
+def test_rows_are_ordered_within_their_series_and_disorder_is_counted():
+    counts = Counts()
+    found = grid.ordered(
+        table(("b", "2020-01-02", 2), ("a", "2020-01-03", 3), ("b", "2020-01-01", 1)),
+        "error",
+        counts,
+    )
+    assert found["y"].tolist() == [3, 1, 2]
+    assert (counts.rows, counts.disorder, counts.repeated) == (3, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("duplicates", "left"), [("first", 1.0), ("last", 5.0), ("mean", 3.0), ("sum", 6.0)]
+)
+def test_repeated_times_become_one_row_as_asked_and_are_counted(duplicates, left):
+    counts = Counts()
+    rows = (("a", "2020-01-01", 1), ("a", "2020-01-01", 5), ("a", "2020-01-02", 9))
+    found = grid.ordered(table(*rows), duplicates, counts)
+    assert found["y"].tolist() == [left, 9]
+    assert counts.repeated == 1
+
+
+def test_equal_rows_are_one_and_others_of_the_same_time_an_error():
+    counts = Counts()
+    same = ("a", "2020-01-01", 1)
+    assert len(grid.ordered(table(same, same), "error", counts)) == 1
+    assert counts.repeated == 1
+    with pytest.raises(
+        DataError,
+        match=r"Time: expected each time once per series\. Received: 1 repeated ones with other "
+        r"values, such as 2020-01-01 00:00:00 of series 'a'\. Name the column",
+    ):
+        grid.ordered(table(same, ("a", "2020-01-01", 2)), "error", counts)
+
+
+@pytest.mark.parametrize(
+    ("stamps", "expected"),
+    [
+        (("2020-01-01", "2020-01-02", "2020-01-04"), "D"),
+        (("2020-01-01 00:00", "2020-01-01 01:00", "2020-01-01 04:00"), "h"),
+        (("2020-01-01 00:00", "2020-01-01 00:15", "2020-01-01 00:30"), "15min"),
+        (("2020-01-01", "2020-02-01", "2020-04-01"), "MS"),
+        (("2020-01-31", "2020-02-29", "2020-03-31"), "ME"),
+        (("2020-01-01", "2020-04-01", "2020-07-01"), "3MS"),
+        (("1700-01-01", "1701-01-01", "1702-01-01"), "YS-JAN"),
+        (("2020-01-04", "2020-01-11", "2020-01-18"), "7D"),
+    ],
+)
+def test_the_step_from_row_to_row_is_found(stamps, expected):
+    assert grid.frequency(times(*stamps)) == expected
+
+
+def test_weekdays_are_business_days():
+    days = pd.date_range("2020-01-01", periods=30, freq="B")
+    assert grid.frequency(pd.Series(days, index=["a"] * 30)) == "B"
+
+
+def test_steps_between_series_do_not_count():
+    both = pd.concat([times("2020-01-01", "2020-01-02"), times("2020-01-01 05:00", series="b")])
+    assert grid.frequency(both) == "D"
+
+
+@pytest.mark.parametrize(
+    ("stamps", "message"),
+    [
+        (
+            ("2020-01-01 00:00:00", "2020-01-01 00:01:00", "2020-01-01 00:02:01"),
+            r"rows a fixed step apart\. Received: steps of 60 s \(1 times\), 61 s \(1 times\)\. "
+            r"Bring them to one by series_example_gen\.resample, such as min\.",
+        ),
+        (("2020-01-01",), "expected two rows or more of a series. Received: 1 rows. Name"),
+    ],
+)
+def test_irregular_times_are_refused(stamps, message):
+    with pytest.raises(DataError, match=message):
+        grid.frequency(times(*stamps))
+
+
+def test_times_without_a_row_get_one_without_a_value():
+    counts = Counts()
+    found = grid.regular(values(1, 2, 4).iloc[[0, 2]], "D", None, counts)
+    assert np.isnan(found["y"].tolist()[1])
+    assert counts.added == 1
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"), [("mean", [1.5, 3.5]), ("sum", [3, 7]), ("last", [2, 4])]
+)
+def test_rows_are_brought_to_a_longer_step(aggregate, expected):
+    counts = Counts()
+    half_days = values(1, 2, 3, 4, freq="12h")
+    assert grid.regular(half_days, "D", aggregate, counts)["y"].tolist() == expected
+
+
+def test_an_empty_bin_is_missing_even_from_a_sum():
+    counts = Counts()
+    found = grid.regular(values(1, 2, 3).iloc[[0, 2]], "D", "sum", counts)
+    assert found["y"].isna().tolist() == [False, True, False]
+    assert counts.added == 1
+
+
+@pytest.mark.parametrize(
+    ("impute", "expected"),
+    [("forward", [1, 1, 1, 4]), ("linear", [1, 2, 3, 4]), ("zero", [1, 0, 0, 4])],
+)
+def test_missing_cells_are_filled_as_asked_and_counted(impute, expected):
+    found, counts = filled(impute, 1, np.nan, np.nan, 4)
+    assert found == expected
+    assert (counts.filled, counts.missing, counts.trimmed) == (2, 0, 0)
+
+
+def test_the_value_a_season_before_fills_even_twice_in_a_row():
+    found, counts = filled("seasonal", 1, 2, 3, np.nan, 5, np.nan, season=2)
+    assert found == [1, 2, 3, 2, 5, 2]
+    assert counts.filled == 2
+
+
+def test_ends_that_nothing_fills_are_cut_off():
+    found, counts = filled("linear", np.nan, np.nan, 3, np.nan, 5, np.nan)
+    assert found == [3, 4, 5]
+    assert (counts.filled, counts.trimmed) == (1, 3)
+
+
+def test_none_leaves_missing_cells_as_they_are():
+    found, counts = filled("none", 1, np.nan, 3)
+    assert np.isnan(found[1])
+    assert (counts.filled, counts.missing) == (0, 1)
+
+
+@given(
+    st.lists(st.none() | st.integers(-9, 9), min_size=1, max_size=30),
+    st.sampled_from(["forward", "linear", "seasonal", "zero"]),
+)
+def test_what_is_there_stays_and_what_is_not_is_filled_or_cut(cells, impute):
+    raw = [np.nan if cell is None else float(cell) for cell in cells]
+    counts = Counts()
+    given_values = values(*raw)
+    found = grid.imputed(given_values, impute, 3, counts)
+    assert not found["y"].isna().any()
+    known = given_values["y"].dropna()
+    assert found["y"].loc[known.index].tolist() == known.tolist()
+    assert len(found) + counts.trimmed == len(cells)
+
+
+@pytest.mark.parametrize(
+    ("step", "rows"),
+    [("h", 24), ("15min", 96), ("D", 7), ("7D", 52), ("MS", 12), ("3MS", 4)],
+)
+def test_a_step_suggests_a_season(step, rows):
+    assert grid.season_of(step) == rows
+
+
+def test_an_unknown_step_is_refused():
+    with pytest.raises(OptionError, match=r"expected a frequency such as .* Received: 'fortnight'"):
+        grid.check_frequency("fortnight")
+    assert grid.check_frequency("15min") == "15min"

@@ -1,0 +1,232 @@
+"""From CSV files to records of series: the component, on files written for it and on real ones."""
+
+import json
+
+import numpy as np
+import pytest
+from etils.epath import Path
+
+from components.artifacts import RawFiles
+from components.beam_options import BeamOptions
+from components.errors import DataError, OptionError
+from components.example_gen.csv_dialect import CsvFormat
+from components.example_gen.series import series_example_gen
+from components.tfrecord import read_records
+from serving.example import decode
+
+
+@pytest.fixture
+def ingest(tmp_path):
+    def run(source, **options):
+        path = source
+        if isinstance(source, str):
+            path = tmp_path / "in" / "data.csv"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(source)
+        out = Path(tmp_path / f"out{len(list(tmp_path.iterdir()))}")
+        out.mkdir()
+        return series_example_gen(RawFiles(path), out, run_on=BeamOptions(), **options)
+
+    return run
+
+
+def records(examples, split):
+    return [decode(raw) for file in examples.files(split) for raw in read_records(file)]
+
+
+def days(count, value=lambda day: day):
+    dates = np.datetime64("2020-01-01") + np.arange(count)
+    return "date,y\n" + "".join(f"{date},{value(day)}\n" for day, date in enumerate(dates))
+
+
+def test_a_record_is_a_series_in_a_split_with_its_times_and_values(ingest):
+    examples = ingest(days(20))
+    assert examples.counts == {"train": 1, "eval": 1, "test": 1}
+    (train,), (test,) = records(examples, "train"), records(examples, "test")
+    assert train["y"].tolist() == list(range(14))
+    assert test["y"].tolist() == [17, 18, 19]
+    assert test["time"].tolist() == [1577836800 + 86400 * day for day in (17, 18, 19)]
+    assert test["series"] == [b""]
+    assert test["fold"].tolist() == [1, 1, 1]
+    assert train["fold"].tolist() == [0] * 14
+
+
+def test_the_notes_say_what_was_chosen_and_changed(ingest):
+    lines = days(20).splitlines()
+    swapped = [lines[0], lines[2], lines[1], *lines[3:10], *lines[11:], lines[20]]
+    notes = ingest("\n".join(swapped)).summary["notes"]
+    assert json.loads(notes["targets"]) == ["y"]
+    assert notes["frequency"] == "D"
+    assert (notes["read"], notes["disorder"], notes["repeated"]) == (20, 1, 1)
+    assert (notes["added"], notes["filled"], notes["missing"]) == (1, 1, 0)
+    assert (notes["rows_train"], notes["rows_eval"], notes["rows_test"]) == (14, 3, 3)
+
+
+def test_nothing_is_made_up_from_beyond_a_cut(ingest):
+    lines = days(20).splitlines()
+    kept = [line for day, line in enumerate(lines, start=-1) if day not in (13, 14)]
+    examples = ingest("\n".join(kept))
+    assert records(examples, "train")[0]["y"].tolist() == list(range(13))
+    assert records(examples, "eval")[0]["y"].tolist() == [15, 16]
+    assert examples.summary["notes"]["trimmed"] == 2
+
+
+def test_several_series_are_cut_at_the_same_moments(ingest):
+    rows = ["shop,date,sales"]
+    for shop, first in (("a", 0), ("b", 10)):
+        rows += [f"{shop},{np.datetime64('2020-01-01') + day},{day}" for day in range(first, 20)]
+    examples = ingest("\n".join(rows), series="shop")
+    assert [row["series"] for row in records(examples, "train")] == [[b"a"], [b"b"]]
+    assert [row["sales"].tolist() for row in records(examples, "train")] == [
+        list(range(14)),
+        [10, 11, 12, 13],
+    ]
+    assert [row["sales"].tolist() for row in records(examples, "test")] == [[17, 18, 19]] * 2
+
+
+def test_each_file_may_be_a_series_of_its_own(ingest, tmp_path):
+    folder = tmp_path / "shops"
+    folder.mkdir()
+    for name in ("north", "south"):
+        (folder / f"{name}.csv").write_text(days(20))
+    (folder / "LICENSE").write_text("free")
+    found = records(ingest(folder, series_per_file=True), "test")
+    assert [row["series"] for row in found] == [[b"north"], [b"south"]]
+
+
+def test_the_shards_do_not_change_the_records(ingest, monkeypatch):
+    rows = [f"{s},{np.datetime64('2020-01-01') + d},{d}" for s in "abc" for d in range(20)]
+    text = "\n".join(["s,date,y", *rows])
+    one = records(ingest(text, series="s"), "train")
+    monkeypatch.setattr("components.example_gen.series_records._SHARD_CELLS", 60)
+    many = ingest(text, series="s")
+    assert len(many.files("train")) == 3
+    assert [row["series"] for row in records(many, "train")] == [row["series"] for row in one]
+
+
+def test_dates_and_folds_are_options(ingest):
+    examples = ingest(days(20), split_dates={"eval": "2020-01-11", "test": "2020-01-15"}, folds=2)
+    assert records(examples, "train")[0]["y"].tolist() == list(range(10))
+    assert records(examples, "test")[0]["fold"].tolist() == [1, 1, 1, 2, 2, 2]
+    later = ingest(days(20), folds=3, fold=3, origin="sliding")
+    assert records(later, "train")[0]["y"].tolist() == list(range(2, 16))
+    assert records(later, "test")[0]["y"].tolist() == [19]
+
+
+def test_missing_cells_may_stay_missing(ingest):
+    text = days(20, lambda day: "NA" if day == 5 else day)
+    examples = ingest(text, impute="none")
+    assert np.isnan(records(examples, "train")[0]["y"][5])
+    assert examples.summary["notes"]["missing"] == 1
+
+
+def test_days_of_a_zone_stay_days_where_clocks_change(ingest):
+    dates = np.datetime64("2024-03-21") + np.arange(20)
+    text = "date,y\n" + "".join(f"{date},1\n" for date in dates)
+    times = records(ingest(text, zone="Europe/Berlin"), "train")[0]["time"]
+    assert sorted(set(np.diff(times).tolist())) == [82800, 86400]
+
+
+def test_encodings_delimiters_and_decimal_commas_are_found(ingest, tmp_path):
+    file = tmp_path / "bikes.csv"
+    lines = ["Datum;Zähler", *(f"{day:02d}/01/2012;{day},5" for day in range(1, 21))]
+    file.write_bytes("\r\n".join(lines).encode("latin-1"))
+    examples = ingest(file)
+    assert records(examples, "train")[0]["Zähler"].tolist()[:2] == [1.5, 2.5]
+
+
+def test_bike_sharing_combines_date_and_hour_and_fills_hours_without_a_ride(ingest, shared_data):
+    notes = ingest(shared_data / "bike_sharing").summary["notes"]
+    assert json.loads(notes["time"]) == ["dateday", "hour"]
+    assert json.loads(notes["targets"]) == ["count"]
+    assert (notes["read"], notes["added"], notes["frequency"]) == (17379, 165, "h")
+
+
+def test_daily_temperatures_lack_two_days(ingest, shared_data):
+    notes = ingest(shared_data / "daily_min_temperatures").summary["notes"]
+    assert (notes["read"], notes["added"], notes["filled"]) == (3650, 2, 2)
+
+
+def test_beijing_spreads_its_time_over_four_columns_and_lacks_values(ingest, shared_data):
+    notes = ingest(shared_data / "beijing_pm25", targets=("pm2.5",)).summary["notes"]
+    assert json.loads(notes["time"]) == ["year", "month", "day", "hour"]
+    assert notes["filled"] + notes["trimmed"] == 2067
+
+
+def test_real_steps_are_found(ingest, shared_data):
+    steps = {
+        name: ingest(shared_data / name).summary["notes"]["frequency"]
+        for name in ("sunspots", "airline_passengers", "ett", "weather_2012")
+    }
+    assert steps == {"sunspots": "ME", "airline_passengers": "MS", "ett": "h", "weather_2012": "h"}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "error", "message"),
+    [
+        (
+            "date,wind\n2020-01-01,NW\n2020-01-02,SE\n",
+            {"targets": ("wind",)},
+            DataError,
+            r"Column 'wind': expected numbers\. Received: 'NW' in data row 1 \(2 such cells\)\. "
+            r"A category of 2 values cannot be forecast or averaged; choose among no other column",
+        ),
+        (
+            days(20, lambda day: "n.a." if day == 4 else day),
+            {"targets": ("y",)},
+            DataError,
+            r"Received: 'n\.a\.' in data row 5 \(1 such cells\)\. Correct it, or name it as "
+            r"missing by series_example_gen\.csv\.missing",
+        ),
+        ("a,b\nx,1\ny,2\n", {}, DataError, "Time: expected a column whose cells are all times"),
+        ("date,b\n2020-01-01,x\n2020-01-02,y\n", {}, DataError, "Target: expected a column of num"),
+        (days(20), {"targets": ("z",)}, DataError, "Columns: expected 'z'. Received: 'date', 'y'"),
+        (
+            days(20),
+            {"targets": ("y",), "known": ("y",)},
+            OptionError,
+            "expected each column in one part. Received: 'y' in several. Name it once",
+        ),
+        (
+            days(20, lambda day: "" if day % 2 else day),
+            {},
+            DataError,
+            r"at most 25\.00% of cells that were missing\. Received: 7 of 17 .* raise "
+            r"series_example_gen\.max_filled",
+        ),
+        (
+            "date,y\n" + "".join(f"2020-01-{day:02d},1\n" for day in range(1, 20)) + "x,1\n",
+            {"time": ("date",), "time_format": "%Y-%m-%d"},
+            DataError,
+            r"at most 1\.00% of rows without a time\. Received: 1 of 20 \(5\.00%\)",
+        ),
+        (days(20), {"split_dates": {"test": "soon"}}, OptionError, "a date such as .*'soon'"),
+        (days(20), {"zone": "Nowhere"}, OptionError, "option zone: expected a name of the tz"),
+        ("date,y\n", {}, DataError, "expected rows below the header. Received: none. Fill"),
+        ("", {}, DataError, "expected a table, one record a line. Received: an empty file"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_what_to_do(ingest, text, options, error, message):
+    with pytest.raises(error, match=message):
+        ingest(text, **options)
+
+
+def test_a_folder_without_csv_and_files_of_other_columns_are_refused(ingest, tmp_path):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "notes.md").write_text("x")
+    with pytest.raises(DataError, match=r"expected CSV files, named \*\.csv.*Received: notes\.md"):
+        ingest(folder)
+    (folder / "a.csv").write_text(days(20))
+    (folder / "b.csv").write_text("date,z\n2020-01-01,1\n")
+    with pytest.raises(DataError, match=r"b\.csv: expected the columns of a\.csv: date, y\. Rec"):
+        ingest(folder)
+
+
+def test_a_wrong_encoding_is_refused(ingest, tmp_path):
+    file = tmp_path / "x.csv"
+    file.write_bytes("date,y\n2020-01-01,é\n".encode("latin-1"))
+    with pytest.raises(
+        DataError, match=r"x\.csv: expected text in utf-8\. Received: .*codec can't"
+    ):
+        ingest(file, csv=CsvFormat(encoding="utf-8"))

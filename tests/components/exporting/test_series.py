@@ -1,0 +1,91 @@
+"""A forecaster's signatures: raw windows in, raw forecasts out, the same as in training."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.errors import DataError
+from components.exporting import saved_model, series
+from components.features.series_spec import SeriesSpec
+from components.models.options import Dense
+from components.models.series import build
+from components.models.series_options import ConvRnn
+from serving.example import decode, encode
+
+SPEC = SeriesSpec(
+    targets=("a",),
+    known=("k",),
+    lookback=6,
+    horizon=2,
+    frequency="h",
+    offset=(3.0, 0.0),
+    spread=(2.0, 1.0),
+    naive_error=(1.0,),
+)
+ROWS = [
+    decode(
+        encode(
+            {
+                "window": np.arange(12, dtype=np.float32) + 10 * row,
+                "known": np.ones(2, np.float32),
+                "future": np.zeros(2, np.float32),
+            }
+        )
+    )
+    for row in range(3)
+]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    model = build(Dense(units=(4,)), SPEC, units=2, activation="linear").inference
+    folder = tmp_path_factory.mktemp("series") / "model"
+    saved_model.write(series.endpoints(model, SPEC), folder)
+    return model, tf.saved_model.load(str(folder))
+
+
+def inputs(rows=ROWS):
+    return {
+        "window": tf.constant([row["window"].reshape(6, 2) for row in rows], tf.float32),
+        "known": tf.constant([row["known"].reshape(2, 1) for row in rows], tf.float32),
+    }
+
+
+def test_serving_default_takes_windows_and_answers_as_the_path_of_training(exported):
+    model, loaded = exported
+    signature = loaded.signatures["serving_default"]
+    assert {
+        name: spec.shape.as_list() for name, spec in signature.structured_input_signature[1].items()
+    } == {"window": [None, 6, 2], "known": [None, 2, 1]}
+    found = signature(**inputs())["forecast"].numpy()
+    expected = series.reference(model, SPEC, ROWS).numbers
+    assert found.shape == (3, 2, 1)
+    assert np.array_equal(found, expected["serving_default/forecast"])
+    assert expected.keys() == {"serving_default/forecast", "examples/forecast"}
+
+
+def test_examples_takes_the_records_that_transform_writes(exported):
+    model, loaded = exported
+    records = tf.constant([encode(row) for row in ROWS])
+    found = loaded.signatures["examples"](inputs=records)["forecast"].numpy()
+    assert np.array_equal(found, series.reference(model, SPEC, ROWS).numbers["examples/forecast"])
+
+
+def test_an_empty_batch_is_answered_with_nothing():
+    spec = dataclasses.replace(SPEC, known=(), offset=(0.0,), spread=(1.0,))
+    options = ConvRnn(filters=2, units=(2,), dense=())
+    model = build(options, spec, units=2, activation="linear").inference
+    function, specs = series.endpoints(model, spec)["serving_default"]
+    empty = function(tf.zeros([0, *specs[0].shape[1:]]))
+    assert empty["forecast"].shape == (0, 2, 1)
+
+
+def test_a_record_that_is_no_window_of_the_model_is_refused(exported):
+    model, _ = exported
+    with pytest.raises(
+        DataError,
+        match=r"feature 'window': expected 12 numbers\. Received: 5 values\. Give export the rec",
+    ):
+        series.reference(model, SPEC, [{"window": np.zeros(5, np.float32)}])
