@@ -1,0 +1,124 @@
+"""Settle what a token is, the vocabulary and the length of a window, from text records.
+
+One Beam pass counts words and characters, or only what was asked for (no TensorFlow);
+subwords, which are learned from the words that it counted, take a second pass. The arithmetic is
+in `features.language_survey` and `analysis.byte_pairs`.
+"""
+
+import functools
+import logging
+from collections.abc import Sequence
+
+from etils.epath import Path
+
+from components.analysis import byte_pairs
+from components.artifacts import Examples
+from components.beam_options import BeamOptions
+from components.errors import DataError
+from components.features import language_survey, text_survey
+from components.features.language_spec import DELIMITERS, LanguageOptions, LanguageSpec, Unit
+from components.features.language_survey import LanguageSurvey, Tokens
+from components.features.text_survey import Cut
+from components.features.tokenization import FIRST, Level, Standardize
+from components.tfrecord import read_records
+from serving.example import decode
+
+logger = logging.getLogger("components.analyze")
+
+
+def settle(
+    examples: Examples, options: LanguageOptions, out: Path, run_on: BeamOptions
+) -> LanguageSpec:
+    """The spec of the train split's texts; what was counted goes to `survey-train.json` in `out`.
+
+    Raises:
+        DataError: there are no two tokens that could be told apart, or records of several units.
+    """
+    files = list(map(str, examples.files("train")))
+    ways = language_survey.cuts(options)
+    found = _pass(files, ways, options.unit, out / "survey-train.json", run_on)
+    unit = options.unit or _unit(found)
+    level = options.level or language_survey.fitting_level(found.levels["word"], unit)
+    if level == "subword":
+        (words,) = ways
+        size = _size(options, level) - FIRST - 1  # a delimiter may be one
+        minimum = options.minimum_count or language_survey.MINIMUM[level]
+        pieces = byte_pairs.learn(found.levels["word"].counts, size, minimum)
+        ways = (Cut("subword", words.standardize, strip_html=False, pieces=frozenset(pieces)),)
+        found = _pass(files, ways, options.unit, out / "subwords-train.json", run_on)
+    standardize = next(way.standardize for way in ways if way.level == level)
+    return choose(found.levels[level], options, level, standardize, unit)
+
+
+def choose(
+    found: Tokens, options: LanguageOptions, level: Level, standardize: Standardize, unit: Unit
+) -> LanguageSpec:
+    """The spec that follows from the tokens of the train split where `options` leave it open.
+
+    Raises:
+        DataError: there are no two tokens that could be told apart.
+    """
+    delimiter = DELIMITERS[unit]
+    edges = [delimiter] if delimiter else []
+    minimum = options.minimum_count or language_survey.MINIMUM[level]
+    size = _size(options, level) - FIRST - len(edges)
+    known = text_survey.vocabulary(found.counts, size, 1 if level == "subword" else minimum)
+    fitting = language_survey.fitting_length(found.lengths, level, unit)
+    length = options.sequence_length or fitting
+    covered = sum(found.counts[token] for token in known)
+    sequences = found.lengths.total() - found.lengths[0]
+    logger.info(
+        "%ss of %d %ss: %d of %d distinct ones are known, %.1f %% of the text; windows of %d",
+        *(level, sequences, unit, len(known), len(found.counts)),
+        *(100 * covered / max(1, found.counts.total()), length),
+    )
+    return LanguageSpec(
+        level=level,
+        vocabulary=(*edges, *known),
+        counts=(
+            found.counts.total() - covered,
+            *[sequences for _ in edges],
+            *[found.counts[token] for token in known],
+        ),
+        sequence_length=length,
+        stride=options.stride or length,
+        delimiter=delimiter,
+        standardize=standardize,
+    )
+
+
+def _size(options: LanguageOptions, level: Level) -> int:
+    return options.vocabulary_size or language_survey.IDS[level]
+
+
+def _unit(found: LanguageSurvey) -> Unit:
+    units = [unit for unit in DELIMITERS if found.units[unit]]
+    if len(units) != 1:
+        counts = ", ".join(f"{found.units[unit]} {unit}s" for unit in units) or "no records"
+        raise DataError(
+            "Records: expected one unit of text in the train split. "
+            f"Received: {counts}. Ingest the corpus anew, or set analyze.features.unit."
+        )
+    return units[0]
+
+
+def _pass(
+    files: Sequence[str], ways: Sequence[Cut], unit: Unit | None, file: Path, run_on: BeamOptions
+) -> LanguageSurvey:
+    """The survey of the records in `files`, in one pass; it is left in `file`."""
+    import apache_beam as beam
+
+    with run_on.pipeline() as pipeline:
+        _ = (
+            pipeline
+            | "TrainShards" >> beam.Create(files, reshuffle=False)
+            | "Survey" >> beam.Map(functools.partial(_survey_shard, ways=ways, unit=unit))
+            | "Merge" >> beam.CombineGlobally(language_survey.merge)
+            | "Write" >> beam.Map(lambda found: file.write_text(found.to_json()))
+        )
+    return LanguageSurvey.from_json(file.read_text())
+
+
+def _survey_shard(file: str, ways: Sequence[Cut], unit: Unit | None) -> LanguageSurvey:
+    rows = (decode(record) for record in read_records(Path(file)))
+    return language_survey.of(rows, ways, unit)

@@ -1,0 +1,90 @@
+"""Plain text, for a model that learns to continue it, to `Examples`."""
+
+import dataclasses
+import logging
+from typing import Annotated, Literal
+
+from etils.epath import Path
+from pydantic import Field
+
+from components.artifacts import Examples, RawFiles
+from components.beam_options import BeamOptions
+from components.errors import DataError
+from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+
+_STEP = "corpus_example_gen"
+_log = logging.getLogger(__name__)
+
+
+def corpus_example_gen(
+    source: RawFiles,
+    out: Path,
+    *,
+    run_on: BeamOptions,
+    unit: Literal["auto", "line", "paragraph", "passage", "file"] = "auto",
+    passage: Annotated[int, Field(ge=2)] = 1000,
+    splits: dict[str, float] = DEFAULT_SHARES,
+    eval_from_train: float = 0.0,
+    encoding: str | None = None,
+    bad_bytes: Literal["reject", "replace", "ignore"] = "reject",
+    max_rejected: float = 0.01,
+    shards: int = 0,
+) -> Examples:
+    """Turn text files into records: a line, a paragraph, a passage or a file each.
+
+    Lines, paragraphs and files go into splits by their content, so that a verse that comes
+    again is never both learned and examined. Passages do not: a passage is cut in the midst of
+    a sentence, its neighbours hold the rest of it and its speakers, and a model examined on
+    it would be asked for what it had learned. So the text, its files in the order of their
+    paths, is cut between splits only once each: train first, then eval, then test.
+
+    Args:
+        source: a text file, or a folder of them; the folders or names `train`, `valid`, `test`
+            are splits.
+        out: becomes the records: `text`, `text/filename` (with the number of the record in it,
+            `plays.txt#12`), `text/unit`.
+        run_on: where Beam runs.
+        unit: what a record is; `auto` takes lines where they are short and stand close, else
+            passages. Paragraphs are parted by empty lines. Empty records are left out and
+            counted.
+        passage: characters of a passage, about.
+        splits: share of each split, of text that comes in no split of its own.
+        eval_from_train: share of a given train split to hold out as `eval`, where the text
+            has no eval split of its own; of passages the last ones.
+        encoding: of the files, by Python's name; none: found out, file by file.
+        bad_bytes: what becomes of bytes that have no meaning in the encoding: `reject` sets the
+            file aside, `replace` puts U+FFFD for them, `ignore` leaves them out.
+        max_rejected: share of unusable records above which the step fails.
+        shards: files per split; 0 makes one per 64 MiB, and no more than there are text files.
+
+    Raises:
+        DataError: there is no text file, or too much is unusable.
+        OptionError: the shares are no shares.
+    """
+    from components.example_gen import corpora
+    from components.example_gen.tally import finish
+
+    rule = SplitRule.of(_STEP, splits, eval_from_train)
+    root, listing = corpora.list_texts(source.path)
+    cutting = corpora.Cutting("line", passage, encoding, bad_bytes)
+    chosen = unit
+    if chosen == "auto":
+        chosen = corpora.fitting_unit(corpora.sample(root, listing.rows, cutting))
+        _log.info("a record is a %s; set corpus_example_gen.unit for another", chosen)
+    cutting = dataclasses.replace(cutting, unit=chosen)
+    examples = Examples(out)
+    tally = corpora.write_texts(run_on, examples, root, listing, rule, cutting, shards=shards)
+    if not any(tally.counts.values()) and not tally.rejected:
+        raise DataError(
+            f"{source.path}: expected text. Received: {len(listing.rows)} files that are empty. "
+            "Check the path."
+        )
+    return finish(
+        _STEP,
+        examples,
+        tally,
+        listing.ignored,
+        max_rejected,
+        what=f"{chosen}s",
+        notes={"unit": chosen},
+    )

@@ -1,0 +1,214 @@
+"""The signatures of a text generator: a prompt in, the prompt continued out; and its own loss.
+
+serving_default  prompt, length, temperature -> text
+generate         prompt, length, temperature, top_k, seed -> text
+score            text -> loss, tokens, correct, unknown, unigram
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.exporting import generation
+from components.exporting.generation import Choice
+from components.exporting.signatures import Endpoint, Outputs, Reference
+from components.features import language, language_rows, text_record
+from components.features.language_spec import LanguageSpec
+from components.features.tokenization import FIRST, PADDING, UNKNOWN
+from serving.example import Decoded
+
+_SCORES_AT_ONCE = 2**24  # floats: 64 MiB
+_WRITTEN = 20  # tokens that a request made of a raw record asks for
+_COMPARED = 4  # prompts whose continuation is worked out the long way
+_CLEAR = 1e-3  # of a score, be it a logit or a probability
+
+Network = Callable[[tf.Tensor], tf.Tensor]  # ids int32 [batch, length] to scores of each id
+
+_PROMPT = tf.TensorSpec([None], tf.string, name="prompt")
+_LENGTH = tf.TensorSpec([], tf.int32, name="length")
+_TEMPERATURE = tf.TensorSpec([], tf.float32, name="temperature")
+_TOP_K = tf.TensorSpec([], tf.int32, name="top_k")
+_SEED = tf.TensorSpec([], tf.int32, name="seed")
+_TEXT = tf.TensorSpec([None], tf.string, name="text")
+
+
+def endpoints(model: keras.Model, spec: LanguageSpec) -> dict[str, Endpoint]:
+    """Each signature's function and its inputs, by name.
+
+    Args:
+        model: an inference network of `models.language`.
+        spec: how text becomes ids.
+
+    Returns:
+        serving_default: prompt string [batch], length int32 [], temperature float32 [] -> text
+            string [batch], the prompt with `length` tokens more; the same for the same inputs.
+        generate: the same with top_k int32 [] and seed int32 [].
+        score: text string [batch] -> loss float32 [batch] (nats, summed over its tokens),
+            tokens int32 [batch] (how many those are), correct int32 [batch] (those that were
+            the likeliest), unknown int32 [batch] (those not in the vocabulary), unigram
+            float32 [batch] (the loss of a model that goes by the counts of tokens alone).
+    """
+
+    @tf.function(input_signature=[_PROMPT, _LENGTH, _TEMPERATURE, _TOP_K, _SEED])
+    def continued(
+        prompt: tf.Tensor,
+        length: tf.Tensor,
+        temperature: tf.Tensor,
+        top_k: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> tf.Tensor:
+        choice = Choice(temperature, top_k, seed)
+        with tf.control_dependencies(generation.check(length, choice)):
+            ids = generation.write(model, spec, prompt, length, choice)
+        return tf.strings.join([prompt, language.continuation(ids, prompt, spec)])
+
+    def predict(prompt: tf.Tensor, length: tf.Tensor, temperature: tf.Tensor) -> Outputs:
+        return {"text": continued(prompt, length, temperature, 0, 0)}
+
+    def generate(*asked: tf.Tensor) -> Outputs:
+        return {"text": continued(*asked)}
+
+    return {
+        "serving_default": (predict, (_PROMPT, _LENGTH, _TEMPERATURE)),
+        "generate": (generate, (_PROMPT, _LENGTH, _TEMPERATURE, _TOP_K, _SEED)),
+        "score": (functools.partial(score, model, spec), (_TEXT,)),
+    }
+
+
+def score(model: keras.Model, spec: LanguageSpec, text: tf.Tensor) -> Outputs:
+    """What the signature `score` answers about texts, string [batch]."""
+    tokens, following, rows = language.windows(text, spec, spec.sequence_length)
+    surprise = tf.constant(unigram(spec))
+    is_token = following != PADDING
+    losses, hits = _scored(model, spec, tokens, following)
+    batch = tf.size(text)
+
+    def per_text(values: tf.Tensor) -> tf.Tensor:
+        of_window = tf.reduce_sum(tf.where(is_token, values, tf.zeros_like(values)), axis=1)
+        return tf.math.unsorted_segment_sum(of_window, rows, batch)
+
+    def count(values: tf.Tensor) -> tf.Tensor:
+        return per_text(tf.cast(values, tf.int32))
+
+    return {
+        "loss": per_text(losses),
+        "tokens": count(is_token),
+        "correct": count(hits),
+        "unknown": count(following == UNKNOWN),
+        "unigram": per_text(tf.gather(surprise, following)),
+    }
+
+
+def _scored(
+    model: keras.Model, spec: LanguageSpec, tokens: tf.Tensor, following: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The loss of each next token in nats, float32 [windows, length], and whether it was first.
+
+    A few windows at a time, for the scores of all of them might not fit into memory.
+    """
+    at_once = max(1, _SCORES_AT_ONCE // (spec.sequence_length * spec.tokens))
+    windows = tf.shape(tokens)[0]
+    parts = -(-windows // at_once)
+    shape = [None, spec.sequence_length]
+    losses = tf.TensorArray(tf.float32, parts, infer_shape=False, element_shape=shape)
+    hits = tf.TensorArray(tf.bool, parts, infer_shape=False, element_shape=shape)
+
+    def step(
+        part: tf.Tensor, losses: tf.TensorArray, hits: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
+        some = slice(part * at_once, (part + 1) * at_once)
+        truth = following[some]
+        logs = _log_probabilities(model, tokens[some])
+        loss = -tf.gather(logs, truth, batch_dims=2)
+        hit = tf.argmax(logs, axis=2, output_type=tf.int32) == truth
+        return part + 1, losses.write(part, loss), hits.write(part, hit)
+
+    _, losses, hits = tf.while_loop(
+        lambda part, *_: part < parts, step, (tf.constant(0), losses, hits)
+    )
+    empty = tf.zeros([0, spec.sequence_length])
+    found = tf.cond(windows > 0, losses.concat, lambda: empty)
+    return found, tf.cond(windows > 0, hits.concat, lambda: empty > 0)
+
+
+def _log_probabilities(model: keras.Model, tokens: tf.Tensor) -> tf.Tensor:
+    """Of each id to come next, float32 [windows, length, ids], whatever `model` ends in."""
+    raw = model(tokens, training=False)
+    if _ends_in_logits(model):
+        return tf.nn.log_softmax(raw)
+    return tf.math.log(tf.maximum(raw, np.finfo(np.float32).tiny))
+
+
+def _ends_in_logits(model: keras.Model) -> bool:
+    return model.layers[-1].activation is keras.activations.linear
+
+
+def unigram(spec: LanguageSpec) -> np.ndarray:
+    """The loss of each id in nats by its count in the train split, float32 [ids].
+
+    -log((count + 1) / (all + ids)), Laplace's rule, so that an id never seen has one too.
+    Padding is never predicted: 0.
+    """
+    counts = np.array(spec.counts, np.float64) + 1
+    return np.concatenate([[0.0], -np.log(counts / counts.sum())]).astype(np.float32)
+
+
+def reference(model: keras.Model, spec: LanguageSpec, rows: Sequence[Decoded]) -> Reference:
+    """What has to be answered to raw records, worked out on the path of training.
+
+    `score` by Keras's own loss of the network for whole windows; the continuation of the first
+    few records by asking that network for the whole text again after each token. A text may
+    be compared where no two tokens were close rivals.
+    """
+    # Eagerly, Keras runs a recurrent layer as a loop in Python.
+    network = tf.function(
+        functools.partial(model, training=False),
+        input_signature=[tf.TensorSpec([None, None], tf.int32)],
+    )
+    texts = [text_record.text(row) or b"" for row in rows]
+    is_logits = _ends_in_logits(model)
+    cuts = language_rows.cut(texts, spec, spec.sequence_length)
+    losses, counts = zip(*(_trained_loss(network, cut, is_logits) for cut in cuts), strict=True)
+    written = [_greedy(network, spec, prompt) for prompt in texts[:_COMPARED]]
+    written += [(b"", False)] * (len(texts) - len(written))
+    continued = (
+        np.array([text.decode(errors="backslashreplace") for text, _ in written]),
+        np.array([is_clear for _, is_clear in written]),
+    )
+    return Reference(
+        numbers={
+            "score/loss": np.array(losses, np.float32),
+            "score/tokens": np.array(counts, np.int32),
+        },
+        texts={"serving_default/text": continued, "generate/text": continued},
+    )
+
+
+def _trained_loss(network: Network, cut: language_rows.Cut, is_logits: bool) -> tuple[float, int]:
+    """The summed loss of a text's windows as training has it, and how many tokens it is of."""
+    tokens, following = cut
+    if not len(tokens):
+        return 0.0, 0
+    losses = keras.losses.sparse_categorical_crossentropy(
+        following, network(tf.constant(tokens)), from_logits=is_logits, ignore_class=PADDING
+    )
+    return float(np.asarray(losses, np.float64).sum()), int((following != PADDING).sum())
+
+
+def _greedy(network: Network, spec: LanguageSpec, prompt: bytes) -> tuple[bytes, bool]:
+    """`prompt` and the likeliest tokens after it, and whether each was so by a clear margin."""
+    ids = language.prompts(tf.constant([prompt]), spec)[0].numpy()[0].tolist()
+    written: list[int] = []
+    is_clear = True
+    for _ in range(_WRITTEN):
+        scores = network(tf.constant([ids]))[0, -1, FIRST:].numpy()
+        second, first = np.sort(scores)[-2:]
+        is_clear &= bool(first - second > _CLEAR)
+        written.append(FIRST + int(scores.argmax()))
+        begins = bool(spec.delimiter) and written[-1] == FIRST
+        ids = [FIRST] if begins else [*ids, written[-1]]
+    text = language.continuation(tf.constant([written]), tf.constant([prompt]), spec)
+    return prompt + text.numpy()[0], is_clear

@@ -1,0 +1,56 @@
+"""Raw text records to windows of tokens, ready to train on, by the ops of `features.language`."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from components.artifacts import Rejected
+from components.features import language, text_record
+from components.features.language_spec import NEXT, TOKENS, LanguageSpec
+from serving.example import Decoded, encode
+
+_AT_ONCE = 256  # texts
+
+Cut = tuple[np.ndarray, np.ndarray]  # tokens and next, int32 [windows, length] each
+
+
+def transform(
+    rows: Iterable[tuple[Decoded, str]], spec: LanguageSpec, rejected: list[Rejected]
+) -> Iterator[bytes]:
+    """The transformed records of `rows`: raw ones, each with its position; a window a record.
+
+    Yields `tokens` and `next` (int64 [length], 0 where a window ends early) and
+    `text/filename`, encoded. Rows without a text, or whose text has no token that another one
+    follows, go to `rejected`.
+    """
+    usable = _usable(rows, rejected)
+    for batch in iter(lambda: list(itertools.islice(usable, _AT_ONCE)), []):
+        found = cut([text for _, _, text in batch], spec, spec.stride)
+        for (source, position, _), (tokens, following) in zip(batch, found, strict=True):
+            if not len(tokens):
+                rejected.append(Rejected(source, "no token that another one follows", position))
+            for one, other in zip(tokens, following, strict=True):
+                yield encode({TOKENS: one, NEXT: other, text_record.FILENAME: source})
+
+
+def cut(texts: Sequence[bytes], spec: LanguageSpec, stride: int) -> list[Cut]:
+    """The windows of each text, tokens and next, int32 [windows, length] each."""
+    tokens, following, rows = (
+        array.numpy() for array in language.windows(tf.constant(texts, tf.string), spec, stride)
+    )
+    edges = np.searchsorted(rows, np.arange(len(texts) + 1))
+    return [(tokens[a:b], following[a:b]) for a, b in itertools.pairwise(edges.tolist())]
+
+
+def _usable(
+    rows: Iterable[tuple[Decoded, str]], rejected: list[Rejected]
+) -> Iterator[tuple[str, str, bytes]]:
+    """Source, position and text of each row that has one."""
+    for row, position in rows:
+        source, text = text_record.source(row), text_record.text(row)
+        if text is None:
+            rejected.append(Rejected(source, "no text", position))
+        else:
+            yield source, position, text

@@ -1,0 +1,162 @@
+"""What one pass over raw text records counts, and the choices that follow from it.
+
+Plain functions on plain counts: no TensorFlow, no Beam. Tokens are those of
+`features.tokenization`, records are parted as `features.language` parts them.
+"""
+
+import dataclasses
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from components.features import text_record
+from components.features.language_spec import DELIMITERS, UNIT, LanguageOptions, Unit
+from components.features.text_survey import Cut, ranked
+from components.features.tokenization import Level, Standardize
+from serving.example import Decoded
+
+WHOLE = 0.99  # the share of delimited records that a window is long enough for
+LONGEST: dict[Level, int] = {"word": 64, "subword": 96, "character": 256}  # window of a record
+RUNNING: dict[Level, int] = {"word": 32, "subword": 48, "character": 128}  # of running text
+IDS: dict[Level, int] = {"word": 20_000, "subword": 4_000, "character": 1_000}
+MINIMUM: dict[Level, int] = {"word": 2, "subword": 1, "character": 1}
+STANDARDIZE: dict[Level, Standardize] = {
+    "word": "lower_and_strip_punctuation",
+    "subword": "none",
+    "character": "none",
+}
+COVERED = 0.8  # the share of a corpus' words from which on its words are worth learning
+
+
+@dataclasses.dataclass
+class Tokens:
+    """How often each token occurs, and how many sequences are of how many tokens."""
+
+    counts: Counter[str] = dataclasses.field(default_factory=Counter)
+    lengths: Counter[int] = dataclasses.field(default_factory=Counter)
+
+    def add(self, other: "Tokens") -> None:
+        """Count what `other` counts too."""
+        self.counts.update(other.counts)
+        self.lengths.update(other.lengths)
+
+
+@dataclasses.dataclass
+class LanguageSurvey:
+    """Of the records of a split: how many there are, of which unit, and their tokens by level."""
+
+    records: int = 0
+    units: Counter[str] = dataclasses.field(default_factory=Counter)
+    levels: dict[Level, Tokens] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """As JSON: each counter a list of keys and counts, tokens the most frequent first."""
+        return json.dumps(
+            {
+                "records": self.records,
+                "units": sorted(self.units.items()),
+                "levels": {
+                    level: {
+                        "lengths": sorted(found.lengths.items()),
+                        "counts": [[token, found.counts[token]] for token in ranked(found.counts)],
+                    }
+                    for level, found in sorted(self.levels.items())
+                },
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "LanguageSurvey":
+        """What `to_json` wrote."""
+        content = json.loads(text)
+        levels = {
+            level: Tokens(Counter(dict(found["counts"])), Counter(dict(found["lengths"])))
+            for level, found in content["levels"].items()
+        }
+        return cls(content["records"], Counter(dict(content["units"])), levels)
+
+
+def cuts(options: LanguageOptions) -> tuple[Cut, ...]:
+    """The ways to cut texts that have to be tried: that of `options`, else words and characters.
+
+    Subwords are learned from words, so these are counted first.
+    """
+    levels: Sequence[Level] = ("word", "character")
+    if options.level:
+        levels = ("word" if options.level == "subword" else options.level,)
+    if options.level == "subword":
+        return (Cut("word", options.standardize or STANDARDIZE["subword"], strip_html=False),)
+    return tuple(
+        Cut(level, options.standardize or STANDARDIZE[level], strip_html=False) for level in levels
+    )
+
+
+def of(rows: Iterable[Decoded], ways: Sequence[Cut], unit: Unit | None) -> LanguageSurvey:
+    """The survey of raw text records; `unit` stands in for what they say themselves."""
+    survey = LanguageSurvey(levels={way.level: Tokens() for way in ways})
+    for row in rows:
+        survey.records += 1
+        own = unit or unit_of(row)
+        survey.units[own] += 1
+        text = (text_record.text(row) or b"").decode("utf-8", "replace")
+        for part in parts(text, DELIMITERS[own]):
+            for way in ways:
+                tokens = way.tokens(part)
+                survey.levels[way.level].counts.update(tokens)
+                survey.levels[way.level].lengths[len(tokens)] += 1
+    return survey
+
+
+def unit_of(row: Decoded) -> Unit:
+    """What a raw record is by its own word; running text if it does not say."""
+    value = row.get(UNIT)
+    named = bytes(value[0]).decode(errors="replace") if isinstance(value, list) and value else ""
+    return next((unit for unit in DELIMITERS if unit == named), "passage")
+
+
+def parts(text: str, delimiter: str) -> list[str]:
+    """The records in `text`, which delimiters part; the empty ones are left out."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not delimiter:
+        return [text]
+    return [part for part in text.split(delimiter) if part.encode().strip()]
+
+
+def merge(found: Iterable[LanguageSurvey]) -> LanguageSurvey:
+    """The survey of all the parts' records together."""
+    total = LanguageSurvey()
+    for part in found:
+        total.records += part.records
+        total.units.update(part.units)
+        for level, tokens in part.levels.items():
+            total.levels.setdefault(level, Tokens()).add(tokens)
+    return total
+
+
+def fitting_level(words: Tokens, unit: Unit) -> Level:
+    """Words where records are delimited and words that come again make up most of the text.
+
+    A language of many forms, names, or a script without spaces is better told by characters;
+    so is running text, whose layout words do not keep.
+    """
+    again = sum(count for count in words.counts.values() if count >= MINIMUM["word"])
+    is_wordy = again >= COVERED * max(1, words.counts.total())
+    return "word" if DELIMITERS[unit] and is_wordy else "character"
+
+
+def fitting_length(lengths: Counter[int], level: Level, unit: Unit) -> int:
+    """Tokens of a window: what 99 % of delimited records need, else what trains in good time.
+
+    A record of n tokens needs n + 1: all of them but the delimiter at its end are read.
+    """
+    longest = max(lengths, default=0)
+    if not DELIMITERS[unit]:
+        return max(1, min(longest - 1, RUNNING[level]))
+    wanted, seen = math.ceil(WHOLE * lengths.total()), 0
+    for length in sorted(lengths):
+        seen += lengths[length]
+        if seen >= wanted:
+            return min(length + 1, LONGEST[level])
+    return 1

@@ -1,0 +1,45 @@
+"""The options of the networks for data of the kind `language`; no Keras."""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.errors import OptionError
+from components.models.options import Count, Counts, Share
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """An embedding, stacked recurrent layers, and the scores of each token to come next.
+
+    Attributes:
+        cell: of the recurrent layers: `lstm`, or `gru`, which is a quarter cheaper.
+        units: width of each recurrent layer, the first one nearest to the tokens.
+        embedding_dim: numbers that a token becomes first.
+        dropout: share of the outputs of the embedding and of each recurrent layer that is
+            dropped in training.
+        bidirectional: refused: a generator that saw the tokens to come would only copy them.
+
+    Raises:
+        OptionError: `bidirectional` is true.
+    """
+
+    cell: Literal["lstm", "gru"] = "lstm"
+    units: Annotated[Counts, Field(min_length=1)] = (256,)
+    embedding_dim: Count = 64
+    dropout: Share = 0.0
+    bidirectional: bool = False
+    kind: Literal["generator"] = "generator"
+
+    def __post_init__(self) -> None:
+        if self.bidirectional:
+            raise OptionError(
+                "trainer.model.bidirectional: expected false, for a generator has nothing but "
+                "the tokens before the one that it is to name. Received: true. Leave it out, "
+                "or stack layers by trainer.model.units=256,256."
+            )
+
+
+LanguageModel = Generator
+MODELS: tuple[type, ...] = (Generator,)

@@ -1,0 +1,132 @@
+"""Generators judged by what they foresee; the models here are functions of the texts."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from etils.epath import Path
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.evaluating import language
+from components.evaluating.language import Scored
+from components.inference import Row
+from components.scoring import Questions
+
+SETTINGS = {"level": "word", "delimiter": "\n", "vocabulary_size": 100}
+QUESTIONS = Questions("", (), 8, 2, settings=SETTINGS)
+
+
+def rows(*texts):
+    return [
+        Row(f"f#{number}", f"record {number}", {"text": [text.encode()], "text/filename": [b"f"]})
+        for number, text in enumerate(texts)
+    ]
+
+
+def model(nats=2.0, unigram=3.0, unknown=0):
+    """Foresees each word, and the end of a line, at `nats`."""
+
+    def predict(asked):
+        counts = [len(row.features["text"][0].split()) for row in asked]
+        tokens = np.array([count + 1 if count else 0 for count in counts], np.int32)
+        return {
+            "loss": (tokens * nats).astype(np.float32),
+            "tokens": tokens,
+            "correct": tokens // 2,
+            "unknown": np.minimum(tokens, unknown).astype(np.int32),
+            "unigram": (tokens * unigram).astype(np.float32),
+        }
+
+    return predict
+
+
+def judged(tmp_path, *parts, splits=("eval", "test")):
+    language.write(language.merge(parts, 2), Path(tmp_path), list(splits))
+    return json.loads((tmp_path / "metrics.json").read_text())
+
+
+def test_metrics_are_those_of_the_test_split_and_of_each_split(tmp_path):
+    one = language.score_batch("eval", rows("come all"), [model()], QUESTIONS)
+    other = language.score_batch("test", rows("ye", "come all ye"), [model(1.0)], QUESTIONS)
+    found = judged(tmp_path, one, other)
+    assert (found["split"], found["count"]) == ("test", 2)
+    assert found["metrics"] == found["splits"]["test"]["metrics"]
+    assert found["metrics"]["perplexity"] == pytest.approx(math.e)
+    assert found["metrics"]["vocabulary_size"] == 100
+    assert found["splits"]["test"]["tokens"] == 6
+    assert found["splits"]["eval"]["metrics"]["perplexity"] == pytest.approx(math.e**2)
+    assert found["metrics"]["bits_per_character"] == pytest.approx(6 / math.log(2) / 15)
+    assert (found["baseline"], found["change"], found["objections"]) == (None, None, [])
+
+
+def test_a_model_no_better_than_the_counts_of_tokens_is_objected_to(tmp_path):
+    part = language.score_batch("test", rows("come all"), [model(2.0, unigram=2.0)], QUESTIONS)
+    (objection,) = judged(tmp_path, part)["objections"]
+    assert objection == (
+        "perplexity: expected less than 7.38906, which the counts of tokens alone reach on the "
+        "same rows. Received: 7.38906. Train for longer, or on more text"
+    )
+
+
+def test_the_baseline_answers_the_same_rows(tmp_path):
+    predicts = [model(1.0), model(2.0)]
+    part = language.score_batch("test", rows("come all"), predicts, QUESTIONS)
+    found = judged(tmp_path, part)
+    assert found["baseline"]["metrics"]["loss"] == 2.0
+    assert found["change"]["loss"] == -1.0
+
+
+def test_a_baseline_with_other_tokens_is_not_compared(tmp_path):
+    predicts = [model(1.0), model(2.0, unknown=1)]
+    part = language.score_batch("test", rows("come all"), predicts, QUESTIONS)
+    assert judged(tmp_path, part)["baseline"] is None
+
+
+def test_texts_without_tokens_are_set_aside(tmp_path):
+    part = language.score_batch("test", rows("", "come"), [model()], QUESTIONS)
+    found = judged(tmp_path, part)
+    assert (found["count"], found["rejected"]) == (1, 1)
+    assert json.loads((tmp_path / "rejected.jsonl").read_text()) == {
+        "source": "f#0",
+        "position": "record 0",
+        "reason": "no token that another one follows",
+    }
+
+
+def test_the_texts_that_surprised_most_are_listed_worst_first(tmp_path):
+    def predict(asked):
+        found = model()(asked)
+        return found | {"loss": np.array([row.source == "f#1" for row in asked], np.float32) * 9}
+
+    part = language.score_batch("test", rows("a", "b c", "d"), [predict], QUESTIONS)
+    judged(tmp_path, part)
+    lines = [json.loads(line) for line in (tmp_path / "mistakes.jsonl").read_text().splitlines()]
+    assert [line["text"] for line in lines] == ["b c", "a"]
+    assert lines[0] == {
+        **{"split": "test", "filename": "f#1", "position": "record 1"},
+        **{"text": "b c", "tokens": 3, "loss": 3.0},
+    }
+
+
+def test_figures_are_given_by_slice(tmp_path):
+    questions = Questions("", ("text/filename",), 8, 2, settings=SETTINGS)
+    part = language.score_batch("test", rows("come"), [model()], questions)
+    judged(tmp_path, part)
+    (found,) = json.loads((tmp_path / "slices.json").read_text())
+    assert (found["feature"], found["value"], found["count"]) == ("text/filename", "f", 1)
+
+
+@given(st.permutations(range(6)), st.integers(1, 6))
+def test_any_partition_gives_the_same(order, size):
+    all_rows = rows("a", "b b", "", "c c c", "d", "e e")
+    whole = language.merge([language.score_batch("test", all_rows, [model()], QUESTIONS)], 2)
+    picked = [all_rows[number] for number in order]
+    parts = [
+        language.score_batch("test", picked[start : start + size], [model()], QUESTIONS)
+        for start in range(0, len(picked), size)
+    ]
+    assert language.merge(parts, 2) == whole
+    nested = [language.merge(parts[:1], 2), language.merge(parts[1:], 2), Scored()]
+    assert language.merge(nested, 2) == whole
