@@ -1,0 +1,105 @@
+"""What one pass over a table's records leaves of each column, and its way through JSON."""
+
+import dataclasses
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, TypeAdapter
+
+from components.features.table_spec import Dtype
+from components.statistics.dataset import Dataset, Feature
+from components.statistics.numbers import Numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnSurvey:
+    """Of one column of some records.
+
+    Attributes:
+        dtype: of the feature.
+        present: records that have a value, NaN not among them.
+        longest: values that a record has at most.
+        distinct: how many different values there are.
+        counts: times that each value occurs, by its text, the most frequent first; of numbers
+            empty where not all are known.
+        mean, deviation, low, high: of finite numbers; 0 where there are none.
+        boundaries: between quantiles, rising and distinct; of numbers.
+    """
+
+    dtype: Dtype
+    present: int
+    longest: int
+    distinct: int
+    counts: dict[str, int]
+    mean: float = 0.0
+    deviation: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    boundaries: tuple[float, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSurvey:
+    """The number of records, and what is known of each column, by name."""
+
+    records: int
+    columns: Annotated[dict[str, ColumnSurvey], Field(default_factory=dict)]
+
+
+_JSON = TypeAdapter(TableSurvey)
+
+
+def of(dataset: Dataset, quantiles: int) -> TableSurvey:
+    """The survey that follows from exact counts; `quantiles` parts lie between boundaries."""
+    columns = {
+        name: _column(feature, quantiles) for name, feature in sorted(dataset.features.items())
+    }
+    return TableSurvey(dataset.examples, columns)
+
+
+def to_json(survey: TableSurvey) -> bytes:
+    """As JSON, to the last bit."""
+    return _JSON.dump_json(survey, indent=1)
+
+
+def from_json(text: bytes) -> TableSurvey:
+    """What `to_json` wrote."""
+    return _JSON.validate_json(text)
+
+
+def _column(feature: Feature, quantiles: int) -> ColumnSurvey:
+    longest = int(feature.lengths.order_statistics(np.array([feature.lengths.total - 1]))[0])
+    values = feature.values
+    if isinstance(values, Numbers):
+        return _numbers(feature, values, longest, quantiles)
+    counts = dict(values.frequent())
+    return ColumnSurvey("bytes", values.count, longest, values.unique, counts)
+
+
+def _numbers(feature: Feature, values: Numbers, longest: int, quantiles: int) -> ColumnSurvey:
+    dtype: Dtype = "int64" if feature.kind == "int64" else "float32"
+    finite = values.distribution.finite()
+    if not values.finite:
+        return ColumnSurvey(dtype, 0, longest, 0, {})
+    counts: dict[str, int] = {}
+    if finite.level == 0:  # every value is a bucket of its own
+        ranks = finite.counts.cumsum() - 1
+        pairs = zip(finite.order_statistics(ranks), finite.counts.tolist(), strict=True)
+        counts = {as_text(value, dtype): count for value, count in pairs}
+    return ColumnSurvey(
+        dtype=dtype,
+        present=values.finite,
+        longest=longest,
+        distinct=len(finite.keys),
+        counts=dict(sorted(counts.items(), key=lambda item: -item[1])),
+        mean=values.mean,
+        deviation=values.std_dev,
+        low=float(values.least),
+        high=float(values.greatest),
+        boundaries=tuple(np.unique(finite.quantiles(quantiles)).tolist()),
+    )
+
+
+def as_text(value: float, dtype: Dtype) -> str:
+    """A number as a class or a category is called: as numpy writes it."""
+    return str(int(value)) if dtype == "int64" else str(np.float32(value))

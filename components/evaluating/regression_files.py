@@ -1,0 +1,82 @@
+"""The files of a regressor's evaluation, from what was kept of the scored rows.
+
+metrics.json    split, count, metrics, splits, baseline, change, rejected, and mean_predictor:
+                the train split's mean, and its figures for the same rows
+slices.json     a list of split, feature, value, count, metrics (and baseline)
+mistakes.jsonl  the rows of each split with the largest residuals, worst first
+rejected.jsonl  rows set aside, each with source, position and reason
+*.png           `predicted_vs_actual`, `residuals`: of the main split
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from etils.epath import Path
+
+from components.evaluating import regression_plots
+from components.evaluating.residual_rows import MEAN, Scored
+from components.evaluating.residuals import figures
+from components.evaluation import change_of, main_split, slice_order, write_json, write_lines
+from components.scoring import BASELINE, CANDIDATE, Key
+
+Figures = dict[str, dict[str, Any]]
+
+
+def write(scored: Scored, out: Path, splits: Sequence[str]) -> None:
+    """Write all files to `out`.
+
+    Args:
+        scored: what was kept of all rows.
+        out: an existing folder.
+        splits: the names of the splits that were scored, in the order of the report.
+    """
+    main = main_split(splits)
+    write_json(out / "metrics.json", _summary(scored, splits, main))
+    write_json(out / "slices.json", _slices(scored, splits))
+    ranked = sorted(scored.worst, key=lambda row: (splits.index(row.split), row.badness))
+    lines = ({**dataclasses.asdict(row), "residual": row.residual} for row in ranked)
+    write_lines(out / "mistakes.jsonl", lines)
+    write_lines(out / "rejected.jsonl", map(dataclasses.asdict, scored.rejected))
+    drawn = [row for row in scored.sample if row.split == main]
+    if drawn:
+        regression_plots.draw(drawn, out)
+
+
+def _summary(scored: Scored, splits: Sequence[str], main: str) -> dict[str, Any]:
+    own, other, mean = (_by_split(scored, splits, who) for who in (CANDIDATE, BASELINE, MEAN))
+    metrics = own[main]["metrics"] if main in own else {}
+    baseline = other[main]["metrics"] if main in other else None
+    return {
+        "split": main,
+        "count": own[main]["count"] if main in own else 0,
+        "metrics": metrics,
+        "splits": own,
+        "baseline": None if baseline is None else {"metrics": baseline, "splits": other},
+        "change": None if baseline is None else change_of(metrics, baseline),
+        "mean_predictor": {"prediction": scored.mean, "splits": mean} if mean else None,
+        "rejected": len(scored.rejected),
+    }
+
+
+def _by_split(scored: Scored, splits: Sequence[str], model: str) -> Figures:
+    keys = [Key(split, model) for split in splits]
+    return {
+        key.split: {"count": scored.sums[key].count, "metrics": figures(scored.sums[key])}
+        for key in keys
+        if key in scored.sums
+    }
+
+
+def _slices(scored: Scored, splits: Sequence[str]) -> list[dict[str, Any]]:
+    found = []
+    keys = [key for key in scored.sums if key.feature and key.model == CANDIDATE]
+    for key in sorted(keys, key=lambda each: slice_order(each, splits)):
+        own = scored.sums[key]
+        entry = dataclasses.asdict(key) | {"count": own.count, "metrics": figures(own)}
+        del entry["model"]
+        other = scored.sums.get(dataclasses.replace(key, model=BASELINE))
+        if other is not None:
+            entry["baseline"] = figures(other)
+        found.append(entry)
+    return found

@@ -1,0 +1,215 @@
+"""Arrow columns to serialised `tf.train.Example`s, a whole batch at once.
+
+The bytes are those of `serving.example.encode` for the same row: one feature per column with a
+cell, in the order of their names. A number's entry is a row of a byte matrix of repeated
+templates, each distinct text is encoded once, and Arrow joins the columns' entries row by row.
+
+Layout: tensorflow/core/example/{example,feature}.proto; varints and tags as in
+protobuf.dev/programming-guides/encoding. Arrow's `binary` addresses 2 GiB: keep a batch's
+records below that.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+
+import google_crc32c
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+_LEN = {1: 0x0A, 2: 0x12, 3: 0x1A}  # tag bytes of length-delimited fields
+_MASK_DELTA = np.uint32(0xA282EAD8)
+_JOIN = pc.JoinOptions(null_handling="replace", null_replacement="")
+
+Bytes = NDArray[np.uint8]
+
+
+def records(columns: Mapping[str, pa.Array]) -> pa.BinaryArray:
+    """One serialised Example per row.
+
+    Args:
+        columns: by feature name, all of one length. int64 makes an int64 feature, float32 a
+            float one, string and binary a bytes one, a list of a fixed size of float32 a
+            float one of so many values; null means that the row lacks the feature.
+
+    Returns:
+        binary [rows].
+    """
+    names = sorted(columns, key=str.encode)
+    entries = [_entries(name, columns[name]) for name in names]
+    lengths: NDArray[np.int64] = np.stack([_lengths(entry) for entry in entries]).sum(axis=0)
+    return pc.binary_join_element_wise(_headers(lengths), *entries, b"", options=_JOIN)
+
+
+def frames(examples: pa.BinaryArray, values: Sequence[bytes]) -> pa.BinaryArray:
+    """Each record as it lies in a TFRecord file, with masked CRCs (`tfrecord`).
+
+    Args:
+        examples: binary [rows].
+        values: the same, as `as_bytes` gives them.
+    """
+    lengths = _lengths(examples).astype("<u8")
+    crcs = np.fromiter(map(google_crc32c.value, values), np.uint32, len(examples))
+    heads = np.empty((len(examples), 12), np.uint8)
+    heads[:, :8] = lengths.view(np.uint8).reshape(-1, 8)
+    heads[:, 8:] = _length_crcs(lengths).view(np.uint8).reshape(-1, 4)
+    feet = _masked(crcs).view(np.uint8).reshape(-1, 4)
+    return pc.binary_join_element_wise(_fixed(heads), examples, _fixed(feet), b"", options=_JOIN)
+
+
+def points(values: Sequence[bytes]) -> NDArray[np.float64]:
+    """A number in [0, 1) per record, as `splits` takes it from the SHA-256 of the record."""
+    sha256 = hashlib.sha256
+    digests = b"".join([sha256(record).digest() for record in values])
+    return (np.frombuffer(digests, ">u8")[::4] >> np.uint64(11)).astype(np.float64) / 2**53
+
+
+def as_bytes(array: pa.BinaryArray) -> list[bytes]:
+    """The values of `array`, which has no null."""
+    data, offsets = flat(array), _offsets(array).tolist()
+    start = offsets[0]
+    return [data[a - start : b - start] for a, b in itertools.pairwise(offsets)]
+
+
+def flat(array: pa.BinaryArray) -> bytes:
+    """All values of `array` one behind the other."""
+    offsets, data = _offsets(array), array.buffers()[2]
+    first, last = int(offsets[0]), int(offsets[-1])
+    return data.slice(first, last - first).to_pybytes() if last > first else b""
+
+
+def _entries(name: str, column: pa.Array) -> pa.BinaryArray:
+    """The map entry of feature `name` for each row, empty or null where the cell is null."""
+    if pa.types.is_int64(column.type):
+        return _int_entries(name, column)
+    if pa.types.is_float32(column.type):
+        return _float_entries(name, column.is_valid(), column.fill_null(0.0), 1)
+    if pa.types.is_fixed_size_list(column.type):
+        return _float_entries(name, column.is_valid(), column.flatten(), column.type.list_size)
+    return _text_entries(name, column)
+
+
+def _float_entries(
+    name: str, valid: pa.BooleanArray, values: pa.FloatArray, width: int
+) -> pa.BinaryArray:
+    payload = values.to_numpy(zero_copy_only=False).astype("<f4", copy=False)
+    present = valid.to_numpy(zero_copy_only=False)
+    packed = _field(1, 4 * width)
+    prefix = _entry(name, _field(2, len(packed) + 4 * width) + packed, 4 * width)
+    rows = payload.reshape(-1, width)
+    rows = rows[present] if len(rows) == len(present) else rows  # `flatten` leaves nulls out
+    matrix = np.empty((len(rows), len(prefix) + 4 * width), np.uint8)
+    matrix[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
+    matrix[:, len(prefix) :] = np.ascontiguousarray(rows).view(np.uint8).reshape(-1, 4 * width)
+    return _binary(matrix, np.where(present, matrix.shape[1], 0))
+
+
+def _int_entries(name: str, column: pa.Int64Array) -> pa.BinaryArray:
+    encoded = column.dictionary_encode()
+    values = encoded.dictionary.to_numpy(zero_copy_only=False)
+    digits, sizes = _varints(values.view(np.uint64))
+    prefixes = [_int_prefix(name, size) for size in range(digits.shape[1] + 1)]
+    width = max(map(len, prefixes))
+    templates = np.zeros((len(prefixes), width), np.uint8)  # each prefix up to its right end
+    for size, prefix in enumerate(prefixes):
+        templates[size, width - len(prefix) :] = np.frombuffer(prefix, np.uint8)
+    starts, ends = width - np.array(list(map(len, prefixes)))[sizes], width + sizes
+    matrix = np.concatenate([templates[sizes], digits], axis=1)
+    place = np.arange(matrix.shape[1])
+    filled = matrix[(place >= starts[:, None]) & (place < ends[:, None])]
+    return _binary(filled, ends - starts).take(encoded.indices)
+
+
+def _int_prefix(name: str, size: int) -> bytes:
+    packed = _field(1, size)
+    return _entry(name, _field(3, len(packed) + size) + packed, size)
+
+
+def _varints(values: NDArray[np.uint64]) -> tuple[Bytes, NDArray[np.int64]]:
+    """Base-128 digits of each value, uint8 [values, 1..10], and how many of them count."""
+    sizes = np.ones(len(values), np.int64)
+    parts = [values & np.uint64(0x7F)]
+    while (rest := values >> np.uint64(7 * len(parts))).any():
+        parts.append(rest & np.uint64(0x7F))
+        sizes += rest > 0
+        if len(parts) == 10:
+            break
+    digits = np.stack(parts, axis=1).astype(np.uint8)
+    digits |= np.where(np.arange(digits.shape[1]) < sizes[:, None] - 1, 0x80, 0).astype(np.uint8)
+    return digits, sizes
+
+
+def _text_entries(name: str, column: pa.Array) -> pa.BinaryArray:
+    encoded = column.cast(pa.binary()).dictionary_encode()
+    entries = [_text_entry(name, value) for value in encoded.dictionary.to_pylist()]
+    return pa.array(entries, pa.binary()).take(encoded.indices)
+
+
+def _text_entry(name: str, value: bytes) -> bytes:
+    item = _field(1, len(value)) + value
+    return _entry(name, _field(1, len(item)) + item, 0)
+
+
+def _entry(name: str, feature: bytes, missing: int) -> bytes:
+    """A map entry up to the end of `feature`, of which `missing` bytes are still to come."""
+    key = name.encode()
+    named = _field(1, len(key)) + key
+    size = len(feature) + missing
+    content = named + _field(2, size) + feature
+    return _field(1, len(content) + missing) + content
+
+
+def _field(number: int, length: int) -> bytes:
+    """The tag of a length-delimited field and its length."""
+    return bytes([_LEN[number]]) + _varint(length)
+
+
+def _varint(value: int) -> bytes:
+    digits = []
+    while value > 0x7F:
+        digits.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*digits, value])
+
+
+def _headers(lengths: NDArray[np.int64]) -> pa.BinaryArray:
+    """What precedes a row's entries, of so many bytes: the field `features` of an Example."""
+    distinct, where = np.unique(lengths, return_inverse=True)
+    fields = [_field(1, size) if size else b"" for size in distinct.tolist()]
+    return pa.array(fields, pa.binary()).take(pa.array(where))
+
+
+def _length_crcs(lengths: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    distinct, where = np.unique(lengths, return_inverse=True)
+    crcs = [google_crc32c.value(length.tobytes()) for length in distinct.astype("<u8")]
+    return _masked(np.array(crcs, np.uint32))[where]
+
+
+def _masked(crcs: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    turned = (crcs >> np.uint32(15)) | (crcs << np.uint32(17))
+    return (turned + _MASK_DELTA).astype("<u4")
+
+
+def _fixed(matrix: Bytes) -> pa.BinaryArray:
+    """The rows of `matrix` [rows, bytes] as binary values."""
+    return _binary(matrix, np.full(len(matrix), matrix.shape[1]))
+
+
+def _binary(data: Bytes, lengths: Sequence[int] | NDArray[np.int64]) -> pa.BinaryArray:
+    """Values of so many bytes each, which lie one behind the other in `data`."""
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data).reshape(-1))]
+    return pa.Array.from_buffers(pa.binary(), len(lengths), buffers)
+
+
+def _offsets(array: pa.BinaryArray) -> NDArray[np.int32]:
+    whole = np.frombuffer(array.buffers()[1], np.int32)
+    return whole[array.offset : array.offset + len(array) + 1]
+
+
+def _lengths(array: pa.BinaryArray) -> NDArray[np.int64]:
+    """Bytes of each value; 0 where it is null."""
+    return pc.binary_length(array).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)

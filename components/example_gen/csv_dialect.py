@@ -1,0 +1,175 @@
+"""How a CSV is written: what is given, what is detected from its beginning."""
+
+import collections
+import csv
+import dataclasses
+import io
+import itertools
+from collections.abc import Sequence
+from typing import Literal
+
+from components.errors import DataError, OptionError
+
+# pandas' own list, and what the UCI repository writes
+MISSING = (
+    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "?"),
+)
+_DELIMITERS = ("\t", ";", "|", ",")  # of equals the first: commas stand within texts and numbers
+_SAMPLED = 200  # records
+
+
+@dataclasses.dataclass(frozen=True)
+class CsvFormat:
+    """How the files are written; what is none or empty is detected.
+
+    Attributes:
+        delimiter: one character between cells.
+        quoting: whether `"` encloses cells; off, it is a character like any other.
+        header: whether the first record names the columns; without, they are `column_1` and so
+            on, or `names`.
+        names: the columns' names, in place of the header's.
+        encoding: by Python's name; none: UTF-8, or what charset-normalizer finds.
+        decimal: `.` or `,` in numbers; `auto` takes `.`, and `,` in columns where all
+            numbers have it and it does not part the cells.
+        thousands: what groups the digits of numbers by three; empty if nothing does.
+        missing: cells that hold no value.
+        fill_short: whether the cells that a record lacks at its end are missing ones. Off, it
+            is set aside, unless it lacks only cells of columns that are left out.
+    """
+
+    delimiter: str | None = None
+    quoting: bool = True
+    header: bool | None = None
+    names: tuple[str, ...] = ()
+    encoding: str | None = None
+    decimal: Literal["auto", ".", ","] = "auto"
+    thousands: str = ""
+    missing: tuple[str, ...] = MISSING
+    fill_short: bool = False
+
+    def __post_init__(self) -> None:
+        for name, text in (("delimiter", self.delimiter or ","), ("thousands", self.thousands)):
+            if len(text) > 1 or not text.isascii() or text in ('"', "\n", "\r"):
+                raise OptionError(
+                    f"Option csv.{name}: expected one ASCII character, neither a quote nor a "
+                    f"line's end. Received: {text!r}. Give one, or leave it out."
+                )
+        if self.thousands and self.thousands in (self.decimal, self.delimiter):
+            raise OptionError(
+                f"Option csv.thousands: expected another character than csv.decimal and "
+                f"csv.delimiter. Received: {self.thousands!r}. Correct one of them."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """How the files are written, settled.
+
+    Attributes:
+        names: of the columns, in the order of the cells.
+        header: whether the first record holds them.
+        quote: `"` or empty.
+    """
+
+    delimiter: str
+    quote: str
+    header: bool
+    names: tuple[str, ...]
+    encoding: str
+    decimal: Literal["auto", ".", ","]
+    thousands: str
+    missing: tuple[str, ...]
+    fill_short: bool = False
+
+
+def settle(place: object, sample: str, encoding: str, given: CsvFormat) -> Dialect:
+    """The dialect of a file that begins with `sample`, which ends with a whole line.
+
+    Raises:
+        DataError: there is no record, two columns bear one name, or `names` are not as many as
+            there are columns.
+    """
+    quote = '"' if given.quoting else ""
+    delimiter = given.delimiter or detect_delimiter(sample, quote)
+    records = _records(sample, delimiter, quote)
+    if not records:
+        raise DataError(
+            f"{place}: expected a table, one record a line. Received: an empty file. "
+            "Remove it, or write it again."
+        )
+    first, rest = records[0], records[1:]
+    header = has_header(first, given.missing) if given.header is None else given.header
+    names = given.names or (column_names(place, first) if header else _numbered(rest or records))
+    if given.names and len(given.names) != len(first):
+        raise OptionError(
+            f"Option csv.names: expected {len(first)} names, one per column of {place}. "
+            f"Received: {len(names)}. Correct them."
+        )
+    return Dialect(
+        *(delimiter, quote, header, names, encoding),
+        *(given.decimal, given.thousands, given.missing, given.fill_short),
+    )
+
+
+def detect_delimiter(sample: str, quote: str = '"') -> str:
+    """The character that parts most of the records alike, at least in two; else a comma."""
+
+    def agreement(delimiter: str) -> float:
+        widths = collections.Counter(map(len, _records(sample, delimiter, quote)))
+        width, count = max(widths.items(), key=lambda item: item[1], default=(1, 0))
+        return count / widths.total() if width > 1 else 0.0
+
+    return max((*_DELIMITERS, ","), key=agreement) if any(map(agreement, _DELIMITERS)) else ","
+
+
+def has_header(first: Sequence[str], missing: Sequence[str]) -> bool:
+    """Whether the cells of the first record are names: distinct, none a number or missing.
+
+    A first cell without a name is an index, as pandas writes it.
+    """
+    cells = [cell.strip() for cell in first]
+    named = cells[1:] if cells[:1] == [""] and len(cells) > 1 else cells
+    lacking = [cell for cell in named if cell in missing or _is_number(cell)]
+    return not lacking and len(set(named)) == len(named)
+
+
+def column_names(place: object, header: Sequence[str]) -> tuple[str, ...]:
+    """The names in `header`, without blanks around; a column without one gets its number.
+
+    Raises:
+        DataError: two columns bear one name.
+    """
+    names = tuple(cell.strip() or f"column_{n}" for n, cell in enumerate(header, start=1))
+    twice = [name for name, count in collections.Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{place}, line 1: expected distinct column names. Received: "
+            f"{', '.join(map(repr, twice))} more than once. Rename a column, or name them all by "
+            "the option csv.names."
+        )
+    return names
+
+
+def _numbered(records: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    widths = collections.Counter(map(len, records))
+    return tuple(f"column_{n}" for n in range(1, widths.most_common(1)[0][0] + 1))
+
+
+def _records(sample: str, delimiter: str, quote: str) -> list[list[str]]:
+    """The first records of `sample`, blank lines left out."""
+    csv.field_size_limit(2**31 - 1)
+    lines = io.StringIO(sample, newline="")
+    if quote:
+        reader = csv.reader(lines, delimiter=delimiter)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    return list(itertools.islice(filter(None, reader), _SAMPLED))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""Which files of a source are its tables, what they are written in, and what columns they have."""
+
+import codecs
+import itertools
+import logging
+import posixpath
+from collections.abc import Iterator
+
+from etils.epath import Path
+
+from components.errors import DataError
+from components.example_gen import csv_dialect, csv_spans, encodings
+from components.example_gen.csv_dialect import CsvFormat, Dialect
+from components.example_gen.csv_spans import Span
+from components.example_gen.folders import Listing, Row, is_hidden, walk
+from components.example_gen.splits import canonical, is_split_name
+
+_SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
+_ALSO = (".txt", ".data", ".dat", ".txt.gz")  # taken where there is no other
+_SAMPLE = 2**17  # bytes
+_CHUNK = 2**24
+_SHARD_BYTES = 2**26
+_log = logging.getLogger(__name__)
+
+
+def list_tables(
+    source: Path, suffixes: tuple[tuple[str, ...], ...] = (_SUFFIXES, _ALSO)
+) -> tuple[Path, Listing]:
+    """The folder that the files lie below, and its tables with their splits.
+
+    Those that end in the first of `suffixes`, or where there are none, in the next.
+
+    A folder, or a file, named like a split makes one: `train/a.csv`, `test.csv`.
+
+    Raises:
+        DataError: there is no table, or some of several files are in splits and others not.
+    """
+    if source.is_file():
+        return source.parent, Listing([Row(source.name, "", "")])
+    paths = [path for path in walk(source) if not is_hidden(path)]
+    for endings in suffixes:
+        tables = [path for path in paths if path.lower().endswith(endings)]
+        if tables:
+            break
+    else:
+        raise DataError(
+            f"{source}: expected a CSV, or a folder of them. Received: a folder without any file "
+            f"that ends in {', '.join(itertools.chain(*suffixes))}. Check the path."
+        )
+    rows = [Row(path, "", _split_of(path)) for path in tables]
+    without = [row.path for row in rows if not row.split]
+    if without and len(without) < len(rows):
+        raise DataError(
+            f"{source}: expected either all files in splits or none. Received: "
+            f"{', '.join(without[:3])} beside files named like splits. Move them, or rename them."
+        )
+    return source, Listing(rows, sorted(set(paths) - set(tables)))
+
+
+def _split_of(path: str) -> str:
+    *folders, name = path.split("/")
+    stem = posixpath.basename(name).split(".")[0]
+    return next((canonical(part) for part in (*folders[:1], stem) if is_split_name(part)), "")
+
+
+def settle(root: Path, listing: Listing, given: CsvFormat) -> Dialect:
+    """The dialect that all the files have in common.
+
+    Raises:
+        DataError: two files have other columns than one another, or there is no record.
+    """
+    encoding = given.encoding or _encoding(root, [row.path for row in listing.rows])
+    dialects = {row.path: _dialect(root / row.path, encoding, given) for row in listing.rows}
+    (first, dialect), *others = dialects.items()
+    for path, other in others:
+        if other.names != dialect.names or other.header != dialect.header:
+            raise DataError(
+                f"{root / path}: expected the columns of {first}: {', '.join(dialect.names)}. "
+                f"Received: {', '.join(other.names)}. Give files of one table, or set the options "
+                "csv.header and csv.names."
+            )
+    return dialect
+
+
+def _dialect(file: Path, encoding: str, given: CsvFormat) -> Dialect:
+    _check_encoding(file, encoding)
+    if csv_spans.is_whole(str(file), encoding):
+        data = csv_spans.whole_text(file, encoding)[:_SAMPLE]
+    else:
+        with file.open("rb") as opened:
+            data = opened.read(_SAMPLE)
+        data = data[csv_spans.mark_length(data) :].decode(encoding, "replace").encode()
+    sample = data if len(data) < _SAMPLE else data[: data.rfind(b"\n") + 1] or data
+    return csv_dialect.settle(file, sample.decode(errors="replace"), encoding, given)
+
+
+def _check_encoding(file: Path, encoding: str) -> None:
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise DataError(
+            f"{file}: expected an encoding that Python knows. Received: {encoding!r}. "
+            "Correct the option csv.encoding, e.g. utf-8, cp1252, shift_jis."
+        ) from error
+
+
+def _encoding(root: Path, paths: list[str]) -> str:
+    """UTF-8 if all the files are; else what the first that is not seems to be written in."""
+    for path in paths:
+        found = _encoding_of(root / path)
+        if found != "utf-8":
+            return found
+    return "utf-8"
+
+
+def _encoding_of(file: Path) -> str:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    head, seen = b"", b""
+    try:
+        for chunk in _chunks(file):
+            head, seen = head or chunk, chunk
+            if head is chunk and csv_spans.mark_length(head):
+                return encodings.detect(head[:4]).removesuffix("-sig")
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        found = encodings.detect(head[:_SAMPLE] + seen[error.start : error.start + _SAMPLE])
+        _log.warning("%s is not UTF-8: read as %s; csv.encoding names another", file, found)
+        return found
+    return "utf-8"
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    if str(file).endswith(".gz"):
+        yield csv_spans.raw_bytes(file)
+        return
+    with file.open("rb") as opened:
+        yield from iter(lambda: opened.read(_CHUNK), b"")
+
+
+def cut(root: Path, listing: Listing, dialect: Dialect, shards: int) -> list[Span]:
+    """The files in stretches: about `shards` in all, or of 64 MiB each where it is 0."""
+    sizes = [(root / row.path).stat().length for row in listing.rows]
+    size = max(1, -(-sum(sizes) // shards)) if shards else _SHARD_BYTES
+    return [
+        span
+        for row in listing.rows
+        for span in csv_spans.spans(root, row.path, row.split, dialect, size)
+    ]

@@ -1,0 +1,79 @@
+"""Tables in CSV files to `Examples`, one feature per column."""
+
+from typing import Annotated, Literal
+
+from etils.epath import Path
+from pydantic import Field
+
+from components.artifacts import Examples, Property, RawFiles
+from components.beam_options import BeamOptions
+from components.example_gen.csv_dialect import CsvFormat
+from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.tally import finish
+
+_STEP = "csv_example_gen"
+_NO_TYPES: dict[str, str] = {}
+AS_DETECTED = CsvFormat()
+
+
+def csv_example_gen(
+    source: RawFiles,
+    out: Path,
+    *,
+    run_on: BeamOptions,
+    csv: CsvFormat = AS_DETECTED,
+    types: dict[str, str] = _NO_TYPES,
+    dates: Literal["parts", "seconds", "text"] = "parts",
+    drop: tuple[str, ...] = (),
+    splits: dict[str, float] = DEFAULT_SHARES,
+    eval_from_train: float = 0.0,
+    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01,
+    shards: Annotated[int, Field(ge=0)] = 0,
+) -> Examples:
+    """Turn the rows of a CSV, or of a folder of them, into records.
+
+    A column becomes a feature of its name: int64, float32 or bytes, by what all its cells can
+    be read as; a row lacks the feature where its cell is missing. Columns without any value
+    are left out.
+
+    Args:
+        source: a CSV, maybe gzipped, or a folder of such files with the same columns; files
+            or folders named `train`, `test` and so on are splits.
+        out: becomes the records.
+        run_on: where Beam runs.
+        csv: how the files are written; detected where nothing is said.
+        types: of columns, instead of what their cells suggest: `int`, `float`, `text`, `date`,
+            or a date's pattern, such as `date:%d/%m/%Y`.
+        dates: become their `parts` (`<column>/year`, `/month`, `/day`, `/weekday`, and
+            `/hour`, `/minute` where they have a time), Unix `seconds`, or stay `text`.
+        drop: columns to leave out.
+        splits: share of each split, chosen by each row's content; used for rows that come
+            in no split of their own.
+        eval_from_train: share of a given train split to hold out as `eval`, where the data
+            has no eval split of its own.
+        max_rejected: share of unusable rows above which the step fails.
+        shards: files per split, about so many; 0 makes one per 64 MiB of CSV.
+
+    Raises:
+        DataError: there is no table, the files have different columns, or too many rows are
+            unusable.
+        OptionError: the shares are no shares, or a column or type is unknown.
+    """
+    from components.example_gen import csv_files, csv_plan, csv_shards
+
+    rule = SplitRule.of(_STEP, splits, eval_from_train)
+    root, listing = csv_files.list_tables(source.path)
+    rule = rule.for_given(listing.given)
+    dialect = csv_files.settle(root, listing, csv)
+    job = csv_shards.Job(str(root), dialect, Examples(out))
+    spans = csv_files.cut(root, listing, dialect, shards)
+    candidates = csv_plan.candidates(_STEP, dialect, types, dates, drop)
+    evidence = csv_shards.gather(run_on, job, spans, candidates)
+    layout = csv_plan.settle(source.path, dialect, evidence, candidates, dates)
+    tally = csv_shards.write(run_on, job, spans, layout, rule)
+    notes: dict[str, Property] = {
+        "columns": len(layout.readings),
+        "last_column": layout.last,
+        "encoding": dialect.encoding,
+    }
+    return finish(_STEP, job.out, tally, listing.ignored, max_rejected, what="rows", notes=notes)

@@ -1,0 +1,67 @@
+"""Tables of TensorFlow Datasets to `Examples`, one feature per column."""
+
+from typing import Annotated
+
+from etils.epath import Path
+from pydantic import Field
+
+from components.artifacts import Examples, Property
+from components.beam_options import BeamOptions
+from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.tally import finish
+
+_STEP = "tfds_table_example_gen"
+
+
+def tfds_table_example_gen(
+    out: Path,
+    *,
+    run_on: BeamOptions,
+    dataset: str,
+    data_dir: str | None = None,
+    manual_dir: str | None = None,
+    download: bool = True,
+    only: tuple[str, ...] = (),
+    splits: dict[str, float] = DEFAULT_SHARES,
+    eval_from_train: float = 0.1,
+    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01,
+    shards: Annotated[int, Field(ge=0)] = 0,
+) -> Examples:
+    """Take a set of TensorFlow Datasets whose features are numbers, texts and classes.
+
+    A class becomes its name; a vector of a fixed length one column per component,
+    `features_0` and so on. Features of other kinds are left out.
+
+    Args:
+        out: becomes the records.
+        run_on: where Beam runs.
+        dataset: its name, with a config and a version if need be: `penguins/processed`.
+        data_dir: where TFDS keeps prepared sets; its own default if not given.
+        manual_dir: files downloaded by hand, where the set asks for that or there is no
+            network.
+        download: whether to prepare the set if `data_dir` does not hold it yet.
+        only: the splits to take, by TFDS's names; empty for all.
+        splits: share of each split, chosen by each row's content; used where the set has but
+            one split.
+        eval_from_train: share of train to hold out as `eval`, where the set has a test split
+            and no validation split.
+        max_rejected: share of unusable records above which the step fails.
+        shards: files per split; 0 makes one per 64 MiB, and no more than the set has.
+
+    Raises:
+        DataError: the set cannot be had, or has no columns.
+        OptionError: there is no such set or split, or the shares are no shares.
+    """
+    from components.example_gen import tfds_sets
+    from components.example_gen.table_records import TableRecords, columns_of, write_rows
+
+    rule = SplitRule.of(_STEP, splits, eval_from_train)
+    builder = tfds_sets.find(_STEP, dataset, data_dir)
+    columns = columns_of(_STEP, builder)
+    tfds_sets.prepare(_STEP, builder, manual_dir, download=download)
+    listing = tfds_sets.list_splits(_STEP, builder, only)
+    source = TableRecords(Path(builder.data_path), columns, rule)
+    examples = Examples(out)
+    tally = write_rows(run_on, examples, source, listing, shards=shards)
+    notes: dict[str, Property] = {"columns": len(columns), "last_column": columns[-1].name}
+    return finish(_STEP, examples, tally, (), max_rejected, what="rows", notes=notes)

@@ -1,0 +1,74 @@
+"""The signatures of an exported model of a table: a row's columns in, a class or a number out."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.exporting import classifier
+from components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from components.features import table, table_rows
+from components.features.table_spec import TableSpec
+from serving.example import Decoded
+
+
+def endpoints(model: keras.Model, spec: TableSpec) -> dict[str, Endpoint]:
+    """Each signature's function and its inputs, by name.
+
+    `serving_default` takes one input per column, [batch]: float32 with NaN for a missing cell,
+    string with "" for one. A classifier answers as all do; a regressor `prediction` float32
+    [batch], and `regress`, over serialised Examples, `outputs` float32 [batch].
+
+    Args:
+        model: takes the inputs of `spec.layout`.
+        spec: how columns become these, and the class names.
+    """
+    inputs = tuple(
+        tf.TensorSpec([None], tf.string if raw.dtype == "bytes" else tf.float32, name=raw.name)
+        for raw in spec.raw
+    )
+
+    def seen(*columns: tf.Tensor) -> tf.Tensor | dict[str, tf.Tensor]:
+        named = {raw.name: column for raw, column in zip(spec.raw, columns, strict=True)}
+        return _as_taken(table.preprocess(named, spec))
+
+    def parse(examples: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        columns = table.parse(examples, spec)
+        return tuple(columns[raw.name] for raw in spec.raw)
+
+    if spec.problem == "classification":
+        return classifier.endpoints(
+            lambda *columns: classifier.probabilities(model, seen(*columns)),
+            parse,
+            inputs,
+            spec.classes,
+        )
+
+    @tf.function(input_signature=inputs)
+    def predicted(*columns: tf.Tensor) -> tf.Tensor:  # traced once for both
+        return model(seen(*columns), training=False)[:, 0]
+
+    def predict(*columns: tf.Tensor) -> Outputs:
+        return {"prediction": predicted(*columns)}
+
+    def regress(examples: tf.Tensor) -> Outputs:
+        return {"outputs": predicted(*parse(examples))}
+
+    return {"serving_default": (predict, inputs), "regress": (regress, (SERIALISED,))}
+
+
+def reference(model: keras.Model, spec: TableSpec, rows: Sequence[Decoded]) -> Reference:
+    """What is to be answered for raw `rows`, by the inputs that training would see."""
+    arrays = table_rows.inputs_of(rows, spec)
+    inputs = _as_taken({name: tf.constant(array) for name, array in arrays.items()})
+    if spec.problem == "classification":
+        scores = classifier.probabilities(model, inputs)
+        return classifier.reference(scores.numpy(), spec.classes)
+    numbers: np.ndarray = model(inputs, training=False)[:, 0].numpy()
+    return Reference({"serving_default/prediction": numbers, "regress/outputs": numbers})
+
+
+def _as_taken(inputs: dict[str, tf.Tensor]) -> tf.Tensor | dict[str, tf.Tensor]:
+    """One input as a tensor, several by name: as a network takes them."""
+    return inputs if len(inputs) > 1 else next(iter(inputs.values()))

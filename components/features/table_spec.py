@@ -1,0 +1,247 @@
+"""What the columns of a table are brought to: what may be asked for, what was settled.
+
+No TensorFlow. A network gets two inputs: `numeric`, the scaled numbers and the missing
+indicators; `categorical`, one id per categorical input. Ids of all inputs share one range, each
+input's own part of it beginning at its `offset`.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.errors import DataError, OptionError
+from components.features.layout import Column, Layout
+
+Problem = Literal["classification", "regression"]
+Scaling = Literal["z_score", "min_max", "none"]
+Dtype = Literal["bytes", "int64", "float32"]
+
+MISSING, UNKNOWN, FIRST = 0, 1, 2  # ids of a categorical input, before its offset
+
+
+@dataclasses.dataclass(frozen=True)
+class TableOptions:
+    """How columns become numbers.
+
+    Attributes:
+        label: the column to be predicted. None: the one called label, target, class, species,
+            price, y or the like, else the last of the source.
+        problem: None: a classification if the label is text or has few distinct whole numbers,
+            else a regression.
+        exclude: columns that the model is not to see.
+        categorical: columns of numbers that are names, such as codes. Texts always are.
+        scaling: of numbers: `z_score` to mean 0 and deviation 1, `min_max` to 0..1, by the
+            train split; `none`.
+        missing_indicators: whether a column of numbers with cells missing in the train split
+            has an input of its own for that.
+        vocabulary_size: values at most that a categorical column knows, the most frequent.
+        minimum_count: times that a value must occur in the train split to be known.
+        buckets: columns of numbers that are also a categorical input, by quantile.
+        bucket_count: quantiles of each of these.
+        crosses: categorical columns or `buckets`, combined: `season:hour`.
+        cross_size: ids of each cross; more combinations share them by a hash.
+    """
+
+    label: str | None = None
+    problem: Problem | None = None
+    exclude: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    scaling: Scaling = "z_score"
+    missing_indicators: bool = True
+    vocabulary_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    minimum_count: Annotated[int, Field(ge=1)] = 1
+    buckets: tuple[str, ...] = ()
+    bucket_count: Annotated[int, Field(ge=2, le=1000)] = 10
+    crosses: tuple[str, ...] = ()
+    cross_size: Annotated[int, Field(ge=2, le=1_000_000)] = 100
+    kind: Literal["table"] = "table"
+
+
+@dataclasses.dataclass(frozen=True)
+class Raw:
+    """A column as the model is given it.
+
+    Attributes:
+        name: of the raw feature, and of the model's input.
+        dtype: of the raw feature. The input is a string for bytes, else a float32: whole
+            numbers beyond 2**24 are rounded, in training as in serving.
+    """
+
+    name: str
+    dtype: Dtype
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """A column as one of the `numeric` inputs: `(x - center) / scale`.
+
+    Attributes:
+        name: of the column.
+        center, scale: by the train split.
+        default: in place of a missing cell: the mean of the train split.
+        indicator: whether another input is 1 where the cell is missing, else 0.
+    """
+
+    name: str
+    center: float
+    scale: float
+    default: float
+    indicator: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Category:
+    """A column as one of the `categorical` inputs: id 0 missing, 1 unknown, then `vocabulary`.
+
+    Attributes:
+        name: of the column.
+        vocabulary: known values, sorted; numbers as text.
+    """
+
+    name: str
+    vocabulary: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many ids there are."""
+        return FIRST + len(self.vocabulary)
+
+
+@dataclasses.dataclass(frozen=True)
+class Buckets:
+    """A column of numbers as one of the `categorical` inputs: id 0 missing, 1 is not used.
+
+    Attributes:
+        name: of the column.
+        boundaries: rising; id 2 is below the first, one more at and above each.
+    """
+
+    name: str
+    boundaries: tuple[float, ...]
+
+    @property
+    def size(self) -> int:
+        """How many ids there are."""
+        return FIRST + len(self.boundaries) + 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Cross:
+    """Several categorical inputs as one more of them.
+
+    Attributes:
+        columns: names of `Category` or `Buckets`.
+        size: how many ids there are.
+    """
+
+    columns: tuple[str, ...]
+    size: int
+
+    @property
+    def name(self) -> str:
+        """As it is asked for."""
+        return ":".join(self.columns)
+
+
+Discrete = Category | Buckets
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSpec:
+    """A table with one column to be predicted.
+
+    Attributes:
+        target: the column to be predicted.
+        problem: what it takes.
+        classes: names of a classification; a label is an index into them.
+        raw: the columns that the model is given, in the order of their names.
+        numbers: of the `numeric` input, in this order, then their indicators.
+        discrete, crosses: of the `categorical` input, in this order.
+        target_mean: of the label over the train split, in a regression: what a model has to beat.
+    """
+
+    target: str
+    problem: Problem
+    raw: tuple[Raw, ...]
+    classes: tuple[str, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    discrete: tuple[Annotated[Discrete, Field(union_mode="smart")], ...] = ()
+    crosses: tuple[Cross, ...] = ()
+    target_mean: float = 0.0
+    kind: Literal["table"] = "table"
+
+    def __post_init__(self) -> None:
+        if self.problem == "classification" and len(self.classes) < 2:
+            raise DataError(
+                f"Label {self.target!r}: expected two or more classes in the train split. "
+                f"Received: {', '.join(map(repr, self.classes)) or 'none'}. Choose another column "
+                "by analyze.features.label, or set analyze.features.problem=regression."
+            )
+
+    @property
+    def task(self) -> Problem:
+        """What a model of it does."""
+        return self.problem
+
+    @property
+    def label(self) -> str:
+        """The raw feature that holds the truth."""
+        return self.target
+
+    @property
+    def layout(self) -> Layout:
+        """The transformed record; an input of no numbers or no categories is left out."""
+        inputs = []
+        if self.numbers:
+            inputs.append(Column("numeric", "float32", (self.numeric_width,)))
+        if self.sizes:
+            inputs.append(Column("categorical", "int32", (len(self.sizes),)))
+        is_class = self.problem == "classification"
+        return Layout(tuple(inputs), Column("label", "int32" if is_class else "float32"))
+
+    @property
+    def numeric_width(self) -> int:
+        """Numbers and indicators."""
+        return len(self.numbers) + sum(number.indicator for number in self.numbers)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many ids each categorical input has."""
+        return tuple(each.size for each in (*self.discrete, *self.crosses))
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """The first id of each categorical input."""
+        return tuple(itertools.accumulate(self.sizes, initial=0))[:-1]
+
+
+def parse_crosses(crosses: Sequence[str], discrete: Sequence[str], size: int) -> tuple[Cross, ...]:
+    """The crosses written as `one:two`, each of two or more of the `discrete` columns.
+
+    Raises:
+        OptionError: a cross is of one column, or of one that is not among them.
+    """
+    found = []
+    for text in crosses:
+        names = _split(text, discrete)
+        if len(names) < 2:
+            raise OptionError(
+                "analyze.features.crosses: expected categorical columns or buckets, joined by a "
+                f"colon, of {', '.join(discrete) or 'which there are none'}. Received: {text!r}. "
+                "Name others, or make them so by analyze.features.categorical or .buckets."
+            )
+        found.append(Cross(names, size))
+    return tuple(found)
+
+
+def _split(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The names joined in `text`, which may hold colons themselves; empty if one is unknown."""
+    for name in sorted(known, key=len, reverse=True):
+        if text == name:
+            return (name,)
+        if text.startswith(f"{name}:") and (rest := _split(text[len(name) + 1 :], known)):
+            return (name, *rest)
+    return ()

@@ -1,0 +1,85 @@
+"""Networks for tables in Keras: from scaled numbers and ids of categories to scores or a number.
+
+Ids of all categories share one range (`features.table_spec`), so that one layer turns a row's
+ids into the one-hot vectors of its categories, side by side, and one embedding holds a vector
+for each id. Layers have fixed names: a later training finds the weights of an earlier one by
+them.
+"""
+
+import functools
+from collections.abc import Iterator
+from typing import assert_never
+
+import keras
+
+from components.features.table_spec import TableSpec
+from components.models.fully_connected import fully_connected, penalty
+from components.models.networks import SCORES, Networks
+from components.models.options import Dense
+from components.models.table_options import TableModel, WideDeep
+
+
+def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activation: str) -> Networks:
+    """The network that `options` describe, its last layer of `units` with `activation`.
+
+    It takes the inputs of `spec.layout`, several as a dictionary by name, and gives float32
+    [batch, units].
+    """
+    inputs = {
+        column.name: keras.Input(column.shape, dtype=column.dtype, name=column.name)
+        for column in spec.layout.inputs
+    }
+    joined = _side_by_side(list(_parts(options, spec, inputs)), "all")
+    scores = keras.layers.Dense(
+        units,
+        activation=activation,
+        kernel_regularizer=penalty(options),
+        name=SCORES,
+        dtype="float32",
+    )(joined)
+    alone = next(iter(inputs.values()))
+    model = keras.Model(inputs if len(inputs) > 1 else alone, scores, name=options.kind)
+    return Networks(training=model, inference=model)
+
+
+def _parts(
+    options: Dense | TableModel, spec: TableSpec, inputs: dict[str, keras.KerasTensor]
+) -> Iterator[keras.KerasTensor]:
+    """What the last layer sees, each [batch, any]."""
+    numeric = [inputs["numeric"]] if "numeric" in inputs else []
+    ids = inputs.get("categorical")
+    match options:
+        case Dense():
+            named = [] if ids is None else [_one_hot(ids, spec)]
+            yield _deep(options, [*numeric, *named])
+        case WideDeep():
+            if ids is None:
+                yield from numeric  # the wide part of a table without categories
+                yield _deep(options, numeric)
+            else:
+                yield _one_hot(ids, spec)
+                yield _deep(options, [*numeric, _embedded(ids, spec, options.embedding_dim)])
+        case _:
+            assert_never(options)
+
+
+def _one_hot(ids: keras.KerasTensor, spec: TableSpec) -> keras.KerasTensor:
+    """int32 [batch, inputs] to float32 [batch, all ids], one 1 per input."""
+    return keras.layers.CategoryEncoding(sum(spec.sizes), "multi_hot", name="one_hot")(ids)
+
+
+def _embedded(ids: keras.KerasTensor, spec: TableSpec, dim: int) -> keras.KerasTensor:
+    """int32 [batch, inputs] to float32 [batch, inputs * dim]."""
+    vectors = keras.layers.Embedding(sum(spec.sizes), dim, name="embedding")(ids)
+    return keras.layers.Flatten(name="vectors")(vectors)
+
+
+def _deep(options: Dense | TableModel, parts: list[keras.KerasTensor]) -> keras.KerasTensor:
+    layers = fully_connected(options, options.units)
+    return functools.reduce(
+        lambda tensor, layer: layer(tensor), layers, _side_by_side(parts, "columns")
+    )
+
+
+def _side_by_side(parts: list[keras.KerasTensor], name: str) -> keras.KerasTensor:
+    return keras.layers.Concatenate(name=name)(parts) if len(parts) > 1 else parts[0]

@@ -1,0 +1,93 @@
+"""How a file is written, told from its beginning."""
+
+import pytest
+
+from components.errors import DataError, OptionError
+from components.example_gen import csv_dialect
+from components.example_gen.csv_dialect import MISSING, CsvFormat
+
+
+def settle(sample, **options):
+    return csv_dialect.settle("t.csv", sample, "utf-8", CsvFormat(**options))
+
+
+@pytest.mark.parametrize(
+    ("sample", "delimiter"),
+    [
+        ("a,b\n1,2\n", ","),
+        ("a;b\n1,5;2,5\n3,5;4,5\n", ";"),
+        ("a\tb c\n1\t2\n", "\t"),
+        ("a|b\n1|2\n", "|"),
+        ('a,b\n"x;y",2\n"u;v",3\n', ","),
+        ("a\n1\n2\n", ","),
+        ("1,5;2\n3,5;4\n", ";"),
+        ("a;b;c\n1;2;3\n1;2\n4;5;6\n", ";"),
+    ],
+)
+def test_the_delimiter_is_what_parts_the_records_alike(sample, delimiter):
+    assert csv_dialect.detect_delimiter(sample) == delimiter
+
+
+@pytest.mark.parametrize(
+    ("first", "is_header"),
+    [
+        (["a", "b"], True),
+        (["a", "1"], False),
+        (["a", "a"], False),
+        (["a", "NA"], False),
+        (["", "x", "y"], True),
+        (["x", "", "y"], False),
+        (["2.5,1"], True),
+        (["1,5"], False),
+        ([""], False),
+    ],
+)
+def test_a_header_has_distinct_names_and_no_numbers(first, is_header):
+    assert csv_dialect.has_header(first, MISSING) == is_header
+
+
+def test_columns_without_a_header_are_numbered():
+    found = settle("1,2,x\n3,4,y\n")
+    assert (found.header, found.names) == (False, ("column_1", "column_2", "column_3"))
+
+
+def test_a_column_without_a_name_gets_its_number():
+    assert settle(",b \n1,2\n").names == ("column_1", "b")
+
+
+def test_what_is_given_is_not_detected():
+    found = settle("a;b,c\n1;2,3\n", delimiter=",", header=False, names=("x", "y"), quoting=False)
+    assert (found.delimiter, found.quote, found.names) == (",", "", ("x", "y"))
+
+
+def test_equal_names_are_refused():
+    with pytest.raises(
+        DataError,
+        match=r"^t\.csv, line 1: expected distinct column names\. Received: 'a' more than once\. ",
+    ):
+        settle("a,b,a\n1,2,3\n", header=True)
+
+
+def test_an_empty_file_is_refused():
+    with pytest.raises(DataError, match=r"^t\.csv: expected a table, .*Received: an empty file\."):
+        settle("\n\n")
+
+
+def test_names_must_be_as_many_as_columns():
+    with pytest.raises(
+        OptionError, match=r"^Option csv\.names: expected 2 names, .*t\.csv\. Received: 1\. Correct"
+    ):
+        settle("a,b\n", names=("x",))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"delimiter": "::"}, r"^Option csv\.delimiter: expected one ASCII .*Received: '::'\."),
+        ({"delimiter": '"'}, r"csv\.delimiter: expected one ASCII character, neither a quote"),
+        ({"thousands": ",", "decimal": ","}, r"^Option csv\.thousands: expected another char"),
+    ],
+)
+def test_marks_that_cannot_be_told_apart_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        CsvFormat(**options)

@@ -1,0 +1,108 @@
+"""The signatures of a table's model, asked in the SavedModel, against the training path."""
+
+import keras
+import numpy as np
+import pytest
+from etils.epath import Path
+
+from components import requests
+from components.exporting import saved_model, table
+from components.features.table_spec import Buckets, Category, Cross, Number, Raw, TableSpec
+from components.models import table as networks
+from components.models.table_options import WideDeep
+from serving.example import decode, encode
+from serving.model import LoadedModel
+
+RAW = (Raw("Temp (C)", "float32"), Raw("rooms", "int64"), Raw("town", "bytes"))
+PARTS = {
+    "raw": RAW,
+    "numbers": (Number("Temp (C)", 5.0, 2.5, 5.0, indicator=True), Number("rooms", 0.0, 1.0, 3.0)),
+    "discrete": (Category("town", ("Bergen", "Oslo")), Buckets("rooms", (2.0, 4.0))),
+    "crosses": (Cross(("town", "rooms"), 7),),
+}
+ROWS = [
+    decode(encode(row))
+    for row in (
+        {"Temp (C)": 7.5, "rooms": 2, "town": "Oslo"},
+        {"rooms": 5, "town": "Rome"},
+        {"Temp (C)": -1.0},
+        {},
+    )
+]
+
+
+def exported(folder, problem, classes):
+    spec = TableSpec("y", problem, classes=classes, **PARTS)
+    units, activation = (len(classes), "softmax") if classes else (1, "linear")
+    keras.utils.set_random_seed(1)
+    model = networks.build(WideDeep(), spec, units=units, activation=activation).inference
+    saved_model.write(table.endpoints(model, spec), Path(folder) / "model")
+    return LoadedModel(Path(folder) / "model"), table.reference(model, spec, ROWS)
+
+
+@pytest.fixture(scope="module")
+def regressor(tmp_path_factory):
+    model, reference = exported(tmp_path_factory.mktemp("regressor"), "regression", ())
+    with model:
+        yield model, reference
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("classifier")
+    model, reference = exported(folder, "classification", ("a", "b", "c"))
+    with model:
+        yield model, reference
+
+
+def ask(model, signature="serving_default"):
+    return model.predict(requests.inputs(model.signatures[signature], ROWS), signature=signature)
+
+
+def test_a_model_takes_one_input_per_column(regressor):
+    model, _ = regressor
+    inputs = model.signatures["serving_default"].inputs
+    assert {name: (each.dtype, each.shape) for name, each in inputs.items()} == {
+        "Temp (C)": ("float32", (None,)),
+        "rooms": ("float32", (None,)),
+        "town": ("string", (None,)),
+    }
+
+
+def test_a_regressor_answers_columns_and_records_as_in_training(regressor):
+    model, reference = regressor
+    assert set(reference.numbers) == {"serving_default/prediction", "regress/outputs"}
+    prediction, outputs = ask(model)["prediction"], ask(model, "regress")["outputs"]
+    assert prediction.dtype == np.float32
+    assert prediction.shape == (4,)
+    np.testing.assert_allclose(
+        prediction, reference.numbers["serving_default/prediction"], atol=1e-6
+    )
+    np.testing.assert_allclose(outputs, reference.numbers["regress/outputs"], atol=1e-6)
+    assert len(np.unique(prediction)) == 4
+
+
+def test_a_regressor_answers_a_single_row_and_none(regressor):
+    model, reference = regressor
+    one = {
+        "Temp (C)": np.float32([7.5]),
+        "rooms": np.float32([2]),
+        "town": np.array([b"Oslo"], object),
+    }
+    expected = reference.numbers["serving_default/prediction"][:1]
+    np.testing.assert_allclose(model.predict(one)["prediction"], expected, atol=1e-6)
+    none = {name: array[:0] for name, array in one.items()}
+    assert model.predict(none)["prediction"].shape == (0,)
+
+
+def test_a_classifier_has_the_signatures_of_all_classifiers(classifier):
+    model, reference = classifier
+    found = ask(model)
+    assert set(found) == {"class", "score", "scores", "classes"}
+    np.testing.assert_allclose(
+        found["scores"], reference.numbers["serving_default/scores"], atol=1e-6
+    )
+    classified = ask(model, "classify")
+    np.testing.assert_allclose(classified["scores"], found["scores"], atol=1e-6)
+    assert classified["classes"][0].tolist() == [b"a", b"b", b"c"]
+    np.testing.assert_allclose(ask(model, "regress")["outputs"], found["score"], atol=1e-6)

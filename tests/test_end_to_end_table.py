@@ -1,0 +1,165 @@
+"""From tables to answers over gRPC: the real command, the real server, a real socket."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.artifacts import Examples
+from components.model_artifacts import Evaluation, TrainedModel
+from components.tfrecord import read_records
+from serving.client import Client
+from serving.example import decode
+from serving.launch import launch
+from tests.command import millrace
+
+
+def run(recipe, root, *more):
+    done = millrace("run", recipe, "--root", root, "--json", *more)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout)
+
+
+def outputs(told):
+    return {step["step"]: Path(step["output"]) for step in told["steps"]}
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    """The course's first lesson, once, and a server on its model."""
+    root = tmp_path_factory.mktemp("line") / "root"
+    told = run("line-fit", root)
+    with (
+        launch(root / "serving" / "line-fit", "line-fit") as server,
+        Client(server.target) as client,
+    ):
+        yield told, client
+
+
+def test_one_unit_learns_the_line_and_ten_gives_nineteen(line):
+    told, client = line
+    assert told["blessed"] is True
+    answer = client.predict("line-fit", {"x": np.float32([10, -1])})["prediction"]
+    assert answer.dtype == np.float32
+    assert answer[0] == pytest.approx(19, abs=0.1)
+    assert answer[1] == pytest.approx(-3, abs=0.1)
+
+
+def test_all_six_points_are_trained_on_and_judged_by(line):
+    told, _ = line
+    assert Examples(outputs(told)["csv_example_gen"]).counts == {"train": 6}
+    found = json.loads((outputs(told)["evaluator"] / "metrics.json").read_text())
+    assert (found["split"], found["count"]) == ("train", 6)
+    assert found["metrics"]["r2"] > 0.999
+    assert found["mean_predictor"]["prediction"] == 2.0
+    assert found["mean_predictor"]["splits"]["train"]["metrics"]["mae"] == 3.0
+
+
+def test_regress_answers_records_as_predict_answers_columns(line):
+    _, client = line
+    rows = [{"x": np.float32([10])}, {"x": np.float32([4])}]
+    results = client.regress("line-fit", rows, signature="regress")
+    predicted = client.predict("line-fit", {"x": np.float32([10, 4])})["prediction"]
+    assert np.abs(np.array(results) - predicted).max() == 0
+
+
+def write_table(file, rows, towns, seed):
+    """Rows whose class follows from a measure and a town, a tenth of the cells missing."""
+    random = np.random.default_rng(seed)
+    with file.open("w", newline="") as opened:
+        writer = csv.writer(opened, delimiter=";")
+        writer.writerow(["Height (m)", "rooms", "Town", "kind"])
+        for number in range(rows):
+            height, rooms, town = (
+                random.uniform(1, 30),
+                random.integers(1, 10),
+                random.choice(towns),
+            )
+            kind = "tower" if height > 12 else "hut" if town == "Oslo" else "house"
+            cells = [f"{height:.2f}".replace(".", ","), rooms, town]
+            if number % 10 == 0:
+                cells[number // 10 % 3] = "NA"
+            writer.writerow([*cells, kind])
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A table of anybody's: numbers, a category, missing cells, a town that only the test has."""
+    folder = tmp_path_factory.mktemp("mixed")
+    write_table(folder / "train.csv", 600, ["Oslo", "Bergen", "Molde"], 1)
+    write_table(folder / "test.csv", 150, ["Oslo", "Bergen", "Rome"], 2)
+    root = tmp_path_factory.mktemp("root")
+    settings = ["trainer.epochs=25", "trainer.learning_rate=0.01"]
+    told = run(
+        *("tabular", root, "--name", "kinds", "--data", folder),
+        *(part for setting in settings for part in ("--set", setting)),
+    )
+    with launch(root / "serving" / "kinds", "kinds") as server, Client(server.target) as client:
+        yield told, client
+
+
+@pytest.fixture(scope="module")
+def asked(mixed):
+    """The test split's raw records, what is asked about them, and what is answered."""
+    told, client = mixed
+    examples = Examples(outputs(told)["csv_example_gen"])
+    rows = [decode(one) for file in examples.files("test") for one in read_records(file)]
+
+    def numbers(name):
+        return np.array([row[name][0] if name in row else np.nan for row in rows], np.float32)
+
+    towns = np.array([row["Town"][0] if "Town" in row else b"" for row in rows], object)
+    columns = {name: numbers(name) for name in ("Height (m)", "rooms")} | {"Town": towns}
+    return rows, columns, client.predict("kinds", columns)
+
+
+def test_a_mixed_table_makes_a_blessed_model_by_choices_of_its_own(mixed):
+    told, _ = mixed
+    assert told["blessed"] is True
+    assert told["metrics"]["accuracy"] > 0.8
+    spec = json.loads((outputs(told)["analyze"] / "analysis.json").read_text())
+    assert (spec["target"], spec["problem"]) == ("kind", "classification")
+    assert spec["classes"] == ["house", "hut", "tower"]
+    assert [number["indicator"] for number in spec["numbers"]] == [True, True]
+    assert spec["discrete"][0]["vocabulary"] == ["Bergen", "Molde", "Oslo"]
+
+
+def test_the_served_accuracy_is_the_evaluators(mixed, asked):
+    told, _ = mixed
+    rows, _, answers = asked
+    truth = np.array([row["kind"][0] for row in rows])
+    evaluated = Evaluation(outputs(told)["evaluator"]).metrics["accuracy"]
+    assert float(np.mean(answers["class"] == truth)) == pytest.approx(evaluated, abs=1e-9)
+
+
+def test_missing_cells_and_unseen_towns_are_answered_as_in_training(mixed, asked):
+    import keras
+
+    told, client = mixed
+    _, columns, answers = asked
+    assert np.isnan(columns["Height (m)"]).any()
+    assert {b"", b"Rome"} <= set(columns["Town"])
+    assert np.isfinite(answers["scores"]).all()
+    transformed = Examples(outputs(told)["transform"])
+    inputs = [decode(one) for file in transformed.files("test") for one in read_records(file)]
+    model = keras.saving.load_model(TrainedModel(outputs(told)["trainer"]).keras_file)
+    trained = model.predict(
+        {
+            "numeric": np.stack([each["numeric"] for each in inputs]),
+            "categorical": np.stack([each["categorical"] for each in inputs]).astype(np.int32),
+        },
+        verbose=0,
+    )
+    assert float(np.abs(answers["scores"] - trained).max()) < 1e-6
+    unseen = {"Height (m)": np.float32([25]), "rooms": np.float32([2]), "Town": [b"Nowhere"]}
+    assert client.predict("kinds", unseen)["class"].tolist() == [b"tower"]
+
+
+def test_a_row_is_asked_by_its_columns_on_the_command_line(mixed):
+    told, _ = mixed
+    root = Path(told["pushed"]).parents[2]
+    done = millrace("predict", "kinds", "Height (m)=25", "Town=Oslo", "--root", root, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "tower" in done.stdout
