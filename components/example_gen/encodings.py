@@ -1,0 +1,112 @@
+"""Bytes of a text file to text: UTF-8, UTF-16 and UTF-32 by their marks, or what they look like."""
+
+import codecs
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+from components.errors import DataError
+
+if TYPE_CHECKING:
+    from charset_normalizer import CharsetMatch
+
+BadBytes = Literal["reject", "replace", "ignore", "latin-1"]
+
+_LOOKED_AT = 1 << 18  # bytes that an encoding is guessed from
+_MARKS = (  # the longer first: UTF-32's little-endian mark begins with UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodedText:
+    """A file's text, the encoding it was in, and whether bytes of no meaning were in its way."""
+
+    text: str
+    encoding: str
+    mended: bool = False
+
+
+def decode_text(data: bytes, encoding: str | None = None, bad: BadBytes = "reject") -> DecodedText:
+    """The text of `data`, in `encoding` or in the one that is found.
+
+    Args:
+        data: a whole file.
+        encoding: by Python's name. None: by its mark, else UTF-8 if it is that, else what
+            charset-normalizer finds.
+        bad: what becomes of bytes that the encoding has no place for: `reject` refuses the
+            text, `replace` puts U+FFFD, `ignore` nothing, `latin-1` reads the text as
+            Windows-1252, or as ISO 8859-1 if it is not even that.
+
+    Raises:
+        DataError: the text is refused; the reason alone, without its place.
+    """
+    return decode_as(data, encoding or detect(data), bad)
+
+
+def decode_as(data: bytes, name: str, bad: BadBytes) -> DecodedText:
+    """The text of `data` in the encoding `name`; for `bad` and errors see `decode_text`."""
+    try:
+        return DecodedText(data.decode(name), name)
+    except LookupError as error:
+        raise DataError(f"no such encoding as {name!r}") from error
+    except UnicodeDecodeError as error:
+        if bad == "reject":
+            value = error.object[error.start]
+            raise DataError(f"byte {value:#04x} at {error.start} is no {name}") from error
+    if bad == "latin-1":
+        return _western(data)
+    return DecodedText(data.decode(name, errors=bad), name, mended=True)
+
+
+def _western(data: bytes) -> DecodedText:
+    try:
+        return DecodedText(data.decode("cp1252"), "cp1252", mended=True)
+    except UnicodeDecodeError:
+        return DecodedText(data.decode("latin-1"), "latin-1", mended=True)
+
+
+def marked(data: bytes) -> str | None:
+    """The encoding that a mark at the beginning of `data` names, if there is one."""
+    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
+
+
+def likely(data: bytes) -> str:
+    """The encoding of the beginning of a table: by its mark, UTF-8 if most lines that are not
+    ASCII are that, else what charset-normalizer finds.
+
+    A few bad bytes do not make a UTF-8 file one of another encoding.
+    """
+    name = marked(data)
+    if name:
+        return name
+    lines = [line for line in data.split(b"\n") if not line.isascii()]
+    good = sum(_is_utf8(line) for line in lines)
+    return "utf-8" if 2 * good >= len(lines) else detect(data)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def detect(data: bytes) -> str:
+    """Python's name of the encoding that `data` is in; UTF-8 where nothing fits better."""
+    name = marked(data)
+    if name or _is_utf8(data):
+        return name or "utf-8"
+    from charset_normalizer import from_bytes  # not at the start of the command line
+
+    found = None if b"\0" in data[:_LOOKED_AT] else from_bytes(data[:_LOOKED_AT]).best()
+    return _most_frequent(found) if found else "utf-8"
+
+
+def _most_frequent(found: "CharsetMatch") -> str:
+    """Windows' Western encoding wherever it gives the same text: it is by far the most frequent."""
+    return "cp1252" if "cp1252" in found.could_be_from_charset else found.encoding

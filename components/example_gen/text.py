@@ -1,0 +1,84 @@
+"""Texts in class folders, or in tables of texts and classes, to `Examples`."""
+
+from typing import Annotated
+
+from etils.epath import Path
+from pydantic import Field
+
+from components.artifacts import Examples, RawFiles
+from components.beam_options import BeamOptions
+from components.example_gen.encodings import BadBytes
+from components.example_gen.folders import Layout, list_classes
+from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.tally import finish
+from components.example_gen.text_csv import TextCsv
+
+_STEP = "text_example_gen"
+AS_DETECTED = TextCsv()
+
+
+def text_example_gen(
+    source: RawFiles,
+    out: Path,
+    *,
+    run_on: BeamOptions,
+    text: str = "",
+    label: str = "",
+    csv: TextCsv = AS_DETECTED,
+    encoding: str | None = None,
+    errors: BadBytes = "latin-1",
+    layout: Layout = "auto",
+    splits: dict[str, float] = DEFAULT_SHARES,
+    eval_from_train: float = 0.0,
+    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01,
+    shards: Annotated[int, Field(ge=0)] = 0,
+) -> Examples:
+    """Turn class folders of text files, or tables with texts and classes, into records.
+
+    Texts of equal content come into one split, unless the data comes in splits of its own;
+    the summary counts them as `duplicates`. Empty texts are set aside.
+
+    Args:
+        source: `class/.../file` or `train/class/.../file` and so on; or a CSV, TSV, JSON lines
+            or JSON array file, or a folder of such files (`train.csv`, `test/a.jsonl`: splits).
+        out: becomes the records.
+        run_on: where Beam runs.
+        text: a table's column of texts; chosen by name and length if not given.
+        label: a table's column of classes; chosen by name and by how few values it has.
+        csv: how a CSV or TSV is written.
+        encoding: by Python's name. None: what a mark says, else UTF-8; of a table most of whose
+            lines are not UTF-8, what charset-normalizer finds.
+        errors: what becomes of a text that is not in the encoding: `reject` sets it aside,
+            `replace` puts U+FFFD for what has no meaning, `ignore` nothing, `latin-1` reads it as
+            Windows-1252. The summary counts them.
+        layout: whether the top folders are `classes` or `splits`; `auto` looks at their names,
+            and for tables.
+        splits: share of each split, chosen by each text's content; used for texts that come in no
+            split of their own.
+        eval_from_train: share of a given train split to hold out as `eval`, where the data has
+            no eval split of its own.
+        max_rejected: share of unusable texts above which the step fails.
+        shards: files per split; 0 makes one per 64 MiB.
+
+    Raises:
+        DataError: there are no two classes of texts, or too many texts are unusable.
+        OptionError: the shares are no shares, or there is no such column.
+    """
+    from components.example_gen import text_files, text_rows, text_tables
+
+    rule = SplitRule.of(_STEP, splits, eval_from_train)
+    decoding = text_files.Decoding(encoding, errors)
+    text_files.check_encoding(_STEP, encoding)
+    examples, root = Examples(out), source.path
+    if layout == "auto" and text_tables.holds_tables(root):
+        table, listing = text_tables.find(root, csv, encoding)
+        chosen = text_rows.columns(_STEP, table, listing, text, label)
+        rows = text_rows.Rows(table, text_tables.cut(table, listing, shards), *chosen, decoding)
+        tally = text_rows.write_rows(run_on, examples, rows, rule)
+        notes = {"encoding": table.dialect.encoding, "text": rows.text, "label": rows.label}
+        return finish(
+            _STEP, examples, tally, listing.ignored, max_rejected, what="texts", notes=notes
+        )
+    listing = list_classes(root, layout, text_files.TEXTS)
+    tally = text_files.write_files(run_on, examples, root, listing, rule, decoding, shards=shards)
+    return finish(_STEP, examples, tally, listing.ignored, max_rejected, what="texts")

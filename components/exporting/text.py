@@ -1,0 +1,57 @@
+"""The signatures of an exported text classifier: sentences in, named classes out.
+
+All run `features.text`, then the network.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.artifacts import Rejected
+from components.exporting import classifier
+from components.exporting.signatures import Endpoint, Reference
+from components.features import text, text_record, text_rows
+from components.features.text_spec import TextSpec
+from serving.example import Decoded, decode
+
+
+def endpoints(model: keras.Model, spec: TextSpec) -> dict[str, Endpoint]:
+    """Each signature's function and its inputs; `serving_default` takes `text`.
+
+    Args:
+        model: takes int32 [batch, sequence_length].
+        spec: how texts become ids, and the class names.
+    """
+
+    def scores_of(texts: tf.Tensor) -> tf.Tensor:
+        ids = _at_least_one(text.preprocess(texts, spec))
+        return classifier.probabilities(model, ids)[: tf.size(texts)]
+
+    texts = tf.TensorSpec([None], tf.string, name=text_record.TEXT)
+    return classifier.endpoints(scores_of, _parse, (texts,), spec.classes)
+
+
+def reference(model: keras.Model, spec: TextSpec, rows: Sequence[Decoded]) -> Reference:
+    """What is to be answered for raw `rows`, by the ids that training would see."""
+    rejected: list[Rejected] = []
+    positioned = ((row, str(number)) for number, row in enumerate(rows))
+    records = text_rows.transform(positioned, spec, rejected)
+    ids = [decode(record)[text_record.TOKENS] for record in records]
+    tokens = tf.constant(np.stack(ids), tf.int32)
+    return classifier.reference(classifier.probabilities(model, tokens).numpy(), spec.classes)
+
+
+def _at_least_one(ids: tf.Tensor) -> tf.Tensor:
+    """`ids` [batch, sequence_length], or those of one empty text if there is none.
+
+    TensorFlow 2.21's fused convolution gets the depth of an empty batch wrong.
+    """
+    return tf.cond(tf.shape(ids)[0] > 0, lambda: ids, lambda: tf.zeros([1, ids.shape[1]], tf.int32))
+
+
+def _parse(examples: tf.Tensor) -> tuple[tf.Tensor]:
+    """The texts in serialised Examples, string [batch]."""
+    feature = {text_record.TEXT: tf.io.FixedLenFeature([], tf.string)}
+    return (tf.io.parse_example(examples, feature)[text_record.TEXT],)

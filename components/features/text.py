@@ -1,0 +1,20 @@
+"""From a text to the token ids that a model sees: written once, in TensorFlow ops.
+
+`transform` runs these in Beam and `export` puts them in front of the model.
+"""
+
+import tensorflow as tf
+
+from components.features import hook, tokens
+from components.features.text_spec import TextSpec
+
+TEXTS = tf.TensorSpec([None], tf.string)
+
+
+def preprocess(text: tf.Tensor, spec: TextSpec) -> tf.Tensor:
+    """The ids of texts (string [batch], UTF-8): int32 [batch, sequence_length], padded with 0."""
+    text = hook.apply(spec.hook, text, TEXTS)
+    standard = tokens.standardize(text, spec.standardize, strip_html=spec.strip_html)
+    pieces = tokens.split(standard, spec.level, spec.vocabulary)
+    ids = tokens.lookup(pieces, spec.vocabulary, drop_unknown=spec.oov_token is None)
+    return tokens.pad(ids, spec.sequence_length, spec.padding, spec.truncating)

@@ -1,0 +1,117 @@
+"""What texts are brought to: what a person may ask for, and what was settled. No TensorFlow."""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.errors import DataError, OptionError
+from components.features.hook_spec import Hook
+from components.features.layout import Column, Layout
+from components.features.tokenization import FIRST, UNKNOWN_NAME, Level, Side, Standardize
+
+Length = Annotated[int, Field(ge=1, le=65_536)]
+Size = Annotated[int, Field(ge=3, le=1_000_000)]
+
+
+@dataclasses.dataclass(frozen=True)
+class TextOptions:
+    """How texts become rows of token ids.
+
+    Attributes:
+        level: a token is a `word`, a `subword` (byte-pair encoding, learned from the train
+            split) or a `character`.
+        standardize: `lower_and_strip_punctuation` as Keras does it, `lower`, or `none`.
+        strip_html: whether a tag becomes a space. None: if one text in a hundred has tags.
+        vocabulary_size: ids at most, those of padding and of unknown tokens included.
+        minimum_count: times that a token must occur in the train split to get an id.
+        oov_token: what an unknown token is called; None leaves unknown tokens out.
+        padding, truncating: where a row is filled up with zeros, and where it is cut.
+        sequence_length: tokens of a row. None: enough for 95 % of the train split whole, at
+            most 512 (1,024 characters).
+        preprocess: `package.module:function`, your own TensorFlow function from texts to texts,
+            string [batch], before all of this.
+    """
+
+    level: Level = "word"
+    standardize: Standardize = "lower_and_strip_punctuation"
+    strip_html: bool | None = None
+    vocabulary_size: Size = 10_000
+    minimum_count: Annotated[int, Field(ge=1)] = 1
+    oov_token: str | None = UNKNOWN_NAME
+    padding: Side = "post"
+    truncating: Side = "post"
+    sequence_length: Length | None = None
+    preprocess: str = ""
+    kind: Literal["text"] = "text"
+
+    def __post_init__(self) -> None:
+        if self.oov_token == "":
+            raise OptionError(
+                "analyze.features.oov_token: expected a name that no token has, or none. "
+                "Received: ''. Set it to [UNK], or to null to leave unknown tokens out."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSpec:
+    """Texts with one class each, as rows of token ids.
+
+    Attributes:
+        classes: class names; a label is an index into them.
+        vocabulary: tokens by descending frequency; token i has the id i + 2, 0 is padding and 1
+            an unknown token.
+        sequence_length: ids of a row.
+        level, standardize, strip_html, oov_token, padding, truncating: as in `TextOptions`.
+        documents: texts of the train split.
+        document_frequencies: in how many of them each token of the vocabulary occurs.
+        hook: a person's own preprocessing.
+    """
+
+    classes: tuple[str, ...]
+    vocabulary: tuple[str, ...]
+    sequence_length: int
+    level: Level = "word"
+    standardize: Standardize = "lower_and_strip_punctuation"
+    strip_html: bool = False
+    oov_token: str | None = UNKNOWN_NAME
+    padding: Side = "post"
+    truncating: Side = "post"
+    documents: int = 0
+    document_frequencies: tuple[int, ...] = ()
+    hook: Hook | None = None
+    kind: Literal["text"] = "text"
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2:
+            raise DataError(
+                "Classes: expected two or more in the train split. "
+                f"Received: {', '.join(map(repr, self.classes)) or 'none'}. "
+                "Put the texts of each class into a folder of its own, or name the label column."
+            )
+
+    @property
+    def size(self) -> int:
+        """How many ids there are, those of padding and unknown tokens included."""
+        return len(self.vocabulary) + FIRST
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the token of each id is called; padding is ""."""
+        return ("", self.oov_token or "", *self.vocabulary)
+
+    @property
+    def task(self) -> Literal["classification"]:
+        """What a model of it does."""
+        return "classification"
+
+    @property
+    def label(self) -> str:
+        """The raw feature that names a text's class."""
+        return "text/class/text"
+
+    @property
+    def layout(self) -> Layout:
+        """The transformed record: the row of token ids, and the index of the class."""
+        tokens = Column("tokens", "int32", (self.sequence_length,))
+        return Layout((tokens,), Column("label", "int32"))

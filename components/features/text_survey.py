@@ -1,0 +1,147 @@
+"""What one pass over raw text records counts, and the choices that follow from it.
+
+Plain functions on plain counts: no TensorFlow, no Beam. Tokens are those of
+`features.tokenization`, whose TensorFlow twin cuts the texts later.
+"""
+
+import dataclasses
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from components.features import text_record, tokenization
+from components.features.hook_spec import Hook
+from components.features.tokenization import Level, Standardize
+from serving.example import Decoded
+
+WHOLE = 0.95  # the share of texts that a row is long enough for
+LONGEST = {"word": 512, "subword": 512, "character": 1024}  # tokens of a row chosen by itself
+_TAGGED = 0.01  # the share of texts with tags from which on tags are no text
+_TAG = re.compile(tokenization.TAG)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """How a text is cut into tokens; `pieces` are the subwords, once they are known.
+
+    `hook` is a person's own preprocessing, which comes before and is not applied here.
+    """
+
+    level: Level
+    standardize: Standardize
+    strip_html: bool
+    pieces: Collection[str] = ()
+    hook: Hook | None = None
+
+    def tokens(self, text: str) -> list[str]:
+        """The tokens of `text`."""
+        clean = tokenization.standardized(text, self.standardize, strip_html=self.strip_html)
+        return tokenization.split(clean, self.level, self.pieces)
+
+
+@dataclasses.dataclass
+class TextSurvey:
+    """Of the records of a split.
+
+    Attributes:
+        records: how many there are.
+        classes: records per (class name, own label); the label is -1 where there is none.
+        tokens: how often each occurs.
+        documents: in how many texts each occurs.
+        lengths: texts per number of tokens.
+    """
+
+    records: int = 0
+    classes: Counter[tuple[str, int]] = dataclasses.field(default_factory=Counter)
+    tokens: Counter[str] = dataclasses.field(default_factory=Counter)
+    documents: Counter[str] = dataclasses.field(default_factory=Counter)
+    lengths: Counter[int] = dataclasses.field(default_factory=Counter)
+
+    @property
+    def names(self) -> set[str]:
+        """The class names seen."""
+        return {name for name, _ in self.classes}
+
+    def to_json(self) -> str:
+        """As JSON: the tokens as a list of token, occurrences and texts, by that order."""
+        return json.dumps(
+            {
+                "records": self.records,
+                "classes": [[*key, count] for key, count in sorted(self.classes.items())],
+                "lengths": sorted(self.lengths.items()),
+                "tokens": [
+                    [token, self.tokens[token], self.documents[token]]
+                    for token in ranked(self.tokens)
+                ],
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "TextSurvey":
+        """What `to_json` wrote."""
+        content = json.loads(text)
+        return cls(
+            content["records"],
+            Counter({(name, label): count for name, label, count in content["classes"]}),
+            Counter({token: count for token, count, _ in content["tokens"]}),
+            Counter({token: texts for token, _, texts in content["tokens"]}),
+            Counter(dict(content["lengths"])),
+        )
+
+
+def of(rows: Iterable[Decoded], cut: Cut | None) -> TextSurvey:
+    """The survey of raw text records; without `cut` their tokens are not counted."""
+    survey = TextSurvey()
+    for row in rows:
+        name, label = text_record.class_name(row), row.get(text_record.LABEL)
+        content = text_record.text(row)
+        survey.records += 1
+        if name is not None:
+            survey.classes[name, int(label[0]) if label is not None else -1] += 1
+        if cut and content is not None:
+            tokens = cut.tokens(content.decode("utf-8", "replace"))
+            survey.tokens.update(tokens)
+            survey.documents.update(set(tokens))
+            survey.lengths[len(tokens)] += 1
+    return survey
+
+
+def merge(parts: Iterable[TextSurvey]) -> TextSurvey:
+    """The survey of all the parts' records together."""
+    total = TextSurvey()
+    for part in parts:
+        total.records += part.records
+        total.classes.update(part.classes)
+        total.tokens.update(part.tokens)
+        total.documents.update(part.documents)
+        total.lengths.update(part.lengths)
+    return total
+
+
+def ranked(counts: Counter[str]) -> list[str]:
+    """The keys by descending count, equal ones by their text."""
+    return sorted(counts, key=lambda token: (-counts[token], token))
+
+
+def vocabulary(counts: Counter[str], size: int, minimum: int) -> tuple[str, ...]:
+    """At most `size` tokens that occur `minimum` times or more, the most frequent first."""
+    return tuple([token for token in ranked(counts) if counts[token] >= minimum][:size])
+
+
+def fitting_length(lengths: Counter[int], level: Level) -> int:
+    """The least number of tokens that 95 % of the texts do not exceed, from 1 to `LONGEST`."""
+    wanted, seen = math.ceil(WHOLE * lengths.total()), 0
+    for length in sorted(lengths):
+        seen += lengths[length]
+        if seen >= wanted:
+            return max(1, min(length, LONGEST[level]))
+    return 1
+
+
+def has_tags(texts: Iterable[bytes]) -> bool:
+    """Whether one text in a hundred has a tag of HTML."""
+    tagged = [_TAG.search(text.decode("utf-8", "replace")) is not None for text in texts]
+    return sum(tagged) > _TAGGED * len(tagged)

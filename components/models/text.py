@@ -1,0 +1,187 @@
+"""Text classifiers in Keras: from token ids to the scores of classes.
+
+Every network takes `tokens`, int32 [batch, length], 0 being padding. Dropout stands in layers of
+its own, none inside recurrent cells: those would keep the model from being exported. Layers have
+fixed names: a later training finds the weights of an earlier one by them.
+"""
+
+import functools
+import logging
+from collections.abc import Iterator
+from typing import assert_never
+
+import keras
+from etils.epath import Path
+
+from components.errors import OptionError
+from components.features.text_spec import TextSpec
+from components.models import word_vectors
+from components.models.average import AverageOfTokens
+from components.models.bag import BagOfTokens, inverse_frequencies
+from components.models.fully_connected import fully_connected, penalty
+from components.models.networks import SCORES, Networks
+from components.models.text_options import (
+    Bag,
+    Embedded,
+    Embedding,
+    TextConv,
+    TextModel,
+    TextRnn,
+)
+
+logger = logging.getLogger("components.trainer")
+
+_DIMENSIONS = 16
+_CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+_POOLINGS = {
+    "average": AverageOfTokens,
+    "max": keras.layers.GlobalMaxPooling1D,
+    "flatten": keras.layers.Flatten,
+}
+
+
+def build(options: TextModel, spec: TextSpec, *, units: int, activation: str) -> Networks:
+    """The network that `options` describe, its last layer of `units` with `activation`.
+
+    Raises:
+        OptionError: a convolution sees more tokens than there are, or `embedding_dim` is not
+            that of the pretrained vectors.
+        DataError: the pretrained vectors cannot be read.
+    """
+    inputs = keras.Input((spec.sequence_length,), dtype="int32", name="tokens")
+    layers = [*_hidden(options, spec), *_head(options)]
+    layers.append(
+        keras.layers.Dense(
+            units,
+            activation=activation,
+            kernel_regularizer=penalty(options),
+            name=SCORES,
+            dtype="float32",
+        )
+    )
+    outputs = functools.reduce(lambda tensor, layer: layer(tensor), layers, inputs)
+    model = keras.Model(inputs, outputs, name=options.kind)
+    _load(model, options, spec)
+    return Networks(training=model, inference=keras.Model(inputs, outputs, name=options.kind))
+
+
+def _hidden(options: TextModel, spec: TextSpec) -> Iterator[keras.Layer]:
+    match options:
+        case Bag():
+            yield BagOfTokens(spec.size, options.weigh, name="bag")
+        case Embedding():
+            yield from _embedding(options, spec, mask=options.pooling == "average")
+            yield _POOLINGS[options.pooling](name=options.pooling)
+        case TextConv():
+            _check_kernel(options, spec)
+            yield from _embedding(options, spec, mask=False)
+            yield from _convolutions(options)
+            yield _POOLINGS[options.pooling](name=f"global_{options.pooling}")
+        case TextRnn():
+            yield from _embedding(options, spec, mask=options.pooling != "max")
+            yield from _recurrent(options)
+        case _:
+            assert_never(options)
+
+
+def _embedding(options: Embedded, spec: TextSpec, *, mask: bool) -> Iterator[keras.Layer]:
+    """A vector for each id, [batch, length, embedding_dim]; with `mask`, padding is skipped."""
+    yield keras.layers.Embedding(
+        spec.size,
+        _vectors(options, spec).matrix.shape[1] if options.vectors else _dimensions(options),
+        embeddings_initializer=options.embeddings_initializer,
+        embeddings_regularizer=keras.regularizers.L2(options.embedding_l2)
+        if options.embedding_l2
+        else None,
+        mask_zero=mask,
+        trainable=not options.vectors or options.train_vectors,
+        name="embedding",
+    )
+    if options.embedding_dropout:
+        yield keras.layers.SpatialDropout1D(options.embedding_dropout, name="embedding_dropout")
+
+
+def _dimensions(options: Embedded) -> int:
+    return options.embedding_dim or _DIMENSIONS
+
+
+def _convolutions(options: TextConv) -> Iterator[keras.Layer]:
+    for number, filters in enumerate(options.filters, start=1):
+        yield keras.layers.Conv1D(
+            filters,
+            options.kernel_size,
+            strides=options.strides,
+            padding=options.padding,
+            activation=options.activation,
+            kernel_initializer=options.kernel_initializer,
+            kernel_regularizer=penalty(options),
+            name=f"conv{number}",
+        )
+
+
+def _recurrent(options: TextRnn) -> Iterator[keras.Layer]:
+    for number, units in enumerate(options.units, start=1):
+        is_last = number == len(options.units) and options.pooling == "last"
+        layer = _CELLS[options.cell](
+            units,
+            return_sequences=not is_last,
+            kernel_initializer=options.kernel_initializer,
+            recurrent_initializer=options.recurrent_initializer,
+            kernel_regularizer=penalty(options),
+            name=f"{options.cell}{number}",
+        )
+        is_both = options.bidirectional
+        yield keras.layers.Bidirectional(layer, name=f"both{number}") if is_both else layer
+    if options.pooling != "last":
+        yield _POOLINGS[options.pooling](name=f"global_{options.pooling}")
+
+
+def _head(options: TextModel) -> Iterator[keras.Layer]:
+    if options.dropout:
+        yield keras.layers.Dropout(options.dropout, name="dropout")
+    yield from fully_connected(options, options.dense)
+
+
+def _load(model: keras.Model, options: TextModel, spec: TextSpec) -> None:
+    """Set the weights that are known before training."""
+    if isinstance(options, Bag):
+        if options.weigh == "tf_idf":
+            weights = inverse_frequencies(spec.document_frequencies, spec.documents)
+            model.get_layer("bag").weigh(weights)
+    elif options.vectors:
+        model.get_layer("embedding").set_weights([_vectors(options, spec).matrix])
+
+
+@functools.lru_cache(maxsize=1)
+def _vectors(options: Embedded, spec: TextSpec) -> word_vectors.WordVectors:
+    """The pretrained vectors of the vocabulary.
+
+    Raises:
+        OptionError: they have another number of dimensions than asked for.
+    """
+    found = word_vectors.read(Path(options.vectors).expanduser(), spec.names)
+    dimensions = found.matrix.shape[1]
+    if options.embedding_dim not in (None, dimensions):
+        raise OptionError(
+            f"trainer.model.embedding_dim: expected {dimensions}, that of {options.vectors}. "
+            f"Received: {options.embedding_dim}. Leave it out."
+        )
+    logger.info(
+        "%d of %d tokens have a vector of %d numbers in %s; the others start at random",
+        *(found.found, len(spec.vocabulary), dimensions, options.vectors),
+    )
+    return found
+
+
+def _check_kernel(options: TextConv, spec: TextSpec) -> None:
+    length = spec.sequence_length
+    for number in range(1, len(options.filters) + 1):
+        if options.padding == "valid" and length < options.kernel_size:
+            raise OptionError(
+                f"trainer.model.kernel_size, convolution {number} of texts of "
+                f"{spec.sequence_length} tokens: expected at least {options.kernel_size} left. "
+                f"Received: {length}. Use padding=same, fewer convolutions or a larger "
+                "analyze.features.sequence_length."
+            )
+        left = length - options.kernel_size + 1 if options.padding == "valid" else length
+        length = -(-left // options.strides)

@@ -1,0 +1,123 @@
+"""The options of the networks for data of the kind `text`; no Keras, so reading them is cheap."""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.models.options import Activation, Count, Counts, Initializer, Penalty, Share
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """Fully connected layers between what a text is brought to and the scores.
+
+    Attributes:
+        dense: width of each layer; may be empty.
+        activation: of these layers.
+        dropout: share of what they get dropped in training, and of what the scores get.
+        batch_normalization: between a layer and its activation.
+        l1, l2: penalties on the kernels, that of the scores included.
+        kernel_initializer: of these layers' kernels.
+    """
+
+    dense: Counts = (16,)
+    activation: Activation = "relu"
+    dropout: Share = 0.0
+    batch_normalization: bool = False
+    l1: Penalty = 0.0
+    l2: Penalty = 0.0
+    kernel_initializer: Initializer = "glorot_uniform"
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedded(Head):
+    """A vector for each token, before anything else.
+
+    Attributes:
+        embedding_dim: numbers of a vector. None: as many as `vectors` have, else 16.
+        embedding_dropout: share of a text's vector components dropped in training, each along
+            the whole text.
+        embedding_l2: penalty on the vectors.
+        embeddings_initializer: of the vectors.
+        vectors: a text file of pretrained vectors, GloVe's (`word v1 v2 ...` a line) or
+            word2vec's (the same after a line of two counts); empty for none.
+        train_vectors: whether pretrained vectors are trained further.
+    """
+
+    embedding_dim: Count | None = None
+    embedding_dropout: Share = 0.0
+    embedding_l2: Penalty = 0.0
+    embeddings_initializer: Literal["uniform", "normal", "zeros"] | Initializer = "uniform"
+    vectors: str = ""
+    train_vectors: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Bag(Head):
+    """One number for each token of the vocabulary, its place in the text ignored.
+
+    Attributes:
+        weigh: `multi_hot` says whether a token occurs, `count` how often; `tf_idf` weighs the
+            count by ln(1 + texts / (1 + texts with it)), as Keras does, and brings each row to
+            length 1.
+    """
+
+    weigh: Literal["multi_hot", "count", "tf_idf"] = "multi_hot"
+    kind: Literal["bag"] = "bag"
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedding(Embedded):
+    """Vectors of tokens, pooled or laid side by side.
+
+    Attributes:
+        pooling: `average` of the tokens there are, `max`, or `flatten`, which keeps their order.
+    """
+
+    pooling: Literal["average", "max", "flatten"] = "average"
+    kind: Literal["embedding"] = "embedding"
+
+
+@dataclasses.dataclass(frozen=True)
+class TextConv(Embedded):
+    """Vectors of tokens, one-dimensional convolutions, and the largest answer of each filter.
+
+    Attributes:
+        filters: of each convolution, one after another.
+        kernel_size: tokens that a filter sees at once.
+        strides: tokens from one place of a filter to the next.
+        padding: at the ends of the text.
+        pooling: over all places of the text.
+    """
+
+    filters: Annotated[Counts, Field(min_length=1)] = (128,)
+    kernel_size: Count = 5
+    strides: Count = 1
+    padding: Literal["valid", "same", "causal"] = "valid"
+    pooling: Literal["max", "average"] = "max"
+    kind: Literal["text_conv"] = "text_conv"
+
+
+@dataclasses.dataclass(frozen=True)
+class TextRnn(Embedded):
+    """Vectors of tokens, read one after another.
+
+    Attributes:
+        cell: of the recurrent layers.
+        units: of each recurrent layer, one after another; twice as many if bidirectional.
+        bidirectional: whether a text is read from both ends.
+        pooling: of the last layer's answers: the `last`, or the `max` or `average` of all.
+        recurrent_initializer: of the kernels from one step to the next.
+    """
+
+    cell: Literal["lstm", "gru"] = "lstm"
+    units: Annotated[Counts, Field(min_length=1)] = (64,)
+    bidirectional: bool = True
+    pooling: Literal["last", "max", "average"] = "last"
+    recurrent_initializer: Initializer = "orthogonal"
+    kind: Literal["text_rnn"] = "text_rnn"
+
+
+TextModel = Bag | Embedding | TextConv | TextRnn
+MODELS: tuple[type, ...] = (Embedding, TextConv, TextRnn, Bag)

@@ -1,0 +1,93 @@
+"""What is settled of texts: classes, vocabulary, length, on each level."""
+
+import logging
+
+import pytest
+from etils.epath import Path
+
+from components.analysis.text import settle
+from components.artifacts import Examples
+from components.beam_options import BeamOptions
+from components.errors import DataError
+from components.features import spec as specs
+from components.features.text_spec import TextOptions
+from components.tfrecord import write_records
+from serving.example import encode
+
+
+def texts(root, **splits):
+    """Examples of (text, class) by split, in two shards each."""
+    examples = Examples(Path(root))
+    for split, rows in splits.items():
+        examples.split_path(split).mkdir(parents=True)
+        records = [
+            encode({"text": text, "text/class/text": name, "text/class/label": ord(name) - 97})
+            for text, name in rows
+        ]
+        for shard in range(2):
+            write_records(examples.shard(split, shard, 2), records[shard::2])
+    return examples
+
+
+TRAIN = [("The cat, the dog", "b"), ("A dog!", "a"), ("the end", "b"), ("dog", "a")]
+
+
+@pytest.fixture
+def settled(tmp_path):
+    examples = texts(tmp_path / "examples", train=TRAIN, test=[("new words", "c")])
+
+    def run(**options):
+        out = Path(tmp_path) / "out"
+        out.mkdir(exist_ok=True)
+        return settle(examples, TextOptions(**options), out, BeamOptions())
+
+    return run
+
+
+def test_words_go_by_their_frequency_in_the_train_split(settled, tmp_path):
+    spec = settled()
+    assert spec.classes == ("a", "b")
+    assert spec.vocabulary == ("dog", "the", "a", "cat", "end")
+    assert spec.document_frequencies == (3, 2, 1, 1, 1)
+    assert (spec.documents, spec.sequence_length, spec.size) == (4, 4, 7)
+    assert spec.names == ("", "[UNK]", *spec.vocabulary)
+    assert not spec.strip_html
+    file = Path(tmp_path) / "analysis.json"
+    specs.write(spec, file)
+    assert specs.read(file) == spec
+
+
+def test_options_bind_what_they_name(settled):
+    spec = settled(vocabulary_size=4, sequence_length=9, standardize="none", strip_html=True)
+    assert spec.vocabulary == ("dog", "the")
+    assert (spec.sequence_length, spec.strip_html, spec.standardize) == (9, True, "none")
+    assert settled(minimum_count=2).vocabulary == ("dog", "the")
+
+
+def test_characters_and_subwords_are_counted_alike(settled):
+    characters = settled(level="character", standardize="lower")
+    assert characters.vocabulary[:3] == (" ", "d", "e")
+    assert characters.sequence_length == 16
+    subwords = settled(level="subword")
+    assert "▁dog" in subwords.vocabulary
+    assert subwords.document_frequencies[subwords.vocabulary.index("▁dog")] == 3
+    assert subwords.sequence_length > 4
+
+
+def test_classes_that_train_lacks_are_told(settled, caplog):
+    caplog.set_level(logging.INFO, "components")
+    settled()
+    assert caplog.messages == [
+        "split test has 1 classes that train lacks; their records will be set aside: c",
+        "2 classes; 5 of 5 distinct words, 100.0 % of the text; rows of 4 (95 % have 4 or fewer, "
+        "the longest 4)",
+    ]
+
+
+def test_texts_without_tokens_and_a_single_class_are_refused(tmp_path):
+    (tmp_path / "out").mkdir()
+    arguments = TextOptions(), Path(tmp_path) / "out", BeamOptions()
+    with pytest.raises(DataError, match=r"^Texts: expected tokens in the train split\. Received: "):
+        settle(texts(tmp_path / "x", train=[("!", "a"), ("?", "b")]), *arguments)
+    with pytest.raises(DataError, match=r"^Classes: expected two or more .*Received: 'a'\."):
+        settle(texts(tmp_path / "y", train=[("one", "a"), ("two", "a")]), *arguments)

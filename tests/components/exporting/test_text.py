@@ -1,0 +1,41 @@
+"""An exported text classifier answers as the training path does, on every level of tokens."""
+
+import numpy as np
+import pytest
+from etils.epath import Path
+
+from components.exporting import saved_model
+from components.exporting.text import endpoints, reference
+from components.features.text_spec import TextSpec
+from components.models.text import build
+from components.models.text_options import Bag, Embedding, TextConv, TextRnn
+from serving.example import decode, encode
+from serving.model import LoadedModel
+
+TEXTS = ["The cat, the DOG!", "", "naïve café <br /> dog—cat", "\u2581\x00 ß", "cat " * 50]
+ROWS = [decode(encode({"text": text, "text/class/text": "ham"})) for text in TEXTS]
+KINDS = [
+    ("word", ("the", "cat", "dog"), Embedding(dense=(4,), dropout=0.2)),
+    ("subword", ("\u2581", "\u2581c", "at", "t", "\u2581dog", "a"), TextRnn(units=(3,))),
+    ("character", tuple("abcdt \u00e9"), TextConv(filters=(3,), kernel_size=2)),
+    ("word", ("the", "dog"), Bag()),
+]
+
+
+@pytest.mark.parametrize(("level", "vocabulary", "options"), KINDS, ids=lambda each: str(each)[:9])
+def test_the_served_answers_are_those_of_the_training_path(level, vocabulary, options, tmp_path):
+    spec = TextSpec(("ham", "spam", "x"), vocabulary, 12, level=level, strip_html=True)
+    model = build(options, spec, units=3, activation="softmax").inference
+    folder = Path(tmp_path) / "model"
+    saved_model.write(endpoints(model, spec), folder)
+    expected = reference(model, spec, ROWS).numbers
+    asked = np.array([text.encode() for text in TEXTS], object)
+    examples = np.array([encode({"text": text}) for text in TEXTS], object)
+    with LoadedModel(folder) as served:
+        predicted = served.predict({"text": asked})
+        classified = served.predict({"inputs": examples}, signature="classify")
+        assert served.predict({"text": asked[:0]})["scores"].shape == (0, 3)
+    np.testing.assert_allclose(predicted["scores"], expected["serving_default/scores"], atol=1e-6)
+    np.testing.assert_allclose(classified["scores"], expected["classify/scores"], atol=1e-6)
+    assert predicted["classes"][0].tolist() == [b"ham", b"spam", b"x"]
+    assert np.isfinite(predicted["scores"]).all()

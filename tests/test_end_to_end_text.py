@@ -1,0 +1,53 @@
+"""From short reviews to answers over gRPC: the real command, the real server, a real socket."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.artifacts import Examples
+from components.tfrecord import read_records
+from serving.client import Client
+from serving.example import decode
+from serving.launch import launch
+from tests.command import millrace
+
+SETTINGS = (
+    "analyze.features.level=subword",
+    "analyze.features.vocabulary_size=300",
+    "trainer.epochs=12",
+    "trainer.learning_rate=0.01",
+)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("reviews") / "root"
+
+
+@pytest.fixture(scope="module")
+def told(root):
+    """The recipe on subwords."""
+    options = [word for setting in SETTINGS for word in ("--set", setting)]
+    done = millrace("run", "reviews", "--root", root, "--json", *options)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_reviews_are_served_as_they_were_trained(told, root):
+    outputs = {step["step"]: Path(step["output"]) for step in told["steps"]}
+    described = json.loads((outputs["export"] / "model.json").read_text())
+    assert described["check"]["largest_difference"] < 1e-6
+    assert described["level"] == "subword"
+    examples = Examples(outputs["text_example_gen"])
+    assert sum(examples.counts.values()) == 500
+    rows = [decode(one) for file in examples.files("test") for one in read_records(file)]
+    texts = np.array([row["text"][0] for row in rows], object)
+    with launch(root / "serving" / "reviews", "reviews") as server, Client(server.target) as client:
+        answers = client.predict("reviews", {"text": texts})
+        odd = np.array([b"", b"\xff\xfe", "caf\u00e9 \u2014 \U0001f600".encode()], object)
+        assert np.isfinite(client.predict("reviews", {"text": odd})["scores"]).all()
+    assert answers["classes"][0].tolist() == [b"negative", b"positive"]
+    truth = np.array([row["text/class/text"][0] for row in rows], object)
+    assert (answers["class"] == truth).mean() >= 0.9
