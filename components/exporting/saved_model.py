@@ -2,36 +2,56 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 from etils.epath import Path
+from tensorflow.core.protobuf import saved_model_pb2
 
+from components.exporting import input_names
 from components.exporting.signatures import METHODS, Endpoint
+from serving.protos import signature_pb2
+from serving.signature import Signature, from_proto
 
 
-def write(endpoints: Mapping[str, Endpoint], folder: Path) -> None:
-    """Write `endpoints`, and all the variables and tables that they use, to `folder`."""
+def write(endpoints: Mapping[str, Endpoint], folder: Path) -> list[Signature]:
+    """Write `endpoints`, and all the variables and tables that they use, to `folder`.
+
+    Returns:
+        The signatures as a server will read them.
+    """
     # The archive tracks the variables and tables of its endpoints. `track` on top of that would
     # write every weight a second time, under its Keras variable.
     archive = keras.export.ExportArchive()
     for name, (function, signature) in endpoints.items():
-        archive.add_endpoint(name, function, input_signature=[signature])
+        archive.add_endpoint(name, function, input_signature=input_names.named(signature))
     with _quiet():
         archive.write_out(str(folder), verbose=False)
-        _name_methods(folder)
+        input_names.restore(folder, {name: specs for name, (_, specs) in endpoints.items()})
+        _name_methods(folder, [name for name in endpoints if name in METHODS])
+    return _signatures(folder, list(endpoints))
 
 
-def _name_methods(folder: Path) -> None:
+def _signatures(folder: Path, names: Sequence[str]) -> list[Signature]:
+    proto = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    found = proto.meta_graphs[0].signature_def
+    return [
+        from_proto(name, signature_pb2.SignatureDef.FromString(found[name].SerializeToString()))
+        for name in names
+    ]
+
+
+def _name_methods(folder: Path, names: Sequence[str]) -> None:
     """Give Classify's and Regress's signatures the method names that servers insist on.
 
     `tf.saved_model.save` calls every signature a Predict one.
     """
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
-    for name, method in METHODS.items():
-        updater.replace_method_name(name, method)
-    updater.save()
+    for name in names:
+        updater.replace_method_name(name, METHODS[name])
+    if names:
+        updater.save()
 
 
 @contextlib.contextmanager

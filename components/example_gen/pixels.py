@@ -1,0 +1,68 @@
+"""CSV files of pixels, one picture a line, to `Examples` of images."""
+
+from typing import Annotated, Literal
+
+from etils.epath import Path
+from pydantic import Field
+
+from components.artifacts import Examples, RawFiles
+from components.beam_options import BeamOptions
+from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.tally import finish
+
+_STEP = "pixels_example_gen"
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+Delimiter = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+def pixels_example_gen(
+    source: RawFiles,
+    out: Path,
+    *,
+    run_on: BeamOptions,
+    splits: dict[str, float] = DEFAULT_SHARES,
+    eval_from_train: float = 0.0,
+    label_column: str = "label",
+    delimiter: Delimiter = ",",
+    height: Side | None = None,
+    width: Side | None = None,
+    channels: Literal[1, 3] | None = None,
+    max_rejected: float = 0.01,
+    shards: int = 0,
+) -> Examples:
+    """Turn lines of a label and pixels 0 to 255, row by row, into records of PNGs.
+
+    Such as Sign-Language-MNIST's `label,pixel1,...,pixel784`. Lines are read as a stream; one
+    with a cell too few or too many, a pixel that is no number from 0 to 255 or no label is set
+    aside with its line.
+
+    Args:
+        source: a CSV file, or a folder of them; `sign_mnist_train.csv` is of the split train.
+        out: becomes the records.
+        run_on: where Beam runs.
+        splits: share of each split, chosen by the pixels; used for files of no split.
+        eval_from_train: share of a given train split to hold out as `eval`, where the data
+            has no eval split of its own.
+        label_column: the column with the class; without a header, the first one is taken.
+        delimiter: between columns.
+        height: of the pictures, in pixels; if not given, it follows from the width, and
+            without that they are square.
+        width: likewise.
+        channels: 1 grey, 3 red, green, blue of each pixel in turn; if not given, whichever
+            makes a square.
+        max_rejected: share of unusable lines above which the step fails.
+        shards: files per split; 0 makes one per 64 MiB.
+
+    Raises:
+        DataError: there is no such file, its columns make no picture, it has fewer than two
+            classes, or too many lines are unusable.
+        OptionError: the shares are no shares.
+    """
+    from components.example_gen import pixel_rows
+
+    rule = SplitRule.of(_STEP, splits, eval_from_train)
+    asked = pixel_rows.Asked(label_column, delimiter, height, width, channels)
+    examples = Examples(out)
+    tally = pixel_rows.write_files(run_on, examples, source.path, asked, rule, shards=shards)
+    return finish(_STEP, examples, tally, (), max_rejected)

@@ -1,0 +1,91 @@
+"""The journey of a few pictures through the layers of an image model, as PNG files."""
+
+import itertools
+import logging
+from collections.abc import Iterator
+from typing import Annotated
+
+from etils.epath import Path
+from pydantic import Field
+
+from components.artifacts import Analysis, Examples, Plots
+from components.errors import DataError, OptionError
+from components.features import spec as specs
+from components.features.image_spec import ImageSpec
+from components.features.layout import Column
+from components.model_artifacts import TrainedModel
+
+logger = logging.getLogger(__name__)
+
+Count = Annotated[int, Field(ge=1)]
+
+
+def feature_maps(
+    model: TrainedModel,
+    examples: Examples,
+    analysis: Analysis,
+    out: Path,
+    *,
+    split: str = "eval",
+    pictures: Count = 3,
+    layers: tuple[str, ...] = (),
+    at_most: Count = 24,
+    maps: Count = 16,
+) -> Plots:
+    """Draw what each layer makes of a few pictures: a file a layer, a row a picture.
+
+    Args:
+        model: an image model.
+        examples: transformed records.
+        analysis: how they were preprocessed.
+        out: gets `00-pictures.png`, then `<number>-<layer>.png` in the order of the layers.
+        split: where the pictures are from; where there is none of this name, the first split.
+        pictures: how many, the first ones.
+        layers: by name; a pretrained network's are `backbone.<layer>`. Empty: all that give
+            maps, or `at_most` of them, evenly apart.
+        at_most: layers, where none are named.
+        maps: of each layer, the first ones.
+
+    Raises:
+        DataError: there is no picture.
+        OptionError: the model is not one of images, or has no such layer.
+    """
+    spec = specs.read(analysis.file)
+    if not isinstance(spec, ImageSpec):
+        raise OptionError(
+            f"feature_maps: expected a model of images. Received: one of the kind {spec.kind}. "
+            "Leave this step out."
+        )
+
+    import numpy as np
+
+    from components import journey
+    from components.models import keras_file
+
+    rows = list(itertools.islice(_pixels(examples, split, spec.layout.inputs[0]), pictures))
+    if not rows:
+        raise DataError(
+            f"{examples.path}: expected pictures to look at. Received: none. See what "
+            "`transform` set aside."
+        )
+    pixels = np.stack([np.frombuffer(row, np.uint8).reshape(spec.shape) for row in rows])
+    network = keras_file.load(model.keras_file)
+    wanted = layers or journey.spread_evenly(journey.names_with_maps(network), at_most)
+    shown = np.concatenate(list(pixels), axis=1)
+    journey.write_picture(shown[..., 0] if spec.channels == 1 else shown, out / "00-pictures.png")
+    for number, found in enumerate(journey.layer_maps(network, pixels, wanted), start=1):
+        file = out / journey.file_name(number, found.layer)
+        journey.write_picture(journey.grid(found.values, maps), file)
+    logger.info("%d pictures through %d layers", len(rows), len(wanted))
+    return Plots(out)
+
+
+def _pixels(examples: Examples, split: str, column: Column) -> Iterator[bytes]:
+    """The pixels of the records of `split`, or else of the first split, in their order."""
+    from components.tfrecord import read_records
+    from serving.example import decode
+
+    chosen = split if examples.counts.get(split) else examples.splits[0]
+    for file in examples.files(chosen):
+        for record in read_records(file):
+            yield bytes(decode(record)[column.name][0])

@@ -1,0 +1,148 @@
+"""Find a learning rate for a network and its data: train at rates that climb, and look.
+
+This module holds the options; the work is in `training.sweep`, which imports TensorFlow.
+"""
+
+import logging
+import math
+from typing import Annotated, Literal
+
+from etils.epath import Path
+from pydantic import Field
+
+from components.artifacts import Analysis, Examples
+from components.errors import DataError, OptionError
+from components.features import spec as specs
+from components.model_artifacts import LearningRate
+from components.models.any import AnyModel, check_fits
+from components.models.options import Augment, Cnn, Count
+from components.training import objective as objectives
+from components.training.options import (
+    Descent,
+    EarlyStopping,
+    Optimizer,
+    Positive,
+    Precision,
+    ReduceOnPlateau,
+    Share,
+    Watching,
+)
+from components.training.plan import Plan, Split
+
+logger = logging.getLogger(__name__)
+
+CNN = Cnn()
+UNCHANGED = Augment()
+
+
+def rate_finder(
+    examples: Examples,
+    analysis: Analysis,
+    out: Path,
+    *,
+    start: Positive = 1e-8,
+    end: Positive = 10.0,
+    per_decade: Annotated[int, Field(ge=4)] = 20,
+    each: Literal["step", "epoch"] = "step",
+    batch_size: Count = 32,
+    seed: int = 42,
+    model: AnyModel = CNN,
+    augment: Augment = UNCHANGED,
+    output: objectives.Output = "probabilities",
+    loss: objectives.Loss = "auto",
+    label_smoothing: Share = 0.0,
+    optimizer: Optimizer = "adam",
+    momentum: Share = 0.0,
+    nesterov: bool = False,
+    clipnorm: Positive | None = None,
+    clipvalue: Positive | None = None,
+    global_clipnorm: Positive | None = None,
+    weight_decay: Positive | None = None,
+    precision: Precision = "float32",
+    shuffle_buffer: Count | None = None,
+) -> LearningRate:
+    """Train at rates `start` * 10 ^ (point / `per_decade`) and take a tenth of the best.
+
+    The best is the rate at which the smoothed loss is lowest before it comes apart. The options
+    from `batch_size` on mean what they mean to `trainer`, and should be the same.
+
+    Args:
+        examples: transformed records.
+        analysis: how they were preprocessed.
+        out: gets `rate.json`, `sweep.csv` and `sweep.png`, loss against rate on a log axis.
+        start: the first rate.
+        end: the last one, unless the loss comes apart before it.
+        per_decade: rates per tenfold rise.
+        each: whether each rate is tried on one batch or on all of them.
+        batch_size: examples per step.
+        seed: of the first weights, the order of examples, dropout and augmentation.
+        model: a network for the data's kind, and its own options.
+        augment: random changes to training pictures.
+        output: what the last layer gives.
+        loss: `auto` goes by the task and the number of classes.
+        label_smoothing: share of the target spread over all classes.
+        optimizer: Keras's.
+        momentum: of sgd and rmsprop.
+        nesterov: of sgd.
+        clipnorm: the largest norm of a weight's gradient.
+        clipvalue: the largest value in a gradient, either way.
+        global_clipnorm: the largest norm of all gradients together.
+        weight_decay: the share of itself, times the rate, that a weight loses at each step.
+        precision: of the layers' arithmetic.
+        shuffle_buffer: examples shuffled among one another; none is as many as fit 256 MiB.
+
+    Raises:
+        DataError: the train split is empty.
+        OptionError: an option does not fit another or the data.
+        ModelError: the loss never fell.
+    """
+    spec, counts = specs.read(analysis.file), examples.counts
+    if not counts.get("train"):
+        raise DataError(
+            f"{examples.path}: expected examples in the train split. Received: {counts}. "
+            "See what `transform` set aside."
+        )
+    check_fits(model, spec)
+    if end <= start:
+        raise OptionError(
+            f"rate_finder.end: expected a rate above rate_finder.start. Received: {end} and "
+            f"{start}. Raise the one or lower the other."
+        )
+    train = Split(tuple(examples.files("train")), counts["train"])
+    steps = -(-train.count // batch_size) if each == "epoch" else 1
+
+    from components.training import rates, sweep  # TensorFlow
+
+    points = rates.point_count(start, end, per_decade)
+    plan = Plan(
+        spec=spec,
+        model=model,
+        augment=augment,
+        objective=objectives.of(spec, loss, output, label_smoothing),
+        descent=Descent(
+            optimizer=optimizer,
+            learning_rate=start,
+            momentum=momentum,
+            nesterov=nesterov,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            weight_decay=weight_decay,
+            precision=precision,
+        ),
+        watching=Watching(
+            {}, "loss", EarlyStopping(), ReduceOnPlateau(), "last", tensorboard=False
+        ),
+        train=train,
+        validation=None,
+        warm_start=None,
+        epochs=math.ceil(points * steps * batch_size / train.count) + 1,
+        batch_size=batch_size,
+        seed=seed,
+        deterministic=False,
+        buffer=shuffle_buffer,
+        balanced=False,
+        top_k=0,
+    )
+    logger.info("%d rates from %g to %g, %d steps each", points, start, end, steps)
+    return sweep.find(plan, sweep.Sweep(start, points, per_decade, steps), out)

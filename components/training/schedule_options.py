@@ -1,0 +1,110 @@
+"""How the learning rate changes while training goes on; no Keras, so that reading it is cheap.
+
+Everything is counted in epochs, parts of one included, and follows from the step alone, so that
+a training resumed after a kill goes on at the rate at which it was broken off.
+"""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.errors import OptionError
+
+Positive = Annotated[float, Field(gt=0)]
+Factor = Annotated[float, Field(gt=0, le=1)]
+Span = Annotated[float, Field(ge=0)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """The same rate throughout.
+
+    Attributes:
+        warmup: epochs over which the rate first climbs from 0, linearly.
+    """
+
+    warmup: Span = 0.0
+    kind: Literal["constant"] = "constant"
+
+
+@dataclasses.dataclass(frozen=True)
+class Exponential:
+    """rate * factor ^ (epochs / every).
+
+    Attributes:
+        factor: by which the rate shrinks.
+        every: epochs in which it does.
+        staircase: in jumps, not bit by bit.
+        warmup: epochs over which the rate first climbs from 0, linearly.
+    """
+
+    factor: Factor = 0.9
+    every: Positive = 1.0
+    staircase: bool = False
+    warmup: Span = 0.0
+    kind: Literal["exponential"] = "exponential"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cosine:
+    """Down half a cosine: rate * (floor + (1 - floor) (1 + cos(pi epochs / all)) / 2).
+
+    Loshchilov, Hutter, "SGDR: stochastic gradient descent with warm restarts" (2016), without
+    the restarts.
+
+    Attributes:
+        floor: the share of the rate that is left at the end.
+        warmup: epochs over which the rate first climbs from 0, linearly; of all.
+    """
+
+    floor: Annotated[float, Field(ge=0, le=1)] = 0.0
+    warmup: Span = 0.0
+    kind: Literal["cosine"] = "cosine"
+
+
+@dataclasses.dataclass(frozen=True)
+class Piecewise:
+    """Another rate after each of some epochs.
+
+    Attributes:
+        after: epochs at which the rate changes, ascending.
+        factors: the share of the first rate from each of them on.
+        warmup: epochs over which the rate first climbs from 0, linearly.
+
+    Raises:
+        OptionError: the two do not fit.
+    """
+
+    after: tuple[Positive, ...] = ()
+    factors: tuple[Factor, ...] = ()
+    warmup: Span = 0.0
+    kind: Literal["piecewise"] = "piecewise"
+
+    def __post_init__(self) -> None:
+        # Set one after the other on the command line, they differ in length for a moment.
+        if list(self.after) != sorted(set(self.after)):
+            raise OptionError(
+                "trainer.schedule.after: expected epochs in ascending order. "
+                f"Received: {', '.join(map(str, self.after))}. Sort them."
+            )
+
+    def check(self) -> None:
+        """Refuse other than one factor per change.
+
+        Raises:
+            OptionError: there are more of the one than of the other, or none.
+        """
+        if len(self.after) != len(self.factors) or not self.after:
+            raise OptionError(
+                "trainer.schedule: expected as many of after as of factors, one or more. "
+                f"Received: {len(self.after)} and {len(self.factors)}. For example "
+                "`--set trainer.schedule.after=10,15 --set trainer.schedule.factors=0.1,0.01`."
+            )
+
+
+Schedule = Annotated[
+    Constant | Exponential | Cosine | Piecewise,
+    Field(discriminator="kind"),
+]
+CONSTANT = Constant()

@@ -1,0 +1,169 @@
+"""Lines of a label and pixels to image records; bad lines set aside; nothing in memory."""
+
+import io
+
+import numpy as np
+import pytest
+from etils.epath import Path
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from components.artifacts import RawFiles
+from components.beam_options import BeamOptions
+from components.errors import DataError
+from components.example_gen import pixel_rows
+from components.example_gen.pixel_rows import Asked, Form, parse, shape, split_of
+from components.example_gen.pixels import pixels_example_gen
+from tests.components.example_gen.conftest import files_of, records_of
+
+HEADER = "label,pixel1,pixel2,pixel3,pixel4\n"
+
+
+@pytest.fixture
+def ingest(tmp_path, out):
+    def run(files, **options):
+        root = tmp_path / "source"
+        root.mkdir()
+        for name, text in files.items():
+            (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        source = root / next(iter(files)) if len(files) == 1 else root
+        settings = {"splits": {"train": 1.0}, "max_rejected": 0.9, **options}
+        return pixels_example_gen(RawFiles(source), out, run_on=BeamOptions(), **settings)
+
+    return run
+
+
+def decoded(record):
+    return np.asarray(Image.open(io.BytesIO(record["image/encoded"][0])))
+
+
+def test_a_line_becomes_a_picture_with_its_class(ingest):
+    examples = ingest({"signs.csv": HEADER + "10,0,1,2,255\n2,9,8,7,6\n"})
+    first, second = records_of(examples)["train"]
+    assert decoded(first).tolist() == [[0, 1], [2, 255]]
+    assert decoded(second).tolist() == [[9, 8], [7, 6]]
+    assert (first["image/class/text"], first["image/filename"]) == ([b"10"], [b"signs.csv#2"])
+    numbers = [f"image/{name}" for name in ("height", "width", "channels", "class/label")]
+    assert [first[name].tolist() for name in numbers] == [[2], [2], [1], [1]]
+    assert second["image/class/label"].tolist() == [0]  # 2 comes before 10
+
+
+def test_bad_lines_are_set_aside_by_their_number(ingest):
+    lines = ["a,1,2,3,4", "b,1,2,3", "", "a,1,2,x,4", "b,1,2,256,4", ",1,2,3,4", "b,5,6,7,8"]
+    examples = ingest({"signs.csv": HEADER + "\n".join(lines)})
+    assert [(item.position, item.reason) for item in examples.rejected()] == [
+        ("line 3", "4 cells in place of 5"),
+        ("line 5", "pixel 'x' is no whole number from 0 to 255"),
+        ("line 6", "pixel '256' is no whole number from 0 to 255"),
+        ("line 7", "no label"),
+    ]
+    assert examples.counts == {"train": 2}
+    assert examples.summary["notes"]["found"] == 6
+
+
+def test_the_names_of_files_say_their_split_and_train_gives_some_to_eval(ingest):
+    train = HEADER + "".join(f"{n % 2},{n},{n},{n},{n}\n" for n in range(40))
+    files = {"sign_mnist_train.csv": train, "sign_mnist_test.csv": HEADER + "0,1,2,3,4\n"}
+    examples = ingest(files, eval_from_train=0.25)
+    assert examples.counts["test"] == 1
+    assert examples.counts["train"] + examples.counts["eval"] == 40
+    assert examples.counts["eval"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sign_mnist_train.csv", "train"),
+        ("a/Test.csv", "test"),
+        ("signs-valid.csv", "eval"),
+        ("signs.csv", ""),
+    ],
+)
+def test_a_files_name_may_speak_of_its_split(name, expected):
+    assert split_of(name) == expected
+
+
+def test_a_file_without_a_header_has_its_label_first(ingest):
+    examples = ingest({"signs.csv": b"\xef\xbb\xbf0,1,2,3,4\n1,5,6,7,8\n"})
+    records = records_of(examples)["train"]
+    assert [record["image/class/text"] for record in records] == [[b"0"], [b"1"]]
+
+
+def test_columns_in_another_order_quotes_and_delimiters_are_read(ingest):
+    text = 'p1;"kind";p2;p3;p4;p5;p6\r\n1;"cat";2;3;4;5;6\r\n1;dog;2;3;4;5;7\r\n'
+    options = {"label_column": "kind", "delimiter": ";", "height": 1, "channels": 3}
+    first, second = records_of(ingest({"signs.csv": text}, **options))["train"]
+    assert decoded(first).tolist() == [[[1, 2, 3], [4, 5, 6]]]
+    assert second["image/class/text"] == [b"dog"]
+
+
+def test_blocks_and_shards_change_no_record(ingest, monkeypatch, tmp_path):
+    monkeypatch.setattr(pixel_rows, "_BLOCK", 3)
+    lines = [f"{n % 2},{n},{n},{n},{n}" for n in range(20)]
+    examples = ingest({"signs.csv": HEADER + "\n".join(lines)}, shards=4)
+    assert len(examples.files("train")) == 4
+    names = {record["image/filename"][0] for record in records_of(examples)["train"]}
+    assert names == {f"signs.csv#{number}".encode() for number in range(2, 22)}
+    again = Path(tmp_path / "again")
+    again.mkdir()
+    pixels_example_gen(
+        RawFiles(tmp_path / "source"),
+        again,
+        run_on=BeamOptions(),
+        splits={"train": 1.0},
+        shards=4,
+    )
+    assert files_of(type(examples)(again)) == files_of(examples)
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.sampled_from([1, 3]), st.data())
+def test_pixels_survive_the_way_through_a_line_and_a_png(height, width, channels, data):
+    count = height * width * channels
+    pixels = bytes(data.draw(st.lists(st.integers(0, 255), min_size=count, max_size=count)))
+    form = Form(count + 1, 0, height, width, channels, ",")
+    text, found = parse("a," + ",".join(map(str, pixels)) + "\n", form)
+    assert (text, found) == ("a", pixels)
+    picture = pixel_rows.draw(found, form)
+    image = Image.open(io.BytesIO(picture.encoded))
+    assert image.size == (width, height)
+    assert image.tobytes() == pixels
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ((784, None, None, None), (28, 28, 1)),
+        ((3072, None, None, None), (32, 32, 3)),
+        ((784, 14, None, None), (14, 56, 1)),
+        ((784, None, 14, 1), (56, 14, 1)),
+        ((784, 28, 27, None), None),
+        ((10, None, None, None), None),
+        ((784, None, None, 3), None),
+    ],
+)
+def test_the_shape_follows_from_the_number_of_pixels(asked, expected):
+    assert shape(*asked) == expected
+
+
+def test_columns_that_make_no_picture_and_a_lone_class_are_refused(tmp_path, ingest):
+    with pytest.raises(DataError) as caught:
+        Form.of(Path("x.csv"), ["label", "a", "b"], Asked())
+    assert str(caught.value) == (
+        "x.csv: expected one label and the pixels of a picture. Received: 2 pixels, which make "
+        "none of the options' size or no square. Set the options height, width and channels, or "
+        "the delimiter."
+    )
+    with pytest.raises(DataError, match=r"expected the column 'label'\. Received: kind, a, b"):
+        Form.of(Path("x.csv"), ["kind", "a", "b"], Asked())
+    with pytest.raises(DataError, match=r"lines of at least two classes\. Received: 7\."):
+        ingest({"signs.csv": HEADER + "7,1,2,3,4\n"})
+
+
+def test_a_folder_without_a_csv_and_a_file_that_is_no_text_are_refused(tmp_path, out):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="Received: a folder without one"):
+        pixels_example_gen(RawFiles(tmp_path / "empty"), out, run_on=BeamOptions())
+    (tmp_path / "x.csv").write_bytes(b"\x89PNG\xff\n")
+    with pytest.raises(DataError, match=r"expected a CSV as UTF-8\. Received: byte 0x89"):
+        pixels_example_gen(RawFiles(tmp_path / "x.csv"), out, run_on=BeamOptions())
