@@ -1,0 +1,126 @@
+"""A person's own preprocessing, run inside ours: once for training and for serving.
+
+`features.image`, `features.text` and `features.table` call `apply` on what they decoded, so the
+function is traced into the graph that `transform` runs and into the one that `export` writes.
+Where it stands:
+
+    image   uint8 [height, width, channels] of one picture, upright, before it is resized; any
+            height and width may come back
+    text    string [batch], before it is standardised and split into tokens
+    table   columns by name, [batch] each, before they are scaled or looked up
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import tensorflow as tf
+
+from components import references
+from components.errors import DataError, OptionError
+from components.features import hook_spec
+from components.features.hook_spec import PLACE, Hook
+
+Value = TypeVar("Value", tf.Tensor, dict[str, tf.Tensor])
+
+_PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+
+
+def apply(hook: Hook | None, value: Value, wanted: Any) -> Value:
+    """What the function of `hook` makes of `value`; without a hook, `value` itself.
+
+    Args:
+        hook: the function, and its code when the analysis was made.
+        value: a tensor, or tensors by name.
+        wanted: `tf.TensorSpec` of the answer, or one by name.
+
+    Raises:
+        DataError: the function's code has changed since the analysis.
+        OptionError: it cannot be found, cannot be traced into a graph, needs Python to run, or
+            gives something else than `wanted`.
+    """
+    if hook is None:
+        return value
+    _check_code(hook)
+    answer = _traced(hook.function)(value)
+    _check_answer(hook.function, answer, wanted)
+    return answer
+
+
+@functools.cache
+def _traced(reference: str) -> Callable[[Any], Any]:
+    """The function as a graph, as the server runs it, whoever calls it."""
+    graph = tf.function(references.load(reference, PLACE))
+
+    def call(value: Any) -> Any:
+        specs = tf.nest.map_structure(_spec, value)
+        try:
+            concrete = graph.get_concrete_function(specs)
+        except OptionError:
+            raise
+        except Exception as error:
+            raise OptionError(
+                f"{PLACE}: expected a function that TensorFlow can trace with {_told(specs)}. "
+                f"Received: {reference}, which fails with {type(error).__name__}: "
+                f"{str(error).strip().splitlines()[-1]}. Use TensorFlow's own operations in it."
+            ) from error
+        if python := _python_ops(concrete):
+            raise OptionError(
+                f"{PLACE}: expected operations that a model server can run. Received: {reference} "
+                f"with {', '.join(sorted(python))}, which call back into Python. Write it in "
+                "TensorFlow's own operations, without py_function and numpy_function."
+            )
+        return graph(value)
+
+    return call
+
+
+def _spec(tensor: tf.Tensor) -> tf.TensorSpec:
+    return tf.TensorSpec(tensor.shape, tensor.dtype)
+
+
+def _python_ops(concrete: Any) -> set[str]:
+    graph = concrete.graph.as_graph_def()
+    nodes = [*graph.node, *(node for body in graph.library.function for node in body.node_def)]
+    return {node.op for node in nodes} & _PYTHON_OPS
+
+
+def _check_code(hook: Hook) -> None:
+    if hook_spec.digest(hook.function) != hook.code:
+        raise DataError(
+            f"{hook.function}: expected the code that the analysis was made with. Received: "
+            "another, so that training and serving would differ. Run `analyze` again, and what "
+            "follows it."
+        )
+
+
+def _check_answer(reference: str, answer: Any, wanted: Any) -> None:
+    if _fits(answer, wanted):
+        return
+    raise OptionError(
+        f"{PLACE}: expected {reference} to give {_told(wanted)}. Received: {_told(answer)}. "
+        "Give what it takes, in the same form."
+    )
+
+
+def _fits(answer: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return (
+            isinstance(answer, Mapping)
+            and answer.keys() == wanted.keys()
+            and all(_fits(answer[name], spec) for name, spec in wanted.items())
+        )
+    is_tensor = isinstance(answer, tf.Tensor)
+    return (
+        is_tensor and answer.dtype == wanted.dtype and answer.shape.is_compatible_with(wanted.shape)
+    )
+
+
+def _told(value: Any) -> str:
+    """Dtype and shape of a tensor or a spec, or of several by name; else the type."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_told(one)}" for name, one in sorted(value.items())) or "{}"
+    if not isinstance(value, tf.Tensor | tf.TensorSpec):
+        return f"a {type(value).__name__}"
+    shape = "unknown" if value.shape.rank is None else list(value.shape)
+    return f"{value.dtype.name} {shape}".replace("None", "…")

@@ -1,0 +1,59 @@
+"""`.keras` files, with the modules of a person's own that must be imported to load one.
+
+Keras finds a layer by the name under which its module registers it when imported. Which modules
+these are stands in `modules.json` beside the file; without it there are none.
+"""
+
+import json
+from collections.abc import Sequence
+
+import keras
+from etils.epath import Path
+
+from components import references
+from components.errors import ModelError
+
+_MODULES = "modules.json"
+
+
+def save(model: keras.Model, file: Path, modules: Sequence[str] = ()) -> None:
+    """Write `model`; if it is of a person's own `modules`, prove that it can be loaded again.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    model.save(file)
+    if not modules:
+        return
+    (file.parent / _MODULES).write_text(json.dumps(list(modules)))
+    try:
+        keras.models.load_model(file, compile=False)
+    except Exception as error:
+        raise ModelError(
+            f"{', '.join(modules)}: expected layers that Keras can save and load. "
+            f"Received: {type(error).__name__}: {str(error).strip()[:400]}. Decorate each class "
+            "and function of your own with @keras.saving.register_keras_serializable("
+            "package='…'), give layers with arguments a get_config, and use no Lambda."
+        ) from error
+
+
+def load(file: Path) -> keras.Model:
+    """The model in `file`, uncompiled, its modules imported first.
+
+    Raises:
+        OptionError: a module is not there any more.
+    """
+    beside = file.parent / _MODULES
+    if beside.exists():
+        for module in json.loads(beside.read_text()):
+            references.import_module(module, str(file))
+    return keras.models.load_model(file, compile=False)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy the file `source`, and what stands beside it, to `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.copy(target)
+    if (source.parent / _MODULES).exists():
+        (source.parent / _MODULES).copy(target.parent / _MODULES)

@@ -1,0 +1,66 @@
+"""Embeddings of a trained model for TensorBoard's projector.
+
+`tensorboard --logdir FOLDER`, the folder being the step's output, shows them. This module holds
+the options; the work is in `projecting`, which imports TensorFlow and is imported when it runs.
+"""
+
+import logging
+from typing import Annotated
+
+from etils.epath import Path
+from pydantic import Field
+
+from components.artifacts import Analysis, Examples
+from components.errors import DataError
+from components.features import spec as specs
+from components.model_artifacts import Projection, TrainedModel
+
+logger = logging.getLogger(__name__)
+
+
+def projector(
+    model: TrainedModel,
+    analysis: Analysis,
+    examples: Examples,
+    out: Path,
+    *,
+    split: str = "eval",
+    points: Annotated[int, Field(ge=2, le=100_000)] = 2_000,
+) -> Projection:
+    """Write what a model has made of tokens and examples, as points to look at.
+
+    Each embedding of tokens is a set of points named by the tokens. The examples of a classifier
+    are one too, by what the last layer but one makes of them, named by their classes; images
+    with thumbnails.
+
+    Args:
+        model: what `trainer` made.
+        analysis: what it was trained by.
+        examples: transformed records.
+        out: gets `projector_config.pbtxt`, and the files that this names.
+        split: of the examples to show; where it is empty, train.
+        points: tokens and examples at most; of the tokens the most frequent.
+
+    Raises:
+        DataError: the model has neither embeddings of tokens nor classes.
+    """
+    spec = specs.read(analysis.file)
+
+    from components.models.build import load  # TensorFlow
+    from components.projecting import files
+    from components.projecting import points as pointing
+
+    network = load(model.keras_file, spec)
+    found = list(pointing.embeddings(network, spec, points))
+    if spec.task == "classification":
+        shown = split if examples.counts.get(split) else "train"
+        found.append(pointing.activations(network, spec, examples, shown, points))
+    if not found:
+        raise DataError(
+            f"{model.path}: expected embeddings of tokens, or a classifier. Received: a network "
+            f"for {spec.kind} with neither. There is nothing to project."
+        )
+    files.write(found, out)
+    for each in found:
+        logger.info("%s: %d points of %d dimensions", each.name, *each.vectors.shape)
+    return Projection(out)

@@ -1,0 +1,89 @@
+"""Settings as text, laid over the options of a component: what a search tries and what it finds.
+
+Text is read as after `--set`: `learning_rate` is `0.003`, `model.units` is `64,64`.
+"""
+
+import functools
+import inspect
+import logging
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from components import settings
+from components.artifacts import Artifact
+from components.errors import OptionError
+from components.model_artifacts import Hyperparameters
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_GIVEN = ("out", "run_on", "resume")  # by the runner
+
+
+def options_of(component: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
+    """The annotation and the default of each option of `component`, by name."""
+    hints = typing.get_type_hints(component, include_extras=True)
+    return {
+        parameter.name: (hints[parameter.name], parameter.default)
+        for parameter in inspect.signature(component).parameters.values()
+        if parameter.name not in _GIVEN and not _is_input(hints[parameter.name])
+    }
+
+
+def _is_input(annotation: Any) -> bool:
+    members = typing.get_args(annotation) or (annotation,)
+    return any(isinstance(kind, type) and issubclass(kind, Artifact) for kind in members)
+
+
+def settled(
+    component: Callable[..., Any], base: Mapping[str, Any], texts: Mapping[str, str], place: str
+) -> dict[str, Any]:
+    """The options of `component`: `base` where it says something, then `texts` over them.
+
+    Args:
+        component: whose options these are.
+        base: values, or what they are as plain JSON, by option.
+        texts: by option or by the way to a field in one, such as `model.units`.
+        place: what holds `texts`, for the errors.
+
+    Raises:
+        OptionError: `component` has no such option, or a text does not fit.
+    """
+    known = options_of(component)
+    values = {
+        name: settings.check(annotation, base[name], name) if name in base else default
+        for name, (annotation, default) in known.items()
+        if name in base or default is not inspect.Parameter.empty
+    }
+    for way, text in texts.items():
+        option, *keys = way.split(".")
+        if option not in known:
+            raise OptionError(
+                f"{place}: expected options of {component.__name__}. Received: {option!r}. "
+                f"{settings.nearest(option, known)}"
+            )
+        annotation = known[option][0]
+        current = values.get(option)
+        values[option] = settings.assign(annotation, current, keys, text, f"{place}.{way}")
+    return values
+
+
+def tunable(component: Callable[P, R]) -> Callable[P, R]:
+    """Let the input `hyperparameters` of `component`, if it is given, override its options."""
+
+    @functools.wraps(component)
+    def tuned(*args: P.args, **kwargs: P.kwargs) -> R:
+        bound = inspect.signature(component).bind(*args, **kwargs)
+        found = bound.arguments.get("hyperparameters")
+        if isinstance(found, Hyperparameters):
+            given = {
+                name: bound.arguments[name] for name in options_of(component) if name in kwargs
+            }
+            place = str(found.path / "best.json")
+            bound.arguments.update(settled(component, given, found.settings, place))
+            said = ", ".join(f"{way}={text}" for way, text in found.settings.items())
+            logging.getLogger(component.__module__).info("tuned: %s", said)
+        return component(*bound.args, **bound.kwargs)
+
+    return tuned

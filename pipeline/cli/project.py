@@ -1,0 +1,26 @@
+"""The command that begins a project of a person's own: init."""
+
+import pathlib
+import shlex
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.app import app
+
+
+@app.command(rich_help_panel="Run")
+def init(
+    folder: Annotated[pathlib.Path, typer.Argument(help="A folder that is new or empty.")],
+) -> None:
+    """Write a project of your own: a recipe, a model, preprocessing, and their tests."""
+    from pipeline.project.writing import write
+
+    package = write(folder)
+    typer.echo(
+        f"{folder}: a project with a recipe, a model, preprocessing and tests. Try it:\n"
+        f"  cd {shlex.quote(str(folder))}\n"
+        f"  millrace run {package}.recipe:recipe\n"
+        f"  millrace predict {package} --sample 5\n"
+        "  python -m pytest"
+    )

@@ -1,0 +1,40 @@
+"""Preprocessing as a person would write it, good and bad; named by the tests of `hook`."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def lower(text):
+    return tf.strings.lower(text)
+
+
+def inverted(image):
+    return 255 - image
+
+
+def halved(image):
+    return image[::2, ::2]
+
+
+def doubled(columns):
+    return {**columns, "age": columns["age"] * 2}
+
+
+def one_column(columns):
+    return {"age": columns["age"]}
+
+
+def counted(text):
+    return tf.strings.length(text)
+
+
+def by_numpy(text):
+    return np.char.lower(text.numpy())
+
+
+def by_python(text):
+    return tf.py_function(lambda value: value, [text], tf.string)
+
+
+def nothing(text):
+    return None
