@@ -29,7 +29,7 @@ class Ingredients:
     """The four parts of a step's key, kept so that `explain` can compare them."""
 
     options: dict[str, Any]
-    inputs: dict[str, str | None]  # input -> content digest; None where nothing was given
+    inputs: dict[str, str | None]  # input or file -> content digest; None if nothing was given
     code: dict[str, str]  # module -> digest of its syntax tree
     versions: dict[str, str]  # library -> version
 
@@ -45,9 +45,10 @@ def ingredients(step: Step, digests: dict[str, str | None]) -> Ingredients:
     options = step.dumped_options()
     modules = [step.component.__module__, *named_modules(options)]
     code = {name: digest for one in modules for name, digest in reached_code(one).items()}
+    files = {f"file {name}": content_digest(Path(name)) for name in named_files(options)}
     return Ingredients(
         options=options,
-        inputs=dict(sorted(digests.items())),
+        inputs=dict(sorted((digests | files).items())),
         code=dict(sorted(code.items())),
         versions={name: _version(name) for name in LIBRARIES},
     )
@@ -85,6 +86,25 @@ def named_modules(options: Any) -> Iterator[str]:
     elif isinstance(options, Sequence):
         for value in options:
             yield from named_modules(value)
+
+
+def named_files(options: Any) -> Iterator[str]:
+    """The texts anywhere in `options`, plain JSON, that name a file or a SavedModel's folder.
+
+    Such as the weights of a pretrained network: other content is another training. Other
+    folders are places to write to, or are inputs.
+    """
+    if isinstance(options, str):
+        path = Path(options)
+        is_path = "/" in options or "." in options
+        if is_path and (path.is_file() or (path / "saved_model.pb").is_file()):
+            yield options
+    elif isinstance(options, Mapping):
+        for value in options.values():
+            yield from named_files(value)
+    elif isinstance(options, Sequence):
+        for value in options:
+            yield from named_files(value)
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components import source_code
-from pipeline.fingerprint import Ingredients, content_digest, ingredients, named_modules
+from pipeline.fingerprint import (
+    Ingredients,
+    content_digest,
+    ingredients,
+    named_files,
+    named_modules,
+)
 
 
 def test_a_folder_keeps_its_digest_when_it_moves_and_loses_it_when_a_name_changes(tmp_path):
@@ -53,6 +59,30 @@ def test_modules_are_named_anywhere_in_the_options():
         "columns": ["a.b:clean", 7, None, "a:b:c", "plain"],
     }
     assert list(named_modules(options)) == ["mine.model", "a.b"]
+
+
+def test_files_and_saved_models_are_named_anywhere_in_the_options(tmp_path):
+    weights, backbone, root = tmp_path / "w.h5", tmp_path / "backbone", tmp_path / "serving"
+    weights.write_text("")
+    for folder in (backbone, root):
+        folder.mkdir()
+    (backbone / "saved_model.pb").write_text("")
+    options = {"model": {"weights": str(weights), "folders": [str(backbone), str(root)]}, "n": 1}
+    assert list(named_files(options)) == [str(weights), str(backbone)]
+
+
+def test_other_content_of_a_named_file_is_another_key(toy, tmp_path):
+    weights = tmp_path / "w.h5"
+    step = toy.dag().find("train")
+    step.options["weights"] = {}
+    before = ingredients(step, {}).key
+    keys = set()
+    for content in ("one", "other"):
+        weights.write_text(content)
+        step.options["note"] = str(weights)
+        step.signature.options["note"] = (str, "")
+        keys.add(ingredients(step, {}).key)
+    assert len(keys | {before}) == 3
 
 
 @pytest.fixture

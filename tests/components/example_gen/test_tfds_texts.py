@@ -29,7 +29,7 @@ class _Texts(tfds.core.GeneratorBasedBuilder):
         raise NotImplementedError
 
 
-class MadeTexts(_Texts):
+class MadeCorpus(_Texts):
     """One text."""
 
 
@@ -56,15 +56,15 @@ def write(tmp_path, out):
 
 
 def test_each_split_is_a_folder_and_each_text_ends_in_a_line_break(write):
-    root = write("made_texts").path
-    assert walk(root) == ["eval/made_texts.txt", "train/made_texts.txt"]
-    text = (root / "train" / "made_texts.txt").read_bytes().decode()
+    root = write("made_corpus").path
+    assert walk(root) == ["eval/made_corpus.txt", "train/made_corpus.txt"]
+    text = (root / "train" / "made_corpus.txt").read_bytes().decode()
     assert sorted(text.splitlines()) == ["Ay", "ROMEO:", "me"]
-    assert (root / "eval" / "made_texts.txt").read_bytes() == "é\n".encode()
+    assert (root / "eval" / "made_corpus.txt").read_bytes() == "é\n".encode()
 
 
 def test_only_the_named_splits_are_taken(write):
-    root = write("made_texts", only=("train",)).path
+    root = write("made_corpus", only=("train",)).path
     assert [file.name for file in root.iterdir()] == ["train"]
 
 
