@@ -9,23 +9,17 @@ rejected.jsonl  rows set aside, each with source, position and reason
 """
 
 import dataclasses
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils.epath import Path
 
 from components import plots
+from components.evaluating import summary
+from components.evaluating.summary import write_json, write_lines
 from components.metrics import by_class, figures
 from components.scoring import BASELINE, CANDIDATE, Key, Scored
 from components.tallies import Tally
-
-_FIRST = ("test", "eval")  # the splits whose figures are the main ones, best first
-
-
-def main_split(splits: Sequence[str]) -> str:
-    """The split whose figures stand for the model: test, else eval, else the first."""
-    return next((split for split in _FIRST if split in splits), splits[0])
 
 
 def write(scored: Scored, out: Path, splits: Sequence[str], top_k: int) -> None:
@@ -37,9 +31,8 @@ def write(scored: Scored, out: Path, splits: Sequence[str], top_k: int) -> None:
         splits: the names of the splits that were scored, in the order of the report.
         top_k: of `top_<k>_accuracy`.
     """
-    main = main_split(splits)
-    summary = _summary(scored, splits, main, top_k)
-    write_json(out / "metrics.json", summary)
+    main = summary.main_split(splits)
+    write_json(out / "metrics.json", _summary(scored, splits, main, top_k))
     write_json(out / "slices.json", _slices(scored, splits, top_k))
     ranked = sorted(scored.mistakes, key=lambda item: (splits.index(item.split), item.rank))
     write_lines(out / "mistakes.jsonl", map(dataclasses.asdict, ranked))
@@ -53,18 +46,10 @@ def write(scored: Scored, out: Path, splits: Sequence[str], top_k: int) -> None:
 def _summary(scored: Scored, splits: Sequence[str], main: str, top_k: int) -> dict[str, Any]:
     own = _by_split(scored.tallies, splits, CANDIDATE, top_k)
     other = _by_split(scored.tallies, splits, BASELINE, top_k)
-    metrics = own[main]["metrics"] if main in own else {}
-    baseline = other[main]["metrics"] if main in other else None
     return {
-        "split": main,
-        "count": own[main]["count"] if main in own else 0,
-        "metrics": metrics,
-        "splits": own,
-        "baseline": None if baseline is None else {"metrics": baseline, "splits": other},
-        "change": None if baseline is None else change_of(metrics, baseline),
+        **summary.figures(main, own, other, len(scored.rejected)),
         "classes": scored.classes,
         "baseline_classes": scored.baseline_classes,
-        "rejected": len(scored.rejected),
     }
 
 
@@ -77,11 +62,6 @@ def _by_split(
 
 def _figures(counted: Tally, top_k: int) -> dict[str, Any]:
     return {"count": counted.count, "metrics": figures(counted, top_k=top_k)}
-
-
-def change_of(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
-    """By how much each metric that both have is above the baseline's."""
-    return {name: metrics[name] - baseline[name] for name in metrics if name in baseline}
 
 
 def _slices(scored: Scored, splits: Sequence[str], top_k: int) -> list[dict[str, Any]]:
@@ -115,13 +95,3 @@ def _confusion(split: str, counted: Tally, classes: Sequence[str]) -> dict[str, 
             list(cell) for cell in zip(*(each.tolist() for each in counted.pairs), strict=True)
         ],
     }
-
-
-def write_json(file: Path, content: object) -> None:
-    """Write `content`, which holds no NaN, to `file`."""
-    file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def write_lines(file: Path, items: Iterable[object]) -> None:
-    """Write each of `items` as a line of JSON to `file`."""
-    file.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items))

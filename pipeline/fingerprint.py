@@ -77,15 +77,9 @@ def content_digest(path: Path, digest_of: FileDigest = file_digest) -> str:
 
 def named_modules(options: Any) -> Iterator[str]:
     """The modules of the `package.module:function` texts anywhere in `options`, plain JSON."""
-    if isinstance(options, str):
-        if parts := references.split(options):
+    for text in _texts(options):
+        if parts := references.split(text):
             yield parts[0]
-    elif isinstance(options, Mapping):
-        for value in options.values():
-            yield from named_modules(value)
-    elif isinstance(options, Sequence):
-        for value in options:
-            yield from named_modules(value)
 
 
 def named_files(options: Any) -> Iterator[str]:
@@ -94,17 +88,20 @@ def named_files(options: Any) -> Iterator[str]:
     Such as the weights of a pretrained network: other content is another training. Other
     folders are places to write to, or are inputs.
     """
-    if isinstance(options, str):
-        path = Path(options)
-        is_path = "/" in options or "." in options
+    for text in _texts(options):
+        path = Path(text)
+        is_path = "/" in text or "." in text
         if is_path and (path.is_file() or (path / "saved_model.pb").is_file()):
-            yield options
-    elif isinstance(options, Mapping):
-        for value in options.values():
-            yield from named_files(value)
-    elif isinstance(options, Sequence):
-        for value in options:
-            yield from named_files(value)
+            yield text
+
+
+def _texts(options: Any) -> Iterator[str]:
+    """Every text in `options`, plain JSON, however deep."""
+    if isinstance(options, str):
+        yield options
+    elif isinstance(options, Mapping | Sequence):
+        for value in options.values() if isinstance(options, Mapping) else options:
+            yield from _texts(value)
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -31,15 +31,51 @@ def _refused(done, code=2):
     return done.stderr.strip().removeprefix("millrace: ")
 
 
+RECIPES = [
+    "digits",
+    "fashion-mnist-dense",
+    "fashion-mnist-cnn",
+    "mnist",
+    "horses-or-humans",
+    "horses-or-humans-compact",
+    "cats-vs-dogs",
+    "cats-vs-dogs-augmented",
+    "cats-vs-dogs-transfer",
+    "rock-paper-scissors",
+    "sign-language",
+    "cifar-small-cnn",
+    "image-classifier",
+    "reviews",
+    "imdb",
+    "imdb-subwords",
+    "imdb-bilstm",
+    "imdb-conv1d",
+    "sarcasm",
+    "bbc-news",
+    "sms-spam",
+    "text-classifier",
+    "irish-lyrics",
+    "shakespeare-chars",
+    "text-generator",
+    "synthetic-series",
+    "co2",
+    "sunspots",
+    "daily-temperatures",
+    "airline",
+    "bike-sharing",
+    "ett",
+    "forecaster",
+    "line-fit",
+    "house-prices",
+    "penguins",
+    "bike-demand",
+    "tabular",
+]
+
+
 def test_recipes_as_json_have_name_kind_data_and_summary():
     rows = json.loads(millrace("recipes", "--json").stdout)
-    assert [row["name"] for row in rows] == [
-        "digits",
-        "fashion-mnist-dense",
-        "fashion-mnist-cnn",
-        "mnist",
-        "image-classifier",
-    ]
+    assert [row["name"] for row in rows] == RECIPES
     assert all(set(row) == {"name", "kind", "data", "summary"} for row in rows)
 
 
@@ -60,6 +96,8 @@ def test_help_names_every_command():
         "lineage",
         "serve",
         "predict",
+        "infer",
+        "init",
         "rollback",
         "doctor",
     ]:
@@ -69,6 +107,11 @@ def test_help_names_every_command():
 def test_an_unknown_recipe_offers_the_nearest():
     text = _refused(millrace("run", "digit"))
     assert text == "Recipe 'digit': unknown. Did you mean `digits`?"
+
+
+def test_an_unknown_extra_step_offers_the_nearest():
+    text = _refused(millrace("run", "digits", "--with", "tunr"))
+    assert text == "--with tunr: no such step. Did you mean `tuner`?"
 
 
 def test_an_unknown_option_offers_the_nearest():

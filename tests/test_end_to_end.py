@@ -197,6 +197,16 @@ def test_a_curated_schema_finds_a_class_that_it_does_not_know(root, first, tmp_p
     assert "Stopped by --fail-on-anomaly." in done.stdout
 
 
+def test_extra_steps_find_a_rate_and_draw_what_was_learnt(root, first):
+    extras = ("--with", "rate_finder", "--with", "feature_maps", "--with", "projector")
+    told = _run(root, *extras, "--set", "trainer.epochs=1", "--to", "projector")
+    outputs = _outputs(told)
+    assert 1e-5 < json.loads((outputs["rate_finder"] / "rate.json").read_text())["rate"] < 1
+    assert (outputs["rate_finder"] / "sweep.png").exists()
+    assert (outputs["feature_maps"] / "00-pictures.png").exists()
+    assert (outputs["projector"] / "projector_config.pbtxt").exists()
+
+
 def test_infer_predicts_a_folder_with_the_model_that_was_pushed(root, first):
     sevens = _outputs(first)["digits_images"] / "7"
     done = millrace("infer", "digits", "--data", sevens, "--root", root, "--json")

@@ -11,17 +11,16 @@ rejected.jsonl  rows set aside, each with source, position and reason
 
 import csv
 import dataclasses
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from etils.epath import Path
 
 from components.artifacts import Rejected
-from components.evaluating import forecast_metrics, forecast_plots
+from components.evaluating import forecast_metrics, forecast_plots, summary
 from components.evaluating.forecast_rows import Rows, Settings
-from components.evaluation import main_split
+from components.evaluating.summary import write_json, write_lines
 
 NAIVE_ONES = ("naive", "seasonal_naive", "moving_average")
 _SLICES = 10_000  # series with figures of their own
@@ -36,22 +35,20 @@ def write(
     splits: Sequence[str],
 ) -> None:
     """Write all files to `out`, an existing folder; `rows` is None where none was scored."""
-    main = main_split(splits)
-    _write_lines(out / "rejected.jsonl", map(dataclasses.asdict, rejected))
+    main = summary.main_split(splits)
+    write_lines(out / "rejected.jsonl", map(dataclasses.asdict, rejected))
     if rows is None or settings is None:
-        empty: dict[str, Any] = {"metrics": {}, "splits": {}, "baseline": None, "change": None}
-        content = {"split": main, "count": 0, **empty, "rejected": len(rejected), "objections": []}
-        _write_json(out / "metrics.json", content)
-        _write_json(out / "slices.json", [])
-        _write_lines(out / "mistakes.jsonl", ())
+        nothing = summary.figures(main, {}, {}, len(rejected))
+        write_json(out / "metrics.json", {**nothing, "objections": []})
+        write_json(out / "slices.json", [])
+        write_lines(out / "mistakes.jsonl", ())
         return
     own = {split: rows.take(rows.split == split) for split in splits}
     own = {split: part for split, part in own.items() if len(part)}
-    summary = _summary(own, settings, main)
-    _write_json(out / "metrics.json", summary | {"rejected": len(rejected)})
-    _write_json(out / "slices.json", _slices(own, settings))
+    write_json(out / "metrics.json", _summary(own, settings, main, len(rejected)))
+    write_json(out / "slices.json", _slices(own, settings))
     worst = [_worst(part, mistakes, settings) for part in own.values()]
-    _write_lines(out / "mistakes.jsonl", (line for part in worst for line in part))
+    write_lines(out / "mistakes.jsonl", (line for part in worst for line in part))
     if main in own:
         _write_forecasts(out / "forecasts.csv", own[main], settings)
         forecast_plots.draw(own[main], settings, out)
@@ -87,26 +84,23 @@ def metrics_of(rows: Rows, settings: Settings, who: str = "candidate") -> dict[s
     return found | beside
 
 
-def _summary(own: dict[str, Rows], settings: Settings, main: str) -> dict[str, Any]:
-    splits = {
-        split: {"count": len(part), "metrics": metrics_of(part, settings)}
-        for split, part in own.items()
-    }
-    judged = own.get(main)
-    metrics = metrics_of(judged, settings) if judged is not None else {}
-    baseline = None
-    if judged is not None and "baseline" in judged.forecasts:
-        baseline = metrics_of(judged, settings, "baseline")
-    shared = sorted(metrics.keys() & baseline.keys()) if baseline else []
+def _summary(own: dict[str, Rows], settings: Settings, main: str, rejected: int) -> dict[str, Any]:
+    found = summary.figures(
+        main, _by_split(own, settings, "candidate"), _by_split(own, settings, "baseline"), rejected
+    )
+    judged, metrics = own.get(main), found["metrics"]
     return {
-        "split": main,
-        "count": len(judged) if judged is not None else 0,
-        "metrics": metrics,
-        "splits": splits,
-        "baseline": {"metrics": baseline} if baseline else None,
-        "change": {name: metrics[name] - baseline[name] for name in shared} if baseline else None,
+        **found,
         "objections": objections(metrics, settings.must_beat) if metrics else [],
         **(_details(judged, settings) if judged is not None else {}),
+    }
+
+
+def _by_split(own: dict[str, Rows], settings: Settings, who: str) -> dict[str, dict[str, Any]]:
+    return {
+        split: {"count": len(part), "metrics": metrics_of(part, settings, who)}
+        for split, part in own.items()
+        if who in part.forecasts
     }
 
 
@@ -181,11 +175,3 @@ def _write_forecasts(file: Path, rows: Rows, settings: Settings) -> None:
 
 def _iso(seconds: int) -> str:
     return f"{np.datetime64(seconds, 's')}Z"
-
-
-def _write_json(file: Path, content: object) -> None:
-    file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def _write_lines(file: Path, items: Iterable[object]) -> None:
-    file.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items))

@@ -13,16 +13,16 @@ samples.txt     prompts out of the splits, continued at several temperatures
 
 import dataclasses
 import heapq
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from etils.epath import Path
 
 from components.artifacts import Rejected
+from components.evaluating import summary
 from components.evaluating.perplexity import NAMES, Sums, figures, of_rows
 from components.evaluating.samples import Sample, in_words, write_samples
-from components.evaluation import main_split
+from components.evaluating.summary import write_json, write_lines
 from components.features import text_record
 from components.inference import (
     Models,
@@ -168,30 +168,20 @@ def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
 
 def write(scored: Scored, out: Path, splits: Sequence[str]) -> None:
     """Write all files to `out`, an existing folder; `splits` in the order of the report."""
-    main = main_split(splits)
-    _write_json(out / "metrics.json", _summary(scored, splits, main))
-    _write_json(out / "slices.json", _slices(scored, splits))
+    main = summary.main_split(splits)
+    write_json(out / "metrics.json", _summary(scored, splits, main))
+    write_json(out / "slices.json", _slices(scored, splits))
     ranked = sorted(scored.worst, key=lambda item: (splits.index(item.split), item.rank))
-    _write_lines(out / "mistakes.jsonl", map(dataclasses.asdict, ranked))
-    _write_lines(out / "rejected.jsonl", map(dataclasses.asdict, scored.rejected))
+    write_lines(out / "mistakes.jsonl", map(dataclasses.asdict, ranked))
+    write_lines(out / "rejected.jsonl", map(dataclasses.asdict, scored.rejected))
     write_samples(scored.samples, out / "samples.txt")
 
 
 def _summary(scored: Scored, splits: Sequence[str], main: str) -> dict[str, Any]:
     own = _by_split(scored, splits, CANDIDATE)
     other = _by_split(scored, splits, BASELINE) if _is_comparable(scored) else {}
-    metrics = own[main]["metrics"] if main in own else {}
-    baseline = other[main]["metrics"] if main in other else None
-    return {
-        "split": main,
-        "count": own[main]["count"] if main in own else 0,
-        "metrics": metrics,
-        "splits": own,
-        "baseline": None if baseline is None else {"metrics": baseline, "splits": other},
-        "change": None if baseline is None else _change(metrics, baseline),
-        "rejected": len(scored.rejected),
-        "objections": _objections(metrics),
-    }
+    found = summary.figures(main, own, other, len(scored.rejected))
+    return {**found, "objections": _objections(found["metrics"])}
 
 
 def _objections(metrics: Mapping[str, float]) -> list[str]:
@@ -227,10 +217,6 @@ def _by_split(scored: Scored, splits: Sequence[str], model: str) -> dict[str, di
 
 def _figures(sums: Sums, vocabulary: int) -> dict[str, Any]:
     return {"count": sums.rows, "tokens": sums.tokens, "metrics": figures(sums, vocabulary)}
-
-
-def _change(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
-    return {name: metrics[name] - baseline[name] for name in metrics if name in baseline}
 
 
 def _slices(scored: Scored, splits: Sequence[str]) -> list[dict[str, Any]]:
@@ -270,11 +256,3 @@ def _surprises(split: str, rows: Sequence[Row], outputs: Outputs) -> tuple[Surpr
 
 def _text(row: Row) -> str:
     return (text_record.text(row.features) or b"").decode(errors="replace")
-
-
-def _write_json(file: Path, content: object) -> None:
-    file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def _write_lines(file: Path, items: Iterable[object]) -> None:
-    file.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items))

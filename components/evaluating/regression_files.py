@@ -14,10 +14,11 @@ from typing import Any
 
 from etils.epath import Path
 
-from components.evaluating import regression_plots
+from components.evaluating import regression_plots, summary
 from components.evaluating.residual_rows import MEAN, Scored
 from components.evaluating.residuals import figures
-from components.evaluation import change_of, main_split, slice_order, write_json, write_lines
+from components.evaluating.summary import write_json, write_lines
+from components.evaluation import slice_order
 from components.scoring import BASELINE, CANDIDATE, Key
 
 Figures = dict[str, dict[str, Any]]
@@ -31,7 +32,7 @@ def write(scored: Scored, out: Path, splits: Sequence[str]) -> None:
         out: an existing folder.
         splits: the names of the splits that were scored, in the order of the report.
     """
-    main = main_split(splits)
+    main = summary.main_split(splits)
     write_json(out / "metrics.json", _summary(scored, splits, main))
     write_json(out / "slices.json", _slices(scored, splits))
     ranked = sorted(scored.worst, key=lambda row: (splits.index(row.split), row.badness))
@@ -45,17 +46,9 @@ def write(scored: Scored, out: Path, splits: Sequence[str]) -> None:
 
 def _summary(scored: Scored, splits: Sequence[str], main: str) -> dict[str, Any]:
     own, other, mean = (_by_split(scored, splits, who) for who in (CANDIDATE, BASELINE, MEAN))
-    metrics = own[main]["metrics"] if main in own else {}
-    baseline = other[main]["metrics"] if main in other else None
     return {
-        "split": main,
-        "count": own[main]["count"] if main in own else 0,
-        "metrics": metrics,
-        "splits": own,
-        "baseline": None if baseline is None else {"metrics": baseline, "splits": other},
-        "change": None if baseline is None else change_of(metrics, baseline),
+        **summary.figures(main, own, other, len(scored.rejected)),
         "mean_predictor": {"prediction": scored.mean, "splits": mean} if mean else None,
-        "rejected": len(scored.rejected),
     }
 
 

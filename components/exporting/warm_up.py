@@ -32,22 +32,19 @@ def logged(
 ) -> Iterator[prediction_log_pb2.PredictionLog]:
     """The requests for `rows`, raw records."""
     for signature in signatures:
-        log = prediction_log_pb2.PredictionLog()
-        if signature.method_name == CLASSIFY:
-            for row in rows:
-                log.classify_log.request.model_spec.CopyFrom(_spec(signature))
-                log.classify_log.request.input.example_list.examples.append(encode(row))
-                yield log
-                log = prediction_log_pb2.PredictionLog()
-        elif signature.method_name == REGRESS:
-            for row in rows:
-                log.regress_log.request.model_spec.CopyFrom(_spec(signature))
-                log.regress_log.request.input.example_list.examples.append(encode(row))
-                yield log
-                log = prediction_log_pb2.PredictionLog()
+        if signature.method_name in (CLASSIFY, REGRESS):
+            yield from (_example(signature, row) for row in rows)
         else:
-            for batch in [*([row] for row in rows), rows]:
-                yield _predict(signature, batch)
+            yield from (_predict(signature, batch) for batch in [*([row] for row in rows), rows])
+
+
+def _example(signature: Signature, row: Decoded) -> prediction_log_pb2.PredictionLog:
+    """Classify's or Regress's request for one row."""
+    log = prediction_log_pb2.PredictionLog()
+    asked = log.classify_log if signature.method_name == CLASSIFY else log.regress_log
+    asked.request.model_spec.CopyFrom(_spec(signature))
+    asked.request.input.example_list.examples.append(encode(row))
+    return log
 
 
 def _predict(signature: Signature, rows: Sequence[Decoded]) -> prediction_log_pb2.PredictionLog:

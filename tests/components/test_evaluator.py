@@ -9,10 +9,11 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import evaluation, scoring
+from components import scoring
 from components.artifacts import Rejected
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
+from components.evaluating import summary
 from components.evaluator import evaluator
 from components.inference import Row
 from tests.components import classifiers
@@ -284,7 +285,7 @@ def test_the_train_split_is_scored_where_it_is_alone(evaluate, tmp_path):
     [(["eval", "test"], "test"), (["eval"], "eval"), (["night", "eval"], "eval"), (["day"], "day")],
 )
 def test_the_main_split_is_test_else_eval_else_the_first(splits, main):
-    assert evaluation.main_split(splits) == main
+    assert summary.main_split(splits) == main
 
 
 QUESTIONS = scoring.Questions("label", ("label", "size"), 8, mistakes=4)

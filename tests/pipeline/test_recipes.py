@@ -1,10 +1,13 @@
 """Rows of the table become DAGs; what `--data` holds decides how it is ingested."""
 
+import dataclasses
+
 import pytest
 from etils.epath import Path
 
 from pipeline.errors import UsageError
 from pipeline.recipes.catalog import RECIPES, find
+from pipeline.recipes.wiring import EXTRAS
 
 
 def _ingest(recipe, data):
@@ -62,6 +65,19 @@ def test_every_row_wires_a_whole_pipeline_whose_options_are_complete(name):
     assert list(dag.steps)[-1] == "pusher"
     assert dag.find("pusher").options["model_name"] == "my-model"
     assert dag.find("pusher").options["serving_root"] == "root/serving"
+
+
+def test_extra_steps_come_before_and_after_the_trainer():
+    row = dataclasses.replace(find("digits"), extras=tuple(EXTRAS))
+    dag = row.wire("d", None, Path("serving"))
+    dag.configure(["trainer.batch_size=7", "trainer.model.filters=3"])
+    names = list(dag.steps)
+    assert [names.index(name) - names.index("trainer") for name in EXTRAS] == [-2, -1, 1, 2]
+    assert dag.find("rate_finder").options["batch_size"] == 7
+    assert dag.find("rate_finder").options["model"].filters == (3,)
+    assert dag.find("tuner").options["base"]["batch_size"] == 7
+    assert dag.find("trainer").inputs["rate"] is dag.find("rate_finder")
+    assert dag.find("trainer").inputs["hyperparameters"] is dag.find("tuner")
 
 
 def test_a_curated_schema_takes_the_place_of_the_inferred_one():
