@@ -62,7 +62,8 @@ def infra_validator(
             `image` its image; `auto` takes the binary where it is on the PATH, else `embedded`.
         binary: the program's name or path; named otherwise than usual, `auto` takes it.
         requests: how many records are sent.
-        tolerance: how far scores may be apart.
+        tolerance: how far numbers may be apart; of numbers above 1 in size, relative to the
+            largest.
         timeout: seconds until the server must be ready.
         request_timeout: seconds that an answer may take.
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from components import requests
+from components.closeness import difference
 from components.inference import (
     NOT_FINITE,
     SIGNATURE,
@@ -176,7 +177,7 @@ def compare(
         what: was asked; opens each objection.
         expected: the answers of this process.
         received: the server's.
-        tolerance: how far numbers may be apart, absolutely.
+        tolerance: how far numbers may be apart, see `closeness.difference`.
     """
     if sorted(expected) != sorted(received):
         return Findings(
@@ -194,7 +195,7 @@ def compare(
         elif not np.isfinite(theirs).all():
             findings += Findings((f"{place}: expected finite numbers. Received: {theirs}",))
         else:
-            gap = float(np.abs(ours.astype(float) - theirs.astype(float)).max(initial=0.0))
+            gap = difference(theirs, ours)
             largest = max(largest, gap)
             if not gap <= tolerance:
                 findings += Findings(

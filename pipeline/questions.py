@@ -181,8 +181,8 @@ def mismatch(signature: Signature, received: str) -> UsageError:
 
 def _known(row: Decoded, number: int, label: str) -> Question:
     """A record of a past run, with its truth."""
-    names = (row[name] for name in _NAMES if name in row)
-    name = next((bytes(value[0]).decode() for value in names), f"row {number}")
+    names = (bytes(row[name][0]).decode() for name in _NAMES if name in row)
+    name = next(filter(None, names), f"row {number}")
     value, truth = row.get(label), None
     if isinstance(value, list):
         truth = value[0].decode()

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import grpc
@@ -11,6 +12,7 @@ import numpy as np
 
 from serving import calls, channel, wire
 from serving.calls import Answer, Call, Class, Metadata, Prediction, Record, Spec, VersionStatus
+from serving.channel import Observe, Tls
 from serving.errors import NotFoundError
 
 
@@ -22,15 +24,21 @@ class AsyncClient:
         target: str,
         *,
         timeout: float | None = 60.0,
-        credentials: grpc.ChannelCredentials | None = None,
+        tls: Tls | None = None,
+        token: str = "",
+        attempts: int = 4,
+        observe: Observe = channel.nobody,
     ) -> None:
         """Make a channel; arguments as in `Client`."""
         self.target = target
         self._timeout = timeout
+        self._metadata = channel.metadata(token)
+        self._observe = observe
+        settings = channel.options(attempts, tls)
         self._channel = (
-            grpc.aio.insecure_channel(target, channel.OPTIONS)
-            if credentials is None
-            else grpc.aio.secure_channel(target, credentials, channel.OPTIONS)
+            grpc.aio.insecure_channel(target, settings)
+            if tls is None
+            else grpc.aio.secure_channel(target, tls.credentials(), settings)
         )
         self._methods: dict[str, Any] = {}
 
@@ -48,6 +56,34 @@ class AsyncClient:
         """Run one signature of `model`; as `Client.predict`."""
         spec = Spec(model, signature, version, label)
         return await self._send(calls.predict(spec, inputs, output_filter), timeout)
+
+    async def predict_many(
+        self,
+        model: str,
+        requests: Iterable[Mapping[str, wire.ArrayLike]],
+        *,
+        in_flight: int = 16,
+        signature: str = "",
+        version: int | None = None,
+        label: str | None = None,
+        output_filter: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> AsyncIterator[Prediction]:
+        """Answer each of `requests` in their order; as `Client.predict_many`."""
+        spec = Spec(model, signature, version, label)
+        under_way: deque[asyncio.Task[Prediction]] = deque()
+        try:
+            for inputs in requests:
+                call = calls.predict(spec, inputs, output_filter)
+                under_way.append(asyncio.create_task(self._send(call, timeout)))
+                if len(under_way) >= max(1, in_flight):
+                    yield await under_way.popleft()
+            while under_way:
+                yield await under_way.popleft()
+        finally:
+            for one in under_way:
+                one.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def classify(
         self,
@@ -131,10 +167,16 @@ class AsyncClient:
         allowed = self._timeout if timeout is None else timeout
         if call.path not in self._methods:
             self._methods[call.path] = self._channel.unary_unary(call.path, channel.serialize)
+        start = time.monotonic()
         try:
             raw = await self._methods[call.path](
-                call.request, timeout=allowed, wait_for_ready=wait_for_ready
+                call.request,
+                timeout=allowed,
+                wait_for_ready=wait_for_ready,
+                metadata=self._metadata,
             )
         except grpc.RpcError as error:
+            self._observe(channel.observed(call, time.monotonic() - start, error.code().name))
             raise channel.failure(error, self.target, allowed) from error
+        self._observe(channel.observed(call, time.monotonic() - start, "OK"))
         return call.read(raw)

@@ -1,35 +1,128 @@
 """What a client's channel is set to, and how its failures are told; shared by both clients."""
 
+import dataclasses
 import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
 
 import grpc
 from google.protobuf.message import Message
 
 from serving import calls
+from serving.calls import Answer
 from serving.errors import DeadlineExceededError, RpcError, rpc_error
 
 POLL = 0.1  # seconds between two looks at a model's status
 
-# gRPC itself waits between attempts, each time a random part of a longer and longer time.
-_RETRY = {
-    "maxAttempts": 4,
-    "initialBackoff": "0.1s",
-    "maxBackoff": "2s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
+MOST_ATTEMPTS = 5  # gRPC makes no more
 _SERVICES = [{"service": calls.PREDICTION_SERVICE}, {"service": calls.MODEL_SERVICE}]
-OPTIONS = (
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),  # the default refuses answers over 4 MiB
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),  # the default is two minutes
-    ("grpc.enable_retries", 1),
-    (
-        "grpc.service_config",
-        json.dumps({"methodConfig": [{"name": _SERVICES, "retryPolicy": _RETRY}]}),
-    ),
-)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tls:
+    """How a client knows its server, and shows who it is; PEM each.
+
+    Attributes:
+        ca: certificates of the authorities that are trusted; the machine's own where None.
+        certificate: the client's, where the server asks for one.
+        key: that certificate's.
+        server_name: the name in the server's certificate, if it is not the address.
+    """
+
+    ca: bytes | None = None
+    certificate: bytes | None = None
+    key: bytes | None = None
+    server_name: str = ""
+
+    @classmethod
+    def read(
+        cls,
+        ca: str | os.PathLike[str] | None = None,
+        *,
+        certificate: str | os.PathLike[str] | None = None,
+        key: str | os.PathLike[str] | None = None,
+        server_name: str = "",
+    ) -> Self:
+        """Read each from its file."""
+        contents = (None if file is None else Path(file).read_bytes() for file in (ca, key))
+        chain = None if certificate is None else Path(certificate).read_bytes()
+        ca_pem, key_pem = contents
+        return cls(ca_pem, chain, key_pem, server_name)
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """The same for gRPC."""
+        return grpc.ssl_channel_credentials(self.ca, self.key, self.certificate)
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """One call that ended.
+
+    Attributes:
+        method: such as `Predict`.
+        model: its name.
+        seconds: from the request to the answer or the error, retries included.
+        code: the canonical code, `OK` for an answer.
+    """
+
+    method: str
+    model: str
+    seconds: float
+    code: str
+
+
+Observe = Callable[[Observation], None]
+
+
+def nobody(observation: Observation) -> None:
+    """Let an observation go."""
+    del observation
+
+
+def observed(call: calls.Call[Answer], seconds: float, code: str) -> Observation:
+    """What there is to tell of `call`."""
+    spec = getattr(call.request, "model_spec", None)
+    model = "" if spec is None else spec.name
+    return Observation(call.path.rpartition("/")[2], model, seconds, code)
+
+
+def options(attempts: int, tls: Tls | None) -> list[tuple[str, int | str]]:
+    """The channel's arguments; UNAVAILABLE is tried `attempts` times in all.
+
+    gRPC itself waits between attempts, each time a random part of a longer and longer time, and
+    no longer than the call's own deadline.
+    """
+    if not 1 <= attempts <= MOST_ATTEMPTS:
+        raise ValueError(
+            f"attempts: expected 1 to {MOST_ATTEMPTS}. Received: {attempts}. "
+            "Allow more time with `timeout=` instead."
+        )
+    retry = {
+        "maxAttempts": attempts,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    method = {"name": _SERVICES} | ({"retryPolicy": retry} if attempts > 1 else {})
+    found: list[tuple[str, int | str]] = [
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_receive_message_length", -1),  # the default refuses answers over 4 MiB
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2000),  # the default is two minutes
+        ("grpc.enable_retries", int(attempts > 1)),
+        ("grpc.service_config", json.dumps({"methodConfig": [method]})),
+    ]
+    if tls is not None and tls.server_name:
+        found.append(("grpc.ssl_target_name_override", tls.server_name))
+    return found
+
+
+def metadata(token: str) -> tuple[tuple[str, str], ...]:
+    """What each call carries beside its request."""
+    return (("authorization", f"Bearer {token}"),) if token else ()
 
 
 def serialize(request: Message) -> bytes:

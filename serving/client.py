@@ -4,9 +4,11 @@ A client holds one channel, which it reuses: make one and keep it. Messages may 
 UNAVAILABLE is tried again, and a failed call raises the RpcError of its code.
 """
 
+import dataclasses
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 import grpc
 import numpy as np
@@ -14,9 +16,31 @@ import numpy as np
 from serving import calls, channel, wire
 from serving.async_client import AsyncClient
 from serving.calls import Answer, Call, Class, Metadata, Prediction, Record, Spec, VersionStatus
+from serving.channel import Observation, Observe, Tls
 from serving.errors import NotFoundError
 
-__all__ = ["AsyncClient", "Class", "Client", "Metadata", "Prediction", "VersionStatus"]
+if TYPE_CHECKING:
+    from serving.rest.client import RestClient
+
+__all__ = [
+    "AsyncClient",
+    "Class",
+    "Client",
+    "Metadata",
+    "Observation",
+    "Prediction",
+    "RestClient",
+    "Tls",
+    "VersionStatus",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "RestClient":
+        from serving.rest.client import RestClient  # only its users wait for HTTP
+
+        return RestClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Client:
@@ -27,21 +51,30 @@ class Client:
         target: str,
         *,
         timeout: float | None = 60.0,
-        credentials: grpc.ChannelCredentials | None = None,
+        tls: Tls | None = None,
+        token: str = "",
+        attempts: int = 4,
+        observe: Observe = channel.nobody,
     ) -> None:
         """Make a channel; nothing is sent yet.
 
         Args:
             target: `host:port`, or `unix:path`.
             timeout: seconds that a call may take, unless it says otherwise; None waits for ever.
-            credentials: for TLS, e.g. `grpc.ssl_channel_credentials(…)`; none is plain text.
+            tls: e.g. `Tls.read("ca.pem")`; plain text where None.
+            token: the server's, if it asks for one; send it over TLS only, or to this machine.
+            attempts: how often a call is sent while the server is UNAVAILABLE, 1 to 5.
+            observe: is told of each call that ended; for metrics.
         """
         self.target = target
         self._timeout = timeout
+        self._metadata = channel.metadata(token)
+        self._observe = observe
+        settings = channel.options(attempts, tls)
         self._channel = (
-            grpc.insecure_channel(target, channel.OPTIONS)
-            if credentials is None
-            else grpc.secure_channel(target, credentials, channel.OPTIONS)
+            grpc.insecure_channel(target, settings)
+            if tls is None
+            else grpc.secure_channel(target, tls.credentials(), settings)
         )
         self._methods: dict[str, Any] = {}
 
@@ -77,6 +110,37 @@ class Client:
         """
         spec = Spec(model, signature, version, label)
         return self._send(calls.predict(spec, inputs, output_filter), timeout)
+
+    def predict_many(
+        self,
+        model: str,
+        requests: Iterable[Mapping[str, wire.ArrayLike]],
+        *,
+        in_flight: int = 16,
+        signature: str = "",
+        version: int | None = None,
+        label: str | None = None,
+        output_filter: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Iterator[Prediction]:
+        """Answer each of `requests` in their order, `in_flight` of them under way at a time.
+
+        Requests are taken only as answers are: any number of them needs the memory of a few. The
+        first failure is raised in its turn, and cancels those under way; so does leaving the
+        loop. `timeout` is for each; the rest is as in `predict`.
+        """
+        spec = Spec(model, signature, version, label)
+        under_way: deque[_UnderWay[Prediction]] = deque()
+        try:
+            for inputs in requests:
+                under_way.append(self._begin(calls.predict(spec, inputs, output_filter), timeout))
+                if len(under_way) >= max(1, in_flight):
+                    yield self._end(under_way.popleft())
+            while under_way:
+                yield self._end(under_way.popleft())
+        finally:
+            for one in under_way:
+                one.answer.cancel()
 
     def classify(
         self,
@@ -169,12 +233,49 @@ class Client:
         self, call: Call[Answer], timeout: float | None, *, wait_for_ready: bool = False
     ) -> Answer:
         allowed = self._timeout if timeout is None else timeout
-        if call.path not in self._methods:
-            self._methods[call.path] = self._channel.unary_unary(call.path, channel.serialize)
+        start = time.monotonic()
         try:
-            raw = self._methods[call.path](
-                call.request, timeout=allowed, wait_for_ready=wait_for_ready
+            raw = self._method(call)(
+                call.request,
+                timeout=allowed,
+                wait_for_ready=wait_for_ready,
+                metadata=self._metadata,
             )
         except grpc.RpcError as error:
+            self._tell(call, start, error.code().name)
             raise channel.failure(error, self.target, allowed) from error
+        self._tell(call, start, "OK")
         return call.read(raw)
+
+    def _begin(self, call: Call[Answer], timeout: float | None) -> "_UnderWay[Answer]":
+        allowed = self._timeout if timeout is None else timeout
+        start = time.monotonic()
+        answer = self._method(call).future(call.request, timeout=allowed, metadata=self._metadata)
+        return _UnderWay(call, answer, start, allowed)
+
+    def _end(self, one: "_UnderWay[Answer]") -> Answer:
+        try:
+            raw = one.answer.result()
+        except grpc.RpcError as error:
+            self._tell(one.call, one.start, error.code().name)
+            raise channel.failure(error, self.target, one.timeout) from error
+        self._tell(one.call, one.start, "OK")
+        return one.call.read(raw)
+
+    def _method(self, call: Call[Answer]) -> Any:
+        if call.path not in self._methods:
+            self._methods[call.path] = self._channel.unary_unary(call.path, channel.serialize)
+        return self._methods[call.path]
+
+    def _tell(self, call: Call[Answer], start: float, code: str) -> None:
+        self._observe(channel.observed(call, time.monotonic() - start, code))
+
+
+@dataclasses.dataclass(frozen=True)
+class _UnderWay(Generic[Answer]):
+    """A call that was sent: its answer to come, when it was sent, and how long it may take."""
+
+    call: Call[Answer]
+    answer: Any  # a gRPC call, which is a future
+    start: float
+    timeout: float | None

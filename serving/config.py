@@ -8,10 +8,11 @@ from google.protobuf import text_format
 
 from serving import versions
 from serving.errors import ServerError
-from serving.lifecycle import ModelConfig
+from serving.lifecycle import ModelConfig, RequestLogging
 from serving.protos import model_server_config_pb2 as messages
 
 _PLATFORM = "tensorflow"
+_COLLECTOR = "tfrecord"
 _VersionPolicy = messages.FileSystemStoragePathSourceConfig.ServableVersionPolicy
 
 
@@ -62,17 +63,29 @@ def _model(config: messages.ModelConfig) -> ModelConfig:
             f"Expected model {config.name} to have an absolute path or URI; "
             f"got base_path()={config.base_path}"
         )
-    if config.HasField("logging_config"):
-        raise ServerError(
-            f"Model {config.name}: expected no `logging_config`. Received: one, and this server "
-            "has no request log. Remove it, or start `tensorflow_model_server`."
-        )
     return ModelConfig(
         config.name,
         Path(config.base_path),
         _policy(config.model_version_policy),
         dict(config.version_labels),
+        _logging(config) if config.HasField("logging_config") else None,
     )
+
+
+def _logging(config: messages.ModelConfig) -> RequestLogging:
+    collector = config.logging_config.log_collector_config
+    rate = config.logging_config.sampling_config.sampling_rate
+    if collector.type != _COLLECTOR:
+        raise ServerError(
+            f"Model {config.name}: expected a log collector of type {_COLLECTOR!r}. "
+            f"Received: {collector.type!r}. Name that one."
+        )
+    if not collector.filename_prefix or not 0 <= rate <= 1:
+        raise ServerError(
+            f"Model {config.name}: expected a `filename_prefix` and a `sampling_rate` from 0 to 1. "
+            f"Received: {collector.filename_prefix!r} and {rate}. Correct its `logging_config`."
+        )
+    return RequestLogging(collector.filename_prefix, rate)
 
 
 def _check_platform(config: messages.ModelConfig) -> None:

@@ -124,7 +124,7 @@ def _run(
     records = serialized_examples(source)
     serialized = np.fromiter(records, object, len(records))
     names = list(fetches)
-    arrays = model.run({signature.inputs[_INPUTS].name: serialized}, names, call.timeout)
+    arrays = model.run({signature.inputs[_INPUTS].name: serialized}, names, call)
     return len(records), dict(zip(names, arrays, strict=True))
 
 

@@ -7,12 +7,11 @@ main.cc.
 
 import argparse
 import dataclasses
-import os
 from collections.abc import Sequence
 
 from etils.epath import Path
 
-from serving import config
+from serving import config, cores
 from serving.errors import ServerError
 from serving.lifecycle import ModelConfig
 
@@ -25,19 +24,42 @@ class Options:
     bind_address: str = "127.0.0.1"
     grpc_socket_path: str = ""
     grpc_channel_arguments: str = ""
-    grpc_max_threads: int = 4 * (os.cpu_count() or 1)
+    grpc_max_threads: int = 4 * cores.available()
+    rest_api_port: int = 0
+    rest_api_num_threads: int = 4 * cores.available()
+    rest_api_timeout_in_ms: int = 30_000
+    rest_api_enable_cors_support: bool = False
+    monitoring_config_file: str = ""
+    ssl_config_file: str = ""
+    api_token_file: str = ""
+    workers: int = 1
     enable_grpc_healthcheck_service: bool = False
     model_name: str = "default"
     model_base_path: str = ""
     model_config_file: str = ""
+    model_config_file_poll_wait_seconds: int = 0
     allow_version_labels_for_unavailable_models: bool = False
+    enable_batching: bool = False
+    batching_parameters_file: str = ""
+    enable_per_model_batching_parameters: bool = False
     file_system_poll_wait_seconds: int = 1
     max_num_load_retries: int = 5
     load_retry_interval_micros: int = 60_000_000
     num_load_threads: int = 1
+    num_unload_threads: int = 0
+    tensorflow_session_parallelism: int = 0
+    tensorflow_intra_op_parallelism: int = 0
+    tensorflow_inter_op_parallelism: int = 0
+    tensorflow_session_config_file: str = ""
+    per_process_gpu_memory_fraction: float = 0.0
     enable_model_warmup: bool = True
+    num_request_iterations_for_warmup: int = 0
+    enable_serialization_as_tensor_content: bool = False
     enable_signature_method_name_check: bool = True
     saved_model_tags: str = "serve"
+    prefer_tflite_model: bool = False
+    num_tflite_pools: int = cores.available()
+    num_tflite_interpreters_per_pool: int = 1
     version: bool = False
 
     def models(self) -> list[ModelConfig]:
@@ -53,58 +75,84 @@ _HELP = {
     "only choice), as in a container",
     "grpc_socket_path": "also listen on a UNIX socket at this path",
     "grpc_channel_arguments": "comma separated key=value arguments for the gRPC server",
-    "grpc_max_threads": "requests that may run at the same time",
+    "grpc_max_threads": "requests that may run at the same time; those that wait in a batching "
+    "queue are not counted",
+    "rest_api_port": "TCP port to listen on for HTTP/REST; none if zero",
+    "rest_api_num_threads": "REST requests that may run at the same time",
+    "rest_api_timeout_in_ms": "milliseconds that a REST request may run; 0 is any number",
+    "rest_api_enable_cors_support": "let scripts of other origins use REST",
+    "monitoring_config_file": "text-format MonitoringConfig: metrics for Prometheus, on the REST "
+    "port; each of several --workers tells of its own requests",
+    "ssl_config_file": "text-format SSLConfig: key and certificate for gRPC, client verification",
+    "api_token_file": "file with a secret; requests must bring it as `authorization: Bearer …` "
+    "(not in the real server)",
+    "workers": "processes that serve the same ports side by side (not in the real server)",
     "enable_grpc_healthcheck_service": "serve grpc.health.v1.Health",
     "model_name": "name of the model; not used with --model_config_file",
     "model_base_path": "absolute path of the folder of version folders; not used with "
     "--model_config_file",
     "model_config_file": "text-format ModelServerConfig: several models, policies, labels",
+    "model_config_file_poll_wait_seconds": "seconds between two looks at --model_config_file; 0 "
+    "reads it once",
+    "enable_batching": "run requests together that come at the same time",
+    "batching_parameters_file": "text-format BatchingParameters, for --enable_batching",
+    "enable_per_model_batching_parameters": "batch only the models with a batching_params.pbtxt "
+    "in their folder, by it; threads come from --batching_parameters_file",
     "allow_version_labels_for_unavailable_models": "labels may name versions that are not "
     "available yet",
     "file_system_poll_wait_seconds": "seconds between two looks for new versions; 0 looks once",
     "max_num_load_retries": "how often a failed load is tried again",
     "load_retry_interval_micros": "microseconds between two tries of a load",
     "num_load_threads": "models that may be loaded at the same time",
+    "num_unload_threads": "models that may be unloaded at the same time; 0 is any number",
+    "tensorflow_session_parallelism": "threads of TensorFlow, within an operation and among them; "
+    "0 is one for each core",
+    "tensorflow_intra_op_parallelism": "threads of TensorFlow within one operation",
+    "tensorflow_inter_op_parallelism": "threads of TensorFlow for operations side by side",
+    "tensorflow_session_config_file": "text-format ConfigProto of the sessions; the flags of its "
+    "threads go first",
+    "per_process_gpu_memory_fraction": "part of each GPU's memory to take; 0 leaves it to "
+    "TensorFlow",
     "enable_model_warmup": "run the requests in assets.extra before a version is served",
+    "num_request_iterations_for_warmup": "how often each warm-up request is run; 0 is once",
+    "enable_serialization_as_tensor_content": "answer Predict with tensor_content instead of typed "
+    "fields",
     "enable_signature_method_name_check": "Classify and Regress ask for signatures of their own "
     "method name",
     "saved_model_tags": "comma separated tags of the graph to load",
+    "prefer_tflite_model": "load model.tflite of a version's folder where there is one",
+    "num_tflite_pools": "pools of interpreters of each TFLite model",
+    "num_tflite_interpreters_per_pool": "interpreters of a pool, each for one request at a time",
     "version": "print the version and exit",
 }
 
 # Flags of the real server that this one has no use for yet, each with the values that ask nothing.
 _NOT_HONOURED = {
-    "rest_api_port": ("0",),
-    "rest_api_num_threads": (),
-    "rest_api_timeout_in_ms": (),
-    "rest_api_enable_cors_support": ("false",),
-    "enable_batching": ("false",),
-    "batching_parameters_file": ("",),
-    "enable_per_model_batching_parameters": ("false",),
-    "model_config_file_poll_wait_seconds": ("0",),
-    "num_unload_threads": ("0",),
-    "flush_filesystem_caches": ("false",),
-    "tensorflow_session_parallelism": ("0",),
-    "tensorflow_session_config_file": ("",),
-    "tensorflow_intra_op_parallelism": ("0",),
-    "tensorflow_inter_op_parallelism": ("0",),
+    "flush_filesystem_caches": ("true", "false"),
     "use_alts_credentials": ("false",),
-    "ssl_config_file": ("",),
     "platform_config_file": ("",),
-    "per_process_gpu_memory_fraction": ("0", "0.0"),
-    "num_request_iterations_for_warmup": ("0", "1"),
-    "monitoring_config_file": ("",),
-    "remove_unused_fields_from_bundle_metagraph": ("false",),
-    "prefer_tflite_model": ("false",),
-    "num_tflite_pools": (),
-    "num_tflite_interpreters_per_pool": (),
+    "remove_unused_fields_from_bundle_metagraph": ("true", "false"),
     "xla_cpu_compilation_enabled": ("false",),
     "xla_gpu_compilation_enabled": ("false",),
     "enable_profiler": ("false",),
     "thread_pool_factory_config_file": ("",),
     "mixed_precision": ("",),
     "skip_initialize_tpu": ("true", "false"),
-    "enable_serialization_as_tensor_content": ("false",),
+}
+
+# The smallest number that makes sense, where there is one.
+_LEAST = {
+    "file_system_poll_wait_seconds": 0,
+    "model_config_file_poll_wait_seconds": 0,
+    "grpc_max_threads": 1,
+    "rest_api_num_threads": 1,
+    "num_unload_threads": 0,
+    "tensorflow_session_parallelism": 0,
+    "tensorflow_intra_op_parallelism": 0,
+    "tensorflow_inter_op_parallelism": 0,
+    "num_tflite_pools": 1,
+    "num_tflite_interpreters_per_pool": 1,
+    "workers": 1,
 }
 
 
@@ -133,27 +181,55 @@ def _check(options: Options) -> None:
         raise ServerError(
             "Both server_options.model_base_path and server_options.model_config_file are empty!"
         )
-    if not 0 <= options.port <= 65535:
-        raise ServerError(
-            f"--port={options.port}: expected 0 to 65535. Received: a number outside. "
-            "Choose another."
-        )
+    for name in ("port", "rest_api_port"):
+        port = getattr(options, name)
+        if not 0 <= port <= 65535:
+            raise ServerError(
+                f"--{name}={port}: expected 0 to 65535. Received: a number outside. Choose another."
+            )
     if not options.port and not options.grpc_socket_path:
         raise ServerError(
             "--port=0: expected somewhere to listen. Received: neither a port nor "
             "--grpc_socket_path. Give one of them."
         )
-    if options.file_system_poll_wait_seconds < 0:
+    for name, least in _LEAST.items():
+        if getattr(options, name) < least:
+            raise ServerError(
+                f"--{name}: expected {least} or more. Received: {getattr(options, name)}. "
+                "Choose another."
+            )
+    _check_together(options)
+
+
+def _check_together(options: Options) -> None:
+    if options.port and options.port == options.rest_api_port:
         raise ServerError(
-            "--file_system_poll_wait_seconds: expected 0 or more. "
-            f"Received: {options.file_system_poll_wait_seconds}. Leave it out to look every second."
+            f"--rest_api_port={options.port}: expected another port than --port. Received: the "
+            "same. Choose another."
+        )
+    if options.batching_parameters_file and not options.enable_batching:
+        raise ServerError(
+            "server_options.batching_parameters_file is set without setting "
+            "server_options.enable_batching to true."
+        )
+    intra, inter = options.tensorflow_intra_op_parallelism, options.tensorflow_inter_op_parallelism
+    if intra and inter and options.tensorflow_session_parallelism:
+        raise ServerError(
+            "Either configure server_options.tensorflow_session_parallelism or "
+            "(server_options.tensorflow_intra_op_parallelism, "
+            "server_options.tensorflow_inter_op_parallelism) separately. You cannot configure all."
+        )
+    if options.workers > 1 and options.grpc_socket_path:
+        raise ServerError(
+            f"--workers={options.workers}: expected one process for --grpc_socket_path. Received: "
+            "several, which cannot share a UNIX socket. Leave one of the two out."
         )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="millrace-model-server",
-        description="Serves SavedModels over gRPC as tensorflow_model_server does.",
+        description="Serves SavedModels over gRPC and REST as tensorflow_model_server does.",
         allow_abbrev=False,
     )
     for field in dataclasses.fields(Options):

@@ -25,6 +25,28 @@ Value = TypeVar("Value")
 _INPUTS, _OUTPUTS, _CLASSES, _SCORES = "inputs", "outputs", "classes", "scores"
 
 
+def always() -> bool:
+    """A caller that waits whatever comes."""
+    return True
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """How one request is run, and how its answer is written.
+
+    Attributes:
+        timeout: seconds that it may take; None waits for ever.
+        check_method_name: whether signatures must have the method name of the request's kind.
+        tensor_content: whether numbers are answered as `tensor_content`, not in typed fields.
+        is_active: whether the caller still waits; what nobody waits for need not run.
+    """
+
+    timeout: float | None = None
+    check_method_name: bool = True
+    tensor_content: bool = False
+    is_active: Callable[[], bool] = always
+
+
 class Runnable(Protocol):
     """A model in memory."""
 
@@ -32,18 +54,10 @@ class Runnable(Protocol):
     def signatures(self) -> Mapping[str, Signature]: ...
 
     def run(
-        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], timeout: float | None
+        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], call: Call
     ) -> list[np.ndarray]:
-        """Feed and fetch tensors by their names in the graph; `timeout` in seconds."""
+        """Feed and fetch tensors by their names in the graph."""
         ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Call:
-    """How one request is run: seconds it may take, and whether method names must fit."""
-
-    timeout: float | None = None
-    check_method_name: bool = True
 
 
 ONCE = Call()
@@ -61,12 +75,27 @@ def predict(
     signature = find_for_predict(model, name, call)
     feeds = feed(signature, request.inputs, wire.to_array)
     outputs = fetch(signature, request.output_filter)
-    arrays = model.run(feeds, list(outputs.values()), call.timeout)
+    arrays = model.run(feeds, list(outputs.values()), call)
     response = messages.PredictResponse()
     response.model_spec.signature_name = name
     for alias, array in zip(outputs, arrays, strict=True):
-        response.outputs[alias].CopyFrom(wire.to_proto(array, name=alias, typed=True))
+        typed = not call.tensor_content
+        response.outputs[alias].CopyFrom(wire.to_proto(array, name=alias, typed=typed))
     return response
+
+
+def predict_arrays(
+    model: Runnable, name: str, inputs: Mapping[str, np.ndarray], call: Call = ONCE
+) -> dict[str, np.ndarray]:
+    """Run the signature `name` on arrays by alias; gives arrays by alias.
+
+    Raises:
+        RpcError: as `predict`.
+    """
+    signature = find_for_predict(model, name, call)
+    outputs = fetch(signature, ())
+    arrays = model.run(feed(signature, inputs, np.asarray), list(outputs.values()), call)
+    return dict(zip(outputs, arrays, strict=True))
 
 
 def find_for_predict(model: Runnable, name: str, call: Call = ONCE) -> Signature:

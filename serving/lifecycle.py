@@ -12,7 +12,12 @@ from typing import Protocol
 from etils.epath import Path
 
 from serving import versions
-from serving.errors import InvalidArgumentError, NotFoundError, RpcError
+from serving.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    RpcError,
+)
 from serving.inference import Runnable
 
 
@@ -33,6 +38,14 @@ class State(enum.IntEnum):
 
 
 @dataclasses.dataclass(frozen=True)
+class RequestLogging:
+    """Which part of a model's requests is logged, into files whose names begin so."""
+
+    filename_prefix: str
+    sampling_rate: float
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """One model to serve: its versions lie below `base_path`."""
 
@@ -40,6 +53,7 @@ class ModelConfig:
     base_path: Path
     policy: versions.Policy = versions.LATEST
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    logging: RequestLogging | None = None
 
 
 @dataclasses.dataclass(eq=False)
@@ -60,10 +74,14 @@ class Version:
 
 @dataclasses.dataclass(eq=False)
 class Model:
-    """A model and every version of it that was ever seen."""
+    """A model and every version of it that was ever seen.
+
+    `listed` says that it is in the configuration, `config` how it is there, or last was.
+    """
 
     config: ModelConfig
     versions: dict[int, Version] = dataclasses.field(default_factory=dict)
+    listed: bool = True
 
     @property
     def name(self) -> str:
@@ -72,7 +90,7 @@ class Model:
     @property
     def labels(self) -> Mapping[str, int]:
         """The versions that labels stand for."""
-        return self.config.labels
+        return self.config.labels if self.listed else {}
 
     def in_state(self, *states: State) -> list[Version]:
         """The versions in one of `states`, the highest first."""
@@ -118,6 +136,30 @@ class Model:
     def failed(self) -> list[Version]:
         """The wanted versions that could not be loaded."""
         return [v for v in self.in_state(State.END) if v.aspired and v.error]
+
+    def failure(self) -> str:
+        """Which wanted versions could not be loaded, and why."""
+        return ", ".join(
+            f"{{{{name: {self.name} version: {version.number}}} due to error: {version.error}}}"
+            for version in self.failed()
+        )
+
+    def check_labels(self, wanted: Mapping[str, int], *, allow_unavailable: bool = False) -> None:
+        """See that each label in `wanted` stands for an available version.
+
+        `allow_unavailable` lets a label that is new here stand for any version.
+
+        Raises:
+            FailedPreconditionError: one does not.
+        """
+        available = {version.number for version in self.in_state(State.AVAILABLE)}
+        for label, number in wanted.items():
+            is_new = self.labels.get(label, number) == number
+            if number not in available and not (allow_unavailable and is_new):
+                raise FailedPreconditionError(
+                    f"Request to assign label to version {number} of model "
+                    f"{self.name}, which is not currently available for inference"
+                )
 
     def find(self, version: int | None, label: str | None) -> Version:
         """The available version numbered or labelled so, or the highest.

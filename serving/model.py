@@ -2,8 +2,8 @@
 
 The graph is fed and fetched by tensor name through a v1 session, below the conversions and the
 shape checks of `Session.run`: a request meets the same kernels, in the same order, and fails
-with the same texts as in `tensorflow_model_server`. The only module of this floor that imports
-TensorFlow.
+with the same texts as in `tensorflow_model_server`. Only this module and `tflite` import
+TensorFlow on this floor.
 """
 
 import contextlib
@@ -27,8 +27,19 @@ from serving.signature import DEFAULT, Signature, from_proto
 class LoadedModel:
     """A SavedModel with its variables, tables and assets, ready to run; safe to share."""
 
-    def __init__(self, path: Path | str, *, tags: Sequence[str] = ("serve",)) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        tags: Sequence[str] = ("serve",),
+        session: tf.compat.v1.ConfigProto | None = None,
+    ) -> None:
         """Load the SavedModel folder `path`.
+
+        Args:
+            path: the folder.
+            tags: of the graph in it.
+            session: threads and devices; TensorFlow's own choice where None.
 
         Raises:
             ModelLoadError: there is no SavedModel there, or none with these `tags`, or TensorFlow
@@ -36,7 +47,7 @@ class LoadedModel:
         """
         self.path = Path(path)
         self._graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=self._graph)
+        self._session = tf.compat.v1.Session(graph=self._graph, config=session)
         try:
             with self._graph.as_default(), _without_deprecation_warnings():
                 meta_graph = tf.compat.v1.saved_model.load(self._session, list(tags), str(path))
@@ -76,22 +87,23 @@ class LoadedModel:
         arrays = {alias: wire.as_array(value, name=alias) for alias, value in inputs.items()}
         feeds = inference.feed(found, arrays, lambda array: array)
         fetches = inference.fetch(found, outputs)
-        return dict(zip(fetches, self.run(feeds, list(fetches.values()), timeout), strict=True))
+        found_outputs = self.run(feeds, list(fetches.values()), Call(timeout))
+        return dict(zip(fetches, found_outputs, strict=True))
 
     def run(
-        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], timeout: float | None
+        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], call: Call = inference.ONCE
     ) -> list[np.ndarray]:
         """Feed and fetch tensors by their names in the graph.
 
         Args:
             feeds: arrays by tensor name.
             fetches: tensor names.
-            timeout: seconds; None waits for ever.
+            call: how long it may take.
 
         Raises:
             RpcError: what the runtime says, under its own code.
         """
-        options = None if timeout is None else _run_options(timeout)
+        options = None if call.timeout is None else _run_options(call.timeout)
         try:
             arrays = self._session._call_tf_sessionrun(
                 options,
@@ -107,23 +119,15 @@ class LoadedModel:
                 pywrap_tf_session.TF_DeleteBuffer(options)
         return [np.asarray(array) for array in arrays]
 
-    def warm_up(self, call: Call = inference.ONCE) -> int:
+    def warm_up(self, call: Call = inference.ONCE, *, iterations: int = 1) -> int:
         """Run the requests that the model carries in `assets.extra`; returns their number.
+
+        Each is run `iterations` times.
 
         Raises:
             ModelLoadError: a record cannot be read or its request fails.
         """
-        file = self.path / warmup.FILE
-        if not file.exists():
-            return 0
-        records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
-        try:
-            return warmup.replay(self, records, call)
-        except (RpcError, tf.errors.OpError) as error:
-            raise ModelLoadError(
-                f"{file}: expected requests that the model can answer. Received: {error}. "
-                "Write the warm-up requests again, or remove the file."
-            ) from error
+        return warm_up(self, self.path, call, iterations=iterations)
 
     def close(self) -> None:
         """Free the model's memory; nothing may run any more."""
@@ -143,6 +147,27 @@ class LoadedModel:
         if name not in self._tensors:
             self._tensors[name] = self._graph.get_tensor_by_name(name)._as_tf_output()
         return self._tensors[name]
+
+
+def warm_up(
+    model: inference.Runnable, path: Path, call: Call = inference.ONCE, *, iterations: int = 1
+) -> int:
+    """Run the requests that a version's folder carries, each so often; returns their number.
+
+    Raises:
+        ModelLoadError: a record cannot be read or its request fails.
+    """
+    file = path / warmup.FILE
+    if not file.exists():
+        return 0
+    records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    try:
+        return warmup.replay(model, records, call, iterations=iterations)
+    except (RpcError, tf.errors.OpError) as error:
+        raise ModelLoadError(
+            f"{file}: expected requests that the model can answer. Received: {error}. "
+            "Write the warm-up requests again, or remove the file."
+        ) from error
 
 
 def _signatures(meta_graph: Any) -> dict[str, Signature]:

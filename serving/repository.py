@@ -1,7 +1,8 @@
 """The models that a server holds: found in folders, loaded in the background, swapped, leased.
 
 One thread polls the base paths; each load and each unload has a thread of its own, so that
-requests never wait for either. A version that goes waits for the requests that run on it.
+requests never wait for either. A version that goes waits for the requests that run on it. A new
+configuration takes effect at once: what it leaves out is unloaded, what it adds is waited for.
 Neither gRPC nor TensorFlow: `load` brings the model.
 """
 
@@ -9,15 +10,16 @@ import contextlib
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
-from serving import lifecycle, versions
-from serving.errors import FailedPreconditionError, RpcError, ServerError
+from serving import lifecycle, source
+from serving.errors import DeadlineExceededError, RpcError, ServerError
 from serving.inference import Runnable
-from serving.lifecycle import Model, ModelConfig, Servable, State, Version
+from serving.lifecycle import Model, ModelConfig, RequestLogging, Servable, State, Version
 
+_ANY = 2**16  # more slots than there can be threads
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +39,7 @@ class Lease:
     name: str
     version: int
     model: Runnable
+    logging: RequestLogging | None = None
 
 
 class Repository:
@@ -49,6 +52,8 @@ class Repository:
         max_num_load_retries: int = 5,
         load_retry_interval: float = 60.0,
         num_load_threads: int = 1,
+        num_unload_threads: int = 0,
+        allow_unavailable_labels: bool = False,
     ) -> None:
         """Hold nothing yet.
 
@@ -57,14 +62,19 @@ class Repository:
             max_num_load_retries: how often a load is tried again after it failed.
             load_retry_interval: seconds between two tries.
             num_load_threads: loads that may run at the same time.
+            num_unload_threads: unloads that may run at the same time; 0 is any number.
+            allow_unavailable_labels: a new label may stand for a version that is not available.
         """
         self._load_servable = load
         self._retries = max_num_load_retries
         self._interval = load_retry_interval
         self._slots = threading.Semaphore(max(1, num_load_threads))
+        self._unload_slots = threading.Semaphore(num_unload_threads or _ANY)
+        self._allow_unavailable_labels = allow_unavailable_labels
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._models: dict[str, Model] = {}
+        self._polling = threading.Lock()
 
     def start(self, models: Sequence[ModelConfig], *, poll_seconds: float = 1.0) -> None:
         """Serve `models`, and look for new versions every `poll_seconds`; 0 looks once."""
@@ -85,12 +95,32 @@ class Repository:
             )
             if self._closing.is_set():
                 return False
-            failed = [_failure(m) for m in models if not m.in_state(State.AVAILABLE)]
+            failed = [m.failure() for m in models if not m.in_state(State.AVAILABLE)]
         if failed:
             raise ServerError(
                 f"{len(failed)} servable(s) did not become available: {{{', '.join(failed)}}}"
             )
         return True
+
+    def reload(self, configs: Sequence[ModelConfig], *, timeout: float | None = None) -> None:
+        """Serve `configs` instead, and wait for the models that are new; `timeout` in seconds.
+
+        Raises:
+            FailedPreconditionError: a label stands for a version that is not available; nothing
+                has changed.
+            DeadlineExceededError: the new models are still being loaded; they go on.
+            RpcError: a new model could not be loaded.
+        """
+        with self._changed:
+            if [model.config for model in self._models.values() if model.listed] == list(configs):
+                return
+            for config in configs:
+                model = self._models.get(config.name, Model(config, listed=False))
+                allow = self._allow_unavailable_labels
+                model.check_labels(config.labels, allow_unavailable=allow)
+            new = self._switch({config.name: config for config in configs})
+        self._poll()
+        self._wait_for_new(new, timeout)
 
     def check_labels(self) -> None:
         """See that each label stands for an available version, once no load is under way.
@@ -104,13 +134,7 @@ class Repository:
                 lambda: not any(m.in_state(State.START, State.LOADING) for m in models if m.labels)
             )
             for model in models:
-                available = {version.number for version in model.in_state(State.AVAILABLE)}
-                for version in model.labels.values():
-                    if version not in available:
-                        raise FailedPreconditionError(
-                            f"Request to assign label to version {version} of model "
-                            f"{model.name}, which is not currently available for inference"
-                        )
+                model.check_labels(model.labels)
 
     @contextlib.contextmanager
     def lease(
@@ -124,7 +148,7 @@ class Repository:
         """
         held, servable = self._acquire(name, version, label)
         try:
-            yield Lease(name, held.number, servable)
+            yield Lease(name, held.number, servable, self._models[name].config.logging)
         finally:
             with self._changed:
                 held.users -= 1
@@ -172,31 +196,45 @@ class Repository:
             self._poll()
 
     def _poll(self) -> None:
-        for model in self._models.values():
-            config = model.config
-            try:
-                found = versions.on_disk(config.base_path)
-            except OSError as error:
-                _log.warning("Cannot list base path %s: %s", config.base_path, error)
-                continue
-            if found is None:
-                _log.warning(
-                    "Could not find base path %s for servable %s", config.base_path, config.name
-                )
-                continue
-            wanted = versions.aspired(config.policy, found)
-            if not wanted:
-                _log.warning(
-                    "No versions of servable %s found under base path %s. Did you forget to name "
-                    "your leaf directory as a number (eg. '/1/')?",
-                    config.name,
-                    config.base_path,
-                )
-            with self._changed:
-                if not self._closing.is_set():
-                    for version in model.aspire(wanted):
-                        _spawn("load", self._load, model, version)
-                    self._unload_all(model, model.outdated())
+        with self._polling:
+            for model in list(self._models.values()):
+                config = model.config
+                wanted = source.wanted(config) if model.listed else {}
+                with self._changed:
+                    # A configuration that changed while we looked is looked at again, at once.
+                    is_current = model.config is config and (model.listed or not wanted)
+                    if wanted is not None and is_current and not self._closing.is_set():
+                        self._aspire(model, wanted)
+
+    def _aspire(self, model: Model, wanted: Mapping[int, Path]) -> None:
+        for version in model.aspire(wanted):
+            _spawn("load", self._load, model, version)
+        self._unload_all(model, model.outdated())
+
+    def _switch(self, configs: Mapping[str, ModelConfig]) -> list[Model]:
+        """Take `configs` by name as those to serve; returns the models that are new."""
+        new = []
+        for name, config in configs.items():
+            model = self._models.setdefault(name, Model(config, listed=False))
+            if not model.listed:
+                new.append(model)
+            model.config, model.listed = config, True
+        for name, model in self._models.items():
+            model.listed = name in configs
+        return new
+
+    def _wait_for_new(self, models: Sequence[Model], timeout: float | None) -> None:
+        with self._changed:
+            done = self._changed.wait_for(
+                lambda: self._closing.is_set() or all(model.is_settled() for model in models),
+                timeout,
+            )
+            failed = [model.failure() for model in models if not model.in_state(State.AVAILABLE)]
+        if not done:
+            raise DeadlineExceededError(f"{len(failed)} model(s) are still being loaded")
+        if failed:
+            text = "".join(f"{failure}, " for failure in failed)
+            raise RpcError(f"{len(failed)} model(s) did not become available: {{{text}}}")
 
     def _load(self, model: Model, version: Version) -> None:
         """Bring `version` in, trying again after failures, as long as it is wanted."""
@@ -249,7 +287,8 @@ class Repository:
             self._changed.wait_for(lambda: version.users == 0)
             servable, version.servable = version.servable, None
         if servable is not None:
-            servable.close()
+            with self._unload_slots:
+                servable.close()
         _log.info("Unloaded servable version {name: %s version: %d}", model.name, version.number)
         with self._changed:
             version.state = State.END
@@ -258,11 +297,3 @@ class Repository:
 
 def _spawn(name: str, target: Callable[..., None], *args: object) -> None:
     threading.Thread(target=target, args=args, name=name, daemon=True).start()
-
-
-def _failure(model: Model) -> str:
-    versions_failed = (
-        f"{{{{name: {model.name} version: {version.number}}} due to error: {version.error}}}"
-        for version in model.failed()
-    )
-    return ", ".join(versions_failed)

@@ -4,31 +4,36 @@ Same flags, wire and lifecycle as `tensorflow_model_server`: the port opens once
 an available version, SIGTERM lets the requests that run finish.
 """
 
-import gc
+import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent import futures
 from importlib import metadata
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import grpc
 from etils.epath import Path
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from serving import flags, servicer
-from serving.errors import MillraceError, ServerError
+from serving import batching_parameters, flags, listening, security, servicer, workers
+from serving.batching import Batching
+from serving.batching_parameters import Parameters
+from serving.errors import MillraceError, RpcError, ServerError
 from serving.flags import Options
 from serving.inference import Call
-from serving.lifecycle import Servable
+from serving.loading import Loader
 from serving.repository import Repository
+from serving.request_log import RequestLog
+from serving.rest.api import Api
+from serving.security import Gate
 from serving.service import Service
 
-MAX_MESSAGE_BYTES = 2**31 - 1
+if TYPE_CHECKING:
+    from serving.rest.server import RestServer
+
 _DRAIN_SECONDS = 30.0  # for requests to end by themselves, before they are cancelled
 _CLOSE_SECONDS = 5.0
 _log = logging.getLogger(__name__)
@@ -38,16 +43,34 @@ class Server:
     """A repository of models, and the gRPC server in front of it."""
 
     def __init__(self, options: Options) -> None:
-        """Hold `options`; nothing is loaded or opened yet."""
+        """Hold `options`; nothing is loaded or opened yet.
+
+        Raises:
+            ServerError: a file that they name cannot be read.
+        """
         self._options = options
+        self._batching = _batching(options)
         self._repository = Repository(
-            self._load,
+            Loader(options, self._batching),
             max_num_load_retries=options.max_num_load_retries,
             load_retry_interval=options.load_retry_interval_micros / 1e6,
             num_load_threads=options.num_load_threads,
+            num_unload_threads=options.num_unload_threads,
+            allow_unavailable_labels=options.allow_version_labels_for_unavailable_models,
         )
         self._health = health.HealthServicer()
+        self._log = RequestLog(tags=options.saved_model_tags.split(","))
+        self._service = Service(
+            self._repository,
+            Call(
+                check_method_name=options.enable_signature_method_name_check,
+                tensor_content=options.enable_serialization_as_tensor_content,
+            ),
+            log=self._log,
+            workers=options.workers,
+        )
         self._grpc: grpc.Server | None = None
+        self._rest: RestServer | None = None
         self._stopping, self._stopped = threading.Event(), threading.Event()
 
     def start(self) -> bool:
@@ -58,16 +81,24 @@ class Server:
         """
         options = self._options
         models = options.models()
-        if options.port:
-            _check_free(options.bind_address, options.port)
+        gate = security.read_gate(options.api_token_file)
+        credentials = security.server_credentials(options.ssl_config_file)
+        if options.port and options.workers == 1:
+            listening.check_free(options.bind_address, options.port)
+        self._rest = self._take_rest_port(gate)
         self._repository.start(models, poll_seconds=options.file_system_poll_wait_seconds)
         if not self._repository.wait_until_available():
             return False
         if not options.allow_version_labels_for_unavailable_models:
             self._repository.check_labels()
-        self._grpc = self._listen()
+        self._grpc = self._serve(gate)
+        listening.listen(self._grpc, options, credentials)
         self._grpc.start()
+        if self._rest is not None:
+            self._rest.start()
         self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        if options.model_config_file and options.model_config_file_poll_wait_seconds:
+            threading.Thread(target=self._poll_config, name="poll config", daemon=True).start()
         return True
 
     def wait(self) -> None:
@@ -80,88 +111,62 @@ class Server:
             return
         self._stopping.set()
         self._health.enter_graceful_shutdown()
-        if self._grpc is not None:
-            self._grpc.stop(_DRAIN_SECONDS).wait()
+        ended = self._grpc.stop(_DRAIN_SECONDS) if self._grpc is not None else None
+        if self._rest is not None:
+            self._rest.stop()
+        if ended is not None:
+            ended.wait()
+        self._log.close()
         if not self._repository.close(_CLOSE_SECONDS):
             _log.warning("Requests or loads still run: ending without them")
         self._stopped.set()
 
-    def _load(self, path: Path) -> Servable:
-        from serving.model import LoadedModel  # TensorFlow takes seconds; flags are checked first
-
-        if not gc.get_freeze_count():
-            gc.freeze()  # what TensorFlow's import made: a collection after an unload skips it
+    def _serve(self, gate: Gate) -> grpc.Server:
         options = self._options
-        model = LoadedModel(path, tags=options.saved_model_tags.split(","))
-        try:
-            if options.enable_model_warmup:
-                model.warm_up(Call(None, options.enable_signature_method_name_check))
-        except MillraceError:
-            model.close()
-            raise
-        return model
-
-    def _listen(self) -> grpc.Server:
-        options = self._options
-        server = grpc.server(
-            futures.ThreadPoolExecutor(options.grpc_max_threads, "grpc"),
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.so_reuseport", 0),  # a port in use is an error, not a shared one
-                *channel_arguments(options.grpc_channel_arguments),
-            ],
-        )
-        check = options.enable_signature_method_name_check
-        service = Service(self._repository, check_method_name=check)
-        server.add_generic_rpc_handlers(servicer.handlers(service))
+        handlers = servicer.handlers(self._service)
+        server = listening.grpc_server(options, handlers, gate, self._waiting)
         if options.enable_grpc_healthcheck_service:
             health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        if options.port:
-            _open(server, f"{options.bind_address}:{options.port}")
-        if options.grpc_socket_path:
-            _open(server, f"unix:{options.grpc_socket_path}")
         return server
 
+    def _take_rest_port(self, gate: Gate) -> "RestServer | None":
+        if not self._options.rest_api_port:
+            if self._options.monitoring_config_file:
+                _log.warning("--monitoring_config_file: metrics need --rest_api_port; none is open")
+            return None
+        from serving.rest.server import RestServer, settings  # aiohttp takes a moment
 
-def channel_arguments(text: str) -> list[tuple[str, int | str]]:
-    """`key=value` pairs, comma separated, with whole numbers as such."""
-    pairs = [pair.partition("=") for pair in text.split(",") if pair]
-    for key, separator, value in pairs:
-        if not separator:
-            raise ServerError(
-                f"--grpc_channel_arguments: expected key=value. Received: {key}{value}. "
-                "Write e.g. grpc.max_connection_age_ms=2000."
-            )
-    return [(key, int(value) if value.lstrip("-").isdigit() else value) for key, _, value in pairs]
+        timeout = self._options.rest_api_timeout_in_ms / 1000
+        api = Api(self._service, timeout=timeout if timeout > 0 else None)
+        return RestServer(api, settings(self._options, self._waiting), gate)
 
+    @property
+    def _waiting(self) -> int:
+        """Requests that may wait for a batch."""
+        return 2 * self._batching.parameters.max_batch_size if self._batching else 0
 
-def _check_free(host: str, port: int) -> None:
-    """See before models are loaded, which may take long, that the port can be opened after."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, OverflowError) as error:
-        raise _not_free(f"{host}:{port}", error) from error
-
-
-def _open(server: grpc.Server, address: str) -> None:
-    try:
-        server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise _not_free(address, error) from error
-    _log.info("Running gRPC ModelServer at %s ...", address)
+    def _poll_config(self) -> None:
+        """Take on what the configuration file says, as often as the flags say."""
+        options = self._options
+        while not self._stopping.wait(options.model_config_file_poll_wait_seconds):
+            try:
+                models = options.models()
+            except ServerError as error:
+                _log.error("Failed to read ModelServerConfig file: %s", error)
+                continue
+            try:
+                self._repository.reload(models)
+            except RpcError as error:
+                _log.error("PollFilesystemAndReloadConfig failed to ReloadConfig: %s", error)
 
 
-def _not_free(address: str, error: Exception) -> ServerError:
-    return ServerError(
-        f"{address}: expected a free address of this machine. Received: {error}. "
-        "Choose another --port, --bind_address or --grpc_socket_path."
-    )
+def _batching(options: Options) -> Batching | None:
+    """How requests are put together, if they are."""
+    if not options.enable_batching:
+        return None
+    file = options.batching_parameters_file
+    parameters = batching_parameters.read(Path(file)) if file else Parameters()
+    return Batching(parameters, per_model=options.enable_per_model_batching_parameters)
 
 
 def main() -> NoReturn:
@@ -185,14 +190,32 @@ def run(arguments: Sequence[str]) -> int:
             print(f"TensorFlow ModelServer: millrace {_installed('tf-millrace')}")
             print(f"TensorFlow Library: {_installed('tensorflow')}")
             return 0
+        if options.workers > 1:
+            options.models()  # what is wrong with the file is told once
+            with contextlib.ExitStack() as reserved:
+                for port in filter(None, (options.port, options.rest_api_port)):
+                    reserved.enter_context(listening.reserve(options.bind_address, port))
+                return workers.supervise(options.workers, lambda: _serve(options))
+    except MillraceError as error:
+        return _refuse(error)
+    return _serve(options)
+
+
+def _serve(options: Options) -> int:
+    """Serve in this process until SIGTERM or SIGINT; returns the exit status."""
+    try:
         server = Server(options)
         _stop_on_signals(server)
         if server.start():
             server.wait()
     except MillraceError as error:
-        print(f"Failed to start server. Error: {error}", file=sys.stderr)
-        return 1
+        return _refuse(error)
     return 0
+
+
+def _refuse(error: MillraceError) -> int:
+    print(f"Failed to start server. Error: {error}", file=sys.stderr)
+    return 1
 
 
 def _installed(distribution: str) -> str:

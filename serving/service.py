@@ -5,16 +5,29 @@ Requests and answers are the messages of the wire; every refusal is an RpcError 
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from serving import example_inference, inference
-from serving.errors import InvalidArgumentError, NotFoundError, code_number
+import numpy as np
+
+from serving import config, example_inference, inference
+from serving.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    ServerError,
+    code_number,
+)
 from serving.inference import Call
+from serving.metered import Metered
 from serving.protos import model_service_pb2 as model_messages
 from serving.protos import prediction_service_pb2 as messages
 from serving.protos import signature_pb2
 from serving.repository import Lease, Repository, VersionStatus
+from serving.request_log import RequestLog
+from serving.signature import DEFAULT, TensorInfo
 
+IsActive = Callable[[], bool]  # whether the caller still waits
 _SIGNATURE_DEF = "signature_def"
 _TYPE_URL = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 
@@ -22,54 +35,125 @@ _TYPE_URL = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 class Service:
     """Answers requests from the models in a repository."""
 
-    def __init__(self, repository: Repository, *, check_method_name: bool = True) -> None:
-        """Serve `repository`; `check_method_name` asks a signature's method name to fit."""
+    def __init__(
+        self,
+        repository: Repository,
+        call: Call = inference.ONCE,
+        *,
+        log: RequestLog | None = None,
+        workers: int = 1,
+    ) -> None:
+        """Serve `repository`.
+
+        Args:
+            repository: the models.
+            call: how each request is run, within its own time.
+            log: takes a sample of the requests, where a model's configuration asks for it.
+            workers: processes that share a port with this one, itself among them.
+        """
         self._repository = repository
-        self._check_method_name = check_method_name
+        self._log = log or RequestLog()
+        self._workers = workers
+        self._each = call
 
     def predict(
-        self, request: messages.PredictRequest, timeout: float | None = None
+        self,
+        request: messages.PredictRequest,
+        timeout: float | None = None,
+        is_active: IsActive = inference.always,
     ) -> messages.PredictResponse:
         """Run one signature; `timeout` in seconds."""
-        with self._lease(_spec(request)) as lease:
-            response = inference.predict(lease.model, request, self._call(timeout))
+        with self._lease(_spec(request), "Predict") as lease:
+            response = inference.predict(lease.model, request, self._call(timeout, is_active))
             _name(response.model_spec, lease)
+            self._log.offer(lease, request, response)
         return response
 
+    def predict_arrays(
+        self,
+        spec: messages.ModelSpec,
+        read: Callable[[Mapping[str, TensorInfo]], Mapping[str, np.ndarray]],
+        timeout: float | None = None,
+        is_active: IsActive = inference.always,
+    ) -> dict[str, np.ndarray]:
+        """Run one signature on arrays, for those who do not speak in messages.
+
+        Args:
+            spec: the model, version or label, and signature.
+            read: gives the arrays by alias, told what the signature takes.
+            timeout: seconds.
+            is_active: whether the caller still waits.
+
+        Returns:
+            Arrays by alias, strings as object arrays of `bytes`.
+        """
+        name = spec.signature_name or DEFAULT
+        with self._lease(spec, "Predict") as lease:
+            if name not in lease.model.signatures:
+                raise InvalidArgumentError(
+                    f'Serving signature name: "{name}" not found in signature def'
+                )
+            inputs = read(lease.model.signatures[name].inputs)
+            call = self._call(timeout, is_active)
+            outputs = inference.predict_arrays(lease.model, name, inputs, call)
+            self._log.offer_arrays(lease, name, inputs, outputs)
+        return outputs
+
     def classify(
-        self, request: messages.ClassificationRequest, timeout: float | None = None
+        self,
+        request: messages.ClassificationRequest,
+        timeout: float | None = None,
+        is_active: IsActive = inference.always,
     ) -> messages.ClassificationResponse:
         """Label Examples; `timeout` in seconds."""
-        with self._lease(_spec(request)) as lease:
-            response = example_inference.classify(lease.model, request, self._call(timeout))
+        with self._lease(_spec(request), "Classify") as lease:
+            response = example_inference.classify(
+                lease.model, request, self._call(timeout, is_active)
+            )
             _name(response.model_spec, lease)
+            self._log.offer(lease, request, response)
         return response
 
     def regress(
-        self, request: messages.RegressionRequest, timeout: float | None = None
+        self,
+        request: messages.RegressionRequest,
+        timeout: float | None = None,
+        is_active: IsActive = inference.always,
     ) -> messages.RegressionResponse:
         """Value Examples; `timeout` in seconds."""
-        with self._lease(_spec(request)) as lease:
-            response = example_inference.regress(lease.model, request, self._call(timeout))
+        with self._lease(_spec(request), "Regress") as lease:
+            response = example_inference.regress(
+                lease.model, request, self._call(timeout, is_active)
+            )
             _name(response.model_spec, lease)
+            self._log.offer(lease, request, response)
         return response
 
     def multi_inference(
-        self, request: messages.MultiInferenceRequest, timeout: float | None = None
+        self,
+        request: messages.MultiInferenceRequest,
+        timeout: float | None = None,
+        is_active: IsActive = inference.always,
     ) -> messages.MultiInferenceResponse:
         """Label and value the same Examples in one run; `timeout` in seconds."""
         spec = request.tasks[0].model_spec if request.tasks else messages.ModelSpec()
-        with self._lease(spec) as lease:
-            response = example_inference.multi_inference(lease.model, request, self._call(timeout))
+        with self._lease(spec, "MultiInference") as lease:
+            response = example_inference.multi_inference(
+                lease.model, request, self._call(timeout, is_active)
+            )
             for result in response.results:
                 _name(result.model_spec, lease)
+            self._log.offer(lease, request, response)
         return response
 
     def get_model_metadata(
-        self, request: messages.GetModelMetadataRequest, timeout: float | None = None
+        self,
+        request: messages.GetModelMetadataRequest,
+        timeout: float | None = None,
+        is_active: IsActive = inference.always,
     ) -> messages.GetModelMetadataResponse:
         """The signatures of a model."""
-        del timeout  # nothing here waits
+        del timeout, is_active  # nothing here waits
         spec = _spec(request)
         _check_fields(request.metadata_field)
         response = messages.GetModelMetadataResponse()
@@ -83,10 +167,13 @@ class Service:
         return response
 
     def get_model_status(
-        self, request: model_messages.GetModelStatusRequest, timeout: float | None = None
+        self,
+        request: model_messages.GetModelStatusRequest,
+        timeout: float | None = None,
+        is_active: IsActive = inference.always,
     ) -> model_messages.GetModelStatusResponse:
         """The states of a model's versions, the highest first; labels are not looked at."""
-        del timeout  # nothing here waits
+        del timeout, is_active  # nothing here waits
         spec = _spec(request)
         statuses = self._repository.statuses(spec.name)
         if spec.HasField("version"):
@@ -99,17 +186,47 @@ class Service:
         response.model_version_status.extend(map(_version_status, statuses))
         return response
 
+    def handle_reload_config(
+        self,
+        request: model_messages.ReloadConfigRequest,
+        timeout: float | None = None,
+        is_active: IsActive = inference.always,
+    ) -> model_messages.ReloadConfigResponse:
+        """Serve other models instead, and wait for those that are new; `timeout` in seconds."""
+        del is_active  # what was begun goes on
+        if self._workers > 1:
+            raise FailedPreconditionError(
+                f"HandleReloadConfigRequest: expected one process. Received: one of "
+                f"{self._workers} workers, and the others would not hear of it. Change "
+                "--model_config_file, with --model_config_file_poll_wait_seconds."
+            )
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise InvalidArgumentError(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest."
+                " Only ModelConfigList is currently supported"
+            )
+        try:
+            configs = config.from_proto(request.config.model_config_list)
+        except ServerError as error:
+            raise InvalidArgumentError(str(error)) from error
+        self._repository.reload(configs, timeout=timeout)
+        response = model_messages.ReloadConfigResponse()
+        response.status.SetInParent()
+        return response
+
     @contextlib.contextmanager
-    def _lease(self, spec: messages.ModelSpec) -> Iterator[Lease]:
+    def _lease(self, spec: messages.ModelSpec, api: str = "") -> Iterator[Lease]:
+        """The model that `spec` names; its runs are measured as requests of the kind `api`."""
         if not spec.name:
             raise InvalidArgumentError("ModelSpec has no name specified.")
         version = spec.version.value if spec.HasField("version") else None
         label = spec.version_label if spec.HasField("version_label") else None
         with self._repository.lease(spec.name, version, label) as lease:
-            yield lease
+            model = Metered(lease.model, lease.name, api) if api else lease.model
+            yield dataclasses.replace(lease, model=model)
 
-    def _call(self, timeout: float | None) -> Call:
-        return Call(timeout, self._check_method_name)
+    def _call(self, timeout: float | None, is_active: IsActive) -> Call:
+        return dataclasses.replace(self._each, timeout=timeout, is_active=is_active)
 
 
 _Named = (

@@ -4,11 +4,13 @@ The services are registered by their paths, as generic handlers: the messages ar
 own, so there are no generated stubs of `tensorflow.serving`.
 """
 
+import functools
 from collections.abc import Callable
 
 import grpc
 from google.protobuf.message import Message
 
+from serving import metered
 from serving.errors import RpcError
 from serving.protos import model_service_pb2 as model_messages
 from serving.protos import prediction_service_pb2 as messages
@@ -20,20 +22,25 @@ MAX_STATUS_BYTES = 1024
 _LONGEST = 365 * 24 * 3600.0  # seconds; gRPC reports centuries where there is no deadline
 
 
+_Inference = messages.PredictRequest | messages.ClassificationRequest | messages.RegressionRequest
 _Methods = dict[str, tuple[Callable[..., Message], type[Message]]]
 
 
 def handlers(service: Service) -> tuple[grpc.GenericRpcHandler, ...]:
     """The handlers with which a gRPC server becomes a model server."""
     prediction: _Methods = {
-        "Predict": (service.predict, messages.PredictRequest),
-        "Classify": (service.classify, messages.ClassificationRequest),
-        "Regress": (service.regress, messages.RegressionRequest),
+        "Predict": (_metered("Predict", service.predict), messages.PredictRequest),
+        "Classify": (_metered("Classify", service.classify), messages.ClassificationRequest),
+        "Regress": (_metered("Regress", service.regress), messages.RegressionRequest),
         "MultiInference": (service.multi_inference, messages.MultiInferenceRequest),
         "GetModelMetadata": (service.get_model_metadata, messages.GetModelMetadataRequest),
     }
     model: _Methods = {
-        "GetModelStatus": (service.get_model_status, model_messages.GetModelStatusRequest)
+        "GetModelStatus": (service.get_model_status, model_messages.GetModelStatusRequest),
+        "HandleReloadConfigRequest": (
+            service.handle_reload_config,
+            model_messages.ReloadConfigRequest,
+        ),
     }
     return tuple(
         grpc.method_handlers_generic_handler(
@@ -43,12 +50,25 @@ def handlers(service: Service) -> tuple[grpc.GenericRpcHandler, ...]:
     )
 
 
+def _metered(api: str, answer: Callable[..., Message]) -> Callable[..., Message]:
+    """`answer`, with each request counted and timed."""
+
+    def run(request: _Inference, *others: object) -> Message:
+        name = request.model_spec.name
+        call = functools.partial(answer, request, *others)
+        return metered.request(call, model=name, api=api, entrypoint="GRPC")
+
+    return run
+
+
 def _unary(answer: Callable[..., Message], request_type: type[Message]) -> grpc.RpcMethodHandler:
     def handle(request: Message, context: grpc.ServicerContext) -> Message:
+        if not context.is_active():  # given up while it waited for a thread
+            context.abort(grpc.StatusCode.CANCELLED, "The caller gave the request up")
         remaining = context.time_remaining()
         timeout = remaining if remaining < _LONGEST else None
         try:
-            return answer(request, timeout)
+            return answer(request, timeout, context.is_active)
         except RpcError as error:
             context.abort(grpc.StatusCode[error.code], cut(str(error)))
             raise  # not reached: abort ends the handler

@@ -18,15 +18,20 @@ FILE = "assets.extra/tf_serving_warmup_requests"
 MAX_RECORDS = 1000
 
 
-def replay(model: Runnable, records: Iterable[bytes], call: Call = ONCE) -> int:
+def replay(
+    model: Runnable, records: Iterable[bytes], call: Call = ONCE, *, iterations: int = 1
+) -> int:
     """Run the request of each of `records`, serialised PredictionLogs; returns their number.
+
+    Each is run `iterations` times.
 
     Raises:
         RpcError: a record is none, its request fails, or there are too many.
     """
     count = 0
     for record in records:
-        _run(model, record, call)
+        for _ in range(iterations):
+            _run(model, record, call)
         count += 1
         if count > MAX_RECORDS:
             raise InvalidArgumentError(

@@ -142,7 +142,7 @@ def test_predict_starts_a_server_and_answers_beside_the_truth(root, first):
     done = millrace("predict", "digits", "--sample", 4, "--root", root)
     assert done.returncode == 0, done.stderr
     header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert header == ["image", "answer", "score", "truth", "verdict"]
+    assert header == ["input", "answer", "score", "truth", "verdict"]
     assert len(rows) == 4
     assert {row[4] for row in rows} <= {"right", "WRONG"}
 

@@ -13,6 +13,8 @@ from components.errors import DataError
 from components.example_gen.folders import Listing, Row, check_two_classes, walk
 from components.example_gen.splits import canonical, is_folder_name
 
+_LONGEST = 2**17  # characters of a cell: a quote that nothing closes makes a longer one
+
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
@@ -46,6 +48,7 @@ def list_manifest(root: Path, manifest: Manifest) -> Listing:
     """
     files = set(walk(root))
     place = root / manifest.file
+    csv.field_size_limit(_LONGEST)
     reader = csv.DictReader(io.StringIO(_text(place), newline=""), delimiter=manifest.delimiter)
     _check_columns(place, manifest, list(reader.fieldnames or ()))
     listing = Listing()

@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from components.closeness import difference
 from components.errors import ModelError
 from components.exporting.answers import Answers
 from components.exporting.signatures import Reference
 
 
 def largest_difference(found: Answers, reference: Reference, tolerance: float) -> float:
-    """The largest difference of a number, as `difference` measures it.
+    """The largest difference of a number, as `closeness.difference` measures it.
 
     Args:
         found: the exported model's answers, by `signature/output`.
@@ -31,14 +32,6 @@ def largest_difference(found: Answers, reference: Reference, tolerance: float) -
             pair = f"{str(found[output][place])!r} instead of {str(texts[place])!r}"
             raise _error(output, f"{pair} in row {place[0]}", tolerance)
     return worst
-
-
-def difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest absolute difference; of numbers above 1 in size, relative to the largest."""
-    if found.shape != expected.shape:
-        return float("inf")
-    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
-    return float(np.abs(found.astype(np.float64) - expected).max(initial=0.0)) / scale
 
 
 def _error(output: str, received: str, tolerance: float) -> ModelError:

@@ -145,6 +145,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def until(condition, seconds=20):
+    """Wait for `condition`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 class Held:
     """A request that runs on the server until it is let go."""
 

@@ -3,6 +3,8 @@
 import asyncio
 import subprocess
 import sys
+import threading
+import time
 from concurrent import futures
 from pathlib import Path
 
@@ -32,7 +34,7 @@ from serving.errors import (
     UnimplementedError,
     WireError,
 )
-from tests.serving.conftest import free_port
+from tests.serving.conftest import free_port, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,11 +130,15 @@ class Scripted(PredictionServiceServicer, ModelServiceServicer):
     """TensorFlow Serving's own interface, with answers put in by a test."""
 
     def __init__(self):
-        self.requests, self.failures, self.statuses = [], [], []
+        self.requests, self.failures, self.statuses, self.headers = [], [], [], []
+        self.gate = threading.Event()
+        self.gate.set()
         self.answer = predict_pb2.PredictResponse()
 
     def Predict(self, request, context):  # noqa: N802 - the interface's name
         self.requests.append(request)
+        self.headers.append(dict(context.invocation_metadata()).get("authorization"))
+        self.gate.wait(10)
         if self.failures:
             context.abort(self.failures.pop(0), "not now")
         return self.answer
@@ -259,6 +265,101 @@ def test_a_cancelled_asyncio_call_is_cancelled_on_the_wire(target):
                 await asyncio.wait_for(slow, 0.1)
 
     asyncio.run(ask())
+
+
+def test_many_requests_are_answered_in_their_order_a_few_at_a_time(client):
+    taken = []
+
+    def requests():
+        for x in range(100):
+            taken.append(x)
+            yield {"x": [2.0 * x]}
+
+    answers = client.predict_many("half", requests(), in_flight=8)
+    assert next(answers)["y"].tolist() == [2.0]
+    assert taken == list(range(8))
+    assert [one["y"].tolist() for one in answers] == [[x + 2.0] for x in range(1, 100)]
+
+
+def test_the_first_failure_of_many_is_raised_in_its_turn_and_ends_them(client):
+    requests = [{"x": [1.0]}, {"x": [3.0]}, {"z": [1.0]}, {"x": [5.0]}]
+    answers = client.predict_many("half", requests, in_flight=4)
+    assert [next(answers)["y"].tolist() for _ in range(2)] == [[2.5], [3.5]]
+    with pytest.raises(InvalidArgumentError, match="Signature input alias: x"):
+        next(answers)
+    assert list(answers) == []
+
+
+def test_leaving_the_loop_cancels_what_is_under_way(scripted):
+    scripted.gate.clear()
+    with Client(scripted.target) as client:
+        answers = client.predict_many("half", [{}] * 3, in_flight=2)
+        first = futures.ThreadPoolExecutor(1).submit(next, answers)
+        until(lambda: len(scripted.requests) == 2)
+        scripted.gate.set()
+        assert first.result(10) == {}
+        answers.close()
+
+
+def test_the_asyncio_client_answers_many_in_their_order(target):
+    async def ask():
+        async with AsyncClient(target) as client:
+            requests = ({"x": [2.0 * x]} for x in range(30))
+            many = client.predict_many("half", requests, in_flight=8)
+            assert [one["y"][0] async for one in many] == [x + 2.0 for x in range(30)]
+            failing = client.predict_many("half", [{"x": [1.0]}, {"z": [1.0]}])
+            assert (await anext(failing))["y"] == 2.5
+            with pytest.raises(InvalidArgumentError):
+                await anext(failing)
+
+    asyncio.run(ask())
+
+
+def test_every_call_is_observed_with_its_code_and_time(target):
+    seen = []
+    with Client(target, observe=seen.append) as client:
+        client.predict("half", {"x": [1.0]})
+        client.healthy()
+        list(client.predict_many("half", [{"x": [1.0]}]))
+        with pytest.raises(NotFoundError):
+            client.metadata("none")
+
+    async def ask():
+        async with AsyncClient(target, observe=seen.append) as client:
+            await client.predict("half", {"x": [1.0]})
+
+    asyncio.run(ask())
+    assert [(one.method, one.model, one.code) for one in seen] == [
+        ("Predict", "half", "OK"),
+        ("Check", "", "OK"),
+        ("Predict", "half", "OK"),
+        ("GetModelMetadata", "none", "NOT_FOUND"),
+        ("Predict", "half", "OK"),
+    ]
+    assert all(0 < one.seconds < 10 for one in seen)
+
+
+def test_attempts_can_be_chosen_and_end_with_the_deadline(scripted):
+    unavailable = [grpc.StatusCode.UNAVAILABLE]
+    with Client(scripted.target, attempts=1) as client:
+        scripted.failures = unavailable * 9
+        with pytest.raises(UnavailableError):
+            client.predict("half", {})
+    assert len(scripted.requests) == 1
+    with Client(scripted.target, attempts=5) as client:
+        start = time.monotonic()
+        with pytest.raises((UnavailableError, DeadlineExceededError)):
+            client.predict("half", {}, timeout=0.15)
+        assert time.monotonic() - start < 1
+    with pytest.raises(ValueError, match=r"expected 1 to 5\. Received: 6\. Allow more time"):
+        Client(scripted.target, attempts=6)
+
+
+def test_a_token_goes_with_every_call(scripted):
+    with Client(scripted.target, token="secret") as client:
+        client.predict("half", {})
+        list(client.predict_many("half", [{}]))
+    assert scripted.headers == ["Bearer secret"] * 2
 
 
 def test_importing_the_client_is_quick_and_brings_no_tensorflow():

@@ -44,9 +44,9 @@ def test_flags_have_the_real_servers_names_and_forms():
 @pytest.mark.parametrize(
     "flag",
     [
-        *("rest_api_port=8501", "enable_batching", "enable_batching=true"),
-        *("batching_parameters_file=b.txt", "ssl_config_file=s.txt", "monitoring_config_file=m"),
-        *("model_config_file_poll_wait_seconds=60", "tensorflow_session_parallelism=4"),
+        *("use_alts_credentials", "use_alts_credentials=true", "platform_config_file=p.txt"),
+        *("mixed_precision=bfloat16", "xla_cpu_compilation_enabled=true"),
+        *("thread_pool_factory_config_file=t.txt", "enable_profiler=true"),
     ],
 )
 def test_a_flag_that_cannot_be_honoured_is_refused_by_name(flag):
@@ -60,7 +60,11 @@ def test_a_flag_that_cannot_be_honoured_is_refused_by_name(flag):
 
 
 @pytest.mark.parametrize(
-    "flag", ["rest_api_port=0", "enable_batching=false", "ssl_config_file=", "model_name=half"]
+    "flag",
+    [
+        *("rest_api_port=0", "enable_batching=false", "ssl_config_file=", "model_name=half"),
+        *("flush_filesystem_caches=true", "remove_unused_fields_from_bundle_metagraph"),
+    ],
 )
 def test_a_flag_that_asks_for_nothing_more_is_taken(flag):
     flags.parse([REQUIRED, f"--{flag}"])
@@ -77,7 +81,27 @@ def test_a_flag_that_asks_for_nothing_more_is_taken(flag):
         ([REQUIRED, "--port=70000"], "--port=70000: expected 0 to 65535. Received: a number"),
         (
             [REQUIRED, "--file_system_poll_wait_seconds=-1"],
-            "--file_system_poll_wait_seconds: expected 0 or more. Received: -1.",
+            "--file_system_poll_wait_seconds: expected 0 or more. Received: -1. Choose another.",
+        ),
+        ([REQUIRED, "--workers=0"], "--workers: expected 1 or more. Received: 0."),
+        (
+            [REQUIRED, "--workers=2", "--grpc_socket_path=/tmp/s"],
+            "--workers=2: expected one process for --grpc_socket_path. Received: several,",
+        ),
+        (
+            [REQUIRED, "--batching_parameters_file=b.txt"],
+            "server_options.batching_parameters_file is set without setting "
+            "server_options.enable_batching to true.",
+        ),
+        (
+            [
+                *(REQUIRED, "--tensorflow_session_parallelism=1"),
+                *("--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=1"),
+            ],
+            "Either configure server_options.tensorflow_session_parallelism or "
+            "(server_options.tensorflow_intra_op_parallelism, "
+            "server_options.tensorflow_inter_op_parallelism) separately. "
+            "You cannot configure all.",
         ),
     ],
 )
@@ -174,8 +198,17 @@ def test_the_deprecated_model_type_is_understood(read):
         ),
         (
             [model("logging_config { sampling_config { sampling_rate: 1.0 } }")],
-            "Model half: expected no `logging_config`. Received: one, and this server has no "
-            "request log. Remove it, or start `tensorflow_model_server`.",
+            "Model half: expected a log collector of type 'tfrecord'. Received: ''. Name that one.",
+        ),
+        (
+            [
+                model(
+                    'logging_config { log_collector_config { type: "tfrecord" filename_prefix: '
+                    '"/logs/half" } sampling_config { sampling_rate: 2.0 } }'
+                )
+            ],
+            "Model half: expected a `filename_prefix` and a `sampling_rate` from 0 to 1. "
+            "Received: '/logs/half' and 2.0. Correct its `logging_config`.",
         ),
     ],
 )

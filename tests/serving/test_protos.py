@@ -46,6 +46,8 @@ THEIRS = {
     )
     for name, message in module.DESCRIPTOR.message_types_by_name.items()
 }
+# Text files of the server; their messages are not in the wheel.
+NOT_IN_THE_WHEEL = {"batching_parameters", "monitoring_config", "ssl_config"}
 # Kept as the bytes, or the number, that they are on the wire.
 AS_BYTES = {
     ("ExampleList", "examples"),
@@ -74,7 +76,7 @@ def wire_form(field):
     return field.number, field.is_repeated, field.type, kind.name if kind else "", field.is_packed
 
 
-@pytest.mark.parametrize("name", PROTOS)
+@pytest.mark.parametrize("name", sorted(set(PROTOS) - NOT_IN_THE_WHEEL))
 def test_every_field_is_tensorflows(name):
     for ours, theirs in messages(module(name).DESCRIPTOR.message_types_by_name, THEIRS):
         for field in ours.fields:

@@ -7,7 +7,13 @@ import pytest
 from etils.epath import Path
 
 from serving import versions
-from serving.errors import FailedPreconditionError, NotFoundError, ServerError
+from serving.errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    NotFoundError,
+    RpcError,
+    ServerError,
+)
 from serving.lifecycle import ModelConfig, State
 from serving.repository import Repository
 
@@ -48,12 +54,12 @@ def loads():
 def start(tmp_path, loads):
     repositories = []
 
-    def run(*models, wait=True, **options):
+    def run(*models, wait=True, poll=POLL, **options):
         settings = {"load_retry_interval": 0.01, "max_num_load_retries": 2, **options}
         repository = Repository(loads, **settings)
         repositories.append(repository)
         configs = models or [ModelConfig("half", Path(tmp_path))]
-        repository.start(configs, poll_seconds=POLL)
+        repository.start(configs, poll_seconds=poll)
         if wait:
             assert repository.wait_until_available()
         return repository
@@ -269,3 +275,107 @@ def test_closing_ends_a_wait_for_models(tmp_path, start):
     repository.close()
     waiting.join(10)
     assert answers == [False]
+
+
+# Reload
+
+
+def config(base, **changes):
+    return ModelConfig(base.name, Path(base), **changes)
+
+
+def test_a_reload_loads_what_is_new_and_unloads_what_is_left_out(tmp_path, start):
+    for name in "abc":
+        folders(tmp_path / name, "1")
+    a, b, c = (config(tmp_path / name) for name in "abc")
+    repository = start(a, b)
+    repository.reload([b, c])
+    assert states(repository, "c") == {1: "AVAILABLE"}
+    assert states(repository, "b") == {1: "AVAILABLE"}
+    until(repository, lambda: states(repository, "a") == {1: "END"})
+    with pytest.raises(NotFoundError, match=r"Latest\(a\)$"), repository.lease("a"):
+        pass
+
+
+def test_a_reload_changes_policy_and_labels_at_once(tmp_path, start):
+    folders(tmp_path, "1", "2")
+    repository = start(config(tmp_path), poll=0)
+    repository.reload([config(tmp_path, policy=versions.All())])
+    name = tmp_path.name
+    until(repository, lambda: states(repository, name) == {2: "AVAILABLE", 1: "AVAILABLE"})
+    repository.reload([config(tmp_path, policy=versions.All(), labels={"old": 1})])
+    with repository.lease(name, label="old") as lease:
+        assert lease.version == 1
+
+
+def test_a_reload_keeps_the_old_version_until_the_new_one_is_there(tmp_path, start, loads):
+    folders(tmp_path / "x", "1")
+    folders(tmp_path / "y", "2")
+    repository = start(ModelConfig("half", Path(tmp_path / "x")))
+    loads.held["2"] = threading.Event()
+    repository.reload([ModelConfig("half", Path(tmp_path / "y"))])
+    reach(repository, v1="AVAILABLE", v2="LOADING")
+    loads.held["2"].set()
+    reach(repository, v1="END", v2="AVAILABLE")
+
+
+def test_a_label_for_what_is_not_available_refuses_the_whole_reload(tmp_path, start):
+    for name in "ab":
+        folders(tmp_path / name, "1")
+    a, b = (config(tmp_path / name) for name in "ab")
+    repository = start(a)
+    with pytest.raises(FailedPreconditionError, match="label to version 2 of model a, which is"):
+        repository.reload([b, config(tmp_path / "a", labels={"next": 2})])
+    assert repository.statuses("b") == []
+    assert states(repository, "a") == {1: "AVAILABLE"}
+
+
+def test_a_new_label_may_come_before_its_version_where_that_is_allowed(tmp_path, start):
+    folders(tmp_path, "1")
+    repository = start(config(tmp_path), allow_unavailable_labels=True)
+    repository.reload([config(tmp_path, labels={"next": 2})])
+    with pytest.raises(FailedPreconditionError, match="label to version 3 of model"):
+        repository.reload([config(tmp_path, labels={"next": 3})])  # it would move a label away
+
+
+def test_a_reload_tells_which_new_model_cannot_be_loaded(tmp_path, start, loads):
+    for name, version in ("a1", "b7"):
+        folders(tmp_path / name, version)
+    loads.broken.add("7")
+    a, b = (config(tmp_path / name) for name in "ab")
+    repository = start(a)
+    with pytest.raises(RpcError) as failure:
+        repository.reload([a, b])
+    assert (failure.value.code, str(failure.value)) == (
+        "UNKNOWN",
+        "1 model(s) did not become available: {{{name: b version: 7} due to error: 7 is broken}, }",
+    )
+    assert states(repository, "a") == {1: "AVAILABLE"}
+
+
+def test_a_reload_waits_no_longer_than_its_caller(tmp_path, start):
+    folders(tmp_path / "a", "1")
+    a, missing = config(tmp_path / "a"), config(tmp_path / "none")
+    repository = start(a)
+    with pytest.raises(DeadlineExceededError, match=r"^1 model\(s\) are still being loaded$"):
+        repository.reload([a, missing], timeout=0.05)
+    folders(tmp_path / "none", "3")
+    until(repository, lambda: states(repository, "none") == {3: "AVAILABLE"})
+
+
+def test_the_same_configuration_again_changes_nothing(tmp_path, start, loads):
+    folders(tmp_path, "1")
+    repository = start(config(tmp_path))
+    repository.reload([config(tmp_path)])
+    assert loads.attempts == ["1"]
+
+
+def test_a_model_can_be_left_out_and_listed_again(tmp_path, start):
+    for name in "ab":
+        folders(tmp_path / name, "1")
+    a, b = (config(tmp_path / name) for name in "ab")
+    repository = start(a, b)
+    repository.reload([b])
+    until(repository, lambda: states(repository, "a") == {1: "END"})
+    repository.reload([a, b])
+    assert states(repository, "a") == {1: "AVAILABLE"}

@@ -45,6 +45,7 @@ def test_the_file_is_plain_json_with_its_kind(tmp_path):
         "scale": "unit",
         "mean": [],
         "variance": [],
+        "hook": None,
     }
 
 

@@ -1,0 +1,236 @@
+"""Ask one thing in a loop, so many at once, and measure: the client of `benchmarks.serving`.
+
+A process of its own, which may be of another environment: it takes a `Job` as a line of JSON and
+answers with a `Measured`. One at a time goes through the clients for threads, more at once
+through those for asyncio.
+"""
+
+import asyncio
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+import grpc
+import numpy as np
+
+from benchmarks import peer, served
+from serving import calls, channel
+from serving.async_client import AsyncClient
+from serving.client import Client
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What to ask.
+
+    Attributes:
+        way: `call` runs the session in this process; the others ask a server.
+        folder: of the models.
+        model: one of `served.MODELS`.
+        at_once: requests under way.
+        warm_up: seconds before the clock runs.
+        seconds: measured.
+        rows: of each request.
+        target: `host:port` of the server.
+        server: its process; its children count too.
+    """
+
+    way: Literal["call", "echo", "millrace", "mlserver"]
+    folder: str
+    model: str
+    at_once: int
+    warm_up: float
+    seconds: float
+    rows: int = 1
+    target: str = ""
+    server: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What came of it.
+
+    Attributes:
+        requests: that were answered while the clock ran.
+        seconds: that it ran.
+        p50: milliseconds from asking to the answer in numpy.
+        p99: the same.
+        cpu: milliseconds of the client and of the server together, for each request.
+    """
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    cpu: float
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.seconds
+
+
+class Clock:
+    """When each request was begun and ended; what is done only while it warms up is forgotten."""
+
+    def __init__(self, job: Job) -> None:
+        self._server = job.server
+        self._begin = time.perf_counter() + job.warm_up
+        self._end = self._begin + job.seconds
+        self._cpu = self._began = 0.0
+        self._latencies: list[float] = []
+
+    def goes_on(self, started: float) -> bool:
+        """Note that a request which was begun at `started` has its answer."""
+        now = time.perf_counter()
+        if self._began:
+            self._latencies.append(now - started)
+        elif now >= self._begin:
+            self._cpu, self._began = self._used(), now
+        return now < self._end
+
+    def measured(self) -> Measured:
+        """The result, right after the last answer."""
+        seconds = time.perf_counter() - self._began
+        used = self._used() - self._cpu
+        p50, p99 = np.percentile(self._latencies, [50, 99]) * 1e3
+        count = len(self._latencies)
+        return Measured(count, seconds, float(p50), float(p99), used / count * 1e3)
+
+    def _used(self) -> float:
+        """CPU seconds of this process and of the server's."""
+        server = sum(map(_cpu_seconds, family(self._server))) if self._server else 0.0
+        return time.process_time() + server
+
+
+def family(process: int) -> list[int]:
+    """A process and all that descend from it."""
+    children = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *(one for child in children for one in family(int(child)))]
+
+
+def main() -> None:
+    """Do the jobs that come."""
+    for line in sys.stdin:
+        print(json.dumps(dataclasses.asdict(measure(Job(**json.loads(line))))), flush=True)
+
+
+def measure(job: Job) -> Measured:
+    """Do one job."""
+    if job.way == "call":
+        return _in_turn(job, _session(job.folder, job.model, job.rows))
+    if job.at_once > 1:
+        return asyncio.run(_together(job))
+    match job.way:
+        case "millrace":
+            with Client(job.target) as client:
+                return _in_turn(job, lambda: client.predict(job.model, _inputs(job)))
+        case way:
+            path, encode, decode = _raw(job)
+            with grpc.insecure_channel(job.target) as bare:
+                ask = bare.unary_unary(path)
+                return _in_turn(job, lambda: decode(ask(encode())))
+
+
+def _in_turn(job: Job, ask: Callable[[], object]) -> Measured:
+    clock = Clock(job)
+    while True:
+        started = time.perf_counter()
+        ask()
+        if not clock.goes_on(started):
+            return clock.measured()
+
+
+async def _together(job: Job) -> Measured:
+    """So many loops side by side; the channel is theirs together."""
+    if job.way == "millrace":
+        client = AsyncClient(job.target)
+        try:
+            return await _side_by_side(job, lambda: client.predict(job.model, _inputs(job)))
+        finally:
+            await client.close()
+    path, encode, decode = _raw(job)
+    async with grpc.aio.insecure_channel(job.target) as bare:
+        method = bare.unary_unary(path)
+
+        async def ask() -> object:
+            return decode(await method(encode()))
+
+        return await _side_by_side(job, ask)
+
+
+async def _side_by_side(job: Job, ask: Callable[[], Awaitable[object]]) -> Measured:
+    clock = Clock(job)
+
+    async def loop() -> None:
+        going = True
+        while going:
+            started = time.perf_counter()
+            await ask()
+            going = clock.goes_on(started)
+
+    await asyncio.gather(*(loop() for _ in range(job.at_once)))
+    return clock.measured()
+
+
+def _raw(job: Job) -> tuple[str, Callable[[], bytes], Callable[[bytes], object]]:
+    """For those with a client of bytes: the path, how to ask, and how to read the answer."""
+    if job.way == "echo":
+        request = request_bytes(pathlib.Path(job.folder), job.model)
+        return f"/echo/{job.model}", lambda: request, len
+    inputs = _inputs(job)
+    return peer.PATH, lambda: peer.encode(job.model, inputs).SerializeToString(), peer.decode
+
+
+def request_bytes(folder: pathlib.Path, model: str) -> bytes:
+    """A PredictRequest of one row."""
+    inputs = served.inputs(folder, model, 1)
+    return channel.serialize(calls.predict(calls.Spec(model), inputs, ()).request)
+
+
+def _inputs(job: Job) -> dict[str, np.ndarray]:
+    return _kept_inputs(job.folder, job.model, job.rows)
+
+
+@functools.cache
+def _kept_inputs(folder: str, model: str, rows: int) -> dict[str, np.ndarray]:
+    return served.inputs(pathlib.Path(folder), model, rows)
+
+
+@functools.cache
+def _session(folder: str, model: str, rows: int) -> Callable[[], object]:
+    """The call that a server has to make for a batch: names of tensors, arrays in and out."""
+    loaded = _loaded(folder, model)
+    signature = loaded.signatures["serving_default"]
+    inputs = served.inputs(pathlib.Path(folder), model, rows)
+    feeds = {signature.inputs[alias].name: array for alias, array in inputs.items()}
+    fetches = [tensor.name for tensor in signature.outputs.values()]
+    return lambda: loaded.run(feeds, fetches)
+
+
+@functools.cache
+def _loaded(folder: str, model: str) -> Any:
+    from serving.flags import Options
+    from serving.loading import session_config
+    from serving.model import LoadedModel
+
+    session = session_config(Options())
+    return LoadedModel(f"{folder}/{model}/1", session=session)
+
+
+def _cpu_seconds(process: int) -> float:
+    """User and system time of all threads; proc(5): the 14th and 15th field."""
+    fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Requests that come at the same time run as one: a model that batches, around one that runs.
+
+There are no threads of its own. The thread of a batch's first request leads it: it waits until
+the batch is due and a slot is free, runs it, and hands the answers to the threads of the others,
+which sleep until then. So a request that is alone costs no change of thread.
+"""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from etils.epath import Path
+
+from serving import batching_parameters, batching_rows, metered
+from serving.batching_parameters import Parameters
+from serving.batching_queue import Batch, Queue
+from serving.errors import (
+    CancelledError,
+    DeadlineExceededError,
+    ResourceExhaustedError,
+    RpcError,
+)
+from serving.inference import Call
+from serving.lifecycle import Servable
+from serving.signature import Signature
+
+_Key = tuple[tuple[str, ...], tuple[str, ...]]  # names fed, names fetched
+
+
+@dataclasses.dataclass(eq=False)
+class _Task:
+    """One request, or a part of it: what it feeds, and what came of it."""
+
+    feeds: batching_rows.Feeds
+    call: Call
+    deadline: float | None
+    created: float = dataclasses.field(default_factory=time.perf_counter)
+    done: threading.Event = dataclasses.field(default_factory=threading.Event)
+    outputs: list[np.ndarray] = dataclasses.field(default_factory=list)
+    error: BaseException | None = None
+
+    def succeed(self, outputs: list[np.ndarray]) -> None:
+        self.outputs = outputs
+        self.done.set()
+
+    def fail(self, error: BaseException) -> None:
+        self.error = error
+        self.done.set()
+
+    def refusal(self, now: float) -> RpcError | None:
+        """Why it need not run any more, if so."""
+        if self.deadline is not None and now >= self.deadline:
+            return ResourceExhaustedError("Run() timeout exceeded while waiting in batching queue")
+        if not self.call.is_active():
+            return CancelledError("The caller gave the request up")
+        return None
+
+
+@dataclasses.dataclass(eq=False)
+class _Led:
+    """A batch that has a thread to lead it, which `changed` wakes."""
+
+    batch: Batch[_Task]
+    key: _Key
+    queue: Queue[_Task]
+    changed: threading.Condition
+
+
+class Batching:
+    """The batches of all models, of which so many run at the same time."""
+
+    def __init__(self, parameters: Parameters, *, per_model: bool = False) -> None:
+        """Batch by `parameters`; with `per_model` by each model's own, if it has such."""
+        self.parameters = parameters
+        self._per_model = per_model
+        self.lock = threading.Lock()
+        self.waiting: list[_Led] = []  # the oldest first
+        self.free = parameters.num_batch_threads
+
+    def wrap(self, model: Servable, path: Path) -> Servable:
+        """The model loaded from the folder `path`, batched.
+
+        Raises:
+            ServerError: its own parameters cannot be read.
+        """
+        if not self._per_model:
+            return BatchedModel(model, self.parameters, self)
+        file = Path(path) / batching_parameters.PER_MODEL
+        if not file.exists():
+            return model
+        return BatchedModel(model, batching_parameters.read(file), self)
+
+    def acquire(self, led: _Led) -> None:
+        """Return once the batch is due and a slot is free, which is then taken."""
+        with self.lock:
+            while not (led.batch.is_due(now := time.monotonic()) and self.free):
+                wait = None if led.batch.is_due(now) else led.batch.due - now
+                led.changed.wait(wait)
+            self.free -= 1
+            self.waiting.remove(led)
+            led.queue.take(led.batch)
+            self.wake()  # there may be another slot, and another batch
+
+    def release(self) -> None:
+        """Give a slot back, to the oldest batch that is due."""
+        with self.lock:
+            self.free += 1
+            self.wake()
+
+    def wake(self) -> None:
+        """Wake the oldest batch that is due, if a slot is free; under the lock."""
+        now = time.monotonic()
+        due = (led for led in self.waiting if led.batch.is_due(now))
+        first = next(due, None) if self.free else None
+        if first is not None:
+            first.changed.notify()
+
+
+class BatchedModel:
+    """A model whose requests are run together; safe to share."""
+
+    def __init__(self, model: Servable, parameters: Parameters, batching: Batching) -> None:
+        """Batch the requests of `model` by `parameters`, in the slots of `batching`."""
+        self._model = model
+        self._parameters = parameters
+        self._batching = batching
+        self._queues: dict[_Key, Queue[_Task]] = {}
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """Those of the model."""
+        return self._model.signatures
+
+    def run(
+        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], call: Call
+    ) -> list[np.ndarray]:
+        """Feed and fetch tensors by their names, in a batch with others.
+
+        Raises:
+            InvalidArgumentError: the feeds have no rows in common, or too many.
+            UnavailableError: too many batches wait.
+            ResourceExhaustedError: the caller's time was over before its batch ran.
+            CancelledError: the caller was gone before its batch ran.
+            RpcError: what the model says.
+        """
+        count = batching_rows.rows(feeds)
+        deadline = None if call.timeout is None else time.monotonic() + call.timeout
+        limit = self._parameters.batch_limit
+        cuts = range(0, count, limit) if count > limit else range(1)
+        tasks = [
+            _Task({name: array[at : at + limit] for name, array in feeds.items()}, call, deadline)
+            for at in cuts
+        ]
+        for led in self._enqueue(tasks, fetches, count):
+            self._lead(led, fetches)
+        answers = [_answer(task) for task in tasks]
+        if len(answers) == 1:
+            return answers[0]
+        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+
+    def close(self) -> None:
+        """Free the model's memory; nothing may run any more."""
+        self._model.close()
+
+    def _enqueue(self, tasks: list[_Task], fetches: Sequence[str], count: int) -> list[_Led]:
+        """Put `tasks` into batches; returns those that the calling thread has to lead."""
+        led = []
+        key = (tuple(sorted(tasks[0].feeds)), tuple(fetches))
+        form = batching_rows.form(tasks[0].feeds, pad=self._parameters.pad_variable_length_inputs)
+        with self._batching.lock:
+            queue = self._queues.get(key) or Queue(self._parameters)
+            queue.check(count)
+            if len(tasks) > 1:
+                queue.check_capacity(count)
+            for task in tasks:
+                rows = batching_rows.rows(task.feeds)
+                batch = queue.add(task, rows, form, time.monotonic())
+                if len(batch.tasks) == 1:
+                    changed = threading.Condition(self._batching.lock)
+                    led.append(_Led(batch, key, queue, changed))
+            self._queues[key] = queue
+            self._batching.waiting.extend(led)
+            self._batching.wake()
+        return led
+
+    def _lead(self, led: _Led, fetches: Sequence[str]) -> None:
+        self._batching.acquire(led)
+        self._forget_if_empty(led)
+        tasks = led.batch.tasks
+        try:
+            self._run_together(_still_wanted(tasks), fetches)
+        except BaseException as error:
+            for task in tasks:
+                if not task.done.is_set():
+                    task.fail(error)
+            if not isinstance(error, RpcError):
+                raise
+        finally:
+            self._batching.release()
+
+    def _forget_if_empty(self, led: _Led) -> None:
+        """Keep no queue for every order of outputs that was ever asked for."""
+        with self._batching.lock:
+            if not led.queue.batches and self._queues.get(led.key) is led.queue:
+                del self._queues[led.key]
+
+    def _run_together(self, tasks: list[_Task], fetches: Sequence[str]) -> None:
+        """Answer `tasks`; if together they fail, each by itself, so that one harms no other."""
+        if not tasks:
+            return
+        try:
+            answers = self._outputs(tasks, fetches)
+        except RpcError as error:
+            if len(tasks) == 1 or isinstance(error, DeadlineExceededError):
+                raise
+            for task in tasks:
+                self._run_alone(task, fetches)
+            return
+        for task, outputs in zip(tasks, answers, strict=True):
+            task.succeed(outputs)
+
+    def _run_alone(self, task: _Task, fetches: Sequence[str]) -> None:
+        try:
+            task.succeed(self._outputs([task], fetches)[0])
+        except RpcError as error:
+            task.fail(error)
+
+    def _outputs(self, tasks: list[_Task], fetches: Sequence[str]) -> list[list[np.ndarray]]:
+        """What the model answers to each of `tasks`."""
+        counts = [batching_rows.rows(task.feeds) for task in tasks]
+        size = self._parameters.round_up(sum(counts)) if sum(counts) else 0
+        feeds = batching_rows.merge([task.feeds for task in tasks], size)
+        call = dataclasses.replace(tasks[0].call, timeout=_longest(tasks))
+        metered.batch(counts, size, [task.created for task in tasks])
+        return batching_rows.split(self._model.run(feeds, fetches, call), counts, size)
+
+
+def _still_wanted(tasks: list[_Task]) -> list[_Task]:
+    """Those of `tasks` for which somebody waits; the others end."""
+    now = time.monotonic()
+    for task in tasks:
+        if refusal := task.refusal(now):
+            task.fail(refusal)
+    return [task for task in tasks if not task.done.is_set()]
+
+
+def _longest(tasks: list[_Task]) -> float | None:
+    """Seconds that the most patient caller will wait; None for ever."""
+    deadlines = [task.deadline for task in tasks]
+    if None in deadlines:
+        return None
+    return max(deadline for deadline in deadlines if deadline is not None) - time.monotonic()
+
+
+def _answer(task: _Task) -> list[np.ndarray]:
+    task.done.wait()
+    if task.error is not None:
+        raise task.error
+    return task.outputs

@@ -1,0 +1,24 @@
+"""How many CPU cores this process may use: those it is bound to, or what its container allows.
+
+Source: the Linux kernel's documentation of control groups v2, `cpu.max`.
+"""
+
+import math
+import os
+from pathlib import Path
+
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def available(quota: Path = _QUOTA) -> int:
+    """The number of cores, one at least; `quota` is the file of the container's limit."""
+    bound = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    try:
+        allowed, _, period = quota.read_text().strip().partition(" ")
+    except OSError:  # no such limit on this machine
+        return bound
+    if allowed == "max":
+        return bound
+    return max(1, min(bound, math.ceil(int(allowed) / int(period))))

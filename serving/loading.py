@@ -1,0 +1,116 @@
+"""Bring a version's folder into memory as the flags say: session, warm-up, batching.
+
+TensorFlow takes seconds to import: the first load does it, when the flags have been found good.
+"""
+
+import functools
+import gc
+from typing import TYPE_CHECKING
+
+from etils.epath import Path
+from google.protobuf import text_format
+
+from serving import cores, metered
+from serving.batching import Batching
+from serving.errors import MillraceError, ServerError
+from serving.flags import Options
+from serving.inference import Call
+from serving.lifecycle import Servable
+
+if TYPE_CHECKING:
+    from tensorflow.core.protobuf.config_pb2 import ConfigProto
+
+
+_TFLITE = "model.tflite"
+
+
+class Loader:
+    """Loads versions; may be called from any thread."""
+
+    def __init__(self, options: Options, batching: Batching | None) -> None:
+        """Read what the flags name.
+
+        Raises:
+            ServerError: the session's configuration cannot be read.
+        """
+        self._options = options
+        self._batching = batching
+        if options.tensorflow_session_config_file:
+            _ = self._session  # refused before anything is loaded
+
+    def __call__(self, path: Path) -> Servable:
+        """The version in the folder `path`, warm.
+
+        Raises:
+            ModelLoadError: it cannot be loaded, or its warm-up fails.
+            ServerError: its batching parameters cannot be read.
+        """
+        with metered.load(str(path)):
+            model = self._read(path)
+        try:
+            if self._options.enable_model_warmup:
+                with metered.warm_up(str(path)):
+                    self._warm_up(model, path)
+            return self._batching.wrap(model, path) if self._batching else model
+        except MillraceError:
+            model.close()
+            raise
+
+    def _read(self, path: Path) -> Servable:
+        """The version in the folder `path`, cold."""
+        from serving.model import LoadedModel
+
+        if not gc.get_freeze_count():
+            gc.freeze()  # what TensorFlow's import made: a collection after an unload skips it
+        options = self._options
+        if options.prefer_tflite_model and (Path(path) / _TFLITE).exists():
+            from serving.tflite import TfLiteModel
+
+            count = options.num_tflite_pools * options.num_tflite_interpreters_per_pool
+            return TfLiteModel(path, interpreters=count)
+        return LoadedModel(path, tags=options.saved_model_tags.split(","), session=self._session)
+
+    def _warm_up(self, model: Servable, path: Path) -> None:
+        from serving.model import warm_up
+
+        call = Call(check_method_name=self._options.enable_signature_method_name_check)
+        iterations = max(1, self._options.num_request_iterations_for_warmup)
+        warm_up(model, path, call, iterations=iterations)
+
+    @functools.cached_property
+    def _session(self) -> "ConfigProto":
+        return session_config(self._options)
+
+
+def session_config(options: Options) -> "ConfigProto":
+    """Threads and devices of the sessions; where nothing is said, one thread for each core.
+
+    Several worker processes share the cores.
+
+    Raises:
+        ServerError: `--tensorflow_session_config_file` cannot be read.
+    """
+    from tensorflow.core.protobuf import config_pb2
+
+    config = config_pb2.ConfigProto()
+    if options.tensorflow_session_config_file:
+        file = options.tensorflow_session_config_file
+        try:
+            text_format.Parse(Path(file).read_text(), config)
+        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+            raise ServerError(
+                f"--tensorflow_session_config_file={file}: expected a text-format ConfigProto. "
+                f"Received: {error}. Correct the file."
+            ) from error
+    if options.per_process_gpu_memory_fraction:
+        fraction = options.per_process_gpu_memory_fraction
+        config.gpu_options.per_process_gpu_memory_fraction = fraction
+    both, share = options.tensorflow_session_parallelism, cores.available() // options.workers
+    intra, inter = options.tensorflow_intra_op_parallelism, options.tensorflow_inter_op_parallelism
+    config.intra_op_parallelism_threads = (
+        intra or both or config.intra_op_parallelism_threads or max(1, share)
+    )
+    config.inter_op_parallelism_threads = (
+        inter or both or config.inter_op_parallelism_threads or max(1, share)
+    )
+    return config

@@ -1,0 +1,188 @@
+"""The server's metrics, under TensorFlow Serving's names and in its text.
+
+A metric has a value for each combination of its labels, which appears when it is first touched.
+Names lose their slashes to colons: `/tensorflow/serving/request_count` is
+`:tensorflow:serving:request_count`. Latencies are in microseconds. Every method may be called
+from any thread.
+Sources: tensorflow_serving/util/prometheus_exporter.cc, servables/tensorflow/util.cc,
+batching/batching_session.cc, tensorflow/cc/saved_model/loader.cc.
+"""
+
+import bisect
+import itertools
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+from etils.epath import Path
+from google.protobuf import text_format
+
+from serving.errors import ServerError
+from serving.protos import monitoring_config_pb2
+
+DEFAULT_PATH = "/monitoring/prometheus/metrics"
+_MOST_CELLS = 10_000  # of a metric: callers choose some labels, and must not fill the memory
+_BEYOND = "(others)"
+
+
+class Counter:
+    """A number for each combination of labels, which only grows."""
+
+    def __init__(self, name: str, labels: Sequence[str]) -> None:
+        self.name, self._labels = name, labels
+        self._cells: dict[tuple[str, ...], int] = {}
+        self._lock = threading.Lock()
+
+    def add(self, *labels: str, by: int = 1) -> None:
+        """Add `by` to the number for `labels`."""
+        with self._lock:
+            key = _bounded(self._cells, labels)
+            self._cells[key] = self._cells.get(key, 0) + by
+
+    def lines(self) -> Iterator[str]:
+        """The metric in Prometheus's text format."""
+        name = _metric_name(self.name)
+        with self._lock:
+            cells = sorted(self._cells.items())
+        yield f"# TYPE {name} counter"
+        for labels, value in cells:
+            yield f"{name}{{{_pairs(self._labels, labels)}}} {value}"
+
+
+class Histogram:
+    """For each combination of labels, how many values were below each of some limits."""
+
+    def __init__(self, name: str, labels: Sequence[str], limits: Sequence[float]) -> None:
+        self.name, self._labels, self._limits = name, labels, limits
+        self._cells: dict[tuple[str, ...], _Cell] = {}
+        self._lock = threading.Lock()
+
+    def add(self, value: float, *labels: str) -> None:
+        """Count `value` for `labels`."""
+        bucket = bisect.bisect_right(self._limits, value)
+        with self._lock:
+            key = _bounded(self._cells, labels)
+            if key not in self._cells:
+                self._cells[key] = _Cell(len(self._limits) + 1)
+            cell = self._cells[key]
+            cell.counts[bucket] += 1
+            cell.total += value
+
+    def lines(self) -> Iterator[str]:
+        """The metric in Prometheus's text format."""
+        name = _metric_name(self.name)
+        limits = [*(f"{limit:g}" for limit in self._limits), "+Inf"]
+        with self._lock:
+            cells = sorted((key, [*cell.counts], cell.total) for key, cell in self._cells.items())
+        yield f"# TYPE {name} histogram"
+        for labels, counts, total in cells:
+            pairs = _pairs(self._labels, labels)
+            before = f"{pairs}," if pairs else ""
+            for limit, count in zip(limits, itertools.accumulate(counts), strict=True):
+                yield f'{name}_bucket{{{before}le="{limit}"}} {count}'
+            yield f"{name}_sum{{{pairs}}} {total:g}"
+            yield f"{name}_count{{{pairs}}} {sum(counts)}"
+
+
+class _Cell:
+    def __init__(self, buckets: int) -> None:
+        self.counts, self.total = [0] * buckets, 0.0
+
+
+def _powers(scale: float, growth: float, count: int) -> list[float]:
+    """`scale * growth ** k` for each k below `count`."""
+    return [scale * growth**power for power in range(count)]
+
+
+_LATENCY = _powers(10, 1.8, 33)  # microseconds, up to some 20 minutes
+
+REQUEST_COUNT = Counter("/tensorflow/serving/request_count", ("model_name", "status"))
+REQUEST_LATENCY = Histogram(
+    "/tensorflow/serving/request_latency", ("model_name", "API", "entrypoint"), _LATENCY
+)
+RUNTIME_LATENCY = Histogram(
+    "/tensorflow/serving/runtime_latency", ("model_name", "API", "runtime"), _LATENCY
+)
+EXAMPLE_COUNTS = Histogram(
+    "/tensorflow/serving/request_example_counts", ("model",), _powers(1, 2, 15)
+)
+EXAMPLE_COUNT_TOTAL = Counter("/tensorflow/serving/request_example_count_total", ("model",))
+WARMUP_LATENCY = Histogram(
+    "/tensorflow/serving/model_warmup_latency", ("model_path", "status"), _LATENCY
+)
+QUEUING_LATENCY = Histogram(
+    "/tensorflow/serving/batching_session/queuing_latency", (), _powers(100, 1.2, 52)
+)
+INPUT_BATCH_SIZE = Histogram(
+    "/tensorflow/serving/batching_session/input_batch_size", (), _powers(1, 2, 14)
+)
+PROCESSED_BATCH_SIZE = Histogram(
+    "/tensorflow/serving/batching_session/processed_batch_size", (), _powers(1, 2, 14)
+)
+PADDING_SIZE = Histogram(
+    "/tensorflow/serving/batching_session/padding_size",
+    ("execution_batch_size",),
+    _powers(1, 2, 14),
+)
+LOAD_ATTEMPT_COUNT = Counter(
+    "/tensorflow/cc/saved_model/load_attempt_count", ("model_path", "status")
+)
+LOAD_LATENCY = Counter("/tensorflow/cc/saved_model/load_latency", ("model_path",))
+
+_METRICS: tuple[Counter | Histogram, ...] = (
+    LOAD_ATTEMPT_COUNT,
+    LOAD_LATENCY,
+    WARMUP_LATENCY,
+    QUEUING_LATENCY,
+    INPUT_BATCH_SIZE,
+    PROCESSED_BATCH_SIZE,
+    PADDING_SIZE,
+    REQUEST_COUNT,
+    EXAMPLE_COUNT_TOTAL,
+    EXAMPLE_COUNTS,
+    REQUEST_LATENCY,
+    RUNTIME_LATENCY,
+)
+
+
+def page() -> str:
+    """Every metric, in the order of their names."""
+    ordered = sorted(_METRICS, key=lambda metric: metric.name)
+    return "".join(f"{line}\n" for metric in ordered for line in metric.lines())
+
+
+def prometheus_path(file: Path) -> str:
+    """Where `--monitoring_config_file` wants the metrics served; empty where it does not.
+
+    Raises:
+        ServerError: it cannot be read, or is no MonitoringConfig.
+    """
+    try:
+        text = file.read_text()
+        config = text_format.Parse(text, monitoring_config_pb2.MonitoringConfig())
+    except (OSError, ValueError, text_format.ParseError) as error:
+        raise ServerError(
+            f"--monitoring_config_file={file}: expected a text-format MonitoringConfig. "
+            f"Received: {error}. Write e.g. prometheus_config {{ enable: true }}."
+        ) from error
+    prometheus = config.prometheus_config
+    return (prometheus.path or DEFAULT_PATH) if prometheus.enable else ""
+
+
+def _bounded(cells: Mapping[tuple[str, ...], object], labels: tuple[str, ...]) -> tuple[str, ...]:
+    if labels in cells or len(cells) < _MOST_CELLS:
+        return labels
+    return (_BEYOND,) * len(labels)
+
+
+def _pairs(names: Sequence[str], values: Sequence[str]) -> str:
+    pairs = zip(names, values, strict=True)
+    return ",".join(f'{name}="{_escape(value)}"' for name, value in pairs)
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _metric_name(name: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9_]", ":", name)

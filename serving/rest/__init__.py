@@ -1,0 +1,1 @@
+"""HTTP and JSON in front of the service, as `tensorflow_model_server` speaks them."""

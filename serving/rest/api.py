@@ -1,0 +1,122 @@
+"""The REST API: requests as bytes in, answers as bytes out; no sockets.
+
+It translates, and the service decides. Whatever comes, there is an answer: a refusal has a code
+of the canonical ones, and a body `{"error": text}`.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+from serving import inference, metered
+from serving.errors import InternalError, InvalidArgumentError, ResourceExhaustedError, RpcError
+from serving.protos import model_service_pb2 as model_messages
+from serving.protos import prediction_service_pb2 as messages
+from serving.rest import codes, descriptions, document, examples, paths, reading, writing
+from serving.rest.paths import Target
+from serving.service import IsActive, Service
+
+_log = logging.getLogger(__name__)
+
+
+class Reply(NamedTuple):
+    """An HTTP status, and a body of JSON."""
+
+    status: int
+    body: bytes
+
+
+class Api:
+    """Answers the requests of one server; may be shared between threads."""
+
+    def __init__(self, service: Service, *, timeout: float | None = None) -> None:
+        """Ask `service`; a request may run for `timeout` seconds."""
+        self._service = service
+        self._timeout = timeout
+        self._methods: dict[str, Callable[[Target, bytes, IsActive], bytes]] = {
+            "predict": self._predict,
+            "classify": self._classify,
+            "regress": self._regress,
+            "metadata": self._metadata,
+            "": self._status,
+        }
+
+    def answer(
+        self, verb: str, path: str, body: bytes, is_active: IsActive = inference.always
+    ) -> Reply:
+        """Answer one request.
+
+        Args:
+            verb: such as `POST`.
+            path: as it was sent, still encoded, with its query.
+            body: unpacked.
+            is_active: whether the caller still waits.
+        """
+        try:
+            return Reply(200, self._answer(verb, path, body, is_active))
+        except RpcError as error:
+            return refusal(error)
+        except Exception:
+            _log.exception("%s %s failed", verb, path)
+            return refusal(InternalError("The server failed; its log says how."))
+
+    def _answer(self, verb: str, path: str, body: bytes, is_active: IsActive) -> bytes:
+        try:
+            target = paths.parse(verb, path)
+        except RpcError as error:
+            metered.refused(error)
+            raise
+        return metered.request(
+            lambda: self._within_limits(target, body, is_active),
+            model=target.model,
+            api=target.method if verb == "POST" else "",
+            entrypoint="REST",
+        )
+
+    def _within_limits(self, target: Target, body: bytes, is_active: IsActive) -> bytes:
+        try:
+            return self._methods[target.method](target, body, is_active)
+        except RecursionError as error:
+            raise InvalidArgumentError(
+                "JSON Parse error: The lists are nested too deep."
+            ) from error
+        except MemoryError as error:
+            raise ResourceExhaustedError("Out of memory for this request.") from error
+
+    def _predict(self, target: Target, body: bytes, is_active: IsActive) -> bytes:
+        request = document.parse(body)
+        spec = target.spec(request.signature_name)
+        question = reading.question(request)
+        outputs = self._service.predict_arrays(spec, question.arrays, self._timeout, is_active)
+        return writing.predictions(outputs) if question.by_row else writing.columns(outputs)
+
+    def _classify(self, target: Target, body: bytes, is_active: IsActive) -> bytes:
+        request = document.parse(body)
+        spec = target.spec(request.signature_name)
+        question = messages.ClassificationRequest(model_spec=spec, input=examples.read(request))
+        return writing.classifications(
+            self._service.classify(question, self._timeout, is_active).result
+        )
+
+    def _regress(self, target: Target, body: bytes, is_active: IsActive) -> bytes:
+        request = document.parse(body)
+        spec = target.spec(request.signature_name)
+        question = messages.RegressionRequest(model_spec=spec, input=examples.read(request))
+        return writing.regressions(self._service.regress(question, self._timeout, is_active).result)
+
+    def _metadata(self, target: Target, body: bytes, is_active: IsActive) -> bytes:
+        del body, is_active
+        question = messages.GetModelMetadataRequest(
+            model_spec=target.spec(), metadata_field=["signature_def"]
+        )
+        return descriptions.metadata(self._service.get_model_metadata(question))
+
+    def _status(self, target: Target, body: bytes, is_active: IsActive) -> bytes:
+        del body, is_active
+        question = model_messages.GetModelStatusRequest(model_spec=target.spec())
+        return descriptions.status(self._service.get_model_status(question))
+
+
+def refusal(error: RpcError) -> Reply:
+    """The answer that tells of `error`."""
+    return Reply(codes.status_of(error), writing.error(str(error)))

@@ -1,0 +1,174 @@
+"""A client's requests as JSON, and the answers as arrays.
+
+Numbers keep their value, not their type: the server gives them its signature's. Bytes go as
+base64; text comes back as the bytes that the server sent.
+"""
+
+import binascii
+import json
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from serving import example, inference, wire
+from serving.calls import Class, Metadata, Prediction, Record, Spec, VersionStatus
+from serving.errors import InternalError, WireError
+from serving.protos import signature_pb2
+from serving.signature import DEFAULT, TensorInfo, from_proto
+
+
+def path(spec: Spec, method: str = "") -> str:
+    """The path of a model; `method` such as `:predict` or `/metadata`."""
+    which = ""
+    if spec.version is not None:
+        which = f"/versions/{spec.version}"
+    elif spec.label is not None:
+        which = f"/labels/{_quote(spec.label)}"
+    return f"/v1/models/{_quote(spec.model)}{which}{method}"
+
+
+def predict(spec: Spec, inputs: Mapping[str, wire.ArrayLike]) -> bytes:
+    """The body of a Predict request, by columns."""
+    return _body(spec, inputs={alias: to_json(value, alias) for alias, value in inputs.items()})
+
+
+def examples(spec: Spec, records: Sequence[Record], context: Record | None) -> bytes:
+    """The body of a Classify or Regress request."""
+    shared = {} if context is None else {"context": _features(context)}
+    return _body(spec, examples=[_features(record) for record in records], **shared)
+
+
+def to_json(value: wire.ArrayLike, alias: str) -> Any:
+    """`value` as `wire.as_array` reads it, in nested lists; bytes as `{"b64": …}`.
+
+    Raises:
+        WireError: JSON has no such values.
+    """
+    array = wire.as_array(value, name=alias)
+    if array.dtype.kind == "O":
+        objects = np.empty(array.size, object)
+        objects[:] = [_b64(item) for item in array.ravel().tolist()]
+        return objects.reshape(array.shape).tolist()
+    if array.dtype.kind not in "biuf":
+        raise WireError(
+            f"Input {alias!r}: expected numbers or text for REST. Received: {array.dtype} values. "
+            "Convert them first, or ask over gRPC."
+        )
+    return array.tolist()
+
+
+def from_json(value: Any, info: TensorInfo) -> np.ndarray:
+    """An output's `value` as an array of its type; strings as an object array of `bytes`."""
+    shape = _shape(value)
+    array = (
+        _texts(value) if info.dtype == "string" else np.array(value, wire.numpy_dtype(info.dtype))
+    )
+    if array.size == 0 and info.shape is not None:  # JSON's lists end where nothing is in them
+        shape = (*shape, *(size or 0 for size in info.shape[len(shape) :]))
+    return array.reshape(shape)
+
+
+def prediction(
+    raw: bytes, described: Metadata, signature: str, output_filter: Sequence[str]
+) -> Prediction:
+    """Read the answer to a Predict request."""
+    found = described.signatures[signature or DEFAULT]
+    outputs = read(raw, "outputs")
+    if len(found.outputs) == 1:
+        outputs = dict.fromkeys(found.outputs, outputs)
+    wanted = inference.fetch(found, output_filter)
+    arrays = {alias: from_json(outputs[alias], found.outputs[alias]) for alias in wanted}
+    return Prediction(arrays, described.version)
+
+
+def classes(raw: bytes) -> list[list[Class]]:
+    """Read the answer to a Classify request."""
+    return [[Class(label, float(score)) for label, score in row] for row in read(raw, "results")]
+
+
+def values(raw: bytes) -> np.ndarray:
+    """Read the answer to a Regress request, float32 `[examples]`."""
+    return np.array(read(raw, "results"), np.float32)
+
+
+def metadata(raw: bytes) -> Metadata:
+    """Read a model's signatures."""
+    from google.protobuf import json_format  # only those who ask wait for it
+
+    found = json_format.ParseDict(
+        read(raw, "metadata")["signature_def"],
+        signature_pb2.SignatureDefMap(),
+        ignore_unknown_fields=True,
+    ).signature_def
+    signatures = {name: from_proto(name, found[name]) for name in sorted(found)}
+    return Metadata(int(read(raw, "model_spec")["version"]), signatures)
+
+
+def statuses(raw: bytes) -> list[VersionStatus]:
+    """Read the states of a model's versions."""
+    return [
+        VersionStatus(int(one["version"]), one["state"], one["status"]["error_message"])
+        for one in read(raw, "model_version_status")
+    ]
+
+
+def read(raw: bytes, key: str) -> Any:
+    """What an answer holds under `key`.
+
+    Raises:
+        InternalError: it is none of a model server's.
+    """
+    try:
+        return json.loads(raw.decode(errors="surrogateescape"))[key]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InternalError(
+            f"Answer: expected JSON with {key!r}. Received: {raw[:100]!r}. "
+            "Check that a model server is at this address."
+        ) from error
+
+
+def _body(spec: Spec, **fields: Any) -> bytes:
+    name = {"signature_name": spec.signature} if spec.signature else {}
+    return json.dumps({**name, **fields}).encode()
+
+
+def _features(record: Record) -> dict[str, Any]:
+    """An Example's features; whole numbers and decimals differ in how they are written."""
+    encoded = record if isinstance(record, bytes) else example.encode(record)
+    return {
+        name: [_b64(item) for item in feature] if isinstance(feature, list) else feature.tolist()
+        for name, feature in example.decode(encoded).items()
+    }
+
+
+def _texts(value: Any) -> np.ndarray:
+    """Nested lists of text, or of base64 objects, as a flat array of `bytes`."""
+    flat: list[bytes] = []
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting.extend(reversed(one))
+        elif isinstance(one, dict):
+            flat.append(binascii.a2b_base64(one["b64"]))
+        else:
+            flat.append(one.encode(errors="surrogateescape"))
+    return np.fromiter(flat, object, len(flat))
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        value = value[0] if value else None
+    return tuple(shape)
+
+
+def _b64(value: bytes) -> dict[str, str]:
+    return {"b64": binascii.b2a_base64(value, newline=False).decode()}
+
+
+def _quote(text: str) -> str:
+    return urllib.parse.quote(text, safe="")

@@ -1,0 +1,122 @@
+"""Who may ask: TLS from `--ssl_config_file`, and a bearer token for both protocols.
+
+The token is this project's own option; the real server has none. Health is told to anyone, so
+that a probe needs no secret.
+"""
+
+import hmac
+from collections.abc import Callable
+
+import grpc
+from etils.epath import Path
+from google.protobuf import text_format
+
+from serving.errors import ServerError
+from serving.protos import ssl_config_pb2
+
+_SCHEME = "bearer "
+_PEM = "-----BEGIN"
+_HEALTH = "/grpc.health.v1.Health/"
+UNAUTHENTICATED = "Expected `authorization: Bearer` and this server's token."
+
+
+class Gate:
+    """Lets requests in that bring the token; all of them where there is none."""
+
+    def __init__(self, token: str = "") -> None:
+        self._token = token.encode()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no token is asked for."""
+        return not self._token
+
+    def authorized(self, header: str | None) -> bool:
+        """Whether `header`, the value of `authorization`, brings the token.
+
+        Takes as long for a wrong token as for the right one.
+        """
+        if self.is_open:
+            return True
+        scheme, given = (header or "")[: len(_SCHEME)], (header or "")[len(_SCHEME) :]
+        same = hmac.compare_digest(given.strip().encode(), self._token)
+        return same and scheme.lower() == _SCHEME
+
+
+def read_gate(file: str) -> Gate:
+    """The gate of `--api_token_file`; an open one where `file` is empty.
+
+    Raises:
+        ServerError: the file cannot be read, or holds no token.
+    """
+    if not file:
+        return Gate()
+    try:
+        token = Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _no_token(file, str(error)) from error
+    if not token or not token.isascii() or not token.isprintable():
+        raise _no_token(file, "none in it")
+    return Gate(token)
+
+
+def _no_token(file: str, received: str) -> ServerError:
+    return ServerError(
+        f"--api_token_file={file}: expected a file with one line of printable ASCII. "
+        f"Received: {received}. Write a secret into it, e.g. by `openssl rand -hex 32`."
+    )
+
+
+class TokenInterceptor(grpc.ServerInterceptor):
+    """Refuses gRPC calls without the token."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._refusal = grpc.unary_unary_rpc_method_handler(_refuse)
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler:
+        """Hand the call on, or refuse it."""
+        details = handler_call_details
+        found = dict(details.invocation_metadata).get("authorization")
+        if details.method.startswith(_HEALTH) or self._gate.authorized(found):
+            return continuation(details)
+        return self._refusal
+
+
+def _refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
+    del request
+    context.abort(grpc.StatusCode.UNAUTHENTICATED, UNAUTHENTICATED)
+    return b""  # not reached: abort ends the handler
+
+
+def server_credentials(file: str) -> grpc.ServerCredentials | None:
+    """The credentials in `--ssl_config_file`; None, which is plain text, where `file` is empty.
+
+    Raises:
+        ServerError: it cannot be read, or lacks the key or the certificate.
+    """
+    if not file:
+        return None
+    try:
+        config = text_format.Parse(Path(file).read_text(), ssl_config_pb2.SSLConfig())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise ServerError(f"Invalid protobuf file: '{file}': {error}") from error
+    if _PEM not in config.server_key or _PEM not in config.server_cert:
+        raise ServerError(
+            f"--ssl_config_file={file}: expected `server_key` and `server_cert`, PEM each. "
+            "Received: one is not. Put the contents of both into the file, not their names."
+        )
+    if config.client_verify and not config.custom_ca:
+        raise ServerError(
+            f"--ssl_config_file={file}: expected `custom_ca` with `client_verify`. "
+            "Received: none. Name the authority whose clients are let in."
+        )
+    return grpc.ssl_server_credentials(
+        [(config.server_key.encode(), config.server_cert.encode())],
+        root_certificates=config.custom_ca.encode() or None,
+        require_client_auth=config.client_verify,
+    )

@@ -1,0 +1,90 @@
+"""One server with REST for all of these tests, and a bare HTTP client of it."""
+
+import http.client
+import json
+
+import pytest
+
+from serving.flags import Options
+from serving.server import Server
+from tests.serving.conftest import free_port
+
+
+class Answer:
+    """What came back."""
+
+    def __init__(self, response):
+        self.status, self.headers = response.status, response.headers
+        self.body = response.read()
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        """The HTTP status and the text of a refusal."""
+        assert self.headers["Content-Type"] == "application/json"
+        (text,) = self.json.values()
+        assert list(self.json) == ["error"]
+        return self.status, text
+
+
+class Rest:
+    """Asks one REST port, over a connection for each request."""
+
+    def __init__(self, port):
+        self.port, self.url = port, f"http://127.0.0.1:{port}"
+
+    def ask(self, verb, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        raw = body if body is None or isinstance(body, bytes | str) else json.dumps(body)
+        try:
+            connection.request(verb, path, raw, headers or {})
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    def post(self, path, body, **headers):
+        return self.ask("POST", f"/v1/models/{path}", body, headers)
+
+    def get(self, path):
+        return self.ask("GET", f"/v1/models{path}")
+
+
+def serve_rest(half, folder, **options):
+    """A server of versions 7 and 123 of the model `half`, 7 labelled `stable`; and its REST."""
+    base = folder / "half"
+    base.mkdir()
+    for version in ("7", "00000123"):
+        (base / version).symlink_to(half)
+    config, monitoring = folder / "models.config", folder / "monitoring.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "half" base_path: "{base}" '
+        'model_platform: "tensorflow" model_version_policy { all {} } '
+        'version_labels { key: "stable" value: 7 } } }'
+    )
+    monitoring.write_text("prometheus_config { enable: true }")
+    rest_port = free_port()
+    server = Server(
+        Options(
+            port=free_port(),
+            rest_api_port=rest_port,
+            model_config_file=str(config),
+            monitoring_config_file=str(monitoring),
+            **options,
+        )
+    )
+    assert server.start()
+    return server, Rest(rest_port)
+
+
+@pytest.fixture(scope="session")
+def rest(half_plus_two, tmp_path_factory):
+    server, rest = serve_rest(half_plus_two, tmp_path_factory.mktemp("rest"))
+    yield rest
+    server.stop()

@@ -1,0 +1,137 @@
+"""A request's body as values: what is JSON, and how the real server speaks of what is not."""
+
+import contextlib
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.errors import InvalidArgumentError
+from serving.rest import document
+
+
+def refusal(raw):
+    with pytest.raises(InvalidArgumentError) as caught:
+        document.parse(raw)
+    return str(caught.value)
+
+
+def test_no_body_is_an_empty_document():
+    assert refusal(b"") == "JSON Parse error: The document is empty"
+    assert refusal(b"  ") == "JSON Parse error: The document is empty. at offset: 2"
+
+
+def test_what_is_no_json_is_told_with_its_offset():
+    assert refusal(b'{"a": [1, 2}') == (
+        "JSON Parse error: Missing a comma or ']' after an array element. at offset: 11"
+    )
+
+
+def test_a_number_of_thousands_of_digits_is_too_big():
+    assert refusal(b'{"a": ' + b"9" * 5000 + b"}") == (
+        "JSON Parse error: Number too big to be stored in double. at offset: 6"
+    )
+
+
+def test_endless_depth_is_refused():
+    with pytest.raises(InvalidArgumentError, match="JSON Parse error: "):
+        document.parse(b"[" * 100_000)
+
+
+def test_a_long_text_is_not_searched_for_its_fault():
+    told = refusal(b'{"a": "' + b"x" * (1 << 20) + b'"')
+    assert told == (
+        "JSON Parse error: Expecting ',' delimiter: line 1 column 1048585 (char 1048584)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"), [(b"[1]", "[\n    1\n]"), (b"NaN", "NaN"), (b'"a"', '"a"'), (b"2.5", "2.5")]
+)
+def test_a_document_is_an_object(raw, shown):
+    assert refusal(raw) == f"JSON Value: {shown} Is not object"
+
+
+def test_numbers_that_are_none_are_read_by_all_their_names():
+    values = document.parse(b'{"a": [NaN, Inf, -Inf, Infinity, -Infinity], "Inf": "Inf"}').values
+    assert math.isnan(values["a"][0])
+    assert values["a"][1:] == [math.inf, -math.inf, math.inf, -math.inf]
+    assert values["Inf"] == "Inf"
+
+
+def test_a_byte_order_mark_is_passed_over():
+    assert document.parse(b'\xef\xbb\xbf{"a": 1}').values == {"a": 1}
+
+
+def test_bytes_that_are_no_text_are_kept():
+    value = document.parse(b'{"a": "\xff\xfe"}').values["a"]
+    assert document.from_text(value) == b"\xff\xfe"
+
+
+def test_half_a_surrogate_pair_is_no_text():
+    value = document.parse(b'{"a": "\\ud800"}').values["a"]
+    with pytest.raises(InvalidArgumentError, match=r"^JSON Parse error: The surrogate pair"):
+        document.from_text(value)
+
+
+def test_a_signature_name_is_text():
+    assert document.parse(b'{"signature_name": "s"}').signature_name == "s"
+    assert document.parse(b"{}").signature_name == ""
+    with pytest.raises(InvalidArgumentError) as caught:
+        _ = document.parse(b'{"signature_name": 5}').signature_name
+    assert str(caught.value) == (
+        'JSON Value: {\n    "signature_name": 5\n} not formatted correctly. '
+        "'signature_name' key must be a string value."
+    )
+
+
+KINDS = [
+    *((None, "Null"), (True, "True"), (False, "False"), ({}, "Object"), ([], "Array")),
+    *(("", "String"), (1, "Number"), (1.5, "Number")),
+]
+
+
+@pytest.mark.parametrize(("value", "kind"), KINDS)
+def test_kinds_have_the_real_servers_names(value, kind):
+    assert document.kind(value) == kind
+
+
+def test_an_integer_outside_64_bits_counts_as_a_decimal():
+    assert document.is_integer(2**64 - 1)
+    assert document.is_integer(-(2**63))
+    assert document.is_decimal(2**64)
+    assert not any(map(document.is_integer, (True, 1.0, None)))
+    assert not any(map(document.is_decimal, (False, 1, None)))
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        *(("aGVsbG8=", b"hello"), ("aGVsbG8", b"hello"), ("aGVs bG8=\n", b"hello")),
+        *(("aGVsbG8.", b"hello"), ("", b"")),
+    ],
+)
+def test_base64_is_read_as_abseil_does(text, raw):
+    assert document.from_b64({"b64": text}) == raw
+
+
+@pytest.mark.parametrize("text", ["a", "a*==", "aGVsbG8==", "=aGVs"])
+def test_broken_base64_is_refused(text):
+    with pytest.raises(InvalidArgumentError, match=r"^Unable to base64 decode$"):
+        document.from_b64({"b64": text})
+
+
+@pytest.mark.parametrize("value", [{"b64": 1}, {"b64": "YQ==", "x": 1}, {}])
+def test_only_an_object_with_one_text_stands_for_bytes(value):
+    with pytest.raises(InvalidArgumentError) as caught:
+        document.from_b64(value)
+    assert str(caught.value) == (
+        f"JSON Value: {document.show(value)} not formatted correctly for base64 data"
+    )
+
+
+@given(st.binary())
+def test_any_body_is_read_or_refused(raw):
+    with contextlib.suppress(InvalidArgumentError):
+        assert isinstance(document.parse(raw).values, dict)

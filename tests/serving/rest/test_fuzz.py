@@ -1,0 +1,212 @@
+"""Structured and random requests at the REST port: always an answer, always of the contract.
+
+The server is a process of its own, so that its end would be seen. How many requests were sent,
+and how they were answered, is printed (`pytest -s`).
+"""
+
+import collections
+import gzip
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from serving.rest.client import RestClient
+from tests.serving.conftest import free_port
+
+ROOT = Path(__file__).parents[3]
+REFUSALS = {400, 404, 429, 501, 504}  # of what a client can get wrong
+FUZZ = settings(
+    max_examples=300,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Fuzzed:
+    """A server process, and a count of what it answered."""
+
+    def __init__(self, process, port):
+        self.process, self.port = process, port
+        self.answers = collections.Counter()
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def ask(self, verb, path, body, headers=None):
+        """One request; its answer must be one of the contract's."""
+        self._connection.request(verb, path, body, headers or {})
+        response = self._connection.getresponse()
+        raw = response.read()
+        self.count(response.status)
+        assert response.status == 200 or response.status in REFUSALS
+        if response.status != 200 and response.headers["Content-Type"] == "application/json":
+            assert verb == "HEAD" or list(json.loads(raw)) == ["error"]
+        return response.status
+
+    def close(self):
+        self._connection.close()
+
+    def count(self, status):
+        self.answers[status] += 1
+        assert self.process.poll() is None
+
+
+@pytest.fixture(scope="module")
+def fuzzed(half_plus_two, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fuzz")
+    (folder / "half").mkdir()
+    (folder / "half" / "1").symlink_to(half_plus_two)
+    port = free_port()
+    flags = (f"--port={free_port()}", f"--rest_api_port={port}", "--model_name=half")
+    command = [sys.executable, "-m", "serving.server", *flags, "--rest_api_timeout_in_ms=1000"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, f"--model_base_path={folder}/half"],
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    with RestClient(f"http://127.0.0.1:{port}") as client:
+        client.wait_until_available("half", timeout=120)
+        found = Fuzzed(process, port)
+        yield found
+        assert client.predict("half", {"x": [1.0]})["y"].tolist() == [2.5]  # as if nothing was
+    found.close()
+    process.terminate()
+    assert process.wait(60) == 0
+    log_text = (folder / "log").read_text(errors="replace")
+    assert "Traceback" not in log_text, log_text
+    print(f"\n{found.answers.total()} requests, by status: {dict(sorted(found.answers.items()))}")
+
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.builds(lambda text: {"b64": text}, st.sampled_from(["", "YQ==", "Y", "%"]))
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["x", "a", "b", "bias", "b64"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+SIGNATURES = st.sampled_from(
+    ["serving_default", "biased", "multiply", "look_up", "regress", "classify", "S", ""]
+)
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "signature_name": SIGNATURES | VALUES,
+        "instances": VALUES,
+        "inputs": VALUES,
+        "examples": st.lists(st.dictionaries(st.sampled_from("xyz"), VALUES, max_size=2)) | VALUES,
+        "context": VALUES,
+    },
+)
+ROWS = st.lists(st.floats(width=32) | st.integers(-9, 9) | VALUES, min_size=1, max_size=4)
+NEARLY_GOOD = st.one_of(  # most of these are answered
+    st.fixed_dictionaries({"instances": st.lists(st.floats(width=32), min_size=1) | ROWS}),
+    st.fixed_dictionaries({"inputs": st.fixed_dictionaries({"x": ROWS})}),
+    st.fixed_dictionaries(
+        {
+            "signature_name": st.just("look_up"),
+            "instances": st.lists(st.text(max_size=5), min_size=1) | ROWS,
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "signature_name": st.just("multiply"),
+            "inputs": st.fixed_dictionaries(
+                {
+                    "a": st.lists(st.lists(st.integers(-9, 9), min_size=2, max_size=2)),
+                    "b": st.just([[1, 2, 3], [4, 5, 6.5]]) | VALUES,
+                }
+            ),
+        }
+    ),
+)
+PATHS = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["/v1/models", "/V1/models", "/v1", "/v1/", "/"]),
+    st.sampled_from(["/half", "/none", "/%00", "/h%61lf", "/%", "", "/a/b"]),
+    st.sampled_from(["", "/versions/1", "/versions/9", "/versions/x", "/labels/a", "/labels/"]),
+    st.sampled_from(["", ":predict", ":classify", ":regress", "/metadata", ":x", "?q=1", "#f"]),
+)
+
+
+@FUZZ
+@given(st.sampled_from(["predict", "classify", "regress"]), BODIES, st.booleans())
+def test_structured_bodies_are_answered(fuzzed, method, body, packed):
+    raw = json.dumps(body).encode()
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    fuzzed.ask("POST", f"/v1/models/half:{method}", gzip.compress(raw) if packed else raw, headers)
+
+
+@FUZZ
+@given(NEARLY_GOOD)
+def test_nearly_good_bodies_are_answered(fuzzed, body):
+    fuzzed.ask("POST", "/v1/models/half:predict", json.dumps(body))
+
+
+@FUZZ
+@given(st.sampled_from(["predict", "classify"]), BODIES, st.data())
+def test_broken_bodies_are_answered(fuzzed, method, body, data):
+    raw = bytearray(json.dumps(body).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(raw) - 1))
+        raw[place] = data.draw(st.integers(0, 255))
+    fuzzed.ask("POST", f"/v1/models/half:{method}", bytes(raw))
+
+
+@FUZZ
+@given(st.sampled_from(["predict", "classify", "regress"]), st.binary(max_size=200), st.booleans())
+def test_random_bodies_are_answered(fuzzed, method, raw, packed):
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    assert fuzzed.ask("POST", f"/v1/models/half:{method}", raw, headers) == 400
+
+
+@FUZZ
+@given(st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"]), PATHS, BODIES)
+def test_any_path_is_answered(fuzzed, verb, path, body):
+    fuzzed.ask(verb, path, None if verb in ("GET", "HEAD") else json.dumps(body))
+
+
+@FUZZ
+@given(
+    st.binary(min_size=1, max_size=300), st.sampled_from([b"", b"GET ", b"POST /v1/models/half"])
+)
+def test_bytes_that_are_no_http_are_refused_or_hung_up_on(fuzzed, raw, start):
+    with socket.create_connection(("127.0.0.1", fuzzed.port), timeout=60) as connection:
+        connection.sendall(start + raw + b"\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        try:
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        except ConnectionResetError:
+            answer = b""
+    if answer:
+        status = int(answer.split(b" ", 2)[1])
+        assert status in REFUSALS
+        fuzzed.count(status)
+    else:
+        fuzzed.count(0)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '{"instances":['])
+def test_endless_depth_is_answered(fuzzed, opening):
+    assert fuzzed.ask("POST", "/v1/models/half:predict", opening * 200_000) == 400
+    closing = "]" if opening == "[" else "}" if opening == '{"a":' else "]}"
+    whole = opening * 500 + "1" + closing * 500
+    assert fuzzed.ask("POST", "/v1/models/half:predict", f'{{"inputs": {whole}}}') == 400

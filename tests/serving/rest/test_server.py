@@ -1,0 +1,523 @@
+"""The REST API over a real socket: every row of TensorFlow Serving's contract."""
+
+import base64
+import gzip
+import http.client
+import json
+import socket
+import threading
+import time
+import urllib.parse
+
+import pytest
+
+from serving import cores, flags
+from serving.client import Client
+from serving.errors import RpcError, ServerError
+from serving.flags import Options
+from serving.rest import codes
+from serving.rest import server as rest_server
+from serving.server import Server
+from tests.serving.conftest import free_port
+from tests.serving.rest.conftest import Rest, serve_rest
+
+
+def b64(raw):
+    return {"b64": base64.b64encode(raw).decode()}
+
+
+# Predict
+
+
+def test_rows_are_answered_as_predictions(rest):
+    answer = rest.post("half:predict", {"instances": [1.0, 2.0, 5.0]})
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.text == '{\n    "predictions": [2.5, 3.0, 4.5\n    ]\n}'
+
+
+def test_columns_are_answered_as_outputs(rest):
+    assert rest.post("half:predict", {"inputs": [1.0, 5.0]}).json == {"outputs": [2.5, 4.5]}
+    answer = rest.post("half:predict", {"inputs": {"x": [1.0]}})
+    assert answer.json == {"outputs": [2.5]}
+
+
+def test_several_outputs_are_objects_and_rows_must_agree(rest):
+    body = {"signature_name": "multiply", "inputs": {"a": [[1, 2]], "b": [[1, 0, 0], [0, 1, 0]]}}
+    answer = rest.post("half:predict", body)
+    assert answer.json == {"outputs": {"product": [[1.0, 2.0, 0.0]], "rows": 1}}
+    body = {"signature_name": "multiply", "instances": [{"a": [1, 2], "b": [1, 0, 0]}] * 2}
+    assert rest.post("half:predict", body).error == (
+        400,
+        "Tensor name: rows has no shape information ",
+    )
+
+
+def test_text_and_bytes_go_in_and_come_out(rest):
+    body = {"signature_name": "look_up", "instances": ["one", b64(b"two"), "ten"]}
+    assert rest.post("half:predict", body).json == {
+        "predictions": [
+            {"value": 1.0, "word": "ONE"},
+            {"value": 2.0, "word": "TWO"},
+            {"value": -1.0, "word": "TEN"},
+        ]
+    }
+
+
+def test_numbers_that_are_none_go_in_and_come_out_bare(rest):
+    answer = rest.post("half:predict", b'{"instances": [NaN, Infinity, -Infinity]}')
+    assert answer.text == '{\n    "predictions": [NaN, Infinity, -Infinity\n    ]\n}'
+
+
+def test_a_version_a_label_and_a_signature_may_be_asked_for(rest):
+    for path in ("half/versions/7", "half/versions/00000123", "half/labels/stable"):
+        assert rest.post(f"{path}:predict", {"instances": [1.0]}).json == {"predictions": [2.5]}
+    named = {"signature_name": "serving_default", "instances": [1.0]}
+    assert rest.post("half:predict", named).status == 200
+
+
+def test_paths_are_read_whatever_their_case_and_names_are_decoded(rest):
+    answer = rest.ask("POST", "/V1/Models/%68alf:Predict", {"instances": [1.0]})
+    assert answer.json == {"predictions": [2.5]}
+    assert rest.get("/h%61lf/Metadata").status == 200
+
+
+PREDICT_REFUSALS = {
+    "unknown model": (
+        ("none:predict", {"instances": [1]}),
+        (404, "Servable not found for request: Latest(none)"),
+    ),
+    "unknown version": (
+        ("half/versions/8:predict", {"instances": [1]}),
+        (404, "Servable not found for request: Specific(half, 8)"),
+    ),
+    "unknown label": (
+        ("half/labels/canary:predict", {"instances": [1]}),
+        (400, "Unrecognized servable version label: canary"),
+    ),
+    "unknown signature": (
+        ("half:predict", {"signature_name": "S", "instances": [1]}),
+        (400, 'Serving signature name: "S" not found in signature def'),
+    ),
+    "a signature that is no text": (
+        ("half:predict", {"signature_name": 5}),
+        (
+            400,
+            'JSON Value: {\n    "signature_name": 5\n} not formatted correctly. '
+            "'signature_name' key must be a string value.",
+        ),
+    ),
+    "no body": (("half:predict", b""), (400, "JSON Parse error: The document is empty")),
+    "no json": (
+        ("half:predict", b'{"instances": [1,]}'),
+        (400, "JSON Parse error: Invalid value. at offset: 17"),
+    ),
+    "json before the model": (
+        ("none:predict", b"{"),
+        (400, "JSON Parse error: Missing a name for object member. at offset: 1"),
+    ),
+    "neither format": (
+        ("half:predict", {}),
+        (400, "Missing 'inputs' or 'instances' key"),
+    ),
+    "wrong type": (
+        ("half:predict", {"inputs": ["a"]}),
+        (400, 'JSON Value: "a" Type: String is not of expected type: float'),
+    ),
+    "a default is not for rest": (
+        ("half:predict", {"signature_name": "biased", "inputs": {"x": [1.0]}}),
+        (400, "Missing named input: bias in 'inputs' object."),
+    ),
+    "a version of more than 63 bits": (
+        ("half/versions/9223372036854775808:predict", {"instances": [1]}),
+        (400, "Failed to convert version: 9223372036854775808 to numeric."),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PREDICT_REFUSALS)
+def test_predict_refuses_with_the_real_servers_text(rest, case):
+    (path, body), expected = PREDICT_REFUSALS[case]
+    assert rest.post(path, body).error == expected
+
+
+def test_the_kernels_refusals_come_through(rest):
+    body = {"signature_name": "multiply", "inputs": {"a": [[1, 2]], "b": [[1, 2, 3]]}}
+    status, text = rest.post("half:predict", body).error
+    assert (status, text.split("\n")[0]) == (
+        400,
+        "Matrix size-incompatible: In[0]: [1,2], In[1]: [1,3]",
+    )
+
+
+def test_a_request_runs_no_longer_than_the_flag_says(half_plus_two, tmp_path):
+    server, rest = serve_rest(half_plus_two, tmp_path, rest_api_timeout_in_ms=200)
+    try:
+        status, text = rest.post(
+            "half:predict", {"signature_name": "count", "inputs": 2**31 - 1}
+        ).error
+    finally:
+        server.stop()
+    assert status == 504
+    assert "imed out" in text or "eadline" in text
+
+
+# Classify and Regress
+
+
+def test_classify_answers_pairs_of_label_and_score(rest):
+    body = {"signature_name": "classify", "examples": [{"x": 1.0}, {"x": [2.5]}]}
+    assert rest.post("half:classify", body).text == (
+        '{\n    "results": [[["up", 1.0], ["down", -1.0]], [["up", 2.5], ["down", -2.5]]\n    ]\n}'
+    )
+
+
+def test_regress_answers_values(rest):
+    body = {"signature_name": "regress", "examples": [{"x": 1.0}, {"x": [2.5]}]}
+    assert rest.post("half:regress", body).text == '{\n    "results": [2.5, 3.25]\n}'
+
+
+def test_a_context_goes_before_each_example(rest):
+    body = {"signature_name": "regress", "context": {"x": 5.0}, "examples": [{}, {"x": 1.0}]}
+    assert rest.post("half:regress", body).json == {"results": [4.5, 2.5]}
+
+
+@pytest.mark.parametrize("method", ["classify", "regress"])
+def test_classify_and_regress_refuse_with_the_real_servers_text(rest, method):
+    examples = {"examples": [{"x": 1.0}]}
+    assert rest.post(f"half:{method}", {**examples, "signature_name": "S"}).error == (
+        400,
+        "No signature was found with the name: S",
+    )
+    assert rest.post(f"none:{method}", examples).error == (
+        404,
+        "Servable not found for request: Latest(none)",
+    )
+    other = {"classify": "regress", "regress": "classify"}[method]
+    kind = {"classify": "classification", "regress": "regression"}[method]
+    assert rest.post(f"half:{method}", {**examples, "signature_name": other}).error == (
+        400,
+        f"Expected {kind} signature method_name to be tensorflow/serving/{method}. "
+        f"Was: tensorflow/serving/{other}",
+    )
+    assert rest.post(f"half:{method}", {"examples": [{"x": [1, 1.5]}]}).error == (
+        400,
+        "Unexpected element type in feature: x expecting type: int64",
+    )
+
+
+# Status and metadata
+
+
+def test_status_is_protobufs_json(rest):
+    assert rest.get("/half/versions/7").text == (
+        '{\n "model_version_status": [\n  {\n   "version": "7",\n   "state": "AVAILABLE",\n'
+        '   "status": {\n    "error_code": "OK",\n    "error_message": ""\n   }\n  }\n ]\n}\n'
+    )
+    versions = rest.get("/half").json["model_version_status"]
+    assert [one["version"] for one in versions] == ["123", "7"]
+    assert rest.get("/half/labels/stable").json["model_version_status"] == versions
+
+
+def test_status_refuses_what_it_does_not_know(rest):
+    assert rest.get("/none").error == (404, "Could not find any versions of model none")
+    assert rest.get("/half/versions/8").error == (404, "Could not find version 8 of model half")
+    assert rest.get("").error == (400, "Missing model name in request.")
+
+
+def test_metadata_tells_the_signatures(rest):
+    answer = rest.get("/half/metadata")
+    assert answer.text.startswith(
+        '{\n"model_spec":{\n "name": "half",\n "signature_name": "",\n "version": "123"\n}\n,\n'
+        '"metadata": {"signature_def": {\n "signature_def": {\n'
+    )
+    signatures = answer.json["metadata"]["signature_def"]["signature_def"]
+    assert signatures["serving_default"] == {
+        "inputs": {
+            "x": {
+                "dtype": "DT_FLOAT",
+                "name": "serving_default_x:0",
+                "tensor_shape": {"dim": [{"name": "", "size": "-1"}], "unknown_rank": False},
+            }
+        },
+        "outputs": {
+            "y": {
+                "dtype": "DT_FLOAT",
+                "name": signatures["serving_default"]["outputs"]["y"]["name"],
+                "tensor_shape": {"dim": [{"name": "", "size": "-1"}], "unknown_rank": False},
+            }
+        },
+        "method_name": "tensorflow/serving/predict",
+        "defaults": {},
+    }
+    assert rest.get("/half/versions/7/metadata").json["model_spec"]["version"] == "7"
+    assert rest.get("/half/labels/stable/metadata").json["model_spec"]["version"] == "7"
+
+
+def test_metadata_refuses_what_it_does_not_know(rest):
+    assert rest.get("/none/metadata").error == (
+        404,
+        "Servable not found for request: Latest(none)",
+    )
+    assert rest.get("/half/labels/canary/metadata").error == (
+        400,
+        "Unrecognized servable version label: canary",
+    )
+
+
+# Paths, codes, encodings
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        *(("GET", "/v1/models/half:predict"), ("POST", "/v1/models/half"), ("PUT", "/v1/models/h")),
+        *(("POST", "/v1/models/half:predict?a=1"), ("GET", "/v1/"), ("DELETE", "/V1/x")),
+        *(("OPTIONS", "/v1/models/half"), ("POST", "/v1/models/half:multiInference")),
+    ],
+)
+def test_a_malformed_path_is_told(rest, verb, path):
+    assert rest.ask(verb, path).error == (400, f"Malformed request: {verb} {path}")
+
+
+def test_head_has_a_status_and_no_body(rest):
+    answer = rest.ask("HEAD", "/v1/models/half")
+    assert (answer.status, answer.body) == (400, b"")
+
+
+def test_any_other_path_is_not_found(rest):
+    for path in ("/", "/v1", "/v2/models/half", "/monitoring"):
+        answer = rest.ask("GET", path)
+        assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (404, "text/html")
+        assert "<TITLE>404 Not Found</TITLE>" in answer.text
+
+
+HTTP = {
+    **dict.fromkeys(["INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"], 400),
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    **dict.fromkeys(["ABORTED", "ALREADY_EXISTS"], 409),
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 499,
+    **dict.fromkeys(["UNKNOWN", "INTERNAL", "DATA_LOSS"], 500),
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+
+
+@pytest.mark.parametrize("kind", [RpcError, *RpcError.__subclasses__()], ids=lambda kind: kind.code)
+def test_each_code_has_its_http_status(kind):
+    assert codes.status_of(kind("x")) == HTTP[kind.code]
+    assert HTTP[codes.error_of(HTTP[kind.code], "x").code] == HTTP[kind.code]
+
+
+def test_a_gzip_body_is_unpacked(rest):
+    body = gzip.compress(json.dumps({"instances": [1.0]}).encode())
+    answer = rest.post("half:predict", body, **{"Content-Encoding": "gzip"})
+    assert answer.json == {"predictions": [2.5]}
+
+
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b'{"instances": [1]}')[:-9]])
+def test_a_broken_gzip_body_counts_as_empty(rest, body):
+    answer = rest.post("half:predict", body, **{"Content-Encoding": "gzip"})
+    assert answer.error == (400, "JSON Parse error: The document is empty")
+
+
+def test_a_gzip_bomb_is_refused_before_it_is_unpacked(rest, monkeypatch):
+    monkeypatch.setattr(rest_server, "MAX_UNPACKED_BYTES", 1000)
+    body = gzip.compress(b" " * 100_000)
+    answer = rest.post("half:predict", body, **{"Content-Encoding": "gzip"})
+    assert answer.error == (429, "Received a unpacked body larger than max (1000 bytes)")
+
+
+def test_a_long_answer_is_packed_for_who_takes_that(rest):
+    values = [1.0] * 1000
+    plain = rest.post("half:predict", {"instances": values})
+    packed = rest.post("half:predict", {"instances": values}, **{"Accept-Encoding": "br, gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    assert len(packed.body) < len(plain.body) / 10
+    for refused in ({}, {"Accept-Encoding": "gzip;q=0"}, {"Accept-Encoding": "br"}):
+        answer = rest.post("half:predict", {"instances": values}, **refused)
+        assert answer.headers["Content-Encoding"] is None
+    short = rest.post("half:predict", {"instances": [1.0]}, **{"Accept-Encoding": "gzip"})
+    assert short.headers["Content-Encoding"] is None
+
+
+def test_a_body_over_the_limit_is_refused(half_plus_two, tmp_path, monkeypatch):
+    monkeypatch.setattr(rest_server, "MAX_BODY_BYTES", 1000)
+    server, rest = serve_rest(half_plus_two, tmp_path)
+    try:
+        answer = rest.post("half:predict", b" " * 2000)
+    finally:
+        server.stop()
+    assert answer.error == (429, "Received a body larger than max (1000 bytes)")
+
+
+def raw_answer(port, request):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_what_is_no_http_gets_an_answer_of_the_same_form(rest):
+    answer = raw_answer(rest.port, b"\x16\x03\x01 hello\r\n\r\n")
+    assert answer.partition(b"\r\n")[0] in (
+        b"HTTP/1.0 400 Bad Request",
+        b"HTTP/1.1 400 Bad Request",
+    )
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"].startswith("Malformed HTTP: ")
+
+
+def test_a_caller_who_waits_for_leave_gets_it(rest):
+    body = b'{"instances": [1.0]}'
+    head = (
+        b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    with socket.create_connection(("127.0.0.1", rest.port), timeout=10) as connection:
+        connection.sendall(head)
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"[2.5\n" in answer
+
+
+# Flags
+
+
+def test_flags_have_the_real_servers_defaults():
+    options = flags.parse(["--model_base_path=/models/half"])
+    assert (options.rest_api_port, options.rest_api_timeout_in_ms) == (0, 30_000)
+    assert options.rest_api_num_threads == 4 * cores.available()
+    assert not options.rest_api_enable_cors_support
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [
+        ("rest_api_port=8500", "--rest_api_port=8500: expected another port than --port. Received"),
+        ("rest_api_port=70000", "--rest_api_port=70000: expected 0 to 65535. Received: a number"),
+        ("rest_api_num_threads=0", "--rest_api_num_threads: expected 1 or more. Received: 0."),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(flag, text):
+    with pytest.raises(ServerError) as refusal:
+        flags.parse(["--model_base_path=/models/half", f"--{flag}"])
+    assert str(refusal.value).startswith(text)
+
+
+def test_cors_is_only_by_its_flag(rest, half_plus_two, tmp_path):
+    assert rest.get("/half").headers["Access-Control-Allow-Origin"] is None
+    server, open_rest = serve_rest(half_plus_two, tmp_path, rest_api_enable_cors_support=True)
+    try:
+        answers = [
+            open_rest.get("/half"),
+            open_rest.post("none:predict", {"instances": [1]}),
+            open_rest.ask("OPTIONS", "/v1/models/half:predict"),
+        ]
+    finally:
+        server.stop()
+    assert [answer.status for answer in answers] == [200, 404, 200]
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Access-Control-Allow-Methods"] == "POST, GET"
+        assert answer.headers["Access-Control-Allow-Headers"] == "Content-Type"
+
+
+def test_a_token_is_asked_for_where_there_is_one(half_plus_two, tmp_path):
+    (tmp_path / "token").write_text("s3cret\n")
+    server, rest = serve_rest(half_plus_two, tmp_path, api_token_file=str(tmp_path / "token"))
+    try:
+        without = [rest.get("/half"), rest.ask("GET", "/monitoring/prometheus/metrics")]
+        header = {"Authorization": "Bearer s3cret"}
+        let_in = rest.ask("GET", "/v1/models/half", None, header)
+    finally:
+        server.stop()
+    assert [answer.error[0] for answer in without] == [401, 401]
+    assert let_in.status == 200
+
+
+def test_without_the_flag_there_is_no_rest(serve, half_plus_two, tmp_path):
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "1").symlink_to(half_plus_two)
+    target = serve(tmp_path / "half")
+    with pytest.raises((http.client.HTTPException, OSError)):  # the one port there is speaks gRPC
+        Rest(int(target.rpartition(":")[2])).get("/half")
+
+
+def test_a_port_in_use_is_told_before_models_are_loaded(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = Server(
+            Options(port=free_port(), rest_api_port=port, model_base_path=str(tmp_path))
+        )
+        with pytest.raises(ServerError) as refusal:
+            server.start()
+    assert str(refusal.value).startswith(f"127.0.0.1:{port}: expected a free address")
+    assert str(refusal.value).endswith("Choose another --rest_api_port or --bind_address.")
+
+
+def test_the_port_opens_once_the_models_are_there(push, tmp_path):
+    base, port = tmp_path / "half", free_port()
+    base.mkdir()
+    server = Server(
+        Options(port=free_port(), rest_api_port=port, model_name="half", model_base_path=str(base))
+    )
+    starting = threading.Thread(target=server.start)
+    starting.start()
+    try:
+        time.sleep(0.3)
+        with pytest.raises(ConnectionRefusedError):
+            Rest(port).get("/half")
+        push(base, 1)
+        starting.join(30)
+        assert Rest(port).get("/half").status == 200
+    finally:
+        server.stop()
+
+
+def test_a_request_that_runs_is_answered_before_the_server_stops(half_plus_two, tmp_path):
+    server, rest = serve_rest(half_plus_two, tmp_path)
+    gate, answers = tmp_path / "gate", []
+    gate.write_text("stop")
+    body = {"signature_name": "wait", "inputs": str(gate)}
+    asking = threading.Thread(target=lambda: answers.append(rest.post("half:predict", body)))
+    asking.start()
+    time.sleep(0.3)
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    time.sleep(0.3)
+    assert not answers
+    gate.write_text("go")
+    asking.join(30)
+    stopping.join(30)
+    assert answers[0].status == 200
+
+
+def test_many_callers_are_answered_at_once_and_beside_grpc(rest, target):
+    def ask(number, wrong):
+        answer = rest.post("half:predict", {"instances": [float(number)]})
+        if answer.json != {"predictions": [number / 2 + 2]}:
+            wrong.append(answer.text)
+
+    wrong = []
+    threads = [threading.Thread(target=ask, args=(2 * n, wrong)) for n in range(40)]
+    for thread in threads:
+        thread.start()
+    with Client(target) as client:
+        assert client.predict("half", {"x": [1.0]})["y"].tolist() == [2.5]
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_connection_is_kept_for_the_next_request(rest):
+    lines = f"GET {urllib.parse.quote('/v1/models/half')} HTTP/1.1\r\nHost: x\r\n"
+    answers = raw_answer(rest.port, f"{lines}\r\n{lines}Connection: close\r\n\r\n".encode())
+    assert answers.count(b"HTTP/1.1 200 OK") == 2

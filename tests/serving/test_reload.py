@@ -1,0 +1,159 @@
+"""Another configuration while the server runs: by the RPC, and by its file."""
+
+import contextlib
+import time
+
+import grpc
+import pytest
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
+from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
+
+from serving.client import Client
+from serving.errors import FailedPreconditionError, NotFoundError
+from serving.flags import Options
+from serving.protos import model_service_pb2
+from serving.repository import Repository
+from serving.server import Server
+from serving.service import Service
+from tests.serving.conftest import free_port, until
+
+
+def entry(request, name, base, **labels):
+    config = request.config.model_config_list.config.add()
+    config.name, config.base_path, config.model_platform = name, str(base), "tensorflow"
+    config.version_labels.update(labels)
+
+
+def text(*bases):
+    entries = (
+        f'config {{ name: "{base.name}" base_path: "{base}" model_platform: "tensorflow" }}'
+        for base in bases
+    )
+    return f"model_config_list {{ {' '.join(entries)} }}"
+
+
+def served(client, name):
+    try:
+        return client.predict(name, {"x": [6.0]})["y"].tolist() == [5.0]
+    except NotFoundError:
+        return False
+
+
+@pytest.fixture
+def stub_of():
+    with contextlib.ExitStack() as stack:
+        yield lambda target: ModelServiceStub(stack.enter_context(grpc.insecure_channel(target)))
+
+
+@pytest.fixture
+def bases(push, tmp_path):
+    for name in ("half", "other"):
+        push(tmp_path / name, 1)
+    return tmp_path / "half", tmp_path / "other"
+
+
+def refusal(stub, request, timeout=30):
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.HandleReloadConfigRequest(request, timeout=timeout)
+    return caught.value.code().name, caught.value.details()
+
+
+def test_a_reload_replaces_the_whole_configuration(serve, bases, stub_of):
+    target = serve(bases[0])
+    request = ReloadConfigRequest()
+    entry(request, "other", bases[1])
+    response = stub_of(target).HandleReloadConfigRequest(request, timeout=60)
+    assert (response.status.error_code, response.status.error_message) == (0, "")
+    with Client(target) as client:
+        assert served(client, "other")  # new models are there when the call returns
+        assert not served(client, "half")
+
+
+def test_reloads_that_do_not_fit_are_refused_and_change_nothing(serve, bases, stub_of):
+    target = serve(bases[0])
+    stub = stub_of(target)
+    assert refusal(stub, ReloadConfigRequest()) == (
+        "INVALID_ARGUMENT",
+        "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+        "Only ModelConfigList is currently supported",
+    )
+    twice, relative, label = ReloadConfigRequest(), ReloadConfigRequest(), ReloadConfigRequest()
+    entry(twice, "half", bases[0])
+    entry(twice, "half", bases[0])
+    entry(relative, "half", "models/half")
+    entry(label, "half", bases[0], canary=2)
+    assert refusal(stub, twice) == (
+        "INVALID_ARGUMENT",
+        "Illegal to list model half multiple times in config list",
+    )
+    assert refusal(stub, relative) == (
+        "INVALID_ARGUMENT",
+        "Expected model half to have an absolute path or URI; got base_path()=models/half",
+    )
+    assert refusal(stub, label) == (
+        "FAILED_PRECONDITION",
+        "Request to assign label to version 2 of model half, "
+        "which is not currently available for inference",
+    )
+    with Client(target) as client:
+        assert served(client, "half")
+
+
+def test_a_label_moves_by_a_reload(serve, push, bases, stub_of):
+    target = serve(bases[0])
+    request = ReloadConfigRequest()
+    entry(request, "half", bases[0], stable=1)
+    stub_of(target).HandleReloadConfigRequest(request, timeout=30)
+    with Client(target) as client:
+        assert client.predict("half", {"x": [1.0]}, label="stable").version == 1
+
+
+def test_one_of_several_workers_refuses_since_the_others_would_not_hear_of_it(bases):
+    request = model_service_pb2.ReloadConfigRequest()
+    entry(request, "half", bases[0])
+    service = Service(Repository(lambda path: None), workers=2)
+    with pytest.raises(FailedPreconditionError, match=r"one of 2 workers.*poll_wait_seconds\.$"):
+        service.handle_reload_config(request)
+
+
+@pytest.fixture
+def from_file(tmp_path):
+    """Start a server of a configuration file."""
+    running = []
+
+    def start(content, **options):
+        file = tmp_path / "models.config"
+        file.write_text(content)
+        port = free_port()
+        server = Server(Options(port=port, model_config_file=str(file), **options))
+        running.append(server)
+        assert server.start()
+        return f"127.0.0.1:{port}", file
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+def test_a_file_that_is_polled_takes_effect_and_a_bad_one_does_not(from_file, bases, caplog):
+    target, file = from_file(text(bases[0]), model_config_file_poll_wait_seconds=1)
+    with Client(target) as client:
+        assert served(client, "half")
+        file.write_text("model_config_list { nonsense }")
+        until(lambda: "Failed to read ModelServerConfig file: Error parsing" in caplog.text)
+        assert served(client, "half")
+        file.write_text(text(*bases))
+        until(lambda: served(client, "other"))
+        assert served(client, "half")
+        file.write_text(text(bases[1]).replace("} }", 'version_labels { key: "a" value: 9 } } }'))
+        until(lambda: "PollFilesystemAndReloadConfig failed to ReloadConfig: " in caplog.text)
+        assert served(client, "half")
+
+
+def test_a_file_that_is_not_polled_is_read_once(from_file, bases):
+    target, file = from_file(text(bases[0]))
+    file.write_text(text(bases[1]))
+    with Client(target) as client:
+        assert served(client, "half")
+        time.sleep(1.2)
+        assert not served(client, "other")

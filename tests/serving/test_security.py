@@ -1,0 +1,166 @@
+"""Who may ask: TLS, mutual TLS, and the token."""
+
+import json
+import shutil
+
+import grpc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.client import Client, Tls
+from serving.errors import ServerError, UnauthenticatedError, UnavailableError
+from serving.security import Gate, read_gate, server_credentials
+from tests.serving import certificates
+
+SECRET = "a-long-secret"
+
+
+def test_without_a_token_everybody_is_let_in():
+    assert Gate().authorized(None)
+    assert Gate().is_open
+
+
+@pytest.mark.parametrize(
+    ("header", "allowed"),
+    [
+        (f"Bearer {SECRET}", True),
+        (f"bearer {SECRET}", True),
+        (f"Bearer {SECRET} ", True),
+        (f"Bearer {SECRET}x", False),
+        (f"Basic  {SECRET}", False),
+        (SECRET, False),
+        ("Bearer ", False),
+        ("Bearer é", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_token_is_asked_for_in_its_header(header, allowed):
+    assert Gate(SECRET).authorized(header) is allowed
+
+
+@given(st.text())
+def test_no_other_header_opens_the_gate(header):
+    assert not Gate(SECRET).authorized(header)
+
+
+def test_a_token_is_read_from_a_file_without_its_line_end(tmp_path):
+    file = tmp_path / "token"
+    file.write_text(f"{SECRET}\n")
+    assert read_gate(str(file)).authorized(f"Bearer {SECRET}")
+    assert read_gate("").is_open
+
+
+@pytest.mark.parametrize("content", ["", " \n", "é", "two\nlines"])
+def test_a_file_without_a_token_is_refused(tmp_path, content):
+    file = tmp_path / "token"
+    file.write_text(content)
+    with pytest.raises(ServerError, match=r"expected a file with one line of printable ASCII\. "):
+        read_gate(str(file))
+    with pytest.raises(ServerError, match="No such file"):
+        read_gate(str(tmp_path / "none"))
+
+
+def test_requests_need_the_token_and_health_does_not(serve, push, tmp_path):
+    push(tmp_path / "half", 1)
+    file = tmp_path / "token"
+    file.write_text(SECRET)
+    options = {"api_token_file": str(file), "enable_grpc_healthcheck_service": True}
+    target = serve(tmp_path / "half", **options)
+    with Client(target, token=SECRET) as client:
+        assert client.predict("half", {"x": [1.0]})["y"] == 2.5
+        assert client.status("half")[0].state == "AVAILABLE"
+    for token in ("", "wrong"):
+        with Client(target, token=token) as client:
+            assert client.healthy()
+            with pytest.raises(UnauthenticatedError) as refusal:
+                client.predict("half", {"x": [1.0]})
+            assert str(refusal.value) == "Expected `authorization: Bearer` and this server's token."
+            with pytest.raises(UnauthenticatedError):
+                client.status("half")
+
+
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("keys")
+    certificates.authority(folder)
+    certificates.signed(folder, "server")
+    certificates.signed(folder, "client")
+    return folder
+
+
+@pytest.fixture
+def ssl_config(keys, tmp_path):
+    def write(**more):
+        pem = {"server_key": "server.key", "server_cert": "server.pem"}
+        values = {name: (keys / file).read_text() for name, file in pem.items()} | more
+        file = tmp_path / "ssl.txt"
+        file.write_text("".join(f"{name}: {json.dumps(value)}\n" for name, value in values.items()))
+        return str(file)
+
+    return write
+
+
+@needs_openssl
+def test_tls_needs_a_client_that_trusts_the_authority(serve, push, tmp_path, keys, ssl_config):
+    push(tmp_path / "half", 1)
+    target = serve(tmp_path / "half", ssl_config_file=ssl_config())
+    with Client(target, tls=Tls.read(keys / "ca.pem")) as client:
+        assert client.predict("half", {"x": [1.0]})["y"] == 2.5
+    for tls in (None, Tls()):  # plain text; authorities that do not know the server
+        with Client(target, tls=tls, attempts=1) as client, pytest.raises(UnavailableError):
+            client.predict("half", {"x": [1.0]}, timeout=5)
+
+
+@needs_openssl
+def test_mutual_tls_needs_a_clients_certificate(serve, push, tmp_path, keys, ssl_config):
+    push(tmp_path / "half", 1)
+    config = ssl_config(custom_ca=(keys / "ca.pem").read_text(), client_verify=True)
+    target = serve(tmp_path / "half", ssl_config_file=config)
+    own = {"certificate": keys / "client.pem", "key": keys / "client.key"}
+    with Client(target, tls=Tls.read(keys / "ca.pem", **own)) as client:
+        assert client.predict("half", {"x": [1.0]})["y"] == 2.5
+    unknown = Client(target, tls=Tls.read(keys / "ca.pem"), attempts=1)
+    with unknown as client, pytest.raises(UnavailableError):
+        client.predict("half", {"x": [1.0]}, timeout=5)
+
+
+@needs_openssl
+def test_a_stock_channel_with_the_servers_name_is_let_in(serve, push, tmp_path, keys, ssl_config):
+    push(tmp_path / "half", 1)
+    target = serve(tmp_path / "half", ssl_config_file=ssl_config())
+    credentials = grpc.ssl_channel_credentials((keys / "ca.pem").read_bytes())
+    with grpc.secure_channel(target, credentials) as channel:
+        grpc.channel_ready_future(channel).result(10)
+    named = Tls.read(keys / "ca.pem", server_name="localhost")
+    with Client(target, tls=named) as client:
+        assert client.predict("half", {"x": [1.0]})["y"] == 2.5
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("nome: 1", r"^Invalid protobuf file: '.*ssl\.txt': .*nome"),
+        (
+            'server_key: "/keys/server.key" server_cert: "-----BEGIN"',
+            r"expected `server_key` and `server_cert`, PEM each\. Received: one is not",
+        ),
+        (
+            'server_key: "-----BEGIN" server_cert: "-----BEGIN" client_verify: true',
+            r"expected `custom_ca` with `client_verify`\. Received: none\.",
+        ),
+    ],
+)
+def test_an_ssl_file_that_does_not_fit_is_refused(tmp_path, content, text):
+    file = tmp_path / "ssl.txt"
+    file.write_text(content)
+    with pytest.raises(ServerError, match=text):
+        server_credentials(str(file))
+
+
+def test_without_an_ssl_file_there_are_no_credentials():
+    assert server_credentials("") is None

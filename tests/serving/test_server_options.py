@@ -1,0 +1,140 @@
+"""Flags that change how a running server answers, each seen through the wire."""
+
+import time
+from concurrent import futures
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+from serving import cores, servicer
+from serving.batching_parameters import PER_MODEL
+from serving.client import Client
+from serving.errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    ServerError,
+)
+from serving.flags import Options
+from serving.loading import session_config
+from serving.protos import prediction_service_pb2 as messages
+from serving.server import Server
+from tests.serving.conftest import free_port
+from tests.serving.test_contract import predict_request
+
+
+def test_numbers_are_answered_as_tensor_content_where_asked(serve, push, tmp_path):
+    push(tmp_path / "half", 1)
+    target = serve(tmp_path / "half", enable_serialization_as_tensor_content=True)
+    with grpc.insecure_channel(target) as channel:
+        output = PredictionServiceStub(channel).Predict(predict_request(x=[1.0])).outputs["y"]
+    assert output.tensor_content == np.float32(2.5).tobytes()
+    assert list(output.float_val) == []
+    assert tf.make_ndarray(output).tolist() == [2.5]
+
+
+def test_batching_answers_each_caller_and_refuses_as_the_real_server(serve, push, tmp_path):
+    push(tmp_path / "half", 1)
+    file = tmp_path / "batching.txt"
+    file.write_text("max_batch_size { value: 4 } batch_timeout_micros { value: 1000 }")
+    target = serve(tmp_path / "half", enable_batching=True, batching_parameters_file=str(file))
+    with Client(target) as client:
+
+        def ask(x):
+            return client.predict("half", {"x": [x, x + 2.0]})["y"].tolist()
+
+        with futures.ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(ask, [2.0 * n for n in range(64)]))
+        assert answers == [[n + 2.0, n + 3.0] for n in range(64)]
+        labels = client.classify("half", [{"x": 1.0}, {"x": 2.0}], signature="classify")
+        assert [classes[0].score for classes in labels] == [1.0, 2.0]
+        with pytest.raises(InvalidArgumentError) as refusal:
+            client.predict("half", {"x": [1.0] * 5})
+        assert str(refusal.value) == "Task size 5 is larger than maximum input batch size 4"
+        with pytest.raises(InvalidArgumentError, match="tensors must have at least one dimension"):
+            client.predict("half", {"n": 3}, signature="count")
+        ones = {"a": np.ones((2, 2), "f4"), "b": np.ones((2, 3), "f4")}
+        with pytest.raises(FailedPreconditionError, match="output tensor has 0 dimensions"):
+            client.predict("half", ones, signature="multiply", output_filter=["rows"])
+
+
+def test_only_models_with_parameters_of_their_own_are_batched_where_asked(serve, push, tmp_path):
+    (push(tmp_path / "half", 1) / PER_MODEL).write_text("max_batch_size { value: 1 }")
+    options = {"enable_batching": True, "enable_per_model_batching_parameters": True}
+    too_many = pytest.raises(InvalidArgumentError, match="maximum input batch size 1")
+    with Client(serve(tmp_path / "half", **options)) as client, too_many:
+        client.predict("half", {"x": [1.0, 2.0]})
+    push(tmp_path / "plain", 1)
+    with Client(serve(tmp_path / "plain", **options)) as client:
+        assert client.predict("half", {"n": 3}, signature="count")["i"] == 3
+
+
+def test_a_request_given_up_while_it_waited_for_a_thread_is_not_run(serve, push, hold, tmp_path):
+    push(tmp_path / "half", 1)
+    log = tmp_path / "ran"
+    target = serve(tmp_path / "half", grpc_max_threads=1)
+    held = hold(target)  # the only thread
+    with Client(target) as client:
+        log.write_text("stop")  # a run would go on until its own time is over
+        late = {"path": np.array(str(log).encode(), object)}
+        with pytest.raises(DeadlineExceededError):
+            client.predict("half", late, signature="wait", timeout=0.2)
+        assert held.let_go().version == 1
+        start = time.monotonic()
+        assert client.predict("half", {"x": [1.0]}, timeout=10)["y"] == 2.5
+        assert time.monotonic() - start < 1
+
+
+def test_a_caller_that_is_gone_is_answered_without_the_service():
+    class Gone:
+        def is_active(self):
+            return False
+
+        def abort(self, code, details):
+            raise RuntimeError(code.name)
+
+    asked = []
+    handler = servicer._unary(lambda *request: asked.append(request), messages.PredictRequest)
+    with pytest.raises(RuntimeError, match="CANCELLED"):
+        handler.unary_unary(messages.PredictRequest(), Gone())
+    assert asked == []
+
+
+def test_sessions_get_the_threads_that_the_flags_say(tmp_path):
+    def threads(**options):
+        config = session_config(Options(model_base_path="/m", **options))
+        return config.intra_op_parallelism_threads, config.inter_op_parallelism_threads
+
+    every = cores.available()
+    assert threads() == (every, every)
+    assert threads(workers=2 * every) == (1, 1)
+    assert threads(tensorflow_session_parallelism=3) == (3, 3)
+    assert threads(tensorflow_intra_op_parallelism=5) == (5, every)
+    file = tmp_path / "session.txt"
+    file.write_text("intra_op_parallelism_threads: 7 inter_op_parallelism_threads: 8")
+    assert threads(tensorflow_session_config_file=str(file)) == (7, 8)
+    both = {"tensorflow_session_config_file": str(file), "tensorflow_inter_op_parallelism": 2}
+    assert threads(**both) == (7, 2)
+    fraction = session_config(Options(per_process_gpu_memory_fraction=0.5))
+    assert fraction.gpu_options.per_process_gpu_memory_fraction == 0.5
+
+
+def test_a_session_file_that_does_not_parse_is_refused_at_once(tmp_path):
+    file = tmp_path / "session.txt"
+    file.write_text("threads: many")
+    options = Options(
+        port=free_port(), model_base_path="/m", tensorflow_session_config_file=str(file)
+    )
+    with pytest.raises(ServerError, match=r"expected a text-format ConfigProto\. Received: 1:1"):
+        Server(options)
+
+
+def test_a_container_limit_counts_as_its_cores(tmp_path):
+    limit = tmp_path / "cpu.max"
+    bound = cores.available(tmp_path / "none")
+    for text, expected in (("max 100000", bound), ("50000 100000", 1), ("99999999 1000", bound)):
+        limit.write_text(text + "\n")
+        assert cores.available(limit) == expected

@@ -1,0 +1,120 @@
+"""Several processes as one server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from serving.client import Client
+from tests.serving.conftest import free_port, until
+
+ROOT = Path(__file__).parents[2]
+
+SCRIPT = """
+import os, signal, sys, time
+from pathlib import Path
+from serving.workers import supervise
+
+folder = Path({folder!r})
+
+def work():
+    (folder / f"{{os.getpid()}}.up").touch()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    {body}
+
+sys.exit(supervise({count}, work))
+"""
+
+
+@pytest.fixture
+def supervised(tmp_path):
+    running = []
+
+    def start(body="time.sleep(60)", count=2):
+        script = textwrap.dedent(SCRIPT).format(folder=str(tmp_path), body=body, count=count)
+        running.append(subprocess.Popen([sys.executable, "-c", script], cwd=ROOT))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def pids(folder):
+    return {int(file.stem) for file in folder.glob("*.up")}
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_worker_that_dies_is_started_again_and_sigterm_ends_all(supervised, tmp_path):
+    supervisor = supervised()
+    until(lambda: len(pids(tmp_path)) == 2)
+    first = pids(tmp_path)
+    os.kill(min(first), signal.SIGKILL)
+    until(lambda: len(pids(tmp_path)) == 3)
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(20) == 0
+    until(lambda: not any(map(alive, pids(tmp_path))))
+
+
+def test_a_worker_that_refuses_ends_all_with_its_status(supervised, tmp_path):
+    supervisor = supervised("return 3", count=3)
+    assert supervisor.wait(20) == 3
+    assert not any(map(alive, pids(tmp_path)))
+
+
+def test_workers_end_when_the_supervisor_is_killed(supervised, tmp_path):
+    supervisor = supervised()
+    until(lambda: len(pids(tmp_path)) == 2)
+    supervisor.kill()
+    supervisor.wait()
+    until(lambda: not any(map(alive, pids(tmp_path))))
+
+
+def test_a_worker_that_dies_at_its_start_is_not_started_in_a_loop(supervised, tmp_path):
+    supervised("os.kill(os.getpid(), signal.SIGKILL)", count=1)
+    until(lambda: len(pids(tmp_path)) >= 2)
+    time.sleep(1)
+    assert len(pids(tmp_path)) <= 6  # 0.1 s, then twice as long each time
+
+
+def test_workers_serve_one_port_and_survive_the_loss_of_one(push, tmp_path):
+    push(tmp_path / "half", 1)
+    port = free_port()
+    flags = [f"--port={port}", "--model_name=half", f"--model_base_path={tmp_path / 'half'}"]
+    log = tmp_path / "log"
+    with log.open("wb") as sink:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "serving.server", *flags, "--workers=2"],
+            cwd=ROOT,
+            stdout=sink,
+            stderr=sink,
+        )
+    try:
+        until(lambda: log.read_bytes().count(b"Running gRPC ModelServer") == 2, seconds=120)
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        line = next(line for line in log.read_text().splitlines() if "Worker 1" in line)
+        os.kill(int(line.split()[-1]), signal.SIGKILL)
+        for _ in range(20):  # each on a connection of its own
+            with Client(f"127.0.0.1:{port}") as client:
+                assert client.predict("half", {"x": [1.0]}, timeout=20)["y"] == 2.5
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(40) == 0
+    finally:
+        server.kill()
+        server.wait()
+    assert "was ended by SIGKILL: starting it again" in log.read_text()
