@@ -319,7 +319,7 @@ def test_a_gzip_body_is_unpacked(rest):
     assert answer.json == {"predictions": [2.5]}
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b'{"instances": [1]}')[:-9]])
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b'{"instances": [1]}', mtime=0)[:-9]])
 def test_a_broken_gzip_body_counts_as_empty(rest, body):
     answer = rest.post("half:predict", body, **{"Content-Encoding": "gzip"})
     assert answer.error == (400, "JSON Parse error: The document is empty")
