@@ -19,7 +19,7 @@ def main(port: str, folder: str) -> None:
     """Serve until killed."""
     answers = {file.stem: file.read_bytes() for file in pathlib.Path(folder).glob("*.answer")}
     server = grpc.server(
-        futures.ThreadPoolExecutor(4 * cores.available())  # as the model server has,
+        futures.ThreadPoolExecutor(4 * cores.available()),  # as the model server has
         handlers=[
             grpc.method_handlers_generic_handler(
                 "echo", {name: _constant(answer) for name, answer in answers.items()}

@@ -129,15 +129,13 @@ def measure(job: Job) -> Measured:
         return _in_turn(job, _session(job.folder, job.model, job.rows))
     if job.at_once > 1:
         return asyncio.run(_together(job))
-    match job.way:
-        case "millrace":
-            with Client(job.target) as client:
-                return _in_turn(job, lambda: client.predict(job.model, _inputs(job)))
-        case way:
-            path, encode, decode = _raw(job)
-            with grpc.insecure_channel(job.target) as bare:
-                ask = bare.unary_unary(path)
-                return _in_turn(job, lambda: decode(ask(encode())))
+    if job.way == "millrace":
+        with Client(job.target) as client:
+            return _in_turn(job, lambda: client.predict(job.model, _inputs(job)))
+    path, encode, decode = _raw(job)
+    with grpc.insecure_channel(job.target) as bare:
+        ask = bare.unary_unary(path)
+        return _in_turn(job, lambda: decode(ask(encode())))
 
 
 def _in_turn(job: Job, ask: Callable[[], object]) -> Measured:

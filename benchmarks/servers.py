@@ -147,7 +147,8 @@ class Worker:
 
     def do(self, job: load.Job) -> load.Measured:
         """One job, from beginning to end."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         print(json.dumps(vars(job)), file=self._process.stdin, flush=True)
         return load.Measured(**json.loads(self._process.stdout.readline()))
 

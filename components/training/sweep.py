@@ -116,7 +116,7 @@ def _written(climb: Climb, sweep: Sweep, out: Path) -> LearningRate:
             f"Received: {len(losses)} losses, the lowest at the first rate. Lower "
             "rate_finder.start, or look for what is wrong with the data or the network."
         )
-    if picked.still_falling:
+    if picked.still_falling and not climb.diverged:
         logger.warning(
             "the loss was still falling at the last rate, %.3g: raise rate_finder.end",
             picked.lowest_at,
