@@ -1,6 +1,6 @@
 """A long time's mixed load, compressed: every answer is checked, and the memory looked at.
 
-    python -m benchmarks.soak [--requests 100000] [--swap-seconds 2]
+    python -m benchmarks.soak [--requests 100000] [--swap-seconds 3]
 
 One model server with two models, one of them batched, on gRPC and REST. While processes of
 clients ask, with bad requests among the good, both models get a new version every few seconds,
@@ -33,10 +33,11 @@ from benchmarks.soak_clients import FLAVOURS, MODELS, Told, Where
 from serving.client import Client
 
 _CLIENTS = ("threads", "asyncio", "rest", "plain rest")  # one process each
-_KILLED_AFTER = 0.7  # seconds
+_KILLED_AFTER, _KILLED_EVERY = 0.3, 1.0  # seconds
 _KEPT_VERSIONS = 3
 _GROWTH = 0.05  # of the resident memory between the second and the last quarter
-_SPAWN = multiprocessing.get_context("spawn")
+_PROCESSES = multiprocessing.get_context("forkserver")  # victims must not cost an import each
+_PROCESSES.set_forkserver_preload(["benchmarks.soak_clients"])
 
 
 class Server:
@@ -107,22 +108,22 @@ class Swaps(threading.Thread):
 class Victims(threading.Thread):
     """Clients that are killed in the middle of their calls, one after the other."""
 
-    def __init__(self, where: Where, seed: int) -> None:
+    def __init__(self, where: Where) -> None:
         super().__init__(name="victims", daemon=True)
-        self._where, self._seed = where, seed
+        self._where = where
         self.ending = threading.Event()
         self.killed = 0
 
     def run(self) -> None:
         """Start and kill until told to end."""
-        while not self.ending.is_set():
-            asked = _SPAWN.Event()
-            victim = _SPAWN.Process(
+        while not self.ending.wait(_KILLED_EVERY):
+            asked = _PROCESSES.Event()
+            victim = _PROCESSES.Process(
                 target=soak_clients.be_killed, args=(self._where, asked), daemon=True
             )
             victim.start()
             asked.wait(30)
-            self.ending.wait(_KILLED_AFTER)
+            time.sleep(_KILLED_AFTER)
             victim.kill()
             victim.join()
             self.killed += victim.exitcode == -signal.SIGKILL
@@ -132,7 +133,7 @@ def main() -> int:
     """Print what happened; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=100_000, help="answers to be checked")
-    parser.add_argument("--swap-seconds", type=float, default=2.0, help="between two versions")
+    parser.add_argument("--swap-seconds", type=float, default=3.0, help="between two versions")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -150,7 +151,7 @@ def _soak(folder: pathlib.Path, swaps: Swaps, requests: int) -> int:
         servers.wait_for(where.grpc, process, log)
         server = Server(process.pid)
         idle = server.files()
-        victims = Victims(where, 0)
+        victims = Victims(where)
         start = time.monotonic()
         told = _load(where, requests, server, swaps, victims)
         seconds = time.monotonic() - start
@@ -193,14 +194,16 @@ def _command(folder: pathlib.Path, port: int, rest_port: int) -> list[str]:
 
 def _load(where: Where, requests: int, server: Server, swaps: Swaps, victims: Victims) -> Told:
     """Let all clients ask, and look at the server meanwhile."""
-    results = _SPAWN.Queue()
+    results = _PROCESSES.Queue()
     share = -(-requests // len(_CLIENTS))
     clients: list[BaseProcess] = [
-        _SPAWN.Process(target=soak_clients.ask, args=(kind, where, share, number, results))
+        _PROCESSES.Process(target=soak_clients.ask, args=(kind, where, share, number, results))
         for number, kind in enumerate(_CLIENTS)
     ]
-    for one in (*clients, swaps, victims):
-        one.start()
+    for client in clients:
+        client.start()
+    swaps.start()
+    victims.start()
     told = Told()
     while any(client.is_alive() for client in clients) or not results.empty():
         server.look()

@@ -31,6 +31,7 @@ MODELS = ("plain", "batched")
 FLAVOURS = 8
 _THREADS, _TASKS = 4, 16
 _BAD = 0.15  # of all requests
+_LIMIT = 1e6  # of x: what is beyond makes the run fail, and the batch that it is in
 _ROWS = 4  # at most, of a request
 
 
@@ -75,9 +76,9 @@ class Asker:
     def question(self) -> Question:
         """A good one, or one of the bad."""
         model = self._random.choice(MODELS)
-        x = np.float32(
-            [self._random.randrange(1000) for _ in range(self._random.randint(1, _ROWS))]
-        )
+        rows = self._random.randint(1, _ROWS)
+        x = np.array([self._random.randrange(1000) for _ in range(rows)], np.float32)
+        matrix = np.ones((rows, 3), np.float32)
         if self._random.random() >= _BAD:
             return Question("good", model, {"x": x}, {})
         bad = (
@@ -85,7 +86,8 @@ class Asker:
             Question("unknown version", model, {"x": x}, {"version": 10**6}, "NOT_FOUND"),
             Question("unknown label", model, {"x": x}, {"label": "none"}, "INVALID_ARGUMENT"),
             Question("unknown input", model, {"z": x}, {}, "INVALID_ARGUMENT"),
-            Question("wrong shape", model, {"x": np.ones((2, 3), "f4")}, {}, "INVALID_ARGUMENT"),
+            Question("wrong shape", model, {"x": matrix}, {}, "INVALID_ARGUMENT"),
+            Question("fails in the run", model, {"x": x + _LIMIT}, {}, "INVALID_ARGUMENT"),
             Question("text for a number", model, {"x": ["one"]}, {}, "INVALID_ARGUMENT"),
         )
         return self._random.choice(bad)
@@ -168,7 +170,7 @@ def be_killed(where: Where, asked: Event) -> None:
     assert address.hostname
     with Client(where.grpc) as client:
         while True:
-            for _ in client.predict_many("batched", inputs, in_flight=32):
+            for _ in client.predict_many("batched", inputs, in_flight=16):
                 asked.set()
             connection = http.client.HTTPConnection(address.hostname, address.port)
             # Half a request, which nobody will ever finish.
@@ -188,7 +190,10 @@ def export_flavours(folder: pathlib.Path) -> None:
         module.flavour = tf.Variable(float(flavour))
 
         def answer(x: tf.Tensor, module: tf.Module = module) -> dict[str, tf.Tensor]:
-            return {"y": module.slope * x + module.flavour}
+            known = tf.debugging.assert_less(x, _LIMIT)
+            with tf.control_dependencies([known]):
+                rows = tf.reshape(x, [tf.shape(x)[0]])
+            return {"y": module.slope * rows + module.flavour}
 
         x = tf.TensorSpec([None], tf.float32, name="x")
         signature = tf.function(answer, [x], autograph=False)

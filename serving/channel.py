@@ -91,8 +91,9 @@ def observed(call: calls.Call[Answer], seconds: float, code: str) -> Observation
 def options(attempts: int, tls: Tls | None) -> list[tuple[str, int | str]]:
     """The channel's arguments; UNAVAILABLE is tried `attempts` times in all.
 
-    gRPC itself waits between attempts, each time a random part of a longer and longer time, and
-    no longer than the call's own deadline.
+    So is CANCELLED, which a gRPC server sends to calls that reach it in the moment of its end;
+    what this side cancels is not tried again. gRPC itself waits between attempts, each time a
+    random part of a longer and longer time, and no longer than the call's own deadline.
     """
     if not 1 <= attempts <= MOST_ATTEMPTS:
         raise ValueError(
@@ -104,7 +105,7 @@ def options(attempts: int, tls: Tls | None) -> list[tuple[str, int | str]]:
         "initialBackoff": "0.1s",
         "maxBackoff": "2s",
         "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"],
+        "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
     }
     method = {"name": _SERVICES} | ({"retryPolicy": retry} if attempts > 1 else {})
     found: list[tuple[str, int | str]] = [

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, NoReturn
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _DRAIN_SECONDS = 30.0  # for requests to end by themselves, before they are cancelled
 _CLOSE_SECONDS = 5.0
+_REFUSE_SECONDS = 0.1  # gRPC itself cancels what reaches it as it ends: callers are told before
 _log = logging.getLogger(__name__)
 
 
@@ -111,6 +113,9 @@ class Server:
             return
         self._stopping.set()
         self._health.enter_graceful_shutdown()
+        self._service.end()
+        if self._grpc is not None:
+            time.sleep(_REFUSE_SECONDS)
         ended = self._grpc.stop(_DRAIN_SECONDS) if self._grpc is not None else None
         if self._rest is not None:
             self._rest.stop()

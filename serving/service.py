@@ -16,6 +16,7 @@ from serving.errors import (
     InvalidArgumentError,
     NotFoundError,
     ServerError,
+    UnavailableError,
     code_number,
 )
 from serving.inference import Call
@@ -55,6 +56,11 @@ class Service:
         self._log = log or RequestLog()
         self._workers = workers
         self._each = call
+        self._is_ending = False
+
+    def end(self) -> None:
+        """Refuse requests for models from now on; those that have begun go on."""
+        self._is_ending = True
 
     def predict(
         self,
@@ -217,6 +223,8 @@ class Service:
     @contextlib.contextmanager
     def _lease(self, spec: messages.ModelSpec, api: str = "") -> Iterator[Lease]:
         """The model that `spec` names; its runs are measured as requests of the kind `api`."""
+        if self._is_ending:
+            raise UnavailableError("The server is shutting down")
         if not spec.name:
             raise InvalidArgumentError("ModelSpec has no name specified.")
         version = spec.version.value if spec.HasField("version") else None

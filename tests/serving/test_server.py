@@ -14,9 +14,9 @@ import pytest
 from serving import warmup
 from serving.client import Client
 from serving.errors import (
-    CancelledError,
     FailedPreconditionError,
     NotFoundError,
+    RpcError,
     ServerError,
     UnavailableError,
 )
@@ -228,12 +228,37 @@ def test_sigterm_lets_the_requests_that_run_finish(child, push, hold, tmp_path):
         held = hold(target)
         process.send_signal(signal.SIGTERM)
         until(lambda: b"SIGTERM: draining" in (tmp_path / "log").read_bytes())
-        # One that comes in the very moment of the signal is cancelled instead.
-        with pytest.raises((UnavailableError, CancelledError)):
+        with pytest.raises(UnavailableError):
             client.predict("half", {"x": [1.0]})
         assert process.poll() is None
         assert held.let_go()["looks"] > 0
     assert process.wait(30) == 0
+
+
+def test_callers_without_retries_are_told_unavailable_when_the_server_ends(push, tmp_path):
+    push(tmp_path / "half", 1)
+    port = free_port()
+    server = Server(Options(port=port, model_name="half", model_base_path=str(tmp_path / "half")))
+    assert server.start()
+    codes, answered = [], threading.Semaphore(0)
+
+    def ask():
+        with Client(f"127.0.0.1:{port}", attempts=1) as client:
+            try:
+                while client.predict("half", {"x": [1.0]}):
+                    answered.release()
+            except RpcError as error:
+                codes.append(error.code)
+
+    asking = [threading.Thread(target=ask) for _ in range(16)]
+    for one in asking:
+        one.start()
+    for _ in range(200):
+        answered.acquire()
+    server.stop()
+    for one in asking:
+        one.join()
+    assert codes == ["UNAVAILABLE"] * 16
 
 
 def test_sigterm_while_waiting_for_a_model_ends_the_server(child, tmp_path):
