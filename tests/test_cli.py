@@ -236,7 +236,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
     while not list(tmp_path.glob("root/runs/*/image_example_gen.log")):
         time.sleep(0.01)
     started.send_signal(signal.SIGINT)
-    told, _ = started.communicate(timeout=60)
+    told, _ = started.communicate(timeout=300)
     assert started.returncode == 130
     assert f"resume  millrace run digits --root {tmp_path}/root" in told
     shown = millrace("runs", "--root", tmp_path / "root").stdout

@@ -301,20 +301,14 @@ def test_threads_may_share_a_client(client):
     assert wrong == []
 
 
-def test_importing_the_client_is_quick_light_and_brings_no_server():
+def test_importing_the_client_is_light_and_brings_no_server():
     code = (
-        "import sys, time; start = time.process_time(); import serving.rest.client;"
-        "print(time.process_time() - start);"  # of the CPU: other tests may run beside it
+        "import sys; import serving.rest.client;"
         "print(open('/proc/self/statm').read().split()[1]);"  # pages that are resident
         "print([m for m in sys.modules if m.split('.')[0] in"
         " ('tensorflow', 'keras', 'aiohttp', 'apache_beam') or m == 'serving.server'])"
     )
-
-    def run():
-        output = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
-        seconds, pages, modules = output.splitlines()
-        assert modules == "[]"
-        assert int(pages) * resource.getpagesize() < 60 * 2**20
-        return float(seconds)
-
-    assert min(run() for _ in range(3)) < 0.25
+    output = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    pages, modules = output.splitlines()
+    assert modules == "[]"
+    assert int(pages) * resource.getpagesize() < 60 * 2**20
