@@ -43,7 +43,8 @@ def _statuses(told):
 
 
 def _outputs(told):
-    return {step["step"]: Path(step["output"]) for step in told["steps"]}
+    """The folder of each step that was run or reused."""
+    return {step["step"]: Path(step["output"]) for step in told["steps"] if step["output"]}
 
 
 @pytest.fixture(scope="module")
