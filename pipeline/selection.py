@@ -8,10 +8,10 @@ from pipeline.errors import UsageError
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """Which steps to run: all, or those between `first` and `last`, or `only` one."""
+    """Which steps to run: all, or those between any of `first` and any of `last`, or `only` one."""
 
-    first: str | None = None
-    last: str | None = None
+    first: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
     only: str | None = None
     force: tuple[str, ...] = ()
 
@@ -27,9 +27,9 @@ class Selection:
         if self.only:
             names = {dag.find(self.only).name}
         if self.first:
-            names &= dag.descendants(dag.find(self.first))
+            names &= set().union(*(dag.descendants(dag.find(step)) for step in self.first))
         if self.last:
-            names &= dag.ancestors(dag.find(self.last))
+            names &= set().union(*(dag.ancestors(dag.find(step)) for step in self.last))
         for name in self.force:
             dag.find(name)
         return names

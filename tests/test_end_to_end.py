@@ -200,7 +200,8 @@ def test_a_curated_schema_finds_a_class_that_it_does_not_know(root, first, tmp_p
 
 def test_extra_steps_find_a_rate_and_draw_what_was_learnt(root, first):
     extras = ("--with", "rate_finder", "--with", "feature_maps", "--with", "projector")
-    told = _run(root, *extras, "--set", "trainer.epochs=1", "--to", "projector")
+    ends = ("--to", "feature_maps", "--to", "projector")
+    told = _run(root, *extras, "--set", "trainer.epochs=1", *ends)
     outputs = _outputs(told)
     assert 1e-5 < json.loads((outputs["rate_finder"] / "rate.json").read_text())["rate"] < 1
     assert (outputs["rate_finder"] / "sweep.png").exists()

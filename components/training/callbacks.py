@@ -17,6 +17,7 @@ logger = logging.getLogger("components.trainer")
 Row = dict[str, float]  # `epoch` from 1, then Keras's names
 
 _SAY_EVERY = 10.0  # seconds
+_FEW = 50  # epochs, of which each is said
 
 
 class StopAt(keras.callbacks.Callback):
@@ -71,14 +72,18 @@ class HistoryFile(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """Say how training gets on: a line per epoch, and every few seconds within one."""
+    """Say how training gets on: by epoch, and every few seconds within one.
+
+    Of many epochs that are over in a blink a line a second is said, and the last.
+    """
 
     async_safe = True  # only counts and logs, so that a step need not wait for it
 
     def __init__(self, epochs: int, steps: int, examples: int) -> None:
         super().__init__()
         self._epochs, self._steps, self._examples = epochs, steps, examples
-        self._start = self._said = 0.0
+        self._start = self._said = self._told = 0.0
+        self._untold = ""
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the clock."""
@@ -95,12 +100,23 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Say what the epoch came to."""
-        seconds = time.monotonic() - self._start
+        now = time.monotonic()
+        seconds = now - self._start
         speed = self._examples / max(seconds, 1e-9)
-        logger.info(
-            "epoch %d/%d: %s (%.1f s, %.0f examples/s)",
-            *(epoch + 1, self._epochs, _said(logs), seconds, speed),
+        line = (
+            f"epoch {epoch + 1}/{self._epochs}: {_said(logs)} "
+            f"({seconds:.1f} s, {speed:.0f} examples/s)"
         )
+        if self._epochs > _FEW and now - self._told < 1:
+            self._untold = line
+            return
+        logger.info("%s", line)
+        self._told, self._untold = now, ""
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Say what the last epoch came to, if that was not said."""
+        if self._untold:
+            logger.info("%s", self._untold)
 
 
 def reached(name: str, value: float, target: float) -> bool:

@@ -70,10 +70,18 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
     ] = None,
-    first: Annotated[str | None, typer.Option("--from", help="Start at this step.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Stop after this step.")] = None,
-    only: Annotated[str | None, typer.Option(help="Run this step alone.")] = None,
-    force: Annotated[list[str] | None, typer.Option(help="Run it even if cached.")] = None,
+    first: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="STEP", help="Start at this step, or these."),
+    ] = None,
+    last: Annotated[
+        list[str] | None,
+        typer.Option("--to", metavar="STEP", help="Stop after this step, or these."),
+    ] = None,
+    only: Annotated[str | None, typer.Option(metavar="STEP", help="Run this step alone.")] = None,
+    force: Annotated[
+        list[str] | None, typer.Option(metavar="STEP", help="Run it even if cached.")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the model; default the recipe's.")] = "",
     schema: Annotated[
         str | None, typer.Option(help="A curated schema.pbtxt, instead of the inferred one.")
@@ -102,7 +110,7 @@ def run(
     row = dataclasses.replace(row, extras=_known_extras(extras or []))
     dag = row.wire(name or row.name, patterns.resolve(place, data, spans), place.serving, schema)
     dag.configure(settings or [])
-    selection = Selection(first, last, only, tuple(force or []))
+    selection = Selection(tuple(first or []), tuple(last or []), only, tuple(force or []))
     _execute(
         dag,
         place,

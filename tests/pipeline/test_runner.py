@@ -153,10 +153,15 @@ def test_only_one_step_takes_its_inputs_from_the_newest_outputs(toy):
 
 
 def test_from_and_to_bound_the_steps_that_run(toy):
-    toy.run(selection=Selection(last="train"))
+    toy.run(selection=Selection(last=("train",)))
     assert toys.CALLS == ["read", "train"]
-    toy.run("read.upper=true", selection=Selection(first="train"))
+    toy.run("read.upper=true", selection=Selection(first=("train",)))
     assert toys.CALLS == ["judge"]
+
+
+def test_several_steps_may_end_a_run(toy):
+    toy.run(selection=Selection(last=("read", "train")))
+    assert toys.CALLS == ["read", "train"]
 
 
 def test_a_left_out_step_without_an_earlier_output_is_named(toy):
@@ -166,7 +171,7 @@ def test_a_left_out_step_without_an_earlier_output_is_named(toy):
 
 def test_only_excludes_from_and_to(toy):
     with pytest.raises(UsageError, match="--only: expected alone"):
-        toy.run(selection=Selection(only="train", last="train"))
+        toy.run(selection=Selection(only="train", last=("train",)))
 
 
 def test_a_source_that_is_not_there_is_named(toy):

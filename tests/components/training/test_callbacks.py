@@ -66,6 +66,20 @@ def test_progress_says_each_epoch_with_its_figures(caplog, monkeypatch):
     ]
 
 
+def test_of_many_quick_epochs_a_line_a_second_is_said_and_the_last(caplog, monkeypatch):
+    caplog.set_level(logging.INFO, "components")
+    now = 100.0
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now)
+    progress = Progress(epochs=60, steps=1, examples=8)
+    for epoch in range(60):
+        progress.on_epoch_begin(epoch)
+        now += 0.25
+        progress.on_epoch_end(epoch, {"loss": 0.5})
+    progress.on_train_end()
+    said = [record.getMessage().split(":")[0] for record in caplog.records]
+    assert said == [f"epoch {number}/60" for number in (*range(1, 58, 4), 60)]
+
+
 @pytest.mark.parametrize(
     ("monitor", "best"), [("loss", 2), ("val_loss", 1), ("accuracy", 3), ("val_accuracy", 1)]
 )
