@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check lint types clean lock protos
+.PHONY: help run test setup check lint types client clean lock protos
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,6 +50,12 @@ lock:  ## Pin every dependency with its hashes (needs uv)
 	  --no-emit-index-url --no-header --quiet -o requirements.lock
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --quiet -c requirements.lock -o requirements-dev.lock
+
+client: setup  ## Build the client's own wheel, which needs no TensorFlow, into dist
+	@rm -rf build/client
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --wheel-dir dist serving/client_distribution
+	@ls dist/tf_millrace_client-*.whl
 
 protos: setup  ## Generate the message classes from serving/protos/*.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. serving/protos/*.proto

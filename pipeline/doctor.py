@@ -21,6 +21,11 @@ REQUIRED = (
     "grpcio",
     "protobuf",
 )
+TWINS = {
+    "tensorflow-cpu": "tensorflow",
+    "tensorflow-intel": "tensorflow",
+    "tf-millrace-client": "tf-millrace",
+}
 GIB = 1 << 30
 ENOUGH_GIB = 5  # a course data set, its records and a few models
 
@@ -97,7 +102,9 @@ def _module(name: str, advice: str) -> Row:
 
 
 def _clashes() -> Iterator[Row]:
-    """Packages that overwrite files of the ones needed."""
-    for name in ("tensorflow-cpu", "tensorflow-intel"):
-        if any(dist.metadata["Name"] == name for dist in importlib.metadata.distributions()):
-            yield (name, "broken", "beside tensorflow", f"pip uninstall {name} tensorflow, again")
+    """Packages that overwrite files of the ones needed, and take them along when they go."""
+    installed = {dist.metadata["Name"] for dist in importlib.metadata.distributions()}
+    for name, whole in TWINS.items():
+        if {name, whole} <= installed:
+            advice = f"pip uninstall {name} {whole}, then install {whole} again"
+            yield (name, "broken", f"beside {whole}", advice)

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from serving import example, wire
 from serving.errors import FailedPreconditionError
+from serving.protos import health_pb2 as health_messages
 from serving.protos import model_service_pb2 as model_messages
 from serving.protos import prediction_service_pb2 as messages
 from serving.protos import signature_pb2
@@ -126,15 +127,8 @@ def status(spec: Spec) -> Call[list[VersionStatus]]:
 
 def health(service: str) -> Call[bool]:
     """Ask the health service."""
-    from grpc_health.v1 import health_pb2  # only its users wait for it
-
-    request = health_pb2.HealthCheckRequest(service=service)
-
-    def serving(raw: bytes) -> bool:
-        answer = health_pb2.HealthCheckResponse.FromString(raw)
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-    return Call("/grpc.health.v1.Health/Check", request, serving)
+    request = health_messages.HealthCheckRequest(service=service)
+    return Call("/grpc.health.v1.Health/Check", request, _is_serving)
 
 
 def available(model: str, statuses: list[VersionStatus]) -> VersionStatus | None:
@@ -192,6 +186,11 @@ def _metadata(raw: bytes) -> Metadata:
     found = signature_pb2.SignatureDefMap.FromString(packed).signature_def
     signatures = {name: from_proto(name, found[name]) for name in sorted(found)}
     return Metadata(response.model_spec.version.value, signatures)
+
+
+def _is_serving(raw: bytes) -> bool:
+    answer = health_messages.HealthCheckResponse.FromString(raw)
+    return answer.status == health_messages.HealthCheckResponse.SERVING
 
 
 def _statuses(raw: bytes) -> list[VersionStatus]:

@@ -161,8 +161,13 @@ def type_name(number: int) -> str:
 def numpy_dtype(name: str) -> np.dtype:
     """The dtype that TensorFlow's type `name` (such as `bfloat16`) has in numpy."""
     if name in _NOT_IN_NUMPY:
-        import ml_dtypes  # registers the types that numpy lacks; only their users wait for it
-
+        try:
+            import ml_dtypes  # registers the types that numpy lacks; only their users wait for it
+        except ModuleNotFoundError:
+            raise WireError(
+                f"Tensor of {name}: expected the package ml_dtypes, which has that type for numpy. "
+                "Received: none. Install it: pip install ml_dtypes."
+            ) from None
         return np.dtype(getattr(ml_dtypes, name))
     return np.dtype(name)
 

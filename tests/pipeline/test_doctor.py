@@ -27,3 +27,19 @@ def test_an_absent_library_is_broken_and_an_absent_program_optional(tmp_path, mo
     rows = _rows(tmp_path)
     assert rows["no-such-library"][:2] == ("broken", "absent")
     assert rows["docker"][:2] == ("optional", "absent")
+
+
+def test_two_distributions_of_the_same_files_are_broken(tmp_path, monkeypatch):
+    class Installed:
+        def __init__(self, name):
+            self.metadata = {"Name": name}
+
+    both = [Installed("tf-millrace"), Installed("tf-millrace-client")]
+    monkeypatch.setattr(doctor.importlib.metadata, "distributions", lambda: both)
+    assert _rows(tmp_path)["tf-millrace-client"] == (
+        "broken",
+        "beside tf-millrace",
+        "pip uninstall tf-millrace-client tf-millrace, then install tf-millrace again",
+    )
+    monkeypatch.setattr(doctor.importlib.metadata, "distributions", lambda: both[1:])
+    assert "tf-millrace-client" not in _rows(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2
 from tensorflow.core.example import example_pb2, feature_pb2
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2
@@ -41,7 +42,7 @@ THEIRS = {
         *(example_pb2, feature_pb2, tensor_pb2, tensor_shape_pb2, types_pb2, meta_graph_pb2),
         *(classification_pb2, get_model_metadata_pb2, get_model_status_pb2, inference_pb2),
         *(input_pb2, logging_pb2, model_management_pb2, model_pb2, predict_pb2, regression_pb2),
-        *(prediction_log_pb2, status_pb2, file_system_storage_path_source_pb2),
+        *(prediction_log_pb2, status_pb2, file_system_storage_path_source_pb2, health_pb2),
         *(log_collector_config_pb2, logging_config_pb2, model_server_config_pb2),
     )
     for name, message in module.DESCRIPTOR.message_types_by_name.items()

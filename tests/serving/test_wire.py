@@ -1,5 +1,7 @@
 """Arrays and TensorProtos against TensorFlow's own conversion."""
 
+import sys
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from tensorflow.core.framework import tensor_pb2 as tf_tensor_pb2
 
 from serving.errors import WireError
 from serving.protos import tensor_pb2
-from serving.wire import as_array, data_type, to_array, to_proto, type_name
+from serving.wire import as_array, data_type, numpy_dtype, to_array, to_proto, type_name
 
 NUMBERS = [
     *("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),
@@ -180,3 +182,9 @@ def test_types_have_tensorflows_names():
         *("float32", "string", "bfloat16", "qint8", "99")
     ]
     assert data_type(np.dtype("float64")) == "DT_DOUBLE"
+
+
+def test_a_type_that_numpy_lacks_is_refused_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    with pytest.raises(WireError, match=r"^Tensor of bfloat16: .* Received: none\. Install it: pip"):
+        numpy_dtype("bfloat16")
