@@ -8,7 +8,7 @@ Paths are `etils.epath.Path`, so a root can lie in an object store. Standard lib
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from etils.epath import Path
@@ -131,18 +131,33 @@ class Schema(Artifact):
 
 
 class Anomalies(_Split):
-    """`Split-<name>/SchemaDiff.pb`: tensorflow-metadata `Anomalies`; `anomalies.json` sums up.
+    """`Split-<name>/SchemaDiff.pb`: tensorflow-metadata `Anomalies`; two JSON files sum up.
 
-    `anomalies.json` is a list of objects with `split`, `feature`, `kind`, `description`.
+    `anomalies.json` is a list of objects with `split`, `feature`, `kind`, `description`;
+    `distances.json` one of `split`, `feature`, `comparator` (drift or skew), `kind`, `value`,
+    `threshold`.
     """
 
     def file(self, split: str) -> Path:
         return self.split_path(split) / "SchemaDiff.pb"
 
+    def write(
+        self, found: Sequence[Mapping[str, str]], distances: Sequence[Mapping[str, str | float]]
+    ) -> None:
+        """Write the two JSON files."""
+        for name, rows in (("anomalies.json", found), ("distances.json", distances)):
+            (self.path / name).write_text(json.dumps(rows, indent=1, ensure_ascii=False))
+
     @property
     def found(self) -> list[dict[str, str]]:
         """Every anomaly of every split, readable without tensorflow-metadata."""
         return json.loads((self.path / "anomalies.json").read_text())
+
+    @property
+    def distances(self) -> list[dict[str, Any]]:
+        """Every distance measured, those over their thresholds among them."""
+        file = self.path / "distances.json"
+        return json.loads(file.read_text()) if file.exists() else []  # older ones have no such file
 
     def properties(self) -> dict[str, Property]:
         """How many anomalies were found."""

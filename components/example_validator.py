@@ -1,11 +1,14 @@
 """Every split's statistics held against the schema, and against the previous run's."""
 
-import json
 import logging
+from typing import TYPE_CHECKING
 
 from etils.epath import Path
 
 from components.artifacts import Anomalies, Schema, Statistics
+
+if TYPE_CHECKING:
+    from components.validation.findings import Finding
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +18,8 @@ def example_validator(
     schema: Schema,
     previous: Statistics | None,
     out: Path,
+    *,
+    training: Statistics | None = None,
 ) -> Anomalies:
     """Find anomalies: what the schema does not allow, drift from the last run, skew.
 
@@ -26,7 +31,9 @@ def example_validator(
         statistics: of the data to judge.
         schema: what it must satisfy, and the thresholds.
         previous: statistics of an earlier run; without them no drift is measured.
-        out: gets `Split-<name>/SchemaDiff.pb` and `anomalies.json`.
+        out: gets `Split-<name>/SchemaDiff.pb`, `anomalies.json` and `distances.json`.
+        training: has the `train` to compare with, where `statistics` are of other data, such
+            as what a model was asked.
 
     Raises:
         DataError: the schema or a split's statistics cannot be read.
@@ -38,26 +45,32 @@ def example_validator(
 
     rules = read_schema(schema.file)
     splits = statistics.splits
-    train = read(statistics, "train") if "train" in splits else None
+    learnt = training or statistics
+    train = read(learnt, "train") if "train" in learnt.splits else None
     artifact = Anomalies(out)
-    found = []
+    found: list[dict[str, str]] = []
+    measured: list[dict[str, str | float]] = []
     for split in splits:
         earlier = read(previous, split) if previous and split in previous.splits else None
-        controls = Controls(previous=earlier, train=None if split == "train" else train)
-        findings, message = validate(read(statistics, split), rules, controls)
+        is_train = split == "train" and training is None
+        controls = Controls(previous=earlier, train=None if is_train else train)
+        findings, distances, message = validate(read(statistics, split), rules, controls)
         artifact.file(split).parent.mkdir(parents=True, exist_ok=True)
         artifact.file(split).write_bytes(message.SerializeToString(deterministic=True))
-        for finding in findings:
-            about = f"{split}: {finding.feature or 'all records'}"
-            logger.warning("%s: %s. %s", about, finding.short.rstrip("."), finding.description)
-            found.append(
-                {
-                    "split": split,
-                    "feature": finding.feature,
-                    "kind": finding.kind,
-                    "description": finding.description,
-                }
-            )
-    (artifact.path / "anomalies.json").write_text(json.dumps(found, indent=1, ensure_ascii=False))
+        found += [_told(split, finding) for finding in findings]
+        measured += [{"split": split, **vars(distance)} for distance in distances]
+    artifact.write(found, measured)
     logger.info("%d anomalies in %s", len(found), ", ".join(splits))
     return artifact
+
+
+def _told(split: str, finding: "Finding") -> dict[str, str]:
+    """A finding for `anomalies.json`, and for whoever reads the log."""
+    about = f"{split}: {finding.feature or 'all records'}"
+    logger.warning("%s: %s. %s", about, finding.short.rstrip("."), finding.description)
+    return {
+        "split": split,
+        "feature": finding.feature,
+        "kind": finding.kind,
+        "description": finding.description,
+    }

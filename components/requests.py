@@ -5,6 +5,7 @@ An input is filled by the feature of its name; `image_bytes` by `image/encoded`,
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +15,31 @@ from serving.signature import PREDICT, Signature, TensorInfo
 
 SERIALISED = "inputs"  # the input of a signature over serialised Examples
 _FEATURES = {"image_bytes": "image/encoded", "prompt": "text"}
+_MEASURES = ("image/format", "image/height", "image/width", "image/channels")
 _SCALARS = {"length": 20, "temperature": 0, "top_k": 0, "seed": 0}
 
 
 def feature_of(alias: str) -> str:
     """The raw feature that fills the input `alias`."""
     return _FEATURES.get(alias, alias)
+
+
+def features_asked(signatures: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The raw features that requests of a model can hold.
+
+    Args:
+        signatures: by name, as a model's `model.json` describes them.
+
+    Returns:
+        What fills the signatures' inputs; of a picture also the measures that its bytes tell.
+    """
+    found = {
+        feature_of(alias)
+        for signature in signatures.values()
+        for alias, tensor in signature["inputs"].items()
+        if list(signature["inputs"]) != [SERIALISED] and tensor["shape"] != []
+    }
+    return found | set(_MEASURES if _FEATURES["image_bytes"] in found else ())
 
 
 def inputs(signature: Signature, rows: Sequence[Decoded]) -> dict[str, np.ndarray]:

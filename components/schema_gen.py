@@ -1,4 +1,4 @@
-"""The schema that data must satisfy: inferred from statistics, or a curated file imported."""
+"""The schema that data must satisfy: inferred, a curated file imported, or cut to requests."""
 
 import logging
 from typing import Annotated, Literal
@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt
 
 from components.artifacts import RawFiles, Schema, Statistics
 from components.errors import DataError
+from components.model_artifacts import Model
 
 logger = logging.getLogger(__name__)
 
@@ -101,4 +102,37 @@ def import_schema(source: RawFiles, out: Path) -> Schema:
     for constraint in unchecked_in(schema):
         logger.warning("%s: %s is kept, but example_validator does not check it", file, constraint)
     logger.info("%d features imported from %s", len(schema.feature), file)
+    return artifact
+
+
+def serving_schema(
+    schema: Schema,
+    model: Model,
+    out: Path,
+    *,
+    skew_linf: Threshold = 0.1,
+    skew_js: Threshold = 0.1,
+) -> Schema:
+    """The part of a training schema that requests have to satisfy, with limits for skew.
+
+    TFX calls it an environment: labels, and what else the model does not take, are not in it.
+
+    Args:
+        schema: of the data that the model was trained on; limits that it has are kept.
+        model: whose signatures say what it takes.
+        out: gets `schema.pbtxt`.
+        skew_linf: how far a categorical feature may be from the training data, by L-infinity
+            (0 to 1).
+        skew_js: the same for numeric features, by Jensen-Shannon divergence (0 to 1).
+    """
+    # Imported here: the command line imports this module for its signature alone.
+    from components.requests import features_asked
+    from components.schema.serving import for_requests
+    from components.schema.text import read, write
+
+    asked = features_asked(model.description["signatures"])
+    found = for_requests(read(schema.file), asked, linf=skew_linf, js=skew_js)
+    artifact = Schema(out)
+    write(found, artifact.file)
+    logger.info("requests have %s", ", ".join(feature.name for feature in found.feature))
     return artifact

@@ -114,6 +114,9 @@ def _anomalies(anomalies: Anomalies) -> Iterator[str]:
     columns = ("split", "feature", "kind", "description")
     rows = [[found[column] for column in columns] for found in anomalies.found]
     yield _table(columns, rows) if rows else "<p>None.</p>"
+    if distances := anomalies.distances:
+        compared = ("split", "feature", "comparator", "kind", "value", "threshold")
+        yield _table(compared, ([_cell(one[column]) for column in compared] for one in distances))
 
 
 def _statistics(statistics: Statistics) -> Iterator[str]:

@@ -1,13 +1,17 @@
 """The pushed models under a root, as a model server is told of them."""
 
+import dataclasses
+import pathlib
 from collections.abc import Sequence
 
 from etils.epath import Path
 from google.protobuf import text_format
 
 from components.model_artifacts import PushedModel
+from pipeline import lineage
 from pipeline.errors import UsageError
 from pipeline.options import nearest
+from pipeline.records import ArtifactRecord, ExecutionRecord
 from pipeline.root import Root
 from pipeline.store import Store
 from serving.protos import model_server_config_pb2
@@ -52,8 +56,60 @@ def last_push(store: Store, model: str) -> tuple[Path, Path]:
     )
 
 
-def write_model_config(root: Root, models: Sequence[str]) -> Path:
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What a pushed model came from: the folders of the Model and of what it was trained on.
+
+    `examples` are records in the form in which the model is asked. `statistics` and `schema`
+    are what was found out about them, None where nothing was.
+    """
+
+    model: Path
+    examples: Path
+    statistics: Path | None
+    schema: Path | None
+
+
+def training_of(store: Store, model: str) -> Training:
+    """The training data of the model that serves as `model`, by lineage.
+
+    Raises:
+        UsageError: no run has pushed one.
+    """
+    folder, _ = last_push(store, model)
+    with store.session() as session:
+        export = _maker(lineage.find_artifact(session, str(folder)))
+        examples = export.inputs["examples"]
+        described = _reader(examples, "examples", "Statistics")
+        statistics = described.output if described else None
+        judged = _reader(statistics, "statistics", "Anomalies") if statistics else None
+        schema = judged.inputs.get("schema") if judged else None
+        return Training(
+            folder,
+            Path(examples.uri),
+            Path(statistics.uri) if statistics else None,
+            Path(schema.uri) if schema else None,
+        )
+
+
+def _maker(artifact: ArtifactRecord) -> ExecutionRecord:
+    """The execution that first wrote `artifact`."""
+    return next(event.execution for event in artifact.events if event.role == "output")
+
+
+def _reader(artifact: ArtifactRecord, name: str, made: str) -> ExecutionRecord | None:
+    """The last execution that read `artifact` as its input `name` and wrote one of type `made`."""
+    readers = [event.execution for event in artifact.events if event.name == name]
+    found = [one for one in readers if one.output is not None and one.output.type == made]
+    return max(found, key=lambda one: one.id, default=None)
+
+
+def write_model_config(
+    root: Root, models: Sequence[str], log: pathlib.Path | None = None, log_rate: float = 1.0
+) -> Path:
     """Write `models.config` in the root, a text-format ModelServerConfig of `models`.
+
+    With `log`, the share `log_rate` of the requests is logged in that folder.
 
     Raises:
         UsageError: a model has not been pushed, or none has.
@@ -67,9 +123,13 @@ def write_model_config(root: Root, models: Sequence[str]) -> Path:
         )
     config = model_server_config_pb2.ModelServerConfig()
     for name in names:
-        config.model_config_list.config.add(
+        one = config.model_config_list.config.add(
             name=name, base_path=str(root.serving / name), model_platform="tensorflow"
         )
+        if log:
+            one.logging_config.log_collector_config.type = "tfrecord"
+            one.logging_config.log_collector_config.filename_prefix = str(log.absolute() / name)
+            one.logging_config.sampling_config.sampling_rate = log_rate
     file = root.path / "models.config"
     file.write_text(text_format.MessageToString(config))
     return file

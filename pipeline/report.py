@@ -1,19 +1,22 @@
 """A run told in JSON for programs, and in closing lines for the terminal; see `page` too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.artifacts import Anomalies
+from components.artifacts import Anomalies, Artifact
 from components.model_artifacts import Evaluation, InferenceResult, PushedModel
 from pipeline.records import ExecutionRecord, RunRecord
 from pipeline.results import RunResult
 from pipeline.root import Root
+
+_DISTANCES = {"L_INFTY": "L-infinity", "JENSEN_SHANNON_DIVERGENCE": "Jensen-Shannon"}
 
 
 def result_json(result: RunResult, recipe: str) -> dict[str, Any]:
     """The object that `millrace run --json` ends with."""
     evaluation = result.output(Evaluation)
     pushed = result.output(PushedModel)
+    anomalies = result.output(Anomalies)
     version = pushed.version_path if pushed else None
     return {
         "run": result.run,
@@ -32,6 +35,8 @@ def result_json(result: RunResult, recipe: str) -> dict[str, Any]:
         "metrics": evaluation.metrics if evaluation else {},
         "blessed": evaluation.blessed if evaluation else None,
         "pushed": str(version) if version else None,
+        "anomalies": anomalies.found if anomalies else [],
+        "distances": anomalies.distances if anomalies else [],
     }
 
 
@@ -58,11 +63,36 @@ def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
         yield f"model   {pushed.outcome}"
     if predictions := result.output(InferenceResult):
         yield f"output  {predictions.path}"
+    if isinstance(last := _last(result), Anomalies):
+        yield from _judged(last, result.status)
     yield f"report  {root.report(result.run)}"
     if result.status == "done" and pushed and pushed.version_path:
         name = pushed.push["model"]
         yield f"next    millrace predict {name} --sample 5"
         yield "        millrace serve, millrace explain latest, millrace --help"
+
+
+def _last(result: RunResult) -> Artifact | None:
+    """What the run came to."""
+    return next(reversed(result.artifacts.values()), None)
+
+
+def _judged(anomalies: Anomalies, status: str) -> Iterator[str]:
+    """How far the data is from what it was compared with, and what is wrong with it."""
+    for one in anomalies.distances:
+        verdict = "OVER" if one["value"] > one["threshold"] else "within"
+        yield (
+            f"{one['comparator']:8}{one['split']} {one['feature']}: {one['value']:.3g}, "
+            f"{verdict} {one['threshold']:g} ({_DISTANCES[one['kind']]})"
+        )
+    for found in anomalies.found if status == "done" else []:
+        yield _anomaly(found)
+    if not anomalies.found:
+        yield f"anomaly none; {len(anomalies.distances)} features could be compared"
+
+
+def _anomaly(found: Mapping[str, str]) -> str:
+    return f"anomaly {found['split']} {found['feature']}: {found['description']}"
 
 
 def _failures(root: Root, result: RunResult, command: str) -> Iterator[str]:
@@ -75,7 +105,7 @@ def _failures(root: Root, result: RunResult, command: str) -> Iterator[str]:
     if result.status == "anomalies":
         anomalies = result.output(Anomalies)
         for found in anomalies.found if anomalies else []:
-            yield f"anomaly {found['split']} {found['feature']}: {found['description']}"
+            yield _anomaly(found)
         yield "Stopped by --fail-on-anomaly. Correct the data or the schema."
 
 

@@ -10,10 +10,15 @@ import pytest
 from components.artifacts import Examples
 from components.model_artifacts import Evaluation, TrainedModel
 from components.tfrecord import read_records
+from pipeline.pushed import write_model_config
+from pipeline.root import Root
 from serving.client import Client
 from serving.example import decode
+from serving.flags import Options
 from serving.launch import launch
+from serving.server import Server
 from tests.command import millrace
+from tests.serving.conftest import free_port
 
 
 def run(recipe, root, *more):
@@ -100,18 +105,23 @@ def mixed(tmp_path_factory):
         yield told, client
 
 
+def columns_of(rows):
+    """The model's inputs for raw records; a missing number is NaN, a missing text empty."""
+
+    def numbers(name):
+        return np.array([row[name][0] if name in row else np.nan for row in rows], np.float32)
+
+    towns = np.array([row["Town"][0] if "Town" in row else b"" for row in rows], object)
+    return {name: numbers(name) for name in ("Height (m)", "rooms")} | {"Town": towns}
+
+
 @pytest.fixture(scope="module")
 def asked(mixed):
     """The test split's raw records, what is asked about them, and what is answered."""
     told, client = mixed
     examples = Examples(outputs(told)["csv_example_gen"])
     rows = [decode(one) for file in examples.files("test") for one in read_records(file)]
-
-    def numbers(name):
-        return np.array([row[name][0] if name in row else np.nan for row in rows], np.float32)
-
-    towns = np.array([row["Town"][0] if "Town" in row else b"" for row in rows], object)
-    columns = {name: numbers(name) for name in ("Height (m)", "rooms")} | {"Town": towns}
+    columns = columns_of(rows)
     return rows, columns, client.predict("kinds", columns)
 
 
@@ -163,3 +173,49 @@ def test_a_row_is_asked_by_its_columns_on_the_command_line(mixed):
     done = millrace("predict", "kinds", "Height (m)=25", "Town=Oslo", "--root", root, "--json")
     assert done.returncode == 0, done.stderr
     assert "tower" in done.stdout
+
+
+def ask_and_log(root, log, columns):
+    """Serve the model with a log of its requests, and ask it."""
+    port = free_port()
+    config = write_model_config(Root(root), ["kinds"], log)
+    server = Server(Options(port=port, model_config_file=str(config)))
+    assert server.start()
+    with Client(f"127.0.0.1:{port}") as client:
+        for start in range(0, len(columns["Town"]), 10):
+            part = {name: values[start : start + 10] for name, values in columns.items()}
+            client.predict("kinds", part)
+    server.stop()
+
+
+def skew(root, log):
+    done = millrace("skew", "kinds", "--log", log, "--root", root, "--json", "--fail-on-anomaly")
+    told = json.loads(done.stdout)
+    values = {one["feature"]: one["value"] for one in told["distances"]}
+    return done.returncode, {(one["feature"], one["kind"]) for one in told["anomalies"]}, values
+
+
+def test_requests_like_the_training_data_show_no_skew_and_others_do(mixed, tmp_path):
+    """The train split's own rows asked again; then the same rows in feet, from elsewhere."""
+    told, _ = mixed
+    root = Path(told["pushed"]).parents[2]
+    examples = Examples(outputs(told)["csv_example_gen"])
+    rows = [decode(one) for file in examples.files("train") for one in read_records(file)]
+    columns = columns_of(rows)
+    ask_and_log(root, tmp_path / "alike", columns)
+    assert skew(root, tmp_path / "alike") == (
+        0,
+        set(),
+        {"Height (m)": 0.0, "Town": 0.0, "rooms": 0.0},
+    )
+    columns["Height (m)"] = columns["Height (m)"] * np.float32(3.28)
+    columns["Town"] = np.where(columns["Town"] == b"Oslo", b"Rome", columns["Town"]).astype(object)
+    ask_and_log(root, tmp_path / "shifted", columns)
+    status, anomalies, values = skew(root, tmp_path / "shifted")
+    assert status == 3
+    assert anomalies == {
+        ("Height (m)", "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH"),
+        ("Town", "COMPARATOR_L_INFTY_HIGH"),
+        ("Town", "ENUM_TYPE_UNEXPECTED_STRING_VALUES"),
+    }
+    assert values["rooms"] == 0.0

@@ -23,6 +23,7 @@ STEPS = {
     "components.example_gen.equations",
     "components.example_gen.image",
     "components.example_gen.pixels",
+    "components.example_gen.request_logs",
     "components.example_gen.reviews",
     "components.example_gen.series",
     "components.example_gen.series_samples",

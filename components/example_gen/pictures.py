@@ -53,14 +53,21 @@ class Picture:
     width: int
     channels: int
 
-    def features(self, *, filename: str, label: int, text: str) -> dict[str, Value]:
-        """The features of its `tf.train.Example`."""
+    @property
+    def measures(self) -> dict[str, str | int]:
+        """What there is to say of it but its pixels, by feature."""
         return {
-            "image/encoded": self.encoded,
             "image/format": self.format,
             "image/height": self.height,
             "image/width": self.width,
             "image/channels": self.channels,
+        }
+
+    def features(self, *, filename: str, label: int, text: str) -> dict[str, Value]:
+        """The features of its `tf.train.Example`."""
+        return {
+            "image/encoded": self.encoded,
+            **self.measures,
             "image/filename": filename,
             "image/class/label": label,
             "image/class/text": text,

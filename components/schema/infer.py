@@ -85,7 +85,8 @@ def _add_feature(
         _set_float_domain(feature, stats)
     elif FeatureStats.BYTES in types and name.endswith(IMAGE_SUFFIX):
         feature.image_domain.SetInParent()
-    _set_comparators(feature, rules)
+    set_thresholds(feature, "drift", linf=rules.drift_linf, js=rules.drift_js)
+    set_thresholds(feature, "skew", linf=rules.skew_linf, js=rules.skew_js)
 
 
 def _set_presence(feature: schema_pb2.Feature, stats: list[FeatureStats], examples: int) -> None:
@@ -143,15 +144,20 @@ def _set_float_domain(feature: schema_pb2.Feature, stats: list[FeatureStats]) ->
         feature.float_domain.disallow_inf = True
 
 
-def _set_comparators(feature: schema_pb2.Feature, rules: Rules) -> None:
-    """Thresholds fit for the feature: L-infinity for categories, divergence for numbers."""
+def set_thresholds(
+    feature: schema_pb2.Feature, comparator: str, *, linf: float | None, js: float | None
+) -> None:
+    """The limit fit for the feature: L-infinity for categories, divergence for numbers.
+
+    Args:
+        feature: gets it.
+        comparator: `drift` or `skew`.
+        linf: how far categories may be; None sets no limit.
+        js: the same of numbers.
+    """
+    limits = f"{comparator}_comparator"
     if feature.domain or feature.HasField("bool_domain"):
-        if rules.drift_linf is not None:
-            feature.drift_comparator.infinity_norm.threshold = rules.drift_linf
-        if rules.skew_linf is not None:
-            feature.skew_comparator.infinity_norm.threshold = rules.skew_linf
-    elif feature.type in (schema_pb2.INT, schema_pb2.FLOAT):
-        if rules.drift_js is not None:
-            feature.drift_comparator.jensen_shannon_divergence.threshold = rules.drift_js
-        if rules.skew_js is not None:
-            feature.skew_comparator.jensen_shannon_divergence.threshold = rules.skew_js
+        if linf is not None:
+            getattr(feature, limits).infinity_norm.threshold = linf
+    elif feature.type in (schema_pb2.INT, schema_pb2.FLOAT) and js is not None:
+        getattr(feature, limits).jensen_shannon_divergence.threshold = js

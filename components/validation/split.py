@@ -20,8 +20,12 @@ class Controls:
 
 def validate(
     dataset: DatasetStats, schema: schema_pb2.Schema, controls: Controls
-) -> tuple[list[Finding], anomalies_pb2.Anomalies]:
-    """Check `dataset` against `schema` and `controls`; those without records are left out."""
+) -> tuple[list[Finding], list[Distance], anomalies_pb2.Anomalies]:
+    """Check `dataset` against `schema` and `controls`; those without records are left out.
+
+    Returns:
+        What is wrong, all distances measured, and both as one message.
+    """
     findings = check(dataset, schema)
     distances: list[Distance] = []
     if dataset.num_examples:
@@ -33,4 +37,4 @@ def validate(
                 findings += high
                 distances += measured
     message = to_anomalies(schema, findings, distances, data_missing=not dataset.num_examples)
-    return findings, message
+    return findings, distances, message

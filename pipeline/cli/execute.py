@@ -1,4 +1,4 @@
-"""Commands that run steps: recipes, run, infer."""
+"""Commands that run steps: recipes, run, infer, skew."""
 
 import dataclasses
 import shlex
@@ -146,6 +146,45 @@ def infer(
     dag = wiring.bulk_inference(model, pushed, evaluation, data)
     dag.configure(settings or [])
     _execute(dag, place, "infer", data=data, beam_flags=beam_flags or [], as_json=as_json)
+
+
+@app.command(rich_help_panel="Models")
+def skew(
+    model: Annotated[str, typer.Argument(help="The name of a pushed model.")],
+    log: Annotated[str, typer.Option(help="The folder of a request log, or a file of it.")],
+    beam_flags: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
+    ] = None,
+    fail_on_anomaly: Annotated[
+        bool, typer.Option("--fail-on-anomaly", help="Exit with code 3 on anomalies.")
+    ] = False,
+    root: RootOption = DEFAULT_ROOT,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold what a served model was asked against what it was trained on.
+
+    `millrace serve --log FOLDER` writes such a log; so does any model server with a
+    `logging_config`.
+    """
+    from pipeline.pushed import training_of
+    from pipeline.recipes import wiring
+
+    place = open_root(root)
+    dag = wiring.serving_skew(model, training_of(open_store(place, must_exist=True), model), log)
+    dag.configure(settings or [])
+    _execute(
+        dag,
+        place,
+        "skew",
+        data=log,
+        beam_flags=beam_flags or [],
+        fail_on_anomaly=fail_on_anomaly,
+        as_json=as_json,
+    )
 
 
 def _known_extras(names: list[str]) -> tuple[str, ...]:

@@ -23,12 +23,18 @@ def serve(
     models: Annotated[list[str] | None, typer.Argument(help="Default: all pushed models.")] = None,
     port: Annotated[int, typer.Option(help="gRPC port.")] = 8500,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    log: Annotated[
+        pathlib.Path | None, typer.Option(help="A folder to log requests in, for `skew`.")
+    ] = None,
+    log_rate: Annotated[
+        float, typer.Option(help="The share of requests that is logged.", min=0, max=1)
+    ] = 1.0,
     root: RootOption = DEFAULT_ROOT,
 ) -> None:
     """Serve pushed models over gRPC until interrupted."""
     from pipeline.pushed import write_model_config
 
-    config = write_model_config(open_root(root), models or [])
+    config = write_model_config(open_root(root), models or [], log, log_rate)
     flags = [f"--port={port}", f"--bind_address={address}", f"--model_config_file={config}"]
     # The server takes this process's place, so that signals reach it and nothing else.
     os.execv(sys.executable, [sys.executable, "-m", "serving.server", *flags])  # noqa: S606

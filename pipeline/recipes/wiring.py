@@ -6,8 +6,10 @@ from typing import Any
 from etils.epath import Path
 
 from components.analyze import analyze
+from components.artifacts import Examples, Schema, Statistics
 from components.bulk_inferrer import bulk_inferrer
 from components.evaluator import evaluator
+from components.example_gen.request_logs import request_log_example_gen
 from components.example_validator import example_validator
 from components.export import export
 from components.feature_maps import feature_maps
@@ -18,12 +20,13 @@ from components.model_artifacts import Evaluation, Model
 from components.projector import projector
 from components.pusher import pusher
 from components.rate_finder import rate_finder
-from components.schema_gen import import_schema, schema_gen
+from components.schema_gen import import_schema, schema_gen, serving_schema
 from components.statistics_gen import statistics_gen
 from components.trainer import trainer
 from components.transform import transform
 from components.tuner import tuner
 from pipeline.dag import Dag, OptionsOf, Previous, Signature, Source, Step
+from pipeline.pushed import Training
 
 EXTRAS = {
     "rate_finder": "find the learning rate first",
@@ -101,5 +104,31 @@ def bulk_inference(name: str, model: Path, evaluation: Path, data: str) -> Dag:
         model=Source(str(model), Model),
         evaluation=Source(str(evaluation), Evaluation),
         source=Source(data),
+    )
+    return dag
+
+
+def serving_skew(name: str, training: Training, log: str) -> Dag:
+    """What the model `name` was asked, by its log, against what it was trained on."""
+    dag = Dag(name)
+    learnt: Source | Step
+    schema: Source | Step
+    if training.statistics and training.schema:
+        learnt = Source(str(training.statistics), Statistics)
+        schema = Source(str(training.schema), Schema)
+    else:  # a forecaster's windows, which no step has described
+        windows = Source(str(training.examples), Examples)
+        learnt = dag.step(statistics_gen, step_name="training_statistics", examples=windows)
+        schema = dag.step(schema_gen, step_name="training_schema", statistics=learnt)
+    model = Source(str(training.model), Model)
+    expected = dag.step(serving_schema, schema=schema, model=model)
+    asked = dag.step(request_log_example_gen, source=Source(log), schema=expected, model_name=name)
+    found = dag.step(statistics_gen, step_name="serving_statistics", examples=asked)
+    dag.step(
+        example_validator,
+        step_name="skew_validator",
+        statistics=found,
+        schema=expected,
+        training=learnt,
     )
     return dag

@@ -49,7 +49,7 @@ def describe(tmp_path):
 def validate(tmp_path):
     """Hold statistics against a schema, given as text or inferred from good records."""
 
-    def run(statistics, schema, previous=None):
+    def run(statistics, schema, previous=None, training=None):
         if isinstance(schema, str):
             schema = text_format.Parse(schema, schema_pb2.Schema())
         artifact = Schema(Path(tmp_path) / "schema")
@@ -57,7 +57,7 @@ def validate(tmp_path):
         write(schema, artifact.file)
         out = Path(tmp_path) / "out"
         out.mkdir()
-        return example_validator(statistics, artifact, previous, out)
+        return example_validator(statistics, artifact, previous, out, training=training)
 
     return run
 
@@ -406,3 +406,29 @@ def test_the_summary_is_json_for_people(describe, validate, inferred):
     assert "猫" in text
     assert json.loads(text) == anomalies.found
     assert set(anomalies.found[0]) == {"split", "feature", "kind", "description"}
+
+
+def test_what_a_model_was_asked_is_held_against_what_it_was_trained_on(describe, validate):
+    training = describe("training", train=[{"town": "Cork"}] * 3 + [{"town": "Sligo"}])
+    asked = describe("asked", serving=[{"town": "Cork"}] + [{"town": "Sligo"}] * 3)
+    schema = """
+        feature { name: "town" type: BYTES skew_comparator { infinity_norm { threshold: 0.25 } } }
+    """
+    anomalies = validate(asked, schema, training=training)
+    assert kinds(anomalies) == [("serving", "town", "COMPARATOR_L_INFTY_HIGH")]
+    assert anomalies.distances == [
+        {
+            "split": "serving",
+            "feature": "town",
+            "comparator": "skew",
+            "kind": "L_INFTY",
+            "value": 0.5,
+            "threshold": 0.25,
+        }
+    ]
+
+
+def test_without_distances_measured_none_are_told(describe, validate):
+    schema = 'feature { name: "town" type: BYTES }'
+    asked = describe("asked", serving=[{"town": "Cork"}])
+    assert validate(asked, schema, training=asked).distances == []

@@ -1,10 +1,13 @@
 """What a model is asked about raw records."""
 
+import json
+
 import numpy as np
 import pytest
 
 from components import requests
 from components.errors import DataError
+from components.example_gen.pictures import Picture
 from serving.example import decode, encode
 from serving.signature import CLASSIFY, PREDICT, Signature, TensorInfo
 
@@ -79,3 +82,22 @@ def test_values_that_do_not_fit_are_refused(row, message):
 def test_a_signature_that_only_initialises_is_not_asked():
     found = {"a": signature(), "init": signature("")}
     assert requests.asked(found) == [found["a"]]
+
+
+def described(*shape, **inputs):
+    return {"inputs": {name: {"dtype": dtype, "shape": shape} for name, dtype in inputs.items()}}
+
+
+def test_the_features_that_requests_can_hold_are_those_of_all_signatures():
+    column, scalar = described(None, prompt="string"), described(length="int32")
+    generate = {"inputs": {**column["inputs"], **scalar["inputs"]}}
+    signatures = {"serving_default": column, "generate": generate}
+    signatures["classify"] = described(None, inputs="string")
+    signatures = json.loads(json.dumps(signatures))
+    assert requests.features_asked(signatures) == {"text"}
+
+
+def test_a_picture_also_tells_its_measures():
+    signatures = {"serving_default": described(None, image_bytes="string")}
+    measures = set(Picture(b"", "png", 1, 1, 1).measures)
+    assert requests.features_asked(signatures) == {"image/encoded"} | measures

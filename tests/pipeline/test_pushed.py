@@ -3,7 +3,9 @@
 import pytest
 from google.protobuf import text_format
 
+from components.artifacts import Examples, Statistics
 from pipeline import pushed
+from pipeline.dag import Dag, Source
 from pipeline.errors import UsageError
 from pipeline.root import Root
 from pipeline.runner import Runner
@@ -62,3 +64,39 @@ def test_the_model_that_serves_is_the_newest_that_was_not_withdrawn(toy):
     assert pushed.last_push(toy.store, "toy")[0] == first.artifacts["train"].path
     with pytest.raises(UsageError, match=r"Model 'other': expected one that a run has pushed"):
         pushed.last_push(toy.store, "other")
+
+
+def test_a_model_leads_to_the_data_that_it_was_trained_on(toy):
+    run = _push(toy, 1)
+    training = pushed.training_of(toy.store, "toy")
+    names = ("train", "read", "count")
+    found = (training.model, training.examples, training.statistics)
+    assert found == tuple(run.artifacts[name].path for name in names)
+    assert training.schema is None
+
+
+def test_a_model_leads_to_the_schema_of_its_data_not_to_that_of_its_requests(toy):
+    first = _push(toy, 1)
+    statistics = Source(str(first.artifacts["count"].path), Statistics)
+    dag = toy.dag()
+    learnt = dag.steps["count"]
+    schema = dag.step(toys.infer, statistics=learnt)
+    dag.step(toys.compare, statistics=learnt, schema=schema)
+    run = Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    later = Dag("toy")
+    asked = later.step(toys.count, step_name="asked", examples=Source(str(toy.data), Examples))
+    other = later.step(toys.infer, step_name="other", statistics=asked)
+    later.step(toys.compare, step_name="skew", statistics=asked, schema=other, training=statistics)
+    Runner(later, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    training = pushed.training_of(toy.store, "toy")
+    assert training.statistics == run.artifacts["count"].path
+    assert training.schema == run.artifacts["infer"].path
+
+
+def test_requests_are_logged_where_it_is_asked_for(root, tmp_path):
+    text = pushed.write_model_config(root, ["a"], tmp_path / "logs", 0.25).read_text()
+    config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    logging = config.model_config_list.config[0].logging_config
+    assert logging.log_collector_config.type == "tfrecord"
+    assert logging.log_collector_config.filename_prefix == str(tmp_path / "logs" / "a")
+    assert logging.sampling_config.sampling_rate == 0.25

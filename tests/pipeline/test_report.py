@@ -1,6 +1,10 @@
 """A run told to programs and to a terminal."""
 
+from etils.epath import Path
+
+from components.artifacts import Anomalies
 from pipeline import report
+from pipeline.results import RunResult
 
 
 def test_the_json_has_the_steps_the_metrics_and_the_verdict(toy):
@@ -42,3 +46,26 @@ def test_a_recorded_run_is_told_with_its_artifacts(toy):
     assert told["steps"][0]["artifact"].startswith("Examples #")
     assert told["steps"][0]["properties"] == {"train": 3, "rejected": 0}
     assert told["command"] == "millrace run toy"
+
+
+def test_a_run_that_compares_closes_with_each_distance_and_what_is_wrong(toy, tmp_path):
+    anomalies = Anomalies(Path(tmp_path))
+    measured = {"split": "serving", "feature": "town", "comparator": "skew", "kind": "L_INFTY"}
+    far = {**measured, "value": 0.51, "threshold": 0.1}
+    near = {**measured, "feature": "area", "value": 0.01, "threshold": 0.1}
+    wrong = {"split": "serving", "feature": "town", "kind": "X", "description": "Too far."}
+    result = RunResult("r", "done", (), {"skew_validator": anomalies})
+
+    def closing():
+        return list(report.closing_lines(toy.root, result, ""))[1:-1]
+
+    anomalies.write([wrong], [far, near])
+    assert closing() == [
+        "skew    serving town: 0.51, OVER 0.1 (L-infinity)",
+        "skew    serving area: 0.01, within 0.1 (L-infinity)",
+        "anomaly serving town: Too far.",
+    ]
+    told = report.result_json(result, "skew")
+    assert (told["anomalies"], told["distances"]) == ([wrong], [far, near])
+    anomalies.write([], [near])
+    assert closing()[-1] == "anomaly none; 1 features could be compared"

@@ -1,0 +1,81 @@
+"""The requests that a model server has logged to `Examples`."""
+
+from etils.epath import Path
+from pydantic import NonNegativeInt
+
+from components.artifacts import Examples, RawFiles, Schema
+from components.beam_options import BeamOptions
+from components.errors import DataError
+from components.example_gen.folders import Listing, Row, is_hidden, walk
+from components.example_gen.tally import finish
+
+_STEP = "request_log_example_gen"
+_SUFFIXES = (".tfrecord", ".tfrecord.gz")
+
+
+def request_log_example_gen(
+    source: RawFiles,
+    schema: Schema,
+    out: Path,
+    *,
+    run_on: BeamOptions,
+    model_name: str,
+    max_rejected: float = 0.01,
+    shards: NonNegativeInt = 0,
+) -> Examples:
+    """Read back what was asked about a model, as raw records in the split `serving`.
+
+    Every row of a logged Predict, Classify, Regress or MultiInference request becomes a record
+    under the names that the training data has for it; pictures are measured again. Files that
+    are still written (`.part`) are passed over.
+
+    Args:
+        source: TFRecord files of PredictionLog, or one of them.
+        schema: of the training data; the records get its types.
+        out: becomes the records.
+        run_on: where Beam runs.
+        model_name: requests about other models are passed over, and counted.
+        max_rejected: share of unusable rows above which the step fails.
+        shards: files to write; 0 makes one per 64 MiB, and no more than there are files.
+
+    Raises:
+        DataError: there are no such files, or no request about the model, or too many rows are
+            unusable.
+    """
+    # Imported here: the command line imports this module for its signature alone.
+    from components.example_gen.logged_requests import OTHERS, SPLIT, LoggedRequests
+    from components.example_gen.shards import shard_count, write_shards
+    from components.schema.kinds import kinds
+    from components.schema.text import read
+
+    listing = _list(source.path)
+    root = source.path if source.path.is_dir() else source.path.parent
+    logged = LoggedRequests(root, model_name, kinds(read(schema.file)))
+    examples = Examples(out)
+    count = shard_count(root, listing.rows, shards)
+    tally = write_shards(run_on, examples, logged, listing.rows, splits=[SPLIT], shards=count)
+    if not tally.counts[SPLIT] and not tally.rejected:
+        raise DataError(
+            f"{source.path}: expected requests about {model_name!r}. Received: none, and "
+            f"{tally.remarks.get(OTHERS, 0)} about other models. Serve it with logging "
+            f"(`millrace serve --log FOLDER`), or name the folder of its log."
+        )
+    return finish(_STEP, examples, tally, listing.ignored, max_rejected, what="rows")
+
+
+def _list(path: Path) -> Listing:
+    """The log files at `path`, and what else lies there."""
+    if not path.is_dir():
+        return Listing([Row(path.name, "")])
+    names = [name for name in walk(path) if not is_hidden(name)]
+    listing = Listing(
+        [Row(name, "") for name in names if name.endswith(_SUFFIXES)],
+        [name for name in names if not name.endswith(_SUFFIXES)],
+    )
+    if not listing.rows:
+        raise DataError(
+            f"{path}: expected a request log, files named *.tfrecord. Received: "
+            f"{len(listing.ignored)} other file(s). A server finishes its files (.part until "
+            "then) every minute and when it ends."
+        )
+    return listing
