@@ -25,6 +25,10 @@ from benchmarks.course_rows import ROWS, Row
 MILLRACE = pathlib.Path(sys.executable).parent / "millrace"
 _COMPARE = {">=": operator.ge, "<=": operator.le, "<": operator.lt, ">": operator.gt}
 _DIFFERENCE = re.compile(r"answers differ by at most (\S+)")
+_COLUMNS = (
+    *("recipe", "command", "seconds", "figures", "blessed, pushed"),
+    *("served less trained", "a served answer"),
+)
 _SHOWN = (
     *("accuracy", "f1_score", "r2", "perplexity", "unigram_perplexity"),
     *("mae", "naive_mae", "moving_average_mae"),
