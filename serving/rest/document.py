@@ -21,7 +21,6 @@ _BOM = b"\xef\xbb\xbf"
 _STRING_OR_INF = re.compile(r'"(?:[^"\\]|\\.)*"|Inf(?!inity)')
 _B64 = "b64"
 _LEAST_INTEGER, _MOST_INTEGER = -(2**63), 2**64 - 1
-_SEARCHED = 1 << 20  # bytes in which a fault is looked for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +74,7 @@ def _loads(text: str, raw: bytes) -> Json:
     try:
         return json.loads(text)
     except ValueError:
-        if "Inf" not in text or faults.find(raw[:_SEARCHED]):
+        if "Inf" not in text or faults.find(raw):
             raise
         # Python's parser knows Infinity by its full name only.
         return json.loads(_STRING_OR_INF.sub(_full_name, text))
@@ -86,8 +85,8 @@ def _full_name(matched: re.Match[str]) -> str:
 
 
 def _refuse(raw: bytes, otherwise: str) -> NoReturn:
-    """Refuse `raw` in RapidJSON's words; in `otherwise` where it has none, or it is long."""
-    fault = faults.find(raw) if len(raw) <= _SEARCHED else None
+    """Refuse `raw` in RapidJSON's words; in `otherwise` where it has none."""
+    fault = faults.find(raw)
     told = f"{fault.text} at offset: {fault.offset}" if fault else otherwise
     raise InvalidArgumentError(f"JSON Parse error: {told}")
 

@@ -12,6 +12,17 @@ _BLANK = re.compile(rb"[ \n\r\t]*")
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
 _DIGITS = re.compile(rb"[0-9]+")
 _HEX4 = re.compile(rb"[0-9A-Fa-f]{4}")
+# What can be passed over in one step: plain values, and rows of them, each with its comma. A number
+# that may not fit a double is none of these.
+_SCALAR = (
+    rb"(?>-?(?:0|[1-9][0-9]{0,99})(?:\.[0-9]{1,99})?(?:[eE][+-]?[0-9]{1,2})?"
+    rb'|"[^"\\\x00-\x1f]*+"|true|false|null)'
+)
+_GAP = rb"[ \n\r\t]*+"
+_ROW = rb"\[" + _GAP + rb"(?:" + _SCALAR + rb"(?:" + _GAP + rb"," + _GAP + _SCALAR + rb")*+)?"
+_RUN = re.compile(
+    rb"(?:" + _GAP + rb"(?:" + _SCALAR + rb"|" + _ROW + _GAP + rb"\])" + _GAP + rb",)*+" + _GAP
+)
 _ESCAPES = frozenset(b'"\\/bfnrt')
 _WORDS = {ord("t"): b"true", ord("f"): b"false", ord("n"): b"null"}
 
@@ -61,6 +72,8 @@ def _document(raw: bytes) -> None:
     open_: list[int] = []  # the brackets around `place`
     while True:
         depth = len(open_)
+        if open_ and open_[-1] == ord("["):
+            place = _RUN.match(raw, place).end()  # type: ignore[union-attr]  # it always matches
         place = _value(raw, place, open_)
         if len(open_) > depth:
             continue  # a container was opened, and its first value is next

@@ -39,10 +39,14 @@ def test_endless_depth_is_refused():
         document.parse(b"[" * 100_000)
 
 
-def test_a_long_text_is_not_searched_for_its_fault():
-    told = refusal(b'{"a": "' + b"x" * (1 << 20) + b'"')
-    assert told == (
-        "JSON Parse error: Expecting ',' delimiter: line 1 column 1048585 (char 1048584)"
+def test_a_text_of_mebibytes_is_refused_in_the_same_words_as_a_short_one():
+    rows = b'{"instances": [' + b'[1.5, -2e3, "a"], ' * (1 << 16)
+    assert refusal(rows + b"[1.5, 2.]]}") == (
+        f"JSON Parse error: Miss fraction part in number. at offset: {len(rows) + 8}"
+    )
+    assert refusal(rows + b"1") == (
+        "JSON Parse error: Missing a comma or ']' after an array element. "
+        f"at offset: {len(rows) + 1}"
     )
 
 

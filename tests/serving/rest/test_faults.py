@@ -60,6 +60,18 @@ def test_depth_needs_no_recursion():
     assert faults.find(b"[" * deep) == Fault(faults.VALUE, deep)
 
 
+SKIPPED = b'1, -2.5e3 ,[], [true, "a,b]" ,null],\n[ 3 ],'
+
+
+@pytest.mark.parametrize(
+    "raw", [raw for raw in TEXTS if raw.strip() and TEXTS[raw][0] != faults.ROOT]
+)
+def test_rows_that_are_passed_over_in_one_step_change_no_fault(raw):
+    before = b"[" + SKIPPED * 3
+    text, offset = TEXTS[raw]
+    assert faults.find(before + raw) == Fault(text, len(before) + offset)
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
