@@ -7,7 +7,10 @@ main.cc.
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from etils.epath import Path
 
@@ -34,6 +37,8 @@ class Options:
     api_token_file: str = ""
     workers: int = 1
     enable_grpc_healthcheck_service: bool = False
+    enable_grpc_reflection: bool = False
+    enable_profiler: bool = True
     model_name: str = "default"
     model_base_path: str = ""
     model_config_file: str = ""
@@ -88,6 +93,10 @@ _HELP = {
     "(not in the real server)",
     "workers": "processes that serve the same ports side by side (not in the real server)",
     "enable_grpc_healthcheck_service": "serve grpc.health.v1.Health",
+    "enable_grpc_reflection": "serve grpc.reflection.v1alpha.ServerReflection, for tools such as "
+    "grpcurl (not in the real server)",
+    "enable_profiler": "serve tensorflow.ProfilerService; at its first request TensorFlow opens a "
+    "port of its own, on every network",
     "model_name": "name of the model; not used with --model_config_file",
     "model_base_path": "absolute path of the folder of version folders; not used with "
     "--model_config_file",
@@ -134,7 +143,6 @@ _NOT_HONOURED = {
     "remove_unused_fields_from_bundle_metagraph": ("true", "false"),
     "xla_cpu_compilation_enabled": ("false",),
     "xla_gpu_compilation_enabled": ("false",),
-    "enable_profiler": ("false",),
     "thread_pool_factory_config_file": ("",),
     "mixed_precision": ("",),
     "skip_initialize_tpu": ("true", "false"),
@@ -156,13 +164,27 @@ _LEAST = {
 }
 
 
+_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+_READERS: dict[object, Callable[[str], object]] = {
+    bool: lambda text: _TRUTHS[text.lower()],
+    int: int,
+    float: float,
+    str: str,
+}
+_UNREADABLE = 255  # how the real server ends on flags that it cannot read: -1
+
+
 def parse(arguments: Sequence[str]) -> Options:
-    """Read a command line; `--help` and unknown flags end the process, as argparse does.
+    """Read a command line; `--help` and what is no flag or no value of one end the process.
 
     Raises:
         ServerError: a flag asks for what this server cannot do, or the flags do not fit.
     """
-    given = vars(_parser().parse_args(arguments))
+    parser = _parser()
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(f"unknown argument: {unknown[0]}")
+    given = vars(known)
     for name, nothing in _NOT_HONOURED.items():
         value = given.pop(name)
         if value is not None and value.lower() not in nothing:
@@ -226,8 +248,15 @@ def _check_together(options: Options) -> None:
         )
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how the command is used, and end with the real server's status."""
+        print(f"{message}\n{self.format_usage()}", file=sys.stderr, end="")
+        sys.exit(_UNREADABLE)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="millrace-model-server",
         description="Serves SavedModels over gRPC and REST as tensorflow_model_server does.",
         allow_abbrev=False,
@@ -236,7 +265,7 @@ def _parser() -> argparse.ArgumentParser:
         switch = {"nargs": "?", "const": True} if field.type is bool else {}
         parser.add_argument(
             f"--{field.name}",
-            type=_boolean if field.type is bool else field.type,
+            type=functools.partial(_value, field.name, _READERS[field.type]),
             default=field.default,
             help=f"{_HELP[field.name]} (default: {field.default!r})".replace("%", "%%"),
             **switch,  # type: ignore[arg-type]
@@ -246,7 +275,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false", "1", "0"):
-        raise argparse.ArgumentTypeError(f"expected true or false, received {text!r}")
-    return text.lower() in ("true", "1")
+def _value(name: str, read: Callable[[str], object], text: str) -> object:
+    """What `text` says for the flag `name`."""
+    try:
+        return read(text)
+    except (KeyError, ValueError) as error:
+        raise argparse.ArgumentTypeError(
+            f"Couldn't interpret value {text} for flag {name}."
+        ) from error

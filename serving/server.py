@@ -19,7 +19,16 @@ import grpc
 from etils.epath import Path
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from serving import batching_parameters, flags, listening, security, servicer, workers
+from serving import (
+    batching_parameters,
+    flags,
+    listening,
+    profiler,
+    reflection,
+    security,
+    servicer,
+    workers,
+)
 from serving.batching import Batching
 from serving.batching_parameters import Parameters
 from serving.errors import MillraceError, RpcError, ServerError
@@ -129,9 +138,15 @@ class Server:
     def _serve(self, gate: Gate) -> grpc.Server:
         options = self._options
         handlers = servicer.handlers(self._service)
+        if options.enable_profiler:
+            handlers = (*handlers, profiler.handler())
         server = listening.grpc_server(options, handlers, gate, self._waiting)
+        others = []
         if options.enable_grpc_healthcheck_service:
             health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+            others.append(health.SERVICE_NAME)
+        if options.enable_grpc_reflection:
+            reflection.add(server, others)
         return server
 
     def _take_rest_port(self, gate: Gate) -> "RestServer | None":

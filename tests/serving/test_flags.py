@@ -46,7 +46,7 @@ def test_flags_have_the_real_servers_names_and_forms():
     [
         *("use_alts_credentials", "use_alts_credentials=true", "platform_config_file=p.txt"),
         *("mixed_precision=bfloat16", "xla_cpu_compilation_enabled=true"),
-        *("thread_pool_factory_config_file=t.txt", "enable_profiler=true"),
+        "thread_pool_factory_config_file=t.txt",
     ],
 )
 def test_a_flag_that_cannot_be_honoured_is_refused_by_name(flag):
@@ -111,12 +111,43 @@ def test_flags_that_do_not_fit_are_refused(arguments, text):
     assert str(refusal.value).startswith(text)
 
 
-@pytest.mark.parametrize("argument", ["--nope", "--port=x", "--enable_model_warmup=perhaps"])
-def test_what_is_no_flag_ends_with_usage(argument, capsys):
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("--nope", "unknown argument: --nope"),
+        ("--nope=1", "unknown argument: --nope=1"),
+        ("stray", "unknown argument: stray"),
+        ("-port=1", "unknown argument: -port=1"),
+        ("--noenable_batching", "unknown argument: --noenable_batching"),
+        ("--port=x", "argument --port: Couldn't interpret value x for flag port."),
+        (
+            "--enable_batching=perhaps",
+            "argument --enable_batching: Couldn't interpret value perhaps for flag "
+            "enable_batching.",
+        ),
+    ],
+)
+def test_what_is_no_flag_or_no_value_of_one_ends_with_usage(argument, text, capsys):
     with pytest.raises(SystemExit) as end:
         flags.parse([REQUIRED, argument])
-    assert end.value.code == 2
-    assert "usage: millrace-model-server" in capsys.readouterr().err
+    assert end.value.code == 255
+    told = capsys.readouterr().err
+    assert told.startswith(f"{text}\nusage: millrace-model-server [-h] [--port PORT]")
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ("", True),
+        ("=true", True),
+        ("=1", True),
+        ("=false", False),
+        ("=0", False),
+        ("=False", False),
+    ],
+)
+def test_a_switch_has_the_forms_of_tensorflows_flags(form, value):
+    assert flags.parse([REQUIRED, f"--enable_model_warmup{form}"]).enable_model_warmup is value
 
 
 def test_help_names_every_flag(capsys):
