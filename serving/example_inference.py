@@ -23,7 +23,7 @@ def classify(
     """Answer Classify, without the model's name and version."""
     signature = _find(model, request.model_spec)
     outputs = _classification_outputs(signature, call)
-    count, arrays = _run(model, signature, request.input, outputs.values(), call)
+    count, arrays = _run(model, [signature], request.input, outputs.values(), call)
     response = messages.ClassificationResponse()
     response.model_spec.signature_name = signature.name
     _classifications(outputs, arrays, count, response.result)
@@ -36,7 +36,7 @@ def regress(
     """Answer Regress, without the model's name and version."""
     signature = _find(model, request.model_spec)
     outputs = _regression_outputs(signature, call)
-    count, arrays = _run(model, signature, request.input, outputs.values(), call)
+    count, arrays = _run(model, [signature], request.input, outputs.values(), call)
     response = messages.RegressionResponse()
     response.model_spec.signature_name = signature.name
     _regressions(outputs, arrays, count, response.result)
@@ -46,11 +46,14 @@ def regress(
 def multi_inference(
     model: Runnable, request: messages.MultiInferenceRequest, call: Call = ONCE
 ) -> messages.MultiInferenceResponse:
-    """Answer MultiInference in one run, without the model's name and version."""
+    """Answer MultiInference in one run, without the model's name and version.
+
+    Each signature's input gets the same examples.
+    """
     plans = _plan_tasks(model, request.tasks, call)
     fetches = dict.fromkeys(name for _, outputs in plans for name in outputs.values())
-    signature, _ = plans[0]
-    count, arrays = _run(model, signature, request.input, fetches, call)
+    signatures = [signature for signature, _ in plans]
+    count, arrays = _run(model, signatures, request.input, fetches, call)
     response = messages.MultiInferenceResponse()
     for task, (signature, outputs) in zip(request.tasks, plans, strict=True):
         result = response.results.add()
@@ -84,7 +87,7 @@ def _find(model: Runnable, spec: messages.ModelSpec) -> Signature:
 def _plan_tasks(
     model: Runnable, tasks: Sequence[messages.InferenceTask], call: Call
 ) -> list[tuple[Signature, dict[str, str]]]:
-    """Each task's signature and outputs; the tasks must share one model and one input."""
+    """Each task's signature and outputs; the tasks must share one model."""
     plans: dict[str, tuple[Signature, dict[str, str]]] = {}
     for task in tasks:
         if not task.model_spec.name:
@@ -99,9 +102,6 @@ def _plan_tasks(
         if name not in model.signatures:
             raise InvalidArgumentError(f"Requested signature not found in model graph: {name}")
         plans[name] = (model.signatures[name], _task_outputs(model.signatures[name], task, call))
-        inputs = {signature.inputs[_INPUTS].name for signature, _ in plans.values()}
-        if len(inputs) > 1:
-            raise InvalidArgumentError("Input tensor must be the same for all Signatures.")
     return list(plans.values())
 
 
@@ -115,7 +115,7 @@ def _task_outputs(signature: Signature, task: messages.InferenceTask, call: Call
 
 def _run(
     model: Runnable,
-    signature: Signature,
+    signatures: Iterable[Signature],
     source: messages.Input,
     fetches: Iterable[str],
     call: Call,
@@ -124,7 +124,8 @@ def _run(
     records = serialized_examples(source)
     serialized = np.fromiter(records, object, len(records))
     names = list(fetches)
-    arrays = model.run({signature.inputs[_INPUTS].name: serialized}, names, call)
+    feeds = {signature.inputs[_INPUTS].name: serialized for signature in signatures}
+    arrays = model.run(feeds, names, call)
     return len(records), dict(zip(names, arrays, strict=True))
 
 

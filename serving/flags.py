@@ -60,7 +60,7 @@ class Options:
     enable_model_warmup: bool = True
     num_request_iterations_for_warmup: int = 0
     enable_serialization_as_tensor_content: bool = False
-    enable_signature_method_name_check: bool = True
+    enable_signature_method_name_check: bool = False
     saved_model_tags: str = "serve"
     prefer_tflite_model: bool = False
     num_tflite_pools: int = cores.available()

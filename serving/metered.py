@@ -41,7 +41,7 @@ class Metered:
         arrays = self._model.run(feeds, fetches, call)
         monitoring.RUNTIME_LATENCY.add(_micros(start), self._name, self._api, _RUNTIME)
         if self._api in _OF_EXAMPLES:
-            (examples,) = feeds.values()
+            examples = next(iter(feeds.values()))  # the same for every signature that is asked
             monitoring.EXAMPLE_COUNTS.add(len(examples), self._name)
             monitoring.EXAMPLE_COUNT_TOTAL.add(self._name, by=len(examples))
         return arrays

@@ -18,7 +18,7 @@ from etils.epath import Path
 from tensorflow.python.client import pywrap_tf_session
 
 from serving import inference, warmup, wire
-from serving.errors import ModelLoadError, RpcError, rpc_error
+from serving.errors import InvalidArgumentError, ModelLoadError, RpcError, rpc_error
 from serving.inference import Call
 from serving.protos import signature_pb2
 from serving.signature import DEFAULT, Signature, from_proto
@@ -145,7 +145,13 @@ class LoadedModel:
     def _tensor(self, name: str) -> Any:
         """The runtime's handle of a tensor, looked up once."""
         if name not in self._tensors:
-            self._tensors[name] = self._graph.get_tensor_by_name(name)._as_tf_output()
+            try:
+                self._tensors[name] = self._graph.get_tensor_by_name(name)._as_tf_output()
+            except (KeyError, ValueError) as error:  # a signature's name may stand for no tensor
+                raise InvalidArgumentError(
+                    f"Tensor {name}, specified in either feed_devices or fetch_devices was not "
+                    "found in the Graph"
+                ) from error
         return self._tensors[name]
 
 

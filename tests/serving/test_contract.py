@@ -269,13 +269,19 @@ def test_context_features_come_before_each_examples_own(stub):
 
 
 EXAMPLE_REFUSALS = {
-    "unknown signature": ("S", [1.0], "No signature was found with the name: S"),
+    "unknown signature": (
+        "S",
+        [1.0],
+        "INVALID_ARGUMENT",
+        "No signature was found with the name: S",
+    ),
     "default signature": (
         "",
         [1.0],
-        "Expected {kind} signature method_name to be {method}. Was: tensorflow/serving/predict",
+        "FAILED_PRECONDITION",
+        'No {kind} inputs found in SignatureDef: inputs {{\n  key: "x"\n  value {{\n',
     ),
-    "empty list": ("{own}", [], "Input is empty."),
+    "empty list": ("{own}", [], "INVALID_ARGUMENT", "Input is empty."),
 }
 
 
@@ -287,10 +293,11 @@ def test_classify_and_regress_refuse_with_the_real_servers_text(stub, case, own)
         "regress": (regression_pb2.RegressionRequest, stub.Regress, "regression"),
     }
     message, method, kind = kinds[own]
-    signature, values, text = EXAMPLE_REFUSALS[case]
+    signature, values, expected, text = EXAMPLE_REFUSALS[case]
     request = example_request(message, signature.format(own=own), *values)
-    expected = text.format(kind=kind, method={"classify": CLASSIFY, "regress": REGRESS}[own])
-    assert refusal(method, request) == ("INVALID_ARGUMENT", expected)
+    code, told = refusal(method, request)
+    assert code == expected
+    assert told.startswith(text.format(kind=kind))
 
 
 def test_an_example_that_lacks_a_feature_meets_the_kernels_text(stub):
@@ -310,12 +317,14 @@ def multi(*tasks, values=(1.0,)):
     return request
 
 
-def test_multi_inference_of_two_inputs_is_refused_as_by_the_real_server(stub):
-    request = multi(("half", "classify", CLASSIFY), ("half", "regress", REGRESS))
-    assert refusal(stub.MultiInference, request) == (
-        "INVALID_ARGUMENT",
-        "Input tensor must be the same for all Signatures.",
-    )
+def test_multi_inference_gives_every_signature_the_same_examples(stub):
+    tasks = (("half", "classify", CLASSIFY), ("half", "regress", REGRESS))
+    first, second = stub.MultiInference(multi(*tasks, values=(1.0, 3.0))).results
+    rows = first.classification_result.classifications
+    assert [[one.score for one in row.classes] for row in rows] == [[1.0, -1.0], [3.0, -3.0]]
+    assert [one.value for one in second.regression_result.regressions] == [2.5, 3.5]
+    names = [one.model_spec.signature_name for one in (first, second)]
+    assert names == ["classify", "regress"]
 
 
 def test_multi_inference_answers_each_task(stub):

@@ -36,6 +36,20 @@ def test_numbers_are_answered_as_tensor_content_where_asked(serve, push, tmp_pat
     assert tf.make_ndarray(output).tolist() == [2.5]
 
 
+def test_method_names_are_checked_only_where_asked(serve, push, tmp_path):
+    push(tmp_path / "half", 1)
+    too_many = pytest.raises(InvalidArgumentError, match="Expected one output Tensor")
+    with Client(serve(tmp_path / "half")) as client, too_many:
+        client.regress("half", [{"x": 1.0}], signature="classify")
+    target = serve(tmp_path / "half", enable_signature_method_name_check=True)
+    with Client(target) as client, pytest.raises(InvalidArgumentError) as refusal:
+        client.regress("half", [{"x": 1.0}], signature="classify")
+    assert str(refusal.value) == (
+        "Expected regression signature method_name to be tensorflow/serving/regress. "
+        "Was: tensorflow/serving/classify"
+    )
+
+
 def test_batching_answers_each_caller_and_refuses_as_the_real_server(serve, push, tmp_path):
     push(tmp_path / "half", 1)
     file = tmp_path / "batching.txt"
