@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from serving import metered
 from serving.errors import RpcError
@@ -75,9 +75,17 @@ def _unary(answer: Callable[..., Message], request_type: type[Message]) -> grpc.
 
     return grpc.unary_unary_rpc_method_handler(
         handle,
-        request_deserializer=request_type.FromString,
+        request_deserializer=functools.partial(_read, request_type),
         response_serializer=request_type.SerializeToString,
     )
+
+
+def _read(kind: type[Message], raw: bytes) -> Message | None:
+    """`raw` as a message; None, which gRPC refuses as INTERNAL, where it is none."""
+    try:
+        return kind.FromString(raw)
+    except DecodeError:
+        return None
 
 
 def cut(text: str) -> str:

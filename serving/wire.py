@@ -52,6 +52,7 @@ _PACKED = {
     "scomplex_val": "<f4",
     "dcomplex_val": "<f8",
 }
+_MOST_REPEATED = 2**28  # bytes: a message of twenty must not take the memory of the machine
 _NOT_IN_NUMPY = ("bfloat16", "float8_e5m2", "float8_e4m3fn", "int4", "uint4")
 
 
@@ -124,7 +125,7 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
     Returns:
         An array of the tensor's own shape and dtype, read-only where it shares the message's
         bytes; DT_STRING gives an object array of `bytes`. Fewer values than elements repeat
-        the last one, none at all stand for zeros, as in TensorFlow.
+        the last one, none at all stand for zeros, as in TensorFlow; up to 256 MiB of them.
 
     Raises:
         WireError: the type has no numpy counterpart, the shape is not fully known, or the
@@ -228,6 +229,8 @@ def _stretch(values: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarr
         return values.reshape(shape)
     if len(values) > size:
         return values[:size].reshape(shape)
+    if size * numpy_dtype(dtype).itemsize > _MOST_REPEATED:
+        raise _unreadable(f"{len(values)} values for shape {list(shape)}", "values that fill it")
     zero = b"" if dtype == "object" else np.zeros((), numpy_dtype(dtype))
     full = np.full(size, values[-1] if len(values) else zero, numpy_dtype(dtype))
     full[: len(values)] = values

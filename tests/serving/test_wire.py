@@ -120,6 +120,15 @@ def test_fewer_values_than_elements_repeat_the_last():
     assert to_array(proto).tolist() == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("sizes", [[2**31], [2**40], [2**62, 2**62], [2**26 + 1]])
+def test_a_small_message_cannot_ask_for_all_of_the_memory(sizes):
+    proto = tensor_pb2.TensorProto(dtype=tensor_pb2.DT_FLOAT, float_val=[1.0])
+    for size in sizes:
+        proto.tensor_shape.dim.add(size=size)
+    with pytest.raises(WireError, match="expected values that fill it. Received: 1 values for"):
+        to_array(proto)
+
+
 def test_strings_in_tensor_content_are_read():
     # What C++'s Tensor::AsProtoTensorContent writes: lengths as varints, then the bytes.
     proto = tensor_pb2.TensorProto(dtype=7, tensor_content=b"\x02\x00\x01abc")
