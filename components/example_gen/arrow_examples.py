@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 _LEN = {1: 0x0A, 2: 0x12, 3: 0x1A}  # tag bytes of length-delimited fields
 _MASK_DELTA = np.uint32(0xA282EAD8)
+_COUNTED = 2**16  # bytes of a record up to which lengths are counted, not sorted
 _JOIN = pc.JoinOptions(null_handling="replace", null_replacement="")
 
 Bytes = NDArray[np.uint8]
@@ -176,15 +177,26 @@ def _varint(value: int) -> bytes:
 
 def _headers(lengths: NDArray[np.int64]) -> pa.BinaryArray:
     """What precedes a row's entries, of so many bytes: the field `features` of an Example."""
-    distinct, where = np.unique(lengths, return_inverse=True)
+    distinct, where = _distinct(lengths)
     fields = [_field(1, size) if size else b"" for size in distinct.tolist()]
     return pa.array(fields, pa.binary()).take(pa.array(where))
 
 
 def _length_crcs(lengths: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    distinct, where = np.unique(lengths, return_inverse=True)
+    distinct, where = _distinct(lengths.astype(np.int64))
     crcs = [google_crc32c.value(length.tobytes()) for length in distinct.astype("<u8")]
     return _masked(np.array(crcs, np.uint32))[where]
+
+
+def _distinct(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The lengths that there are, rising, and the place of each of `lengths` among them."""
+    if lengths.max(initial=0) > _COUNTED:
+        distinct, where = np.unique(lengths, return_inverse=True)
+        return distinct, where
+    distinct = np.flatnonzero(np.bincount(lengths))
+    places = np.zeros(_COUNTED + 1, np.int64)
+    places[distinct] = np.arange(len(distinct))
+    return distinct, places[lengths]
 
 
 def _masked(crcs: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -85,13 +85,22 @@ class Evidence:
     survivors: tuple[Reading, ...]
     filled: int = 0
 
-    def seen(self, cells: pa.StringArray) -> Self:
-        """With `cells`, of which null ones say nothing."""
+    def seen(self, cells: pa.Array) -> Self:
+        """With `cells`, of which null ones say nothing; numbers all fit `guess`."""
+        filled = len(cells) - cells.null_count
+        if not filled or cells.type != pa.string():
+            return dataclasses.replace(self, filled=self.filled + filled)
         cells = cells.drop_null()
-        if not len(cells):
-            return self
         survivors = tuple(_surviving(cells, self.survivors))
         return dataclasses.replace(self, survivors=survivors, filled=self.filled + len(cells))
+
+    @property
+    def guess(self) -> Reading | None:
+        """The number that further cells may be, where that they are would tell nothing new."""
+        first, *others = self.survivors or (TEXT,)
+        numbers = [each for each in others if each.kind == "float"]
+        is_certain = self.filled and first.is_plain and (first.kind == "int" or not numbers)
+        return first if is_certain else None
 
     def __add__(self, other: Self) -> Self:
         survivors = tuple(each for each in self.survivors if each in other.survivors)
@@ -197,6 +206,11 @@ def narrowed(values: pa.Array) -> tuple[pa.Array, pa.BooleanArray]:
         return values, _none(values)
     narrow = pc.cast(values, pa.float32(), safe=False)
     return narrow, pc.invert(pc.is_finite(narrow)).fill_null(fill_value=False)
+
+
+def are_usual(cells: pa.Array) -> bool:
+    """Whether `cells`, if they are float64, are finite as float32 as well."""
+    return not pa.types.is_float64(cells.type) or not narrowed(cells)[1].true_count
 
 
 def _none(cells: pa.Array) -> pa.BooleanArray:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import Examples
 from components.beam_options import BeamOptions
-from components.example_gen import arrow_examples, csv_table
+from components.example_gen import arrow_examples, columns, csv_table
 from components.example_gen.columns import Evidence, Reading
 from components.example_gen.csv_dialect import Dialect
 from components.example_gen.csv_spans import Span, blocks
@@ -72,14 +72,27 @@ def gather(
 def _gather(job: Job, candidates: Candidates, index: int, span: Span) -> None:
     evidence = {name: Evidence(readings) for name, readings in candidates.items()}
     for block in _blocks(job, span):
-        table = csv_table.strings(block, job.dialect, list(candidates)).table
-        for name, seen in evidence.items():
-            evidence[name] = seen.seen(table.column(name).combine_chunks())
+        evidence = with_block(evidence, block, job.dialect)
     found = {
         name: ([dataclasses.astuple(reading) for reading in seen.survivors], seen.filled)
         for name, seen in evidence.items()
     }
     job.notes(index).write_text(json.dumps(found))
+
+
+def with_block(
+    evidence: Mapping[str, Evidence], block: Block, dialect: Dialect
+) -> dict[str, Evidence]:
+    """`evidence` and what the cells of `block` say.
+
+    A column of numbers is read as such, which is faster than as text; where a cell of the block
+    is none, all are looked at as text.
+    """
+    guesses = {name: seen.guess for name, seen in evidence.items()}
+    cells = csv_table.cells_of(block, dialect, guesses).columns
+    if not all(map(columns.are_usual, cells.values())):
+        cells = csv_table.strings(block, dialect, list(evidence)).columns
+    return {name: seen.seen(cells[name]) for name, seen in evidence.items()}
 
 
 def write(

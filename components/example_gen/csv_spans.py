@@ -158,27 +158,40 @@ def _block(file: io.BufferedIOBase, size: int, dialect: Dialect, most: int | Non
 
 def last_end(data: bytes, dialect: Dialect) -> int:
     """How many bytes of `data` are whole records; 0 where none is."""
+    line_end = _line_end(data)
+    place = data.rfind(line_end)
     if not dialect.quote or b'"' not in data:
-        return data.rfind(b"\n") + 1
-    ends = record_ends(data, dialect)
-    return int(ends[-1]) if len(ends) else 0
+        return place + 1
+    quotes = _quotes(data, dialect)
+    while place >= 0 and (before := int(np.searchsorted(quotes, place))) % 2:
+        place = data.rfind(line_end, 0, int(quotes[before - 1]))
+    return place + 1
 
 
 def record_ends(data: bytes, dialect: Dialect) -> NDArray[np.int64]:
     """Where each record of `data` ends, its line's end included; an unfinished one has none."""
-    letters = np.frombuffer(data, np.uint8)
-    line_end = _NEWLINE if _NEWLINE in data else _RETURN
-    newlines = np.flatnonzero(letters == line_end)
+    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord(_line_end(data)))
     if not dialect.quote or b'"' not in data:
         return newlines + 1
+    is_outside = np.searchsorted(_quotes(data, dialect), newlines) % 2 == 0
+    return newlines[is_outside] + 1
+
+
+def _line_end(data: bytes) -> bytes:
+    return b"\n" if b"\n" in data else b"\r"
+
+
+def _quotes(data: bytes, dialect: Dialect) -> NDArray[np.int64]:
+    """Where a quote opens or closes a cell, in turn; a doubled one closes and opens again."""
+    letters = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(letters == _QUOTE)
     before = letters[np.maximum(quotes[::2] - 1, 0)]
     opens = (_QUOTE, _NEWLINE, _RETURN, ord(dialect.delimiter))
-    is_opening = np.isin(before, opens) | (quotes[::2] == 0)
-    if not is_opening.all():
-        quotes = _enclosing(data, quotes, frozenset(opens[1:]))
-    is_outside = np.searchsorted(quotes, newlines) % 2 == 0
-    return newlines[is_outside] + 1
+    may_open = np.zeros(256, bool)
+    may_open[list(opens)] = True
+    if may_open[before[1:]].all() and (quotes[0] == 0 or may_open[before[0]]):
+        return quotes
+    return _enclosing(data, quotes, frozenset(opens[1:]))
 
 
 def _enclosing(data: bytes, quotes: NDArray[np.int64], before: frozenset[int]) -> NDArray[np.int64]:

@@ -5,8 +5,9 @@ that is not of the encoding, a cell that is not of its column's type and a recor
 value are set aside with their line and the reason; all others are kept.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,11 @@ class Cells(NamedTuple):
     text: bytes
     rejected: list[Rejected]
 
+    @property
+    def columns(self) -> dict[str, pa.Array]:
+        """Each column as one array, by name."""
+        return {name: self.table.column(name).combine_chunks() for name in self.table.column_names}
+
 
 def strings(block: Block, dialect: Dialect, names: Sequence[str], least: int = 1) -> Cells:
     """The columns `names` of `block`, cells as they stand there; missing ones null.
@@ -76,22 +82,33 @@ def strings(block: Block, dialect: Dialect, names: Sequence[str], least: int = 1
     return _parsed(block, dialect, dict.fromkeys(names, pa.string()), least)
 
 
+def cells_of(
+    block: Block, dialect: Dialect, readings: Mapping[str, Reading | None], least: int = 1
+) -> Cells:
+    """The columns of `readings`: numbers where theirs is a plain one that all cells fit.
+
+    If a single cell does not fit, all columns are strings, as those of no reading are.
+    """
+    plain = {
+        name: _PLAIN[reading.kind] if reading and reading.is_plain else pa.string()
+        for name, reading in readings.items()
+    }
+    has_whole = pa.int64() in plain.values()
+    if not (has_whole and (b"0x" in block.data or b"0X" in block.data)):  # Arrow reads 0x10 as 16
+        with contextlib.suppress(pa.ArrowInvalid):  # a cell is no plain number
+            return _parsed(block, dialect, plain, least)
+    return strings(block, dialect, list(readings), least)
+
+
 def features(
     block: Block, dialect: Dialect, layout: Layout
 ) -> tuple[dict[str, pa.Array], list[Rejected]]:
     """The features of the records in `block`, by name, and what was set aside."""
-    plain = {
-        name: _PLAIN[reading.kind] if reading.is_plain else pa.string()
-        for name, reading in layout.readings.items()
-    }
-    try:
-        cells = _parsed(block, dialect, plain, layout.least)
-    except pa.ArrowInvalid:  # a cell is no plain number
-        cells = strings(block, dialect, list(layout.readings), layout.least)
+    cells = cells_of(block, dialect, layout.readings, layout.least)
     found: dict[str, pa.Array] = {}
     reasons: dict[int, str] = {}
-    for name, reading in layout.readings.items():
-        raw = cells.table.column(name).combine_chunks()
+    for name, raw in cells.columns.items():
+        reading = layout.readings[name]
         values, is_misfit = _converted(raw, reading)
         for row in pc.indices_nonzero(is_misfit).to_pylist():
             reasons.setdefault(row, _misfit(name, raw[row].as_py(), reading))

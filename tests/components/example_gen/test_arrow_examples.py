@@ -10,6 +10,7 @@ from components import tfrecord
 from components.example_gen import arrow_examples, csv_shards
 from components.example_gen.splits import SplitRule
 from serving.example import encode
+from serving.records import frame
 
 INTS = st.integers(-(2**63) + 1, 2**63 - 1)
 FLOATS = st.floats(width=32, allow_nan=False)
@@ -59,6 +60,14 @@ def test_a_row_of_columns_makes_the_bytes_that_the_codec_makes(columns):
 def test_frames_are_those_of_the_record_writer(records):
     found = arrow_examples.frames(pa.array(records, pa.binary()), records)
     assert found.to_pylist() == [tfrecord.frame(record) for record in records]
+
+
+def test_a_record_of_many_bytes_is_framed_as_the_others():
+    texts = ["x", "y" * 70_000, "z" * 200]
+    records = arrow_examples.records({"text": pa.array(texts)})
+    assert records.to_pylist() == [encode({"text": text}) for text in texts]
+    found = arrow_examples.frames(records, records.to_pylist()).to_pylist()
+    assert found == [frame(record) for record in records.to_pylist()]
 
 
 def test_a_vector_is_one_feature_of_several_floats():

@@ -50,6 +50,20 @@ def test_a_record_ends_where_a_reader_ends_it(rows, all_quoted):
     assert [records(part)[0] for part in parts] == [list(row) for row in rows]
 
 
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=8), st.integers(0, 200))
+def test_the_last_end_is_that_of_the_last_whole_record(rows, length):
+    data = written(rows).encode()[:length]
+    ends = csv_spans.record_ends(data, COMMA).tolist()
+    assert csv_spans.last_end(data, COMMA) == (ends[-1] if ends else 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "end"), [(b'1,2\n3,"a\nb\n', 4), (b'"a\nb\nc', 0), (b"1,2\r3", 4), (b"", 0)]
+)
+def test_a_line_that_ends_within_quotes_ends_no_record(data, end):
+    assert csv_spans.last_end(data, COMMA) == end
+
+
 @pytest.mark.parametrize(
     ("data", "ends"),
     [

@@ -122,6 +122,13 @@ def test_a_cell_that_is_not_of_the_given_type_takes_its_row_along(ingest):
     assert rows_of(examples) == [{"a": 1, "b": 0.5, "c": b"x"}]
 
 
+def test_a_hexadecimal_cell_is_no_whole_number_beside_others_that_are(ingest):
+    examples = ingest("a,b\n1,x\n0x10,y\n", types={"a": "int"}, max_rejected=1, **TRAIN)
+    assert rejections(examples) == [
+        ("t.csv", "line 3", "column 'a': expected a whole number of 64 bits, received '0x10'")
+    ]
+
+
 def test_codes_can_be_kept_as_text(ingest):
     examples = ingest("zip,n\n007,1\n010,2\n", types={"zip": "text"}, **TRAIN)
     assert [row["zip"] for row in rows_of(examples)] == [b"007", b"010"]
