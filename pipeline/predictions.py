@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from components import requests
+from components.artifacts import Rejected
 from components.predictions import as_json, each
 from pipeline import questions
 from pipeline.console import print_table
@@ -23,6 +24,8 @@ from serving.signature import DEFAULT, Signature
 
 GENERATE = "generate"  # the signature of a generator that takes all its scalars
 
+Late = Callable[[Signature], Sequence[Question | Rejected]]
+
 NO_SCALARS: Mapping[str, float | None] = {}
 _DEFAULTS = {"length": 60, "temperature": 0.7}
 
@@ -35,9 +38,11 @@ class Answer:
     outputs: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        """The question's name, the outputs, and the truth where it is known."""
+        """The question's name, the outputs, and times and the truth where they are known."""
         truth = self.question.truth
         found = {"input": self.question.name, **self.outputs}
+        if self.question.times:
+            found["times"] = list(self.question.times)
         return found if truth is None else {**found, "truth": truth}
 
 
@@ -48,11 +53,14 @@ class Answers:
     model: str
     target: str
     answers: tuple[Answer, ...]
+    rejected: tuple[Rejected, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`: `model`, `target` and one object per prediction."""
+        """For `--json`: `model`, `target`, one object per prediction, and what was set aside."""
         predictions = [answer.as_json() for answer in self.answers]
-        return {"model": self.model, "target": self.target, "predictions": predictions}
+        found = {"model": self.model, "target": self.target, "predictions": predictions}
+        rejected = [dataclasses.asdict(item) for item in self.rejected]
+        return {**found, "rejected": rejected} if rejected else found
 
     def show(self, console: Console) -> None:
         """As a table, the truth beside the answer; texts one after another."""
@@ -74,7 +82,7 @@ def ask(
     asked: Sequence[Question],
     target: str,
     *,
-    windows: Sequence[str] = (),
+    late: Sequence[Late] = (),
     scalars: Mapping[str, float | None] = NO_SCALARS,
 ) -> Answers:
     """Ask the server at `target`, or one started for this, about each question.
@@ -84,7 +92,7 @@ def ask(
         model: its name.
         asked: the questions.
         target: HOST:PORT, or nothing.
-        windows: more questions, whose form only the model knows: see `questions.from_window`.
+        late: what gives more questions once it is known what the model takes.
         scalars: a generator's inputs without a batch, where they are given.
 
     Raises:
@@ -94,7 +102,8 @@ def ask(
     given = {name: value for name, value in scalars.items() if value is not None}
     with _server(root, model, target) as address, Client(address) as client:
         signature = _choose(client.metadata(model).signatures, given)
-        rows = [*asked, *(questions.from_window(window, signature) for window in windows)]
+        found = [*asked, *itertools.chain.from_iterable(each(signature) for each in late)]
+        rows = [item for item in found if isinstance(item, Question)]
         if not rows:
             raise questions.mismatch(signature, "")
         inputs = requests.inputs(signature, [questions.fit(row, signature) for row in rows])
@@ -102,9 +111,10 @@ def ask(
             if name in signature.inputs:
                 inputs[name] = np.array(value, signature.inputs[name].dtype)
         outputs = client.predict(model, inputs, signature=signature.name)
-    found = zip(rows, each(outputs), strict=True)
-    answers = tuple(Answer(row, _sorted(as_json(outputs))) for row, outputs in found)
-    return Answers(model, target or "embedded", answers)
+    pairs = zip(rows, each(outputs), strict=True)
+    answers = tuple(Answer(row, _sorted(as_json(one))) for row, one in pairs)
+    rejected = tuple(item for item in found if isinstance(item, Rejected))
+    return Answers(model, target or "embedded", answers, rejected)
 
 
 def _choose(signatures: Mapping[str, Signature], given: Mapping[str, float]) -> Signature:
@@ -172,16 +182,19 @@ def _beside(answer: Answer) -> tuple[str, str]:
 
 
 def _show_forecasts(console: Console, answers: Sequence[Answer]) -> None:
-    """A line per step ahead of each window."""
+    """A line per step ahead of each window, by its time if that is known."""
     rows = []
     has_truth = any(answer.question.truth is not None for answer in answers)
     for answer in answers:
         truth = iter(answer.question.truth if isinstance(answer.question.truth, list) else [])
         for step, targets in enumerate(answer.outputs["forecast"], start=1):
             known = [f"{value:.6g}" for value in itertools.islice(truth, len(targets))]
-            row = (answer.question.name, f"+{step}", ", ".join(f"{each:.6g}" for each in targets))
+            times = answer.question.times
+            when = times[step - 1] if times else f"+{step}"
+            row = (answer.question.name, when, ", ".join(f"{each:.6g}" for each in targets))
             rows.append((*row, ", ".join(known)) if has_truth else row)
-    names = ("window", "step", "forecast", "truth")
+    when = "time" if any(answer.question.times for answer in answers) else "step"
+    names = ("window", when, "forecast", "truth")
     print_table(console, names[: 4 if has_truth else 3], rows)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from etils.epath import Path
 from google.protobuf import text_format
+from sqlalchemy.orm import Session
 
 from components.model_artifacts import PushedModel
 from pipeline import lineage
@@ -45,15 +46,24 @@ def last_push(store: Store, model: str) -> tuple[Path, Path]:
         UsageError: no run has pushed one.
     """
     with store.session() as session:
-        for record in store.outputs(session, model, "pusher"):
-            makers = [event.execution for event in record.events if event.role == "output"]
-            inputs = makers[0].inputs
-            if PushedModel(Path(record.uri)).version_path and "evaluation" in inputs:
-                return Path(inputs["model"].uri), Path(inputs["evaluation"].uri)
+        execution = last_pusher(session, store, model)
+        if execution is not None:
+            inputs = execution.inputs
+            return Path(inputs["model"].uri), Path(inputs["evaluation"].uri)
     raise UsageError(
         f"Model {model!r}: expected one that a run has pushed. Received: none such in the store. "
         "`millrace runs` lists the runs."
     )
+
+
+def last_pusher(session: Session, store: Store, model: str) -> ExecutionRecord | None:
+    """The execution that pushed what now serves as `model`, judged by an Evaluation; or none."""
+    for record in store.outputs(session, model, "pusher"):
+        maker = record.maker
+        is_there = PushedModel(Path(record.uri)).version_path is not None
+        if maker is not None and is_there and "evaluation" in maker.inputs:
+            return maker
+    return None
 
 
 @dataclasses.dataclass(frozen=True)

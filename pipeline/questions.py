@@ -39,12 +39,14 @@ class Question:
         features: of a raw record; numbers may still be text, as they were typed.
         truth: the answer, if it is known: a class, a number, or numbers to come.
         is_typed: whether a person typed the names of the features.
+        times: of the rows that are to be forecast, if they are known.
     """
 
     name: str
     features: Mapping[str, Any]
     truth: str | float | list[float] | None = None
     is_typed: bool = False
+    times: tuple[str, ...] = ()
 
 
 def from_files(files: Sequence[Path]) -> list[Question]:
@@ -58,7 +60,7 @@ def from_files(files: Sequence[Path]) -> list[Question]:
 
 def from_texts(texts: Iterable[str]) -> list[Question]:
     """One question per text, to be judged or to be continued."""
-    return [Question(_shortened(text), {"text": [text.encode()]}) for text in texts]
+    return [Question(shortened(text), {"text": [text.encode()]}) for text in texts]
 
 
 def from_columns(assignments: Sequence[str]) -> list[Question]:
@@ -67,26 +69,7 @@ def from_columns(assignments: Sequence[str]) -> list[Question]:
         return []
     pairs = [assignment.partition("=") for assignment in assignments]
     row = {name: value for name, _, value in pairs}
-    return [Question(_shortened(", ".join(assignments)), row, is_typed=True)]
-
-
-def from_csv(file: Path) -> list[Question]:
-    """One question per row of a CSV file whose header names the columns.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    text = _read(file, "--csv").decode("utf-8-sig", errors="replace")
-    lines = text.splitlines()
-    dialect: type[csv.Dialect] | csv.Dialect = csv.excel
-    if lines and lines[0].count(";") > lines[0].count(","):
-        dialect = _Semicolons
-    rows = csv.DictReader(lines, dialect=dialect)
-    return [Question(f"row {number}", row) for number, row in enumerate(rows, start=1)]
-
-
-class _Semicolons(csv.excel):
-    delimiter = ";"
+    return [Question(shortened(", ".join(assignments)), row, is_typed=True)]
 
 
 def from_window(given: str, signature: Signature) -> Question:
@@ -114,7 +97,7 @@ def from_window(given: str, signature: Signature) -> Question:
             f"--window: expected {steps} steps of {channels} numbers each. Received: {found}. "
             "Give `1,2,3`, rows parted by `;`, or a CSV file that ends with them."
         )
-    return Question(_shortened(given), {"window": np.array(kept, np.float32).ravel()})
+    return Question(shortened(given), {"window": np.array(kept, np.float32).ravel()})
 
 
 def from_last_run(store: Store, model: str, count: int) -> list[Question]:
@@ -215,8 +198,19 @@ def _file_rows(file: Path) -> list[list[str]]:
 
 
 def _read(file: Path, option: str) -> bytes:
+    check_file(file, option)
+    return file.read_bytes()
+
+
+def check_file(file: Path, option: str) -> None:
+    """Refuse what is no file, or cannot be read.
+
+    Raises:
+        UsageError: so it is.
+    """
     try:
-        return file.read_bytes()
+        with file.open("rb"):
+            pass
     except OSError as error:
         kind = "an image file" if option == "--image" else "a file"
         raise UsageError(
@@ -225,6 +219,7 @@ def _read(file: Path, option: str) -> bytes:
         ) from None
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """The beginning of `text`, on one line."""
     line = " ".join(text.split())
     return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"

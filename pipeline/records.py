@@ -83,6 +83,12 @@ class ArtifactRecord(Record):
     created: Mapped[datetime.datetime]
     events: Mapped[list["EventRecord"]] = relationship(back_populates="artifact")
 
+    @property
+    def maker(self) -> ExecutionRecord | None:
+        """The first execution that wrote it; none of a source of the user's."""
+        makers = [event.execution for event in self.events if event.role == "output"]
+        return min(makers, key=lambda execution: execution.id, default=None)
+
 
 class EventRecord(Record):
     """That an execution read or wrote an artifact. Role: input or output."""

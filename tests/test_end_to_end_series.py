@@ -67,6 +67,16 @@ def test_the_plots_and_the_forecasts_are_there(run):
     assert {"forecast.png", "residuals.png", "error_by_step.png", "forecasts.csv"} <= names
 
 
+def test_the_latest_rows_of_a_file_are_forecast_with_their_time(run, tmp_path):
+    rows = [f"{np.datetime64('2024-03-01T00') + hour};{100 + hour % 24};0" for hour in range(60)]
+    (tmp_path / "now.csv").write_text("\n".join(["when;load;holiday", *rows, "2024-03-03T12;;1"]))
+    done = millrace("predict", "forecaster", "--csv", tmp_path / "now.csv", "--root", run[0])
+    assert done.returncode == 0, done.stderr
+    head, line = (text.split("\t") for text in done.stdout.splitlines())
+    assert head == ["window", "time", "forecast"]
+    assert line[:2] == ["now.csv", "2024-03-03 12:00:00"]
+
+
 def test_a_recipe_without_its_data_says_what_it_needs(tmp_path):
     done = millrace("run", "sunspots", "--root", tmp_path)
     assert done.returncode != 0

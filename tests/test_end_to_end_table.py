@@ -167,12 +167,22 @@ def test_missing_cells_and_unseen_towns_are_answered_as_in_training(mixed, asked
     assert client.predict("kinds", unseen)["class"].tolist() == [b"tower"]
 
 
-def test_a_row_is_asked_by_its_columns_on_the_command_line(mixed):
+def test_rows_are_asked_by_columns_and_by_a_file_as_the_training_data_was(mixed, tmp_path):
     told, _ = mixed
     root = Path(told["pushed"]).parents[2]
-    done = millrace("predict", "kinds", "Height (m)=25", "Town=Oslo", "--root", root, "--json")
+    (tmp_path / "new.csv").write_text("Town;kind;Height (m)\nOslo;?;25,5\nOslo;hut;high\n")
+    asked = ["Height (m)=25", "Town=Oslo", "--csv", tmp_path / "new.csv"]
+    done = millrace("predict", "kinds", *asked, "--root", root, "--json")
     assert done.returncode == 0, done.stderr
-    assert "tower" in done.stdout
+    answers = json.loads(done.stdout)["predictions"]
+    assert [(one["input"], one["class"]) for one in answers] == [
+        ("Height (m)=25, Town=Oslo", "tower"),
+        ("line 2", "tower"),
+    ]
+    assert done.stderr == (
+        "left out: new.csv, line 3: column 'Height (m)': expected a number within float32 with a "
+        "decimal ',', received 'high'\n"
+    )
 
 
 def ask_and_log(root, log, columns):

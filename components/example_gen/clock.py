@@ -119,6 +119,13 @@ def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> Par
     return _naive(values, _parse(values, formats[0]), formats[0])
 
 
+def order_of(form: str, day_first: DayFirst) -> DayFirst:
+    """The order of day and month in the format `form`, or `day_first` if that does not say."""
+    if form.startswith("%d") and "%m" in form:
+        return "yes"
+    return "no" if form.startswith("%m") and "%d" in form else day_first
+
+
 def looks_like_times(values: "pd.Series[str]", day_first: DayFirst) -> bool:
     """Whether every cell of a text column that says something is a time of one usual form."""
     known = pd.Series(values.dropna().unique(), dtype=object)

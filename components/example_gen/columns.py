@@ -220,7 +220,8 @@ def _none(cells: pa.Array) -> pa.BooleanArray:
 def expected(reading: Reading) -> str:
     """What a cell ought to be, in words."""
     pattern = f" like {reading.pattern}" if reading.pattern else ""
-    return _EXPECTED[reading.kind] + pattern
+    decimal = f" with a decimal {reading.decimal!r}" if reading.decimal != "." else ""
+    return _EXPECTED[reading.kind] + pattern + decimal
 
 
 def features(name: str, values: pa.Array, reading: Reading, dates: Dates) -> dict[str, pa.Array]:

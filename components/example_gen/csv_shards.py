@@ -135,9 +135,9 @@ def _write(
                 for split in splits
             }
             for block in _blocks(job, span):
-                features, rejected = csv_table.features(block, job.dialect, layout)
-                tally.rejected.extend(rejected)
-                for split, frames in framed(features, rule, span.split).items():
+                rows = csv_table.features(block, job.dialect, layout)
+                tally.rejected.extend(rows.rejected)
+                for split, frames in framed(rows.columns, rule, span.split).items():
                     sinks[split].write(arrow_examples.flat(frames))
                     tally.written.setdefault(split, {"": 0})[""] += len(frames)
     except MillraceError as error:  # told through the tally: a runner would wrap or retry it

@@ -100,10 +100,20 @@ def cells_of(
     return strings(block, dialect, list(readings), least)
 
 
-def features(
-    block: Block, dialect: Dialect, layout: Layout
-) -> tuple[dict[str, pa.Array], list[Rejected]]:
-    """The features of the records in `block`, by name, and what was set aside."""
+class Features(NamedTuple):
+    """The features of a block's records by name, where those lie, and what was set aside.
+
+    `places` and `text` are as in `Cells`.
+    """
+
+    columns: dict[str, pa.Array]
+    places: NDArray[np.int64]
+    text: bytes
+    rejected: list[Rejected]
+
+
+def features(block: Block, dialect: Dialect, layout: Layout) -> Features:
+    """The features of the records in `block`, and what was set aside."""
     cells = cells_of(block, dialect, layout.readings, layout.least)
     found: dict[str, pa.Array] = {}
     reasons: dict[int, str] = {}
@@ -117,11 +127,13 @@ def features(
         reasons.setdefault(row, "no value in any column")
     misfits = {int(cells.places[row]): reason for row, reason in reasons.items()}
     rejected = cells.rejected + _rejected(block, cells.text, dialect, misfits)
+    places = cells.places
     if reasons:
-        kept = np.ones(len(cells.places), bool)
+        kept = np.ones(len(places), bool)
         kept[list(reasons)] = False
         found = {name: values.filter(pa.array(kept)) for name, values in found.items()}
-    return found, rejected
+        places = places[kept]
+    return Features(found, places, cells.text, rejected)
 
 
 def _converted(raw: pa.Array, reading: Reading) -> tuple[pa.Array, pa.BooleanArray]:
@@ -250,9 +262,20 @@ def _rejected(
     """`reasons` by the places of records in `text`, with the lines that these begin in."""
     if not reasons:
         return []
-    starts = [start for start, record in _records(text, dialect) if record.strip(b"\r\n")]
-    lines = {place: block.line + text.count(b"\n", 0, starts[place]) for place in reasons}
+    places = sorted(reasons)
+    lines = lines_of(places, block, text, dialect)
     return [
-        Rejected(block.path, reason, f"line {lines[place]}")
-        for place, reason in sorted(reasons.items())
+        Rejected(block.path, reasons[place], f"line {line}")
+        for place, line in zip(places, lines, strict=True)
     ]
+
+
+def lines_of(places: Sequence[int], block: Block, text: bytes, dialect: Dialect) -> list[int]:
+    """The line of the file that each record at `places` of `text`, rising, begins in."""
+    starts = [start for start, record in _records(text, dialect) if record.strip(b"\r\n")]
+    lines, line, seen = [], block.line, 0
+    for place in places:
+        line += text.count(b"\n", seen, starts[place])
+        seen = starts[place]
+        lines.append(line)
+    return lines

@@ -5,11 +5,10 @@ import io
 
 import numpy as np
 import pandas as pd
-from charset_normalizer import from_bytes
 from etils.epath import Path
 
 from components.errors import DataError
-from components.example_gen import csv_dialect
+from components.example_gen import csv_dialect, encodings
 from components.example_gen.csv_dialect import CsvFormat, Dialect
 from components.example_gen.folders import is_hidden, walk
 
@@ -54,27 +53,27 @@ def numbers(values: "pd.Series[str]", dialect: Dialect) -> "pd.Series[float]":
 
 
 def decode(raw: bytes, encoding: str | None, file: Path) -> tuple[str, str]:
-    """The text of `raw` and its encoding: UTF-8, UTF-16 by its mark, or what it looks like.
+    """The text of `raw` and its encoding: by its mark, UTF-8, or what it looks like.
 
     Raises:
-        DataError: it is not of the given encoding, or of none.
+        DataError: it is not of the given encoding, or no text.
     """
-    guess = encoding or ("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    name = encoding or encodings.detect(raw)
     try:
-        return raw.decode(guess), guess
+        text = raw.decode("utf-8-sig" if name == "utf-8" else name)
     except (UnicodeDecodeError, LookupError) as error:
         if encoding:
             raise DataError(
                 f"{file}: expected text in {encoding}. Received: {error}. Set "
                 "series_example_gen.csv.encoding to the file's own, or to none."
             ) from error
-    found = from_bytes(raw[:_LOOKED_AT]).best()
-    if found is None:
+        text = raw.decode(name, errors="replace")
+    if "\0" in text:
         raise DataError(
             f"{file}: expected a text file. Received: bytes of no known encoding. "
             "Name the encoding by series_example_gen.csv.encoding."
         )
-    return raw.decode(found.encoding, errors="replace"), found.encoding
+    return text, name
 
 
 def _lost(found: "pd.Series[float]", text: "pd.Series[str]") -> bool:

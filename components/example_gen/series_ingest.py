@@ -1,5 +1,6 @@
 """From CSV files to the records of series: read, ordered, brought to a grid, cut, written, told."""
 
+import dataclasses
 import json
 import logging
 
@@ -18,10 +19,12 @@ from components.example_gen import (
     series_files,
     series_records,
 )
+from components.example_gen import source as sources
 from components.example_gen.cuts import Cuts
 from components.example_gen.grid import Counts
 from components.example_gen.series_options import Columns, Cutting, Reading
 from components.example_gen.series_records import Plan, Written
+from components.example_gen.source import SeriesSource
 
 logger = logging.getLogger("components.series_example_gen")
 
@@ -32,10 +35,10 @@ def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -
     """Write the series in the files at `source` to `out`; see `series_example_gen`."""
     if reading.clock.zone != "UTC":
         clock.check_zone(reading.clock.zone)
-    table, columns, rejected = _table(source, reading)
-    counts = Counts()
-    table = grid.ordered(table, reading.rows.duplicates, counts)
+    table, reading, rejected = read(source, reading)
+    columns, counts = reading.columns, Counts()
     table, zone = _on_clock(table, reading)
+    table = grid.ordered(table, reading.rows.duplicates, counts)
     if reading.rows.resample:
         step = grid.check_frequency(reading.rows.resample)
     else:
@@ -54,8 +57,13 @@ def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -
     return _finish(out, written, [*rejected, *written.rejected], columns, plan, reading)
 
 
-def _table(source: Path, reading: Reading) -> tuple[pd.DataFrame, Columns, list[Rejected]]:
-    """Columns series, time (as the clock showed it, or UTC) and values, and rows without a time."""
+def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Rejected]]:
+    """The rows in the files at `source`, how they were read, and those without a time.
+
+    Returns:
+        Columns `series`, `time` (as the clock showed it, or UTC) and values, float64; `reading`
+        with the columns that were chosen, and the order of day and month that was found.
+    """
     text, dialect = series_files.read(source, reading.csv)
     files = text.pop(series_files.FILE)
     columns = columns_of_series.choose(text, reading.columns, reading.clock.day_first, dialect)
@@ -77,11 +85,17 @@ def _table(source: Path, reading: Reading) -> tuple[pd.DataFrame, Columns, list[
     _check_share(
         "max_rejected", "rows without a time", len(rejected), len(table), reading.limits.rejected
     )
-    return table.drop(index=table.index[lacking]).reset_index(drop=True), columns, rejected
+    table = table.drop(index=table.index[lacking]).reset_index(drop=True)
+    order = clock.order_of(parsed.format, reading.clock.day_first)
+    settled = dataclasses.replace(reading.clock, day_first=order)
+    return table, dataclasses.replace(reading, columns=columns, clock=settled), rejected
 
 
 def _on_clock(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str]:
-    """Times as the zone's days have them for steps of a day or more, in UTC for shorter ones."""
+    """Times as the zone's days have them for steps of a day or more, in UTC for shorter ones.
+
+    Before rows are ordered: of the hour that clocks show twice, the file tells which came first.
+    """
     zone = reading.clock.zone
     if zone == "UTC":
         return table, zone
@@ -90,13 +104,16 @@ def _on_clock(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str]
         start = pd.Timestamp("2001-01-01")
         is_daily = (start + 2 * step - start).total_seconds() >= _DAILY
     else:
-        steps = table.groupby("series")["time"].diff().dropna().dt.total_seconds()
+        times = table.sort_values("time").groupby("series")["time"]
+        steps = times.diff().dropna().dt.total_seconds()
         is_daily = bool(len(steps)) and float(steps.mode().iloc[0]) >= _DAILY
-    if is_daily:
-        return table, zone
+    return (table, zone) if is_daily else (in_utc(table, zone), "UTC")
+
+
+def in_utc(table: pd.DataFrame, zone: str) -> pd.DataFrame:
+    """`table` with its times, which the clocks of `zone` showed, in UTC."""
     again = table.duplicated(["series", "time"]).to_numpy()
-    utc = clock.to_utc(pd.DatetimeIndex(table["time"]), zone, again)
-    return table.assign(time=utc), "UTC"
+    return table.assign(time=clock.to_utc(pd.DatetimeIndex(table["time"]), zone, again))
 
 
 def _cuts(table: pd.DataFrame, step: str, zone: str, reading: Reading) -> Cuts:
@@ -163,6 +180,7 @@ def _finish(
         "trimmed": counts.trimmed,
         **{f"rows_{name}": rows for name, rows in written.rows.items()},
     }
+    sources.write(SeriesSource(reading, plan.step, plan.zone), out)
     return out.write_summary(written.records, rejected, notes)
 
 

@@ -60,6 +60,7 @@ def csv_example_gen(
         OptionError: the shares are no shares, or a column or type is unknown.
     """
     from components.example_gen import csv_files, csv_plan, csv_shards
+    from components.example_gen import source as sources
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     root, listing = csv_files.list_tables(source.path)
@@ -71,6 +72,7 @@ def csv_example_gen(
     evidence = csv_shards.gather(run_on, job, spans, candidates)
     layout = csv_plan.settle(source.path, dialect, evidence, candidates, dates)
     tally = csv_shards.write(run_on, job, spans, layout, rule)
+    sources.write(sources.TableSource(dialect, layout), job.out)
     notes: dict[str, Property] = {
         "columns": len(layout.readings),
         "last_column": layout.last,

@@ -64,6 +64,7 @@ def text_example_gen(
         DataError: there are no two classes of texts, or too many texts are unusable.
         OptionError: the shares are no shares, or there is no such column.
     """
+    from components.example_gen import source as sources
     from components.example_gen import text_files, text_rows, text_tables
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
@@ -75,6 +76,7 @@ def text_example_gen(
         chosen = text_rows.columns(_STEP, table, listing, text, label)
         rows = text_rows.Rows(table, text_tables.cut(table, listing, shards), *chosen, decoding)
         tally = text_rows.write_rows(run_on, examples, rows, rule)
+        sources.write(sources.TextSource(rows.text), examples)
         notes = {"encoding": table.dialect.encoding, "text": rows.text, "label": rows.label}
         return finish(
             _STEP, examples, tally, listing.ignored, max_rejected, what="texts", notes=notes

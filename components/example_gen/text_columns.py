@@ -35,7 +35,7 @@ def choose(
         DataError: there is no column that can be meant.
     """
     _check(step, place, names, text=text, label=label)
-    text = text or _text_column(names, rows, label)
+    text = text or text_column([name for name in names if name != label], rows)
     label = label or _label_column(names, rows, text)
     if not text or not label or text == label:
         missing = "texts" if not text else "classes"
@@ -58,12 +58,12 @@ def _check(step: str, place: object, names: Sequence[str], **given: str) -> None
             )
 
 
-def _text_column(names: Sequence[str], rows: Sequence[Cells], label: str) -> str:
-    others = [name for name in names if name != label]
-    known = _named(others, _TEXTS)
+def text_column(names: Sequence[str], rows: Sequence[Cells]) -> str:
+    """The one of `names` with a usual name for texts, else with the longest cells, if any."""
+    known = _named(names, _TEXTS)
     if known:
         return known
-    lengths = {name: sum(len(row.get(name, "")) for row in rows) for name in others}
+    lengths = {name: sum(len(row.get(name, "")) for row in rows) for name in names}
     return max(lengths, key=lambda name: lengths[name], default="")
 
 

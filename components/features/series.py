@@ -150,6 +150,32 @@ def _local(times: Ints, zone: str) -> Ints:
     return shown.to_numpy().astype("M8[s]").astype(np.int64)
 
 
+def latest(past: Decoded, ahead: Decoded, spec: SeriesSpec) -> Decoded:
+    """What a model is asked about the end of a series: `window`, and `known` if it takes that.
+
+    Args:
+        past: a raw record up to the last row that is known.
+        ahead: the columns known ahead, [horizon] each.
+        spec: what a window is.
+
+    Raises:
+        DataError: there are too few rows, or one lacks a value.
+    """
+    window = values(past, spec)[-spec.lookback :]
+    if len(window) < spec.lookback or np.isnan(window).any():
+        what = f"{len(window)} rows" if len(window) < spec.lookback else "a missing value in them"
+        raise DataError(f"expected {spec.lookback} rows up to the last one, received {what}")
+    if not spec.known:
+        return {WINDOW: window.ravel()}
+    known = np.stack([_column(ahead, name, spec.horizon) for name in spec.known], axis=1)
+    if lacking := int(np.isnan(known).any(axis=1).sum()):
+        raise DataError(
+            f"expected {', '.join(spec.known)} in the {spec.horizon} rows after the last one, "
+            f"received {spec.horizon - lacking} such rows"
+        )
+    return {WINDOW: window.ravel(), KNOWN: known.ravel()}
+
+
 def _column(row: Decoded, name: str, rows: int) -> Floats:
     value = row.get(name)
     if isinstance(value, np.ndarray) and len(value) == rows:

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -49,7 +50,10 @@ def predict(
     ] = None,
     image: Annotated[list[pathlib.Path] | None, typer.Option(help="An image file.")] = None,
     text: Annotated[list[str] | None, typer.Option(help="A text to classify.")] = None,
-    csv: Annotated[pathlib.Path | None, typer.Option(help="A CSV file of rows.")] = None,
+    csv: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Rows like those learnt from; of a series, its latest. `-`: stdin."),
+    ] = None,
     window: Annotated[
         list[str] | None,
         typer.Option(help="Past numbers 1,2,3; rows parted by `;`; or a CSV file that ends so."),
@@ -71,20 +75,26 @@ def predict(
     What to ask by depends on the model: `--image`, `--text`, `--prompt`, `--window`, `--csv`,
     or `column=value` for a row. `--sample` works with every model of this root.
     """
-    from pipeline import predictions, questions
+    from pipeline import predictions, question_files, questions
     from pipeline.console import stdout_console
+    from pipeline.origin import UNKNOWN, find
 
     place = open_root(root)
+    is_here = place.path.exists() or "MILLRACE_STORE" in os.environ
+    origin = find(open_store(place), model) if is_here and (csv or window or given) else UNKNOWN
     columns = [each for each in given or [] if "=" in each]
     files = [pathlib.Path(each) for each in given or [] if "=" not in each]
     asked = questions.from_files([*(image or []), *files])
     asked += questions.from_texts([*(text or []), *(prompt or [])])
-    asked += questions.from_columns(columns)
-    asked += questions.from_csv(csv) if csv else []
+    asked += question_files.from_columns(columns, origin)
     if sample:
         asked += questions.from_last_run(open_store(place, must_exist=True), model, sample)
     scalars = {"length": length, "temperature": temperature, "top_k": top_k, "seed": seed}
-    answers = predictions.ask(place, model, asked, target, windows=window or (), scalars=scalars)
+    late = [partial(question_files.of_window, each, origin) for each in window or ()]
+    late += [partial(question_files.from_csv, csv, origin)] if csv else []
+    answers = predictions.ask(place, model, asked, target, late=late, scalars=scalars)
+    for item in answers.rejected:
+        typer.echo(f"left out: {question_files.told(item)}", err=True)
     if as_json:
         print_json(answers.as_json())
     else:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from components.artifacts import Rejected
 from pipeline import predictions
 from pipeline.errors import UsageError
 from pipeline.questions import Question
@@ -121,10 +122,29 @@ def test_a_forecast_has_a_line_per_step(ask, capsys):
         ["north", "+1", "3", "3.5"],
         ["north", "+2", "4", "4.5"],
     ]
-    assert shown(ask("future", windows=["4,5,6"]), capsys)[1:] == [
-        ["4,5,6", "+1", "6"],
-        ["4,5,6", "+2", "7"],
+    late = [lambda signature: [Question("x", {"window": np.array([4, 5, 6], np.float32)})]]
+    assert shown(ask("future", late=late), capsys)[1:] == [["x", "+1", "6"], ["x", "+2", "7"]]
+
+
+def test_a_forecast_whose_times_are_known_is_told_by_them(ask, capsys):
+    numbers = {"window": np.array([1, 2, 3], np.float32)}
+    answers = ask("future", Question("north", numbers, times=("Mon", "Tue")))
+    assert answers.as_json()["predictions"] == [
+        {"input": "north", "forecast": [[3.0], [4.0]], "times": ["Mon", "Tue"]}
     ]
+    assert shown(answers, capsys) == [
+        ["window", "time", "forecast"],
+        ["north", "Mon", "3"],
+        ["north", "Tue", "4"],
+    ]
+
+
+def test_what_was_set_aside_is_told_beside_the_answers(ask):
+    bad = Rejected("a.csv", "no number", "line 3")
+    late = [lambda signature: [bad, Question("line 2", {"rooms": "3"})]]
+    told = ask("prices", late=late).as_json()
+    assert [one["input"] for one in told["predictions"]] == ["line 2"]
+    assert told["rejected"] == [{"source": "a.csv", "reason": "no number", "position": "line 3"}]
 
 
 def test_a_generated_text_is_shown_as_it_is(ask, capsys):

@@ -46,16 +46,6 @@ def test_columns_make_one_row():
     assert questions.from_columns([]) == []
 
 
-@pytest.mark.parametrize("delimiter", [",", ";"])
-def test_a_csv_file_has_a_question_per_row(tmp_path, delimiter):
-    file = tmp_path / "rows.csv"
-    file.write_text("\ufeff" + "size,name\n1,a\n,b\n".replace(",", delimiter))
-    assert [row.features for row in questions.from_csv(file)] == [
-        {"size": "1", "name": "a"},
-        {"size": "", "name": "b"},
-    ]
-
-
 @pytest.mark.parametrize(
     ("given", "channels", "expected"),
     [("1,2,3", 1, [1, 2, 3]), ("1,2;3,4;5,6", 2, [1, 2, 3, 4, 5, 6])],
@@ -86,8 +76,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         UsageError, match=r"--image .*no.png: expected an image file\. Received: No"
     ):
         questions.from_files([tmp_path / "no.png"])
-    with pytest.raises(UsageError, match=r"--csv .*no.csv: expected a file\. Received: No such"):
-        questions.from_csv(tmp_path / "no.csv")
+    with pytest.raises(UsageError, match=r"--csv .*: expected a file\. Received: Is a directory"):
+        questions.check_file(tmp_path, "--csv")
 
 
 def test_a_window_needs_what_is_known_ahead_as_well():

@@ -127,6 +127,15 @@ def test_days_of_a_zone_stay_days_where_clocks_change(ingest):
     assert sorted(set(np.diff(times).tolist())) == [82800, 86400]
 
 
+def test_the_hour_that_clocks_show_twice_is_two_hours(ingest):
+    local = [*range(3), *range(2, 24)]  # 2020-10-25 in Berlin has 25 hours
+    rows = [f"2020-10-25 {hour:02d}:00,{place}" for place, hour in enumerate(local)]
+    examples = ingest("\n".join(["when,y", *rows]), zone="Europe/Berlin", splits={"train": 1.0})
+    (train,) = records(examples, "train")
+    assert train["y"].tolist() == list(range(25))
+    assert set(np.diff(train["time"]).tolist()) == {3600}
+
+
 def test_encodings_delimiters_and_decimal_commas_are_found(ingest, tmp_path):
     file = tmp_path / "bikes.csv"
     lines = ["Datum;Zähler", *(f"{day:02d}/01/2012;{day},5" for day in range(1, 21))]

@@ -1,0 +1,93 @@
+"""The end of each series in a file, to ask a forecaster about: read as its training data was."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from etils.epath import Path
+
+from components.artifacts import Rejected
+from components.example_gen import clock, grid, series_ingest
+from components.example_gen.grid import Counts
+from components.example_gen.source import SeriesSource
+from serving.example import Decoded, Value, decode, encode
+
+
+class Latest(NamedTuple):
+    """A series up to now, which is its last row with all targets.
+
+    Attributes:
+        past: a raw record, as `series_example_gen` writes it.
+        ahead: the columns known ahead at the `times`, float32 [horizon], NaN where a row lacks.
+        times: of the rows to be forecast, as the data's clock shows them.
+    """
+
+    past: Decoded
+    ahead: Decoded
+    times: list[str]
+
+
+def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[Latest | Rejected]:
+    """The latest of each series in `file`, which has the columns of the training data.
+
+    Rows after the last one with all targets tell what is known ahead; without such columns
+    there need be none.
+
+    Raises:
+        DataError: it is no table, lacks a column, or holds something else in one.
+    """
+    table, reading, rejected = series_ingest.read(file, source.reading)
+    yield from rejected
+    if source.zone != reading.clock.zone:
+        table = series_ingest.in_utc(table, reading.clock.zone)
+    table = grid.ordered(table, reading.rows.duplicates, Counts())
+    targets = list(reading.columns.targets)
+    for name, rows in table.groupby("series", sort=True):
+        values = rows.set_index("time")[list(reading.columns.values)]
+        last = np.flatnonzero(values[targets].notna().all(axis=1).to_numpy())
+        if len(last):
+            yield _latest(file, str(name), values, int(last[-1]) + 1, source, horizon)
+        else:
+            yield Rejected(str(name) or file.name, f"no row with {' and '.join(targets)}")
+
+
+def _latest(
+    file: Path, name: str, values: pd.DataFrame, now: int, source: SeriesSource, horizon: int
+) -> Latest | Rejected:
+    rows = source.reading.rows
+    aggregate = rows.aggregate if rows.resample else None
+    past = grid.regular(values.iloc[:now], source.step, aggregate, Counts())
+    if aggregate is None and not values.index[:now].isin(past.index).all():
+        return Rejected(name or file.name, f"expected rows every {source.step}, received others")
+    season = rows.season or grid.season_of(source.step)
+    past = grid.imputed(past, rows.impute, season, Counts())
+    known = list(source.reading.columns.known)
+    times = _times_after(past.index[-1], source.step, horizon)
+    ahead = values[known].iloc[now:].reindex(times)
+    utc = clock.seconds(clock.to_utc(pd.DatetimeIndex(past.index), source.zone))
+    return Latest(
+        _record({"series": name, "time": utc}, past),
+        _record({}, ahead),
+        _shown(times, source),
+    )
+
+
+def _times_after(last: pd.Timestamp, step: str, count: int) -> pd.DatetimeIndex:
+    found = pd.date_range(last, periods=count + 1, freq=step)
+    return found[found > last][:count]
+
+
+def _record(named: dict[str, Value], values: pd.DataFrame) -> Decoded:
+    numbers = {str(name): values[name].to_numpy(np.float32) for name in values.columns}
+    return decode(encode({**named, **numbers}))
+
+
+def _shown(times: pd.DatetimeIndex, source: SeriesSource) -> list[str]:
+    """Dates where each time is a midnight, else date and time, with the zone's offset if any."""
+    zone = source.reading.clock.zone
+    if (times == times.normalize()).all() and (zone == source.zone):
+        return [str(time.date()) for time in times]
+    if zone != "UTC":
+        times = times.tz_localize(source.zone).tz_convert(zone)
+    return [time.isoformat(" ") for time in times]

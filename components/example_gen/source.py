@@ -1,0 +1,65 @@
+"""How the source of some records was read: kept beside them as `source.json`.
+
+Whoever asks a model about files of the same kind later reads them the same way.
+"""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from components.artifacts import Examples
+from components.example_gen.csv_dialect import Dialect
+from components.example_gen.csv_table import Layout
+from components.example_gen.series_options import Reading
+
+_FILE = "source.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSource:
+    """A CSV: how it is written, and what its columns became."""
+
+    dialect: Dialect
+    layout: Layout
+    kind: Literal["table"] = "table"
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesSource:
+    """CSV files of series.
+
+    Attributes:
+        reading: what was asked for, with the columns that were chosen.
+        step: of the grid, as pandas writes it.
+        zone: of the grid's times.
+    """
+
+    reading: Reading
+    step: str
+    zone: str
+    kind: Literal["series"] = "series"
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSource:
+    """A table of texts, and the name of their column."""
+
+    text: str
+    kind: Literal["text"] = "text"
+
+
+Source = TableSource | SeriesSource | TextSource
+
+_JSON: TypeAdapter[Source] = TypeAdapter(Annotated[Source, Field(discriminator="kind")])
+
+
+def write(source: Source, examples: Examples) -> None:
+    """Write `source` beside the records that were made of it."""
+    (examples.path / _FILE).write_bytes(_JSON.dump_json(source, indent=1))
+
+
+def read(examples: Examples) -> Source | None:
+    """How the source of `examples` was read; None where they do not say."""
+    file = examples.path / _FILE
+    return _JSON.validate_json(file.read_bytes()) if file.exists() else None

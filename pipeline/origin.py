@@ -1,0 +1,39 @@
+"""What is known here of a pushed model's making: how its data was read, and what was settled."""
+
+import dataclasses
+
+from components.artifacts import Analysis, Examples
+from components.example_gen import source as sources
+from components.example_gen.source import Source
+from components.features import spec as specs
+from components.features.spec import Spec
+from pipeline.pushed import last_pusher
+from pipeline.store import Store
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """How the training data was read, and what `analyze` settled, each if that is known."""
+
+    source: Source | None = None
+    spec: Spec | None = None
+
+
+UNKNOWN = Origin()
+
+
+def find(store: Store, model: str) -> Origin:
+    """The origin of what now serves as `model`; unknown where no run in `store` has pushed it.
+
+    A pipeline of a person's own wiring may have no such steps.
+    """
+    with store.session() as session:
+        execution = last_pusher(session, store, model)
+        made = execution.inputs.get("model") if execution else None
+        analysis = made.maker.inputs.get("analysis") if made and made.maker else None
+        records = analysis.maker.inputs.get("examples") if analysis and analysis.maker else None
+        if analysis is None or records is None:
+            return UNKNOWN
+        file, examples = Analysis(analysis.uri).file, Examples(records.uri)
+    spec = specs.read(file) if file.exists() else None
+    return Origin(sources.read(examples), spec)
