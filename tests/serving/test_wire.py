@@ -158,7 +158,7 @@ def test_strings_in_tensor_content_are_read():
             r"expected a fully known shape. Received: shape \[-1\].",
         ),
         (
-            {"dtype": 1, "tensor_shape": {"dim": [{"size": 2**62}, {"size": 4}]}},
+            {"dtype": 1, "tensor_shape": {"dim": [{"size": 0}, {"size": 2**62}, {"size": 4}]}},
             "expected a shape that fits in memory.",
         ),
     ],
