@@ -87,7 +87,7 @@ _HELP = {
     "rest_api_timeout_in_ms": "milliseconds that a REST request may run; 0 is any number",
     "rest_api_enable_cors_support": "let scripts of other origins use REST",
     "monitoring_config_file": "text-format MonitoringConfig: metrics for Prometheus, on the REST "
-    "port; each of several --workers tells of its own requests",
+    "port; those of all --workers together",
     "ssl_config_file": "text-format SSLConfig: key and certificate for gRPC, client verification",
     "api_token_file": "file with a secret; requests must bring it as `authorization: Bearer …` "
     "(not in the real server)",

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -21,8 +22,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from serving import (
     batching_parameters,
+    config,
     flags,
     listening,
+    monitoring,
     profiler,
     reflection,
     security,
@@ -34,7 +37,9 @@ from serving.batching_parameters import Parameters
 from serving.errors import MillraceError, RpcError, ServerError
 from serving.flags import Options
 from serving.inference import Call
+from serving.lifecycle import ModelConfig
 from serving.loading import Loader
+from serving.peers import Peers
 from serving.repository import Repository
 from serving.request_log import RequestLog
 from serving.rest.api import Api
@@ -53,13 +58,17 @@ _log = logging.getLogger(__name__)
 class Server:
     """A repository of models, and the gRPC server in front of it."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, peers: Peers | None = None) -> None:
         """Hold `options`; nothing is loaded or opened yet.
+
+        Args:
+            options: the flags.
+            peers: the other workers, where there are several.
 
         Raises:
             ServerError: a file that they name cannot be read.
         """
-        self._options = options
+        self._options, self._peers = options, peers
         self._batching = _batching(options)
         self._repository = Repository(
             Loader(options, self._batching),
@@ -78,7 +87,7 @@ class Server:
                 tensor_content=options.enable_serialization_as_tensor_content,
             ),
             log=self._log,
-            workers=options.workers,
+            peers=peers,
         )
         self._grpc: grpc.Server | None = None
         self._rest: RestServer | None = None
@@ -91,7 +100,7 @@ class Server:
             MillraceError: the flags, a model or the port is not as it must be.
         """
         options = self._options
-        models = options.models()
+        models = self._models()
         gate = security.read_gate(options.api_token_file)
         credentials = security.server_credentials(options.ssl_config_file)
         if options.port and options.workers == 1:
@@ -108,9 +117,19 @@ class Server:
         if self._rest is not None:
             self._rest.start()
         self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        if self._peers is not None:
+            self._peers.start()
         if options.model_config_file and options.model_config_file_poll_wait_seconds:
             threading.Thread(target=self._poll_config, name="poll config", daemon=True).start()
         return True
+
+    def _models(self) -> list[ModelConfig]:
+        """What the flags name, or what the last reload of all workers brought."""
+        if self._peers is not None:
+            self._peers.listen(monitoring.page, self._service.reload)
+            if (request := self._peers.reloaded()) is not None:
+                return config.from_proto(request.config.model_config_list)
+        return self._options.models()
 
     def wait(self) -> None:
         """Return once the server has stopped."""
@@ -130,6 +149,8 @@ class Server:
             self._rest.stop()
         if ended is not None:
             ended.wait()
+        if self._peers is not None:
+            self._peers.close()
         self._log.close()
         if not self._repository.close(_CLOSE_SECONDS):
             _log.warning("Requests or loads still run: ending without them")
@@ -158,7 +179,11 @@ class Server:
 
         timeout = self._options.rest_api_timeout_in_ms / 1000
         api = Api(self._service, timeout=timeout if timeout > 0 else None)
-        return RestServer(api, settings(self._options, self._waiting), gate)
+        return RestServer(api, settings(self._options, self._waiting), gate, self._metrics)
+
+    def _metrics(self) -> str:
+        own = monitoring.page()
+        return own if self._peers is None else self._peers.metrics(own)
 
     @property
     def _waiting(self) -> int:
@@ -215,16 +240,20 @@ def run(arguments: Sequence[str]) -> int:
             with contextlib.ExitStack() as reserved:
                 for port in filter(None, (options.port, options.rest_api_port)):
                     reserved.enter_context(listening.reserve(options.bind_address, port))
-                return workers.supervise(options.workers, lambda: _serve(options))
+                folder = reserved.enter_context(tempfile.TemporaryDirectory(prefix="millrace-"))
+                return workers.supervise(options.workers, lambda: _serve(options, folder))
     except MillraceError as error:
         return _refuse(error)
     return _serve(options)
 
 
-def _serve(options: Options) -> int:
-    """Serve in this process until SIGTERM or SIGINT; returns the exit status."""
+def _serve(options: Options, folder: str = "") -> int:
+    """Serve in this process until SIGTERM or SIGINT; returns the exit status.
+
+    `folder` is where it meets its peers, if it has any.
+    """
     try:
-        server = Server(options)
+        server = Server(options, Peers(folder) if folder else None)
         _stop_on_signals(server)
         if server.start():
             server.wait()

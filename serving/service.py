@@ -12,7 +12,6 @@ import numpy as np
 
 from serving import config, example_inference, inference
 from serving.errors import (
-    FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
     ServerError,
@@ -21,6 +20,7 @@ from serving.errors import (
 )
 from serving.inference import Call
 from serving.metered import Metered
+from serving.peers import Peers
 from serving.protos import model_service_pb2 as model_messages
 from serving.protos import prediction_service_pb2 as messages
 from serving.protos import signature_pb2
@@ -42,7 +42,7 @@ class Service:
         call: Call = inference.ONCE,
         *,
         log: RequestLog | None = None,
-        workers: int = 1,
+        peers: Peers | None = None,
     ) -> None:
         """Serve `repository`.
 
@@ -50,11 +50,11 @@ class Service:
             repository: the models.
             call: how each request is run, within its own time.
             log: takes a sample of the requests, where a model's configuration asks for it.
-            workers: processes that share a port with this one, itself among them.
+            peers: the processes that share a port with this one.
         """
         self._repository = repository
         self._log = log or RequestLog()
-        self._workers = workers
+        self._peers = peers
         self._each = call
         self._is_ending = False
 
@@ -200,25 +200,26 @@ class Service:
     ) -> model_messages.ReloadConfigResponse:
         """Serve other models instead, and wait for those that are new; `timeout` in seconds."""
         del is_active  # what was begun goes on
-        if self._workers > 1:
-            raise FailedPreconditionError(
-                f"HandleReloadConfigRequest: expected one process. Received: one of "
-                f"{self._workers} workers, and the others would not hear of it. Change "
-                "--model_config_file, with --model_config_file_poll_wait_seconds."
-            )
         if request.config.WhichOneof("config") != "model_config_list":
             raise InvalidArgumentError(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest."
                 " Only ModelConfigList is currently supported"
             )
+        if self._peers is None:
+            self.reload(request, timeout)
+        else:
+            self._peers.reload(request, timeout, self.reload)
+        response = model_messages.ReloadConfigResponse()
+        response.status.SetInParent()
+        return response
+
+    def reload(self, request: model_messages.ReloadConfigRequest, timeout: float | None) -> None:
+        """Serve the models in `request` in this process; `timeout` in seconds."""
         try:
             configs = config.from_proto(request.config.model_config_list)
         except ServerError as error:
             raise InvalidArgumentError(str(error)) from error
         self._repository.reload(configs, timeout=timeout)
-        response = model_messages.ReloadConfigResponse()
-        response.status.SetInParent()
-        return response
 
     @contextlib.contextmanager
     def _lease(self, spec: messages.ModelSpec, api: str = "") -> Iterator[Lease]:

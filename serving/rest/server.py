@@ -13,6 +13,7 @@ import logging
 import socket
 import threading
 import zlib
+from collections.abc import Callable
 from concurrent import futures
 from http import HTTPStatus
 from typing import Any
@@ -98,13 +99,15 @@ def settings(options: Options, waiting: int) -> Settings:
 class RestServer:
     """Listens for HTTP in a thread of its own."""
 
-    def __init__(self, rest_api: Api, settings: Settings, gate: Gate) -> None:
-        """Take the port, without listening yet: who comes is still refused.
+    def __init__(
+        self, rest_api: Api, settings: Settings, gate: Gate, page: Callable[[], str]
+    ) -> None:
+        """Take the port, without listening yet: who comes is still refused; `page` has the metrics.
 
         Raises:
             ServerError: it is not free.
         """
-        self._api, self._settings, self._gate = rest_api, settings, gate
+        self._api, self._settings, self._gate, self._page = rest_api, settings, gate, page
         self._socket = _bind(settings)
         self._pool = futures.ThreadPoolExecutor(settings.threads, "rest")
         self._loop = asyncio.new_event_loop()
@@ -157,7 +160,7 @@ class RestServer:
         if not self._gate.authorized(request.headers.get(hdrs.AUTHORIZATION)):
             return self._response(request, api.refusal(UnauthenticatedError(UNAUTHENTICATED)))
         if is_metrics:
-            return self._metrics(path)
+            return await self._loop.run_in_executor(self._pool, self._metrics, path)
         if self._settings.cors and request.method == hdrs.METH_OPTIONS:
             return self._response(request, Reply(200, b""))
         await _invite(request)
@@ -182,7 +185,7 @@ class RestServer:
 
     def _metrics(self, path: str) -> web.Response:
         if path == self._settings.metrics_path:
-            return web.Response(text=monitoring.page())
+            return web.Response(text=self._page())
         text = f"Unexpected path: {path}. Should be {self._settings.metrics_path}"
         return web.Response(text=text.encode(errors="replace").decode(), status=400)
 

@@ -9,12 +9,9 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 
 from serving.client import Client
-from serving.errors import FailedPreconditionError, NotFoundError
+from serving.errors import NotFoundError
 from serving.flags import Options
-from serving.protos import model_service_pb2
-from serving.repository import Repository
 from serving.server import Server
-from serving.service import Service
 from tests.serving.conftest import free_port, until
 
 
@@ -106,14 +103,6 @@ def test_a_label_moves_by_a_reload(serve, push, bases, stub_of):
     stub_of(target).HandleReloadConfigRequest(request, timeout=30)
     with Client(target) as client:
         assert client.predict("half", {"x": [1.0]}, label="stable").version == 1
-
-
-def test_one_of_several_workers_refuses_since_the_others_would_not_hear_of_it(bases):
-    request = model_service_pb2.ReloadConfigRequest()
-    entry(request, "half", bases[0])
-    service = Service(Repository(lambda path: None), workers=2)
-    with pytest.raises(FailedPreconditionError, match=r"one of 2 workers.*poll_wait_seconds\.$"):
-        service.handle_reload_config(request)
 
 
 @pytest.fixture

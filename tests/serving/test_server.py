@@ -1,5 +1,6 @@
 """The server as a whole: hot swap, warm-up, refusals at start, sockets, signals."""
 
+import functools
 import logging
 import shutil
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,12 @@ from serving.client import Client
 from serving.errors import (
     FailedPreconditionError,
     NotFoundError,
-    RpcError,
     ServerError,
     UnavailableError,
 )
 from serving.flags import Options
 from serving.listening import channel_arguments
+from serving.rest.client import RestClient
 from serving.server import Server, run
 from tests.serving.conftest import free_port, until
 
@@ -235,30 +237,36 @@ def test_sigterm_lets_the_requests_that_run_finish(child, push, hold, tmp_path):
     assert process.wait(30) == 0
 
 
-def test_callers_without_retries_are_told_unavailable_when_the_server_ends(push, tmp_path):
+def test_callers_are_told_unavailable_while_the_server_ends_and_after(push, tmp_path, monkeypatch):
     push(tmp_path / "half", 1)
-    port = free_port()
-    server = Server(Options(port=port, model_name="half", model_base_path=str(tmp_path / "half")))
+    port, rest_port, refusing, end = free_port(), free_port(), threading.Event(), threading.Event()
+
+    def pause(_):
+        refusing.set()
+        end.wait(60)
+
+    monkeypatch.setattr("serving.server.time", types.SimpleNamespace(sleep=pause))
+    base = str(tmp_path / "half")
+    options = Options(port=port, rest_api_port=rest_port, model_name="half", model_base_path=base)
+    server = Server(options)
     assert server.start()
-    codes, answered = [], threading.Semaphore(0)
-
-    def ask():
-        with Client(f"127.0.0.1:{port}", attempts=1) as client:
-            try:
-                while client.predict("half", {"x": [1.0]}):
-                    answered.release()
-            except RpcError as error:
-                codes.append(error.code)
-
-    asking = [threading.Thread(target=ask) for _ in range(16)]
-    for one in asking:
-        one.start()
-    for _ in range(200):
-        answered.acquire()
-    server.stop()
-    for one in asking:
-        one.join()
-    assert codes == ["UNAVAILABLE"] * 16
+    stopping = threading.Thread(target=server.stop)
+    with (
+        Client(f"127.0.0.1:{port}", attempts=1) as client,
+        RestClient(f"http://127.0.0.1:{rest_port}", attempts=1) as rest,
+    ):
+        asking = [functools.partial(one.predict, "half", {"x": [1.0]}) for one in (client, rest)]
+        assert [ask()["y"].tolist() for ask in asking] == [[2.5], [2.5]]
+        stopping.start()
+        refusing.wait(60)
+        for ask in asking:
+            with pytest.raises(UnavailableError, match="The server is shutting down"):
+                ask()
+        end.set()
+        stopping.join()
+        for ask in asking:
+            with pytest.raises(UnavailableError, match=r"Received: (?!The server is shutting)"):
+                ask()
 
 
 def test_sigterm_while_waiting_for_a_model_ends_the_server(child, tmp_path):

@@ -7,9 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
+import urllib.request
 from pathlib import Path
 
+import grpc
 import pytest
+from google.protobuf import text_format
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
+from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 
 from serving.client import Client
 from tests.serving.conftest import free_port, until
@@ -91,11 +96,19 @@ def test_a_worker_that_dies_at_its_start_is_not_started_in_a_loop(supervised, tm
     assert len(pids(tmp_path)) <= 6  # 0.1 s, then twice as long each time
 
 
-def test_workers_serve_one_port_and_survive_the_loss_of_one(push, tmp_path):
+def entry(base):
+    return f'config {{ name: "{base.name}" base_path: "{base}" model_platform: "tensorflow" }}'
+
+
+@pytest.fixture
+def two(push, tmp_path):
+    """A server of two workers, its ports and its log."""
     push(tmp_path / "half", 1)
-    port = free_port()
+    port, rest_port, log = free_port(), free_port(), tmp_path / "log"
+    monitoring = tmp_path / "monitoring.config"
+    monitoring.write_text("prometheus_config { enable: true }")
     flags = [f"--port={port}", "--model_name=half", f"--model_base_path={tmp_path / 'half'}"]
-    log = tmp_path / "log"
+    flags += [f"--rest_api_port={rest_port}", f"--monitoring_config_file={monitoring}"]
     with log.open("wb") as sink:
         server = subprocess.Popen(
             [sys.executable, "-m", "serving.server", *flags, "--workers=2"],
@@ -103,18 +116,44 @@ def test_workers_serve_one_port_and_survive_the_loss_of_one(push, tmp_path):
             stdout=sink,
             stderr=sink,
         )
-    try:
-        until(lambda: log.read_bytes().count(b"Running gRPC ModelServer") == 2, seconds=120)
-        with socket.socket() as other, pytest.raises(OSError, match="in use"):
-            other.bind(("127.0.0.1", port))
-        line = next(line for line in log.read_text().splitlines() if "Worker 1" in line)
-        os.kill(int(line.split()[-1]), signal.SIGKILL)
+    until(lambda: log.read_bytes().count(b"Exporting HTTP/REST API") == 2, seconds=120)
+    yield server, port, rest_port, log
+    server.kill()
+    server.wait()
+
+
+def test_workers_are_one_server_and_survive_the_loss_of_one(two, push, tmp_path):
+    server, port, rest_port, log = two
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+
+    def ask(model):
         for _ in range(20):  # each on a connection of its own
             with Client(f"127.0.0.1:{port}") as client:
-                assert client.predict("half", {"x": [1.0]}, timeout=20)["y"] == 2.5
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(40) == 0
-    finally:
-        server.kill()
-        server.wait()
+                assert client.predict(model, {"x": [1.0]}, timeout=20)["y"] == 2.5
+
+    def counted(model):
+        url = f"http://127.0.0.1:{rest_port}/monitoring/prometheus/metrics"
+        page = urllib.request.urlopen(url, timeout=20).read().decode()
+        sample = f':tensorflow:serving:request_count{{model_name="{model}",status="OK"}} '
+        return [int(line.removeprefix(sample)) for line in page.splitlines() if sample in line]
+
+    ask("half")
+    assert [counted("half") for _ in range(10)] == [[20]] * 10  # whichever worker tells
+
+    push(tmp_path / "other", 1)
+    request = text_format.Parse(
+        f"config {{ model_config_list {{ {entry(tmp_path / 'other')} }} }}", ReloadConfigRequest()
+    )
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        ModelServiceStub(channel).HandleReloadConfigRequest(request, timeout=60)
+    ask("other")
+    assert counted("other") == [20]
+
+    line = next(line for line in log.read_text().splitlines() if "Worker 1" in line)
+    os.kill(int(line.split()[-1]), signal.SIGKILL)
+    until(lambda: log.read_bytes().count(b"Exporting HTTP/REST API") == 3, seconds=120)
+    ask("other")  # the new worker has what the reload brought
     assert "was ended by SIGKILL: starting it again" in log.read_text()
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(40) == 0
