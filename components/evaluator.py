@@ -191,11 +191,12 @@ def _bless(
     if has_baseline:
         why_not = "the last blessed model answers otherwise"
     verdict = judge(thresholds, metrics, compared, why_not)
-    objections = summary.get("objections", [])
+    objections, merits = summary.get("objections", []), summary.get("merits", [])
     blessed = verdict.blessed and not objections
     reasons = [
         *objections,
-        *verdict.reasons,
+        *merits,
+        *(verdict.reasons if thresholds or not merits + objections else ()),
         f"judged by {summary['count']:,} rows of split {split!r}",
     ]
     if has_baseline and compared is None:

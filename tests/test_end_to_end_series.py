@@ -39,6 +39,8 @@ def artifact(run, step):
 def test_it_beats_its_baselines_and_is_pushed(run):
     metrics = json.loads((artifact(run, "evaluator") / "metrics.json").read_text())
     assert metrics["objections"] == []
+    reasons = json.loads((artifact(run, "evaluator") / "reasons.json").read_text())
+    assert reasons[:-1] == metrics["merits"]
     found = metrics["metrics"]
     assert found["mae"] < min(found["naive_mae"], found["moving_average_mae"])
     assert found["mae"] < 2.0

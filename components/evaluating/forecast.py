@@ -6,8 +6,8 @@ by one and not by the other. What is kept of a row is small (its actual and fore
 rows are kept, and sorted by split, series and time before any figure is drawn from them: the
 figures are the same to the last bit, however the rows were partitioned.
 
-metrics.json also has `steps`, `targets`, `folds` and `baselines` (figures of each), and
-`objections`; forecasts.csv has a line per value. See `forecast_files`.
+metrics.json also has `steps`, `targets`, `folds` and `baselines` (figures of each), `objections`
+and `merits`; forecasts.csv has a line per value. See `forecast_files`.
 """
 
 import dataclasses

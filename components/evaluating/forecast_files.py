@@ -1,7 +1,7 @@
 """The files of a forecaster's evaluation.
 
 metrics.json    split, count, metrics, splits, baseline, change, rejected; `steps`, `targets`,
-                `folds`, `baselines` of the main split; `objections`
+                `folds`, `baselines` of the main split; `objections`, `merits`
 slices.json     a list of split, feature (`series` or `fold`), value, count, metrics
 forecasts.csv   of the main split: time, series, target, step, actual, forecast, naive and so on
 mistakes.jsonl  the windows that were forecast worst, worst first
@@ -39,7 +39,7 @@ def write(
     write_lines(out / "rejected.jsonl", map(dataclasses.asdict, rejected))
     if rows is None or settings is None:
         nothing = summary.figures(main, {}, {}, len(rejected))
-        write_json(out / "metrics.json", {**nothing, "objections": []})
+        write_json(out / "metrics.json", {**nothing, "objections": [], "merits": []})
         write_json(out / "slices.json", [])
         write_lines(out / "mistakes.jsonl", ())
         return
@@ -73,6 +73,13 @@ def objections(metrics: dict[str, float], must_beat: Sequence[str]) -> list[str]
     return found
 
 
+def merits(metrics: dict[str, float], must_beat: Sequence[str]) -> list[str]:
+    """What a model of these metrics beats of what it must, on one line; none if it beats none."""
+    beaten = {name: metrics[f"{name}_mae"] for name in must_beat if f"{name}_mae" in metrics}
+    said = [f"{name}'s {error:.6g}" for name, error in beaten.items() if metrics["mae"] < error]
+    return [f"mae {metrics['mae']:.6g} beats {' and '.join(said)} on the same rows"] if said else []
+
+
 def metrics_of(rows: Rows, settings: Settings, who: str = "candidate") -> dict[str, float]:
     """The figures of `who`, and the mean absolute errors of the baselines beside them."""
     found = forecast_metrics.figures(rows.actual, rows.forecasts[who], settings.naive_error)
@@ -92,6 +99,7 @@ def _summary(own: dict[str, Rows], settings: Settings, main: str, rejected: int)
     return {
         **found,
         "objections": objections(metrics, settings.must_beat) if metrics else [],
+        "merits": merits(metrics, settings.must_beat) if metrics else [],
         **(_details(judged, settings) if judged is not None else {}),
     }
 

@@ -4,7 +4,8 @@ The exported model is asked by its signature `score`. All that is kept of the ro
 whole numbers, losses in units of 2^-32 nats, so that any partition of the rows gives the same
 figures.
 
-metrics.json    split, count, metrics, splits, baseline, change, rejected, objections
+metrics.json    split, count, metrics, splits, baseline, change, rejected, objections,
+                merits
 slices.json     a list of split, feature, value, count, tokens, metrics (and baseline)
 mistakes.jsonl  the texts of each split that surprised the model most, worst first
 rejected.jsonl  rows set aside, each with source, position and reason
@@ -181,7 +182,17 @@ def _summary(scored: Scored, splits: Sequence[str], main: str) -> dict[str, Any]
     own = _by_split(scored, splits, CANDIDATE)
     other = _by_split(scored, splits, BASELINE) if _is_comparable(scored) else {}
     found = summary.figures(main, own, other, len(scored.rejected))
-    return {**found, "objections": _objections(found["metrics"])}
+    metrics = found["metrics"]
+    return {**found, "objections": _objections(metrics), "merits": _merits(metrics)}
+
+
+def _merits(metrics: Mapping[str, float]) -> list[str]:
+    if not metrics or _objections(metrics):
+        return []
+    return [
+        f"perplexity {metrics['perplexity']:.6g} beats {metrics['unigram_perplexity']:.6g}, "
+        "which the counts of tokens alone reach on the same rows"
+    ]
 
 
 def _objections(metrics: Mapping[str, float]) -> list[str]:

@@ -1,6 +1,7 @@
 """Forecasts scored beside baselines on the same rows, merged, written, and objected to."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.errors import ModelError
-from components.evaluating import forecast, forecast_files
+from components.evaluating import forecast, forecast_files, forecast_plots
 from components.evaluating.forecast_rows import Rows, Settings
 from components.inference import Row
 
@@ -77,6 +78,7 @@ def test_the_model_and_the_baselines_are_held_against_the_same_rows(tmp_path):
         **{"naive_mae": 1.5, "seasonal_naive_mae": 3.0, "moving_average_mae": 2.0},
     }
     assert (found["split"], found["count"], found["objections"]) == ("test", 5, [])
+    assert found["merits"] == ["mae 0.5 beats naive's 1.5 and moving_average's 2 on the same rows"]
     assert [step["mae"] for step in found["steps"]] == [0.5, 0.5]
     assert found["baselines"]["naive"]["mase"] == 0.75
 
@@ -112,6 +114,7 @@ def test_any_partition_in_any_order_gives_the_same_rows(order, cut):
 
 def test_a_model_that_does_not_beat_its_baselines_is_objected_to(tmp_path):
     found = written(tmp_path, score([record(n) for n in range(3)], 1.5))
+    assert found["merits"] == ["mae 1.5 beats moving_average's 2 on the same rows"]
     assert found["objections"] == [
         "mae: expected less than naive's 1.5 on the same rows. Received: 1.5. Improve the model, "
         "or leave naive out of evaluator.must_beat"
@@ -125,6 +128,30 @@ def test_what_must_be_beaten_is_an_option():
     (text,) = forecast_files.objections(metrics, ("seasonal_naive",))
     assert text.startswith("must_beat: expected a baseline that the windows allow. Received: 'seas")
     assert Settings.of(MODEL | {"must_beat": ("naive",)}).must_beat == ("naive",)
+
+
+def test_one_step_ahead_is_drawn_as_a_bar_for_each_model_and_more_as_lines():
+    rows = Rows.joined(score([record(n) for n in range(5)], 0.5).parts)
+    (lines,) = forecast_plots.error_by_step(rows).axes
+    assert {line.get_label(): line.get_ydata().tolist() for line in lines.get_lines()} == {
+        "this model": [0.5, 0.5],
+        "naive": [1.0, 2.0],
+        "moving average": [1.5, 2.5],
+        "seasonal naive": [3.0, 3.0],
+    }
+    first = dataclasses.replace(
+        rows,
+        actual=rows.actual[:, :1],
+        forecasts={name: found[:, :1] for name, found in rows.forecasts.items()},
+    )
+    (bars,) = forecast_plots.error_by_step(first).axes
+    names = [label.get_text() for label in bars.get_yticklabels()]
+    assert dict(zip(names, (bar.get_width() for bar in bars.patches), strict=True)) == {
+        "this model": 0.5,
+        "naive": 1.0,
+        "moving average": 1.5,
+        "seasonal naive": 3.0,
+    }
 
 
 def test_forecasts_are_written_line_by_line(tmp_path):

@@ -59,11 +59,17 @@ def test_metrics_are_those_of_the_test_split_and_of_each_split(tmp_path):
     assert found["splits"]["eval"]["metrics"]["perplexity"] == pytest.approx(math.e**2)
     assert found["metrics"]["bits_per_character"] == pytest.approx(6 / math.log(2) / 15)
     assert (found["baseline"], found["change"], found["objections"]) == (None, None, [])
+    assert found["merits"] == [
+        f"perplexity {math.e:.6g} beats {found['metrics']['unigram_perplexity']:.6g}, "
+        "which the counts of tokens alone reach on the same rows"
+    ]
 
 
 def test_a_model_no_better_than_the_counts_of_tokens_is_objected_to(tmp_path):
     part = language.score_batch("test", rows("come all"), [model(2.0, unigram=2.0)], QUESTIONS)
-    (objection,) = judged(tmp_path, part)["objections"]
+    found = judged(tmp_path, part)
+    (objection,) = found["objections"]
+    assert found["merits"] == []
     assert objection == (
         "perplexity: expected less than 7.38906, which the counts of tokens alone reach on the "
         "same rows. Received: 7.38906. Train for longer, or on more text"
