@@ -1,0 +1,190 @@
+"""Models as anyone may export them: types, ranks, assets and names, over both protocols.
+
+One server has one model, whose signatures show one trait each; what the real server cannot say in
+JSON is refused in its words.
+"""
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+from serving.flags import Options
+from serving.server import Server
+from tests.serving.conftest import free_port, spec
+from tests.serving.rest.conftest import Rest
+from tests.serving.test_contract import predict_request
+
+ECHOED = {
+    **{name: getattr(tf, name) for name in ("bool", "int8", "int16", "int32", "int64", "uint8")},
+    **{name: getattr(tf, name) for name in ("uint32", "uint64", "float32", "float64", "string")},
+    **{name: getattr(tf, name) for name in ("float16", "bfloat16", "uint16", "complex64")},
+}
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")
+IN_JSON = {
+    **{name: [1, 2] for name in INTEGERS},
+    **{"bool": [True, False], "float32": [0.5, 2.0], "float64": [0.5, 2.0], "string": ["a", "é"]},
+}
+NOT_IN_JSON = {  # and how TensorFlow calls them
+    **{"float16": "half", "bfloat16": "bfloat16", "uint16": "uint16", "complex64": "complex64"}
+}
+
+
+class Odd(tf.Module):
+    """Whatever people export."""
+
+    def __init__(self, vocabulary):
+        super().__init__()
+        self.file = tf.saved_model.Asset(str(vocabulary))
+        words = tf.lookup.TextFileInitializer(
+            *(self.file, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE),
+            *(tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER),
+        )
+        self.table = tf.lookup.StaticVocabularyTable(words, 1)
+
+    def echo(self, dtype):
+        return tf.function(
+            lambda x: {"y": tf.identity(x)}, input_signature=[spec(dtype, None, name="x")]
+        )
+
+    @tf.function(input_signature=[spec(tf.string, None, name="words")])
+    def look_up(self, words):
+        return {"ids": self.table.lookup(words)}
+
+    @tf.function(input_signature=[spec(tf.string, None, name="line")])
+    def ragged(self, line):
+        split = tf.strings.split(line)
+        return {
+            "words": split.values,
+            "row_splits": split.row_splits,
+            "dense": split.to_tensor("-"),
+        }
+
+    @tf.function(input_signature=[spec(tf.float32, None, 2, 2, name="x")])
+    def many(self, x):
+        return {"raw_bytes": tf.strings.as_string(x[:, 0, 0]), "sum": tf.reduce_sum(x, [1, 2])}
+
+    @tf.function(input_signature=[])
+    def constant(self):
+        return {"y": tf.constant([7.0])}
+
+    @tf.function(input_signature=[spec(tf.float32, name="x"), spec(tf.float32, name="bias")])
+    def scalar(self, x, bias):
+        return {"y": x + bias, "nothing": tf.zeros([0, 3]), "nan": x / 0.0 * 0.0}
+
+
+class Asked:
+    """One server, asked by the stock stub and by bare HTTP."""
+
+    def __init__(self, port, rest_port):
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        self._stub, self._rest = PredictionServiceStub(self._channel), Rest(rest_port)
+
+    def grpc(self, signature, **inputs):
+        outputs = self._stub.Predict(predict_request(signature, **inputs), 20).outputs
+        return {alias: tf.make_ndarray(outputs[alias]) for alias in outputs}
+
+    def rest(self, signature, **fields):
+        answer = self._rest.post("half:predict", {"signature_name": signature, **fields})
+        return answer.json if answer.status == 200 else answer.error
+
+    def close(self):
+        self._channel.close()
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("others")
+    words = folder / "words.txt"
+    words.write_text("one\ntwo\n")
+    module = Odd(words)
+    signatures = {
+        **{f"echo_{name}": module.echo(dtype) for name, dtype in ECHOED.items()},
+        **{"look_up": module.look_up, "ragged": module.ragged, "many": module.many},
+        **{"constant": module.constant, "scalar": module.scalar},
+    }
+    tf.saved_model.save(module, str(folder / "half" / "1"), signatures=signatures)
+    words.unlink()  # the model brings its own
+    port, rest_port = free_port(), free_port()
+    base = str(folder / "half")
+    server = Server(
+        Options(port=port, rest_api_port=rest_port, model_name="half", model_base_path=base)
+    )
+    assert server.start()
+    found = Asked(port, rest_port)
+    yield found
+    found.close()
+    server.stop()
+
+
+@pytest.mark.parametrize("dtype", ECHOED)
+def test_every_type_passes_over_grpc_unchanged(asked, dtype):
+    values = [b"a", b"\xff\0"] if dtype == "string" else [1, 0]
+    array = np.array(values, ECHOED[dtype].as_numpy_dtype)
+    (y,) = asked.grpc(f"echo_{dtype}", x=array).values()
+    assert (y.dtype, y.tolist()) == (array.dtype, array.tolist())
+
+
+@pytest.mark.parametrize("dtype", IN_JSON)
+def test_the_types_of_json_pass_over_rest(asked, dtype):
+    values = IN_JSON[dtype]
+    assert asked.rest(f"echo_{dtype}", instances=values) == {"predictions": values}
+    assert asked.rest(f"echo_{dtype}", inputs=values) == {"outputs": values}
+
+
+@pytest.mark.parametrize("dtype", NOT_IN_JSON)
+def test_types_that_the_real_server_cannot_read_from_json_are_refused_in_its_words(asked, dtype):
+    assert asked.rest(f"echo_{dtype}", inputs=[1]) == (
+        501,
+        f"Conversion of JSON Value: 1 to type: {NOT_IN_JSON[dtype]}",
+    )
+
+
+def test_an_asset_is_found_in_the_version_folder(asked):
+    (ids,) = asked.grpc("look_up", words=["two", "one", "ten"]).values()
+    assert ids.tolist() == [1, 0, 2]
+    assert asked.rest("look_up", inputs=["two", "ten"]) == {"outputs": [1, 2]}
+
+
+def test_ragged_outputs_are_their_flat_parts(asked):
+    found = asked.grpc("ragged", line=["a b c", "d"])
+    assert found["words"].tolist() == [b"a", b"b", b"c", b"d"]
+    assert found["row_splits"].tolist() == [0, 3, 4]
+    assert found["dense"].tolist() == [[b"a", b"b", b"c"], [b"d", b"-", b"-"]]
+    assert asked.rest("ragged", inputs={"line": ["a b", "d"]}) == {
+        "outputs": {
+            "words": ["a", "b", "d"],
+            "row_splits": [0, 2, 3],
+            "dense": [["a", "b"], ["d", "-"]],
+        }
+    }
+    code, text = asked.rest("ragged", instances=["a b", "d"])
+    assert code == 400
+    assert "has inconsistent batch size" in text
+
+
+def test_several_outputs_are_objects_and_bytes_are_base64(asked):
+    rows = [[[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, 1.5]]]
+    assert asked.rest("many", instances=[{"x": row} for row in rows]) == {
+        "predictions": [
+            {"raw_bytes": {"b64": "MS4wMDAwMDA="}, "sum": 10.0},
+            {"raw_bytes": {"b64": "MC4wMDAwMDA="}, "sum": 1.5},
+        ]
+    }
+
+
+def test_scalars_empty_outputs_and_nan_pass(asked):
+    found = asked.grpc("scalar", x=np.float32(1), bias=np.float32(2))
+    assert (found["y"].tolist(), found["nothing"].shape) == (3.0, (0, 3))
+    assert np.isnan(found["nan"])
+    answer = asked.rest("scalar", inputs={"x": 1, "bias": 2})["outputs"]
+    assert (answer["y"], answer["nothing"], str(answer["nan"])) == (3.0, [], "nan")
+
+
+def test_a_signature_without_inputs_is_served_over_grpc_alone(asked):
+    assert asked.grpc("constant")["y"].tolist() == [7.0]
+    assert asked.rest("constant", inputs={}) == (
+        400,
+        "Failed to get input map for signature: constant",
+    )
