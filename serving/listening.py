@@ -34,11 +34,11 @@ def grpc_server(
         handlers=handlers,
         interceptors=[] if gate.is_open else [security.TokenInterceptor(gate)],
         options=[
+            *channel_arguments(options.grpc_channel_arguments),  # the first of a name counts
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             # A port in use is an error, not a shared one; unless the workers share it.
             ("grpc.so_reuseport", int(options.workers > 1)),
-            *channel_arguments(options.grpc_channel_arguments),
         ],
     )
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import pytest
 from etils.epath import Path
@@ -96,6 +97,14 @@ def test_the_latest_version_is_served(tmp_path, start):
     with repository.lease("half") as lease:
         assert (lease.name, lease.version, lease.model.name) == ("half", 123, "00000123")
     assert states(repository) == {123: "AVAILABLE"}
+
+
+def test_with_a_poll_period_of_zero_the_disk_is_looked_at_once(tmp_path, start):
+    folders(tmp_path, "1")
+    repository = start(poll=0)
+    folders(tmp_path, "2")
+    time.sleep(10 * POLL)
+    assert states(repository) == {1: "AVAILABLE"}
 
 
 def test_a_version_that_appears_takes_over_and_the_old_one_is_freed(tmp_path, start):

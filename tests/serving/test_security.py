@@ -1,19 +1,25 @@
 """Who may ask: TLS, mutual TLS, and the token."""
 
+import ast
 import json
 import shutil
+import urllib.parse
+from pathlib import Path
 
 import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import serving
 from serving.client import Client, Tls
-from serving.errors import ServerError, UnauthenticatedError, UnavailableError
+from serving.errors import NotFoundError, ServerError, UnauthenticatedError, UnavailableError
 from serving.security import Gate, read_gate, server_credentials
 from tests.serving import certificates
+from tests.serving.rest import conftest as rest_fixtures
 
 SECRET = "a-long-secret"
+rest = rest_fixtures.rest
 
 
 def test_without_a_token_everybody_is_let_in():
@@ -164,3 +170,33 @@ def test_an_ssl_file_that_does_not_fit_is_refused(tmp_path, content, text):
 
 def test_without_an_ssl_file_there_are_no_credentials():
     assert server_credentials("") is None
+
+
+# Names and files
+
+
+NAMES = ["../half", "..", "/etc/passwd", "half/../half", "half/1", "./half", "half\0"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_models_name_leads_to_no_file(client, rest, name):
+    with pytest.raises(NotFoundError, match="Servable not found for request: Latest"):
+        client.predict(name, {"x": [1.0]})
+    with pytest.raises(NotFoundError, match="Could not find any versions of model"):
+        client.status(name)
+    status, text = rest.get(f"/{urllib.parse.quote(name, safe='')}").error
+    assert (status, text) == (404, f"Could not find any versions of model {name}")
+
+
+def test_nothing_that_is_served_is_unpickled_or_run_as_python():
+    found = set()
+    for file in (Path(serving.__file__).parent).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {name.name for name in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                found.add(node.func.id)
+    unsafe = {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle", "yaml"}
+    assert not found & (unsafe | {"eval", "exec", "compile", "__import__"})

@@ -9,13 +9,14 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from serving import cores, servicer
+from serving import cores, listening, servicer
 from serving.batching_parameters import PER_MODEL
 from serving.client import Client
 from serving.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
     InvalidArgumentError,
+    ResourceExhaustedError,
     ServerError,
 )
 from serving.flags import Options
@@ -48,6 +49,39 @@ def test_method_names_are_checked_only_where_asked(serve, push, tmp_path):
         "Expected regression signature method_name to be tensorflow/serving/regress. "
         "Was: tensorflow/serving/classify"
     )
+
+
+def test_health_is_served_only_where_asked(serve, push, tmp_path):
+    push(tmp_path / "half", 1)
+    for asked in (False, True):
+        target = serve(tmp_path / "half", enable_grpc_healthcheck_service=asked)
+        with grpc.insecure_channel(target) as channel:
+            check = channel.unary_unary("/grpc.health.v1.Health/Check")
+            if asked:
+                assert check(b"", timeout=20) == b"\x08\x01"  # SERVING
+                continue
+            with pytest.raises(grpc.RpcError) as refusal:
+                check(b"", timeout=20)
+            assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_channel_arguments_reach_grpc_and_an_oversize_message_is_refused(serve, push, tmp_path):
+    assert listening.MAX_MESSAGE_BYTES == 2**31 - 1
+    push(tmp_path / "half", 1)
+    limit = "grpc.max_receive_message_length=1000"
+    with Client(serve(tmp_path / "half", grpc_channel_arguments=limit)) as client:
+        assert client.predict("half", {"x": [1.0]})["y"] == 2.5
+        with pytest.raises(ResourceExhaustedError, match="larger than max"):
+            client.predict("half", {"x": [1.0] * 1000})
+
+
+def test_a_unix_socket_is_taken_over_from_a_server_before(serve, push, tmp_path):
+    push(tmp_path / "half", 1)
+    path = tmp_path / "socket"  # all servers of the real one's tests share one
+    for _ in range(2):
+        serve(tmp_path / "half", grpc_socket_path=str(path))
+        with Client(f"unix:{path}") as client:
+            assert client.predict("half", {"x": [1.0]})["y"] == 2.5
 
 
 def test_batching_answers_each_caller_and_refuses_as_the_real_server(serve, push, tmp_path):
