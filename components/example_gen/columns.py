@@ -18,9 +18,18 @@ from components.errors import OptionError
 Kind = Literal["int", "float", "date", "text"]
 Dates = Literal["parts", "seconds", "text"]
 
-_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y")
+_DAYS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y"),
+    *("%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y"),
+    *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y"),  # %b takes whole names too
+)
 _TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M:%SZ", "T%H:%M")
-_DATE_LIKE = r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ]\d{1,2}:\d{2}(:\d{2}Z?)?)?\s*$"
+_ISO = "ISO8601"  # with fractions of a second, or an offset from UTC
+_DATE_LIKE = (
+    r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[- ]\pL{3,9}[- ]\d{4}|\pL{3,9} \d{1,2}, \d{4})"
+    r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?\s*$"
+)
+_ISO_LIKE = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$"
 _HEAD = 100  # cells tried before all the others
 _PLAIN = {"int": r"^[+-]?\d+$", "float": r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"}
 _EXPECTED = {
@@ -74,7 +83,8 @@ def readings(decimal: str, thousands: str, *, comma_parts_cells: bool) -> tuple[
     decimals = [each for each in decimals if each != thousands]
     whole = Reading("int", decimal=decimals[0], thousands=thousands)
     numbers = (whole, *(Reading("float", "", each, thousands) for each in decimals))
-    dates = [Reading("date", day + time) for day, time in itertools.product(_DAYS, _TIMES)]
+    forms = [day + time for day, time in itertools.product(_DAYS, _TIMES)]
+    dates = [Reading("date", form) for form in (*forms, _ISO)]
     return (*numbers, *dates, TEXT)
 
 
@@ -152,11 +162,43 @@ def convert(cells: pa.StringArray, reading: Reading) -> tuple[pa.Array, pa.Boole
             empty = pc.equal(trimmed, "")
             return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed), _none(cells)
         case "date":
-            trimmed = pc.ascii_trim_whitespace(cells)
-            values = pc.strptime(trimmed, reading.pattern, "s", error_is_null=True)
+            values = _moments(pc.ascii_trim_whitespace(cells), reading.pattern)
             return values, pc.and_(values.is_null(), cells.is_valid())
         case _:
             return _numbers(cells, reading)
+
+
+def _moments(cells: pa.StringArray, pattern: str) -> pa.TimestampArray:
+    """Timestamps in seconds, of UTC where the cells have an offset; null where they do not fit."""
+    if pattern == _ISO:
+        return _iso_moments(cells)
+    if "%Y" in pattern:  # which would take 31/01/20 for the year 31
+        fits = pc.match_substring_regex(cells, r"(^|\D)\d{4}(\D|$)")
+        cells = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
+    return pc.strptime(cells, pattern, "s", error_is_null=True)
+
+
+def _iso_moments(cells: pa.StringArray) -> pa.TimestampArray:
+    fits = pc.match_substring_regex(cells, _ISO_LIKE)
+    kept = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
+    has_offset = pc.match_substring_regex(kept, r"(Z|[+-]\d{2}:?\d{2})$")
+    zoned = pc.if_else(has_offset, kept, pc.binary_join_element_wise(kept, "Z", ""))
+    try:
+        return _seconds(zoned)
+    except pa.ArrowInvalid:  # one is a 30th of February, or the like
+        return pa.concat_arrays([_second(zoned.slice(row, 1)) for row in range(len(zoned))])
+
+
+def _second(cell: pa.StringArray) -> pa.TimestampArray:
+    try:
+        return _seconds(cell)
+    except pa.ArrowInvalid:
+        return pa.nulls(1, pa.timestamp("s"))
+
+
+def _seconds(cells: pa.StringArray) -> pa.TimestampArray:
+    moments = pc.floor_temporal(pc.cast(cells, pa.timestamp("us", "UTC")), unit="second")
+    return pc.cast(moments, pa.timestamp("s"))
 
 
 def _numbers(cells: pa.StringArray, reading: Reading) -> tuple[pa.Array, pa.BooleanArray]:

@@ -99,7 +99,9 @@ def settle(place: object, sample: str, encoding: str, given: CsvFormat) -> Diale
             "Remove it, or write it again."
         )
     first, rest = records[0], records[1:]
-    header = has_header(first, given.missing) if given.header is None else given.header
+    header = has_header(first, given.missing, rest) if given.header is None else given.header
+    if header:
+        first = _completed(place, first, rest)
     names = given.names or (column_names(place, first) if header else _numbered(rest or records))
     if given.names and len(given.names) != len(first):
         raise OptionError(
@@ -123,11 +125,25 @@ def detect_delimiter(sample: str, quote: str = '"') -> str:
     return max((*_DELIMITERS, ","), key=agreement) if any(map(agreement, _DELIMITERS)) else ","
 
 
-def has_header(first: Sequence[str], missing: Sequence[str]) -> bool:
+def has_header(
+    first: Sequence[str], missing: Sequence[str], rest: Sequence[Sequence[str]] = ()
+) -> bool:
     """Whether the cells of the first record are names: distinct, none a number or missing.
 
-    A first cell without a name is an index, as pandas writes it.
+    A first cell without a name is an index, as pandas writes it. Above a column that holds
+    nothing but numbers, `rest`, any text is a name, whatever the others are.
     """
+    columns = [
+        [record[place] for record in rest if place < len(record) and record[place] not in missing]
+        for place in range(len(first))
+    ]
+    if any(map(_is_number, first)):
+        return False
+    if any(
+        name.strip() and cells and all(map(_is_number, cells))
+        for name, cells in zip(first, columns, strict=True)
+    ):
+        return True
     cells = [cell.strip() for cell in first]
     named = cells[1:] if cells[:1] == [""] and len(cells) > 1 else cells
     lacking = [cell for cell in named if cell in missing or _is_number(cell)]
@@ -149,6 +165,33 @@ def column_names(place: object, header: Sequence[str]) -> tuple[str, ...]:
             "the option csv.names."
         )
     return names
+
+
+def _completed(
+    place: object, header: Sequence[str], rest: Sequence[Sequence[str]]
+) -> Sequence[str]:
+    """`header` with an empty name for one column that it lacks.
+
+    That is the last where its cells are empty, as of lines that end in a delimiter; else the
+    first, which numbers the rows, as R writes it.
+
+    Raises:
+        DataError: it lacks more of them.
+    """
+    widths = collections.Counter(map(len, rest))
+    width = widths.most_common(1)[0][0] if widths else len(header)
+    is_blank = all(not record[-1].strip() for record in rest if len(record) == width)
+    if width == len(header) + 1 and is_blank:
+        return [*header, ""]
+    if width == len(header) + 1 and len(header) > 1 and not header[0].startswith("#"):
+        return ["", *header]
+    if width > len(header):
+        raise DataError(
+            f"{place}, line 1: expected a name for each of {width} columns. Received: "
+            f"{', '.join(map(repr, header))}. Remove what stands above the names, or name the "
+            "columns by the option csv.names with csv.header=false."
+        )
+    return header
 
 
 def _numbered(records: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ _SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
 _ALSO = (".txt", ".data", ".dat", ".txt.gz")  # taken where there is no other
 _SAMPLE = 2**17  # bytes
 _CHUNK = 2**24
+_LOOKED_AT = 2**13  # bytes that tell whether a file is text
+_CONTROLS = [bytes([code]) for code in {*range(32)} - {*b"\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f"}]
+_FEW, _SHARE = 3, 0.01  # control characters up to which it is
 _SHARD_BYTES = 2**26
 _log = logging.getLogger(__name__)
 
@@ -90,8 +93,20 @@ def _dialect(file: Path, encoding: str, given: CsvFormat) -> Dialect:
         with file.open("rb") as opened:
             data = opened.read(_SAMPLE)
         data = data[csv_spans.mark_length(data) :].decode(encoding, "replace").encode()
+    _check_text(file, data)
     sample = data if len(data) < _SAMPLE else data[: data.rfind(b"\n") + 1] or data
     return csv_dialect.settle(file, sample.decode(errors="replace"), encoding, given)
+
+
+def _check_text(file: Path, data: bytes) -> None:
+    """Refuse a spreadsheet, an archive, a picture: what has many control characters."""
+    start = data[:_LOOKED_AT]
+    odd = sum(start.count(control) for control in _CONTROLS)
+    if odd > max(_FEW, _SHARE * len(start)):
+        raise DataError(
+            f"{file}: expected a text file. Received: one that begins with {start[:4]!r}. "
+            "Save it as CSV, or name its encoding by the option csv.encoding."
+        )
 
 
 def _check_encoding(file: Path, encoding: str) -> None:
@@ -119,8 +134,8 @@ def _encoding_of(file: Path) -> str:
     try:
         for chunk in _chunks(file):
             head, seen = head or chunk, chunk
-            if head is chunk and csv_spans.mark_length(head):
-                return encodings.detect(head[:4]).removesuffix("-sig")
+            if head is chunk and (csv_spans.mark_length(head) or b"\0" in head):
+                return encodings.detect(head[:_SAMPLE]).removesuffix("-sig")
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:

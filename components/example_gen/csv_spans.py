@@ -51,12 +51,13 @@ def spans(root: Path, path: str, split: str, dialect: Dialect, size: int) -> Ite
     """The file `root / path` in stretches of about `size` bytes, without mark and header.
 
     Raises:
-        DataError: the header cannot be found.
+        DataError: a quote is never closed, so that all that follows would be one cell.
     """
     whole = is_whole(path, dialect.encoding)
     if whole:
         text = whole_text(root / path, dialect.encoding)
         start = header_end(text, dialect)
+        _check_closed(path, text[start:], 1 + text.count(b"\n", 0, start), dialect)
         yield Span(path, split, start, len(text), 1 + text.count(b"\n", 0, start), whole)
         return
     with (root / path).open("rb") as file:
@@ -66,9 +67,22 @@ def spans(root: Path, path: str, split: str, dialect: Dialect, size: int) -> Ite
         line = 1 + head.count(b"\n", 0, start)
         file.seek(start)
         while block := _block(file, size, dialect):
+            _check_closed(path, block, line, dialect)
             yield Span(path, split, start, start + len(block), line, whole)
             start, line = start + len(block), line + block.count(b"\n")
             file.seek(start)
+
+
+def _check_closed(path: str, data: bytes, line: int, dialect: Dialect) -> None:
+    if not dialect.quote or data.count(b'"') % 2 == 0:
+        return
+    quotes = _quotes(data, dialect)
+    if len(quotes) % 2:
+        line += data.count(b"\n", 0, int(quotes[-1]))
+        raise DataError(
+            f"{path}, line {line}: expected a quote that closes the cell. Received: the end of the "
+            "file. Close it, or set the option csv.quoting=false."
+        )
 
 
 def blocks(root: Path, span: Span, dialect: Dialect) -> Iterator[tuple[bytes, int]]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 BadBytes = Literal["reject", "replace", "ignore", "latin-1"]
 
 _LOOKED_AT = 1 << 18  # bytes that an encoding is guessed from
+_ZEROS = 0.7  # share of the upper bytes of UTF-16 that are 0 in a Western table
 _USUAL = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"),
     *("latin_1", "iso8859_2", "iso8859_15", "koi8_r"),
@@ -107,7 +108,7 @@ def detect(data: bytes) -> str:
     Among the encodings that files are written in today: a guess among all that Python knows goes
     wrong on tables, which hold few letters.
     """
-    name = marked(data)
+    name = marked(data) or _wide(data[:_LOOKED_AT])
     if name or _is_utf8(data):
         return name or "utf-8"
     from charset_normalizer import from_bytes  # not at the start of the command line
@@ -117,6 +118,15 @@ def detect(data: bytes) -> str:
     if found:
         return _most_frequent(found)
     return "utf-8" if b"\0" in sample or not _is_western(sample) else "cp1252"
+
+
+def _wide(data: bytes) -> str | None:
+    """UTF-16 without a mark, if every other byte of `data` is mostly 0, as of Latin letters."""
+    for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros, others = data[start::2].count(0), data[1 - start :: 2].count(0)
+        if zeros > _ZEROS * len(data) / 2 and not others:
+            return name
+    return None
 
 
 def _is_western(data: bytes) -> bool:

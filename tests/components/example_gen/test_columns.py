@@ -42,6 +42,12 @@ def best(*cells, readings=ALL):
         (["2012-01-31 23:59:59"], Reading("date", "%Y-%m-%d %H:%M:%S")),
         (["2012-01-31T23:59:59Z"], Reading("date", "%Y-%m-%dT%H:%M:%SZ")),
         (["2012-01-31", "soon"], Reading("text")),
+        (["31/01/20", "01/02/20"], Reading("date", "%d/%m/%y")),
+        (["31 Jan 2012", "1 Feb 2012"], Reading("date", "%d %b %Y")),
+        (["March 1, 2012"], Reading("date", "%b %d, %Y")),
+        (["2012-01-31T10:00:00.5", "2012-01-31 10:00:01"], Reading("date", "ISO8601")),
+        (["2012-01-31T10:00:00+02:00", "2012-01-31T10:00:00Z"], Reading("date", "ISO8601")),
+        (["2012-13-31T10:00:00+02:00"], Reading("text")),
     ],
 )
 def test_the_first_reading_that_all_cells_fit_is_taken(cells, reading):
@@ -87,6 +93,13 @@ def test_each_cell_is_read_as_it_is_alone(cells, reading):
     kept = [None if bad else value for value, bad in pairs]
     assert misfits.to_pylist() == [bad[0].as_py() for _, bad in alone]
     assert kept == [None if bad[0].as_py() else value[0].as_py() for value, bad in alone]
+
+
+def test_a_time_with_an_offset_is_that_of_utc():
+    cells = pa.array(["2012-01-31T00:30:00.75+02:00", "2012-01-31T00:30:00", None, "soon"])
+    values, misfits = columns.convert(cells, Reading("date", "ISO8601"))
+    assert values.cast(pa.int64()).to_pylist() == [1327962600, 1327969800, None, None]
+    assert misfits.to_pylist() == [False, False, False, True]
 
 
 def test_a_date_becomes_its_parts_or_its_seconds():

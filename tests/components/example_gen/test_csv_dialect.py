@@ -46,6 +46,31 @@ def test_a_header_has_distinct_names_and_no_numbers(first, is_header):
     assert csv_dialect.has_header(first, MISSING) == is_header
 
 
+@pytest.mark.parametrize(
+    ("sample", "names"),
+    [
+        ("a,b,\n1,2,\n3,4,\n", ("a", "b", "column_3")),
+        ("a,b\n1,2,\n3,4,\n", ("a", "b", "column_3")),
+        ('a;b\n"x";1;2\n"y";3;4\n', ("column_1", "a", "b")),
+        ("when,,x\na,b,1\n", ("when", "column_2", "x")),
+    ],
+)
+def test_a_name_that_is_lacking_is_made_up(sample, names):
+    found = settle(sample)
+    assert (found.header, found.names) == (True, names)
+
+
+@pytest.mark.parametrize("sample", ["# by me\nx,y\n1,2\n3,4\n", "title\nx,y,z\n1,2,3\n4,5,6\n"])
+def test_a_line_above_the_names_is_refused(sample):
+    with pytest.raises(DataError, match=r"^t\.csv, line 1: expected a name for each of . columns"):
+        settle(sample)
+
+
+def test_equal_names_above_numbers_are_names_all_the_same():
+    with pytest.raises(DataError, match=r"Received: 'a' more than once"):
+        settle("a,a\n1,x\n2,y\n")
+
+
 def test_columns_without_a_header_are_numbered():
     found = settle("1,2,x\n3,4,y\n")
     assert (found.header, found.names) == (False, ("column_1", "column_2", "column_3"))

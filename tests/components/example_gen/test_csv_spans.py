@@ -119,6 +119,14 @@ def test_what_cannot_be_cut_is_one_stretch_of_decoded_text(tmp_path, encoding):
     assert (data.decode(), line) == ("1,é\n2,x\n", 2)
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_a_quote_that_nothing_closes_is_refused_with_its_line(tmp_path, name):
+    data = b'a,b\n1,"x ""w"" "\n2,"y\n3,z\n'
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    with pytest.raises(DataError, match=name + r", line 3: expected a quote that closes the cell"):
+        list(csv_spans.spans(Path(tmp_path), name, "", COMMA, 1000))
+
+
 def test_a_gzipped_file_is_read_as_one(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n"))
     (span,) = csv_spans.spans(Path(tmp_path), "t.csv.gz", "test", COMMA, 4)

@@ -35,5 +35,10 @@ def test_utf_8_is_utf_8(text):
     assert text.encode().decode(encodings.detect(text.encode())) == text.removeprefix("\ufeff")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_told_by_its_zeros(encoding):
+    assert encodings.detect("id;Straße\n1;Köln\n".encode(encoding)) == encoding
+
+
 def test_bytes_that_are_no_text_are_not_guessed_at():
     assert encodings.detect(b"\x89PNG\r\n\x00\x00\xff\xfe") == "utf-8"

@@ -129,6 +129,21 @@ def test_a_hexadecimal_cell_is_no_whole_number_beside_others_that_are(ingest):
     ]
 
 
+@pytest.mark.parametrize(
+    "data", [b"PK\x03\x04" + bytes(range(99)) * 9, b"\x89PNG\r\n" + bytes(range(256))]
+)
+def test_a_file_that_is_no_text_is_refused(ingest, data):
+    with pytest.raises(DataError, match=r"t\.csv: expected a text file\. Received: one that begi"):
+        ingest(data)
+
+
+def test_utf_16_needs_no_mark(ingest):
+    assert rows_of(ingest("a;b\n1;é\n2;x\n".encode("utf-16-le"), **TRAIN))[0] == {
+        "a": 1,
+        "b": "é".encode(),
+    }
+
+
 def test_codes_can_be_kept_as_text(ingest):
     examples = ingest("zip,n\n007,1\n010,2\n", types={"zip": "text"}, **TRAIN)
     assert [row["zip"] for row in rows_of(examples)] == [b"007", b"010"]
