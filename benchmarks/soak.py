@@ -29,6 +29,7 @@ from multiprocessing.process import BaseProcess
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import servers, soak_clients
+from benchmarks.processes import Process
 from benchmarks.soak_clients import FLAVOURS, MODELS, Told, Where
 from serving.client import Client
 
@@ -44,34 +45,19 @@ class Server:
     """What the server's process holds, looked at every quarter of a second."""
 
     def __init__(self, process: int) -> None:
-        self._folder = pathlib.Path(f"/proc/{process}")
+        self.process = Process(process)
         self.memory: list[float] = []  # MiB
         self.most_threads = 0
 
     def look(self) -> None:
         """Take a sample."""
-        self.memory.append(self._status("VmRSS") / 1024)
-        self.most_threads = max(self.most_threads, self.threads())
-
-    def threads(self) -> int:
-        """How many there are."""
-        return self._status("Threads")
-
-    def files(self) -> int:
-        """How many are open, sockets among them."""
-        return len(list((self._folder / "fd").iterdir()))
+        self.memory.append(self.process.memory())
+        self.most_threads = max(self.most_threads, self.process.threads())
 
     def quarter(self, number: int) -> float:
         """The median of the resident memory in one quarter of the time, from 0; MiB."""
         step = len(self.memory) / 4
         return statistics.median(self.memory[int(number * step) : int((number + 1) * step) or None])
-
-    def _status(self, field: str) -> int:
-        for line in (self._folder / "status").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name == field:
-                return int(value.split()[0])
-        raise KeyError(field)
 
 
 class Swaps(threading.Thread):
@@ -150,13 +136,13 @@ def _soak(folder: pathlib.Path, swaps: Swaps, requests: int) -> int:
         where = Where(f"127.0.0.1:{port}", f"http://127.0.0.1:{rest_port}")
         servers.wait_for(where.grpc, process, log)
         server = Server(process.pid)
-        idle = server.files()
+        idle = server.process.files()
         victims = Victims(where)
         start = time.monotonic()
         told = _load(where, requests, server, swaps, victims)
         seconds = time.monotonic() - start
         time.sleep(2)  # for connections of the last victims to end
-        left = server.files() - idle
+        left = server.process.files() - idle
         with Client(where.grpc) as client:
             states = Counter(one.state for model in MODELS for one in client.status(model))
         process.terminate()

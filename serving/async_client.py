@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import grpc
@@ -11,9 +11,22 @@ import grpc.aio
 import numpy as np
 
 from serving import calls, channel, wire
-from serving.calls import Answer, Call, Class, Metadata, Prediction, Record, Spec, VersionStatus
+from serving.calls import (
+    Answer,
+    Call,
+    Class,
+    Inference,
+    Metadata,
+    Method,
+    Prediction,
+    Record,
+    Spec,
+    VersionStatus,
+)
 from serving.channel import Observe, Tls
 from serving.errors import NotFoundError
+
+Inputs = Iterable[Mapping[str, wire.ArrayLike]]
 
 
 class AsyncClient:
@@ -60,7 +73,7 @@ class AsyncClient:
     async def predict_many(
         self,
         model: str,
-        requests: Iterable[Mapping[str, wire.ArrayLike]],
+        requests: Inputs | AsyncIterable[Mapping[str, wire.ArrayLike]],
         *,
         in_flight: int = 16,
         signature: str = "",
@@ -69,11 +82,11 @@ class AsyncClient:
         output_filter: Sequence[str] = (),
         timeout: float | None = None,
     ) -> AsyncIterator[Prediction]:
-        """Answer each of `requests` in their order; as `Client.predict_many`."""
+        """Answer each of `requests`, plain or asynchronous, in order; as `Client.predict_many`."""
         spec = Spec(model, signature, version, label)
         under_way: deque[asyncio.Task[Prediction]] = deque()
         try:
-            for inputs in requests:
+            async for inputs in _each(requests):
                 call = calls.predict(spec, inputs, output_filter)
                 under_way.append(asyncio.create_task(self._send(call, timeout)))
                 if len(under_way) >= max(1, in_flight):
@@ -114,6 +127,21 @@ class AsyncClient:
         """Value each of `examples`; as `Client.regress`."""
         spec = Spec(model, signature, version, label)
         return await self._send(calls.regress(spec, examples, context), timeout)
+
+    async def multi_inference(
+        self,
+        model: str,
+        examples: Sequence[Record],
+        tasks: Mapping[str, Method],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        context: Record | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Inference]:
+        """Ask several signatures about the same `examples`; as `Client.multi_inference`."""
+        spec = Spec(model, "", version, label)
+        return await self._send(calls.multi_inference(spec, examples, tasks, context), timeout)
 
     async def metadata(
         self,
@@ -180,3 +208,14 @@ class AsyncClient:
             raise channel.failure(error, self.target, allowed) from error
         self._observe(channel.observed(call, time.monotonic() - start, "OK"))
         return call.read(raw)
+
+
+async def _each(
+    requests: Inputs | AsyncIterable[Mapping[str, wire.ArrayLike]],
+) -> AsyncIterator[Mapping[str, wire.ArrayLike]]:
+    if isinstance(requests, AsyncIterable):
+        async for inputs in requests:
+            yield inputs
+    else:
+        for inputs in requests:
+            yield inputs

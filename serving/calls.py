@@ -5,7 +5,7 @@ Each function makes the `Call` that a client, synchronous or not, then sends.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from google.protobuf.message import Message
@@ -22,16 +22,21 @@ PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
 
 Record = bytes | Mapping[str, example.Value]
+Method = Literal["classify", "regress"]
 Answer = TypeVar("Answer")
 
 
 @dataclasses.dataclass(frozen=True)
 class Call(Generic[Answer]):
-    """A request, the path of the method that takes it, and how to read the answer's bytes."""
+    """A request, the path of the method that takes it, and how to read the answer's bytes.
+
+    `model` is whom it asks about, for those who observe calls.
+    """
 
     path: str
     request: Message
     read: Callable[[bytes], Answer]
+    model: str = ""
 
 
 class Prediction(dict[str, np.ndarray]):
@@ -47,6 +52,10 @@ class Class(NamedTuple):
 
     label: str
     score: float
+
+
+Inference = list[list[Class]] | np.ndarray
+"""What Classify gives, or what Regress does."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,8 +100,8 @@ def predict(
     """Run a signature on `inputs` by alias; `output_filter` names the outputs wanted, or all."""
     request = messages.PredictRequest(model_spec=spec.proto(), output_filter=output_filter)
     for alias, value in inputs.items():
-        request.inputs[alias].CopyFrom(wire.to_proto(value, name=alias))
-    return Call(f"/{PREDICTION_SERVICE}/Predict", request, _prediction)
+        wire.fill(request.inputs[alias], value, name=alias)
+    return Call(f"/{PREDICTION_SERVICE}/Predict", request, _prediction, spec.model)
 
 
 def classify(
@@ -102,13 +111,24 @@ def classify(
     request = messages.ClassificationRequest(
         model_spec=spec.proto(), input=_input(examples, context)
     )
-    return Call(f"/{PREDICTION_SERVICE}/Classify", request, _classes)
+    return Call(f"/{PREDICTION_SERVICE}/Classify", request, _classes, spec.model)
 
 
 def regress(spec: Spec, examples: Sequence[Record], context: Record | None) -> Call[np.ndarray]:
     """Value `examples`, each with the features of `context` where there is one."""
     request = messages.RegressionRequest(model_spec=spec.proto(), input=_input(examples, context))
-    return Call(f"/{PREDICTION_SERVICE}/Regress", request, _values)
+    return Call(f"/{PREDICTION_SERVICE}/Regress", request, _values, spec.model)
+
+
+def multi_inference(
+    spec: Spec, examples: Sequence[Record], tasks: Mapping[str, Method], context: Record | None
+) -> Call[dict[str, Inference]]:
+    """Ask several signatures about the same `examples`; `tasks` has the method of each."""
+    request = messages.MultiInferenceRequest(input=_input(examples, context))
+    for signature, method in tasks.items():
+        task = request.tasks.add(method_name=f"tensorflow/serving/{method}")
+        task.model_spec.CopyFrom(dataclasses.replace(spec, signature=signature).proto())
+    return Call(f"/{PREDICTION_SERVICE}/MultiInference", request, _inferences, spec.model)
 
 
 def metadata(spec: Spec) -> Call[Metadata]:
@@ -116,13 +136,13 @@ def metadata(spec: Spec) -> Call[Metadata]:
     request = messages.GetModelMetadataRequest(
         model_spec=spec.proto(), metadata_field=["signature_def"]
     )
-    return Call(f"/{PREDICTION_SERVICE}/GetModelMetadata", request, _metadata)
+    return Call(f"/{PREDICTION_SERVICE}/GetModelMetadata", request, _metadata, spec.model)
 
 
 def status(spec: Spec) -> Call[list[VersionStatus]]:
     """Ask for the versions."""
     request = model_messages.GetModelStatusRequest(model_spec=spec.proto())
-    return Call(f"/{MODEL_SERVICE}/GetModelStatus", request, _statuses)
+    return Call(f"/{MODEL_SERVICE}/GetModelStatus", request, _statuses, spec.model)
 
 
 def health(service: str) -> Call[bool]:
@@ -168,16 +188,32 @@ def _prediction(raw: bytes) -> Prediction:
 
 
 def _classes(raw: bytes) -> list[list[Class]]:
-    response = messages.ClassificationResponse.FromString(raw)
+    return _labelled(messages.ClassificationResponse.FromString(raw).result)
+
+
+def _labelled(result: messages.ClassificationResult) -> list[list[Class]]:
     return [
         [Class(one.label, one.score) for one in classifications.classes]
-        for classifications in response.result.classifications
+        for classifications in result.classifications
     ]
 
 
 def _values(raw: bytes) -> np.ndarray:
-    response = messages.RegressionResponse.FromString(raw)
-    return np.array([one.value for one in response.result.regressions], np.float32)
+    return _valued(messages.RegressionResponse.FromString(raw).result)
+
+
+def _valued(result: messages.RegressionResult) -> np.ndarray:
+    return np.array([one.value for one in result.regressions], np.float32)
+
+
+def _inferences(raw: bytes) -> dict[str, Inference]:
+    found: dict[str, Inference] = {}
+    for one in messages.MultiInferenceResponse.FromString(raw).results:
+        is_classes = one.HasField("classification_result")
+        found[one.model_spec.signature_name] = (
+            _labelled(one.classification_result) if is_classes else _valued(one.regression_result)
+        )
+    return found
 
 
 def _metadata(raw: bytes) -> Metadata:

@@ -83,9 +83,7 @@ def nobody(observation: Observation) -> None:
 
 def observed(call: calls.Call[Answer], seconds: float, code: str) -> Observation:
     """What there is to tell of `call`."""
-    spec = getattr(call.request, "model_spec", None)
-    model = "" if spec is None else spec.name
-    return Observation(call.path.rpartition("/")[2], model, seconds, code)
+    return Observation(call.path.rpartition("/")[2], call.model, seconds, code)
 
 
 def options(attempts: int, tls: Tls | None) -> list[tuple[str, int | str]]:

@@ -4,20 +4,28 @@ A client holds one channel, which it reuses: make one and keep it. Messages may 
 UNAVAILABLE is tried again, and a failed call raises the RpcError of its code.
 """
 
-import dataclasses
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import TYPE_CHECKING, Self
 
-import grpc
 import numpy as np
 
 from serving import calls, channel, wire
 from serving.async_client import AsyncClient
-from serving.calls import Answer, Call, Class, Metadata, Prediction, Record, Spec, VersionStatus
+from serving.calls import (
+    Class,
+    Inference,
+    Metadata,
+    Method,
+    Prediction,
+    Record,
+    Spec,
+    VersionStatus,
+)
 from serving.channel import Observation, Observe, Tls
 from serving.errors import NotFoundError
+from serving.sending import Sender, UnderWay
 
 if TYPE_CHECKING:
     from serving.rest.client import RestClient
@@ -44,7 +52,17 @@ def __getattr__(name: str) -> object:
 
 
 class Client:
-    """Talks to one server; may be shared between threads."""
+    """Talks to one server; may be shared between threads.
+
+    For example:
+
+        with Client("127.0.0.1:8500") as client:
+            client.wait_until_available("digits")
+            answer = client.predict("digits", {"image_bytes": images(["seven.png"])})
+            print(answer["class"], answer.version)
+
+    where `images`, as `texts` and `columns`, is of `serving.inputs`.
+    """
 
     def __init__(
         self,
@@ -67,16 +85,9 @@ class Client:
             observe: is told of each call that ended; for metrics.
         """
         self.target = target
-        self._timeout = timeout
-        self._metadata = channel.metadata(token)
-        self._observe = observe
-        settings = channel.options(attempts, tls)
-        self._channel = (
-            grpc.insecure_channel(target, settings)
-            if tls is None
-            else grpc.secure_channel(target, tls.credentials(), settings)
+        self._sender = Sender(
+            target, timeout=timeout, tls=tls, token=token, attempts=attempts, observe=observe
         )
-        self._methods: dict[str, Any] = {}
 
     def predict(
         self,
@@ -109,7 +120,7 @@ class Client:
             RpcError: the server refused, or did not answer.
         """
         spec = Spec(model, signature, version, label)
-        return self._send(calls.predict(spec, inputs, output_filter), timeout)
+        return self._sender.send(calls.predict(spec, inputs, output_filter), timeout)
 
     def predict_many(
         self,
@@ -130,14 +141,16 @@ class Client:
         loop. `timeout` is for each; the rest is as in `predict`.
         """
         spec = Spec(model, signature, version, label)
-        under_way: deque[_UnderWay[Prediction]] = deque()
+        under_way: deque[UnderWay[Prediction]] = deque()
         try:
             for inputs in requests:
-                under_way.append(self._begin(calls.predict(spec, inputs, output_filter), timeout))
+                under_way.append(
+                    self._sender.begin(calls.predict(spec, inputs, output_filter), timeout)
+                )
                 if len(under_way) >= max(1, in_flight):
-                    yield self._end(under_way.popleft())
+                    yield self._sender.end(under_way.popleft())
             while under_way:
-                yield self._end(under_way.popleft())
+                yield self._sender.end(under_way.popleft())
         finally:
             for one in under_way:
                 one.answer.cancel()
@@ -158,7 +171,7 @@ class Client:
         `context` holds features that all examples share; the rest is as in `predict`.
         """
         spec = Spec(model, signature, version, label)
-        return self._send(calls.classify(spec, examples, context), timeout)
+        return self._sender.send(calls.classify(spec, examples, context), timeout)
 
     def regress(
         self,
@@ -173,7 +186,27 @@ class Client:
     ) -> np.ndarray:
         """Value each of `examples`, float32 `[examples]`; arguments as in `classify`."""
         spec = Spec(model, signature, version, label)
-        return self._send(calls.regress(spec, examples, context), timeout)
+        return self._sender.send(calls.regress(spec, examples, context), timeout)
+
+    def multi_inference(
+        self,
+        model: str,
+        examples: Sequence[Record],
+        tasks: Mapping[str, Method],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        context: Record | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Inference]:
+        """Ask several signatures of `model` about the same `examples`, in one run of its graph.
+
+        `tasks` says which, and by which method: `{"scores": "regress", "labels": "classify"}`.
+        Returns by signature what `regress` and `classify` give; the rest is as in those. TensorFlow
+        Serving has this over gRPC alone.
+        """
+        spec = Spec(model, "", version, label)
+        return self._sender.send(calls.multi_inference(spec, examples, tasks, context), timeout)
 
     def metadata(
         self,
@@ -184,13 +217,13 @@ class Client:
         timeout: float | None = None,
     ) -> Metadata:
         """The signatures of `model`: what they take and give."""
-        return self._send(calls.metadata(Spec(model, "", version, label)), timeout)
+        return self._sender.send(calls.metadata(Spec(model, "", version, label)), timeout)
 
     def status(
         self, model: str, *, version: int | None = None, timeout: float | None = None
     ) -> list[VersionStatus]:
         """The versions of `model` that the server knows, the highest first."""
-        return self._send(calls.status(Spec(model, "", version)), timeout)
+        return self._sender.send(calls.status(Spec(model, "", version)), timeout)
 
     def healthy(self, *, service: str = "", timeout: float | None = None) -> bool:
         """Whether the server's health service says SERVING.
@@ -198,7 +231,7 @@ class Client:
         Raises:
             UnimplementedError: the server has no health service.
         """
-        return self._send(calls.health(service), timeout)
+        return self._sender.send(calls.health(service), timeout)
 
     def wait_until_available(self, model: str, *, timeout: float = 60.0) -> VersionStatus:
         """Wait until a version of `model` is available; returns the highest such.
@@ -211,7 +244,9 @@ class Client:
         call = calls.status(Spec(model))
         while (remaining := deadline - time.monotonic()) > 0:
             try:
-                found = calls.available(model, self._send(call, remaining, wait_for_ready=True))
+                found = calls.available(
+                    model, self._sender.send(call, remaining, wait_for_ready=True)
+                )
             except NotFoundError:
                 found = None
             if found:
@@ -221,61 +256,10 @@ class Client:
 
     def close(self) -> None:
         """Close the channel; calls that run are cancelled."""
-        self._channel.close()
+        self._sender.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _send(
-        self, call: Call[Answer], timeout: float | None, *, wait_for_ready: bool = False
-    ) -> Answer:
-        allowed = self._timeout if timeout is None else timeout
-        start = time.monotonic()
-        try:
-            raw = self._method(call)(
-                call.request,
-                timeout=allowed,
-                wait_for_ready=wait_for_ready,
-                metadata=self._metadata,
-            )
-        except grpc.RpcError as error:
-            self._tell(call, start, error.code().name)
-            raise channel.failure(error, self.target, allowed) from error
-        self._tell(call, start, "OK")
-        return call.read(raw)
-
-    def _begin(self, call: Call[Answer], timeout: float | None) -> "_UnderWay[Answer]":
-        allowed = self._timeout if timeout is None else timeout
-        start = time.monotonic()
-        answer = self._method(call).future(call.request, timeout=allowed, metadata=self._metadata)
-        return _UnderWay(call, answer, start, allowed)
-
-    def _end(self, one: "_UnderWay[Answer]") -> Answer:
-        try:
-            raw = one.answer.result()
-        except grpc.RpcError as error:
-            self._tell(one.call, one.start, error.code().name)
-            raise channel.failure(error, self.target, one.timeout) from error
-        self._tell(one.call, one.start, "OK")
-        return one.call.read(raw)
-
-    def _method(self, call: Call[Answer]) -> Any:
-        if call.path not in self._methods:
-            self._methods[call.path] = self._channel.unary_unary(call.path, channel.serialize)
-        return self._methods[call.path]
-
-    def _tell(self, call: Call[Answer], start: float, code: str) -> None:
-        self._observe(channel.observed(call, time.monotonic() - start, code))
-
-
-@dataclasses.dataclass(frozen=True)
-class _UnderWay(Generic[Answer]):
-    """A call that was sent: its answer to come, when it was sent, and how long it may take."""
-
-    call: Call[Answer]
-    answer: Any  # a gRPC call, which is a future
-    start: float
-    timeout: float | None

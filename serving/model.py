@@ -2,14 +2,12 @@
 
 The graph is fed and fetched by tensor name through a v1 session, below the conversions and the
 shape checks of `Session.run`: a request meets the same kernels, in the same order, and fails
-with the same texts as in `tensorflow_model_server`. Only this module and `tflite` import
-TensorFlow on this floor.
+with the same texts as in `tensorflow_model_server`. Only this module, `saved_model` and `tflite`
+import TensorFlow on this floor.
 """
 
-import contextlib
 import gc
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +15,7 @@ import tensorflow as tf
 from etils.epath import Path
 from tensorflow.python.client import pywrap_tf_session
 
-from serving import inference, warmup, wire
+from serving import inference, saved_model, warmup, wire
 from serving.errors import InvalidArgumentError, ModelLoadError, RpcError, rpc_error
 from serving.inference import Call
 from serving.protos import signature_pb2
@@ -49,8 +47,8 @@ class LoadedModel:
         self._graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=self._graph, config=session)
         try:
-            with self._graph.as_default(), _without_deprecation_warnings():
-                meta_graph = tf.compat.v1.saved_model.load(self._session, list(tags), str(path))
+            with self._graph.as_default():
+                meta_graph = saved_model.load(self._session, str(path), tags)
                 self._session.make_callable([])  # hands what was imported to the runtime
             self.signatures = _signatures(meta_graph)
         except (OSError, RuntimeError, ValueError, KeyError, tf.errors.OpError) as error:
@@ -188,18 +186,3 @@ def _run_options(timeout: float) -> Any:
     milliseconds = max(1, round(timeout * 1000))
     proto = tf.compat.v1.RunOptions(timeout_in_ms=milliseconds)
     return pywrap_tf_session.TF_NewBufferFromString(proto.SerializeToString())
-
-
-@contextlib.contextmanager
-def _without_deprecation_warnings() -> Iterator[None]:
-    """TensorFlow advises `tf.saved_model.load` instead, which has no session to feed by name."""
-    logger = tf.get_logger()
-
-    def keep(record: logging.LogRecord) -> bool:
-        return "is deprecated" not in str(record.msg)
-
-    logger.addFilter(keep)
-    try:
-        yield
-    finally:
-        logger.removeFilter(keep)

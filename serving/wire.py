@@ -102,12 +102,21 @@ def to_proto(array: ArrayLike, *, name: str, typed: bool = False) -> tensor_pb2.
     Raises:
         WireError: TensorFlow has no type for `array`'s dtype.
     """
+    proto = tensor_pb2.TensorProto()
+    fill(proto, array, name=name, typed=typed)
+    return proto
+
+
+def fill(
+    proto: tensor_pb2.TensorProto, array: ArrayLike, *, name: str, typed: bool = False
+) -> None:
+    """Encode `array` into the empty `proto`, as `to_proto` does, without a copy of the message."""
     values = as_array(array, name=name)
     if values.dtype.name not in _BY_NAME:
         raise _refusal(name, f"{values.dtype} values")
     number, field = _BY_NAME[values.dtype.name]
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    proto = tensor_pb2.TensorProto(dtype=number)  # type: ignore[arg-type]
+    proto.dtype = number  # type: ignore[assignment]
     proto.tensor_shape.SetInParent()
     for size in values.shape:
         proto.tensor_shape.dim.add(size=size)
@@ -116,7 +125,6 @@ def to_proto(array: ArrayLike, *, name: str, typed: bool = False) -> tensor_pb2.
     else:
         little = values.astype(values.dtype.newbyteorder("<"), copy=False)
         proto.tensor_content = little.tobytes()
-    return proto
 
 
 def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:

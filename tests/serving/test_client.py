@@ -302,11 +302,18 @@ def test_leaving_the_loop_cancels_what_is_under_way(scripted):
 
 
 def test_the_asyncio_client_answers_many_in_their_order(target):
+    async def generate():
+        for x in range(3):
+            await asyncio.sleep(0)
+            yield {"x": [2.0 * x]}
+
     async def ask():
         async with AsyncClient(target) as client:
             requests = ({"x": [2.0 * x]} for x in range(30))
             many = client.predict_many("half", requests, in_flight=8)
             assert [one["y"][0] async for one in many] == [x + 2.0 for x in range(30)]
+            later = client.predict_many("half", generate(), in_flight=2)
+            assert [one["y"][0] async for one in later] == [2.0, 3.0, 4.0]
             failing = client.predict_many("half", [{"x": [1.0]}, {"z": [1.0]}])
             assert (await anext(failing))["y"] == 2.5
             with pytest.raises(InvalidArgumentError):

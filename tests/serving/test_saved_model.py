@@ -1,0 +1,144 @@
+"""What is brought into a session of a SavedModel, and what is left out."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.python.framework import function
+
+from serving import saved_model
+from serving.model import LoadedModel
+
+
+def loaded(path):
+    """The MetaGraphDef, the names and types of the nodes, and those of the functions."""
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        meta_graph = saved_model.load(session, str(path), ["serve"])
+        graph_def = graph.as_graph_def()
+        nodes = {node.name: node.op for node in graph_def.node}
+        return meta_graph, nodes, {one.signature.name for one in graph_def.library.function}
+
+
+def test_what_only_saving_needs_is_left_out_and_every_function_is_there(half_plus_two):
+    whole = saved_model_pb2.SavedModel.FromString((half_plus_two / "saved_model.pb").read_bytes())
+    (original,) = whole.meta_graphs
+    meta_graph, nodes, functions = loaded(half_plus_two)
+    assert set(nodes) < {node.name for node in original.graph_def.node}
+    assert "VarHandleOp" in nodes.values()
+    assert not {"AssignVariableOp", "ReadVariableOp"} & set(nodes.values())
+    assert original.saver_def.restore_op_name in nodes
+    assert original.saver_def.save_tensor_name.partition(":")[0] not in nodes
+    assert functions == {one.signature.name for one in original.graph_def.library.function}
+    assert set(meta_graph.signature_def) == set(original.signature_def)
+
+
+def test_assets_are_found(tmp_path):
+    file = tmp_path / "words.txt"
+    file.write_text("one\ntwo\n")
+
+    class Words(tf.Module):
+        def __init__(self):
+            super().__init__()
+            whole, line = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+            words = tf.lookup.TextFileInitializer(str(file), tf.string, whole, tf.int64, line)
+            self.table = tf.lookup.StaticHashTable(words, -1)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def place(self, word):
+            return {"place": self.table.lookup(word)}
+
+    words = Words()
+    tf.saved_model.save(words, str(tmp_path / "model"), signatures=words.place)
+    file.unlink()
+    with LoadedModel(tmp_path / "model") as model:
+        assert model.predict({"word": ["two", "three"]})["place"].tolist() == [1, -1]
+
+
+def save_v1(path, x, y, session):
+    """Save what a TensorFlow 1 program has built."""
+    builder = tf.compat.v1.saved_model.builder.SavedModelBuilder(str(path))
+    signature = tf.compat.v1.saved_model.predict_signature_def({"x": x}, {"y": y})
+    builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+    builder.save()
+
+
+def test_a_graph_of_tensorflow_1_is_taken_whole(tmp_path):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, [None], "x")
+        slope = tf.compat.v1.get_variable("slope", initializer=0.5, use_resource=False)
+        y = x * slope + 2
+        tf.add(x, 1, name="unused")
+        session.run(tf.compat.v1.global_variables_initializer())
+        save_v1(tmp_path / "model", x, y, session)
+    _, nodes, _ = loaded(tmp_path / "model")
+    assert {"unused", "save/restore_all", "slope/Assign"} <= set(nodes)
+    with LoadedModel(tmp_path / "model") as model:
+        assert model.predict({"x": [4.0]})["y"].tolist() == [4.0]
+
+
+def test_functions_that_are_called_as_operations_come_with_their_callers(tmp_path):
+    @function.Defun(tf.float32, func_name="Halve")
+    def halve(x):
+        return x / 2
+
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, [None], "x")
+        save_v1(tmp_path / "model", x, halve(x) + 2, session)
+    _, nodes, functions = loaded(tmp_path / "model")
+    assert "Halve" in nodes.values()
+    assert functions == {"Halve"}
+    with LoadedModel(tmp_path / "model") as model:
+        assert model.predict({"x": [4.0]})["y"].tolist() == [4.0]
+
+
+def test_sources_controls_neighbours_and_parts_of_a_signature_stay():
+    meta_graph = text_format.Parse(
+        """
+        graph_def {
+          node { name: "x" op: "Placeholder" }
+          node { name: "first" op: "NoOp" }
+          node { name: "beside" op: "Const" }
+          node { name: "middle" op: "Split" input: "x" input: "^first"
+                 attr { key: "_class" value { list { s: "loc:@beside" } } } }
+          node { name: "y" op: "Identity" input: "middle:1" }
+          node { name: "values" op: "Const" }
+          node { name: "row_splits" op: "Const" }
+          node { name: "restore" op: "NoOp" input: "^from_file" }
+          node { name: "from_file" op: "NoOp" }
+          node { name: "file" op: "Placeholder" }
+          node { name: "asset" op: "Const" }
+          node { name: "initialise" op: "NoOp" }
+          node { name: "save" op: "NoOp" input: "y" }
+        }
+        saver_def { filename_tensor_name: "file:0" restore_op_name: "restore"
+                    save_tensor_name: "save:0" }
+        collection_def { key: "saved_model_main_op" value {
+          node_list { value: "initialise" } } }
+        asset_file_def { tensor_info { name: "asset:0" } filename: "words.txt" }
+        signature_def { key: "serving_default" value {
+          inputs { key: "x" value { name: "x:0" } }
+          outputs { key: "y" value { name: "y:0" } }
+          outputs { key: "sparse" value { coo_sparse { values_tensor_name: "values:0" } } }
+          outputs { key: "ragged" value {
+            composite_tensor { components { name: "row_splits:0" } } } }
+        } }
+        """,
+        meta_graph_pb2.MetaGraphDef(),
+    )
+    names = [node.name for node in meta_graph.graph_def.node]
+    saved_model.prune(meta_graph)
+    assert [node.name for node in meta_graph.graph_def.node] == names[:-1]
+
+
+def test_a_loaded_model_answers_as_the_saved_one(half_plus_two):
+    x = np.float32([1, -4, 0.5])
+    expected = tf.saved_model.load(str(half_plus_two)).signatures["serving_default"](tf.constant(x))
+    with LoadedModel(half_plus_two) as model:
+        assert model.predict({"x": x})["y"].tolist() == expected["y"].numpy().tolist()
+
+
+def test_tags_must_be_exactly_those_of_a_graph(half_plus_two):
+    session = tf.compat.v1.Session(graph=tf.Graph())
+    with session, pytest.raises(RuntimeError, match="could not be found in SavedModel"):
+        saved_model.load(session, str(half_plus_two), ["serve", "gpu"])
