@@ -29,6 +29,8 @@ _OF = {alias: part for part, aliases in PARTS.items() for alias in aliases}
 _UNITS_OF_DAY: dict[str, Literal["h", "min", "s"]] = {"hour": "h", "minute": "min", "second": "s"}
 _OFFSET = re.compile(r":\d\d(\.\d+)? ?(Z|[+-]\d\d:?(\d\d)?)$", re.IGNORECASE)
 _SAMPLE = 200  # values that rule formats out before the whole column is read
+_MANY = 10  # distinct values among which one may be no time
+_SINCE = 1e8  # seconds: 1973
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %H")
 _DAY_FIRST = [f"%d{s}%m{s}{year}" for s in "-/." for year in ("%Y", "%y")]
 _MONTH_FIRST = [f"%m{s}%d{s}{year}" for s in "-/." for year in ("%Y", "%y")]
@@ -111,7 +113,12 @@ def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> Par
         if known.size and found.isna().all():
             raise _unreadable(values, f"times like {form!r}")
         return _naive(values, found, form)
-    formats = list(_fitting(pd.Series(known.unique(), dtype=object), day_first))
+    distinct = pd.Series(known.unique(), dtype=object)
+    formats = list(_fitting(distinct, day_first))
+    if not formats and _are_unix(distinct):
+        return Parsed(_unix(values), "Unix time")
+    if not formats and (tolerant := _mostly_fitting(distinct, day_first)):
+        formats = [tolerant]
     if not formats:
         raise _unreadable(values, "times in a usual form")
     if len(formats) > 1 and day_first == "auto":
@@ -127,9 +134,15 @@ def order_of(form: str, day_first: DayFirst) -> DayFirst:
 
 
 def looks_like_times(values: "pd.Series[str]", day_first: DayFirst) -> bool:
-    """Whether every cell of a text column that says something is a time of one usual form."""
+    """Whether all cells of a text column that say something are times of one usual form.
+
+    Of many, one in a hundred may be none.
+    """
     known = pd.Series(values.dropna().unique(), dtype=object)
-    return len(known) > 0 and next(_fitting(known, day_first), None) is not None
+    if not len(known):
+        return False
+    found = next(_fitting(known, day_first), None) or _mostly_fitting(known, day_first)
+    return found is not None
 
 
 def to_utc(times: pd.DatetimeIndex, zone: str, again: np.ndarray | None = None) -> pd.DatetimeIndex:
@@ -167,15 +180,41 @@ def check_zone(zone: str) -> None:
 
 def _fitting(known: "pd.Series[str]", day_first: DayFirst) -> Iterator[str]:
     """The formats in which every one of `known` can be read."""
-    orders = {"yes": _DAY_FIRST, "no": _MONTH_FIRST, "auto": [*_DAY_FIRST, *_MONTH_FIRST]}
-    dates = [*_PLAIN, *orders[day_first]]
     sample = pd.concat([known.iloc[: _SAMPLE // 2], known.iloc[-_SAMPLE // 2 :]])
-    for date, time in itertools.product(dates, _TIMES):
-        form = date if date == "ISO8601" else date + time
-        if date == "ISO8601" and time:
-            continue
+    for form in _formats(day_first):
         if _parse(sample, form).notna().all() and _parse(known, form).notna().all():
             yield form
+
+
+def _formats(day_first: DayFirst) -> Iterator[str]:
+    """All usual formats, those preferred first."""
+    orders = {"yes": _DAY_FIRST, "no": _MONTH_FIRST, "auto": [*_DAY_FIRST, *_MONTH_FIRST]}
+    for date, time in itertools.product([*_PLAIN, *orders[day_first]], _TIMES):
+        if date != "ISO8601":
+            yield date + time
+        elif not time:
+            yield date
+
+
+def _mostly_fitting(known: "pd.Series[str]", day_first: DayFirst) -> str | None:
+    """The one format in which all but a few of many can be read, if there is just one best."""
+    if len(known) < _MANY:
+        return None
+    few = max(1, len(known) // 100)
+    sample = known.iloc[:: max(1, len(known) // _SAMPLE)]
+    failures = {}
+    for form in _formats(day_first):
+        if _parse(sample, form).isna().sum() <= few:
+            failures[form] = int(_parse(known, form).isna().sum())
+    least = min(failures.values(), default=few + 1)
+    best = [form for form, count in failures.items() if count == least]
+    return best[0] if least <= few and len(best) == 1 else None
+
+
+def _are_unix(known: "pd.Series[str]") -> bool:
+    """Whether all are whole numbers as large as the seconds since 1970 have been since 1973."""
+    numbers = pd.to_numeric(known, errors="coerce")
+    return len(known) > 0 and bool((numbers >= _SINCE).all() and (numbers % 1 == 0).all())
 
 
 def _parse(values: "pd.Series[str]", form: str) -> "pd.Series[pd.Timestamp]":

@@ -5,7 +5,6 @@ the type found is that of the whole column, whatever the parts and their order.
 """
 
 import dataclasses
-import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal, Self
@@ -14,22 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.errors import OptionError
+from components.example_gen import date_forms
 
 Kind = Literal["int", "float", "date", "text"]
 Dates = Literal["parts", "seconds", "text"]
 
-_DAYS = (
-    *("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y"),
-    *("%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y"),
-    *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y"),  # %b takes whole names too
-)
-_TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M:%SZ", "T%H:%M")
-_ISO = "ISO8601"  # with fractions of a second, or an offset from UTC
-_DATE_LIKE = (
-    r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[- ]\pL{3,9}[- ]\d{4}|\pL{3,9} \d{1,2}, \d{4})"
-    r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?\s*$"
-)
-_ISO_LIKE = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$"
 _HEAD = 100  # cells tried before all the others
 _PLAIN = {"int": r"^[+-]?\d+$", "float": r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"}
 _EXPECTED = {
@@ -37,14 +25,6 @@ _EXPECTED = {
     "float": "a number within float32",
     "date": "a date",
     "text": "text",
-}
-_PARTS = {
-    "year": pc.year,
-    "month": pc.month,
-    "day": pc.day,
-    "weekday": pc.day_of_week,
-    "hour": pc.hour,
-    "minute": pc.minute,
 }
 
 
@@ -83,9 +63,7 @@ def readings(decimal: str, thousands: str, *, comma_parts_cells: bool) -> tuple[
     decimals = [each for each in decimals if each != thousands]
     whole = Reading("int", decimal=decimals[0], thousands=thousands)
     numbers = (whole, *(Reading("float", "", each, thousands) for each in decimals))
-    forms = [day + time for day, time in itertools.product(_DAYS, _TIMES)]
-    dates = [Reading("date", form) for form in (*forms, _ISO)]
-    return (*numbers, *dates, TEXT)
+    return (*numbers, *(Reading("date", form) for form in date_forms.FORMS), TEXT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +109,9 @@ def _surviving(cells: pa.StringArray, candidates: Iterable[Reading]) -> Iterator
         if each.kind == "date":
             if may_be_date is None:
                 cells = cells.unique()
-                may_be_date = not is_whole and _all(pc.match_substring_regex(cells, _DATE_LIKE))
+                may_be_date = not is_whole and _all(
+                    pc.match_substring_regex(cells, date_forms.LIKE)
+                )
             if may_be_date and _fits(cells, each):
                 yield each
         elif (is_whole and each.kind == "float") or _fits(cells, each):
@@ -162,43 +142,10 @@ def convert(cells: pa.StringArray, reading: Reading) -> tuple[pa.Array, pa.Boole
             empty = pc.equal(trimmed, "")
             return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed), _none(cells)
         case "date":
-            values = _moments(pc.ascii_trim_whitespace(cells), reading.pattern)
+            values = date_forms.read(pc.ascii_trim_whitespace(cells), reading.pattern)
             return values, pc.and_(values.is_null(), cells.is_valid())
         case _:
             return _numbers(cells, reading)
-
-
-def _moments(cells: pa.StringArray, pattern: str) -> pa.TimestampArray:
-    """Timestamps in seconds, of UTC where the cells have an offset; null where they do not fit."""
-    if pattern == _ISO:
-        return _iso_moments(cells)
-    if "%Y" in pattern:  # which would take 31/01/20 for the year 31
-        fits = pc.match_substring_regex(cells, r"(^|\D)\d{4}(\D|$)")
-        cells = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
-    return pc.strptime(cells, pattern, "s", error_is_null=True)
-
-
-def _iso_moments(cells: pa.StringArray) -> pa.TimestampArray:
-    fits = pc.match_substring_regex(cells, _ISO_LIKE)
-    kept = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
-    has_offset = pc.match_substring_regex(kept, r"(Z|[+-]\d{2}:?\d{2})$")
-    zoned = pc.if_else(has_offset, kept, pc.binary_join_element_wise(kept, "Z", ""))
-    try:
-        return _seconds(zoned)
-    except pa.ArrowInvalid:  # one is a 30th of February, or the like
-        return pa.concat_arrays([_second(zoned.slice(row, 1)) for row in range(len(zoned))])
-
-
-def _second(cell: pa.StringArray) -> pa.TimestampArray:
-    try:
-        return _seconds(cell)
-    except pa.ArrowInvalid:
-        return pa.nulls(1, pa.timestamp("s"))
-
-
-def _seconds(cells: pa.StringArray) -> pa.TimestampArray:
-    moments = pc.floor_temporal(pc.cast(cells, pa.timestamp("us", "UTC")), unit="second")
-    return pc.cast(moments, pa.timestamp("s"))
 
 
 def _numbers(cells: pa.StringArray, reading: Reading) -> tuple[pa.Array, pa.BooleanArray]:
@@ -273,7 +220,7 @@ def features(name: str, values: pa.Array, reading: Reading, dates: Dates) -> dic
     names = feature_names(name, reading, dates)
     if dates == "seconds":
         return {name: values.cast(pa.int64())}
-    return {each: _PARTS[each.rpartition("/")[2]](values) for each in names}
+    return {each: date_forms.PARTS[each.rpartition("/")[2]](values) for each in names}
 
 
 def feature_names(name: str, reading: Reading, dates: Dates) -> list[str]:
@@ -284,8 +231,7 @@ def feature_names(name: str, reading: Reading, dates: Dates) -> list[str]:
     """
     if reading.kind != "date" or dates == "seconds":
         return [name]
-    count = len(_PARTS) if "%H" in reading.pattern else 4
-    return [f"{name}/{part}" for part in itertools.islice(_PARTS, count)]
+    return [f"{name}/{part}" for part in date_forms.parts_of(reading.pattern)]
 
 
 def check_types(step: str, types: Mapping[str, str], names: Collection[str]) -> None:

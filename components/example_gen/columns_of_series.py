@@ -15,6 +15,8 @@ logger = logging.getLogger("components.series_example_gen")
 
 EVERY_OTHER = "*"  # as a covariate: every numeric column that has no other part
 _LOOKED_AT = 100  # cells of a column
+_MOSTLY = 0.9  # share of them that are numbers in a column of numbers
+_RESERVED = ("series", "time", "fold")
 _CLOCKS = ("time", "date", "datetime", "timestamp", "ts", "ds", "date/time", "unix", "epoch")
 
 
@@ -45,6 +47,7 @@ def choose(frame: pd.DataFrame, asked: Columns, day_first: DayFirst, dialect: Di
     if covariates == (EVERY_OTHER,):
         covariates = tuple(name for name in free if name not in targets)
     found = Columns(time, targets, covariates, asked.known, asked.series)
+    _check_reserved(found)
     left = [name for name in frame.columns if name not in {*time, *found.values, asked.series}]
     logger.info(
         "time from %s; forecasting %s%s; not used: %s",
@@ -55,28 +58,38 @@ def choose(frame: pd.DataFrame, asked: Columns, day_first: DayFirst, dialect: Di
     return found
 
 
-def numbers(frame: pd.DataFrame, name: str, dialect: Dialect) -> np.ndarray:
-    """A text column as float64 [rows], NaN where a cell is missing.
+def numbers(
+    frame: pd.DataFrame, name: str, dialect: Dialect, limit: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """A text column as float64 [rows], NaN where a cell is missing, and the rows of wrong cells.
+
+    Args:
+        frame: text columns.
+        name: of one.
+        dialect: how numbers are written.
+        limit: share of the rows whose cell may be no finite number: it is then missing.
 
     Raises:
-        DataError: a cell is no number; names its row.
+        DataError: more are none; names a row.
     """
     text = frame[name]
     found = series_files.numbers(text, dialect)
+    found = found.where(np.isfinite(found))
     wrong = np.flatnonzero((found.isna() & text.notna()).to_numpy())
-    if len(wrong):
+    if len(wrong) > limit * len(text):
         kinds = text.nunique()
         hint = (
             f"a category of {kinds} values cannot be forecast or averaged; choose among "
             f"{', '.join(_numeric(frame, dialect)) or 'no other column'}"
             if len(wrong) == text.notna().sum()
-            else "correct it, or name it as missing by series_example_gen.csv.missing"
+            else "correct it, name it as missing by series_example_gen.csv.missing, or raise "
+            "series_example_gen.max_rejected"
         )
         raise DataError(
             f"Column {name!r}: expected numbers. Received: {text.iloc[wrong[0]]!r} in data row "
             f"{wrong[0] + 1} ({len(wrong)} such cells). {hint[0].upper()}{hint[1:]}."
         )
-    return found.to_numpy(np.float64)
+    return found.to_numpy(np.float64), wrong
 
 
 def _check_names(frame: pd.DataFrame, asked: Columns) -> None:
@@ -93,6 +106,16 @@ def _check_names(frame: pd.DataFrame, asked: Columns) -> None:
         raise OptionError(
             "series_example_gen: expected each column in one part. Received: "
             f"{', '.join(map(repr, twice))} in several. Name it once."
+        )
+
+
+def _check_reserved(found: Columns) -> None:
+    taken = [name for name in found.values if name in _RESERVED]
+    if taken:
+        raise DataError(
+            f"Columns: expected values under other names than {', '.join(_RESERVED)}, which the "
+            f"records have of their own. Received: {', '.join(map(repr, taken))}. Rename the "
+            "column, or all by series_example_gen.csv.names and csv.header=true."
         )
 
 
@@ -131,12 +154,12 @@ def _parts(free: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 def _numeric(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
-    """The columns of numbers, by their first cells that say something."""
+    """The columns of numbers, by most of their first cells that say something."""
     heads = {name: frame[name].dropna().head(_LOOKED_AT) for name in frame.columns}
     return [
         name
         for name, cells in heads.items()
-        if len(cells) and series_files.numbers(cells, dialect).notna().all()
+        if len(cells) and series_files.numbers(cells, dialect).notna().mean() >= _MOSTLY
     ]
 
 
@@ -145,7 +168,8 @@ def _target(frame: pd.DataFrame, free: Sequence[str]) -> tuple[str]:
     if not fitting:
         raise DataError(
             f"Target: expected a column of numbers beside the time. Received: "
-            f"{', '.join(map(repr, frame.columns))}. Name it by series_example_gen.targets."
+            f"{', '.join(map(repr, frame.columns))}. Name it by series_example_gen.targets, or "
+            "say how numbers are written by series_example_gen.csv: thousands, decimal, missing."
         )
     return (fitting[-1],)
 

@@ -167,9 +167,7 @@ def column_names(place: object, header: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _completed(
-    place: object, header: Sequence[str], rest: Sequence[Sequence[str]]
-) -> Sequence[str]:
+def _completed(place: object, header: list[str], rest: Sequence[Sequence[str]]) -> list[str]:
     """`header` with an empty name for one column that it lacks.
 
     That is the last where its cells are empty, as of lines that end in a delimiter; else the

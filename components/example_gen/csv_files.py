@@ -93,13 +93,17 @@ def _dialect(file: Path, encoding: str, given: CsvFormat) -> Dialect:
         with file.open("rb") as opened:
             data = opened.read(_SAMPLE)
         data = data[csv_spans.mark_length(data) :].decode(encoding, "replace").encode()
-    _check_text(file, data)
+    check_text(file, data)
     sample = data if len(data) < _SAMPLE else data[: data.rfind(b"\n") + 1] or data
     return csv_dialect.settle(file, sample.decode(errors="replace"), encoding, given)
 
 
-def _check_text(file: Path, data: bytes) -> None:
-    """Refuse a spreadsheet, an archive, a picture: what has many control characters."""
+def check_text(file: Path, data: bytes) -> None:
+    """Refuse a spreadsheet, an archive, a picture: what has many control characters.
+
+    Raises:
+        DataError: `data`, the beginning of `file` in UTF-8, is such.
+    """
     start = data[:_LOOKED_AT]
     odd = sum(start.count(control) for control in _CONTROLS)
     if odd > max(_FEW, _SHARE * len(start)):

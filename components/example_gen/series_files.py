@@ -125,7 +125,8 @@ def _table(file: Path, text: str, dialect: Dialect) -> pd.DataFrame:
             quoting=0 if dialect.quote else 3,  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
         )
     except pd.errors.ParserError as error:
+        told = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(
-            f"{file}: expected rows of as many cells as the header. Received: {error}. "
+            f"{file}: expected rows of as many cells as the header. Received: {told}. "
             "Correct them, or name what parts the cells by series_example_gen.csv.delimiter."
         ) from error

@@ -72,7 +72,21 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
     names = files if reading.series_per_file else pd.Series("", index=text.index, dtype=object)
     if columns.series:
         names = text[columns.series].fillna("")
-    values = {name: columns_of_series.numbers(text, name, dialect) for name in columns.values}
+    limit = reading.limits.rejected
+    read_all = {
+        name: columns_of_series.numbers(text, name, dialect, limit) for name in columns.values
+    }
+    values = {name: numbers for name, (numbers, _) in read_all.items()}
+    bad_cells = [
+        Rejected(
+            str(files.iloc[row]),
+            f"column {name!r}: expected a number, received {text[name].iloc[row]!r}; taken as "
+            "missing",
+            f"data row {row + 1}",
+        )
+        for name, (_, wrong) in read_all.items()
+        for row in wrong.tolist()
+    ]
     table = pd.DataFrame({"series": names.astype(object), "time": parsed.times, **values})
     if parsed.has_offset and reading.clock.zone != "UTC":
         shown = pd.DatetimeIndex(table["time"]).tz_localize("UTC").tz_convert(reading.clock.zone)
@@ -82,13 +96,12 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
         Rejected(str(files.iloc[row]), "no time that can be read", f"data row {row + 1}")
         for row in lacking.tolist()
     ]
-    _check_share(
-        "max_rejected", "rows without a time", len(rejected), len(table), reading.limits.rejected
-    )
+    _check_share("max_rejected", "rows without a time", len(rejected), len(table), limit)
     table = table.drop(index=table.index[lacking]).reset_index(drop=True)
     order = clock.order_of(parsed.format, reading.clock.day_first)
     settled = dataclasses.replace(reading.clock, day_first=order)
-    return table, dataclasses.replace(reading, columns=columns, clock=settled), rejected
+    settled_reading = dataclasses.replace(reading, columns=columns, clock=settled)
+    return table, settled_reading, [*rejected, *bad_cells]
 
 
 def _on_clock(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str]:

@@ -67,6 +67,7 @@ def find(source: Path, given: TextCsv, encoding: str | None) -> tuple[TextTable,
     data = _beginning(root / path)
     encoding = encoding or encodings.likely(data)
     text = data[csv_spans.mark_length(data) :].decode(encoding, "replace")
+    csv_files.check_text(root / path, text.encode())
     kind = _kind(path, text)
     if kind == "csv":
         dialect = _dialect(root / path, text, encoding, given)
@@ -132,11 +133,11 @@ def _read_csv(text: str, delimiter: str, *, quoting: bool) -> Iterator[tuple[int
 def first_rows(table: TextTable, listing: Listing) -> list[json_rows.Cells]:
     """The first usable rows of the first file."""
     row = listing.rows[0]
-    if table.kind == "array":
-        span = _whole(table, row.path, row.split)
-    else:
-        span = next(csv_spans.spans(table.root, row.path, row.split, table.dialect, _SAMPLE))
-    items = itertools.islice(read(table, span), _ROWS)
+    span: Span | None = _whole(table, row.path, row.split)
+    if table.kind != "array":
+        spans = csv_spans.spans(table.root, row.path, row.split, table.dialect, _SAMPLE)
+        span = next(spans, None)
+    items = itertools.islice(read(table, span), _ROWS) if span else ()
     return [cells for _, cells in items if not isinstance(cells, str)]
 
 

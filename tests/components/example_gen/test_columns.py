@@ -102,6 +102,12 @@ def test_a_time_with_an_offset_is_that_of_utc():
     assert misfits.to_pylist() == [False, False, False, True]
 
 
+def test_a_time_that_there_is_not_is_no_time_beside_others_that_there_are():
+    cells = pa.array(["2012-02-30T00:30:00.5Z", "2012-02-28T00:30:00.5Z"])
+    values, misfits = columns.convert(cells, Reading("date", "ISO8601"))
+    assert (values.null_count, misfits.to_pylist()) == (1, [True, False])
+
+
 def test_a_date_becomes_its_parts_or_its_seconds():
     reading = Reading("date", "%Y-%m-%d %H:%M")
     values, _ = columns.convert(pa.array(["2012-01-01 07:30", None]), reading)

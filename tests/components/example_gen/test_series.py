@@ -136,6 +136,43 @@ def test_the_hour_that_clocks_show_twice_is_two_hours(ingest):
     assert set(np.diff(train["time"]).tolist()) == {3600}
 
 
+def test_a_few_cells_that_are_no_numbers_are_missing_and_told(ingest):
+    text = days(200, lambda day: {5: "oops", 9: "inf"}.get(day, day))
+    examples = ingest(text, max_rejected=0.01)
+    assert [(item.position, item.reason) for item in examples.rejected()] == [
+        ("data row 6", "column 'y': expected a number, received 'oops'; taken as missing"),
+        ("data row 10", "column 'y': expected a number, received 'inf'; taken as missing"),
+    ]
+    assert records(examples, "train")[0]["y"].tolist()[4:11] == [4, 5, 6, 7, 8, 9, 10]
+    with pytest.raises(DataError, match=r"Column 'y': expected numbers\. Received: 'oops' in data"):
+        ingest(text, max_rejected=0.005)
+
+
+def test_a_time_that_is_none_among_many_is_set_aside(ingest):
+    examples = ingest(days(200).replace("2020-01-09,", "soon,"))
+    (item,) = examples.rejected()
+    assert (item.position, item.reason) == ("data row 9", "no time that can be read")
+    assert records(examples, "train")[0]["y"].tolist()[7:10] == [7, 8, 9]
+
+
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_large_whole_numbers_in_a_column_called_like_a_time_are_unix_time(ingest, scale):
+    rows = [f"{(1577836800 + 3600 * hour) * scale},{hour}" for hour in range(40)]
+    found = records(ingest("\n".join(["timestamp,y", *rows])), "train")[0]
+    assert found["time"][:2].tolist() == [1577836800, 1577840400]
+
+
+@pytest.mark.parametrize("name", ["series", "time", "fold"])
+def test_a_value_may_not_bear_the_name_of_what_a_record_has_of_its_own(ingest, name):
+    with pytest.raises(DataError, match=rf"^Columns: expected values under .*Received: '{name}'"):
+        ingest(days(20).replace("date,y", f"date,{name}"))
+
+
+def test_a_row_of_too_many_cells_is_named_by_its_line(ingest):
+    with pytest.raises(DataError, match=r"Received: Expected 2 fields in line 6, saw 3\. Correct"):
+        ingest(days(20).replace("2020-01-05,4", "2020-01-05,4,5"))
+
+
 def test_encodings_delimiters_and_decimal_commas_are_found(ingest, tmp_path):
     file = tmp_path / "bikes.csv"
     lines = ["Datum;Zähler", *(f"{day:02d}/01/2012;{day},5" for day in range(1, 21))]
@@ -184,7 +221,7 @@ def test_real_steps_are_found(ingest, shared_data):
             days(20, lambda day: "n.a." if day == 4 else day),
             {"targets": ("y",)},
             DataError,
-            r"Received: 'n\.a\.' in data row 5 \(1 such cells\)\. Correct it, or name it as "
+            r"Received: 'n\.a\.' in data row 5 \(1 such cells\)\. Correct it, name it as "
             r"missing by series_example_gen\.csv\.missing",
         ),
         ("a,b\nx,1\ny,2\n", {}, DataError, "Time: expected a column whose cells are all times"),

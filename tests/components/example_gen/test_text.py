@@ -130,6 +130,14 @@ def test_a_table_without_a_header_is_known_by_its_classes_coming_again(ingest, t
     assert [row[0] for row in rows(named)] == ["one more", "two more"]
 
 
+def test_a_table_without_rows_or_one_that_is_no_text_is_refused(ingest, table):
+    with pytest.raises(DataError, match=r"Received: none that looks like classes among 'text', 'l"):
+        ingest(table("empty.csv", "text,label\n"))
+    place = table("picture.csv", b"\x89PNG\r\n" + bytes(range(256)))
+    with pytest.raises(DataError, match=r"picture\.csv: expected a text file\. Received: one tha"):
+        ingest(place)
+
+
 def test_quotes_in_a_tsv_are_quotes_unless_told_otherwise(ingest, table):
     place = table("q.tsv", 'label\ttext\na\t"begun\nb\tand never ended\n')
     assert [row[0] for row in rows(ingest(place))] == ['"begun', "and never ended"]

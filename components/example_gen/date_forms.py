@@ -1,0 +1,71 @@
+"""Dates and times in a column of a table: the forms that they may have, read by Arrow."""
+
+import itertools
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_DAYS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y"),
+    *("%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y"),
+    *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y"),  # %b takes whole names too
+)
+_TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M:%SZ", "T%H:%M")
+_ISO = "ISO8601"  # with fractions of a second, or an offset from UTC
+LIKE = (
+    r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[- ]\pL{3,9}[- ]\d{4}|\pL{3,9} \d{1,2}, \d{4})"
+    r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?\s*$"
+)
+_ISO_LIKE = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$"
+PARTS = {
+    "year": pc.year,
+    "month": pc.month,
+    "day": pc.day,
+    "weekday": pc.day_of_week,
+    "hour": pc.hour,
+    "minute": pc.minute,
+}
+"""What becomes of a date; the last two where it has a time."""
+
+_OF_DAY = 4  # of the parts
+FORMS = (*(day + time for day, time in itertools.product(_DAYS, _TIMES)), _ISO)
+"""As strptime writes them, the ones preferred first."""
+
+
+def read(cells: pa.StringArray, pattern: str) -> pa.TimestampArray:
+    """Timestamps in seconds, of UTC where the cells have an offset; null where they do not fit."""
+    if pattern == _ISO:
+        return _iso_moments(cells)
+    if "%Y" in pattern:  # which would take 31/01/20 for the year 31
+        fits = pc.match_substring_regex(cells, r"(^|\D)\d{4}(\D|$)")
+        cells = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
+    return pc.strptime(cells, pattern, "s", error_is_null=True)
+
+
+def _iso_moments(cells: pa.StringArray) -> pa.TimestampArray:
+    fits = pc.match_substring_regex(cells, _ISO_LIKE)
+    kept = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
+    has_offset = pc.match_substring_regex(kept, r"(Z|[+-]\d{2}:?\d{2})$")
+    zoned = pc.if_else(has_offset, kept, pc.binary_join_element_wise(kept, "Z", ""))
+    try:
+        return _seconds(zoned)
+    except pa.ArrowInvalid:  # one is a 30th of February, or the like
+        return pa.concat_arrays([_second(zoned.slice(row, 1)) for row in range(len(zoned))])
+
+
+def _second(cell: pa.StringArray) -> pa.TimestampArray:
+    try:
+        return _seconds(cell)
+    except pa.ArrowInvalid:
+        return pa.nulls(1, pa.timestamp("s"))
+
+
+def _seconds(cells: pa.StringArray) -> pa.TimestampArray:
+    moments = pc.floor_temporal(pc.cast(cells, pa.timestamp("us", "UTC")), unit="second")
+    return pc.cast(moments, pa.timestamp("s"))
+
+
+def parts_of(pattern: str) -> list[str]:
+    """The names in `PARTS` of what a date of the form `pattern` has."""
+    has_time = pattern == _ISO or "%H" in pattern
+    return list(PARTS) if has_time else list(itertools.islice(PARTS, _OF_DAY))
