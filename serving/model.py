@@ -112,6 +112,8 @@ class LoadedModel:
             )
         except tf.errors.OpError as error:
             raise rpc_error(error.error_code, error.message) from error
+        except UnicodeDecodeError as error:  # the text quotes bytes of the request, and no code
+            raise InvalidArgumentError(error.object.decode(errors="replace")) from error
         finally:
             if options is not None:
                 pywrap_tf_session.TF_DeleteBuffer(options)

@@ -308,6 +308,17 @@ def test_an_example_that_lacks_a_feature_meets_the_kernels_text(stub):
     assert "Feature: x (data type: float) is required but could not be found." in text
 
 
+def test_an_example_that_is_none_meets_the_kernels_text_whatever_its_bytes(channel):
+    head = example_request(regression_pb2.RegressionRequest, "regress").SerializeToString()
+    example_list = b"\n\x02\xc5\xff"  # of one example, of two bytes; stock messages take no such
+    kind = b"\n" + bytes([len(example_list)]) + example_list
+    request = head + b"\x12" + bytes([len(kind)]) + kind
+    ask = channel.unary_unary(f"/{servicer.PREDICTION_SERVICE}/Regress")
+    code, text = refusal(ask, request)
+    assert code == "INVALID_ARGUMENT"
+    assert text.startswith("Could not parse example input, value: '")
+
+
 def multi(*tasks, values=(1.0,)):
     request = inference_pb2.MultiInferenceRequest()
     for model, signature, method in tasks:

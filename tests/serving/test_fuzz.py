@@ -5,23 +5,18 @@ and how they were answered, is printed (`pytest -s`).
 """
 
 import collections
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import grpc
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from serving.client import Client
 from serving.protos import model_service_pb2, prediction_service_pb2, tensor_pb2
-from tests.serving.conftest import free_port
+from tests.serving import fuzzing
+from tests.serving.fuzzing import FUZZ
 from tests.serving.test_contract import example, predict_request
 
-ROOT = Path(__file__).parents[2]
 # Of what a client can get wrong.
 REFUSALS = {
     *("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED"),
@@ -39,12 +34,6 @@ METHODS = {
     f"/{MODEL}/GetModelStatus": model_service_pb2.GetModelStatusRequest,
     f"/{MODEL}/HandleReloadConfigRequest": model_service_pb2.ReloadConfigRequest,
 }
-FUZZ = settings(
-    max_examples=300,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
 
 
 class Fuzzed:
@@ -81,29 +70,10 @@ def is_readable(method, request):
 
 @pytest.fixture(scope="module")
 def fuzzed(half_plus_two, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("fuzz")
-    (folder / "half").mkdir()
-    (folder / "half" / "1").symlink_to(half_plus_two)
-    port = free_port()
-    flags = (f"--port={port}", "--model_name=half", f"--model_base_path={folder}/half")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "serving.server", *flags],
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
-        )
-    with Client(f"127.0.0.1:{port}") as client:
-        client.wait_until_available("half", timeout=120)
-        found = Fuzzed(process, f"127.0.0.1:{port}")
+    with fuzzing.server(half_plus_two, tmp_path_factory.mktemp("fuzz")) as (process, target):
+        found = Fuzzed(process, target)
         yield found
-        assert client.predict("half", {"x": [1.0]})["y"].tolist() == [2.5]  # as if nothing was
-    found.channel.close()
-    process.terminate()
-    assert process.wait(60) == 0
-    log_text = (folder / "log").read_text(errors="replace")
-    assert "Traceback" not in log_text, log_text
+        found.channel.close()
     print(f"\n{found.answers.total()} requests, by code: {dict(sorted(found.answers.items()))}")
 
 

@@ -321,25 +321,29 @@ def test_a_config_file_is_read_once_with_a_poll_period_of_zero(server, folder, b
         verify_predict(stub, 4.0, model="half_plus_three")
 
 
-def test_classify_over_rest(server):
+@BOTH
+def test_classify_over_rest(server, kind):
     body = {"signature_name": "classify_x_to_y", "examples": [{"x": 2.0}]}
-    answer = server("tf1").rest("/v1/models/default:classify", body)
+    answer = server(kind).rest("/v1/models/default:classify", body)
     assert json.loads(answer) == {"results": [[["", 3.0]]]}
 
 
-def test_regress_over_rest(server):
+@BOTH
+def test_regress_over_rest(server, kind):
     body = {"signature_name": "regress_x_to_y", "examples": [{"x": 2.0}]}
-    answer = server("tf1").rest("/v1/models/default:regress", body)
+    answer = server(kind).rest("/v1/models/default:regress", body)
     assert json.loads(answer) == {"results": [3.0]}
 
 
-def test_predict_by_rows_over_rest(server):
-    answer = server("tf1").rest("/v1/models/default:predict", {"instances": [2.0, 3.0, 4.0]})
+@BOTH
+def test_predict_by_rows_over_rest(server, kind):
+    answer = server(kind).rest("/v1/models/default:predict", {"instances": [2.0, 3.0, 4.0]})
     assert json.loads(answer) == {"predictions": [3.0, 3.5, 4.0]}
 
 
-def test_predict_by_columns_over_rest(server):
-    answer = server("tf1").rest("/v1/models/default:predict", {"inputs": [2.0, 3.0, 4.0]})
+@BOTH
+def test_predict_by_columns_over_rest(server, kind):
+    answer = server(kind).rest("/v1/models/default:predict", {"inputs": [2.0, 3.0, 4.0]})
     assert json.loads(answer) == {"outputs": [3.0, 3.5, 4.0]}
 
 

@@ -8,27 +8,18 @@ import collections
 import gzip
 import http.client
 import json
-import os
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.rest.client import RestClient
+from tests.serving import fuzzing
 from tests.serving.conftest import free_port
+from tests.serving.fuzzing import FUZZ
 
-ROOT = Path(__file__).parents[3]
 REFUSALS = {400, 404, 429, 501, 504}  # of what a client can get wrong
-FUZZ = settings(
-    max_examples=300,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
 
 
 class Fuzzed:
@@ -60,30 +51,15 @@ class Fuzzed:
 
 @pytest.fixture(scope="module")
 def fuzzed(half_plus_two, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("fuzz")
-    (folder / "half").mkdir()
-    (folder / "half" / "1").symlink_to(half_plus_two)
-    port = free_port()
-    flags = (f"--port={free_port()}", f"--rest_api_port={port}", "--model_name=half")
-    command = [sys.executable, "-m", "serving.server", *flags, "--rest_api_timeout_in_ms=1000"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, f"--model_base_path={folder}/half"],
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-    with RestClient(f"http://127.0.0.1:{port}") as client:
-        client.wait_until_available("half", timeout=120)
-        found = Fuzzed(process, port)
-        yield found
-        assert client.predict("half", {"x": [1.0]})["y"].tolist() == [2.5]  # as if nothing was
-    found.close()
-    process.terminate()
-    assert process.wait(60) == 0
-    log_text = (folder / "log").read_text(errors="replace")
-    assert "Traceback" not in log_text, log_text
+    port, folder = free_port(), tmp_path_factory.mktemp("fuzz")
+    flags = (f"--rest_api_port={port}", "--rest_api_timeout_in_ms=1000")
+    with fuzzing.server(half_plus_two, folder, *flags) as (process, _):
+        with RestClient(f"http://127.0.0.1:{port}") as client:
+            client.wait_until_available("half", timeout=120)
+            found = Fuzzed(process, port)
+            yield found
+            assert client.predict("half", {"x": [1.0]})["y"].tolist() == [2.5]
+        found.close()
     print(f"\n{found.answers.total()} requests, by status: {dict(sorted(found.answers.items()))}")
 
 
