@@ -5,9 +5,10 @@ vocabularies do not depend on how the records lie in shards. The choices that fo
 functions, and each is logged.
 """
 
+import dataclasses
 import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
@@ -16,7 +17,8 @@ from components.analysis.table_survey import ColumnSurvey, TableSurvey
 from components.artifacts import Examples
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
-from components.features import table_spec
+from components.features import hook_spec, table_spec
+from components.features.hook_spec import Hook
 from components.features.table_spec import (
     Buckets,
     Category,
@@ -29,6 +31,7 @@ from components.features.table_spec import (
 )
 from components.statistics.dataset import Dataset, fold
 from components.tfrecord import read_records
+from serving.example import decode
 
 logger = logging.getLogger("components.analyze")
 
@@ -46,12 +49,43 @@ def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOpt
         DataError: the records hold no label, or no column beside it.
         OptionError: an option names a column that is not there, or of another type.
     """
-    survey = _survey(examples, options.bucket_count, out / "columns.json", run_on)
+    survey = _survey(examples, options.bucket_count, out / "columns.json", run_on, None)
     last = str(examples.summary["notes"].get("last_column", ""))
-    return choose(survey, options, last)
+    hook = hook_spec.settle(options.preprocess)
+    if hook is None:
+        return choose(survey, options, last)
+    own = given(survey, options, last, hook)
+    made = _survey(examples, options.bucket_count, out / "made.json", run_on, own)
+    spec = choose(made, dataclasses.replace(options, label=own.label, exclude=()), "")
+    return dataclasses.replace(spec, raw=own.raw, hook=hook)
 
 
-def _survey(examples: Examples, quantiles: int, file: Path, run_on: BeamOptions) -> TableSurvey:
+@dataclasses.dataclass(frozen=True)
+class Own:
+    """A person's own function, the columns that it is given, and the label, which it is not."""
+
+    hook: Hook
+    raw: tuple[Raw, ...]
+    label: str
+
+
+def given(survey: TableSurvey, options: TableOptions, last: str, hook: Hook) -> Own:
+    """What the function of `hook` is given: all columns but the label and those excluded."""
+    named = {"label": (options.label,) if options.label else (), "exclude": options.exclude}
+    _check_known(survey, named)
+    label = options.label or _label(survey, last)
+    raw = tuple(
+        Raw(name, column.dtype)
+        for name, column in survey.columns.items()
+        if name != label and name not in options.exclude and column.longest == 1
+    )
+    logger.info("%s is given %s", hook.function, ", ".join(each.name for each in raw))
+    return Own(hook, raw, label)
+
+
+def _survey(
+    examples: Examples, quantiles: int, file: Path, run_on: BeamOptions, own: Own | None
+) -> TableSurvey:
     import apache_beam as beam
 
     from components.statistics.steps import MergeDatasets
@@ -61,15 +95,20 @@ def _survey(examples: Examples, quantiles: int, file: Path, run_on: BeamOptions)
         _ = (
             pipeline
             | "TrainShards" >> beam.Create(list(map(str, examples.files("train"))), reshuffle=False)
-            | "Fold" >> beam.Map(_fold)
+            | "Fold" >> beam.Map(functools.partial(_fold, own=own))
             | "Merge" >> beam.CombineGlobally(MergeDatasets())
             | "Write" >> beam.Map(write)
         )
     return table_survey.from_json(file.read_bytes())
 
 
-def _fold(shard: str) -> Dataset:
-    return fold(read_records(Path(shard)), shard)
+def _fold(shard: str, own: Own | None) -> Dataset:
+    records = read_records(Path(shard))
+    if own is not None:
+        from components.features import table_hook  # TensorFlow
+
+        records = table_hook.applied(map(decode, records), own.raw, own.hook, own.label)
+    return fold(records, shard)
 
 
 def _write(dataset: Dataset, quantiles: int, file: str) -> None:
@@ -128,6 +167,16 @@ def _check_names(survey: TableSurvey, options: TableOptions) -> None:
         "categorical": options.categorical,
         "buckets": options.buckets,
     }
+    _check_known(survey, asked)
+    texts = [name for name in options.buckets if survey.columns[name].dtype == "bytes"]
+    if texts:
+        raise OptionError(
+            "analyze.features.buckets: expected columns of numbers. Received: "
+            f"{', '.join(texts)}, which hold text. Leave them out: they are categories already."
+        )
+
+
+def _check_known(survey: TableSurvey, asked: Mapping[str, Sequence[str]]) -> None:
     for option, names in asked.items():
         unknown = [name for name in names if name not in survey.columns]
         if unknown:
@@ -135,12 +184,6 @@ def _check_names(survey: TableSurvey, options: TableOptions) -> None:
                 f"analyze.features.{option}: expected columns of the table: "
                 f"{', '.join(survey.columns)}. Received: {', '.join(unknown)}. Correct the name."
             )
-    texts = [name for name in options.buckets if survey.columns[name].dtype == "bytes"]
-    if texts:
-        raise OptionError(
-            "analyze.features.buckets: expected columns of numbers. Received: "
-            f"{', '.join(texts)}, which hold text. Leave them out: they are categories already."
-        )
 
 
 def _label(survey: TableSurvey, last: str) -> str:

@@ -1,13 +1,15 @@
 """A person's own preprocessing, run inside ours: once for training and for serving.
 
-`features.image`, `features.text` and `features.table` call `apply` on what they decoded, so the
-function is traced into the graph that `transform` runs and into the one that `export` writes.
+`features.image` and `features.text` call `apply` on what they decoded, `features.table` calls
+`columns`, so the function is traced into the graph that `transform` runs and into the one that
+`export` writes.
 Where it stands:
 
     image   uint8 [height, width, channels] of one picture, upright, before it is resized; any
             height and width may come back
     text    string [batch], before it is standardised and split into tokens
-    table   columns by name, [batch] each, before they are scaled or looked up
+    table   columns by name, string or float32 [batch] each, missing cells "" or NaN, before they
+            are scaled or looked up; other columns may come back, made of these
 """
 
 import functools
@@ -45,6 +47,31 @@ def apply(hook: Hook | None, value: Value, wanted: Any) -> Value:
     answer = _traced(hook.function)(value)
     _check_answer(hook.function, answer, wanted)
     return answer
+
+
+def columns(hook: Hook | None, given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The columns that the function of `hook` makes of those of a table; see `apply`.
+
+    Raises:
+        DataError: as `apply`.
+        OptionError: as `apply`; the answer is to be string or float32 [batch], one or more by
+            name, all of the same length.
+    """
+    if hook is None:
+        return given
+    _check_code(hook)
+    answer = _traced(hook.function)(given)
+    if not isinstance(answer, Mapping) or not answer or not all(map(_is_column, answer.values())):
+        raise OptionError(
+            f"{PLACE}: expected {hook.function} to give columns by name, string or float32 […]. "
+            f"Received: {_told(answer)}. Give such columns, in a dict."
+        )
+    return dict(answer)
+
+
+def _is_column(answer: Any) -> bool:
+    is_tensor = isinstance(answer, tf.Tensor) and answer.dtype in (tf.string, tf.float32)
+    return is_tensor and answer.shape.rank == 1
 
 
 @functools.cache

@@ -8,6 +8,7 @@ values, and what is found is held against the value itself, so no two are ever m
 import numpy as np
 import tensorflow as tf
 
+from components.features import hook
 from components.features.table_spec import (
     FIRST,
     MISSING,
@@ -37,6 +38,7 @@ def preprocess(columns: Columns, spec: TableSpec) -> Columns:
         `numeric` float32 [batch, numbers] and `categorical` int32 [batch, inputs], each where
         `spec.layout` has it.
     """
+    columns = hook.columns(spec.hook, columns)
     inputs: Columns = {}
     if spec.numbers:
         inputs["numeric"] = _numeric(columns, spec)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.errors import DataError, OptionError
+from components.features.hook_spec import Hook
 from components.features.layout import Column, Layout
 
 Problem = Literal["classification", "regression"]
@@ -43,6 +44,9 @@ class TableOptions:
         bucket_count: quantiles of each of these.
         crosses: categorical columns or `buckets`, combined: `season:hour`.
         cross_size: ids of each cross; more combinations share them by a hash.
+        preprocess: `package.module:function`, your own TensorFlow function from columns by name,
+            string or float32 [batch], to columns, old and new ones; the other options are then of
+            these. Missing cells are "" and NaN.
     """
 
     label: str | None = None
@@ -57,6 +61,7 @@ class TableOptions:
     bucket_count: Annotated[int, Field(ge=2, le=1000)] = 10
     crosses: tuple[str, ...] = ()
     cross_size: Annotated[int, Field(ge=2, le=1_000_000)] = 100
+    preprocess: str = ""
     kind: Literal["table"] = "table"
 
 
@@ -161,6 +166,7 @@ class TableSpec:
         numbers: of the `numeric` input, in this order, then their indicators.
         discrete, crosses: of the `categorical` input, in this order.
         target_mean: of the label over the train split, in a regression: what a model has to beat.
+        hook: a person's own preprocessing; `numbers` and `discrete` are of what it makes of `raw`.
     """
 
     target: str
@@ -171,6 +177,7 @@ class TableSpec:
     discrete: tuple[Annotated[Discrete, Field(union_mode="smart")], ...] = ()
     crosses: tuple[Cross, ...] = ()
     target_mean: float = 0.0
+    hook: Hook | None = None
     kind: Literal["table"] = "table"
 
     def __post_init__(self) -> None:

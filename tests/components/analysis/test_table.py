@@ -203,3 +203,52 @@ def test_a_pass_over_shards_finds_what_the_records_together_say(tmp_path):
         examples.write_summary({"train": 24}, notes={"last_column": "rides"})
         specs.append(table.settle(examples, TableOptions(), examples.path, BeamOptions()))
     assert specs[0] == specs[1] == choose(HOURS, "rides")
+
+
+@pytest.fixture
+def houses(tmp_path):
+    """Records of houses whose price follows from a ratio."""
+    examples = Examples(tmp_path / "examples")
+    examples.split_path("train").mkdir(parents=True)
+    rows = [
+        {"id": n, "area": float(10 * n), "rooms": 1 + n % 3, "town": ["Oslo", "ROME"][n % 2],
+         "price": float(n)}
+        for n in range(1, 41)
+    ]  # fmt: skip
+    write_records(examples.shard("train", 0, 1), map(encode, rows))
+    return examples.write_summary({"train": 40}, (), {"last_column": "price"})
+
+
+def settled(houses, tmp_path, function, **options):
+    out = tmp_path / function
+    out.mkdir()
+    asked = TableOptions(preprocess=f"tests.components.features.own_hooks:{function}", **options)
+    return table.settle(houses, asked, Path(out), BeamOptions())
+
+
+def test_options_are_of_the_columns_that_a_persons_own_function_makes(houses, tmp_path):
+    spec = settled(houses, tmp_path, "roomy", exclude=("id",), buckets=("per_room",))
+    assert spec.raw == (Raw("area", "float32"), Raw("rooms", "int64"), Raw("town", "bytes"))
+    assert (spec.target, spec.hook.function) == (
+        "price",
+        "tests.components.features.own_hooks:roomy",
+    )
+    assert [number.name for number in spec.numbers] == ["per_room"]
+    assert spec.discrete[0] == Category("town", ("oslo", "rome"))
+    assert spec.discrete[1].name == "per_room"
+    ratios = [10 * n / (1 + n % 3) for n in range(1, 41)]
+    assert spec.numbers[0].center == pytest.approx(np.mean(ratios), rel=1e-6)
+
+
+def test_a_function_may_not_make_the_label(houses, tmp_path):
+    with pytest.raises(
+        OptionError, match=r"own_hooks:relabelled to leave the label 'price' to the"
+    ):
+        settled(houses, tmp_path, "relabelled")
+
+
+def test_columns_that_a_function_is_not_given_must_be_there(houses, tmp_path):
+    with pytest.raises(
+        OptionError, match=r"analyze\.features\.exclude: expected columns of the ta"
+    ):
+        settled(houses, tmp_path, "roomy", exclude=("ident",))
