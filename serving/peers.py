@@ -16,7 +16,7 @@ from pathlib import Path
 
 import grpc
 
-from serving.errors import RpcError, UnavailableError, rpc_error
+from serving.errors import DeadlineExceededError, RpcError, UnavailableError, rpc_error
 from serving.protos import model_service_pb2 as messages
 
 Request = messages.ReloadConfigRequest
@@ -53,7 +53,8 @@ class Peers:
 
         def own_reload(request: bytes, context: grpc.ServicerContext) -> bytes:
             try:
-                self._started.wait(_remaining(context))
+                if not self._started.wait(_remaining(context)):
+                    raise DeadlineExceededError("A worker has not loaded its first models yet")
                 reload(Request.FromString(request), _remaining(context))
             except RpcError as error:
                 context.abort(grpc.StatusCode[error.code], str(error))

@@ -100,6 +100,8 @@ class Server:
             MillraceError: the flags, a model or the port is not as it must be.
         """
         options = self._options
+        if self._peers is not None:
+            self._peers.listen(monitoring.page, self._service.reload)
         models = self._models()
         gate = security.read_gate(options.api_token_file)
         credentials = security.server_credentials(options.ssl_config_file)
@@ -125,10 +127,9 @@ class Server:
 
     def _models(self) -> list[ModelConfig]:
         """What the flags name, or what the last reload of all workers brought."""
-        if self._peers is not None:
-            self._peers.listen(monitoring.page, self._service.reload)
-            if (request := self._peers.reloaded()) is not None:
-                return config.from_proto(request.config.model_config_list)
+        request = self._peers.reloaded() if self._peers is not None else None
+        if request is not None:
+            return config.from_proto(request.config.model_config_list)
         return self._options.models()
 
     def wait(self) -> None:

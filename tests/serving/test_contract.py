@@ -180,6 +180,13 @@ def test_predict_refuses_with_the_real_servers_text(stub, case):
     assert refusal(stub.Predict, request) == expected
 
 
+def test_a_signature_that_names_an_operation_is_refused_as_a_session_does(stub):
+    assert refusal(stub.Predict, predict_request("__saved_model_init_op")) == (
+        "INVALID_ARGUMENT",
+        "Tensor NoOp, specified in either feed_devices or fetch_devices was not found in the Graph",
+    )
+
+
 def test_a_wrong_shape_meets_the_kernels_own_text(stub):
     request = predict_request("multiply", a=np.ones((2, 2), "f4"), b=np.ones((3, 3), "f4"))
     code, text = refusal(stub.Predict, request)

@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import threading
 
 import pytest
 
-from serving.errors import FailedPreconditionError
+from serving.errors import DeadlineExceededError, FailedPreconditionError
 from serving.peers import Peers, total
 from serving.protos import model_service_pb2
 
@@ -33,7 +34,7 @@ def join(tmp_path):
     """Let a worker take part; gives it and the names of the models that it was told to serve."""
     with contextlib.ExitStack() as stack:
 
-        def run(pid, count=1, refusal=None):
+        def run(pid, count=1, refusal=None, started=True):
             told, peers = [], Peers(tmp_path, pid)
 
             def reload(request, timeout):
@@ -42,7 +43,8 @@ def join(tmp_path):
                 told.append(request.config.model_config_list.config[0].name)
 
             peers.listen(lambda: page(count, 0.5), reload)
-            peers.start()
+            if started:
+                peers.start()
             stack.callback(peers.close)
             return peers, reload, told
 
@@ -81,6 +83,23 @@ def test_the_refusal_of_another_worker_is_told_with_its_code(join):
     with pytest.raises(FailedPreconditionError, match=r"^not so$"):
         one.reload(reload_of("a"), 20, reload)
     assert one.reloaded() is None
+
+
+def test_a_worker_that_still_loads_its_first_models_is_waited_for(join):
+    one, reload, _ = join(os.getpid())
+    other, _, others = join(ALIVE, started=False)
+    starting = threading.Timer(0.2, other.start)
+    starting.start()
+    one.reload(reload_of("a"), 20, reload)
+    assert others == ["a"]
+    starting.join()
+
+
+def test_no_longer_than_the_caller_waits(join):
+    one, reload, _ = join(os.getpid())
+    join(ALIVE, started=False)
+    with pytest.raises(DeadlineExceededError):
+        one.reload(reload_of("a"), 0.2, reload)
 
 
 def test_a_worker_that_was_killed_is_done_without(join, tmp_path, caplog):
