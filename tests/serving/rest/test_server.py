@@ -141,6 +141,19 @@ def test_predict_refuses_with_the_real_servers_text(rest, case):
     assert rest.post(path, body).error == expected
 
 
+def test_an_input_with_a_default_must_be_given_all_the_same(rest):
+    body = {"signature_name": "biased", "inputs": {"x": [1.0]}}
+    assert rest.post("half:predict", body).error == (
+        400,
+        "Missing named input: bias in 'inputs' object.",
+    )
+    status, text = rest.post(
+        "half:predict", {"signature_name": "biased", "instances": [{"x": 1.0}]}
+    ).error
+    assert status == 400
+    assert text.endswith("keys must be equal to: bias,x")
+
+
 def test_the_kernels_refusals_come_through(rest):
     body = {"signature_name": "multiply", "inputs": {"a": [[1, 2]], "b": [[1, 2, 3]]}}
     status, text = rest.post("half:predict", body).error
