@@ -124,6 +124,11 @@ class Evaluation(_Verdict):
         """Overall metrics by Keras's names, on the test split where there is one."""
         return json.loads((self.path / "metrics.json").read_text())["metrics"]
 
+    @property
+    def count(self) -> int:
+        """Rows that the overall metrics are of."""
+        return json.loads((self.path / "metrics.json").read_text())["count"]
+
     def properties(self) -> dict[str, Property]:
         """The verdict and the overall metrics."""
         return {**super().properties(), **self.metrics}

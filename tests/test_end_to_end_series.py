@@ -31,6 +31,33 @@ def run(tmp_path_factory):
     return folder / "root", json.loads(done.stdout)
 
 
+def test_a_backtest_trains_anew_for_each_fold_and_pushes_nothing(run):
+    root, _ = run
+    options = [f"--set={each}" for each in (*QUICK, "series_example_gen.targets=load")]
+    asked = ("forecaster", "--data", root.parent / "load.csv", "--root", root, "--folds", 2)
+    done = millrace("backtest", *asked, *options, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    first, second = told["folds"]
+    assert (first["fold"], first["rows"], second["fold"], second["rows"]) == (1, 42, 2, 43)
+    assert first["metrics"]["mae"] != second["metrics"]["mae"]
+    assert told["mean"]["mae"] == pytest.approx(
+        (first["metrics"]["mae"] + second["metrics"]["mae"]) / 2
+    )
+    assert sorted(told["deviation"]) == ["mae", "mase", "moving_average_mae", "naive_mae"]
+    assert "seasonal_naive_mae" in first["metrics"]
+    assert [path.name for path in (root / "serving").iterdir()] == ["forecaster"]
+
+
+def test_only_a_series_can_be_backtested(tmp_path):
+    done = millrace("backtest", "line-fit", "--root", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "millrace: Recipe line-fit: expected one of a series, with the steps series_example_gen "
+        "and evaluator. Received: line_fit, csv_example_gen"
+    )
+
+
 def artifact(run, step):
     (found,) = [item for item in run[1]["steps"] if item["step"] == step]
     return pathlib.Path(found["output"])

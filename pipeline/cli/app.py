@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="millrace",
-    help="From raw images to a model behind TensorFlow Serving's gRPC API, step by step.",
+    help="From raw data to a model behind TensorFlow Serving's gRPC API, step by step.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

@@ -3,6 +3,7 @@
 import dataclasses
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -19,6 +20,7 @@ from pipeline.cli.app import (
 
 if TYPE_CHECKING:
     from pipeline.dag import Dag
+    from pipeline.results import RunResult
     from pipeline.root import Root
     from pipeline.selection import Selection
 
@@ -210,6 +212,35 @@ def _execute(
     fail_on_anomaly: bool = False,
 ) -> NoReturn:
     """Run `dag`, tell how it goes and how it ended, and exit with the code for that."""
+    from pipeline import report
+
+    result = carry_out(
+        dag,
+        place,
+        recipe,
+        data=data,
+        beam_flags=beam_flags,
+        as_json=as_json,
+        selection=selection,
+        fail_on_anomaly=fail_on_anomaly,
+    )
+    if as_json:
+        print_json(report.result_json(result, recipe))
+    raise typer.Exit(EXIT[result.status])
+
+
+def carry_out(
+    dag: "Dag",
+    place: "Root",
+    recipe: str,
+    *,
+    data: str | None,
+    as_json: bool,
+    beam_flags: Sequence[str] = (),
+    selection: "Selection | None" = None,
+    fail_on_anomaly: bool = False,
+) -> "RunResult":
+    """Run `dag`, tell how it goes and how it ended, and write its page."""
     from pipeline import page, report
     from pipeline.console import RunProgress, lasting_console
     from pipeline.runner import Runner
@@ -234,9 +265,7 @@ def _execute(
         page.write(place, store, result)
         for line in report.closing_lines(place, result, command):
             console.print(line, markup=False)
-    if as_json:
-        print_json(report.result_json(result, recipe))
-    raise typer.Exit(EXIT[result.status])
+    return result
 
 
 def _print_options(recipe: Any) -> None:

@@ -7,13 +7,13 @@ import errno
 import pathlib
 import sys
 
-from pipeline.cli import execute, history, models, project
+from pipeline.cli import backtest, execute, history, models, project
 from pipeline.cli.app import app
 from pipeline.errors import UsageError, describe_error
 from pipeline.own_code import importable
 from serving.errors import MillraceError
 
-__all__ = ["execute", "history", "main", "models", "project"]
+__all__ = ["backtest", "execute", "history", "main", "models", "project"]
 
 
 def main() -> None:

@@ -1,0 +1,93 @@
+"""The command `backtest`: a forecaster trained anew for each fold of its last split."""
+
+import dataclasses
+import statistics
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from pipeline.cli.app import DEFAULT_ROOT, JsonOption, RootOption, app, open_root, print_json
+from pipeline.cli.execute import EXIT, carry_out
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.dag import Dag
+
+_INGEST, _JUDGE = "series_example_gen", "evaluator"
+_FIGURES = ("mae", "naive_mae", "moving_average_mae", "mase")
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """What became of one fold: rows judged, and its figures by metric."""
+
+    fold: int
+    rows: int
+    blessed: bool
+    metrics: dict[str, float]
+
+
+@app.command(rich_help_panel="Run")
+def backtest(
+    recipe: Annotated[str, typer.Argument(help="A recipe of a series: co2, forecaster, …")],
+    data: Annotated[str | None, typer.Option(help="Your own data: a CSV or a folder.")] = None,
+    folds: Annotated[int, typer.Option(help="Parts of the test period.", min=2)] = 5,
+    origin: Annotated[
+        Literal["expanding", "sliding"],
+        typer.Option(help="Train on all that came before, or on as many rows each time."),
+    ] = "expanding",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
+    ] = None,
+    root: RootOption = DEFAULT_ROOT,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a forecaster anew for each part of its test period; nothing is pushed.
+
+    Each fold is trained on what came before it and judged on it, beside the naive forecast and the
+    moving average on the same rows. Folds that were run before come from the cache.
+    """
+    from components.model_artifacts import Evaluation
+    from pipeline.console import print_table, stdout_console
+    from pipeline.recipes import catalog
+    from pipeline.selection import Selection
+
+    place = open_root(root)
+    row = catalog.find(recipe)
+    found: list[Fold] = []
+    for fold in range(1, folds + 1):
+        dag = row.wire(f"{row.name}-fold-{fold}", data, place.serving)
+        _check_is_series(dag, recipe)
+        cut = {"folds": folds, "fold": fold, "origin": origin}
+        dag.configure(settings or [])
+        dag.configure([f"{_INGEST}.{name}={value}" for name, value in cut.items()])
+        result = carry_out(
+            dag, place, recipe, data=data, as_json=as_json, selection=Selection(last=(_JUDGE,))
+        )
+        evaluation = result.output(Evaluation)
+        if evaluation is None:
+            raise typer.Exit(EXIT[result.status])
+        found.append(Fold(fold, evaluation.count, evaluation.blessed, evaluation.metrics))
+    # A series that never changes has no scaled error: shown is what every fold has.
+    names = [name for name in _FIGURES if all(name in fold.metrics for fold in found)]
+    mean = {name: statistics.fmean(fold.metrics[name] for fold in found) for name in names}
+    deviation = {name: statistics.stdev(fold.metrics[name] for fold in found) for name in names}
+    if as_json:
+        each = [dataclasses.asdict(fold) for fold in found]
+        print_json({"recipe": recipe, "folds": each, "mean": mean, "deviation": deviation})
+        return
+    lines = [
+        *((f"{fold.fold}", f"{fold.rows}", fold.metrics) for fold in found),
+        *(("mean", "", mean), ("± sd", "", deviation)),
+    ]
+    table = [[fold, rows, *(f"{of[name]:.4g}" for name in names)] for fold, rows, of in lines]
+    print_table(stdout_console(), ("fold", "rows", *names), table)
+
+
+def _check_is_series(dag: "Dag", recipe: str) -> None:
+    if _INGEST not in dag.steps or _JUDGE not in dag.steps:
+        raise UsageError(
+            f"Recipe {recipe}: expected one of a series, with the steps {_INGEST} and {_JUDGE}. "
+            f"Received: {', '.join(dag.steps)}. `millrace recipes` tells each recipe's kind."
+        )
