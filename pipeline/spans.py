@@ -43,7 +43,7 @@ def resolve(root: Root, data: str | None, spans: str) -> str | None:
 
 
 def _linked(root: Root, found: list[Path]) -> pathlib.Path:
-    """A folder of links to all the files of `found`, the same for the same paths."""
+    """A folder of links to all the files that `found` has now, the same for the same paths."""
     remote = [path for path in found if "://" in str(path)]
     if remote or "://" in str(root.path):
         raise UsageError(
@@ -52,17 +52,22 @@ def _linked(root: Root, found: list[Path]) -> pathlib.Path:
         )
     named = "\n".join(map(str, found))
     folder = pathlib.Path(root.path) / "spans" / hashlib.sha256(named.encode()).hexdigest()[:16]
-    for number, path in enumerate(found):
-        files = walk(path) if path.is_dir() else [""]
-        for name in files:
-            _link(folder, number, pathlib.Path(path).resolve(), name)
+    links = {
+        _link(folder, number, pathlib.Path(path).resolve(), name)
+        for number, path in enumerate(found)
+        for name in (walk(path) if path.is_dir() else [""])
+    }
+    for link in folder.rglob("*"):
+        if link.is_symlink() and link not in links:  # to a file that has gone since
+            link.unlink()
     return folder
 
 
-def _link(folder: pathlib.Path, number: int, path: pathlib.Path, name: str) -> None:
+def _link(folder: pathlib.Path, number: int, path: pathlib.Path, name: str) -> pathlib.Path:
     """A link to the file `name` below `path`, or to `path` itself if that is the file."""
     target = path / name if name else path
     link = folder / pathlib.Path(name).parent / f"{number:05d}-{target.name}"
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(target)
+    return link

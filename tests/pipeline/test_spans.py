@@ -4,7 +4,10 @@ import pytest
 
 from components.example_gen.folders import walk
 from pipeline import spans
+from pipeline.dag import Dag, Source
 from pipeline.errors import UsageError
+from pipeline.runner import Runner
+from tests.pipeline import toys
 
 
 @pytest.fixture
@@ -49,3 +52,47 @@ def test_spans_that_are_not_there_and_spans_of_a_plain_path_are_refused(toy, day
         spans.resolve(toy.root, days, "2025-01-01")
     with pytest.raises(UsageError, match=r"--spans 1: expected a --data with {SPAN} .*Received: a"):
         spans.resolve(toy.root, "a.csv", "1")
+
+
+def test_a_file_that_has_gone_from_its_span_is_gone_from_the_folder(toy, tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"span-{number}" / "cat").mkdir(parents=True)
+        for name in ("1.png", "2.png"):
+            (tmp_path / f"span-{number}" / "cat" / name).write_text(name)
+    pattern = str(tmp_path / "span-{SPAN}")
+    folder = spans.resolve(toy.root, pattern, "latest:2")
+    assert len(walk(toy.root.path / folder)) == 4
+    (tmp_path / "span-1" / "cat" / "1.png").unlink()
+    assert spans.resolve(toy.root, pattern, "latest:2") == folder
+    assert walk(toy.root.path / folder) == [
+        f"cat/{name}.png" for name in ("00000-2", "00001-1", "00001-2")
+    ]
+
+
+def run(toy, tmp_path, which="latest"):
+    """A run of one step over the spans asked for."""
+    data = spans.resolve(toy.root, str(tmp_path / "day-{SPAN}"), which)
+    dag = Dag("toy")
+    dag.step(toys.read, source=Source(data))
+    result = Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    return result.steps[0].status, result.artifacts["read"].path / "text", toy.observer.reasons
+
+
+@pytest.mark.parametrize("which", ["latest", "latest:2"])
+def test_a_scheduled_run_takes_the_new_day_and_an_old_one_comes_from_the_cache(
+    toy, tmp_path, which
+):
+    for number, text in ((1, "a"), (2, "b")):
+        (tmp_path / f"day-{number}").mkdir()
+        (tmp_path / f"day-{number}" / "x.txt").write_text(text)
+    before = {"latest": "b", "latest:2": "ab"}[which]
+    assert run(toy, tmp_path, which)[1].read_text() == before
+    assert run(toy, tmp_path, which)[0] == "cached"
+    (tmp_path / "day-3").mkdir()
+    (tmp_path / "day-3" / "x.txt").write_text("c")
+    status, file, reasons = run(toy, tmp_path, which)
+    assert (status, file.read_text()) == ("ran", {"latest": "c", "latest:2": "bc"}[which])
+    assert reasons["read"] == ["input source changed"]
+    old = {"latest": "2", "latest:2": "1..2"}[which]
+    status, file, _ = run(toy, tmp_path, old)
+    assert (status, file.read_text()) == ("cached", before)

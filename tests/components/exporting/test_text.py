@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from etils.epath import Path
+from tensorflow.core.protobuf import saved_model_pb2
 
 from components.exporting import saved_model
 from components.exporting.text import endpoints, reference
@@ -22,6 +24,14 @@ KINDS = [
 ]
 
 
+def ops_of(folder):
+    """The names of all operations in the SavedModel `folder`."""
+    proto = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    graph = proto.meta_graphs[0].graph_def
+    bodies = [graph.node, *(function.node_def for function in graph.library.function)]
+    return {node.op for nodes in bodies for node in nodes}
+
+
 @pytest.mark.parametrize(("level", "vocabulary", "options"), KINDS, ids=lambda each: str(each)[:9])
 def test_the_served_answers_are_those_of_the_training_path(level, vocabulary, options, tmp_path):
     spec = TextSpec(("ham", "spam", "x"), vocabulary, 12, level=level, strip_html=True)
@@ -35,6 +45,9 @@ def test_the_served_answers_are_those_of_the_training_path(level, vocabulary, op
         predicted = served.predict({"text": asked})
         classified = served.predict({"inputs": examples}, signature="classify")
         assert served.predict({"text": asked[:0]})["scores"].shape == (0, 3)
+    ops = ops_of(folder)
+    assert {op for op in ops if not hasattr(tf.raw_ops, op)} == set()  # none but TensorFlow's own
+    assert not ops & {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
     np.testing.assert_allclose(predicted["scores"], expected["serving_default/scores"], atol=1e-6)
     np.testing.assert_allclose(classified["scores"], expected["classify/scores"], atol=1e-6)
     assert predicted["classes"][0].tolist() == [b"ham", b"spam", b"x"]
