@@ -6,119 +6,34 @@ tensorflow_serving/model_servers/tensorflow_model_server_test.py and test_util/.
 """
 
 import contextlib
-import dataclasses
 import json
 import subprocess
 import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import grpc
 import pytest
 import tensorflow as tf
-from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
     inference_pb2,
-    predict_pb2,
     regression_pb2,
 )
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from tests.serving import half_plus_two
-from tests.serving.conftest import free_port, until
+from tests.serving.conftest import until
+from tests.serving.processes import ROOT, Servers, configuration, verify_predict
 
-ROOT = Path(__file__).parents[2]
 MONITORING = 'prometheus_config: {\n  enable: true,\n  path: "/monitoring/prometheus/metrics"\n}\n'
 BATCHING = (
     "max_batch_size { value: 100 } batch_timeout_micros { value: 0 } "
     "max_enqueued_batches { value: 1000000 } num_batch_threads { value: 8 }"
 )
 CHANNEL = "grpc.max_connection_age_ms=2000,grpc.lb_policy_name=grpclb"
-
-
-@dataclasses.dataclass
-class Served:
-    """A server process, where it listens, and what it says."""
-
-    process: subprocess.Popen
-    port: int
-    rest_port: int
-    log: Path
-
-    def __post_init__(self):
-        self.channel = grpc.insecure_channel(f"localhost:{self.port}")
-        self.prediction = PredictionServiceStub(self.channel)
-
-    def wait(self):
-        """As the real test does: until a model that is not there is not found."""
-        missing = predict_pb2.PredictRequest()
-        missing.model_spec.name = "intentionally_missing_model"
-        until(lambda: "Servable" in self._refusal(missing), seconds=120)
-        return self
-
-    def _refusal(self, request):
-        assert self.process.poll() is None, self.log.read_text()
-        with pytest.raises(grpc.RpcError) as refusal:
-            self.prediction.Predict(request, 5)
-        return refusal.value.details()
-
-    def rest(self, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        url = f"http://localhost:{self.rest_port}{path}"
-        with urllib.request.urlopen(url, data, timeout=20) as answer:
-            return answer.read()
-
-
-class Servers:
-    """Starts servers as the real test's `RunServer` does."""
-
-    def __init__(self, folder):
-        self._folder, self._running = folder, []
-
-    def start(self, name, *flags):
-        port, rest_port, log = free_port(), free_port(), self._folder / f"{name}.log"
-        command = [
-            *(sys.executable, "-m", "serving.server"),
-            *(f"--port={port}", f"--rest_api_port={rest_port}", "--rest_api_timeout_in_ms=5000"),
-            f"--grpc_socket_path={self._folder}/{name}.sock",
-            *flags,
-        ]
-        with log.open("wb") as sink:
-            process = subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=sink)
-        self._running.append(Served(process, port, rest_port, log))
-        return self._running[-1]
-
-    def file(self, name, text):
-        path = self._folder / name
-        path.write_text(text)
-        return path
-
-    def stop(self):
-        for one in self._running:
-            one.channel.close()
-            one.process.terminate()
-        for one in self._running:
-            try:
-                one.process.wait(60)
-            finally:
-                one.process.kill()
-
-
-def entry(name, base):
-    return (
-        f'  config: {{\n    name: "{name}",\n    base_path: "{base}",\n'
-        '    model_platform: "tensorflow"\n  }'
-    )
-
-
-def configuration(**bases):
-    entries = ",\n".join(entry(name, base) for name, base in bases.items())
-    return f"model_config_list: {{\n\n{entries}\n\n}}"
 
 
 @pytest.fixture(scope="module")
@@ -183,27 +98,6 @@ def servers(folder, bases):
 def server(servers):
     """A server by what it is for, once it answers."""
     return lambda name: servers[name].wait()
-
-
-def verify_predict(stub, expected, *, model="default", signature="serving_default", **form):
-    """One Predict of `x = 2`, as the real test checks it; `form` says how it is asked."""
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name, request.model_spec.signature_name = model, signature
-    taken = request.inputs[form.get("alias", "x")]
-    taken.dtype = types_pb2.DT_FLOAT
-    taken.float_val.append(2.0)
-    taken.tensor_shape.dim.add().size = 1
-    if form.get("batch"):
-        taken.tensor_shape.dim.add().size = 1
-    output = form.get("output", "y")
-    if form.get("specify_output"):
-        request.output_filter.append(output)
-    result = stub.Predict(request, 20.0)
-    assert result.outputs[output].dtype is types_pb2.DT_FLOAT
-    assert list(result.outputs[output].float_val) == [expected]
-    spec = result.model_spec
-    found = (spec.name, spec.signature_name, spec.version.value)
-    assert found == (model, signature, half_plus_two.VERSION)
 
 
 def example_request(message, signature):
@@ -294,21 +188,23 @@ def test_a_bad_config_file(servers, folder):
     assert ended.returncode != 0
 
 
+def is_served(stub, model, expected):
+    try:
+        verify_predict(stub, expected, model=model)
+    except grpc.RpcError as error:
+        return error.code() is not grpc.StatusCode.NOT_FOUND
+    return True
+
+
 def test_a_config_file_is_read_again_after_its_poll_period(server, folder, bases):
-    test_a_good_config_file_and_predict_in_batches(server)
-    file = folder / "good.txt"
+    stub, file = server("good config").prediction, folder / "good.txt"
+    good = file.read_text()
+    assert is_served(stub, "half_plus_two", 3.0)
     file.write_text(configuration(half_plus_three=bases["half_plus_three"]))
-    stub = server("good config").prediction
-
-    def is_gone():
-        try:
-            verify_predict(stub, 3.0, model="half_plus_two")
-        except grpc.RpcError as error:
-            return error.code() is grpc.StatusCode.NOT_FOUND
-        return False
-
-    until(is_gone)
+    until(lambda: not is_served(stub, "half_plus_two", 3.0))
     verify_predict(stub, 4.0, model="half_plus_three")
+    file.write_text(good)
+    until(lambda: is_served(stub, "half_plus_two", 3.0))
 
 
 def test_a_config_file_is_read_once_with_a_poll_period_of_zero(server, folder, bases):
