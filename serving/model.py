@@ -6,6 +6,7 @@ with the same texts as in `tensorflow_model_server`. Only this module, `saved_mo
 import TensorFlow on this floor.
 """
 
+import ctypes
 import gc
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -135,6 +136,7 @@ class LoadedModel:
         self._tensors = {}
         self._graph = None
         gc.collect()  # a graph is full of cycles and would stay until Python feels like it
+        _give_back()
 
     def __enter__(self) -> Self:
         return self
@@ -182,6 +184,13 @@ def _signatures(meta_graph: Any) -> dict[str, Signature]:
         raw = meta_graph.signature_def[name].SerializeToString()
         found[name] = from_proto(name, signature_pb2.SignatureDef.FromString(raw))
     return found
+
+
+def _give_back() -> None:
+    """Let the C library hand to the system what was freed; glibc keeps it for each thread's use."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other libraries have none
+    if trim is not None:
+        trim(0)
 
 
 def _run_options(timeout: float) -> Any:
