@@ -13,6 +13,7 @@ from serving.protos import model_server_config_pb2 as messages
 
 _PLATFORM = "tensorflow"
 _COLLECTOR = "tfrecord"
+_PACKAGE = messages.ModelServerConfig.DESCRIPTOR.file.package
 _VersionPolicy = messages.FileSystemStoragePathSourceConfig.ServableVersionPolicy
 
 
@@ -32,8 +33,9 @@ def read(file: Path) -> list[ModelConfig]:
     try:
         config = text_format.Parse(text, messages.ModelServerConfig())
     except text_format.ParseError as error:
+        told = str(error).rstrip(".").replace(f"{_PACKAGE}.", "tensorflow.serving.")
         raise ServerError(
-            f"Error parsing text-format tensorflow.serving.ModelServerConfig: {error}. "
+            f"Error parsing text-format tensorflow.serving.ModelServerConfig: {told}. "
             f"Correct {file}."
         ) from error
     if config.WhichOneof("config") == "custom_model_config":

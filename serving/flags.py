@@ -258,6 +258,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="millrace-model-server",
+        usage="%(prog)s --model_name=NAME --model_base_path=PATH [--flag=value ...]; or --help",
         description="Serves SavedModels over gRPC and REST as tensorflow_model_server does.",
         allow_abbrev=False,
     )
