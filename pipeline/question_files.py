@@ -21,8 +21,6 @@ from pipeline.origin import Origin
 from pipeline.questions import Question
 from serving.signature import Signature
 
-STDIN = "-"
-
 
 def from_columns(assignments: Sequence[str], origin: Origin) -> list[Question]:
     """One question about the row that `column=value` assignments make; none of none.
@@ -63,7 +61,8 @@ def from_csv(file: pathlib.Path, origin: Origin, signature: Signature) -> list[Q
         with _on_disk(file) as path:
             found = list(_read(path, origin, signature))
     except DataError as error:
-        raise UsageError(f"--csv {error}") from None
+        place = "" if str(error).startswith(str(file)) else f"{file}: "
+        raise UsageError(f"--csv {place}{error}") from None
     bad = [item for item in found if isinstance(item, Rejected)]
     if len(bad) == len(found):
         reason = f"{len(bad)} that cannot be used: {told(bad[0])}" if bad else "none"
@@ -83,7 +82,7 @@ def told(item: Rejected) -> str:
 @contextlib.contextmanager
 def _on_disk(file: pathlib.Path) -> Iterator[Path]:
     """The file itself; standard input as a file."""
-    if str(file) == STDIN:
+    if str(file) == questions.STDIN:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "stdin.csv"
             path.write_bytes(sys.stdin.buffer.read())

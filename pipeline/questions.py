@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import itertools
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from serving.example import Decoded, decode
 from serving.signature import Signature
 
 _NAMES = ("image/filename", "text/filename", "series")  # what a record calls itself
+STDIN = "-"
 _FUTURE = "future"  # of a window, what is to be forecast
 _SHORT = 60  # letters of a text that stand for it
 _OPTIONS = {
@@ -59,8 +61,11 @@ def from_files(files: Sequence[Path]) -> list[Question]:
 
 
 def from_texts(texts: Iterable[str]) -> list[Question]:
-    """One question per text, to be judged or to be continued."""
-    return [Question(shortened(text), {"text": [text.encode()]}) for text in texts]
+    """One question per text, to be judged or to be continued; `-` is each line of stdin."""
+    lines = itertools.chain.from_iterable(
+        sys.stdin.read().splitlines() if text == STDIN else [text] for text in texts
+    )
+    return [Question(shortened(text), {"text": [text.encode()]}) for text in lines]
 
 
 def from_columns(assignments: Sequence[str]) -> list[Question]:
@@ -154,6 +159,8 @@ def mismatch(signature: Signature, received: str) -> UsageError:
     aliases = [alias for alias, tensor in signature.inputs.items() if tensor.shape]
     options = [_OPTIONS[alias] for alias in aliases if alias in _OPTIONS]
     advice = " and ".join(options) if len(options) == len(aliases) else "--sample N"
+    if "window" in aliases:
+        advice = f"--csv FILE, which ends with the latest rows, or {advice}"
     if not options:
         advice = "column=value … or --csv FILE"
     return UsageError(

@@ -49,7 +49,9 @@ def predict(
         typer.Argument(metavar="[COLUMN=VALUE…]", help="A row's columns; or image files."),
     ] = None,
     image: Annotated[list[pathlib.Path] | None, typer.Option(help="An image file.")] = None,
-    text: Annotated[list[str] | None, typer.Option(help="A text to classify.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A text to classify; `-`: lines of stdin.")
+    ] = None,
     csv: Annotated[
         pathlib.Path | None,
         typer.Option(help="Rows like those learnt from; of a series, its latest. `-`: stdin."),

@@ -12,7 +12,7 @@ from components.example_gen.series import series_example_gen
 from components.example_gen.source import TextSource
 from components.example_gen.tables import csv_example_gen
 from components.features import spec as specs
-from pipeline import origin, question_files
+from pipeline import origin, question_files, questions
 from pipeline.dag import Dag, Source
 from pipeline.errors import UsageError
 from pipeline.origin import UNKNOWN, Origin
@@ -105,7 +105,7 @@ def test_a_typed_date_is_expanded_too(table):
 def test_standard_input_is_a_file_called_minus(table, monkeypatch):
     stdin = SimpleNamespace(buffer=io.BytesIO(b"rooms\n4\n"))
     monkeypatch.setattr("sys.stdin", stdin)
-    (row,) = question_files.from_csv(question_files.STDIN, table, ROOMS)
+    (row,) = question_files.from_csv(questions.STDIN, table, ROOMS)
     assert row.features["rooms"].tolist() == [4]
 
 
@@ -147,7 +147,10 @@ def test_typed_numbers_are_a_window_as_they_are(hourly):
         (PAST, r"expected k in the 2 rows after the last one, received 0 such rows"),
         ("\n".join(PAST.splitlines()[:3]), r"expected 3 rows up to the last one, received 2 rows"),
         ("when,y,k\n", r"expected rows below the header\. Received: none"),
-        ("when,y\n2020-02-01T00,5\n", r"Columns: expected 'k'\. Received: 'when', 'y'"),
+        (
+            "when,y\n2020-02-01T00,5\n",
+            r"latest\.csv: Columns: expected 'k'\. Received: 'when', 'y'",
+        ),
     ],
 )
 def test_too_little_of_a_series_is_refused_with_the_reason(tmp_path, hourly, text, message):

@@ -1,5 +1,7 @@
 """Questions as a person gives them: files, texts, rows, windows, a sample of the last run."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,12 @@ def test_long_texts_are_called_by_their_beginning():
     (short, long) = questions.from_texts(["Well\n done", "x" * 80])
     assert short == Question("Well done", {"text": [b"Well\n done"]})
     assert long.name == "x" * 59 + "…"
+
+
+def test_a_minus_is_every_line_of_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo\n"))
+    found = questions.from_texts(["zero", "-"])
+    assert [one.features["text"] for one in found] == [[b"zero"], [b"one"], [b"two"]]
 
 
 def test_columns_make_one_row():
@@ -83,5 +91,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 def test_a_window_needs_what_is_known_ahead_as_well():
     tensors = {name: TensorInfo(name, "float32", (None, 2, 1)) for name in ("window", "known")}
     signature = Signature("serving_default", "p", tensors, {}, {}, None)
-    with pytest.raises(UsageError, match=r"takes: window, known\. .*Ask by --sample N"):
+    with pytest.raises(
+        UsageError, match=r"takes: window, known\. .*Ask by --csv FILE, .*or --sample N"
+    ):
         questions.fit(Question("a", {"window": np.zeros(2)}), signature)
