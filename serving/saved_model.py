@@ -3,8 +3,8 @@
 TensorFlow imports a graph under the interpreter lock, and every request of the process waits for
 it. So what no request can reach is left out of the graph, and the functions are added after the
 nodes that call them: otherwise each call's shapes are inferred through the whole of its function,
-most of the import's time, for static shapes that nothing here asks for. A graph of ResNet-101
-holds the lock for a tenth of the time that `tf.compat.v1.saved_model.load` needs.
+most of the import's time, for static shapes that nothing here asks for. The figures are in
+benchmarks/README.md.
 """
 
 from collections.abc import Iterator, Sequence
