@@ -83,9 +83,12 @@ class Loader:
 
 
 def session_config(options: Options) -> "ConfigProto":
-    """Threads and devices of the sessions; where nothing is said, one thread for each core.
+    """Threads and devices of the sessions.
 
-    Several worker processes share the cores.
+    Where nothing is said, an operation may use half of the cores: the interpreter, gRPC and other
+    requests need the rest, and to cut a small operation into parts costs more than it gains.
+    Threads without work sleep at once, since what they would do while they wait for more is to
+    take the cores from those. Several worker processes share the cores.
 
     Raises:
         ServerError: `--tensorflow_session_config_file` cannot be read.
@@ -93,6 +96,7 @@ def session_config(options: Options) -> "ConfigProto":
     from tensorflow.core.protobuf import config_pb2
 
     config = config_pb2.ConfigProto()
+    config.experimental.disable_thread_spinning = True
     if options.tensorflow_session_config_file:
         file = options.tensorflow_session_config_file
         try:
@@ -108,7 +112,7 @@ def session_config(options: Options) -> "ConfigProto":
     both, share = options.tensorflow_session_parallelism, cores.available() // options.workers
     intra, inter = options.tensorflow_intra_op_parallelism, options.tensorflow_inter_op_parallelism
     config.intra_op_parallelism_threads = (
-        intra or both or config.intra_op_parallelism_threads or max(1, share)
+        intra or both or config.intra_op_parallelism_threads or max(1, share // 2)
     )
     config.inter_op_parallelism_threads = (
         inter or both or config.inter_op_parallelism_threads or max(1, share)

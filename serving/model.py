@@ -1,9 +1,7 @@
 """A SavedModel in memory, run as TensorFlow's model server runs it.
 
-The graph is fed and fetched by tensor name through a v1 session, below the conversions and the
-shape checks of `Session.run`: a request meets the same kernels, in the same order, and fails
-with the same texts as in `tensorflow_model_server`. Only this module, `saved_model` and `tflite`
-import TensorFlow on this floor.
+Signatures are names of tensors, which `session` feeds and fetches. Only this module, that one,
+`saved_model` and `tflite` import TensorFlow on this floor.
 """
 
 import ctypes
@@ -14,12 +12,12 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 from etils.epath import Path
-from tensorflow.python.client import pywrap_tf_session
 
 from serving import inference, saved_model, warmup, wire
-from serving.errors import InvalidArgumentError, ModelLoadError, RpcError, rpc_error
+from serving.errors import ModelLoadError, RpcError
 from serving.inference import Call
 from serving.protos import signature_pb2
+from serving.session import GraphSession
 from serving.signature import DEFAULT, Signature, from_proto
 
 
@@ -45,20 +43,20 @@ class LoadedModel:
                 cannot restore it.
         """
         self.path = Path(path)
-        self._graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=self._graph, config=session)
+        graph = tf.Graph()
+        within = tf.compat.v1.Session(graph=graph, config=session)
         try:
-            with self._graph.as_default():
-                meta_graph = saved_model.load(self._session, str(path), tags)
-                self._session.make_callable([])  # hands what was imported to the runtime
+            with graph.as_default():
+                meta_graph = saved_model.load(within, str(path), tags)
+                within.make_callable([])  # hands what was imported to the runtime
             self.signatures = _signatures(meta_graph)
         except (OSError, RuntimeError, ValueError, KeyError, tf.errors.OpError) as error:
-            self.close()
+            within.close()
             raise ModelLoadError(
                 f"{path}: expected a SavedModel with tags {{{', '.join(tags)}}}. "
                 f"Received: {str(error).rstrip('.')}. Export the model again, or name its own tags."
             ) from error
-        self._tensors: dict[str, Any] = {}
+        self._session = GraphSession(within, meta_graph.graph_def)
 
     def predict(
         self,
@@ -102,23 +100,7 @@ class LoadedModel:
         Raises:
             RpcError: what the runtime says, under its own code.
         """
-        options = None if call.timeout is None else _run_options(call.timeout)
-        try:
-            arrays = self._session._call_tf_sessionrun(
-                options,
-                {self._tensor(name): array for name, array in feeds.items()},
-                [self._tensor(name) for name in fetches],
-                [],
-                None,
-            )
-        except tf.errors.OpError as error:
-            raise rpc_error(error.error_code, error.message) from error
-        except UnicodeDecodeError as error:  # the text quotes bytes of the request, and no code
-            raise InvalidArgumentError(error.object.decode(errors="replace")) from error
-        finally:
-            if options is not None:
-                pywrap_tf_session.TF_DeleteBuffer(options)
-        return [np.asarray(array) for array in arrays]
+        return self._session.run(feeds, fetches, call.timeout)
 
     def warm_up(self, call: Call = inference.ONCE, *, iterations: int = 1) -> int:
         """Run the requests that the model carries in `assets.extra`; returns their number.
@@ -133,8 +115,6 @@ class LoadedModel:
     def close(self) -> None:
         """Free the model's memory; nothing may run any more."""
         self._session.close()
-        self._tensors = {}
-        self._graph = None
         gc.collect()  # a graph is full of cycles and would stay until Python feels like it
         _give_back()
 
@@ -143,18 +123,6 @@ class LoadedModel:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _tensor(self, name: str) -> Any:
-        """The runtime's handle of a tensor, looked up once."""
-        if name not in self._tensors:
-            try:
-                self._tensors[name] = self._graph.get_tensor_by_name(name)._as_tf_output()
-            except (KeyError, ValueError) as error:  # a signature's name may stand for no tensor
-                raise InvalidArgumentError(
-                    f"Tensor {name}, specified in either feed_devices or fetch_devices was not "
-                    "found in the Graph"
-                ) from error
-        return self._tensors[name]
 
 
 def warm_up(
@@ -191,9 +159,3 @@ def _give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other libraries have none
     if trim is not None:
         trim(0)
-
-
-def _run_options(timeout: float) -> Any:
-    milliseconds = max(1, round(timeout * 1000))
-    proto = tf.compat.v1.RunOptions(timeout_in_ms=milliseconds)
-    return pywrap_tf_session.TF_NewBufferFromString(proto.SerializeToString())

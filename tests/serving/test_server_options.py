@@ -157,7 +157,8 @@ def test_sessions_get_the_threads_that_the_flags_say(tmp_path):
         return config.intra_op_parallelism_threads, config.inter_op_parallelism_threads
 
     every = cores.available()
-    assert threads() == (every, every)
+    assert threads() == (max(1, every // 2), every)
+    assert session_config(Options(model_base_path="/m")).experimental.disable_thread_spinning
     assert threads(workers=2 * every) == (1, 1)
     assert threads(tensorflow_session_parallelism=3) == (3, 3)
     assert threads(tensorflow_intra_op_parallelism=5) == (5, every)

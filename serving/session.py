@@ -1,0 +1,177 @@
+"""A graph in a v1 session, fed and fetched by tensor name.
+
+Below the conversions and the shape checks of `Session.run`: a request meets the same kernels, in
+the same order, and fails with the same texts as in `tensorflow_model_server`. What is known to be
+over in a moment runs on the calling thread, since to wake one of the runtime's takes longer than
+that; only what may take longer can be stopped by its time-out.
+"""
+
+import dataclasses
+import functools
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.client import pywrap_tf_session
+
+from serving.errors import InvalidArgumentError, rpc_error
+
+_BRISK = 0.002  # seconds: a moment
+_UNHURRIED = 1.1  # by how much a run may seem slower than the one before: the cores are shared
+_MOST_ROUTES = 256  # that are kept: callers choose which outputs they want, in which order
+# Operations of which no earlier run says how long the next one takes.
+_LOOPS = {"While", "StatelessWhile", "For", "Enter", "RefEnter"}
+_OPEN_ENDED = _LOOPS | {"PyFunc", "EagerPyFunc", "PyFuncStateless"}
+# Operations whose fast kernels end the process where an input has another rank than theirs.
+_STRICT = ("Conv", "Depthwise", "Pool", "FusedBatchNorm", "LRN")
+
+
+@dataclasses.dataclass(eq=False)
+class _Route:
+    """How some tensors are fed and others fetched.
+
+    Attributes:
+        feeds: the runtime's handles.
+        fetches: the same.
+        dtypes: numpy's, of what is fed.
+        ranks: of what is fed; None where it may be any.
+        pace: seconds for each value fed, as far as is known.
+        prepared: runs it on the calling thread, once that was wanted.
+    """
+
+    feeds: list[Any]
+    fetches: list[Any]
+    dtypes: list[np.dtype]
+    ranks: list[int | None]
+    pace: float = _BRISK
+    prepared: Any = None
+
+
+class GraphSession:
+    """Runs a graph; safe to share."""
+
+    def __init__(self, session: tf.compat.v1.Session, graph_def: Any) -> None:
+        """Run the graph of `session`, which was made from `graph_def`."""
+        self._session = session
+        operations = _operations(graph_def)
+        self._is_bounded = _OPEN_ENDED.isdisjoint(operations)
+        self._is_strict = any(part in operation for operation in operations for part in _STRICT)
+        self._preparing = threading.Lock()
+        self._routes: dict[tuple[tuple[str, ...], tuple[str, ...]], _Route] = {}
+
+    def run(
+        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], timeout: float | None
+    ) -> list[np.ndarray]:
+        """Feed and fetch tensors by their names, within `timeout` seconds.
+
+        Raises:
+            RpcError: what the runtime says, under its own code.
+        """
+        key = (tuple(feeds), tuple(fetches))
+        route = self._routes.get(key) or self._new_route(key)
+        arrays = list(feeds.values())
+        if self._is_strict:
+            _check_ranks(arrays, route.ranks)
+        size = sum([array.size for array in arrays]) or 1
+        start = time.perf_counter()
+        try:
+            if self._is_bounded and route.pace * size < _BRISK:
+                outputs = self._run_here(key, route, arrays)
+            else:
+                outputs = self._run_elsewhere(route, arrays, timeout)
+        except tf.errors.OpError as error:
+            raise rpc_error(error.error_code, error.message) from error
+        except UnicodeDecodeError as error:  # the text quotes bytes of the request, and no code
+            raise InvalidArgumentError(error.object.decode(errors="replace")) from error
+        route.pace = min((time.perf_counter() - start) / size, route.pace * _UNHURRIED)
+        return [np.asarray(output) for output in outputs]
+
+    def close(self) -> None:
+        """Free the session and its graph; nothing may run any more."""
+        self._routes.clear()
+        self._session.close()
+        del self._session
+
+    def _run_here(
+        self, key: tuple[Sequence[str], Sequence[str]], route: _Route, arrays: list[np.ndarray]
+    ) -> list[Any]:
+        if [array.dtype for array in arrays] != route.dtypes:  # which has another text there
+            return self._run(_on_this_thread(), route, arrays)
+        if route.prepared is None:
+            with self._preparing:
+                route.prepared = route.prepared or self._prepare(*key)
+        outputs: list[Any] = pywrap_tf_session.TF_SessionRunCallable(
+            self._session._session, route.prepared._handle, arrays, None
+        )
+        return outputs
+
+    def _prepare(self, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
+        options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+        options.run_options.inter_op_thread_pool = -1
+        return self._session._make_callable_from_options(options)
+
+    def _run_elsewhere(
+        self, route: _Route, arrays: list[np.ndarray], timeout: float | None
+    ) -> list[Any]:
+        if timeout is None:
+            return self._run(None, route, arrays)
+        options = _run_options(timeout_in_ms=max(1, round(timeout * 1000)))
+        try:
+            return self._run(options, route, arrays)
+        finally:
+            pywrap_tf_session.TF_DeleteBuffer(options)
+
+    def _run(self, options: Any, route: _Route, arrays: list[np.ndarray]) -> list[Any]:
+        fed = dict(zip(route.feeds, arrays, strict=True))
+        outputs: list[Any] = self._session._call_tf_sessionrun(
+            options, fed, route.fetches, [], None
+        )
+        return outputs
+
+    def _new_route(self, key: tuple[tuple[str, ...], tuple[str, ...]]) -> _Route:
+        fed, fetched = [self._find(name) for name in key[0]], [self._find(name) for name in key[1]]
+        route = _Route(
+            [tensor._as_tf_output() for tensor in fed],
+            [tensor._as_tf_output() for tensor in fetched],
+            [np.dtype(tensor.dtype.as_numpy_dtype) for tensor in fed],
+            [tensor.shape.rank for tensor in fed],
+        )
+        if len(self._routes) < _MOST_ROUTES:
+            self._routes[key] = route
+        return route
+
+    def _find(self, name: str) -> Any:
+        try:
+            return self._session.graph.get_tensor_by_name(name)
+        except (KeyError, ValueError) as error:  # a signature's name may stand for no tensor
+            raise InvalidArgumentError(
+                f"Tensor {name}, specified in either feed_devices or fetch_devices was not "
+                "found in the Graph"
+            ) from error
+
+
+def _operations(graph_def: Any) -> set[str]:
+    """The kinds of operations in a graph and in the functions that it may call."""
+    functions = (node for function in graph_def.library.function for node in function.node_def)
+    return {node.op for node in (*graph_def.node, *functions)}
+
+
+def _check_ranks(arrays: list[np.ndarray], ranks: list[int | None]) -> None:
+    for array, rank in zip(arrays, ranks, strict=True):
+        if rank is not None and array.ndim != rank:
+            shape = ",".join(map(str, array.shape))
+            raise InvalidArgumentError(f"input must be {rank}-dimensional: [{shape}]")
+
+
+def _run_options(**options: int) -> Any:
+    proto = config_pb2.RunOptions(**options)
+    return pywrap_tf_session.TF_NewBufferFromString(proto.SerializeToString())
+
+
+@functools.cache
+def _on_this_thread() -> Any:
+    return _run_options(inter_op_thread_pool=-1)
