@@ -5,9 +5,8 @@ tensorflow/cc/saved_model/util.cc. No gRPC and no TensorFlow here: a model is an
 `run`.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from serving.protos import prediction_service_pb2 as messages
 from serving.signature import CLASSIFY, DEFAULT, PREDICT, REGRESS, Signature
 
 Value = TypeVar("Value")
+_METHODS = (PREDICT, CLASSIFY, REGRESS)
 _INPUTS, _OUTPUTS, _CLASSES, _SCORES = "inputs", "outputs", "classes", "scores"
 
 
@@ -30,8 +30,7 @@ def always() -> bool:
     return True
 
 
-@dataclasses.dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """How one request is run, and how its answer is written.
 
     Attributes:
@@ -79,8 +78,7 @@ def predict(
     response = messages.PredictResponse()
     response.model_spec.signature_name = name
     for alias, array in zip(outputs, arrays, strict=True):
-        typed = not call.tensor_content
-        response.outputs[alias].CopyFrom(wire.to_proto(array, name=alias, typed=typed))
+        wire.fill(response.outputs[alias], array, name=alias, typed=not call.tensor_content)
     return response
 
 
@@ -103,11 +101,10 @@ def find_for_predict(model: Runnable, name: str, call: Call = ONCE) -> Signature
     if name not in model.signatures:
         raise FailedPreconditionError(f'Serving signature key "{name}" not found.')
     signature = model.signatures[name]
-    methods = (PREDICT, CLASSIFY, REGRESS)
-    if call.check_method_name and signature.method_name not in methods:
+    if call.check_method_name and signature.method_name not in _METHODS:
         raise InternalError(
             "Expected prediction signature method_name to be one of "
-            f"{{{', '.join(methods)}}}. Was: {signature.method_name}"
+            f"{{{', '.join(_METHODS)}}}. Was: {signature.method_name}"
         )
     return signature
 
@@ -124,9 +121,10 @@ def feed(
             f"len({_set(inputs)}) != len({_set(wanted)}). "
             f"Sent extra: {_set(extra)}. Missing but required: {_set(missing)}."
         )
-    feeds = {}
+    feeds, used = {}, 0
     for alias, tensor in wanted.items():
         if alias in inputs:
+            used += 1
             try:
                 feeds[tensor.name] = read(inputs[alias])
             except WireError as error:
@@ -140,7 +138,8 @@ def feed(
                 f"{_set(inputs)}, or default input alias set: "
                 f"{','.join(sorted(signature.defaults))}"
             )
-    if unknown := inputs.keys() - wanted.keys():
+    if used < len(inputs):
+        unknown = inputs.keys() - wanted.keys()
         raise InvalidArgumentError(
             "Inputs contains invalid name. Used request inputs: "
             f"{','.join(sorted(inputs.keys() - unknown))}, "

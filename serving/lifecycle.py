@@ -170,10 +170,14 @@ class Model:
         """
         if label is not None:
             version = label_target(self.labels, label)
-        for candidate in self.in_state(State.AVAILABLE):
-            if version in (None, candidate.number):
-                return candidate
-        raise not_found(self.name, version)
+        if version is None:
+            served = [n for n, one in self.versions.items() if one.state is State.AVAILABLE]
+            found = self.versions[max(served)] if served else None
+        else:
+            found = self.versions.get(version)
+        if found is None or found.state is not State.AVAILABLE:
+            raise not_found(self.name, version)
+        return found
 
 
 def label_target(labels: Mapping[str, int], label: str) -> int:

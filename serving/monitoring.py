@@ -35,9 +35,10 @@ class Counter:
 
     def add(self, *labels: str, by: int = 1) -> None:
         """Add `by` to the number for `labels`."""
+        cells = self._cells
         with self._lock:
-            key = _bounded(self._cells, labels)
-            self._cells[key] = self._cells.get(key, 0) + by
+            key = labels if labels in cells else _bounded(cells, labels)
+            cells[key] = cells.get(key, 0) + by
 
     def lines(self) -> Iterator[str]:
         """The metric in Prometheus's text format."""
@@ -61,12 +62,13 @@ class Histogram:
         """Count `value` for `labels`."""
         bucket = bisect.bisect_right(self._limits, value)
         with self._lock:
-            key = _bounded(self._cells, labels)
-            if key not in self._cells:
-                self._cells[key] = _Cell(len(self._limits) + 1)
-            cell = self._cells[key]
+            cell = self._cells.get(labels) or self._cell(labels)
             cell.counts[bucket] += 1
             cell.total += value
+
+    def _cell(self, labels: tuple[str, ...]) -> "_Cell":
+        key = _bounded(self._cells, labels)
+        return self._cells.setdefault(key, _Cell(len(self._limits) + 1))
 
     def lines(self) -> Iterator[str]:
         """The metric in Prometheus's text format."""
@@ -170,6 +172,7 @@ def prometheus_path(file: Path) -> str:
 
 
 def _bounded(cells: Mapping[tuple[str, ...], object], labels: tuple[str, ...]) -> tuple[str, ...]:
+    """`labels`, or those that stand for all the others where there are too many."""
     if labels in cells or len(cells) < _MOST_CELLS:
         return labels
     return (_BEYOND,) * len(labels)

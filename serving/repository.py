@@ -10,14 +10,14 @@ import contextlib
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from etils.epath import Path
 
 from serving import lifecycle, source
 from serving.errors import DeadlineExceededError, RpcError, ServerError
-from serving.inference import Runnable
-from serving.lifecycle import Model, ModelConfig, RequestLogging, Servable, State, Version
+from serving.lease import Holding, Lease
+from serving.lifecycle import Model, ModelConfig, Servable, State, Version
 
 _ANY = 2**16  # more slots than there can be threads
 _log = logging.getLogger(__name__)
@@ -30,16 +30,6 @@ class VersionStatus:
     version: int
     state: State
     error: RpcError | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Lease:
-    """A loaded version that stays loaded while the lease is held."""
-
-    name: str
-    version: int
-    model: Runnable
-    logging: RequestLogging | None = None
 
 
 class Repository:
@@ -136,23 +126,16 @@ class Repository:
             for model in models:
                 model.check_labels(model.labels)
 
-    @contextlib.contextmanager
     def lease(
         self, name: str, version: int | None = None, label: str | None = None
-    ) -> Iterator[Lease]:
+    ) -> contextlib.AbstractContextManager[Lease]:
         """Hold a version of the model `name`: the one numbered or labelled so, or the latest.
 
         Raises:
             NotFoundError: no such model or version is available.
             InvalidArgumentError: the model has no such label.
         """
-        held, servable = self._acquire(name, version, label)
-        try:
-            yield Lease(name, held.number, servable, self._models[name].config.logging)
-        finally:
-            with self._changed:
-                held.users -= 1
-                self._changed.notify_all()
+        return Holding(self, name, version, label)
 
     def statuses(self, name: str) -> list[VersionStatus]:
         """Every version of `name` that was ever seen, the highest first."""
@@ -176,19 +159,26 @@ class Repository:
                 lambda: not any(model.in_state(*moving) for model in models), timeout
             )
 
-    def _acquire(
-        self, name: str, version: int | None, label: str | None
-    ) -> tuple[Version, Servable]:
+    def acquire(self, name: str, version: int | None, label: str | None) -> tuple[Version, Lease]:
+        """As `lease`, with the version that has to be given to `release` after."""
         with self._changed:
-            if name not in self._models:
+            model = self._models.get(name)
+            if model is None:
                 if label is not None:
                     lifecycle.label_target({}, label)
                 raise lifecycle.not_found(name, version)
-            found = self._models[name].find(version, label)
+            found = model.find(version, label)
             if found.servable is None:
                 raise lifecycle.not_found(name, version)
             found.users += 1
-            return found, found.servable
+            return found, Lease(name, found.number, found.servable, model.config.logging)
+
+    def release(self, held: Version) -> None:
+        """Take note that a request on the version `held` has ended."""
+        with self._changed:
+            held.users -= 1
+            if held.state is State.UNLOADING:  # which may wait for it
+                self._changed.notify_all()
 
     def _poll_until_closed(self, seconds: float) -> None:
         self._poll()

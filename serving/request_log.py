@@ -23,10 +23,10 @@ import numpy as np
 from etils.epath import Path
 
 from serving import wire
+from serving.lease import Lease
 from serving.protos import prediction_log_pb2
 from serving.protos import prediction_service_pb2 as messages
 from serving.records import frame
-from serving.repository import Lease
 
 _QUEUE_BYTES = 64 * 2**20
 _FILE_BYTES = 64 * 2**20

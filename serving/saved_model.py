@@ -51,6 +51,7 @@ def load(session: tf.compat.v1.Session, path: str, tags: Sequence[str]) -> Any:
         _add_functions(library, graph_def.versions)
     loader.restore_variables(session, saver)
     loader.run_init_ops(session, tags)
+    graph_def.library.MergeFrom(library)
     return meta_graph
 
 

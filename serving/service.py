@@ -5,8 +5,7 @@ Requests and answers are the messages of the wire; every refusal is an RpcError 
 """
 
 import contextlib
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,12 +18,13 @@ from serving.errors import (
     code_number,
 )
 from serving.inference import Call
+from serving.lease import Lease
 from serving.metered import Metered
 from serving.peers import Peers
 from serving.protos import model_service_pb2 as model_messages
 from serving.protos import prediction_service_pb2 as messages
 from serving.protos import signature_pb2
-from serving.repository import Lease, Repository, VersionStatus
+from serving.repository import Repository, VersionStatus
 from serving.request_log import RequestLog
 from serving.signature import DEFAULT, TensorInfo
 
@@ -69,8 +69,9 @@ class Service:
         is_active: IsActive = inference.always,
     ) -> messages.PredictResponse:
         """Run one signature; `timeout` in seconds."""
-        with self._lease(_spec(request), "Predict") as lease:
-            response = inference.predict(lease.model, request, self._call(timeout, is_active))
+        with self._lease(_spec(request)) as lease:
+            model = Metered(lease.model, lease.name, "Predict")
+            response = inference.predict(model, request, self._call(timeout, is_active))
             _name(response.model_spec, lease)
             self._log.offer(lease, request, response)
         return response
@@ -94,14 +95,15 @@ class Service:
             Arrays by alias, strings as object arrays of `bytes`.
         """
         name = spec.signature_name or DEFAULT
-        with self._lease(spec, "Predict") as lease:
+        with self._lease(spec) as lease:
             if name not in lease.model.signatures:
                 raise InvalidArgumentError(
                     f'Serving signature name: "{name}" not found in signature def'
                 )
             inputs = read(lease.model.signatures[name].inputs)
             call = self._call(timeout, is_active)
-            outputs = inference.predict_arrays(lease.model, name, inputs, call)
+            model = Metered(lease.model, lease.name, "Predict")
+            outputs = inference.predict_arrays(model, name, inputs, call)
             self._log.offer_arrays(lease, name, inputs, outputs)
         return outputs
 
@@ -112,10 +114,9 @@ class Service:
         is_active: IsActive = inference.always,
     ) -> messages.ClassificationResponse:
         """Label Examples; `timeout` in seconds."""
-        with self._lease(_spec(request), "Classify") as lease:
-            response = example_inference.classify(
-                lease.model, request, self._call(timeout, is_active)
-            )
+        with self._lease(_spec(request)) as lease:
+            model = Metered(lease.model, lease.name, "Classify")
+            response = example_inference.classify(model, request, self._call(timeout, is_active))
             _name(response.model_spec, lease)
             self._log.offer(lease, request, response)
         return response
@@ -127,10 +128,9 @@ class Service:
         is_active: IsActive = inference.always,
     ) -> messages.RegressionResponse:
         """Value Examples; `timeout` in seconds."""
-        with self._lease(_spec(request), "Regress") as lease:
-            response = example_inference.regress(
-                lease.model, request, self._call(timeout, is_active)
-            )
+        with self._lease(_spec(request)) as lease:
+            model = Metered(lease.model, lease.name, "Regress")
+            response = example_inference.regress(model, request, self._call(timeout, is_active))
             _name(response.model_spec, lease)
             self._log.offer(lease, request, response)
         return response
@@ -143,10 +143,10 @@ class Service:
     ) -> messages.MultiInferenceResponse:
         """Label and value the same Examples in one run; `timeout` in seconds."""
         spec = request.tasks[0].model_spec if request.tasks else messages.ModelSpec()
-        with self._lease(spec, "MultiInference") as lease:
-            response = example_inference.multi_inference(
-                lease.model, request, self._call(timeout, is_active)
-            )
+        with self._lease(spec) as lease:
+            model = Metered(lease.model, lease.name, "MultiInference")
+            call = self._call(timeout, is_active)
+            response = example_inference.multi_inference(model, request, call)
             for result in response.results:
                 _name(result.model_spec, lease)
             self._log.offer(lease, request, response)
@@ -221,21 +221,19 @@ class Service:
             raise InvalidArgumentError(str(error)) from error
         self._repository.reload(configs, timeout=timeout)
 
-    @contextlib.contextmanager
-    def _lease(self, spec: messages.ModelSpec, api: str = "") -> Iterator[Lease]:
-        """The model that `spec` names; its runs are measured as requests of the kind `api`."""
+    def _lease(self, spec: messages.ModelSpec) -> contextlib.AbstractContextManager[Lease]:
+        """The model that `spec` names."""
         if self._is_ending:
             raise UnavailableError("The server is shutting down")
         if not spec.name:
             raise InvalidArgumentError("ModelSpec has no name specified.")
         version = spec.version.value if spec.HasField("version") else None
         label = spec.version_label if spec.HasField("version_label") else None
-        with self._repository.lease(spec.name, version, label) as lease:
-            model = Metered(lease.model, lease.name, api) if api else lease.model
-            yield dataclasses.replace(lease, model=model)
+        return self._repository.lease(spec.name, version, label)
 
     def _call(self, timeout: float | None, is_active: IsActive) -> Call:
-        return dataclasses.replace(self._each, timeout=timeout, is_active=is_active)
+        each = self._each
+        return Call(timeout, each.check_method_name, each.tensor_content, is_active)
 
 
 _Named = (

@@ -6,6 +6,7 @@ value is `Tensor::FromProto`'s in tensorflow/core/framework/tensor.cc.
 """
 
 import math
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,9 @@ from serving import packed
 from serving.errors import WireError
 from serving.protos import tensor_pb2
 
+_NOT_IN_NUMPY = ("bfloat16", "float8_e5m2", "float8_e4m3fn", "int4", "uint4")
+_IS_LITTLE = sys.byteorder == "little"
+_FEW = 64  # values, up to which a list of Python's numbers is faster than the packed bytes
 ArrayLike = np.ndarray | Sequence["ArrayLike"] | bytes | str | bool | int | float
 
 # DataType -> the name of numpy's dtype, and the field of TensorProto for single values.
@@ -45,6 +49,9 @@ _BY_NAME = {
 _BY_NUMBER = {
     tensor_pb2.DataType.Value(kind): (dtype, field) for kind, (dtype, field) in _TYPES.items()
 }
+_BY_DTYPE = {  # those of numpy's own: an array's dtype has its name only after some formatting
+    np.dtype(name): kind for name, kind in _BY_NAME.items() if name not in _NOT_IN_NUMPY
+}
 # Fields of fixed width go through `packed`, in the element type of the wire.
 _PACKED = {
     "float_val": "<f4",
@@ -53,7 +60,6 @@ _PACKED = {
     "dcomplex_val": "<f8",
 }
 _MOST_REPEATED = 2**28  # bytes: a message of twenty must not take the memory of the machine
-_NOT_IN_NUMPY = ("bfloat16", "float8_e5m2", "float8_e4m3fn", "int4", "uint4")
 
 
 def as_array(value: ArrayLike, *, name: str) -> np.ndarray:
@@ -112,19 +118,21 @@ def fill(
 ) -> None:
     """Encode `array` into the empty `proto`, as `to_proto` does, without a copy of the message."""
     values = as_array(array, name=name)
-    if values.dtype.name not in _BY_NAME:
+    kind = _BY_DTYPE.get(values.dtype) or _BY_NAME.get(values.dtype.name)
+    if kind is None:
         raise _refusal(name, f"{values.dtype} values")
-    number, field = _BY_NAME[values.dtype.name]
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    number, field = kind
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
     proto.dtype = number  # type: ignore[assignment]
-    proto.tensor_shape.SetInParent()
+    shape = proto.tensor_shape
+    shape.SetInParent()
     for size in values.shape:
-        proto.tensor_shape.dim.add(size=size)
+        shape.dim.add(size=size)
     if typed or field == "string_val":
         _write_field(proto, field, values)
     else:
-        little = values.astype(values.dtype.newbyteorder("<"), copy=False)
-        proto.tensor_content = little.tobytes()
+        proto.tensor_content = _little(values).tobytes()
 
 
 def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
@@ -139,15 +147,16 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
         WireError: the type has no numpy counterpart, the shape is not fully known, or the
             content does not fill it.
     """
-    if proto.dtype not in _BY_NUMBER:
+    kind = _BY_NUMBER.get(proto.dtype)
+    if kind is None:
         raise _unreadable(f"data type {proto.dtype}", "a type that numpy knows")
-    dtype, field = _BY_NUMBER[proto.dtype]
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
+    dtype, field = kind
+    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
+    if proto.tensor_shape.unknown_rank or (shape and min(shape) < 0):
         raise _unreadable(f"shape {list(shape)}", "a fully known shape")
     try:
-        if proto.tensor_content:
-            return _from_content(proto.tensor_content, dtype, shape)
+        if content := proto.tensor_content:
+            return _from_content(content, dtype, shape)
         return _stretch(_read_field(proto, field, dtype), shape, dtype)
     except (MemoryError, OverflowError, ValueError) as error:
         raise _unreadable(f"shape {list(shape)}", "a shape that fits in memory") from error
@@ -181,6 +190,11 @@ def numpy_dtype(name: str) -> np.dtype:
     return np.dtype(name)
 
 
+def _little(values: np.ndarray) -> np.ndarray:
+    """`values`, in this machine's byte order, in the wire's."""
+    return values if _IS_LITTLE else values.astype(values.dtype.newbyteorder("<"))
+
+
 def _holds_text(value: object) -> bool:
     while isinstance(value, Sequence) and not isinstance(value, bytes | str) and len(value) > 0:
         value = value[0]
@@ -200,7 +214,9 @@ def _texts(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def _write_field(proto: tensor_pb2.TensorProto, field: str, values: np.ndarray) -> None:
-    if field in _PACKED:
+    if field == "float_val" and values.size <= _FEW:
+        proto.float_val.extend(values.ravel().tolist())
+    elif field in _PACKED:
         number = proto.DESCRIPTOR.fields_by_name[field].number
         packed.merge(proto, number, np.ascontiguousarray(values).view(_PACKED[field][1:]))
     elif field == "float8_val":
@@ -215,6 +231,8 @@ def _write_field(proto: tensor_pb2.TensorProto, field: str, values: np.ndarray) 
 
 def _read_field(proto: tensor_pb2.TensorProto, field: str, dtype: str) -> np.ndarray:
     """The values in `field`, flat, in `dtype`."""
+    if field == "float_val" and len(proto.float_val) <= _FEW:
+        return np.array(proto.float_val, np.float32)
     if field in _PACKED:
         number = proto.DESCRIPTOR.fields_by_name[field].number
         return packed.values(proto, number, _PACKED[field]).view(numpy_dtype(dtype))
@@ -249,7 +267,9 @@ def _from_content(content: bytes, dtype: str, shape: tuple[int, ...]) -> np.ndar
     size = math.prod(shape)
     if dtype == "object":
         return _strings(content, size).reshape(shape)
-    element = numpy_dtype(dtype).newbyteorder("<")
+    element = numpy_dtype(dtype)
+    if not _IS_LITTLE:
+        element = element.newbyteorder("<")
     if len(content) != size * element.itemsize:
         raise _unreadable(
             f"{len(content)} bytes", f"{size * element.itemsize} bytes for {dtype} {list(shape)}"

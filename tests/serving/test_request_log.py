@@ -12,9 +12,9 @@ from tensorflow_serving.apis import prediction_log_pb2
 from components.tfrecord import read_records
 from serving.client import Client
 from serving.flags import Options
+from serving.lease import Lease
 from serving.lifecycle import RequestLogging
 from serving.protos import prediction_service_pb2 as messages
-from serving.repository import Lease
 from serving.request_log import RequestLog
 from serving.server import Server
 from tests.serving.conftest import free_port, until
