@@ -6,6 +6,7 @@ which sleep until then. So a request that is alone costs no change of thread.
 """
 
 import dataclasses
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,55 +17,23 @@ from etils.epath import Path
 from serving import batching_parameters, batching_rows, metered
 from serving.batching_parameters import Parameters
 from serving.batching_queue import Batch, Queue
-from serving.errors import (
-    CancelledError,
-    DeadlineExceededError,
-    ResourceExhaustedError,
-    RpcError,
-)
+from serving.batching_task import Task, longest, still_wanted
+from serving.errors import DeadlineExceededError, RpcError
 from serving.inference import Call
 from serving.lifecycle import Servable
 from serving.signature import Signature
 
+_log = logging.getLogger(__name__)
 _Key = tuple[tuple[str, ...], tuple[str, ...]]  # names fed, names fetched
-
-
-@dataclasses.dataclass(eq=False)
-class _Task:
-    """One request, or a part of it: what it feeds, and what came of it."""
-
-    feeds: batching_rows.Feeds
-    call: Call
-    deadline: float | None
-    created: float = dataclasses.field(default_factory=time.perf_counter)
-    done: threading.Event = dataclasses.field(default_factory=threading.Event)
-    outputs: list[np.ndarray] = dataclasses.field(default_factory=list)
-    error: BaseException | None = None
-
-    def succeed(self, outputs: list[np.ndarray]) -> None:
-        self.outputs = outputs
-        self.done.set()
-
-    def fail(self, error: BaseException) -> None:
-        self.error = error
-        self.done.set()
-
-    def refusal(self, now: float) -> RpcError | None:
-        """Why it need not run any more, if so."""
-        if self.deadline is not None and now >= self.deadline:
-            return ResourceExhaustedError("Run() timeout exceeded while waiting in batching queue")
-        if not self.call.is_active():
-            return CancelledError("The caller gave the request up")
-        return None
 
 
 @dataclasses.dataclass(eq=False)
 class _Led:
     """A batch that has a thread to lead it, which `changed` wakes."""
 
-    batch: Batch[_Task]
+    batch: Batch[Task]
     key: _Key
-    queue: Queue[_Task]
+    queue: Queue[Task]
     changed: threading.Condition
 
 
@@ -86,11 +55,21 @@ class Batching:
             ServerError: its own parameters cannot be read.
         """
         if not self._per_model:
+            _tell_of_scalars(model, path)
             return BatchedModel(model, self.parameters, self)
         file = Path(path) / batching_parameters.PER_MODEL
         if not file.exists():
             return model
+        _tell_of_scalars(model, path)
         return BatchedModel(model, batching_parameters.read(file), self)
+
+    def acquire_at_once(self) -> bool:
+        """Take a slot, if one is free and nothing waits for it."""
+        with self.lock:
+            if self.waiting or not self.free:
+                return False
+            self.free -= 1
+            return True
 
     def acquire(self, led: _Led) -> None:
         """Return once the batch is due and a slot is free, which is then taken."""
@@ -126,7 +105,7 @@ class BatchedModel:
         self._model = model
         self._parameters = parameters
         self._batching = batching
-        self._queues: dict[_Key, Queue[_Task]] = {}
+        self._queues: dict[_Key, Queue[Task]] = {}
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
@@ -148,23 +127,46 @@ class BatchedModel:
         count = batching_rows.rows(feeds)
         deadline = None if call.timeout is None else time.monotonic() + call.timeout
         limit = self._parameters.batch_limit
-        cuts = range(0, count, limit) if count > limit else range(1)
-        tasks = [
-            _Task({name: array[at : at + limit] for name, array in feeds.items()}, call, deadline)
-            for at in cuts
-        ]
-        for led in self._enqueue(tasks, fetches, count):
-            self._lead(led, fetches)
-        answers = [_answer(task) for task in tasks]
-        if len(answers) == 1:
-            return answers[0]
-        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+        if count > limit:
+            return self._run_in_parts(feeds, count, fetches, call, deadline)
+        task = Task(feeds, count, call, deadline)
+        # Where no batch waits for more rows, there is nothing to wait for but a slot.
+        if self._parameters.batch_timeout_micros or not self._batching.acquire_at_once():
+            for led in self._enqueue([task], fetches, count):
+                self._lead(led, fetches)
+        else:
+            self._run_taken([task], fetches)
+        return task.answer()
 
     def close(self) -> None:
         """Free the model's memory; nothing may run any more."""
         self._model.close()
 
-    def _enqueue(self, tasks: list[_Task], fetches: Sequence[str], count: int) -> list[_Led]:
+    def _run_in_parts(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        count: int,
+        fetches: Sequence[str],
+        call: Call,
+        deadline: float | None,
+    ) -> list[np.ndarray]:
+        """Run what has more rows than a batch; the first part may join one that waits."""
+        limit = self._parameters.batch_limit
+        tasks = [
+            Task(
+                {name: array[at : at + limit] for name, array in feeds.items()},
+                min(limit, count - at),
+                call,
+                deadline,
+            )
+            for at in range(0, count, limit)
+        ]
+        for led in self._enqueue(tasks, fetches, count):
+            self._lead(led, fetches)
+        answers = [task.answer() for task in tasks]
+        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+
+    def _enqueue(self, tasks: list[Task], fetches: Sequence[str], count: int) -> list[_Led]:
         """Put `tasks` into batches; returns those that the calling thread has to lead."""
         led = []
         key = (tuple(sorted(tasks[0].feeds)), tuple(fetches))
@@ -175,8 +177,7 @@ class BatchedModel:
             if len(tasks) > 1:
                 queue.check_capacity(count)
             for task in tasks:
-                rows = batching_rows.rows(task.feeds)
-                batch = queue.add(task, rows, form, time.monotonic())
+                batch = queue.add(task, task.rows, form, time.monotonic())
                 if len(batch.tasks) == 1:
                     changed = threading.Condition(self._batching.lock)
                     led.append(_Led(batch, key, queue, changed))
@@ -188,12 +189,15 @@ class BatchedModel:
     def _lead(self, led: _Led, fetches: Sequence[str]) -> None:
         self._batching.acquire(led)
         self._forget_if_empty(led)
-        tasks = led.batch.tasks
+        self._run_taken(led.batch.tasks, fetches)
+
+    def _run_taken(self, tasks: list[Task], fetches: Sequence[str]) -> None:
+        """Answer `tasks` in a slot that was taken for them, and give it back."""
         try:
-            self._run_together(_still_wanted(tasks), fetches)
+            self._run_together(still_wanted(tasks), fetches)
         except BaseException as error:
             for task in tasks:
-                if not task.done.is_set():
+                if not task.is_done:
                     task.fail(error)
             if not isinstance(error, RpcError):
                 raise
@@ -206,7 +210,7 @@ class BatchedModel:
             if not led.queue.batches and self._queues.get(led.key) is led.queue:
                 del self._queues[led.key]
 
-    def _run_together(self, tasks: list[_Task], fetches: Sequence[str]) -> None:
+    def _run_together(self, tasks: list[Task], fetches: Sequence[str]) -> None:
         """Answer `tasks`; if together they fail, each by itself, so that one harms no other."""
         if not tasks:
             return
@@ -221,41 +225,35 @@ class BatchedModel:
         for task, outputs in zip(tasks, answers, strict=True):
             task.succeed(outputs)
 
-    def _run_alone(self, task: _Task, fetches: Sequence[str]) -> None:
+    def _run_alone(self, task: Task, fetches: Sequence[str]) -> None:
         try:
             task.succeed(self._outputs([task], fetches)[0])
         except RpcError as error:
             task.fail(error)
 
-    def _outputs(self, tasks: list[_Task], fetches: Sequence[str]) -> list[list[np.ndarray]]:
+    def _outputs(self, tasks: list[Task], fetches: Sequence[str]) -> list[list[np.ndarray]]:
         """What the model answers to each of `tasks`."""
-        counts = [batching_rows.rows(task.feeds) for task in tasks]
+        counts = [task.rows for task in tasks]
         size = self._parameters.round_up(sum(counts)) if sum(counts) else 0
-        feeds = batching_rows.merge([task.feeds for task in tasks], size)
-        call = dataclasses.replace(tasks[0].call, timeout=_longest(tasks))
+        feeds = tasks[0].feeds
+        if len(tasks) > 1 or size > counts[0]:
+            feeds = batching_rows.merge([task.feeds for task in tasks], size)
+        call = tasks[0].call._replace(timeout=longest(tasks))
         metered.batch(counts, size, [task.created for task in tasks])
         return batching_rows.split(self._model.run(feeds, fetches, call), counts, size)
 
 
-def _still_wanted(tasks: list[_Task]) -> list[_Task]:
-    """Those of `tasks` for which somebody waits; the others end."""
-    now = time.monotonic()
-    for task in tasks:
-        if refusal := task.refusal(now):
-            task.fail(refusal)
-    return [task for task in tasks if not task.done.is_set()]
+def _tell_of_scalars(model: Servable, path: Path) -> None:
+    """Warn of signatures that cannot be called: the real server refuses these requests too.
 
-
-def _longest(tasks: list[_Task]) -> float | None:
-    """Seconds that the most patient caller will wait; None for ever."""
-    deadlines = [task.deadline for task in tasks]
-    if None in deadlines:
-        return None
-    return max(deadline for deadline in deadlines if deadline is not None) - time.monotonic()
-
-
-def _answer(task: _Task) -> list[np.ndarray]:
-    task.done.wait()
-    if task.error is not None:
-        raise task.error
-    return task.outputs
+    Its authors' word: https://github.com/tensorflow/serving/issues/494
+    """
+    for name, signature in model.signatures.items():
+        if scalars := [alias for alias, one in signature.inputs.items() if one.shape == ()]:
+            _log.warning(
+                "%s: signature %s takes scalars (%s), which cannot be batched: each request for "
+                "it will be refused. Serve this model without --enable_batching, or name the "
+                "models to batch by --enable_per_model_batching_parameters and a "
+                "batching_params.pbtxt in their folders.",
+                *(path, name, ", ".join(scalars)),
+            )

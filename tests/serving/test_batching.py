@@ -1,5 +1,6 @@
 """Requests run together: threads, with models that are not there."""
 
+import dataclasses
 import threading
 import time
 from concurrent import futures
@@ -18,6 +19,8 @@ from serving.errors import (
     UnavailableError,
 )
 from serving.inference import Call
+from serving.protos.signature_pb2 import SignatureDef
+from serving.signature import Signature, TensorInfo
 
 ROOT = Path("/models/half/1")
 CALL = Call()
@@ -220,6 +223,18 @@ def test_other_outputs_are_another_batch_and_no_queue_is_kept(model, batched):
     assert len(whole.run(floats(1), ["y", "z"], CALL)) == 2
     assert len(whole.run(floats(1), ["z"], CALL)) == 1
     assert whole._queues == {}
+
+
+def test_a_model_that_takes_scalars_is_told_of_when_it_is_loaded(model, batched, caplog):
+    of = {"prompt": TensorInfo("p:0", "string", (None,)), "length": TensorInfo("l:0", "int32", ())}
+    one = Signature("generate", "", of, {}, {}, SignatureDef())
+    model.signatures = {"generate": one, "other": dataclasses.replace(one, inputs={})}
+    batched()
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "/models/half/1: signature generate takes scalars (length), which cannot be batched: each "
+        "request for it will be refused. Serve this model without --enable_batching, or"
+    )
 
 
 def test_closing_frees_the_model(model, batched):
