@@ -255,3 +255,7 @@ def test_signature_method_names_can_be_left_unchecked(half_plus_two, tmp_path):
             example_inference.regress(model, request)
         unchecked = example_inference.regress(model, request, Call(check_method_name=False))
     assert unchecked.result.regressions[0].value == 2.5
+
+
+def test_loops_in_the_functions_of_a_saved_model_are_seen(model):
+    assert not model._session._is_bounded
