@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
-from components.analysis import table_survey
+from components.analysis import table_own, table_survey
+from components.analysis.table_own import Own
 from components.analysis.table_survey import ColumnSurvey, TableSurvey
 from components.artifacts import Examples
 from components.beam_options import BeamOptions
@@ -30,8 +31,6 @@ from components.features.table_spec import (
     TableSpec,
 )
 from components.statistics.dataset import Dataset, fold
-from components.tfrecord import read_records
-from serving.example import decode
 
 logger = logging.getLogger("components.analyze")
 
@@ -58,15 +57,6 @@ def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOpt
     made = _survey(examples, options.bucket_count, out / "made.json", run_on, own)
     spec = choose(made, dataclasses.replace(options, label=own.label, exclude=()), "")
     return dataclasses.replace(spec, raw=own.raw, hook=hook)
-
-
-@dataclasses.dataclass(frozen=True)
-class Own:
-    """A person's own function, the columns that it is given, and the label, which it is not."""
-
-    hook: Hook
-    raw: tuple[Raw, ...]
-    label: str
 
 
 def given(survey: TableSurvey, options: TableOptions, last: str, hook: Hook) -> Own:
@@ -103,12 +93,7 @@ def _survey(
 
 
 def _fold(shard: str, own: Own | None) -> Dataset:
-    records = read_records(Path(shard))
-    if own is not None:
-        from components.features import table_hook  # TensorFlow
-
-        records = table_hook.applied(map(decode, records), own.raw, own.hook, own.label)
-    return fold(records, shard)
+    return fold(table_own.records(shard, own), shard)
 
 
 def _write(dataset: Dataset, quantiles: int, file: str) -> None:

@@ -1,0 +1,30 @@
+"""A person's own function over the columns of a table, while these are surveyed."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from etils.epath import Path
+
+from components.features.hook_spec import Hook
+from components.features.table_spec import Raw
+from components.tfrecord import read_records
+from serving.example import decode
+
+
+@dataclasses.dataclass(frozen=True)
+class Own:
+    """The function, the columns that it is given, and the label, which it is not."""
+
+    hook: Hook
+    raw: tuple[Raw, ...]
+    label: str
+
+
+def records(shard: str, own: Own | None) -> Iterator[bytes]:
+    """The records of `shard`; with `own`, those of the columns that its function makes."""
+    found = read_records(Path(shard))
+    if own is None:
+        return found
+    from components.features import table_hook  # TensorFlow
+
+    return table_hook.applied(map(decode, found), own.raw, own.hook, own.label)
