@@ -122,10 +122,13 @@ def wait_for(target: str, process: subprocess.Popen[bytes], log: pathlib.Path) -
     """Return once a gRPC server listens there."""
     end = time.monotonic() + _START_SECONDS
     with grpc.insecure_channel(target) as channel:
+        nobody = channel.unary_unary("/nobody/Answers")
         while process.poll() is None and time.monotonic() < end:
-            with contextlib.suppress(grpc.FutureTimeoutError):
-                grpc.channel_ready_future(channel).result(timeout=0.5)
-                return
+            try:
+                nobody(b"", wait_for_ready=True, timeout=1.0)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                    return  # whatever it says, somebody said it
     raise SystemExit(f"{target}: no server came up. Its log ends:\n{log.read_text()[-2000:]}")
 
 
@@ -134,6 +137,7 @@ class Worker:
 
     def __init__(self, python: str, log: pathlib.Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self._log = log
         with log.open("wb") as sink:
             self._process = subprocess.Popen(
                 [python, "-m", "benchmarks.load"],
@@ -149,8 +153,12 @@ class Worker:
         """One job, from beginning to end."""
         assert self._process.stdin
         assert self._process.stdout
-        print(json.dumps(vars(job)), file=self._process.stdin, flush=True)
-        return load.Measured(**json.loads(self._process.stdout.readline()))
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(vars(job)), file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{job}: it failed. Its log ends:\n{self._log.read_text()[-2000:]}")
+        return load.Measured(**json.loads(line))
 
     def close(self) -> None:
         """End the process."""

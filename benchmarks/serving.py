@@ -1,17 +1,21 @@
 """What an answered request costs, beside the bare call and the bare wire.
 
-    python -m benchmarks.serving [--seconds N] [--peer PYTHON] [--quick]
+    python -m benchmarks.serving [--rounds N] [--seconds N] [--peer PYTHON]
 
 Four servers on loopback, and their clients, share this machine's cores: the model server
 without and with batching, a bare grpcio server of constant answers, and, where `--peer` names
 the Python of an environment with MLServer, that one around the same session. Each request is one
 row. The CPU time of client and server together is counted (Linux: from /proc).
 
-Columns: `batch` is the mean of the rows that ran together. `call`, `echo` and `peer` are the
-requests per second as a part of those of the session called in a loop with batches of that many
-rows, of the bare server, and of MLServer. `cost` is the CPU time of a request as a multiple of
-that of the bare call for one row of such a batch and of the bare server together; `p50/bare` is
-the median as a multiple of those two medians.
+All of them are asked in turn, a second each, for several rounds: what else the machine does then
+meets all of them. A ratio is the median of the rounds' own ratios, a figure that of their figures.
+The tables are Markdown, as `benchmarks/README.md` has them:
+
+- `batch` is the mean of the rows that ran together.
+- "of the call's", "of the echo's" and "of MLServer's" rate: the requests per second as a part of
+  those of the session called in a loop with batches of that many rows, and of the other servers.
+- `cost` is the CPU time of a request as a multiple of that of the bare call for one row of such a
+  batch and of the bare server's together; `p50` the median as a multiple of those two medians.
 """
 
 import argparse
@@ -21,20 +25,17 @@ import os
 import pathlib
 import sys
 import tempfile
+import time
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks import served, servers
+from benchmarks import served, servers, verdict
 from benchmarks.load import Job, Measured
 from benchmarks.servers import Server, Worker
-from pipeline.console import print_table, stdout_console
+from benchmarks.verdict import Case, Round
 
 _AT_ONCE = (1, 8, 64)
-_TITLES = (
-    *("model", "at once", "server", "p50 ms", "p99 ms", "requests/s", "CPU ms", "batch"),
-    *("call", "echo", "peer", "cost", "p50/bare"),
-)
 
 
 @dataclasses.dataclass
@@ -75,23 +76,29 @@ class Bench:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="of everything")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     parser.add_argument("--peer", type=pathlib.Path, help="Python with MLServer")
-    parser.add_argument("--quick", action="store_true", help="only see that everything works")
     arguments = parser.parse_args()
-    seconds = 0.2 if arguments.quick else arguments.seconds
-    print(f"{os.cpu_count()} cores, {seconds} s each; batching on: {servers.BATCHING}")
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        bench = _start(pathlib.Path(name), seconds, arguments.peer, stack)
-        rows = []
+        bench = _start(pathlib.Path(name), arguments.seconds, arguments.peer, stack)
+        cases = []
         for model in served.MODELS:
             for at_once in _AT_ONCE:
-                rows += _compare(bench, model, at_once)
+                rounds = [_round(bench, model, at_once) for _ in range(arguments.rounds)]
+                cases.append(Case(model, at_once, rounds))
                 print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    print_table(stdout_console(), _TITLES, rows)
+    print(
+        f"{os.cpu_count()} cores, {arguments.rounds} rounds of {arguments.seconds} s each, "
+        f"{time.monotonic() - began:.0f} s in all; load {os.getloadavg()[2]:.1f}; "
+        f"batching on: {servers.BATCHING}\n"
+    )
+    for table in (verdict.ours(cases), verdict.others(cases), verdict.aims(cases)):
+        print(f"{table}\n")
 
 
 def _start(
@@ -118,51 +125,18 @@ def _start(
     return bench
 
 
-def _compare(bench: Bench, model: str, at_once: int) -> list[tuple[str, ...]]:
-    """The rows of one model and concurrency: they are measured one right after the other."""
+def _round(bench: Bench, model: str, at_once: int) -> Round:
+    """Everything once, one right after the other."""
     echo = bench.ask("echo", model, at_once, bench.echo)
     off = bench.ask("millrace", model, at_once, bench.off)
     before = bench.on.batches()
     on = bench.ask("millrace", model, at_once, bench.on)
     rows, batches = (a - b for a, b in zip(bench.on.batches(), before, strict=True))
+    batch = rows / max(1.0, batches)
     peer = bench.ask("mlserver", model, at_once, bench.peer) if bench.peer else None
     one = bench.call(model, 1)
-    batch = rows / batches
-    many = one if round(batch) == 1 else bench.call(model, round(batch))
-    found = [
-        _row((model, at_once, "off"), off, echo, one, 1.0, peer),
-        _row((model, at_once, "on"), on, echo, many, max(1.0, round(batch)), peer, f"{batch:.1f}"),
-        (model, str(at_once), "echo", *_figures(echo), *[""] * 6),
-        (model, str(at_once), "call", *_figures(one), "1.0", *[""] * 5),
-    ]
-    if peer:
-        found.append((model, str(at_once), "mlserver", *_figures(peer), *[""] * 6))
-    return found
-
-
-def _row(
-    what: tuple[str, int, str],
-    ours: Measured,
-    echo: Measured,
-    call: Measured,
-    rows: float,
-    peer: Measured | None,
-    batch: str = "1.0",
-) -> tuple[str, ...]:
-    return (
-        *map(str, what),
-        *_figures(ours),
-        batch,
-        f"{ours.rate / (call.rate * rows):.2f}",
-        f"{ours.rate / echo.rate:.2f}",
-        f"{ours.rate / peer.rate:.2f}" if peer else "",
-        f"{ours.cpu / (call.cpu / rows + echo.cpu):.2f}",
-        f"{ours.p50 / (call.p50 + echo.p50):.2f}",
-    )
-
-
-def _figures(of: Measured) -> tuple[str, ...]:
-    return f"{of.p50:.2f}", f"{of.p99:.2f}", f"{of.rate:,.0f}", f"{of.cpu:.2f}"
+    many = one if round(batch) <= 1 else bench.call(model, round(batch))
+    return Round(off=off, on=on, echo=echo, peer=peer, one=one, many=many, batch=batch)
 
 
 if __name__ == "__main__":
