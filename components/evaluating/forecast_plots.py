@@ -1,28 +1,35 @@
-"""Pictures of forecasts as PNG files: against what came, what was left over, and by step.
-
-Figures are drawn by matplotlib's Agg canvas without pyplot, so nothing global changes and
-nothing stays open.
-"""
+"""Pictures of forecasts as PNG files: against what came, what was left over, and by step."""
 
 import numpy as np
+import pandas as pd
 from etils.epath import Path
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
+from components import charts
 from components.evaluating.forecast_rows import Rows, Settings
 
 _POINTS = 1_000  # along the time axis; of more, the last ones
+_CLOSE = 60  # rows that are shown from near by
+_PATHS = 5  # forecasts of several steps that are shown beside each other
 _BINS = 40
-_GREY = "0.75"
-_CALLED = {"candidate": "this model", "baseline": "last blessed model"}
+_COLOURS = {
+    "candidate": charts.MODEL,
+    "baseline": charts.VERMILION,
+    "naive": charts.ORANGE,
+    "seasonal_naive": charts.PURPLE,
+    "moving_average": charts.GREEN,
+}
+_NAMES = {"candidate": "this model", "baseline": "last blessed model"}
 
 
 def draw(rows: Rows, settings: Settings, out: Path) -> list[str]:
     """Write `forecast.png`, `residuals.png` and `error_by_step.png`; returns their names.
 
-    The first two show the first step ahead of the first target of the first series.
+    The first two show the first target of the first series.
     """
     first = rows.take(rows.series == rows.series[0])
     figures = {
@@ -30,77 +37,125 @@ def draw(rows: Rows, settings: Settings, out: Path) -> list[str]:
         "residuals.png": residuals(first, settings),
         "error_by_step.png": error_by_step(rows),
     }
-    for name, figure in figures.items():
-        with (out / name).open("wb") as file:
-            FigureCanvasAgg(figure).print_png(file)
-    return sorted(figures)
+    return charts.write_all(figures, out)
 
 
 def forecast(rows: Rows, settings: Settings) -> Figure:
-    """What was forecast one step ahead, over what came.
+    """What was forecast one step ahead over what came; and the end of it from near by.
 
-    Without the naive forecast: that is the actual curve moved by a step, and hides both.
+    From near by, forecasts of several steps are shown whole, one after the other.
     """
-    rows = rows.take(np.arange(max(0, len(rows) - _POINTS), len(rows)))
-    figure = Figure(figsize=(10, 4), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
-    times = rows.time.astype("datetime64[s]")
-    axes.plot(times, rows.actual[:, 0, 0], color="black", linewidth=1, label="actual")
-    candidate = rows.forecasts["candidate"][:, 0, 0]
-    axes.plot(times, candidate, color="tab:orange", linewidth=1.2, label="forecast")
-    title = f"{_plain(settings.targets[0])}, one step ahead"
-    axes.set(title=title, xlabel="time", ylabel=_plain(settings.targets[0]))
-    axes.legend(loc="upper left")
+    rows = _last(rows, _POINTS)
+    is_long, target = len(rows) > _CLOSE, _target(settings)
+    figure, (whole, *near) = charts.panels((10, 7 if is_long else 4), rows=2 if is_long else 1)
+    _one_step(whole, rows, "-")
+    whole.set_title(f"{target}, one step ahead", loc="left")
+    if near and settings.horizon > 1:
+        _paths(near[0], _last(rows, _CLOSE + _PATHS * settings.horizon), settings)
+        near[0].set_title(f"The last of them, all {settings.horizon} steps", loc="left")
+    elif near:
+        _one_step(near[0], _last(rows, _CLOSE), ".-")
+        near[0].set_title(f"The last {_CLOSE} of them", loc="left")
+    for axes in (whole, *near):
+        axes.set_ylabel(target)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)  # above
+        _date(axes)
     return figure
+
+
+def _one_step(axes: Axes, rows: Rows, style: str) -> None:
+    times = _times(rows)
+    axes.plot(times, rows.actual[:, 0, 0], style, color=charts.TRUTH, linewidth=1.2, label="actual")
+    for who, width in (("naive", 1.0), ("candidate", 1.4)):
+        values = rows.forecasts[who][:, 0, 0]
+        axes.plot(times, values, style, color=_COLOURS[who], linewidth=width, label=_name(who))
+
+
+def _paths(axes: Axes, rows: Rows, settings: Settings) -> None:
+    """What came, and every step of the last forecasts that do not overlap."""
+    axes.plot(_times(rows), rows.actual[:, 0, 0], color=charts.TRUTH, linewidth=1.2, label="actual")
+    ends = rows.time[-1] + 1
+    chosen: list[tuple[int, NDArray[np.datetime64]]] = []
+    for i in reversed(range(len(rows))):
+        times = pd.date_range(_times(rows)[i], periods=settings.horizon, freq=settings.frequency)
+        seconds = times.as_unit("s").to_numpy()
+        if not chosen or seconds[-1].astype(np.int64) < ends:
+            chosen.append((i, seconds))
+            ends = rows.time[i]
+        if len(chosen) == _PATHS:
+            break
+    for number, (i, seconds) in enumerate(chosen):
+        axes.plot(seconds, rows.actual[i, :, 0], color=charts.TRUTH, linewidth=1.2)
+        for who in ("naive", "candidate"):
+            named = _name(who) if not number else None
+            values = rows.forecasts[who][i, :, 0]
+            axes.plot(seconds, values, ".-", color=_COLOURS[who], markersize=4, label=named)
 
 
 def residuals(rows: Rows, settings: Settings) -> Figure:
     """What was left over one step ahead: how often how much, and when."""
-    figure = Figure(figsize=(10, 4), dpi=100, layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = charts.panels((10, 4), columns=2)
     rest = rows.actual[:, 0, 0] - rows.forecasts["candidate"][:, 0, 0]
-    left.hist(rest, bins=_BINS)
-    left.axvline(0, color="black", linewidth=1)
-    left.set(title="Actual less forecast", xlabel=_plain(settings.targets[0]), ylabel="rows")
-    right.axhline(0, color="black", linewidth=1)
-    right.plot(rows.time.astype("datetime64[s]"), rest, ".", markersize=3)
-    right.set(title="The same over time", xlabel="time")
-    _turn(right)
+    left.hist(rest, bins=_BINS, color=charts.MODEL)
+    left.axvline(0, color=charts.TRUTH, linewidth=1)
+    name = f"actual less forecast, {_target(settings)}"
+    left.set(title=f"What is left over: {rest.mean():.3g} on average", xlabel=name, ylabel="rows")
+    right.axhline(0, color=charts.TRUTH, linewidth=1)
+    right.plot(_times(rows), rest, ".", color=charts.MODEL, markersize=4)
+    right.set(title="The same over time", ylabel=name)
+    _date(right)
     return figure
 
 
 def error_by_step(rows: Rows) -> Figure:
-    """The mean absolute error of each step ahead, beside the baselines'; of one step as bars."""
-    figure = Figure(figsize=(6, 4), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
+    """The mean absolute error of each step ahead, beside the baselines'; of one step, as bars."""
     errors = {
-        _CALLED.get(name, name.replace("_", " ")): np.abs(rows.actual - found).mean(axis=(0, 2))
-        for name, found in rows.forecasts.items()
+        who: np.abs(rows.actual - found).mean(axis=(0, 2)) for who, found in rows.forecasts.items()
     }
+    ordered = sorted(errors, key=lambda who: (list(_COLOURS).index(who), who))
+    figure, (axes,) = charts.panels((7, 4))
     if rows.actual.shape[1] == 1:
-        bars = axes.barh(list(errors), [float(error[0]) for error in errors.values()], color=_GREY)
-        bars[list(errors).index(_CALLED["candidate"])].set_color("tab:orange")
-        axes.bar_label(bars, fmt="{:.4g}", padding=3)
-        axes.margins(x=0.15)
-        axes.invert_yaxis()
-        axes.set(title="Error one step ahead", xlabel="mean absolute error")
+        _bars(axes, {who: float(errors[who][0]) for who in ordered})
         return figure
-    for number, (name, error) in enumerate(errors.items()):
-        style = "o-" if name == _CALLED["candidate"] else f"{'s^vD'[number % 4]}:"
-        axes.plot(np.arange(1, len(error) + 1), error, style, markersize=4, label=name)
-    axes.set(title="Error by step ahead", xlabel="step", ylabel="mean absolute error")
+    steps = np.arange(1, rows.actual.shape[1] + 1)
+    for who in ordered:
+        style = "o-" if who == "candidate" else ".--"
+        axes.plot(steps, errors[who], style, color=_COLOURS[who], label=_name(who))
+    axes.set(title="Error by step ahead", xlabel="steps ahead", ylabel="mean absolute error")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
     axes.legend()
     return figure
 
 
-def _turn(axes: Axes) -> None:
-    for label in axes.get_xticklabels():
-        label.set_rotation(30)
+def _bars(axes: Axes, errors: dict[str, float]) -> None:
+    names = [_name(who) for who in errors]
+    bars = axes.barh(names, list(errors.values()), color=[_COLOURS[who] for who in errors])
+    axes.bar_label(bars, fmt="%.4g", padding=4)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.grid(visible=False, axis="y")
+    axes.set(title="Error one step ahead", xlabel="mean absolute error")
 
 
-def _plain(name: str) -> str:
-    """A column's name on one short line; a `$` would begin mathematics."""
-    cut = name if len(name) <= 40 else name[:39] + "…"
-    return cut.replace("$", r"\$")
+def _last(rows: Rows, number: int) -> Rows:
+    return rows.take(np.arange(max(0, len(rows) - number), len(rows)))
+
+
+def _times(rows: Rows) -> NDArray[np.datetime64]:
+    return rows.time.astype("datetime64[s]")
+
+
+def _date(axes: Axes) -> None:
+    """Few, short dates along the axis."""
+    locator = AutoDateLocator(maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def _name(who: str) -> str:
+    return _NAMES.get(who, who.replace("_", " "))
+
+
+def _target(settings: Settings) -> str:
+    return charts.label(settings.targets[0], "the first target", longest=40)

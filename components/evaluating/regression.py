@@ -1,6 +1,6 @@
 """Regressors judged: each row's prediction held against its number, and against the mean.
 
-The mean of the train split, predicted for the same rows, is what a model must be better than.
+The mean of the train split, predicted for the same rows, is what a useful model is better than.
 """
 
 import heapq

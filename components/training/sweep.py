@@ -10,9 +10,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 from etils.epath import Path
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from components import charts
 from components.errors import ModelError
 from components.model_artifacts import LearningRate
 from components.training import dataset, rates
@@ -141,14 +140,14 @@ def _draw(
     tried: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, picked: Pick | None, file: Path
 ) -> None:
     """Loss against rate on a log axis, and the pick."""
-    figure = Figure(figsize=(7, 5), dpi=100, layout="constrained")
-    axes = figure.add_subplot(xscale="log")
-    axes.set(title="Loss against learning rate", xlabel="learning rate", ylabel="loss")
-    axes.plot(tried, losses, color="lightgrey", label="loss")
-    axes.plot(tried, smoothed, label="smoothed")
+    size = (7, 5)
+    figure, axes = charts.panel("Loss against learning rate", "learning rate", "loss", size)
+    axes.set_xscale("log")
+    axes.plot(tried, losses, color=charts.PAPER, label="loss")
+    axes.plot(tried, smoothed, color=charts.MODEL, linewidth=2, label="smoothed")
     if picked:
-        axes.axvline(picked.lowest_at, linestyle=":", color="grey", label="lowest")
-        axes.axvline(picked.rate, color="tab:red", label=f"taken: {picked.rate:.3g}")
+        axes.axvline(picked.lowest_at, linestyle=":", color=charts.TRUTH, label="lowest")
+        label = f"taken, a decade before: {picked.rate:.3g}"
+        axes.axvline(picked.rate, color=charts.VERMILION, label=label)
     axes.legend()
-    with file.open("wb") as sink:
-        FigureCanvasAgg(figure).print_png(sink)
+    charts.write(figure, file)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from etils.epath import Path
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from components import charts
 from components.tuning.space import Choice, Range, Space
 from components.tuning.study import Direction, Outcome
 
@@ -47,8 +46,7 @@ def draw(
     """Draw the objective trial by trial, then against each option."""
     panels = 1 + len(space)
     rows, columns = -(-panels // _ACROSS), min(panels, _ACROSS)
-    figure = Figure(figsize=(4.5 * columns, 3.5 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure, grid = charts.panels((4.5 * columns, 3.5 * rows), rows, columns)
     for axes in grid[panels:]:
         axes.set_visible(False)
     _draw_trials(grid[0], outcomes, direction)
@@ -57,18 +55,21 @@ def draw(
         _draw_option(axes, way, one, complete)
     for axes in grid[:panels]:
         axes.set_ylabel(objective)
-    with file.open("wb") as out:
-        FigureCanvasAgg(figure).print_png(out)
+    charts.write(figure, file)
 
 
 def _draw_trials(axes: Axes, outcomes: Sequence[Outcome], direction: Direction) -> None:
-    for state, marker in (("complete", "o"), ("pruned", "x")):
+    for state, marker, colour in (
+        ("complete", "o", charts.MODEL),
+        ("pruned", "x", charts.VERMILION),
+    ):
         some = [one for one in outcomes if one.state == state]
         if some:
             numbers, values = [one.number + 1 for one in some], [one.value for one in some]
-            axes.scatter(numbers, values, marker=marker, label=state)
+            axes.scatter(numbers, values, marker=marker, color=colour, label=state)
     steps = best_so_far(outcomes, direction)
-    axes.step([n for n, _ in steps], [v for _, v in steps], where="post", label="best so far")
+    numbers, best = [n for n, _ in steps], [v for _, v in steps]
+    axes.step(numbers, best, where="post", color=charts.TRUTH, label="best so far")
     axes.legend()
     axes.set(title="trials", xlabel="trial")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -79,10 +80,10 @@ def _draw_option(axes: Axes, way: str, one: Choice | Range, outcomes: Sequence[O
     values = [outcome.value for outcome in outcomes]
     texts = [outcome.settings[way] for outcome in outcomes]
     if isinstance(one, Choice):
-        axes.scatter([one.values.index(text) for text in texts], values)
+        axes.scatter([one.values.index(text) for text in texts], values, color=charts.MODEL)
         axes.set_xticks(range(len(one.values)), one.values, rotation=45)
         return
-    axes.scatter([float(text) for text in texts], values)
+    axes.scatter([float(text) for text in texts], values, color=charts.MODEL)
     if one.is_log:
         axes.set_xscale("log")
     axes.set_xlim(one.low, one.high)
