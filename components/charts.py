@@ -17,7 +17,7 @@ BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 VERMILION, PURPLE, SKY = "#D55E00", "#CC79A7", "#56B4E9"
 TRUTH, MODEL, PAPER = "black", BLUE, "#BBBBBB"  # what came, what is judged, what is beside
 
-_DOTS = 110  # per inch
+_DOTS = 100  # per inch
 
 
 def panels(size: tuple[float, float], rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:

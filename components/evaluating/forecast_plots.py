@@ -148,7 +148,7 @@ def _times(rows: Rows) -> NDArray[np.datetime64]:
 
 def _date(axes: Axes) -> None:
     """Few, short dates along the axis."""
-    locator = AutoDateLocator(maxticks=8)
+    locator = AutoDateLocator()
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components import charts
 from components.errors import ModelError
 from components.evaluating import forecast, forecast_files, forecast_plots
 from components.evaluating.forecast_rows import Rows, Settings
@@ -152,6 +153,27 @@ def test_one_step_ahead_is_drawn_as_a_bar_for_each_model_and_more_as_lines():
         "moving average": 1.5,
         "seasonal naive": 3.0,
     }
+
+
+def test_the_last_forecasts_of_several_steps_are_shown_whole_and_do_not_overlap():
+    rows = Rows.joined(score([record(n) for n in range(70)], 0.5).parts)
+    whole, near = forecast_plots.forecast(rows, SETTINGS).axes
+    assert [line.get_label() for line in whole.get_lines()] == ["actual", "naive", "this model"]
+    paths = [line for line in near.get_lines() if line.get_color() == charts.MODEL]
+    hours = [line.get_xdata().astype("datetime64[h]").astype(int).tolist() for line in paths]
+    assert hours == [[69, 70], [67, 68], [65, 66], [63, 64], [61, 62]]
+    assert paths[0].get_ydata().tolist() == [69 + 4 + 0.5, 69 + 5 + 0.5]
+
+
+def test_of_one_step_the_last_rows_are_shown_from_near_by():
+    rows = Rows.joined(score([record(n) for n in range(70)], 0.5).parts)
+    first = dataclasses.replace(
+        rows,
+        actual=rows.actual[:, :1],
+        forecasts={name: found[:, :1] for name, found in rows.forecasts.items()},
+    )
+    whole, near = forecast_plots.forecast(first, dataclasses.replace(SETTINGS, horizon=1)).axes
+    assert [len(axes.get_lines()[0].get_xdata()) for axes in (whole, near)] == [70, 60]
 
 
 def test_forecasts_are_written_line_by_line(tmp_path):
