@@ -5,7 +5,7 @@ import itertools
 import json
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from etils.epath import Path
 from pydantic import Field
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Rival = Literal["naive", "seasonal_naive", "moving_average"]
 _log = logging.getLogger(__name__)
 _NONE: dict[str, float] = {}
 _PEEK = 100  # records searched for the features that are sliced by
@@ -40,7 +41,7 @@ def evaluator(
     at_most: dict[str, float] = _NONE,
     change_at_least: dict[str, float] = _NONE,
     change_at_most: dict[str, float] = _NONE,
-    must_beat: tuple[str, ...] = ("naive", "moving_average"),
+    must_beat: tuple[Rival, ...] = ("naive", "moving_average"),
     top_k: Count = 5,
     mistakes: Annotated[int, Field(ge=0)] = 50,
     batch_size: Count = 128,

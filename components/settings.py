@@ -101,14 +101,15 @@ def _from_text(annotation: Any, current: Any, text: str, place: str) -> Any:
         same = getattr(current, "kind", None) == text
         return current if same else members[text]()
     adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(annotation)
-    first_error: pydantic.ValidationError | None = None
+    found: list[pydantic.ValidationError] = []
     for candidate in _readings(annotation, text):
         try:
             return adapter.validate_python(candidate)
         except pydantic.ValidationError as error:
-            first_error = first_error or error
-    assert first_error is not None  # noqa: S101 - _readings always yields the text itself
-    raise OptionError(_misfit(annotation, text, place, first_error))
+            found.append(error)
+    # Of a tuple, only the reading as a list says which of its items is wrong, and how.
+    nearest_miss = max(found, key=lambda error: len(error.errors()[0]["loc"]))
+    raise OptionError(_misfit(annotation, text, place, nearest_miss))
 
 
 def _readings(annotation: Any, text: str) -> list[Any]:

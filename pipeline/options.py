@@ -4,6 +4,7 @@ How text becomes values is `components.settings`; here are the options as a comm
 """
 
 import dataclasses
+import inspect
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -48,6 +49,12 @@ def rows(place: str, annotation: Any, value: Any) -> Iterator[tuple[str, str, An
     if dataclass_members(annotation):
         yield place, describe(annotation), getattr(value, "kind", "")
     hints = typing.get_type_hints(type(value), include_extras=True)
-    for field in dataclasses.fields(value):
-        if field.name != "kind":
-            yield from rows(f"{place}.{field.name}", hints[field.name], getattr(value, field.name))
+    for name in _fields(type(value)):
+        if name != "kind":
+            yield from rows(f"{place}.{name}", hints[name], getattr(value, name))
+
+
+def _fields(kind: type) -> list[str]:
+    """The names of a dataclass's fields: its own before those that it shares with its like."""
+    names = [name for each in kind.__mro__ for name in inspect.get_annotations(each)]
+    return list(dict.fromkeys(names))

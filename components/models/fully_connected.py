@@ -1,29 +1,13 @@
 """Fully connected layers, with what may come between and after them."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import keras
 
-
-class Options(Protocol):
-    """What the options of every network with fully connected layers have."""
-
-    @property
-    def activation(self) -> str: ...
-    @property
-    def dropout(self) -> float: ...
-    @property
-    def batch_normalization(self) -> bool: ...
-    @property
-    def l1(self) -> float: ...
-    @property
-    def l2(self) -> float: ...
-    @property
-    def kernel_initializer(self) -> str: ...
+from components.models.options import FullyConnected, Kernels
 
 
-def fully_connected(options: Options, widths: tuple[int, ...]) -> Iterator[keras.Layer]:
+def fully_connected(options: FullyConnected, widths: tuple[int, ...]) -> Iterator[keras.Layer]:
     """A layer `dense<n>` of each of `widths`, [batch, any] to [batch, width]."""
     for number, units in enumerate(widths, start=1):
         name = f"dense{number}"
@@ -39,13 +23,13 @@ def fully_connected(options: Options, widths: tuple[int, ...]) -> Iterator[keras
             yield keras.layers.Dropout(options.dropout, name=f"{name}_dropout")
 
 
-def normalization(options: Options, name: str) -> Iterator[keras.Layer]:
+def normalization(options: FullyConnected, name: str) -> Iterator[keras.Layer]:
     """Batch normalisation and, after it, the activation that layer `name` left out."""
     if options.batch_normalization:
         yield keras.layers.BatchNormalization(name=f"{name}_norm")
         yield keras.layers.Activation(options.activation, name=f"{name}_{options.activation}")
 
 
-def penalty(options: Options) -> keras.Regularizer | None:
+def penalty(options: Kernels) -> keras.Regularizer | None:
     """The L1 and L2 penalties on a kernel, if any."""
     return keras.regularizers.L1L2(options.l1, options.l2) if options.l1 or options.l2 else None

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from components.errors import ModelError
 from components.features.language_spec import LanguageSpec
+from components.models.fully_connected import penalty
 from components.models.language_options import Generator, LanguageModel
 from components.models.networks import SCORES, Networks
 
@@ -37,7 +38,13 @@ def build(options: LanguageModel, spec: LanguageSpec, *, units: int, activation:
     (column,) = spec.layout.inputs
     tokens = keras.Input((None,), dtype=column.dtype, name=column.name)  # any length will do
     layers = list(_layers(options, spec))
-    head = keras.layers.Dense(units, activation=activation, name=SCORES, dtype="float32")
+    head = keras.layers.Dense(
+        units,
+        activation=activation,
+        kernel_regularizer=penalty(options),
+        name=SCORES,
+        dtype="float32",
+    )
     dropped = _with_dropout(layers, options.dropout)
     return Networks(
         training=keras.Model(tokens, _chained([*dropped, head], tokens), name=options.kind),
@@ -49,8 +56,13 @@ def _layers(options: Generator, spec: LanguageSpec) -> Iterator[keras.Layer]:
     # Without a mask: padding comes last, so nothing that counts is computed from it.
     yield keras.layers.Embedding(spec.tokens, options.embedding_dim, name=_EMBEDDING)
     for number, units in enumerate(options.units, start=1):
-        name = f"{options.cell}{number}"
-        yield _CELLS[options.cell](units, return_sequences=True, name=name)
+        yield _CELLS[options.cell](
+            units,
+            return_sequences=True,
+            kernel_initializer=options.kernel_initializer,
+            kernel_regularizer=penalty(options),
+            name=f"{options.cell}{number}",
+        )
 
 
 def _with_dropout(layers: Sequence[keras.Layer], share: float) -> Iterator[keras.Layer]:

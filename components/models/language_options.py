@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.errors import OptionError
-from components.models.options import Count, Counts, Share
+from components.models.options import Count, Counts, Kernels, Share
 
 
 @dataclasses.dataclass(frozen=True)
-class Generator:
+class Generator(Kernels):
     """An embedding, stacked recurrent layers, and the scores of each token to come next.
 
     Attributes:

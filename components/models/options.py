@@ -27,32 +27,52 @@ Initializer = Literal[
 ]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Kernels:
+    """What the kernels of every trained network may be asked.
+
+    Attributes:
+        l1, l2: penalties on them, the last layer's included.
+        kernel_initializer: of them, the last layer's excepted.
+    """
+
+    l1: Penalty = 0.0
+    l2: Penalty = 0.0
+    kernel_initializer: Initializer = "glorot_uniform"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FullyConnected(Kernels):
+    """What every network with fully connected layers may be asked; their widths are its own.
+
+    Attributes:
+        activation: of the hidden layers.
+        dropout: share of a hidden layer's outputs dropped in training.
+        batch_normalization: between a layer and its activation.
+    """
+
+    activation: Activation = "relu"
+    dropout: Share = 0.0
+    batch_normalization: bool = False
+
+
 @dataclasses.dataclass(frozen=True)
-class Dense:
+class Dense(FullyConnected):
     """Flatten, then fully connected layers.
 
     Attributes:
         units: width of each hidden layer; empty is a linear classifier.
-        activation: of the hidden layers.
-        dropout: share of a hidden layer's outputs dropped in training.
-        batch_normalization: between a layer and its activation.
-        l1, l2: penalties on the kernels, the last layer's included.
-        kernel_initializer: of every layer's kernel but the last one's.
     """
 
     units: Counts = (128,)
-    activation: Activation = "relu"
-    dropout: Share = 0.0
-    batch_normalization: bool = False
-    l1: Penalty = 0.0
-    l2: Penalty = 0.0
-    kernel_initializer: Initializer = "glorot_uniform"
     kind: Literal["dense"] = "dense"
 
 
 @dataclasses.dataclass(frozen=True)
-class Cnn:
+class Cnn(FullyConnected):
     """Blocks of convolutions and pooling, then fully connected layers.
+
+    Activation and batch normalisation are the convolutions' as well.
 
     Attributes:
         filters: of each block; their number is the number of blocks.
@@ -62,12 +82,7 @@ class Cnn:
         pool_size: pixels a side, and its stride.
         head: how the last block's maps become a vector.
         dense: width of each fully connected layer; may be empty.
-        activation: of the convolutions and the fully connected layers.
-        dropout: share of a fully connected layer's outputs dropped in training.
         block_dropout: share of a block's maps dropped in training, whole maps at a time.
-        batch_normalization: between a layer and its activation.
-        l1, l2: penalties on the kernels, the last layer's included.
-        kernel_initializer: of every layer's kernel but the last one's.
     """
 
     filters: Annotated[Counts, Field(min_length=1)] = (64, 64)
@@ -79,13 +94,7 @@ class Cnn:
     pool_size: Count = 2
     head: Literal["flatten", "global_average", "global_max"] = "flatten"
     dense: Counts = (128,)
-    activation: Activation = "relu"
-    dropout: Share = 0.0
     block_dropout: Share = 0.0
-    batch_normalization: bool = False
-    l1: Penalty = 0.0
-    l2: Penalty = 0.0
-    kernel_initializer: Initializer = "glorot_uniform"
     kind: Literal["cnn"] = "cnn"
 
 

@@ -13,7 +13,7 @@ import keras
 
 from components.features.series_spec import SeriesSpec
 from components.models import series_layers as own
-from components.models.fully_connected import fully_connected
+from components.models.fully_connected import fully_connected, penalty
 from components.models.networks import SCORES, Networks
 from components.models.options import Dense
 from components.models.series_options import (
@@ -103,7 +103,12 @@ def _trained(
     widths = options.units if isinstance(options, Dense) else options.dense
     hidden = _chained(fully_connected(options, widths), hidden)
     steps = keras.layers.Dense(
-        units, activation=activation, name=SCORES, dtype="float32", kernel_initializer=_last(spec)
+        units,
+        activation=activation,
+        kernel_initializer=_last(spec),
+        kernel_regularizer=penalty(options),
+        dtype="float32",
+        name=SCORES,
     )(hidden)
     shape = (spec.horizon, len(spec.targets))
     forecast = keras.layers.Reshape(shape, name="steps")(steps)
@@ -152,6 +157,8 @@ def _hidden_before_known(options: Dense | SeriesRnn | ConvRnn) -> Iterator[keras
             strides=options.strides,
             padding="causal",
             activation=options.activation,
+            kernel_initializer=options.kernel_initializer,
+            kernel_regularizer=penalty(options),
             name="conv",
         )
     for number, width in enumerate(options.units, start=1):
@@ -162,12 +169,15 @@ def _hidden_before_known(options: Dense | SeriesRnn | ConvRnn) -> Iterator[keras
 
 def _recurrent(options: SeriesRnn | ConvRnn, number: int, width: int) -> keras.Layer:
     """The layer `rnn<number>`; all but the last give a row for each row."""
-    is_last = number == len(options.units)
     name = f"rnn{number}"
-    if not options.bidirectional:
-        return _CELLS[options.cell](width, return_sequences=not is_last, name=name)
-    cell = _CELLS[options.cell](width, return_sequences=not is_last)
-    return keras.layers.Bidirectional(cell, name=name)
+    layer = _CELLS[options.cell](
+        width,
+        return_sequences=number < len(options.units),
+        kernel_initializer=options.kernel_initializer,
+        kernel_regularizer=penalty(options),
+        name="cell" if options.bidirectional else name,
+    )
+    return keras.layers.Bidirectional(layer, name=name) if options.bidirectional else layer
 
 
 def _chained(layers: Iterator[keras.Layer], tensor: keras.KerasTensor) -> keras.KerasTensor:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.models.options import Activation, Count, Counts, Dense, Initializer, Penalty, Share
+from components.models.options import Count, Counts, Dense, FullyConnected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,58 +59,46 @@ class DifferencedMovingAverage:
 
 
 @dataclasses.dataclass(frozen=True)
-class SeriesRnn:
+class Recurrent(FullyConnected):
     """Recurrent layers, one upon the other, then fully connected ones.
+
+    The dropout is that of the recurrent layers' outputs as well; their activation is their own.
 
     Attributes:
         cell: Keras's `SimpleRNN`, `LSTM` or `GRU`.
         units: of each recurrent layer.
         bidirectional: read the window both ways; doubles each layer's outputs.
         dense: width of each fully connected layer; may be empty.
-        activation: of the fully connected layers.
-        dropout: share of a recurrent layer's outputs, and of a fully connected one's, dropped
-            in training.
-        batch_normalization: between a fully connected layer and its activation.
-        l1, l2: penalties on the kernels of the fully connected layers.
-        kernel_initializer: of the fully connected layers' kernels.
     """
 
     cell: Literal["simple", "lstm", "gru"] = "lstm"
     units: Annotated[Counts, Field(min_length=1)] = (32,)
     bidirectional: bool = False
     dense: Counts = ()
-    activation: Activation = "relu"
-    dropout: Share = 0.0
-    batch_normalization: bool = False
-    l1: Penalty = 0.0
-    l2: Penalty = 0.0
-    kernel_initializer: Initializer = "glorot_uniform"
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesRnn(Recurrent):
+    """The window row by row through recurrent and fully connected layers."""
+
     kind: Literal["series_rnn"] = "series_rnn"
 
 
 @dataclasses.dataclass(frozen=True)
-class ConvRnn:
+class ConvRnn(Recurrent):
     """A causal convolution over the window, then recurrent and fully connected layers.
+
+    The activation is the convolution's too.
 
     Attributes:
         filters, kernel_size, strides: of the convolution, in rows.
-        cell, units, bidirectional, dense, activation, dropout, batch_normalization, l1, l2,
-            kernel_initializer: as those of `series_rnn`; the activation is the convolution's too.
     """
 
     filters: Count = 64
     kernel_size: Count = 5
     strides: Count = 1
-    cell: Literal["simple", "lstm", "gru"] = "lstm"
     units: Annotated[Counts, Field(min_length=1)] = (64, 64)
-    bidirectional: bool = False
     dense: Counts = (30, 10)
-    activation: Activation = "relu"
-    dropout: Share = 0.0
-    batch_normalization: bool = False
-    l1: Penalty = 0.0
-    l2: Penalty = 0.0
-    kernel_initializer: Initializer = "glorot_uniform"
     kind: Literal["conv_rnn"] = "conv_rnn"
 
 

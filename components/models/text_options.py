@@ -5,29 +5,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.models.options import Activation, Count, Counts, Initializer, Penalty, Share
+from components.models.options import Count, Counts, FullyConnected, Initializer, Penalty, Share
 
 
 @dataclasses.dataclass(frozen=True)
-class Head:
+class Head(FullyConnected):
     """Fully connected layers between what a text is brought to and the scores.
+
+    The dropout is that of what the first of them gets as well, and of what the scores get.
 
     Attributes:
         dense: width of each layer; may be empty.
-        activation: of these layers.
-        dropout: share of what they get dropped in training, and of what the scores get.
-        batch_normalization: between a layer and its activation.
-        l1, l2: penalties on the kernels, that of the scores included.
-        kernel_initializer: of these layers' kernels.
     """
 
     dense: Counts = (16,)
-    activation: Activation = "relu"
-    dropout: Share = 0.0
-    batch_normalization: bool = False
-    l1: Penalty = 0.0
-    l2: Penalty = 0.0
-    kernel_initializer: Initializer = "glorot_uniform"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from components.models.options import Activation, Counts, Initializer, Penalty, Share
+from components.models.options import Counts, FullyConnected
 
 Backbone = Literal[
     "ConvNeXtBase",
@@ -50,12 +50,13 @@ Pixels = Literal["auto", "none", "unit", "symmetric", "caffe", "torch"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Transfer:
+class Transfer(FullyConnected):
     """A pretrained network without its top, then fully connected layers.
 
     The backbone is frozen and keeps to inference (its dropout off, its batch normalisation by
     the statistics it came with) unless `weights=none`, which trains it whole. Grey pictures
-    are given to it as three equal channels.
+    are given to it as three equal channels. Where there is no fully connected layer, the dropout
+    is that of the backbone's outputs.
 
     Attributes:
         backbone: a network of `keras.applications`, `squeezenet` (version 1.1), or
@@ -72,12 +73,6 @@ class Transfer:
             is all of them. Empty: none. `trainer.fine_tune` sets it for a second stage.
         head: how the backbone's maps become a vector.
         dense: width of each fully connected layer; may be empty.
-        activation: of the fully connected layers.
-        dropout: share of a fully connected layer's outputs dropped in training; of the
-            backbone's where there is no such layer.
-        batch_normalization: between a fully connected layer and its activation.
-        l1, l2: penalties on the kernels of the fully connected layers, the last one included.
-        kernel_initializer: of their kernels, the last one's excepted.
     """
 
     backbone: Backbone = "MobileNetV2"
@@ -88,12 +83,6 @@ class Transfer:
     trainable_from: str = ""
     head: Literal["flatten", "global_average", "global_max"] = "global_average"
     dense: Counts = ()
-    activation: Activation = "relu"
-    dropout: Share = 0.0
-    batch_normalization: bool = False
-    l1: Penalty = 0.0
-    l2: Penalty = 0.0
-    kernel_initializer: Initializer = "glorot_uniform"
     kind: Literal["transfer"] = "transfer"
 
     @property

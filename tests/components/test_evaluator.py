@@ -1,6 +1,7 @@
 """Figures of a known model on known rows, the verdict, and what is set aside."""
 
 import json
+import typing
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import scoring
+from components import scoring, settings
 from components.artifacts import Rejected
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
@@ -366,3 +367,9 @@ def test_a_feature_of_too_many_values_is_refused(monkeypatch):
         r"Received: 'label', which has more in split 'test'",
     ):
         scoring.merge([part], 4)
+
+
+def test_a_rival_that_there_is_not_is_refused_before_anything_runs():
+    annotation = typing.get_type_hints(evaluator, include_extras=True)["must_beat"]
+    with pytest.raises(OptionError, match=r"p: expected naive or seasonal_naive or mov"):
+        settings.assign(annotation, (), [], "naiv", "p")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.models.series_options import ConvRnn
 from pipeline import options
 from pipeline.errors import UsageError
 from tests.pipeline.toys import Large, Small
@@ -49,6 +50,16 @@ def test_a_key_of_a_mapping_to_plain_values_may_hold_dots():
     assert new == {"model.units": "choice 64|128"}
 
 
+def test_options_are_shown_with_a_class_own_before_those_it_shares():
+    shown = [place for place, _, _ in options.rows("m", ConvRnn, ConvRnn())]
+    assert shown == [
+        *("m", "m.filters", "m.kernel_size", "m.strides", "m.units", "m.dense"),
+        *("m.cell", "m.bidirectional"),
+        *("m.activation", "m.dropout", "m.batch_normalization"),
+        *("m.l1", "m.l2", "m.kernel_initializer"),
+    ]
+
+
 def test_a_union_is_chosen_by_kind_and_keeps_its_fields_when_the_kind_stays():
     assert options.assign(MODEL, Small(width=4), [], "small", "p") == Small(width=4)
     assert options.assign(MODEL, Small(width=4), [], "large", "p") == Large()
@@ -58,6 +69,11 @@ def test_a_union_is_chosen_by_kind_and_keeps_its_fields_when_the_kind_stays():
 def test_a_constraint_on_a_field_is_checked():
     with pytest.raises(UsageError, match=r"p: expected float. Received: '-1'.*greater than or"):
         options.assign(MODEL, Large(), ["rate"], "-1", "p")
+
+
+def test_of_a_tuple_the_wrong_item_is_named():
+    with pytest.raises(UsageError, match=r"\(1: Input should be greater than or equal to 1\)"):
+        options.assign(tuple[Annotated[int, pydantic.Field(ge=1)], ...], (), [], "8,0", "p")
 
 
 def test_a_wrong_default_is_named_by_its_place():

@@ -27,6 +27,13 @@ def test_parameters_of_an_lstm_are_those_of_its_formula():
     assert model.count_params() == 7 * 4 + 4 * 8 * (4 + 8 + 1) + 7 * (8 + 1)
 
 
+def test_penalties_and_the_initializer_are_those_of_its_kernels():
+    model = networks(LINES, l2=0.5, kernel_initializer="he_normal").inference
+    assert len(model.losses) == 3
+    kernels = [model.get_layer(name).kernel_initializer for name in ("lstm1", "lstm2", "scores")]
+    assert [type(one).__name__ for one in kernels] == ["HeNormal", "HeNormal", "GlorotUniform"]
+
+
 def test_only_the_training_network_drops_outputs_and_both_share_their_weights():
     found = networks(LINES, dropout=0.5)
     dropped = [layer.name for layer in found.training.layers if "dropout" in layer.name]

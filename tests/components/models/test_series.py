@@ -123,6 +123,31 @@ def test_columns_known_ahead_are_an_input_of_their_own():
 
 
 @pytest.mark.parametrize(
+    ("options", "kernels"),
+    [
+        (Dense(units=(), l2=0.5), 1),
+        (SeriesRnn(units=(3,), l2=0.5), 2),
+        (SeriesRnn(units=(3, 2), bidirectional=True, dense=(4,), l2=0.5), 6),
+        (ConvRnn(filters=3, units=(2,), dense=(), l2=0.5), 3),
+    ],
+)
+def test_a_penalty_is_on_the_kernel_of_every_layer(options, kernels):
+    assert len(network(options).losses) == kernels
+
+
+@pytest.mark.parametrize(
+    "options",
+    [SeriesRnn(kernel_initializer="orthogonal"), ConvRnn(kernel_initializer="orthogonal")],
+)
+def test_an_initializer_is_that_of_every_kernel_but_the_last(options):
+    *layers, last = [
+        layer for layer in network(options).layers if hasattr(layer, "kernel_initializer")
+    ]
+    assert {type(layer.kernel_initializer).__name__ for layer in layers} == {"Orthogonal"}
+    assert type(last.kernel_initializer).__name__ == "GlorotUniform"
+
+
+@pytest.mark.parametrize(
     ("options", "layers"),
     [
         (Dense(units=(4,), dropout=0.1), ["scale", "flatten", "dense1", "dense1_dropout"]),
