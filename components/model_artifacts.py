@@ -129,6 +129,11 @@ class Evaluation(_Verdict):
         """Rows that the overall metrics are of."""
         return json.loads((self.path / "metrics.json").read_text())["count"]
 
+    @property
+    def forecasts_file(self) -> Path:
+        """A forecaster's: a line per row judged, step and target; `time` is ISO 8601 in UTC."""
+        return self.path / "forecasts.csv"
+
     def properties(self) -> dict[str, Property]:
         """The verdict and the overall metrics."""
         return {**super().properties(), **self.metrics}

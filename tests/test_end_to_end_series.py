@@ -41,6 +41,9 @@ def test_a_backtest_trains_anew_for_each_fold_and_pushes_nothing(run):
     first, second = told["folds"]
     assert (first["fold"], first["rows"], second["fold"], second["rows"]) == (1, 42, 2, 43)
     assert first["metrics"]["mae"] != second["metrics"]["mae"]
+    # 900 hours: train is the first 630, and grows by the half of the test period that came first.
+    assert (first["train_rows"], second["train_rows"]) == (630, 697)
+    assert first["start"] < first["end"] < second["start"] < second["end"]
     assert told["mean"]["mae"] == pytest.approx(
         (first["metrics"]["mae"] + second["metrics"]["mae"]) / 2
     )

@@ -1,5 +1,6 @@
 """The command `backtest`: a forecaster trained anew for each fold of its last split."""
 
+import csv
 import dataclasses
 import statistics
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,6 +12,7 @@ from pipeline.cli.execute import EXIT, carry_out
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from components.model_artifacts import Evaluation
     from pipeline.dag import Dag
 
 _INGEST, _JUDGE = "series_example_gen", "evaluator"
@@ -19,9 +21,21 @@ _FIGURES = ("mae", "naive_mae", "moving_average_mae", "mase")
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """What became of one fold: rows judged, and its figures by metric."""
+    """What became of one fold.
+
+    Attributes:
+        fold: its number, from 1.
+        train_rows: rows of the series that the model was trained on.
+        start, end: ISO 8601 in UTC, where the first and the last forecast of the fold begin.
+        rows: forecasts judged.
+        blessed: the evaluator's verdict.
+        metrics: the figures of model and baselines, by name.
+    """
 
     fold: int
+    train_rows: int
+    start: str
+    end: str
     rows: int
     blessed: bool
     metrics: dict[str, float]
@@ -48,8 +62,8 @@ def backtest(
     Each fold is trained on what came before it and judged on it, beside the naive forecast and the
     moving average on the same rows. Folds that were run before come from the cache.
     """
+    from components.artifacts import Examples
     from components.model_artifacts import Evaluation
-    from pipeline.console import print_table, stdout_console
     from pipeline.recipes import catalog
     from pipeline.selection import Selection
 
@@ -62,13 +76,37 @@ def backtest(
         cut = {"folds": folds, "fold": fold, "origin": origin}
         dag.configure(settings or [])
         dag.configure([f"{_INGEST}.{name}={value}" for name, value in cut.items()])
+        typer.echo(f"fold {fold} of {folds}", err=as_json)
         result = carry_out(
             dag, place, recipe, data=data, as_json=as_json, selection=Selection(last=(_JUDGE,))
         )
         evaluation = result.output(Evaluation)
         if evaluation is None:
+            typer.echo(f"Backtest stopped: fold {fold} of {folds} {result.status}.", err=True)
             raise typer.Exit(EXIT[result.status])
-        found.append(Fold(fold, evaluation.count, evaluation.blessed, evaluation.metrics))
+        train_rows = Examples(result.artifacts[_INGEST].path).summary["notes"]["rows_train"]
+        found.append(_fold(fold, train_rows, evaluation))
+    _tell(recipe, found, as_json=as_json)
+
+
+def _fold(number: int, train_rows: int, evaluation: "Evaluation") -> Fold:
+    with evaluation.forecasts_file.open() as file:
+        times = {line["time"] for line in csv.DictReader(file)}
+    return Fold(
+        number,
+        train_rows,
+        min(times),
+        max(times),
+        evaluation.count,
+        evaluation.blessed,
+        evaluation.metrics,
+    )
+
+
+def _tell(recipe: str, found: list[Fold], *, as_json: bool) -> None:
+    """Print each fold, and mean and sample deviation over them."""
+    from pipeline.console import print_table, stdout_console
+
     # A series that never changes has no scaled error: shown is what every fold has.
     names = [name for name in _FIGURES if all(name in fold.metrics for fold in found)]
     mean = {name: statistics.fmean(fold.metrics[name] for fold in found) for name in names}
@@ -77,12 +115,14 @@ def backtest(
         each = [dataclasses.asdict(fold) for fold in found]
         print_json({"recipe": recipe, "folds": each, "mean": mean, "deviation": deviation})
         return
-    lines = [
-        *((f"{fold.fold}", f"{fold.rows}", fold.metrics) for fold in found),
-        *(("mean", "", mean), ("± sd", "", deviation)),
+    columns = ("fold", "train rows", "from", "to", "rows")
+    lines: list[tuple[list[object], dict[str, float]]] = [
+        *(([of.fold, of.train_rows, of.start, of.end, of.rows], of.metrics) for of in found),
+        (["mean", "", "", "", ""], mean),
+        (["± sd", "", "", "", ""], deviation),
     ]
-    table = [[fold, rows, *(f"{of[name]:.4g}" for name in names)] for fold, rows, of in lines]
-    print_table(stdout_console(), ("fold", "rows", *names), table)
+    table = [[*cells, *(f"{of[name]:.4g}" for name in names)] for cells, of in lines]
+    print_table(stdout_console(), (*columns, *names), table)
 
 
 def _check_is_series(dag: "Dag", recipe: str) -> None:
