@@ -16,7 +16,7 @@ from etils.epath import Path
 
 from serving import batching_parameters, batching_rows, metered
 from serving.batching_parameters import Parameters
-from serving.batching_queue import Batch, Queue
+from serving.batching_queue import Batch, Company, Queue
 from serving.batching_task import Task, longest, still_wanted
 from serving.errors import DeadlineExceededError, RpcError
 from serving.inference import Call
@@ -106,6 +106,7 @@ class BatchedModel:
         self._parameters = parameters
         self._batching = batching
         self._queues: dict[_Key, Queue[Task]] = {}
+        self._company = Company()
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
@@ -126,21 +127,30 @@ class BatchedModel:
         """
         count = batching_rows.rows(feeds)
         deadline = None if call.timeout is None else time.monotonic() + call.timeout
-        limit = self._parameters.batch_limit
-        if count > limit:
-            return self._run_in_parts(feeds, count, fetches, call, deadline)
-        task = Task(feeds, count, call, deadline)
-        # Where no batch waits for more rows, there is nothing to wait for but a slot.
-        if self._parameters.batch_timeout_micros or not self._batching.acquire_at_once():
-            for led in self._enqueue([task], fetches, count):
-                self._lead(led, fetches)
-        else:
-            self._run_taken([task], fetches)
-        return task.answer()
+        with self._batching.lock:
+            alone = self._company.enter()
+        try:
+            if count > self._parameters.batch_limit:
+                return self._run_in_parts(feeds, count, fetches, call, deadline)
+            return self._run_whole(Task(feeds, count, call, deadline), fetches, alone)
+        finally:
+            with self._batching.lock:
+                self._company.leave()
 
     def close(self) -> None:
         """Free the model's memory; nothing may run any more."""
         self._model.close()
+
+    def _run_whole(self, task: Task, fetches: Sequence[str], alone: bool) -> list[np.ndarray]:
+        """Run what fits into a batch; if it is `alone`, without a wait for others."""
+        # Where no batch waits for more rows, there is nothing to wait for but a slot.
+        is_patient = self._parameters.batch_timeout_micros and not alone
+        if is_patient or not self._batching.acquire_at_once():
+            for led in self._enqueue([task], fetches, task.rows, alone=alone):
+                self._lead(led, fetches)
+        else:
+            self._run_taken([task], fetches)
+        return task.answer()
 
     def _run_in_parts(
         self,
@@ -166,7 +176,9 @@ class BatchedModel:
         answers = [task.answer() for task in tasks]
         return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
-    def _enqueue(self, tasks: list[Task], fetches: Sequence[str], count: int) -> list[_Led]:
+    def _enqueue(
+        self, tasks: list[Task], fetches: Sequence[str], count: int, *, alone: bool = False
+    ) -> list[_Led]:
         """Put `tasks` into batches; returns those that the calling thread has to lead."""
         led = []
         key = (tuple(sorted(tasks[0].feeds)), tuple(fetches))
@@ -177,7 +189,7 @@ class BatchedModel:
             if len(tasks) > 1:
                 queue.check_capacity(count)
             for task in tasks:
-                batch = queue.add(task, task.rows, form, time.monotonic())
+                batch = queue.add(task, task.rows, form, time.monotonic(), alone=alone)
                 if len(batch.tasks) == 1:
                     changed = threading.Condition(self._batching.lock)
                     led.append(_Led(batch, key, queue, changed))

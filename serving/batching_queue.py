@@ -13,6 +13,7 @@ from serving.batching_parameters import Parameters
 from serving.errors import InvalidArgumentError, UnavailableError
 
 Task = TypeVar("Task")
+_FORSAKEN = 8  # requests in a row that met no other, after which none is waited for
 _FULL = "The batch scheduling queue to which this task was submitted is full"
 
 
@@ -75,8 +76,12 @@ class Queue(Generic[Task]):
                 f"max_execution_batch_size={limit})"
             )
 
-    def add(self, task: Task, rows: int, form: Hashable, now: float) -> Batch[Task]:
+    def add(
+        self, task: Task, rows: int, form: Hashable, now: float, *, alone: bool = False
+    ) -> Batch[Task]:
         """Put `task`, of no more than a batch's rows, into the open batch of its `form`.
+
+        A new batch is due after the time-out; at once, if the task is `alone`.
 
         Raises:
             UnavailableError: it needs a new batch, and too many wait.
@@ -91,8 +96,8 @@ class Queue(Generic[Task]):
                 )
             if batch is not None:
                 batch.closed = True
-            due = now + self._parameters.batch_timeout_micros / 1e6
-            batch = Batch(form, due, limit)
+            wait = 0.0 if alone else self._parameters.batch_timeout_micros / 1e6
+            batch = Batch(form, now + wait, limit)
             self.batches.append(batch)
         batch.tasks.append(task)
         batch.rows += rows
@@ -102,3 +107,24 @@ class Queue(Generic[Task]):
         """Let `batch` run: it waits no more, and takes no more."""
         batch.closed = True
         self.batches.remove(batch)
+
+
+class Company:
+    """Whether requests of a model meet others, so that to wait for more of them is worth it.
+
+    The real server always waits. Here a caller that asks one thing after the other is answered at
+    once, after a few of its requests have waited for nobody.
+    """
+
+    def __init__(self) -> None:
+        self._present = self._forsaken = 0
+
+    def enter(self) -> bool:
+        """Take note of a request; returns whether it is alone, and is not to wait for others."""
+        self._forsaken = 0 if self._present else self._forsaken + 1
+        self._present += 1
+        return self._forsaken > _FORSAKEN
+
+    def leave(self) -> None:
+        """Take note that a request has its answer."""
+        self._present -= 1

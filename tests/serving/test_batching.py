@@ -115,6 +115,23 @@ def test_a_batch_waits_for_its_time_out_or_until_it_is_full(model, batched, ask)
     assert model.sizes == [2, 1]
 
 
+def test_who_asks_one_thing_after_another_waits_for_nobody_in_the_end(model, batched, ask):
+    whole = batched(max_batch_size=2, batch_timeout_micros=100_000)
+    taken = []
+    for number in range(10):
+        start = time.monotonic()
+        assert whole.run(floats(number), ["y"], CALL)[0].tolist() == [2 * number]
+        taken.append(time.monotonic() - start)
+    assert min(taken[:8]) >= 0.1
+    assert min(taken[8:]) < 0.1
+
+    model.gate.clear()
+    answers = ask(whole, floats(1), floats(2), floats(3))
+    model.gate.set()
+    assert [values(one) for one in answers] == [[2], [4], [6]]
+    assert model.sizes[10:] == [1, 2], "the others met one that ran, and waited for each other"
+
+
 def test_allowed_sizes_are_filled_up_and_answers_cut_to_their_rows(model, batched):
     (y,) = batched(max_batch_size=8, allowed_batch_sizes=(4, 8)).run(floats(1, 2), ["y"], CALL)
     assert (y.tolist(), model.sizes) == ([2, 4], [4])

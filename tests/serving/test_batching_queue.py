@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.batching_parameters import Parameters
-from serving.batching_queue import Queue
+from serving.batching_queue import Company, Queue
 from serving.errors import InvalidArgumentError, UnavailableError
 
 
@@ -46,6 +46,26 @@ def test_a_batch_that_one_did_not_fit_is_due_and_takes_no_more():
 
 def test_without_a_time_out_a_batch_is_due_at_once():
     assert queue().add("a", 1, "form", 5.0).is_due(5.0)
+
+
+def test_one_that_is_alone_does_not_wait_for_its_time_out():
+    assert queue(batch_timeout_micros=10**6).add("a", 1, "form", 5.0, alone=True).is_due(5.0)
+
+
+def test_who_met_nobody_eight_times_is_alone_until_somebody_comes():
+    company = Company()
+
+    def ask():
+        alone = company.enter()
+        company.leave()
+        return alone
+
+    assert [ask() for _ in range(10)] == [False] * 8 + [True] * 2
+    assert company.enter()
+    assert not company.enter(), "there is another"
+    company.leave()
+    company.leave()
+    assert [ask() for _ in range(9)] == [False] * 8 + [True]
 
 
 def test_a_request_of_too_many_rows_is_refused_with_the_real_servers_text():
