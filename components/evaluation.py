@@ -1,6 +1,7 @@
 """The files of an evaluation, from what was kept of the scored rows.
 
-metrics.json    split, count, metrics, splits, baseline, change, classes, rejected
+metrics.json    split, count, metrics, splits, baseline, change, classes, rejected; the fields of a
+                `rivals.Outcome`
 slices.json     a list of split, feature, value, count, metrics (and baseline)
 confusion.json  split, classes, by_class, and the filled cells [truth, answer, count]
 mistakes.jsonl  the worst answers of each split, worst first
@@ -12,17 +13,21 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from etils.epath import Path
 
 from components import plots
-from components.evaluating import summary
+from components.evaluating import rivals, summary
+from components.evaluating.rivals import Outcome, Rival
 from components.evaluating.summary import write_json, write_lines
 from components.metrics import by_class, figures
 from components.scoring import BASELINE, CANDIDATE, Key, Scored
 from components.tallies import Tally
 
 
-def write(scored: Scored, out: Path, splits: Sequence[str], top_k: int) -> None:
+def write(
+    scored: Scored, out: Path, splits: Sequence[str], top_k: int, must_beat: Sequence[str]
+) -> None:
     """Write all files to `out`.
 
     Args:
@@ -30,14 +35,19 @@ def write(scored: Scored, out: Path, splits: Sequence[str], top_k: int) -> None:
         out: an existing folder.
         splits: the names of the splits that were scored, in the order of the report.
         top_k: of `top_<k>_accuracy`.
+        must_beat: of the rivals, `constant` is asked.
     """
     main = summary.main_split(splits)
-    write_json(out / "metrics.json", _summary(scored, splits, main, top_k))
+    counted = scored.tallies.get(Key(main, CANDIDATE))
+    content = _summary(scored, splits, main, top_k)
+    outcome = Outcome()
+    if counted is not None and "constant" in must_beat:
+        outcome = _against_one_answer(counted, content["metrics"])
+    write_json(out / "metrics.json", content | dataclasses.asdict(outcome))
     write_json(out / "slices.json", _slices(scored, splits, top_k))
     ranked = sorted(scored.mistakes, key=lambda item: (splits.index(item.split), item.rank))
     write_lines(out / "mistakes.jsonl", map(dataclasses.asdict, ranked))
     write_lines(out / "rejected.jsonl", map(dataclasses.asdict, scored.rejected))
-    counted = scored.tallies.get(Key(main, CANDIDATE))
     if counted is not None:
         write_json(out / "confusion.json", _confusion(main, counted, scored.classes))
         plots.draw(counted, scored.classes, out)
@@ -51,6 +61,17 @@ def _summary(scored: Scored, splits: Sequence[str], main: str, top_k: int) -> di
         "classes": scored.classes,
         "baseline_classes": scored.baseline_classes,
     }
+
+
+def _against_one_answer(counted: Tally, metrics: Mapping[str, float]) -> Outcome:
+    """The balanced accuracy beside 1 / classes of the truth: that of one of them for all rows."""
+    classes = np.count_nonzero(by_class(counted)["count"])
+    if classes < 2:
+        return Outcome(not_asked=("constant: not asked, for all rows are of one class",))
+    said = f"{1 / classes:.6g}, which one answer for all reaches"
+    rival = Rival(1 / classes, said, rivals.improve_or_leave_out("constant"))
+    found = metrics["balanced_accuracy"]
+    return rivals.compare("balanced_accuracy", found, [rival], better="more")
 
 
 def _by_split(

@@ -5,7 +5,7 @@ import itertools
 import json
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from etils.epath import Path
 from pydantic import Field
@@ -13,6 +13,7 @@ from pydantic import Field
 from components.artifacts import Examples
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
+from components.evaluating import rivals
 from components.model_artifacts import Evaluation, Model
 from components.thresholds import Thresholds, judge
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Rival = Literal["naive", "seasonal_naive", "moving_average"]
 _log = logging.getLogger(__name__)
 _NONE: dict[str, float] = {}
 _PEEK = 100  # records searched for the features that are sliced by
@@ -41,7 +41,7 @@ def evaluator(
     at_most: dict[str, float] = _NONE,
     change_at_least: dict[str, float] = _NONE,
     change_at_most: dict[str, float] = _NONE,
-    must_beat: tuple[Rival, ...] = ("naive", "moving_average"),
+    must_beat: tuple[rivals.Name, ...] = ("constant", "naive", "moving_average"),
     top_k: Count = 5,
     mistakes: Annotated[int, Field(ge=0)] = 50,
     batch_size: Count = 128,
@@ -68,8 +68,11 @@ def evaluator(
         at_most: upper bounds by metric, such as `loss=0.5`.
         change_at_least: lower bounds on the figure less the baseline's.
         change_at_most: upper bounds on the same.
-        must_beat: forecasts that a forecaster's mean absolute error has to undercut on the same
-            rows: `naive`, `seasonal_naive`, `moving_average`.
+        must_beat: rivals to be better than on the same rows; those of other tasks are not asked.
+            `constant` is one answer for all rows: a classifier's balanced accuracy has to be
+            more than 1 / classes, a regressor's squared error less than that of the train split's
+            mean. The forecasts `naive`, `seasonal_naive` and `moving_average` are held against a
+            forecaster's mean absolute error.
         top_k: an answer counts as right for `top_<k>_accuracy` among the `k` highest scores.
         mistakes: how many of the worst answers are listed per split.
         batch_size: rows per call of the model.
@@ -82,7 +85,7 @@ def evaluator(
     from components.evaluating import tasks
 
     described = model.description
-    task = tasks.of(described["task"], top_k)
+    task = tasks.of(described["task"], top_k, must_beat)
     thresholds = Thresholds(at_least, at_most, change_at_least, change_at_most)
     thresholds.check_names(task.names, f"a {described['task']}")
     chosen = _chosen(examples, splits)
@@ -94,7 +97,7 @@ def evaluator(
         "slices": sliced,
         "batch_size": batch_size,
         "mistakes": mistakes,
-        "settings": described | {"must_beat": must_beat},
+        "settings": described,
     }
     _score(
         examples, [model, *([baseline] if baseline else [])], out, run_on, chosen, questions, task
@@ -192,12 +195,13 @@ def _bless(
     if has_baseline:
         why_not = "the last blessed model answers otherwise"
     verdict = judge(thresholds, metrics, compared, why_not)
-    objections, merits = summary.get("objections", []), summary.get("merits", [])
+    objections, merits = summary["objections"], summary["merits"]
     blessed = verdict.blessed and not objections
     reasons = [
         *objections,
-        *merits,
         *(verdict.reasons if thresholds or not merits + objections else ()),
+        *merits,
+        *summary["not_asked"],
         f"judged by {summary['count']:,} rows of split {split!r}",
     ]
     if has_baseline and compared is None:

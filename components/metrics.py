@@ -1,5 +1,7 @@
 """A classifier's figures under Keras's names, from the counts of a `Tally`."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ def names(top_k: int) -> list[str]:
         f"top_{top_k}_accuracy",
         "precision",
         "recall",
+        "balanced_accuracy",
         "macro_f1",
         "f1_score",
         "auc",
@@ -78,8 +81,9 @@ def figures(counted: Tally, *, top_k: int) -> dict[str, float]:
     trainer names it, where `top_k` is under the number of classes. The others need rows of
     two classes: `precision` and `recall` are the second class's where the model knows two,
     else means over the classes seen in truth or answers; `macro_f1` is such a mean always;
-    `f1_score`, `auc` (trapezoids) and `auc_precision_recall` (average precision, steps)
-    exist for two classes only.
+    `balanced_accuracy`, the mean recall over the classes seen in the truth alone, is 1 / classes
+    for one of them as the answer to all rows, and is not rounded above that; `f1_score`, `auc`
+    (trapezoids) and `auc_precision_recall` (average precision, steps) exist for two classes only.
     """
     bins = reliability(counted)
     gaps = np.abs(bins["accuracy"] - bins["confidence"]) * bins["count"]
@@ -104,20 +108,22 @@ def _figures_between_classes(
     seen = of_class["count"] + of_class["answers"] > 0
     names = ("precision", "recall", "f1_score")
     macro = {name: float(of_class[name][seen].mean()) for name in names}
+    recalls = of_class["recall"][of_class["count"] > 0].tolist()
+    # `fsum` rounds once: recalls that add up to 1 give 1, in whatever parts.
+    always = {
+        "balanced_accuracy": math.fsum(recalls) / len(recalls),
+        "macro_f1": macro["f1_score"],
+    }
     if scores is None:
-        return {
-            "precision": macro["precision"],
-            "recall": macro["recall"],
-            "macro_f1": macro["f1_score"],
-        }
+        return always | {"precision": macro["precision"], "recall": macro["recall"]}
     second = {name: float(of_class[name][1]) for name in names}
     false_rate, true_rate = roc_curve(scores)
     recall, precision = precision_recall_curve(scores)
-    return second | {
-        "macro_f1": macro["f1_score"],
+    areas = {
         "auc": float(np.trapezoid(true_rate, false_rate)),
         "auc_precision_recall": float(np.sum(np.diff(recall, prepend=0.0) * precision)),
     }
+    return always | second | areas
 
 
 def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Floats:

@@ -60,6 +60,8 @@ def test_all_six_points_are_trained_on_and_judged_by(line):
     assert found["metrics"]["r2"] > 0.999
     assert found["mean_predictor"]["prediction"] == 2.0
     assert found["mean_predictor"]["splits"]["train"]["metrics"]["mae"] == 3.0
+    (merit,) = found["merits"]
+    assert merit.endswith("beats 11.6667, which the train split's mean 2 reaches on the same rows")
 
 
 def test_regress_answers_records_as_predict_answers_columns(line):

@@ -6,8 +6,8 @@ by one and not by the other. What is kept of a row is small (its actual and fore
 rows are kept, and sorted by split, series and time before any figure is drawn from them: the
 figures are the same to the last bit, however the rows were partitioned.
 
-metrics.json also has `steps`, `targets`, `folds` and `baselines` (figures of each), `objections`
-and `merits`; forecasts.csv has a line per value. See `forecast_files`.
+metrics.json also has `steps`, `targets`, `folds` and `baselines` (figures of each), and what came
+of the baselines as rivals; forecasts.csv has a line per value. See `forecast_files`.
 """
 
 import dataclasses
@@ -84,10 +84,11 @@ def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
     )
 
 
-def write(scored: Scored, out: Path, splits: Sequence[str]) -> None:
+def write(scored: Scored, out: Path, splits: Sequence[str], must_beat: Sequence[str]) -> None:
     """Write the files of the evaluation; see the head of this module and of `forecast_files`."""
     rows = Rows.joined(scored.parts) if scored.parts else None
-    forecast_files.write(rows, scored.settings, scored.rejected, scored.mistakes, out, splits)
+    kept = scored.settings, scored.rejected, scored.mistakes
+    forecast_files.write(rows, *kept, out, splits, must_beat)
 
 
 def score_batch(

@@ -1,7 +1,7 @@
 """The files of a forecaster's evaluation.
 
 metrics.json    split, count, metrics, splits, baseline, change, rejected; `steps`, `targets`,
-                `folds`, `baselines` of the main split; `objections`, `merits`
+                `folds`, `baselines` of the main split; the fields of a `rivals.Outcome`
 slices.json     a list of split, feature (`series` or `fold`), value, count, metrics
 forecasts.csv   of the main split: time, series, target, step, actual, forecast, naive and so on
 mistakes.jsonl  the windows that were forecast worst, worst first
@@ -11,15 +11,16 @@ rejected.jsonl  rows set aside, each with source, position and reason
 
 import csv
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from etils.epath import Path
 
 from components.artifacts import Rejected
-from components.evaluating import forecast_metrics, forecast_plots, summary
+from components.evaluating import forecast_metrics, forecast_plots, rivals, summary
 from components.evaluating.forecast_rows import Rows, Settings
+from components.evaluating.rivals import Outcome, Rival
 from components.evaluating.summary import write_json, write_lines
 
 NAIVE_ONES = ("naive", "seasonal_naive", "moving_average")
@@ -33,19 +34,21 @@ def write(
     mistakes: int,
     out: Path,
     splits: Sequence[str],
+    must_beat: Sequence[str],
 ) -> None:
     """Write all files to `out`, an existing folder; `rows` is None where none was scored."""
     main = summary.main_split(splits)
     write_lines(out / "rejected.jsonl", map(dataclasses.asdict, rejected))
     if rows is None or settings is None:
         nothing = summary.figures(main, {}, {}, len(rejected))
-        write_json(out / "metrics.json", {**nothing, "objections": [], "merits": []})
+        write_json(out / "metrics.json", nothing | dataclasses.asdict(Outcome()))
         write_json(out / "slices.json", [])
         write_lines(out / "mistakes.jsonl", ())
         return
     own = {split: rows.take(rows.split == split) for split in splits}
     own = {split: part for split, part in own.items() if len(part)}
-    write_json(out / "metrics.json", _summary(own, settings, main, len(rejected)))
+    content = _summary(own, settings, main, len(rejected), must_beat)
+    write_json(out / "metrics.json", content)
     write_json(out / "slices.json", _slices(own, settings))
     worst = [_worst(part, mistakes, settings) for part in own.values()]
     write_lines(out / "mistakes.jsonl", (line for part in worst for line in part))
@@ -54,30 +57,28 @@ def write(
         forecast_plots.draw(own[main], settings, out)
 
 
-def objections(metrics: dict[str, float], must_beat: Sequence[str]) -> list[str]:
-    """Why a model of these metrics must not be blessed, a line for each baseline not beaten."""
-    found = []
-    for name in must_beat:
-        error = metrics.get(f"{name}_mae")
-        if error is None:
-            found.append(
-                f"must_beat: expected a baseline that the windows allow. Received: {name!r}. Look "
-                "back further (analyze.features.lookback) or leave it out of evaluator.must_beat"
-            )
-        elif not metrics["mae"] < error:
-            found.append(
-                f"mae: expected less than {name}'s {error:.6g} on the same rows. Received: "
-                f"{metrics['mae']:.6g}. Improve the model, or leave {name} out of "
-                "evaluator.must_beat"
-            )
-    return found
+def against_rivals(metrics: Mapping[str, float], must_beat: Sequence[str]) -> Outcome:
+    """A forecaster's mean absolute error beside those of the baselines that it must beat.
 
-
-def merits(metrics: dict[str, float], must_beat: Sequence[str]) -> list[str]:
-    """What a model of these metrics beats of what it must, on one line; none if it beats none."""
-    beaten = {name: metrics[f"{name}_mae"] for name in must_beat if f"{name}_mae" in metrics}
-    said = [f"{name}'s {error:.6g}" for name, error in beaten.items() if metrics["mae"] < error]
-    return [f"mae {metrics['mae']:.6g} beats {' and '.join(said)} on the same rows"] if said else []
+    A baseline that the windows do not allow is an objection: it is asked for by its name alone.
+    """
+    errors = {name: metrics.get(f"{name}_mae") for name in must_beat if name in NAIVE_ONES}
+    found = rivals.compare(
+        "mae",
+        metrics["mae"],
+        [
+            Rival(error, f"{name}'s {error:.6g}", rivals.improve_or_leave_out(name))
+            for name, error in errors.items()
+            if error is not None
+        ],
+    )
+    absent = tuple(
+        f"must_beat: expected a baseline that the windows allow. Received: {name!r}. Look "
+        "back further (analyze.features.lookback) or leave it out of evaluator.must_beat"
+        for name, error in errors.items()
+        if error is None
+    )
+    return dataclasses.replace(found, objections=absent + found.objections)
 
 
 def metrics_of(rows: Rows, settings: Settings, who: str = "candidate") -> dict[str, float]:
@@ -91,15 +92,16 @@ def metrics_of(rows: Rows, settings: Settings, who: str = "candidate") -> dict[s
     return found | beside
 
 
-def _summary(own: dict[str, Rows], settings: Settings, main: str, rejected: int) -> dict[str, Any]:
+def _summary(
+    own: dict[str, Rows], settings: Settings, main: str, rejected: int, must_beat: Sequence[str]
+) -> dict[str, Any]:
     found = summary.figures(
         main, _by_split(own, settings, "candidate"), _by_split(own, settings, "baseline"), rejected
     )
     judged, metrics = own.get(main), found["metrics"]
     return {
         **found,
-        "objections": objections(metrics, settings.must_beat) if metrics else [],
-        "merits": merits(metrics, settings.must_beat) if metrics else [],
+        **dataclasses.asdict(against_rivals(metrics, must_beat) if metrics else Outcome()),
         **(_details(judged, settings) if judged is not None else {}),
     }
 

@@ -20,7 +20,6 @@ class Settings:
 
     Attributes:
         naive_error: per target, the unit of MASE.
-        must_beat: the baselines whose error it has to be below to be blessed.
     """
 
     targets: tuple[str, ...]
@@ -31,11 +30,10 @@ class Settings:
     average: int
     naive_error: tuple[float, ...]
     frequency: str
-    must_beat: tuple[str, ...]
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
-        """From the content of `model.json`, and the evaluator's `must_beat`."""
+        """From the content of `model.json`."""
         columns = ("targets", "covariates", "known", "calendar")
         return cls(
             targets=tuple(settings["targets"]),
@@ -46,7 +44,6 @@ class Settings:
             average=settings["average"],
             naive_error=tuple(settings["naive_error"]),
             frequency=settings["frequency"],
-            must_beat=tuple(settings.get("must_beat", ("naive", "moving_average"))),
         )
 
     def is_whole(self, row: Decoded) -> bool:

@@ -4,8 +4,8 @@ The exported model is asked by its signature `score`. All that is kept of the ro
 whole numbers, losses in units of 2^-32 nats, so that any partition of the rows gives the same
 figures.
 
-metrics.json    split, count, metrics, splits, baseline, change, rejected, objections,
-                merits
+metrics.json    split, count, metrics, splits, baseline, change, rejected; the fields of a
+                `rivals.Outcome`
 slices.json     a list of split, feature, value, count, tokens, metrics (and baseline)
 mistakes.jsonl  the texts of each split that surprised the model most, worst first
 rejected.jsonl  rows set aside, each with source, position and reason
@@ -20,8 +20,9 @@ from typing import Any
 from etils.epath import Path
 
 from components.artifacts import Rejected
-from components.evaluating import summary
+from components.evaluating import rivals, summary
 from components.evaluating.perplexity import NAMES, Sums, figures, of_rows
+from components.evaluating.rivals import Outcome, Rival
 from components.evaluating.samples import Sample, in_words, write_samples
 from components.evaluating.summary import write_json, write_lines
 from components.features import text_record
@@ -182,27 +183,16 @@ def _summary(scored: Scored, splits: Sequence[str], main: str) -> dict[str, Any]
     own = _by_split(scored, splits, CANDIDATE)
     other = _by_split(scored, splits, BASELINE) if _is_comparable(scored) else {}
     found = summary.figures(main, own, other, len(scored.rejected))
-    metrics = found["metrics"]
-    return {**found, "objections": _objections(metrics), "merits": _merits(metrics)}
+    return found | dataclasses.asdict(_against_rivals(found["metrics"]))
 
 
-def _merits(metrics: Mapping[str, float]) -> list[str]:
-    if not metrics or _objections(metrics):
-        return []
-    return [
-        f"perplexity {metrics['perplexity']:.6g} beats {metrics['unigram_perplexity']:.6g}, "
-        "which the counts of tokens alone reach on the same rows"
-    ]
-
-
-def _objections(metrics: Mapping[str, float]) -> list[str]:
-    if not metrics or metrics["perplexity"] < metrics["unigram_perplexity"]:
-        return []
-    return [
-        f"perplexity: expected less than {metrics['unigram_perplexity']:.6g}, which the counts of "
-        f"tokens alone reach on the same rows. Received: {metrics['perplexity']:.6g}. Train for "
-        "longer, or on more text"
-    ]
+def _against_rivals(metrics: Mapping[str, float]) -> Outcome:
+    if not metrics:
+        return Outcome()
+    counts = metrics["unigram_perplexity"]
+    said = f"{counts:.6g}, which the counts of tokens alone reach"
+    rival = Rival(counts, said, "Train for longer, or on more text")
+    return rivals.compare("perplexity", metrics["perplexity"], [rival])
 
 
 def _is_comparable(scored: Scored) -> bool:

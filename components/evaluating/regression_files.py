@@ -1,7 +1,8 @@
 """The files of a regressor's evaluation, from what was kept of the scored rows.
 
 metrics.json    split, count, metrics, splits, baseline, change, rejected, and mean_predictor:
-                the train split's mean, and its figures for the same rows
+                the train split's mean, and its figures for the same rows; the fields of a
+                `rivals.Outcome`
 slices.json     a list of split, feature, value, count, metrics (and baseline)
 mistakes.jsonl  the rows of each split with the largest residuals, worst first
 rejected.jsonl  rows set aside, each with source, position and reason
@@ -14,9 +15,10 @@ from typing import Any
 
 from etils.epath import Path
 
-from components.evaluating import regression_plots, summary
+from components.evaluating import regression_plots, rivals, summary
 from components.evaluating.residual_rows import MEAN, Scored
 from components.evaluating.residuals import figures
+from components.evaluating.rivals import Outcome, Rival
 from components.evaluating.summary import write_json, write_lines
 from components.evaluation import slice_order
 from components.scoring import BASELINE, CANDIDATE, Key
@@ -24,16 +26,19 @@ from components.scoring import BASELINE, CANDIDATE, Key
 Figures = dict[str, dict[str, Any]]
 
 
-def write(scored: Scored, out: Path, splits: Sequence[str]) -> None:
+def write(scored: Scored, out: Path, splits: Sequence[str], must_beat: Sequence[str]) -> None:
     """Write all files to `out`.
 
     Args:
         scored: what was kept of all rows.
         out: an existing folder.
         splits: the names of the splits that were scored, in the order of the report.
+        must_beat: of the rivals, `constant` is asked.
     """
     main = summary.main_split(splits)
-    write_json(out / "metrics.json", _summary(scored, splits, main))
+    asked = "constant" in must_beat and Key(main, CANDIDATE) in scored.sums
+    outcome = _against_the_mean(scored, main) if asked else Outcome()
+    write_json(out / "metrics.json", _summary(scored, splits, main) | dataclasses.asdict(outcome))
     write_json(out / "slices.json", _slices(scored, splits))
     ranked = sorted(scored.worst, key=lambda row: (splits.index(row.split), row.badness))
     lines = ({**dataclasses.asdict(row), "residual": row.residual} for row in ranked)
@@ -50,6 +55,21 @@ def _summary(scored: Scored, splits: Sequence[str], main: str) -> dict[str, Any]
         **summary.figures(main, own, other, len(scored.rejected)),
         "mean_predictor": {"prediction": scored.mean, "splits": mean} if mean else None,
     }
+
+
+def _against_the_mean(scored: Scored, main: str) -> Outcome:
+    """The mean squared error beside that of the train split's mean for all rows."""
+    constant = scored.sums.get(Key(main, MEAN))
+    if constant is None:
+        return Outcome(not_asked=("constant: not asked, for model.json has no target_mean",))
+    error = figures(constant)["mse"]
+    if not error:
+        return Outcome(
+            not_asked=("constant: not asked, for all labels are equal to the train split's mean",)
+        )
+    said = f"{error:.6g}, which the train split's mean {scored.mean:.6g} reaches"
+    rival = Rival(error, said, rivals.improve_or_leave_out("constant"))
+    return rivals.compare("mse", figures(scored.sums[Key(main, CANDIDATE)])["mse"], [rival])
 
 
 def _by_split(scored: Scored, splits: Sequence[str], model: str) -> Figures:

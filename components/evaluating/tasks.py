@@ -9,6 +9,8 @@ from etils.epath import Path
 
 from components.errors import ModelError
 
+Write = Callable[[Any, Path, Sequence[str]], None]
+
 
 class Task(NamedTuple):
     """The functions of one task; what scoring leaves is theirs alone.
@@ -23,11 +25,11 @@ class Task(NamedTuple):
     names: Sequence[str]
     score_shard: Callable[..., Any]
     merge: Callable[..., Any]
-    write: Callable[[Any, Path, Sequence[str]], None]
+    write: Write
 
 
-def of(task: str, top_k: int) -> Task:
-    """The functions that judge a model of `task`.
+def of(task: str, top_k: int, must_beat: Sequence[str]) -> Task:
+    """The functions that judge a model of `task`; rivals that do not apply to it are not asked.
 
     Raises:
         ModelError: no model of ours has such a task.
@@ -36,20 +38,20 @@ def of(task: str, top_k: int) -> Task:
         case "classification":
             from components import evaluation, metrics, scoring
 
-            write = functools.partial(evaluation.write, top_k=top_k)
+            write = functools.partial(evaluation.write, top_k=top_k, must_beat=must_beat)
             return Task(metrics.names(top_k), scoring.score_shard, scoring.merge, write)
         case "regression":
             from components.evaluating import regression
 
-            return _judged_by(regression)
+            return _judged_by(regression, functools.partial(regression.write, must_beat=must_beat))
         case "forecast":
             from components.evaluating import forecast
 
-            return _judged_by(forecast)
+            return _judged_by(forecast, functools.partial(forecast.write, must_beat=must_beat))
         case "language":
             from components.evaluating import language
 
-            return _judged_by(language)
+            return _judged_by(language, language.write)
         case _:
             raise ModelError(
                 "model.json, task: expected classification, regression, forecast or language. "
@@ -57,5 +59,5 @@ def of(task: str, top_k: int) -> Task:
             )
 
 
-def _judged_by(module: ModuleType) -> Task:
-    return Task(module.names(), module.score_shard, module.merge, module.write)
+def _judged_by(module: ModuleType, write: Write) -> Task:
+    return Task(module.names(), module.score_shard, module.merge, write)

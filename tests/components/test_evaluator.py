@@ -29,6 +29,9 @@ TEST_ROWS = [
     (210, "bright"),
     (30, "bright"),
 ]
+BEATS_ONE_ANSWER = (
+    "balanced_accuracy 0.666667 beats 0.333333, which one answer for all reaches on the same rows"
+)
 
 
 def records(pairs, prefix="test", **more):
@@ -119,6 +122,7 @@ def test_the_verdict_says_what_held_and_on_what(evaluated):
     assert evaluated.reasons == [
         "accuracy: expected at least 0.6. Received: 0.666667. Held",
         "change of accuracy: expected at least 0. Received: 0.166667. Held",
+        BEATS_ONE_ANSWER,
         "judged by 6 rows of split 'test'",
     ]
 
@@ -164,10 +168,10 @@ def test_the_worst_answers_are_listed_with_file_truth_and_scores(evaluated):
     assert second["truth_score"] == pytest.approx(1 - second["score"], abs=1e-4)
 
 
-def test_no_threshold_blesses_and_says_so(evaluate, examples):
-    evaluated = evaluate(examples, mistakes=1)
+def test_neither_threshold_nor_rival_blesses_and_says_so(evaluate, examples):
+    evaluated = evaluate(examples, mistakes=1, must_beat=())
     assert evaluated.blessed
-    assert evaluated.reasons[0] == "no threshold is set"
+    assert evaluated.reasons == ["no threshold is set", "judged by 6 rows of split 'test'"]
     assert len((evaluated.path / "mistakes.jsonl").read_text().splitlines()) == 1
 
 
@@ -175,7 +179,49 @@ def test_a_figure_below_its_threshold_is_not_blessed(evaluate, examples):
     evaluated = evaluate(examples, at_least={"accuracy": 0.9})
     assert not evaluated.blessed
     assert (evaluated.path / "NOT_BLESSED").exists()
-    assert "Received: 0.666667. Not held" in evaluated.reasons[0]
+    assert evaluated.reasons == [
+        "accuracy: expected at least 0.9. Received: 0.666667. Not held",
+        BEATS_ONE_ANSWER,
+        "judged by 6 rows of split 'test'",
+    ]
+
+
+def one_answer(tmp_path, *truths):
+    """Examples that the model takes for dark ones, all of them."""
+    rows = records([(40, truth) for truth in truths])
+    return classifiers.write_examples(tmp_path / "examples", {"test": rows})
+
+
+def test_one_answer_for_all_rows_is_not_blessed_however_often_it_is_right(evaluate, tmp_path):
+    examples = one_answer(tmp_path, *["dark"] * 9, "grey")
+    evaluated = evaluate(examples, at_least={"accuracy": 0.8})
+    assert evaluated.metrics["accuracy"] == 0.9
+    assert not evaluated.blessed
+    assert evaluated.reasons == [
+        "balanced_accuracy: expected more than 0.5, which one answer for all reaches on the same "
+        "rows. Received: 0.5. Improve the model, or leave constant out of evaluator.must_beat",
+        "accuracy: expected at least 0.8. Received: 0.9. Held",
+        "judged by 10 rows of split 'test'",
+    ]
+
+
+def test_one_answer_for_all_rows_is_blessed_where_it_is_no_rival(evaluate, tmp_path):
+    evaluated = evaluate(one_answer(tmp_path, "dark", "grey"), must_beat=("naive",))
+    assert evaluated.blessed
+    assert evaluated.reasons == ["no threshold is set", "judged by 2 rows of split 'test'"]
+
+
+@pytest.mark.parametrize("truths", [["dark"] * 3, ["bright"] * 3, ["dark"]])
+def test_rows_of_one_class_are_not_held_against_one_answer_and_that_is_said(
+    evaluate, tmp_path, truths
+):
+    evaluated = evaluate(one_answer(tmp_path, *truths), max_rejected=0)
+    assert evaluated.blessed
+    assert evaluated.reasons == [
+        "no threshold is set",
+        "constant: not asked, for all rows are of one class",
+        f"judged by {len(truths)} rows of split 'test'",
+    ]
 
 
 def test_an_unknown_metric_is_refused_before_anything_is_scored(evaluate, examples):
@@ -200,6 +246,7 @@ def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(evaluate, 
     assert evaluated.blessed
     assert evaluated.reasons == [
         "changes are not judged: the last blessed model answers otherwise",
+        BEATS_ONE_ANSWER,
         "judged by 6 rows of split 'test'",
         "not compared: the last blessed model answers otherwise",
     ]
@@ -371,5 +418,5 @@ def test_a_feature_of_too_many_values_is_refused(monkeypatch):
 
 def test_a_rival_that_there_is_not_is_refused_before_anything_runs():
     annotation = typing.get_type_hints(evaluator, include_extras=True)["must_beat"]
-    with pytest.raises(OptionError, match=r"p: expected naive or seasonal_naive or mov"):
+    with pytest.raises(OptionError, match=r"p: expected constant or naive or seas"):
         settings.assign(annotation, (), [], "naiv", "p")

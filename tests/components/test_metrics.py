@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import sklearn.metrics
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components import metrics
 from components.metrics import figures
@@ -68,6 +70,30 @@ def test_classes_seen_in_neither_truth_nor_answers_leave_the_macro_mean_alone():
     assert found["precision"] == pytest.approx((1 + 2 / 3) / 2)
     assert found["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
     assert "top_5_accuracy" not in found
+
+
+def test_balanced_accuracy_is_scikit_learns_and_leaves_out_classes_that_are_only_answered():
+    truth, scores = answers(300, 4)
+    truth[truth == 3] = 0
+    found = figures(tally(truth, scores), top_k=2)
+    expected = sklearn.metrics.recall_score(
+        truth, scores.argmax(axis=1), average="macro", labels=[0, 1, 2]
+    )
+    assert found["balanced_accuracy"] == pytest.approx(expected, rel=1e-12)
+    assert found["balanced_accuracy"] > found["recall"]
+
+
+@given(st.lists(st.integers(1, 400), min_size=2, max_size=12), st.data())
+def test_recalls_that_add_up_to_1_give_one_over_classes_to_the_last_bit(sizes, data):
+    """All rows are answered by one class; or as many of each class by each."""
+    classes = len(sizes)
+    truth = np.repeat(np.arange(classes), sizes)
+    answer = data.draw(st.integers(0, classes - 1))
+    scores = np.eye(classes, dtype=np.float32)[np.full(len(truth), answer)]
+    assert figures(tally(truth, scores), top_k=1)["balanced_accuracy"] == 1 / classes
+    truth, answer = (grid.ravel() for grid in np.mgrid[:classes, :classes])
+    scores = np.eye(classes, dtype=np.float32)[answer]
+    assert figures(tally(truth, scores), top_k=1)["balanced_accuracy"] == 1 / classes
 
 
 def test_two_classes_have_scikit_learns_exact_areas_ties_included():

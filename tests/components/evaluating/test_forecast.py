@@ -13,6 +13,7 @@ from components import charts
 from components.errors import ModelError
 from components.evaluating import forecast, forecast_files, forecast_plots
 from components.evaluating.forecast_rows import Rows, Settings
+from components.evaluating.rivals import Outcome
 from components.inference import Row
 
 MODEL = {
@@ -61,11 +62,8 @@ def score(rows, *offs, split="test"):
 
 
 def written(tmp_path, *parts, mistakes=2):
-    scored = forecast.merge(parts, mistakes)
-    settings = SETTINGS
-    forecast_files.write(
-        Rows.joined(scored.parts), settings, scored.rejected, mistakes, tmp_path, ["eval", "test"]
-    )
+    scored = dataclasses.replace(forecast.merge(parts, mistakes), settings=SETTINGS)
+    forecast.write(scored, tmp_path, ["eval", "test"], ("naive", "moving_average"))
     return json.loads((tmp_path / "metrics.json").read_text())
 
 
@@ -124,11 +122,18 @@ def test_a_model_that_does_not_beat_its_baselines_is_objected_to(tmp_path):
 
 def test_what_must_be_beaten_is_an_option():
     metrics = {"mae": 2.0, "naive_mae": 1.0}
-    assert forecast_files.objections(metrics, ()) == []
-    assert len(forecast_files.objections(metrics, ("naive",))) == 1
-    (text,) = forecast_files.objections(metrics, ("seasonal_naive",))
-    assert text.startswith("must_beat: expected a baseline that the windows allow. Received: 'seas")
-    assert Settings.of(MODEL | {"must_beat": ("naive",)}).must_beat == ("naive",)
+    assert forecast_files.against_rivals(metrics, ()) == Outcome()
+    found = forecast_files.against_rivals(metrics, ("naive", "seasonal_naive"))
+    assert found.objections == (
+        "must_beat: expected a baseline that the windows allow. Received: 'seasonal_naive'. Look "
+        "back further (analyze.features.lookback) or leave it out of evaluator.must_beat",
+        "mae: expected less than naive's 1 on the same rows. Received: 2. Improve the model, "
+        "or leave naive out of evaluator.must_beat",
+    )
+
+
+def test_one_answer_for_all_rows_is_no_rival_of_a_forecaster():
+    assert forecast_files.against_rivals({"mae": 2.0}, ("constant",)) == Outcome()
 
 
 def test_one_step_ahead_is_drawn_as_a_bar_for_each_model_and_more_as_lines():
@@ -215,7 +220,7 @@ def test_rows_of_another_size_are_set_aside(tmp_path):
 
 
 def test_no_rows_at_all_are_written_as_such(tmp_path):
-    forecast.write(forecast.merge([], 3), tmp_path, ["test"])
+    forecast.write(forecast.merge([], 3), tmp_path, ["test"], ("naive",))
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert (found["count"], found["metrics"], found["objections"]) == (0, {}, [])
 

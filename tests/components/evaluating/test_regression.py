@@ -1,5 +1,6 @@
 """A regressor's rows scored, merged and written, with a function in place of a model."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from etils.epath import Path
 
 from components.errors import ModelError
 from components.evaluating import regression
+from components.evaluating.residual_rows import Scored
 from components.inference import Row
 from components.scoring import Key, Questions
 
@@ -38,13 +40,18 @@ def off(asked):
     return {"prediction": 2 * x + np.where(x == 5, 4, 1).astype(np.float32)}
 
 
-def score(asked, predicts, split="test"):
-    return regression.score_batch(split, asked, predicts, ASKED)
+def score(asked, predicts, split="test", questions=ASKED):
+    return regression.score_batch(split, asked, predicts, questions)
+
+
+def write(scored, folder, must_beat=("constant",)):
+    """The content of `metrics.json` of an evaluation of two splits."""
+    regression.write(scored, Path(folder), ["eval", "test"], must_beat)
+    return json.loads((folder / "metrics.json").read_text())
 
 
 def test_candidate_baseline_and_mean_are_held_against_the_same_rows(tmp_path):
-    regression.write(score(rows(), [off, doubled]), Path(tmp_path), ["eval", "test"])
-    found = json.loads((tmp_path / "metrics.json").read_text())
+    found = write(score(rows(), [off, doubled]), tmp_path)
     assert (found["split"], found["count"], found["rejected"]) == ("test", 12, 0)
     assert found["metrics"] == {
         "mae": 15 / 12,
@@ -58,10 +65,61 @@ def test_candidate_baseline_and_mean_are_held_against_the_same_rows(tmp_path):
     assert mean["prediction"] == 2.0
     assert mean["splits"]["test"]["metrics"]["mae"] == 112 / 12
     assert set(found["splits"]) == {"test"}
+    assert (found["objections"], found["not_asked"]) == ([], [])
+    # the labels 0, 2 ... 22 are off from 2 by 1, 0, 1 ... 10 times 2: 386 squares of 2 over 12 rows
+    assert found["merits"] == [
+        "mse 2.25 beats 128.667, which the train split's mean 2 reaches on the same rows"
+    ]
+
+
+def always(number):
+    """A regressor with one answer for all rows."""
+    return lambda asked: {"prediction": np.full(len(asked), number, np.float32)}
+
+
+def test_the_mean_of_the_train_split_for_all_rows_is_objected_to(tmp_path):
+    found = write(score(rows(), [always(2)]), tmp_path)
+    assert found["merits"] == []
+    assert found["objections"] == [
+        "mse: expected less than 128.667, which the train split's mean 2 reaches on the same "
+        "rows. Received: 128.667. Improve the model, or leave constant out of evaluator.must_beat"
+    ]
+
+
+def test_a_regressor_is_held_against_the_mean_only_where_that_is_asked_for(tmp_path):
+    found = write(score(rows(), [always(2)]), tmp_path, ("naive", "moving_average"))
+    assert (found["objections"], found["merits"], found["not_asked"]) == ([], [], [])
+
+
+def test_a_single_row_is_held_against_the_mean(tmp_path):
+    found = write(score(rows(1, start=5), [off]), tmp_path)
+    assert found["merits"] == [
+        "mse 16 beats 64, which the train split's mean 2 reaches on the same rows"
+    ]
+
+
+def test_labels_that_all_equal_the_mean_are_not_held_against_it(tmp_path):
+    found = write(score(rows(1, start=1), [off]), tmp_path)
+    assert found["not_asked"] == [
+        "constant: not asked, for all labels are equal to the train split's mean"
+    ]
+    assert (found["objections"], found["merits"]) == ([], [])
+
+
+def test_a_model_that_knows_no_mean_is_not_held_against_one(tmp_path):
+    unknown = dataclasses.replace(ASKED, settings={})
+    found = write(score(rows(), [always(2)], questions=unknown), tmp_path)
+    assert found["not_asked"] == ["constant: not asked, for model.json has no target_mean"]
+    assert (found["objections"], found["mean_predictor"]) == ([], None)
+
+
+def test_no_rows_at_all_are_written_as_such(tmp_path):
+    found = write(Scored(), tmp_path)
+    assert (found["count"], found["objections"], found["not_asked"]) == (0, [], [])
 
 
 def test_slices_mistakes_and_plots_are_written(tmp_path):
-    regression.write(score(rows(), [off]), Path(tmp_path), ["test"])
+    write(score(rows(), [off]), tmp_path)
     slices = json.loads((tmp_path / "slices.json").read_text())
     assert [(each["value"], each["count"]) for each in slices] == [("Oslo", 8), ("Rome", 4)]
     assert slices[1]["metrics"]["mae"] == 1.0
@@ -99,8 +157,7 @@ def test_a_baseline_that_is_no_regressor_is_left_out(tmp_path):
     def classified(asked):
         return {"scores": np.zeros((len(asked), 2), np.float32)}
 
-    regression.write(score(rows(), [off, classified]), Path(tmp_path), ["test"])
-    assert json.loads((tmp_path / "metrics.json").read_text())["baseline"] is None
+    assert write(score(rows(), [off, classified]), tmp_path)["baseline"] is None
 
 
 def test_a_candidate_that_is_no_regressor_is_refused():
