@@ -99,6 +99,9 @@ def _embedding(options: Embedded, spec: TextSpec, *, mask: bool) -> Iterator[ker
     )
     if options.embedding_dropout:
         yield keras.layers.SpatialDropout1D(options.embedding_dropout, name="embedding_dropout")
+    if options.token_dropout:
+        each = (None, spec.sequence_length, 1)  # one draw for all numbers of a token's vector
+        yield keras.layers.Dropout(options.token_dropout, noise_shape=each, name="token_dropout")
 
 
 def _dimensions(options: Embedded) -> int:

@@ -29,6 +29,8 @@ class Embedded(Head):
         embedding_dim: numbers of a vector. None: as many as `vectors` have, else 16.
         embedding_dropout: share of a text's vector components dropped in training, each along
             the whole text.
+        token_dropout: share of a text's tokens hidden in training, their vectors set to zero; as
+            in deep averaging networks (Iyyer et al., 2015).
         embedding_l2: penalty on the vectors.
         embeddings_initializer: of the vectors.
         vectors: a text file of pretrained vectors, GloVe's (`word v1 v2 ...` a line) or
@@ -38,6 +40,7 @@ class Embedded(Head):
 
     embedding_dim: Count | None = None
     embedding_dropout: Share = 0.0
+    token_dropout: Share = 0.0
     embedding_l2: Penalty = 0.0
     embeddings_initializer: Literal["uniform", "normal", "zeros"] | Initializer = "uniform"
     vectors: str = ""

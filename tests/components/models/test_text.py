@@ -34,6 +34,7 @@ EVERY = [
     TextConv(filters=(4, 3), strides=2, padding="same", pooling="average"),
     TextRnn(units=(4, 3), cell="gru", pooling="max", bidirectional=False),
     TextRnn(units=(3,), pooling="average", embedding_dropout=0.5, dropout=0.2),
+    TextRnn(units=(3,), pooling="average", token_dropout=0.4),
 ]
 
 
@@ -148,6 +149,16 @@ def test_another_dimension_than_that_of_the_vectors_is_refused(vectors):
         r"Received: 50\. Leave it out\.$",
     ):
         build(options, SPEC, units=1, activation="sigmoid")
+
+
+def test_hidden_tokens_lose_their_whole_vector_in_training_alone():
+    model = build(Embedding(token_dropout=0.5), SHORT, units=1, activation="sigmoid").training
+    layer = model.get_layer("token_dropout")
+    vectors = np.ones((4, 10, 3), np.float32)
+    hidden = keras.ops.convert_to_numpy(layer(vectors, training=True))
+    assert {tuple(vector) for text in hidden for vector in text.tolist()} == {(0,) * 3, (2,) * 3}
+    assert len({tuple(text[:, 0]) for text in hidden}) > 1, "each text loses its own"
+    assert (keras.ops.convert_to_numpy(layer(vectors, training=False)) == vectors).all()
 
 
 def test_a_kernel_wider_than_the_text_is_refused():
