@@ -187,7 +187,7 @@ def _arguments() -> argparse.Namespace:
     default = pathlib.Path(tempfile.gettempdir()) / "millrace-course"
     parser.add_argument("--work", type=pathlib.Path, default=default)
     parser.add_argument("--results", type=pathlib.Path, default=default / "results.jsonl")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     return arguments
 
