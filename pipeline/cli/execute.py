@@ -105,13 +105,16 @@ def run(
     """Run a recipe: every step, or those asked for; unchanged steps come from the cache."""
     from pipeline import spans as patterns
     from pipeline.recipes import catalog as table
+    from pipeline.recipes import extras as beside
     from pipeline.selection import Selection
 
     place = open_root(root)
     row = table.find(recipe)
-    row = dataclasses.replace(row, extras=_known_extras(extras or []))
+    beside.check_known(extras or [])
+    row = dataclasses.replace(row, extras=tuple(dict.fromkeys([*row.extras, *(extras or [])])))
     dag = row.wire(name or row.name, patterns.resolve(place, data, spans), place.serving, schema)
     dag.configure(settings or [])
+    beside.check_fit(dag, row.extras)
     selection = Selection(tuple(first or []), tuple(last or []), only, tuple(force or []))
     _execute(
         dag,
@@ -187,17 +190,6 @@ def skew(
         fail_on_anomaly=fail_on_anomaly,
         as_json=as_json,
     )
-
-
-def _known_extras(names: list[str]) -> tuple[str, ...]:
-    from pipeline.errors import UsageError
-    from pipeline.options import nearest
-    from pipeline.recipes.wiring import EXTRAS
-
-    for name in names:
-        if name not in EXTRAS:
-            raise UsageError(f"--with {name}: no such step. {nearest(name, EXTRAS)}")
-    return tuple(names)
 
 
 def _execute(

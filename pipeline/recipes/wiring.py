@@ -28,14 +28,6 @@ from components.tuner import tuner
 from pipeline.dag import Dag, OptionsOf, Previous, Signature, Source, Step
 from pipeline.pushed import Training
 
-EXTRAS = {
-    "rate_finder": "find the learning rate first",
-    "tuner": "search for the trainer's settings first",
-    "feature_maps": "draw what each layer makes of a few pictures",
-    "projector": "write embeddings for TensorBoard's projector",
-}
-"""Steps that a run may have beside the usual ones, and what they do."""
-
 
 def train_and_push(
     dag: Dag,
@@ -45,7 +37,7 @@ def train_and_push(
     curated: str | None,
     extras: Sequence[str] = (),
 ) -> None:
-    """From raw examples to a pushed model; `curated` names a schema file, `extras` see `EXTRAS`."""
+    """From raw examples to a pushed model; `curated` names a schema file, `extras` steps beside."""
     statistics = dag.step(statistics_gen, examples=examples)
     if curated:
         schema = dag.step(import_schema, source=Source(curated))
