@@ -108,6 +108,15 @@ def test_the_latest_rows_of_a_file_are_forecast_with_their_time(run, tmp_path):
     assert head == ["window", "time", "forecast"]
     assert line[:2] == ["now.csv", "2024-03-03 12:00:00"]
 
+    asked = ("infer", "forecaster", "--data", tmp_path / "now.csv", "--root", run[0], "--json")
+    done = millrace(*asked)
+    assert done.returncode == 0, done.stderr
+    _, step = json.loads(done.stdout)["steps"]
+    (answer,) = pathlib.Path(step["output"], "predictions.jsonl").read_text().splitlines()
+    found = json.loads(answer)
+    assert (found["filename"], found["times"]) == ("now.csv", ["2024-03-03 12:00:00"])
+    assert f"{found['forecast'][0][0]:.6g}" == line[2]
+
 
 def test_a_recipe_without_its_data_says_what_it_needs(tmp_path):
     done = millrace("run", "sunspots", "--root", tmp_path)
