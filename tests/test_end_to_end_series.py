@@ -56,8 +56,7 @@ def test_only_a_series_can_be_backtested(tmp_path):
     done = millrace("backtest", "line-fit", "--root", tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(
-        "millrace: Recipe line-fit: expected one of a series, with the steps series_example_gen "
-        "and evaluator. Received: line_fit, csv_example_gen"
+        "millrace: Recipe line-fit: expected one of a series. Received: one of the kind table."
     )
 
 
