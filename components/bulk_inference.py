@@ -39,6 +39,7 @@ from serving.signature import Signature
 
 Format = Literal["jsonl", "csv", "examples"]
 PARTS = ".parts"  # folder of the parts of one text file, gone in the end
+TIMES = "forecast/times"  # a feature, texts: of the rows that a forecaster is to forecast
 UNLABELLED = "unlabelled"  # the split that files are put into
 Write = Callable[[Row, Prediction], object]
 _LEFT_BY_BROWSERS = {"thumbs.db", "desktop.ini"}
@@ -257,6 +258,9 @@ def _writers(
 
 def _json_line(split: str, row: Row, found: Prediction) -> str:
     content = {"filename": row.source, "split": split, **predictions.as_json(found)}
+    times = row.features.get(TIMES)
+    if isinstance(times, list):
+        content["times"] = [time.decode() for time in times]
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 

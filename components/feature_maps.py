@@ -54,7 +54,7 @@ def feature_maps(
     if not isinstance(spec, ImageSpec):
         raise OptionError(
             f"feature_maps: expected a model of images. Received: one of the kind {spec.kind}. "
-            "Leave this step out."
+            "Leave feature_maps out."
         )
 
     import numpy as np

@@ -58,7 +58,7 @@ def projector(
     if not found:
         raise DataError(
             f"{model.path}: expected embeddings of tokens, or a classifier. Received: a network "
-            f"for {spec.kind} with neither. There is nothing to project."
+            f"for {spec.kind} with neither. Leave projector out."
         )
     files.write(found, out)
     for each in found:

@@ -27,13 +27,20 @@ def find(store: Store, model: str) -> Origin:
 
     A pipeline of a person's own wiring may have no such steps.
     """
+    analysis, examples = folders(store, model)
+    if analysis is None or examples is None:
+        return UNKNOWN
+    spec = specs.read(analysis.file) if analysis.file.exists() else None
+    return Origin(sources.read(examples), spec)
+
+
+def folders(store: Store, model: str) -> tuple[Analysis | None, Examples | None]:
+    """What `analyze` settled for what now serves as `model`, and the records it read, if known."""
     with store.session() as session:
         execution = last_pusher(session, store, model)
         made = execution.inputs.get("model") if execution else None
         analysis = made.maker.inputs.get("analysis") if made and made.maker else None
         records = analysis.maker.inputs.get("examples") if analysis and analysis.maker else None
         if analysis is None or records is None:
-            return UNKNOWN
-        file, examples = Analysis(analysis.uri).file, Examples(records.uri)
-    spec = specs.read(file) if file.exists() else None
-    return Origin(sources.read(examples), spec)
+            return None, None
+        return Analysis(analysis.uri), Examples(records.uri)

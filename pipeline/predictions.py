@@ -15,10 +15,11 @@ from components.predictions import as_json, each
 from pipeline import questions
 from pipeline.console import print_table
 from pipeline.errors import UsageError
-from pipeline.pushed import check_pushed
+from pipeline.pushed import check_pushed, pushed_models
 from pipeline.questions import Question
 from pipeline.root import Root
 from serving.client import Client
+from serving.errors import NotFoundError
 from serving.launch import launch
 from serving.signature import DEFAULT, Signature
 
@@ -97,11 +98,11 @@ def ask(
 
     Raises:
         UsageError: there is nothing to ask, the model does not take it, or no such model has been
-            pushed.
+            pushed, or is at the `target`.
     """
     given = {name: value for name, value in scalars.items() if value is not None}
     with _server(root, model, target) as address, Client(address) as client:
-        signature = _choose(client.metadata(model).signatures, given)
+        signature = _choose(_signatures(client, root, model, target), given)
         found = [*asked, *itertools.chain.from_iterable(each(signature) for each in late)]
         rows = [item for item in found if isinstance(item, Question)]
         if not rows:
@@ -115,6 +116,24 @@ def ask(
     answers = tuple(Answer(row, _sorted(as_json(one))) for row, one in pairs)
     rejected = tuple(item for item in found if isinstance(item, Rejected))
     return Answers(model, target or "embedded", answers, rejected)
+
+
+def _signatures(client: Client, root: Root, model: str, target: str) -> Mapping[str, Signature]:
+    """What the server says of `model`.
+
+    Raises:
+        UsageError: it has no such model.
+    """
+    try:
+        return client.metadata(model).signatures
+    except NotFoundError as error:
+        pushed = ", ".join(pushed_models(root)) or "none"
+        raise UsageError(
+            f"predict --target {target}: expected the name of a model that this server has. "
+            f"Received: {model!r}. The server: {error.details}. Pushed under {root.path}: "
+            f"{pushed}. Give the name that the server was started with (--model_name, or in its "
+            "--model_config_file), or serve it: `millrace serve`."
+        ) from None
 
 
 def _choose(signatures: Mapping[str, Signature], given: Mapping[str, float]) -> Signature:

@@ -11,8 +11,9 @@ from etils.epath import Path
 
 from components.artifacts import Rejected
 from components.errors import DataError
-from components.example_gen.source import SeriesSource, TableSource, TextSource
-from components.features import series
+from components.example_gen import asked_rows
+from components.example_gen.asked_rows import Asked
+from components.example_gen.source import SeriesSource, TableSource
 from components.features.series_spec import SeriesSpec
 from components.requests import feature_of
 from pipeline import questions
@@ -93,68 +94,40 @@ def _on_disk(file: pathlib.Path) -> Iterator[Path]:
 
 
 def _read(file: Path, origin: Origin, signature: Signature) -> Iterator[Question | Rejected]:
-    wanted = {feature_of(alias): each for alias, each in signature.inputs.items() if each.shape}
-    if "window" in wanted:
-        yield from _windows(file, origin)
-    elif list(wanted) == ["text"] and not isinstance(origin.source, TableSource):
-        yield from _texts(file, origin)
-    elif "image/encoded" in wanted:
+    wanted = {
+        feature_of(alias): each.dtype == "string"
+        for alias, each in signature.inputs.items()
+        if each.shape
+    }
+    if "image/encoded" in wanted:
         raise questions.mismatch(signature, "--csv")
-    else:
-        are_texts = {name: each.dtype == "string" for name, each in wanted.items()}
-        yield from _rows(file, are_texts, origin)
-
-
-def _rows(file: Path, wanted: dict[str, bool], origin: Origin) -> Iterator[Question | Rejected]:
-    from components.example_gen import csv_rows  # pyarrow, Beam's options
-
-    source = origin.source if isinstance(origin.source, TableSource) else None
-    for item in csv_rows.read(file, wanted, source):
-        if isinstance(item, Rejected):
-            yield item
-        else:
-            line, features = item
-            yield Question(f"line {line}", features)
-
-
-def _texts(file: Path, origin: Origin) -> Iterator[Question | Rejected]:
-    from components.example_gen import text_lines
-
-    source = origin.source if isinstance(origin.source, TextSource) else None
-    for item in text_lines.read(file, source):
-        if isinstance(item, Rejected):
-            yield item
-        else:
-            place, text = item
-            name = f"{place}: {text.decode(errors='replace')}"
-            yield Question(questions.shortened(name), {"text": [text]})
-
-
-def _windows(file: Path, origin: Origin) -> Iterator[Question | Rejected]:
-    from components.example_gen import series_latest  # pandas
-
-    source, spec = origin.source, origin.spec
-    if not isinstance(source, SeriesSource) or not isinstance(spec, SeriesSpec):
+    if "window" in wanted and not _is_known(origin):
         raise UsageError(
             "--csv: expected a forecaster that a run under --root has pushed, whose columns of "
             "time and numbers are known. Received: another. Give the numbers by --window."
         )
-    for item in series_latest.read(file, source, spec.horizon):
+    for item in asked_rows.read(file, wanted, origin.source, origin.spec):
         if isinstance(item, Rejected):
             yield item
-            continue
-        name = series.name_of(item.past) or file.name
-        try:
-            features = series.latest(item.past, item.ahead, spec)
-        except DataError as error:
-            yield Rejected(name, str(error))
         else:
-            yield Question(name, features, times=tuple(item.times))
+            yield Question(_name(item), item.features, times=item.times)
+
+
+def _name(item: Asked) -> str:
+    """What to call it; a text's begins with where it stands."""
+    text = item.features.get("text")
+    if not isinstance(text, list) or len(item.features) > 1:
+        return item.name
+    return questions.shortened(f"{item.name}: {text[0].decode(errors='replace')}")
+
+
+def _is_known(origin: Origin) -> bool:
+    return isinstance(origin.spec, SeriesSpec) and isinstance(origin.source, SeriesSource)
 
 
 def is_series(file: pathlib.Path, origin: Origin) -> bool:
     """Whether the first line of `file` names the columns that the model forecasts."""
-    if not isinstance(origin.spec, SeriesSpec) or not isinstance(origin.source, SeriesSource):
+    if not isinstance(origin.spec, SeriesSpec) or not _is_known(origin):
         return False
     with file.open(encoding="utf-8-sig", errors="replace") as opened:
         first = opened.readline()

@@ -56,8 +56,7 @@ def test_only_a_series_can_be_backtested(tmp_path):
     done = millrace("backtest", "line-fit", "--root", tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(
-        "millrace: Recipe line-fit: expected one of a series, with the steps series_example_gen "
-        "and evaluator. Received: line_fit, csv_example_gen"
+        "millrace: Recipe line-fit: expected one of a series. Received: one of the kind table."
     )
 
 
@@ -107,6 +106,15 @@ def test_the_latest_rows_of_a_file_are_forecast_with_their_time(run, tmp_path):
     head, line = (text.split("\t") for text in done.stdout.splitlines())
     assert head == ["window", "time", "forecast"]
     assert line[:2] == ["now.csv", "2024-03-03 12:00:00"]
+
+    asked = ("infer", "forecaster", "--data", tmp_path / "now.csv", "--root", run[0], "--json")
+    done = millrace(*asked)
+    assert done.returncode == 0, done.stderr
+    _, step = json.loads(done.stdout)["steps"]
+    (answer,) = pathlib.Path(step["output"], "predictions.jsonl").read_text().splitlines()
+    found = json.loads(answer)
+    assert (found["filename"], found["times"]) == ("now.csv", ["2024-03-03 12:00:00"])
+    assert f"{found['forecast'][0][0]:.6g}" == line[2]
 
 
 def test_a_recipe_without_its_data_says_what_it_needs(tmp_path):

@@ -187,6 +187,20 @@ def test_rows_are_asked_by_columns_and_by_a_file_as_the_training_data_was(mixed,
     )
 
 
+def test_infer_reads_a_table_as_the_training_data_was(mixed, tmp_path):
+    told, _ = mixed
+    root = Path(told["pushed"]).parents[2]
+    rows = "Oslo;?;25,5\nOslo;hut;high\nNowhere;;25\n"
+    (tmp_path / "new.csv").write_text(f"Town;kind;Height (m)\n{rows}")
+    asked = ("infer", "kinds", "--data", tmp_path / "new.csv", "--root", root, "--json")
+    done = millrace(*asked, "--set", "unlabelled_example_gen.max_rejected=0.5")
+    assert done.returncode == 0, done.stderr
+    _, step = json.loads(done.stdout)["steps"]
+    lines = Path(step["output"], "predictions.jsonl").read_text().splitlines()
+    found = [(line["filename"], line["class"]) for line in map(json.loads, lines)]
+    assert found == [("new.csv, line 2", "tower"), ("new.csv, line 4", "tower")]
+
+
 def ask_and_log(root, log, columns):
     """Serve the model with a log of its requests, and ask it."""
     port = free_port()

@@ -33,6 +33,7 @@ STEPS = {
     "components.example_gen.tfds",
     "components.example_gen.tfds_texts",
     "components.example_gen.tfrecords",
+    "components.example_gen.unlabelled",
     "components.example_validator",
     "components.export",
     "components.feature_maps",

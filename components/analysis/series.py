@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from etils.epath import Path
 
-from components.analysis import series_shape
+from components.analysis import series_own, series_shape
+from components.analysis.series_own import Made
 from components.analysis.series_shape import Shape
 from components.artifacts import Examples
 from components.beam_options import BeamOptions
 from components.errors import DataError
-from components.features import series
+from components.features import hook_spec, series
 from components.features.series_spec import SeriesOptions, SeriesSpec
 from components.tfrecord import read_records
 from serving.example import decode
@@ -65,6 +66,7 @@ def settle(
 
     Raises:
         DataError: the records lack a column, or a split is too short for a window.
+        OptionError: `options.preprocess` cannot be used.
     """
     notes = examples.summary["notes"]
     roles = roles_of(notes, options)
@@ -72,7 +74,27 @@ def settle(
     frequency, zone = str(notes.get("frequency", "")), str(notes.get("zone", "UTC"))
     spec = choose(found, roles, options, frequency, zone)
     check_lengths(found.lengths, spec)
-    return spec
+    hook = hook_spec.settle(options.preprocess)
+    if hook is None:
+        return spec
+    spec = dataclasses.replace(spec, hook=hook)
+    return with_made(spec, series_own.survey(examples, spec, out, run_on), options)
+
+
+def with_made(spec: SeriesSpec, found: Made, options: SeriesOptions) -> SeriesSpec:
+    """`spec` with the columns that its hook makes, scaled as these are in the train split."""
+    logger.info(
+        "%s is given %s; makes %s",
+        *(spec.hook and spec.hook.function, ", ".join(spec.channels), ", ".join(found.names)),
+    )
+    offset, spread = scale(found, options)
+    first, last = len(spec.targets), len(spec.targets) + len(spec.covariates)
+    return dataclasses.replace(
+        spec,
+        made=found.names,
+        offset=(*spec.offset[:first], *offset, *spec.offset[last:]),
+        spread=(*spec.spread[:first], *spread, *spec.spread[last:]),
+    )
 
 
 def roles_of(notes: Mapping[str, object], options: SeriesOptions) -> Roles:
@@ -148,7 +170,9 @@ def default_lookback(season: int, lengths: Mapping[str, int], options: SeriesOpt
     return max(least, fitting)
 
 
-def scale(train: Shape, options: SeriesOptions) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def scale(
+    train: Shape | Made, options: SeriesOptions
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Offset and spread per column; a constant column, and one left as it is, has spread 1."""
     match options.scale:
         case "standard":

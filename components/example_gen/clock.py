@@ -40,6 +40,10 @@ _PLAIN = [
     *("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y", "%a %b %d %Y"),
     *("%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%Y %b", "%Y-%b", "%YM%m"),
 ]
+QUARTER = "quarter"  # in place of a strptime format, which has none for it
+_QUARTER = (
+    r"^\s*(?:(?P<year>\d{4})[-/. ]?Q(?P<of>[1-4])|Q(?P<of2>[1-4])[-/. ]?(?P<year2>\d{4}))\s*$"
+)
 _UNIX: tuple[tuple[float, Literal["ns", "us", "ms", "s"]], ...] = (
     *((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (0.0, "s")),  # by the size of the numbers
 )
@@ -75,7 +79,8 @@ def read(frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayF
     Args:
         frame: text columns.
         columns: names.
-        form: strptime's, `unix` for seconds (or milli-, micro-, nanoseconds) since 1970, or empty.
+        form: strptime's, `unix` for seconds (or milli-, micro-, nanoseconds) since 1970,
+            `quarter` for 2012-Q3, 2012Q3 or Q3 2012, the quarter's first day, or empty.
         day_first: what `01-02-2020` means.
 
     Raises:
@@ -189,6 +194,7 @@ def _fitting(known: "pd.Series[str]", day_first: DayFirst) -> Iterator[str]:
 def _formats(day_first: DayFirst) -> Iterator[str]:
     """All usual formats, those preferred first."""
     orders = {"yes": _DAY_FIRST, "no": _MONTH_FIRST, "auto": [*_DAY_FIRST, *_MONTH_FIRST]}
+    yield QUARTER
     for date, time in itertools.product([*_PLAIN, *orders[day_first]], _TIMES):
         if date != "ISO8601":
             yield date + time
@@ -219,7 +225,18 @@ def _are_unix(known: "pd.Series[str]") -> bool:
 
 def _parse(values: "pd.Series[str]", form: str) -> "pd.Series[pd.Timestamp]":
     text = values.astype(object).where(values.notna(), None)
+    if form == QUARTER:
+        text = _first_days(text)
+        form = "%Y-%m"
     return pd.to_datetime(text, format=form, errors="coerce", utc=True)
+
+
+def _first_days(quarters: "pd.Series[str]") -> "pd.Series[str]":
+    """The month that each quarter begins with, as `2012-7`; NaN where it is none."""
+    found = quarters.astype("string").str.extract(_QUARTER, flags=re.IGNORECASE)
+    year, of = found["year"].fillna(found["year2"]), found["of"].fillna(found["of2"])
+    months = of.map({"1": "01", "2": "04", "3": "07", "4": "10"})
+    return (year + "-" + months).astype(object).where(year.notna(), None)
 
 
 def _naive(values: "pd.Series[str]", found: "pd.Series[pd.Timestamp]", form: str) -> Parsed:
@@ -249,7 +266,7 @@ def _unreadable(values: "pd.Series[str]", expected: str) -> DataError:
     return DataError(
         f"Time column {values.name!r}: expected {expected}. Received: {shown or 'no value'}. "
         "Name the column by series_example_gen.time, or its form by "
-        "series_example_gen.time_format, such as %d.%m.%Y %H:%M or unix."
+        "series_example_gen.time_format, such as %d.%m.%Y %H:%M, quarter or unix."
     )
 
 

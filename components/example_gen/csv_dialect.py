@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import io
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -17,6 +18,8 @@ MISSING = (
 )
 _DELIMITERS = ("\t", ";", "|", ",")  # of equals the first: commas stand within texts and numbers
 _SAMPLED = 200  # records
+_QUOTED = re.compile(r'"[^"]*"')  # a doubled quote is where two of these meet
+_RETURN = re.compile(r"\r(?!\r*\n)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,16 +86,32 @@ class Dialect:
     fill_short: bool = False
 
 
-def settle(place: object, sample: str, encoding: str, given: CsvFormat) -> Dialect:
+def settle(
+    place: object, sample: str, encoding: str, given: CsvFormat, *, lenient: bool = False
+) -> Dialect:
     """The dialect of a file that begins with `sample`, which ends with a whole line.
 
+    Args:
+        place: the file, for errors.
+        sample: its beginning.
+        encoding: of the file.
+        given: what is not to be detected.
+        lenient: whether its reader takes blanks before quotes and any mixture of line ends, as
+            pandas does.
+
     Raises:
-        DataError: there is no record, two columns bear one name, or `names` are not as many as
-            there are columns.
+        DataError: there is no record, two columns bear one name, `names` are not as many as
+            there are columns, or it is written in a way that no strict reader can be sure of.
     """
     quote = '"' if given.quoting else ""
-    delimiter = given.delimiter or detect_delimiter(sample, quote)
-    records = _records(sample, delimiter, quote)
+    delimiter = given.delimiter or detect_delimiter(sample, quote, lenient=lenient)
+    if not lenient:
+        _check_line_ends(place, sample, quote)
+        if quote:
+            from components.example_gen import csv_quotes  # numpy
+
+            csv_quotes.check_blanks(place, sample.encode(), 1, delimiter)
+    records = _records(sample, delimiter, quote, lenient=lenient)
     if not records:
         raise DataError(
             f"{place}: expected a table, one record a line. Received: an empty file. "
@@ -114,11 +133,11 @@ def settle(place: object, sample: str, encoding: str, given: CsvFormat) -> Diale
     )
 
 
-def detect_delimiter(sample: str, quote: str = '"') -> str:
+def detect_delimiter(sample: str, quote: str = '"', *, lenient: bool = False) -> str:
     """The character that parts most of the records alike, at least in two; else a comma."""
 
     def agreement(delimiter: str) -> float:
-        widths = collections.Counter(map(len, _records(sample, delimiter, quote)))
+        widths = collections.Counter(map(len, _records(sample, delimiter, quote, lenient=lenient)))
         width, count = max(widths.items(), key=lambda item: item[1], default=(1, 0))
         return count / widths.total() if width > 1 else 0.0
 
@@ -197,12 +216,25 @@ def _numbered(records: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(f"column_{n}" for n in range(1, widths.most_common(1)[0][0] + 1))
 
 
-def _records(sample: str, delimiter: str, quote: str) -> list[list[str]]:
+def _check_line_ends(place: object, sample: str, quote: str) -> None:
+    """Refuse lines that end as on old Macs beside others, by which records would be lost."""
+    bare = _QUOTED.sub("", sample) if quote else sample
+    newlines, returns = bare.count("\n"), len(_RETURN.findall(bare))
+    first = bare.lstrip("\r\n").partition("\n")[0]
+    if "\n" in sample and returns and (returns > newlines or _RETURN.search(first)):
+        raise DataError(
+            f"{place}: expected lines that all end alike. Received: {returns} that end in \\r, as "
+            f"on old Macs, beside {sample.count(chr(10))} \\n. Write them anew, such as by "
+            "tr '\\r' '\\n' < old.csv > new.csv."
+        )
+
+
+def _records(sample: str, delimiter: str, quote: str, *, lenient: bool) -> list[list[str]]:
     """The first records of `sample`, blank lines left out."""
     csv.field_size_limit(2**31 - 1)
     lines = io.StringIO(sample, newline="")
     if quote:
-        reader = csv.reader(lines, delimiter=delimiter)
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=lenient)
     else:
         reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     return list(itertools.islice(filter(None, reader), _SAMPLED))

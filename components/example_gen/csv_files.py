@@ -94,7 +94,7 @@ def _dialect(file: Path, encoding: str, given: CsvFormat) -> Dialect:
             data = opened.read(_SAMPLE)
         data = data[csv_spans.mark_length(data) :].decode(encoding, "replace").encode()
     check_text(file, data)
-    sample = data if len(data) < _SAMPLE else data[: data.rfind(b"\n") + 1] or data
+    sample = data if len(data) < _SAMPLE else data[: csv_spans.last_line_end(data)] or data
     return csv_dialect.settle(file, sample.decode(errors="replace"), encoding, given)
 
 

@@ -92,6 +92,7 @@ def _format(source: TableSource | None) -> CsvFormat:
         return AS_DETECTED
     learnt = source.dialect
     return CsvFormat(
+        quoting=bool(learnt.quote),
         decimal=learnt.decimal,
         thousands=learnt.thousands,
         missing=learnt.missing,

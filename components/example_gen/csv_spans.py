@@ -16,9 +16,9 @@ from etils.epath import Path
 from numpy.typing import NDArray
 
 from components.errors import DataError
+from components.example_gen import csv_quotes
 from components.example_gen.csv_dialect import Dialect
 
-_QUOTE, _NEWLINE, _RETURN = b'"\n\r'
 _BOMS = (
     *(codecs.BOM_UTF8, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
     *(codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
@@ -51,34 +51,38 @@ def spans(root: Path, path: str, split: str, dialect: Dialect, size: int) -> Ite
     """The file `root / path` in stretches of about `size` bytes, without mark and header.
 
     Raises:
-        DataError: a quote is never closed, so that all that follows would be one cell.
+        DataError: a quote is never closed, so that all that follows would be one cell, or stands
+            behind a blank.
     """
     whole = is_whole(path, dialect.encoding)
     if whole:
         text = whole_text(root / path, dialect.encoding)
         start = header_end(text, dialect)
-        _check_closed(path, text[start:], 1 + text.count(b"\n", 0, start), dialect)
-        yield Span(path, split, start, len(text), 1 + text.count(b"\n", 0, start), whole)
+        _check_quotes(path, text[start:], 1 + line_ends(text, 0, start), dialect)
+        yield Span(path, split, start, len(text), 1 + line_ends(text, 0, start), whole)
         return
     with (root / path).open("rb") as file:
         head = file.read(_BLOCK)
         start = mark_length(head)
         start += header_end(head[start:], dialect)
-        line = 1 + head.count(b"\n", 0, start)
+        line = 1 + line_ends(head, 0, start)
         file.seek(start)
         while block := _block(file, size, dialect):
-            _check_closed(path, block, line, dialect)
+            _check_quotes(path, block, line, dialect)
             yield Span(path, split, start, start + len(block), line, whole)
-            start, line = start + len(block), line + block.count(b"\n")
+            start, line = start + len(block), line + line_ends(block)
             file.seek(start)
 
 
-def _check_closed(path: str, data: bytes, line: int, dialect: Dialect) -> None:
-    if not dialect.quote or data.count(b'"') % 2 == 0:
+def _check_quotes(path: str, data: bytes, line: int, dialect: Dialect) -> None:
+    if not dialect.quote or b'"' not in data:
         return
-    quotes = _quotes(data, dialect)
+    csv_quotes.check_blanks(path, data, line, dialect.delimiter)
+    if data.count(b'"') % 2 == 0:
+        return
+    quotes = csv_quotes.enclosing(data, dialect.delimiter)
     if len(quotes) % 2:
-        line += data.count(b"\n", 0, int(quotes[-1]))
+        line += line_ends(data, 0, int(quotes[-1]))
         raise DataError(
             f"{path}, line {line}: expected a quote that closes the cell. Received: the end of the "
             "file. Close it, or set the option csv.quoting=false."
@@ -93,7 +97,7 @@ def blocks(root: Path, span: Span, dialect: Dialect) -> Iterator[tuple[bytes, in
             file.seek(position)
             block = _block(file, min(_BLOCK, span.stop - position), dialect, span.stop - position)
             yield block, line
-            position, line = position + len(block), line + block.count(b"\n")
+            position, line = position + len(block), line + line_ends(block)
 
 
 def _opened(file: Path, span: Span, dialect: Dialect) -> io.BufferedIOBase:
@@ -110,7 +114,7 @@ def whole_text(file: Path, encoding: str) -> bytes:
     try:
         return data[mark_length(data) :].decode(_unmarked(data, encoding)).encode()
     except UnicodeDecodeError as error:
-        line = 1 + data.count(b"\n", 0, error.start)
+        line = 1 + line_ends(data, 0, error.start)
         raise DataError(
             f"{file}, line {line}: expected {encoding}. Received: byte "
             f"{data[error.start]:#04x}. Name the file's own by the option csv.encoding."
@@ -172,54 +176,35 @@ def _block(file: io.BufferedIOBase, size: int, dialect: Dialect, most: int | Non
 
 def last_end(data: bytes, dialect: Dialect) -> int:
     """How many bytes of `data` are whole records; 0 where none is."""
-    line_end = _line_end(data)
-    place = data.rfind(line_end)
+    newline = line_end(data)
+    place = data.rfind(newline)
     if not dialect.quote or b'"' not in data:
         return place + 1
-    quotes = _quotes(data, dialect)
+    quotes = csv_quotes.enclosing(data, dialect.delimiter)
     while place >= 0 and (before := int(np.searchsorted(quotes, place))) % 2:
-        place = data.rfind(line_end, 0, int(quotes[before - 1]))
+        place = data.rfind(newline, 0, int(quotes[before - 1]))
     return place + 1
 
 
 def record_ends(data: bytes, dialect: Dialect) -> NDArray[np.int64]:
     """Where each record of `data` ends, its line's end included; an unfinished one has none."""
-    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord(_line_end(data)))
+    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord(line_end(data)))
     if not dialect.quote or b'"' not in data:
         return newlines + 1
-    is_outside = np.searchsorted(_quotes(data, dialect), newlines) % 2 == 0
+    is_outside = np.searchsorted(csv_quotes.enclosing(data, dialect.delimiter), newlines) % 2 == 0
     return newlines[is_outside] + 1
 
 
-def _line_end(data: bytes) -> bytes:
+def line_ends(data: bytes, start: int = 0, stop: int | None = None) -> int:
+    """How many lines end in `data[start:stop]`."""
+    return data.count(line_end(data), start, len(data) if stop is None else stop)
+
+
+def last_line_end(data: bytes) -> int:
+    """How many bytes of `data` are whole lines."""
+    return data.rfind(line_end(data)) + 1
+
+
+def line_end(data: bytes) -> bytes:
+    """What lines end in: a newline, or a return alone as on old Macs."""
     return b"\n" if b"\n" in data else b"\r"
-
-
-def _quotes(data: bytes, dialect: Dialect) -> NDArray[np.int64]:
-    """Where a quote opens or closes a cell, in turn; a doubled one closes and opens again."""
-    letters = np.frombuffer(data, np.uint8)
-    quotes = np.flatnonzero(letters == _QUOTE)
-    before = letters[np.maximum(quotes[::2] - 1, 0)]
-    opens = (_QUOTE, _NEWLINE, _RETURN, ord(dialect.delimiter))
-    may_open = np.zeros(256, bool)
-    may_open[list(opens)] = True
-    if may_open[before[1:]].all() and (quotes[0] == 0 or may_open[before[0]]):
-        return quotes
-    return _enclosing(data, quotes, frozenset(opens[1:]))
-
-
-def _enclosing(data: bytes, quotes: NDArray[np.int64], before: frozenset[int]) -> NDArray[np.int64]:
-    """Those of `quotes` that open or close a cell, in turn."""
-    found: list[int] = []
-    doubled = -1
-    for place in quotes.tolist():
-        if len(found) % 2 == 0:
-            if place == 0 or data[place - 1] in before:
-                found.append(place)
-        elif place == doubled:
-            doubled = -1
-        elif data[place + 1 : place + 2] == b'"':
-            doubled = place + 1
-        else:
-            found.append(place)
-    return np.array(found, np.int64)

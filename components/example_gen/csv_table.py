@@ -20,7 +20,7 @@ from components.artifacts import Rejected
 from components.example_gen import columns
 from components.example_gen.columns import Dates, Reading
 from components.example_gen.csv_dialect import Dialect
-from components.example_gen.csv_spans import record_ends
+from components.example_gen.csv_spans import line_end, line_ends, record_ends
 
 _PLAIN = {"int": pa.int64(), "float": pa.float64()}
 _SHOWN = 60  # letters of a record or a cell that a reason quotes
@@ -240,7 +240,7 @@ def _mended(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
         try:
             kept.append(record.decode(block.encoding).encode())
         except UnicodeDecodeError as error:
-            line = block.line + block.data.count(b"\n", 0, start)
+            line = block.line + line_ends(block.data, 0, start)
             reason = f"byte {record[error.start]:#04x} is not of {block.encoding}"
             rejected.append(Rejected(block.path, reason, f"line {line}"))
             kept.append(b"\n" * record.count(b"\n"))  # so that lines keep their numbers
@@ -273,9 +273,9 @@ def _rejected(
 def lines_of(places: Sequence[int], block: Block, text: bytes, dialect: Dialect) -> list[int]:
     """The line of the file that each record at `places` of `text`, rising, begins in."""
     starts = [start for start, record in _records(text, dialect) if record.strip(b"\r\n")]
-    lines, line, seen = [], block.line, 0
+    lines, line, seen, end = [], block.line, 0, line_end(text)
     for place in places:
-        line += text.count(b"\n", seen, starts[place])
+        line += text.count(end, seen, starts[place])
         seen = starts[place]
         lines.append(line)
     return lines

@@ -76,7 +76,8 @@ def series_example_gen(
         known: columns that are known for the rows to be forecast as well.
         series: the column that tells series apart; empty where all rows are of one.
         series_per_file: each file is a series of its own, of the file's name.
-        time_format: strptime's, or `unix`; empty finds it over the whole column.
+        time_format: strptime's, `unix`, or `quarter` for 2012-Q3 and the like; empty finds it
+            over the whole column.
         day_first: whether `01-02-2020` is the first of February.
         zone: of clocks whose times say nothing of it.
         duplicates: what becomes of rows of the same time with other values.

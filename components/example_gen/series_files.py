@@ -101,8 +101,9 @@ def _read_one(file: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect]:
         ) from error
     text, encoding = decode(raw, given.encoding, file)
     sample = text[:_LOOKED_AT]
-    whole = sample if len(text) <= _LOOKED_AT else sample[: sample.rfind("\n") + 1]
-    dialect = csv_dialect.settle(file, whole, encoding, given)
+    end = sample.rfind("\n" if "\n" in sample else "\r") + 1  # the latter on old Macs
+    whole = sample if len(text) <= _LOOKED_AT else sample[:end]
+    dialect = csv_dialect.settle(file, whole, encoding, given, lenient=True)
     frame = _table(file, text, dialect)
     if frame.empty:
         raise DataError(f"{file}: expected rows below the header. Received: none. Fill the file.")

@@ -45,6 +45,11 @@ class TextTable:
     names: tuple[str, ...]
 
 
+def is_table(path: str) -> bool:
+    """Whether the file's name ends like that of a table."""
+    return path.lower().endswith(_SUFFIXES)
+
+
 def holds_tables(source: Path) -> bool:
     """Whether `source` is a file, or a folder with tables in it or in folders named like splits."""
     if source.is_file():

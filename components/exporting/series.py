@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from components.errors import DataError
 from components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from components.features import series_hook
 from components.features.layout import Column
 from components.features.series_spec import SeriesSpec
 from serving.example import Decoded
@@ -21,7 +22,7 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
     Args:
         model: takes the inputs of `spec.layout`, float32 [batch, lookback, channels] and perhaps
             [batch, horizon, known]; gives float32 [batch, horizon, targets].
-        spec: of the windows.
+        spec: of the windows; its hook is put in front of the model.
 
     Returns:
         serving_default: window (and known, where columns are known ahead) -> forecast float32
@@ -29,15 +30,16 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
         examples: inputs, serialised Examples with the features `window` (and `known`), the
             form in which windows are written -> the same.
     """
-    columns = spec.layout.inputs
+    columns = spec.asked
     specs = tuple(
         tf.TensorSpec([None, *each.shape], tf.float32, name=each.name) for each in columns
     )
 
     @tf.function(input_signature=specs)
     def forecast_of(*inputs: tf.Tensor) -> tf.Tensor:  # traced once for both
-        filled = [_at_least_one(tensor) for tensor in inputs]
-        return _ask(model, columns, filled)[: tf.shape(inputs[0])[0]]
+        window, *ahead = (_at_least_one(tensor) for tensor in inputs)
+        seen = [series_hook.prepared(window, spec), *ahead]
+        return _ask(model, spec.layout.inputs, seen)[: tf.shape(inputs[0])[0]]
 
     def predict(*inputs: tf.Tensor) -> Outputs:
         return {FORECAST: forecast_of(*inputs)}

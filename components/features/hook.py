@@ -1,8 +1,8 @@
 """A person's own preprocessing, run inside ours: once for training and for serving.
 
-`features.image` and `features.text` call `apply` on what they decoded, `features.table` calls
-`columns`, so the function is traced into the graph that `transform` runs and into the one that
-`export` writes.
+`features.image` and `features.text` call `apply` on what they decoded, `features.table` and
+`features.series_hook` call `columns`, so the function is traced into the graph that `transform`
+runs and into the one that `export` writes.
 Where it stands:
 
     image   uint8 [height, width, channels] of one picture, upright, before it is resized; any
@@ -10,10 +10,13 @@ Where it stands:
     text    string [batch], before it is standardised and split into tokens
     table   columns by name, string or float32 [batch] each, missing cells "" or NaN, before they
             are scaled or looked up; other columns may come back, made of these
+    series  columns by name, float32 [batch, lookback] each, of windows in the data's own units:
+            targets, covariates, known ones and the calendar's; what comes back stands in the
+            covariates' place. The targets stay as they are, for a forecast is in their units
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import tensorflow as tf
@@ -24,6 +27,8 @@ from components.features import hook_spec
 from components.features.hook_spec import PLACE, Hook
 
 Value = TypeVar("Value", tf.Tensor, dict[str, tf.Tensor])
+
+OF_TABLES = (tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.float32))
 
 _PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
@@ -49,29 +54,38 @@ def apply(hook: Hook | None, value: Value, wanted: Any) -> Value:
     return answer
 
 
-def columns(hook: Hook | None, given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """The columns that the function of `hook` makes of those of a table; see `apply`.
+def columns(
+    hook: Hook | None,
+    given: dict[str, tf.Tensor],
+    wanted: Sequence[tf.TensorSpec] = OF_TABLES,
+) -> dict[str, tf.Tensor]:
+    """The columns that the function of `hook` makes of others; see `apply`.
+
+    Args:
+        hook: the function, and its code when the analysis was made.
+        given: columns by name.
+        wanted: what each column of the answer may be.
 
     Raises:
         DataError: as `apply`.
-        OptionError: as `apply`; the answer is to be string or float32 [batch], one or more by
-            name, all of the same length.
+        OptionError: as `apply`; the answer is to be one or more columns by name.
     """
     if hook is None:
         return given
     _check_code(hook)
     answer = _traced(hook.function)(given)
-    if not isinstance(answer, Mapping) or not answer or not all(map(_is_column, answer.values())):
+    is_made = isinstance(answer, Mapping) and answer
+    if not is_made or not all(_is_column(each, wanted) for each in answer.values()):
         raise OptionError(
-            f"{PLACE}: expected {hook.function} to give columns by name, string or float32 […]. "
+            f"{PLACE}: expected {hook.function} to give columns by name, "
+            f"{' or '.join(map(_told, wanted))}. "
             f"Received: {_told(answer)}. Give such columns, in a dict."
         )
     return dict(answer)
 
 
-def _is_column(answer: Any) -> bool:
-    is_tensor = isinstance(answer, tf.Tensor) and answer.dtype in (tf.string, tf.float32)
-    return is_tensor and answer.shape.rank == 1
+def _is_column(answer: Any, wanted: Sequence[tf.TensorSpec]) -> bool:
+    return any(_fits(answer, spec) and answer.shape.rank == spec.shape.rank for spec in wanted)
 
 
 @functools.cache

@@ -1,7 +1,8 @@
 """From a series' rows to windows: written once, in numpy views. No TensorFlow.
 
 A window holds the data's own units; what a network does to them are layers of its own
-(`models.series_layers`), so there is nothing that serving could do otherwise.
+(`models.series_layers`), so there is nothing that serving could do otherwise. Only a person's own
+preprocessing comes between the two, in `features.series_hook`.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from serving.example import Decoded
 
 SERIES, TIME, FOLD = "series", "time", "fold"  # features of raw records and windows alike
 WINDOW, FUTURE, KNOWN = "window", "future", "known"  # of windows
+PREPARED = "prepared"  # of windows: what a person's own preprocessing makes of one
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

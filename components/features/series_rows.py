@@ -18,7 +18,8 @@ def transform(
     """The windows of each record, in the order of time; none crosses from one record to another.
 
     A window's record has `window` and `future` (and `known`), flat and in the data's own units,
-    the name of its `series`, the `time` of its first forecast row and the `fold` of it. A
+    the name of its `series`, the `time` of its first forecast row and the `fold` of it; with a
+    hook, what that makes of the window is `prepared`. A
     record that is unusable or too short for a window goes to `rejected`, and so does each
     stretch of windows with a value missing.
 
@@ -54,7 +55,16 @@ def _encoded(
     if spec.known:
         floats[series.KNOWN] = windows.known
     numbers = {series.TIME: times[windows.first], series.FOLD: folds[windows.first]}
-    yield from encode_rows(floats, numbers, {series.SERIES: name.encode()})
+    texts = {series.SERIES: name.encode()}
+    if spec.hook is None:
+        yield from encode_rows(floats, numbers, texts)
+        return
+    from components.features import series_hook  # TensorFlow
+
+    for part, prepared in series_hook.prepared_windows(windows.window, spec):
+        some = {feature: array[part] for feature, array in floats.items()}
+        clock = {feature: array[part] for feature, array in numbers.items()}
+        yield from encode_rows({**some, series.PREPARED: prepared}, clock, texts)
 
 
 def _folds(row: Decoded, rows: int) -> series.Ints:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.errors import DataError
+from components.features.hook_spec import Hook
 from components.features.layout import Column, Layout
 
 Scale = Literal["standard", "min_max", "none"]
@@ -37,6 +38,9 @@ class SeriesOptions:
             on the train split.
         targets, covariates, known: columns to forecast, to look at, and known ahead of time.
             Empty: as the ingest said.
+        preprocess: `package.module:function`, your own TensorFlow function from the columns of
+            windows by name, float32 [batch, lookback], to columns that the network sees in place
+            of the covariates; see `features.hook`. The targets are not its to change.
     """
 
     lookback: Steps | None = None
@@ -51,6 +55,7 @@ class SeriesOptions:
     targets: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
+    preprocess: str = ""
     kind: Literal["series"] = "series"
 
 
@@ -70,11 +75,13 @@ class SeriesSpec:
         average: rows of the moving average that a forecast is held against.
         difference: what the network sees of the targets.
         scale, per_series: see the options.
-        offset, spread: per column (targets, covariates, known): scaled is
+        offset, spread: per column that the network sees (`seen`): scaled is
             `(value - offset) / spread`; from the train split.
         naive_error: per target, the mean absolute error on the train split of the value a season
             before: the unit of MASE.
         zone: the time zone whose clock the calendar reads.
+        hook: a person's own preprocessing of a window.
+        made: the columns that it makes; the network sees them in place of the covariates.
     """
 
     targets: tuple[str, ...]
@@ -94,6 +101,8 @@ class SeriesSpec:
     scale: Scale = "standard"
     per_series: bool = False
     zone: str = "UTC"
+    hook: Hook | None = None
+    made: tuple[str, ...] = ()
     kind: Literal["series"] = "series"
 
     def __post_init__(self) -> None:
@@ -120,6 +129,11 @@ class SeriesSpec:
         return (*self.columns, *(f"{CALENDAR}{name}" for name in self.calendar))
 
     @property
+    def seen(self) -> tuple[str, ...]:
+        """The columns that the network sees, in the order of its first channels."""
+        return (*self.targets, *(self.made if self.hook else self.covariates), *self.known)
+
+    @property
     def lag(self) -> int:
         """Rows that differencing goes back; 0 without it."""
         return {"none": 0, "previous": 1, "season": self.season}[self.difference]
@@ -140,11 +154,21 @@ class SeriesSpec:
         return ()
 
     @property
-    def layout(self) -> Layout:
-        """`window` [lookback, channels], perhaps `known` [horizon, known], `future` to forecast."""
+    def asked(self) -> tuple[Column, ...]:
+        """What a served model is given: `window` [lookback, channels], perhaps `known`."""
         window = Column("window", "float32", (self.lookback, len(self.channels)))
         ahead = Column("known", "float32", (self.horizon, len(self.known)))
-        return Layout(
-            (window, ahead) if self.known else (window,),
-            Column("future", "float32", (self.horizon, len(self.targets))),
-        )
+        return (window, ahead) if self.known else (window,)
+
+    @property
+    def layout(self) -> Layout:
+        """`window` [lookback, channels], perhaps `known` [horizon, known], `future` to forecast.
+
+        With a hook `prepared`, what that makes of the window, stands in the window's place.
+        """
+        window, *ahead = self.asked
+        if self.hook:
+            channels = len(self.seen) + len(self.calendar)
+            window = Column("prepared", "float32", (self.lookback, channels))
+        future = Column("future", "float32", (self.horizon, len(self.targets)))
+        return Layout((window, *ahead), future)

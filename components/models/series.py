@@ -51,10 +51,10 @@ def build(options: SeriesModel, spec: SeriesSpec, *, units: int, activation: str
         column.name: keras.Input(column.shape, dtype=column.dtype, name=column.name)
         for column in spec.layout.inputs
     }
-    window = inputs["window"]
+    window = next(iter(inputs.values()))
     match options:
         case Dense() | SeriesRnn() | ConvRnn():
-            forecast = _trained(options, spec, inputs, units, activation)
+            forecast = _trained(options, spec, window, inputs.get("known"), units, activation)
         case _:
             forecast = _baseline(options, spec)(window)
     given = list(inputs.values())
@@ -83,11 +83,11 @@ def _baseline(
 def _trained(
     options: Dense | SeriesRnn | ConvRnn,
     spec: SeriesSpec,
-    inputs: dict[str, keras.KerasTensor],
+    window: keras.KerasTensor,
+    known: keras.KerasTensor | None,
     units: int,
     activation: str,
 ) -> keras.KerasTensor:
-    window = inputs["window"]
     scaled = _scaling(spec)(window)
     rows = scaled
     if spec.lag:
@@ -97,8 +97,8 @@ def _trained(
         clock = own.Cyclic(periods, spec.lag, name="calendar")(window)
         rows = keras.layers.Concatenate(name="rows")([rows, clock])
     hidden = _chained(_hidden_before_known(options), rows)
-    if "known" in inputs:
-        ahead = _scaled_ahead(spec, inputs)
+    if known is not None:
+        ahead = _scaled_ahead(spec, known)
         hidden = keras.layers.Concatenate(name="with_known")([hidden, ahead])
     widths = options.units if isinstance(options, Dense) else options.dense
     hidden = _chained(fully_connected(options, widths), hidden)
@@ -124,7 +124,7 @@ def _last(spec: SeriesSpec) -> str:
 
 def _scaling(spec: SeriesSpec) -> keras.Layer:
     if spec.per_series and spec.scale != "none":
-        return own.ScaledByWindow(len(spec.columns), spec.scale, name="scale")
+        return own.ScaledByWindow(len(spec.seen), spec.scale, name="scale")
     return own.Scaled(spec.offset, spec.spread, name="scale")
 
 
@@ -132,18 +132,18 @@ def _unscaled(
     spec: SeriesSpec, forecast: keras.KerasTensor, window: keras.KerasTensor
 ) -> keras.KerasTensor:
     if spec.per_series and spec.scale != "none":
-        back = own.UnscaledByWindow(len(spec.columns), spec.scale, name="unscale", dtype="float32")
+        back = own.UnscaledByWindow(len(spec.seen), spec.scale, name="unscale", dtype="float32")
         return back([forecast, window])
     count = len(spec.targets)
     offset, spread = spec.offset[:count], spec.spread[:count]
     return own.Unscaled(offset, spread, name="unscale", dtype="float32")(forecast)
 
 
-def _scaled_ahead(spec: SeriesSpec, inputs: dict[str, keras.KerasTensor]) -> keras.KerasTensor:
+def _scaled_ahead(spec: SeriesSpec, known: keras.KerasTensor) -> keras.KerasTensor:
     """The columns known ahead, by the train split's moments, [batch, horizon * known]."""
-    first = len(spec.targets) + len(spec.covariates)
+    first = len(spec.seen) - len(spec.known)
     scale = own.Scaled(spec.offset[first:], spec.spread[first:], name="scale_known")
-    return keras.layers.Flatten(name="flatten_known")(scale(inputs["known"]))
+    return keras.layers.Flatten(name="flatten_known")(scale(known))
 
 
 def _hidden_before_known(options: Dense | SeriesRnn | ConvRnn) -> Iterator[keras.Layer]:

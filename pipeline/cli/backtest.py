@@ -14,6 +14,9 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from components.model_artifacts import Evaluation
     from pipeline.dag import Dag
+    from pipeline.recipes.own import OwnWiring
+    from pipeline.recipes.row import Recipe
+    from pipeline.results import RunResult
 
 _INGEST, _JUDGE = "series_example_gen", "evaluator"
 _FIGURES = ("mae", "naive_mae", "moving_average_mae", "mase")
@@ -41,6 +44,25 @@ class Fold:
     metrics: dict[str, float]
 
 
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """What became of the fold that the backtest stopped at.
+
+    Attributes:
+        fold: its number, from 1.
+        status: of its run.
+        run: which that is.
+        step: the one that failed; empty where none did.
+        error: what it said.
+    """
+
+    fold: int
+    status: str
+    run: str
+    step: str
+    error: str
+
+
 @app.command(rich_help_panel="Run")
 def backtest(
     recipe: Annotated[str, typer.Argument(help="A recipe of a series: co2, forecaster, …")],
@@ -60,19 +82,21 @@ def backtest(
     """Train a forecaster anew for each part of its test period; nothing is pushed.
 
     Each fold is trained on what came before it and judged on it, beside the naive forecast and the
-    moving average on the same rows. Folds that were run before come from the cache.
+    moving average on the same rows. Folds that were run before come from the cache. A fold that
+    fails ends it; those before are told, and the failure.
     """
     from components.artifacts import Examples
     from components.model_artifacts import Evaluation
     from pipeline.recipes import catalog
     from pipeline.selection import Selection
 
-    place = open_root(root)
     row = catalog.find(recipe)
+    _check_kind(row, recipe)
+    place = open_root(root)
     found: list[Fold] = []
     for fold in range(1, folds + 1):
         dag = row.wire(f"{row.name}-fold-{fold}", data, place.serving)
-        _check_is_series(dag, recipe)
+        _check_steps(dag, recipe)
         cut = {"folds": folds, "fold": fold, "origin": origin}
         dag.configure(settings or [])
         dag.configure([f"{_INGEST}.{name}={value}" for name, value in cut.items()])
@@ -82,8 +106,9 @@ def backtest(
         )
         evaluation = result.output(Evaluation)
         if evaluation is None:
+            _tell(recipe, found, as_json=as_json, failure=_failure(fold, result))
             typer.echo(f"Backtest stopped: fold {fold} of {folds} {result.status}.", err=True)
-            raise typer.Exit(EXIT[result.status])
+            raise typer.Exit(EXIT[result.status] or 1)
         train_rows = Examples(result.artifacts[_INGEST].path).summary["notes"]["rows_train"]
         found.append(_fold(fold, train_rows, evaluation))
     _tell(recipe, found, as_json=as_json)
@@ -103,29 +128,52 @@ def _fold(number: int, train_rows: int, evaluation: "Evaluation") -> Fold:
     )
 
 
-def _tell(recipe: str, found: list[Fold], *, as_json: bool) -> None:
-    """Print each fold, and mean and sample deviation over them."""
+def _failure(number: int, result: "RunResult") -> Failure:
+    step = next((step for step in result.steps if step.status == "failed"), None)
+    told = (step.step, step.error) if step else ("", "")
+    return Failure(number, result.status, result.run, *told)
+
+
+def _tell(recipe: str, found: list[Fold], *, as_json: bool, failure: Failure | None = None) -> None:
+    """Print each fold, and mean and sample deviation over them, which needs two."""
     from pipeline.console import print_table, stdout_console
 
     # A series that never changes has no scaled error: shown is what every fold has.
     names = [name for name in _FIGURES if all(name in fold.metrics for fold in found)]
-    mean = {name: statistics.fmean(fold.metrics[name] for fold in found) for name in names}
-    deviation = {name: statistics.stdev(fold.metrics[name] for fold in found) for name in names}
+    figures = {name: [fold.metrics[name] for fold in found] for name in names if found}
+    mean = {name: statistics.fmean(values) for name, values in figures.items()}
+    deviation = {name: statistics.stdev(of) for name, of in figures.items() if len(of) > 1}
     if as_json:
         each = [dataclasses.asdict(fold) for fold in found]
-        print_json({"recipe": recipe, "folds": each, "mean": mean, "deviation": deviation})
+        told = {"recipe": recipe, "folds": each, "mean": mean, "deviation": deviation}
+        print_json(told | ({"failure": dataclasses.asdict(failure)} if failure else {}))
+        return
+    if not found:
         return
     columns = ("fold", "train rows", "from", "to", "rows")
     lines: list[tuple[list[object], dict[str, float]]] = [
-        *(([of.fold, of.train_rows, of.start, of.end, of.rows], of.metrics) for of in found),
-        (["mean", "", "", "", ""], mean),
-        (["± sd", "", "", "", ""], deviation),
+        ([of.fold, of.train_rows, of.start, of.end, of.rows], of.metrics) for of in found
     ]
+    for name, over in (("mean", mean), ("± sd", deviation)):
+        if over:
+            lines.append(([name, "", "", "", ""], over))
     table = [[*cells, *(f"{of[name]:.4g}" for name in names)] for cells, of in lines]
     print_table(stdout_console(), (*columns, *names), table)
 
 
-def _check_is_series(dag: "Dag", recipe: str) -> None:
+def _check_kind(row: "Recipe | OwnWiring", recipe: str) -> None:
+    """Refuse a recipe that is known to be of other data before it asks for that."""
+    from pipeline.recipes.row import Recipe
+
+    if isinstance(row, Recipe) and row.features.kind != "series":
+        raise UsageError(
+            f"Recipe {recipe}: expected one of a series. Received: one of the kind "
+            f"{row.features.kind}. `millrace recipes` tells each recipe's kind; forecaster takes "
+            "your own series."
+        )
+
+
+def _check_steps(dag: "Dag", recipe: str) -> None:
     if _INGEST not in dag.steps or _JUDGE not in dag.steps:
         raise UsageError(
             f"Recipe {recipe}: expected one of a series, with the steps {_INGEST} and {_JUDGE}. "

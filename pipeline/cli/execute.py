@@ -105,13 +105,16 @@ def run(
     """Run a recipe: every step, or those asked for; unchanged steps come from the cache."""
     from pipeline import spans as patterns
     from pipeline.recipes import catalog as table
+    from pipeline.recipes import extras as beside
     from pipeline.selection import Selection
 
     place = open_root(root)
     row = table.find(recipe)
-    row = dataclasses.replace(row, extras=_known_extras(extras or []))
+    beside.check_known(extras or [])
+    row = dataclasses.replace(row, extras=tuple(dict.fromkeys([*row.extras, *(extras or [])])))
     dag = row.wire(name or row.name, patterns.resolve(place, data, spans), place.serving, schema)
     dag.configure(settings or [])
+    beside.check_fit(dag, row.extras)
     selection = Selection(tuple(first or []), tuple(last or []), only, tuple(force or []))
     _execute(
         dag,
@@ -128,7 +131,9 @@ def run(
 @app.command(rich_help_panel="Run")
 def infer(
     model: Annotated[str, typer.Argument(help="The name of a pushed model.")],
-    data: Annotated[str, typer.Option(help="A file or folder of inputs.")],
+    data: Annotated[
+        str, typer.Option(help="A folder of pictures or texts; a CSV of rows, or of series.")
+    ],
     beam_flags: Annotated[
         list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
     ] = None,
@@ -139,13 +144,19 @@ def infer(
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict a whole folder in Beam with the model that was pushed last."""
+    """Predict many inputs in Beam with the model that was pushed last.
+
+    Each file of a folder is a picture or a text. Of a table, of a series and of a file of texts,
+    rows are read as the model's training data was; of a series the forecast follows its last row.
+    """
+    from pipeline.origin import folders
     from pipeline.pushed import last_push
     from pipeline.recipes import wiring
 
     place = open_root(root)
-    pushed, evaluation = last_push(open_store(place, must_exist=True), model)
-    dag = wiring.bulk_inference(model, pushed, evaluation, data)
+    store = open_store(place, must_exist=True)
+    pushed, evaluation = last_push(store, model)
+    dag = wiring.bulk_inference(model, pushed, evaluation, data, folders(store, model))
     dag.configure(settings or [])
     _execute(dag, place, "infer", data=data, beam_flags=beam_flags or [], as_json=as_json)
 
@@ -187,17 +198,6 @@ def skew(
         fail_on_anomaly=fail_on_anomaly,
         as_json=as_json,
     )
-
-
-def _known_extras(names: list[str]) -> tuple[str, ...]:
-    from pipeline.errors import UsageError
-    from pipeline.options import nearest
-    from pipeline.recipes.wiring import EXTRAS
-
-    for name in names:
-        if name not in EXTRAS:
-            raise UsageError(f"--with {name}: no such step. {nearest(name, EXTRAS)}")
-    return tuple(names)
 
 
 def _execute(

@@ -25,7 +25,7 @@ class Recipe:
         ingest: adds the steps from the data, or None, to Examples.
         settings: options of steps, as a person would type them after `--set`.
         features: how the data is preprocessed.
-        extras: steps beside the usual ones, see `wiring.EXTRAS`.
+        extras: steps beside the usual ones, see `recipes.extras`.
     """
 
     name: str

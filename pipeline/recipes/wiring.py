@@ -6,10 +6,11 @@ from typing import Any
 from etils.epath import Path
 
 from components.analyze import analyze
-from components.artifacts import Examples, Schema, Statistics
+from components.artifacts import Analysis, Examples, Schema, Statistics
 from components.bulk_inferrer import bulk_inferrer
 from components.evaluator import evaluator
 from components.example_gen.request_logs import request_log_example_gen
+from components.example_gen.unlabelled import takes_rows, unlabelled_example_gen
 from components.example_validator import example_validator
 from components.export import export
 from components.feature_maps import feature_maps
@@ -28,13 +29,8 @@ from components.tuner import tuner
 from pipeline.dag import Dag, OptionsOf, Previous, Signature, Source, Step
 from pipeline.pushed import Training
 
-EXTRAS = {
-    "rate_finder": "find the learning rate first",
-    "tuner": "search for the trainer's settings first",
-    "feature_maps": "draw what each layer makes of a few pictures",
-    "projector": "write embeddings for TensorBoard's projector",
-}
-"""Steps that a run may have beside the usual ones, and what they do."""
+Origin = tuple[Analysis | None, Examples | None]
+NOTHING: Origin = (None, None)
 
 
 def train_and_push(
@@ -45,7 +41,7 @@ def train_and_push(
     curated: str | None,
     extras: Sequence[str] = (),
 ) -> None:
-    """From raw examples to a pushed model; `curated` names a schema file, `extras` see `EXTRAS`."""
+    """From raw examples to a pushed model; `curated` names a schema file, `extras` steps beside."""
     statistics = dag.step(statistics_gen, examples=examples)
     if curated:
         schema = dag.step(import_schema, source=Source(curated))
@@ -96,15 +92,28 @@ def _search(dag: Dag, examples: Step, analysis: Step) -> Step:
     )
 
 
-def bulk_inference(name: str, model: Path, evaluation: Path, data: str) -> Dag:
-    """One step: the model in the folder `model` over the files at `data`."""
+def bulk_inference(
+    name: str, model: Path, evaluation: Path, data: str, learnt: Origin = NOTHING
+) -> Dag:
+    """The model in the folder `model` over each of the files at `data`, or over the rows in them.
+
+    Rows are read as the training data in `learnt` was, pairs of an Analysis and its Examples.
+    """
     dag = Dag(name)
-    dag.step(
-        bulk_inferrer,
-        model=Source(str(model), Model),
-        evaluation=Source(str(evaluation), Evaluation),
+    judged = Source(str(evaluation), Evaluation)
+    asked = Source(str(model), Model)
+    if not takes_rows(Model(model), data):
+        dag.step(bulk_inferrer, model=asked, evaluation=judged, source=Source(data))
+        return dag
+    analysis, records = learnt
+    rows = dag.step(
+        unlabelled_example_gen,
         source=Source(data),
+        model=asked,
+        learnt=Source(str(records.path), Examples) if records else None,
+        analysis=Source(str(analysis.path), Analysis) if analysis else None,
     )
+    dag.step(bulk_inferrer, model=asked, evaluation=judged, examples=rows)
     return dag
 
 

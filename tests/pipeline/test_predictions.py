@@ -10,6 +10,7 @@ from components.artifacts import Rejected
 from pipeline import predictions
 from pipeline.errors import UsageError
 from pipeline.questions import Question
+from serving.errors import NotFoundError
 from serving.signature import Signature, TensorInfo
 
 
@@ -191,3 +192,22 @@ def test_a_question_that_the_model_does_not_take_is_refused(ask, model, asked, m
     with pytest.raises(UsageError) as caught:
         ask(model, *asked)
     assert message in str(caught.value)
+
+
+def test_a_model_that_the_server_lacks_is_told_with_its_words_and_those_that_are_pushed(
+    toy, ask, monkeypatch
+):
+    def metadata(self, model):
+        raise NotFoundError(f"Servable not found for request: Latest({model})")
+
+    monkeypatch.setattr(Server, "metadata", metadata)
+    for model in ("flowers", "birds"):
+        (toy.root.serving / model / "1").mkdir(parents=True)
+    with pytest.raises(UsageError) as caught:
+        ask("flower", Question("x", {"rooms": "3"}))
+    assert str(caught.value) == (
+        "predict --target host:1: expected the name of a model that this server has. Received: "
+        "'flower'. The server: Servable not found for request: Latest(flower). Pushed under "
+        f"{toy.root.path}: birds, flowers. Give the name that the server was started with "
+        "(--model_name, or in its --model_config_file), or serve it: `millrace serve`."
+    )

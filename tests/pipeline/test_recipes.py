@@ -7,7 +7,7 @@ from etils.epath import Path
 
 from pipeline.errors import UsageError
 from pipeline.recipes.catalog import RECIPES, find
-from pipeline.recipes.wiring import EXTRAS
+from pipeline.recipes.extras import EXTRAS
 
 
 def _ingest(recipe, data):

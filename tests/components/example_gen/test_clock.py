@@ -115,3 +115,22 @@ def test_the_hour_that_comes_twice_and_the_one_that_does_not_come():
 def test_an_unknown_zone_is_refused():
     with pytest.raises(OptionError, match=r"name of the tz database\. Received: 'Mars/North'. Use"):
         clock.check_zone("Mars/North")
+
+
+@pytest.mark.parametrize("form", ["{}-Q{}", "{}Q{}", "{} q{}", "{}/Q{}"])
+def test_quarters_are_their_first_days(form):
+    cells = [form.format(2012, of) for of in (1, 2, 3, 4)]
+    assert read(*cells) == [f"2012-{month}-01 00:00:00" for month in ("01", "04", "07", "10")]
+
+
+def test_quarters_may_come_before_the_year_and_be_asked_for():
+    assert read("Q3 2012", "Q4-2012")[0] == "2012-07-01 00:00:00"
+    assert read("2012Q2", "oops", form="quarter") == ["2012-04-01 00:00:00", "NaT"]
+    assert read("2012Q2", None) == ["2012-04-01 00:00:00", "NaT"]
+
+
+def test_there_are_four_quarters():
+    with pytest.raises(
+        DataError, match=r"'2012-Q5'\. .* such as %d\.%m\.%Y %H:%M, quarter or unix"
+    ):
+        read("2012-Q1", "2012-Q5")

@@ -116,3 +116,27 @@ def test_names_must_be_as_many_as_columns():
 def test_marks_that_cannot_be_told_apart_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
         CsvFormat(**options)
+
+
+def test_quotes_behind_blanks_are_refused_unless_the_reader_takes_them():
+    sample = 'name, note\na, "b, c"\nd, "e"\n'
+    with pytest.raises(DataError, match=r"t\.csv, line 2: expected quotes right behind the delim"):
+        settle(sample)
+    assert settle(sample, quoting=False, header=False).quote == ""
+    found = csv_dialect.settle("t.csv", sample, "utf-8", CsvFormat(), lenient=True)
+    assert found.names == ("name", "note")
+
+
+def test_lines_of_old_macs_are_read_and_refused_beside_others():
+    assert settle("a,b\rx,1\ry,2\r").names == ("a", "b")
+    assert settle("a,b\r\nx,1\r\n").names == ("a", "b")
+    assert settle("a,b\r\r\nx,1\r\r\n").names == ("a", "b")
+    assert settle('a,b\n"x\ry",1\nz,2\n').names == ("a", "b")
+    with pytest.raises(DataError) as caught:
+        settle("a,b\rx,1\ny,2\rz,3\r")  # the header would end with the first row
+    assert str(caught.value) == (
+        r"t.csv: expected lines that all end alike. Received: 3 that end in \r, as on old Macs, "
+        r"beside 1 \n. Write them anew, such as by tr '\r' '\n' < old.csv > new.csv."
+    )
+    with pytest.raises(DataError, match="beside 1"):
+        settle('a,b\rx,1\r"y\nz",2\r')

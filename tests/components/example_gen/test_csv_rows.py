@@ -147,3 +147,14 @@ def test_dates_become_what_the_ingest_made_of_them(tmp_path, out, dates):
     expected = records_of(examples)["train"][0]["sold"][0]
     ((_, features), _) = csv_rows.read(file, {"sold": dates == "text"}, sources.read(examples))
     assert features["sold"][0] == (expected if dates == "text" else np.float32(expected))
+
+
+def test_quotes_are_letters_where_they_were_in_the_training_data(tmp_path, out):
+    (tmp_path / "own.csv").write_text('town,y\n"Cork",1\n"Oslo",2\n')
+    given = {"csv": CsvFormat(quoting=False), "splits": {"train": 1.0}, "run_on": BeamOptions()}
+    out.rmtree()
+    out.mkdir()
+    learnt = sources.read(csv_example_gen(RawFiles(tmp_path / "own.csv"), out, **given))
+    (tmp_path / "new.csv").write_text('y,town\n1, "Oslo"\n')
+    (row,) = csv_rows.read(RawFiles(tmp_path / "new.csv").path, {"town": True}, learnt)
+    assert plain(row[1]) == {"town": b'"Oslo"'}

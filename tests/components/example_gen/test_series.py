@@ -276,3 +276,20 @@ def test_a_wrong_encoding_is_refused(ingest, tmp_path):
         DataError, match=r"x\.csv: expected text in utf-8\. Received: .*codec can't"
     ):
         ingest(file, csv=CsvFormat(encoding="utf-8"))
+
+
+def test_quarters_are_a_grid_of_quarters(ingest):
+    rows = "".join(f"{2000 + row // 4}-Q{row % 4 + 1},{row}\n" for row in range(40))
+    examples = ingest("when,y\n" + rows)
+    (train,) = records(examples, "train")
+    assert train["y"].tolist() == list(range(28))
+    stamps = [np.datetime64(int(time), "s") for time in train["time"][:2]]
+    assert [str(stamp)[:10] for stamp in stamps] == ["2000-01-01", "2000-04-01"]
+    assert json.loads((examples.path / "source.json").read_text())["step"] == "3MS"
+
+
+def test_blanks_before_quotes_and_lines_of_old_macs_are_read(ingest):
+    dates = np.datetime64("2020-01-01") + np.arange(5000)
+    text = "date, y\r" + "".join(f'{date}, "{row}"\r' for row, date in enumerate(dates))
+    (train,) = records(ingest(text), "train")
+    assert train["y"].tolist() == list(range(3500))

@@ -291,3 +291,20 @@ def test_the_hours_of_real_bicycles_are_all_there(shared_data, out):
     assert sum(examples.counts.values()) == 17_379
     rows = [row for split in examples.splits for row in rows_of(examples, split)]
     assert sum(int(row["count"]) for row in rows) == 3_292_679
+
+
+def test_rows_of_an_old_mac_have_lines_of_their_own(ingest):
+    examples = ingest("n,x\r1,2\r3\r4,5\r", max_rejected=0.5, **TRAIN)
+    assert rows_of(examples) == [{"n": 1, "x": 2}, {"n": 4, "x": 5}]
+    assert rejections(examples) == [("t.csv", "line 3", "expected 2 cells, received 1: 3")]
+
+
+def test_a_long_file_of_an_old_mac_is_read_whole(ingest):
+    rows = "".join(f"{number},a\r" for number in range(40_000))
+    assert ingest("n,x\r" + rows, **TRAIN).counts == {"train": 40_000}
+
+
+def test_a_quote_behind_a_blank_is_refused_wherever_it_stands(ingest):
+    rows = "".join(f"{number},a\n" for number in range(40_000))
+    with pytest.raises(DataError, match=r"t\.csv, line 40002: expected quotes right behind"):
+        ingest("n,x\n" + rows + '1, "b"\n', **TRAIN)

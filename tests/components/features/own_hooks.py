@@ -52,3 +52,22 @@ def shapeless(columns):
 
 def relabelled(columns):
     return {**columns, "price": columns["area"]}
+
+
+def mean_wind(columns):
+    """Of each window the wind's mean so far, and the load in logarithms, beside the load."""
+    steps = tf.range(1.0, columns["wind"].shape[1] + 1.0)
+    so_far = tf.cumsum(columns["wind"], axis=1) / steps
+    return {"wind": so_far, "log_load": tf.math.log1p(columns["load"])}
+
+
+def other_load(columns):
+    return {**columns, "load": columns["load"] + 1.0}
+
+
+def inverse_wind(columns):
+    return {"inverse": 1.0 / columns["wind"]}
+
+
+def last_wind(columns):
+    return {"last": columns["wind"][:, -1]}

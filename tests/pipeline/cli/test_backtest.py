@@ -9,16 +9,21 @@ from components.artifacts import Examples
 from components.model_artifacts import Evaluation
 from pipeline.cli import backtest
 from pipeline.cli.app import app
-from pipeline.results import RunResult
+from pipeline.results import RunResult, StepResult
 
-FAILED = RunResult("r", "failed", (), {})
+FAILED = RunResult(
+    "r2",
+    "failed",
+    (StepResult("analyze", "ran"), StepResult("trainer", "failed", error="no room")),
+    {},
+)
 
 
 @pytest.fixture
 def ask(tmp_path, monkeypatch):
     """Run the command; `fails` names the fold that fails. Returns its result and the DAGs run."""
 
-    def run(*options, fails=0):
+    def run(*options, fails=0, recipe="co2"):
         asked = []
 
         def carry_out(dag, place, recipe, *, data, as_json, selection):
@@ -27,7 +32,7 @@ def ask(tmp_path, monkeypatch):
             return FAILED if number == fails else judged(tmp_path / str(number), number)
 
         monkeypatch.setattr(backtest, "carry_out", carry_out)
-        command = ["backtest", "co2", "--root", str(tmp_path / "root"), *options]
+        command = ["backtest", recipe, "--root", str(tmp_path / "root"), *options]
         return CliRunner().invoke(app, command), asked
 
     return run
@@ -86,6 +91,44 @@ def test_a_fold_that_fails_ends_the_backtest_with_code_1(ask):
     done, asked = ask("--folds", "3", fails=2)
     assert (done.exit_code, len(asked)) == (1, 2)
     assert done.stderr == "Backtest stopped: fold 2 of 3 failed.\n"
+
+
+def test_what_succeeded_before_a_failure_is_told_as_a_table(ask):
+    done, _ = ask("--folds", "4", fails=2)
+    lines = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
+    assert [line[0] for line in lines] == ["fold", "1", "mean"]  # one fold has no deviation
+    done, _ = ask("--folds", "4", fails=1)
+    assert done.stdout == "fold 1 of 4\n"
+
+
+def test_what_succeeded_before_a_failure_is_told_as_json_with_the_failure(ask):
+    done, _ = ask("--folds", "4", "--json", fails=3)
+    told = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert [fold["fold"] for fold in told["folds"]] == [1, 2]
+    assert (told["mean"]["mae"], told["deviation"]["naive_mae"]) == (1.5, 0.0)
+    assert told["failure"] == {
+        "fold": 3,
+        "status": "failed",
+        "run": "r2",
+        "step": "trainer",
+        "error": "no room",
+    }
+
+
+def test_no_fold_at_all_is_told_as_json_too(ask):
+    done, _ = ask("--folds", "2", "--json", fails=1)
+    told = json.loads(done.stdout)
+    assert (told["folds"], told["mean"], told["failure"]["fold"]) == ([], {}, 1)
+
+
+def test_a_recipe_of_other_data_is_refused_before_it_asks_for_them(ask):
+    done, asked = ask(recipe="image-classifier")
+    assert asked == []
+    assert str(done.exception) == (
+        "Recipe image-classifier: expected one of a series. Received: one of the kind image. "
+        "`millrace recipes` tells each recipe's kind; forecaster takes your own series."
+    )
 
 
 def test_one_fold_is_no_backtest(ask):

@@ -1,0 +1,131 @@
+"""A person's own columns of windows, surveyed: their moments over the train split.
+
+All of a series lies in one record, and the series are merged in the order of their names, so that
+the figures are the same for any shards.
+"""
+
+import dataclasses
+import functools
+import pickle
+from collections.abc import Sequence
+
+import numpy as np
+from etils.epath import Path
+from numpy.typing import NDArray
+
+from components.artifacts import Examples
+from components.beam_options import BeamOptions
+from components.errors import DataError
+from components.features import moments, series
+from components.features.hook_spec import PLACE
+from components.features.moments import Moments
+from components.features.series_spec import SeriesSpec
+from components.tfrecord import read_records
+from serving.example import decode
+
+Floats = NDArray[np.float64]
+Key = tuple[str, int]  # a series' name and first time
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """Of the values of the columns made, over all rows of all windows.
+
+    Attributes:
+        names: of the columns, sorted.
+        moments: of each.
+        least, greatest: of each, [columns]; NaN where a value is.
+    """
+
+    names: tuple[str, ...]
+    moments: Moments
+    least: Floats
+    greatest: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """Of each column, [columns]."""
+        return self.moments.mean
+
+    @property
+    def deviation(self) -> Floats:
+        """Of each column, the population's standard deviation, [columns]."""
+        return np.sqrt(self.moments.variance)
+
+
+def survey(examples: Examples, spec: SeriesSpec, out: Path, run_on: BeamOptions) -> Made:
+    """What the hook of `spec` makes of the windows of the train split.
+
+    Raises:
+        DataError: there is no whole window, or a value is not finite.
+        OptionError: the function cannot be used, see `series_hook.made`.
+    """
+    import apache_beam as beam
+
+    file = out / "made.pickle"
+    shards = list(map(str, examples.files("train")))
+    with run_on.pipeline() as pipeline:
+        _ = (
+            pipeline
+            | "TrainShards" >> beam.Create(shards, reshuffle=False)
+            | "Make" >> beam.Map(functools.partial(_of_shard, spec=spec))
+            | "Merge" >> beam.CombineGlobally(_joined)
+            | "Write" >> beam.Map(lambda found: file.write_bytes(pickle.dumps(found)))
+        )
+    found: list[tuple[Key, Made]] = pickle.loads(file.read_bytes())  # noqa: S301
+    file.unlink()
+    return _checked([made for _, made in sorted(found, key=lambda one: one[0])], spec)
+
+
+def of(values: NDArray[np.float32], names: tuple[str, ...]) -> Made:
+    """Of `values` [windows, lookback, columns]."""
+    flat = values.reshape(-1, len(names)).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # infinity is told of once all is seen
+        return Made(names, moments.of(flat), flat.min(axis=0), flat.max(axis=0))
+
+
+def merge(parts: Sequence[Made]) -> Made:
+    """Of all parts together, of which there is one or more, in the order given."""
+    with np.errstate(invalid="ignore"):
+        return Made(
+            parts[0].names,
+            moments.merge(part.moments for part in parts),
+            np.minimum.reduce([part.least for part in parts]),
+            np.maximum.reduce([part.greatest for part in parts]),
+        )
+
+
+def _of_shard(file: str, spec: SeriesSpec) -> list[tuple[Key, Made]]:
+    from components.features import series_hook  # TensorFlow
+
+    found = []
+    for raw in read_records(Path(file)):
+        row = decode(raw)
+        windows = series.cut(series.values(row, spec), spec).window
+        if len(windows):
+            made = [of(part, names) for names, part in series_hook.made_windows(windows, spec)]
+            found.append(((series.name_of(row), int(series.times_of(row)[0])), merge(made)))
+    return found
+
+
+def _joined(parts: Sequence[list[tuple[Key, Made]]]) -> list[tuple[Key, Made]]:
+    return [item for part in parts for item in part]
+
+
+def _checked(parts: Sequence[Made], spec: SeriesSpec) -> Made:
+    if not parts:
+        raise DataError(
+            f"Split 'train': expected windows of {spec.lookback + spec.horizon} rows for "
+            f"{spec.hook and spec.hook.function}. Received: none without a missing value. Fill "
+            "the gaps by series_example_gen.impute, or lower analyze.features.lookback."
+        )
+    found = merge(parts)
+    is_finite = np.isfinite(found.least) & np.isfinite(found.greatest)
+    wrong = [name for name, fine in zip(found.names, is_finite, strict=True) if not fine]
+    if wrong:
+        raise DataError(
+            f"{PLACE}: expected {spec.hook and spec.hook.function} to make finite numbers of the "
+            f"train split's windows. Received: NaN or infinity in {', '.join(wrong)}. Guard it, "
+            "such as by tf.math.divide_no_nan or tf.math.log1p."
+        )
+    return found

@@ -1,0 +1,130 @@
+"""Rows to be predicted to `Examples`, read as the model's training data was."""
+
+import itertools
+import logging
+from collections.abc import Iterator
+from typing import Annotated
+
+from etils.epath import Path
+from pydantic import Field
+
+from components.artifacts import Analysis, Examples, RawFiles, Rejected
+from components.model_artifacts import Model
+
+_STEP = "unlabelled_example_gen"
+_log = logging.getLogger(__name__)
+SPLIT = "unlabelled"
+
+
+def unlabelled_example_gen(
+    source: RawFiles,
+    model: Model,
+    learnt: Examples | None,
+    analysis: Analysis | None,
+    out: Path,
+    *,
+    rows_per_shard: Annotated[int, Field(ge=1)] = 50_000,
+    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01,
+) -> Examples:
+    """Read the rows of a table, or the end of each series, as raw records in one split.
+
+    Cells are read as the training data's were (`source.json` beside its records): delimiter aside,
+    which is the file's own, its numbers, dates, missing cells and time zone. Columns that the
+    model does not take, such as the label, are ignored. A record's `filename` says where it
+    stood, a forecaster's `forecast/times` what is forecast.
+
+    Args:
+        source: a table, or a folder of them.
+        model: tells what it takes.
+        learnt: what it was trained on. None: the cells are read as they look.
+        analysis: what was settled of that; a forecaster needs both.
+        out: becomes the records.
+        rows_per_shard: of a file of records, each of which one worker predicts.
+        max_rejected: share of rows that may be unusable.
+
+    Raises:
+        DataError: it is no table of the model's, or too many rows are unusable.
+    """
+    from components.example_gen.tally import Tally, finish
+    from components.tfrecord import write_records
+
+    tally = Tally({SPLIT: {}})
+    examples = Examples(out)
+    examples.split_path(SPLIT).mkdir(parents=True)
+
+    def usable() -> Iterator[bytes]:
+        for item in _read(source.path, model, learnt, analysis):
+            if isinstance(item, Rejected):
+                tally.rejected.append(item)
+            else:
+                tally.count(SPLIT, "")
+                yield item
+
+    records, parts = usable(), list[Path]()
+    while first := list(itertools.islice(records, 1)):
+        parts.append(out / f"part-{len(parts)}.gz")
+        rest = itertools.islice(records, rows_per_shard - 1)
+        write_records(parts[-1], itertools.chain(first, rest))
+    for index, part in enumerate(parts):
+        part.rename(examples.shard(SPLIT, index, len(parts)))
+    return finish(_STEP, examples, tally, (), max_rejected, what="rows")
+
+
+def takes_rows(model: Model, data: str) -> bool:
+    """Whether `model` is asked about the rows of the files at `data`, not about each file.
+
+    A model of texts is where the one file there is a table.
+    """
+    if not (model.path / "model.json").exists():
+        return False
+    wanted = _wanted(model)
+    if "image/encoded" in wanted or not wanted:
+        return False
+    if list(wanted) == ["text"] and model.description["kind"] != "table":
+        from components.example_gen import text_tables
+
+        return Path(data).is_file() and text_tables.is_table(data)
+    return True
+
+
+def _wanted(model: Model) -> dict[str, bool]:
+    """The features that fill the model's inputs, and whether each is text."""
+    from components.requests import feature_of
+
+    signatures = model.description["signatures"]
+    inputs = signatures.get("serving_default", {"inputs": {}})["inputs"]
+    return {
+        feature_of(alias): tensor["dtype"] == "string"
+        for alias, tensor in inputs.items()
+        if tensor["shape"] != []
+    }
+
+
+def _read(
+    path: Path, model: Model, learnt: Examples | None, analysis: Analysis | None
+) -> Iterator[bytes | Rejected]:
+    from components.example_gen import asked_rows
+    from components.example_gen import source as sources
+    from components.features import spec as specs
+    from serving.example import Value, encode
+
+    wanted = _wanted(model)
+    source = sources.read(learnt) if learnt else None
+    spec = specs.read(analysis.file) if analysis else None
+    for file in _files(path):
+        for item in asked_rows.read(file, wanted, source, spec):
+            if isinstance(item, Rejected):
+                yield item
+                continue
+            place = item.name if item.times else f"{file.name}, {item.name}"
+            named: dict[str, Value] = {"filename": place}
+            if item.times:
+                named["forecast/times"] = [time.encode() for time in item.times]
+            yield encode({**named, **item.features})
+
+
+def _files(path: Path) -> list[Path]:
+    from components.example_gen.csv_files import list_tables
+
+    root, listing = list_tables(path)
+    return [root / row.path for row in listing.rows]

@@ -1,0 +1,106 @@
+"""A person's own preprocessing of windows: once, in the graph, for training and for serving.
+
+A window is float32 [batch, lookback, channels] in the data's own units. The function makes columns
+of its columns, which the network sees in place of the covariates: targets first, then what was
+made, then what is known ahead and the calendar, these three as they were. So a forecast stays in
+the units of the targets, and scaling and differencing are undone as without it.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.errors import OptionError
+from components.features import hook as hooks
+from components.features.hook_spec import PLACE
+from components.features.series_spec import SeriesSpec
+
+Floats = NDArray[np.float32]
+
+_BATCH = 1024  # windows prepared at once
+
+
+def prepared(window: tf.Tensor, spec: SeriesSpec) -> tf.Tensor:
+    """What a network sees of windows, float32 [batch, lookback, seen and calendar].
+
+    Without a hook the windows themselves.
+
+    Raises:
+        DataError, OptionError: see `made`.
+    """
+    if spec.hook is None:
+        return window
+    columns = made(window, spec)
+    own = tf.stack([columns[name] for name in spec.made], axis=-1)
+    first, last = len(spec.targets), len(spec.targets) + len(spec.covariates)
+    seen = tf.concat([window[..., :first], own, window[..., last:]], axis=-1)
+    return tf.ensure_shape(seen, [None, *spec.layout.inputs[0].shape])
+
+
+def made(window: tf.Tensor, spec: SeriesSpec) -> dict[str, tf.Tensor]:
+    """The columns that the hook of `spec` makes of windows, float32 [batch, lookback] each.
+
+    Raises:
+        DataError: the function's code has changed since the analysis.
+        OptionError: it cannot be served, see `hook.apply`; or gives something else, or a column
+            that is not its to change.
+    """
+    given = {name: window[..., place] for place, name in enumerate(spec.channels)}
+    columns = hooks.columns(spec.hook, given, [tf.TensorSpec([None, spec.lookback], tf.float32)])
+    kept = [name for name in spec.channels if name in columns and name not in spec.covariates]
+    if kept:
+        raise OptionError(
+            f"{PLACE}: expected {spec.hook and spec.hook.function} to make columns beside "
+            f"{', '.join(name for name in spec.channels if name not in spec.covariates)}, which "
+            f"stay as they are. Received: {', '.join(kept)} among them. Leave out what is not "
+            "changed, and call what is made otherwise."
+        )
+    return columns
+
+
+def prepared_windows(windows: Floats, spec: SeriesSpec) -> Iterator[tuple[slice, Floats]]:
+    """`prepared` for windows [windows, lookback, channels], some at a time: where they lie, too."""
+    return _in_parts(windows, _prepare(spec))
+
+
+def made_windows(windows: Floats, spec: SeriesSpec) -> Iterator[tuple[tuple[str, ...], Floats]]:
+    """`made` for windows, some at a time: sorted names, float32 [windows, lookback, columns]."""
+    names: tuple[str, ...] = tuple(sorted(made(tf.constant(windows[:1]), spec)))
+    for _, columns in _in_parts(windows, _make(spec)):
+        yield names, columns
+
+
+def _in_parts(
+    windows: Floats, function: Callable[[tf.Tensor], tf.Tensor]
+) -> Iterator[tuple[slice, Floats]]:
+    for start in range(0, len(windows), _BATCH):
+        part = slice(start, start + _BATCH)
+        yield part, function(tf.constant(np.ascontiguousarray(windows[part]))).numpy()
+
+
+@functools.lru_cache(maxsize=4)
+def _prepare(spec: SeriesSpec) -> Callable[[tf.Tensor], tf.Tensor]:
+    return _graph(lambda window: prepared(window, spec), spec)
+
+
+@functools.lru_cache(maxsize=4)
+def _make(spec: SeriesSpec) -> Callable[[tf.Tensor], tf.Tensor]:
+    def stacked(window: tf.Tensor) -> tf.Tensor:
+        columns = made(window, spec)
+        return tf.stack([columns[name] for name in sorted(columns)], axis=-1)
+
+    return _graph(stacked, spec)
+
+
+def _graph(
+    function: Callable[[tf.Tensor], tf.Tensor], spec: SeriesSpec
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Traced once for any number of windows; its errors pass as they are."""
+    signature = [tf.TensorSpec([None, *spec.asked[0].shape], tf.float32)]
+    traced: Callable[[tf.Tensor], tf.Tensor] = tf.function(
+        function, input_signature=signature, autograph=False
+    )
+    return traced
