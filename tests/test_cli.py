@@ -119,6 +119,12 @@ def test_an_unknown_option_offers_the_nearest():
     assert text == "--set trainer.epoch: step trainer has no option `epoch`. Did you mean `epochs`?"
 
 
+def test_a_flag_that_beam_does_not_know_offers_the_nearest(tmp_path):
+    done = millrace("run", "line-fit", "--root", tmp_path, "--", "--runer=FlinkRunner")
+    assert _refused(done) == "Beam flags: --runer: unknown. Did you mean `--runner`?"
+    assert not (tmp_path / "runs").exists()
+
+
 def test_an_option_of_the_wrong_type_is_named_with_what_fits():
     text = _refused(millrace("run", "digits", "--set", "trainer.epochs=many"))
     assert text.startswith("Option trainer.epochs: expected int. Received: 'many'")
