@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from components.artifacts import Examples
+from components.errors import DataError
 from components.model_artifacts import Model
 from components.requests import feature_of
 from components.tfrecord import read_records
@@ -52,12 +53,12 @@ class Question:
 
 
 def from_files(files: Sequence[Path]) -> list[Question]:
-    """One question per image file.
+    """One question per image file, in the form that the ingest gives to what is learnt from.
 
     Raises:
-        UsageError: a file cannot be read.
+        UsageError: a file cannot be read, or is no picture.
     """
-    return [Question(str(file), {"image/encoded": [_read(file, "--image")]}) for file in files]
+    return [Question(str(file), {"image/encoded": [_picture(file)]}) for file in files]
 
 
 def from_texts(texts: Iterable[str]) -> list[Question]:
@@ -202,6 +203,18 @@ def _file_rows(file: Path) -> list[list[str]]:
     rows = list(csv.reader(_read(file, "--window").decode("utf-8-sig").splitlines()))
     is_header = bool(rows) and all(_number(cell) is None for cell in rows[0])
     return rows[1:] if is_header else rows
+
+
+def _picture(file: Path) -> bytes:
+    from components.example_gen.pictures import read_picture  # Pillow
+
+    try:
+        return read_picture(_read(file, "--image")).encoded
+    except DataError as error:
+        raise UsageError(
+            f"--image {file}: expected a picture. Received: {error}. Leave it out, or save it "
+            "again as PNG or JPEG."
+        ) from None
 
 
 def _read(file: Path, option: str) -> bytes:
