@@ -276,3 +276,15 @@ def test_a_wrong_encoding_is_refused(ingest, tmp_path):
         DataError, match=r"x\.csv: expected text in utf-8\. Received: .*codec can't"
     ):
         ingest(file, csv=CsvFormat(encoding="utf-8"))
+
+
+def test_the_column_that_tells_series_apart_is_named_where_times_repeat(ingest, caplog):
+    rows = [f"2020-01-{day:02},{shop},{day}{shop}" for day in range(1, 9) for shop in (1, 2)]
+    text = "\n".join(["date,shop no,y", *rows])
+    with pytest.raises(DataError, match="8 repeated ones"):
+        ingest(text)
+    advice = "`--set series_example_gen.series='shop no'` makes a series of each"
+    assert caplog.messages[-1] == f"times repeat, but never with the same shop no: {advice}"
+    caplog.clear()
+    assert ingest(text, series="shop no").counts["train"] == 2
+    assert advice not in caplog.text
