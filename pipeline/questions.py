@@ -99,9 +99,10 @@ def from_window(given: str, signature: Signature) -> Question:
     kept = numbers[-steps:] if is_file else numbers
     if len(kept) != steps or any(len(row) != channels for row in kept):
         found = f"{len(numbers)} of {', '.join(sorted({str(len(row)) for row in numbers}))}"
+        typed = "numbers parted by `,`" if channels == 1 else "rows such as `1,2`, parted by `;`"
         raise UsageError(
             f"--window: expected {steps} steps of {channels} numbers each. Received: {found}. "
-            "Give `1,2,3`, rows parted by `;`, or a CSV file that ends with them."
+            f"Give {steps} {typed}, or a CSV file that ends with them."
         )
     return Question(shortened(given), {"window": np.array(kept, np.float32).ravel()})
 

@@ -205,6 +205,11 @@ def test_a_model_that_was_not_pushed_is_named(tmp_path):
     assert text == "Model 'ghost': not among the pushed ones. There are: none."
 
 
+def test_a_sample_of_nothing_is_refused(tmp_path):
+    done = millrace("predict", "m", "--sample", 0, "--root", tmp_path)
+    assert "greater than or equal to 1" in _refused(done)
+
+
 def test_an_unreadable_image_is_named(tmp_path):
     text = _refused(millrace("predict", "m", "--image", tmp_path / "no.png"))
     assert "expected an image file. Received: No such file or directory" in text

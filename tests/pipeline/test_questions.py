@@ -76,9 +76,11 @@ def test_a_window_of_another_length_is_refused():
     with pytest.raises(UsageError) as caught:
         questions.from_window("1,2", windows(3, 1))
     assert str(caught.value) == (
-        "--window: expected 3 steps of 1 numbers each. Received: 2 of 1. Give `1,2,3`, rows "
-        "parted by `;`, or a CSV file that ends with them."
+        "--window: expected 3 steps of 1 numbers each. Received: 2 of 1. Give 3 numbers "
+        "parted by `,`, or a CSV file that ends with them."
     )
+    with pytest.raises(UsageError, match="Give 3 rows such as `1,2`, parted by `;`, or a CSV"):
+        questions.from_window("1,2,3", windows(3, 2))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
