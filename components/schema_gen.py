@@ -20,6 +20,7 @@ def schema_gen(
     out: Path,
     *,
     splits: Literal["train", "all"] = "train",
+    infer_feature_shape: bool = True,
     max_categories: PositiveInt = 1000,
     categorical: tuple[str, ...] = ("image/class/text",),
     labels: tuple[str, ...] = ("image/class/label", "label"),
@@ -35,6 +36,8 @@ def schema_gen(
         statistics: of the data that is taken to be right.
         out: gets `schema.pbtxt`.
         splits: infer from the split `train` alone, or from all.
+        infer_feature_shape: lists that are equally long in every record must stay that long;
+            not where each record is a whole series, whose lengths say nothing.
         max_categories: text with more values than this gets no domain.
         categorical: text features that are categories even if their values hardly repeat.
         labels: integer features whose range becomes their domain.
@@ -66,6 +69,7 @@ def schema_gen(
     schema = infer(
         datasets,
         Rules(
+            fixed_shapes=infer_feature_shape,
             max_categories=max_categories,
             categorical=categorical,
             labels=labels,

@@ -126,7 +126,8 @@ def trainer(
         stop_at: targets by metric; stop once all are reached.
         early_stopping: stop once `monitor` has not improved for some epochs.
         reduce_on_plateau: lower the learning rate then.
-        keep: the weights of the last epoch, or of the best by `monitor`.
+        keep: the weights of the last epoch, or of the best by `monitor`; of epochs that are
+            equally good, the one of the lowest loss.
         fine_tune: a second stage that trains upper layers of a pretrained network as well.
         tensorboard: write logs for TensorBoard.
 

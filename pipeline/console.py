@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
@@ -20,6 +21,7 @@ from pipeline.results import StepResult
 MARKS = {"ran": "[green]✓[/]", "cached": "[cyan]≡[/]", "failed": "[red]✗[/]", "skipped": "·"}
 
 
+_NAMES = 0.6  # of the terminal's width, at most, is for what is first in each row
 UNBROKEN = 10_000  # columns of a pipe: no line of ours is longer
 
 
@@ -81,14 +83,23 @@ class RunProgress:
 
 
 def print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table on a terminal; the same cells between tabs in a pipe."""
+    """A table on a terminal; the same cells between tabs in a pipe.
+
+    Nothing is cut: ids, paths and options are there to be copied. What is first in a row names it
+    and stays in one piece, where it leaves room for the rest.
+    """
+    rows = [[str(cell) for cell in row] for row in rows]
     if not console.is_terminal:
         for row in [columns, *rows]:
-            console.file.write("\t".join(str(cell) for cell in row) + "\n")
+            console.file.write("\t".join(row) + "\n")
         return
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    longest = max((cell_len(row[0]) for row in rows), default=0)
+    table.columns[0].no_wrap = longest <= _NAMES * console.width
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*map(escape, row))
     console.print(table, soft_wrap=False)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from components.artifacts import Examples
+from components.errors import DataError
 from components.model_artifacts import Model
 from components.requests import feature_of
 from components.tfrecord import read_records
@@ -52,12 +53,12 @@ class Question:
 
 
 def from_files(files: Sequence[Path]) -> list[Question]:
-    """One question per image file.
+    """One question per image file, in the form that the ingest gives to what is learnt from.
 
     Raises:
-        UsageError: a file cannot be read.
+        UsageError: a file cannot be read, or is no picture.
     """
-    return [Question(str(file), {"image/encoded": [_read(file, "--image")]}) for file in files]
+    return [Question(str(file), {"image/encoded": [_picture(file)]}) for file in files]
 
 
 def from_texts(texts: Iterable[str]) -> list[Question]:
@@ -98,9 +99,10 @@ def from_window(given: str, signature: Signature) -> Question:
     kept = numbers[-steps:] if is_file else numbers
     if len(kept) != steps or any(len(row) != channels for row in kept):
         found = f"{len(numbers)} of {', '.join(sorted({str(len(row)) for row in numbers}))}"
+        typed = "numbers parted by `,`" if channels == 1 else "rows such as `1,2`, parted by `;`"
         raise UsageError(
             f"--window: expected {steps} steps of {channels} numbers each. Received: {found}. "
-            "Give `1,2,3`, rows parted by `;`, or a CSV file that ends with them."
+            f"Give {steps} {typed}, or a CSV file that ends with them."
         )
     return Question(shortened(given), {"window": np.array(kept, np.float32).ravel()})
 
@@ -202,6 +204,18 @@ def _file_rows(file: Path) -> list[list[str]]:
     rows = list(csv.reader(_read(file, "--window").decode("utf-8-sig").splitlines()))
     is_header = bool(rows) and all(_number(cell) is None for cell in rows[0])
     return rows[1:] if is_header else rows
+
+
+def _picture(file: Path) -> bytes:
+    from components.example_gen.pictures import read_picture  # Pillow
+
+    try:
+        return read_picture(_read(file, "--image")).encoded
+    except DataError as error:
+        raise UsageError(
+            f"--image {file}: expected a picture. Received: {error}. Leave it out, or save it "
+            "again as PNG or JPEG."
+        ) from None
 
 
 def _read(file: Path, option: str) -> bytes:

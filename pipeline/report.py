@@ -85,10 +85,13 @@ def _judged(anomalies: Anomalies, status: str) -> Iterator[str]:
             f"{one['comparator']:8}{one['split']} {one['feature']}: {one['value']:.3g}, "
             f"{verdict} {one['threshold']:g} ({_DISTANCES[one['kind']]})"
         )
-    for found in anomalies.found if status == "done" else []:
+    if status != "done":  # other lines say why it ended
+        return
+    for found in anomalies.found:
         yield _anomaly(found)
     if not anomalies.found:
-        yield f"anomaly none; {len(anomalies.distances)} features could be compared"
+        count = len(anomalies.distances)
+        yield f"anomaly none; {count} feature{'' if count == 1 else 's'} could be compared"
 
 
 def _anomaly(found: Mapping[str, str]) -> str:

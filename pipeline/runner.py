@@ -210,20 +210,22 @@ class Runner:
         )
 
     def _lend(self, step: Step, chosen: set[str]) -> StepResult:
-        """The newest output of a step that was not chosen, for those that were."""
+        """The newest output of a step that was not chosen, if one that was reads it.
+
+        Others have none: what an earlier run made, maybe of other data, is not this run's outcome.
+        """
+        if not any(step in self.dag.steps[name].upstream for name in chosen):
+            return StepResult(step.name, "skipped")
         with self.store.session() as session:
             records = self.store.outputs(session, self.dag.name, step.name)
             record = next((one for one in records if _is_intact(step, one)), None)
-        readers = [self.dag.steps[name] for name in chosen]
-        needed = any(step in reader.upstream for reader in readers)
-        if record is None and needed:
+        if record is None:
             raise UsageError(
                 f"Step {step.name}: expected an output of an earlier run, because it was left "
                 "out of this one. Received: none. Run it too."
             )
-        if record is not None:
-            self._outputs[step.name] = record
-        return StepResult(step.name, "skipped", output=record and Path(record.uri))
+        self._outputs[step.name] = record
+        return StepResult(step.name, "skipped", output=Path(record.uri))
 
     def _resolve(self, session: Session, node: Input) -> ArtifactRecord | None:
         if isinstance(node, Source):

@@ -4,14 +4,14 @@ Each function makes the `Call` that a client, synchronous or not, then sends.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from google.protobuf.message import Message
 
 from serving import example, wire
-from serving.errors import FailedPreconditionError
+from serving.errors import FailedPreconditionError, WireError
 from serving.protos import health_pb2 as health_messages
 from serving.protos import model_service_pb2 as model_messages
 from serving.protos import prediction_service_pb2 as messages
@@ -99,9 +99,23 @@ def predict(
 ) -> Call[Prediction]:
     """Run a signature on `inputs` by alias; `output_filter` names the outputs wanted, or all."""
     request = messages.PredictRequest(model_spec=spec.proto(), output_filter=output_filter)
-    for alias, value in inputs.items():
+    for alias, value in named(inputs):
         wire.fill(request.inputs[alias], value, name=alias)
     return Call(f"/{PREDICTION_SERVICE}/Predict", request, _prediction, spec.model)
+
+
+def named(inputs: Mapping[str, wire.ArrayLike]) -> Iterable[tuple[str, wire.ArrayLike]]:
+    """Each input with its alias.
+
+    Raises:
+        WireError: `inputs` are rows, as REST's `instances` have them, or a bare array.
+    """
+    if not hasattr(inputs, "items"):  # a data frame has them, and is no Mapping
+        raise WireError(
+            "Inputs: expected a mapping from names to values, such as {'text': ['one', 'two']}. "
+            f"Received: {type(inputs).__name__}. Name the input; `metadata(model)` lists them."
+        )
+    return inputs.items()
 
 
 def classify(

@@ -40,7 +40,8 @@ class _Route:
         dtypes: numpy's, of what is fed.
         ranks: of what is fed; None where it may be any.
         pace: seconds for each value fed, as far as is known.
-        prepared: runs it on the calling thread, once that was wanted.
+        prepared: the runtime's handle to run it on the calling thread, once that was wanted; it
+            lives as long as the session.
     """
 
     feeds: list[Any]
@@ -48,7 +49,7 @@ class _Route:
     dtypes: list[np.dtype]
     ranks: list[int | None]
     pace: float = _BRISK
-    prepared: Any = None
+    prepared: int | None = None
 
 
 class GraphSession:
@@ -103,16 +104,25 @@ class GraphSession:
             return self._run(_on_this_thread(), route, arrays)
         if route.prepared is None:
             with self._preparing:
-                route.prepared = route.prepared or self._prepare(*key)
+                if route.prepared is None:
+                    route.prepared = self._prepare(*key)
         outputs: list[Any] = pywrap_tf_session.TF_SessionRunCallable(
-            self._session._session, route.prepared._handle, arrays, None
+            self._session._session, route.prepared, arrays, None
         )
         return outputs
 
-    def _prepare(self, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
-        options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
-        options.run_options.inter_op_thread_pool = -1
-        return self._session._make_callable_from_options(options)
+    def _prepare(self, feeds: Sequence[str], fetches: Sequence[str]) -> int:
+        # Not the session's own callable: that reaches for modules which a process that ends
+        # has taken down already, and says so on the terminal.
+        self._session._extend_graph()
+        proto = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+        proto.run_options.inter_op_thread_pool = -1
+        options = pywrap_tf_session.TF_NewBufferFromString(proto.SerializeToString())
+        try:
+            handle: int = pywrap_tf_session.TF_SessionMakeCallable(self._session._session, options)
+        finally:
+            pywrap_tf_session.TF_DeleteBuffer(options)
+        return handle
 
     def _run_elsewhere(
         self, route: _Route, arrays: list[np.ndarray], timeout: float | None

@@ -119,6 +119,12 @@ def test_an_unknown_option_offers_the_nearest():
     assert text == "--set trainer.epoch: step trainer has no option `epoch`. Did you mean `epochs`?"
 
 
+def test_a_flag_that_beam_does_not_know_offers_the_nearest(tmp_path):
+    done = millrace("run", "line-fit", "--root", tmp_path, "--", "--runer=FlinkRunner")
+    assert _refused(done) == "Beam flags: --runer: unknown. Did you mean `--runner`?"
+    assert not (tmp_path / "runs").exists()
+
+
 def test_an_option_of_the_wrong_type_is_named_with_what_fits():
     text = _refused(millrace("run", "digits", "--set", "trainer.epochs=many"))
     assert text.startswith("Option trainer.epochs: expected int. Received: 'many'")
@@ -197,6 +203,11 @@ def test_a_model_that_was_not_pushed_is_named(tmp_path):
     Image.new("L", (8, 8)).save(image)
     text = _refused(millrace("predict", "ghost", "--image", image, "--root", tmp_path / "root"))
     assert text == "Model 'ghost': not among the pushed ones. There are: none."
+
+
+def test_a_sample_of_nothing_is_refused(tmp_path):
+    done = millrace("predict", "m", "--sample", 0, "--root", tmp_path)
+    assert "greater than or equal to 1" in _refused(done)
 
 
 def test_an_unreadable_image_is_named(tmp_path):

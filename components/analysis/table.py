@@ -229,21 +229,24 @@ def _usable(
     for name, column in survey.columns.items():
         if name == label or name in options.exclude:
             continue
-        reason = "" if name in asked_for else _useless(column)
+        reason = "" if name in asked_for else _useless(name, column)
         if reason:
             logger.info("column %r is left out: %s", name, reason)
         else:
             yield name, column
 
 
-def _useless(column: ColumnSurvey) -> str:
+def _useless(name: str, column: ColumnSurvey) -> str:
     if column.longest > 1:
         return f"up to {column.longest} values in a row"
     if column.distinct <= 1:
         return "it is constant"
     are_names = column.present >= _FEW_ROWS and column.distinct > _ID_SHARE * column.present
     if column.dtype == "bytes" and are_names:
-        return f"{column.distinct} distinct texts in {column.present} rows are names"
+        return (
+            f"{column.distinct} distinct texts in {column.present} rows are names; "
+            f"analyze.features.categorical={name} takes them for categories"
+        )
     return ""
 
 
@@ -260,7 +263,11 @@ def _vocabulary(name: str, column: ColumnSurvey, options: TableOptions) -> tuple
             f"few differ. Received: {name!r}. Take it as a number, or make buckets of it."
         )
     known = [(-n, value) for value, n in counts.items() if n >= options.minimum_count]
-    return tuple(sorted(value for _, value in sorted(known)[: options.vocabulary_size]))
+    kept = sorted(known)[: options.vocabulary_size]
+    if len(kept) < len(known):
+        told = "column %r: the %d most frequent of %d values are told apart; %s allows more"
+        logger.info(told, name, len(kept), len(known), "analyze.features.vocabulary_size")
+    return tuple(sorted(value for _, value in kept))
 
 
 def _whole(column: ColumnSurvey) -> bool:

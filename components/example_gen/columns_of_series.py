@@ -58,6 +58,25 @@ def choose(frame: pd.DataFrame, asked: Columns, day_first: DayFirst, dialect: Di
     return found
 
 
+def telling_apart(frame: pd.DataFrame, columns: Columns) -> str:
+    """The column that may say which series a row is of; empty where no time comes twice.
+
+    Of those without a part, the one of the fewest values, each on two rows or more and never
+    twice at a time.
+    """
+    times = list(columns.time)
+    if columns.series or not frame.duplicated(times).any():
+        return ""
+    free = [name for name in frame.columns if name not in {*times, *columns.values}]
+    kinds = {name: frame[name].nunique() for name in free}
+    fit = [
+        name
+        for name, count in kinds.items()
+        if 2 <= 2 * count <= len(frame) and not frame.duplicated([*times, name]).any()
+    ]
+    return min(fit, key=kinds.__getitem__, default="")
+
+
 def numbers(
     frame: pd.DataFrame, name: str, dialect: Dialect, limit: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,8 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
     columns = columns_of_series.choose(text, reading.columns, reading.clock.day_first, dialect)
     parsed = clock.read(text, columns.time, reading.clock.form, reading.clock.day_first)
     logger.info("%d rows; times read as %s", len(text), parsed.format)
+    if reading.rows.duplicates == "error" and not reading.series_per_file:
+        _advise(columns_of_series.telling_apart(text, columns))
     names = files if reading.series_per_file else pd.Series("", index=text.index, dtype=object)
     if columns.series:
         names = text[columns.series].fillna("")
@@ -155,6 +158,15 @@ def _moment(text: str, zone: str) -> int:
         ) from error
     utc = found.tz_convert("UTC").tz_localize(None) if found.tz else clock.to_utc(found, zone)
     return int(clock.seconds(utc)[0])
+
+
+def _advise(name: str) -> None:
+    if name:
+        logger.warning(
+            "times repeat, but never with the same %s: `--set series_example_gen.series=%s` makes "
+            "a series of each",
+            *(name, shlex.quote(name)),
+        )
 
 
 def _finish(

@@ -135,23 +135,33 @@ def _tell(step: str, counts: Mapping[str, int], tally: Tally, ignored: int, what
         _log.info("%d %s repeat another's content", tally.duplicates, what)
     for remark, count in sorted(tally.remarks.items()):
         _log.warning("%d %s: %s", count, what, remark)
-    for item in tally.rejected[:_NAMED]:
-        _log.warning("rejected %s", _line(item))
+    for line in _first(tally.rejected):
+        _log.warning("rejected %s", line)
     for gap in tally.gaps():
         _log.warning("no %s in split %s", what, gap)
 
 
 def _check_rejected(step: str, tally: Tally, max_rejected: float) -> None:
     rejected, written = len(tally.rejected), sum(tally.counts.values())
-    if rejected <= max_rejected * (rejected + written) and written:
+    found = rejected + written
+    if rejected <= max_rejected * found and written:
         return
-    named = "".join(f"\n  {_line(item)}" for item in tally.rejected[:_NAMED])
+    # The next whole hundredth lets them pass; nothing does where all inputs are unusable.
+    share = (100 * rejected // max(1, found) + 1) / 100
+    more_by = f", or allow more by `--set {step}.max_rejected={share:g}`" if written else ""
+    named = "".join(f"\n  {line}" for line in _first(tally.rejected))
     more = f"\n  and {rejected - _NAMED} more" if rejected > _NAMED else ""
     raise DataError(
         f"{step}: expected at most {max_rejected:.2%} of the inputs to be unusable. Received: "
-        f"{rejected} of {rejected + written} ({rejected / max(1, rejected + written):.2%}):"
-        f"{named}{more}\nMend or remove them, or allow more by the option max_rejected."
+        f"{rejected} of {found} ({rejected / max(1, found):.2%}):"
+        f"{named}{more}\nMend or remove them{more_by}."
     )
+
+
+def _first(rejected: Sequence[Rejected]) -> list[str]:
+    """Those to name: the first by file and number, in whatever order the shards ended."""
+    ordered = sorted(rejected, key=lambda item: (item.source, len(item.position), item.position))
+    return [_line(item) for item in ordered[:_NAMED]]
 
 
 def _line(item: Rejected) -> str:

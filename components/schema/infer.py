@@ -36,6 +36,7 @@ _BOOLEANS = ({"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"})
 class Rules:
     """What the statistics alone do not say."""
 
+    fixed_shapes: bool
     max_categories: int
     categorical: Sequence[str]
     labels: Sequence[str]
@@ -76,7 +77,7 @@ def _add_feature(
             "Write the records again with one type, or infer from `train` alone."
         )
     feature = schema.feature.add(name=name, type=_TYPES[stats[0].type])
-    _set_presence(feature, stats, examples)
+    _set_presence(feature, stats, examples, rules)
     if types == {FeatureStats.STRING}:
         _set_text_domain(schema, feature, stats, rules)
     elif types == {FeatureStats.INT} and name in rules.labels:
@@ -89,7 +90,9 @@ def _add_feature(
     set_thresholds(feature, "skew", linf=rules.skew_linf, js=rules.skew_js)
 
 
-def _set_presence(feature: schema_pb2.Feature, stats: list[FeatureStats], examples: int) -> None:
+def _set_presence(
+    feature: schema_pb2.Feature, stats: list[FeatureStats], examples: int, rules: Rules
+) -> None:
     commons = [common_of(item) for item in stats]
     present = sum(common.num_non_missing for common in commons)
     fewest = min(common.min_num_values for common in commons)
@@ -97,11 +100,12 @@ def _set_presence(feature: schema_pb2.Feature, stats: list[FeatureStats], exampl
     feature.presence.min_count = 1
     if present == examples:
         feature.presence.min_fraction = 1.0
-    if fewest == most and fewest > 0 and present == examples:
+    fixed = fewest == most and (rules.fixed_shapes or fewest == 1)
+    if fixed and fewest > 0 and present == examples:
         feature.shape.dim.add(size=fewest)
     elif fewest > 0:
-        feature.value_count.min = fewest if fewest == most else 1
-        if fewest == most:
+        feature.value_count.min = fewest if fixed else 1
+        if fixed:
             feature.value_count.max = most
 
 

@@ -125,9 +125,17 @@ def reached(name: str, value: float, target: float) -> bool:
 
 
 def best_epoch(rows: Sequence[Row], monitor: str) -> int:
-    """The epoch, from 1, whose `monitor` is best: the lowest loss, else the highest; the first."""
+    """The epoch, from 1, whose `monitor` is best: the lowest loss, else the highest.
+
+    Of several, as an accuracy on few rows has them, the one of the lowest loss; then the first.
+    """
     sign = -1 if monitor.endswith("loss") else 1
-    return int(max(rows, key=lambda row: (sign * row[monitor], -row["epoch"]))["epoch"])
+    loss = "val_loss" if monitor.startswith("val_") else "loss"
+
+    def merit(row: Row) -> tuple[float, float, float]:
+        return sign * row[monitor], -row.get(loss, 0.0), -row["epoch"]
+
+    return int(max(rows, key=merit)["epoch"])
 
 
 def patient(watching: Watching) -> dict[str, keras.callbacks.Callback]:

@@ -153,7 +153,7 @@ def _check_lengths(feature: Feature, stats: FeatureStats) -> Iterator[Finding]:
                 "INVALID_FEATURE_SHAPE",
                 "Unexpected number of values",
                 f"Expected {size} values in every record (shape {shape}). "
-                f"Received: {fewest} to {most}.",
+                f"Received: {fewest if fewest == most else f'{fewest} to {most}'}.",
             )
     if fewest < feature.value_count.min:
         yield Finding(

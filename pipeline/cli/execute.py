@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from components.beam_options import BeamOptions
+from components.errors import OptionError
 from pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
@@ -17,6 +19,7 @@ from pipeline.cli.app import (
     open_store,
     print_json,
 )
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.dag import Dag
@@ -245,6 +248,7 @@ def carry_out(
     from pipeline.console import RunProgress, lasting_console
     from pipeline.runner import Runner
 
+    _check(BeamOptions(tuple(beam_flags)))
     command = shlex.join(["millrace", *sys.argv[1:]])
     store = open_store(place)
     with lasting_console(2 if as_json else 1) as console, RunProgress(console, dag.steps) as shown:
@@ -266,6 +270,13 @@ def carry_out(
         for line in report.closing_lines(place, result, command):
             console.print(line, markup=False)
     return result
+
+
+def _check(flags: BeamOptions) -> None:
+    try:
+        flags.check()
+    except OptionError as error:
+        raise UsageError(str(error)) from None
 
 
 def _print_options(recipe: Any) -> None:

@@ -67,7 +67,9 @@ def predict(
     ] = None,
     top_k: Annotated[int | None, typer.Option(help="Sample among the K likeliest.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same text.")] = None,
-    sample: Annotated[int, typer.Option(help="Ask about N test rows of the last run.")] = 0,
+    sample: Annotated[
+        int | None, typer.Option(help="Ask about N test rows of the last run.", min=1)
+    ] = None,
     target: Annotated[str, typer.Option(help="HOST:PORT of a server that is up.")] = "",
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,

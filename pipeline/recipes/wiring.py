@@ -46,7 +46,9 @@ def train_and_push(
     if curated:
         schema = dag.step(import_schema, source=Source(curated))
     else:
-        schema = dag.step(schema_gen, statistics=statistics)
+        # A record of series is a whole one, as long as its split.
+        fixed = not isinstance(features, SeriesOptions)
+        schema = dag.step(schema_gen, statistics=statistics, infer_feature_shape=fixed)
     dag.step(example_validator, statistics=statistics, schema=schema, previous=Previous(statistics))
     analysis = dag.step(analyze, examples=examples, features=features)
     transformed = dag.step(transform, examples=examples, analysis=analysis)

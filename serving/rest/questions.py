@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from serving import example, inference, wire
-from serving.calls import Class, Metadata, Prediction, Record, Spec, VersionStatus
+from serving.calls import Class, Metadata, Prediction, Record, Spec, VersionStatus, named
 from serving.errors import InternalError, WireError
 from serving.protos import signature_pb2
 from serving.signature import DEFAULT, TensorInfo, from_proto
@@ -31,7 +31,7 @@ def path(spec: Spec, method: str = "") -> str:
 
 def predict(spec: Spec, inputs: Mapping[str, wire.ArrayLike]) -> bytes:
     """The body of a Predict request, by columns."""
-    return _body(spec, inputs={alias: to_json(value, alias) for alias, value in inputs.items()})
+    return _body(spec, inputs={alias: to_json(value, alias) for alias, value in named(inputs)})
 
 
 def examples(spec: Spec, records: Sequence[Record], context: Record | None) -> bytes:

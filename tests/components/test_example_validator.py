@@ -21,6 +21,7 @@ from components.validation.distances import histogram_divergence
 from serving.example import encode
 
 RULES = Rules(
+    fixed_shapes=True,
     max_categories=1000,
     categorical=("text",),
     labels=("label",),
@@ -170,7 +171,7 @@ def test_another_shape_is_found(describe, validate, inferred):
     anomalies = validate(describe(train=[{"x": [1.0, 2.0]}]), inferred([{"x": 1.0}]))
     assert kinds(anomalies) == [("train", "x", "INVALID_FEATURE_SHAPE")]
     assert anomalies.found[0]["description"] == (
-        "Expected 1 values in every record (shape [1]). Received: 2 to 2."
+        "Expected 1 values in every record (shape [1]). Received: 2."
     )
 
 

@@ -72,6 +72,14 @@ def test_lengths_that_vary_set_no_maximum(infer):
     assert not features["a"].value_count.HasField("max")
 
 
+def test_the_length_of_a_whole_series_is_none_that_others_must_have(infer):
+    _, features = infer({"infer_feature_shape": False}, train=[{"a": [1, 2], "b": "x"}] * 2)
+    assert not features["a"].HasField("shape")
+    assert features["a"].value_count.min == 1
+    assert not features["a"].value_count.HasField("max")
+    assert [dim.size for dim in features["b"].shape.dim] == [1]
+
+
 def test_empty_lists_set_no_lengths(infer):
     _, features = infer(train=[{"a": np.array([], np.float32)}, {"a": 1.0}])
     assert features["a"].WhichOneof("shape_type") is None

@@ -1,12 +1,13 @@
-"""Progress and trees as a pipe sees them."""
+"""Progress and trees as a pipe sees them, tables as a terminal does."""
 
 import io
+import re
 
 from rich.console import Console
 
 from components.artifacts import Statistics
 from pipeline import lineage
-from pipeline.console import RunProgress, print_tree
+from pipeline.console import RunProgress, print_table, print_tree
 
 
 def test_a_line_of_progress_is_indented_and_loses_the_steps_name(toy):
@@ -31,3 +32,27 @@ def test_a_part_of_a_tree_that_was_shown_is_not_opened_again(toy):
 
 def _twice(node):
     return node.artifact, node.execution, node.name, node.nodes + node.nodes
+
+
+def table(width, columns, *rows):
+    shown = io.StringIO()
+    console = Console(file=shown, width=width, force_terminal=True, no_color=True)
+    print_table(console, columns, rows)
+    return [line.rstrip() for line in re.sub(r"\x1b\[\d*m", "", shown.getvalue()).splitlines()]
+
+
+def test_what_names_a_row_stays_whole_on_a_narrow_terminal():
+    row = ("20261126-034713-4da1", "image-classifier", "failed")
+    assert table(41, ("run", "recipe", "status"), row) == [
+        "run                   recipe       status",
+        "20261126-034713-4da1  image-class  failed",
+        "                      ifier",
+    ]
+
+
+def test_no_cell_of_a_table_is_cut():
+    cells = ("a name too long to stay whole", "/an/output/of/a/step/in/a/folder")
+    lines = table(24, ("step", "output"), cells)
+    assert "…" not in "".join(lines[1:])
+    shown = ["".join(line[at : at + 11].strip() for line in lines[1:]) for at in (0, 13)]
+    assert [text.replace(" ", "") for text in shown] == [each.replace(" ", "") for each in cells]

@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
 from pipeline import questions
 from pipeline.dag import Dag
@@ -74,9 +76,11 @@ def test_a_window_of_another_length_is_refused():
     with pytest.raises(UsageError) as caught:
         questions.from_window("1,2", windows(3, 1))
     assert str(caught.value) == (
-        "--window: expected 3 steps of 1 numbers each. Received: 2 of 1. Give `1,2,3`, rows "
-        "parted by `;`, or a CSV file that ends with them."
+        "--window: expected 3 steps of 1 numbers each. Received: 2 of 1. Give 3 numbers "
+        "parted by `,`, or a CSV file that ends with them."
     )
+    with pytest.raises(UsageError, match="Give 3 rows such as `1,2`, parted by `;`, or a CSV"):
+        questions.from_window("1,2,3", windows(3, 2))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
@@ -86,6 +90,26 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         questions.from_files([tmp_path / "no.png"])
     with pytest.raises(UsageError, match=r"--csv .*: expected a file\. Received: Is a directory"):
         questions.check_file(tmp_path, "--csv")
+
+
+def test_a_picture_is_asked_about_in_the_form_that_was_learnt_from(tmp_path):
+    picture = Image.new("L", (3, 2), 7)
+    picture.save(tmp_path / "a.png")
+    picture.save(tmp_path / "b.tiff")
+    kept, again = questions.from_files([tmp_path / "a.png", tmp_path / "b.tiff"])
+    assert kept.features["image/encoded"] == [(tmp_path / "a.png").read_bytes()]
+    (encoded,) = again.features["image/encoded"]
+    assert tf.io.decode_png(encoded).numpy().tolist() == [[[7]] * 3] * 2
+
+
+def test_a_broken_picture_is_named_before_anything_is_asked(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff not")
+    with pytest.raises(UsageError) as caught:
+        questions.from_files([tmp_path / "a.jpg"])
+    assert str(caught.value) == (
+        f"--image {tmp_path / 'a.jpg'}: expected a picture. Received: not an image in a format "
+        "that Pillow knows. Leave it out, or save it again as PNG or JPEG."
+    )
 
 
 def test_a_window_needs_what_is_known_ahead_as_well():

@@ -67,6 +67,12 @@ def test_every_row_wires_a_whole_pipeline_whose_options_are_complete(name):
     assert dag.find("pusher").options["serving_root"] == "root/serving"
 
 
+@pytest.mark.parametrize(("name", "fixed"), [("digits", True), ("tabular", True), ("co2", False)])
+def test_only_the_records_of_series_may_have_any_length(name, fixed):
+    dag = find(name).wire(name, "data.csv", Path("serving"))
+    assert dag.find("schema_gen").options["infer_feature_shape"] is fixed
+
+
 def test_extra_steps_come_before_and_after_the_trainer():
     row = dataclasses.replace(find("digits"), extras=tuple(EXTRAS))
     dag = row.wire("d", None, Path("serving"))

@@ -4,7 +4,7 @@ from etils.epath import Path
 
 from components.artifacts import Anomalies
 from pipeline import report
-from pipeline.results import RunResult
+from pipeline.results import RunResult, StepResult
 
 
 def test_the_json_has_the_steps_the_metrics_and_the_verdict(toy):
@@ -68,4 +68,16 @@ def test_a_run_that_compares_closes_with_each_distance_and_what_is_wrong(toy, tm
     told = report.result_json(result, "skew")
     assert (told["anomalies"], told["distances"]) == ([wrong], [far, near])
     anomalies.write([], [near])
-    assert closing()[-1] == "anomaly none; 1 features could be compared"
+    assert closing()[-1] == "anomaly none; 1 feature could be compared"
+    anomalies.write([], [])
+    assert closing() == ["anomaly none; 0 features could be compared"]
+
+
+def test_a_run_that_failed_later_says_nothing_of_anomalies_there_are_not(toy, tmp_path):
+    anomalies = Anomalies(Path(tmp_path))
+    anomalies.write([], [])
+    failed = StepResult("analyze", "failed", 0.1, error="no column")
+    result = RunResult("r", "failed", (failed,), {"example_validator": anomalies})
+    lines = list(report.closing_lines(toy.root, result, "millrace run toy"))
+    assert lines[1] == "analyze failed: no column"
+    assert not [line for line in lines if line.startswith("anomaly")]

@@ -152,6 +152,16 @@ def test_only_one_step_takes_its_inputs_from_the_newest_outputs(toy):
     assert toy.statuses(result) == {**dict.fromkeys(ALL, "skipped"), "train": "ran"}
 
 
+def test_the_outcome_of_an_earlier_run_is_not_that_of_one_that_stops_before(toy):
+    assert toy.run().output(Evaluation) is not None
+    partial = toy.run("read.upper=true", selection=Selection(last=("train",)))
+    assert partial.output(Evaluation) is None
+    assert [step.output for step in partial.steps if step.step == "judge"] == [None]
+    pushed = toy.run(selection=Selection(only="judge"))
+    lent = {step.step for step in pushed.steps if step.status == "skipped" and step.output}
+    assert lent == {step.name for step in toy.dag().find("judge").upstream}
+
+
 def test_from_and_to_bound_the_steps_that_run(toy):
     toy.run(selection=Selection(last=("train",)))
     assert toys.CALLS == ["read", "train"]

@@ -102,6 +102,15 @@ def test_an_input_that_fits_no_message_is_refused_before_it_is_sent(client):
         client.predict("half", {"x": object()})
 
 
+def test_inputs_without_names_are_refused_before_they_are_sent(client):
+    with pytest.raises(WireError) as failure:
+        client.predict("half", [1.0])
+    assert str(failure.value) == (
+        "Inputs: expected a mapping from names to values, such as {'text': ['one', 'two']}. "
+        "Received: list. Name the input; `metadata(model)` lists them."
+    )
+
+
 def test_a_deadline_is_told_with_its_length(client):
     with pytest.raises(DeadlineExceededError) as failure:
         client.predict("half", {"n": 2**31 - 1}, signature="count", timeout=0.2)

@@ -1,5 +1,7 @@
 """Runs on the calling thread and on the runtime's: the same answers, texts and limits."""
 
+import subprocess
+import sys
 import threading
 from concurrent import futures
 
@@ -155,3 +157,20 @@ def test_nothing_runs_any_more_when_it_is_closed():
     one.close()
     with pytest.raises(AttributeError):
         one.run(floats([1, 2]), ["y:0"], None)
+
+
+def test_a_process_may_end_with_a_session_still_open():
+    program = """
+import os
+from tests.serving import test_session as here
+os.kept = here.made(here.double)  # lives until TensorFlow's modules are empty
+os.kept.run(here.floats([1, 2]), ["y:0"], None)
+[route] = os.kept._routes.values()
+route.pace = 0.0  # however busy the machine is
+os.kept.run(here.floats([1, 2]), ["y:0"], None)
+print(route.prepared is not None)
+"""
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "True\n")
+    assert "Exception ignored" not in ended.stderr

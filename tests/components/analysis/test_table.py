@@ -252,3 +252,27 @@ def test_columns_that_a_function_is_not_given_must_be_there(houses, tmp_path):
         OptionError, match=r"analyze\.features\.exclude: expected columns of the ta"
     ):
         settled(houses, tmp_path, "roomy", exclude=("ident",))
+
+
+def test_a_column_of_names_is_left_out_with_the_setting_that_takes_it(caplog):
+    rows = [{**row, "code": f"no {row['hour']}"} for row in HOURS]
+    with caplog.at_level("INFO"):
+        choose(rows, label="rides")
+    assert (
+        "column 'code' is left out: 24 distinct texts in 24 rows are names; "
+        "analyze.features.categorical=code takes them for categories"
+    ) in caplog.messages
+
+
+def test_values_beyond_the_vocabulary_are_told(caplog):
+    rows = [{**row, "code": f"no {row['hour'] // 2}"} for row in HOURS]
+    with caplog.at_level("INFO"):
+        choose(rows, label="rides", vocabulary_size=5)
+    assert (
+        "column 'code': the 5 most frequent of 12 values are told apart; "
+        "analyze.features.vocabulary_size allows more"
+    ) in caplog.messages
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        choose(rows, label="rides", vocabulary_size=12)
+    assert "most frequent" not in caplog.text

@@ -56,3 +56,18 @@ def test_commas_are_decimal_points_where_they_do_not_part_the_cells():
     assert columns_of_series.numbers(table, "y", DIALECT)[0].tolist() == [1.5, 2.0]
     with pytest.raises(DataError, match=r"Column 'y': expected numbers\. Received: '1,5' in data"):
         columns_of_series.numbers(table, "y", COMMA)
+
+
+def test_the_column_of_few_values_that_come_once_at_a_time_tells_series_apart():
+    table = frame(
+        day=[DAYS[0], DAYS[0], DAYS[1], DAYS[1]],
+        kind=["a", "b", "b", "c"],
+        shop=["x", "z", "x", "z"],
+        open=["yes", "yes", "yes", "yes"],
+        y=["1", "2", "3", "4"],
+        note=["k", "l", "m", "n"],
+    )
+    chosen = Columns(time=("day",), targets=("y",))
+    assert columns_of_series.telling_apart(table, chosen) == "shop"
+    assert columns_of_series.telling_apart(table.drop(columns=["shop", "kind"]), chosen) == ""
+    assert columns_of_series.telling_apart(table[::2], chosen) == ""

@@ -293,3 +293,15 @@ def test_blanks_before_quotes_and_lines_of_old_macs_are_read(ingest):
     text = "date, y\r" + "".join(f'{date}, "{row}"\r' for row, date in enumerate(dates))
     (train,) = records(ingest(text), "train")
     assert train["y"].tolist() == list(range(3500))
+
+
+def test_the_column_that_tells_series_apart_is_named_where_times_repeat(ingest, caplog):
+    rows = [f"2020-01-{day:02},{shop},{day}{shop}" for day in range(1, 9) for shop in (1, 2)]
+    text = "\n".join(["date,shop no,y", *rows])
+    with pytest.raises(DataError, match="8 repeated ones"):
+        ingest(text)
+    advice = "`--set series_example_gen.series='shop no'` makes a series of each"
+    assert caplog.messages[-1] == f"times repeat, but never with the same shop no: {advice}"
+    caplog.clear()
+    assert ingest(text, series="shop no").counts["train"] == 2
+    assert advice not in caplog.text

@@ -92,6 +92,17 @@ def test_the_best_epoch_has_the_lowest_loss_or_else_the_highest_value(monitor, b
     assert callbacks.best_epoch(rows, monitor) == best
 
 
+@pytest.mark.parametrize(("monitor", "best"), [("accuracy", 3), ("val_accuracy", 2)])
+def test_of_epochs_that_are_as_good_the_one_of_the_lowest_loss_is_best(monitor, best):
+    rows = [
+        {"epoch": 1, "loss": 3, "val_loss": 3, "accuracy": 1, "val_accuracy": 1},
+        {"epoch": 2, "loss": 2, "val_loss": 1, "accuracy": 1, "val_accuracy": 1},
+        {"epoch": 3, "loss": 1, "val_loss": 2, "accuracy": 1, "val_accuracy": 1},
+        {"epoch": 4, "loss": 0, "val_loss": 0, "accuracy": 0.9, "val_accuracy": 0.9},
+    ]
+    assert callbacks.best_epoch(rows, monitor) == best
+
+
 def test_keras_is_asked_to_wait_as_the_options_say():
     found = callbacks.patient(
         watching(

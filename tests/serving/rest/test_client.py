@@ -126,6 +126,11 @@ def test_what_json_cannot_say_is_refused_here(client):
     )
 
 
+def test_inputs_without_names_are_refused_here(client):
+    with pytest.raises(WireError, match=r"^Inputs: expected a mapping .*Received: ndarray\."):
+        client.predict("half", np.zeros(1))
+
+
 @pytest.mark.parametrize("target", ["localhost:8501", "ftp://x", "http://"])
 def test_a_target_is_a_url(target):
     with pytest.raises(WireError) as refusal:
