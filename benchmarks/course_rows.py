@@ -45,8 +45,8 @@ def _forecast(recipe: str, data: str = "", *settings: str) -> Row:
     return Row(recipe, data, settings, needs, answer="forecast")
 
 
-def _generate(recipe: str, data: str, prompt: str, *needs: str) -> Row:
-    ask = ("--prompt", prompt, "--length", "12", "--seed", "1")
+def _generate(recipe: str, data: str, prompt: str, *needs: str, length: int = 12) -> Row:
+    ask = ("--prompt", prompt, "--length", str(length), "--seed", "1")
     return Row(recipe, data, (), ("perplexity < unigram_perplexity", *needs), ask, "text")
 
 
@@ -113,7 +113,7 @@ ROWS: tuple[Row, ...] = (
         stand_in="the same signs as a CSV of 28x28 grey pixels",
     ),
     Row("image-classifier", "sign_language_digits", needs=("accuracy >= 0.9",)),
-    _generate("shakespeare-chars", TFDS, "ROMEO:", "perplexity < 10"),
+    _generate("shakespeare-chars", TFDS, "ROMEO:", "perplexity < 10", length=80),
     _generate("text-generator", "irish_lyrics", "my love is", "perplexity < 150"),
     Row("fashion-mnist-cnn", TFDS, needs=("accuracy >= 0.9",)),
     Row("imdb-bilstm", "imdb_reviews", needs=_IMDB),
