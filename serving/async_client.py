@@ -47,6 +47,7 @@ class AsyncClient:
         self._timeout = timeout
         self._metadata = channel.metadata(token)
         self._observe = observe
+        channel.check_target(target)
         settings = channel.options(attempts, tls)
         self._channel = (
             grpc.aio.insecure_channel(target, settings)

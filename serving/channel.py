@@ -86,6 +86,19 @@ def observed(call: calls.Call[Answer], seconds: float, code: str) -> Observation
     return Observation(call.path.rpartition("/")[2], call.model, seconds, code)
 
 
+def check_target(target: str) -> None:
+    """Refuse the address of a web page, which gRPC would look up as a host's name.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if target.startswith(("http://", "https://")):
+        raise ValueError(
+            f"target: expected host:port. Received: {target!r}. Leave the scheme out, or ask over "
+            "REST by `serving.client.RestClient`."
+        )
+
+
 def options(attempts: int, tls: Tls | None) -> list[tuple[str, int | str]]:
     """The channel's arguments; UNAVAILABLE is tried `attempts` times in all.
 

@@ -36,6 +36,7 @@ class Sender:
     ) -> None:
         self._target, self._timeout, self._observe = target, timeout, observe
         self._metadata = channel.metadata(token)
+        channel.check_target(target)
         settings = channel.options(attempts, tls)
         self._channel = (
             grpc.insecure_channel(target, settings)

@@ -19,6 +19,7 @@ MISSING = (
 _DELIMITERS = ("\t", ";", "|", ",")  # of equals the first: commas stand within texts and numbers
 _SAMPLED = 200  # records
 _QUOTED = re.compile(r'"[^"]*"')  # a doubled quote is where two of these meet
+_JSON = re.compile(r'\s*(\[\s*)?\{\s*("|\})')  # an object, or a list of such
 _RETURN = re.compile(r"\r(?!\r*\n)")
 
 
@@ -103,6 +104,11 @@ def settle(
         DataError: there is no record, two columns bear one name, `names` are not as many as
             there are columns, or it is written in a way that no strict reader can be sure of.
     """
+    if _JSON.match(sample):
+        raise DataError(
+            f"{place}: expected a table, one record a line. Received: JSON. Write it as CSV, such "
+            f"as by pandas.read_json({str(place)!r}, lines=True).to_csv('table.csv', index=False)."
+        )
     quote = '"' if given.quoting else ""
     delimiter = given.delimiter or detect_delimiter(sample, quote, lenient=lenient)
     if not lenient:

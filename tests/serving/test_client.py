@@ -355,6 +355,12 @@ def test_every_call_is_observed_with_its_code_and_time(target):
     assert all(0 < one.seconds < 10 for one in seen)
 
 
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_the_address_of_a_web_page_is_refused(kind):
+    with pytest.raises(ValueError, match=r"^target: expected host:port\. Received: 'http://a:1'\."):
+        kind("http://a:1")
+
+
 def test_attempts_can_be_chosen_and_end_with_the_deadline(scripted):
     unavailable = [grpc.StatusCode.UNAVAILABLE]
     with Client(scripted.target, attempts=1) as client:

@@ -93,6 +93,20 @@ def test_equal_names_are_refused():
         settle("a,b,a\n1,2,3\n", header=True)
 
 
+@pytest.mark.parametrize("sample", ['{"a": 1}\n{"a": 2}\n', '[\n  {\n    "a": 1\n  }\n]\n'])
+def test_json_is_no_table(sample):
+    with pytest.raises(DataError) as refused:
+        settle(sample)
+    assert str(refused.value) == (
+        "t.csv: expected a table, one record a line. Received: JSON. Write it as CSV, such "
+        "as by pandas.read_json('t.csv', lines=True).to_csv('table.csv', index=False)."
+    )
+
+
+def test_braces_and_brackets_may_stand_in_a_table():
+    assert settle("[a],{b}\n1,2\n").names == ("[a]", "{b}")
+
+
 def test_an_empty_file_is_refused():
     with pytest.raises(DataError, match=r"^t\.csv: expected a table, .*Received: an empty file\."):
         settle("\n\n")
