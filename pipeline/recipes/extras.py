@@ -48,11 +48,11 @@ def check_fit(dag: Dag, names: Sequence[str]) -> None:
     Raises:
         UsageError: one is for other data, or another network.
     """
+    if not names:  # a recipe of one's own may have other steps
+        return
+    features = dag.find("analyze").options["features"]
+    model = dag.find("trainer").options["model"]
     for name in names:
-        features, model = (
-            dag.find("analyze").options["features"],
-            dag.find("trainer").options["model"],
-        )
         wanted, received, advice = _misfit(name, features, model)
         if wanted:
             raise UsageError(
