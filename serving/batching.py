@@ -18,6 +18,7 @@ from serving import batching_parameters, batching_rows, metered
 from serving.batching_parameters import Parameters
 from serving.batching_queue import Batch, Company, Queue
 from serving.batching_task import Task, longest, still_wanted
+from serving.crew import blocked
 from serving.errors import DeadlineExceededError, RpcError
 from serving.inference import Call
 from serving.lifecycle import Servable
@@ -76,7 +77,8 @@ class Batching:
         with self.lock:
             while not (led.batch.is_due(now := time.monotonic()) and self.free):
                 wait = None if led.batch.is_due(now) else led.batch.due - now
-                led.changed.wait(wait)
+                with blocked():
+                    led.changed.wait(wait)
             self.free -= 1
             self.waiting.remove(led)
             led.queue.take(led.batch)

@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from serving import batching_rows
+from serving.crew import blocked
 from serving.errors import CancelledError, ResourceExhaustedError, RpcError
 from serving.inference import Call
 
@@ -44,7 +45,9 @@ class Task:
 
     def answer(self) -> list[np.ndarray]:
         """What came of it, once something has; to be asked once."""
-        self._done.acquire()
+        if not self._done.acquire(blocking=False):
+            with blocked():
+                self._done.acquire()
         if self.error is not None:
             raise self.error
         return self.outputs or []

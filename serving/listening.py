@@ -3,11 +3,11 @@
 import logging
 import socket
 from collections.abc import Sequence
-from concurrent import futures
 
 import grpc
 
 from serving import security
+from serving.crew import Crew
 from serving.errors import ServerError
 from serving.flags import Options
 
@@ -28,9 +28,7 @@ def grpc_server(
         waiting: requests that may wait for a batch, beside those that run.
     """
     return grpc.server(
-        futures.ThreadPoolExecutor(
-            options.grpc_max_threads + min(waiting, _MOST_WAITING), thread_name_prefix="grpc"
-        ),
+        Crew(options.grpc_max_threads + min(waiting, _MOST_WAITING), "grpc"),
         handlers=handlers,
         interceptors=[] if gate.is_open else [security.TokenInterceptor(gate)],
         options=[

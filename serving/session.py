@@ -18,9 +18,11 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
+from serving.crew import blocked
 from serving.errors import InvalidArgumentError, rpc_error
 
 _BRISK = 0.002  # seconds: a moment
+_INSTANT = 0.0002  # seconds in which to wake another thread is not worth it
 _UNHURRIED = 1.1  # by how much a run may seem slower than the one before: the cores are shared
 _MOST_ROUTES = 256  # that are kept: callers choose which outputs they want, in which order
 # Operations of which no earlier run says how long the next one takes.
@@ -80,10 +82,17 @@ class GraphSession:
         size = sum([array.size for array in arrays]) or 1
         start = time.perf_counter()
         try:
-            if self._is_bounded and route.pace * size < _BRISK:
+            expected = route.pace * size
+            if self._is_bounded and expected < _INSTANT:
                 outputs = self._run_here(key, route, arrays)
             else:
-                outputs = self._run_elsewhere(route, arrays, timeout)
+                with blocked():
+                    is_brisk = self._is_bounded and expected < _BRISK
+                    outputs = (
+                        self._run_here(key, route, arrays)
+                        if is_brisk
+                        else self._run_elsewhere(route, arrays, timeout)
+                    )
         except tf.errors.OpError as error:
             raise rpc_error(error.error_code, error.message) from error
         except UnicodeDecodeError as error:  # the text quotes bytes of the request, and no code

@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.lite.python import schema_py_generated as schema
 
 from serving import wire
+from serving.crew import blocked
 from serving.errors import InternalError, InvalidArgumentError, ModelLoadError
 from serving.inference import Call
 from serving.protos import signature_pb2, tensor_pb2
@@ -68,14 +69,15 @@ class TfLiteModel:
             InvalidArgumentError: an array does not fit the model.
             InternalError: the interpreter fails, or none was idle in time.
         """
-        try:
-            interpreter = self._idle.get(timeout=call.timeout)
-        except queue.Empty as error:
-            raise InternalError("Timed out waiting for a TFLite interpreter") from error
-        try:
-            return _run(interpreter, feeds, fetches)
-        finally:
-            self._idle.put(interpreter)
+        with blocked():
+            try:
+                interpreter = self._idle.get(timeout=call.timeout)
+            except queue.Empty as error:
+                raise InternalError("Timed out waiting for a TFLite interpreter") from error
+            try:
+                return _run(interpreter, feeds, fetches)
+            finally:
+                self._idle.put(interpreter)
 
     def close(self) -> None:
         """Free the model's memory; nothing may run any more."""
