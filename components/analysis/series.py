@@ -8,13 +8,12 @@ import dataclasses
 import functools
 import json
 import logging
-import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from etils.epath import Path
 
-from components.analysis import series_own, series_shape
+from components.analysis import gathering, series_own, series_shape
 from components.analysis.series_own import Made
 from components.analysis.series_shape import Shape
 from components.artifacts import Examples
@@ -202,20 +201,9 @@ def check_lengths(lengths: Mapping[str, int], spec: SeriesSpec) -> None:
 
 
 def _survey(examples: Examples, roles: Roles, out: Path, run_on: BeamOptions) -> Survey:
-    import apache_beam as beam
-
-    file = out / "survey.pickle"
     files = [(split, str(file)) for split in examples.splits for file in examples.files(split)]
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(files, reshuffle=False)
-            | "Shape" >> beam.MapTuple(functools.partial(_of_shard, roles=roles))
-            | "Merge" >> beam.CombineGlobally(_joined)
-            | "Write" >> beam.Map(lambda found: file.write_bytes(pickle.dumps(found)))
-        )
-    found: list[tuple[str, str, int, Shape | None]] = pickle.loads(file.read_bytes())  # noqa: S301
-    file.unlink()
+    find = functools.partial(_of_shard, roles=roles)
+    found = gathering.gather(files, find, out / "survey.pickle", run_on)
     shapes = [shape for _, _, _, shape in sorted(found, key=lambda one: one[:2]) if shape]
     lengths: dict[str, int] = {}
     for split, _, rows, _ in found:
@@ -223,7 +211,8 @@ def _survey(examples: Examples, roles: Roles, out: Path, run_on: BeamOptions) ->
     return Survey(lengths, series_shape.merge(shapes))
 
 
-def _of_shard(split: str, file: str, roles: Roles) -> list[tuple[str, str, int, Shape | None]]:
+def _of_shard(shard: tuple[str, str], roles: Roles) -> list[tuple[str, str, int, Shape | None]]:
+    split, file = shard
     found = []
     for raw in read_records(Path(file)):
         row = decode(raw)
@@ -234,9 +223,3 @@ def _of_shard(split: str, file: str, roles: Roles) -> list[tuple[str, str, int, 
             shape = series_shape.of(values.astype(np.float64), len(roles.targets), period)
         found.append((split, series.name_of(row), len(times), shape))
     return found
-
-
-def _joined(
-    parts: Sequence[list[tuple[str, str, int, Shape | None]]],
-) -> list[tuple[str, str, int, Shape | None]]:
-    return [item for part in parts for item in part]

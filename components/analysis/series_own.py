@@ -6,13 +6,13 @@ the figures are the same for any shards.
 
 import dataclasses
 import functools
-import pickle
 from collections.abc import Sequence
 
 import numpy as np
 from etils.epath import Path
 from numpy.typing import NDArray
 
+from components.analysis import gathering
 from components.artifacts import Examples
 from components.beam_options import BeamOptions
 from components.errors import DataError
@@ -60,20 +60,9 @@ def survey(examples: Examples, spec: SeriesSpec, out: Path, run_on: BeamOptions)
         DataError: there is no whole window, or a value is not finite.
         OptionError: the function cannot be used, see `series_hook.made`.
     """
-    import apache_beam as beam
-
-    file = out / "made.pickle"
     shards = list(map(str, examples.files("train")))
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "TrainShards" >> beam.Create(shards, reshuffle=False)
-            | "Make" >> beam.Map(functools.partial(_of_shard, spec=spec))
-            | "Merge" >> beam.CombineGlobally(_joined)
-            | "Write" >> beam.Map(lambda found: file.write_bytes(pickle.dumps(found)))
-        )
-    found: list[tuple[Key, Made]] = pickle.loads(file.read_bytes())  # noqa: S301
-    file.unlink()
+    find = functools.partial(_of_shard, spec=spec)
+    found = gathering.gather(shards, find, out / "made.pickle", run_on)
     return _checked([made for _, made in sorted(found, key=lambda one: one[0])], spec)
 
 
@@ -106,10 +95,6 @@ def _of_shard(file: str, spec: SeriesSpec) -> list[tuple[Key, Made]]:
             made = [of(part, names) for names, part in series_hook.made_windows(windows, spec)]
             found.append(((series.name_of(row), int(series.times_of(row)[0])), merge(made)))
     return found
-
-
-def _joined(parts: Sequence[list[tuple[Key, Made]]]) -> list[tuple[Key, Made]]:
-    return [item for part in parts for item in part]
 
 
 def _checked(parts: Sequence[Made], spec: SeriesSpec) -> Made:

@@ -236,6 +236,7 @@ def _decoded(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
 def _mended(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
     rejected = []
     kept = []
+    end = line_end(block.data)
     for start, record in _records(block.data, dialect):
         try:
             kept.append(record.decode(block.encoding).encode())
@@ -243,7 +244,7 @@ def _mended(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
             line = block.line + line_ends(block.data, 0, start)
             reason = f"byte {record[error.start]:#04x} is not of {block.encoding}"
             rejected.append(Rejected(block.path, reason, f"line {line}"))
-            kept.append(b"\n" * record.count(b"\n"))  # so that lines keep their numbers
+            kept.append(end * record.count(end))  # so that lines keep their numbers
     return b"".join(kept), rejected
 
 

@@ -37,6 +37,13 @@ class Gate:
         self._open.set()
 
 
+def only_three_begin(gate):
+    """And the first three at that."""
+    until(lambda: len(gate.begun) == 3)
+    time.sleep(0.05)
+    assert sorted(gate.begun) == [0, 1, 2]
+
+
 def until(condition):
     end = time.monotonic() + 30
     while not condition():
@@ -55,9 +62,7 @@ def test_answers_and_errors_come_back():
 def test_three_are_awake_and_the_rest_follow_in_their_order():
     workers, gate = Crew(8, "test"), Gate()
     futures = [workers.submit(gate, number) for number in range(8)]
-    until(lambda: len(gate.begun) == 3)
-    time.sleep(0.05)
-    assert sorted(gate.begun) == [0, 1, 2]
+    only_three_begin(gate)
     gate.open()
     assert [future.result(30) for future in futures] == list(range(8))
     assert gate.threads <= {"test_0", "test_1", "test_2"}
@@ -91,9 +96,7 @@ def test_those_that_come_back_from_their_blocks_are_no_crowd():
     second = [workers.submit(later, number) for number in range(8)]
     gate.open()
     assert [future.result(30) for future in first] == list(range(8))
-    until(lambda: len(later.begun) == 3)
-    time.sleep(0.05)
-    assert sorted(later.begun) == [0, 1, 2]
+    only_three_begin(later)
     later.open()
     assert [future.result(30) for future in second] == list(range(8))
 
@@ -107,9 +110,7 @@ def test_once_all_are_done_three_are_awake_again(monkeypatch):
     until(lambda: len(workers._idle) == 6)
     monkeypatch.setattr(crew, "_MOMENT", 60)
     second = [workers.submit(later, number) for number in range(6)]
-    until(lambda: len(later.begun) == 3)
-    time.sleep(0.05)
-    assert sorted(later.begun) == [0, 1, 2]
+    only_three_begin(later)
     later.open()
     assert [future.result(30) for future in second] == list(range(6))
 

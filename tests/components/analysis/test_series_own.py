@@ -55,8 +55,11 @@ def test_extremes_are_of_what_is_made_too(settled):
     assert spec.spread == pytest.approx((4, np.log(4), 5))
 
 
-def test_the_shards_do_not_change_the_scale(settled):
-    assert settled("mean_wind") == settled("mean_wind", shards=2)
+def test_the_shards_do_not_change_the_scale_by_a_bit(settled):
+    rng = np.random.default_rng(1)
+    wind = {name: rng.lognormal(size=5).tolist() for name in "abcdefg"}
+    whole = settled("mean_wind", wind=wind)
+    assert whole == settled("mean_wind", shards=2, wind=wind) == settled("mean_wind", 3, wind)
 
 
 def test_infinities_are_refused_by_the_column_that_has_them(settled):

@@ -149,11 +149,16 @@ def test_codes_can_be_kept_as_text(ingest):
     assert [row["zip"] for row in rows_of(examples)] == [b"007", b"010"]
 
 
-def test_a_byte_that_is_not_of_the_encoding_takes_its_row_along(ingest):
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_byte_that_is_not_of_the_encoding_takes_its_row_along(ingest, end):
+    data = b"a,b\nx,1\n\xe9,2\ny,3\nz,inf\n".replace(b"\n", end)
     examples = ingest(
-        b"a,b\nx,1\n\xe9,2\ny,3\n", csv=CsvFormat(encoding="utf-8"), max_rejected=1, **TRAIN
+        data, csv=CsvFormat(encoding="utf-8"), types={"b": "float"}, max_rejected=1, **TRAIN
     )
-    assert rejections(examples) == [("t.csv", "line 3", "byte 0xe9 is not of utf-8")]
+    assert rejections(examples) == [
+        ("t.csv", "line 3", "byte 0xe9 is not of utf-8"),
+        ("t.csv", "line 5", "column 'b': expected a number within float32, received 'inf'"),
+    ]
     assert [row["b"] for row in rows_of(examples)] == [1, 3]
 
 

@@ -1,0 +1,90 @@
+"""What is kept of scored rows: the same in any parts, and by slice."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components import scoring
+from components.artifacts import Rejected
+from components.errors import OptionError
+from components.inference import Row
+
+QUESTIONS = scoring.Questions("label", ("label", "size"), 8, mistakes=4)
+
+
+def row(source, letter, position="", **features):
+    return Row(source, position, {"input": [bytes([letter])], **features})
+
+
+def fake_rows(truths):
+    return [
+        row(f"{n}.png", 97 + (n * 7) % 3, position=str(n), label=[t], size=np.array([n % 2]))
+        for n, t in enumerate(truths)
+    ]
+
+
+def fake_model(rows):
+    """Scores by the input's letter."""
+    letters = [row.features["input"][0][0] for row in rows]
+    scores = np.array([np.roll([0.7, 0.2, 0.1], letter - 97) for letter in letters])
+    return {"scores": scores, "classes": np.array([[b"a", b"b", b"c"]] * len(rows), object)}
+
+
+@given(
+    truths=st.lists(st.sampled_from([b"a", b"b", b"c", b"?"]), max_size=20), cut=st.integers(0, 20)
+)
+def test_any_partition_of_the_rows_scores_the_same(truths, cut):
+    rows = fake_rows(truths)
+    parts = [
+        scoring.score_batch("test", part, [fake_model, fake_model], QUESTIONS)
+        for part in (rows[:cut], rows[cut:])
+    ]
+    whole = scoring.score_batch("test", rows, [fake_model, fake_model], QUESTIONS)
+    merged = scoring.merge(parts, 4)
+    assert merged == scoring.merge([whole], 4)
+    assert merged == scoring.merge([scoring.merge(parts[1:], 4), parts[0]], 4)
+    counted = merged.tallies.get(scoring.Key("test", scoring.CANDIDATE))
+    assert (counted.count if counted else 0) + len(merged.rejected) == len(truths)
+
+
+def test_rows_that_the_baseline_refuses_count_for_neither():
+    def refusing(rows):
+        from serving.errors import InvalidArgumentError
+
+        if any(row.features["input"] == [b"b"] for row in rows):
+            raise InvalidArgumentError("no b")
+        return fake_model(rows)
+
+    rows = fake_rows([b"a", b"a", b"a"])  # inputs a, b, c
+    scored = scoring.score_batch("test", rows, [fake_model, refusing], QUESTIONS)
+    for model in (scoring.CANDIDATE, scoring.BASELINE):
+        assert scored.tallies[scoring.Key("test", model)].count == 2
+    assert scored.rejected == (Rejected("1.png", "baseline: no b", "1"),)
+
+
+def test_a_row_with_several_values_is_in_each_slice_and_one_with_none_in_its_own():
+    rows = [
+        row("0", 97, label=[b"a"], tag=[b"x", b"y"]),
+        row("1", 97, label=[b"a"], tag=np.array([0.5], np.float32)),
+        row("2", 97, label=[b"a"]),
+    ]
+    questions = scoring.Questions("label", ("tag",), 8, 4)
+    scored = scoring.score_batch("test", rows, [fake_model], questions)
+    assert sorted(key.value for key in scored.tallies if key.feature) == [
+        "(missing)",
+        "0.5",
+        "x",
+        "y",
+    ]
+
+
+def test_a_feature_of_too_many_values_is_refused(monkeypatch):
+    monkeypatch.setattr(scoring, "MOST_SLICES", 2)
+    part = scoring.score_batch("test", fake_rows([b"a", b"b", b"c"]), [fake_model], QUESTIONS)
+    with pytest.raises(
+        OptionError,
+        match=r"slices: expected features of at most 2 values\. "
+        r"Received: 'label', which has more in split 'test'",
+    ):
+        scoring.merge([part], 4)
