@@ -5,6 +5,8 @@ that a probe needs no secret.
 """
 
 import hmac
+import ssl
+import tempfile
 from collections.abc import Callable
 
 import grpc
@@ -115,8 +117,33 @@ def server_credentials(file: str) -> grpc.ServerCredentials | None:
             f"--ssl_config_file={file}: expected `custom_ca` with `client_verify`. "
             "Received: none. Name the authority whose clients are let in."
         )
+    _check_pair(file, config)
     return grpc.ssl_server_credentials(
         [(config.server_key.encode(), config.server_cert.encode())],
         root_certificates=config.custom_ca.encode() or None,
         require_client_auth=config.client_verify,
     )
+
+
+def _check_pair(file: str, config: ssl_config_pb2.SSLConfig) -> None:
+    """Refuse keys and certificates that gRPC would refuse later, without a word of which."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # Python reads them from files alone; these are the process's own.
+    with tempfile.TemporaryDirectory(prefix="millrace-tls-") as folder:
+        key, certificate = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
+        key.write_text(config.server_key)
+        certificate.write_text(config.server_cert)
+        try:
+            context.load_cert_chain(certificate, key, password=_no_password)
+            if config.custom_ca:
+                context.load_verify_locations(cadata=config.custom_ca)
+        except (ssl.SSLError, ValueError) as error:
+            raise ServerError(
+                f"--ssl_config_file={file}: expected a key without password, the certificate that "
+                f"was made for it, and authorities in PEM. Received: {error}. Put in those that "
+                "belong together."
+            ) from error
+
+
+def _no_password() -> str:
+    raise ValueError("a key that is encrypted")

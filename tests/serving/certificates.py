@@ -27,5 +27,12 @@ def signed(folder, name):
     )
 
 
+def encrypted(folder, name):
+    """The key `<name>.key`, in PEM, behind a password."""
+    found = folder / f"{name}-encrypted.key"
+    _openssl("pkcs8", "-topk8", "-in", folder / f"{name}.key", "-out", found, "-passout", "pass:a")
+    return found.read_text()
+
+
 def _openssl(*arguments):
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
