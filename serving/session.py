@@ -98,7 +98,7 @@ class GraphSession:
         except UnicodeDecodeError as error:  # the text quotes bytes of the request, and no code
             raise InvalidArgumentError(error.object.decode(errors="replace")) from error
         route.pace = min((time.perf_counter() - start) / size, route.pace * _UNHURRIED)
-        return [np.asarray(output) for output in outputs]
+        return [_array(output) for output in outputs]
 
     def close(self) -> None:
         """Free the session and its graph; nothing may run any more."""
@@ -171,6 +171,13 @@ class GraphSession:
                 f"Tensor {name}, specified in either feed_devices or fetch_devices was not "
                 "found in the Graph"
             ) from error
+
+
+def _array(output: Any) -> np.ndarray:
+    """An output as an array; a single string comes as `bytes`, of which numpy's own arrays drop
+    zeros at the end.
+    """
+    return np.array(output, dtype=object) if isinstance(output, bytes) else np.asarray(output)
 
 
 def _operations(graph_def: Any) -> set[str]:
