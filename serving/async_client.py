@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 import numpy as np
 
-from serving import calls, channel, wire
+from serving import calls, channel, values
 from serving.calls import (
     Answer,
     Call,
@@ -24,13 +24,13 @@ from serving.calls import (
     VersionStatus,
 )
 from serving.channel import Observe, Tls
-from serving.errors import NotFoundError
+from serving.errors import ClientError, NotFoundError
 
-Inputs = Iterable[Mapping[str, wire.ArrayLike]]
+Inputs = Iterable[Mapping[str, values.ArrayLike]]
 
 
 class AsyncClient:
-    """Talks to one server; make it inside a coroutine, and await its methods."""
+    """Talks to one server; belongs to the event loop of its first call."""
 
     def __init__(
         self,
@@ -42,24 +42,21 @@ class AsyncClient:
         attempts: int = 4,
         observe: Observe = channel.nobody,
     ) -> None:
-        """Make a channel; arguments as in `Client`."""
-        self.target = target
+        """Hold what is needed, inside an event loop or before; arguments as in `Client`."""
+        self.target = channel.address(target)
         self._timeout = timeout
         self._metadata = channel.metadata(token)
         self._observe = observe
-        channel.check_target(target)
-        settings = channel.options(attempts, tls)
-        self._channel = (
-            grpc.aio.insecure_channel(target, settings)
-            if tls is None
-            else grpc.aio.secure_channel(target, tls.credentials(), settings)
-        )
+        self._tls, self._settings = tls, channel.options(attempts, tls)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._channel: Any = None
+        self._is_closed = False
         self._methods: dict[str, Any] = {}
 
     async def predict(
         self,
         model: str,
-        inputs: Mapping[str, wire.ArrayLike],
+        inputs: Mapping[str, values.ArrayLike],
         *,
         signature: str = "",
         version: int | None = None,
@@ -74,7 +71,7 @@ class AsyncClient:
     async def predict_many(
         self,
         model: str,
-        requests: Inputs | AsyncIterable[Mapping[str, wire.ArrayLike]],
+        requests: Inputs | AsyncIterable[Mapping[str, values.ArrayLike]],
         *,
         in_flight: int = 16,
         signature: str = "",
@@ -182,7 +179,9 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the channel; calls that run are cancelled."""
-        await self._channel.close()
+        self._is_closed = True
+        if self._channel is not None:
+            await self._channel.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -194,11 +193,9 @@ class AsyncClient:
         self, call: Call[Answer], timeout: float | None, *, wait_for_ready: bool = False
     ) -> Answer:
         allowed = self._timeout if timeout is None else timeout
-        if call.path not in self._methods:
-            self._methods[call.path] = self._channel.unary_unary(call.path, channel.serialize)
-        start = time.monotonic()
+        method, start = self._method(call), time.monotonic()
         try:
-            raw = await self._methods[call.path](
+            raw = await method(
                 call.request,
                 timeout=allowed,
                 wait_for_ready=wait_for_ready,
@@ -206,14 +203,39 @@ class AsyncClient:
             )
         except grpc.RpcError as error:
             self._observe(channel.observed(call, time.monotonic() - start, error.code().name))
-            raise channel.failure(error, self.target, allowed) from error
-        self._observe(channel.observed(call, time.monotonic() - start, "OK"))
-        return call.read(raw)
+            failure = channel.failure(error, self.target, allowed)
+            if call.typed is None or not calls.is_of_other_type(failure):
+                raise failure from error
+        else:
+            self._observe(channel.observed(call, time.monotonic() - start, "OK"))
+            return call.read(raw)
+        described = await self._send(call.typed.ask, channel.left(allowed, start))
+        return await self._send(call.typed.make(described), channel.left(allowed, start))
+
+    def _method(self, call: Call[Answer]) -> Any:
+        if self._is_closed:
+            raise channel.closed(self.target)
+        loop = asyncio.get_running_loop()
+        if self._channel is None:
+            self._loop = loop
+            self._channel = (
+                grpc.aio.insecure_channel(self.target, self._settings)
+                if self._tls is None
+                else grpc.aio.secure_channel(self.target, self._tls.credentials(), self._settings)
+            )
+        elif self._loop is not loop:
+            raise ClientError(
+                f"{self.target}: expected the event loop of the client's first call. Received: a "
+                "call in another one. Make a client in each loop."
+            )
+        if call.path not in self._methods:
+            self._methods[call.path] = self._channel.unary_unary(call.path, channel.serialize)
+        return self._methods[call.path]
 
 
 async def _each(
-    requests: Inputs | AsyncIterable[Mapping[str, wire.ArrayLike]],
-) -> AsyncIterator[Mapping[str, wire.ArrayLike]]:
+    requests: Inputs | AsyncIterable[Mapping[str, values.ArrayLike]],
+) -> AsyncIterator[Mapping[str, values.ArrayLike]]:
     if isinstance(requests, AsyncIterable):
         async for inputs in requests:
             yield inputs

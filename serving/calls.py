@@ -4,19 +4,20 @@ Each function makes the `Call` that a client, synchronous or not, then sends.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from google.protobuf.message import Message
 
-from serving import example, wire
-from serving.errors import FailedPreconditionError, WireError
+from serving import example, values, wire
+from serving.errors import FailedPreconditionError, RpcError, WireError
 from serving.protos import health_pb2 as health_messages
 from serving.protos import model_service_pb2 as model_messages
 from serving.protos import prediction_service_pb2 as messages
 from serving.protos import signature_pb2
-from serving.signature import Signature, from_proto
+from serving.signature import DEFAULT, Signature, from_proto
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
@@ -25,18 +26,31 @@ Record = bytes | Mapping[str, example.Value]
 Method = Literal["classify", "regress"]
 Answer = TypeVar("Answer")
 
+_VERSIONS = 2**63  # of int64, from 0
+# What a model server says of a number of another width; the runtime's own text.
+_OTHER_TYPE = re.compile(r"Expects arg\[\d+\] to be \w+ but \w+ is provided")
+
 
 @dataclasses.dataclass(frozen=True)
 class Call(Generic[Answer]):
     """A request, the path of the method that takes it, and how to read the answer's bytes.
 
-    `model` is whom it asks about, for those who observe calls.
+    `model` is whom it asks about, for those who observe calls. `typed` is of calls whose inputs
+    have types.
     """
 
     path: str
     request: Message
     read: Callable[[bytes], Answer]
     model: str = ""
+    typed: "Typed[Answer] | None" = None
+
+
+class Typed(NamedTuple, Generic[Answer]):
+    """How a call is made again when a server has refused the type of an input."""
+
+    ask: Call["Metadata"]
+    make: Callable[["Metadata"], Call[Answer]]
 
 
 class Prediction(dict[str, np.ndarray]):
@@ -84,6 +98,27 @@ class Spec:
     version: int | None = None
     label: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what no server could answer by.
+
+        Raises:
+            WireError: both a version and a label, a version that int64 does not hold, or a name
+                that is no UTF-8.
+        """
+        if self.version is not None and self.label is not None:
+            raise WireError(
+                f"Model {self.model!r}: expected a version or a label. Received: version "
+                f"{self.version} and label {self.label!r}. Leave one of them out."
+            )
+        if self.version is not None and not 0 <= self.version < _VERSIONS:
+            raise WireError(
+                f"Model {self.model!r}: expected a version from 0 to {_VERSIONS - 1}. Received: "
+                f"{self.version}. `status(model)` lists those that there are."
+            )
+        values.utf8(self.model, "Model")
+        values.utf8(self.signature, "Signature")
+        values.utf8(self.label or "", "Label")
+
     def proto(self) -> messages.ModelSpec:
         """The message."""
         spec = messages.ModelSpec(name=self.model, signature_name=self.signature)
@@ -95,27 +130,40 @@ class Spec:
 
 
 def predict(
-    spec: Spec, inputs: Mapping[str, wire.ArrayLike], output_filter: Sequence[str]
+    spec: Spec, inputs: Mapping[str, values.ArrayLike], output_filter: Sequence[str]
 ) -> Call[Prediction]:
     """Run a signature on `inputs` by alias; `output_filter` names the outputs wanted, or all."""
+    call = _predict(spec, inputs, output_filter)
+
+    def make(described: Metadata) -> Call[Prediction]:
+        return _predict(spec, typed(inputs, described, spec.signature), output_filter)
+
+    return dataclasses.replace(call, typed=Typed(metadata(spec), make))
+
+
+def _predict(
+    spec: Spec, inputs: Mapping[str, values.ArrayLike], output_filter: Sequence[str]
+) -> Call[Prediction]:
+    for name in output_filter:
+        values.utf8(name, "Output filter")
     request = messages.PredictRequest(model_spec=spec.proto(), output_filter=output_filter)
-    for alias, value in named(inputs):
+    for alias, value in values.named(inputs):
         wire.fill(request.inputs[alias], value, name=alias)
     return Call(f"/{PREDICTION_SERVICE}/Predict", request, _prediction, spec.model)
 
 
-def named(inputs: Mapping[str, wire.ArrayLike]) -> Iterable[tuple[str, wire.ArrayLike]]:
-    """Each input with its alias.
+def is_of_other_type(error: RpcError) -> bool:
+    """Whether a server refused the type of an input."""
+    return _OTHER_TYPE.match(error.details) is not None
 
-    Raises:
-        WireError: `inputs` are rows, as REST's `instances` have them, or a bare array.
-    """
-    if not hasattr(inputs, "items"):  # a data frame has them, and is no Mapping
-        raise WireError(
-            "Inputs: expected a mapping from names to values, such as {'text': ['one', 'two']}. "
-            f"Received: {type(inputs).__name__}. Name the input; `metadata(model)` lists them."
-        )
-    return inputs.items()
+
+def typed(
+    inputs: Mapping[str, values.ArrayLike], described: Metadata, signature: str
+) -> dict[str, values.ArrayLike]:
+    """`inputs` in the types that a model's `signature` has; as `values.typed`."""
+    found = described.signatures.get(signature or DEFAULT)
+    tensors = {} if found is None else found.inputs
+    return values.typed(inputs, {alias: tensor.dtype for alias, tensor in tensors.items()})
 
 
 def classify(

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -12,12 +14,29 @@ from google.protobuf.message import Message
 
 from serving import calls
 from serving.calls import Answer
-from serving.errors import DeadlineExceededError, RpcError, rpc_error
+from serving.errors import ClientError, DeadlineExceededError, RpcError, rpc_error
 
+PORT = "8500"  # of a model server that is asked to listen on no other
+MOST_PORT = 65535
 POLL = 0.1  # seconds between two looks at a model's status
 
 MOST_ATTEMPTS = 5  # gRPC makes no more
 _SERVICES = [{"service": calls.PREDICTION_SERVICE}, {"service": calls.MODEL_SERVICE}]
+
+
+_RESOLVED = ("unix:", "unix-abstract:", "dns:", "ipv4:", "ipv6:", "vsock:", "xds:")
+_ADDRESS = re.compile(
+    r"(?P<bare>[0-9a-fA-F]*:[0-9a-fA-F:.%]*:[0-9a-fA-F:.%\w]*)"
+    r"|(?P<host>\[[^\]\s]+\]|[^:/\[\]\s]+)(:(?P<port>\d{1,5}))?",
+    re.ASCII,
+)
+# gRPC's own words where no server has answered.
+_NOBODY = re.compile(
+    "failed to connect|errors resolving|resolution failed|all backends|Connection refused"
+    "|Connection reset|Socket closed|recvmsg|sendmsg|GOAWAY|Broken pipe|keepalive|ping timeout"
+    "|Network is unreachable|No route to host|Transport closed|Endpoint",
+    re.IGNORECASE,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,17 +105,51 @@ def observed(call: calls.Call[Answer], seconds: float, code: str) -> Observation
     return Observation(call.path.rpartition("/")[2], call.model, seconds, code)
 
 
-def check_target(target: str) -> None:
-    """Refuse the address of a web page, which gRPC would look up as a host's name.
+def address(target: str) -> str:
+    """`target` as gRPC takes it: with the model server's own port where it names none.
 
     Raises:
-        ValueError: it is one.
+        ClientError: it is a web page's address, which gRPC would look up as a host's name; or its
+            host or port cannot be one.
     """
     if target.startswith(("http://", "https://")):
-        raise ValueError(
-            f"target: expected host:port. Received: {target!r}. Leave the scheme out, or ask over "
+        raise ClientError(
+            f"Target: expected host:port. Received: {target!r}. Leave the scheme out, or ask over "
             "REST by `serving.client.RestClient`."
         )
+    if target.startswith(_RESOLVED):
+        return target
+    matched = _ADDRESS.fullmatch(target)
+    port = "" if matched is None else (matched["port"] or PORT)
+    if matched is None or not 1 <= int(port) <= MOST_PORT:
+        raise ClientError(
+            f"Target: expected host:port, with a port from 1 to {MOST_PORT}. Received: {target!r}. "
+            f"Correct it, e.g. 127.0.0.1:{PORT}."
+        )
+    host = matched["bare"] or matched["host"]
+    return f"[{host}]:{port}" if matched["bare"] else f"{host}:{port}"
+
+
+def token_header(token: str) -> str:
+    """The value of `authorization` that brings `token`.
+
+    Raises:
+        ClientError: it is not printable ASCII, which no header carries.
+    """
+    if not token.isascii() or not token.isprintable():
+        raise ClientError(
+            "Token: expected printable ASCII. Received: other characters, such as a line's end. "
+            "Pass what the server's --api_token_file holds, without it."
+        )
+    return f"Bearer {token}"
+
+
+def closed(target: str) -> ClientError:
+    """The error of a call by a client that was closed."""
+    return ClientError(
+        f"{target}: expected a client that is open. Received: a call after its close. Make another "
+        "client, or close this one later."
+    )
 
 
 def options(attempts: int, tls: Tls | None) -> list[tuple[str, int | str]]:
@@ -107,8 +160,8 @@ def options(attempts: int, tls: Tls | None) -> list[tuple[str, int | str]]:
     random part of a longer and longer time, and no longer than the call's own deadline.
     """
     if not 1 <= attempts <= MOST_ATTEMPTS:
-        raise ValueError(
-            f"attempts: expected 1 to {MOST_ATTEMPTS}. Received: {attempts}. "
+        raise ClientError(
+            f"Attempts: expected 1 to {MOST_ATTEMPTS}. Received: {attempts}. "
             "Allow more time with `timeout=` instead."
         )
     retry = {
@@ -132,9 +185,14 @@ def options(attempts: int, tls: Tls | None) -> list[tuple[str, int | str]]:
     return found
 
 
+def left(allowed: float | None, start: float) -> float | None:
+    """The seconds left of those `allowed` since `start`, a time of `time.monotonic`."""
+    return None if allowed is None else max(0.0, start + allowed - time.monotonic())
+
+
 def metadata(token: str) -> tuple[tuple[str, str], ...]:
     """What each call carries beside its request."""
-    return (("authorization", f"Bearer {token}"),) if token else ()
+    return (("authorization", token_header(token)),) if token else ()
 
 
 def serialize(request: Message) -> bytes:
@@ -146,16 +204,34 @@ def failure(error: grpc.RpcError, target: str, timeout: float | None) -> RpcErro
     """The project's own error for a failed call to `target`."""
     code, details = error.code().name, error.details() or ""
     if code == "UNAVAILABLE":
-        details = (
-            f"{target}: expected a model server. Received: {details}. "
-            "Start one there, e.g. `millrace-model-server`, or name another address."
-        )
+        details = _unavailable(target, details)
     elif code == "DEADLINE_EXCEEDED":
         details = (
             f"{target}: expected an answer within {timeout} s. Received: {details}. "
             "Allow more time with `timeout=`, or send less at once."
         )
     return rpc_error(code, details)
+
+
+def _unavailable(target: str, details: str) -> str:
+    """What to do about a server that cannot be reached; the server's own text where it can."""
+    if "handshake failed" in details.lower():
+        return (
+            f"{target}: expected a TLS handshake. Received: {details}. Trust the server's "
+            'authority with `tls=Tls.read("ca.pem")`, name what its certificate says by '
+            "`server_name`, or leave `tls` out if the server speaks plain text."
+        )
+    if "Failed parsing HTTP/2" in details:
+        return (
+            f"{target}: expected a model server's gRPC port. Received: {details}. Name that port, "
+            "or ask over REST by `serving.client.RestClient`."
+        )
+    if _NOBODY.search(details):
+        return (
+            f"{target}: expected a model server. Received: {details}. Start one there, e.g. "
+            "`millrace-model-server`, name another address, or give `tls=` if it asks for that."
+        )
+    return details
 
 
 def too_late(target: str, model: str, timeout: float) -> DeadlineExceededError:

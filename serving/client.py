@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from serving import calls, channel, wire
+from serving import calls, channel, values
 from serving.async_client import AsyncClient
 from serving.calls import (
     Class,
@@ -77,22 +77,25 @@ class Client:
         """Make a channel; nothing is sent yet.
 
         Args:
-            target: `host:port`, or `unix:path`.
+            target: `host:port`, or `unix:path`; port 8500 where it names none.
             timeout: seconds that a call may take, unless it says otherwise; None waits for ever.
             tls: e.g. `Tls.read("ca.pem")`; plain text where None.
             token: the server's, if it asks for one; send it over TLS only, or to this machine.
             attempts: how often a call is sent while the server is UNAVAILABLE, 1 to 5.
             observe: is told of each call that ended; for metrics.
+
+        Raises:
+            ClientError: the target, the token or the attempts cannot be.
         """
-        self.target = target
         self._sender = Sender(
             target, timeout=timeout, tls=tls, token=token, attempts=attempts, observe=observe
         )
+        self.target = self._sender.target
 
     def predict(
         self,
         model: str,
-        inputs: Mapping[str, wire.ArrayLike],
+        inputs: Mapping[str, values.ArrayLike],
         *,
         signature: str = "",
         version: int | None = None,
@@ -104,8 +107,10 @@ class Client:
 
         Args:
             model: its name on the server.
-            inputs: by alias; arrays keep their dtype, lists get what TensorFlow gives to
-                Python's values (float32, int32, int64, bool), strings are `bytes` or `str`.
+            inputs: by alias; strings are `bytes` or `str`. Arrays are sent in their dtype, lists
+                in what TensorFlow gives to Python's values (float32, int32, int64, bool). Where
+                the model takes numbers of another width, they are sent again in that, if each is
+                the same in it; that costs two more calls.
             signature: its name; `serving_default` where empty.
             version: asks for this version instead of the latest.
             label: asks for the version with this label.
@@ -116,7 +121,8 @@ class Client:
             Arrays by alias, strings as object arrays of `bytes`; `.version` tells which answered.
 
         Raises:
-            WireError: an input has no place in a message.
+            WireError: an input has no place in a message, or not in the model's type.
+            ClientError: the client was closed.
             RpcError: the server refused, or did not answer.
         """
         spec = Spec(model, signature, version, label)
@@ -125,7 +131,7 @@ class Client:
     def predict_many(
         self,
         model: str,
-        requests: Iterable[Mapping[str, wire.ArrayLike]],
+        requests: Iterable[Mapping[str, values.ArrayLike]],
         *,
         in_flight: int = 16,
         signature: str = "",

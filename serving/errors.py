@@ -3,6 +3,7 @@
     MillraceError               every error whose text alone tells a person what to do
     +-- ServingError            serving floor
     |   +-- WireError           a value has no place in a message, or a message no value
+    |   +-- ClientError         a client cannot be made or used so
     |   +-- ModelLoadError      a SavedModel folder cannot be loaded
     |   +-- ServerError         a model server cannot start as it was asked to
     |   +-- LaunchError         a server did not become ready
@@ -27,6 +28,10 @@ class ServingError(MillraceError):
 
 class WireError(ServingError):
     """A value cannot be put into a message, or a message holds no readable value."""
+
+
+class ClientError(ServingError):
+    """A client cannot be made, or used, as it was: its address, or a call after its end."""
 
 
 class ModelLoadError(ServingError):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from serving import packed
+from serving import packed, values
 from serving.errors import WireError
 from serving.protos import example_pb2
 
@@ -63,6 +63,7 @@ def to_example(features: Mapping[str, Value]) -> example_pb2.Example:
     example = example_pb2.Example()
     slots = example.features.feature
     for name, value in features.items():
+        values.utf8(name, "Feature's name")
         _fill(slots[name], name, value)
     return example
 
@@ -82,7 +83,7 @@ def _fill(feature: example_pb2.Feature, name: str, value: Value) -> None:
     if isinstance(value, bytes):
         feature.bytes_list.value.append(value)
     elif isinstance(value, str):
-        feature.bytes_list.value.append(value.encode())
+        feature.bytes_list.value.append(values.utf8(value, "Feature", name))
     elif isinstance(value, int) and -_INT64_MAX <= value <= _INT64_MAX:
         feature.int64_list.value.append(int(value))  # a bool is refused as it is
     elif isinstance(value, Sequence) and len(value) > 0 and isinstance(value[0], bytes | str):
@@ -95,10 +96,14 @@ def _fill_text(feature: example_pb2.Feature, name: str, value: Sequence[object])
     for item in value:
         if not isinstance(item, bytes | str):
             raise _refusal(name, f"{reprlib.repr(item)} ({type(item).__name__})")
-        feature.bytes_list.value.append(item.encode() if isinstance(item, str) else item)
+        feature.bytes_list.value.append(
+            values.utf8(item, "Feature", name) if isinstance(item, str) else item
+        )
 
 
 def _fill_array(feature: example_pb2.Feature, name: str, value: object) -> None:
+    if values.is_masked(value):
+        raise _refusal(name, "a masked array, which hides some of its elements")
     try:
         array = np.asarray(value)
     except (ValueError, OverflowError) as error:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from serving import wire
+from serving import dtypes
 from serving.errors import FailedPreconditionError, InvalidArgumentError, UnimplementedError
 from serving.inference import ONCE, Call, Runnable
 from serving.protos import prediction_service_pb2 as messages
@@ -202,7 +202,7 @@ def _check_class_output(alias: str, array: np.ndarray, count: int) -> None:
     wanted = "string" if alias == _CLASSES else "float"
     if array.dtype != (object if alias == _CLASSES else np.float32):
         raise InvalidArgumentError(
-            f"Expected {alias} Tensor of DT_{wanted.upper()}. Got: {wire.data_type(array.dtype)}"
+            f"Expected {alias} Tensor of DT_{wanted.upper()}. Got: {dtypes.data_type(array.dtype)}"
         )
     if len(array) != count:
         raise InvalidArgumentError(
@@ -229,7 +229,7 @@ def _regressions(
         )
     if array.dtype != np.float32:
         raise InvalidArgumentError(
-            f"Expected output Tensor of DT_FLOAT.  Got: {wire.data_type(array.dtype)}"
+            f"Expected output Tensor of DT_FLOAT.  Got: {dtypes.data_type(array.dtype)}"
         )
     for value in array.ravel().tolist():
         result.regressions.add(value=value)

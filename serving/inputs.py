@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from serving import wire
+from serving import dtypes
 from serving.errors import WireError
 from serving.signature import Signature, TensorInfo
+from serving.values import utf8
 
 
 class Picture(Protocol):
@@ -44,7 +45,7 @@ def images(sources: Iterable[str | os.PathLike[str] | bytes | Picture]) -> np.nd
 
 def texts(values: Iterable[str | bytes]) -> np.ndarray:
     """Texts as UTF-8, strings `[texts]`."""
-    return _strings([value.encode() if isinstance(value, str) else value for value in values])
+    return _strings([utf8(one, "Text") if isinstance(one, str) else one for one in values])
 
 
 def columns(
@@ -94,7 +95,7 @@ def _column(alias: str, tensor: TensorInfo, values: Sequence[Any]) -> np.ndarray
     if tensor.dtype == "string":
         known = ("" if gap else value for value, gap in zip(values, missing, strict=True))
         return texts(value if isinstance(value, bytes) else str(value) for value in known)
-    dtype = wire.numpy_dtype(tensor.dtype)
+    dtype = dtypes.numpy_dtype(tensor.dtype)
     empty = np.nan if dtype.kind == "f" else None
     try:
         return np.array(

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from etils.epath import Path
 
-from serving import inference, saved_model, warmup, wire
+from serving import inference, saved_model, values, warmup
 from serving.errors import ModelLoadError, RpcError
 from serving.inference import Call
 from serving.protos import signature_pb2
@@ -60,7 +60,7 @@ class LoadedModel:
 
     def predict(
         self,
-        inputs: Mapping[str, wire.ArrayLike],
+        inputs: Mapping[str, values.ArrayLike],
         *,
         signature: str = DEFAULT,
         outputs: Sequence[str] = (),
@@ -81,7 +81,7 @@ class LoadedModel:
             RpcError: as a model server answers the same request.
         """
         found = inference.find_for_predict(self, signature)
-        arrays = {alias: wire.as_array(value, name=alias) for alias, value in inputs.items()}
+        arrays = {alias: values.as_array(value, name=alias) for alias, value in inputs.items()}
         feeds = inference.feed(found, arrays, lambda array: array)
         fetches = inference.fetch(found, outputs)
         found_outputs = self.run(feeds, list(fetches.values()), Call(timeout))

@@ -2,11 +2,12 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any, Generic
 
 import grpc
 
-from serving import channel
+from serving import calls, channel
 from serving.calls import Answer, Call
 from serving.channel import Observe, Tls
 
@@ -34,9 +35,10 @@ class Sender:
         attempts: int,
         observe: Observe,
     ) -> None:
-        self._target, self._timeout, self._observe = target, timeout, observe
+        self.target = target = channel.address(target)
+        self._timeout, self._observe = timeout, observe
         self._metadata = channel.metadata(token)
-        channel.check_target(target)
+        self._is_closed = False
         settings = channel.options(attempts, tls)
         self._channel = (
             grpc.insecure_channel(target, settings)
@@ -51,22 +53,22 @@ class Sender:
         """The answer to `call`, within `timeout` seconds, or the client's own where None.
 
         Raises:
+            ClientError: the client was closed.
             RpcError: the server refused, or did not answer.
         """
         allowed = self._timeout if timeout is None else timeout
-        start = time.monotonic()
-        try:
-            raw = self._method(call)(
+        method, start = self._method(call), time.monotonic()
+
+        def wait() -> bytes:
+            raw: bytes = method(
                 call.request,
                 timeout=allowed,
                 wait_for_ready=wait_for_ready,
                 metadata=self._metadata,
             )
-        except grpc.RpcError as error:
-            self._tell(call, start, error.code().name)
-            raise channel.failure(error, self._target, allowed) from error
-        self._tell(call, start, "OK")
-        return call.read(raw)
+            return raw
+
+        return self._answer(call, wait, start, allowed)
 
     def begin(self, call: Call[Answer], timeout: float | None) -> UnderWay[Answer]:
         """Send `call` without waiting for its answer; arguments as in `send`."""
@@ -77,22 +79,35 @@ class Sender:
 
     def end(self, one: UnderWay[Answer]) -> Answer:
         """Wait for the answer to a call that was begun; raises as `send` does."""
-        try:
-            raw = one.answer.result()
-        except grpc.RpcError as error:
-            self._tell(one.call, one.start, error.code().name)
-            raise channel.failure(error, self._target, one.timeout) from error
-        self._tell(one.call, one.start, "OK")
-        return one.call.read(raw)
+        return self._answer(one.call, one.answer.result, one.start, one.timeout)
 
     def close(self) -> None:
         """Close the channel; calls that run are cancelled."""
+        self._is_closed = True
         self._channel.close()
 
     def _method(self, call: Call[Answer]) -> Any:
+        if self._is_closed:
+            raise channel.closed(self.target)
         if call.path not in self._methods:
             self._methods[call.path] = self._channel.unary_unary(call.path, channel.serialize)
         return self._methods[call.path]
+
+    def _answer(
+        self, call: Call[Answer], wait: Callable[[], bytes], start: float, allowed: float | None
+    ) -> Answer:
+        try:
+            raw = wait()
+        except grpc.RpcError as error:
+            self._tell(call, start, error.code().name)
+            failure = channel.failure(error, self.target, allowed)
+            if call.typed is None or not calls.is_of_other_type(failure):
+                raise failure from error
+        else:
+            self._tell(call, start, "OK")
+            return call.read(raw)
+        described = self.send(call.typed.ask, channel.left(allowed, start))
+        return self.send(call.typed.make(described), channel.left(allowed, start))
 
     def _tell(self, call: Call[Answer], start: float, code: str) -> None:
         self._observe(channel.observed(call, time.monotonic() - start, code))

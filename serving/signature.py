@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from serving import wire
+from serving import dtypes, wire
 from serving.protos import signature_pb2, tensor_pb2
 
 DEFAULT = "serving_default"
@@ -55,7 +55,7 @@ def from_proto(name: str, proto: signature_pb2.SignatureDef) -> Signature:
 
 
 def _tensor(info: signature_pb2.TensorInfo) -> TensorInfo:
-    return TensorInfo(info.name, wire.type_name(info.dtype), _shape(info.tensor_shape))
+    return TensorInfo(info.name, dtypes.type_name(info.dtype), _shape(info.tensor_shape))
 
 
 def _shape(proto: tensor_pb2.TensorShapeProto) -> tuple[int | None, ...] | None:

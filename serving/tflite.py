@@ -18,7 +18,7 @@ from flatbuffers import flexbuffers  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError
 from tensorflow.lite.python import schema_py_generated as schema
 
-from serving import wire
+from serving import dtypes
 from serving.crew import blocked
 from serving.errors import InternalError, InvalidArgumentError, ModelLoadError
 from serving.inference import Call
@@ -154,7 +154,7 @@ def _known_name(key: str, alias: str, name: str, known: Mapping[str, Any]) -> st
 
 def _describe(info: signature_pb2.TensorInfo, details: Mapping[str, Any]) -> None:
     dtype = np.dtype(details["dtype"])
-    kind = "DT_STRING" if dtype.kind in "OSU" else wire.data_type(dtype)
+    kind = "DT_STRING" if dtype.kind in "OSU" else dtypes.data_type(dtype)
     info.name = details["name"]
     info.dtype = tensor_pb2.DataType.Value(kind)  # type: ignore[assignment]
     info.tensor_shape.SetInParent()

@@ -6,7 +6,7 @@ then asks the version that it describes. gRPC is several times as fast: this is 
 HTTP gets through.
 """
 
-import math
+import dataclasses
 import ssl
 import time
 from collections import deque
@@ -16,15 +16,30 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from serving import calls, channel, wire
-from serving.calls import Class, Metadata, Prediction, Record, Spec, VersionStatus
+from serving import calls, channel, values
+from serving.calls import (
+    Class,
+    Inference,
+    Metadata,
+    Method,
+    Prediction,
+    Record,
+    Spec,
+    VersionStatus,
+)
 from serving.channel import Observation, Observe
-from serving.errors import DeadlineExceededError, NotFoundError, RpcError, UnavailableError
+from serving.errors import (
+    DeadlineExceededError,
+    NotFoundError,
+    RpcError,
+    UnavailableError,
+    UnimplementedError,
+)
 from serving.rest import questions
 from serving.rest.connections import Clock, Connections, Request
+from serving.rest.pinning import Pinning
 
 Answer = TypeVar("Answer")
-_KEPT_SECONDS = 1.0  # as long as a server takes to look for new versions
 
 
 class RestClient:
@@ -57,12 +72,12 @@ class RestClient:
         self._timeout = timeout
         self._observe = observe
         self._connections = Connections(target, token=token, attempts=attempts, context=context)
-        self._described: dict[Spec, tuple[float, Metadata]] = {}
+        self._pinning = Pinning(self._metadata)
 
     def predict(
         self,
         model: str,
-        inputs: Mapping[str, wire.ArrayLike],
+        inputs: Mapping[str, values.ArrayLike],
         *,
         signature: str = "",
         version: int | None = None,
@@ -75,25 +90,18 @@ class RestClient:
         The server sends all outputs; `output_filter` chooses among them here.
         """
         spec = Spec(model, signature, version, label)
-        body = questions.predict(spec, inputs)
 
-        def ask(clock: Clock) -> Prediction:
-            described = self._describe(spec, clock)
-            try:
-                raw = self._post(_pinned(spec, described), "predict", body, clock)
-            except NotFoundError:
-                if version is not None:
-                    raise
-                described = self._describe(spec, clock, again=True)  # that version has gone
-                raw = self._post(_pinned(spec, described), "predict", body, clock)
+        def ask(pinned: Spec, described: Metadata, clock: Clock) -> Prediction:
+            body = questions.predict(spec, inputs, described)
+            raw = self._post(pinned, "predict", body, clock)
             return questions.prediction(raw, described, signature, output_filter)
 
-        return self._observed("Predict", model, timeout, ask)
+        return self._observed("Predict", model, timeout, self._pinning.of_one_version(spec, ask))
 
     def predict_many(
         self,
         model: str,
-        requests: Iterable[Mapping[str, wire.ArrayLike]],
+        requests: Iterable[Mapping[str, values.ArrayLike]],
         *,
         in_flight: int = 16,
         signature: str = "",
@@ -166,7 +174,39 @@ class RestClient:
             "Regress",
             model,
             timeout,
-            lambda clock: questions.values(self._post(spec, "regress", body, clock)),
+            lambda clock: questions.regressions(self._post(spec, "regress", body, clock)),
+        )
+
+    def multi_inference(
+        self,
+        model: str,
+        examples: Sequence[Record],
+        tasks: Mapping[str, Method],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        context: Record | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Inference]:
+        """Ask several signatures about the same `examples`; as `Client.multi_inference`.
+
+        A model server has this over gRPC alone: here one version is asked once for each signature.
+        """
+        spec = Spec(model, "", version, label)
+        readers = {name: questions.reader(name, method) for name, method in tasks.items()}
+
+        def ask(pinned: Spec, described: Metadata, clock: Clock) -> dict[str, Inference]:
+            del described
+            found: dict[str, Inference] = {}
+            for name, read in readers.items():
+                body = questions.examples(
+                    dataclasses.replace(pinned, signature=name), examples, context
+                )
+                found[name] = read(self._post(pinned, tasks[name], body, clock))
+            return found
+
+        return self._observed(
+            "MultiInference", model, timeout, self._pinning.of_one_version(spec, ask)
         )
 
     def metadata(
@@ -193,6 +233,23 @@ class RestClient:
             model,
             timeout,
             lambda clock: questions.statuses(self._connections.ask(request, clock)),
+        )
+
+    def healthy(self, *, service: str = "", timeout: float | None = None) -> bool:
+        """Whether the server is ready for requests; as `Client.healthy`.
+
+        Raises:
+            UnimplementedError: the server has no `/v2/health/ready`, as TensorFlow Serving's has
+                not; or a `service` is named, which HTTP knows nothing of.
+        """
+        if service:
+            raise UnimplementedError(
+                f"{self.target}: expected no service, since over HTTP the server is asked as a "
+                f"whole. Received: {service!r}. Leave it out, or ask over gRPC."
+            )
+        request = Request("GET", "/v2/health/ready")
+        return self._observed(
+            "Check", "", timeout, lambda clock: self._connections.is_ready(request, clock)
         )
 
     def wait_until_available(self, model: str, *, timeout: float = 60.0) -> VersionStatus:
@@ -226,15 +283,6 @@ class RestClient:
         request = Request("GET", questions.path(spec, "/metadata"))
         return questions.metadata(self._connections.ask(request, clock))
 
-    def _describe(self, spec: Spec, clock: Clock, *, again: bool = False) -> Metadata:
-        """The metadata of what `spec` names, a moment old at most."""
-        key = Spec(spec.model, "", spec.version, spec.label)
-        asked, described = self._described.get(key, (-math.inf, None))
-        if described is None or again or time.monotonic() - asked > _KEPT_SECONDS:
-            described = self._metadata(key, clock)
-            self._described[key] = (time.monotonic(), described)
-        return described
-
     def _observed(
         self, method: str, model: str, timeout: float | None, ask: Callable[[Clock], Answer]
     ) -> Answer:
@@ -249,8 +297,3 @@ class RestClient:
         finally:
             self._observe(Observation(method, model, time.monotonic() - start, code))
         return answer
-
-
-def _pinned(spec: Spec, described: Metadata) -> Spec:
-    """`spec` as the one version that was described."""
-    return Spec(spec.model, spec.signature, described.version)

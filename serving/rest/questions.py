@@ -7,13 +7,13 @@ base64; text comes back as the bytes that the server sent.
 import binascii
 import json
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from serving import example, inference, wire
-from serving.calls import Class, Metadata, Prediction, Record, Spec, VersionStatus, named
+from serving import dtypes, example, inference, values
+from serving.calls import Class, Inference, Metadata, Prediction, Record, Spec, VersionStatus, typed
 from serving.errors import InternalError, WireError
 from serving.protos import signature_pb2
 from serving.signature import DEFAULT, TensorInfo, from_proto
@@ -29,9 +29,10 @@ def path(spec: Spec, method: str = "") -> str:
     return f"/v1/models/{_quote(spec.model)}{which}{method}"
 
 
-def predict(spec: Spec, inputs: Mapping[str, wire.ArrayLike]) -> bytes:
-    """The body of a Predict request, by columns."""
-    return _body(spec, inputs={alias: to_json(value, alias) for alias, value in named(inputs)})
+def predict(spec: Spec, inputs: Mapping[str, values.ArrayLike], described: Metadata) -> bytes:
+    """The body of a Predict request to the model `described`, by columns."""
+    given = typed(inputs, described, spec.signature)
+    return _body(spec, inputs={alias: to_json(value, alias) for alias, value in given.items()})
 
 
 def examples(spec: Spec, records: Sequence[Record], context: Record | None) -> bytes:
@@ -40,13 +41,13 @@ def examples(spec: Spec, records: Sequence[Record], context: Record | None) -> b
     return _body(spec, examples=[_features(record) for record in records], **shared)
 
 
-def to_json(value: wire.ArrayLike, alias: str) -> Any:
-    """`value` as `wire.as_array` reads it, in nested lists; bytes as `{"b64": …}`.
+def to_json(value: values.ArrayLike, alias: str) -> Any:
+    """`value` as `values.as_array` reads it, in nested lists; bytes as `{"b64": …}`.
 
     Raises:
         WireError: JSON has no such values.
     """
-    array = wire.as_array(value, name=alias)
+    array = values.as_array(value, name=alias)
     if array.dtype.kind == "O":
         objects = np.empty(array.size, object)
         objects[:] = [_b64(item) for item in array.ravel().tolist()]
@@ -63,7 +64,7 @@ def from_json(value: Any, info: TensorInfo) -> np.ndarray:
     """An output's `value` as an array of its type; strings as an object array of `bytes`."""
     shape = _shape(value)
     array = (
-        _texts(value) if info.dtype == "string" else np.array(value, wire.numpy_dtype(info.dtype))
+        _texts(value) if info.dtype == "string" else np.array(value, dtypes.numpy_dtype(info.dtype))
     )
     if array.size == 0 and info.shape is not None:  # JSON's lists end where nothing is in them
         shape = (*shape, *(size or 0 for size in info.shape[len(shape) :]))
@@ -88,9 +89,26 @@ def classes(raw: bytes) -> list[list[Class]]:
     return [[Class(label, float(score)) for label, score in row] for row in read(raw, "results")]
 
 
-def values(raw: bytes) -> np.ndarray:
+def regressions(raw: bytes) -> np.ndarray:
     """Read the answer to a Regress request, float32 `[examples]`."""
     return np.array(read(raw, "results"), np.float32)
+
+
+def reader(signature: str, method: str) -> Callable[[bytes], Inference]:
+    """What reads the answers of a `signature` that is asked by `method`.
+
+    Raises:
+        WireError: the method is neither `classify` nor `regress`.
+    """
+    match method:
+        case "classify":
+            return classes
+        case "regress":
+            return regressions
+    raise WireError(
+        f"Signature {signature!r}: expected 'classify' or 'regress'. Received: {method!r}. "
+        "Ask others by `predict`."
+    )
 
 
 def metadata(raw: bytes) -> Metadata:

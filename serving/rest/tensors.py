@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from serving import wire
+from serving import dtypes
 from serving.errors import InvalidArgumentError, UnimplementedError
 from serving.rest import document
 from serving.rest.document import Document, Json, show
@@ -92,8 +92,8 @@ def one_by_one(value: Json, dtype: str, request: Document) -> np.ndarray:
     if dtype == "string":
         return np.fromiter(elements, object, len(elements)).reshape(shape)
     # The narrow integers wrap, as they do in the real server's `Tensor::FromProto`.
-    wide = "int64" if dtype in ("int8", "int16", "uint8") else wire.numpy_dtype(dtype)
-    return np.array(elements, wide).astype(wire.numpy_dtype(dtype)).reshape(shape)
+    wide = "int64" if dtype in ("int8", "int16", "uint8") else dtypes.numpy_dtype(dtype)
+    return np.array(elements, wide).astype(dtypes.numpy_dtype(dtype)).reshape(shape)
 
 
 def _dense_shape(value: Json) -> tuple[int, ...]:

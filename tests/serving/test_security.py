@@ -117,8 +117,14 @@ def test_tls_needs_a_client_that_trusts_the_authority(serve, push, tmp_path, key
     target = serve(tmp_path / "half", ssl_config_file=ssl_config())
     with Client(target, tls=Tls.read(keys / "ca.pem")) as client:
         assert client.predict("half", {"x": [1.0]})["y"] == 2.5
-    for tls in (None, Tls()):  # plain text; authorities that do not know the server
-        with Client(target, tls=tls, attempts=1) as client, pytest.raises(UnavailableError):
+    for tls, expected in (
+        (None, "expected a model server"),  # plain text
+        (Tls(), "expected a TLS handshake"),  # authorities that do not know the server
+    ):
+        with (
+            Client(target, tls=tls, attempts=1) as client,
+            pytest.raises(UnavailableError, match=rf"^{target}: {expected}\. Received: "),
+        ):
             client.predict("half", {"x": [1.0]}, timeout=5)
 
 
@@ -166,6 +172,23 @@ def test_an_ssl_file_that_does_not_fit_is_refused(tmp_path, content, text):
     file.write_text(content)
     with pytest.raises(ServerError, match=text):
         server_credentials(str(file))
+
+
+@needs_openssl
+def test_a_key_that_does_not_fit_its_certificate_is_refused_before_anything_is_loaded(
+    keys, ssl_config
+):
+    for other, received in (
+        ((keys / "client.key").read_text(), "KEY_VALUES_MISMATCH"),
+        ("-----BEGIN PRIVATE KEY-----\nYQ==\n-----END PRIVATE KEY-----\n", "SSL"),
+        (certificates.encrypted(keys, "server"), "a key that is encrypted"),
+    ):
+        file = ssl_config(server_key=other)
+        with pytest.raises(ServerError, match=rf"^--ssl_config_file={file}: .*{received}"):
+            server_credentials(file)
+    file = ssl_config(custom_ca="-----BEGIN CERTIFICATE-----\n")
+    with pytest.raises(ServerError, match=r"authorities in PEM\. Received: "):
+        server_credentials(file)
 
 
 def test_without_an_ssl_file_there_are_no_credentials():

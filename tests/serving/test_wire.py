@@ -1,7 +1,5 @@
 """Arrays and TensorProtos against TensorFlow's own conversion."""
 
-import sys
-
 import ml_dtypes
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from tensorflow.core.framework import tensor_pb2 as tf_tensor_pb2
 
 from serving.errors import WireError
 from serving.protos import tensor_pb2
-from serving.wire import as_array, data_type, numpy_dtype, to_array, to_proto, type_name
+from serving.wire import to_array, to_proto
 
 NUMBERS = [
     *("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),
@@ -83,28 +81,6 @@ def test_a_strided_array_keeps_its_order():
     array = np.arange(6, dtype=np.float32).reshape(2, 3).T
     for typed in (False, True):
         assert to_array(to_proto(array, name="x", typed=typed)).tolist() == array.tolist()
-
-
-@pytest.mark.parametrize(
-    ("value", "dtype"),
-    [
-        (1.5, "float32"),
-        ([1, 2.5], "float32"),
-        ([[1], [2]], "int32"),
-        ([1, 2**31], "int64"),
-        ([True], "bool"),
-        (np.float64(1.5), "float64"),
-        ([np.float64(1.5)], "float32"),
-        ([np.int64(1)], "int32"),
-        (np.array([1.5]), "float64"),
-        ([b"a"], "object"),
-        ("é", "object"),
-        (np.array(["a"]), "object"),
-    ],
-)
-def test_pythons_values_get_the_types_that_tensorflow_gives_them(value, dtype):
-    assert as_array(value, name="x").dtype == dtype
-    assert tf.make_tensor_proto(value).dtype == to_proto(value, name="x").dtype
 
 
 def test_trailing_zero_bytes_of_text_are_kept():
@@ -184,18 +160,3 @@ def test_what_no_tensor_holds_is_refused_by_the_inputs_name(value, received):
     assert text.startswith("Input 'age': expected bytes, text or one of float32, float64, int32")
     assert f"Received: {received}" in text
     assert text.endswith("Convert it first, e.g. `array.astype('float32')`.")
-
-
-def test_types_have_tensorflows_names():
-    assert [type_name(number) for number in (1, 7, 14, 11, 99)] == [
-        *("float32", "string", "bfloat16", "qint8", "99")
-    ]
-    assert data_type(np.dtype("float64")) == "DT_DOUBLE"
-
-
-def test_a_type_that_numpy_lacks_is_refused_with_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
-    with pytest.raises(
-        WireError, match=r"^Tensor of bfloat16: .* Received: none\. Install it: pip"
-    ):
-        numpy_dtype("bfloat16")

@@ -23,6 +23,7 @@ from serving.errors import (
     NotFoundError,
     UnauthenticatedError,
     UnavailableError,
+    UnimplementedError,
     WireError,
 )
 from serving.rest import questions
@@ -129,16 +130,6 @@ def test_what_json_cannot_say_is_refused_here(client):
 def test_inputs_without_names_are_refused_here(client):
     with pytest.raises(WireError, match=r"^Inputs: expected a mapping .*Received: ndarray\."):
         client.predict("half", np.zeros(1))
-
-
-@pytest.mark.parametrize("target", ["localhost:8501", "ftp://x", "http://"])
-def test_a_target_is_a_url(target):
-    with pytest.raises(WireError) as refusal:
-        RestClient(target)
-    assert str(refusal.value) == (
-        f"Target: expected a URL such as http://localhost:8501. Received: {target}. "
-        "Write its scheme, host and port."
-    )
 
 
 def test_a_deadline_is_told_with_its_length(client):
@@ -317,3 +308,23 @@ def test_importing_the_client_is_light_and_brings_no_server():
     pages, modules = output.splitlines()
     assert modules == "[]"
     assert int(pages) * resource.getpagesize() < 60 * 2**20
+
+
+def test_readiness_is_asked_of_the_server_as_a_whole(scripted):
+    refused = (400, {"error": "Malformed request"})  # by TensorFlow Serving
+    scripted.answers = [(200, ""), (503, {"error": "not yet"}), refused]
+    assert scripted.client.healthy() is True
+    assert scripted.client.healthy() is False  # asked once: it is an answer
+    with pytest.raises(UnimplementedError, match=r"expected an answer to /v2/health/ready\. "):
+        scripted.client.healthy()
+    with pytest.raises(UnimplementedError, match=r"Received: 'half'\. Leave it out, or ask over"):
+        scripted.client.healthy(service="half")
+    assert scripted.asked == ["/before/v2/health/ready"] * 3
+
+
+def test_a_failed_handshake_is_told_from_an_address_without_a_server(rest):
+    with (
+        RestClient(rest.url.replace("http", "https"), attempts=1) as client,
+        pytest.raises(UnavailableError, match=r": expected a TLS handshake\. Received: .*SSL"),
+    ):
+        client.status("half")
