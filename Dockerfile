@@ -17,7 +17,7 @@ RUN python -m venv /opt/millrace
 COPY requirements.lock /src/
 RUN --mount=type=cache,target=/var/cache/pip \
     /opt/millrace/bin/pip install --require-hashes -r /src/requirements.lock
-COPY pyproject.toml README.md /src/
+COPY pyproject.toml setup.py README.md LICENSE /src/
 COPY serving /src/serving
 COPY components /src/components
 COPY pipeline /src/pipeline

@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check lint types client clean lock protos
+.PHONY: help run test setup check lint types client licenses clean lock protos
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,9 @@ client: setup  ## Build the client's own wheel, which needs no TensorFlow, into 
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	  --wheel-dir dist serving/client_distribution
 	@ls dist/tf_millrace_client-*.whl
+
+licenses: setup  ## List the licence of every package that is installed
+	@$(BIN)/pip-licenses --from=mixed | grep -v '^   '
 
 protos: setup  ## Generate the message classes from serving/protos/*.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. serving/protos/*.proto

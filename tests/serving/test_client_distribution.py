@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,12 @@ def wheel(tmp_path_factory):
     )
     (file,) = folder.glob("tf_millrace_client-*.whl")
     return file
+
+
+def test_its_wheel_brings_the_licence(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        found = archive.read("tf_millrace_client-0.1.0.dist-info/licenses/LICENSE")
+    assert found == (PROJECT / "LICENSE").read_bytes()
 
 
 def _elsewhere(folder):
