@@ -58,6 +58,10 @@ class Store:
             ) from error
         return cls(engine)
 
+    def close(self) -> None:
+        """Close its connections; a session may still open others."""
+        self.engine.dispose()
+
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
         """A transaction: committed at the end of the block, undone by an exception.

@@ -60,4 +60,6 @@ class Toy:
 
 @pytest.fixture
 def toy(tmp_path):
-    return Toy(tmp_path)
+    made = Toy(tmp_path)
+    yield made
+    made.store.close()

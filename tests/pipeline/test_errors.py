@@ -44,3 +44,4 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path):
         store.session() as session,
     ):
         session.connection().exec_driver_sql("SELECT * FROM missing")
+    store.close()
