@@ -31,6 +31,9 @@ class Options:
     rest_api_port: int = 0
     rest_api_num_threads: int = 4 * cores.available()
     rest_api_timeout_in_ms: int = 30_000
+    rest_api_max_queued_requests: int = 1000
+    rest_api_max_body_bytes: int = 2**31 - 1
+    rest_api_idle_timeout_seconds: int = 75
     rest_api_enable_cors_support: bool = False
     monitoring_config_file: str = ""
     ssl_config_file: str = ""
@@ -84,7 +87,14 @@ _HELP = {
     "queue are not counted",
     "rest_api_port": "TCP port to listen on for HTTP/REST; none if zero",
     "rest_api_num_threads": "REST requests that may run at the same time",
-    "rest_api_timeout_in_ms": "milliseconds that a REST request may run; 0 is any number",
+    "rest_api_timeout_in_ms": "milliseconds that a REST request may take once it has come, waiting "
+    "for a thread included; 0 is any number",
+    "rest_api_max_queued_requests": "REST requests that may wait for a thread; more are refused "
+    "(not in the real server)",
+    "rest_api_max_body_bytes": "size of the largest REST request; gRPC has the same limit (not in "
+    "the real server)",
+    "rest_api_idle_timeout_seconds": "seconds without progress after which a REST connection is "
+    "closed (not in the real server)",
     "rest_api_enable_cors_support": "let scripts of other origins use REST",
     "monitoring_config_file": "text-format MonitoringConfig: metrics for Prometheus, on the REST "
     "port; those of all --workers together",
@@ -154,6 +164,9 @@ _LEAST = {
     "model_config_file_poll_wait_seconds": 0,
     "grpc_max_threads": 1,
     "rest_api_num_threads": 1,
+    "rest_api_max_queued_requests": 0,
+    "rest_api_max_body_bytes": 1,
+    "rest_api_idle_timeout_seconds": 1,
     "num_unload_threads": 0,
     "tensorflow_session_parallelism": 0,
     "tensorflow_intra_op_parallelism": 0,

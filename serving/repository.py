@@ -143,6 +143,12 @@ class Repository:
             known = self._models[name].in_state(*State) if name in self._models else []
             return [VersionStatus(v.number, v.state, v.error) for v in known]
 
+    def is_ready(self) -> bool:
+        """Whether each model of the configuration has an available version."""
+        with self._changed:
+            listed = [model for model in self._models.values() if model.listed]
+            return all(model.in_state(State.AVAILABLE) for model in listed)
+
     def close(self, timeout: float | None = None) -> bool:
         """Stop polling, wait for the requests and loads that run, and free every model.
 
