@@ -41,7 +41,7 @@ class Options:
     workers: int = 1
     enable_grpc_healthcheck_service: bool = False
     enable_grpc_reflection: bool = False
-    enable_profiler: bool = True
+    enable_profiler: bool = False
     model_name: str = "default"
     model_base_path: str = ""
     model_config_file: str = ""
@@ -105,8 +105,8 @@ _HELP = {
     "enable_grpc_healthcheck_service": "serve grpc.health.v1.Health",
     "enable_grpc_reflection": "serve grpc.reflection.v1alpha.ServerReflection, for tools such as "
     "grpcurl (not in the real server)",
-    "enable_profiler": "serve tensorflow.ProfilerService; at its first request TensorFlow opens a "
-    "port of its own, on every network",
+    "enable_profiler": "serve tensorflow.ProfilerService, whose requests name the folder of this "
+    "machine that a trace is written to (the real server does unless told not to)",
     "model_name": "name of the model; not used with --model_config_file",
     "model_base_path": "absolute path of the folder of version folders; not used with "
     "--model_config_file",

@@ -163,14 +163,14 @@ class Server:
         options = self._options
         handlers = servicer.handlers(self._service)
         if options.enable_profiler:
-            handlers = (*handlers, profiler.handler())
+            handlers = (*handlers, profiler.Profiler().handler())
         server = listening.grpc_server(options, handlers, gate, self._waiting)
         others = []
         if options.enable_grpc_healthcheck_service:
             self._health.add_to(server)
             others.append(health.SERVICE)
         if options.enable_grpc_reflection:
-            reflection.add(server, others)
+            reflection.add(server, others, profiler=options.enable_profiler)
         return server
 
     def _take_rest_port(self, gate: Gate) -> "RestServer | None":

@@ -19,7 +19,7 @@ def test_defaults_are_the_real_servers():
     assert options.enable_model_warmup
     assert not options.enable_grpc_healthcheck_service
     assert not options.enable_signature_method_name_check  # TF2 models have one name for all
-    assert options.enable_profiler
+    assert not options.enable_profiler  # there it is on
     assert options.saved_model_tags == "serve"
 
 
