@@ -240,6 +240,16 @@ def test_the_deprecated_model_type_is_understood(read):
             [
                 model(
                     'logging_config { log_collector_config { type: "tfrecord" filename_prefix: '
+                    '"gs://logs/half" } sampling_config { sampling_rate: 1.0 } }'
+                )
+            ],
+            "Model half: expected a `filename_prefix` on a disk of this machine. Received: "
+            "'gs://logs/half'. Log into a folder, and copy the whole files from there.",
+        ),
+        (
+            [
+                model(
+                    'logging_config { log_collector_config { type: "tfrecord" filename_prefix: '
                     '"/logs/half" } sampling_config { sampling_rate: 2.0 } }'
                 )
             ],
