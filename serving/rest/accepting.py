@@ -5,6 +5,7 @@ aiohttp, one whose answer nobody takes by the kernel.
 """
 
 import asyncio
+import errno
 import logging
 import socket
 import time
@@ -18,8 +19,37 @@ from serving.errors import InvalidArgumentError, ServerError
 from serving.rest import api
 
 _BACKLOG = 1024
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_MOMENT = 0.9  # seconds, less than asyncio's until it tries again
 _SELDOM = 60.0  # seconds between two lines of the log that say the same
 _log = logging.getLogger(__name__)
+
+
+class _Listener(socket.socket):
+    """A socket that, without descriptors for more connections, has none for a moment.
+
+    asyncio takes up to a backlog of connections in a row. Each one that fails for want of a
+    descriptor it logs, and tries again a second later by a timer of its own, for a backlog each:
+    the tries would multiply.
+    """
+
+    _again = 0.0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection.
+
+        Raises:
+            BlockingIOError: there is none, or the last one could not be taken.
+            OSError: it cannot be taken.
+        """
+        if time.monotonic() < self._again:
+            raise BlockingIOError
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno in _SHORT:
+                self._again = time.monotonic() + _MOMENT
+            raise
 
 
 def bind(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -30,7 +60,7 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
     """
     address = host.strip("[]")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound = _Listener(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
@@ -49,10 +79,7 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
 
 async def listen(runner: web.ServerRunner, bound: socket.socket) -> None:
     """Take connections at `bound` from now on."""
-    # asyncio takes as many connections in a row as its backlog says. Without descriptors each of
-    # them fails and tries again on its own a second later, and each try doubles: so take one.
-    await web.SockSite(runner, bound, backlog=1).start()
-    bound.listen(_BACKLOG)
+    await web.SockSite(runner, bound, backlog=_BACKLOG).start()
     asyncio.get_running_loop().set_exception_handler(_Complaints())
 
 
