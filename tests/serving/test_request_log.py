@@ -108,6 +108,15 @@ def test_what_finds_no_room_is_dropped_and_counted(lease, tmp_path, caplog):
     assert "Request log: 1 record(s) dropped so far" in caplog.text
 
 
+def test_a_record_that_is_written_makes_room_for_others(lease, tmp_path):
+    log = RequestLog(queue_bytes=1000)
+    for _ in range(20):
+        log.offer(lease, request(100), messages.PredictResponse())
+        until(lambda: log._size == 0)
+    log.close()
+    assert (len(logs(tmp_path)), log.dropped) == (20, 0)
+
+
 def test_what_is_too_large_to_wait_is_not_even_copied(lease, monkeypatch):
     log = RequestLog(queue_bytes=1000)
     monkeypatch.setattr(request_log, "frame", None)
