@@ -87,6 +87,12 @@ def _logging(config: messages.ModelConfig) -> RequestLogging:
             f"Model {config.name}: expected a `filename_prefix` and a `sampling_rate` from 0 to 1. "
             f"Received: {collector.filename_prefix!r} and {rate}. Correct its `logging_config`."
         )
+    if "://" in collector.filename_prefix:
+        raise ServerError(
+            f"Model {config.name}: expected a `filename_prefix` on a disk of this machine. "
+            f"Received: {collector.filename_prefix!r}. Log into a folder, and copy the whole "
+            "files from there."
+        )
     return RequestLogging(collector.filename_prefix, rate)
 
 

@@ -31,6 +31,9 @@ class Options:
     rest_api_port: int = 0
     rest_api_num_threads: int = 4 * cores.available()
     rest_api_timeout_in_ms: int = 30_000
+    rest_api_max_queued_requests: int = 1000
+    rest_api_max_body_bytes: int = 2**31 - 1
+    rest_api_idle_timeout_seconds: int = 75
     rest_api_enable_cors_support: bool = False
     monitoring_config_file: str = ""
     ssl_config_file: str = ""
@@ -38,7 +41,7 @@ class Options:
     workers: int = 1
     enable_grpc_healthcheck_service: bool = False
     enable_grpc_reflection: bool = False
-    enable_profiler: bool = True
+    enable_profiler: bool = False
     model_name: str = "default"
     model_base_path: str = ""
     model_config_file: str = ""
@@ -84,7 +87,14 @@ _HELP = {
     "queue are not counted",
     "rest_api_port": "TCP port to listen on for HTTP/REST; none if zero",
     "rest_api_num_threads": "REST requests that may run at the same time",
-    "rest_api_timeout_in_ms": "milliseconds that a REST request may run; 0 is any number",
+    "rest_api_timeout_in_ms": "milliseconds that a REST request may take once it has come, waiting "
+    "for a thread included; 0 is any number",
+    "rest_api_max_queued_requests": "REST requests that may wait for a thread; more are refused "
+    "(not in the real server)",
+    "rest_api_max_body_bytes": "size of the largest REST request; gRPC has the same limit (not in "
+    "the real server)",
+    "rest_api_idle_timeout_seconds": "seconds without progress after which a REST connection is "
+    "closed (not in the real server)",
     "rest_api_enable_cors_support": "let scripts of other origins use REST",
     "monitoring_config_file": "text-format MonitoringConfig: metrics for Prometheus, on the REST "
     "port; those of all --workers together",
@@ -95,8 +105,8 @@ _HELP = {
     "enable_grpc_healthcheck_service": "serve grpc.health.v1.Health",
     "enable_grpc_reflection": "serve grpc.reflection.v1alpha.ServerReflection, for tools such as "
     "grpcurl (not in the real server)",
-    "enable_profiler": "serve tensorflow.ProfilerService; at its first request TensorFlow opens a "
-    "port of its own, on every network",
+    "enable_profiler": "serve tensorflow.ProfilerService, whose requests name the folder of this "
+    "machine that a trace is written to (the real server does unless told not to)",
     "model_name": "name of the model; not used with --model_config_file",
     "model_base_path": "absolute path of the folder of version folders; not used with "
     "--model_config_file",
@@ -154,6 +164,9 @@ _LEAST = {
     "model_config_file_poll_wait_seconds": 0,
     "grpc_max_threads": 1,
     "rest_api_num_threads": 1,
+    "rest_api_max_queued_requests": 0,
+    "rest_api_max_body_bytes": 1,
+    "rest_api_idle_timeout_seconds": 1,
     "num_unload_threads": 0,
     "tensorflow_session_parallelism": 0,
     "tensorflow_intra_op_parallelism": 0,

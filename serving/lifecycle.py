@@ -60,7 +60,8 @@ class ModelConfig:
 class Version:
     """One version: its folder, its state, and how many requests run on it.
 
-    `aspired` says that it is wanted, `error` why it could not be loaded.
+    `aspired` says that it is wanted, `error` why it could not be loaded, `elsewhere` which other
+    folder has the same number and is not loaded, as this one is.
     """
 
     number: int
@@ -70,6 +71,7 @@ class Version:
     servable: Servable | None = None
     error: RpcError | None = None
     users: int = 0
+    elsewhere: Path | None = None
 
 
 @dataclasses.dataclass(eq=False)
@@ -100,8 +102,8 @@ class Model:
     def aspire(self, wanted: Mapping[int, Path]) -> list[Version]:
         """Take note of the versions that are wanted now; returns those to load, highest first.
 
-        A version that failed is not tried again as long as it stays wanted; one that is being
-        unloaded can come back only when that is done.
+        A version that failed is not tried again as long as it stays wanted, in the same folder; one
+        that is being unloaded can come back only when that is done.
         """
         for number, version in self.versions.items():
             if number not in wanted:
@@ -111,12 +113,30 @@ class Model:
 
     def _want(self, number: int, path: Path) -> Version | None:
         known = self.versions.get(number)
-        if known is None or (known.state is State.END and not known.aspired):
+        if known is None or (
+            known.state is State.END and not (known.aspired and known.path == path)
+        ):
             self.versions[number] = Version(number, path)
             return self.versions[number]
         if known.state is not State.UNLOADING:
             known.aspired = True
         return None
+
+    def confused(self, wanted: Mapping[int, Path]) -> list[Version]:
+        """The versions that came of other folders than those wanted now; each folder once.
+
+        A version is known by its number alone, as in the real server
+        (tensorflow_serving/core/aspired_versions_manager.cc), so the first folder stays.
+        """
+        found = []
+        for number, path in wanted.items():
+            known = self.versions.get(number)
+            if known is None or known.state is State.UNLOADING:  # it can come back from there
+                continue
+            if path not in (known.path, known.elsewhere):
+                known.elsewhere = path
+                found.append(known)
+        return found
 
     def outdated(self) -> list[Version]:
         """The available versions that may go: none, until a wanted one is available."""

@@ -13,6 +13,7 @@ from serving.flags import Options
 
 MAX_MESSAGE_BYTES = 2**31 - 1
 _MOST_WAITING = 256  # threads that only wait for their batch
+_CYTHON, _NO_TEXT = "grpc._cython.cygrpc", "Invalid encoding on "
 _log = logging.getLogger(__name__)
 
 
@@ -27,6 +28,7 @@ def grpc_server(
         gate: who may ask.
         waiting: requests that may wait for a batch, beside those that run.
     """
+    logging.getLogger(_CYTHON).addFilter(_is_no_callers_fault)
     return grpc.server(
         Crew(options.grpc_max_threads + min(waiting, _MOST_WAITING), "grpc"),
         handlers=handlers,
@@ -84,6 +86,15 @@ def reserve(host: str, port: int) -> socket.socket:
     """
     check_free(host, port)
     return _bound(host, port, socket.SO_REUSEPORT)
+
+
+def _is_no_callers_fault(record: logging.LogRecord) -> bool:
+    """Whether a line of gRPC's is to be logged.
+
+    It logs a traceback, and the value, for each header that is no text, so that any caller could
+    fill the log; the value goes on as Latin-1 and is judged as such.
+    """
+    return not str(record.msg).startswith(_NO_TEXT)
 
 
 def _bound(host: str, port: int, option: int) -> socket.socket:

@@ -102,6 +102,7 @@ REQUEST_COUNT = Counter("/tensorflow/serving/request_count", ("model_name", "sta
 REQUEST_LATENCY = Histogram(
     "/tensorflow/serving/request_latency", ("model_name", "API", "entrypoint"), _LATENCY
 )
+REQUEST_LOG_COUNT = Counter("/tensorflow/serving/request_log_count", ("model_name", "status_code"))
 RUNTIME_LATENCY = Histogram(
     "/tensorflow/serving/runtime_latency", ("model_name", "API", "runtime"), _LATENCY
 )
@@ -140,6 +141,7 @@ _METRICS: tuple[Counter | Histogram, ...] = (
     PROCESSED_BATCH_SIZE,
     PADDING_SIZE,
     REQUEST_COUNT,
+    REQUEST_LOG_COUNT,
     EXAMPLE_COUNT_TOTAL,
     EXAMPLE_COUNTS,
     REQUEST_LATENCY,

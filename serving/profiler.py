@@ -1,65 +1,131 @@
-"""TensorFlow's profiler service on the gRPC port: `tensorflow.ProfilerService`, passed through.
+"""TensorFlow's profiler, asked at the gRPC port: `tensorflow.ProfilerService`.
 
 TensorBoard's profile plugin and `tf.profiler.experimental.client` ask for it at the address of a
-model server. TensorFlow answers on a port of its own only, which it opens on every network and
-closes with the process: so it is opened when the first request comes, and not before.
-Source: tsl/profiler/protobuf/profiler_service.proto.
+model server. TensorFlow's own service would open a port of its own on every network, which no
+token covers: so the requests are answered here, in this process, with TensorFlow's tracer.
+A request names the folder of this machine that its trace is written to.
+Source: tsl/profiler/rpc/profiler_service_impl.cc.
 """
 
+import contextlib
 import functools
-import logging
-import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
 
 import grpc
+from etils.epath import Path
+from google.protobuf.message import Message
+
+from serving.crew import blocked
+from serving.protos import profiler_service_pb2 as messages
+from serving.servicer import read
 
 SERVICE = "tensorflow.ProfilerService"
-_METHODS = (
-    "Profile",
-    "Terminate",
-    "Monitor",
-    "StartContinuousProfiling",
-    "StopContinuousProfiling",
-    "GetSnapshot",
-)
-_UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-_log = logging.getLogger(__name__)
+_LEVELS = ("host_tracer_level", "device_tracer_level", "python_tracer_level")
 
 
-def handler() -> grpc.GenericRpcHandler:
-    """The handler that passes requests on, as the bytes that they are."""
-    return grpc.method_handlers_generic_handler(
-        SERVICE,
-        {name: grpc.unary_unary_rpc_method_handler(_pass_on(name)) for name in _METHODS},
-    )
+class Profiler:
+    """Takes one profile at a time."""
 
+    def __init__(self) -> None:
+        self._ends: dict[str, threading.Event] = {}  # by session; of the profiles under way
 
-def _pass_on(method: str) -> "grpc.UnaryUnaryMethod":
-    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
-        call = (
-            _channel()
-            .unary_unary(f"/{SERVICE}/{method}")
-            .future(request, timeout=context.time_remaining(), wait_for_ready=True)
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What makes a gRPC server serve it."""
+        methods: dict[str, tuple[Callable[..., Message], type[Message]]] = {
+            "Profile": (self.profile, messages.ProfileRequest),
+            "Terminate": (self.terminate, messages.TerminateRequest),
+            "Monitor": (self.monitor, messages.MonitorRequest),
+        }
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                name: grpc.unary_unary_rpc_method_handler(
+                    answer,
+                    request_deserializer=functools.partial(read, kind),
+                    response_serializer=kind.SerializeToString,
+                )
+                for name, (answer, kind) in methods.items()
+            },
         )
-        context.add_callback(call.cancel)  # a caller who goes ends the profile
+
+    def profile(
+        self, request: messages.ProfileRequest, context: grpc.ServicerContext
+    ) -> messages.ProfileResponse:
+        """Trace for as long as the request says, and write the trace where it says."""
+        end = threading.Event()
+        context.add_callback(end.set)  # a caller who goes ends the profile
+        with self._under_way(request.session_id, end):
+            trace = self._trace(request, context, end)
+        if not context.is_active():
+            context.abort(grpc.StatusCode.CANCELLED, "The caller gave the request up")
+        folder = Path(request.repository_root) / request.session_id
         try:
-            return call.result()
-        except grpc.RpcError:
-            context.abort(call.code(), call.details())
-            raise  # not reached: abort ends the handler
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{request.host_name.replace(':', '_')}.xplane.pb").write_bytes(trace)
+        except OSError as error:
+            context.abort(grpc.StatusCode.INTERNAL, f"The trace cannot be written: {error}")
+        return messages.ProfileResponse(
+            empty_trace=_is_empty(trace), xspace=trace if request.emit_xspace else b""
+        )
 
-    return answer
+    def terminate(
+        self, request: messages.TerminateRequest, context: grpc.ServicerContext
+    ) -> messages.TerminateResponse:
+        """End the profile of a session before its time."""
+        del context
+        end = self._ends.get(request.session_id)
+        if end is not None:
+            end.set()
+        return messages.TerminateResponse()
+
+    def monitor(
+        self, request: messages.MonitorRequest, context: grpc.ServicerContext
+    ) -> messages.MonitorResponse:
+        """Refuse, as TensorFlow does."""
+        del request
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "unimplemented.")
+        return messages.MonitorResponse()  # not reached: abort ends the handler
+
+    @contextlib.contextmanager
+    def _under_way(self, session: str, end: threading.Event) -> Iterator[None]:
+        self._ends[session] = end
+        try:
+            yield
+        finally:
+            self._ends.pop(session, None)
+
+    def _trace(
+        self,
+        request: messages.ProfileRequest,
+        context: grpc.ServicerContext,
+        end: threading.Event,
+    ) -> bytes:
+        """An XSpace of what runs from now on, until `end` or until the request's time is over."""
+        import tensorflow as tf  # a model is loaded, so it is here already
+        from tensorflow.python.profiler.internal import _pywrap_profiler
+
+        session = _pywrap_profiler.ProfilerSession()
+        with tempfile.TemporaryDirectory(prefix="profile-") as folder:
+            try:
+                session.start(folder, _levels(request.opts))
+            except tf.errors.OpError as error:  # another profile is being taken
+                context.abort(grpc.StatusCode.INTERNAL, error.message)
+            with blocked():
+                end.wait((request.opts.duration_ms or request.duration_ms) / 1000)
+            session.export_to_tb()  # `stop` gives another form of it, of the TensorBoard of old
+            (trace,) = Path(folder).glob("plugins/profile/*/*.xplane.pb")
+            return trace.read_bytes()
 
 
-@functools.cache
-def _channel() -> grpc.Channel:
-    """To TensorFlow's own profiler server, which is started once."""
-    import tensorflow as tf  # a model is loaded, so it is here already
+def _levels(options: messages.ProfileOptions) -> dict[str, int]:
+    """How closely to look; TensorFlow's choice where the options are of no version."""
+    return {name: getattr(options, name) for name in _LEVELS} if options.version else {}
 
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port = probe.getsockname()[1]
-    tf.profiler.experimental.server.start(port)
-    _log.warning(
-        "TensorFlow's profiler listens on port %d of every network until this process ends", port
-    )
-    return grpc.insecure_channel(f"localhost:{port}", _UNLIMITED)
+
+def _is_empty(trace: bytes) -> bool:
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    space = xplane_pb2.XSpace.FromString(trace)
+    return not any(line.events for plane in space.planes for line in plane.lines)

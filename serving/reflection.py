@@ -11,11 +11,13 @@ import grpc
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, wrappers_pb2
 from grpc_health.v1 import health_pb2
 
+from serving.profiler import SERVICE
 from serving.protos import (
     example_pb2,
     model_server_config_pb2,
     model_service_pb2,
     prediction_service_pb2,
+    profiler_service_pb2,
     signature_pb2,
     tensor_pb2,
 )
@@ -24,9 +26,9 @@ from serving.servicer import MODEL_SERVICE, PREDICTION_SERVICE
 _OURS, _TENSORFLOW, _SERVING = "millrace.wire", "tensorflow", "tensorflow.serving"
 _FILES = (
     *(tensor_pb2, example_pb2, signature_pb2, prediction_service_pb2),
-    *(model_server_config_pb2, model_service_pb2),
+    *(model_server_config_pb2, model_service_pb2, profiler_service_pb2),
 )
-_OF_TENSORFLOW = (tensor_pb2, example_pb2, signature_pb2)
+_OF_TENSORFLOW = (tensor_pb2, example_pb2, signature_pb2, profiler_service_pb2)
 _NOT_OF_TENSORFLOW = ("SignatureDefMap",)
 _METHODS = {
     PREDICTION_SERVICE: {
@@ -40,6 +42,11 @@ _METHODS = {
         "GetModelStatus": ("GetModelStatusRequest", "GetModelStatusResponse"),
         "HandleReloadConfigRequest": ("ReloadConfigRequest", "ReloadConfigResponse"),
     },
+    SERVICE: {
+        "Profile": ("ProfileRequest", "ProfileResponse"),
+        "Terminate": ("TerminateRequest", "TerminateResponse"),
+        "Monitor": ("MonitorRequest", "MonitorResponse"),
+    },
 }
 # Examples that this server passes on as they are.
 _EXAMPLES = ("examples", "context")
@@ -47,13 +54,17 @@ _File = descriptor_pb2.FileDescriptorProto
 _Field = descriptor_pb2.FieldDescriptorProto
 
 
-def add(server: grpc.Server, others: Iterable[str] = ()) -> None:
-    """Let `server` tell of its services, and of `others` that it has beside its own."""
+def add(server: grpc.Server, others: Iterable[str] = (), *, profiler: bool = False) -> None:
+    """Let `server` tell of its services, and of `others` that it has beside its own.
+
+    `profiler` says whether it has that one too.
+    """
     from grpc_reflection.v1alpha import reflection, reflection_pb2
 
     pool = described()
     pool.AddSerializedFile(reflection_pb2.DESCRIPTOR.serialized_pb)
-    names = (*_METHODS, *others, reflection.SERVICE_NAME)
+    served = [name for name in _METHODS if profiler or name != SERVICE]
+    names = (*served, *others, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server, pool)
 
 
@@ -84,10 +95,11 @@ def files() -> tuple[_File, _File]:
             (serving if message.name in _NOT_OF_TENSORFLOW else home).message_type.append(message)
     _give_names(tensorflow, serving)
     for service, methods in _METHODS.items():
-        described = serving.service.add(name=service.removeprefix(f"{_SERVING}."))
+        package, _, bare = service.rpartition(".")
+        described = (serving if package == _SERVING else tensorflow).service.add(name=bare)
         for name, (taken, given) in methods.items():
             described.method.add(
-                name=name, input_type=f".{_SERVING}.{taken}", output_type=f".{_SERVING}.{given}"
+                name=name, input_type=f".{package}.{taken}", output_type=f".{package}.{given}"
             )
     return tensorflow, serving
 

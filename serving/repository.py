@@ -9,6 +9,7 @@ Neither gRPC nor TensorFlow: `load` brings the model.
 import contextlib
 import dataclasses
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
@@ -143,6 +144,12 @@ class Repository:
             known = self._models[name].in_state(*State) if name in self._models else []
             return [VersionStatus(v.number, v.state, v.error) for v in known]
 
+    def is_ready(self) -> bool:
+        """Whether each model of the configuration has an available version."""
+        with self._changed:
+            listed = [model for model in self._models.values() if model.listed]
+            return all(model.in_state(State.AVAILABLE) for model in listed)
+
     def close(self, timeout: float | None = None) -> bool:
         """Stop polling, wait for the requests and loads that run, and free every model.
 
@@ -199,6 +206,14 @@ class Repository:
     def _aspire(self, model: Model, wanted: Mapping[int, Path]) -> None:
         for version in model.aspire(wanted):
             _spawn("load", self._load, model, version)
+        for version in model.confused(wanted):
+            if os.path.realpath(version.path) == os.path.realpath(wanted[version.number]):
+                continue  # one folder by two names
+            _log.warning(
+                "Servable %s: version %d stays the one of %s; %s has the same number and is not "
+                "loaded. Give it another number.",
+                *(model.name, version.number, version.path, version.elsewhere),
+            )
         self._unload_all(model, model.outdated())
 
     def _switch(self, configs: Mapping[str, ModelConfig]) -> list[Model]:

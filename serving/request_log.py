@@ -4,29 +4,26 @@ A model's `logging_config` asks for it. The stock `tensorflow_model_server` has 
 in and writes nothing; messages and fields are the real ones (tensorflow_serving/config/
 logging_config.proto, apis/prediction_log.proto), the collector's type is `tfrecord`.
 
-A file is called `<filename_prefix>-<UTC time>-<process>-<number>.tfrecord` once it is whole; while
-it is written, its name ends in `.part`. Requests do not wait for the disk: they leave their record
-in a queue of bounded bytes, and where that is full the record is dropped and counted.
+Requests do not wait for the disk: they leave their record in a queue of bounded bytes, and where
+that is full the record is dropped. Records are counted under the real server's metric once they are
+in a whole file, or lost. The files are those of `request_log_files`.
 """
 
 import collections
-import dataclasses
 import logging
-import os
 import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import BinaryIO
 
 import numpy as np
-from etils.epath import Path
 
-from serving import wire
+from serving import monitoring, wire
 from serving.lease import Lease
 from serving.protos import prediction_log_pb2
 from serving.protos import prediction_service_pb2 as messages
 from serving.records import frame
+from serving.request_log_files import Files, Record
 
 _QUEUE_BYTES = 64 * 2**20
 _FILE_BYTES = 64 * 2**20
@@ -53,16 +50,6 @@ Response = (
 )
 
 
-@dataclasses.dataclass
-class _File:
-    """A file that is being written."""
-
-    sink: BinaryIO
-    part: Path
-    opened: float
-    size: int = 0
-
-
 class RequestLog:
     """Collects records from any thread; one of its own writes them."""
 
@@ -84,17 +71,18 @@ class RequestLog:
         """
         self.dropped = 0
         self._tags = tags
-        self._limits = queue_bytes, file_bytes, file_seconds
+        self._most = queue_bytes
+        self._file_bytes, self._file_seconds = file_bytes, file_seconds
         self._changed = threading.Condition()
-        self._waiting: collections.deque[tuple[str, bytes]] = collections.deque()
-        self._size, self._number = 0, 0
-        self._files: dict[str, _File] = {}
+        self._waiting: collections.deque[tuple[str, Record]] = collections.deque()
+        self._size = 0
+        self._files: dict[str, Files] = {}  # by their prefix
         self._writer: threading.Thread | None = None
         self._closing = False
 
     def offer(self, lease: Lease, request: Request, response: Response) -> None:
         """Have a request and its answer written, if it is one of the sample."""
-        if _is_chosen(lease):
+        if _is_chosen(lease) and self._has_room(lease, request.ByteSize() + response.ByteSize()):
             self._keep(lease, request, response)
 
     def offer_arrays(
@@ -105,7 +93,8 @@ class RequestLog:
         outputs: Mapping[str, np.ndarray],
     ) -> None:
         """The same for a prediction that did not come as a message."""
-        if not _is_chosen(lease):
+        size = sum(array.nbytes for array in (*inputs.values(), *outputs.values()))
+        if not _is_chosen(lease) or not self._has_room(lease, size):
             return
         request, response = messages.PredictRequest(), messages.PredictResponse()
         for spec in (request.model_spec, response.model_spec):
@@ -139,17 +128,27 @@ class RequestLog:
         one = getattr(log, _REQUEST_LOGS[type(request)])
         one.request.CopyFrom(request)
         one.response.CopyFrom(response)
-        self._put(lease.logging.filename_prefix, frame(log.SerializeToString()))
+        record = Record(lease.name, frame(log.SerializeToString()))
+        if self._has_room(lease, len(record.framed)):
+            self._put(lease.logging.filename_prefix, record)
 
-    def _put(self, prefix: str, record: bytes) -> None:
+    def _has_room(self, lease: Lease, size: int) -> bool:
+        """Whether a record of `size` bytes may wait; it is counted as lost otherwise."""
         with self._changed:
-            if self._closing or self._size + len(record) > self._limits[0]:
-                self.dropped += 1
-                if self.dropped & (self.dropped - 1) == 0:  # told at 1, 2, 4, 8, …
-                    _log.warning("Request log: %d record(s) dropped so far", self.dropped)
-                return
+            if not self._closing and self._size + size <= self._most:
+                return True
+            self.dropped += 1
+            is_told = self.dropped & (self.dropped - 1) == 0  # at 1, 2, 4, 8, …
+            code = "UNAVAILABLE" if self._closing else "RESOURCE_EXHAUSTED"
+        monitoring.REQUEST_LOG_COUNT.add(lease.name, code)
+        if is_told:
+            _log.warning("Request log: %d record(s) dropped so far", self.dropped)
+        return False
+
+    def _put(self, prefix: str, record: Record) -> None:
+        with self._changed:
             self._waiting.append((prefix, record))
-            self._size += len(record)
+            self._size += len(record.framed)
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write, name="log", daemon=True)
                 self._writer.start()
@@ -159,48 +158,22 @@ class RequestLog:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing, self._patience())
-                taken, self._waiting, self._size = self._waiting, collections.deque(), 0
+                taken, self._waiting = self._waiting, collections.deque()
                 ending = self._closing
-            try:
-                for prefix, record in taken:
-                    self._append(prefix, record)
-                self._finish(everything=ending)
-            except OSError as error:
-                _log.error("Request log: %d record(s) lost: %s", len(taken), error)
-                self._files = {}
+            for prefix, record in taken:
+                if prefix not in self._files:
+                    self._files[prefix] = Files(prefix, self._file_bytes, self._file_seconds)
+                self._files[prefix].hold(record)
+            gone = sum(files.write(ending=ending) for files in self._files.values())
+            with self._changed:
+                self._size -= gone
             if ending:
                 return
 
     def _patience(self) -> float | None:
-        """Seconds until a file is whole by its age; None where none is open."""
-        ages = [time.monotonic() - file.opened for file in self._files.values()]
-        return max(0.0, self._limits[2] - max(ages)) if ages else None
-
-    def _append(self, prefix: str, record: bytes) -> None:
-        if prefix not in self._files:
-            self._number += 1
-            now = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-            part = Path(f"{prefix}-{now}-{os.getpid()}-{self._number:05d}.tfrecord.part")
-            part.parent.mkdir(parents=True, exist_ok=True)
-            self._files[prefix] = _File(part.open("wb"), part, time.monotonic())
-        file = self._files[prefix]
-        file.sink.write(record)
-        file.size += len(record)
-        if file.size >= self._limits[1]:
-            self._close(prefix)
-
-    def _finish(self, *, everything: bool) -> None:
-        """Close the files that are old enough; flush the others."""
-        for prefix, file in list(self._files.items()):
-            if everything or time.monotonic() - file.opened >= self._limits[2]:
-                self._close(prefix)
-            else:
-                file.sink.flush()
-
-    def _close(self, prefix: str) -> None:
-        file = self._files.pop(prefix)
-        file.sink.close()
-        file.part.rename(file.part.with_suffix(""))
+        """Seconds until the files need something without a new record; None for ever."""
+        waits = [files.patience() for files in self._files.values()]
+        return min((wait for wait in waits if wait is not None), default=None)
 
 
 def _is_chosen(lease: Lease) -> bool:

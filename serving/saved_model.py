@@ -7,7 +7,8 @@ most of the import's time, for static shapes that nothing here asks for. The fig
 benchmarks/README.md.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -16,6 +17,11 @@ from tensorflow.python.saved_model import loader_impl
 
 # What TensorFlow 2 saves: how to initialise. TensorFlow 1 lists variables, and more, by name.
 _KNOWN = {"saved_model_main_op"}
+# The collections, or signatures, that initialise.
+_SETTING = ("saved_model_main_op", "legacy_init_op", "__saved_model_init_op")
+_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
+_NAMED = 3  # variables that a warning names
+_log = logging.getLogger(__name__)
 
 
 def load(session: tf.compat.v1.Session, path: str, tags: Sequence[str]) -> Any:
@@ -51,25 +57,90 @@ def load(session: tf.compat.v1.Session, path: str, tags: Sequence[str]) -> Any:
         _add_functions(library, graph_def.versions)
     loader.restore_variables(session, saver)
     loader.run_init_ops(session, tags)
+    _tell_of_unset(session, unset(meta_graph), path)
     graph_def.library.MergeFrom(library)
     return meta_graph
+
+
+def unset(meta_graph: Any) -> list[str]:
+    """Names of the variables that signatures may read and nothing seems to set.
+
+    Neither restoring nor initialising reaches them; a signature may still set them itself.
+    """
+    nodes = {node.name: node for node in meta_graph.graph_def.node}
+    signatures = dict(meta_graph.signature_def)
+    setting = [meta_graph.saver_def.restore_op_name]
+    for key in _SETTING:
+        if key in meta_graph.collection_def:
+            setting += meta_graph.collection_def[key].node_list.value
+        if key in signatures:
+            setting += (tensor.name for tensor in signatures[key].outputs.values())
+    reading = [
+        name
+        for key, signature in signatures.items()
+        if key not in _SETTING
+        for tensor in signature.outputs.values()
+        for name in _tensors(tensor)
+    ]
+    read = _reached(nodes, reading, _sources) - _reached(nodes, setting, _sources)
+    return sorted(name for name in read if nodes[name].op in _VARIABLES)
+
+
+def _tell_of_unset(session: tf.compat.v1.Session, names: Sequence[str], path: str) -> None:
+    """Warn of those variables among `names` that have no value in `session`."""
+    with session.graph.as_default():
+        variables = [session.graph.get_tensor_by_name(f"{name}:0") for name in names]
+        are_set = [
+            tf.raw_ops.VarIsInitializedOp(resource=variable)
+            if variable.dtype == tf.resource
+            else tf.raw_ops.IsVariableInitialized(ref=variable)
+            for variable in variables
+        ]
+    found = session.run(are_set) if are_set else []
+    missing = [name for name, is_set in zip(names, found, strict=True) if not is_set]
+    if missing:
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        _log.warning(
+            "%s: %d variable(s) that its signatures read are not restored (%s%s): requests that "
+            "read them fail with `Could not find variable`. Export the model again; a Keras 3 "
+            "model by model.export or ExportArchive, not by tf.saved_model.save.",
+            *(path, len(missing), ", ".join(missing[:_NAMED]), more),
+        )
 
 
 def prune(meta_graph: Any) -> None:
     """Leave out the nodes that neither a signature nor restoring needs, such as those of saving."""
     nodes = {node.name: node for node in meta_graph.graph_def.node}
-    waiting = [_node(name) for name in _roots(meta_graph)]
-    kept: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in nodes and name not in kept:
-            kept.add(name)
-            waiting.extend(_node(source) for source in nodes[name].input)
-            waiting.extend(_beside(nodes[name]))
+    kept = _reached(nodes, _roots(meta_graph), _needed)
     left = [node for node in meta_graph.graph_def.node if node.name in kept]
     pruned = graph_pb2.GraphDef(node=left)
     meta_graph.graph_def.ClearField("node")
     meta_graph.graph_def.MergeFrom(pruned)
+
+
+def _reached(
+    nodes: Mapping[str, Any], roots: Iterable[str], needed: Callable[[Any], Iterator[str]]
+) -> set[str]:
+    """The nodes of the tensors `roots`, all that they need, and so on."""
+    waiting = [_node(name) for name in roots]
+    reached: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in nodes and name not in reached:
+            reached.add(name)
+            waiting.extend(needed(nodes[name]))
+    return reached
+
+
+def _sources(node: Any) -> Iterator[str]:
+    """The nodes whose outputs `node` takes, or that run before it."""
+    return map(_node, node.input)
+
+
+def _needed(node: Any) -> Iterator[str]:
+    """The nodes without which a graph with `node` cannot be imported."""
+    yield from _sources(node)
+    yield from _beside(node)
 
 
 def _roots(meta_graph: Any) -> Iterator[str]:
@@ -81,10 +152,15 @@ def _roots(meta_graph: Any) -> Iterator[str]:
     yield from (asset.tensor_info.name for asset in meta_graph.asset_file_def)
     for signature in meta_graph.signature_def.values():
         for tensor in (*signature.inputs.values(), *signature.outputs.values()):
-            sparse = tensor.coo_sparse
-            yield from (tensor.name, sparse.values_tensor_name, sparse.indices_tensor_name)
-            yield sparse.dense_shape_tensor_name
-            yield from (part.name for part in tensor.composite_tensor.components)
+            yield from _tensors(tensor)
+
+
+def _tensors(info: Any) -> Iterator[str]:
+    """The names in a TensorInfo; some are empty."""
+    sparse = info.coo_sparse
+    yield from (info.name, sparse.values_tensor_name, sparse.indices_tensor_name)
+    yield sparse.dense_shape_tensor_name
+    yield from (part.name for part in info.composite_tensor.components)
 
 
 def _beside(node: Any) -> Iterator[str]:

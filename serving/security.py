@@ -1,7 +1,9 @@
 """Who may ask: TLS from `--ssl_config_file`, and a bearer token for both protocols.
 
-The token is this project's own option; the real server has none. Health is told to anyone, so
-that a probe needs no secret.
+The token is this project's own option; the real server has none. It covers every service of the
+gRPC port, reflection and the profiler among them, and on the REST port the API and the metrics.
+Health is told to anyone over either, so that a probe needs no secret, and so is a browser's
+preflight, which cannot bring one.
 """
 
 import hmac
@@ -36,12 +38,13 @@ class Gate:
     def authorized(self, header: str | None) -> bool:
         """Whether `header`, the value of `authorization`, brings the token.
 
-        Takes as long for a wrong token as for the right one.
+        Takes as long for a wrong token as for the right one. A header may hold any bytes: those
+        that are no UTF-8 come as lone surrogates.
         """
         if self.is_open:
             return True
         scheme, given = (header or "")[: len(_SCHEME)], (header or "")[len(_SCHEME) :]
-        same = hmac.compare_digest(given.strip().encode(), self._token)
+        same = hmac.compare_digest(given.strip().encode(errors="surrogatepass"), self._token)
         return same and scheme.lower() == _SCHEME
 
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import grpc
 from etils.epath import Path
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from serving import (
     batching_parameters,
     config,
     flags,
+    health,
     listening,
     monitoring,
     profiler,
@@ -43,6 +43,7 @@ from serving.peers import Peers
 from serving.repository import Repository
 from serving.request_log import RequestLog
 from serving.rest.api import Api
+from serving.rest.probes import Probes
 from serving.security import Gate
 from serving.service import Service
 
@@ -78,7 +79,7 @@ class Server:
             num_unload_threads=options.num_unload_threads,
             allow_unavailable_labels=options.allow_version_labels_for_unavailable_models,
         )
-        self._health = health.HealthServicer()
+        self._health = health.Health()
         self._log = RequestLog(tags=options.saved_model_tags.split(","))
         self._service = Service(
             self._repository,
@@ -118,7 +119,7 @@ class Server:
         self._grpc.start()
         if self._rest is not None:
             self._rest.start()
-        self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self._health.start()
         if self._peers is not None:
             self._peers.start()
         if options.model_config_file and options.model_config_file_poll_wait_seconds:
@@ -145,6 +146,7 @@ class Server:
         self._service.end()
         if self._grpc is not None:
             time.sleep(_REFUSE_SECONDS)
+            self._health.hang_up()
         ended = self._grpc.stop(_DRAIN_SECONDS) if self._grpc is not None else None
         if self._rest is not None:
             self._rest.stop()
@@ -161,14 +163,14 @@ class Server:
         options = self._options
         handlers = servicer.handlers(self._service)
         if options.enable_profiler:
-            handlers = (*handlers, profiler.handler())
+            handlers = (*handlers, profiler.Profiler().handler())
         server = listening.grpc_server(options, handlers, gate, self._waiting)
         others = []
         if options.enable_grpc_healthcheck_service:
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-            others.append(health.SERVICE_NAME)
+            self._health.add_to(server)
+            others.append(health.SERVICE)
         if options.enable_grpc_reflection:
-            reflection.add(server, others)
+            reflection.add(server, others, profiler=options.enable_profiler)
         return server
 
     def _take_rest_port(self, gate: Gate) -> "RestServer | None":
@@ -178,9 +180,8 @@ class Server:
             return None
         from serving.rest.server import RestServer, settings  # aiohttp takes a moment
 
-        timeout = self._options.rest_api_timeout_in_ms / 1000
-        api = Api(self._service, timeout=timeout if timeout > 0 else None)
-        return RestServer(api, settings(self._options, self._waiting), gate, self._metrics)
+        api, probes = Api(self._service), Probes(self._service)
+        return RestServer(api, probes, settings(self._options, self._waiting), gate, self._metrics)
 
     def _metrics(self) -> str:
         own = monitoring.page()

@@ -19,6 +19,7 @@ from serving.errors import (
 )
 from serving.inference import Call
 from serving.lease import Lease
+from serving.lifecycle import State
 from serving.metered import Metered
 from serving.peers import Peers
 from serving.protos import model_service_pb2 as model_messages
@@ -181,16 +182,24 @@ class Service:
         """The states of a model's versions, the highest first; labels are not looked at."""
         del timeout, is_active  # nothing here waits
         spec = _spec(request)
-        statuses = self._repository.statuses(spec.name)
-        if spec.HasField("version"):
-            statuses = [status for status in statuses if status.version == spec.version.value]
-        if not statuses:
-            one = spec.HasField("version")
-            what = f"version {spec.version.value}" if one else "any versions"
-            raise NotFoundError(f"Could not find {what} of model {spec.name}")
+        version = spec.version.value if spec.HasField("version") else None
+        statuses = self._found(spec.name, version)
         response = model_messages.GetModelStatusResponse()
         response.model_version_status.extend(map(_version_status, statuses))
         return response
+
+    def is_ready(self) -> bool:
+        """Whether every model of the configuration can be asked."""
+        return not self._is_ending and self._repository.is_ready()
+
+    def is_model_ready(self, name: str, version: int | None) -> bool:
+        """Whether a version of a model can be asked, any of them where None.
+
+        Raises:
+            NotFoundError: no such model or version was ever seen.
+        """
+        available = [status.state is State.AVAILABLE for status in self._found(name, version)]
+        return not self._is_ending and any(available)
 
     def handle_reload_config(
         self,
@@ -234,6 +243,15 @@ class Service:
     def _call(self, timeout: float | None, is_active: IsActive) -> Call:
         each = self._each
         return Call(timeout, each.check_method_name, each.tensor_content, is_active)
+
+    def _found(self, name: str, version: int | None) -> list[VersionStatus]:
+        statuses = self._repository.statuses(name)
+        if version is not None:
+            statuses = [status for status in statuses if status.version == version]
+        if not statuses:
+            what = "any versions" if version is None else f"version {version}"
+            raise NotFoundError(f"Could not find {what} of model {name}")
+        return statuses
 
 
 _Named = (

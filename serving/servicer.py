@@ -75,12 +75,12 @@ def _unary(answer: Callable[..., Message], request_type: type[Message]) -> grpc.
 
     return grpc.unary_unary_rpc_method_handler(
         handle,
-        request_deserializer=functools.partial(_read, request_type),
+        request_deserializer=functools.partial(read, request_type),
         response_serializer=request_type.SerializeToString,
     )
 
 
-def _read(kind: type[Message], raw: bytes) -> Message | None:
+def read(kind: type[Message], raw: bytes) -> Message | None:
     """`raw` as a message; None, which gRPC refuses as INTERNAL, where it is none."""
     try:
         return kind.FromString(raw)

@@ -5,7 +5,12 @@ Source: ToHTTPStatusCode in tensorflow_serving/model_servers/http_server.cc.
 
 import json
 
-from serving.errors import RpcError, rpc_error
+from serving.errors import (
+    DeadlineExceededError,
+    ResourceExhaustedError,
+    RpcError,
+    rpc_error,
+)
 
 _STATUS = {
     "INVALID_ARGUMENT": 400,
@@ -23,13 +28,27 @@ _STATUS = {
     "DEADLINE_EXCEEDED": 504,
 }
 _OTHERS = 500
+
+
+class TooLargeError(ResourceExhaustedError):
+    """A body beyond the server's limit."""
+
+
+class TooSlowError(DeadlineExceededError):
+    """A body that stopped coming."""
+
+
+# What HTTP has a status of its own for; the real server sets no such limits.
+_OWN: dict[type[RpcError], int] = {TooLargeError: 413, TooSlowError: 408}
 # Of several codes with one status, the first in the table is the likeliest.
-_CODES = {status: code for code, status in reversed(_STATUS.items())}
+_CODES = {status: code for code, status in reversed(_STATUS.items())} | {
+    status: kind.code for kind, status in _OWN.items()
+}
 
 
 def status_of(error: RpcError) -> int:
     """The HTTP status that stands for `error`."""
-    return _STATUS.get(error.code, _OTHERS)
+    return _OWN.get(type(error)) or _STATUS.get(error.code, _OTHERS)
 
 
 def error_of(status: int, text: str) -> RpcError:

@@ -19,7 +19,7 @@ def test_defaults_are_the_real_servers():
     assert options.enable_model_warmup
     assert not options.enable_grpc_healthcheck_service
     assert not options.enable_signature_method_name_check  # TF2 models have one name for all
-    assert options.enable_profiler
+    assert not options.enable_profiler  # there it is on
     assert options.saved_model_tags == "serve"
 
 
@@ -235,6 +235,16 @@ def test_the_deprecated_model_type_is_understood(read):
         (
             [model("logging_config { sampling_config { sampling_rate: 1.0 } }")],
             "Model half: expected a log collector of type 'tfrecord'. Received: ''. Name that one.",
+        ),
+        (
+            [
+                model(
+                    'logging_config { log_collector_config { type: "tfrecord" filename_prefix: '
+                    '"gs://logs/half" } sampling_config { sampling_rate: 1.0 } }'
+                )
+            ],
+            "Model half: expected a `filename_prefix` on a disk of this machine. Received: "
+            "'gs://logs/half'. Log into a folder, and copy the whole files from there.",
         ),
         (
             [

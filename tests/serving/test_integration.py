@@ -81,7 +81,9 @@ def servers(folder, bases):
     with contextlib.ExitStack() as stack:
         stack.callback(found.stop)
         yield {
-            "tf1": of_model("tf1", half, f"--monitoring_config_file={monitoring}"),
+            "tf1": of_model(
+                *("tf1", half, f"--monitoring_config_file={monitoring}", "--enable_profiler")
+            ),
             "tf2": of_model("tf2", bases["tf2"], f"--grpc_channel_arguments={CHANNEL}"),
             "good config": of_file(
                 *("good", good, "--model_config_file_poll_wait_seconds=1", "--enable_batching"),

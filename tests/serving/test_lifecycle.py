@@ -66,6 +66,41 @@ def test_a_failed_version_is_tried_again_once_it_went_and_came_back():
     assert numbers(half.aspire(wanted(1))) == [1]
 
 
+def moved(number):
+    return {number: Path(f"/elsewhere/half/{number}")}
+
+
+def test_a_failed_version_is_tried_in_another_folder_of_its_number():
+    half = model()
+    (first,) = half.aspire(wanted(1))
+    first.state, first.error = State.END, RpcError("broken")
+    (second,) = half.aspire(moved(1))
+    assert second.path == moved(1)[1]
+    assert half.confused(moved(1)) == []
+
+
+@pytest.mark.parametrize("state", [State.START, State.LOADING, State.AVAILABLE])
+def test_any_other_version_stays_that_of_its_folder_and_is_told_of_once(state):
+    half = model()
+    (first,) = half.aspire(wanted(1))
+    first.state = state
+    assert half.confused(wanted(1)) == []
+    assert half.aspire(moved(1)) == []
+    assert half.confused(moved(1)) == [first]
+    assert (first.path, first.elsewhere) == (wanted(1)[1], moved(1)[1])
+    assert half.confused(moved(1)) == []
+
+
+def test_a_version_that_is_being_unloaded_may_come_back_from_another_folder():
+    half = made_available(model(), 1)
+    half.aspire({})
+    half.versions[1].state = State.UNLOADING
+    assert (half.aspire(moved(1)), half.confused(moved(1))) == ([], [])
+    half.versions[1].state = State.END
+    (again,) = half.aspire(moved(1))
+    assert again.path == moved(1)[1]
+
+
 def test_a_version_that_is_being_unloaded_comes_back_only_after_that():
     half = made_available(model(), 1)
     half.aspire({})

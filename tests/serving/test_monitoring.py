@@ -108,6 +108,7 @@ NAMES = {
     ":tensorflow:serving:request_count": "counter",
     ":tensorflow:serving:request_example_count_total": "counter",
     ":tensorflow:serving:request_example_counts": "histogram",
+    ":tensorflow:serving:request_log_count": "counter",
     ":tensorflow:serving:request_latency": "histogram",
     ":tensorflow:serving:runtime_latency": "histogram",
 }

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2
 from tensorflow.core.example import example_pb2, feature_pb2
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2
+from tensorflow.tsl.profiler.protobuf import profiler_options_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -47,8 +48,8 @@ THEIRS = {
     )
     for name, message in module.DESCRIPTOR.message_types_by_name.items()
 }
-# Text files of the server; their messages are not in the wheel.
-NOT_IN_THE_WHEEL = {"batching_parameters", "monitoring_config", "ssl_config"}
+# Text files of the server, and TensorFlow's profiler; their messages are not in the wheel.
+NOT_IN_THE_WHEEL = {"batching_parameters", "monitoring_config", "ssl_config", "profiler_service"}
 # Kept as the bytes, or the number, that they are on the wire.
 AS_BYTES = {
     ("ExampleList", "examples"),
@@ -86,6 +87,13 @@ def test_every_field_is_tensorflows(name):
                 assert (field.number, field.is_repeated) == (twin.number, twin.is_repeated)
             else:
                 assert wire_form(field) == wire_form(twin), (ours.name, field.name)
+
+
+def test_the_profilers_options_are_tensorflows():
+    ours = module("profiler_service").ProfileOptions.DESCRIPTOR
+    theirs = profiler_options_pb2.ProfileOptions.DESCRIPTOR
+    for field in ours.fields:
+        assert wire_form(field) == wire_form(theirs.fields_by_name[field.name]), field.name
 
 
 def test_enums_have_tensorflows_numbers():

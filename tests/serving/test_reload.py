@@ -55,6 +55,47 @@ def refusal(stub, request, timeout=30):
     return caught.value.code().name, caught.value.details()
 
 
+def moved_to(base):
+    request = ReloadConfigRequest()
+    entry(request, "half", base)
+    return request
+
+
+def test_another_folder_with_the_same_number_is_told_of_and_not_served(
+    serve, bases, push, stub_of, third_plus_two, tmp_path, caplog
+):
+    """As in the real server, which knows a version by its number; but not in silence."""
+    target = serve(bases[0])
+    push(tmp_path / "moved", 1, third_plus_two)
+    (tmp_path / "same").symlink_to(bases[0])
+    stub = stub_of(target)
+    for folder in ("same", "moved"):
+        stub.HandleReloadConfigRequest(moved_to(tmp_path / folder), timeout=30)
+    time.sleep(2.5)  # two polls
+    with Client(target) as client:
+        assert served(client, "half")
+        assert [r.getMessage() for r in caplog.records if "same number" in r.getMessage()] == [
+            f"Servable half: version 1 stays the one of {bases[0] / '1'}; {tmp_path / 'moved/1'} "
+            "has the same number and is not loaded. Give it another number."
+        ]
+        push(tmp_path / "moved", 2, third_plus_two)
+        until(lambda: client.predict("half", {"x": [6.0]})["y"].tolist() == [4.0])
+
+
+def test_a_version_that_failed_is_loaded_from_another_folder(serve, bases, stub_of, tmp_path):
+    target = serve(bases[0], max_num_load_retries=0)
+    broken = tmp_path / "broken" / "2"
+    broken.mkdir(parents=True)
+    (tmp_path / "sound").mkdir()
+    (bases[1] / "1").rename(tmp_path / "sound" / "2")
+    stub = stub_of(target)
+    stub.HandleReloadConfigRequest(moved_to(broken.parent), timeout=30)
+    with Client(target) as client:
+        until(lambda: [v.state for v in client.status("half")] == ["END", "AVAILABLE"])
+        stub.HandleReloadConfigRequest(moved_to(tmp_path / "sound"), timeout=30)
+        until(lambda: [v.state for v in client.status("half")] == ["AVAILABLE", "END"])
+
+
 def test_a_reload_replaces_the_whole_configuration(serve, bases, stub_of):
     target = serve(bases[0])
     request = ReloadConfigRequest()

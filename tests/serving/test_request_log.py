@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components.tfrecord import read_records
+from serving import request_log
 from serving.client import Client
 from serving.flags import Options
 from serving.lease import Lease
@@ -107,15 +108,33 @@ def test_what_finds_no_room_is_dropped_and_counted(lease, tmp_path, caplog):
     assert "Request log: 1 record(s) dropped so far" in caplog.text
 
 
-def test_a_disk_that_fails_loses_records_and_no_requests(lease, tmp_path, caplog):
+def test_a_record_that_is_written_makes_room_for_others(lease, tmp_path):
+    log = RequestLog(queue_bytes=1000)
+    for _ in range(20):
+        log.offer(lease, request(100), messages.PredictResponse())
+        until(lambda: log._size == 0)
+    log.close()
+    assert (len(logs(tmp_path)), log.dropped) == (20, 0)
+
+
+def test_what_is_too_large_to_wait_is_not_even_copied(lease, monkeypatch):
+    log = RequestLog(queue_bytes=1000)
+    monkeypatch.setattr(request_log, "frame", None)
+    log.offer(lease, request(1000), messages.PredictResponse())
+    log.offer_arrays(lease, "S", {"x": np.zeros(1000)}, {})
+    assert log.dropped == 2
+    log.close()
+
+
+def test_records_wait_for_a_disk_that_fails(lease, tmp_path, caplog):
     (tmp_path / "logs").write_text("not a folder")
     log = RequestLog()
     log.offer(lease, request(), messages.PredictResponse())
-    until(lambda: "Request log: 1 record(s) lost: " in caplog.text)
+    until(lambda: "1 record(s) wait to be written: [Errno 17] File exists: " in caplog.text)
     (tmp_path / "logs").unlink()
     log.offer(lease, request(), messages.PredictResponse())
     log.close()
-    assert len(logs(tmp_path)) == 1
+    assert (len(logs(tmp_path)), log.dropped) == (2, 0)
 
 
 def test_a_server_logs_every_kind_of_request_over_both_protocols(push, tmp_path):

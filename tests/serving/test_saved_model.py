@@ -1,5 +1,6 @@
 """What is brought into a session of a SavedModel, and what is left out."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +9,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow.python.framework import function
 
 from serving import saved_model
+from serving.errors import RpcError
 from serving.model import LoadedModel
 
 
@@ -75,6 +77,62 @@ def test_a_graph_of_tensorflow_1_is_taken_whole(tmp_path):
     assert {"unused", "save/restore_all", "slope/Assign"} <= set(nodes)
     with LoadedModel(tmp_path / "model") as model:
         assert model.predict({"x": [4.0]})["y"].tolist() == [4.0]
+
+
+def test_variables_that_are_not_restored_are_named_with_the_way_out(tmp_path, caplog):
+    layers = [keras.layers.Dense(2, name="first"), keras.layers.Dense(1, name="last")]
+    model = keras.Sequential([keras.Input((1,), name="x"), *layers])
+    tf.saved_model.save(model, str(tmp_path / "model"))  # which loses them, with Keras 3
+    with LoadedModel(tmp_path / "model") as loaded:
+        (asked,) = loaded.signatures["serving_default"].inputs
+        with pytest.raises(RpcError, match="Could not find variable"):
+            loaded.predict({asked: [[1.0]]})
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    prefix = model.name
+    assert warning == (
+        f"{tmp_path / 'model'}: 4 variable(s) that its signatures read are not restored "
+        f"({prefix}/first/bias, {prefix}/first/kernel, {prefix}/last/bias and 1 more): requests "
+        "that read them fail with `Could not find variable`. Export the model again; a Keras 3 "
+        "model by model.export or ExportArchive, not by tf.saved_model.save."
+    )
+
+
+@pytest.mark.parametrize("is_resource", [True, False])
+def test_a_variable_of_tensorflow_1_that_nothing_sets_is_named(tmp_path, caplog, is_resource):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, [None], "x")
+        options = {"initializer": 0.5, "use_resource": is_resource}
+        slope = tf.compat.v1.get_variable("slope", **options)
+        lost = tf.compat.v1.get_variable("lost", collections=[], **options)
+        session.run([slope.initializer, lost.initializer])
+        save_v1(tmp_path / "model", x, x * slope + lost, session)
+    LoadedModel(tmp_path / "model").close()
+    assert "1 variable(s) that its signatures read are not restored (lost): " in caplog.text
+
+
+def test_a_variable_that_is_set_by_another_name_or_at_the_start_is_no_cause_to_warn(
+    tmp_path, half_plus_two, caplog
+):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, [None], "x")
+        options = {"initializer": 0.5, "use_resource": True}
+        slope = tf.compat.v1.get_variable("slope", **options)
+        other = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[], shared_name="slope", name="s")
+        again = tf.raw_ops.ReadVariableOp(resource=other, dtype=tf.float32)
+        start = tf.compat.v1.get_variable("start", collections=[], **options)
+        session.run(slope.initializer)
+        signature = tf.compat.v1.saved_model.predict_signature_def(
+            {"x": x}, {"y": x * again + start}
+        )
+        builder = tf.compat.v1.saved_model.builder.SavedModelBuilder(str(tmp_path / "model"))
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature}, main_op=start.initializer
+        )
+        builder.save()
+    with LoadedModel(tmp_path / "model") as model:
+        assert model.predict({"x": [4.0]})["y"].tolist() == [2.5]
+    LoadedModel(half_plus_two).close()
+    assert "not restored" not in caplog.text
 
 
 def test_functions_that_are_called_as_operations_come_with_their_callers(tmp_path):

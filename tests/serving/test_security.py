@@ -3,6 +3,7 @@
 import ast
 import json
 import shutil
+import socket
 import urllib.parse
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def test_without_a_token_everybody_is_let_in():
         (SECRET, False),
         ("Bearer ", False),
         ("Bearer é", False),
+        ("Bearer \udcff", False),  # as a byte comes that is no UTF-8
         ("", False),
         (None, False),
     ],
@@ -46,7 +48,7 @@ def test_a_token_is_asked_for_in_its_header(header, allowed):
     assert Gate(SECRET).authorized(header) is allowed
 
 
-@given(st.text())
+@given(st.text(st.characters()))
 def test_no_other_header_opens_the_gate(header):
     assert not Gate(SECRET).authorized(header)
 
@@ -85,6 +87,41 @@ def test_requests_need_the_token_and_health_does_not(serve, push, tmp_path):
             assert str(refusal.value) == "Expected `authorization: Bearer` and this server's token."
             with pytest.raises(UnauthenticatedError):
                 client.status("half")
+
+
+def literal(name, value):
+    """A header in HPACK, without compression."""
+    return b"\0" + b"".join(bytes([len(part)]) + part for part in (name, value))
+
+
+def frame(kind, flags, stream, payload):
+    """A frame of HTTP/2."""
+    head = len(payload).to_bytes(3, "big") + bytes([kind, flags])
+    return head + stream.to_bytes(4, "big") + payload
+
+
+def test_a_header_that_is_no_text_is_refused_over_grpc_and_not_logged(
+    serve, push, tmp_path, caplog
+):
+    push(tmp_path / "half", 1)
+    (tmp_path / "token").write_text(SECRET)
+    target = serve(tmp_path / "half", api_token_file=str(tmp_path / "token"))
+    headers = {
+        **{b":method": b"POST", b":scheme": b"http", b":authority": b"x", b"te": b"trailers"},
+        b":path": b"/tensorflow.serving.PredictionService/Predict",
+        **{b"content-type": b"application/grpc", b"authorization": b"Bearer \xff\xfe"},
+    }
+    block = b"".join(literal(*pair) for pair in headers.items())
+    opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
+    host, _, port = target.partition(":")
+    answer = b""
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        # HEADERS that end; DATA that ends the stream with an empty message.
+        connection.sendall(opening + frame(1, 4, 1, block) + frame(0, 1, 1, bytes(5)))
+        while b"grpc-message" not in answer:
+            answer += connection.recv(2**16)
+    assert b"grpc-status\x0216" in answer  # UNAUTHENTICATED
+    assert "Invalid encoding" not in caplog.text
 
 
 needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")

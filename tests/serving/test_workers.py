@@ -13,6 +13,8 @@ from pathlib import Path
 import grpc
 import pytest
 from google.protobuf import text_format
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 
@@ -111,7 +113,10 @@ def two(push, tmp_path):
     flags += [f"--rest_api_port={rest_port}", f"--monitoring_config_file={monitoring}"]
     with log.open("wb") as sink:
         server = subprocess.Popen(
-            [sys.executable, "-m", "serving.server", *flags, "--workers=2"],
+            [
+                *(sys.executable, "-m", "serving.server", *flags),
+                *("--workers=2", "--enable_grpc_healthcheck_service"),
+            ],
             cwd=ROOT,
             stdout=sink,
             stderr=sink,
@@ -138,6 +143,10 @@ def test_workers_are_one_server_and_survive_the_loss_of_one(two, push, tmp_path)
         sample = f':tensorflow:serving:request_count{{model_name="{model}",status="OK"}} '
         return [int(line.removeprefix(sample)) for line in page.splitlines() if sample in line]
 
+    for _ in range(10):  # whichever worker is asked
+        request = HealthCheckRequest(service="tensorflow.serving.PredictionService")
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            assert HealthStub(channel).Check(request, timeout=20).status == 1  # SERVING
     ask("half")
     assert [counted("half") for _ in range(10)] == [[20]] * 10  # whichever worker tells
 

@@ -2,12 +2,15 @@
 
 import http.client
 import json
+import socket
 
 import pytest
 
 from serving.flags import Options
 from serving.server import Server
 from tests.serving.conftest import free_port
+
+PREDICT = b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\n"
 
 
 class Answer:
@@ -34,6 +37,30 @@ class Answer:
         return self.status, text
 
 
+class Sent:
+    """One request that was sent, whole or not, over a connection of its own."""
+
+    def __init__(self, port, raw):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket.sendall(raw)
+
+    def rest(self):
+        """All that comes until the server closes the connection."""
+        with self.socket:
+            return b"".join(iter(lambda: self.socket.recv(2**20), b""))
+
+    def trickle(self, part):
+        """What comes first, if `part` is sent ten times a second until then."""
+        self.socket.settimeout(0.1)
+        with self.socket:
+            for _ in range(200):
+                try:
+                    return self.socket.recv(2**20)
+                except TimeoutError:
+                    self.socket.sendall(part)
+        raise AssertionError("Neither an answer nor an end")
+
+
 class Rest:
     """Asks one REST port, over a connection for each request."""
 
@@ -48,6 +75,16 @@ class Rest:
             return Answer(connection.getresponse())
         finally:
             connection.close()
+
+    def send(self, raw):
+        """Send `raw`, bytes of HTTP, and read nothing yet."""
+        return Sent(self.port, raw)
+
+    def send_predict(self, body):
+        """Ask the model for a prediction, and read nothing yet."""
+        raw = json.dumps(body).encode()
+        length = b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(raw)
+        return self.send(PREDICT + length + raw)
 
     def post(self, path, body, **headers):
         return self.ask("POST", f"/v1/models/{path}", body, headers)
@@ -81,6 +118,21 @@ def serve_rest(half, folder, **options):
     )
     assert server.start()
     return server, Rest(rest_port)
+
+
+@pytest.fixture(scope="session")
+def narrow(half_plus_two, tmp_path_factory):
+    """A REST server with one thread, and limits that are soon met."""
+    server, rest = serve_rest(
+        half_plus_two,
+        tmp_path_factory.mktemp("narrow"),
+        rest_api_num_threads=1,
+        rest_api_max_queued_requests=2,
+        rest_api_max_body_bytes=2**20,
+        rest_api_idle_timeout_seconds=1,
+    )
+    yield rest
+    server.stop()
 
 
 @pytest.fixture(scope="session")

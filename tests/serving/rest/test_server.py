@@ -10,12 +10,11 @@ import urllib.parse
 
 import pytest
 
-from serving import cores, flags
+from serving import cores, flags, listening
 from serving.client import Client
 from serving.errors import RpcError, ServerError
 from serving.flags import Options
-from serving.rest import codes
-from serving.rest import server as rest_server
+from serving.rest import bodies, codes
 from serving.server import Server
 from tests.serving.conftest import free_port
 from tests.serving.rest.conftest import Rest, serve_rest
@@ -81,10 +80,10 @@ def test_a_broken_gzip_body_counts_as_empty(rest, body):
 
 
 def test_a_gzip_bomb_is_refused_before_it_is_unpacked(rest, monkeypatch):
-    monkeypatch.setattr(rest_server, "MAX_UNPACKED_BYTES", 1000)
+    monkeypatch.setattr(bodies, "MAX_UNPACKED_BYTES", 1000)
     body = gzip.compress(b" " * 100_000)
     answer = rest.post("half:predict", body, **{"Content-Encoding": "gzip"})
-    assert answer.error == (429, "Received a unpacked body larger than max (1000 bytes)")
+    assert answer.error == (413, "Received a unpacked body larger than max (1000 bytes)")
 
 
 def test_a_long_answer_is_packed_for_who_takes_that(rest):
@@ -99,16 +98,6 @@ def test_a_long_answer_is_packed_for_who_takes_that(rest):
         assert answer.headers["Content-Encoding"] is None
     short = rest.post("half:predict", {"instances": [1.0]}, **{"Accept-Encoding": "gzip"})
     assert short.headers["Content-Encoding"] is None
-
-
-def test_a_body_over_the_limit_is_refused(half_plus_two, tmp_path, monkeypatch):
-    monkeypatch.setattr(rest_server, "MAX_BODY_BYTES", 1000)
-    server, rest = serve_rest(half_plus_two, tmp_path)
-    try:
-        answer = rest.post("half:predict", b" " * 2000)
-    finally:
-        server.stop()
-    assert answer.error == (429, "Received a body larger than max (1000 bytes)")
 
 
 def raw_answer(port, request):
@@ -151,12 +140,22 @@ def test_flags_have_the_real_servers_defaults():
     assert not options.rest_api_enable_cors_support
 
 
+def test_limits_of_our_own_have_defaults_that_nobody_meets():
+    options = flags.parse(["--model_base_path=/models/half"])
+    assert options.rest_api_max_body_bytes == listening.MAX_MESSAGE_BYTES == 2**31 - 1
+    assert options.rest_api_max_queued_requests == 1000
+    assert options.rest_api_idle_timeout_seconds == 75
+
+
 @pytest.mark.parametrize(
     ("flag", "text"),
     [
         ("rest_api_port=8500", "--rest_api_port=8500: expected another port than --port. Received"),
         ("rest_api_port=70000", "--rest_api_port=70000: expected 0 to 65535. Received: a number"),
         ("rest_api_num_threads=0", "--rest_api_num_threads: expected 1 or more. Received: 0."),
+        ("rest_api_max_queued_requests=-1", "--rest_api_max_queued_requests: expected 0 or more."),
+        ("rest_api_max_body_bytes=0", "--rest_api_max_body_bytes: expected 1 or more. Received"),
+        ("rest_api_idle_timeout_seconds=0", "--rest_api_idle_timeout_seconds: expected 1 or more."),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(flag, text):
@@ -183,17 +182,31 @@ def test_cors_is_only_by_its_flag(rest, half_plus_two, tmp_path):
         assert answer.headers["Access-Control-Allow-Headers"] == "Content-Type"
 
 
+NO_TEXT = [b"Bearer \xff\xfe", b"Bearer s3cret\xe9", b"\xff", "Bearer ü"]
+
+
 def test_a_token_is_asked_for_where_there_is_one(half_plus_two, tmp_path):
     (tmp_path / "token").write_text("s3cret\n")
-    server, rest = serve_rest(half_plus_two, tmp_path, api_token_file=str(tmp_path / "token"))
+    options = {"api_token_file": str(tmp_path / "token"), "rest_api_enable_cors_support": True}
+    server, rest = serve_rest(half_plus_two, tmp_path, **options)
+
+    def ask(path, value):
+        return rest.ask("GET", path, None, {"Authorization": value}).status
+
     try:
         without = [rest.get("/half"), rest.ask("GET", "/monitoring/prometheus/metrics")]
-        header = {"Authorization": "Bearer s3cret"}
-        let_in = rest.ask("GET", "/v1/models/half", None, header)
+        let_in = ask("/v1/models/half", "Bearer s3cret")
+        wrong = [ask("/v1/models/half", value) for value in NO_TEXT]
+        preflight = rest.ask("OPTIONS", "/v1/models/half:predict")
+        probes = [rest.ask("GET", path).status for path in ("/healthz", "/v2/health/ready")]
     finally:
         server.stop()
     assert [answer.error[0] for answer in without] == [401, 401]
-    assert let_in.status == 200
+    assert let_in == 200
+    assert wrong == [401] * len(NO_TEXT)
+    assert (preflight.status, preflight.body) == (200, b"")
+    assert preflight.headers["Access-Control-Allow-Headers"] == "Content-Type, Authorization"
+    assert probes == [200, 200]
 
 
 def test_without_the_flag_there_is_no_rest(serve, half_plus_two, tmp_path):

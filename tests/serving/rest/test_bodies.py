@@ -1,0 +1,79 @@
+"""Bodies that are too large, too slow, or never whole, over real sockets."""
+
+import json
+
+from serving.rest import bodies
+from tests.serving.rest.conftest import PREDICT, serve_rest
+
+LIMIT = 2**20
+TOO_LARGE = f"Received a body larger than max ({LIMIT} bytes)"
+
+
+def told(answer):
+    """The status line, whether the connection ends, and the text of a refusal."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    return lines[0], b"Connection: close" in lines, json.loads(body)["error"]
+
+
+def test_a_length_beyond_the_limit_is_refused_before_anything_is_read(narrow):
+    for length in (LIMIT + 1, 99_999_999_999):
+        answer = narrow.send(PREDICT + b"Content-Length: %d\r\n\r\n" % length).rest()
+        assert told(answer) == (b"HTTP/1.1 413 Request Entity Too Large", True, TOO_LARGE)
+
+
+def test_who_asks_first_whether_to_send_it_is_not_invited(narrow):
+    head = PREDICT + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (LIMIT + 1)
+    assert told(narrow.send(head).rest())[2] == TOO_LARGE
+
+
+def test_a_body_without_end_is_refused_at_the_limit(narrow):
+    sent = narrow.send(PREDICT + b"Transfer-Encoding: chunked\r\n\r\n")
+    for _ in range(LIMIT // 2**16 + 1):
+        sent.socket.sendall(b"10000\r\n%b\r\n" % (b" " * 2**16))
+    assert told(sent.rest())[::2] == (b"HTTP/1.1 413 Request Entity Too Large", TOO_LARGE)
+
+
+def test_a_body_of_just_the_limit_is_read(narrow):
+    body = b'{"instances": [1.0]}'.ljust(LIMIT)
+    assert narrow.post("half:predict", body).json == {"predictions": [2.5]}
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (LIMIT, body)
+    head = PREDICT + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert narrow.send(head + chunks).rest().startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+TOO_SLOW = "The body came too slowly: less than 500 bytes a second, or nothing for 1 s"
+
+
+def test_half_a_body_is_not_waited_for(narrow):
+    answer = narrow.send(PREDICT + b'Content-Length: 20\r\n\r\n{"instances"').rest()
+    assert told(answer) == (b"HTTP/1.1 408 Request Timeout", True, TOO_SLOW)
+
+
+def test_a_body_that_trickles_in_is_not_waited_for(narrow, monkeypatch):
+    monkeypatch.setattr(bodies, "_SLOWEST", 1000)
+    answer = narrow.send(PREDICT + b"Content-Length: 1000\r\n\r\n").trickle(b" ")
+    assert told(answer)[::2] == (
+        b"HTTP/1.1 408 Request Timeout",
+        "The body came too slowly: less than 1000 bytes a second, or nothing for 1 s",
+    )
+
+
+def test_a_body_of_no_known_form_is_refused(narrow):
+    head = PREDICT + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+    at_once, later = narrow.send(head + b"no number\r\n"), narrow.send(head)
+    assert later.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    later.socket.sendall(b"no number\r\n")
+    status, _, text = told(at_once.rest())
+    assert status.endswith(b" 400 Bad Request")
+    assert text.startswith("Malformed HTTP: ")
+    assert told(later.rest()) == (b"HTTP/1.1 408 Request Timeout", True, TOO_SLOW)
+
+
+def test_a_server_that_ends_does_not_wait_for_the_rest_of_a_body(half_plus_two, tmp_path):
+    server, rest = serve_rest(half_plus_two, tmp_path)
+    sent = rest.send(PREDICT + b"Expect: 100-continue\r\nContent-Length: 20\r\n\r\n")
+    assert sent.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"  # it waits
+    server.stop()
+    status, _, text = told(sent.rest())
+    assert (status, text) == (b"HTTP/1.1 503 Service Unavailable", "The server is shutting down")
