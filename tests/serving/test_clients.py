@@ -48,6 +48,7 @@ def ports(tmp_path_factory):
     tf.saved_model.save(module, str(base / "1"), signatures=signatures)
     port, rest_port = free_port(), free_port()
     options = {"model_name": "echo", "model_base_path": str(base)}
+    options["enable_grpc_healthcheck_service"] = True
     server = Server(Options(port=port, rest_api_port=rest_port, **options))
     assert server.start()
     yield port, rest_port
@@ -167,6 +168,10 @@ def test_records_hold_text_that_can_be_encoded_and_arrays_that_hide_nothing(make
     ):
         with pytest.raises(WireError, match=text):
             client.classify("echo", [record])
+
+
+def test_a_server_tells_whether_it_is_ready(make):
+    assert make().healthy() is True
 
 
 def test_a_client_that_was_closed_says_so(make):
