@@ -34,7 +34,7 @@ ROWS = [
     b"a b ab the the a",
     b"... - ...the...",
     b"n" * 100,
-    b"\xe4\xb8\xe2\x80\x94\x80 a",
+    b"\xe4\xb8.\x80 a",
     b"\x80",
     b"",
 ]
@@ -98,4 +98,5 @@ def test_the_graph_that_is_served_shortens_texts_and_makes_nothing_dense_but_the
     operations = [node.op for node in nodes]
     assert "UnicodeTranscode" in operations
     assert operations.count("RaggedTensorToTensor") == 1
-    assert not {"While", "StatelessWhile"} & {*operations}
+    # Loops would cost each request a thread; a ragged mask is counted as texts times the longest.
+    assert not {"While", "StatelessWhile", "UnsortedSegmentSum"} & {*operations}
