@@ -116,7 +116,8 @@ def check_frequency(rule: str) -> str:
     place = "series_example_gen, option resample"
     try:
         step = pd.tseries.frequencies.to_offset(rule)
-    except ValueError as error:
+        _ = pd.Timestamp("2001-01-01") + 64 * step  # which is a time in reach
+    except (ValueError, OverflowError) as error:
         raise OptionError(
             f"{place}: expected a frequency such as 15min, h, D, MS. "
             f"Received: {rule!r}. Use one that pandas knows."

@@ -82,7 +82,7 @@ def decode(raw: bytes, encoding: str | None, file: Path) -> tuple[str, str]:
     name = encoding or encodings.detect(raw)
     try:
         text = raw.decode("utf-8-sig" if name == "utf-8" else name)
-    except (UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         if encoding:
             raise DataError(
                 f"{file}: expected text in {encoding}. Received: {error}. Set "
