@@ -5,7 +5,9 @@ The framing is `serving.records`', whose model server logs requests in such file
 
 import contextlib
 import gzip
+import io
 import struct
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
@@ -14,6 +16,7 @@ from etils.epath import Path
 from components.errors import DataError
 from serving.records import frame, masked_crc
 
+_AT_ONCE = 1 << 26  # bytes
 FAST = 1  # zlib level: text and labels shrink, photos lose little time
 
 
@@ -46,24 +49,45 @@ def read_records(path: Path) -> Iterator[bytes]:
     """Yield the records of `path`.
 
     Raises:
-        DataError: a checksum does not hold, or the file ends inside a record.
+        DataError: it cannot be read or is no gzipped file, a checksum does not hold, or the file
+            ends inside a record.
     """
-    with Path(path).open("rb") as file:
-        source = gzip.GzipFile(fileobj=file) if str(path).endswith(".gz") else file
-        for number, header in enumerate(iter(lambda: source.read(12), b"")):
-            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else 0
-            if len(header) < 12 or struct.unpack("<I", header[8:])[0] != masked_crc(header[:8]):
-                raise DataError(
-                    f"{path}, record {number}: expected a TFRecord header. Received: other bytes "
-                    "or the end. Write the file again; GZIP needs a name ending in `.gz`."
-                )
-            body, footer = source.read(length), source.read(4)
-            if len(footer) < 4 or struct.unpack("<I", footer)[0] != masked_crc(body):
-                raise DataError(
-                    f"{path}, record {number}: expected {length} bytes and their checksum. "
-                    f"Received: {len(body)} bytes that do not match. Write the file again."
-                )
-            yield body
+    try:
+        with Path(path).open("rb") as file:
+            source = gzip.GzipFile(fileobj=file) if str(path).endswith(".gz") else file
+            yield from _records(path, source)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path}: expected a TFRecord file that can be read to its end. Received: {error}. "
+            "Write the file again; GZIP needs a name ending in `.gz`."
+        ) from error
+
+
+def _records(path: Path, source: io.BufferedIOBase) -> Iterator[bytes]:
+    for number, header in enumerate(iter(lambda: source.read(12), b"")):
+        length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else 0
+        if len(header) < 12 or struct.unpack("<I", header[8:])[0] != masked_crc(header[:8]):
+            raise DataError(
+                f"{path}, record {number}: expected a TFRecord header. Received: other bytes "
+                "or the end. Write the file again; GZIP needs a name ending in `.gz`."
+            )
+        body, footer = _body(source, length), source.read(4)
+        if len(footer) < 4 or struct.unpack("<I", footer)[0] != masked_crc(body):
+            raise DataError(
+                f"{path}, record {number}: expected {length} bytes and their checksum. "
+                f"Received: {len(body)} bytes that do not match. Write the file again."
+            )
+        yield body
+
+
+def _body(source: io.BufferedIOBase, length: int) -> bytes:
+    """The next `length` bytes, or as many as there are: a header may promise more than memory."""
+    if length <= _AT_ONCE:
+        return source.read(length)
+    parts = [source.read(_AT_ONCE)]
+    while parts[-1] and (left := length - sum(map(len, parts))):
+        parts.append(source.read(min(left, _AT_ONCE)))
+    return b"".join(parts)
 
 
 def _compressed(file: BinaryIO, path: Path, level: int) -> BinaryIO:

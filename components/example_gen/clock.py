@@ -114,6 +114,7 @@ def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> Par
         return Parsed(_unix(values), "Unix time")
     known = values.dropna()
     if form:
+        _check_form(form)
         found = _parse(values, form)
         if known.size and found.isna().all():
             raise _unreadable(values, f"times like {form!r}")
@@ -129,6 +130,16 @@ def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> Par
     if len(formats) > 1 and day_first == "auto":
         _refuse_ambiguous(values, formats)
     return _naive(values, _parse(values, formats[0]), formats[0])
+
+
+def _check_form(form: str) -> None:
+    try:
+        _parse(pd.Series(["0"], dtype=object), form)
+    except ValueError as error:  # pandas looks at a format only where there is a value
+        raise OptionError(
+            "series_example_gen, option time_format: expected strptime's directives, such as "
+            f"%d.%m.%Y %H:%M, quarter or unix. Received: {form!r} ({error}). Correct it."
+        ) from error
 
 
 def order_of(form: str, day_first: DayFirst) -> DayFirst:

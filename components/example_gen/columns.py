@@ -109,14 +109,21 @@ def _surviving(cells: pa.StringArray, candidates: Iterable[Reading]) -> Iterator
         if each.kind == "date":
             if may_be_date is None:
                 cells = cells.unique()
-                may_be_date = not is_whole and _all(
-                    pc.match_substring_regex(cells, date_forms.LIKE)
-                )
+                may_be_date = not is_whole and _are_like_dates(cells)
             if may_be_date and _fits(cells, each):
                 yield each
         elif (is_whole and each.kind == "float") or _fits(cells, each):
             is_whole = is_whole or each.kind == "int"
             yield each
+
+
+def _are_like_dates(cells: pa.StringArray) -> bool:
+    """Whether all `cells` have the look of dates; of most columns the first has not.
+
+    To compile the whole expression takes longer than to read a column of a few rows.
+    """
+    looks = date_forms.FIRST_LOOK.search(cells[0].as_py()) is not None
+    return looks and _all(pc.match_substring_regex(cells, date_forms.LIKE))
 
 
 def _fits(cells: pa.StringArray, reading: Reading) -> bool:

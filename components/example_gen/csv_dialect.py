@@ -54,7 +54,7 @@ class CsvFormat:
 
     def __post_init__(self) -> None:
         for name, text in (("delimiter", self.delimiter or ","), ("thousands", self.thousands)):
-            if len(text) > 1 or not text.isascii() or text in ('"', "\n", "\r"):
+            if len(text) > 1 or not text.isascii() or text in ('"', "\n", "\r", "\0"):
                 raise OptionError(
                     f"Option csv.{name}: expected one ASCII character, neither a quote nor a "
                     f"line's end. Received: {text!r}. Give one, or leave it out."

@@ -114,13 +114,11 @@ def check_text(file: Path, data: bytes) -> None:
 
 
 def _check_encoding(file: Path, encoding: str) -> None:
-    try:
-        codecs.lookup(encoding)
-    except LookupError as error:
+    if not encodings.is_known(encoding):
         raise DataError(
             f"{file}: expected an encoding that Python knows. Received: {encoding!r}. "
             "Correct the option csv.encoding, e.g. utf-8, cp1252, shift_jis."
-        ) from error
+        )
 
 
 def _encoding(root: Path, paths: list[str]) -> str:

@@ -8,6 +8,7 @@ does not hold the quotes are walked through one by one, as a reader would.
 import codecs
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ _BOMS = (
 )
 _SHIFTED = ("utf-16", "utf-32", "utf-7", "iso2022", "hz")  # a byte 10 may be no line's end
 _BLOCK = 2**22  # bytes parsed at once
+_UNPACKED, _TIMES = 2**28, 100  # bytes of a gzipped file: up to these, or so many times its own
 
 
 class Span(NamedTuple):
@@ -125,17 +127,27 @@ def raw_bytes(file: Path) -> bytes:
     """All of `file`, decompressed.
 
     Raises:
-        DataError: it is named `.gz` and is none.
+        DataError: it cannot be read, is named `.gz` and is none, broken off or damaged, or is
+            many times as large as it lies on disk.
     """
-    data = file.read_bytes()
-    if not str(file).endswith(".gz"):
-        return data
     try:
-        return gzip.decompress(data)
-    except (OSError, EOFError) as error:
+        data = file.read_bytes()
+        if not str(file).endswith(".gz"):
+            return data
+        most = max(_UNPACKED, _TIMES * len(data))
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            text = packed.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        wanted = "a gzipped file" if str(file).endswith(".gz") else "a file that can be read"
         raise DataError(
-            f"{file}: expected a gzipped CSV. Received: {error}. Correct its name or its content."
+            f"{file}: expected {wanted}. Received: {error}. Correct its name or its content."
         ) from error
+    if len(text) > most:
+        raise DataError(
+            f"{file}: expected at most {most:,} bytes in a gzipped file of {len(data):,}. "
+            "Received: more. If they are meant, unpack it first."
+        )
+    return text
 
 
 def mark_length(data: bytes) -> int:

@@ -1,6 +1,7 @@
 """Dates and times in a column of a table: the forms that they may have, read by Arrow."""
 
 import itertools
+import re
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,8 @@ LIKE = (
     r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[- ]\pL{3,9}[- ]\d{4}|\pL{3,9} \d{1,2}, \d{4})"
     r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?\s*$"
 )
+# What is in every cell that `LIKE` fits.
+FIRST_LOOK = re.compile(r"\d[-/.]\d{1,2}[-/.]\d|\d[- ]\S|\S \d")
 _ISO_LIKE = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$"
 PARTS = {
     "year": pc.year,

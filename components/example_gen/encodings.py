@@ -53,6 +53,15 @@ def decode_text(data: bytes, encoding: str | None = None, bad: BadBytes = "rejec
     return decode_as(data, encoding or detect(data), bad)
 
 
+def is_known(name: str) -> bool:
+    """Whether Python knows an encoding of this name that text files can be in."""
+    try:
+        b"a".decode(name, "replace")
+    except (LookupError, ValueError):  # a codec of no text, such as rot13, or one for host names
+        return False
+    return codecs.lookup(name).name != "punycode"
+
+
 def decode_as(data: bytes, name: str, bad: BadBytes) -> DecodedText:
     """The text of `data` in the encoding `name`; for `bad` and errors see `decode_text`."""
     try:

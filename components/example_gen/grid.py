@@ -110,15 +110,29 @@ def check_frequency(rule: str) -> str:
     """`rule` as pandas writes it.
 
     Raises:
-        OptionError: pandas knows none of this name.
+        OptionError: pandas knows none of this name, it does not go forward, or it is of parts of
+            a second, which times do not have.
     """
+    place = "series_example_gen, option resample"
     try:
-        return pd.tseries.frequencies.to_offset(rule).freqstr
-    except ValueError as error:
+        step = pd.tseries.frequencies.to_offset(rule)
+        _ = pd.Timestamp("2001-01-01") + 64 * step  # which is a time in reach
+    except (ValueError, OverflowError) as error:
         raise OptionError(
-            f"series_example_gen, option resample: expected a frequency such as 15min, h, D, MS. "
+            f"{place}: expected a frequency such as 15min, h, D, MS. "
             f"Received: {rule!r}. Use one that pandas knows."
         ) from error
+    if step.n <= 0:
+        raise OptionError(
+            f"{place}: expected a step that is longer than nothing, such as 15min, h, D, MS. "
+            f"Received: {rule!r}. Give its length."
+        )
+    if isinstance(step, pd.tseries.offsets.Tick) and pd.Timedelta(step) % pd.Timedelta("1s"):
+        raise OptionError(
+            f"{place}: expected whole seconds, which is as fine as times are read. "
+            f"Received: {rule!r}. Use 1s or longer."
+        )
+    return step.freqstr
 
 
 def times(

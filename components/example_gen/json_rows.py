@@ -3,6 +3,8 @@
 import codecs
 import itertools
 import json
+import re
+import reprlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -12,6 +14,9 @@ Cells = dict[str, str]
 
 _CHUNK = 1 << 20  # bytes read at once
 _BLANK = " \t\n\r"
+_BLANKS, _COMMAS = re.compile(f"[{_BLANK}]*"), re.compile(f"[{_BLANK},]*")
+_LONGEST = 1 << 26  # characters of a member
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the others are bytes that are no text
 _JSON = json.JSONDecoder()
 
 
@@ -22,8 +27,13 @@ def cells_of(value: object) -> Cells:
         DataError: `value` is no object; the reason alone.
     """
     if not isinstance(value, dict):
-        raise DataError(f"expected an object, received {json.dumps(value)[:40]}")
-    return {name: text for name, member in value.items() if (text := _text(member)) is not None}
+        shown = reprlib.repr(value) if isinstance(value, list) else json.dumps(value)[:40]
+        raise DataError(f"expected an object, received {shown}")
+    cells = {name: text for name, member in value.items() if (text := _text(member)) is not None}
+    for text in itertools.chain.from_iterable(cells.items()):
+        if not text.isascii() and (half := _HALF.search(text)):
+            raise DataError(f"half of a character, \\u{ord(half[0]):04x} without its other half")
+    return cells
 
 
 def _text(member: object) -> str | None:
@@ -42,6 +52,8 @@ def line_cells(line: str) -> Cells:
         return cells_of(json.loads(line))
     except json.JSONDecodeError as error:
         raise DataError(f"no JSON: {error.msg} at character {error.pos + 1}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; [[[[[…
+        raise DataError(f"no JSON that can be read: {error}") from error
 
 
 def array_values(file: BinaryIO, place: object, encoding: str) -> Iterator[object]:
@@ -56,32 +68,41 @@ def array_values(file: BinaryIO, place: object, encoding: str) -> Iterator[objec
     rest = next(stream).lstrip(_BLANK)
     if not rest.startswith("["):
         raise _error(place, 0, f"{rest[:20]!r}")
-    rest = rest[1:]
+    start = 1
     for number in itertools.count():
-        rest = rest.lstrip(_BLANK + "," if number else _BLANK)
-        value, rest, is_end = _next(rest, stream, place, number)
-        if is_end:
+        start = _after(_COMMAS if number else _BLANKS, rest, start)
+        value, rest, start = _next(rest, start, stream, place, number)
+        if start < 0:
             return
         yield value
 
 
-def _next(rest: str, stream: Iterator[str], place: object, number: int) -> tuple[object, str, bool]:
-    """The next member, what follows it, and whether the array ended instead."""
+def _next(
+    rest: str, start: int, stream: Iterator[str], place: object, number: int
+) -> tuple[object, str, int]:
+    """The next member, text in which it ends, and where there; -1 if the array ended instead."""
     while True:
-        if rest.startswith("]"):
-            return None, rest, True
+        if rest.startswith("]", start):
+            return None, rest, -1
+        reason = "its end"
         try:
-            value, end = _JSON.raw_decode(rest)
+            value, end = _JSON.raw_decode(rest, start)
             if end < len(rest):  # a number at the very end may go on
-                return value, rest[end:], False
+                return value, rest, end
         except json.JSONDecodeError as error:
             reason = f"{error.msg} after {rest[max(0, error.pos - 20) : error.pos]!r}"
-        else:
-            reason = "its end"
-        piece = next(stream, None)
+        except (ValueError, RecursionError) as error:  # thousands of digits; [[[[[…
+            raise _error(place, number, str(error)) from error
+        piece = next(stream, None) if len(rest) - start <= _LONGEST else None
         if piece is None:
             raise _error(place, number, reason)
-        rest = (rest + piece).lstrip(_BLANK + ",")
+        rest = rest[start:] + piece
+        start = _after(_COMMAS, rest, 0)
+
+
+def _after(pattern: re.Pattern[str], text: str, start: int) -> int:
+    found = pattern.match(text, start)
+    return found.end() if found else start
 
 
 def _error(place: object, number: int, received: str) -> DataError:

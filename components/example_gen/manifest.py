@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from etils.epath import Path
 
 from components.artifacts import Rejected
-from components.errors import DataError
+from components.errors import DataError, OptionError
 from components.example_gen.folders import Listing, Row, check_two_classes, walk
 from components.example_gen.splits import canonical, is_folder_name
 
@@ -34,6 +34,13 @@ class Manifest:
     label_column: str = "label"
     split_column: str = "split"
     delimiter: str = ","
+
+    def __post_init__(self) -> None:
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
+            raise OptionError(
+                "Option manifest.delimiter: expected one character, neither a quote nor a line's "
+                f"end. Received: {self.delimiter!r}. Give one, or leave it out."
+            )
 
 
 def list_manifest(root: Path, manifest: Manifest) -> Listing:

@@ -27,6 +27,7 @@ from serving.example import encode
 _BLOCK = 1024  # lines that a worker reads at once
 _MODES = {1: "L", 3: "RGB"}
 _LIGHT = 1  # zlib level
+_DIGITS = 19
 
 
 class Asked(NamedTuple):
@@ -215,7 +216,7 @@ def parse(line: str, form: Form) -> tuple[str, bytes]:
     try:
         return text, bytes(map(int, cells))
     except ValueError:
-        odd = next(cell for cell in cells if not (cell.isdecimal() and int(cell) < 256))
+        odd = next(cell for cell in cells if not (_is_count(cell) and int(cell) < 256))
         raise DataError(f"pixel {odd[:20]!r} is no whole number from 0 to 255") from None
 
 
@@ -268,6 +269,11 @@ def _text(raw: bytes, place: Path) -> str:
         ) from error
 
 
+def _is_count(cell: str) -> bool:
+    """Whether `cell` is a whole number of a size that Python converts."""
+    return cell.isdecimal() and len(cell) < _DIGITS
+
+
 def _by_number(name: str) -> tuple[bool, int, str]:
     """Numbers first, in their order; then names."""
-    return (False, int(name), name) if name.isdecimal() else (True, 0, name)
+    return (False, int(name), name) if _is_count(name) else (True, 0, name)

@@ -113,7 +113,10 @@ def class_names(root: Path, rows: Sequence[Row], features: FeatureNames) -> tupl
     names: set[str] = set()
     for row in rows:
         for record in read_records(root / row.path):
-            values = decode(record)
+            try:
+                values = decode(record)
+            except WireError:  # it will be set aside by its number when it is read for good
+                continue
             if number_of(values, features.label) is not None:
                 return ()
             names.add(bytes_of(values, features.text).decode(errors="replace"))

@@ -98,7 +98,8 @@ def series_example_gen(
 
     Raises:
         DataError: a column is missing or holds something else, times are ambiguous, repeated or
-            irregular, or too much is missing.
+            irregular, so far apart that their grid would be 16 times what was read (and over a
+            million cells), or too much is missing.
         OptionError: an option does not fit another, or the data.
     """
     from components.example_gen import series_ingest

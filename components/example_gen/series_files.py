@@ -1,14 +1,15 @@
 """CSV files of series to one table of text, their columns held equal."""
 
-import gzip
+import csv
 import io
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from etils.epath import Path
 
 from components.errors import DataError
-from components.example_gen import csv_dialect, encodings
+from components.example_gen import csv_dialect, csv_spans, encodings
 from components.example_gen.csv_dialect import CsvFormat, Dialect
 from components.example_gen.folders import is_hidden, walk
 
@@ -26,7 +27,7 @@ def read(source: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect]:
     Raises:
         DataError: there is no such file, one cannot be read, or their columns differ.
     """
-    files = [source] if source.is_file() else _listed(source)
+    files = _files(source)
     read_all = [_read_one(file, given) for file in files]
     first, dialect = read_all[0]
     for file, (frame, _) in zip(files, read_all, strict=True):
@@ -37,6 +38,26 @@ def read(source: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect]:
                 "other folders."
             )
     return pd.concat([frame for frame, _ in read_all], ignore_index=True), dialect
+
+
+def place_of(source: Path, given: CsvFormat, row: int) -> str:
+    """The file and the line in which row number `row`, from 0, of what `read` gave begins."""
+    for file in _files(source):
+        text, dialect = _text(file, given)
+        quoting: Literal[0, 3] = 0 if dialect.quote else 3
+        reader = csv.reader(
+            io.StringIO(text, newline=""),
+            delimiter=dialect.delimiter,
+            quoting=quoting,
+            skipinitialspace=True,
+        )
+        csv.field_size_limit(2**31 - 1)
+        line, row = 1, row + dialect.header
+        for cells in reader:
+            if cells and not row:
+                return f"{file}:{line}"
+            line, row = reader.line_num + 1, row - bool(cells)
+    return str(source)
 
 
 def numbers(values: "pd.Series[str]", dialect: Dialect) -> "pd.Series[float]":
@@ -61,7 +82,7 @@ def decode(raw: bytes, encoding: str | None, file: Path) -> tuple[str, str]:
     name = encoding or encodings.detect(raw)
     try:
         text = raw.decode("utf-8-sig" if name == "utf-8" else name)
-    except (UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         if encoding:
             raise DataError(
                 f"{file}: expected text in {encoding}. Received: {error}. Set "
@@ -91,24 +112,26 @@ def _listed(source: Path) -> list[Path]:
     return found
 
 
+def _files(source: Path) -> list[Path]:
+    return [source] if source.is_file() else _listed(source)
+
+
 def _read_one(file: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect]:
-    try:
-        raw = file.read_bytes()
-        raw = gzip.decompress(raw) if file.name.endswith(".gz") else raw
-    except OSError as error:
-        raise DataError(
-            f"{file}: expected a CSV that can be read. Received: {error}. Check the file."
-        ) from error
-    text, encoding = decode(raw, given.encoding, file)
-    sample = text[:_LOOKED_AT]
-    end = sample.rfind("\n" if "\n" in sample else "\r") + 1  # the latter on old Macs
-    whole = sample if len(text) <= _LOOKED_AT else sample[:end]
-    dialect = csv_dialect.settle(file, whole, encoding, given, lenient=True)
+    text, dialect = _text(file, given)
     frame = _table(file, text, dialect)
     if frame.empty:
         raise DataError(f"{file}: expected rows below the header. Received: none. Fill the file.")
     frame[FILE] = file.name.split(".")[0]
     return frame, dialect
+
+
+def _text(file: Path, given: CsvFormat) -> tuple[str, Dialect]:
+    """All of `file`, and how it is written."""
+    text, encoding = decode(csv_spans.raw_bytes(file), given.encoding, file)
+    sample = text[:_LOOKED_AT]
+    end = sample.rfind("\n" if "\n" in sample else "\r") + 1  # the latter on old Macs
+    whole = sample if len(text) <= _LOOKED_AT else sample[:end]
+    return text, csv_dialect.settle(file, whole, encoding, given, lenient=True)
 
 
 def _table(file: Path, text: str, dialect: Dialect) -> pd.DataFrame:

@@ -17,13 +17,14 @@ from components.example_gen import (
     columns_of_series,
     cuts,
     grid,
+    grid_size,
     series_files,
     series_records,
 )
 from components.example_gen import source as sources
 from components.example_gen.cuts import Cuts
 from components.example_gen.grid import Counts
-from components.example_gen.series_options import Columns, Cutting, Reading
+from components.example_gen.series_options import Columns, Reading
 from components.example_gen.series_records import Plan, Written
 from components.example_gen.source import SeriesSource
 
@@ -36,14 +37,19 @@ def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -
     """Write the series in the files at `source` to `out`; see `series_example_gen`."""
     if reading.clock.zone != "UTC":
         clock.check_zone(reading.clock.zone)
-    table, reading, rejected = read(source, reading)
+    step = grid.check_frequency(reading.rows.resample) if reading.rows.resample else ""
+    raw, reading, rejected = read(source, reading)
     columns, counts = reading.columns, Counts()
-    table, zone = _on_clock(table, reading)
-    table = grid.ordered(table, reading.rows.duplicates, counts)
-    if reading.rows.resample:
-        step = grid.check_frequency(reading.rows.resample)
-    else:
-        step = grid.frequency(table.set_index("series")["time"])
+    raw, zone = _on_clock(raw, reading)
+    table = grid.ordered(raw, reading.rows.duplicates, counts)
+    step = step or grid.frequency(table.set_index("series")["time"])
+
+    if excess := grid_size.excess(table, step):
+        gap = described_gap(source, reading, raw, table, step)
+        raise DataError(
+            f"series_example_gen: {excess}; {gap}. Correct that time, or set "
+            "series_example_gen.resample to a longer step."
+        )
     plan = Plan(
         columns=columns.values,
         step=step,
@@ -55,15 +61,39 @@ def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -
     )
     written = series_records.write(run_on, out, table, plan)
     written.counts.add(counts)
+    if lack := _lack(written, plan, reading.limits.filled):
+        gap = described_gap(source, reading, raw, table, step)
+        raise DataError(f"{lack} The widest gap: {gap or 'none'}.")
     return _finish(out, written, [*rejected, *written.rejected], columns, plan, reading)
+
+
+def described_gap(
+    source: Path, reading: Reading, raw: pd.DataFrame, table: pd.DataFrame, step: str
+) -> str:
+    """Where the grid of `table` lacks the most rows, by file and line; empty if it lacks none.
+
+    Args:
+        source: of the rows.
+        reading: how they were read.
+        raw: its rows, numbered as they lie in the files.
+        table: the same in order.
+        step: of the grid.
+    """
+    gap = grid_size.widest_gap(table, step)
+    if gap is None or not gap.rows:
+        return ""
+    is_it = (raw["series"] == gap.series) & (raw["time"] == gap.stray)
+    place = series_files.place_of(source, reading.csv, int(raw.index[is_it][0]))
+    return f"{gap} ({place})"
 
 
 def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Rejected]]:
     """The rows in the files at `source`, how they were read, and those without a time.
 
     Returns:
-        Columns `series`, `time` (as the clock showed it, or UTC) and values, float64; `reading`
-        with the columns that were chosen, and the order of day and month that was found.
+        Columns `series`, `time` (as the clock showed it, or UTC) and values, float64, with the
+        numbers of the rows in the files; `reading` with the columns that were chosen, and the
+        order of day and month that was found.
     """
     text, dialect = series_files.read(source, reading.csv)
     files = text.pop(series_files.FILE)
@@ -99,8 +129,9 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
         Rejected(str(files.iloc[row]), "no time that can be read", f"data row {row + 1}")
         for row in lacking.tolist()
     ]
-    _check_share("max_rejected", "rows without a time", len(rejected), len(table), limit)
-    table = table.drop(index=table.index[lacking]).reset_index(drop=True)
+    if excess := _excess("max_rejected", "rows without a time", len(rejected), len(table), limit):
+        raise DataError(f"{excess} The first: {rejected[0].source}, {rejected[0].position}.")
+    table = table.drop(index=table.index[lacking])
     order = clock.order_of(parsed.format, reading.clock.day_first)
     settled = dataclasses.replace(reading.clock, day_first=order)
     settled_reading = dataclasses.replace(reading, columns=columns, clock=settled)
@@ -177,10 +208,7 @@ def _finish(
     plan: Plan,
     reading: Reading,
 ) -> Examples:
-    counts, cells = written.counts, sum(written.rows.values()) * len(columns.values)
-    _check_written(written, reading.cutting, plan)
-    lacking = counts.filled + counts.missing
-    _check_share("max_filled", "cells that were missing", lacking, cells, reading.limits.filled)
+    counts = written.counts
     logger.info(
         "a row every %s: %s",
         *(plan.step, ", ".join(f"{name} {rows}" for name, rows in written.rows.items())),
@@ -209,20 +237,26 @@ def _finish(
     return out.write_summary(written.records, rejected, notes)
 
 
-def _check_written(written: Written, cutting: Cutting, plan: Plan) -> None:
+def _lack(written: Written, plan: Plan, limit: float) -> str:
+    """What a set of series cannot do without, and lacks; empty if it has all."""
     empty = [split for split, rows in written.rows.items() if not rows]
     if empty:
-        raise DataError(
+        return (
             f"series_example_gen: expected rows in every split. Received: none in "
             f"{', '.join(empty)} of {dict(written.rows)} rows {plan.step} apart. Change "
             "series_example_gen.splits, or impute what is missing there."
         )
+    cells = sum(written.rows.values()) * len(plan.columns)
+    lacking = written.counts.filled + written.counts.missing
+    return _excess("max_filled", "cells that were missing", lacking, cells, limit)
 
 
-def _check_share(option: str, what: str, part: int, whole: int, limit: float) -> None:
-    if part > limit * whole:
-        raise DataError(
-            f"series_example_gen: expected at most {limit:.2%} of {what}. Received: {part} of "
-            f"{whole} ({part / max(1, whole):.2%}). Correct the data, bring it to a longer step by "
-            f"series_example_gen.resample, or raise series_example_gen.{option}."
-        )
+def _excess(option: str, what: str, part: int, whole: int, limit: float) -> str:
+    """Why the step fails where more than the share `limit` is `part`; else empty."""
+    if part <= limit * whole:
+        return ""
+    return (
+        f"series_example_gen: expected at most {limit:.2%} of {what}. Received: {part} of "
+        f"{whole} ({part / max(1, whole):.2%}). Correct the data, bring it to a longer step by "
+        f"series_example_gen.resample, or raise series_example_gen.{option}."
+    )

@@ -8,7 +8,7 @@ import pandas as pd
 from etils.epath import Path
 
 from components.artifacts import Rejected
-from components.example_gen import clock, grid, series_ingest
+from components.example_gen import clock, grid, grid_size, series_ingest
 from components.example_gen.grid import Counts
 from components.example_gen.source import SeriesSource
 from serving.example import Decoded, Value, decode, encode
@@ -37,16 +37,19 @@ def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[Latest | Re
     Raises:
         DataError: it is no table, lacks a column, or holds something else in one.
     """
-    table, reading, rejected = series_ingest.read(file, source.reading)
+    raw, reading, rejected = series_ingest.read(file, source.reading)
     yield from rejected
     if source.zone != reading.clock.zone:
-        table = series_ingest.in_utc(table, reading.clock.zone)
-    table = grid.ordered(table, reading.rows.duplicates, Counts())
+        raw = series_ingest.in_utc(raw, reading.clock.zone)
+    table = grid.ordered(raw, reading.rows.duplicates, Counts())
     targets = list(reading.columns.targets)
     for name, rows in table.groupby("series", sort=True):
         values = rows.set_index("time")[list(reading.columns.values)]
         last = np.flatnonzero(values[targets].notna().all(axis=1).to_numpy())
-        if len(last):
+        if excess := grid_size.excess(rows, source.step):
+            gap = series_ingest.described_gap(file, reading, raw, rows, source.step)
+            yield Rejected(str(name) or file.name, f"{excess}; {gap}")
+        elif len(last):
             yield _latest(file, str(name), values, int(last[-1]) + 1, source, horizon)
         else:
             yield Rejected(str(name) or file.name, f"no row with {' and '.join(targets)}")

@@ -117,7 +117,7 @@ def _check_shares(step: str, shares: Mapping[str, float]) -> None:
             f"{where}: expected distinct names of letters, digits, `_`, `.` and `-`. "
             f"Received: {', '.join(map(repr, shares))}. Use e.g. train, eval and test."
         )
-    total = math.fsum(shares.values())
+    total = sum(shares.values())
     if any(not share > 0 for share in shares.values()) or not math.isclose(total, 1, abs_tol=1e-6):
         raise OptionError(
             f"{where}: expected shares above 0 that sum to 1. "

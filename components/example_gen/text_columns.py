@@ -1,6 +1,7 @@
 """Which column holds the texts and which the classes, where nobody says so."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 
 from components.errors import DataError, OptionError
@@ -75,6 +76,9 @@ def _label_column(names: Sequence[str], rows: Sequence[Cells], text: str) -> str
     return known or min(fitting, key=lambda name: distinct[name], default="")
 
 
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+
+
 def _named(names: Sequence[str], wanted: Sequence[str]) -> str:
     """The first of `wanted` that is a name, whatever its case."""
     folded = {name.strip().lower(): name for name in reversed(names)}
@@ -83,7 +87,7 @@ def _named(names: Sequence[str], wanted: Sequence[str]) -> str:
 
 def in_order(classes: set[str]) -> tuple[str, ...]:
     """Class names in the order of their labels: by number if all are numbers, else by text."""
-    if all(name.lstrip("-").isdecimal() and name.isascii() for name in classes):
+    if all(_WHOLE.fullmatch(name) for name in classes):
         return tuple(sorted(classes, key=lambda name: (int(name), name)))
     return tuple(sorted(classes))
 

@@ -1,6 +1,5 @@
 """Text files, each one record, as a source of records."""
 
-import codecs
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from etils.epath import Path
 from components.artifacts import Examples, Rejected
 from components.beam_options import BeamOptions
 from components.errors import DataError
+from components.example_gen import encodings
 from components.example_gen.encodings import BadBytes, DecodedText, decode_as, marked
 from components.example_gen.folders import FileKind, Listing, Row
 from components.example_gen.shards import Record, mixed, shard_count, write_shards
@@ -49,13 +49,11 @@ class Decoding:
 
 def check_encoding(step: str, encoding: str | None) -> None:
     """Raise DataError if Python knows no such encoding."""
-    try:
-        codecs.lookup(encoding or "utf-8")
-    except LookupError as error:
+    if encoding and not encodings.is_known(encoding):
         raise DataError(
             f"{step}, option encoding: expected an encoding that Python knows. Received: "
             f"{encoding!r}. Give e.g. utf-8, cp1252 or shift_jis, or leave it out."
-        ) from error
+        )
 
 
 def text_record(

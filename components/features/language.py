@@ -97,7 +97,7 @@ def _parts(text: tf.Tensor, spec: LanguageSpec) -> tf.RaggedTensor:
     if not spec.delimiter:
         return tf.RaggedTensor.from_tensor(text[:, None], ragged_rank=1)
     parts = tf.strings.split(text, spec.delimiter)
-    return tf.ragged.boolean_mask(parts, tf.strings.strip(parts) != "")
+    return tokens.kept(parts, tf.strings.strip(parts.flat_values) != "")
 
 
 def _unix(text: tf.Tensor) -> tf.Tensor:

@@ -11,8 +11,6 @@ from components.features import language, text_record
 from components.features.language_spec import NEXT, TOKENS, LanguageSpec
 from serving.example import Decoded, encode
 
-_AT_ONCE = 256  # texts
-
 Cut = tuple[np.ndarray, np.ndarray]  # tokens and next, int32 [windows, length] each
 
 
@@ -26,7 +24,7 @@ def transform(
     follows, go to `rejected`.
     """
     usable = _usable(rows, rejected)
-    for batch in iter(lambda: list(itertools.islice(usable, _AT_ONCE)), []):
+    for batch in text_record.batches(usable, lambda row: len(row[2])):
         found = cut([text for _, _, text in batch], spec, spec.stride)
         for (source, position, _), (tokens, following) in zip(batch, found, strict=True):
             if not len(tokens):

@@ -5,7 +5,7 @@
 
 import tensorflow as tf
 
-from components.features import hook, tokens
+from components.features import hook, text_limit, tokens
 from components.features.text_spec import TextSpec
 
 TEXTS = tf.TensorSpec([None], tf.string)
@@ -14,7 +14,10 @@ TEXTS = tf.TensorSpec([None], tf.string)
 def preprocess(text: tf.Tensor, spec: TextSpec) -> tf.Tensor:
     """The ids of texts (string [batch], UTF-8): int32 [batch, sequence_length], padded with 0."""
     text = hook.apply(spec.hook, text, TEXTS)
-    standard = tokens.standardize(text, spec.standardize, strip_html=spec.strip_html)
-    pieces = tokens.split(standard, spec.level, spec.vocabulary)
+    if spec.strip_html:
+        text = tokens.without_tags(text)
+    standard = tokens.standardize(text_limit.shortened(text, spec), spec.standardize)
+    most = spec.sequence_length if spec.oov_token and spec.truncating == "post" else None
+    pieces = tokens.split(standard, spec.level, spec.vocabulary, most=most)
     ids = tokens.lookup(pieces, spec.vocabulary, drop_unknown=spec.oov_token is None)
     return tokens.pad(ids, spec.sequence_length, spec.padding, spec.truncating)

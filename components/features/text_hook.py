@@ -4,7 +4,6 @@
 TensorFlow otherwise, runs the same function over batches of the records that it reads.
 """
 
-import itertools
 from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
@@ -15,13 +14,10 @@ from components.features.hook_spec import Hook
 from components.features.text import TEXTS
 from serving.example import Decoded
 
-_BATCH = 256  # texts changed at once
-
 
 def applied(rows: Iterable[Decoded], hook: Hook) -> Iterator[Decoded]:
     """Each row in turn, its text changed by the function of `hook`; one without stays as it is."""
-    waiting = iter(rows)
-    for batch in iter(lambda: list(itertools.islice(waiting, _BATCH)), []):
+    for batch in text_record.batches(rows, lambda row: len(text_record.text(row) or b"")):
         texts = [text_record.text(row) or b"" for row in batch]
         changed = hooks.apply(hook, tf.constant(texts), TEXTS).numpy()
         for row, content in zip(batch, changed, strict=True):

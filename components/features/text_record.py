@@ -1,6 +1,14 @@
 """The names in a raw text record, and in a transformed one, and what its class is called."""
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
 from serving.example import Decoded
+
+_BATCH = 256  # texts that are brought to tokens at once
+_BYTES = 1 << 22  # of them, but for a single one that has more
+
+Row = TypeVar("Row")
 
 TEXT = "text"  # bytes: UTF-8
 FILENAME = "text/filename"  # bytes: path relative to the source, of a table with its row
@@ -29,3 +37,22 @@ def source(row: Decoded) -> str:
     """Where a record came from, for messages; empty where it does not say."""
     name = row.get(FILENAME)
     return bytes(name[0]).decode("utf-8", "backslashreplace") if name is not None else ""
+
+
+def batches(rows: Iterable[Row], size: Callable[[Row], int]) -> Iterator[list[Row]]:
+    """The rows in their order, a few hundred or a few megabytes of text at a time.
+
+    Args:
+        rows: of any number.
+        size: the bytes of a row's text.
+    """
+    batch: list[Row] = []
+    total = 0
+    for row in rows:
+        if batch and (len(batch) == _BATCH or total + size(row) > _BYTES):
+            yield batch
+            batch, total = [], 0
+        batch.append(row)
+        total += size(row)
+    if batch:
+        yield batch

@@ -4,7 +4,6 @@ The ids come from `features.text`, the ops that `export` serves.
 """
 
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 import tensorflow as tf
@@ -13,8 +12,6 @@ from components.artifacts import Rejected
 from components.features import text, text_record
 from components.features.text_spec import TextSpec
 from serving.example import Decoded, encode
-
-BATCH = 256  # texts cut into tokens at once
 
 
 def transform(
@@ -28,7 +25,7 @@ def transform(
     """
     usable = _usable(rows, spec, rejected)
     preprocess = _compiled(spec)
-    for batch in iter(lambda: list(itertools.islice(usable, BATCH)), []):
+    for batch in text_record.batches(usable, lambda row: len(row[1])):
         ids = preprocess(tf.constant([content for _, content, _ in batch])).numpy()
         for (row, _, label), tokens in zip(batch, ids, strict=True):
             name = text_record.source(row)

@@ -32,6 +32,7 @@ from components.features.tokenization import (
 
 _PAGE = 256  # code points; the table is kept as the few pages on which something changes
 _REMOVED = -1
+_TO_THE_END = np.iinfo(np.int32).max  # characters
 
 
 def standardize(
@@ -42,13 +43,29 @@ def standardize(
     Bytes that are no UTF-8 become U+FFFD. With `strip_html`, each tag becomes a space first.
     """
     if strip_html:
-        text = tf.strings.regex_replace(text, tokenization.TAG, " ")
+        text = without_tags(text)
     if how == "none":
         return text
     points = tf.strings.unicode_decode(text, "UTF-8")
     mapped = tf.ragged.map_flat_values(_mapped, points, how)
-    kept = tf.ragged.boolean_mask(mapped, mapped != _REMOVED)
-    return tf.strings.unicode_encode(kept, "UTF-8")
+    return tf.strings.unicode_encode(kept(mapped, mapped.flat_values != _REMOVED), "UTF-8")
+
+
+def without_tags(text: tf.Tensor) -> tf.Tensor:
+    """`text` (string [batch]) with a space for each tag of HTML."""
+    return tf.strings.regex_replace(text, tokenization.TAG, " ")
+
+
+def kept(rows: tf.RaggedTensor, mask: tf.Tensor) -> tf.RaggedTensor:
+    """Those of the values of `rows` ([batch, (values)]) where `mask` (bool [values]) says so.
+
+    As `tf.ragged.boolean_mask`, which makes the mask dense to count it: rows times the longest of
+    them, gigabytes for one long text among a few hundred short ones.
+    """
+    before = tf.concat([[0], tf.cumsum(tf.cast(mask, rows.row_splits.dtype))], axis=0)
+    splits = tf.gather(before, rows.row_splits)
+    values = tf.boolean_mask(rows.flat_values, mask)
+    return tf.RaggedTensor.from_row_splits(values, splits, validate=False)
 
 
 def _mapped(points: tf.Tensor, how: Standardize) -> tf.Tensor:
@@ -75,68 +92,99 @@ def _pages(how: Standardize) -> tuple[np.ndarray, np.ndarray]:
     return index.reshape(-1).astype(np.int32), pages
 
 
-def split(text: tf.Tensor, level: Level, pieces: tuple[str, ...] = ()) -> tf.RaggedTensor:
+def split(
+    text: tf.Tensor, level: Level, pieces: tuple[str, ...] = (), *, most: int | None = None
+) -> tf.RaggedTensor:
     """The tokens of standardised text (string [batch]), ragged string [batch, (tokens)].
 
-    `pieces` is the vocabulary where the level is `subword`.
+    `pieces` is the vocabulary where the level is `subword`, `most` the number of pieces after
+    which a word need not be cut on.
     """
     if level == "character":
         return tf.strings.unicode_split(text, "UTF-8")
     words = tf.strings.split(text)
-    return words if level == "word" else _subwords(words, pieces)
+    return words if level == "word" else _subwords(words, pieces, most)
 
 
-def _subwords(words: tf.RaggedTensor, pieces: tuple[str, ...]) -> tf.RaggedTensor:
+def _subwords(words: tf.RaggedTensor, pieces: tuple[str, ...], most: int | None) -> tf.RaggedTensor:
     """Words (ragged [batch, (words)]) as the longest pieces that fit, [batch, (pieces)].
 
     Each distinct word is cut once: all of them at the same time, a piece per step.
     """
     distinct, places = tf.unique(words.flat_values)
     marked = tf.strings.join([WORD_START, distinct])
-    cut = _cut(marked, pieces)
+    cut = _cut(marked, pieces, most)
     nested = words.with_flat_values(places)
     return tf.gather(cut, nested).merge_dims(1, 2)
 
 
-def _cut(words: tf.Tensor, pieces: tuple[str, ...]) -> tf.RaggedTensor:
+def _cut(words: tf.Tensor, pieces: tuple[str, ...], most: int | None) -> tf.RaggedTensor:
     """The pieces of each word (string [words]), ragged string [words, (pieces)]."""
-    lengths = tf.strings.length(words, "UTF8_CHAR")
-    sizes = tf.range(1, 1 + min(LONGEST_PIECE, max(map(len, pieces), default=1)))
-    steps = tf.TensorArray(tf.string, 0, dynamic_size=True, element_shape=[None])
-
-    def longest(starts: tf.Tensor) -> tf.Tensor:
-        """The characters of the longest piece at each start, int32 [words]; at least one."""
-        fits = starts[:, None] + sizes <= lengths[:, None]
-        tried = _substrings(words[:, None], starts[:, None] + tf.zeros_like(sizes), sizes)
-        found = fits & (_ids(tried, pieces) != UNKNOWN)
-        return tf.maximum(1, tf.reduce_max(tf.where(found, sizes, 0), axis=1))
+    longest = min(LONGEST_PIECE, max(map(len, pieces), default=1))
+    cut, owners = (
+        tf.TensorArray(dtype, 0, dynamic_size=True, infer_shape=False, element_shape=[None])
+        for dtype in (tf.string, tf.int32)
+    )
 
     def step(
-        count: tf.Tensor, starts: tf.Tensor, steps: tf.TensorArray
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
-        taken = longest(starts)
-        return count + 1, starts + taken, steps.write(count, _substrings(words, starts, taken))
+        count: tf.Tensor,
+        left: tf.Tensor,
+        rest: tf.Tensor,
+        cut: tf.TensorArray,
+        owners: tf.TensorArray,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray, tf.TensorArray]:
+        start = _substrings(rest, 0, longest)
+        taken = _longest(start, longest, pieces)
+        cut = cut.write(count, _substrings(start, 0, taken))
+        owners = owners.write(count, left)
+        rest = _substrings(rest, taken, _TO_THE_END)
+        is_left = rest != ""
+        left, rest = tf.boolean_mask(left, is_left), tf.boolean_mask(rest, is_left)
+        return count + 1, left, rest, cut, owners
 
-    def unfinished(count: tf.Tensor, starts: tf.Tensor, steps: tf.TensorArray) -> tf.Tensor:
-        return (count == 0) | tf.reduce_any(starts < lengths)
-
-    start = tf.zeros_like(lengths)
-    shapes = [tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape(None)]
-    _, _, steps = tf.while_loop(
-        unfinished, step, [tf.constant(0), start, steps], shape_invariants=shapes
+    every = tf.range(tf.size(words))
+    shapes = (tf.TensorShape([]), *[tf.TensorShape([None])] * 2, *[tf.TensorShape(None)] * 2)
+    *_, cut, owners = tf.while_loop(
+        lambda count, left, *_: (count == 0) | (tf.size(left) > 0),
+        step,
+        (tf.constant(0), every, words, cut, owners),
+        shape_invariants=shapes,
+        maximum_iterations=most,
     )
-    grid = tf.transpose(tf.reshape(steps.stack(), [-1, tf.size(words)]))
-    return tf.ragged.boolean_mask(grid, grid != "")
+    return _by_owner(cut.concat(), owners.concat(), tf.size(words))
 
 
-def _substrings(words: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """Parts of `words` by characters; "" where a start lies behind the end."""
-    shape = tf.shape(starts)
-    whole = tf.broadcast_to(words, shape)
-    sizes = tf.broadcast_to(lengths, shape)
-    within = starts < tf.strings.length(whole, "UTF8_CHAR")
-    parts = tf.strings.substr(whole, tf.where(within, starts, 0), sizes, "UTF8_CHAR")
-    return tf.where(within, parts, "")
+def _longest(starts: tf.Tensor, most: int, pieces: tuple[str, ...]) -> tf.Tensor:
+    """The characters of the longest piece that each of `starts` begins with, at least one.
+
+    Args:
+        starts: of words, string [words].
+        most: characters of a piece.
+        pieces: the vocabulary.
+
+    Returns:
+        int32 [words].
+    """
+    sizes = tf.range(1, 1 + most)
+    shape = [tf.size(starts), most]
+    tried = _substrings(tf.broadcast_to(starts[:, None], shape), 0, tf.broadcast_to(sizes, shape))
+    fits = sizes <= tf.strings.length(starts, "UTF8_CHAR")[:, None]
+    found = fits & (_ids(tried, pieces) != UNKNOWN)
+    return tf.maximum(1, tf.reduce_max(tf.where(found, sizes, 0), axis=1))
+
+
+def _substrings(words: tf.Tensor, start: int | tf.Tensor, length: int | tf.Tensor) -> tf.Tensor:
+    """Parts of `words` by characters; each start lies within or at the end."""
+    shape = tf.shape(words)
+    start, length = (tf.broadcast_to(each, shape) for each in (start, length))
+    return tf.strings.substr(words, start, length, "UTF8_CHAR")
+
+
+def _by_owner(values: tf.Tensor, owners: tf.Tensor, count: tf.Tensor) -> tf.RaggedTensor:
+    """`values` as a row for each of `count` owners, in the order in which they come."""
+    order = tf.argsort(owners, stable=True)
+    lengths = tf.cast(tf.math.bincount(owners, minlength=count, maxlength=count), tf.int64)
+    return tf.RaggedTensor.from_row_lengths(tf.gather(values, order), lengths, validate=False)
 
 
 def lookup(
@@ -148,7 +196,7 @@ def lookup(
         DataError: two pieces of the vocabulary are the same.
     """
     ids = tf.ragged.map_flat_values(_ids, pieces, vocabulary)
-    return tf.ragged.boolean_mask(ids, ids != UNKNOWN) if drop_unknown else ids
+    return kept(ids, ids.flat_values != UNKNOWN) if drop_unknown else ids
 
 
 def _ids(pieces: tf.Tensor, vocabulary: tuple[str, ...]) -> tf.Tensor:

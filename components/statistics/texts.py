@@ -36,7 +36,7 @@ class Texts:
         self.invalid_utf8 = 0
         self._exact = exact
         self._counts: Counter[Key] | None = Counter()
-        self._sketch = _Sketch()
+        self._sketch: _Sketch | None = None  # in place of the counts, once they are too many
 
     def add(self, values: Sequence[bytes]) -> None:
         """Take in `values`."""
@@ -58,15 +58,14 @@ class Texts:
             self._take_sizes(other.count, other.bytes, other.shortest, other.longest)
         self.invalid_utf8 += other.invalid_utf8
         if other._counts is None:
-            self._spill()
-            self._sketch.merge(other._sketch)
+            self._spilled().merge(other._spilled())
         else:
             self._take_counts(other._counts)
 
     @property
     def unique(self) -> int:
         """The number of distinct values."""
-        return self._sketch.unique if self._counts is None else len(self._counts)
+        return self._spilled().unique if self._counts is None else len(self._counts)
 
     @property
     def opaque(self) -> bool:
@@ -76,7 +75,7 @@ class Texts:
     def frequent(self) -> list[tuple[str, int]]:
         """Named values and their numbers, most frequent first, then by name."""
         if self._counts is None:
-            known: Mapping[Key, int] = self._sketch.frequent()
+            known: Mapping[Key, int] = self._spilled().frequent()
         else:
             known = self._counts
         named = [(key, count) for key, count in known.items() if isinstance(key, str)]
@@ -90,16 +89,20 @@ class Texts:
 
     def _take_counts(self, keys: Mapping[Key, int]) -> None:
         if self._counts is None:
-            self._sketch.add(keys)
+            self._spilled().add(keys)
             return
         self._counts.update(keys)
         if len(self._counts) > self._exact:
-            self._spill()
+            self._spilled()
 
-    def _spill(self) -> None:
+    def _spilled(self) -> "_Sketch":
+        """The sketch, which has what was counted so far."""
+        if self._sketch is None:
+            self._sketch = _Sketch()
         if self._counts is not None:
             self._sketch.add(self._counts)
             self._counts = None
+        return self._sketch
 
 
 class _Sketch:

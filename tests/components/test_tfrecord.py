@@ -1,6 +1,7 @@
 """Framing: there and back, and against TensorFlow's own reader and writer."""
 
 import gzip
+import struct
 
 import pytest
 import tensorflow as tf
@@ -8,6 +9,7 @@ from etils.epath import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components import tfrecord
 from components.errors import DataError
 from components.tfrecord import FAST, frame, masked_crc, read_records, record_writer, write_records
 
@@ -97,3 +99,36 @@ def test_gzip_under_a_plain_name_is_answered_with_what_to_do(scratch):
     (scratch / "plain").write_bytes(gzip.compress(frame(b"one" * 20)))
     with pytest.raises(DataError, match=r"GZIP needs a name ending in `\.gz`"):
         list(read_records(scratch / "plain"))
+
+
+def test_a_header_that_promises_more_than_memory_has_is_a_record_cut_short(tmp_path):
+    header = struct.pack("<Q", 2**40)
+    framed = header + struct.pack("<I", masked_crc(header)) + b"few"
+    for name, content in (("x", framed), ("x.gz", gzip.compress(framed))):
+        (tmp_path / name).write_bytes(frame(b"one") + framed if name == "x" else content)
+        with pytest.raises(DataError, match=r"expected 1099511627776 bytes .* Received: 3 bytes"):
+            list(read_records(Path(tmp_path / name)))
+
+
+def test_a_large_record_comes_back_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfrecord, "_AT_ONCE", 7)
+    for name in NAMES:
+        write_records(Path(tmp_path / name), RECORDS)
+        assert list(read_records(Path(tmp_path / name))) == RECORDS
+
+
+@pytest.mark.parametrize(
+    ("harm", "received"),
+    [
+        (lambda data: data[: len(data) // 2], "Compressed file ended"),
+        (lambda data: data[:10] + b"\xff" * 4 + data[14:], "Error -3 while decompressing"),
+        (lambda data: data[:-8] + bytes(8), "CRC check failed"),
+        (lambda data: b"plain", "Not a gzipped file"),
+    ],
+)
+def test_a_damaged_gzipped_file_is_named(tmp_path, harm, received):
+    file = Path(tmp_path / "x.gz")
+    write_records(file, [bytes(range(256))] * 9)
+    file.write_bytes(harm(file.read_bytes()))
+    with pytest.raises(DataError, match=rf"x\.gz: expected a TFRecord file .*{received}"):
+        list(read_records(file))

@@ -1,5 +1,6 @@
 """Questions in files of rows, asked as the model's training data was read."""
 
+import gzip
 import io
 from types import SimpleNamespace
 
@@ -179,3 +180,17 @@ def test_a_spec_is_read_only_where_it_is_still_on_disk(toy, hourly):
         file = specs.Path(record.uri) / "analysis.json"
     file.unlink()
     assert origin.find(toy.store, "toy").spec is None
+
+
+def test_a_gzipped_table_cut_short_is_named(table, tmp_path):
+    file = tmp_path / "asked.csv.gz"
+    file.write_bytes(gzip.compress(b"sold,rooms,town\n31.12.2020,3,Cork\n" * 9)[:-20])
+    with pytest.raises(UsageError, match=r"asked\.csv\.gz: expected a gzipped file.*ended before"):
+        question_files.from_csv(file, table, ROOMS)
+
+
+def test_a_gzipped_series_cut_short_is_named(hourly, tmp_path):
+    file = tmp_path / "asked.csv.gz"
+    file.write_bytes(gzip.compress(b"when,y,k\n2020-01-01T01,1,1\n" * 9)[:-20])
+    with pytest.raises(UsageError, match=r"asked\.csv\.gz: expected a gzipped file.*ended before"):
+        question_files.from_csv(file, hourly, WINDOWS)

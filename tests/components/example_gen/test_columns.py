@@ -1,12 +1,15 @@
 """What cells can be read as, and how they are read."""
 
+import datetime
+
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import OptionError
-from components.example_gen import columns
+from components.example_gen import columns, date_forms
 from components.example_gen.columns import Evidence, Reading
 
 ALL = columns.readings("auto", "", comma_parts_cells=False)
@@ -149,3 +152,14 @@ def test_a_given_type_leaves_its_own_readings():
     assert columns.of_type("int", ALL) == (Reading("int"),)
     assert columns.of_type("float", ALL) == (Reading("float"), Reading("float", "", ","))
     assert columns.of_type("date:%d %b %Y", ALL) == (Reading("date", "%d %b %Y"),)
+
+
+@given(
+    st.datetimes(max_value=datetime.datetime(9999, 1, 1), min_value=datetime.datetime(1000, 1, 1)),
+    st.sampled_from([form for form in date_forms.FORMS if form.startswith("%")]),
+    st.sampled_from(["", " ", "\t"]),
+)
+def test_what_looks_like_a_date_passes_the_first_look(moment, form, around):
+    cell = around + moment.strftime(form) + around
+    assert pc.match_substring_regex(pa.array([cell]), date_forms.LIKE)[0].as_py()
+    assert date_forms.FIRST_LOOK.search(cell)

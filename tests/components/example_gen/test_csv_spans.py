@@ -137,7 +137,7 @@ def test_a_gzipped_file_is_read_as_one(tmp_path):
 def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(b"a,b\n1,2\n")
     with pytest.raises(
-        DataError, match=r"t\.csv\.gz: expected a gzipped CSV\. Received: Not a gzipped file"
+        DataError, match=r"t\.csv\.gz: expected a gzipped file\. Received: Not a gzipped file"
     ):
         list(csv_spans.spans(Path(tmp_path), "t.csv.gz", "", COMMA, 4))
 
@@ -149,3 +149,32 @@ def test_a_byte_that_is_not_of_an_undivided_encoding_is_named_with_its_line(tmp_
         match=r"t\.csv\.gz, line 2: expected utf-8\. Received: byte 0xe9\. Name the file's own",
     ):
         list(csv_spans.spans(Path(tmp_path), "t.csv.gz", "", COMMA, 4))
+
+
+@pytest.mark.parametrize(
+    ("harm", "received"),
+    [
+        (lambda data: data[: len(data) // 2], "Compressed file ended"),
+        (lambda data: data[:30] + b"\xff" * 4 + data[34:], "Error -3 while decompressing"),
+        (lambda data: data[:-8] + bytes(8), "CRC check failed"),
+    ],
+)
+def test_a_damaged_gzipped_file_is_named(tmp_path, harm, received):
+    text = b"".join(b"%d,%d\n" % (row, row * row) for row in range(99))
+    (tmp_path / "t.csv.gz").write_bytes(harm(gzip.compress(text)))
+    with pytest.raises(DataError, match=rf"t\.csv\.gz: expected a gzipped file\. .*{received}"):
+        csv_spans.raw_bytes(Path(tmp_path / "t.csv.gz"))
+
+
+def test_a_gzipped_file_many_times_its_own_size_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_spans, "_UNPACKED", 1000)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(bytes(1000)))
+    assert csv_spans.raw_bytes(Path(tmp_path / "a.gz")) == bytes(1000)
+    (tmp_path / "b.gz").write_bytes(gzip.compress(bytes(1 << 20)))
+    with pytest.raises(DataError, match=r"b\.gz: expected at most 1\d\d,\d00 bytes .* unpack it"):
+        csv_spans.raw_bytes(Path(tmp_path / "b.gz"))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"no\.csv: expected a file that can be read\. .*No such"):
+        csv_spans.raw_bytes(Path(tmp_path / "no.csv"))

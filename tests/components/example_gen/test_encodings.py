@@ -42,3 +42,12 @@ def test_utf_16_without_a_mark_is_told_by_its_zeros(encoding):
 
 def test_bytes_that_are_no_text_are_not_guessed_at():
     assert encodings.detect(b"\x89PNG\r\n\x00\x00\xff\xfe") == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("cp1252", True), ("UTF-7", True), ("shift_jis", True), ("rot13", False), ("base64", False),
+     ("idna", False), ("punycode", False), ("undefined", False), ("x", False), ("a\0", False)],
+)  # fmt: skip
+def test_only_encodings_of_text_files_are_known(name, is_one):
+    assert encodings.is_known(name) is is_one

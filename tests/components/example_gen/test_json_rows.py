@@ -38,3 +38,39 @@ def test_what_is_no_array_or_broken_off_is_refused():
     for content, message in ((b'{"a": 1}', "member 1: .*Received"), (b"[1, 2", "member 2: .*end")):
         with pytest.raises(DataError, match=message):
             list(json_rows.array_values(io.BytesIO(content), "x.json", "utf-8"))
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"a": ' + DEEP + "}", "no JSON that can be read: maximum recursion"),
+        ('{"a": ' + "9" * 5000 + "}", "no JSON that can be read: Exceeds the limit"),
+        (r'{"a": "x\ud800"}', r"half of a character, \\ud800"),
+        (r'{"\udfff": "x"}', r"half of a character, \\udfff"),
+    ],
+)
+def test_a_line_that_python_cannot_hold_is_no_row(line, reason):
+    with pytest.raises(DataError, match=reason):
+        json_rows.line_cells(line)
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [(DEEP, "maximum recursion"), ("9" * 5000, "Exceeds the limit"), ('"open', "Unterminated")],
+)
+def test_a_member_that_python_cannot_hold_is_named(member, reason):
+    content = io.BytesIO(f"[1, {member}, 2]".encode())
+    with pytest.raises(DataError, match=rf"x\.json, member 2: .*{reason}"):
+        list(json_rows.array_values(content, "x.json", "utf-8"))
+
+
+def test_no_more_than_one_long_member_is_held(monkeypatch):
+    monkeypatch.setattr(json_rows, "_LONGEST", 100)
+    monkeypatch.setattr(json_rows, "_CHUNK", 10)
+    file = io.BytesIO(b'[1, "' + b"x" * 1000)
+    with pytest.raises(DataError, match="member 2"):
+        list(json_rows.array_values(file, "x.json", "utf-8"))
+    assert file.tell() < 150

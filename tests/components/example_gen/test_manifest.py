@@ -3,7 +3,7 @@
 import pytest
 
 from components.artifacts import Rejected
-from components.errors import DataError
+from components.errors import DataError, OptionError
 from components.example_gen.folders import Row
 from components.example_gen.manifest import Manifest, list_manifest
 
@@ -114,3 +114,9 @@ def test_a_csv_that_cannot_be_used_is_refused(listed, text, options, message):
 def test_a_missing_csv_is_named(folder):
     with pytest.raises(DataError, match=r"source/m\.csv: .* No such file .* manifest\.file"):
         list_manifest(folder(FILES), Manifest("m.csv"))
+
+
+@pytest.mark.parametrize("delimiter", ["", ",,", "\n", '"'])
+def test_a_delimiter_that_is_none_is_refused(delimiter):
+    with pytest.raises(OptionError, match=r"manifest\.delimiter: expected one character"):
+        Manifest(delimiter=delimiter)

@@ -167,3 +167,9 @@ def test_a_folder_without_a_csv_and_a_file_that_is_no_text_are_refused(tmp_path,
     (tmp_path / "x.csv").write_bytes(b"\x89PNG\xff\n")
     with pytest.raises(DataError, match=r"expected a CSV as UTF-8\. Received: byte 0x89"):
         pixels_example_gen(RawFiles(tmp_path / "x.csv"), out, run_on=BeamOptions())
+
+
+def test_a_number_of_thousands_of_digits_is_no_pixel():
+    form = pixel_rows.Form(2, 0, 1, 1, 1, ",")
+    with pytest.raises(DataError, match=r"pixel '9{20}' is no whole number from 0 to 255"):
+        pixel_rows.parse("a," + "9" * 5000, form)

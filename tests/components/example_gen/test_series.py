@@ -305,3 +305,36 @@ def test_the_column_that_tells_series_apart_is_named_where_times_repeat(ingest, 
     caplog.clear()
     assert ingest(text, series="shop no").counts["train"] == 2
     assert advice not in caplog.text
+
+
+def test_a_stray_year_is_named_before_its_grid_is_built(ingest):
+    rows = [f'2024-01-01 00:{minute:02d},"{minute}"' for minute in range(60)]
+    rows.insert(40, '"2204-01-01 09:00","5\n"')
+    with pytest.raises(DataError) as error:
+        ingest("when,y\n\n" + "\n".join(rows) + "\n")
+    assert "94,670,461 rows. 94,670,400" in str(error.value).replace("; ", ". ")
+    assert "between 2024-01-01 00:59:00 and 2204-01-01 09:00:00 (" in str(error.value)
+    assert "data.csv:43). Correct that time, or set series_example_gen.resample" in str(error.value)
+
+
+def test_a_gap_that_fills_too_much_is_named_as_well(ingest):
+    lines = days(40).splitlines()
+    with pytest.raises(DataError, match=r"12 rows are missing between .* 00:00:00 \(.*csv:23\)\."):
+        ingest("\n".join([*lines[:22], *lines[34:]]), splits={"train": 0.9, "test": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("option", "received"),
+    [
+        ({"resample": "0s"}, "longer than nothing"),
+        ({"resample": "-1h"}, "longer than nothing"),
+        ({"resample": "-1MS"}, "longer than nothing"),
+        ({"resample": "1us"}, "whole seconds"),
+        ({"resample": "1500ms"}, "whole seconds"),
+        ({"time_format": "%Q"}, "time_format: expected strptime's directives"),
+        ({"time_format": "%"}, "time_format: expected strptime's directives"),
+    ],
+)
+def test_steps_and_forms_that_cannot_be_are_refused(ingest, option, received):
+    with pytest.raises(OptionError, match=received):
+        ingest(days(20), **option)

@@ -88,3 +88,10 @@ def test_rows_off_the_grid_are_set_aside_with_the_step(latest):
     assert latest(hours(48), asked) == [
         Rejected("asked.csv", "expected rows every h, received others")
     ]
+
+
+def test_a_series_with_a_stray_time_is_set_aside_with_the_line_of_it(latest):
+    (found,) = latest(hours(48), hours(5) + "2920-01-01T00,1\n")
+    assert isinstance(found, Rejected)
+    assert "asked.csv:7)" in found.reason
+    assert "between 2020-03-01 04:00:00 and 2920-01-01 00:00:00" in found.reason

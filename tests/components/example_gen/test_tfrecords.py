@@ -201,3 +201,15 @@ def test_a_folder_without_tfrecords_is_refused(source, ingest):
     root = source({"labels.txt": []})
     with pytest.raises(DataError, match=r"records: expected TFRecord files.*Received: none\."):
         ingest(root)
+
+
+def test_records_that_are_no_examples_are_set_aside_and_hide_no_class_names(source, ingest):
+    unnamed = [
+        encode({"image/encoded": image_bytes(n), "image/class/text": "ab"[n % 2]}) for n in range(9)
+    ]
+    root = source({"d.tfrecord": [b"\x0a\xff", *unnamed]})
+    examples = ingest(root, max_rejected=0.5, splits={"train": 1.0})
+    assert examples.counts == {"train": 9}
+    (item,) = examples.rejected()
+    assert (item.source, item.position) == ("d.tfrecord", "record 0")
+    assert {row["image/class/label"][0] for row in records_of(examples)["train"]} == {0, 1}

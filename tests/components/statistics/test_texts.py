@@ -94,3 +94,7 @@ def test_long_values_are_counted_and_not_named():
 def test_sketches_survive_the_way_between_workers():
     texts = texts_of([b"a", b"b", b"c", b"c"] * 2_000, exact=1)
     assert facts(pickle.loads(pickle.dumps(texts))) == facts(texts)  # noqa: S301
+
+
+def test_what_is_exact_needs_no_sketch():
+    assert len(pickle.dumps(texts_of([b"a", b"b"]))) < 500
