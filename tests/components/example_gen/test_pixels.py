@@ -15,7 +15,7 @@ from components.errors import DataError
 from components.example_gen import pixel_rows
 from components.example_gen.pixel_rows import Asked, Form, parse, shape, split_of
 from components.example_gen.pixels import pixels_example_gen
-from tests.components.example_gen.conftest import files_of, records_of
+from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 HEADER = "label,pixel1,pixel2,pixel3,pixel4\n"
 
@@ -167,3 +167,15 @@ def test_a_folder_without_a_csv_and_a_file_that_is_no_text_are_refused(tmp_path,
     (tmp_path / "x.csv").write_bytes(b"\x89PNG\xff\n")
     with pytest.raises(DataError, match=r"expected a CSV as UTF-8\. Received: byte 0x89"):
         pixels_example_gen(RawFiles(tmp_path / "x.csv"), out, run_on=BeamOptions())
+
+
+def test_what_is_no_readable_file_is_set_aside_and_counted(tmp_path, out):
+    root = tmp_path / "source"
+    root.mkdir()
+    aside = spoil(root, ".csv")
+    (root / "a.csv").write_text(HEADER + "1,0,1,2,255\n2,9,8,7,6\n")
+    examples = pixels_example_gen(
+        RawFiles(root), out, run_on=BeamOptions(), splits={"train": 1.0}, max_rejected=0.5
+    )
+    assert examples.counts == {"train": 2}
+    assert list(examples.rejected()) == aside

@@ -14,7 +14,7 @@ from components.example_gen.splits import DEFAULT_SHARES, SplitRule
 from components.example_gen.tfrecords import import_example_gen
 from components.tfrecord import write_records
 from serving.example import encode
-from tests.components.example_gen.conftest import image_bytes, records_of
+from tests.components.example_gen.conftest import image_bytes, records_of, spoil
 
 
 @pytest.fixture
@@ -201,3 +201,12 @@ def test_a_folder_without_tfrecords_is_refused(source, ingest):
     root = source({"labels.txt": []})
     with pytest.raises(DataError, match=r"records: expected TFRecord files.*Received: none\."):
         ingest(root)
+
+
+@pytest.mark.parametrize("patterns", [{}, {"train": "*tfrecord"}])
+def test_what_is_no_readable_file_is_set_aside_and_counted(source, ingest, patterns):
+    root = source({"a.tfrecord": [ours(0, 0, "a"), ours(1, 1, "b")]})
+    aside = spoil(root, ".tfrecord")
+    examples = ingest(root, patterns=patterns, max_rejected=0.5)
+    assert sum(examples.counts.values()) == 2
+    assert list(examples.rejected()) == aside
