@@ -140,6 +140,6 @@ def of_window(given: str, origin: Origin, signature: Signature) -> list[Question
     A file with the names of the columns is read as `--csv` reads it.
     """
     file = pathlib.Path(given)
-    if file.is_file() and is_series(file, origin):
+    if questions.names_file(given) and is_series(file, origin):
         return from_csv(file, origin, signature)
     return [questions.from_window(given, signature)]

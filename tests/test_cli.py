@@ -127,7 +127,7 @@ def test_a_flag_that_beam_does_not_know_offers_the_nearest(tmp_path):
 
 def test_an_option_of_the_wrong_type_is_named_with_what_fits():
     text = _refused(millrace("run", "digits", "--set", "trainer.epochs=many"))
-    assert text.startswith("Option trainer.epochs: expected int. Received: 'many'")
+    assert text.startswith("Option trainer.epochs: expected int from 1. Received: 'many'")
 
 
 def test_an_unknown_step_is_named(tmp_path):
