@@ -3,6 +3,7 @@
 Standard library and pydantic only: the command line reads options of this type in milliseconds.
 """
 
+import pathlib
 import re
 from typing import Annotated
 
@@ -33,6 +34,14 @@ def check(path: str) -> str:
     if received:
         raise ValueError(f"expected a path on this machine. Received: {received}. {advice}.")
     return path
+
+
+def names_file(text: str) -> bool:
+    """Whether `text`, maybe a URL, or longer than any name, is the path of a file."""
+    try:
+        return pathlib.Path(text).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 LocalPath = Annotated[str, AfterValidator(check)]

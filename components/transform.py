@@ -129,5 +129,5 @@ def _check_rejected(rejected: Sequence[Rejected], total: int, limit: float) -> N
     first = "; ".join(f"{item.source or item.position}: {item.reason}" for item in rejected[:3])
     raise DataError(
         f"transform: expected at most {limit:.1%} to be set aside. Received: {len(rejected)} of "
-        f"{total}, first {first}. Mend or remove them, or raise transform.max_rejected."
+        f"{total}, first {first}. Correct or remove them, or raise transform.max_rejected."
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 from etils.epath import Path
 
-from components import references, walk
+from components import paths, references, walk
 from components.errors import DataError
 from components.source_code import reached_code
 from pipeline.dag import Step
@@ -95,9 +95,8 @@ def named_files(options: Any) -> Iterator[str]:
     folders are places to write to, or are inputs.
     """
     for text in _texts(options):
-        path = Path(text)
         is_path = "/" in text or "." in text
-        if is_path and (path.is_file() or (path / "saved_model.pb").is_file()):
+        if is_path and (paths.names_file(text) or paths.names_file(f"{text}/saved_model.pb")):
             yield text
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from components import paths
 from components.artifacts import Examples
 from components.errors import DataError
 from components.model_artifacts import Model
@@ -107,7 +108,7 @@ def from_window(typed: str, signature: Signature) -> Question:
     if tensor is None or tensor.shape is None:
         raise mismatch(signature, "--window")
     steps, channels = (size or 1 for size in tensor.shape[1:])
-    is_file = names_file(typed)
+    is_file = paths.names_file(typed)
     rows = _file_rows(Path(typed)) if is_file else [part.split(",") for part in typed.split(";")]
     if channels == 1 and not is_file and len(rows) == 1:
         rows = [[value] for value in rows[0]]
@@ -255,11 +256,6 @@ def check_file(file: Path, option: str) -> None:
         if option == "--csv" and reason.startswith("a pipe"):
             advice = f"Give `{STDIN}` and pipe it into standard input"
         raise UsageError(f"{option} {file}: expected {kind}. Received: {reason}. {advice}.")
-
-
-def names_file(text: str) -> bool:
-    """Whether `text`, maybe numbers longer than any name, is the path of a file."""
-    return os.path.isfile(text)  # noqa: PTH113  # a path object raises where the text is long
 
 
 def _shown(text: bytes) -> str:

@@ -155,7 +155,7 @@ def _check_rejected(step: str, tally: Tally, max_rejected: float) -> None:
     raise DataError(
         f"{step}: expected at most {max_rejected:.2%} of the inputs to be unusable. Received: "
         f"{rejected} of {found} ({rejected / max(1, found):.2%}):"
-        f"{named}{more}\nMend or remove them{more_by}."
+        f"{named}{more}\nCorrect or remove them{more_by}."
     )
 
 

@@ -140,6 +140,7 @@ def test_files_and_saved_models_are_named_anywhere_in_the_options(tmp_path):
     (backbone / "saved_model.pb").write_text("")
     options = {"model": {"weights": str(weights), "folders": [str(backbone), str(root)]}, "n": 1}
     assert list(named_files(options)) == [str(weights), str(backbone)]
+    assert list(named_files(["s3://b/x", "http://h/x", "a." * 400, "a/\0b", "\udce9."])) == []
 
 
 def test_other_content_of_a_named_file_is_another_key(toy, tmp_path):

@@ -163,3 +163,11 @@ def test_a_window_may_be_longer_than_any_name():
     numbers = ",".join(["1.25"] * 300)
     question = questions.from_window(numbers, windows(300, 1))
     assert question.features["window"].tolist() == [1.25] * 300
+
+
+def test_a_sample_of_records_made_elsewhere_may_have_names_that_are_no_utf8(toy):
+    dag = Dag("toy")
+    examples = dag.step(toys.records, name="caf\xe9.png")
+    dag.step(toys.score, step_name="evaluator", examples=examples, model=dag.step(toys.described))
+    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    assert [one.name for one in questions.from_last_run(toy.store, "toy", 1)] == [r"caf\xe9.png"]
