@@ -2,8 +2,8 @@
 
 An artifact is a folder and a class that knows the names inside it. The classes read and
 write small JSON and marker files; records, protos and models are the components' business.
-Paths are `etils.epath.Path`, so a root can lie in an object store. Standard library and
-`etils` only: the engine imports this module and must start in a blink.
+Paths are `etils.epath.Path`. Standard library and `etils` only: the engine imports this module
+and must start in a blink.
 """
 
 import dataclasses

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import io
+import itertools
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.errors import OptionError
 
 if TYPE_CHECKING:
     import apache_beam as beam
 
+_DEFAULT = "FnApiRunner"
 _NEAR = 0.85  # how alike the name of a known flag is, from 0 to 1, if it was meant
 
 
@@ -28,12 +31,13 @@ class BeamOptions:
     flags: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Refuse what Beam would drop without a word: no flag at all, or a name written amiss.
+        """Refuse a runner that Beam has not got, and what Beam would drop without a word.
 
-        Other flags that Beam does not know are left to the runner, which may have its own.
+        Flags that Beam does not know are left to a job server, which may have its own, unless they
+        seem to be known ones written amiss.
 
         Raises:
-            OptionError: there is such a flag.
+            OptionError: there is such a runner or flag.
         """
         if not self.flags:
             return
@@ -42,17 +46,24 @@ class BeamOptions:
                 f"Beam flags: expected --flag=value after `--`. Received: {self.flags[0]}. "
                 f"Write `-- --{self.flags[0]}`."
             )
+        for before, flag in itertools.pairwise(self.flags):
+            if "=" in before and not flag.startswith("-"):
+                raise OptionError(
+                    f"Beam flags: expected --flag=value. Received: {flag} after {before}. "
+                    "Leave it out, or put what belongs together in quotes."
+                )
         with _silent():
-            # Imported here, as below.
-            from apache_beam.options.pipeline_options import PipelineOptions
-
-            options = PipelineOptions(list(self.flags))
-            known = list(options.get_all_options())
-            given = options.get_all_options(retain_unknown_options=True)
-        for name in sorted(given.keys() - set(known)):
+            known, given = _parsed(list(self.flags))
+            may_know_more = _is_open(known["runner"])
+        for name in sorted(given.keys() - known.keys()):
             near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
             if near:
                 raise OptionError(f"Beam flags: --{name}: unknown. Did you mean `--{near[0]}`?")
+            if not may_know_more:
+                raise OptionError(
+                    f"Beam flags: --{name}: unknown to Beam and to its runner "
+                    f"{known['runner'] or _DEFAULT}. Correct it, or leave it out."
+                )
 
     def pipeline(self) -> beam.Pipeline:
         """A pipeline that runs when its `with` block ends."""
@@ -62,9 +73,61 @@ class BeamOptions:
 
         flags = list(self.flags)
         if not any(flag.startswith("--runner") for flag in flags):
-            flags.append("--runner=FnApiRunner")
+            flags.append(f"--runner={_DEFAULT}")
         logging.getLogger("apache_beam").setLevel(logging.WARNING)
         return beam.Pipeline(options=PipelineOptions(flags))
+
+
+def _parsed(flags: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the flags say that Beam knows, by name, and what all of them say.
+
+    Raises:
+        OptionError: the value of a flag does not fit.
+    """
+    # Imported here, as in `pipeline`.
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+            options = PipelineOptions(flags)
+            known = options.get_all_options()
+            return known, options.get_all_options(retain_unknown_options=True)
+    except SystemExit:  # argparse's way; its usage is 200 lines
+        reason = told.getvalue().rpartition("error: ")[2].strip().partition("\n")[0]
+        raise OptionError(
+            f"Beam flags: expected flags as Beam takes them. Received: {' '.join(flags)}: "
+            f"{reason}. Correct it; https://beam.apache.org/documentation/runners/ lists them."
+        ) from None
+
+
+def _is_open(runner: str | None) -> bool:
+    """Whether `runner` may know flags that Beam does not: a person's own, or a job server.
+
+    Raises:
+        OptionError: there is no such runner, or it cannot be used here.
+    """
+    from apache_beam.options.pipeline_options import StandardOptions
+    from apache_beam.runners.portability.portable_runner import PortableRunner
+    from apache_beam.runners.runner import create_runner
+
+    if runner is None:
+        return False
+    try:
+        found = create_runner(runner)
+    except Exception as error:  # what importing a module raises is not bounded
+        known = StandardOptions.KNOWN_RUNNER_NAMES
+        near = difflib.get_close_matches(runner, known, n=1)
+        advice = f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(known)}."
+        reason = ""
+        if not isinstance(error, ValueError):  # it is known, and lacks what it needs
+            reason = f" ({type(error).__name__}: {error})"
+            advice = "Install what it needs, or take another."
+        raise OptionError(
+            f"Beam flags: --runner: expected a runner that can be used here. "
+            f"Received: {runner!r}{reason}. {advice}"
+        ) from None
+    return isinstance(found, PortableRunner) or not type(found).__module__.startswith("apache_beam")
 
 
 @contextlib.contextmanager

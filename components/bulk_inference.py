@@ -19,7 +19,6 @@ from etils.epath import Path
 from components import predictions, requests
 from components.artifacts import Examples, RawFiles, Rejected
 from components.errors import DataError, ModelError, OptionError
-from components.folders import files
 from components.inference import (
     SIGNATURE,
     Answers,
@@ -34,6 +33,7 @@ from components.inference import (
 )
 from components.predictions import Prediction
 from components.tfrecord import record_writer
+from components.walk import is_hidden, walk
 from serving import example
 from serving.signature import Signature
 
@@ -42,7 +42,6 @@ PARTS = ".parts"  # folder of the parts of one text file, gone in the end
 TIMES = "forecast/times"  # a feature, texts: of the rows that a forecaster is to forecast
 UNLABELLED = "unlabelled"  # the split that files are put into
 Write = Callable[[Row, Prediction], object]
-_LEFT_BY_BROWSERS = {"thumbs.db", "desktop.ini"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Shard:
     """Rows to predict: `files` below `folder`, one file of Examples where `is_examples`.
 
     `index` counts from 0 over all of `shards`; `split_index` over the `split_shards` of its
-    split.
+    split. `rejected` beside them were found to be no readable files.
     """
 
     index: int
@@ -61,6 +60,7 @@ class Shard:
     folder: str
     files: tuple[str, ...]
     is_examples: bool
+    rejected: tuple[Rejected, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,22 +110,19 @@ def file_shards(source: RawFiles, files_per_shard: int) -> list[Shard]:
         DataError: there is no file.
     """
     if source.path.is_dir():
-        folder, names = source.path, [name for name, _ in files(source.path)]
+        folder, entries = source.path, walk(source.path)
     else:
         folder = source.path.parent
-        names = [source.path.name] if source.path.exists() else []
-    seen = [name for name in names if not _is_hidden(name)]
+        entries = {source.path.name: ""} if source.path.exists() else {}
+    seen = {name: reason for name, reason in entries.items() if not is_hidden(name)}
+    usable = [name for name, reason in seen.items() if not reason]
     named = [
-        (UNLABELLED, tuple(seen[start : start + files_per_shard]))
-        for start in range(0, len(seen), files_per_shard)
+        (UNLABELLED, tuple(usable[start : start + files_per_shard]))
+        for start in range(0, len(usable), files_per_shard)
     ]
-    return _shards(named, source.path, folder, is_examples=False)
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether a file browser or an operating system left the file there for itself."""
-    parts = name.split("/")
-    return any(part.startswith(".") for part in parts) or parts[-1].lower() in _LEFT_BY_BROWSERS
+    first, *others = _shards(named, source.path, folder, is_examples=False)
+    rejected = tuple(Rejected(name, reason) for name, reason in seen.items() if reason)
+    return [dataclasses.replace(first, rejected=rejected), *others]
 
 
 def _shards(
@@ -200,6 +197,7 @@ def csv_line(values: Iterable[object]) -> str:
 
 def _rows(shard: Shard, signature: Signature) -> Iterator[Row | Rejected]:
     feature = "" if shard.is_examples else _feature_of_files(signature)
+    yield from shard.rejected
     for name in shard.files:
         file = Path(shard.folder) / name
         if shard.is_examples:

@@ -3,21 +3,19 @@
 import json
 import logging
 import shutil
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Examples, RawFiles, Rejected
 from components.beam_options import BeamOptions
 from components.errors import ModelError, OptionError
 from components.model_artifacts import Evaluation, InferenceResult, Model
+from components.ranges import Count, Share
 
 if TYPE_CHECKING:
     from components.bulk_inference import Plan, Shard
 
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
 _log = logging.getLogger(__name__)
 
 

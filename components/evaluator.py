@@ -5,23 +5,21 @@ import itertools
 import json
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Examples
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
 from components.evaluating import rivals
 from components.model_artifacts import Evaluation, Model
+from components.ranges import Count, Number, Share
 from components.thresholds import Thresholds, judge
 
 if TYPE_CHECKING:
     from components.evaluating.tasks import Task
 
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
 _log = logging.getLogger(__name__)
 _NONE: dict[str, float] = {}
 _PEEK = 100  # records searched for the features that are sliced by
@@ -43,7 +41,7 @@ def evaluator(
     change_at_most: dict[str, float] = _NONE,
     must_beat: tuple[rivals.Name, ...] = ("constant", "naive", "moving_average"),
     top_k: Count = 5,
-    mistakes: Annotated[int, Field(ge=0)] = 50,
+    mistakes: Number = 50,
     batch_size: Count = 128,
     max_rejected: Share = 0.01,
 ) -> Evaluation:

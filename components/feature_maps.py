@@ -3,10 +3,8 @@
 import itertools
 import logging
 from collections.abc import Iterator
-from typing import Annotated
 
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Analysis, Examples, Plots
 from components.errors import DataError, OptionError
@@ -14,10 +12,9 @@ from components.features import spec as specs
 from components.features.image_spec import ImageSpec
 from components.features.layout import Column
 from components.model_artifacts import TrainedModel
+from components.ranges import Count
 
 logger = logging.getLogger(__name__)
-
-Count = Annotated[int, Field(ge=1)]
 
 
 def feature_maps(

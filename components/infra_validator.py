@@ -6,17 +6,16 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path as LocalPath
-from typing import Annotated, Literal
+from typing import Literal
 
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Examples
 from components.errors import DataError
 from components.folders import copy_tree
 from components.model_artifacts import InfraBlessing, Model
+from components.ranges import Count, NotNegative, Positive
 
-Seconds = Annotated[float, Field(gt=0)]
 _log = logging.getLogger(__name__)
 _BINARY = "tensorflow_model_server"
 _PREFERRED = ("eval", "test", "train")  # the split that requests are taken from
@@ -42,10 +41,10 @@ def infra_validator(
     *,
     engine: Literal["auto", "embedded", "binary", "image"] = "auto",
     binary: str = "tensorflow_model_server",
-    requests: Annotated[int, Field(ge=1)] = 20,
-    tolerance: Annotated[float, Field(ge=0)] = 1e-4,
-    timeout: Seconds = 120.0,
-    request_timeout: Seconds = 30.0,
+    requests: Count = 20,
+    tolerance: NotNegative = 1e-4,
+    timeout: Positive = 120.0,
+    request_timeout: Positive = 30.0,
 ) -> InfraBlessing:
     """Start the real serving path on the model, send it requests, and bless it if they succeed.
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from etils.epath import Path
 
 from components.artifacts import Artifact, Property
+from serving import versions
 
 
 class LearningRate(Artifact):
@@ -192,9 +193,8 @@ class PushedModel(Artifact):
         version = Path(self.push["folder"])
         if (version.parent / ".withdrawn" / version.name).exists():
             return True
-        beside = version.parent.glob("*") if version.exists() else ()
-        versions = [int(folder.name) for folder in beside if folder.name.isdecimal()]
-        return max(versions, default=-1) == int(version.name)
+        found = versions.on_disk(version.parent) if version.exists() else {}
+        return max(found or {}, default=-1) == int(version.name)
 
     def properties(self) -> dict[str, Property]:
         """The model's name and version, 0 where nothing was pushed."""

@@ -1,12 +1,13 @@
 """Hand a blessed model to the model servers: a new version folder under the serving root."""
 
 import logging
-from typing import Annotated
 
 from etils.epath import Path
-from pydantic import Field
 
 from components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel
+from components.names import ModelName
+from components.paths import LocalPath
+from components.ranges import Count
 from components.versions import Versions
 
 _log = logging.getLogger(__name__)
@@ -18,9 +19,9 @@ def pusher(
     infra: InfraBlessing | None,
     out: Path,
     *,
-    model_name: str,
-    serving_root: str,
-    keep: Annotated[int, Field(ge=1)] = 3,
+    model_name: ModelName,
+    serving_root: LocalPath,
+    keep: Count = 3,
 ) -> PushedModel:
     """Push the model to the serving root, if it is blessed.
 

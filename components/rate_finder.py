@@ -15,16 +15,15 @@ from components.errors import DataError, OptionError
 from components.features import spec as specs
 from components.model_artifacts import LearningRate
 from components.models.any import AnyModel, check_fits
-from components.models.options import Augment, Cnn, Count
+from components.models.options import Augment, Cnn
+from components.ranges import Count, Part, Positive, Seed
 from components.training import objective as objectives
 from components.training.options import (
     Descent,
     EarlyStopping,
     Optimizer,
-    Positive,
     Precision,
     ReduceOnPlateau,
-    Share,
     Watching,
 )
 from components.training.plan import Plan, Split
@@ -45,14 +44,14 @@ def rate_finder(
     per_decade: Annotated[int, Field(ge=4)] = 20,
     each: Literal["step", "epoch"] = "step",
     batch_size: Count = 32,
-    seed: int = 42,
+    seed: Seed = 42,
     model: AnyModel = CNN,
     augment: Augment = UNCHANGED,
     output: objectives.Output = "probabilities",
     loss: objectives.Loss = "auto",
-    label_smoothing: Share = 0.0,
+    label_smoothing: Part = 0.0,
     optimizer: Optimizer = "adam",
-    momentum: Share = 0.0,
+    momentum: Part = 0.0,
     nesterov: bool = False,
     clipnorm: Positive | None = None,
     clipvalue: Positive | None = None,

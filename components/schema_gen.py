@@ -1,18 +1,18 @@
 """The schema that data must satisfy: inferred, a curated file imported, or cut to requests."""
 
 import logging
-from typing import Annotated, Literal
+from typing import Literal
 
 from etils.epath import Path
-from pydantic import Field, PositiveInt
 
 from components.artifacts import RawFiles, Schema, Statistics
 from components.errors import DataError
 from components.model_artifacts import Model
+from components.ranges import Count, Share
 
 logger = logging.getLogger(__name__)
 
-Threshold = Annotated[float, Field(ge=0, le=1)] | None
+Threshold = Share | None
 
 
 def schema_gen(
@@ -21,10 +21,10 @@ def schema_gen(
     *,
     splits: Literal["train", "all"] = "train",
     infer_feature_shape: bool = True,
-    max_categories: PositiveInt = 1000,
+    max_categories: Count = 1000,
     categorical: tuple[str, ...] = ("image/class/text",),
     labels: tuple[str, ...] = ("image/class/label", "label"),
-    min_examples: PositiveInt | None = None,
+    min_examples: Count | None = None,
     drift_linf: Threshold = None,
     drift_js: Threshold = None,
     skew_linf: Threshold = None,

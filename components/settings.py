@@ -18,6 +18,8 @@ from typing import Annotated, Any
 import pydantic
 
 from components.errors import OptionError
+from components.ranges import MOST
+from components.walk import is_utf8, printable
 
 
 def check(annotation: Any, value: Any, place: str) -> Any:
@@ -27,7 +29,7 @@ def check(annotation: Any, value: Any, place: str) -> Any:
         OptionError: it does not fit; names `place`.
     """
     try:
-        return pydantic.TypeAdapter(annotation).validate_python(value)
+        return _adapter(annotation).validate_python(value)
     except pydantic.ValidationError as error:
         raise OptionError(_misfit(annotation, value, place, error)) from None
 
@@ -59,7 +61,9 @@ def dump(annotation: Any, value: Any) -> Any:
 
 
 def describe(annotation: Any) -> str:
-    """The annotation as a person would write it: `int`, `valid or same`, `int,…`."""
+    """The annotation as a person would write it: `int`, `valid or same`, `int from 1,…`."""
+    if limits := _limits(annotation):
+        return f"{describe(_bare(annotation))} {limits}"
     bare = _bare(annotation)
     if members := dataclass_members(annotation):
         return " or ".join(sorted(members))
@@ -73,6 +77,17 @@ def describe(annotation: Any) -> str:
     if origin is dict:
         return f"{describe(arguments[1])} by name"
     return getattr(bare, "__name__", str(bare))
+
+
+def _limits(annotation: Any) -> str:
+    """The range of a number, as in `from 0 to 1`; empty without one, or none worth a word."""
+    fields = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is Annotated else ()
+    bounds = [bound for field in fields for bound in getattr(field, "metadata", [field])]
+    told = list[str]()
+    for name, word in {"ge": "from", "gt": "above", "le": "to", "lt": "below"}.items():
+        limits = [getattr(bound, name) for bound in bounds if hasattr(bound, name)]
+        told += [f"{word} {limit:,}" for limit in limits if limit < MOST]
+    return " ".join(told)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -100,16 +115,26 @@ def _from_text(annotation: Any, current: Any, text: str, place: str) -> Any:
     if text in members:
         same = getattr(current, "kind", None) == text
         return current if same else members[text]()
-    adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(annotation)
+    if not is_utf8(text):
+        raise OptionError(
+            f"Option {place}: expected UTF-8. Received: '{printable(text)}'. Correct it."
+        )
+    adapter = _adapter(annotation)
     found: list[pydantic.ValidationError] = []
     for candidate in _readings(annotation, text):
         try:
             return adapter.validate_python(candidate)
         except pydantic.ValidationError as error:
             found.append(error)
-    # Of a tuple, only the reading as a list says which of its items is wrong, and how.
-    nearest_miss = max(found, key=lambda error: len(error.errors()[0]["loc"]))
+    # Of a tuple, only the reading as a list says which of its items is wrong, and how; a check of
+    # our own came last of all.
+    nearest_miss = max(found, key=_nearness)
     raise OptionError(_misfit(annotation, text, place, nearest_miss))
+
+
+def _nearness(error: pydantic.ValidationError) -> tuple[bool, int]:
+    first = error.errors()[0]
+    return first["type"] == "value_error", len(first["loc"])
 
 
 def _readings(annotation: Any, text: str) -> list[Any]:
@@ -125,12 +150,22 @@ def _readings(annotation: Any, text: str) -> list[Any]:
 
 def _misfit(annotation: Any, value: Any, place: str, error: pydantic.ValidationError) -> str:
     first = error.errors()[0]
+    if first["type"] == "value_error":  # of a check of our own, which says it all
+        told = str(first["ctx"]["error"])
+        return f"Option {place}: {told} Correct it with `--set {place}=…`."
     where = "".join(f"{part}: " for part in first["loc"])
     detail = "" if dataclass_members(annotation) else f" ({where}{first['msg']})"
     return (
         f"Option {place}: expected {describe(annotation)}. Received: {value!r}{detail}. "
         f"Correct it with `--set {place}=…`."
     )
+
+
+def _adapter(annotation: Any) -> pydantic.TypeAdapter[Any]:
+    """Converts to `annotation`, numbers that are neither infinite nor NaN."""
+    # A type alias of its own: a dataclass would have to bring its own configuration.
+    alias = typing.NewType("alias", annotation)  # type: ignore[valid-newtype]
+    return pydantic.TypeAdapter(alias, config=pydantic.ConfigDict(allow_inf_nan=False))
 
 
 def _bare(annotation: Any) -> Any:

@@ -6,10 +6,10 @@ What is counted, and how exactly, is `components.statistics`' business; Beam onl
 import logging
 
 from etils.epath import Path
-from pydantic import PositiveInt
 
 from components.artifacts import Examples, Statistics
 from components.beam_options import BeamOptions
+from components.ranges import Count
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +19,9 @@ def statistics_gen(
     out: Path,
     *,
     run_on: BeamOptions,
-    histogram_buckets: PositiveInt = 10,
-    top_values: PositiveInt = 20,
-    rank_buckets: PositiveInt = 1000,
+    histogram_buckets: Count = 10,
+    top_values: Count = 20,
+    rank_buckets: Count = 1000,
 ) -> Statistics:
     """Describe every split: counts, missing values, moments, quantiles, frequent values.
 

@@ -5,10 +5,9 @@ input, callbacks, resumption), which import TensorFlow and are imported when it 
 """
 
 import logging
-from typing import Annotated, Literal
+from typing import Literal
 
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Analysis, Examples
 from components.errors import DataError
@@ -17,17 +16,16 @@ from components.features.image_spec import ImageSpec
 from components.model_artifacts import Hyperparameters, LearningRate, TrainedModel
 from components.models import sizes
 from components.models.any import AnyModel, check_fits
-from components.models.options import Augment, Cnn, Count
+from components.models.options import Augment, Cnn
+from components.ranges import Count, Number, Part, Positive, Seed
 from components.training import objective as objectives
 from components.training.options import (
     Descent,
     EarlyStopping,
     FineTune,
     Optimizer,
-    Positive,
     Precision,
     ReduceOnPlateau,
-    Share,
     Watching,
 )
 from components.training.plan import Plan, Split
@@ -56,17 +54,17 @@ def trainer(
     hyperparameters: Hyperparameters | None = None,
     epochs: Count = 5,
     batch_size: Count = 32,
-    seed: int = 42,
+    seed: Seed = 42,
     deterministic: bool = False,
     model: AnyModel = CNN,
     augment: Augment = UNCHANGED,
     output: objectives.Output = "probabilities",
     loss: objectives.Loss = "auto",
-    label_smoothing: Share = 0.0,
+    label_smoothing: Part = 0.0,
     class_weight: Literal["none", "balanced"] = "none",
     optimizer: Optimizer = "adam",
     learning_rate: Positive | None = None,
-    momentum: Share = 0.0,
+    momentum: Part = 0.0,
     nesterov: bool = False,
     schedule: Schedule = CONSTANT,
     clipnorm: Positive | None = None,
@@ -74,7 +72,7 @@ def trainer(
     global_clipnorm: Positive | None = None,
     weight_decay: Positive | None = None,
     precision: Precision = "float32",
-    top_k: Annotated[int, Field(ge=0)] = 0,
+    top_k: Number = 0,
     shuffle_buffer: Count | None = None,
     validation: str = "eval",
     monitor: str = "val_loss",

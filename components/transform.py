@@ -11,10 +11,8 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from typing import Annotated
 
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Analysis, Examples, Rejected
 from components.beam_options import BeamOptions
@@ -22,14 +20,13 @@ from components.errors import DataError
 from components.features import rows as features
 from components.features import spec as specs
 from components.features.spec import Spec
+from components.ranges import Share
 from components.tfrecord import read_records, write_records
 
 logger = logging.getLogger(__name__)
 
 # zlib level: numbers shrink little and would be inflated again in every epoch
 _STORED = 0
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,5 +129,5 @@ def _check_rejected(rejected: Sequence[Rejected], total: int, limit: float) -> N
     first = "; ".join(f"{item.source or item.position}: {item.reason}" for item in rejected[:3])
     raise DataError(
         f"transform: expected at most {limit:.1%} to be set aside. Received: {len(rejected)} of "
-        f"{total}, first {first}. Mend or remove them, or raise transform.max_rejected."
+        f"{total}, first {first}. Correct or remove them, or raise transform.max_rejected."
     )

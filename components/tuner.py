@@ -5,22 +5,20 @@ it runs. Which training that is, the pipeline says by name: a component does not
 """
 
 import logging
-from typing import Annotated, Literal
+from typing import Literal
 
 from etils.epath import Path
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from components import references
 from components.artifacts import Analysis, Examples
 from components.errors import ModelError, OptionError
 from components.model_artifacts import Hyperparameters
+from components.ranges import Count, Positive, Seed
 from components.tuning.hyperparameters import settled
 from components.tuning.space import Space, parse
 
 logger = logging.getLogger(__name__)
-
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0)]
 
 DEFAULTS: dict[str, JsonValue] = {}
 NOTHING: dict[str, str] = {}
@@ -43,9 +41,9 @@ def tuner(
     direction: Literal["auto", "minimize", "maximize"] = "auto",
     sampler: Literal["tpe", "random"] = "tpe",
     prune: Literal["none", "median"] = "none",
-    seed: int = 42,
-    trial_seconds: Seconds | None = None,
-    seconds: Seconds | None = None,
+    seed: Seed = 42,
+    trial_seconds: Positive | None = None,
+    seconds: Positive | None = None,
 ) -> Hyperparameters:
     """Train with one set of settings after another, and find the best.
 

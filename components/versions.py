@@ -9,8 +9,7 @@ not to be served lies beside them in folders that begin with a dot:
     .removed-<host>-<process>-<second>-<random>/   a version being deleted
     .withdrawn/<version>/                          a version taken back by a rollback
 
-Only renames within `<serving root>/<model>/` change what is visible. In an object store
-a rename is a copy; there a server can see a version grow, as with any tool.
+Only renames within `<serving root>/<model>/` change what is visible.
 """
 
 import errno
@@ -19,13 +18,15 @@ import re
 import socket
 import time
 import uuid
+from collections.abc import Iterator
 
 from etils.epath import Path
 
+from components import names
 from components.errors import DataError, OptionError
 from components.folders import copy_tree, digest
+from serving import versions
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _HIDDEN = re.compile(
     r"\.(?:staging|removed)-(?P<host>.+)-(?P<process>\d+)-(?P<second>\d+)-[0-9a-f]{32}"
 )
@@ -42,13 +43,11 @@ class Versions:
         Raises:
             OptionError: the name could lead out of the root or hide in it.
         """
-        if not _NAME.fullmatch(name):
-            raise OptionError(
-                "model_name: expected 1 to 128 letters, digits, `.`, `_` or `-`, the first a "
-                f"letter or digit. Received: {name!r}. Choose such a name."
-            )
-        self.root = _absolute(Path(root))
-        self.name = name
+        try:
+            self.name = names.model(name)
+        except ValueError as error:
+            raise OptionError(f"model_name: {error}") from None
+        self.root = Path(root).expanduser().resolve()
         self.folder = self.root / name
 
     def all(self) -> dict[int, Path]:
@@ -84,8 +83,16 @@ class Versions:
     def _publish(self, staging: Path) -> Path:
         """Rename `staging` to the first version from now on that is free and the newest."""
         while True:
-            taken = [*self.all(), *_numbered(self.withdrawn)]
-            version = max(int(time.time()), max(taken, default=0) + 1)
+            known = [*self.all(), *_numbered(self.withdrawn)]
+            version = max(int(time.time()), max(known, default=0) + 1)
+            taken = {*_taken(self.folder), *_taken(self.withdrawn)}
+            while version in taken:  # a file, which no server takes for a version
+                version += 1
+            if version > versions.LARGEST:
+                raise DataError(
+                    f"{self.folder}: expected room for a newer version. Received: {max(known)}, "
+                    "and servers know none beyond 2^63 - 1. Move that version away."
+                )
             try:
                 return staging.rename(self.folder / str(version))
             except OSError as error:  # another push took it since
@@ -148,22 +155,22 @@ class Versions:
         return self.folder / f".{kind}-{owner}-{uuid.uuid4().hex}"
 
 
-def _absolute(path: Path) -> Path:
-    """`path` from the root of its file system on; an object store's path is that already."""
-    return path if "://" in os.fspath(path) else path.expanduser().resolve()
-
-
 def _numbered(folder: Path) -> dict[int, Path]:
-    if not folder.is_dir():
-        return {}
-    found = {int(entry.name): entry for entry in folder.iterdir() if entry.name.isdecimal()}
-    return dict(sorted(found.items()))
+    """The versions in `folder` by the server's own rule, oldest first."""
+    return dict(sorted((versions.on_disk(folder) or {}).items()))
+
+
+def _taken(folder: Path) -> Iterator[int]:
+    """The numbers by which anything in `folder` is called, a version or not."""
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.name.isascii() and entry.name.isdigit():
+            yield int(entry.name)
 
 
 def _models(root: Path) -> list[str]:
     if not root.is_dir():
         return []
-    return sorted(entry.name for entry in root.iterdir() if _NAME.fullmatch(entry.name))
+    return sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
 
 
 def _same(version: Path, source: Path) -> bool:

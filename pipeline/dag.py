@@ -12,8 +12,9 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from components import names
 from components.artifacts import Artifact, RawFiles
-from pipeline import options
+from pipeline import given, options
 from pipeline.errors import UsageError, WiringError
 
 Component = Callable[..., Artifact]
@@ -134,6 +135,10 @@ class Dag:
         """
         signature = Signature.of(component)
         name = step_name or component.__name__
+        try:
+            names.step(name)
+        except ValueError as error:
+            raise WiringError(f"Step {name!r}: {error}") from None
         if name in self.steps:
             raise WiringError(f"Step {name}: added twice. Give the second a `step_name`.")
         known = {**signature.inputs, **signature.options}
@@ -175,7 +180,8 @@ class Dag:
             step = self.find(step_name)
             option, *keys = rest.split(".")
             if option in step.signature.inputs and not keys:
-                step.inputs[option] = Source(text, step.signature.inputs[option][0])
+                path = given.path(text, f"--set {place}")
+                step.inputs[option] = Source(path, step.signature.inputs[option][0])
                 continue
             if option not in step.signature.options:
                 raise UsageError(
@@ -196,7 +202,7 @@ class Dag:
                 step.options[option] = options_of
 
     def check_complete(self) -> None:
-        """Refuse to start with an option that has no value.
+        """Refuse to start with an option that has no value, or one set key by key to a bad whole.
 
         Raises:
             UsageError: names the step, the option and how to give it.
@@ -208,6 +214,7 @@ class Dag:
                         f"Step {step.name}: option `{name}` ({options.describe(annotation)}) "
                         f"has no default. Give it with `--set {step.name}.{name}=…`."
                     )
+                options.check(annotation, step.options[name], f"{step.name}.{name}")
 
     def find(self, name: str) -> Step:
         """The step called `name`.
@@ -223,18 +230,18 @@ class Dag:
 
     def ancestors(self, step: Step) -> set[str]:
         """Names of the steps that `step` needs, itself included."""
-        names = {step.name}
+        found = {step.name}
         for parent in step.upstream:
-            names |= self.ancestors(parent)
-        return names
+            found |= self.ancestors(parent)
+        return found
 
     def descendants(self, step: Step) -> set[str]:
         """Names of the steps that need `step`, itself included."""
-        names = {step.name}
+        found = {step.name}
         for other in self.steps.values():
-            if names & {parent.name for parent in other.upstream}:
-                names.add(other.name)
-        return names
+            if found & {parent.name for parent in other.upstream}:
+                found.add(other.name)
+        return found
 
 
 def _artifact_type(annotation: Any) -> tuple[type[Artifact], bool] | None:

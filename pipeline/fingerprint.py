@@ -9,12 +9,14 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from etils.epath import Path
 
-from components import references
+from components import paths, references, walk
+from components.errors import DataError
 from components.source_code import reached_code
 from pipeline.dag import Step
 
@@ -66,12 +68,16 @@ def file_digest(path: Path) -> str:
 def content_digest(path: Path, digest_of: FileDigest = file_digest) -> str:
     """SHA-256 over the names and contents of the files at `path`, a file or a folder.
 
-    Names are relative to `path`, so that a folder that is moved keeps its digest.
+    Names are relative to `path`, so that a folder that is moved keeps its digest. The walk is that
+    of the ingests: what they set aside as unreadable counts by its name and the reason.
+
+    Raises:
+        DataError: what lies there is no readable file, or one vanishes or changes meanwhile.
     """
     digest = hashlib.sha256()
-    for file in _files(Path(path)):
-        name = file.relative_to(path).as_posix()
-        digest.update(f"{name}\0{digest_of(file)}\n".encode())
+    for name, reason in _entries(Path(path)):
+        content = reason or _settled_digest(Path(path) / name, digest_of)
+        digest.update(f"{name}\0{content}\n".encode())
     return digest.hexdigest()
 
 
@@ -89,9 +95,8 @@ def named_files(options: Any) -> Iterator[str]:
     folders are places to write to, or are inputs.
     """
     for text in _texts(options):
-        path = Path(text)
         is_path = "/" in text or "." in text
-        if is_path and (path.is_file() or (path / "saved_model.pb").is_file()):
+        if is_path and (paths.names_file(text) or paths.names_file(f"{text}/saved_model.pb")):
             yield text
 
 
@@ -104,12 +109,41 @@ def _texts(options: Any) -> Iterator[str]:
             yield from _texts(value)
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _entries(path: Path) -> Iterator[tuple[str, str]]:
+    """The files of `path` below it, folder by folder, each with why it cannot be read or ""."""
     if not path.is_dir():
-        yield path
+        if reason := walk.problem(path):
+            raise DataError(
+                f"{path}: expected a file or a folder that can be read. Received: {reason}. "
+                "Correct the path, or copy what it holds to a file."
+            )
+        yield ".", ""
         return
-    for entry in sorted(path.iterdir(), key=lambda entry: entry.name):
-        yield from _files(entry)
+    found = walk.walk(path)
+    for name in sorted(found, key=lambda name: name.split("/")):
+        # An editor's locks come and go, and no ingest reads what is still being written.
+        if not walk.is_hidden(name) or (not found[name] and not walk.is_unfinished(name)):
+            yield name, found[name]
+
+
+def _settled_digest(file: Path, digest_of: FileDigest) -> str:
+    """The digest of `file`, which must stay as it is while it is read."""
+    try:
+        before = _state(file)
+        digest = digest_of(file)
+        after = _state(file)
+    except FileNotFoundError:
+        raise walk.vanished(file) from None
+    except OSError as error:
+        raise walk.vanished(file, str(error.strerror)) from None
+    if before != after:
+        raise walk.vanished(file, "it changed")
+    return digest
+
+
+def _state(file: Path) -> tuple[int, int, int]:
+    status = pathlib.Path(file).stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _version(library: str) -> str:

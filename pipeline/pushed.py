@@ -15,14 +15,16 @@ from pipeline.options import nearest
 from pipeline.records import ArtifactRecord, ExecutionRecord
 from pipeline.root import Root
 from pipeline.store import Store
+from serving import versions
 from serving.protos import model_server_config_pb2
 
 
 def pushed_models(root: Root) -> list[str]:
     """Names of the models in the serving folder that have a version."""
-    folders = [folder for folder in root.serving.glob("*") if folder.is_dir()]
     return sorted(
-        folder.name for folder in folders if any(v.name.isdecimal() for v in folder.iterdir())
+        folder.name
+        for folder in root.serving.glob("*")
+        if folder.is_dir() and versions.on_disk(folder)
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
+from components import paths
 from components.artifacts import Rejected
 from components.errors import DataError
 from components.example_gen import asked_rows
@@ -140,6 +141,6 @@ def of_window(given: str, origin: Origin, signature: Signature) -> list[Question
     A file with the names of the columns is read as `--csv` reads it.
     """
     file = pathlib.Path(given)
-    if file.is_file() and is_series(file, origin):
+    if paths.names_file(given) and is_series(file, origin):
         return from_csv(file, origin, signature)
     return [questions.from_window(given, signature)]

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import itertools
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from components import paths
 from components.artifacts import Examples
 from components.errors import DataError
 from components.model_artifacts import Model
 from components.requests import feature_of
 from components.tfrecord import read_records
+from components.walk import problem
+from pipeline import given
 from pipeline.errors import UsageError
 from pipeline.options import nearest
 from pipeline.store import Store
@@ -52,33 +56,46 @@ class Question:
     times: tuple[str, ...] = ()
 
 
-def from_files(files: Sequence[Path]) -> list[Question]:
+def from_files(files: Sequence[str | os.PathLike[str]]) -> list[Question]:
     """One question per image file, in the form that the ingest gives to what is learnt from.
 
     Raises:
         UsageError: a file cannot be read, or is no picture.
     """
-    return [Question(str(file), {"image/encoded": [_picture(file)]}) for file in files]
+    names = [given.path(os.fspath(file), "--image") for file in files]
+    return [Question(name, {"image/encoded": [_picture(Path(name))]}) for name in names]
 
 
-def from_texts(texts: Iterable[str]) -> list[Question]:
-    """One question per text, to be judged or to be continued; `-` is each line of stdin."""
+def from_texts(texts: Iterable[str], option: str = "--text") -> list[Question]:
+    """One question per text, to be judged or to be continued; `-` is each line of stdin.
+
+    Raises:
+        UsageError: one is not UTF-8.
+    """
     lines = itertools.chain.from_iterable(
-        sys.stdin.read().splitlines() if text == STDIN else [text] for text in texts
+        _lines_of_stdin(option) if text == STDIN else [text] for text in texts
     )
-    return [Question(shortened(text), {"text": [text.encode()]}) for text in lines]
+    return [
+        Question(shortened(text), {"text": [given.utf8(text, option).encode()]}) for text in lines
+    ]
 
 
 def from_columns(assignments: Sequence[str]) -> list[Question]:
-    """One question about the row that `column=value` assignments make; none of none."""
+    """One question about the row that `column=value` assignments make; none of none.
+
+    Raises:
+        UsageError: one is not UTF-8.
+    """
     if not assignments:
         return []
+    for assignment in assignments:
+        given.utf8(assignment, "predict")
     pairs = [assignment.partition("=") for assignment in assignments]
     row = {name: value for name, _, value in pairs}
     return [Question(shortened(", ".join(assignments)), row, is_typed=True)]
 
 
-def from_window(given: str, signature: Signature) -> Question:
+def from_window(typed: str, signature: Signature) -> Question:
     """One question about the numbers `1,2,3`, rows of several parted by `;`, or of a file's end.
 
     A file is a CSV whose columns of numbers are the model's channels, in their order; its last
@@ -91,20 +108,20 @@ def from_window(given: str, signature: Signature) -> Question:
     if tensor is None or tensor.shape is None:
         raise mismatch(signature, "--window")
     steps, channels = (size or 1 for size in tensor.shape[1:])
-    is_file = Path(given).is_file()
-    rows = _file_rows(Path(given)) if is_file else [part.split(",") for part in given.split(";")]
+    is_file = paths.names_file(typed)
+    rows = _file_rows(Path(typed)) if is_file else [part.split(",") for part in typed.split(";")]
     if channels == 1 and not is_file and len(rows) == 1:
         rows = [[value] for value in rows[0]]
     numbers = [[value for cell in row if (value := _number(cell)) is not None] for row in rows]
     kept = numbers[-steps:] if is_file else numbers
     if len(kept) != steps or any(len(row) != channels for row in kept):
         found = f"{len(numbers)} of {', '.join(sorted({str(len(row)) for row in numbers}))}"
-        typed = "numbers parted by `,`" if channels == 1 else "rows such as `1,2`, parted by `;`"
+        form = "numbers parted by `,`" if channels == 1 else "rows such as `1,2`, parted by `;`"
         raise UsageError(
             f"--window: expected {steps} steps of {channels} numbers each. Received: {found}. "
-            f"Give {steps} {typed}, or a CSV file that ends with them."
+            f"Give {steps} {form}, or a CSV file that ends with them."
         )
-    return Question(shortened(given), {"window": np.array(kept, np.float32).ravel()})
+    return Question(shortened(typed), {"window": np.array(kept, np.float32).ravel()})
 
 
 def from_last_run(store: Store, model: str, count: int) -> list[Question]:
@@ -173,11 +190,11 @@ def mismatch(signature: Signature, received: str) -> UsageError:
 
 def _known(row: Decoded, number: int, label: str) -> Question:
     """A record of a past run, with its truth."""
-    names = (bytes(row[name][0]).decode() for name in _NAMES if name in row)
+    names = (_shown(bytes(row[name][0])) for name in _NAMES if name in row)
     name = next(filter(None, names), f"row {number}")
     value, truth = row.get(label), None
     if isinstance(value, list):
-        truth = value[0].decode()
+        truth = _shown(value[0])
     elif value is not None:
         truth = value.tolist() if label == _FUTURE else value.tolist()[0]
     return Question(name, row, truth)
@@ -230,13 +247,30 @@ def check_file(file: Path, option: str) -> None:
         UsageError: so it is.
     """
     try:
-        with file.open("rb"):
-            pass
+        reason = problem(file)
     except OSError as error:
+        reason = str(error.strerror)
+    if reason:
         kind = "an image file" if option == "--image" else "a file"
+        advice = "Check its path and permissions"
+        if option == "--csv" and reason.startswith("a pipe"):
+            advice = f"Give `{STDIN}` and pipe it into standard input"
+        raise UsageError(f"{option} {file}: expected {kind}. Received: {reason}. {advice}.")
+
+
+def _shown(text: bytes) -> str:
+    """What a record calls itself, or its class: text, but for records made elsewhere."""
+    return text.decode(errors="backslashreplace")
+
+
+def _lines_of_stdin(option: str) -> list[str]:
+    try:
+        return sys.stdin.read().splitlines()
+    except UnicodeDecodeError as error:
+        odd = error.object[error.start]
         raise UsageError(
-            f"{option} {file}: expected {kind}. Received: {error.strerror}. "
-            "Check its path and permissions."
+            f"{option} {STDIN}: expected UTF-8. Received: byte {odd:#04x} at {error.start}. "
+            "Convert it first, such as by `iconv -t utf-8`."
         ) from None
 
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
+from pipeline import given
+
 RESUME_DAYS = 7  # a checkpoint that nobody came back for
 
 
@@ -25,8 +27,12 @@ class Root:
     """A root folder, created when first written to."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        expanded = str(path) if "://" in str(path) else pathlib.Path(path).expanduser().resolve()
-        self.path = Path(expanded)
+        """Any folder of this machine, there or not.
+
+        Raises:
+            UsageError: it is none.
+        """
+        self.path = given.resolved(path, "Root")
 
     @property
     def store_url(self) -> str:
@@ -101,12 +107,8 @@ class Root:
 def _lock(path: Path) -> Iterator[bool]:
     """Hold an exclusive lock on the file `path`, if it is free; yields whether it was.
 
-    The kernel lets go of it when the process ends, however it ends. Object stores have no
-    locks: there every run counts as alone.
+    The kernel lets go of it when the process ends, however it ends.
     """
-    if "://" in str(path):
-        yield True
-        return
     with pathlib.Path(path).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

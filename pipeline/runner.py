@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from components.artifacts import Anomalies, Artifact
 from components.beam_options import BeamOptions
-from pipeline import explain, fingerprint, steplog
+from pipeline import explain, fingerprint, given, steplog
 from pipeline.dag import Dag, Input, Previous, Source, Step
 from pipeline.errors import UsageError, WiringError, describe_error
 from pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
@@ -94,12 +94,7 @@ class Runner:
         nodes = [node for step in self.dag.steps.values() for node in step.inputs.values()]
         for node in nodes:
             if isinstance(node, Source) and node not in self._sources:
-                path = Path(node.path).expanduser().resolve()
-                if not path.exists():
-                    raise UsageError(
-                        f"{node.path}: expected a file or a folder. "
-                        "Received: a path where there is none. Check its spelling."
-                    )
+                path = given.source(node.path, "Source")
                 self._sources[node] = self.store.source(path, node.artifact_type.__name__)
 
     def _run_steps(self, lent: Mapping[str, StepResult], results: list[StepResult]) -> str:

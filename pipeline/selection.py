@@ -30,6 +30,16 @@ class Selection:
             names &= set().union(*(dag.descendants(dag.find(step)) for step in self.first))
         if self.last:
             names &= set().union(*(dag.ancestors(dag.find(step)) for step in self.last))
+        if not names:
+            raise UsageError(
+                f"--from {' '.join(self.first)} --to {' '.join(self.last)}: expected a step on "
+                "the way from the one to the other. Received: none. The order is "
+                f"{', '.join(dag.steps)}."
+            )
         for name in self.force:
-            dag.find(name)
+            if dag.find(name).name not in names:
+                raise UsageError(
+                    f"--force {name}: expected a step of this run. Received: one that --only, "
+                    "--from or --to leaves out. Leave one of them out."
+                )
         return names

@@ -7,7 +7,8 @@ from etils.epath import Path
 
 from components.errors import DataError, OptionError
 from components.example_gen import span
-from components.example_gen.folders import walk
+from components.walk import walk
+from pipeline import given
 from pipeline.errors import UsageError
 from pipeline.root import Root
 
@@ -26,8 +27,9 @@ def resolve(root: Root, data: str | None, spans: str) -> str | None:
         spans: see `components.example_gen.span.resolve`.
 
     Raises:
-        UsageError: no span fits, or spans are asked of a plain path.
+        UsageError: no span fits, spans are asked of a plain path, or that cannot be read.
     """
+    given.data(data)
     if data is None or not span.is_pattern(data):
         if spans != LATEST:
             raise UsageError(
@@ -44,12 +46,6 @@ def resolve(root: Root, data: str | None, spans: str) -> str | None:
 
 def _linked(root: Root, found: list[Path]) -> pathlib.Path:
     """A folder of links to all the files that `found` has now, the same for the same paths."""
-    remote = [path for path in found if "://" in str(path)]
-    if remote or "://" in str(root.path):
-        raise UsageError(
-            "--spans: expected local files for more than one span. "
-            f"Received: {(remote or [root.path])[0]}. Take one span, or copy them here."
-        )
     named = "\n".join(map(str, found))
     folder = pathlib.Path(root.path) / "spans" / hashlib.sha256(named.encode()).hexdigest()[:16]
     links = {

@@ -5,7 +5,6 @@ import logging
 import os
 import pathlib
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
@@ -39,8 +38,7 @@ def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> I
     Records of INFO and above from loggers of `packages` go to `on_line` as well: they are
     the progress that a component reports. An exception's traceback is written to the file.
     """
-    local = pathlib.Path(tempfile.mkstemp()[1] if "://" in str(path) else path)
-    with local.open("a", buffering=1) as file:
+    with pathlib.Path(path).open("a", buffering=1) as file:
         records = _Records(file)
         records.setFormatter(logging.Formatter(FORMAT))
         lines = _Lines(on_line)
@@ -61,9 +59,6 @@ def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> I
             for logger, level in zip(loggers, levels, strict=True):
                 logger.removeHandler(lines)
                 logger.setLevel(level)
-    if "://" in str(path):
-        Path(path).write_bytes(local.read_bytes())
-        local.unlink()
 
 
 @contextlib.contextmanager

@@ -233,11 +233,8 @@ class Store:
         """Content digest of a file or folder of the user's.
 
         A file is read again only if its size, times or inode have changed since it was last
-        read; one changed within the last `RACY_SECONDS` is not trusted next time. Files of
-        an object store are always read.
+        read; one changed within the last `RACY_SECONDS` is not trusted next time.
         """
-        if "://" in str(path):
-            return fingerprint.content_digest(path)
         beneath = FileRecord.path.startswith(str(path), autoescape=True)
         with self.session() as session:
             known = {row.path: row for row in session.scalars(sa.select(FileRecord).where(beneath))}

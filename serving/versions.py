@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 
 from etils.epath import Path
 
-_LARGEST = 2**63 - 1
+LARGEST = 2**63 - 1  # a model server's versions are of 64 bits, with a sign
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ def on_disk(base_path: Path) -> dict[int, Path] | None:
         for child in children
         if child.name.isascii()
         and child.name.isdigit()
-        and int(child.name) <= _LARGEST
+        and int(child.name) <= LARGEST
         and child.is_dir()
     }
 

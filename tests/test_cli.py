@@ -1,6 +1,7 @@
 """The command's own promises: JSON, exit codes, and one line for each wrong use."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -81,7 +82,8 @@ def test_recipes_as_json_have_name_kind_data_and_summary():
 
 def test_one_recipe_lists_its_options_with_types_and_values():
     lines = millrace("recipes", "mnist").stdout.splitlines()
-    assert "trainer.epochs\tint\t10" in lines
+    assert "trainer.epochs\tint from 1\t10" in lines
+    assert "transform.max_rejected\tfloat from 0 to 1\t0.01" in lines
     assert "tfds_example_gen.dataset\tstr\tmnist" in lines
 
 
@@ -127,7 +129,7 @@ def test_a_flag_that_beam_does_not_know_offers_the_nearest(tmp_path):
 
 def test_an_option_of_the_wrong_type_is_named_with_what_fits():
     text = _refused(millrace("run", "digits", "--set", "trainer.epochs=many"))
-    assert text.startswith("Option trainer.epochs: expected int. Received: 'many'")
+    assert text.startswith("Option trainer.epochs: expected int from 1. Received: 'many'")
 
 
 def test_an_unknown_step_is_named(tmp_path):
@@ -252,3 +254,28 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
     assert f"resume  millrace run digits --root {tmp_path}/root" in told
     shown = millrace("runs", "--root", tmp_path / "root").stdout
     assert "killed" in shown
+
+
+def test_a_remote_root_is_refused_and_nothing_is_written_where_it_would_be(tmp_path):
+    told = (
+        "Root: expected a path on this machine. Received: 's3://bucket/x', a URL. Remote files "
+        "cannot be read or written yet: mount them, or copy them here first."
+    )
+    given = {"MILLRACE_ROOT": "s3://bucket/x"}
+    assert _refused(millrace("run", "digits", "--root", "s3://bucket/x", cwd=tmp_path)) == told
+    assert _refused(millrace("runs", cwd=tmp_path, **given)) == told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_odd_entries_of_a_folder_neither_hang_a_run_nor_break_it(tmp_path, two_classes):
+    os.mkfifo(two_classes / "ant" / "pipe.png")
+    (two_classes / "ant" / ".#lock").symlink_to("nowhere")
+    (two_classes / "caf\udce9").mkdir()
+    (two_classes / "caf\udce9" / "1.png").write_bytes(b"")
+    step = ("--to", "image_example_gen", "--root", tmp_path / "root")
+    command = ("run", "image-classifier", "--data", two_classes, *step)
+    done = millrace(*command, "--set", "image_example_gen.max_rejected=0.5")
+    assert done.returncode == 0
+    assert "2 rejected, 1 ignored" in done.stdout
+    assert r"rejected caf\xe9/1.png: its name is not UTF-8: rename it" in done.stdout
+    assert "rejected ant/pipe.png: a pipe, not a file" in done.stdout

@@ -13,10 +13,11 @@ from components.artifacts import Examples, Rejected
 from components.beam_options import BeamOptions
 from components.errors import DataError
 from components.example_gen.encodings import BadBytes, decode_text
-from components.example_gen.folders import Listing, Row, is_hidden, walk
+from components.example_gen.folders import Listing, Row
 from components.example_gen.shards import Outcome, Record, Skipped, shard_count, write_shards
 from components.example_gen.splits import SplitRule, canonical, is_split_name
 from components.example_gen.tally import Tally
+from components.walk import is_hidden, walk
 from serving.example import encode
 
 Unit = Literal["line", "paragraph", "passage", "file"]
@@ -181,7 +182,8 @@ def list_texts(source: Path) -> tuple[Path, Listing]:
     if source.exists() and not source.is_dir():
         return source.parent, Listing([Row(source.name, "")])
     listing, paths = Listing(), list[str]()
-    for path in walk(source):
+    entries = walk(source)
+    for path in entries:
         is_text = path.lower().endswith(_SUFFIXES) and not is_hidden(path)
         (paths if is_text else listing.ignored).append(path)
     if not paths:
@@ -194,6 +196,7 @@ def list_texts(source: Path) -> tuple[Path, Listing]:
     is_given = len(splits) > 1 and all(map(is_split_name, tops))
     for path, top in zip(paths, tops, strict=True):
         listing.rows.append(Row(path, "", canonical(top) if is_given else ""))
+    listing.set_aside(source, entries)
     return source, listing
 
 
@@ -224,7 +227,7 @@ def write_texts(
 ) -> Tally:
     """Write the records of the files of `listing`, and tell what became of them."""
     rule = rule.for_given(listing.given)
-    return write_shards(
+    tally = write_shards(
         run_on,
         out,
         CorpusFiles(str(root), cutting, rule, places(root, listing.rows)),
@@ -232,3 +235,5 @@ def write_texts(
         splits=rule.reachable(listing.given),
         shards=shard_count(root, listing.rows, shards),
     )
+    tally.rejected.extend(listing.rejected)
+    return tally

@@ -10,7 +10,8 @@ from pydantic import Field
 from components.artifacts import Examples, RawFiles
 from components.beam_options import BeamOptions
 from components.errors import DataError
-from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
+from components.ranges import MOST, Part, Shards, Share
 
 _STEP = "corpus_example_gen"
 _log = logging.getLogger(__name__)
@@ -22,13 +23,13 @@ def corpus_example_gen(
     *,
     run_on: BeamOptions,
     unit: Literal["auto", "line", "paragraph", "passage", "file"] = "auto",
-    passage: Annotated[int, Field(ge=2)] = 1000,
-    splits: dict[str, float] = DEFAULT_SHARES,
-    eval_from_train: float = 0.0,
+    passage: Annotated[int, Field(ge=2, le=MOST)] = 1000,
+    splits: Shares = DEFAULT_SHARES,
+    eval_from_train: Part = 0.0,
     encoding: str | None = None,
     bad_bytes: Literal["reject", "replace", "ignore"] = "reject",
-    max_rejected: float = 0.01,
-    shards: int = 0,
+    max_rejected: Share = 0.01,
+    shards: Shards = 0,
 ) -> Examples:
     """Turn text files into records: a line, a paragraph, a passage or a file each.
 

@@ -12,8 +12,9 @@ from components.errors import DataError
 from components.example_gen import csv_dialect, csv_spans, encodings
 from components.example_gen.csv_dialect import CsvFormat, Dialect
 from components.example_gen.csv_spans import Span
-from components.example_gen.folders import Listing, Row, is_hidden, walk
+from components.example_gen.folders import Listing, Row
 from components.example_gen.splits import canonical, is_split_name
+from components.walk import is_hidden, walk
 
 _SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
 _ALSO = (".txt", ".data", ".dat", ".txt.gz")  # taken where there is no other
@@ -40,7 +41,8 @@ def list_tables(
     """
     if source.is_file():
         return source.parent, Listing([Row(source.name, "", "")])
-    paths = [path for path in walk(source) if not is_hidden(path)]
+    entries = walk(source)
+    paths = [path for path in entries if not is_hidden(path)]
     for endings in suffixes:
         tables = [path for path in paths if path.lower().endswith(endings)]
         if tables:
@@ -50,14 +52,17 @@ def list_tables(
             f"{source}: expected a CSV, or a folder of them. Received: a folder without any file "
             f"that ends in {', '.join(itertools.chain(*suffixes))}. Check the path."
         )
-    rows = [Row(path, "", _split_of(path)) for path in tables]
-    without = [row.path for row in rows if not row.split]
-    if without and len(without) < len(rows):
+    listing = Listing(
+        [Row(path, "", _split_of(path)) for path in tables], sorted(set(paths) - set(tables))
+    )
+    listing.set_aside(source, entries)
+    without = [row.path for row in listing.rows if not row.split]
+    if without and len(without) < len(listing.rows):
         raise DataError(
             f"{source}: expected either all files in splits or none. Received: "
             f"{', '.join(without[:3])} beside files named like splits. Move them, or rename them."
         )
-    return source, Listing(rows, sorted(set(paths) - set(tables)))
+    return source, listing
 
 
 def _split_of(path: str) -> str:

@@ -1,11 +1,9 @@
 """Which files of a folder are rows: class folders, maybe within split folders."""
 
 import dataclasses
-import os
-import pathlib
 import posixpath
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from etils.epath import Path
@@ -13,6 +11,7 @@ from etils.epath import Path
 from components.artifacts import Rejected
 from components.errors import DataError
 from components.example_gen.splits import canonical, is_split_name
+from components.walk import is_hidden, printable, walk
 
 Layout = Literal["auto", "classes", "splits"]
 
@@ -20,7 +19,6 @@ _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".webp", ".avif"}
     | {".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".j2k"}
 )
-_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by file browsers and archivers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,46 +64,20 @@ class Listing:
         """The splits that rows came in; "" stands for none."""
         return {row.split for row in self.rows}
 
+    def set_aside(self, root: Path, entries: Mapping[str, str]) -> None:
+        """Reject the rows below `root` that cannot be read, by the reasons that `walk` gave.
 
-def walk(root: Path) -> list[str]:
-    """The paths below `root` of all its files, sorted, with `/`; links are followed.
-
-    A link to a folder that contains it is not followed, so a loop ends.
-
-    Raises:
-        DataError: `root` is missing or no folder, or a folder cannot be read.
-    """
-    if not root.is_dir():
-        found = "a file" if root.exists() else "no such folder"
-        raise DataError(f"{root}: expected a folder. Received: {found}. Check the path.")
-    if "://" in str(root):  # an object store has no links
-        walked = ((Path(folder) / name for name in names) for folder, _, names in root.walk())
-        return sorted(str(path.relative_to(root)) for paths in walked for path in paths)
-    try:
-        return sorted(_walk_local(os.fspath(root), "", ()))
-    except OSError as error:
-        raise DataError(
-            f"{error.filename}: expected a folder that can be read. "
-            f"Received: {error.strerror}. Correct its permissions or move it away."
-        ) from error
-
-
-def _walk_local(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
-    status = pathlib.Path(folder).stat()
-    here = (status.st_dev, status.st_ino)
-    if here in above:
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                yield from _walk_local(entry.path, f"{prefix}{entry.name}/", (*above, here))
-            elif entry.is_file() or entry.is_symlink():  # a pipe would never end
-                yield prefix + entry.name
-
-
-def is_hidden(path: str) -> bool:
-    """Whether `path` is, or lies below, a dot-file or what file browsers leave behind."""
-    return any(part.startswith(".") or part.lower() in _LITTER for part in path.split("/"))
+        Raises:
+            DataError: that is all of them.
+        """
+        aside = [Rejected(row.path, why) for row in self.rows if (why := entries[row.path])]
+        self.rejected += aside
+        self.rows = [row for row in self.rows if not entries[row.path]]
+        if aside and not self.rows:
+            raise DataError(
+                f"{root}: expected a file that can be read. Received: {len(aside)} that cannot, "
+                f"such as {printable(aside[0].source)}: {aside[0].reason}. Correct or remove them."
+            )
 
 
 def list_classes(root: Path, layout: Layout = "auto", kind: FileKind = PICTURES) -> Listing:
@@ -122,7 +94,8 @@ def list_classes(root: Path, layout: Layout = "auto", kind: FileKind = PICTURES)
     """
     listing = Listing()
     paths: list[str] = []
-    for path in walk(root):
+    entries = walk(root)
+    for path in entries:
         (listing.ignored if is_hidden(path) else paths).append(path)
     wrapper = _wrapper(paths)
     within = [path.removeprefix(wrapper) for path in paths]
@@ -138,6 +111,7 @@ def list_classes(root: Path, layout: Layout = "auto", kind: FileKind = PICTURES)
             listing.rejected.append(Rejected(path, "lies in no class folder"))
         else:
             listing.ignored.append(path)
+    listing.set_aside(root, entries)
     _check_classes(root, listing, kind)
     return listing
 

@@ -6,8 +6,9 @@ from components.artifacts import Examples, RawFiles
 from components.beam_options import BeamOptions
 from components.example_gen.folders import Layout, list_classes
 from components.example_gen.manifest import Manifest, list_manifest
-from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
 from components.example_gen.tally import finish
+from components.ranges import Part, Shards, Share
 
 _STEP = "image_example_gen"
 CLASS_FOLDERS = Manifest()
@@ -18,12 +19,12 @@ def image_example_gen(
     out: Path,
     *,
     run_on: BeamOptions,
-    splits: dict[str, float] = DEFAULT_SHARES,
-    eval_from_train: float = 0.0,
+    splits: Shares = DEFAULT_SHARES,
+    eval_from_train: Part = 0.0,
     layout: Layout = "auto",
     manifest: Manifest = CLASS_FOLDERS,
-    max_rejected: float = 0.01,
-    shards: int = 0,
+    max_rejected: Share = 0.01,
+    shards: Shards = 0,
 ) -> Examples:
     """Turn folders of images, one per class, into records for training.
 

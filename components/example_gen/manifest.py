@@ -4,14 +4,17 @@ import csv
 import dataclasses
 import io
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from etils.epath import Path
 
 from components.artifacts import Rejected
 from components.errors import DataError, OptionError
-from components.example_gen.folders import Listing, Row, check_two_classes, walk
+from components.example_gen.folders import Listing, Row, check_two_classes
 from components.example_gen.splits import canonical, is_folder_name
+from components.paths import LocalPath
+from components.walk import problem, walk
 
 _LONGEST = 2**17  # characters of a cell: a quote that nothing closes makes a longer one
 
@@ -29,7 +32,7 @@ class Manifest:
         delimiter: between columns.
     """
 
-    file: str = ""
+    file: LocalPath | Literal[""] = ""
     path_column: str = "path"
     label_column: str = "label"
     split_column: str = "split"
@@ -53,7 +56,7 @@ def list_manifest(root: Path, manifest: Manifest) -> Listing:
         DataError: the CSV is missing, not UTF-8, lacks a column, or names fewer than two
             classes.
     """
-    files = set(walk(root))
+    files = walk(root)
     place = root / manifest.file
     csv.field_size_limit(_LONGEST)
     reader = csv.DictReader(io.StringIO(_text(place), newline=""), delimiter=manifest.delimiter)
@@ -74,6 +77,8 @@ def list_manifest(root: Path, manifest: Manifest) -> Listing:
 
 def _text(place: Path) -> str:
     try:
+        if reason := problem(place):  # reading a pipe would never end
+            raise OSError(None, reason)
         return place.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise DataError(
@@ -119,9 +124,9 @@ def _row(root: Path, manifest: Manifest, cells: dict[str, str | None]) -> Row:
     return Row(posixpath.normpath(path) if path else "", label, canonical(split))
 
 
-def _refusal(row: Row, files: set[str], seen: dict[str, int]) -> str:
-    if row.path not in files:
-        return "no such file below the source folder"
+def _refusal(row: Row, files: Mapping[str, str], seen: dict[str, int]) -> str:
+    if files.get(row.path, "none"):
+        return files.get(row.path, "no such file below the source folder")
     if row.path in seen:
         return f"named before, in line {seen[row.path]}"
     if row.split and not is_folder_name(row.split):

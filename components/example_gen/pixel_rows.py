@@ -17,11 +17,12 @@ from PIL import Image
 from components.artifacts import Examples, Rejected
 from components.beam_options import BeamOptions
 from components.errors import DataError
-from components.example_gen.folders import Row, is_hidden, walk
+from components.example_gen.folders import Listing, Row
 from components.example_gen.pictures import Picture
 from components.example_gen.shards import Record, shard_count, write_shards
 from components.example_gen.splits import SplitRule, canonical, is_split_name
 from components.example_gen.tally import Tally
+from components.walk import is_hidden, walk
 from serving.example import encode
 
 _BLOCK = 1024  # lines that a worker reads at once
@@ -122,11 +123,11 @@ def write_files(
     Raises:
         DataError: there is nothing to write, or a file's columns make no picture.
     """
-    root, names = _files(source)
+    root, listing = _list(source)
     forms: dict[str, Form] = {}
     classes: set[str] = set()
     rows: list[Row] = []
-    for name in names:
+    for name, *_ in listing.rows:
         forms[name], blocks, found = survey(root / name, asked)
         split = split_of(name)
         rows += [Row(f"{name}#{first}@{offset}", "", split) for first, offset in blocks]
@@ -140,9 +141,8 @@ def write_files(
     labels = {name: label for label, name in enumerate(sorted(classes, key=_by_number))}
     given = {row.split for row in rows}
     rule = rule.for_given(given)
-    files = [Row(name, "", "") for name in names]  # a block has no size of its own
-    count = shards or shard_count(root, files, 0)
-    return write_shards(
+    count = shards or shard_count(root, listing.rows, 0)  # a block has no size of its own
+    tally = write_shards(
         run_on,
         out,
         Lines(str(root), forms, labels, rule),
@@ -150,6 +150,8 @@ def write_files(
         splits=rule.reachable(given),
         shards=min(count, len(rows)),
     )
+    tally.rejected.extend(listing.rejected)
+    return tally
 
 
 def survey(place: Path, asked: Asked) -> tuple[Form, list[tuple[int, int]], set[str]]:
@@ -228,17 +230,20 @@ def draw(pixels: bytes, form: Form) -> Picture:
     return Picture(sink.getvalue(), "png", form.height, form.width, form.channels)
 
 
-def _files(source: Path) -> tuple[Path, list[str]]:
-    """The folder, and the names of the CSV files in it that are meant."""
+def _list(source: Path) -> tuple[Path, Listing]:
+    """The folder, and the CSV files in it that are meant."""
     if source.is_file():
-        return source.parent, [source.name]
-    names = [name for name in walk(source) if name.lower().endswith(".csv") and not is_hidden(name)]
+        return source.parent, Listing([Row(source.name, "")])
+    entries = walk(source)
+    names = [name for name in entries if name.lower().endswith(".csv") and not is_hidden(name)]
     if not names:
         raise DataError(
             f"{source}: expected a CSV file of pixels, or a folder of them. Received: a folder "
             "without one. Check the path."
         )
-    return source, names
+    listing = Listing([Row(name, "") for name in names])
+    listing.set_aside(source, entries)
+    return source, listing
 
 
 def _numbered(file: BinaryIO, first: int, count: int) -> Iterator[tuple[int, str]]:

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from components.artifacts import Examples, RawFiles
 from components.beam_options import BeamOptions
-from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
 from components.example_gen.tally import finish
+from components.ranges import Part, Shards, Share
 
 _STEP = "pixels_example_gen"
 
@@ -21,15 +22,15 @@ def pixels_example_gen(
     out: Path,
     *,
     run_on: BeamOptions,
-    splits: dict[str, float] = DEFAULT_SHARES,
-    eval_from_train: float = 0.0,
+    splits: Shares = DEFAULT_SHARES,
+    eval_from_train: Part = 0.0,
     label_column: str = "label",
     delimiter: Delimiter = ",",
     height: Side | None = None,
     width: Side | None = None,
     channels: Literal[1, 3] | None = None,
-    max_rejected: float = 0.01,
-    shards: int = 0,
+    max_rejected: Share = 0.01,
+    shards: Shards = 0,
 ) -> Examples:
     """Turn lines of a label and pixels 0 to 255, row by row, into records of PNGs.
 

@@ -1,13 +1,14 @@
 """The requests that a model server has logged to `Examples`."""
 
 from etils.epath import Path
-from pydantic import NonNegativeInt
 
 from components.artifacts import Examples, RawFiles, Schema
 from components.beam_options import BeamOptions
 from components.errors import DataError
-from components.example_gen.folders import Listing, Row, is_hidden, walk
+from components.example_gen.folders import Listing, Row
 from components.example_gen.tally import finish
+from components.ranges import Shards, Share
+from components.walk import is_hidden, is_unfinished, walk
 
 _STEP = "request_log_example_gen"
 _SUFFIXES = (".tfrecord", ".tfrecord.gz")
@@ -20,8 +21,8 @@ def request_log_example_gen(
     *,
     run_on: BeamOptions,
     model_name: str,
-    max_rejected: float = 0.01,
-    shards: NonNegativeInt = 0,
+    max_rejected: Share = 0.01,
+    shards: Shards = 0,
 ) -> Examples:
     """Read back what was asked about a model, as raw records in the split `serving`.
 
@@ -54,6 +55,7 @@ def request_log_example_gen(
     examples = Examples(out)
     count = shard_count(root, listing.rows, shards)
     tally = write_shards(run_on, examples, logged, listing.rows, splits=[SPLIT], shards=count)
+    tally.rejected.extend(listing.rejected)
     if not tally.counts[SPLIT] and not tally.rejected:
         raise DataError(
             f"{source.path}: expected requests about {model_name!r}. Received: none, and "
@@ -67,7 +69,8 @@ def _list(path: Path) -> Listing:
     """The log files at `path`, and what else lies there."""
     if not path.is_dir():
         return Listing([Row(path.name, "")])
-    names = [name for name in walk(path) if not is_hidden(name)]
+    entries = walk(path)
+    names = [name for name in entries if is_unfinished(name) or not is_hidden(name)]
     listing = Listing(
         [Row(name, "") for name in names if name.endswith(_SUFFIXES)],
         [name for name in names if not name.endswith(_SUFFIXES)],
@@ -78,4 +81,5 @@ def _list(path: Path) -> Listing:
             f"{len(listing.ignored)} other file(s). A server finishes its files (.part until "
             "then) every minute and when it ends."
         )
+    listing.set_aside(path, entries)
     return listing

@@ -1,9 +1,6 @@
 """CSV files of time series to `Examples`."""
 
-from typing import Annotated
-
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Examples, RawFiles
 from components.beam_options import BeamOptions
@@ -22,14 +19,12 @@ from components.example_gen.series_options import (
     Reading,
     Rows,
 )
+from components.example_gen.splits import Shares, SplitName
+from components.ranges import Count, Number, Share
 
 DETECTED = CsvFormat()
 _NO_DATES: dict[str, str] = {}
 _NONE: tuple[str, ...] = ()
-
-Count = Annotated[int, Field(ge=1)]
-Number = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def series_example_gen(
@@ -51,8 +46,8 @@ def series_example_gen(
     aggregate: Aggregate = "mean",
     impute: Impute = "linear",
     season: Number = 0,
-    splits: dict[str, float] = SHARES,
-    split_dates: dict[str, str] = _NO_DATES,
+    splits: Shares = SHARES,
+    split_dates: dict[SplitName, str] = _NO_DATES,
     folds: Count = 1,
     fold: Number = 0,
     origin: Origin = "expanding",

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 from etils.epath import Path
 
+from components.artifacts import Rejected
 from components.errors import DataError
 from components.example_gen import csv_dialect, csv_spans, encodings
 from components.example_gen.csv_dialect import CsvFormat, Dialect
-from components.example_gen.folders import is_hidden, walk
+from components.example_gen.folders import Listing, Row
+from components.walk import is_hidden, walk
 
 FILE = "\0file"  # the column with each row's file, without its suffix
 
@@ -19,15 +21,17 @@ _SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 _LOOKED_AT = 1 << 16  # bytes that tell delimiter and encoding
 
 
-def read(source: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect]:
+def read(source: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect, list[Rejected]]:
     """The rows of the file `source`, or of all CSV files in that folder, as text.
 
-    Missing cells are NaN. The dialect is that of the first file.
+    Missing cells are NaN. The dialect is that of the first file. What is no readable file comes
+    last.
 
     Raises:
         DataError: there is no such file, one cannot be read, or their columns differ.
     """
-    files = _files(source)
+    listing = _listing(source)
+    files = _paths(source, listing)
     read_all = [_read_one(file, given) for file in files]
     first, dialect = read_all[0]
     for file, (frame, _) in zip(files, read_all, strict=True):
@@ -37,12 +41,13 @@ def read(source: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect]:
                 f"Received: {', '.join(frame.columns[:-1])}. Keep files of other tables in "
                 "other folders."
             )
-    return pd.concat([frame for frame, _ in read_all], ignore_index=True), dialect
+    whole = pd.concat([frame for frame, _ in read_all], ignore_index=True)
+    return whole, dialect, listing.rejected
 
 
 def place_of(source: Path, given: CsvFormat, row: int) -> str:
     """The file and the line in which row number `row`, from 0, of what `read` gave begins."""
-    for file in _files(source):
+    for file in _paths(source, _listing(source)):
         text, dialect = _text(file, given)
         quoting: Literal[0, 3] = 0 if dialect.quote else 3
         reader = csv.reader(
@@ -101,19 +106,26 @@ def _lost(found: "pd.Series[float]", text: "pd.Series[str]") -> bool:
     return bool((found.isna() & text.notna()).any())
 
 
-def _listed(source: Path) -> list[Path]:
-    names = [name for name in walk(source) if not is_hidden(name)]
-    found = [source / name for name in names if name.lower().endswith(_SUFFIXES)]
-    if not found:
+def _list(source: Path) -> Listing:
+    entries = walk(source)
+    names = [name for name in entries if not is_hidden(name)]
+    listing = Listing([Row(name, "") for name in names if name.lower().endswith(_SUFFIXES)])
+    if not listing.rows:
         raise DataError(
             f"{source}: expected CSV files, named *.csv, *.tsv or *.txt. Received: "
             f"{', '.join(names[:5]) or 'an empty folder'}. Check the path, or name the file."
         )
-    return found
+    listing.set_aside(source, entries)
+    return listing
 
 
-def _files(source: Path) -> list[Path]:
-    return [source] if source.is_file() else _listed(source)
+def _listing(source: Path) -> Listing:
+    return Listing([Row(source.name, "")]) if source.is_file() else _list(source)
+
+
+def _paths(source: Path, listing: Listing) -> list[Path]:
+    folder = source.parent if source.is_file() else source
+    return [folder / row.path for row in listing.rows]
 
 
 def _read_one(file: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect]:

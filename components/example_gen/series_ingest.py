@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from etils.epath import Path
 
+from components import walk
 from components.artifacts import Examples, Property, Rejected
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
@@ -95,7 +96,9 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
         numbers of the rows in the files; `reading` with the columns that were chosen, and the
         order of day and month that was found.
     """
-    text, dialect = series_files.read(source, reading.csv)
+    text, dialect, unread = series_files.read(source, reading.csv)
+    for item in unread:
+        logger.warning("rejected %s: %s", walk.printable(item.source), item.reason)
     files = text.pop(series_files.FILE)
     columns = columns_of_series.choose(text, reading.columns, reading.clock.day_first, dialect)
     parsed = clock.read(text, columns.time, reading.clock.form, reading.clock.day_first)
@@ -129,13 +132,15 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
         Rejected(str(files.iloc[row]), "no time that can be read", f"data row {row + 1}")
         for row in lacking.tolist()
     ]
-    if excess := _excess("max_rejected", "rows without a time", len(rejected), len(table), limit):
-        raise DataError(f"{excess} The first: {rejected[0].source}, {rejected[0].position}.")
+    what = "rows without a time" + (", and of files that cannot be read" if unread else "")
+    lost, found = [*unread, *rejected], len(table) + len(unread)
+    if excess := _excess("max_rejected", what, len(lost), found, limit):
+        raise DataError(f"{excess} The first: {lost[0].source}, {lost[0].position}.")
     table = table.drop(index=table.index[lacking])
     order = clock.order_of(parsed.format, reading.clock.day_first)
     settled = dataclasses.replace(reading.clock, day_first=order)
     settled_reading = dataclasses.replace(reading, columns=columns, clock=settled)
-    return table, settled_reading, [*rejected, *bad_cells]
+    return table, settled_reading, [*unread, *rejected, *bad_cells]
 
 
 def _on_clock(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str]:

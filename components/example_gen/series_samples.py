@@ -1,25 +1,30 @@
 """Series that need no network: one made up of trend, season and noise, two real ones."""
 
 from collections.abc import Iterable
+from typing import Annotated
 
 from etils.epath import Path
+from pydantic import Field
 
 from components.artifacts import RawFiles
+from components.ranges import NotNegative, Seed
 
 _DAYS = 4 * 365 + 1
 _YEAR = 365
 _FIRST = "2015-01-01"
 
+Days = Annotated[int, Field(ge=1, le=1_000_000)]  # up to the year 4752
+
 
 def synthetic_series(
     out: Path,
     *,
-    days: int = _DAYS,
+    days: Days = _DAYS,
     level: float = 10.0,
     slope: float = 0.05,
     amplitude: float = 40.0,
-    noise: float = 5.0,
-    seed: int = 42,
+    noise: NotNegative = 5.0,
+    seed: Seed = 42,
 ) -> RawFiles:
     """Write a daily series of trend, yearly season and white noise as `synthetic.csv`.
 

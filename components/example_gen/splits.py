@@ -10,7 +10,9 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import AfterValidator
 
 from components.errors import OptionError
 
@@ -65,7 +67,10 @@ class SplitRule:
             OptionError: a share is not above 0, they do not sum to 1, a name cannot be a
                 folder's, or `eval_from_train` is not in [0, 1).
         """
-        _check_shares(step, shares)
+        try:
+            check_shares(shares)
+        except ValueError as error:
+            raise OptionError(f"{step}, option splits: {error}") from None
         if not 0 <= eval_from_train < 1:
             raise OptionError(
                 f"{step}, option eval_from_train: expected a share from 0 to below 1. "
@@ -109,17 +114,35 @@ def _point(content: bytes) -> float:
     return (int.from_bytes(hashlib.sha256(content).digest()[:8]) >> 11) / 2**53
 
 
-def _check_shares(step: str, shares: Mapping[str, float]) -> None:
-    where = f"{step}, option splits"
+def check_shares(shares: Mapping[str, float]) -> Mapping[str, float]:
+    """`shares`, if the splits can have folders of these names, and each row one place.
+
+    Raises:
+        ValueError: a name does not fit, a share is not above 0, or they do not sum to 1.
+    """
     names = [canonical(name) for name in shares]
     if len(set(names)) < len(names) or not all(map(is_folder_name, names)):
-        raise OptionError(
-            f"{where}: expected distinct names of letters, digits, `_`, `.` and `-`. "
+        raise ValueError(
+            "expected distinct names of letters, digits, `_`, `.` and `-`. "
             f"Received: {', '.join(map(repr, shares))}. Use e.g. train, eval and test."
         )
     total = sum(shares.values())
     if any(not share > 0 for share in shares.values()) or not math.isclose(total, 1, abs_tol=1e-6):
-        raise OptionError(
-            f"{where}: expected shares above 0 that sum to 1. "
+        raise ValueError(
+            "expected shares above 0 that sum to 1. "
             f"Received: {dict(shares)}, which sum to {total:g}. Change a share or leave it out."
         )
+    return shares
+
+
+def _folder_name(name: str) -> str:
+    if not is_folder_name(name):
+        raise ValueError(
+            "expected names of splits of letters, digits, `_`, `.` and `-`. "
+            f"Received: {name!r}. Use e.g. train, eval and test."
+        )
+    return name
+
+
+SplitName = Annotated[str, AfterValidator(_folder_name)]
+Shares = Annotated[dict[str, float], AfterValidator(check_shares)]

@@ -1,15 +1,15 @@
 """Tables in CSV files to `Examples`, one feature per column."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Examples, Property, RawFiles
 from components.beam_options import BeamOptions
 from components.example_gen.csv_dialect import CsvFormat
-from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
 from components.example_gen.tally import finish
+from components.ranges import Part, Shards, Share
 
 _STEP = "csv_example_gen"
 _NO_TYPES: dict[str, str] = {}
@@ -25,10 +25,10 @@ def csv_example_gen(
     types: dict[str, str] = _NO_TYPES,
     dates: Literal["parts", "seconds", "text"] = "parts",
     drop: tuple[str, ...] = (),
-    splits: dict[str, float] = DEFAULT_SHARES,
-    eval_from_train: float = 0.0,
-    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01,
-    shards: Annotated[int, Field(ge=0)] = 0,
+    splits: Shares = DEFAULT_SHARES,
+    eval_from_train: Part = 0.0,
+    max_rejected: Share = 0.01,
+    shards: Shards = 0,
 ) -> Examples:
     """Turn the rows of a CSV, or of a folder of them, into records.
 
@@ -72,6 +72,7 @@ def csv_example_gen(
     evidence = csv_shards.gather(run_on, job, spans, candidates)
     layout = csv_plan.settle(source.path, dialect, evidence, candidates, dates)
     tally = csv_shards.write(run_on, job, spans, layout, rule)
+    tally.rejected.extend(listing.rejected)
     sources.write(sources.TableSource(dialect, layout), job.out)
     notes: dict[str, Property] = {
         "columns": len(layout.readings),

@@ -1,14 +1,13 @@
 """Tables of TensorFlow Datasets to `Examples`, one feature per column."""
 
-from typing import Annotated
-
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Examples, Property
 from components.beam_options import BeamOptions
-from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
 from components.example_gen.tally import finish
+from components.paths import LocalPath
+from components.ranges import Part, Shards, Share
 
 _STEP = "tfds_table_example_gen"
 
@@ -18,14 +17,14 @@ def tfds_table_example_gen(
     *,
     run_on: BeamOptions,
     dataset: str,
-    data_dir: str | None = None,
-    manual_dir: str | None = None,
+    data_dir: LocalPath | None = None,
+    manual_dir: LocalPath | None = None,
     download: bool = True,
     only: tuple[str, ...] = (),
-    splits: dict[str, float] = DEFAULT_SHARES,
-    eval_from_train: float = 0.1,
-    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01,
-    shards: Annotated[int, Field(ge=0)] = 0,
+    splits: Shares = DEFAULT_SHARES,
+    eval_from_train: Part = 0.1,
+    max_rejected: Share = 0.01,
+    shards: Shards = 0,
 ) -> Examples:
     """Take a set of TensorFlow Datasets whose features are numbers, texts and classes.
 

@@ -9,6 +9,7 @@ from typing import Self
 
 from components.artifacts import Examples, Property, Rejected
 from components.errors import DataError
+from components.walk import printable
 
 _NAMED = 5  # rejected inputs that an error or the log names; the rest stand in rejected.jsonl
 NOTHING_MORE: dict[str, Property] = {}
@@ -154,7 +155,7 @@ def _check_rejected(step: str, tally: Tally, max_rejected: float) -> None:
     raise DataError(
         f"{step}: expected at most {max_rejected:.2%} of the inputs to be unusable. Received: "
         f"{rejected} of {found} ({rejected / max(1, found):.2%}):"
-        f"{named}{more}\nMend or remove them{more_by}."
+        f"{named}{more}\nCorrect or remove them{more_by}."
     )
 
 
@@ -166,4 +167,4 @@ def _first(rejected: Sequence[Rejected]) -> list[str]:
 
 def _line(item: Rejected) -> str:
     place = f"{item.source}, {item.position}" if item.position else item.source
-    return f"{place}: {item.reason}"
+    return f"{printable(place)}: {item.reason}"

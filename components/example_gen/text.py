@@ -1,17 +1,15 @@
 """Texts in class folders, or in tables of texts and classes, to `Examples`."""
 
-from typing import Annotated
-
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Examples, RawFiles
 from components.beam_options import BeamOptions
 from components.example_gen.encodings import BadBytes
 from components.example_gen.folders import Layout, list_classes
-from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
 from components.example_gen.tally import finish
 from components.example_gen.text_csv import TextCsv
+from components.ranges import Part, Shards, Share
 
 _STEP = "text_example_gen"
 AS_DETECTED = TextCsv()
@@ -28,10 +26,10 @@ def text_example_gen(
     encoding: str | None = None,
     errors: BadBytes = "latin-1",
     layout: Layout = "auto",
-    splits: dict[str, float] = DEFAULT_SHARES,
-    eval_from_train: float = 0.0,
-    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01,
-    shards: Annotated[int, Field(ge=0)] = 0,
+    splits: Shares = DEFAULT_SHARES,
+    eval_from_train: Part = 0.0,
+    max_rejected: Share = 0.01,
+    shards: Shards = 0,
 ) -> Examples:
     """Turn class folders of text files, or tables with texts and classes, into records.
 
@@ -76,6 +74,7 @@ def text_example_gen(
         chosen = text_rows.columns(_STEP, table, listing, text, label)
         rows = text_rows.Rows(table, text_tables.cut(table, listing, shards), *chosen, decoding)
         tally = text_rows.write_rows(run_on, examples, rows, rule)
+        tally.rejected.extend(listing.rejected)
         sources.write(sources.TextSource(rows.text), examples)
         notes = {"encoding": table.dialect.encoding, "text": rows.text, "label": rows.label}
         return finish(

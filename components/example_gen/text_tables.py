@@ -13,9 +13,10 @@ from components.errors import DataError
 from components.example_gen import csv_dialect, csv_files, csv_spans, encodings, json_rows
 from components.example_gen.csv_dialect import CsvFormat, Dialect
 from components.example_gen.csv_spans import Span
-from components.example_gen.folders import Listing, is_hidden, walk
+from components.example_gen.folders import Listing
 from components.example_gen.splits import is_split_name
 from components.example_gen.text_csv import TextCsv
+from components.walk import is_hidden, walk
 
 Kind = Literal["csv", "lines", "array"]
 Item = tuple[str, json_rows.Cells | str]  # where, and the cells of a row, or why there are none

@@ -15,6 +15,8 @@ from components.example_gen import tfds_sets
 from components.example_gen.feature_names import FeatureNames
 from components.example_gen.splits import DEFAULT_SHARES, SplitRule
 from components.example_gen.tally import finish
+from components.paths import LocalPath
+from components.ranges import Part, Shards, Share
 
 if TYPE_CHECKING:
     from components.example_gen.records import RecordFiles
@@ -28,16 +30,16 @@ def tfds_example_gen(
     *,
     run_on: BeamOptions,
     dataset: str,
-    data_dir: str | None = None,
-    manual_dir: str | None = None,
+    data_dir: LocalPath | None = None,
+    manual_dir: LocalPath | None = None,
     download: bool = True,
     only: tuple[str, ...] = (),
     image: str = "",
     text: str = "",
     label: str = "",
-    eval_from_train: float = 0.0,
-    max_rejected: float = 0.01,
-    shards: int = 0,
+    eval_from_train: Part = 0.0,
+    max_rejected: Share = 0.01,
+    shards: Shards = 0,
 ) -> Examples:
     """Take a classification set of TensorFlow Datasets, its own splits and labels kept.
 

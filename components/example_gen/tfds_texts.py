@@ -7,6 +7,7 @@ from etils.epath import Path
 
 from components.artifacts import RawFiles
 from components.errors import DataError, OptionError
+from components.paths import LocalPath
 
 if TYPE_CHECKING:
     from components.example_gen.folders import Listing
@@ -19,8 +20,8 @@ def tfds_texts(
     out: Path,
     *,
     dataset: str,
-    data_dir: str | None = None,
-    manual_dir: str | None = None,
+    data_dir: LocalPath | None = None,
+    manual_dir: LocalPath | None = None,
     download: bool = True,
     only: tuple[str, ...] = (),
     text: str = "",

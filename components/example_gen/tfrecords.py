@@ -9,9 +9,18 @@ from components.artifacts import Examples, RawFiles
 from components.beam_options import BeamOptions
 from components.errors import DataError
 from components.example_gen.feature_names import FeatureNames
-from components.example_gen.folders import Listing, Row, is_hidden, walk
-from components.example_gen.splits import DEFAULT_SHARES, SplitRule, canonical, is_split_name
+from components.example_gen.folders import Listing, Row
+from components.example_gen.splits import (
+    DEFAULT_SHARES,
+    Shares,
+    SplitName,
+    SplitRule,
+    canonical,
+    is_split_name,
+)
 from components.example_gen.tally import finish
+from components.ranges import Part, Shards, Share
+from components.walk import is_hidden, walk
 
 _STEP = "import_example_gen"
 _OWN_NAMES = FeatureNames()
@@ -25,13 +34,13 @@ def import_example_gen(
     out: Path,
     *,
     run_on: BeamOptions,
-    patterns: dict[str, str] = _NO_PATTERNS,
-    splits: dict[str, float] = DEFAULT_SHARES,
-    eval_from_train: float = 0.0,
+    patterns: dict[SplitName, str] = _NO_PATTERNS,
+    splits: Shares = DEFAULT_SHARES,
+    eval_from_train: Part = 0.0,
     features: FeatureNames = _OWN_NAMES,
     classes: tuple[str, ...] = (),
-    max_rejected: float = 0.01,
-    shards: int = 0,
+    max_rejected: Share = 0.01,
+    shards: Shards = 0,
 ) -> Examples:
     """Take over TFRecord files of image Examples, proven and under the usual feature names.
 
@@ -65,6 +74,7 @@ def import_example_gen(
     files = RecordFiles(source.path, features, names, rule.for_given(listing.given))
     examples = Examples(out)
     tally = write_files(run_on, examples, files, listing, shards=shards)
+    tally.rejected.extend(listing.rejected)
     return finish(_STEP, examples, tally, (), max_rejected)
 
 
@@ -74,16 +84,21 @@ def list_records(root: Path, patterns: dict[str, str]) -> Listing:
     Raises:
         DataError: there are none, a pattern matches none, or a file is in two splits.
     """
-    paths = [path for path in walk(root) if not is_hidden(path)]
+    entries = walk(root)
+    paths = [path for path in entries if not is_hidden(path)]
     if patterns:
-        return Listing([Row(*row) for row in _matched(root, paths, patterns)])
+        listing = Listing([Row(*row) for row in _matched(root, paths, patterns)])
+        listing.set_aside(root, entries)
+        return listing
     paths = [path for path in paths if _TFRECORD.search(path.rsplit("/", 1)[-1])]
     if not paths:
         raise DataError(
             f"{root}: expected TFRecord files, named like data.tfrecord-00000-of-00001. "
             "Received: none. Check the path, or name them by the option patterns."
         )
-    return Listing([Row(path, "", split) for path, split in _by_folder(paths)])
+    listing = Listing([Row(path, "", split) for path, split in _by_folder(paths)])
+    listing.set_aside(root, entries)
+    return listing
 
 
 def _by_folder(paths: list[str]) -> list[tuple[str, str]]:

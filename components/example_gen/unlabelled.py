@@ -3,13 +3,12 @@
 import itertools
 import logging
 from collections.abc import Iterator
-from typing import Annotated
 
 from etils.epath import Path
-from pydantic import Field
 
 from components.artifacts import Analysis, Examples, RawFiles, Rejected
 from components.model_artifacts import Model
+from components.ranges import Count, Share
 
 _STEP = "unlabelled_example_gen"
 _log = logging.getLogger(__name__)
@@ -23,8 +22,8 @@ def unlabelled_example_gen(
     analysis: Analysis | None,
     out: Path,
     *,
-    rows_per_shard: Annotated[int, Field(ge=1)] = 50_000,
-    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01,
+    rows_per_shard: Count = 50_000,
+    max_rejected: Share = 0.01,
 ) -> Examples:
     """Read the rows of a table, or the end of each series, as raw records in one split.
 
@@ -105,13 +104,16 @@ def _read(
 ) -> Iterator[bytes | Rejected]:
     from components.example_gen import asked_rows
     from components.example_gen import source as sources
+    from components.example_gen.csv_files import list_tables
     from components.features import spec as specs
     from serving.example import Value, encode
 
     wanted = _wanted(model)
     source = sources.read(learnt) if learnt else None
     spec = specs.read(analysis.file) if analysis else None
-    for file in _files(path):
+    root, listing = list_tables(path)
+    yield from listing.rejected
+    for file in (root / row.path for row in listing.rows):
         for item in asked_rows.read(file, wanted, source, spec):
             if isinstance(item, Rejected):
                 yield item
@@ -121,10 +123,3 @@ def _read(
             if item.times:
                 named["forecast/times"] = [time.encode() for time in item.times]
             yield encode({**named, **item.features})
-
-
-def _files(path: Path) -> list[Path]:
-    from components.example_gen.csv_files import list_tables
-
-    root, listing = list_tables(path)
-    return [root / row.path for row in listing.rows]

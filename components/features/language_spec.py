@@ -8,6 +8,7 @@ from pydantic import Field
 from components.errors import DataError, OptionError
 from components.features.layout import Column, Layout
 from components.features.tokenization import FIRST, Level, Standardize
+from components.ranges import Count
 
 Unit = Literal["line", "paragraph", "passage", "file"]
 
@@ -16,8 +17,6 @@ TOKENS, NEXT = "tokens", "next"  # of a transformed record, int64 [length]
 
 # What stands between two records of a corpus; a passage goes on where the one before it ends.
 DELIMITERS: dict[Unit, str] = {"line": "\n", "paragraph": "\n\n", "passage": "", "file": ""}
-
-Count = Annotated[int, Field(ge=1)]
 
 
 @dataclasses.dataclass(frozen=True)

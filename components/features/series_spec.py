@@ -1,18 +1,16 @@
 """How series become windows: what a person may ask for, and what was settled. No TensorFlow."""
 
 import dataclasses
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from components.errors import DataError
 from components.features.hook_spec import Hook
 from components.features.layout import Column, Layout
+from components.ranges import Count
 
 Scale = Literal["standard", "min_max", "none"]
 Difference = Literal["none", "previous", "season"]
 Calendar = Literal["hour", "weekday", "month"]
-Steps = Annotated[int, Field(ge=1)]
 
 CALENDAR = "calendar/"  # before the name of a channel that the clock gives
 
@@ -43,15 +41,15 @@ class SeriesOptions:
             of the covariates; see `features.hook`. The targets are not its to change.
     """
 
-    lookback: Steps | None = None
-    horizon: Steps = 1
-    stride: Steps = 1
+    lookback: Count | None = None
+    horizon: Count = 1
+    stride: Count = 1
     scale: Scale = "standard"
     per_series: bool = False
     difference: Difference = "none"
     calendar: tuple[Calendar, ...] = ()
-    season: Steps | None = None
-    average: Steps | None = None
+    season: Count | None = None
+    average: Count | None = None
     targets: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
     known: tuple[str, ...] = ()

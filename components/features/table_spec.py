@@ -15,6 +15,7 @@ from pydantic import Field
 from components.errors import DataError, OptionError
 from components.features.hook_spec import Hook
 from components.features.layout import Column, Layout
+from components.ranges import Count
 
 Problem = Literal["classification", "regression"]
 Scaling = Literal["z_score", "min_max", "none"]
@@ -56,7 +57,7 @@ class TableOptions:
     scaling: Scaling = "z_score"
     missing_indicators: bool = True
     vocabulary_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
-    minimum_count: Annotated[int, Field(ge=1)] = 1
+    minimum_count: Count = 1
     buckets: tuple[str, ...] = ()
     bucket_count: Annotated[int, Field(ge=2, le=1000)] = 10
     crosses: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from components.errors import DataError, OptionError
 from components.features.hook_spec import Hook
 from components.features.layout import Column, Layout
 from components.features.tokenization import FIRST, UNKNOWN_NAME, Level, Side, Standardize
+from components.ranges import Count
 
 Length = Annotated[int, Field(ge=1, le=65_536)]
 Size = Annotated[int, Field(ge=3, le=1_000_000)]
@@ -37,7 +38,7 @@ class TextOptions:
     standardize: Standardize = "lower_and_strip_punctuation"
     strip_html: bool | None = None
     vocabulary_size: Size = 10_000
-    minimum_count: Annotated[int, Field(ge=1)] = 1
+    minimum_count: Count = 1
     oov_token: str | None = UNKNOWN_NAME
     padding: Side = "post"
     truncating: Side = "post"

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.errors import OptionError
-from components.models.options import Count, Counts, Kernels, Share
+from components.models.options import Counts, Kernels
+from components.ranges import Count, Part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Generator(Kernels):
     cell: Literal["lstm", "gru"] = "lstm"
     units: Annotated[Counts, Field(min_length=1)] = (256,)
     embedding_dim: Count = 64
-    dropout: Share = 0.0
+    dropout: Part = 0.0
     bidirectional: bool = False
     kind: Literal["generator"] = "generator"
 

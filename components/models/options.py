@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+from components.ranges import Count, NotNegative, Part
+
 Counts = tuple[Count, ...]
-Penalty = Annotated[float, Field(ge=0)]
 Activation = Literal["relu", "gelu", "elu", "selu", "swish", "tanh", "sigmoid", "leaky_relu"]
 Initializer = Literal[
     "glorot_uniform",
@@ -36,8 +35,8 @@ class Kernels:
         kernel_initializer: of them, the last layer's excepted.
     """
 
-    l1: Penalty = 0.0
-    l2: Penalty = 0.0
+    l1: NotNegative = 0.0
+    l2: NotNegative = 0.0
     kernel_initializer: Initializer = "glorot_uniform"
 
 
@@ -52,7 +51,7 @@ class FullyConnected(Kernels):
     """
 
     activation: Activation = "relu"
-    dropout: Share = 0.0
+    dropout: Part = 0.0
     batch_normalization: bool = False
 
 
@@ -94,7 +93,7 @@ class Cnn(FullyConnected):
     pool_size: Count = 2
     head: Literal["flatten", "global_average", "global_max"] = "flatten"
     dense: Counts = (128,)
-    block_dropout: Share = 0.0
+    block_dropout: Part = 0.0
     kind: Literal["cnn"] = "cnn"
 
 
@@ -115,11 +114,11 @@ class Augment:
 
     flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
     rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
-    width_shift: Share = 0.0
-    height_shift: Share = 0.0
-    shear: Share = 0.0
-    zoom: Share = 0.0
-    brightness: Share = 0.0
-    contrast: Share = 0.0
+    width_shift: Part = 0.0
+    height_shift: Part = 0.0
+    shear: Part = 0.0
+    zoom: Part = 0.0
+    brightness: Part = 0.0
+    contrast: Part = 0.0
     fill_mode: Literal["nearest", "reflect", "wrap", "constant"] = "nearest"
     fill_value: Annotated[float, Field(ge=0, le=255)] = 0.0

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Literal
 
-from components.models.options import Count, Counts, Dense, FullyConnected
+from components.models.options import Counts, Dense, FullyConnected
+from components.ranges import Count
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.models.options import Count, Counts, FullyConnected, Initializer, Penalty, Share
+from components.models.options import Counts, FullyConnected, Initializer
+from components.paths import LocalPath
+from components.ranges import Count, NotNegative, Part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +41,11 @@ class Embedded(Head):
     """
 
     embedding_dim: Count | None = None
-    embedding_dropout: Share = 0.0
-    token_dropout: Share = 0.0
-    embedding_l2: Penalty = 0.0
+    embedding_dropout: Part = 0.0
+    token_dropout: Part = 0.0
+    embedding_l2: NotNegative = 0.0
     embeddings_initializer: Literal["uniform", "normal", "zeros"] | Initializer = "uniform"
-    vectors: str = ""
+    vectors: LocalPath | Literal[""] = ""
     train_vectors: bool = False
 
 

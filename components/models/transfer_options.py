@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from components.models.options import Counts, FullyConnected
+from components.paths import LocalPath
 
 Backbone = Literal[
     "ConvNeXtBase",
@@ -76,7 +77,7 @@ class Transfer(FullyConnected):
     """
 
     backbone: Backbone = "MobileNetV2"
-    weights: str = "imagenet"
+    weights: LocalPath = "imagenet"
     cut: str = ""
     pixels: Pixels = "auto"
     endpoint: str = "serving_default"

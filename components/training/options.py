@@ -9,13 +9,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.errors import OptionError
+from components.ranges import NotNegative, Number, Positive
 from components.training.schedule_options import CONSTANT, Schedule
 
 Optimizer = Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "adagrad"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Epochs = Annotated[int, Field(ge=0)]
 
 
 _CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
@@ -30,8 +28,8 @@ class EarlyStopping:
         min_delta: the least change that counts as improvement.
     """
 
-    patience: Epochs = 0
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    patience: Number = 0
+    min_delta: NotNegative = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +43,10 @@ class ReduceOnPlateau:
         min_learning_rate: the rate is not lowered below it.
     """
 
-    patience: Epochs = 0
+    patience: Number = 0
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    cooldown: Epochs = 0
-    min_learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    cooldown: Number = 0
+    min_learning_rate: NotNegative = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +59,7 @@ class FineTune:
         learning_rate: far below the first stage's, lest the pretrained weights are lost.
     """
 
-    epochs: Epochs = 0
+    epochs: Number = 0
     from_layer: str = ""
     learning_rate: Positive = 1e-5
 

@@ -10,10 +10,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.errors import OptionError
+from components.ranges import NotNegative, Positive, Share
 
-Positive = Annotated[float, Field(gt=0)]
 Factor = Annotated[float, Field(gt=0, le=1)]
-Span = Annotated[float, Field(ge=0)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Constant:
         warmup: epochs over which the rate first climbs from 0, linearly.
     """
 
-    warmup: Span = 0.0
+    warmup: NotNegative = 0.0
     kind: Literal["constant"] = "constant"
 
 
@@ -42,7 +41,7 @@ class Exponential:
     factor: Factor = 0.9
     every: Positive = 1.0
     staircase: bool = False
-    warmup: Span = 0.0
+    warmup: NotNegative = 0.0
     kind: Literal["exponential"] = "exponential"
 
 
@@ -58,8 +57,8 @@ class Cosine:
         warmup: epochs over which the rate first climbs from 0, linearly; of all.
     """
 
-    floor: Annotated[float, Field(ge=0, le=1)] = 0.0
-    warmup: Span = 0.0
+    floor: Share = 0.0
+    warmup: NotNegative = 0.0
     kind: Literal["cosine"] = "cosine"
 
 
@@ -78,7 +77,7 @@ class Piecewise:
 
     after: tuple[Positive, ...] = ()
     factors: tuple[Factor, ...] = ()
-    warmup: Span = 0.0
+    warmup: NotNegative = 0.0
     kind: Literal["piecewise"] = "piecewise"
 
     def __post_init__(self) -> None:

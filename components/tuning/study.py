@@ -83,7 +83,7 @@ class Study:
         }
         self._space, self._seed, self._sampler = space, seed, sampler
         self._study = optuna.create_study(
-            storage=_storage(folder),
+            storage=f"sqlite:///{folder}/study.db",
             study_name=_NAME,
             direction=direction,
             pruner=pruners[prune],
@@ -156,11 +156,6 @@ def best(outcomes: Sequence[Outcome], direction: Direction) -> Outcome | None:
     complete = [outcome for outcome in outcomes if outcome.state == "complete"]
     sign = 1 if direction == "minimize" else -1
     return min(complete, key=lambda one: sign * one.value, default=None)
-
-
-def _storage(folder: Path) -> str | None:
-    """A SQLite file; in memory where `folder` is in an object store, which locks no files."""
-    return None if "://" in str(folder) else f"sqlite:///{folder}/study.db"
 
 
 def _outcome(trial: FrozenTrial) -> Outcome:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,14 +22,19 @@ app = typer.Typer(
 )
 
 RootOption = Annotated[
-    pathlib.Path,
-    typer.Option("--root", envvar="MILLRACE_ROOT", help="Where artifacts, runs and models lie."),
+    str,
+    typer.Option(
+        "--root",
+        envvar="MILLRACE_ROOT",
+        metavar="PATH",
+        help="Where artifacts, runs and models lie: a folder of this machine.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-DEFAULT_ROOT = pathlib.Path(".millrace")
+DEFAULT_ROOT = ".millrace"
 
 
-def open_root(path: pathlib.Path) -> "Root":
+def open_root(path: str) -> "Root":
     """The root at `path`."""
     from pipeline.root import Root
 

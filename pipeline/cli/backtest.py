@@ -87,12 +87,14 @@ def backtest(
     """
     from components.artifacts import Examples
     from components.model_artifacts import Evaluation
+    from pipeline import given
     from pipeline.recipes import catalog
     from pipeline.selection import Selection
 
     row = catalog.find(recipe)
     _check_kind(row, recipe)
     place = open_root(root)
+    given.data(data)
     found: list[Fold] = []
     for fold in range(1, folds + 1):
         dag = row.wire(f"{row.name}-fold-{fold}", data, place.serving)

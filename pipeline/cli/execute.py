@@ -106,12 +106,15 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a recipe: every step, or those asked for; unchanged steps come from the cache."""
+    from pipeline import given
     from pipeline import spans as patterns
     from pipeline.recipes import catalog as table
     from pipeline.recipes import extras as beside
     from pipeline.selection import Selection
 
     place = open_root(root)
+    schema = given.path(schema, "--schema") if schema is not None else None
+    name = given.model_name(name) if name else ""
     row = table.find(recipe)
     beside.check_known(extras or [])
     row = dataclasses.replace(row, extras=tuple(dict.fromkeys([*row.extras, *(extras or [])])))
@@ -152,11 +155,14 @@ def infer(
     Each file of a folder is a picture or a text. Of a table, of a series and of a file of texts,
     rows are read as the model's training data was; of a series the forecast follows its last row.
     """
+    from pipeline import given
     from pipeline.origin import folders
     from pipeline.pushed import last_push
     from pipeline.recipes import wiring
 
     place = open_root(root)
+    given.data(data)
+    given.utf8(model, "Model")
     store = open_store(place, must_exist=True)
     pushed, evaluation = last_push(store, model)
     dag = wiring.bulk_inference(model, pushed, evaluation, data, folders(store, model))
@@ -186,10 +192,13 @@ def skew(
     `millrace serve --log FOLDER` writes such a log; so does any model server with a
     `logging_config`.
     """
+    from pipeline import given
     from pipeline.pushed import training_of
     from pipeline.recipes import wiring
 
     place = open_root(root)
+    given.data(log, "--log")
+    given.utf8(model, "Model")
     dag = wiring.serving_skew(model, training_of(open_store(place, must_exist=True), model), log)
     dag.configure(settings or [])
     _execute(

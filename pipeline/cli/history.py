@@ -95,9 +95,11 @@ def lineage(
     root: RootOption = DEFAULT_ROOT,
 ) -> None:
     """Show what an artifact was made from, or what was made from it."""
+    from pipeline import given
     from pipeline import lineage as family
     from pipeline.console import print_tree, stdout_console
 
+    given.utf8(artifact, "lineage")
     store = open_store(open_root(root), must_exist=True)
     with store.session() as session:
         found = family.find_artifact(session, artifact)

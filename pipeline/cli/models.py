@@ -18,24 +18,30 @@ from pipeline.cli.app import (
     print_json,
 )
 
+_INT32 = 2**31 - 1  # a generator's inputs are of 32 bits
+
 
 @app.command(rich_help_panel="Models")
 def serve(
     models: Annotated[list[str] | None, typer.Argument(help="Default: all pushed models.")] = None,
-    port: Annotated[int, typer.Option(help="gRPC port.")] = 8500,
+    port: Annotated[int, typer.Option(help="gRPC port.", min=0, max=65535)] = 8500,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     log: Annotated[
-        pathlib.Path | None, typer.Option(help="A folder to log requests in, for `skew`.")
+        str | None, typer.Option(metavar="PATH", help="A folder to log requests in, for `skew`.")
     ] = None,
     log_rate: Annotated[
-        float, typer.Option(help="The share of requests that is logged.", min=0, max=1)
+        float,
+        typer.Option(help="The share of requests that is logged.", min=0, max=1),
     ] = 1.0,
     root: RootOption = DEFAULT_ROOT,
 ) -> None:
     """Serve pushed models over gRPC until interrupted."""
+    from pipeline import given
     from pipeline.pushed import write_model_config
 
-    config = write_model_config(open_root(root), models or [], log, log_rate)
+    place = open_root(root)
+    folder = given.resolved(log, "--log") if log is not None else None
+    config = write_model_config(place, models or [], folder, log_rate)
     flags = [f"--port={port}", f"--bind_address={address}", f"--model_config_file={config}"]
     # The server takes this process's place, so that signals reach it and nothing else.
     os.execv(sys.executable, [sys.executable, "-m", "serving.server", *flags])  # noqa: S606
@@ -48,25 +54,35 @@ def predict(
         list[str] | None,
         typer.Argument(metavar="[COLUMN=VALUE…]", help="A row's columns; or image files."),
     ] = None,
-    image: Annotated[list[pathlib.Path] | None, typer.Option(help="An image file.")] = None,
+    image: Annotated[list[str] | None, typer.Option(metavar="PATH", help="An image file.")] = None,
     text: Annotated[
         list[str] | None, typer.Option(help="A text to classify; `-`: lines of stdin.")
     ] = None,
     csv: Annotated[
-        pathlib.Path | None,
-        typer.Option(help="Rows like those learnt from; of a series, its latest. `-`: stdin."),
+        str | None,
+        typer.Option(
+            metavar="PATH", help="Rows like those learnt from; of a series, its latest. `-`: stdin."
+        ),
     ] = None,
     window: Annotated[
         list[str] | None,
         typer.Option(help="Past numbers 1,2,3; rows parted by `;`; or a CSV file that ends so."),
     ] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="A text to continue.")] = None,
-    length: Annotated[int | None, typer.Option(help="Tokens to add to a prompt.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="0 takes the likeliest token, 1 samples.")
+    length: Annotated[
+        int | None, typer.Option(help="Tokens to add to a prompt.", min=0, max=_INT32)
     ] = None,
-    top_k: Annotated[int | None, typer.Option(help="Sample among the K likeliest.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same text.")] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="0 takes the likeliest token, 1 samples.", min=0),
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help="Sample among the K likeliest.", min=0, max=_INT32)
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="The same seed gives the same text.", min=-_INT32, max=_INT32),
+    ] = None,
     sample: Annotated[
         int | None, typer.Option(help="Ask about N test rows of the last run.", min=1)
     ] = None,
@@ -79,23 +95,28 @@ def predict(
     What to ask by depends on the model: `--image`, `--text`, `--prompt`, `--window`, `--csv`,
     or `column=value` for a row. `--sample` works with every model of this root.
     """
+    from pipeline import given as paths
     from pipeline import predictions, question_files, questions
     from pipeline.console import stdout_console
     from pipeline.origin import UNKNOWN, find
 
+    paths.utf8(model, "Model")
+    for option, path in (("--csv", csv), *(("--window", each) for each in window or ())):
+        if path:
+            paths.path(path, option)
     place = open_root(root)
     is_here = place.path.exists() or "MILLRACE_STORE" in os.environ
     origin = find(open_store(place), model) if is_here and (csv or window or given) else UNKNOWN
     columns = [each for each in given or [] if "=" in each]
-    files = [pathlib.Path(each) for each in given or [] if "=" not in each]
+    files = [each for each in given or [] if "=" not in each]
     asked = questions.from_files([*(image or []), *files])
-    asked += questions.from_texts([*(text or []), *(prompt or [])])
+    asked += questions.from_texts(text or []) + questions.from_texts(prompt or [], "--prompt")
     asked += question_files.from_columns(columns, origin)
     if sample:
         asked += questions.from_last_run(open_store(place, must_exist=True), model, sample)
     scalars = {"length": length, "temperature": temperature, "top_k": top_k, "seed": seed}
     late = [partial(question_files.of_window, each, origin) for each in window or ()]
-    late += [partial(question_files.from_csv, csv, origin)] if csv else []
+    late += [partial(question_files.from_csv, pathlib.Path(csv), origin)] if csv else []
     answers = predictions.ask(place, model, asked, target, late=late, scalars=scalars)
     for item in answers.rejected:
         typer.echo(f"left out: {question_files.told(item)}", err=True)

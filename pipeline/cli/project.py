@@ -11,15 +11,16 @@ from pipeline.cli.app import app
 
 @app.command(rich_help_panel="Run")
 def init(
-    folder: Annotated[pathlib.Path, typer.Argument(help="A folder that is new or empty.")],
+    folder: Annotated[str, typer.Argument(help="A folder that is new or empty.")],
 ) -> None:
     """Write a project of your own: a recipe, a model, preprocessing, and their tests."""
+    from pipeline import given
     from pipeline.project.writing import write
 
-    package = write(folder)
+    package = write(pathlib.Path(given.path(folder, "init")))
     typer.echo(
         f"{folder}: a project with a recipe, a model, preprocessing and tests. Try it:\n"
-        f"  cd {shlex.quote(str(folder))}\n"
+        f"  cd {shlex.quote(folder)}\n"
         f"  millrace run {package}.recipe:recipe\n"
         f"  millrace predict {package} --sample 5\n"
         "  python -m pytest"

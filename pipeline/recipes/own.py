@@ -17,6 +17,7 @@ from etils.epath import Path
 
 from components import references
 from components.errors import OptionError
+from pipeline import given
 from pipeline.dag import Dag
 from pipeline.errors import UsageError
 from pipeline.options import nearest
@@ -156,6 +157,7 @@ def _module_name(place: str) -> str:
     """
     if not place.endswith(".py"):
         return place
+    given.path(place, f"Recipe {place!r}")
     file = pathlib.Path(place).expanduser().resolve()
     if not file.is_file():
         raise UsageError(

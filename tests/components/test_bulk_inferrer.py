@@ -1,6 +1,7 @@
 """What is predicted, in which order and form, and what is set aside."""
 
 import csv
+import dataclasses
 import io
 import json
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from components.tfrecord import read_records
 from serving import example
 from serving.signature import TensorInfo
 from tests.components import classifiers
+from tests.components.example_gen.conftest import spoil
 
 
 @pytest.fixture(scope="module")
@@ -238,3 +240,13 @@ def test_any_models_outputs_have_all_four_forms(outputs):
     assert features["prediction/words"] == outputs["words"].tolist()
     signature = SimpleNamespace(inputs={"text": TensorInfo("text:0", "string", (None,))})
     assert predictions.as_log(Row("a", "", {"text": [b"value"]}), prediction, signature)
+
+
+def test_what_is_no_readable_file_is_set_aside_and_never_opened(infer, tmp_path):
+    root = tmp_path / "odd"
+    root.mkdir()
+    (root / "a.png").write_bytes(classifiers.png(40))
+    aside = spoil(root, ".png")
+    result = infer(source=RawFiles(Path(root)), max_rejected=0.7)
+    assert [row["filename"] for row in lines(result)] == ["a.png"]
+    assert lines(result, "rejected.jsonl") == [dataclasses.asdict(item) for item in aside]

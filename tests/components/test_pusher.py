@@ -18,6 +18,7 @@ from components.errors import DataError, OptionError
 from components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from components.pusher import pusher, rollback
 from components.versions import Versions
+from serving import versions as served
 
 
 @pytest.fixture
@@ -297,3 +298,34 @@ def test_a_relative_serving_root_is_recorded_in_full(push, make, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     pushed = push(make(), serving_root="here")
     assert Path(pushed.push["folder"]).parent == tmp_path / "here" / "digits"
+
+
+def test_what_no_server_reads_is_no_version(push, make, tmp_path, clock):
+    beyond = str(2**63)
+    push(make())
+    folder = tmp_path / "root" / "digits"
+    for name in (beyond, "٣"):
+        (folder / name).mkdir()
+    for name in ("1001", "9999"):
+        (folder / name).write_text("a file")
+    assert push(make("two")).push["version"] == 1002
+    assert list(Versions(tmp_path / "root", "digits").all()) == [1000, 1002]
+    assert list(served.on_disk(Path(folder))) == [1000, 1002]
+    assert rollback(str(tmp_path / "root"), "digits") == (1002, 1000)
+    assert (folder / beyond).is_dir()
+    assert (folder / "1001").is_file()
+
+
+def test_a_version_that_servers_could_not_know_is_not_pushed(push, make, tmp_path):
+    folder = tmp_path / "root" / "digits"
+    (folder / str(2**63 - 1)).mkdir(parents=True)
+    with pytest.raises(DataError, match=r"expected room for a newer version\. .*2\^63 - 1\. Move"):
+        push(make())
+    assert [entry.name for entry in folder.iterdir()] == [str(2**63 - 1)]
+
+
+def test_a_push_stays_intact_beside_what_is_no_version(push, make, tmp_path):
+    pushed = push(make())
+    (tmp_path / "root" / "digits" / str(2**63)).mkdir()
+    (tmp_path / "root" / "digits" / "9999999999").write_text("a file")
+    assert pushed.is_intact()

@@ -99,7 +99,10 @@ def test_no_trial_begins_once_the_time_is_over(search):
         ({"search": {}}, "tuner.search: expected a range for one option or more."),
         ({"search": {"rate": "1"}}, "tuner.search.rate: expected a range such as"),
         ({"search": {"rates": "log 1..2"}}, "tuner.search: expected options of toy."),
-        ({"search": {"rate": "uniform -1..1"}}, "Option tuner.search.rate: expected float."),
+        (
+            {"search": {"rate": "uniform -1..1"}},
+            "Option tuner.search.rate: expected float",
+        ),
         ({"search": {"epochs": "uniform 0..1"}}, "Option tuner.search.epochs: expected int."),
         ({"fixed": {"epoch": "1"}}, "tuner.fixed: expected options of toy. Received: 'epoch'."),
         ({"train": "nowhere:f"}, "tuner.train: expected a module that Python can find."),

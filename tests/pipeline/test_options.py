@@ -1,6 +1,7 @@
 """Text from the command line becomes typed values, and typed values plain JSON."""
 
 import json
+import re
 from typing import Annotated, Literal
 
 import pydantic
@@ -67,7 +68,9 @@ def test_a_union_is_chosen_by_kind_and_keeps_its_fields_when_the_kind_stays():
 
 
 def test_a_constraint_on_a_field_is_checked():
-    with pytest.raises(UsageError, match=r"p: expected float. Received: '-1'.*greater than or"):
+    with pytest.raises(
+        UsageError, match=r"p: expected float from 0. Received: '-1'.*greater than or"
+    ):
         options.assign(MODEL, Large(), ["rate"], "-1", "p")
 
 
@@ -94,7 +97,9 @@ def test_a_dumped_tuple_reads_back_as_itself(numbers):
         (int | None, "int or none"),
         (tuple[int, int], "int,int"),
         (dict[str, float], "float by name"),
-        (tuple[Annotated[int, pydantic.Field(ge=1)], ...], "int,…"),
+        (tuple[Annotated[int, pydantic.Field(ge=1)], ...], "int from 1,…"),
+        (Annotated[float, pydantic.Field(gt=0, lt=1)] | None, "float above 0 below 1 or none"),
+        (Annotated[int, pydantic.Field(ge=0, le=2**31 - 1)], "int from 0"),
         (MODEL, "large or small"),
         (Literal["a", "b"], "a or b"),
     ],
@@ -107,7 +112,7 @@ def test_what_can_be_set_is_listed_field_by_field():
     assert list(options.rows("train.model", MODEL, Large(rate=0.1))) == [
         ("train.model", "large or small", "large"),
         ("train.model.widths", "int,…", (8, 8)),
-        ("train.model.rate", "float", 0.1),
+        ("train.model.rate", "float from 0", 0.1),
     ]
     assert list(options.rows("train.epochs", int, 3)) == [("train.epochs", "int", 3)]
 
@@ -115,3 +120,35 @@ def test_what_can_be_set_is_listed_field_by_field():
 def test_nearest_lists_everything_when_nothing_is_near():
     assert options.nearest("zzz", ["b", "a"]) == "There are: a, b."
     assert options.nearest("zzz", []) == "There are: none."
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "-inf", "1e999"])
+@pytest.mark.parametrize(
+    ("annotation", "current", "keys"),
+    [
+        (float, 1.0, []),
+        (float | None, None, []),
+        (dict[str, float], {}, ["accuracy"]),
+        (MODEL, Large(), ["rate"]),
+        (Large, Large(), ["rate"]),
+        (tuple[float, ...], (), []),
+    ],
+)
+def test_no_number_is_infinite_or_nan(annotation, current, keys, text):
+    with pytest.raises(UsageError, match=r"^Option p: expected .*Received: .*finite number"):
+        options.assign(annotation, current, keys, text, "p")
+
+
+def test_a_check_of_our_own_says_it_all_whichever_way_the_value_was_typed():
+    def check(value):
+        raise ValueError("expected less. Received: more. Give less.")
+
+    annotation = Annotated[dict[str, int], pydantic.AfterValidator(check)]
+    told = "Option p: expected less. Received: more. Give less. Correct it with `--set p=…`."
+    with pytest.raises(UsageError, match=f"^{re.escape(told)}$"):
+        options.assign(annotation, {}, [], '{"a": 1}', "p")
+
+
+def test_a_byte_that_is_no_utf8_is_refused_in_words():
+    with pytest.raises(UsageError, match=r"^Option p: expected UTF-8\. Received: 'caf\\xe9'\."):
+        options.assign(str, "", [], "caf\udce9", "p")

@@ -100,3 +100,9 @@ def test_requests_are_logged_where_it_is_asked_for(root, tmp_path):
     assert logging.log_collector_config.type == "tfrecord"
     assert logging.log_collector_config.filename_prefix == str(tmp_path / "logs" / "a")
     assert logging.sampling_config.sampling_rate == 0.25
+
+
+def test_a_file_named_by_a_number_and_a_version_beyond_64_bits_are_none(root):
+    (root.serving / "empty" / "7").write_text("a file")
+    (root.serving / "empty" / str(2**63)).mkdir()
+    assert pushed.pushed_models(root) == ["a", "b"]

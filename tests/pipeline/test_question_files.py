@@ -170,7 +170,7 @@ def test_what_is_asked_without_rows_or_by_another_way_is_refused(tmp_path, table
         question_files.from_csv(file, UNKNOWN, asked_by(image_bytes=STRING))
     with pytest.raises(UsageError, match=r"--csv: expected a forecaster that a run under --root"):
         question_files.from_csv(file, UNKNOWN, WINDOWS)
-    with pytest.raises(UsageError, match=r"--csv .*: expected a file\. Received: Is a directory"):
+    with pytest.raises(UsageError, match=r"--csv .*: expected a file\. Received: a folder, not"):
         question_files.from_csv(tmp_path, table, ROOMS)
 
 

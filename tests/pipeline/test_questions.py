@@ -1,6 +1,7 @@
 """Questions as a person gives them: files, texts, rows, windows, a sample of the last run."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         UsageError, match=r"--image .*no.png: expected an image file\. Received: No"
     ):
         questions.from_files([tmp_path / "no.png"])
-    with pytest.raises(UsageError, match=r"--csv .*: expected a file\. Received: Is a directory"):
+    with pytest.raises(UsageError, match=r"--csv .*: expected a file\. Received: a folder, not"):
         questions.check_file(tmp_path, "--csv")
 
 
@@ -119,3 +120,54 @@ def test_a_window_needs_what_is_known_ahead_as_well():
         UsageError, match=r"takes: window, known\. .*Ask by --csv FILE, .*or --sample N"
     ):
         questions.fit(Question("a", {"window": np.zeros(2)}), signature)
+
+
+@pytest.mark.parametrize("option", ["--text", "--prompt"])
+def test_a_text_that_is_no_utf8_is_refused_in_words(option):
+    with pytest.raises(
+        UsageError, match=rf"^{option}: expected UTF-8\. Received: 'caf\\xe9'\. Con"
+    ):
+        questions.from_texts(["caf\udce9"], option)
+
+
+def test_lines_of_stdin_that_are_no_utf8_are_refused_in_words(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ok\ncaf\xe9\n"), "utf-8"))
+    with pytest.raises(UsageError, match=r"^--text -: expected UTF-8\. Received: byte 0xe9 at 6\."):
+        questions.from_texts(["-"])
+
+
+@pytest.mark.parametrize("typed", ["colour=caf\udce9", "caf\udce9=1"])
+def test_a_column_that_is_no_utf8_is_refused_in_words(typed):
+    with pytest.raises(UsageError, match=r"^predict: expected UTF-8\. Received: '.*caf\\xe9"):
+        questions.from_columns([typed])
+
+
+def test_a_file_that_would_never_end_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match=r"expected an image file\. Received: a pipe, not"):
+        questions.from_files([tmp_path / "pipe"])
+    with pytest.raises(UsageError, match=r"Received: a pipe, not a file\. Give `-` and pipe it"):
+        questions.check_file(tmp_path / "pipe", "--csv")
+    with pytest.raises(UsageError, match=r"--image /dev/zero: .* Received: a device, not a file\."):
+        questions.from_files(["/dev/zero"])
+
+
+def test_a_picture_whose_name_is_no_utf8_or_that_lies_elsewhere_is_refused():
+    with pytest.raises(UsageError, match=r"--image: .*Received: 'caf\\xe9', which is not UTF-8"):
+        questions.from_files(["caf\udce9"])
+    with pytest.raises(UsageError, match=r"--image: .*Received: 's3://b/x\.png', a URL\."):
+        questions.from_files(["s3://b/x.png"])
+
+
+def test_a_window_may_be_longer_than_any_name():
+    numbers = ",".join(["1.25"] * 300)
+    question = questions.from_window(numbers, windows(300, 1))
+    assert question.features["window"].tolist() == [1.25] * 300
+
+
+def test_a_sample_of_records_made_elsewhere_may_have_names_that_are_no_utf8(toy):
+    dag = Dag("toy")
+    examples = dag.step(toys.records, name="caf\xe9.png")
+    dag.step(toys.score, step_name="evaluator", examples=examples, model=dag.step(toys.described))
+    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    assert [one.name for one in questions.from_last_run(toy.store, "toy", 1)] == [r"caf\xe9.png"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.example_gen.folders import walk
+from components.walk import walk
 from pipeline import spans
 from pipeline.dag import Dag, Source
 from pipeline.errors import UsageError
@@ -29,7 +29,7 @@ def test_a_pattern_stands_for_its_newest_span(toy, days):
 
 def test_several_spans_are_one_folder_the_same_each_time(toy, days):
     folder = spans.resolve(toy.root, days, "2024-01-31..")
-    assert walk(toy.root.path / folder) == ["00000-2024-01-31.csv", "00001-2024-02-01.csv"]
+    assert list(walk(toy.root.path / folder)) == ["00000-2024-01-31.csv", "00001-2024-02-01.csv"]
     assert (toy.root.path / folder / "00001-2024-02-01.csv").read_text() == "2024-02-01"
     assert spans.resolve(toy.root, days, "2024-01-31..") == folder
     assert spans.resolve(toy.root, days, "latest:3") != folder
@@ -41,7 +41,7 @@ def test_folders_of_the_same_name_come_together(toy, tmp_path):
             (tmp_path / f"span-{number}" / name).mkdir(parents=True)
             (tmp_path / f"span-{number}" / name / "1.png").write_text("")
     folder = spans.resolve(toy.root, str(tmp_path / "span-{SPAN}"), "1..2")
-    assert walk(toy.root.path / folder) == [
+    assert list(walk(toy.root.path / folder)) == [
         *("cat/00000-1.png", "cat/00001-1.png"),
         *("dog/00000-1.png", "dog/00001-1.png"),
     ]
@@ -64,7 +64,7 @@ def test_a_file_that_has_gone_from_its_span_is_gone_from_the_folder(toy, tmp_pat
     assert len(walk(toy.root.path / folder)) == 4
     (tmp_path / "span-1" / "cat" / "1.png").unlink()
     assert spans.resolve(toy.root, pattern, "latest:2") == folder
-    assert walk(toy.root.path / folder) == [
+    assert list(walk(toy.root.path / folder)) == [
         f"cat/{name}.png" for name in ("00000-2", "00001-1", "00001-2")
     ]
 

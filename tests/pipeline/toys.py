@@ -134,12 +134,16 @@ def push(
     )
 
 
-def records(out: Path) -> Examples:
-    """Write ten raw image records to the test split."""
+def records(out: Path, *, name: str = "") -> Examples:
+    """Write ten raw image records to the test split; all called `name`, in Latin-1, if given."""
     examples = Examples(out)
     examples.split_path("test").mkdir()
     rows = (
-        {"image/encoded": b"%d" % n, "image/filename": f"{n}.png", "image/class/text": "ant"}
+        {
+            "image/encoded": b"%d" % n,
+            "image/filename": name.encode("latin-1") or f"{n}.png",
+            "image/class/text": "ant",
+        }
         for n in range(10)
     )
     write_records(examples.shard("test", 0, 1), [encode(row) for row in rows])

@@ -1,6 +1,7 @@
 """Small images, class folders of them, and a way to run an ingest and read its records."""
 
 import io
+import os
 import pathlib
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from etils.epath import Path
 from PIL import Image
 
-from components.artifacts import Examples
+from components.artifacts import Examples, Rejected
 from components.tfrecord import read_records
 from serving.example import decode
 
@@ -36,6 +37,16 @@ def folder(tmp_path):
         return Path(root)
 
     return write
+
+
+def spoil(root, suffix: str) -> list[Rejected]:
+    """Put a pipe and a file whose name is no UTF-8 into `root`; returns how they are set aside."""
+    os.mkfifo(pathlib.Path(root) / f"pipe{suffix}")
+    pathlib.Path(root, f"caf\udce9{suffix}").write_bytes(b"")
+    return [
+        Rejected(rf"caf\xe9{suffix}", "its name is not UTF-8: rename it"),
+        Rejected(f"pipe{suffix}", "a pipe, not a file"),
+    ]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from components.artifacts import RawFiles, Rejected
 from components.beam_options import BeamOptions
 from components.errors import DataError
 from components.example_gen.corpus import corpus_example_gen
-from tests.components.example_gen.conftest import files_of, records_of
+from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 LINES = [f"line {number}" for number in range(200)]
 
@@ -121,3 +121,10 @@ def test_empty_files_are_refused(ingest):
         DataError, match=r"expected text\. Received: 1 files that are empty\. Check"
     ):
         ingest({"a.txt": b"\n\n"}, unit="line")
+
+
+def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, folder):
+    aside = spoil(folder({}), ".txt")
+    examples = ingest({"a.txt": b"one\ntwo\n"}, unit="line", max_rejected=0.5)
+    assert sum(examples.counts.values()) == 2
+    assert list(examples.rejected()) == aside

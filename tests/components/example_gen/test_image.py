@@ -160,7 +160,7 @@ def test_what_is_broken_is_set_aside_and_nothing_is_lost_from_the_count(folder, 
         "cat/empty.png": "empty file",
         "cat/text.jpg": "not an image in a format that Pillow knows",
         "dog/cut.png": "cannot be decoded",
-        "dog/dangling.png": "cannot be read",
+        "dog/dangling.png": "a link to nothing",
         "loose.png": "lies in no class folder",
     }
     assert sum(examples.counts.values()) == 21

@@ -6,6 +6,7 @@ from components.artifacts import Rejected
 from components.errors import DataError, OptionError
 from components.example_gen.folders import Row
 from components.example_gen.manifest import Manifest, list_manifest
+from tests.components.example_gen.conftest import spoil
 
 FILES = {"img/1.png": b"", "img/2, old.png": b"", "3.png": b""}
 
@@ -120,3 +121,16 @@ def test_a_missing_csv_is_named(folder):
 def test_a_delimiter_that_is_none_is_refused(delimiter):
     with pytest.raises(OptionError, match=r"manifest\.delimiter: expected one character"):
         Manifest(delimiter=delimiter)
+
+
+def test_a_line_that_names_no_readable_file_is_set_aside_and_a_manifest_that_is_none_refused(
+    folder,
+):
+    root = folder({**FILES, "labels.csv": b"path,label\nimg/1.png,a\n3.png,b\npipe.png,b\n"})
+    spoil(root, ".png")
+    listing = list_manifest(root, Manifest("labels.csv"))
+    assert listing.rejected == [Rejected("pipe.png", "a pipe, not a file", "line 4")]
+    with pytest.raises(
+        DataError, match=r"pipe\.png: expected a CSV .*Received: a pipe, not a file"
+    ):
+        list_manifest(root, Manifest("pipe.png"))

@@ -15,7 +15,7 @@ from components.errors import DataError
 from components.example_gen import pixel_rows
 from components.example_gen.pixel_rows import Asked, Form, parse, shape, split_of
 from components.example_gen.pixels import pixels_example_gen
-from tests.components.example_gen.conftest import files_of, records_of
+from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 HEADER = "label,pixel1,pixel2,pixel3,pixel4\n"
 
@@ -173,3 +173,15 @@ def test_a_number_of_thousands_of_digits_is_no_pixel():
     form = pixel_rows.Form(2, 0, 1, 1, 1, ",")
     with pytest.raises(DataError, match=r"pixel '9{20}' is no whole number from 0 to 255"):
         pixel_rows.parse("a," + "9" * 5000, form)
+
+
+def test_what_is_no_readable_file_is_set_aside_and_counted(tmp_path, out):
+    root = tmp_path / "source"
+    root.mkdir()
+    aside = spoil(root, ".csv")
+    (root / "a.csv").write_text(HEADER + "1,0,1,2,255\n2,9,8,7,6\n")
+    examples = pixels_example_gen(
+        RawFiles(root), out, run_on=BeamOptions(), splits={"train": 1.0}, max_rejected=0.5
+    )
+    assert examples.counts == {"train": 2}
+    assert list(examples.rejected()) == aside

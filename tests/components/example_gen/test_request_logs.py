@@ -17,7 +17,7 @@ from components.schema.text import write
 from components.tfrecord import write_records
 from serving.example import encode
 from serving.protos import prediction_log_pb2 as ours
-from tests.components.example_gen.conftest import image_bytes, records_of
+from tests.components.example_gen.conftest import image_bytes, records_of, spoil
 
 SCHEMA = """
 feature { name: "rooms" type: INT } feature { name: "area" type: FLOAT }
@@ -197,3 +197,11 @@ def test_a_log_without_the_model_is_refused(ingest, tmp_path):
 def test_one_file_may_be_named(ingest, tmp_path):
     file = Path(tmp_path) / "logs" / "houses-1.tfrecord"
     assert ingest(predict_log(rooms=np.float32([1])), source=file).counts == {"serving": 1}
+
+
+def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, tmp_path):
+    (tmp_path / "logs").mkdir()
+    aside = spoil(tmp_path / "logs", ".tfrecord")
+    examples = ingest(predict_log(rooms=np.float32([1, 2])), max_rejected=0.5)
+    assert examples.counts == {"serving": 2}
+    assert list(examples.rejected()) == aside

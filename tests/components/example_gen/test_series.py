@@ -13,6 +13,7 @@ from components.example_gen.csv_dialect import CsvFormat
 from components.example_gen.series import series_example_gen
 from components.tfrecord import read_records
 from serving.example import decode
+from tests.components.example_gen.conftest import spoil
 
 
 @pytest.fixture
@@ -338,3 +339,16 @@ def test_a_gap_that_fills_too_much_is_named_as_well(ingest):
 def test_steps_and_forms_that_cannot_be_are_refused(ingest, option, received):
     with pytest.raises(OptionError, match=received):
         ingest(days(20), **option)
+
+
+def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, tmp_path, caplog):
+    path = tmp_path / "in"
+    path.mkdir()
+    aside = spoil(path, ".csv")
+    (path / "one.csv").write_text(days(20))
+    with caplog.at_level("WARNING"):
+        examples = ingest(path, max_rejected=0.1)
+    assert list(examples.rejected()) == aside
+    assert r"rejected caf\xe9.csv: its name is not UTF-8: rename it" in caplog.text
+    with pytest.raises(DataError, match=r"max|cannot be read\. Received: 2 of 22"):
+        ingest(path, max_rejected=0.05)

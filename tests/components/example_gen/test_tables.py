@@ -13,7 +13,7 @@ from components.example_gen.csv_dialect import CsvFormat
 from components.example_gen.tables import csv_example_gen
 from components.tfrecord import read_records
 from serving.example import encode
-from tests.components.example_gen.conftest import files_of, records_of
+from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 TRAIN = {"splits": {"train": 1.0}}
 
@@ -313,3 +313,15 @@ def test_a_quote_behind_a_blank_is_refused_wherever_it_stands(ingest):
     rows = "".join(f"{number},a\n" for number in range(40_000))
     with pytest.raises(DataError, match=r"t\.csv, line 40002: expected quotes right behind"):
         ingest("n,x\n" + rows + '1, "b"\n', **TRAIN)
+
+
+def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, folder):
+    aside = spoil(folder({}), ".csv")
+    examples = ingest("n\n1\n2\n", **TRAIN, max_rejected=0.5)
+    assert examples.counts == {"train": 2}
+    assert list(examples.rejected()) == aside
+    assert examples.summary["notes"]["found"] == 4
+    with pytest.raises(
+        DataError, match=r"expected at most 1\.00% .* 2 of 4 \(50\.00%\):\n  caf\\xe9"
+    ):
+        ingest("n\n1\n2\n", **TRAIN)

@@ -94,14 +94,14 @@ def test_over_the_limit_the_first_are_named_with_their_reasons(examples):
         "step: expected at most 5.00% of the inputs to be unusable. Received: 7 of 100 (7.00%):\n"
         "  0.png: empty file\n  1.png: empty file\n  2.png: empty file\n  3.png: empty file\n"
         "  4.png: empty file\n  and 2 more\n"
-        "Mend or remove them, or allow more by `--set step.max_rejected=0.08`."
+        "Correct or remove them, or allow more by `--set step.max_rejected=0.08`."
     )
     assert finish("step", examples, tally, [], 0.07).counts == {"train": 90, "eval": 3}
 
 
 def test_nothing_written_is_refused_whatever_the_limit(examples):
     tally = Tally({"train": {}, "eval": {}}, [Rejected("a", "empty file")])
-    with pytest.raises(DataError, match=r"1 of 1 \(100\.00%\):\n.*\nMend or remove them\.$"):
+    with pytest.raises(DataError, match=r"1 of 1 \(100\.00%\):\n.*\nCorrect or remove them\.$"):
         finish("step", examples, tally, [], 1.0)
 
 

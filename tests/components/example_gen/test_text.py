@@ -12,7 +12,7 @@ from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
 from components.example_gen.text import text_example_gen
 from components.example_gen.text_csv import TextCsv
-from tests.components.example_gen.conftest import files_of, records_of
+from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 
 @pytest.fixture
@@ -305,3 +305,16 @@ def test_the_pound_sign_of_a_real_article_is_read(ingest, shared_data):
     texts = [row["text"][0] for split in records_of(examples).values() for row in split
              if row["text/filename"] == [b"sport/199.txt"]]  # fmt: skip
     assert "a \u00a315.8m signing" in texts[0].decode()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{"all.csv": b"text,label\ngood,pos\nbad,neg\n"}, {"pos/1.csv": b"good", "neg/1.csv": b"bad"}],
+)
+def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, folder, files):
+    root = folder(files)
+    place = root / "pos" if "pos/1.csv" in files else root
+    aside = spoil(place, ".csv")
+    examples = ingest(root, max_rejected=0.5)
+    assert len(rows(examples)) == 2
+    assert [item.reason for item in examples.rejected()] == [item.reason for item in aside]

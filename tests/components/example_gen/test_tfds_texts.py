@@ -5,8 +5,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from components.errors import DataError, OptionError
-from components.example_gen.folders import walk
 from components.example_gen.tfds_texts import tfds_texts
+from components.walk import walk
 
 
 class _Texts(tfds.core.GeneratorBasedBuilder):
@@ -57,7 +57,7 @@ def write(tmp_path, out):
 
 def test_each_split_is_a_folder_and_each_text_ends_in_a_line_break(write):
     root = write("made_corpus").path
-    assert walk(root) == ["eval/made_corpus.txt", "train/made_corpus.txt"]
+    assert list(walk(root)) == ["eval/made_corpus.txt", "train/made_corpus.txt"]
     text = (root / "train" / "made_corpus.txt").read_bytes().decode()
     assert sorted(text.splitlines()) == ["Ay", "ROMEO:", "me"]
     assert (root / "eval" / "made_corpus.txt").read_bytes() == "é\n".encode()

@@ -14,7 +14,7 @@ from components.example_gen.splits import DEFAULT_SHARES, SplitRule
 from components.example_gen.tfrecords import import_example_gen
 from components.tfrecord import write_records
 from serving.example import encode
-from tests.components.example_gen.conftest import image_bytes, records_of
+from tests.components.example_gen.conftest import image_bytes, records_of, spoil
 
 
 @pytest.fixture
@@ -213,3 +213,12 @@ def test_records_that_are_no_examples_are_set_aside_and_hide_no_class_names(sour
     (item,) = examples.rejected()
     assert (item.source, item.position) == ("d.tfrecord", "record 0")
     assert {row["image/class/label"][0] for row in records_of(examples)["train"]} == {0, 1}
+
+
+@pytest.mark.parametrize("patterns", [{}, {"train": "*tfrecord"}])
+def test_what_is_no_readable_file_is_set_aside_and_counted(source, ingest, patterns):
+    root = source({"a.tfrecord": [ours(0, 0, "a"), ours(1, 1, "b")]})
+    aside = spoil(root, ".tfrecord")
+    examples = ingest(root, patterns=patterns, max_rejected=0.5)
+    assert sum(examples.counts.values()) == 2
+    assert list(examples.rejected()) == aside

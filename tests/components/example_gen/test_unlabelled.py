@@ -17,6 +17,7 @@ from components.features.series_spec import SeriesSpec
 from components.model_artifacts import Model
 from components.tfrecord import read_records
 from serving.example import decode
+from tests.components.example_gen.conftest import spoil
 
 NUMBER, STRING = {"dtype": "float32", "shape": [None]}, {"dtype": "string", "shape": [None]}
 
@@ -131,3 +132,13 @@ def test_scalars_of_a_generator_are_not_asked_of_a_row(tmp_path, model, read):
     _, ((row,),) = read(Path(tmp_path / "new.csv"), prompts)
     assert row["text"] == [b"once upon"]
     assert not any(isinstance(value, np.ndarray) for value in row.values())
+
+
+def test_what_is_no_readable_file_is_set_aside_and_counted(tmp_path, model, read):
+    folder = Path(tmp_path / "new")
+    folder.mkdir()
+    aside = spoil(folder, ".csv")
+    (folder / "a.csv").write_text("area\n1\n2\n")
+    found, _ = read(folder, model("table", area=NUMBER), max_rejected=0.5)
+    assert found.counts == {"unlabelled": 2}
+    assert list(found.rejected()) == aside

@@ -1,0 +1,111 @@
+"""Paths and names that a person gives to a command or a recipe: refused in words, or found."""
+
+import os
+
+from etils.epath import Path
+
+from components import names, paths, walk
+from components.example_gen import span
+from pipeline.errors import UsageError
+
+_SHOWN = 100  # characters of a text that tell which one it is
+
+
+def path(text: str, place: str) -> str:
+    """`text`, if it can be a path of this machine.
+
+    Args:
+        text: as it was typed.
+        place: the option that it was typed for.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        return paths.check(text)
+    except ValueError as error:
+        raise UsageError(f"{place}: {error}") from None
+
+
+def utf8(text: str, place: str) -> str:
+    """`text`, if it is Unicode throughout: bytes that are no UTF-8 arrive as surrogates.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not walk.is_utf8(text):
+        shown = walk.printable(text)
+        raise UsageError(
+            f"{place}: expected UTF-8. Received: '{shown[:_SHOWN]}'. "
+            "Convert it first, such as by `iconv -t utf-8`."
+        )
+    return text
+
+
+def model_name(name: str) -> str:
+    """`name`, if a model can be served by it.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        return names.model(name)
+    except ValueError as error:
+        raise UsageError(f"--name: {error}") from None
+
+
+def resolved(text: str | os.PathLike[str], place: str) -> Path:
+    """The absolute path of `text`, `~` and links followed.
+
+    Raises:
+        UsageError: it cannot be a path of this machine, or goes round in a loop of links.
+    """
+    try:
+        found = Path(path(os.fspath(text), place)).expanduser().resolve()
+    except (RuntimeError, OSError) as error:  # of a home that nobody has, of a loop
+        raise UsageError(
+            f"{place}: expected a path that leads somewhere. Received: {os.fspath(text)!r}: "
+            f"{error}. Correct it."
+        ) from None
+    path(os.fspath(found), place)  # the folder that a relative path begins in counts as well
+    return found
+
+
+def data(text: str | None, place: str = "--data") -> str | None:
+    """`text`, if it is none, no path (`tfds:NAME`), names spans, or leads to what can be read.
+
+    What is not there is left to the recipe, which may have a use for it.
+
+    Raises:
+        UsageError: it is a path that cannot be read.
+    """
+    if text and not text.startswith("tfds:"):
+        path(text, place)
+        if not span.is_pattern(text) and os.path.lexists(resolved(text, place)):
+            source(text, place)
+    return text
+
+
+def source(text: str, place: str) -> Path:
+    """What `text` names, a file or a folder that can be read.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = resolved(text, place)
+    try:
+        there = found.exists()
+        reason = "" if not there or found.is_dir() else walk.problem(found)
+        if there and not reason and not os.access(found, os.R_OK):
+            reason = "a folder that cannot be read"
+    except OSError as error:
+        there, reason = True, f"what cannot be read: {error.strerror}"
+    if not there:
+        reason, advice = "a path where there is none", "Check its spelling"
+    elif "cannot be read" in reason:
+        advice = "Correct its permissions"
+    else:
+        advice = "Copy what it holds to a file"
+    if reason:
+        raise UsageError(f"{text}: expected a file or a folder. Received: {reason}. {advice}.")
+    return found

@@ -1,0 +1,95 @@
+"""What a command refuses before it does anything."""
+
+import pytest
+
+from pipeline.cli.main import app
+from pipeline.errors import UsageError
+
+ODD = "caf\udce9"  # as a byte that is no UTF-8 arrives
+
+
+def refusal(*arguments):
+    """The text of the UsageError with which the command ends."""
+    with pytest.raises(UsageError) as caught:
+        app(list(arguments), standalone_mode=False)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [
+        (("run", "mnist", "--data", "http://h/x"), "--data"),
+        (("run", "digits", "--schema", "s3://h/x"), "--schema"),
+        (
+            ("run", "digits", "--set", "image_example_gen.source=s3://h/x"),
+            "--set image_example_gen",
+        ),
+        (
+            ("run", "mnist", "--set", "tfds_example_gen.data_dir=gs://h/x"),
+            "Option tfds_example_gen",
+        ),
+        (("infer", "digits", "--data", "memory://x"), "--data"),
+        (("skew", "digits", "--log", "s3://h/x"), "--log"),
+        (("backtest", "co2", "--data", "hdfs://h/x"), "--data"),
+        (("serve", "--log", "s3://h/x"), "--log"),
+        (("predict", "digits", "s3://h/x.png"), "--image"),
+        (("predict", "digits", "--csv", "s3://h/x.csv"), "--csv"),
+        (("predict", "digits", "--window", "s3://h/x.csv"), "--window"),
+        (("init", "s3://h/x"), "init"),
+        (("run", "s3://h/x.py:recipe"), "Recipe 's3://h/x.py'"),
+    ],
+)
+def test_a_remote_path_is_refused_by_name_wherever_one_can_be_given(
+    command, place, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    text = refusal(*command)
+    assert text.startswith(place)
+    assert "expected a path on this machine. Received: " in text
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--name", "../evil"), "--name: expected 1 to 128 letters"),
+        (("--set", "pusher.model_name=../../evil"), "Option pusher.model_name: expected 1 to 128"),
+        (("--set", "trainer.learning_rate=inf"), "Option trainer.learning_rate: expected float ab"),
+        (
+            ("--set", "image_example_gen.max_rejected=2"),
+            "Option image_example_gen.max_reject",
+        ),
+        (("--set", "image_example_gen.shards=-1"), "Option image_example_gen.shards: expected int"),
+        (
+            ("--set", "image_example_gen.splits.train=0.5"),
+            "Option image_example_gen.splits: ",
+        ),
+        (("--from", "trainer", "--to", "analyze"), "--from trainer --to analyze: expected a step"),
+        (("--", "--runner=Nope"), "Beam flags: --runner: expected a runner that can be used"),
+        (("--", "--flagthatdoesnotexist"), "Beam flags: --flagthatdoesnotexist: unknown to Beam"),
+    ],
+)
+def test_what_cannot_go_well_is_refused_before_the_first_step(options, told, tmp_path):
+    text = refusal("run", "digits", "--root", str(tmp_path / "root"), *options)
+    assert text.startswith(told)
+    assert not (tmp_path / "root" / "artifacts").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "digits", "--data", ODD),
+        ("run", "digits", "--set", f"evaluator.label={ODD}"),
+        ("predict", "digits", "--text", ODD),
+        ("predict", "digits", "--prompt", ODD),
+        ("predict", "digits", f"x={ODD}"),
+        ("predict", ODD, "--sample", "1"),
+        ("infer", ODD, "--data", "."),
+        ("skew", ODD, "--log", "."),
+        ("lineage", ODD),
+    ],
+)
+def test_a_byte_that_is_no_utf8_is_refused_in_words_wherever_it_is_typed(command, tmp_path):
+    text = refusal(*command, "--root", str(tmp_path))
+    assert "UTF-8" in text
+    assert r"caf\xe9" in text

@@ -1,0 +1,92 @@
+"""What a person gives is refused in words, or found."""
+
+import os
+import pathlib
+
+import pytest
+from etils.epath import Path
+
+from pipeline import given
+from pipeline.dag import Dag, Source
+from pipeline.errors import UsageError, WiringError
+from pipeline.root import Root
+from tests.pipeline import toys
+
+
+def test_a_remote_root_is_refused_and_nothing_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for root in ("s3://bucket/x", Path("gs://bucket/x"), pathlib.Path("hdfs://bucket/x")):
+        with pytest.raises(UsageError, match=r"^Root: expected a path on this machine\. Received"):
+            Root(root)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_root_in_a_folder_whose_name_is_no_utf8_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / "caf\udce9"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(UsageError, match=r"Received: '.*/caf\\xe9/\.millrace', which is not UTF-8"):
+        Root(".millrace")
+
+
+def test_an_input_that_is_a_url_is_refused_when_it_is_set(toy):
+    with pytest.raises(UsageError, match=r"^--set read\.source: expected a path on this machine"):
+        toy.dag("read.source=s3://bucket/x")
+
+
+def test_a_source_of_ones_own_wiring_that_is_a_url_is_refused_before_the_first_step(toy):
+    toy.data = "memory://x"
+    with pytest.raises(UsageError, match=r"^Source: expected a path on this machine"):
+        toy.run()
+    assert toys.CALLS == []
+
+
+@pytest.mark.parametrize("text", [None, "", "tfds:mnist", "nowhere", "sales-{SPAN}.csv", "."])
+def test_data_may_be_anything_that_a_recipe_has_a_use_for(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert given.data(text) == text
+
+
+def test_data_that_would_never_end_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(
+        UsageError,
+        match=r"pipe\.csv: expected a file or a folder\. Received: a pipe, not a file\. Copy what",
+    ):
+        given.data(str(tmp_path / "pipe.csv"))
+    with pytest.raises(UsageError, match=r"^/dev/zero: .* Received: a device, not a file\."):
+        given.data("/dev/zero")
+
+
+def test_data_without_permission_says_so(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("")
+    monkeypatch.setattr("pipeline.given.os.access", lambda *_: False)
+    with pytest.raises(UsageError, match=r"a folder that cannot be read\. Correct its permissions"):
+        given.data(str(tmp_path))
+    with pytest.raises(UsageError, match=r"cannot be read: Permission denied\. Correct its perm"):
+        given.data(str(tmp_path / "a.csv"))
+
+
+def test_a_loop_of_links_leads_nowhere(tmp_path):
+    (tmp_path / "a").symlink_to("a")
+    with pytest.raises(UsageError, match=r"Received: .*([Ll]oop|a path where there is none)"):
+        given.source(str(tmp_path / "a"), "--data")
+
+
+def test_a_name_that_is_a_path_is_no_models():
+    with pytest.raises(UsageError, match=r"^--name: expected 1 to 128 letters"):
+        given.model_name("../evil")
+    assert given.model_name("mine-2") == "mine-2"
+
+
+def test_a_step_whose_name_is_a_path_is_not_wired():
+    with pytest.raises(WiringError, match=r"^Step '\.\./evil': expected letters, digits"):
+        Dag("toy").step(toys.read, step_name="../evil", source=Source("x"))
+
+
+def test_an_option_set_key_by_key_is_checked_as_a_whole_before_the_first_step(toy):
+    toy.dag("read.upper=true").check_complete()
+    dag = toy.dag()
+    dag.steps["read"].options["upper"] = "perhaps"
+    with pytest.raises(UsageError, match=r"^Option read\.upper: expected bool"):
+        dag.check_complete()
