@@ -92,8 +92,8 @@ def _cannot_judge(counted: Tally, classes: Sequence[str]) -> str:
     seen = np.flatnonzero(counts)
     if len(seen) == 1:
         return f"every row is of the class {classes[seen[0]]!r}"
-    chances = significance.deals(counts[seen].tolist())
-    return significance.cannot_judge(chances, "gets all rows right")
+    chance = significance.of_guesses(counts[seen].tolist())
+    return significance.cannot_judge(chance, "gets all rows right")
 
 
 def _against_one_answer(counted: Tally, metrics: Mapping[str, float]) -> Outcome:

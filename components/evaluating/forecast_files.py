@@ -159,7 +159,7 @@ def _cannot_judge(rows: Rows, settings: Settings) -> str:
     _, counts = np.unique(rows.series.astype(str), return_counts=True)
     apart = int(np.ceil(counts / settings.overlap).sum())
     lucky = f"is nearer than the naive forecast in each of {apart} windows that do not overlap"
-    return significance.cannot_judge(significance.signs(apart), lucky)
+    return significance.cannot_judge(significance.of_signs(apart), lucky)
 
 
 def _by_split(own: dict[str, Rows], settings: Settings, who: str) -> dict[str, dict[str, Any]]:

@@ -219,7 +219,7 @@ def _change(scored: Scored, main: str, found: Mapping[str, Any]) -> Change | Non
 
 def _cannot_judge(rows: int) -> str:
     lucky = f"foresees each of {rows} texts better than the counts of tokens do"
-    return significance.cannot_judge(significance.signs(rows), lucky) if rows else ""
+    return significance.cannot_judge(significance.of_signs(rows), lucky) if rows else ""
 
 
 def _against_rivals(metrics: Mapping[str, float]) -> Outcome:

@@ -128,7 +128,7 @@ def _truth(row: Row, label: str) -> float:
 
 
 def _least_labels(truth: Floats) -> Labels:
-    labels, counts = np.unique(truth + np.float32(0), return_counts=True)  # -0 is 0
+    labels, counts = np.unique(truth, return_counts=True)
     return dict(zip(labels[:DISTINCT].tolist(), counts[:DISTINCT].tolist(), strict=True))
 
 

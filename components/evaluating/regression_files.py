@@ -93,8 +93,8 @@ def _cannot_judge(labels: Labels) -> str:
     """Why the rows cannot, by how often each of the least labels came."""
     if len(labels) == 1:
         return f"the label of every row is {next(iter(labels)):.6g}"
-    chances = significance.deals(list(labels.values()))
-    return significance.cannot_judge(chances, "puts all rows in their right order")
+    chance = significance.of_guesses(list(labels.values()))
+    return significance.cannot_judge(chance, "gets all rows right") if labels else ""
 
 
 def _against_the_mean(scored: Scored, main: str) -> Outcome:

@@ -11,7 +11,7 @@ from components.scoring import Key
 
 MEAN = "mean"  # beside candidate and baseline: whose answers are the train split's mean
 SAMPLED = 2000  # rows of a split that are drawn
-DISTINCT = 4  # labels of a split that are counted: as many can be dealt out in 24 ways or more
+DISTINCT = 4  # labels of a split that are counted: enough to tell whether it can judge
 
 Labels = Mapping[float, int]
 

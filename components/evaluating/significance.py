@@ -24,8 +24,7 @@ Ints = NDArray[np.int64]
 Interval = tuple[float, float] | None
 
 CONFIDENCE = 0.95
-LEAST_CHANCES = 20  # 1 / (1 - CONFIDENCE)
-_MOST_CHANCES = 1000  # counted no further
+MOST_LUCK = 0.05  # 1 - CONFIDENCE
 _ROUNDINGS = 4  # of half a float32 epsilon each: scaling, a product, scaling back, a sum
 
 
@@ -193,42 +192,36 @@ def of_forecasts(sums: Floats, counts: Ints, times: Ints, overlap: int) -> Inter
     return float(mean - reach / weight.sum()), float(mean + reach / weight.sum())
 
 
-def deals(counts: Sequence[int]) -> int:
-    """In how many ways truths can be dealt out to rows, no further than 1,000.
+def of_guesses(counts: Sequence[int]) -> float:
+    """How likely a model that knows nothing gets all rows right.
 
-    Whoever knows nothing of the rows gets all of them right in one of these: the least p-value
-    that a permutation test (Fisher, 1935) reaches on them is one over it.
+    It draws the answer to each row from the truths of these rows, as Cohen's kappa (1960) has
+    chance agree: the probability is the product of `share ** count` over the distinct truths.
 
     Args:
-        counts: how often each distinct truth came.
+        counts: how often each distinct truth came, 1 or more.
     """
-    total, found = 0, 1
-    for count in counts:
-        total += count
-        if min(count, total - count) and total >= _MOST_CHANCES:
-            return _MOST_CHANCES  # a binomial coefficient of it is no less
-        found = min(found * math.comb(total, count), _MOST_CHANCES)
-    return found
+    total = sum(counts)
+    return math.prod((count / total) ** count for count in counts)
 
 
-def signs(count: int) -> int:
-    """In how many ways one of two can be the better of them `count` times, no further than 1,000.
-
-    As `deals`, of the test of signs: of two that are equally good, one is the better in all.
-    """
-    return min(2 ** min(count, 10), _MOST_CHANCES)
+def of_signs(count: int) -> float:
+    """How likely one of two that are equally good is the better one all of `count` times."""
+    return 0.5**count
 
 
-def cannot_judge(chances: int, lucky: str) -> str:
+def cannot_judge(chance: float, lucky: str) -> str:
     """Why rows cannot tell a model that knows something from one that does not; empty if they can.
 
+    Where luck does it too often, the best answers there could be are no evidence.
+
     Args:
-        chances: of `deals` or `signs`.
-        lucky: what happens one time in these to a model that knows nothing.
+        chance: of `of_guesses` or `of_signs`: the least p-value that the rows allow.
+        lucky: what that is the probability of, of a model that knows nothing.
     """
-    if chances >= LEAST_CHANCES:
+    if chance <= MOST_LUCK:
         return ""
     return (
-        f"a model that knows nothing {lucky} 1 time in {chances}, and {CONFIDENCE:.0%} confidence "
-        f"allows 1 in {LEAST_CHANCES}"
+        f"a model that knows nothing {lucky} 1 time in {int(1 / chance)}, and {CONFIDENCE:.0%} "
+        f"confidence allows 1 in {round(1 / MOST_LUCK)}"
     )

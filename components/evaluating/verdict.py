@@ -53,7 +53,9 @@ def _doubts(summary: Mapping[str, Any], rules: Rules) -> tuple[list[str], list[s
     said = f"split {summary['split']!r} cannot judge a model: {summary['cannot_judge']}"
     if rules.allow_inconclusive:
         return [], [f"{said}; evaluator.allow_inconclusive blesses all the same"]
-    remedy = "Give it more rows, of every kind, or set evaluator.allow_inconclusive=true"
+    remedy = (
+        "Give it more rows, and of more than one kind, or set evaluator.allow_inconclusive=true"
+    )
     return [f"{said}. {remedy}"], []
 
 

@@ -217,7 +217,7 @@ def test_rows_of_one_class_bless_no_model_right_or_wrong(evaluate, tmp_path, tru
     assert not evaluated.blessed
     assert evaluated.reasons == [
         f"split 'test' cannot judge a model: every row is of the class {truths[0]!r}. Give it "
-        "more rows, of every kind, or set evaluator.allow_inconclusive=true",
+        "more rows, and of more than one kind, or set evaluator.allow_inconclusive=true",
         "constant: not asked, for all rows are of one class",
         f"judged by {len(truths)} rows of split 'test'",
     ]
@@ -243,8 +243,8 @@ def test_rows_so_few_that_chance_may_get_all_right_bless_no_model(evaluate, tmp_
     assert not evaluated.blessed
     assert evaluated.reasons[0] == (
         "split 'test' cannot judge a model: a model that knows nothing gets all rows right 1 time "
-        "in 6, and 95% confidence allows 1 in 20. Give it more rows, of every kind, or set "
-        "evaluator.allow_inconclusive=true"
+        "in 16, and 95% confidence allows 1 in 20. Give it more rows, and of more than one kind, "
+        "or set evaluator.allow_inconclusive=true"
     )
 
 

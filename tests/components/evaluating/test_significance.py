@@ -148,30 +148,30 @@ def test_the_bound_that_is_named_allows_the_change(size):
 
 
 @pytest.mark.parametrize(
-    ("counts", "ways"),
+    ("counts", "chance"),
     [
+        ([1], 1),
         ([20], 1),
-        ([1, 1], 2),
-        ([3, 3], 20),
-        ([19, 1], 20),
-        ([2, 1, 1], 12),
-        ([1, 1, 1, 1], 24),
-        ([2, 2, 2], 90),
-        ([10**9, 10**9], 1000),
-        ([10**9], 1),
-        ([], 1),
+        ([1, 1], 1 / 4),
+        ([2, 1], 4 / 27),
+        ([2, 2], 1 / 16),
+        ([3, 2], 108 / 3125),
+        ([4, 2], 16 / 729),
+        ([1, 1, 1], 1 / 27),
+        ([9, 1], 0.9**9 / 10),
+        ([10**9, 10**9], 0),
     ],
 )
-def test_truths_are_dealt_out_in_so_many_ways(counts, ways):
-    assert significance.deals(counts) == ways
+def test_guesses_from_the_truths_are_all_right_by_chance(counts, chance):
+    assert significance.of_guesses(counts) == pytest.approx(chance)
 
 
-def test_one_in_twenty_is_enough_to_judge():
-    assert significance.cannot_judge(20, "is lucky") == ""
-    assert significance.cannot_judge(19, "is lucky") == (
-        "a model that knows nothing is lucky 1 time in 19, and 95% confidence allows 1 in 20"
+def test_luck_one_time_in_twenty_is_rare_enough_to_judge():
+    assert significance.cannot_judge(1 / 20, "is lucky") == ""
+    assert significance.cannot_judge(1 / 16, "is lucky") == (
+        "a model that knows nothing is lucky 1 time in 16, and 95% confidence allows 1 in 20"
     )
-    assert [significance.signs(count) for count in (1, 4, 5, 10**9)] == [2, 16, 32, 1000]
+    assert [significance.of_signs(count) for count in (1, 4, 5)] == [1 / 2, 1 / 16, 1 / 32]
 
 
 def test_rounding_is_four_halves_of_an_epsilon():

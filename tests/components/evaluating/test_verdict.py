@@ -48,7 +48,7 @@ def test_rows_that_cannot_judge_bless_nothing_and_the_option_is_named():
         False,
         [
             "split 'test' cannot judge a model: every row is of the class 'neg'. Give it more "
-            "rows, of every kind, or set evaluator.allow_inconclusive=true",
+            "rows, and of more than one kind, or set evaluator.allow_inconclusive=true",
             BETTER,
             JUDGED,
         ],
