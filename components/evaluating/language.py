@@ -192,10 +192,11 @@ def _summary(scored: Scored, splits: Sequence[str], main: str) -> dict[str, Any]
     own = _by_split(scored, splits, CANDIDATE)
     other = _by_split(scored, splits, BASELINE) if _is_comparable(scored) else {}
     found = summary.figures(main, own, other, len(scored.rejected))
+    key = Key(main, CANDIDATE)
     return {
         **found,
         "comparison": summary.comparison(_change(scored, main, found)),
-        "cannot_judge": _cannot_judge(found["count"]),
+        "cannot_judge": _cannot_judge(scored.sums[key]) if key in scored.sums else "",
         **dataclasses.asdict(_against_rivals(found["metrics"])),
     }
 
@@ -217,9 +218,12 @@ def _change(scored: Scored, main: str, found: Mapping[str, Any]) -> Change | Non
     )
 
 
-def _cannot_judge(rows: int) -> str:
-    lucky = f"foresees each of {rows} texts better than the counts of tokens do"
-    return significance.cannot_judge(significance.of_signs(rows), lucky) if rows else ""
+def _cannot_judge(sums: Sums) -> str:
+    """Why the texts cannot: each token, given those before it, is foreseen by one or the other."""
+    if sums.rows == 1:
+        return "there is one text, which does not show how texts differ"
+    lucky = f"foresees each of {sums.tokens} tokens better than the counts of tokens do"
+    return significance.cannot_judge(significance.of_signs(sums.tokens), lucky)
 
 
 def _against_rivals(metrics: Mapping[str, float]) -> Outcome:
