@@ -1,7 +1,7 @@
 """The files of an evaluation, from what was kept of the scored rows.
 
-metrics.json    split, count, metrics, splits, baseline, change, classes, rejected; the fields of a
-                `rivals.Outcome`
+metrics.json    split, count, metrics, splits, baseline, change, classes, rejected; `comparison`,
+                `cannot_judge` (see `evaluating.summary`); the fields of a `rivals.Outcome`
 slices.json     a list of split, feature, value, count, metrics (and baseline)
 confusion.json  split, classes, by_class, and the filled cells [truth, answer, count]
 mistakes.jsonl  the worst answers of each split, worst first
@@ -17,16 +17,17 @@ import numpy as np
 from etils.epath import Path
 
 from components import plots
-from components.evaluating import rivals, summary
+from components.evaluating import rivals, significance, summary
 from components.evaluating.rivals import Outcome, Rival
+from components.evaluating.significance import Change
 from components.evaluating.summary import write_json, write_lines
 from components.metrics import by_class, figures
-from components.scoring import BASELINE, CANDIDATE, Key, Scored
+from components.scoring import BASELINE, CANDIDATE, Key, Scored, is_compared
 from components.tallies import Tally
 
 
 def write(
-    scored: Scored, out: Path, splits: Sequence[str], top_k: int, must_beat: Sequence[str]
+    scored: Scored, out: Path, splits: Sequence[str], top_k: int, must_beat: Sequence[str] | None
 ) -> None:
     """Write all files to `out`.
 
@@ -35,13 +36,13 @@ def write(
         out: an existing folder.
         splits: the names of the splits that were scored, in the order of the report.
         top_k: of `top_<k>_accuracy`.
-        must_beat: of the rivals, `constant` is asked.
+        must_beat: of the rivals, `constant` is asked; None asks it too.
     """
     main = summary.main_split(splits)
     counted = scored.tallies.get(Key(main, CANDIDATE))
     content = _summary(scored, splits, main, top_k)
     outcome = Outcome()
-    if counted is not None and "constant" in must_beat:
+    if counted is not None and (must_beat is None or "constant" in must_beat):
         outcome = _against_one_answer(counted, content["metrics"])
     write_json(out / "metrics.json", content | dataclasses.asdict(outcome))
     write_json(out / "slices.json", _slices(scored, splits, top_k))
@@ -55,12 +56,44 @@ def write(
 
 def _summary(scored: Scored, splits: Sequence[str], main: str, top_k: int) -> dict[str, Any]:
     own = _by_split(scored.tallies, splits, CANDIDATE, top_k)
-    other = _by_split(scored.tallies, splits, BASELINE, top_k)
+    other = _by_split(scored.tallies, splits, BASELINE, top_k) if _is_compared(scored) else {}
+    found = summary.figures(main, own, other, len(scored.rejected))
+    counted = scored.tallies.get(Key(main, CANDIDATE))
     return {
-        **summary.figures(main, own, other, len(scored.rejected)),
+        **found,
+        "comparison": summary.comparison(_change(scored, main, found)),
+        "cannot_judge": "" if counted is None else _cannot_judge(counted, scored.classes),
         "classes": scored.classes,
         "baseline_classes": scored.baseline_classes,
     }
+
+
+def _is_compared(scored: Scored) -> bool:
+    return is_compared({key: counted.count for key, counted in scored.tallies.items()})
+
+
+def _change(scored: Scored, main: str, found: Mapping[str, Any]) -> Change | None:
+    """The accuracy beside the baseline's."""
+    if found["baseline"] is None:
+        return None
+    paired = scored.paired[main]
+    return Change(
+        metric="accuracy",
+        better="more",
+        was=found["baseline"]["metrics"]["accuracy"],
+        now=found["metrics"]["accuracy"],
+        rows=paired.count,
+        interval=significance.of_shares(paired),
+    )
+
+
+def _cannot_judge(counted: Tally, classes: Sequence[str]) -> str:
+    counts = by_class(counted)["count"].astype(np.int64)
+    seen = np.flatnonzero(counts)
+    if len(seen) == 1:
+        return f"every row is of the class {classes[seen[0]]!r}"
+    chance = significance.of_guesses(counts[seen].tolist())
+    return significance.cannot_judge(chance, "gets all rows right")
 
 
 def _against_one_answer(counted: Tally, metrics: Mapping[str, float]) -> Outcome:
@@ -87,12 +120,13 @@ def _figures(counted: Tally, top_k: int) -> dict[str, Any]:
 
 def _slices(scored: Scored, splits: Sequence[str], top_k: int) -> list[dict[str, Any]]:
     found = []
+    compared = _is_compared(scored)
     keys = [key for key in scored.tallies if key.feature and key.model == CANDIDATE]
     for key in sorted(keys, key=lambda each: slice_order(each, splits)):
         other = scored.tallies.get(dataclasses.replace(key, model=BASELINE))
         entry = dataclasses.asdict(key) | _figures(scored.tallies[key], top_k)
         del entry["model"]
-        if other is not None:
+        if other is not None and compared:
             entry["baseline"] = figures(other, top_k=top_k)
         found.append(entry)
     return found

@@ -12,10 +12,10 @@ from etils.epath import Path
 from components.artifacts import Examples
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
-from components.evaluating import rivals
+from components.evaluating import rivals, verdict
 from components.model_artifacts import Evaluation, Model
 from components.ranges import Count, Number, Share
-from components.thresholds import Thresholds, judge
+from components.thresholds import Thresholds, Verdict
 
 if TYPE_CHECKING:
     from components.evaluating.tasks import Task
@@ -39,7 +39,8 @@ def evaluator(
     at_most: dict[str, float] = _NONE,
     change_at_least: dict[str, float] = _NONE,
     change_at_most: dict[str, float] = _NONE,
-    must_beat: tuple[rivals.Name, ...] = ("constant", "naive", "moving_average"),
+    must_beat: tuple[rivals.Name, ...] | None = None,
+    allow_inconclusive: bool = False,
     top_k: Count = 5,
     mistakes: Number = 50,
     batch_size: Count = 128,
@@ -50,7 +51,13 @@ def evaluator(
     The model is asked as it is served, and judged by its task: a classifier by its scores, a
     regressor and a forecaster by their errors, a generator by its perplexity. The main figures,
     which the thresholds are held against, are those of the test split where there is one,
-    else of eval, else of the first split scored.
+    else of eval, else of the first split scored. Where that cannot tell a good model from one
+    that knows nothing, as with a single class or very few rows, no model is blessed.
+
+    A model that is worse than the last blessed one, by more than the 95 % interval of the change
+    on the very same rows, is not blessed either: by accuracy, a regressor and a forecaster by
+    their mean absolute error, a generator by its loss per token. A threshold on the change of
+    that figure takes the place of this rule. See `evaluating.significance`.
 
     Args:
         examples: raw records, of series their windows.
@@ -67,10 +74,12 @@ def evaluator(
         change_at_least: lower bounds on the figure less the baseline's.
         change_at_most: upper bounds on the same.
         must_beat: rivals to be better than on the same rows; those of other tasks are not asked.
+            None: every one that the rows allow. To be as good as one that is never off is enough.
             `constant` is one answer for all rows: a classifier's balanced accuracy has to be
             more than 1 / classes, a regressor's squared error less than that of the train split's
             mean. The forecasts `naive`, `seasonal_naive` and `moving_average` are held against a
             forecaster's mean absolute error.
+        allow_inconclusive: bless on rows that cannot judge, too.
         top_k: an answer counts as right for `top_<k>_accuracy` among the `k` highest scores.
         mistakes: how many of the worst answers are listed per split.
         batch_size: rows per call of the model.
@@ -97,11 +106,17 @@ def evaluator(
         "mistakes": mistakes,
         "settings": described,
     }
-    _score(
-        examples, [model, *([baseline] if baseline else [])], out, run_on, chosen, questions, task
-    )
+    why_not = tasks.other_question(described, baseline.description) if baseline else ""
+    models = [model, baseline] if baseline and not why_not else [model]
+    _score(examples, models, out, run_on, chosen, questions, task)
     summary = _read_summary(out, max_rejected)
-    return _bless(Evaluation(out), summary, thresholds, has_baseline=baseline is not None)
+    if baseline and not why_not and summary["baseline"] is None:
+        why_not = "it answers otherwise, or not all of these rows"
+    if not summary["cannot_judge"]:  # else the rows are to blame, and no model is blessed
+        thresholds.check_names(summary["metrics"], f"split {summary['split']!r}")
+    found = verdict.reach(summary, verdict.Rules(thresholds, allow_inconclusive), why_not)
+    _tell(summary, found)
+    return Evaluation(out).write_verdict(found.blessed, found.reasons)
 
 
 def _default_slices(task: str, label: str) -> tuple[str, ...]:
@@ -183,30 +198,12 @@ def _read_summary(out: Path, max_rejected: float) -> dict[str, Any]:
     return summary
 
 
-def _bless(
-    evaluation: Evaluation, summary: dict[str, Any], thresholds: Thresholds, *, has_baseline: bool
-) -> Evaluation:
-    split, metrics = summary["split"], summary["metrics"]
-    thresholds.check_names(metrics, f"split {split!r}")
-    compared = summary["baseline"]["metrics"] if summary["baseline"] else None
-    why_not = "there is no blessed model to compare with"
-    if has_baseline:
-        why_not = "the last blessed model answers otherwise"
-    verdict = judge(thresholds, metrics, compared, why_not)
-    objections, merits = summary["objections"], summary["merits"]
-    blessed = verdict.blessed and not objections
-    reasons = [
-        *objections,
-        *(verdict.reasons if thresholds or not merits + objections else ()),
-        *merits,
-        *summary["not_asked"],
-        f"judged by {summary['count']:,} rows of split {split!r}",
-    ]
-    if has_baseline and compared is None:
-        reasons.append(f"not compared: {why_not}")
-    if summary["rejected"]:
-        reasons.append(f"{summary['rejected']} rows were set aside, see rejected.jsonl")
-    figures = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    _log.info("%s split: %s", split, figures)
-    _log.info("%s: %s", "blessed" if blessed else "not blessed", "; ".join(reasons))
-    return evaluation.write_verdict(blessed, reasons)
+def _tell(summary: dict[str, Any], found: Verdict) -> None:
+    """Say the main figures, beside the last blessed model's, and the verdict."""
+    was = summary["baseline"]["metrics"] if summary["baseline"] else {}
+    figures = ", ".join(
+        f"{name} {value:.4f}" + (f" (was {was[name]:.4f})" if name in was else "")
+        for name, value in summary["metrics"].items()
+    )
+    _log.info("%s split: %s", summary["split"], figures)
+    _log.info("%s: %s", "blessed" if found.blessed else "not blessed", "; ".join(found.reasons))

@@ -126,6 +126,12 @@ class Evaluation(_Verdict):
         return json.loads((self.path / "metrics.json").read_text())["metrics"]
 
     @property
+    def baseline(self) -> dict[str, float] | None:
+        """The last blessed model's on the same rows; None where it could not be compared."""
+        found = json.loads((self.path / "metrics.json").read_text()).get("baseline")
+        return found and found["metrics"]
+
+    @property
     def count(self) -> int:
         """Rows that the overall metrics are of."""
         return json.loads((self.path / "metrics.json").read_text())["count"]

@@ -15,6 +15,8 @@ from etils.epath import Path
 
 from components.artifacts import Rejected
 from components.errors import OptionError
+from components.evaluating import significance
+from components.evaluating.significance import Differences
 from components.inference import (
     Models,
     Outputs,
@@ -72,6 +74,8 @@ class Scored:
         classes: the candidate's, in the order of its scores; empty before the first row.
         baseline_classes: the baseline's own; empty without one.
         tallies: candidate and baseline, overall and by slice.
+        paired: by split, of the rows that both answered: 1 where only the candidate is right, -1
+            where only the baseline is.
         mistakes: of the candidate, the worst ones of each split, worst first.
         rejected: rows set aside; in no tally.
     """
@@ -79,6 +83,7 @@ class Scored:
     classes: tuple[str, ...] = ()
     baseline_classes: tuple[str, ...] = ()
     tallies: Mapping[Key, Tally] = dataclasses.field(default_factory=dict)
+    paired: Mapping[str, Differences] = dataclasses.field(default_factory=dict)
     mistakes: tuple[Mistake, ...] = ()
     rejected: tuple[Rejected, ...] = ()
 
@@ -115,6 +120,7 @@ def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
         classes=next((part.classes for part in known if part.classes), ()),
         baseline_classes=next((p.baseline_classes for p in known if p.baseline_classes), ()),
         tallies=tallies,
+        paired=significance.merge(part.paired for part in known),
         mistakes=_worst([item for part in known for item in part.mistakes], mistakes),
         rejected=tuple(sorted(rejected, key=lambda item: (item.source, item.position))),
     )
@@ -154,16 +160,19 @@ def score_batch(
     ]
     rows, truth = list(itertools.compress(rows, known)), truth[known]
     tallies: dict[Key, Tally] = {}
+    right: list[Ints] = []
     slices = slices_of(rows, questions.slices)
     for model, own, each in zip((CANDIDATE, BASELINE), names, outputs, strict=False):
         if sorted(own) == sorted(names[0]) and len(rows):
             order = [own.index(name) for name in names[0]]
             scores = each["scores"][known][:, order]
             tallies |= _tallies(Key(split, model), truth, scores, slices)
+            right.append((scores.argmax(axis=1) == truth).astype(np.int64))
     return Scored(
         classes=names[0],
         baseline_classes=names[1] if len(names) > 1 else (),
         tallies=tallies,
+        paired={split: Differences.of((right[0] - right[1]).tolist())} if len(right) > 1 else {},
         mistakes=_mistakes(split, rows, truth, outputs[0]["scores"][known], names[0]),
         rejected=tuple(rejected),
     )
@@ -172,19 +181,21 @@ def score_batch(
 def ask_all(
     predicts: Sequence[Predict], rows: Sequence[Row]
 ) -> tuple[list[Row], list[Outputs], list[Rejected]]:
-    """Answers of each model for the rows that all of them answer, and the rows that not."""
-    asked, outputs, rejected = list(rows), list[Outputs](), list[Rejected]()
-    for model, predict in zip((CANDIDATE, BASELINE), predicts, strict=False):
-        answers = answer(predict, asked)
-        answered = {id(row) for row in answers.rows}
-        still = [id(row) in answered for row in asked]
-        outputs = [{name: array[still] for name, array in each.items()} for each in outputs]
-        outputs.append(answers.outputs)
-        rejected += [
-            dataclasses.replace(item, reason=f"{model}: {item.reason}") for item in answers.rejected
-        ]
-        asked = answers.rows
-    return asked, outputs, rejected
+    """The rows that the candidate answers, each model's answers, and the rows that it does not.
+
+    Without the baseline's answers where it does not answer all of these rows: what an earlier model
+    cannot read is no fault of the rows.
+    """
+    own = answer(predicts[0], rows)
+    outputs = [own.outputs]
+    for predict in predicts[1:]:
+        other = answer(predict, own.rows)
+        if not other.rejected:
+            outputs.append(other.outputs)
+    rejected = [
+        dataclasses.replace(item, reason=f"{CANDIDATE}: {item.reason}") for item in own.rejected
+    ]
+    return own.rows, outputs, rejected
 
 
 def _label(row: Row, feature: str) -> str:
@@ -258,6 +269,17 @@ def _worst(mistakes: Sequence[Mistake], number: int) -> tuple[Mistake, ...]:
             number, (each for each in mistakes if each.split == split), key=lambda each: each.rank
         )
     )
+
+
+def is_compared(counts: Mapping[Key, int]) -> bool:
+    """Whether the baseline answered every row that the candidate did, by the rows of each key."""
+    asked = {key.split: rows for key, rows in counts.items() if _is_overall(key, CANDIDATE)}
+    answered = {key.split: rows for key, rows in counts.items() if _is_overall(key, BASELINE)}
+    return bool(answered) and asked == answered
+
+
+def _is_overall(key: Key, model: str) -> bool:
+    return key.model == model and not key.feature
 
 
 def refuse_many_slices(keys: Iterable[Key]) -> None:

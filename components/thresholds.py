@@ -1,6 +1,7 @@
 """Whether figures are good enough, alone and beside those of the last blessed model."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 
 from components.errors import OptionError
@@ -17,6 +18,10 @@ class Thresholds:
 
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) for field in dataclasses.fields(self))
+
+    def bounds_change_of(self, metric: str) -> bool:
+        """Whether a person said which changes of `metric` are good enough."""
+        return metric in self.change_at_least or metric in self.change_at_most
 
     def check_names(self, known: Iterable[str], place: str) -> None:
         """Refuse a threshold on what `place` has no figure of.
@@ -51,7 +56,7 @@ def judge(
     """Hold `metrics` against the thresholds.
 
     Args:
-        thresholds: whose names are all in `metrics`, and in `baseline` where that is given.
+        thresholds: a bound on a figure that there is not does not hold.
         metrics: the candidate's.
         baseline: the last blessed model's on the same rows; without one changes pass.
         no_baseline: why there is none.
@@ -86,12 +91,15 @@ def _bounds(
     called: str,
 ) -> list[tuple[bool, str]]:
     """Whether each bound holds, and the line that says so. A NaN holds none."""
-    low = [(name, bound, "at least", figures[name] >= bound) for name, bound in lowest.items()]
-    high = [(name, bound, "at most", figures[name] <= bound) for name, bound in highest.items()]
+    found = {name: figures.get(name, math.nan) for name in (*lowest, *highest)}
+    said = {name: f"{value:.6g}" for name, value in figures.items()}
+    low = [(name, bound, "at least", found[name] >= bound) for name, bound in lowest.items()]
+    high = [(name, bound, "at most", found[name] <= bound) for name, bound in highest.items()]
     return [
         (
             held,
-            f"{called.format(name)}: expected {sense} {bound:g}. Received: {figures[name]:.6g}. "
+            f"{called.format(name)}: expected {sense} {bound:g}. "
+            f"Received: {said.get(name, 'no such figure of these rows')}. "
             + ("Held" if held else "Not held"),
         )
         for name, bound, sense, held in low + high

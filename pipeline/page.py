@@ -83,9 +83,11 @@ def _evaluation(evaluation: Evaluation) -> Iterator[str]:
     verdict = "blessed" if evaluation.blessed else "not blessed"
     reasons = html.escape("; ".join(evaluation.reasons))
     yield f'<h2>Evaluation</h2><p class="{state}">{verdict}: {reasons}</p>'
-    yield _table(
-        ("metric", "value"), ((name, f"{v:.6g}") for name, v in evaluation.metrics.items())
-    )
+    was = evaluation.baseline or {}
+    rows = [[name, f"{value:.6g}"] for name, value in evaluation.metrics.items()]
+    if was:
+        rows = [[*row, f"{was[row[0]]:.6g}" if row[0] in was else ""] for row in rows]
+    yield _table(("metric", "value", *(["was"] if was else [])), rows)
     yield from _plots(evaluation.path)
     for texts in sorted(evaluation.path.glob("*.txt")):
         yield f"<h2>{html.escape(texts.stem)}</h2><pre>{html.escape(texts.read_text())}</pre>"

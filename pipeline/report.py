@@ -33,7 +33,9 @@ def result_json(result: RunResult, recipe: str) -> dict[str, Any]:
             for step in result.steps
         ],
         "metrics": evaluation.metrics if evaluation else {},
+        "baseline": evaluation.baseline if evaluation else None,
         "blessed": evaluation.blessed if evaluation else None,
+        "reasons": evaluation.reasons if evaluation else [],
         "pushed": str(version) if version else None,
         "anomalies": anomalies.found if anomalies else [],
         "distances": anomalies.distances if anomalies else [],
@@ -57,7 +59,7 @@ def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
     yield ""
     yield from _failures(root, result, command)
     if evaluation := result.output(Evaluation):
-        yield "metrics " + "  ".join(f"{name} {v:.4g}" for name, v in evaluation.metrics.items())
+        yield f"metrics {_figures(evaluation)}"
         yield f"verdict {'blessed' if evaluation.blessed else 'not blessed'}: {_list(evaluation)}"
     if pushed := result.output(PushedModel):
         yield f"model   {pushed.outcome}"
@@ -123,6 +125,15 @@ def _execution_json(execution: ExecutionRecord) -> dict[str, Any]:
         "properties": output.properties if output else {},
         "error": execution.error,
     }
+
+
+def _figures(evaluation: Evaluation) -> str:
+    """Each figure, and what that of the last blessed model was on the same rows."""
+    was = evaluation.baseline or {}
+    return "  ".join(
+        f"{name} {value:.4g}" + (f" (was {was[name]:.4g})" if name in was else "")
+        for name, value in evaluation.metrics.items()
+    )
 
 
 def _list(evaluation: Evaluation) -> str:

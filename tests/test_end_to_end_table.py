@@ -64,6 +64,27 @@ def test_all_six_points_are_trained_on_and_judged_by(line):
     assert merit.endswith("beats 11.6667, which the train split's mean 2 reaches on the same rows")
 
 
+def test_a_line_that_fits_worse_does_not_replace_a_better_one_unless_that_is_allowed(line):
+    told, _ = line
+    root = Path(told["pushed"]).parents[2]
+    worse = run("line-fit", root, "--set", "trainer.epochs=100")
+    assert (worse["blessed"], worse["pushed"]) == (False, None)
+    assert worse["baseline"] == told["metrics"]
+    was, now = told["metrics"]["mae"], worse["metrics"]["mae"]
+    objection = worse["reasons"][0]
+    assert objection.startswith(f"mae: was {was:.6g}, now {now:.6g} on the same 6 rows; change ")
+    allowed = objection.partition(" or allow the drop by ")[2]
+    assert allowed.startswith("evaluator.change_at_most.mae=0.")
+
+    again = run("line-fit", root, "--set", "trainer.epochs=100")
+    (evaluator,) = [step for step in again["steps"] if step["step"] == "evaluator"]
+    assert (evaluator["status"], again["reasons"]) == ("cached", worse["reasons"])
+
+    accepted = run("line-fit", root, "--set", "trainer.epochs=100", "--set", allowed)
+    assert accepted["blessed"] is True
+    assert accepted["pushed"] not in (None, told["pushed"])
+
+
 def test_regress_answers_records_as_predict_answers_columns(line):
     _, client = line
     rows = [{"x": np.float32([10])}, {"x": np.float32([4])}]

@@ -51,3 +51,21 @@ def test_reviews_are_served_as_they_were_trained(told, root):
     assert answers["classes"][0].tolist() == [b"negative", b"positive"]
     truth = np.array([row["text/class/text"][0] for row in rows], object)
     assert (answers["class"] == truth).mean() >= 0.9
+
+
+def test_a_test_split_of_one_class_blesses_and_pushes_nothing(tmp_path):
+    words = {"neg": "a dull and tired film", "pos": "a warm and clever film"}
+    for split, kind in (("train", "neg"), ("train", "pos"), ("test", "neg")):
+        (tmp_path / "texts" / split / kind).mkdir(parents=True)
+        for number in range(12):
+            file = tmp_path / "texts" / split / kind / f"{number}.txt"
+            file.write_text(f"{words[kind]} {split} {number}")
+    asked = ("text-classifier", "--data", tmp_path / "texts", "--root", tmp_path / "root")
+    done = millrace("run", *asked, "--set", "trainer.epochs=1", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["blessed"], told["pushed"]) == (False, None)
+    cause = "split 'test' cannot judge a model: every row is of the class 'neg'"
+    assert told["reasons"][0].startswith(cause)
+    assert f"text-classifier not pushed: the evaluator did not bless it ({cause}" in done.stderr
+    assert not (tmp_path / "root" / "serving" / "text-classifier").exists()

@@ -84,7 +84,9 @@ def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
     )
 
 
-def write(scored: Scored, out: Path, splits: Sequence[str], must_beat: Sequence[str]) -> None:
+def write(
+    scored: Scored, out: Path, splits: Sequence[str], must_beat: Sequence[str] | None
+) -> None:
     """Write the files of the evaluation; see the head of this module and of `forecast_files`."""
     rows = Rows.joined(scored.parts) if scored.parts else None
     kept = scored.settings, scored.rejected, scored.mistakes

@@ -1,7 +1,8 @@
 """The files of a forecaster's evaluation.
 
 metrics.json    split, count, metrics, splits, baseline, change, rejected; `steps`, `targets`,
-                `folds`, `baselines` of the main split; the fields of a `rivals.Outcome`
+                `folds`, `baselines` of the main split; `comparison`, `cannot_judge` (see
+                `summary`); the fields of a `rivals.Outcome`
 slices.json     a list of split, feature (`series` or `fold`), value, count, metrics
 forecasts.csv   of the main split: time, series, target, step, actual, forecast, naive and so on
 mistakes.jsonl  the windows that were forecast worst, worst first
@@ -18,9 +19,16 @@ import numpy as np
 from etils.epath import Path
 
 from components.artifacts import Rejected
-from components.evaluating import forecast_metrics, forecast_plots, rivals, summary
+from components.evaluating import (
+    forecast_metrics,
+    forecast_plots,
+    rivals,
+    significance,
+    summary,
+)
 from components.evaluating.forecast_rows import Rows, Settings
 from components.evaluating.rivals import Outcome, Rival
+from components.evaluating.significance import Change
 from components.evaluating.summary import write_json, write_lines
 
 NAIVE_ONES = ("naive", "seasonal_naive", "moving_average")
@@ -34,14 +42,15 @@ def write(
     mistakes: int,
     out: Path,
     splits: Sequence[str],
-    must_beat: Sequence[str],
+    must_beat: Sequence[str] | None,
 ) -> None:
     """Write all files to `out`, an existing folder; `rows` is None where none was scored."""
     main = summary.main_split(splits)
     write_lines(out / "rejected.jsonl", map(dataclasses.asdict, rejected))
     if rows is None or settings is None:
         nothing = summary.figures(main, {}, {}, len(rejected))
-        write_json(out / "metrics.json", nothing | dataclasses.asdict(Outcome()))
+        unjudged = {"comparison": None, "cannot_judge": ""}
+        write_json(out / "metrics.json", nothing | unjudged | dataclasses.asdict(Outcome()))
         write_json(out / "slices.json", [])
         write_lines(out / "mistakes.jsonl", ())
         return
@@ -57,11 +66,19 @@ def write(
         forecast_plots.draw(own[main], settings, out)
 
 
-def against_rivals(metrics: Mapping[str, float], must_beat: Sequence[str]) -> Outcome:
+def against_rivals(
+    metrics: Mapping[str, float], must_beat: Sequence[str] | None, noise: float = 0.0
+) -> Outcome:
     """A forecaster's mean absolute error beside those of the baselines that it must beat.
 
-    A baseline that the windows do not allow is an objection: it is asked for by its name alone.
+    Args:
+        metrics: the figures of the model, and of each baseline that the windows allow.
+        must_beat: None asks for each of these; one asked for by its name that the windows do not
+            allow is an objection.
+        noise: what rounding may add to an error.
     """
+    if must_beat is None:
+        must_beat = [name for name in NAIVE_ONES if f"{name}_mae" in metrics]
     errors = {name: metrics.get(f"{name}_mae") for name in must_beat if name in NAIVE_ONES}
     found = rivals.compare(
         "mae",
@@ -71,6 +88,7 @@ def against_rivals(metrics: Mapping[str, float], must_beat: Sequence[str]) -> Ou
             for name, error in errors.items()
             if error is not None
         ],
+        noise=noise,
     )
     absent = tuple(
         f"must_beat: expected a baseline that the windows allow. Received: {name!r}. Look "
@@ -93,17 +111,55 @@ def metrics_of(rows: Rows, settings: Settings, who: str = "candidate") -> dict[s
 
 
 def _summary(
-    own: dict[str, Rows], settings: Settings, main: str, rejected: int, must_beat: Sequence[str]
+    own: dict[str, Rows],
+    settings: Settings,
+    main: str,
+    rejected: int,
+    must_beat: Sequence[str] | None,
 ) -> dict[str, Any]:
     found = summary.figures(
         main, _by_split(own, settings, "candidate"), _by_split(own, settings, "baseline"), rejected
     )
-    judged, metrics = own.get(main), found["metrics"]
+    judged = own.get(main)
+    if judged is None:
+        return {**found, "comparison": None, "cannot_judge": "", **dataclasses.asdict(Outcome())}
+    noise = significance.rounding(float(np.abs(judged.actual).mean()))
     return {
         **found,
-        **dataclasses.asdict(against_rivals(metrics, must_beat) if metrics else Outcome()),
-        **(_details(judged, settings) if judged is not None else {}),
+        "comparison": summary.comparison(_change(judged, settings, found, noise)),
+        "cannot_judge": _cannot_judge(judged, settings),
+        **dataclasses.asdict(against_rivals(found["metrics"], must_beat, noise)),
+        **_details(judged, settings),
     }
+
+
+def _change(
+    rows: Rows, settings: Settings, found: Mapping[str, Any], noise: float
+) -> Change | None:
+    """The mean absolute error beside the last blessed model's."""
+    if found["baseline"] is None:
+        return None
+    own, other = (np.abs(rows.actual - rows.forecasts[who]) for who in ("candidate", "baseline"))
+    values = np.full(len(rows), own[0].size)
+    return Change(
+        metric="mae",
+        better="less",
+        was=found["baseline"]["metrics"]["mae"],
+        now=found["metrics"]["mae"],
+        rows=len(rows),
+        interval=significance.of_forecasts(
+            (own - other).sum(axis=(1, 2)), values, rows.time, settings.overlap
+        ),
+        noise=noise,
+    )
+
+
+def _cannot_judge(rows: Rows, settings: Settings) -> str:
+    """Why the windows cannot: of those that forecast a common step, one counts."""
+    _, counts = np.unique(rows.series.astype(str), return_counts=True)
+    apart = int(np.ceil(counts / settings.overlap).sum())
+    lucky = f"is nearer than the naive forecast in each of {apart} windows that do not overlap"
+    return significance.cannot_judge(significance.of_signs(apart), lucky)
 
 
 def _by_split(own: dict[str, Rows], settings: Settings, who: str) -> dict[str, dict[str, Any]]:

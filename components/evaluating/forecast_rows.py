@@ -1,6 +1,7 @@
 """Windows that were forecast, as columns: what is kept of them, and what the model says of them."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ class Settings:
 
     Attributes:
         naive_error: per target, the unit of MASE.
+        stride: rows between the starts of two windows.
     """
 
     targets: tuple[str, ...]
@@ -30,6 +32,7 @@ class Settings:
     average: int
     naive_error: tuple[float, ...]
     frequency: str
+    stride: int = 1
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
@@ -44,7 +47,13 @@ class Settings:
             average=settings["average"],
             naive_error=tuple(settings["naive_error"]),
             frequency=settings["frequency"],
+            stride=settings.get("stride", 1),
         )
+
+    @property
+    def overlap(self) -> int:
+        """How many windows of one series in a row forecast a common step; 1 where none do."""
+        return math.ceil(self.horizon / self.stride)
 
     def is_whole(self, row: Decoded) -> bool:
         """Whether a record has a window and a future of these sizes."""

@@ -4,8 +4,8 @@ The exported model is asked by its signature `score`. All that is kept of the ro
 whole numbers, losses in units of 2^-32 nats, so that any partition of the rows gives the same
 figures.
 
-metrics.json    split, count, metrics, splits, baseline, change, rejected; the fields of a
-                `rivals.Outcome`
+metrics.json    split, count, metrics, splits, baseline, change, rejected; `comparison`,
+                `cannot_judge` (see `summary`); the fields of a `rivals.Outcome`
 slices.json     a list of split, feature, value, count, tokens, metrics (and baseline)
 mistakes.jsonl  the texts of each split that surprised the model most, worst first
 rejected.jsonl  rows set aside, each with source, position and reason
@@ -20,10 +20,11 @@ from typing import Any
 from etils.epath import Path
 
 from components.artifacts import Rejected
-from components.evaluating import rivals, summary
+from components.evaluating import rivals, significance, summary
 from components.evaluating.perplexity import NAMES, Sums, figures, of_rows
 from components.evaluating.rivals import Outcome, Rival
 from components.evaluating.samples import Sample, in_words, write_samples
+from components.evaluating.significance import Change, Differences
 from components.evaluating.summary import write_json, write_lines
 from components.features import text_record
 from components.inference import (
@@ -39,6 +40,7 @@ from components.inference import (
     text,
 )
 from components.scoring import BASELINE, CANDIDATE, MISSING, Key, Questions
+from components.tallies import UNIT
 
 _SIGNATURE = "score"
 _SHOWN = 200  # characters of a text in mistakes.jsonl
@@ -68,6 +70,7 @@ class Scored:
     Attributes:
         vocabulary: tokens that the candidate knows.
         sums: candidate and baseline, overall and by slice.
+        paired: by split, the losses of the candidate's texts less the baseline's, in 2^-32 nats.
         worst: the texts of each split that the candidate foresaw least.
         samples: what it writes.
         rejected: rows set aside; in no sum.
@@ -75,6 +78,7 @@ class Scored:
 
     vocabulary: int = 0
     sums: Mapping[Key, Sums] = dataclasses.field(default_factory=dict)
+    paired: Mapping[str, Differences] = dataclasses.field(default_factory=dict)
     worst: tuple[Surprise, ...] = ()
     samples: tuple[Sample, ...] = ()
     rejected: tuple[Rejected, ...] = ()
@@ -131,12 +135,16 @@ def score_batch(
     characters = [_characters(row, questions.settings) for row in kept]
     own = of_rows(outputs, characters)
     found = _by_key(Key(split, CANDIDATE), kept, own, questions.slices)
+    paired = {}
     for predict in predicts[1:]:
         other = of_rows(predict(kept), characters)
         found |= _by_key(Key(split, BASELINE), kept, other, questions.slices)
+        pairs = zip(own, other, strict=True)
+        paired[split] = Differences.of(one.loss - another.loss for one, another in pairs)
     return Scored(
         vocabulary=questions.settings["vocabulary_size"],
         sums=found,
+        paired=paired,
         worst=_surprises(split, kept, outputs),
         rejected=tuple(rejected),
     )
@@ -154,6 +162,7 @@ def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
     return Scored(
         vocabulary=max((part.vocabulary for part in known), default=0),
         sums=sums,
+        paired=significance.merge(part.paired for part in known),
         worst=tuple(
             item
             for split in sorted({item.split for item in worst})
@@ -183,7 +192,38 @@ def _summary(scored: Scored, splits: Sequence[str], main: str) -> dict[str, Any]
     own = _by_split(scored, splits, CANDIDATE)
     other = _by_split(scored, splits, BASELINE) if _is_comparable(scored) else {}
     found = summary.figures(main, own, other, len(scored.rejected))
-    return found | dataclasses.asdict(_against_rivals(found["metrics"]))
+    key = Key(main, CANDIDATE)
+    return {
+        **found,
+        "comparison": summary.comparison(_change(scored, main, found)),
+        "cannot_judge": _cannot_judge(scored.sums[key]) if key in scored.sums else "",
+        **dataclasses.asdict(_against_rivals(found["metrics"])),
+    }
+
+
+def _change(scored: Scored, main: str, found: Mapping[str, Any]) -> Change | None:
+    """The loss per token beside the baseline's; texts are what is drawn, not their tokens."""
+    if found["baseline"] is None:
+        return None
+    sums, now = scored.sums[Key(main, CANDIDATE)], found["metrics"]["loss"]
+    shift = UNIT.bit_length() - 1
+    return Change(
+        metric="loss",
+        better="less",
+        was=found["baseline"]["metrics"]["loss"],
+        now=now,
+        rows=sums.rows,
+        interval=significance.of_means(scored.paired[main], shift, sums.tokens / sums.rows),
+        noise=significance.rounding(now),
+    )
+
+
+def _cannot_judge(sums: Sums) -> str:
+    """Why the texts cannot: each token, given those before it, is foreseen by one or the other."""
+    if sums.rows == 1:
+        return "there is one text, which does not show how texts differ"
+    lucky = f"foresees each of {sums.tokens} tokens better than the counts of tokens do"
+    return significance.cannot_judge(significance.of_signs(sums.tokens), lucky)
 
 
 def _against_rivals(metrics: Mapping[str, float]) -> Outcome:

@@ -11,9 +11,17 @@ import numpy as np
 from etils.epath import Path
 
 from components.errors import ModelError
-from components.evaluating import regression_files
-from components.evaluating.residual_rows import MEAN, SAMPLED, Judged, Scored
-from components.evaluating.residuals import NAMES, Floats, Residuals
+from components.evaluating import regression_files, significance
+from components.evaluating.residual_rows import (
+    DISTINCT,
+    MEAN,
+    SAMPLED,
+    Judged,
+    Labels,
+    Scored,
+    merge_labels,
+)
+from components.evaluating.residuals import NAMES, Floats, Residuals, further_off
 from components.inference import Models, Outputs, Predict, Row, ahead, batched, predictor, read_rows
 from components.scoring import (
     BASELINE,
@@ -66,6 +74,8 @@ def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
     rejected = [item for part in known for item in part.rejected]
     return Scored(
         sums=sums,
+        paired=significance.merge(part.paired for part in known),
+        labels=merge_labels(part.labels for part in known),
         mean=next((part.mean for part in known if part.mean is not None), None),
         worst=_least(known, "worst", "badness", mistakes),
         sample=_least(known, "sample", "lot", SAMPLED),
@@ -97,8 +107,13 @@ def score_batch(
         predictions[MEAN] = np.full(len(rows), mean, np.float32)
     slices = slices_of(rows, questions.slices)
     judged = _judged(split, rows, truth, predictions[CANDIDATE])
+    paired = {}
+    if BASELINE in predictions:
+        paired[split] = further_off(truth, predictions[CANDIDATE], predictions[BASELINE])
     return Scored(
         sums=_sums(split, truth, predictions, slices),
+        paired=paired,
+        labels={split: _least_labels(truth)},
         mean=mean,
         worst=judged,
         sample=judged,
@@ -110,6 +125,11 @@ def _truth(row: Row, label: str) -> float:
     value = row.features.get(label)
     is_number = isinstance(value, np.ndarray) and len(value) == 1
     return float(value[0]) if is_number and value is not None else np.nan
+
+
+def _least_labels(truth: Floats) -> Labels:
+    labels, counts = np.unique(truth, return_counts=True)
+    return dict(zip(labels[:DISTINCT].tolist(), counts[:DISTINCT].tolist(), strict=True))
 
 
 def _predicted(outputs: Outputs) -> Floats:

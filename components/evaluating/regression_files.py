@@ -1,8 +1,8 @@
 """The files of a regressor's evaluation, from what was kept of the scored rows.
 
 metrics.json    split, count, metrics, splits, baseline, change, rejected, and mean_predictor:
-                the train split's mean, and its figures for the same rows; the fields of a
-                `rivals.Outcome`
+                the train split's mean, and its figures for the same rows; `comparison`,
+                `cannot_judge` (see `summary`); the fields of a `rivals.Outcome`
 slices.json     a list of split, feature, value, count, metrics (and baseline)
 mistakes.jsonl  the rows of each split with the largest residuals, worst first
 rejected.jsonl  rows set aside, each with source, position and reason
@@ -10,33 +10,39 @@ rejected.jsonl  rows set aside, each with source, position and reason
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from etils.epath import Path
 
-from components.evaluating import regression_plots, rivals, summary
-from components.evaluating.residual_rows import MEAN, Scored
+from components.evaluating import regression_plots, rivals, significance, summary
+from components.evaluating.residual_rows import MEAN, Labels, Scored
 from components.evaluating.residuals import figures
 from components.evaluating.rivals import Outcome, Rival
+from components.evaluating.significance import Change
 from components.evaluating.summary import write_json, write_lines
 from components.evaluation import slice_order
-from components.scoring import BASELINE, CANDIDATE, Key
+from components.scoring import BASELINE, CANDIDATE, Key, is_compared
+from components.statistics.numbers import FLOAT_SHIFT
 
 Figures = dict[str, dict[str, Any]]
 
 
-def write(scored: Scored, out: Path, splits: Sequence[str], must_beat: Sequence[str]) -> None:
+def write(
+    scored: Scored, out: Path, splits: Sequence[str], must_beat: Sequence[str] | None
+) -> None:
     """Write all files to `out`.
 
     Args:
         scored: what was kept of all rows.
         out: an existing folder.
         splits: the names of the splits that were scored, in the order of the report.
-        must_beat: of the rivals, `constant` is asked.
+        must_beat: of the rivals, `constant` is asked; None asks it too.
     """
     main = summary.main_split(splits)
-    asked = "constant" in must_beat and Key(main, CANDIDATE) in scored.sums
+    is_asked = must_beat is None or "constant" in must_beat
+    asked = is_asked and Key(main, CANDIDATE) in scored.sums
     outcome = _against_the_mean(scored, main) if asked else Outcome()
     write_json(out / "metrics.json", _summary(scored, splits, main) | dataclasses.asdict(outcome))
     write_json(out / "slices.json", _slices(scored, splits))
@@ -51,10 +57,44 @@ def write(scored: Scored, out: Path, splits: Sequence[str], must_beat: Sequence[
 
 def _summary(scored: Scored, splits: Sequence[str], main: str) -> dict[str, Any]:
     own, other, mean = (_by_split(scored, splits, who) for who in (CANDIDATE, BASELINE, MEAN))
+    if not _is_compared(scored):
+        other = {}
+    found = summary.figures(main, own, other, len(scored.rejected))
     return {
-        **summary.figures(main, own, other, len(scored.rejected)),
+        **found,
+        "comparison": summary.comparison(_change(scored, main, found)),
+        "cannot_judge": _cannot_judge(scored.labels.get(main, {})),
         "mean_predictor": {"prediction": scored.mean, "splits": mean} if mean else None,
     }
+
+
+def _is_compared(scored: Scored) -> bool:
+    return is_compared({key: residuals.count for key, residuals in scored.sums.items()})
+
+
+def _change(scored: Scored, main: str, found: dict[str, Any]) -> Change | None:
+    """The mean absolute error beside the baseline's."""
+    if found["baseline"] is None:
+        return None
+    paired, own = scored.paired[main], scored.sums[Key(main, CANDIDATE)]
+    size = math.sqrt(own.truth_squares / (own.count << 2 * FLOAT_SHIFT))
+    return Change(
+        metric="mae",
+        better="less",
+        was=found["baseline"]["metrics"]["mae"],
+        now=found["metrics"]["mae"],
+        rows=paired.count,
+        interval=significance.of_means(paired, FLOAT_SHIFT),
+        noise=significance.rounding(size),
+    )
+
+
+def _cannot_judge(labels: Labels) -> str:
+    """Why the rows cannot, by how often each of the least labels came."""
+    if len(labels) == 1:
+        return f"the label of every row is {next(iter(labels)):.6g}"
+    chance = significance.of_guesses(list(labels.values()))
+    return significance.cannot_judge(chance, "gets all rows right") if labels else ""
 
 
 def _against_the_mean(scored: Scored, main: str) -> Outcome:
@@ -83,13 +123,14 @@ def _by_split(scored: Scored, splits: Sequence[str], model: str) -> Figures:
 
 def _slices(scored: Scored, splits: Sequence[str]) -> list[dict[str, Any]]:
     found = []
+    compared = _is_compared(scored)
     keys = [key for key in scored.sums if key.feature and key.model == CANDIDATE]
     for key in sorted(keys, key=lambda each: slice_order(each, splits)):
         own = scored.sums[key]
         entry = dataclasses.asdict(key) | {"count": own.count, "metrics": figures(own)}
         del entry["model"]
         other = scored.sums.get(dataclasses.replace(key, model=BASELINE))
-        if other is not None:
+        if other is not None and compared:
             entry["baseline"] = figures(other)
         found.append(entry)
     return found

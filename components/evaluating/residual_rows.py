@@ -2,14 +2,18 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from components.artifacts import Rejected
 from components.evaluating.residuals import Residuals
+from components.evaluating.significance import Differences
 from components.scoring import Key
 
 MEAN = "mean"  # beside candidate and baseline: whose answers are the train split's mean
 SAMPLED = 2000  # rows of a split that are drawn
+DISTINCT = 4  # labels of a split that are counted: enough to tell whether it can judge
+
+Labels = Mapping[float, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Scored:
 
     Attributes:
         sums: of candidate, baseline and the mean, overall; of the first two by slice as well.
+        paired: by split, how much further off the candidate is than the baseline, in 2**-172.
+        labels: by split, how often each of the least labels came.
         mean: of the train split, what the mean predictor answers; None where it is not known.
         worst: of the candidate, the rows of each split with the largest residuals.
         sample: of the candidate, rows of each split by lot.
@@ -51,7 +57,20 @@ class Scored:
     """
 
     sums: Mapping[Key, Residuals] = dataclasses.field(default_factory=dict)
+    paired: Mapping[str, Differences] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, Labels] = dataclasses.field(default_factory=dict)
     mean: float | None = None
     worst: tuple[Judged, ...] = ()
     sample: tuple[Judged, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+
+
+def merge_labels(parts: Iterable[Mapping[str, Labels]]) -> dict[str, Labels]:
+    """The `DISTINCT` least labels of each split: what is left out of a part is not in the whole."""
+    found: dict[str, dict[float, int]] = {}
+    for part in parts:
+        for split, labels in part.items():
+            counts = found.setdefault(split, {})
+            for label, count in labels.items():
+                counts[label] = counts.get(label, 0) + count
+    return {split: dict(sorted(counts.items())[:DISTINCT]) for split, counts in found.items()}

@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from components.evaluating.significance import Differences
 from components.statistics.numbers import FLOAT_SHIFT, float_moments
 
 Floats = NDArray[np.float32]
@@ -34,15 +35,28 @@ class Residuals:
     @classmethod
     def of(cls, truth: Floats, prediction: Floats) -> "Residuals":
         """Of rows float32 [rows], all finite."""
-        with np.errstate(over="ignore"):
-            errors = (prediction.astype(np.float64) - truth).astype(np.float32)
-        limit = np.finfo(np.float32).max
-        absolute, squares = float_moments(np.abs(errors).clip(0, limit))
+        absolute, squares = float_moments(_absolute(truth, prediction))
         return cls(len(truth), absolute, squares, *float_moments(truth))
 
     def __add__(self, other: "Residuals") -> "Residuals":
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
         return Residuals(*(one + two for one, two in pairs))
+
+
+def further_off(truth: Floats, prediction: Floats, other: Floats) -> Differences:
+    """How much the absolute errors of `prediction` are above those of `other`, in 2**-172."""
+    own, others = (_absolute(truth, each).astype(np.float64) for each in (prediction, other))
+    limit = np.finfo(np.float32).max
+    return Differences(
+        len(truth), *float_moments((own - others).clip(-limit, limit).astype(np.float32))
+    )
+
+
+def _absolute(truth: Floats, prediction: Floats) -> Floats:
+    """Absolute errors, float32 [rows], none infinite."""
+    with np.errstate(over="ignore"):
+        errors = (prediction.astype(np.float64) - truth).astype(np.float32)
+    return np.abs(errors).clip(0, np.finfo(np.float32).max)
 
 
 def figures(residuals: Residuals) -> dict[str, float]:

@@ -30,7 +30,7 @@ class Outcome:
 
     Attributes:
         objections: a line for each rival that was not beaten; with one the model is not blessed.
-        merits: what was beaten, on one line; none where nothing was.
+        merits: what was beaten, on one line, and what was never off and was equalled, on another.
         not_asked: a line for each rival that nothing can beat on these rows, or that is not known.
     """
 
@@ -40,22 +40,48 @@ class Outcome:
 
 
 def compare(
-    metric: str, value: float, rivals: Sequence[Rival], *, better: Literal["less", "more"] = "less"
+    metric: str,
+    value: float,
+    rivals: Sequence[Rival],
+    *,
+    better: Literal["less", "more"] = "less",
+    noise: float = 0.0,
 ) -> Outcome:
-    """Hold a model's `value` of `metric` against each rival's; the same figure beats none."""
+    """Hold a model's `value` of `metric` against each rival's; the same figure beats none.
 
-    def is_beaten(rival: Rival) -> bool:
-        return value < rival.figure if better == "less" else value > rival.figure
+    A rival that is never off cannot be beaten: to be as good is enough.
 
-    objections = tuple(
-        f"{metric}: expected {better} than {rival.said} on the same rows. Received: "
-        f"{value:.6g}. {rival.remedy}"
-        for rival in rivals
-        if not is_beaten(rival)
-    )
-    beaten = [rival.said for rival in rivals if is_beaten(rival)]
-    merit = f"{metric} {value:.6g} beats {' and '.join(beaten)} on the same rows"
-    return Outcome(objections, (merit,) if beaten else ())
+    Args:
+        metric: its name.
+        value: the model's figure of it.
+        rivals: whose figures are of the same metric.
+        better: whether less or more of it is better.
+        noise: of a metric of which less is better, what rounding may add: figures that are closer
+            are the same, and one no greater is 0.
+    """
+    beaten: list[str] = []
+    equalled: list[str] = []
+    objections: list[str] = []
+    for rival in rivals:
+        is_perfect = better == "less" and rival.figure <= noise
+        if is_perfect and value <= noise:
+            equalled.append(rival.said)
+        elif value < rival.figure - noise if better == "less" else value > rival.figure:
+            beaten.append(rival.said)
+        else:
+            expected = f"{'no more' if is_perfect else better} than {rival.said}"
+            is_close = noise > 0 and (is_perfect or value < rival.figure)
+            aside = f", rounding of {noise:.2g} aside" if is_close else ""
+            objections.append(
+                f"{metric}: expected {expected} on the same rows{aside}. Received: "
+                f"{value:.6g}. {rival.remedy}"
+            )
+    merits = [
+        f"{metric} {value:.6g} {verb} {' and '.join(said)} on the same rows"
+        for verb, said in (("beats", beaten), ("is as good as", equalled))
+        if said
+    ]
+    return Outcome(tuple(objections), tuple(merits))
 
 
 def improve_or_leave_out(name: str) -> str:

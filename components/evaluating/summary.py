@@ -1,10 +1,18 @@
-"""What every evaluation says, whatever its task: the main figures, and how files are written."""
+"""What every evaluation says, whatever its task: the main figures, and how files are written.
 
+Beside the figures, `metrics.json` has `comparison`, a `significance.Change` of one of them with
+what is said of it, or null without a baseline; and `cannot_judge`, why the rows of the main split
+cannot tell a good model from one that knows nothing, or "".
+"""
+
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from etils.epath import Path
+
+from components.evaluating.significance import Change
 
 Figures = Mapping[str, Mapping[str, Any]]  # by split: `count` and `metrics`
 
@@ -41,6 +49,14 @@ def figures(main: str, own: Figures, other: Figures, rejected: int) -> dict[str,
 def change_of(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
     """By how much each metric that both have is above the baseline's."""
     return {name: metrics[name] - baseline[name] for name in metrics if name in baseline}
+
+
+def comparison(change: Change | None) -> dict[str, Any] | None:
+    """A change as `metrics.json` has it."""
+    if change is None:
+        return None
+    more = {"is_drop": change.is_drop, "said": change.said, "bound": change.bound}
+    return dataclasses.asdict(change) | more
 
 
 def write_json(file: Path, content: object) -> None:

@@ -1,7 +1,7 @@
 """How a model is judged, by its task: what scores a shard, merges the parts and writes it all."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ class Task(NamedTuple):
     write: Write
 
 
-def of(task: str, top_k: int, must_beat: Sequence[str]) -> Task:
+def of(task: str, top_k: int, must_beat: Sequence[str] | None) -> Task:
     """The functions that judge a model of `task`; rivals that do not apply to it are not asked.
 
     Raises:
@@ -57,6 +57,24 @@ def of(task: str, top_k: int, must_beat: Sequence[str]) -> Task:
                 "model.json, task: expected classification, regression, forecast or language. "
                 f"Received: {task!r}. Export the model with `export`."
             )
+
+
+def other_question(candidate: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+    """What a baseline was made for, where its figures are not of the candidate's question.
+
+    Args:
+        candidate: the content of its `model.json`.
+        baseline: likewise.
+
+    Returns:
+        A clause without a full stop; empty where both may answer the same question.
+    """
+    for field in ("task", "label", "targets", "horizon", "frequency"):
+        own, other = candidate.get(field), baseline.get(field)
+        if field in candidate and field in baseline and own != other:
+            return f"its {field} is {other!r}, not {own!r}"
+    own, other = (sorted(each.get("classes") or ()) for each in (candidate, baseline))
+    return f"it knows other classes: {', '.join(other)}" if own != other else ""
 
 
 def _judged_by(module: ModuleType, write: Write) -> Task:

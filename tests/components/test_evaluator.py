@@ -119,6 +119,8 @@ def test_the_verdict_says_what_held_and_on_what(evaluated):
         "accuracy: expected at least 0.6. Received: 0.666667. Held",
         "change of accuracy: expected at least 0. Received: 0.166667. Held",
         BEATS_ONE_ANSWER,
+        "accuracy: was 0.500, now 0.667 on the same 6 rows; change 0.167, 95% interval -0.158 to "
+        "0.167",
         "judged by 6 rows of split 'test'",
     ]
 
@@ -189,35 +191,124 @@ def one_answer(tmp_path, *truths):
 
 
 def test_one_answer_for_all_rows_is_not_blessed_however_often_it_is_right(evaluate, tmp_path):
-    examples = one_answer(tmp_path, *["dark"] * 9, "grey")
+    examples = one_answer(tmp_path, *["dark"] * 19, "grey")
     evaluated = evaluate(examples, at_least={"accuracy": 0.8})
-    assert evaluated.metrics["accuracy"] == 0.9
+    assert evaluated.metrics["accuracy"] == 0.95
     assert not evaluated.blessed
     assert evaluated.reasons == [
         "balanced_accuracy: expected more than 0.5, which one answer for all reaches on the same "
         "rows. Received: 0.5. Improve the model, or leave constant out of evaluator.must_beat",
-        "accuracy: expected at least 0.8. Received: 0.9. Held",
-        "judged by 10 rows of split 'test'",
+        "accuracy: expected at least 0.8. Received: 0.95. Held",
+        "judged by 20 rows of split 'test'",
     ]
 
 
 def test_one_answer_for_all_rows_is_blessed_where_it_is_no_rival(evaluate, tmp_path):
-    evaluated = evaluate(one_answer(tmp_path, "dark", "grey"), must_beat=("naive",))
+    examples = one_answer(tmp_path, *["dark", "grey"] * 3)
+    evaluated = evaluate(examples, must_beat=("naive",))
     assert evaluated.blessed
-    assert evaluated.reasons == ["no threshold is set", "judged by 2 rows of split 'test'"]
+    assert evaluated.reasons == ["no threshold is set", "judged by 6 rows of split 'test'"]
 
 
-@pytest.mark.parametrize("truths", [["dark"] * 3, ["bright"] * 3, ["dark"]])
-def test_rows_of_one_class_are_not_held_against_one_answer_and_that_is_said(
-    evaluate, tmp_path, truths
-):
-    evaluated = evaluate(one_answer(tmp_path, *truths), max_rejected=0)
+@pytest.mark.parametrize("truths", [["dark"] * 30, ["bright"] * 3, ["dark"]])
+def test_rows_of_one_class_bless_no_model_right_or_wrong(evaluate, tmp_path, truths):
+    examples = one_answer(tmp_path, *truths)
+    evaluated = evaluate(examples, max_rejected=0)
+    assert not evaluated.blessed
+    assert evaluated.reasons == [
+        f"split 'test' cannot judge a model: every row is of the class {truths[0]!r}. Give it "
+        "more rows, and of more than one kind, or set evaluator.allow_inconclusive=true",
+        "constant: not asked, for all rows are of one class",
+        f"judged by {len(truths)} rows of split 'test'",
+    ]
+
+
+def test_rows_of_one_class_bless_where_a_person_says_so(evaluate, tmp_path):
+    evaluated = evaluate(one_answer(tmp_path, "dark"), allow_inconclusive=True)
     assert evaluated.blessed
     assert evaluated.reasons == [
         "no threshold is set",
         "constant: not asked, for all rows are of one class",
-        f"judged by {len(truths)} rows of split 'test'",
+        "split 'test' cannot judge a model: every row is of the class 'dark'; "
+        "evaluator.allow_inconclusive blesses all the same",
+        "judged by 1 rows of split 'test'",
     ]
+
+
+def test_rows_so_few_that_chance_may_get_all_right_bless_no_model(evaluate, tmp_path):
+    rows = records([(40, "dark"), (40, "dark"), (120, "grey"), (120, "grey")])
+    examples = classifiers.write_examples(tmp_path / "examples", {"test": rows})
+    evaluated = evaluate(examples)
+    assert evaluated.metrics["accuracy"] == 1.0
+    assert not evaluated.blessed
+    assert evaluated.reasons[0] == (
+        "split 'test' cannot judge a model: a model that knows nothing gets all rows right 1 time "
+        "in 16, and 95% confidence allows 1 in 20. Give it more rows, and of more than one kind, "
+        "or set evaluator.allow_inconclusive=true"
+    )
+
+
+def test_a_figure_that_one_class_does_not_have_is_no_error_of_the_person(evaluate, tmp_path):
+    evaluated = evaluate(one_answer(tmp_path, "dark"), at_least={"macro_f1": 0.9})
+    assert not evaluated.blessed
+    assert (
+        "macro_f1: expected at least 0.9. Received: no such figure of these rows. Not held"
+        in evaluated.reasons
+    )
+
+
+# 28 grey pictures of mean 120: the last blessed model is right for all of them.
+GREY = [(120, "grey")] * 22 + [(40, "grey")] * 6 + [(200, "bright")]
+
+
+@pytest.mark.parametrize(("bounds", "blessed"), [({}, False), ({"accuracy": -0.3}, True)])
+def test_a_worse_model_is_not_blessed_unless_a_person_allows_the_change(
+    evaluate, tmp_path, caplog, bounds, blessed
+):
+    examples = classifiers.write_examples(tmp_path / "examples", {"test": records(GREY)})
+    better = classifiers.save(tmp_path / "better", centres=(-99.0, 120.0, 200.0))
+    with caplog.at_level("INFO"):
+        evaluated = evaluate(examples, baseline=better, change_at_least=bounds)
+    assert evaluated.blessed is blessed
+    was = "accuracy: was 1.000, now 0.793 on the same 29 rows; change -0.207, 95% interval -0.207 "
+    told = [reason for reason in evaluated.reasons if "was 1.000" in reason]
+    assert told == [
+        f"{was}to -0.0169"
+        if blessed
+        else f"{was}to -0.0169. Improve the model, or allow the drop by "
+        "evaluator.change_at_least.accuracy=-0.209"
+    ]
+    assert "test split: accuracy 0.7931 (was 1.0000), loss " in caplog.text
+    assert evaluated.baseline["accuracy"] == 1.0
+    assert read(evaluated, "metrics.json")["comparison"]["is_drop"] is True
+
+
+def test_a_drop_within_chance_is_blessed_and_said(evaluate, tmp_path):
+    rows = records([*GREY[:22], (40, "grey"), (200, "bright")])
+    examples = classifiers.write_examples(tmp_path / "examples", {"test": rows})
+    better = classifiers.save(tmp_path / "better", centres=(-99.0, 120.0, 200.0))
+    evaluated = evaluate(examples, baseline=better)
+    assert evaluated.blessed
+    assert any("was 1.000, now 0.958 on the same 24 rows" in each for each in evaluated.reasons)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"task": "regression"}, "its task is 'regression', not 'classification'"),
+        ({"label": "colour"}, "its label is 'colour', not 'image/class/text'"),
+    ],
+)
+def test_a_baseline_made_for_something_else_is_not_asked_and_holds_up_nothing(
+    evaluate, examples, tmp_path, other, said
+):
+    baseline = classifiers.save(tmp_path / "baseline")
+    file = baseline.path / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | other))
+    evaluated = evaluate(examples, baseline=baseline)
+    assert evaluated.blessed
+    assert evaluated.reasons[-1] == f"the last blessed model cannot be compared: {said}"
+    assert (evaluated.baseline, read(evaluated, "metrics.json")["comparison"]) == (None, None)
 
 
 def test_an_unknown_metric_is_refused_before_anything_is_scored(evaluate, examples):
@@ -241,10 +332,11 @@ def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(evaluate, 
     evaluated = evaluate(examples, baseline=other, change_at_least={"accuracy": 0})
     assert evaluated.blessed
     assert evaluated.reasons == [
-        "changes are not judged: the last blessed model answers otherwise",
+        "changes are not judged: the last blessed model cannot be compared: it answers otherwise, "
+        "or not all of these rows",
         BEATS_ONE_ANSWER,
         "judged by 6 rows of split 'test'",
-        "not compared: the last blessed model answers otherwise",
+        "the last blessed model cannot be compared: it answers otherwise, or not all of these rows",
     ]
     assert read(evaluated, "metrics.json")["baseline"] is None
 

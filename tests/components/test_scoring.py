@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from components import scoring
 from components.artifacts import Rejected
 from components.errors import OptionError
+from components.evaluating.significance import Differences
 from components.inference import Row
 
 QUESTIONS = scoring.Questions("label", ("label", "size"), 8, mistakes=4)
@@ -48,7 +49,7 @@ def test_any_partition_of_the_rows_scores_the_same(truths, cut):
     assert (counted.count if counted else 0) + len(merged.rejected) == len(truths)
 
 
-def test_rows_that_the_baseline_refuses_count_for_neither():
+def test_rows_that_the_baseline_refuses_are_judged_and_it_is_not_compared():
     def refusing(rows):
         from serving.errors import InvalidArgumentError
 
@@ -58,9 +59,40 @@ def test_rows_that_the_baseline_refuses_count_for_neither():
 
     rows = fake_rows([b"a", b"a", b"a"])  # inputs a, b, c
     scored = scoring.score_batch("test", rows, [fake_model, refusing], QUESTIONS)
+    assert scored.tallies[scoring.Key("test", scoring.CANDIDATE)].count == 3
+    assert scored.rejected == ()
+    answered = scoring.score_batch("test", rows[:1], [fake_model, refusing], QUESTIONS)
+    both = scoring.merge([scored, answered], 4)
+    assert both.tallies[scoring.Key("test", scoring.BASELINE)].count == 1
+    counts = {key: counted.count for key, counted in both.tallies.items()}
+    assert not scoring.is_compared(counts)
+    assert scoring.is_compared(dict.fromkeys(counts, 4))
+    assert not scoring.is_compared({scoring.Key("test", scoring.CANDIDATE): 4})
+
+
+def test_rows_that_the_candidate_refuses_are_set_aside_for_both():
+    def refusing(rows):
+        from serving.errors import InvalidArgumentError
+
+        if any(row.features["input"] == [b"b"] for row in rows):
+            raise InvalidArgumentError("no b")
+        return fake_model(rows)
+
+    rows = fake_rows([b"a", b"a", b"a"])
+    scored = scoring.score_batch("test", rows, [refusing, fake_model], QUESTIONS)
     for model in (scoring.CANDIDATE, scoring.BASELINE):
         assert scored.tallies[scoring.Key("test", model)].count == 2
-    assert scored.rejected == (Rejected("1.png", "baseline: no b", "1"),)
+    assert scored.rejected == (Rejected("1.png", "candidate: no b", "1"),)
+
+
+def test_of_each_row_it_is_kept_which_of_the_two_is_right():
+    def always_a(rows):
+        return fake_model([row("", 97) for _ in rows])
+
+    rows = fake_rows([b"a", b"a", b"b", b"a"])  # inputs a, b, c, a
+    scored = scoring.score_batch("test", rows, [always_a, fake_model], QUESTIONS)
+    # right: always_a on the rows 0, 1 and 3, fake_model on 0 and 3
+    assert scored.paired == {"test": Differences.of([0, 1, 0, 0])}
 
 
 def test_a_row_with_several_values_is_in_each_slice_and_one_with_none_in_its_own():

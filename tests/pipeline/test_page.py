@@ -1,5 +1,7 @@
 """The page of a run holds what a person looks for, and no markup of the data's."""
 
+import json
+
 from pipeline import page
 
 
@@ -14,6 +16,17 @@ def test_the_page_holds_the_verdict_the_steps_and_their_reasons(toy):
     assert "this step has not run before in this pipeline" in shown
     assert "<td>accuracy</td><td>0.5</td>" in shown
     assert "<td>train</td><td>3</td>" in shown
+
+
+def test_the_page_shows_what_the_figures_were(toy):
+    result = toy.run()
+    file = result.artifacts["judge"].path / "metrics.json"
+    found = {"metrics": {"accuracy": 0.5, "loss": 2.0}, "baseline": {"metrics": {"accuracy": 0.75}}}
+    file.write_text(json.dumps(found))
+    shown = _page_of(toy, result)
+    assert "<tr><th>metric</th><th>value</th><th>was</th></tr>" in shown
+    assert "<tr><td>accuracy</td><td>0.5</td><td>0.75</td></tr>" in shown
+    assert "<tr><td>loss</td><td>2</td><td></td></tr>" in shown
 
 
 def test_what_comes_from_the_data_is_escaped(toy):

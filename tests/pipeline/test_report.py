@@ -1,8 +1,11 @@
 """A run told to programs and to a terminal."""
 
+import json
+
 from etils.epath import Path
 
 from components.artifacts import Anomalies
+from components.model_artifacts import Evaluation
 from pipeline import report
 from pipeline.results import RunResult, StepResult
 
@@ -20,7 +23,29 @@ def test_the_json_has_the_steps_the_metrics_and_the_verdict(toy):
     ]
     assert told["metrics"] == {"accuracy": 0.5}
     assert told["blessed"] is True
+    assert (told["baseline"], told["reasons"]) == (None, ["told so"])
     assert told["pushed"] is None
+
+
+def beside_a_baseline(folder):
+    """A run whose model is worse than the last blessed one."""
+    figures = {"accuracy": 0.786, "loss": 0.5}
+    found = {"metrics": figures, "baseline": {"metrics": {"accuracy": 1.0}}}
+    (folder / "metrics.json").write_text(json.dumps(found))
+    evaluation = Evaluation(Path(folder)).write_verdict(
+        blessed=False, reasons=["was 1.000, now 0.786"]
+    )
+    return RunResult("r", "done", (), {"evaluator": evaluation})
+
+
+def test_the_last_blessed_models_figures_are_told_beside(toy, tmp_path):
+    result = beside_a_baseline(tmp_path)
+    lines = list(report.closing_lines(toy.root, result, ""))
+    assert "metrics accuracy 0.786 (was 1)  loss 0.5" in lines
+    assert "verdict not blessed: was 1.000, now 0.786" in lines
+    told = report.result_json(result, "toy")
+    assert told["metrics"] == {"accuracy": 0.786, "loss": 0.5}
+    assert (told["baseline"], told["reasons"]) == ({"accuracy": 1.0}, ["was 1.000, now 0.786"])
 
 
 def test_a_failure_closes_with_its_cause_log_and_the_command_that_resumes_it(toy):

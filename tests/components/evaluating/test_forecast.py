@@ -61,9 +61,9 @@ def score(rows, *offs, split="test"):
     return forecast.score_batch(split, rows, [model(off) for off in offs], SETTINGS)
 
 
-def written(tmp_path, *parts, mistakes=2):
+def written(tmp_path, *parts, mistakes=2, must_beat=("naive", "moving_average")):
     scored = dataclasses.replace(forecast.merge(parts, mistakes), settings=SETTINGS)
-    forecast.write(scored, tmp_path, ["eval", "test"], ("naive", "moving_average"))
+    forecast.write(scored, tmp_path, ["eval", "test"], must_beat)
     return json.loads((tmp_path / "metrics.json").read_text())
 
 
@@ -130,6 +130,87 @@ def test_what_must_be_beaten_is_an_option():
         "mae: expected less than naive's 1 on the same rows. Received: 2. Improve the model, "
         "or leave naive out of evaluator.must_beat",
     )
+
+
+def test_every_baseline_that_is_scored_is_to_be_beaten_unless_some_are_named():
+    metrics = {"mae": 1.0, "naive_mae": 2.0, "moving_average_mae": 3.0}
+    found = forecast_files.against_rivals(metrics, None)
+    assert found == Outcome(
+        merits=("mae 1 beats naive's 2 and moving_average's 3 on the same rows",)
+    )
+    found = forecast_files.against_rivals(metrics | {"seasonal_naive_mae": 0.0}, None)
+    assert found.objections == (
+        "mae: expected no more than seasonal_naive's 0 on the same rows. Received: 1. Improve the "
+        "model, or leave seasonal_naive out of evaluator.must_beat",
+    )
+
+
+def season(number):
+    """A record of a series that repeats itself every three rows: 16, 17, 18."""
+    found = record(number)
+    own = (16 + (number + np.arange(6)) % 3).astype(np.float32)
+    found.features["window"] = np.stack([own[:4], np.zeros(4, np.float32)], axis=1).ravel()
+    found.features["future"] = own[4:]
+    return found
+
+
+@pytest.mark.parametrize(("off", "objected"), [(0.0, 0), (2.0**-19, 0), (2.0**-17, 1)])
+def test_as_good_as_a_season_that_never_errs_is_enough_within_rounding(tmp_path, off, objected):
+    found = written(tmp_path, score([season(n) for n in range(12)], off), must_beat=None)
+    assert found["metrics"]["seasonal_naive_mae"] == 0.0
+    assert (
+        found["metrics"]["mae"] == off
+    )  # float32 keeps 16 to 2 ** -19; the rounding is 17 / 2**22
+    assert len(found["objections"]) == objected
+
+
+def test_a_constant_series_is_not_objected_to_where_the_model_is_never_off(tmp_path):
+    rows = [record(n) for n in range(5)]
+    for row in rows:
+        row.features["window"] = np.full(8, 7.5, np.float32)
+        row.features["future"] = np.full(2, 7.5, np.float32)
+    found = written(tmp_path, score(rows, 0.0), must_beat=None)
+    assert found["objections"] == []
+    assert found["merits"] == [
+        "mae 0 is as good as naive's 0 and seasonal_naive's 0 and moving_average's 0 on the same "
+        "rows"
+    ]
+
+
+def test_windows_that_share_their_steps_count_as_one_where_it_is_asked_whether_they_can_judge(
+    tmp_path,
+):
+    # two steps are forecast: of eight windows of one series in a row, four do not overlap
+    found = written(tmp_path, score([record(n) for n in range(8)], 0.5))
+    assert found["cannot_judge"] == (
+        "a model that knows nothing is nearer than the naive forecast in each of 4 windows that do "
+        "not overlap 1 time in 16, and 95% confidence allows 1 in 20"
+    )
+    assert written(tmp_path, score([record(n) for n in range(9)], 0.5))["cannot_judge"] == ""
+    two = [record(n, series) for n in range(5) for series in "ab"]
+    assert written(tmp_path, score(two, 0.5))["cannot_judge"] == ""
+
+
+def test_one_window_cannot_judge(tmp_path):
+    assert "1 time in 2," in written(tmp_path, score([record(0)], 0.5))["cannot_judge"]
+
+
+def test_windows_further_apart_than_they_forecast_do_not_overlap():
+    assert [
+        Settings.of(MODEL | {"horizon": 5, "stride": stride}).overlap for stride in (1, 2, 5, 9)
+    ] == [5, 3, 1, 1]
+
+
+def test_a_forecaster_that_got_worse_is_a_drop(tmp_path):
+    found = written(tmp_path, score([record(n) for n in range(20)], 0.5, 0.25))["comparison"]
+    assert (found["metric"], found["was"], found["now"], found["rows"]) == ("mae", 0.25, 0.5, 20)
+    assert found["is_drop"]
+    assert found["said"] == (
+        "mae: was 0.25, now 0.5 on the same 20 rows; change 0.25, 95% interval 0.25 to 0.25"
+    )
+    assert not written(tmp_path, score([record(n) for n in range(20)], 0.25, 0.5))["comparison"][
+        "is_drop"
+    ]
 
 
 def test_one_answer_for_all_rows_is_no_rival_of_a_forecaster():

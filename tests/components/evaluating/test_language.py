@@ -8,6 +8,7 @@ import pytest
 from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from components.evaluating import language
 from components.evaluating.language import Scored
@@ -88,6 +89,36 @@ def test_a_baseline_with_other_tokens_is_not_compared(tmp_path):
     predicts = [model(1.0), model(2.0, unknown=1)]
     part = language.score_batch("test", rows("come all"), predicts, QUESTIONS)
     assert judged(tmp_path, part)["baseline"] is None
+
+
+def test_a_generator_that_got_worse_is_a_drop_by_its_loss(tmp_path):
+    texts = rows("a", "b b", "c c c", "d", "e e e e", "f")
+    part = language.score_batch("test", texts, [model(2.5), model(2.0)], QUESTIONS)
+    found = judged(tmp_path, part)["comparison"]
+    assert (found["metric"], found["was"], found["now"], found["rows"]) == ("loss", 2.0, 2.5, 6)
+    # 18 tokens in 6 texts: half a nat more for each of 2, 3, 4, 2, 5, 2 of them
+    expected = stats.ttest_1samp(np.array([2, 3, 4, 2, 5, 2]) / 2, 0).confidence_interval(0.95)
+    assert found["interval"] == pytest.approx([expected.low / 3, expected.high / 3])
+    assert found["is_drop"]
+    part = language.score_batch("test", texts, [model(2.0), model(2.5)], QUESTIONS)
+    assert not judged(tmp_path, part)["comparison"]["is_drop"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["come all ye who wander far"], "there is one text, which does not show how texts differ"),
+        (
+            ["come", "ye"],
+            "a model that knows nothing foresees each of 4 tokens better than the counts of tokens "
+            "do 1 time in 16, and 95% confidence allows 1 in 20",
+        ),
+        (["come", "all ye"], ""),
+    ],
+)
+def test_one_text_or_very_few_tokens_cannot_judge(tmp_path, texts, said):
+    part = language.score_batch("test", rows(*texts), [model()], QUESTIONS)
+    assert judged(tmp_path, part)["cannot_judge"] == said
 
 
 def test_texts_without_tokens_are_set_aside(tmp_path):

@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
 from etils.epath import Path
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
-from components.errors import ModelError
+from components.errors import DataError, ModelError
 from components.evaluating import regression
 from components.evaluating.residual_rows import Scored
 from components.inference import Row
@@ -170,3 +174,80 @@ def test_a_candidate_that_is_no_regressor_is_refused():
 
 def test_the_metrics_that_thresholds_may_name():
     assert regression.names() == ["mae", "mse", "rmse", "r2"]
+
+
+def test_a_regressor_that_got_worse_is_a_drop_by_its_absolute_errors(tmp_path):
+    found = write(score(rows(), [off, doubled]), tmp_path)["comparison"]
+    # errors of 1 in eleven rows and of 4 in one, against none
+    assert (found["metric"], found["was"], found["now"], found["rows"]) == ("mae", 0.0, 1.25, 12)
+    errors = [1.0] * 11 + [4.0]
+    expected = stats.ttest_1samp(errors, 0).confidence_interval(0.95)
+    assert found["interval"] == pytest.approx([expected.low, expected.high])
+    assert found["is_drop"]
+    assert found["bound"] == "evaluator.change_at_most.mae=1.26"
+    assert not write(score(rows(), [doubled, off]), tmp_path)["comparison"]["is_drop"]
+
+
+def test_a_regressor_that_is_as_good_but_for_rounding_is_no_drop(tmp_path):
+    def barely(asked):
+        found = doubled(asked)["prediction"]
+        return {"prediction": np.nextafter(found, np.float32(99))}
+
+    found = write(score(rows(12, start=8), [barely, doubled]), tmp_path)["comparison"]
+    assert found["interval"][0] > 0
+    assert not found["is_drop"]
+
+
+def refusing(asked):
+    """A baseline that does not know the record 05."""
+    if any(row.position == "record 05" for row in asked):
+        raise DataError("Feature 'x': expected one text.")
+    return doubled(asked)
+
+
+def test_a_baseline_that_does_not_answer_all_rows_is_not_compared(tmp_path):
+    parts = [score(rows(5), [off, refusing]), score(rows(7, start=5), [off, refusing])]
+    found = write(regression.merge(parts, 3), tmp_path)
+    assert (found["count"], found["rejected"]) == (12, 0)
+    assert (found["baseline"], found["comparison"]) == (None, None)
+    assert all(
+        "baseline" not in part for part in json.loads((tmp_path / "slices.json").read_text())
+    )
+
+
+def labelled(*labels):
+    return [
+        Row("t.csv", f"record {n}", {"x": np.float32([n]), "y": np.float32([label])})
+        for n, label in enumerate(labels)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([3.5] * 40, "the label of every row is 3.5"),
+        ([7], "the label of every row is 7"),
+        ([0.0, -0.0], "the label of every row is 0"),
+        (
+            [1, 2],
+            "a model that knows nothing gets all rows right 1 time in 4, and 95% confidence allows "
+            "1 in 20",
+        ),
+        ([1, 2, 3], ""),
+        ([5] * 8 + [6], ""),
+    ],
+)
+def test_labels_that_are_all_the_same_or_very_few_cannot_judge(tmp_path, labels, said):
+    questions = dataclasses.replace(ASKED, slices=())
+    found = write(score(labelled(*labels), [off], questions=questions), tmp_path)
+    assert found["cannot_judge"] == said
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=20), st.integers(0, 20))
+def test_the_labels_kept_are_the_least_ones_however_the_rows_are_cut(labels, cut):
+    questions = dataclasses.replace(ASKED, slices=())
+    parts = [
+        score(labelled(*part), [off], questions=questions) for part in (labels[:cut], labels[cut:])
+    ]
+    counts = Counter(float(label) for label in labels)
+    assert regression.merge(parts, 3).labels == {"test": dict(sorted(counts.items())[:4])}

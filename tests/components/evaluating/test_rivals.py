@@ -1,5 +1,7 @@
 """One figure beside those of rivals: what is objected to, and what is to a model's credit."""
 
+import pytest
+
 from components.evaluating.rivals import Outcome, Rival, compare, improve_or_leave_out
 
 FIRST = Rival(2.0, "naive's 2", "Look back further")
@@ -35,6 +37,40 @@ def test_of_some_figures_more_is_better():
 
 def test_no_figure_at_all_beats_none():
     assert len(compare("mae", float("nan"), [FIRST, SECOND]).objections) == 2
+    assert len(compare("mae", float("nan"), [PERFECT], noise=1e-6).objections) == 1
+
+
+PERFECT = Rival(0.0, "seasonal_naive's 0", "Look back further")
+
+
+@pytest.mark.parametrize(("value", "noise"), [(0.0, 0.0), (0.0, 1e-6), (1e-6, 1e-6)])
+def test_as_good_as_one_that_is_never_off_is_enough(value, noise):
+    found = compare("mae", value, [FIRST, PERFECT], noise=noise)
+    assert found == Outcome(
+        merits=(
+            f"mae {value:.6g} beats naive's 2 on the same rows",
+            f"mae {value:.6g} is as good as seasonal_naive's 0 on the same rows",
+        )
+    )
+
+
+@pytest.mark.parametrize(("noise", "aside"), [(0.0, ""), (4e-7, ", rounding of 4e-07 aside")])
+def test_an_error_beyond_rounding_is_not_as_good_as_none(noise, aside):
+    found = compare("mae", 1e-6, [PERFECT], noise=noise)
+    assert found.merits == ()
+    assert found.objections == (
+        f"mae: expected no more than seasonal_naive's 0 on the same rows{aside}. Received: 1e-06. "
+        "Look back further",
+    )
+
+
+def test_less_by_rounding_alone_beats_none():
+    found = compare("mae", 2.0 - 1e-7, [FIRST], noise=1e-6)
+    assert found.objections == (
+        "mae: expected less than naive's 2 on the same rows, rounding of 1e-06 aside. Received: 2. "
+        "Look back further",
+    )
+    assert compare("mae", 2.0 - 2e-6, [FIRST], noise=1e-6).objections == ()
 
 
 def test_without_rivals_there_is_nothing_to_say():
