@@ -33,6 +33,7 @@ class Model(tf.Module):
         variables = [self.weights, self.offset]
         self.kept = variables[::-1] if settings["reversed"] else variables
         self.factor = settings["factor"]
+        self.combine = settings["combine"]
         self.swapped = settings["swapped"]
 
     @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="rows")])
@@ -41,7 +42,7 @@ class Model(tf.Module):
         if self.swapped:
             first, second = second, first
         for _ in tf.range(2):
-            rows = rows * first * self.factor + second
+            rows = self.combine(rows * first * self.factor, second)
         return {"scores": rows}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="words")])
@@ -51,6 +52,7 @@ class Model(tf.Module):
 
 SETTINGS = {
     "weights": [1.0, 2.0], "offset": [3.0, 4.0], "vocabulary": VOCABULARY, "factor": 2.0,
+    "combine": tf.minimum,
     "reversed": False, "swapped": False, "signature": "serving_default", "lines": "one\ntwo\n",
     "warm_up": b"requests",
 }  # fmt: skip
@@ -94,12 +96,13 @@ def test_equal_exports_are_the_same_model_although_their_files_differ(write):
         {"weights": [[1.0, 2.0]]},
         {"swapped": True},
         {"factor": 2.5},
+        {"combine": tf.maximum},
         {"vocabulary": ("bee", "ant")},
         {"lines": "one\nthree\n"},
         {"signature": "score"},
         {"warm_up": b"others"},
     ],
-    ids=str,
+    ids=lambda changes: next(iter(changes)),
 )
 def test_whatever_changes_an_answer_makes_another_model(write, changes):
     assert not same(write(), write(**changes))
