@@ -42,7 +42,7 @@ class Model(tf.Module):
         if self.swapped:
             first, second = second, first
         for _ in tf.range(2):
-            rows = self.combine(rows * first * self.factor, second)
+            rows = self.combine(rows * first * self.factor, second, name="combined")
         return {"scores": rows}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="words")])
