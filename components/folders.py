@@ -27,13 +27,13 @@ def copy_tree(source: Path, target: Path) -> None:
         file.copy(target / name)
 
 
-def digest(folder: Path) -> str:
-    """SHA-256 of the names and bytes of all files below `folder`, in hexadecimal."""
-    whole = hashlib.sha256()
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the bytes of each file below `folder`, in hexadecimal, by its relative path."""
+    found: dict[str, str] = {}
     for name, file in files(folder):
         content = hashlib.sha256()
         with file.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 content.update(chunk)
-        whole.update(f"{name}\0{content.hexdigest()}\n".encode())
-    return whole.hexdigest()
+        found[name] = content.hexdigest()
+    return found

@@ -27,8 +27,8 @@ def pusher(
 
     The SavedModel is copied beside its place and comes into view by one rename, whole,
     under a version that is the time in Unix seconds and above every other. A push that was
-    killed leaves nothing visible; a push repeated finds the same files in the newest
-    version and leaves it at that.
+    killed leaves nothing visible; a push repeated finds the same model in the newest
+    version and leaves it at that, and so does an equal export, whose files never are the same.
 
     Args:
         model: what to push.
@@ -51,7 +51,7 @@ def pusher(
         return pushed.write_push(model=model_name, version=0, folder="", reason=reason)
     folder, is_new = versions.push(model.saved_model)
     version = int(folder.name)
-    reason = "pushed" if is_new else "the newest version holds the same files already"
+    reason = "pushed" if is_new else "the newest version holds the same model already"
     _log.info("%s version %d: %s, in %s", model_name, version, reason, folder)
     versions.sweep()
     removed = versions.prune(keep)

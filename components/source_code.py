@@ -5,54 +5,70 @@ step's key, and `analyze` writes the digest of a person's own preprocessing besi
 Standard library only.
 """
 
-import ast
+import contextlib
+import dataclasses
 import functools
 import hashlib
-import importlib.util
 import pathlib
-import sysconfig
-from collections.abc import Iterator
-from importlib.machinery import ModuleSpec
+
+from components import modules, syntax
+from components.syntax import Syntax
 
 FLOORS = ("serving", "components", "pipeline")
-_INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """What a module reaches.
+
+    Attributes:
+        code: digests of the project's modules by name, and of the files that a person's own
+            modules name in a string, as `module:text`.
+        libraries: the other modules imported that do not come with Python.
+    """
+
+    code: dict[str, str]
+    libraries: frozenset[str]
 
 
 @functools.cache
-def reached_code(module: str) -> dict[str, str]:
-    """Digests of `module` and of the project's modules that it imports, at any depth, by name.
+def reached(module: str) -> Reached:
+    """What `module` reaches: itself, what it imports, and the packages above these, at any depth.
 
-    A module belongs to the project if it is on one of the floors, shares the top-level package
-    of `module`, or lies beside that package in a folder of a person's own (not among installed
-    packages). The digest is of the syntax tree without docstrings: a changed comment is no
-    change. A module without a source gives an empty mapping.
+    A module belongs to the project if it is on one of the floors, shares the top-level package of
+    `module`, or is in a folder of a person's own: one that no installed distribution accounts for.
+    A comment, a docstring or another layout is no change. What is imported by a name that is made
+    at run time is not seen.
     """
-    top = module.partition(".")[0]
-    home = _home(top)
-    found: dict[str, str] = {}
-    waiting = [module]
+    followed = {*FLOORS, module.partition(".")[0]}
+    code: dict[str, str] = {}
+    libraries: set[str] = set()
+    waiting, seen = [module], {""}
     while waiting:
         name = waiting.pop()
-        if name in found or not _belongs(name.partition(".")[0], top, home):
+        if name in seen:
             continue
-        source = _source(name)
-        if source is None:
+        seen.add(name)
+        owner = _owner(name)
+        if modules.is_standard(owner):
             continue
-        try:
-            tree = ast.parse(source)
-        except SyntaxError:  # whoever imports it says where; here it is a change like any other
-            found[name] = hashlib.sha256(source.encode()).hexdigest()
-        else:
-            waiting.extend(_imports(tree, name))
-            found[name] = _tree_digest(tree)
-    return dict(sorted(found.items()))
+        if name.partition(".")[0] not in followed and modules.is_library(owner):
+            libraries.add(owner)
+            continue
+        waiting.append(name.rpartition(".")[0])
+        if name.endswith(".*"):
+            waiting += modules.submodules(name[:-2])
+        elif (one := _read(name)) is not None:
+            code |= {name: one.digest} | _files(name)
+            waiting += one.modules
+    return Reached(dict(sorted(code.items())), frozenset(libraries))
 
 
 def digest(module: str) -> str:
     """SHA-256 of all that `module` reaches outside the floors, in hexadecimal."""
     own = {
         name: code
-        for name, code in reached_code(module).items()
+        for name, code in reached(module).code.items()
         if name.partition(".")[0] not in FLOORS
     }
     lines = "".join(f"{name}\0{code}\n" for name, code in own.items())
@@ -61,85 +77,49 @@ def digest(module: str) -> str:
 
 def forget() -> None:
     """Read every module anew the next time: files may have changed."""
-    reached_code.cache_clear()
-    _home.cache_clear()
+    modules.forget()
+    reached.cache_clear()
+    _read.cache_clear()
+    _files.cache_clear()
 
 
-def _belongs(name: str, top: str, home: pathlib.Path | None) -> bool:
-    if name in FLOORS or name == top:
-        return True
-    return home is not None and _home(name) == home
+def _owner(name: str) -> str:
+    """The module that says whose `name` is: its top-level package, or itself in a namespace."""
+    top = name.partition(".")[0]
+    return name if modules.is_namespace(top) and modules.find(name) else top
 
 
 @functools.cache
-def _home(top: str) -> pathlib.Path | None:
-    """The folder that holds the top-level module `top`; None where that is an installed one."""
-    spec = _find(top)
-    place = next(iter(_folders(spec)), spec.origin if spec else None)
-    if place is None or place in ("built-in", "frozen"):
+def _read(name: str) -> Syntax | None:
+    """What the module's source says, or None where there is none: it is a name in a module."""
+    spec = modules.find(name)
+    content = modules.source(spec) if spec else None
+    if spec is None or content is None:
         return None
-    folder = pathlib.Path(place).resolve().parent
-    installed = (pathlib.Path(path).resolve() for path in map(sysconfig.get_path, _INSTALLED))
-    return None if any(folder.is_relative_to(one) for one in installed) else folder
+    if not str(spec.origin).endswith(".py"):  # compiled: all that it is
+        return Syntax(hashlib.sha256(content).hexdigest(), frozenset(), frozenset())
+    is_package = spec.submodule_search_locations is not None
+    return syntax.read(content, name, is_package=is_package)
 
 
-def _find(top: str) -> ModuleSpec | None:
-    try:
-        return importlib.util.find_spec(top) if top else None
-    except ValueError:  # a module made by hand, such as `__main__`, has no spec
-        return None
+@functools.cache
+def _files(name: str) -> dict[str, str]:
+    """Digests of the files that a module of a person's own names whole, in a string of its source.
 
-
-def _folders(spec: ModuleSpec | None) -> list[str]:
-    return list(spec.submodule_search_locations or []) if spec else []
-
-
-def _source(module: str) -> str | None:
-    """The source text of `module`, or None where it has none (a name, not a module).
-
-    Found on disk by its path: the import system would import the packages above it, and
-    TensorFlow with them.
+    From its own folder, or from the one that the command is given in.
     """
-    top, *rest = module.split(".")
-    spec = _find(top)
-    if spec is None:
-        return None
-    folders = _folders(spec)
-    files = [pathlib.Path(folder, *rest) for folder in folders]
-    candidates = [
-        *(file.with_suffix(".py") for file in files if rest),
-        *(file / "__init__.py" for file in files),
-        *([pathlib.Path(spec.origin)] if spec.origin and not (rest or folders) else []),
-    ]
-    found = next((file for file in candidates if file.is_file()), None)
-    return found.read_text() if found and found.suffix == ".py" else None
+    spec, said = modules.find(name), _read(name)
+    if said is None or spec is None or not spec.origin or name.partition(".")[0] in FLOORS:
+        return {}
+    found: dict[str, str] = {}
+    for text in said.texts:
+        for file in (pathlib.Path(spec.origin).parent / text, pathlib.Path(text).expanduser()):
+            with contextlib.suppress(OSError, ValueError, RuntimeError):  # no name of a file
+                if file.is_file():
+                    found[f"{name}:{text}"] = _content(file)
+    return found
 
 
-def _imports(tree: ast.AST, module: str) -> Iterator[str]:
-    """Every module that `tree` may import; names taken from a module may be modules too."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            source = node.module or ""
-            if node.level:
-                package = module.rsplit(".", node.level)[0]
-                source = f"{package}.{source}".rstrip(".")
-            yield source
-            yield from (f"{source}.{alias.name}" for alias in node.names)
-
-
-def _tree_digest(tree: ast.Module) -> str:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            body[0] = ast.Pass()
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+def _content(file: pathlib.Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

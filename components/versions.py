@@ -24,7 +24,7 @@ from etils.epath import Path
 
 from components import names
 from components.errors import DataError, OptionError
-from components.folders import copy_tree, digest
+from components.folders import copy_tree
 from serving import versions
 
 _HIDDEN = re.compile(
@@ -62,8 +62,8 @@ class Versions:
     def push(self, source: Path) -> tuple[Path, bool]:
         """Make a copy of the folder `source` the newest version.
 
-        Where the newest version holds the very same files already it is left as it is, so
-        that a push whose record was lost is not made twice.
+        Where the newest version holds the same model already (see `pushing.sameness`) it is
+        left as it is: a push whose record was lost is not made twice, nor that of an equal run.
 
         Returns:
             The version's folder, and whether it is new.
@@ -174,8 +174,10 @@ def _models(root: Path) -> list[str]:
 
 
 def _same(version: Path, source: Path) -> bool:
+    from components.pushing.sameness import same  # numpy, protobuf
+
     try:
-        return digest(version) == digest(source)
+        return same(version, source)
     except FileNotFoundError:  # another push deleted the version meanwhile
         return False
 

@@ -7,6 +7,7 @@ return annotation is its one output.
 
 import dataclasses
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable
@@ -131,8 +132,10 @@ class Dag:
         """Add `component`; `bindings` are its inputs (steps, sources) and its options.
 
         Raises:
-            WiringError: a binding has no parameter, an input is missing or of another type.
+            WiringError: a binding has no parameter, an input is missing or of another type; or
+                `component` is no function that its module holds.
         """
+        _check_component(component)
         signature = Signature.of(component)
         name = step_name or component.__name__
         try:
@@ -242,6 +245,25 @@ class Dag:
             if found & {parent.name for parent in other.upstream}:
                 found.add(other.name)
         return found
+
+
+def _check_component(component: Component) -> None:
+    """Refuse what could change without its module's source showing it.
+
+    A partial, a bound method or a function made by another has values in it that are written
+    nowhere; what a module holds under its own name is settled by the module's source.
+    """
+    module, name = (getattr(component, each, "") for each in ("__module__", "__qualname__"))
+    held: Any = sys.modules.get(module)
+    for part in name.split("."):
+        held = getattr(held, part, None)
+    if held is not component or not inspect.isfunction(component):
+        raise WiringError(
+            f"Component {name or component!r}: expected a function that its module holds under "
+            f"its own name, so that a change of it is seen. Received: {component!r}. Define it "
+            "with `def` at the top of a module, decorated with functools.wraps if at all, and "
+            "give options to `dag.step`."
+        )
 
 
 def _artifact_type(annotation: Any) -> tuple[type[Artifact], bool] | None:

@@ -14,9 +14,10 @@ def reasons(now: Ingredients, before: Mapping[str, Any] | None, *, forced: bool)
     if before is None:
         return ["this step has not run before in this pipeline"]
     found = [
-        *_changes("option", before["options"], now.options, show=True),
+        *_component(before.get("component", now.component), now.component),
+        *_changes("option", before["options"], now.options),
         *_inputs(before["inputs"], now.inputs),
-        *_changes("version of", before["versions"], now.versions, show=True),
+        *_versions(before["versions"], now.versions),
         *_code(before["code"], now.code),
     ]
     if forced:
@@ -24,16 +25,30 @@ def reasons(now: Ingredients, before: Mapping[str, Any] | None, *, forced: bool)
     return found or ["its earlier output is no longer in place"]
 
 
-def _changes(
-    what: str, before: Mapping[str, Any], now: Mapping[str, Any], *, show: bool
-) -> Iterator[str]:
+def _component(before: str, now: str) -> Iterator[str]:
+    if before != now:
+        yield f"component changed from {before} to {now}"
+
+
+def _changes(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted({*before, *now}):
         old, new = before.get(name), now.get(name)
         if old != new and isinstance(old, dict) and isinstance(new, dict):
             nested = {f"{name}.{key}": value for key, value in old.items()}
-            yield from _changes(what, nested, {f"{name}.{k}": v for k, v in new.items()}, show=show)
+            yield from _changes(what, nested, {f"{name}.{k}": v for k, v in new.items()})
         elif old != new:
             yield f"{what} {name} changed from {old!r} to {new!r}"
+
+
+def _versions(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if old is None:
+            yield f"its code imports {name} {new} now"
+        elif new is None:
+            yield f"its code imports {name} no longer"
+        elif old != new:
+            yield f"version of {name} changed from {old!r} to {new!r}"
 
 
 def _inputs(before: Mapping[str, str | None], now: Mapping[str, str | None]) -> Iterator[str]:

@@ -1,26 +1,26 @@
-"""What decides whether a step must run: options, inputs' content, code, versions.
+"""What decides whether a step must run: component, options, inputs' content, code, versions.
 
-A key is a SHA-256 over these four. Beam's flags are not among them: the runner never
+A key is a SHA-256 over these five. Beam's flags are not among them: the runner never
 changes the answer. The code is that which the component's module reaches, and that which its
-options name as `package.module:function`: a person's own model or preprocessing.
+options name as `package.module:function`: a person's own model or preprocessing. The versions
+are those of the libraries that this code imports.
 """
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
+import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from etils.epath import Path
 
-from components import paths, references, walk
+from components import modules, paths, references, source_code, walk
 from components.errors import DataError
-from components.source_code import reached_code
-from pipeline.dag import Step
+from pipeline.dag import Component, Step
+from pipeline.errors import WiringError
 
-LIBRARIES = ("tensorflow", "keras", "apache-beam")
 _BLOCK = 1 << 20  # bytes read at a time
 
 FileDigest = Callable[[Path], str]
@@ -28,8 +28,9 @@ FileDigest = Callable[[Path], str]
 
 @dataclasses.dataclass(frozen=True)
 class Ingredients:
-    """The four parts of a step's key, kept so that `explain` can compare them."""
+    """The five parts of a step's key, kept so that `explain` can compare them."""
 
+    component: str  # the function's module, a colon, its qualified name
     options: dict[str, Any]
     inputs: dict[str, str | None]  # input or file -> content digest; None if nothing was given
     code: dict[str, str]  # module -> digest of its syntax tree
@@ -37,23 +38,53 @@ class Ingredients:
 
     @property
     def key(self) -> str:
-        """SHA-256 of the four, in hexadecimal."""
+        """SHA-256 of the five, in hexadecimal."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def ingredients(step: Step, digests: dict[str, str | None]) -> Ingredients:
-    """The parts of the key of `step`, whose inputs have the content digests `digests`."""
+    """The parts of the key of `step`, whose inputs have the content digests `digests`.
+
+    Raises:
+        WiringError: the component's code cannot be read, so that no change of it would be seen.
+    """
     options = step.dumped_options()
-    modules = [step.component.__module__, *named_modules(options)]
-    code = {name: digest for one in modules for name, digest in reached_code(one).items()}
-    files = {f"file {name}": content_digest(Path(name)) for name in named_files(options)}
+    reached = [
+        source_code.reached(module)
+        for module in (*_modules(step.component), *named_modules(options))
+    ]
+    _check_readable(step, reached[0])
+    code = {name: digest for one in reached for name, digest in one.code.items()}
+    files = {
+        f"file {name}": content_digest(Path(name).expanduser()) for name in named_files(options)
+    }
     return Ingredients(
+        component=f"{step.component.__module__}:{step.component.__qualname__}",
         options=options,
         inputs=dict(sorted((digests | files).items())),
         code=dict(sorted(code.items())),
-        versions={name: _version(name) for name in LIBRARIES},
+        versions=modules.versions({name for one in reached for name in one.libraries}),
     )
+
+
+def _modules(component: Component) -> list[str]:
+    """The modules that hold the code of `component`: its own, and those of its decorators."""
+    found = [component.__module__]
+    layer: Any = component
+    while layer is not None:
+        found.append(getattr(layer, "__globals__", {}).get("__name__", component.__module__))
+        layer = getattr(layer, "__wrapped__", None)
+    return list(dict.fromkeys(found))
+
+
+def _check_readable(step: Step, reached: source_code.Reached) -> None:
+    if not reached.code and not reached.libraries:
+        raise WiringError(
+            f"Step {step.name}: expected a component in a module with a source file, so that a "
+            f"change of it is seen. Received: {step.component.__module__}, which has none. "
+            "Write it into a file."
+        )
 
 
 def file_digest(path: Path) -> str:
@@ -95,8 +126,8 @@ def named_files(options: Any) -> Iterator[str]:
     folders are places to write to, or are inputs.
     """
     for text in _texts(options):
-        is_path = "/" in text or "." in text
-        if is_path and (paths.names_file(text) or paths.names_file(f"{text}/saved_model.pb")):
+        path = os.path.expanduser(text)  # noqa: PTH111 - leaves what names no user as it is
+        if paths.names_file(path) or paths.names_file(f"{path}/saved_model.pb"):
             yield text
 
 
@@ -144,10 +175,3 @@ def _settled_digest(file: Path, digest_of: FileDigest) -> str:
 def _state(file: Path) -> tuple[int, int, int]:
     status = pathlib.Path(file).stat()
     return status.st_size, status.st_mtime_ns, status.st_ino
-
-
-def _version(library: str) -> str:
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return "absent"

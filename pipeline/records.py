@@ -56,8 +56,9 @@ class ExecutionRecord(Record):
 
     @property
     def seconds(self) -> float:
-        """Wall time, 0.0 while it runs."""
-        return (self.ended - self.started).total_seconds() if self.ended else 0.0
+        """Wall time, 0.0 while it runs or where the clock was set back meanwhile."""
+        passed = (self.ended - self.started).total_seconds() if self.ended else 0.0
+        return max(passed, 0.0)
 
     @property
     def output(self) -> "ArtifactRecord | None":

@@ -3,24 +3,32 @@
 millrace.db                    the store, unless a URL names another
 artifacts/<step>/<run>/        outputs, each appearing by one rename
 staging/<run>/<step>/          outputs in the making
-resume/<step>-<key>/           what a killed step left for its next try
+resume/<step>-<key>/           what a killed step left for its next try, and beside it
+resume/.<step>-<key>.lock      the days on which runs passed it by
 runs/<run>/                    logs, report.html, and the lock of a run at work
 serving/<model>/<version>/     what a model server reads
 """
 
 import contextlib
+import datetime
 import fcntl
+import logging
 import os
 import pathlib
 import shutil
-import time
 from collections.abc import Iterator
+from typing import IO, TypeVar
 
 from etils.epath import Path
 
 from pipeline import given
 
-RESUME_DAYS = 7  # a checkpoint that nobody came back for
+RESUME_DAYS = 7  # a checkpoint that runs on so many days passed by goes
+
+_log = logging.getLogger(__name__)
+
+
+_AnyPath = TypeVar("_AnyPath", pathlib.Path, Path)
 
 
 class Root:
@@ -63,7 +71,7 @@ class Root:
     def running(self, run: str) -> Iterator[None]:
         """Mark `run` as alive for as long as the block lasts, whatever ends the process."""
         self.run(run).mkdir(parents=True, exist_ok=True)
-        with _lock(self.run(run) / "lock"):
+        with _lock(self.run(run) / "lock", wait=True):
             yield
 
     def is_running(self, run: str) -> bool:
@@ -75,16 +83,20 @@ class Root:
             return not taken
 
     def sweep(self) -> None:
-        """Remove what dead runs left in staging, and checkpoints that nobody came back for."""
-        for folder in (self.path / "staging").glob("*"):
+        """Remove what dead runs left in staging, and checkpoints that nobody came back for.
+
+        What cannot be removed, such as another user's, is warned of and left.
+        """
+        for folder in _folders(self.path / "staging"):
             if not self.is_running(folder.name):
-                folder.rmtree(missing_ok=True)
-        oldest = time.time() - RESUME_DAYS * 86400
-        for folder in pathlib.Path(self.path).glob("resume/*"):
-            # Another run may finish with its folder at any moment.
-            with contextlib.suppress(FileNotFoundError):
-                if folder.stat().st_mtime < oldest:
-                    shutil.rmtree(folder)
+                _remove(folder)
+        resume = pathlib.Path(self.path) / "resume"
+        locks = {lock.name[1:].removesuffix(".lock") for lock in resume.glob(".*.lock")}
+        for name in sorted(locks | {folder.name for folder in _folders(resume)}):
+            try:
+                _pass_by(resume / name)
+            except PermissionError as error:
+                _log.warning("%s: left as it is: %s.", error.filename, error.strerror)
 
     @contextlib.contextmanager
     def resume(self, step: str, key: str, spare: Path) -> Iterator[Path]:
@@ -93,26 +105,93 @@ class Root:
         A second run of the same step at the same time gets `spare`, which does not.
         """
         folder = self.path / "resume" / f"{step}-{key[:16]}"
-        folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder.parent / f".{folder.name}.lock") as taken:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock_of(folder)
+        with _lock(lock) as taken:
             if not taken:
                 spare.mkdir(parents=True, exist_ok=True)
                 yield spare
                 return
+            folder.mkdir(exist_ok=True)
+            lock.write_text("")  # whoever passed it by before, somebody has come back
             yield folder
             folder.rmtree(missing_ok=True)
+            lock.unlink(missing_ok=True)
+
+
+def _pass_by(checkpoint: pathlib.Path) -> None:
+    """Note that a run saw `checkpoint` today; remove one that runs of enough days have seen.
+
+    Days seen are counted, not the time since: a clock that jumps ahead by years adds one day, and
+    a root that rests for a month keeps what it had.
+    """
+    lock = _lock_of(checkpoint)
+    with _lock(lock) as taken:
+        if not taken:
+            return
+        today = datetime.datetime.now(datetime.UTC).date()
+        days = {*lock.read_text(errors="replace").split(), today.isoformat()}
+        if checkpoint.exists() and len(days) <= RESUME_DAYS:
+            lock.write_text("\n".join(sorted(days)))
+        elif _remove(checkpoint):
+            lock.unlink()
+
+
+def _lock_of(checkpoint: _AnyPath) -> _AnyPath:
+    return checkpoint.parent / f".{checkpoint.name}.lock"
+
+
+def _folders(place: Path) -> list[pathlib.Path]:
+    """The folders in `place`; files and links there are nobody's leftovers."""
+    entries = sorted(pathlib.Path(place).glob("*"))
+    return [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
+
+
+def _remove(folder: pathlib.Path) -> bool:
+    """Delete `folder`, if it is there and allows it; whether it is gone."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:  # another run was faster
+        return True
+    except OSError as error:
+        _log.warning("%s: cannot be removed: %s. Remove it by hand.", folder, error.strerror)
+        return False
+    return True
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[bool]:
+def _lock(path: _AnyPath, *, wait: bool = False) -> Iterator[bool]:
     """Hold an exclusive lock on the file `path`, if it is free; yields whether it was.
 
-    The kernel lets go of it when the process ends, however it ends.
+    The kernel lets go of it when the process ends, however it ends. Only who holds the lock may
+    remove the file, so one that was removed between opening and locking is opened again.
     """
-    with pathlib.Path(path).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    while True:
+        with _opened(pathlib.Path(path)) as file:
+            taken = _is_taken(file.fileno(), wait=wait)
+            if not taken or _is_at(file.fileno(), path):
+                yield taken
+                return
+
+
+def _opened(path: pathlib.Path) -> IO[str]:
+    try:
+        return path.open("a")
+    except PermissionError:  # another user's: it can be locked all the same
+        return path.open()
+
+
+def _is_taken(descriptor: int, *, wait: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: _AnyPath) -> bool:
+    """Whether the open file is still the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), pathlib.Path(path).stat())
+    except FileNotFoundError:
+        return False

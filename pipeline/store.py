@@ -207,8 +207,22 @@ class Store:
         return session.scalars(query).first()
 
     def runs(self, session: Session) -> Sequence[RunRecord]:
-        """Every run, the newest first."""
-        return session.scalars(sa.select(RunRecord).order_by(RunRecord.started.desc())).all()
+        """Every run, the newest first, whatever the clock did meanwhile."""
+        first = (
+            sa.select(sa.func.min(ExecutionRecord.id))
+            .where(ExecutionRecord.run_id == RunRecord.id)
+            .scalar_subquery()
+        )
+        rows = session.execute(sa.select(RunRecord, first).order_by(RunRecord.started)).all()
+        begun = sorted((row for row in rows if row[1] is not None), key=lambda row: -row[1])
+        ordered = [row[0] for row in begun]
+        rest = [row[0] for row in rows if row[1] is None]
+        # Those that began no step stand by their times, there is nothing else; at work is newest.
+        for run in sorted(rest, key=lambda run: run.status == "running"):
+            at_work = run.status == "running"
+            places = (at for at, one in enumerate(ordered) if at_work or one.started < run.started)
+            ordered.insert(next(places, len(ordered)), run)
+        return ordered
 
     def find_run(self, session: Session, name: str) -> RunRecord:
         """The run with the id `name` or the only one whose id starts so; `latest` is the newest.
@@ -285,4 +299,4 @@ def now() -> datetime.datetime:
 
 def new_run_id() -> str:
     """An id that sorts by time and is unique among runs at once."""
-    return f"{now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
+    return f"{now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"

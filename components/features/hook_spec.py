@@ -2,7 +2,8 @@
 
 `analyze` settles it: the function's name and the digest of the code that it reaches. Both stand
 in `analysis.json`, so that an edit of the function is a change of the analysis, and everything
-that follows from it is made anew.
+that follows from it is made anew. So is other content of a file that its module names whole, in a
+string; a file that is opened by a name made at run time is not seen.
 """
 
 import dataclasses

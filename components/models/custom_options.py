@@ -29,7 +29,8 @@ class Custom:
         function: `package.module:function`, called as
             `function(spec, units=…, activation=…, **settings)`; gives a `keras.Model`, or
             `Networks` where training differs from inference.
-        settings: its further arguments by name.
+        settings: its further arguments by name. One that names a file counts with the file's
+            content; a file that the function opens by a name made at run time is not seen.
     """
 
     function: str = ""

@@ -5,7 +5,7 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.folders import copy_tree, digest, files
+from components.folders import copy_tree, digests, files
 
 
 @pytest.fixture
@@ -22,15 +22,17 @@ def test_a_copy_has_the_same_files_and_folders(folder, tmp_path):
     copied = Path(tmp_path / "deep" / "copy")
     assert [name for name, _ in files(copied)] == [".dot", "b/two.bin"]
     assert (copied / "b" / "empty").is_dir()
-    assert digest(copied) == digest(folder)
+    assert digests(copied) == digests(folder)
 
 
-def test_a_digest_changes_with_a_byte_and_with_a_name(folder):
-    before = digest(folder)
+def test_digests_change_with_a_byte_and_with_a_name(folder):
+    before = digests(folder)
     (folder / ".dot").write_text("two")
-    after = digest(folder)
+    after = digests(folder)
+    assert before[".dot"] != after[".dot"]
+    assert before["b/two.bin"] == after["b/two.bin"]
     (folder / ".dot").rename(folder / ".dott")
-    assert len({before, after, digest(folder)}) == 3
+    assert digests(folder) == {"b/two.bin": after["b/two.bin"], ".dott": after[".dot"]}
 
 
 @given(
@@ -41,10 +43,10 @@ def test_a_digest_changes_with_a_byte_and_with_a_name(folder):
     )
 )
 def test_digests_are_equal_only_for_equal_content(tmp_path_factory, contents):
-    digests = []
+    found = []
     for content in contents:
         folder = Path(tmp_path_factory.mktemp("digest"))
         for name, data in content.items():
             (folder / name).write_bytes(data)
-        digests.append(digest(folder))
-    assert (digests[0] == digests[1]) == (contents[0] == contents[1])
+        found.append(digests(folder))
+    assert (found[0] == found[1]) == (contents[0] == contents[1])

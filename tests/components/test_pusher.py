@@ -106,7 +106,7 @@ def test_the_same_files_are_not_pushed_twice_in_a_row(push, make, tmp_path, cloc
     clock.now = 2_000
     again = push(make("one"))
     assert again.push["version"] == 1000
-    assert again.push["reason"] == "the newest version holds the same files already"
+    assert again.push["reason"] == "the newest version holds the same model already"
     push(make("two"))
     assert push(make("one")).push["version"] == 2001
     assert visible(tmp_path / "root") == ["1000", "2000", "2001"]

@@ -81,9 +81,10 @@ def test_ancestors_and_descendants_follow_the_wires(toy):
     assert dag.descendants(dag.find("count")) == {"count", "validate"}
 
 
-def test_an_option_without_a_value_is_named_with_the_way_to_give_it():
-    def needy(source: RawFiles, out: Path, *, size: int) -> Examples: ...
+def needy(source: RawFiles, out: Path, *, size: int) -> Examples: ...
 
+
+def test_an_option_without_a_value_is_named_with_the_way_to_give_it():
     dag = Dag("d")
     dag.step(needy, source=Source("x"))
     with pytest.raises(UsageError, match=r"option `size` \(int\) has no default. .*needy.size=…"):

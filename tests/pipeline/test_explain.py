@@ -6,7 +6,7 @@ from pipeline.explain import reasons
 from pipeline.fingerprint import Ingredients
 
 BEFORE = Ingredients(
-    {"epochs": 1, "model": {"width": 2}}, {"examples": "a"}, {"m": "1"}, {"tf": "2"}
+    "m:f", {"epochs": 1, "model": {"width": 2}}, {"examples": "a"}, {"m": "1"}, {"tf": "2"}
 )
 
 
@@ -36,6 +36,18 @@ def test_inputs_can_change_come_and_go():
 def test_code_and_versions_are_named():
     assert _reasons(code={"m": "2", "n": "1"}) == ["code changed in m, n"]
     assert _reasons(versions={"tf": "3"}) == ["version of tf changed from '2' to '3'"]
+    assert _reasons(versions={"tf": "2", "pandas": "3.1"}) == ["its code imports pandas 3.1 now"]
+    assert _reasons(versions={}) == ["its code imports tf no longer"]
+
+
+def test_another_component_is_named_with_the_one_before():
+    assert _reasons(component="m:g") == ["component changed from m:f to m:g"]
+
+
+def test_what_an_older_store_did_not_record_is_no_difference():
+    before = dataclasses.asdict(BEFORE)
+    del before["component"]
+    assert reasons(BEFORE, before, forced=True) == ["asked for by --force"]
 
 
 def test_without_a_difference_the_output_was_removed_or_the_step_forced():

@@ -1,5 +1,7 @@
 """Keys change with what changes the answer and with nothing else."""
 
+import importlib
+import importlib.metadata
 import os
 import sys
 
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 
 from components import source_code
 from components.errors import DataError
+from pipeline.dag import Dag
+from pipeline.errors import WiringError
 from pipeline.fingerprint import (
     Ingredients,
     content_digest,
@@ -18,6 +22,7 @@ from pipeline.fingerprint import (
     named_files,
     named_modules,
 )
+from pipeline.runner import Runner
 
 
 def test_a_folder_keeps_its_digest_when_it_moves_and_loses_it_when_a_name_changes(tmp_path):
@@ -101,23 +106,28 @@ def test_a_file_that_does_not_stay_as_it_is_meanwhile_is_named(tmp_path, spoil, 
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,3}", fullmatch=True), st.integers()), st.data())
 def test_the_order_of_options_does_not_change_the_key(options, data):
     shuffled = dict(data.draw(st.permutations(list(options.items()))))
-    assert Ingredients(options, {}, {}, {}).key == Ingredients(shuffled, {}, {}, {}).key
+    assert (
+        Ingredients("m:f", options, {}, {}, {}).key == Ingredients("m:f", shuffled, {}, {}, {}).key
+    )
 
 
 def test_each_ingredient_changes_the_key():
     keys = {
-        Ingredients({}, {}, {}, {}).key,
-        Ingredients({"a": 1}, {}, {}, {}).key,
-        Ingredients({}, {"a": "1"}, {}, {}).key,
-        Ingredients({}, {}, {"a": "1"}, {}).key,
-        Ingredients({}, {}, {}, {"a": "1"}).key,
+        Ingredients("m:f", {}, {}, {}, {}).key,
+        Ingredients("m:g", {}, {}, {}, {}).key,
+        Ingredients("m:f", {"a": 1}, {}, {}, {}).key,
+        Ingredients("m:f", {}, {"a": "1"}, {}, {}).key,
+        Ingredients("m:f", {}, {}, {"a": "1"}, {}).key,
+        Ingredients("m:f", {}, {}, {}, {"a": "1"}).key,
     }
-    assert len(keys) == 5
+    assert len(keys) == 6
 
 
 def test_the_ingredients_of_a_step_name_its_libraries_and_modules(toy):
     parts = ingredients(toy.dag().find("train"), {"examples": "d"})
-    assert set(parts.versions) == {"tensorflow", "keras", "apache-beam"}
+    assert parts.component == "tests.pipeline.toys:train"
+    assert parts.versions["pydantic"] == importlib.metadata.version("pydantic")
+    assert not {"tensorflow", "keras", "tf-millrace"} & set(parts.versions)
     assert "components.artifacts" in parts.code
     assert "pipeline.runner" not in parts.code
     assert parts.options["model"] == {"kind": "small", "width": 1}
@@ -157,15 +167,26 @@ def test_other_content_of_a_named_file_is_another_key(toy, tmp_path):
     assert len(keys | {before}) == 3
 
 
+def test_a_file_is_found_in_whatever_way_an_option_names_it(tmp_path, monkeypatch):
+    (tmp_path / "words").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    texts = ["words", "~/words", "./words", "no", "", "long." * 100, "nul\0."]
+    assert list(named_files(texts)) == ["words", "~/words", "./words"]
+
+
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """Writes the user's module `own_code` and forgets what was read of it."""
+    """Writes the user's module `own_code` and forgets what was read of it; gives the module."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def write(source):
         (tmp_path / "own_code.py").write_text(source)
         source_code.forget()
+        sys.modules.pop("own_code", None)
+        return importlib.import_module("own_code")
 
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield write
     source_code.forget()
     sys.modules.pop("own_code", None)
@@ -181,3 +202,106 @@ def test_editing_a_function_that_an_option_names_reruns_that_step_alone(toy, own
     again = toy.statuses(toy.run(setting))
     assert {step for step, status in again.items() if status == "ran"} == {"train"}
     assert toy.observer.reasons["train"] == ["code changed in own_code"]
+
+
+STEPS = """
+import functools
+from components.artifacts import Artifact
+from etils.epath import Path
+
+def double(out: Path, *, n: int) -> Artifact:
+    (out / "answer").write_text(str(2 * n))
+    return Artifact(out)
+
+def triple(out: Path, *, n: int) -> Artifact:
+    (out / "answer").write_text(str(3 * n))
+    return Artifact(out)
+
+def traced(function):
+    @functools.wraps(function)
+    def call(*args, **options):
+        return function(*args, **options)
+    return call
+
+class Times:
+    def run(self, out: Path, *, n: int) -> Artifact: ...
+    def __call__(self, out: Path, *, n: int) -> Artifact: ...
+
+decorated = traced(double)
+partial = functools.partial(double, n=2)
+bound = Times().run
+called = Times()
+nameless = lambda out: Artifact(out)
+"""
+
+
+def answer_of(toy, component):
+    dag = Dag("toy")
+    dag.step(component, step_name="times", n=7)
+    result = Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    [step] = result.steps
+    return step.status, (step.output / "answer").read_text()
+
+
+def test_another_component_under_the_same_name_runs_and_is_named(toy, own):
+    steps = own(STEPS)
+    assert answer_of(toy, steps.double) == ("ran", "14")
+    assert answer_of(toy, steps.triple) == ("ran", "21")
+    assert toy.observer.reasons["times"] == [
+        "component changed from own_code:double to own_code:triple"
+    ]
+    assert answer_of(toy, steps.double) == ("cached", "14")
+
+
+@pytest.mark.parametrize("name", ["decorated", "partial", "bound", "called", "nameless"])
+def test_a_component_that_its_module_does_not_hold_by_its_name_is_refused(own, name):
+    with pytest.raises(WiringError, match=r"a function that its module holds under its own name"):
+        Dag("toy").step(getattr(own(STEPS), name), step_name="times", n=7)
+
+
+def test_a_component_decorated_in_its_place_is_told_by_the_decorators_code_too(toy, own, tmp_path):
+    decorator = STEPS[STEPS.index("def traced") : STEPS.index("class Times")]
+    (tmp_path / "own_traced.py").write_text(f"import functools\n{decorator}")
+    body = STEPS[: STEPS.index("def triple")].replace("def double", "@traced\ndef double")
+    steps = own(f"from own_traced import traced\n{body}")
+    step = Dag("toy").step(steps.double, n=7)
+    before = ingredients(step, {})
+    assert {"own_code", "own_traced"} <= set(before.code)
+    changed = decorator.replace("return function(", "return print() or function(")
+    (tmp_path / "own_traced.py").write_text(f"import functools\n{changed}")
+    source_code.forget()
+    assert ingredients(step, {}).key != before.key
+    sys.modules.pop("own_traced")
+
+
+def test_a_component_without_a_source_file_is_refused(own, tmp_path):
+    step = Dag("toy").step(own(STEPS).double, n=7)
+    (tmp_path / "own_code.py").unlink()
+    source_code.forget()
+    with pytest.raises(WiringError, match=r"Received: own_code, which has none\. Write it"):
+        ingredients(step, {})
+
+
+def test_another_version_of_a_library_that_the_code_imports_runs_the_step_again(
+    toy, own, monkeypatch
+):
+    steps = own(f"import pyarrow\n{STEPS}")
+    assert answer_of(toy, steps.double) == ("ran", "14")
+    assert answer_of(toy, steps.double) == ("cached", "14")
+    had = importlib.metadata.version("pyarrow")
+    distribution = importlib.metadata.Distribution
+    newer = property(lambda self: "99.1" if self.name == "pyarrow" else self.metadata["Version"])
+    monkeypatch.setattr(distribution, "version", newer)
+    assert answer_of(toy, steps.double) == ("ran", "14")
+    assert toy.observer.reasons["times"] == [f"version of pyarrow changed from {had!r} to '99.1'"]
+
+
+def test_a_file_that_an_option_of_own_code_names_runs_the_step_again(toy, own, tmp_path):
+    words = tmp_path / "words.txt"
+    setting = f"train.note={words}"
+    words.write_text("one")
+    assert toy.statuses(toy.run(setting))["train"] == "ran"
+    assert toy.statuses(toy.run(setting))["train"] == "cached"
+    words.write_text("two")
+    assert toy.statuses(toy.run(setting))["train"] == "ran"
+    assert toy.observer.reasons["train"] == [f"input file {words} changed"]

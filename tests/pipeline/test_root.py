@@ -1,9 +1,14 @@
 """Locks tell the living from the dead, and the dead's leftovers go."""
 
+import contextlib
+import datetime
+import fcntl
 import os
-import time
+import types
 
-from pipeline.root import RESUME_DAYS, Root
+import pytest
+
+from pipeline.root import RESUME_DAYS, Root, _lock
 
 
 def test_a_run_is_running_inside_its_block_and_not_after(tmp_path):
@@ -23,15 +28,124 @@ def test_sweep_removes_the_staging_of_dead_runs_alone(tmp_path):
     assert [folder.name for folder in (root.path / "staging").iterdir()] == ["alive"]
 
 
-def test_sweep_forgets_checkpoints_that_nobody_came_back_for(tmp_path):
+@pytest.fixture
+def today(monkeypatch):
+    """Set the day that the root sees."""
+
+    def set_to(day):
+        class Frozen(datetime.datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return cls(2026, 1, 1, tzinfo=tz) + datetime.timedelta(days=day)
+
+        clock = types.SimpleNamespace(datetime=Frozen, UTC=datetime.UTC)
+        monkeypatch.setattr("pipeline.root.datetime", clock)
+
+    return set_to
+
+
+def kept(root):
+    return sorted(entry.name for entry in (root.path / "resume").iterdir())
+
+
+def killed(root, step="train"):
+    """What a step leaves that ended badly."""
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        root.resume(step, "k" * 64, root.path / "spare") as folder,
+    ):
+        (folder / "epoch").touch()
+        raise KeyboardInterrupt
+
+
+BOTH = [".train-kkkkkkkkkkkkkkkk.lock", "train-kkkkkkkkkkkkkkkk"]
+
+
+def test_sweep_forgets_checkpoints_that_runs_of_seven_days_passed_by(tmp_path, today):
     root = Root(tmp_path)
-    for name, days in (("old", RESUME_DAYS + 1), ("new", RESUME_DAYS - 1)):
-        folder = tmp_path / "resume" / name
-        folder.mkdir(parents=True)
-        then = time.time() - days * 86400
-        os.utime(folder, (then, then))
+    killed(root)
+    for day in range(RESUME_DAYS):
+        today(day)
+        root.sweep()
+        root.sweep()
+        assert kept(root) == BOTH
+    today(RESUME_DAYS)
     root.sweep()
-    assert [folder.name for folder in (root.path / "resume").iterdir()] == ["new"]
+    assert kept(root) == []
+
+
+def test_a_checkpoint_outlives_a_rest_and_a_clock_that_jumps(tmp_path, today):
+    root = Root(tmp_path)
+    killed(root)
+    for day in (0, 60, 20_000, -20_000, 0):
+        today(day)
+        root.sweep()
+    assert kept(root) == BOTH
+
+
+def test_coming_back_to_a_checkpoint_starts_its_days_anew(tmp_path, today):
+    root = Root(tmp_path)
+    for first in (0, RESUME_DAYS):
+        killed(root)
+        for day in range(first, first + RESUME_DAYS):
+            today(day)
+            root.sweep()
+    assert kept(root) == BOTH
+
+
+def test_files_in_resume_and_staging_stop_no_run(tmp_path):
+    """The lock files of old versions, which were there whatever became of their checkpoints."""
+    root = Root(tmp_path)
+    for name in ("resume/.train-0123456789abcdef.lock", "resume/notes", "staging/notes"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / "staging" / "link").symlink_to(tmp_path)
+    root.sweep()
+    assert kept(root) == ["notes"]
+    assert sorted(entry.name for entry in (tmp_path / "staging").iterdir()) == ["link", "notes"]
+
+
+def test_a_checkpoint_in_use_is_not_swept_however_long_it_takes(tmp_path, today):
+    root = Root(tmp_path)
+    with root.resume("train", "k" * 64, root.path / "spare") as folder:
+        for day in range(3 * RESUME_DAYS):
+            today(day)
+            root.sweep()
+        assert folder.exists()
+        with root.resume("train", "k" * 64, root.path / "spare") as other:
+            assert other == root.path / "spare"
+    assert kept(root) == []
+
+
+def test_what_cannot_be_removed_is_warned_of_and_stops_no_run(tmp_path, monkeypatch, caplog):
+    root = Root(tmp_path)
+    (root.staging("dead") / "step").mkdir(parents=True)
+
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("pipeline.root.shutil.rmtree", refuse)
+    root.sweep()
+    assert caplog.messages == [
+        f"{root.staging('dead')}: cannot be removed: Permission denied. Remove it by hand."
+    ]
+
+
+def test_a_lock_file_removed_between_opening_and_locking_is_opened_again(tmp_path, monkeypatch):
+    path = tmp_path / "lock"
+    once = iter([True])
+
+    def flock(descriptor, how):
+        if next(once, False):  # its last holder removes it just now
+            path.unlink()
+        return fcntl.flock(descriptor, how)
+
+    fake = types.SimpleNamespace(flock=flock, LOCK_EX=fcntl.LOCK_EX, LOCK_NB=fcntl.LOCK_NB)
+    monkeypatch.setattr("pipeline.root.fcntl", fake)
+    with _lock(path) as taken, _lock(path) as second:
+        assert taken
+        assert not second
 
 
 def test_two_tries_of_one_step_at_once_do_not_share_a_checkpoint(tmp_path):

@@ -10,7 +10,12 @@ from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2
 from tensorflow.core.example import example_pb2, feature_pb2
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
-from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2
+from tensorflow.core.protobuf import (
+    error_codes_pb2,
+    meta_graph_pb2,
+    saved_model_pb2,
+    tensor_bundle_pb2,
+)
 from tensorflow.tsl.profiler.protobuf import profiler_options_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -43,6 +48,7 @@ THEIRS = {
         *(example_pb2, feature_pb2, tensor_pb2, tensor_shape_pb2, types_pb2, meta_graph_pb2),
         *(classification_pb2, get_model_metadata_pb2, get_model_status_pb2, inference_pb2),
         *(input_pb2, logging_pb2, model_management_pb2, model_pb2, predict_pb2, regression_pb2),
+        *(saved_model_pb2, tensor_bundle_pb2),
         *(prediction_log_pb2, status_pb2, file_system_storage_path_source_pb2, health_pb2),
         *(log_collector_config_pb2, logging_config_pb2, model_server_config_pb2),
     )
@@ -56,6 +62,8 @@ AS_BYTES = {
     ("ExampleListWithContext", "examples"),
     ("ExampleListWithContext", "context"),
     ("CompositeTensor", "type_spec"),
+    ("SavedModel", "meta_graphs"),
+    ("BundleEntryProto", "slices"),
     ("PredictionLog", "session_run_log"),
     ("PredictionLog", "predict_streamed_log"),
     ("StatusProto", "error_code"),
