@@ -1,4 +1,4 @@
-"""Whole folders: copied, and told apart by their content."""
+"""Whole folders: copied, told apart by their content, and made to survive a power failure."""
 
 import hashlib
 import os
@@ -37,3 +37,34 @@ def digest(folder: Path) -> str:
                 content.update(chunk)
         whole.update(f"{name}\0{content.hexdigest()}\n".encode())
     return whole.hexdigest()
+
+
+def sync_tree(path: Path) -> None:
+    """Wait until the file or folder `path`, and all below it, would outlive a power failure.
+
+    A rename may reach the disk before what was written under the old name: sync that first, and
+    the folder that holds the new name after it (https://lwn.net/Articles/457667/).
+    """
+    if not _is_local(path):
+        return
+    for folder, _, names in Path(path).walk(top_down=False):
+        sync(*(folder / name for name in names if (folder / name).is_file()), folder)
+    if not path.is_dir():
+        sync(path)
+
+
+def sync(*paths: Path) -> None:
+    """Wait until these files, or the names in these folders, would outlive a power failure.
+
+    An object store keeps what it has acknowledged; there is nothing to wait for.
+    """
+    for path in filter(_is_local, paths):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_local(path: Path) -> bool:
+    return "://" not in os.fspath(path)

@@ -23,7 +23,7 @@ import uuid
 from etils.epath import Path
 
 from components.errors import DataError, OptionError
-from components.folders import copy_tree, digest
+from components.folders import copy_tree, digest, sync, sync_tree
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _HIDDEN = re.compile(
@@ -76,7 +76,10 @@ class Versions:
         staging = self._hidden("staging")
         try:
             copy_tree(source, staging)
-            return self._publish(staging), True
+            sync_tree(staging)
+            folder = self._publish(staging)
+            sync(self.folder)
+            return folder, True
         except BaseException:
             staging.rmtree(missing_ok=True)
             raise
@@ -117,6 +120,7 @@ class Versions:
         self.withdrawn.mkdir(exist_ok=True)
         *_, before, newest = versions
         versions[newest].rename(self.withdrawn / str(newest))
+        sync(self.withdrawn, self.folder)
         return newest, before
 
     def prune(self, keep: int) -> list[int]:

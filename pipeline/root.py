@@ -6,10 +6,12 @@ staging/<run>/<step>/          outputs in the making
 resume/<step>-<key>/           what a killed step left for its next try
 runs/<run>/                    logs, report.html, and the lock of a run at work
 serving/<model>/<version>/     what a model server reads
+damaged/…                      outputs and versions that were damaged, under the same names
 """
 
 import contextlib
 import fcntl
+import itertools
 import os
 import pathlib
 import shutil
@@ -49,6 +51,14 @@ class Root:
 
     def log(self, run: str, step: str) -> Path:
         return self.run(run) / f"{step}.log"
+
+    def set_aside(self, place: Path) -> Path | None:
+        """Where to move `place`, which is damaged; None where it does not lie under this root."""
+        if not place.is_relative_to(self.path):
+            return None
+        target = self.path / "damaged" / place.relative_to(self.path)
+        others = (target.with_name(f"{target.name}-{n}") for n in itertools.count(2))
+        return next(each for each in itertools.chain([target], others) if not each.exists())
 
     def report(self, run: str) -> Path:
         return self.run(run) / "report.html"
