@@ -25,13 +25,14 @@ Files = dict[str, dict[str, list[Any]]]  # part -> name -> [bytes, SHA-256]
 
 @dataclasses.dataclass(frozen=True)
 class Damage:
-    """One file that is not as its step left it."""
+    """One file that is not as its step left it; `name` is its place below the output's folder."""
 
     file: Path
+    name: str
     problem: str
 
     def __str__(self) -> str:
-        return f"{self.file.name} {self.problem}"
+        return f"{self.name} {self.problem}"
 
 
 def measure(artifact: Artifact) -> tuple[str, Files]:
@@ -65,7 +66,7 @@ def look(record: ArtifactRecord, *, content: bool = False) -> list[Damage] | Non
         is_intact = artifact.is_intact()
     except DataError as error:
         found = list(_compare(record, {"": artifact.path}, content=True))
-        return found or [Damage(artifact.path, f"cannot be read: {error}")]
+        return found or [Damage(artifact.path, artifact.path.name, f"cannot be read: {error}")]
     found = list(_compare(record, parts, content=content or bool(record.suspect)))
     return found if found or is_intact else None
 
@@ -134,7 +135,7 @@ def _compare(
     if recorded is None:
         digest = fingerprint.content_digest(Path(record.uri)) if content else record.digest
         if digest != record.digest:
-            yield Damage(Path(record.uri), "has other content")
+            yield Damage(Path(record.uri), "it", "has other content")
         return
     for part, folder in parts.items():
         present = dict(files_in(folder))
@@ -142,10 +143,10 @@ def _compare(
             file = present.pop(name, None)
             problem = _problem(file, size, digest if content else "") if file else "is missing"
             if problem:
-                yield Damage(folder / name, problem)
+                yield Damage(folder / name, name, problem)
         for name in present:
             if not any(each.startswith(".") for each in name.split("/")):  # a file browser's
-                yield Damage(folder / name, "was not there")
+                yield Damage(folder / name, name, "was not there")
 
 
 def _problem(file: Path, size: int, digest: str) -> str:

@@ -33,7 +33,12 @@ class Root:
     @property
     def store_url(self) -> str:
         """SQLAlchemy URL of the default store."""
-        return f"sqlite:///{self.path / 'millrace.db'}"
+        return f"sqlite:///{self.store_file}"
+
+    @property
+    def store_file(self) -> Path:
+        """The file of the default store."""
+        return self.path / "millrace.db"
 
     @property
     def serving(self) -> Path:
@@ -52,9 +57,13 @@ class Root:
     def log(self, run: str, step: str) -> Path:
         return self.run(run) / f"{step}.log"
 
+    def contains(self, place: str | Path) -> bool:
+        """Whether `place` lies under this root; a shared store knows of others."""
+        return Path(place).is_relative_to(self.path)
+
     def set_aside(self, place: Path) -> Path | None:
         """Where to move `place`, which is damaged; None where it does not lie under this root."""
-        if not place.is_relative_to(self.path):
+        if not self.contains(place):
             return None
         target = self.path / "damaged" / place.relative_to(self.path)
         others = (target.with_name(f"{target.name}-{n}") for n in itertools.count(2))

@@ -179,6 +179,11 @@ class Store:
         )
         return iter(session.scalars(query).unique())
 
+    def of_type(self, session: Session, type_name: str) -> Iterator[ArtifactRecord]:
+        """Every artifact of this type, the newest first."""
+        query = sa.select(ArtifactRecord).where(ArtifactRecord.type == type_name)
+        return iter(session.scalars(query.order_by(ArtifactRecord.id.desc())))
+
     def was_blessed(self, model: int) -> bool:
         """Whether some Evaluation that read this artifact as its candidate blessed it."""
         with self.session() as session:
