@@ -44,7 +44,7 @@ _READ_ONLY = (
     "or MILLRACE_ROOT."
 )
 _OLDER = "Run any command once where it can be written to: that brings its tables up to date."
-_UNREACHABLE = "Start the server, or correct the URL in MILLRACE_STORE."
+_UNREACHABLE = "See that the server runs, and correct host, user or database in MILLRACE_STORE."
 _RIGHTS = "Grant its user the right to read and write the tables, or correct MILLRACE_STORE."
 _URL = (
     "Give sqlite:////ABSOLUTE/PATH.db or postgresql://USER@HOST/DATABASE, or unset MILLRACE_STORE."
@@ -65,8 +65,8 @@ _FIXES = {
     "SQLITE_ERROR": _OTHER,
     "08": _UNREACHABLE,
     "25006": _READ_ONLY,
-    "28": "Correct the user or the password in MILLRACE_STORE.",
-    "3D": "Create the database, or correct its name in MILLRACE_STORE.",
+    "28": _UNREACHABLE,
+    "3D": _UNREACHABLE,
     "42501": _RIGHTS,
     "42": _OTHER,
     "53100": _FULL,
