@@ -116,7 +116,7 @@ def restore(model: keras.Model, folder: Path, epochs: int) -> None:
         with place.open("rb") as file, np.load(file) as arrays:
             for index, variable in enumerate(_variables(model)):
                 variable.assign(arrays[str(index)])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{place}: expected the variables after epoch {epochs}. Received: {error}. "
             f"Delete {folder}: training then starts from the beginning."
