@@ -82,6 +82,11 @@ def test_a_source_that_an_older_version_recorded_twice_becomes_one(toy):
         (source,) = store.of_type(session, "RawFiles")
         (event,) = session.scalars(sa.select(EventRecord).where(EventRecord.name == "source"))
         assert event.artifact_id == source.id != 99
+        again = ArtifactRecord(
+            type=source.type, uri=source.uri, digest=source.digest, properties={}, created=now()
+        )
+    with pytest.raises(sa.exc.IntegrityError), store.session() as session:
+        session.add(again)
 
 
 def test_an_older_version_still_writes_to_a_store_that_is_up_to_date(file):
