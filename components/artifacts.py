@@ -2,8 +2,8 @@
 
 An artifact is a folder and a class that knows the names inside it. The classes read and
 write small JSON and marker files; records, protos and models are the components' business.
-Paths are `etils.epath.Path`. Standard library and `etils` only: the engine imports this module
-and must start in a blink.
+Paths are `etils.epath.Path`. Standard library and `etils` only (`json_files` too): the engine
+imports this module and must start in a blink.
 """
 
 import dataclasses
@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from etils.epath import Path
+
+from components import json_files
 
 Property = str | int | float | bool
 
@@ -33,6 +35,10 @@ class Artifact:
     def properties(self) -> dict[str, Property]:
         """The few values worth a column in the store and a line in `millrace show`."""
         return {}
+
+    def parts(self) -> dict[str, Path]:
+        """The folders, or the one file, that it stands for; its own is called ``."""
+        return {"": self.path}
 
     def is_intact(self) -> bool:
         """Whether all that the artifact stands for is still on disk."""
@@ -97,7 +103,7 @@ class Examples(_Split):
     @property
     def summary(self) -> dict[str, Any]:
         """The content of `examples.json`."""
-        return json.loads((self.path / "examples.json").read_text())
+        return json_files.read_object(self.path / "examples.json", counts=dict, rejected=int)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -106,8 +112,9 @@ class Examples(_Split):
 
     def rejected(self) -> Iterator[Rejected]:
         """What was set aside while these examples were made."""
-        for line in (self.path / "rejected.jsonl").read_text().splitlines():
-            yield Rejected(**json.loads(line))
+        file = self.path / "rejected.jsonl"
+        for row in json_files.read_lines(file, source=str, reason=str, position=str):
+            yield Rejected(row["source"], row["reason"], row["position"])
 
     def properties(self) -> dict[str, Property]:
         """Counts per split, and how many inputs were rejected."""
@@ -151,13 +158,17 @@ class Anomalies(_Split):
     @property
     def found(self) -> list[dict[str, str]]:
         """Every anomaly of every split, readable without tensorflow-metadata."""
-        return json.loads((self.path / "anomalies.json").read_text())
+        texts = dict.fromkeys(("split", "feature", "kind", "description"), str)
+        return json_files.read_list(self.path / "anomalies.json", **texts)
 
     @property
     def distances(self) -> list[dict[str, Any]]:
         """Every distance measured, those over their thresholds among them."""
         file = self.path / "distances.json"
-        return json.loads(file.read_text()) if file.exists() else []  # older ones have no such file
+        if not file.exists():  # older ones have no such file
+            return []
+        texts = dict.fromkeys(("split", "feature", "comparator", "kind"), str)
+        return json_files.read_list(file, value=(float, int), threshold=(float, int), **texts)
 
     def properties(self) -> dict[str, Property]:
         """How many anomalies were found."""

@@ -1,4 +1,4 @@
-"""Whole folders: copied, and told apart by their content."""
+"""Whole folders: copied, told apart by their content, and made to survive a power failure."""
 
 import hashlib
 import os
@@ -37,3 +37,25 @@ def digests(folder: Path) -> dict[str, str]:
                 content.update(chunk)
         found[name] = content.hexdigest()
     return found
+
+
+def sync_tree(path: Path) -> None:
+    """Wait until the file or folder `path`, and all below it, would outlive a power failure.
+
+    A rename may reach the disk before what was written under the old name: sync that first, and
+    the folder that holds the new name after it (https://lwn.net/Articles/457667/).
+    """
+    for folder, _, names in Path(path).walk(top_down=False):
+        sync(*(folder / name for name in names if (folder / name).is_file()), folder)
+    if not path.is_dir():
+        sync(path)
+
+
+def sync(*paths: Path) -> None:
+    """Wait until these files, or the names in these folders, would outlive a power failure."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from etils.epath import Path
 
+from components import json_files
 from components.artifacts import Artifact, Property
 from serving import versions
 
@@ -20,7 +21,7 @@ class LearningRate(Artifact):
     @property
     def rate(self) -> float:
         """The rate to train with."""
-        return json.loads((self.path / "rate.json").read_text())["rate"]
+        return json_files.read_object(self.path / "rate.json", rate=(float, int))["rate"]
 
     def properties(self) -> dict[str, Property]:
         """The rate."""
@@ -55,7 +56,10 @@ class Hyperparameters(Artifact):
     @property
     def best(self) -> dict[str, Any]:
         """The content of `best.json`."""
-        return json.loads((self.path / "best.json").read_text())
+        file = self.path / "best.json"
+        return json_files.read_object(
+            file, settings=dict, objective=str, value=(float, int), trial=int
+        )
 
     @property
     def settings(self) -> dict[str, str]:
@@ -86,7 +90,7 @@ class Model(Artifact):
     @property
     def description(self) -> dict[str, Any]:
         """`model.json`: kind, task, label, classes, signatures, and how it was checked."""
-        return json.loads((self.path / "model.json").read_text())
+        return json_files.read_object(self.path / "model.json")
 
 
 class _Verdict(Artifact):
@@ -107,7 +111,7 @@ class _Verdict(Artifact):
 
     @property
     def reasons(self) -> list[str]:
-        return json.loads((self.path / "reasons.json").read_text())
+        return json_files.read_texts(self.path / "reasons.json")
 
     def properties(self) -> dict[str, Property]:
         """The verdict."""
@@ -123,18 +127,18 @@ class Evaluation(_Verdict):
     @property
     def metrics(self) -> dict[str, float]:
         """Overall metrics by Keras's names, on the test split where there is one."""
-        return json.loads((self.path / "metrics.json").read_text())["metrics"]
+        return json_files.read_object(self.path / "metrics.json", metrics=dict)["metrics"]
 
     @property
     def baseline(self) -> dict[str, float] | None:
         """The last blessed model's on the same rows; None where it could not be compared."""
-        found = json.loads((self.path / "metrics.json").read_text()).get("baseline")
+        found = json_files.read_object(self.path / "metrics.json").get("baseline")
         return found and found["metrics"]
 
     @property
     def count(self) -> int:
         """Rows that the overall metrics are of."""
-        return json.loads((self.path / "metrics.json").read_text())["count"]
+        return json_files.read_object(self.path / "metrics.json", count=int)["count"]
 
     @property
     def forecasts_file(self) -> Path:
@@ -170,7 +174,8 @@ class PushedModel(Artifact):
 
     @property
     def push(self) -> dict[str, Any]:
-        return json.loads((self.path / "pushed.json").read_text())
+        file = self.path / "pushed.json"
+        return json_files.read_object(file, model=str, version=int, folder=str, reason=str)
 
     @property
     def version_path(self) -> Path | None:
@@ -187,6 +192,20 @@ class PushedModel(Artifact):
             return f"version {self.push['version']} was withdrawn; --force pusher pushes it again"
         return str(self.version_path)
 
+    def parts(self) -> dict[str, Path]:
+        """Its own folder, and the version's, wherever that lies now."""
+        place = self.version_path or self._withdrawn
+        return {"": self.path} | ({"version": place} if place else {})
+
+    @property
+    def _withdrawn(self) -> Path | None:
+        """The folder of the version after a rollback has withdrawn it."""
+        if not self.push["folder"]:
+            return None
+        version = Path(self.push["folder"])
+        folder = version.parent / ".withdrawn" / version.name
+        return folder if folder.exists() else None
+
     def is_intact(self) -> bool:
         """Whether the version is still the newest in the serving root, or was withdrawn from it.
 
@@ -196,9 +215,9 @@ class PushedModel(Artifact):
             return False
         if not self.push["folder"]:
             return True
-        version = Path(self.push["folder"])
-        if (version.parent / ".withdrawn" / version.name).exists():
+        if self._withdrawn is not None:
             return True
+        version = Path(self.push["folder"])
         found = versions.on_disk(version.parent) if version.exists() else {}
         return max(found or {}, default=-1) == int(version.name)
 

@@ -24,7 +24,7 @@ from etils.epath import Path
 
 from components import names
 from components.errors import DataError, OptionError
-from components.folders import copy_tree
+from components.folders import copy_tree, sync, sync_tree
 from serving import versions
 
 _HIDDEN = re.compile(
@@ -75,7 +75,10 @@ class Versions:
         staging = self._hidden("staging")
         try:
             copy_tree(source, staging)
-            return self._publish(staging), True
+            sync_tree(staging)
+            folder = self._publish(staging)
+            sync(self.folder)
+            return folder, True
         except BaseException:
             staging.rmtree(missing_ok=True)
             raise
@@ -124,6 +127,7 @@ class Versions:
         self.withdrawn.mkdir(exist_ok=True)
         *_, before, newest = versions
         versions[newest].rename(self.withdrawn / str(newest))
+        sync(self.withdrawn, self.folder)
         return newest, before
 
     def prune(self, keep: int) -> list[int]:

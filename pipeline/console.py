@@ -15,6 +15,7 @@ from rich.tree import Tree
 
 from pipeline.dag import Step
 from pipeline.lineage import Node
+from pipeline.printable import one_line, printable
 from pipeline.records import ArtifactRecord
 from pipeline.results import StepResult
 
@@ -25,17 +26,26 @@ _NAMES = 0.6  # of the terminal's width, at most, is for what is first in each r
 UNBROKEN = 10_000  # columns of a pipe: no line of ours is longer
 
 
+class SafeConsole(Console):
+    """A console whose texts cannot command the terminal; see `printable`."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print `objects`, texts among them escaped."""
+        safe = (printable(each) if isinstance(each, str) else each for each in objects)
+        super().print(*safe, **options)
+
+
 def stdout_console() -> Console:
     """A console on standard output."""
     width = None if sys.stdout.isatty() else UNBROKEN
-    return Console(highlight=False, soft_wrap=True, width=width)
+    return SafeConsole(highlight=False, soft_wrap=True, width=width)
 
 
 @contextlib.contextmanager
 def lasting_console(descriptor: int) -> Iterator[Console]:
     """A console on a copy of `descriptor`: it still shows while a step's output is captured."""
     with os.fdopen(os.dup(descriptor), "w") as file:
-        yield Console(file=file, highlight=False, soft_wrap=True)
+        yield SafeConsole(file=file, highlight=False, soft_wrap=True)
 
 
 class RunProgress:
@@ -54,7 +64,7 @@ class RunProgress:
 
     def started(self, step: Step, reasons: Sequence[str]) -> None:
         """Show that `step` runs, and why."""
-        text = f"[bold]{step.name}[/] [dim]{escape(reasons[0])}[/]"
+        text = f"[bold]{step.name}[/] [dim]{escape(printable(reasons[0]))}[/]"
         if self._console.is_terminal:
             self._status = self._console.status(text)
             self._status.start()
@@ -88,7 +98,8 @@ def print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequenc
     Nothing is cut: ids, paths and options are there to be copied. What is first in a row names it
     and stays in one piece, where it leaves room for the rest.
     """
-    rows = [[str(cell) for cell in row] for row in rows]
+    fit = printable if console.is_terminal else one_line
+    rows = [[fit(str(cell)) for cell in row] for row in rows]
     if not console.is_terminal:
         for row in [columns, *rows]:
             console.file.write("\t".join(row) + "\n")
@@ -125,5 +136,6 @@ def _grow(tree: Tree, node: Node, shown: set[int]) -> None:
 
 
 def _label(artifact: ArtifactRecord) -> str:
-    shown = ", ".join(f"{name} {value}" for name, value in artifact.properties.items())
-    return f"[bold]{artifact.type}[/] #{artifact.id} {escape(artifact.uri)} [dim]{escape(shown)}[/]"
+    values = ", ".join(f"{name} {value}" for name, value in artifact.properties.items())
+    where, shown = escape(printable(artifact.uri)), escape(printable(values))
+    return f"[bold]{artifact.type}[/] #{artifact.id} {where} [dim]{shown}[/]"

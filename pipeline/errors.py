@@ -27,12 +27,31 @@ class StoreError(PipelineError):
     """The record of runs cannot be read or written."""
 
 
+_RIGHT = "Grant this user the right to do so, or name another place (a root by --root)."
+_FIXES = {
+    errno.ENOSPC: "Free some space on that disk, or give another --root.",
+    errno.EDQUOT: "Free some of your quota, or give another --root.",
+    errno.EROFS: "Give a root that can be written to, with --root or MILLRACE_ROOT.",
+    errno.EACCES: _RIGHT,
+    errno.EPERM: _RIGHT,
+    errno.EIO: "The disk fails: see the system's log.",
+    errno.EMFILE: "Allow more open files: `ulimit -n 4096`.",
+    errno.ENAMETOOLONG: "Give a shorter name, or a root with a shorter path.",
+}
+
+
+def is_of_the_system(error: OSError) -> bool:
+    """Whether `error` is a disk's, a quota's or a missing right's: no fault of any code."""
+    return error.errno in _FIXES
+
+
 def describe_error(error: BaseException) -> str:
     """One or two lines for a person; the traceback is in the step's log."""
     if isinstance(error, MillraceError):
         return str(error)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"The disk is full: {error}. Free some space, or give another --root."
+    if isinstance(error, OSError) and is_of_the_system(error):
+        place = f"{error.filename}: expected to read or write it. " if error.filename else ""
+        return f"{place}Received: {error.strerror}. {_FIXES[error.errno or 0]}"
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted."
     return f"{type(error).__name__}: {error}"

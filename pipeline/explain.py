@@ -6,10 +6,13 @@ from typing import Any
 from pipeline.fingerprint import Ingredients
 
 
-def reasons(now: Ingredients, before: Mapping[str, Any] | None, *, forced: bool) -> list[str]:
+def reasons(
+    now: Ingredients, before: Mapping[str, Any] | None, *, forced: bool, damage: str = ""
+) -> list[str]:
     """Sentences that tell the ingredients `now` from those of the last execution, `before`.
 
-    `before` is `dataclasses.asdict` of its `Ingredients`, None where there was none.
+    `before` is `dataclasses.asdict` of its `Ingredients`, None where there was none. `damage` is
+    what is wrong with an output of the same ingredients, if that is why it is not reused.
     """
     if before is None:
         return ["this step has not run before in this pipeline"]
@@ -20,6 +23,8 @@ def reasons(now: Ingredients, before: Mapping[str, Any] | None, *, forced: bool)
         *_versions(before["versions"], now.versions),
         *_code(before["code"], now.code),
     ]
+    if damage:
+        found.append(f"its output was damaged: {damage}")
     if forced:
         found.append("asked for by --force")
     return found or ["its earlier output is no longer in place"]

@@ -7,6 +7,7 @@ from components.example_gen import source as sources
 from components.example_gen.source import Source
 from components.features import spec as specs
 from components.features.spec import Spec
+from pipeline import damage
 from pipeline.pushed import last_pusher
 from pipeline.store import Store
 
@@ -35,12 +36,18 @@ def find(store: Store, model: str) -> Origin:
 
 
 def folders(store: Store, model: str) -> tuple[Analysis | None, Examples | None]:
-    """What `analyze` settled for what now serves as `model`, and the records it read, if known."""
+    """What `analyze` settled for what now serves as `model`, and the records it read, if known.
+
+    Raises:
+        DataError: one of the two is damaged.
+    """
     with store.session() as session:
         execution = last_pusher(session, store, model)
         made = execution.inputs.get("model") if execution else None
         analysis = made.maker.inputs.get("analysis") if made and made.maker else None
         records = analysis.maker.inputs.get("examples") if analysis and analysis.maker else None
-        if analysis is None or records is None:
-            return None, None
-        return Analysis(analysis.uri), Examples(records.uri)
+    if analysis is None or records is None:
+        return None, None
+    for record in (analysis, records):
+        damage.require_whole(record)
+    return Analysis(analysis.uri), Examples(records.uri)

@@ -8,6 +8,7 @@ from typing import Any
 
 from etils.epath import Path
 
+from components import json_files
 from components.artifacts import Anomalies, Examples, RawFiles, Statistics
 from components.model_artifacts import Evaluation, PushedModel, TrainedModel
 from components.statistics import table
@@ -138,8 +139,11 @@ def _top(values: Sequence[tuple[str, int]]) -> str:
 def _training(history: Path) -> Iterator[str]:
     if not history.exists():
         return
-    columns, *rows = csv.reader(history.read_text().splitlines())
-    figures = [[float(cell) for cell in row] for row in rows]
+    try:
+        columns, *rows = csv.reader(history.read_text().splitlines())
+        figures = [[float(cell) for cell in row] for row in rows]
+    except ValueError as error:
+        raise json_files.refusal(history, "a CSV of numbers", error) from error
     yield "<h2>Training</h2>"
     yield from curves.draw(columns, figures)
     yield _table(columns, ([_cell(cell) for cell in row] for row in figures))

@@ -9,7 +9,8 @@ from google.protobuf import text_format
 from sqlalchemy.orm import Session
 
 from components.model_artifacts import PushedModel
-from pipeline import lineage
+from components.versions import Versions
+from pipeline import damage, lineage
 from pipeline.errors import UsageError
 from pipeline.options import nearest
 from pipeline.records import ArtifactRecord, ExecutionRecord
@@ -46,12 +47,15 @@ def last_push(store: Store, model: str) -> tuple[Path, Path]:
 
     Raises:
         UsageError: no run has pushed one.
+        DataError: one of the two is damaged.
     """
     with store.session() as session:
         execution = last_pusher(session, store, model)
-        if execution is not None:
-            inputs = execution.inputs
-            return Path(inputs["model"].uri), Path(inputs["evaluation"].uri)
+        inputs = execution.inputs if execution is not None else {}
+    if inputs:
+        for name in ("model", "evaluation"):
+            damage.require_whole(inputs[name])
+        return Path(inputs["model"].uri), Path(inputs["evaluation"].uri)
     raise UsageError(
         f"Model {model!r}: expected one that a run has pushed. Received: none such in the store. "
         "`millrace runs` lists the runs."
@@ -66,6 +70,25 @@ def last_pusher(session: Session, store: Store, model: str) -> ExecutionRecord |
         if maker is not None and is_there and "evaluation" in maker.inputs:
             return maker
     return None
+
+
+def check_whole(store: Store, root: Root, models: Sequence[str]) -> None:
+    """Refuse pushed models whose newest version is not as it was pushed.
+
+    A version that no run in `store` has pushed is not known here.
+
+    Raises:
+        DataError: names the first file that is damaged.
+    """
+    store.bury(str(root.path), root.is_running)
+    with store.session() as session:
+        pushes = list(store.of_type(session, PushedModel.__name__))
+    for model in models:
+        newest = max(Versions(root.serving, model).all(), default=0)
+        wanted = {"model": model, "version": newest}
+        for record in pushes:
+            if record.properties == wanted and root.contains(record.uri):
+                damage.require_whole(record)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +110,7 @@ def training_of(store: Store, model: str) -> Training:
 
     Raises:
         UsageError: no run has pushed one.
+        DataError: something of it is damaged.
     """
     folder, _ = last_push(store, model)
     with store.session() as session:
@@ -96,12 +120,15 @@ def training_of(store: Store, model: str) -> Training:
         statistics = described.output if described else None
         judged = _reader(statistics, "statistics", "Anomalies") if statistics else None
         schema = judged.inputs.get("schema") if judged else None
-        return Training(
-            folder,
-            Path(examples.uri),
-            Path(statistics.uri) if statistics else None,
-            Path(schema.uri) if schema else None,
-        )
+    for record in (examples, statistics, schema):
+        if record is not None:
+            damage.require_whole(record)
+    return Training(
+        folder,
+        Path(examples.uri),
+        Path(statistics.uri) if statistics else None,
+        Path(schema.uri) if schema else None,
+    )
 
 
 def _maker(artifact: ArtifactRecord) -> ExecutionRecord:

@@ -18,7 +18,7 @@ from components.model_artifacts import Model
 from components.requests import feature_of
 from components.tfrecord import read_records
 from components.walk import problem
-from pipeline import given
+from pipeline import damage, given
 from pipeline.errors import UsageError
 from pipeline.options import nearest
 from pipeline.store import Store
@@ -129,17 +129,20 @@ def from_last_run(store: Store, model: str, count: int) -> list[Question]:
 
     Raises:
         UsageError: no run of `model` has examples.
+        DataError: they are damaged.
     """
     with store.session() as session:
         execution = store.last_execution(session, model, "evaluator")
-        inputs = {name: one.uri for name, one in execution.inputs.items()} if execution else {}
+        inputs = execution.inputs if execution else {}
     if "examples" not in inputs:
         raise UsageError(
             f"--sample: expected a finished run of {model!r}. Received: none under this root. "
             "Run it first, or ask about data of your own (millrace predict --help)."
         )
-    label = Model(inputs["model"]).description["label"] or _FUTURE
-    examples = Examples(inputs["examples"])
+    for name in ("model", "examples"):
+        damage.require_whole(inputs[name])
+    label = Model(inputs["model"].uri).description["label"] or _FUTURE
+    examples = Examples(inputs["examples"].uri)
     counts = examples.counts
     split = next((name for name in ("test", "eval") if counts.get(name)), examples.splits[0])
     step = max(1, counts[split] // count)

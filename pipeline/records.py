@@ -82,6 +82,9 @@ class ArtifactRecord(Record):
     digest: Mapped[str] = mapped_column(index=True)
     properties: Mapped[dict[str, Any]]
     created: Mapped[datetime.datetime]
+    # Of a step's output: name -> [bytes, SHA-256]. Nothing for sources, and for older stores' rows.
+    files: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    suspect: Mapped[bool | None]  # its run died after it: the content is to be looked at first
     events: Mapped[list["EventRecord"]] = relationship(back_populates="artifact")
 
     @property
@@ -89,6 +92,16 @@ class ArtifactRecord(Record):
         """The first execution that wrote it; none of a source of the user's."""
         makers = [event.execution for event in self.events if event.role == "output"]
         return min(makers, key=lambda execution: execution.id, default=None)
+
+
+# Simultaneous runs record a source once (and no output has another's place).
+ONE_PER_CONTENT = sa.Index(
+    "one_artifact_per_content",
+    ArtifactRecord.type,
+    ArtifactRecord.uri,
+    ArtifactRecord.digest,
+    unique=True,
+)
 
 
 class EventRecord(Record):

@@ -7,11 +7,13 @@ resume/<step>-<key>/           what a killed step left for its next try, and bes
 resume/.<step>-<key>.lock      the days on which runs passed it by
 runs/<run>/                    logs, report.html, and the lock of a run at work
 serving/<model>/<version>/     what a model server reads
+damaged/…                      outputs and versions that were damaged, under the same names
 """
 
 import contextlib
 import datetime
 import fcntl
+import itertools
 import logging
 import os
 import pathlib
@@ -45,7 +47,12 @@ class Root:
     @property
     def store_url(self) -> str:
         """SQLAlchemy URL of the default store."""
-        return f"sqlite:///{self.path / 'millrace.db'}"
+        return f"sqlite:///{self.store_file}"
+
+    @property
+    def store_file(self) -> Path:
+        """The file of the default store."""
+        return self.path / "millrace.db"
 
     @property
     def serving(self) -> Path:
@@ -63,6 +70,18 @@ class Root:
 
     def log(self, run: str, step: str) -> Path:
         return self.run(run) / f"{step}.log"
+
+    def contains(self, place: str | Path) -> bool:
+        """Whether `place` lies under this root; a shared store knows of others."""
+        return Path(place).is_relative_to(self.path)
+
+    def set_aside(self, place: Path) -> Path | None:
+        """Where to move `place`, which is damaged; None where it does not lie under this root."""
+        if not self.contains(place):
+            return None
+        target = self.path / "damaged" / place.relative_to(self.path)
+        others = (target.with_name(f"{target.name}-{n}") for n in itertools.count(2))
+        return next(each for each in itertools.chain([target], others) if not each.exists())
 
     def report(self, run: str) -> Path:
         return self.run(run) / "report.html"

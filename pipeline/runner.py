@@ -6,17 +6,17 @@ machine the long steps already use every core (see docs/architecture.md for the 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from etils.epath import Path
-from sqlalchemy.orm import Session
 
 from components.artifacts import Anomalies, Artifact
 from components.beam_options import BeamOptions
-from pipeline import explain, fingerprint, given, steplog
-from pipeline.dag import Dag, Input, Previous, Source, Step
-from pipeline.errors import UsageError, WiringError, describe_error
+from components.folders import sync, sync_tree
+from pipeline import damage, earlier, explain, fingerprint, given, steplog
+from pipeline.dag import Dag, Input, Source, Step
+from pipeline.errors import WiringError, describe_error
 from pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from pipeline.results import Observer, RunResult, StepResult
 from pipeline.root import Root
@@ -48,6 +48,7 @@ class Runner:
         self.run_id = new_run_id()
         self._outputs: dict[str, ArtifactRecord] = {}
         self._sources: dict[Source, ArtifactRecord] = {}
+        self._passed_over: list[str] = []  # earlier outputs that the next step might have read
 
     def run(self, *, recipe: str, arguments: dict[str, Any]) -> RunResult:
         """Run the chosen steps in order and stop at the first that fails.
@@ -115,18 +116,28 @@ class Runner:
         return status
 
     def _run_step(self, step: Step) -> StepResult:
+        """Reuse what the step's key is known for, or run it.
+
+        Files are read and hashed between the transactions, which other runs wait for.
+        """
         forced = step.name in self.selection.force
+        inputs = {name: self._resolve(node) for name, node in step.inputs.items()}
+        notes, self._passed_over = self._passed_over, []
+        digests = {name: record.digest if record else None for name, record in inputs.items()}
+        parts = fingerprint.ingredients(step, digests)
+        hit, damaged = (None, []) if forced else earlier.cached(self.store, step, parts.key)
         with self.store.session() as session:
-            inputs = {name: self._resolve(session, node) for name, node in step.inputs.items()}
-            digests = {name: record.digest if record else None for name, record in inputs.items()}
-            parts = fingerprint.ingredients(step, digests)
-            hit = None if forced else self._cached(session, step, parts.key)
             if hit is None:
                 before = self.store.last_execution(session, self.dag.name, step.name)
-                why = explain.reasons(parts, before.ingredients if before else None, forced=forced)
+                why = explain.reasons(
+                    parts,
+                    before.ingredients if before else None,
+                    forced=forced,
+                    damage="; ".join(text for _, text in damaged),
+                )
             else:
                 why = [f"nothing changed since run {Path(hit.uri).name}"]
-            execution = self._execution(step, parts, why)
+            execution = self._execution(step, parts, [*why, *notes])
             self.store.begin_execution(session, execution, inputs)
             if hit is not None:
                 execution.status, execution.ended = "cached", now()
@@ -134,7 +145,12 @@ class Runner:
                 self._outputs[step.name] = hit
                 return StepResult(step.name, "cached", 0.0, Path(hit.uri), tuple(why))
         self.observer.started(step, why)
-        return self._execute(step, execution, inputs)
+        for note in notes:
+            self.observer.line(step, note)
+        result = self._execute(step, execution, inputs)
+        if result.status == "ran":
+            self._set_aside(step, [record for record, _ in damaged])
+        return result
 
     def _execution(
         self, step: Step, parts: fingerprint.Ingredients, reasons: list[str]
@@ -158,6 +174,8 @@ class Runner:
             record = self._produce(step, execution.key, inputs)
         except BaseException as error:
             message = describe_error(error)
+            if isinstance(error, Exception):
+                message = damage.blamed(self.store, inputs) or message
             # First, in case that the disk is full: the store needs some room.
             (self.root.staging(self.run_id) / step.name).rmtree(missing_ok=True)
             done = self.store.finish_execution(execution.id, "failed", error=message)
@@ -191,10 +209,12 @@ class Runner:
                 **step.options,
             )
             _check_output(step, artifact, staged)
-        digest = fingerprint.content_digest(staged)
+        digest, files = damage.measure(artifact)
+        sync_tree(staged)
         final = self.root.artifact(step.name, self.run_id)
         final.parent.mkdir(parents=True, exist_ok=True)
         staged.rename(final)
+        sync(final.parent, final.parent.parent)
         written = type(artifact)(final)
         return ArtifactRecord(
             type=written.type_name,
@@ -202,6 +222,7 @@ class Runner:
             digest=digest,
             properties=written.properties(),
             created=now(),
+            files=files,
         )
 
     def _lend(self, step: Step, chosen: set[str]) -> StepResult:
@@ -211,43 +232,33 @@ class Runner:
         """
         if not any(step in self.dag.steps[name].upstream for name in chosen):
             return StepResult(step.name, "skipped")
-        with self.store.session() as session:
-            records = self.store.outputs(session, self.dag.name, step.name)
-            record = next((one for one in records if _is_intact(step, one)), None)
-        if record is None:
-            raise UsageError(
-                f"Step {step.name}: expected an output of an earlier run, because it was left "
-                "out of this one. Received: none. Run it too."
-            )
+        record = earlier.newest(self.store, self.dag.name, step)
         self._outputs[step.name] = record
         return StepResult(step.name, "skipped", output=Path(record.uri))
 
-    def _resolve(self, session: Session, node: Input) -> ArtifactRecord | None:
+    def _resolve(self, node: Input) -> ArtifactRecord | None:
         if isinstance(node, Source):
             return self._sources[node]
         if isinstance(node, Step):
             return self._outputs[node.name]
-        return self._previous(session, node) if node is not None else None
+        if node is None:
+            return None
+        record, damaged = earlier.other(
+            self.store, self.dag.name, node, self._outputs[node.of.name]
+        )
+        self._passed_over += [f"{one.uri} is passed over: {text}" for one, text in damaged]
+        return record
 
-    def _previous(self, session: Session, node: Previous) -> ArtifactRecord | None:
-        current = self._outputs[node.of.name]
-        for record in self.store.outputs(session, self.dag.name, node.of.name):
-            differs = record.digest != current.digest and _is_intact(node.of, record)
-            if differs and (not node.blessed or self.store.was_blessed(record)):
-                return record
-        return None
-
-    def _cached(self, session: Session, step: Step, key: str) -> ArtifactRecord | None:
-        hits = self.store.cached(session, step.name, key)
-        return next((record for record in hits if _is_intact(step, record)), None)
+    def _set_aside(self, step: Step, records: Iterable[ArtifactRecord]) -> None:
+        """Move what has been made again out of the way, and say where to."""
+        for record in records:
+            place = damage.set_aside(self.root, record)
+            if place is not None:
+                self.observer.line(step, f"the damaged output lies in {place} now")
 
     def _has_anomalies(self, step: Step, result: StepResult) -> bool:
         is_validator = issubclass(step.signature.output, Anomalies)
         return is_validator and result.output is not None and bool(Anomalies(result.output).found)
-
-
-def _is_intact(step: Step, record: ArtifactRecord) -> bool:
-    return step.signature.output(Path(record.uri)).is_intact()
 
 
 def _artifact(step: Step, name: str, record: ArtifactRecord | None) -> Artifact | None:

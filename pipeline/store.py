@@ -17,18 +17,16 @@ import sqlalchemy as sa
 from etils.epath import Path
 from sqlalchemy.orm import Session
 
-from pipeline import fingerprint
-from pipeline.errors import StoreError, UsageError
+from pipeline import database, fingerprint
+from pipeline.errors import UsageError
 from pipeline.records import (
     ArtifactRecord,
     EventRecord,
     ExecutionRecord,
     FileRecord,
-    Record,
     RunRecord,
 )
 
-BUSY_SECONDS = 60  # how long a writer waits for another before it gives up
 RACY_SECONDS = 2  # a file this young could change again without its times showing it
 
 
@@ -40,23 +38,12 @@ class Store:
 
     @classmethod
     def open(cls, url: str) -> "Store":
-        """Connect to `url` (an SQLAlchemy URL) and create the tables that are missing.
+        """Connect to `url` (an SQLAlchemy URL) and bring its tables up to date.
 
         Raises:
             StoreError: the database cannot be opened.
         """
-        try:
-            engine = sa.create_engine(url)
-            if engine.dialect.name == "sqlite":
-                _tune_sqlite(engine)
-            Record.metadata.create_all(engine)
-        except (sa.exc.SQLAlchemyError, ModuleNotFoundError) as error:
-            raise StoreError(
-                f"Store {sa.make_url(url)!s}: cannot be opened: "
-                f"{getattr(error, 'orig', error)}. Check the path or the "
-                "URL; PostgreSQL needs `pip install tf-millrace[postgresql]`."
-            ) from error
-        return cls(engine)
+        return cls(database.connect(url))
 
     def close(self) -> None:
         """Close its connections; a session may still open others."""
@@ -69,14 +56,12 @@ class Store:
         Raises:
             StoreError: the database cannot be reached, is busy for too long, or is full.
         """
-        try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except sa.exc.OperationalError as error:
-            raise StoreError(
-                f"Store {self.engine.url!s}: expected to read and write it. "
-                f"Received: {error.orig}. Free some space, or see what else uses it."
-            ) from error
+        with (
+            database.told(self.engine),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
     def begin_run(self, run: RunRecord) -> None:
         """Record that `run` has started."""
@@ -84,12 +69,19 @@ class Store:
             session.add(run)
 
     def bury(self, root: str, is_running: Callable[[str], bool]) -> None:
-        """Record as killed the runs under `root` that no process is at work on any more."""
+        """Record as killed the runs under `root` that no process is at work on any more.
+
+        What they made becomes suspect: where the whole machine died, its content may have gone.
+        """
         query = sa.select(RunRecord.id).where(RunRecord.status == "running", RunRecord.root == root)
         with self.session() as session:
             unfinished = session.scalars(query).all()
         for run in unfinished:
             if not is_running(run):
+                with self.session() as session:
+                    for execution in session.get_one(RunRecord, run).executions:
+                        if execution.status == "ran" and execution.output is not None:
+                            execution.output.suspect = True
                 self.finish_run(run, "killed")
 
     def finish_run(self, run: str, status: str) -> None:
@@ -148,12 +140,23 @@ class Store:
             ArtifactRecord.digest == digest,
             ArtifactRecord.type == type_name,
         )
+        with contextlib.suppress(sa.exc.IntegrityError), self.session() as session:
+            if session.scalars(query).first() is None:
+                session.add(
+                    ArtifactRecord(
+                        type=type_name, uri=str(path), digest=digest, properties={}, created=now()
+                    )
+                )
+        # Another run on a shared store may have recorded it at the same time: then it is that.
         with self.session() as session:
-            record = session.scalars(query).first() or ArtifactRecord(
-                type=type_name, uri=str(path), digest=digest, properties={}, created=now()
-            )
-            session.add(record)
-            return record
+            return session.scalars(query).one()
+
+    def amend(self, artifact: int, **columns: Any) -> None:
+        """Set columns of the artifact with this number, such as whether it is `suspect`."""
+        with self.session() as session:
+            record = session.get_one(ArtifactRecord, artifact)
+            for name, value in columns.items():
+                setattr(record, name, value)
 
     def cached(self, session: Session, step: str, key: str) -> Iterator[ArtifactRecord]:
         """Outputs of finished executions of `step` under `key`, the newest first."""
@@ -180,19 +183,25 @@ class Store:
         )
         return iter(session.scalars(query).unique())
 
-    def was_blessed(self, model: ArtifactRecord) -> bool:
-        """Whether some Evaluation that read `model` as its candidate blessed it."""
-        readers = (
-            event.execution
-            for event in model.events
-            if event.role == "input" and event.name == "model"
-        )
-        return any(
-            reader.output is not None
-            and reader.output.type == "Evaluation"
-            and reader.output.properties.get("blessed") is True
-            for reader in readers
-        )
+    def of_type(self, session: Session, type_name: str) -> Iterator[ArtifactRecord]:
+        """Every artifact of this type, the newest first."""
+        query = sa.select(ArtifactRecord).where(ArtifactRecord.type == type_name)
+        return iter(session.scalars(query.order_by(ArtifactRecord.id.desc())))
+
+    def was_blessed(self, model: int) -> bool:
+        """Whether some Evaluation that read this artifact as its candidate blessed it."""
+        with self.session() as session:
+            readers = (
+                event.execution
+                for event in session.get_one(ArtifactRecord, model).events
+                if event.role == "input" and event.name == "model"
+            )
+            return any(
+                reader.output is not None
+                and reader.output.type == "Evaluation"
+                and reader.output.properties.get("blessed") is True
+                for reader in readers
+            )
 
     def last_execution(self, session: Session, pipeline: str, step: str) -> ExecutionRecord | None:
         """The newest finished execution of `step` in a run of `pipeline`."""
@@ -271,25 +280,6 @@ class Store:
             for row in fresh:
                 session.merge(row)
         return digest
-
-
-def _tune_sqlite(engine: sa.Engine) -> None:
-    """Let runs at once wait for one another instead of failing.
-
-    Transactions take the write lock at once: one that reads first and writes later could
-    not be made to wait (https://www.sqlite.org/rescode.html#busy_snapshot).
-    """
-
-    @sa.event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # SQLAlchemy, not the driver, begins transactions
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    @sa.event.listens_for(engine, "begin")
-    def on_begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def now() -> datetime.datetime:

@@ -11,7 +11,19 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 FLOORS = ("serving", "components", "pipeline")  # from the ground up
 
-ENGINE = ("dag", "fingerprint", "store", "records", "root", "runner", "explain", "lineage")
+ENGINE = (
+    "dag",
+    "fingerprint",
+    "store",
+    "records",
+    "database",
+    "root",
+    "runner",
+    "earlier",
+    "damage",
+    "explain",
+    "lineage",
+)
 ENGINE_MAY = {"sqlalchemy", "etils", "pydantic", "components", "pipeline", "serving"}
 
 STEPS = {

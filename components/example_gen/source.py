@@ -6,8 +6,9 @@ Whoever asks a model about files of the same kind later reads them the same way.
 import dataclasses
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
+from components import json_files
 from components.artifacts import Examples
 from components.example_gen.csv_dialect import Dialect
 from components.example_gen.csv_table import Layout
@@ -60,6 +61,19 @@ def write(source: Source, examples: Examples) -> None:
 
 
 def read(examples: Examples) -> Source | None:
-    """How the source of `examples` was read; None where they do not say."""
+    """How the source of `examples` was read; None where they do not say.
+
+    Raises:
+        DataError: what they say is damaged.
+    """
     file = examples.path / _FILE
-    return _JSON.validate_json(file.read_bytes()) if file.exists() else None
+    if not file.exists():
+        return None
+    try:
+        return _JSON.validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise json_files.refusal(
+            file, "how the source was read", f"{where}: {first['msg']}"
+        ) from error

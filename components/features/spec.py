@@ -8,6 +8,7 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field, TypeAdapter, ValidationError
 
+from components import json_files
 from components.errors import DataError
 from components.features.image_spec import ImageOptions, ImageSpec
 from components.features.language_spec import LanguageOptions, LanguageSpec
@@ -37,6 +38,8 @@ def read(file: Path) -> Spec:
     """
     try:
         return _JSON.validate_json(Path(file).read_bytes())
+    except OSError as error:
+        raise json_files.refusal(file, "what `analyze` writes", error.strerror) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

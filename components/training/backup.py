@@ -9,6 +9,8 @@ optimizer; `state.json`, renamed into place, names it and so commits it.
 
 import dataclasses
 import json
+import logging
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +18,11 @@ import keras
 import numpy as np
 from etils.epath import Path
 
+from components.errors import DataError
+from components.folders import sync
 from components.training.callbacks import HistoryFile, Row, best_epoch
+
+logger = logging.getLogger(__name__)
 
 _PATIENCE = ("best", "wait", "cooldown_counter", "best_epoch", "stopped_epoch")
 
@@ -90,22 +96,38 @@ def load(folder: Path, plan: str) -> State:
     file = folder / "state.json"
     if not file.exists():
         return State(plan)
-    state = State(**json.loads(file.read_text()))
+    try:
+        state = State(**json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        logger.warning("%s is damaged (%s): training starts from the beginning", file, error)
+        return State(plan)
     return state if state.plan == plan else State(plan)
 
 
 def restore(model: keras.Model, folder: Path, epochs: int) -> None:
-    """Give `model`, compiled, the variables that it had after `epochs` epochs."""
+    """Give `model`, compiled, the variables that it had after `epochs` epochs.
+
+    Raises:
+        DataError: the file that holds them is damaged.
+    """
     model.optimizer.build(model.trainable_variables)
-    with _variables_file(folder, epochs).open("rb") as file, np.load(file) as arrays:
-        for index, variable in enumerate(_variables(model)):
-            variable.assign(arrays[str(index)])
+    place = _variables_file(folder, epochs)
+    try:
+        with place.open("rb") as file, np.load(file) as arrays:
+            for index, variable in enumerate(_variables(model)):
+                variable.assign(arrays[str(index)])
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{place}: expected the variables after epoch {epochs}. Received: {error}. "
+            f"Delete {folder}: training then starts from the beginning."
+        ) from error
 
 
 def _save_variables(model: keras.Model, path: Path) -> None:
     arrays = {str(index): each.numpy() for index, each in enumerate(_variables(model))}
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
+    sync(path)
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
@@ -116,7 +138,9 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
 def _commit(folder: Path, state: State) -> None:
     draft = folder / "state.json.draft"
     draft.write_text(json.dumps(dataclasses.asdict(state)))
+    sync(draft)
     draft.replace(folder / "state.json")
+    sync(folder)
 
 
 def _variables_file(folder: Path, epochs: int) -> Path:

@@ -12,7 +12,7 @@ import logging
 from etils.epath import Path
 
 from components.errors import OptionError
-from components.folders import copy_tree
+from components.folders import copy_tree, sync, sync_tree
 from components.model_artifacts import TrainedModel
 from components.models.transfer_options import FROM_THE_FIRST, Transfer
 from components.training import fitting
@@ -77,7 +77,9 @@ def _first_stage(plan: Plan, resume: Path) -> TrainedModel:
         draft.mkdir(parents=True)
         (resume / "frozen").mkdir(parents=True, exist_ok=True)
         fitting.train(plan, draft, resume / "frozen")
+        sync_tree(draft)
         draft.rename(done)
+        sync(resume)
     return TrainedModel(done)
 
 

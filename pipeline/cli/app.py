@@ -2,11 +2,13 @@
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.errors import UsageError
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.root import Root
@@ -63,6 +65,21 @@ def open_store(root: "Root", *, must_exist: bool = False) -> "Store":
             "Give another with --root or MILLRACE_ROOT."
         ) from None
     return Store.open(url or root.store_url)
+
+
+def has_store(root: "Root") -> bool:
+    """Whether there is a store to ask: opening one that is not there would make it."""
+    return bool(os.environ.get("MILLRACE_STORE")) or root.store_file.exists()
+
+
+def say(text: str) -> None:
+    """Print a line for a person; see `printable`."""
+    print(printable(text))
+
+
+def warn(text: str) -> None:
+    """Print a line for a person on standard error; see `printable`."""
+    print(printable(text), file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Commands that read the store: runs, show, explain, lineage."""
+"""Commands that read the store: runs, show, explain, lineage, verify."""
 
 from typing import Annotated
 
@@ -104,3 +104,52 @@ def lineage(
     with store.session() as session:
         found = family.find_artifact(session, artifact)
         print_tree(stdout_console(), family.descendants(found) if down else family.ancestors(found))
+
+
+@app.command(rich_help_panel="Look back")
+def verify(
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Move what is damaged to ROOT/damaged; the next run makes it again."
+        ),
+    ] = False,
+    root: RootOption = DEFAULT_ROOT,
+    as_json: JsonOption = False,
+) -> None:
+    """Read every output and pushed version, and name each file that is not as it was written.
+
+    Exits with 1 if any is damaged, repaired or not.
+    """
+    from pipeline import verification
+    from pipeline.console import print_table, stdout_console
+
+    place = open_root(root)
+    found = verification.verify(open_store(place, must_exist=True), place, repair=repair)
+    if as_json:
+        damaged = [one.as_json() for one in found.damaged]
+        print_json({"checked": found.checked, "gone": found.gone, "damaged": damaged})
+    else:
+        console = stdout_console()
+        rows = [
+            (one.step, one.run, each.file, each.problem)
+            for one in found.damaged
+            for each in one.files
+        ]
+        if rows:
+            print_table(console, ("step", "run", "file", "problem"), rows)
+        console.print(
+            f"{found.checked} outputs read, {len(found.damaged)} damaged; "
+            f"{found.gone} more are gone or superseded"
+        )
+        for one in found.damaged:
+            if one.set_aside:
+                console.print(f"set aside  {one.path} -> {one.set_aside}", markup=False)
+        if found.damaged:
+            console.print(
+                "Run their recipes again: that makes them anew."
+                if repair
+                else "`millrace verify --repair` sets them aside; the next run makes them again."
+            )
+    if found.damaged:
+        raise typer.Exit(1)

@@ -3,13 +3,12 @@
 Modules that a command needs are imported in it: `millrace --help` starts in a blink.
 """
 
-import errno
 import pathlib
 import sys
 
 from pipeline.cli import backtest, execute, history, models, project
-from pipeline.cli.app import app
-from pipeline.errors import UsageError, describe_error
+from pipeline.cli.app import app, warn
+from pipeline.errors import UsageError, describe_error, is_of_the_system
 from pipeline.own_code import importable
 from serving.errors import MillraceError
 
@@ -26,7 +25,7 @@ def main() -> None:
     except MillraceError as error:
         _fail(error, 1)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if not is_of_the_system(error):
             raise
         _fail(describe_error(error), 1)
     except KeyboardInterrupt:
@@ -34,5 +33,5 @@ def main() -> None:
 
 
 def _fail(error: object, code: int) -> None:
-    print(f"millrace: {error}", file=sys.stderr)
+    warn(f"millrace: {error}")
     sys.exit(code)

@@ -4,7 +4,7 @@ import os
 import pathlib
 import sys
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,17 @@ from pipeline.cli.app import (
     JsonOption,
     RootOption,
     app,
+    has_store,
     open_root,
     open_store,
     print_json,
+    say,
+    warn,
 )
+from pipeline.errors import StoreError
+
+if TYPE_CHECKING:
+    from pipeline.root import Root
 
 _INT32 = 2**31 - 1  # a generator's inputs are of 32 bits
 
@@ -42,6 +49,7 @@ def serve(
     place = open_root(root)
     folder = given.resolved(log, "--log") if log is not None else None
     config = write_model_config(place, models or [], folder, log_rate)
+    _check_whole(place, models or [])
     flags = [f"--port={port}", f"--bind_address={address}", f"--model_config_file={config}"]
     # The server takes this process's place, so that signals reach it and nothing else.
     os.execv(sys.executable, [sys.executable, "-m", "serving.server", *flags])  # noqa: S606
@@ -117,13 +125,27 @@ def predict(
     scalars = {"length": length, "temperature": temperature, "top_k": top_k, "seed": seed}
     late = [partial(question_files.of_window, each, origin) for each in window or ()]
     late += [partial(question_files.from_csv, pathlib.Path(csv), origin)] if csv else []
+    if not target:
+        _check_whole(place, [model])
     answers = predictions.ask(place, model, asked, target, late=late, scalars=scalars)
     for item in answers.rejected:
-        typer.echo(f"left out: {question_files.told(item)}", err=True)
+        warn(f"left out: {question_files.told(item)}")
     if as_json:
         print_json(answers.as_json())
     else:
         answers.show(stdout_console())
+
+
+def _check_whole(place: "Root", models: list[str]) -> None:
+    """Refuse damaged versions; a server needs no store, so that one out of reach is only told."""
+    from pipeline import pushed
+
+    if not has_store(place):
+        return
+    try:
+        pushed.check_whole(open_store(place), place, models or pushed.pushed_models(place))
+    except StoreError as error:
+        warn(f"not held to what was pushed, as the store cannot be read. {error}")
 
 
 @app.command(rich_help_panel="Models")
@@ -135,7 +157,7 @@ def rollback(
     from components.pusher import rollback as withdraw
 
     withdrawn, serving = withdraw(str(open_root(root).serving), model)
-    typer.echo(f"{model}: version {withdrawn} withdrawn; version {serving} is the newest now.")
+    say(f"{model}: version {withdrawn} withdrawn; version {serving} is the newest now.")
 
 
 @app.command(rich_help_panel="Models")

@@ -90,7 +90,8 @@ def test_an_evaluation_shows_its_verdict_and_metrics(tmp_path):
 
 
 def test_anomalies_are_counted(tmp_path):
-    (tmp_path / "anomalies.json").write_text('[{"split": "eval"}, {"split": "train"}]')
+    one = {"split": "eval", "feature": "x", "kind": "DRIFT", "description": "far"}
+    Anomalies(tmp_path).write([one, one], [])
     assert Anomalies(tmp_path).properties() == {"anomalies": 2}
 
 

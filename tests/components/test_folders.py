@@ -1,11 +1,14 @@
 """Copies and digests of whole folders."""
 
+import os
+import pathlib
+
 import pytest
 from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.folders import copy_tree, digests, files
+from components.folders import copy_tree, digests, files, sync_tree
 
 
 @pytest.fixture
@@ -23,6 +26,21 @@ def test_a_copy_has_the_same_files_and_folders(folder, tmp_path):
     assert [name for name, _ in files(copied)] == [".dot", "b/two.bin"]
     assert (copied / "b" / "empty").is_dir()
     assert digests(copied) == digests(folder)
+
+
+def test_a_folder_is_synced_from_its_files_up(folder, monkeypatch):
+    synced = []
+
+    def note(descriptor):
+        synced.append(pathlib.Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", note)
+    pathlib.Path(folder / "dangling").symlink_to("nowhere")
+    sync_tree(folder)
+    names = [str(path.relative_to(folder)) for path in synced]
+    assert names == ["b/empty", "b/two.bin", "b", ".dot", "."]
+    sync_tree(folder / ".dot")
+    assert synced[-1] == pathlib.Path(folder / ".dot")
 
 
 def test_digests_change_with_a_byte_and_with_a_name(folder):

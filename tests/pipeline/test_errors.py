@@ -17,10 +17,15 @@ from pipeline.store import Store
         (DataError("a: expected b. Received: c."), "a: expected b. Received: c."),
         (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
         (KeyboardInterrupt(), "Interrupted."),
-        (OSError(errno.EACCES, "denied"), "PermissionError: [Errno 13] denied"),
+        (OSError(errno.ECHILD, "no child"), "ChildProcessError: [Errno 10] no child"),
+        (
+            OSError(errno.EACCES, "denied", "/data/x.csv"),
+            "/data/x.csv: expected to read or write it. Received: denied. Grant this user the "
+            "right to do so, or name another place (a root by --root).",
+        ),
         (
             OSError(errno.ENOSPC, "No space left"),
-            "The disk is full: [Errno 28] No space left. Free some space, or give another --root.",
+            "Received: No space left. Free some space on that disk, or give another --root.",
         ),
     ],
 )

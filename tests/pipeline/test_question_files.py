@@ -8,6 +8,7 @@ import pytest
 
 from components.artifacts import Examples, RawFiles, Rejected
 from components.beam_options import BeamOptions
+from components.errors import DataError
 from components.example_gen import source as sources
 from components.example_gen.series import series_example_gen
 from components.example_gen.source import TextSource
@@ -178,7 +179,7 @@ def test_a_spec_is_read_only_where_it_is_still_on_disk(toy, hourly):
     with toy.store.session() as session:
         record = next(toy.store.outputs(session, "toy", "analysed"))
         file = specs.Path(record.uri) / "analysis.json"
-    file.unlink()
+    file.parent.rmtree()
     assert origin.find(toy.store, "toy").spec is None
 
 
@@ -194,3 +195,11 @@ def test_a_gzipped_series_cut_short_is_named(hourly, tmp_path):
     file.write_bytes(gzip.compress(b"when,y,k\n2020-01-01T01,1,1\n" * 9)[:-20])
     with pytest.raises(UsageError, match=r"asked\.csv\.gz: expected a gzipped file.*ended before"):
         question_files.from_csv(file, hourly, WINDOWS)
+
+
+def test_a_damaged_spec_is_refused(toy, hourly):
+    with toy.store.session() as session:
+        record = next(toy.store.outputs(session, "toy", "analysed"))
+    (specs.Path(record.uri) / "analysis.json").write_text("{")
+    with pytest.raises(DataError, match=r"analysis\.json has 1 bytes instead of .*verify --repair"):
+        origin.find(toy.store, "toy")

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from components.errors import DataError
 from components.training import backup, callbacks
 from components.training.backup import Backup, State
 from components.training.callbacks import HistoryFile
@@ -96,3 +97,19 @@ def test_a_kill_while_a_state_is_written_leaves_the_one_before(tmp_path, name):
     state = backup.load(tmp_path, "plan")
     assert state.epochs == 1
     backup.restore(network(), tmp_path, state.epochs)
+
+
+def test_a_damaged_state_starts_training_from_the_beginning(tmp_path, caplog):
+    train(tmp_path, network(), 1)
+    for content in ("{", "[]", '{"plan": 1, "more": 2}'):
+        (tmp_path / "state.json").write_text(content)
+        assert backup.load(tmp_path, "plan") == State("plan")
+    assert caplog.text.count("state.json is damaged") == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"half a fi", b"PK\x03\x04"])
+def test_damaged_variables_are_named_with_what_to_delete(tmp_path, content):
+    train(tmp_path, network(), 1)
+    (tmp_path / "epoch-000001.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"epoch-000001\.npz: expected the variables.*Delete "):
+        backup.restore(network(), tmp_path, 1)

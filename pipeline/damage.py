@@ -1,0 +1,159 @@
+"""Whether a recorded output is still what its step wrote, and what is damaged where it is not.
+
+On each use the names and sizes of its files are held to those recorded, at a `stat` each. Their
+content is read by `millrace verify`, on the first use after the run that made it has died, and when
+a step that reads it has failed. Of an output in an older store only the content's digest is known.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from etils.epath import Path
+
+from components.artifacts import Artifact
+from components.errors import DataError
+from components.folders import files as files_in
+from components.model_artifacts import PushedModel
+from pipeline import fingerprint
+from pipeline.records import ArtifactRecord
+from pipeline.root import Root
+from pipeline.store import Store
+
+Files = dict[str, dict[str, list[Any]]]  # part -> name -> [bytes, SHA-256]
+
+
+@dataclasses.dataclass(frozen=True)
+class Damage:
+    """One file that is not as its step left it; `name` is its place below the output's folder."""
+
+    file: Path
+    name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.problem}"
+
+
+def measure(artifact: Artifact) -> tuple[str, Files]:
+    """The content digest of an output, and what to record of its files."""
+    found: Files = {}
+    digests: dict[str, str] = {}
+    for part, folder in artifact.parts().items():
+        found[part] = {}
+        for name, file in files_in(folder):
+            digests[str(file)] = fingerprint.file_digest(file)
+            found[part][name] = [file.stat().length, digests[str(file)]]
+
+    def known(file: Path) -> str:
+        return digests.get(str(file)) or fingerprint.file_digest(file)
+
+    return fingerprint.content_digest(artifact.path, known), found
+
+
+def look(record: ArtifactRecord, *, content: bool = False) -> list[Damage] | None:
+    """What is damaged of the output `record`: nothing where it is whole, None if it is not there.
+
+    Args:
+        record: an output, not a source.
+        content: read all files, too; always done of an output whose run died after it.
+    """
+    artifact = artifact_of(record)
+    if not artifact.path.exists():
+        return None
+    try:
+        parts = artifact.parts()
+        is_intact = artifact.is_intact()
+    except DataError as error:
+        found = list(_compare(record, {"": artifact.path}, content=True))
+        return found or [Damage(artifact.path, artifact.path.name, f"cannot be read: {error}")]
+    found = list(_compare(record, parts, content=content or bool(record.suspect)))
+    return found if found or is_intact else None
+
+
+def described(found: list[Damage]) -> str:
+    """The first damage in words, and how many there are beside it."""
+    return f"{found[0]}{f', and {len(found) - 1} more' if len(found) > 1 else ''}"
+
+
+def blamed(store: Store, inputs: Mapping[str, ArtifactRecord | None]) -> str:
+    """What is damaged of a failed step's inputs, in words; the next run will not reuse that."""
+    for name, record in inputs.items():
+        found = look(record, content=True) if record is not None and record.files else None
+        if record is not None and found:
+            store.amend(record.id, suspect=True)
+            return (
+                f"Input {name}, {record.uri}: expected what its step wrote. Received: "
+                f"{described(found)}. The same command makes it again."
+            )
+    return ""
+
+
+def require_whole(record: ArtifactRecord) -> None:
+    """Refuse to use a damaged output.
+
+    Raises:
+        DataError: it is damaged; one that is not in place is left to whoever reads it.
+    """
+    if found := look(record):
+        raise DataError(
+            f"{record.uri}: expected the {record.type} that its step wrote. Received: "
+            f"{described(found)}. `millrace verify --repair` sets it aside; the next run of its "
+            "recipe makes it again."
+        )
+
+
+def artifact_of(record: ArtifactRecord) -> Artifact:
+    """The artifact at its place, of a type that knows all that it stands for."""
+    kind = PushedModel if record.type == PushedModel.__name__ else Artifact
+    return kind(Path(record.uri))
+
+
+def set_aside(root: Root, record: ArtifactRecord) -> Path | None:
+    """Move a damaged output, and a version pushed by it, to `damaged/`; returns where it is now.
+
+    What does not lie under `root`, on a shared store, is left where it is.
+    """
+    artifact = artifact_of(record)
+    try:
+        places = list(artifact.parts().values())
+    except DataError:
+        places = [artifact.path]
+    moved = None
+    for place in reversed(places):  # its own folder, which knows the others, last
+        target = root.set_aside(place)
+        if target is not None and place.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            moved = place.rename(target)
+    return moved
+
+
+def _compare(
+    record: ArtifactRecord, parts: Mapping[str, Path], *, content: bool
+) -> Iterator[Damage]:
+    recorded: Files | None = record.files
+    if recorded is None:
+        digest = fingerprint.content_digest(Path(record.uri)) if content else record.digest
+        if digest != record.digest:
+            yield Damage(Path(record.uri), "it", "has other content")
+        return
+    for part, folder in parts.items():
+        present = dict(files_in(folder))
+        for name, (size, digest) in recorded.get(part, {}).items():
+            file = present.pop(name, None)
+            problem = _problem(file, size, digest if content else "") if file else "is missing"
+            if problem:
+                yield Damage(folder / name, name, problem)
+        for name in present:
+            if not any(each.startswith(".") for each in name.split("/")):  # a file browser's
+                yield Damage(folder / name, name, "was not there")
+
+
+def _problem(file: Path, size: int, digest: str) -> str:
+    """How `file` differs from what was recorded; the digest is compared if it is given."""
+    try:
+        if (found := file.stat().length) != size:
+            return f"has {found} bytes instead of {size}"
+        return "has other content" if digest and fingerprint.file_digest(file) != digest else ""
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"

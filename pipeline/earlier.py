@@ -1,0 +1,79 @@
+"""What earlier runs left that this one can use: outputs under the same key, the newest, others.
+
+Each is looked at before it is used (`damage.look`), and never within a transaction, which other
+runs would wait for.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from pipeline import damage
+from pipeline.dag import Previous, Step
+from pipeline.damage import Damage
+from pipeline.errors import UsageError
+from pipeline.records import ArtifactRecord
+from pipeline.store import Store
+
+Damaged = list[tuple[ArtifactRecord, str]]  # and what is wrong with each
+
+
+def cached(store: Store, step: Step, key: str) -> tuple[ArtifactRecord | None, Damaged]:
+    """A whole output of `step` under `key`, if there is one, and the damaged ones newer than it."""
+    with store.session() as session:
+        records = list(store.cached(session, step.name, key))
+    damaged: Damaged = []
+    for record, found in _in_place(store, records):
+        if not found:
+            return record, damaged
+        damaged.append((record, damage.described(found)))
+    return None, damaged
+
+
+def newest(store: Store, pipeline: str, step: Step) -> ArtifactRecord:
+    """The newest output of `step` that is in place.
+
+    Raises:
+        UsageError: there is none, or it is damaged.
+    """
+    with store.session() as session:
+        records = list(store.outputs(session, pipeline, step.name))
+    record, found = next(_in_place(store, records), (None, []))
+    if record is None:
+        raise UsageError(
+            f"Step {step.name}: expected an output of an earlier run, because it was left "
+            "out of this one. Received: none. Run it too."
+        )
+    if found:
+        raise UsageError(
+            f"Step {step.name}: expected the output of an earlier run, as it was made. Received: "
+            f"{damage.described(found)}, in {record.uri}. Run that step too."
+        )
+    return record
+
+
+def other(
+    store: Store, pipeline: str, node: Previous, current: ArtifactRecord
+) -> tuple[ArtifactRecord | None, Damaged]:
+    """The newest output with other content than `current`, and the damaged ones newer than it."""
+    with store.session() as session:
+        records = list(store.outputs(session, pipeline, node.of.name))
+    damaged: Damaged = []
+    differing = (record for record in records if record.digest != current.digest)
+    for record, found in _in_place(store, differing):
+        if node.blessed and not store.was_blessed(record.id):
+            continue
+        if not found:
+            return record, damaged
+        damaged.append((record, damage.described(found)))
+    return None, damaged
+
+
+def _in_place(
+    store: Store, records: Iterable[ArtifactRecord]
+) -> Iterator[tuple[ArtifactRecord, list[Damage]]]:
+    """Those outputs that are in place, and what is damaged of each; one found whole is trusted."""
+    for record in records:
+        found = damage.look(record)
+        if found is not None:
+            if record.suspect and not found:
+                store.amend(record.id, suspect=False)
+            yield record, found

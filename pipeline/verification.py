@@ -1,0 +1,98 @@
+"""Every output under a root held to its record, content and all: `millrace verify`."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from etils.epath import Path
+
+from pipeline import damage
+from pipeline.damage import Damage
+from pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord
+from pipeline.root import Root
+from pipeline.store import Store
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """An output that is damaged.
+
+    Attributes:
+        artifact: its number.
+        type: of artifact.
+        step, run: which wrote it.
+        path: its folder, from which it was moved if `set_aside` is one.
+        files: what is damaged of it.
+        set_aside: where it lies since, if it was moved.
+    """
+
+    artifact: int
+    type: str
+    step: str
+    run: str
+    path: str
+    files: tuple[Damage, ...]
+    set_aside: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For `millrace verify --json`."""
+        return {
+            "artifact": self.artifact,
+            "type": self.type,
+            "step": self.step,
+            "run": self.run,
+            "path": self.path,
+            "files": [{"file": str(one.file), "problem": one.problem} for one in self.files],
+            "set_aside": str(self.set_aside) if self.set_aside else None,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """How many outputs were read, how many are no longer in place, and which are damaged."""
+
+    checked: int
+    gone: int
+    damaged: tuple[Finding, ...]
+
+
+def verify(store: Store, root: Root, *, repair: bool) -> Verification:
+    """Read every output under `root` that is in place.
+
+    One that is whole is trusted from now on, and its files are known if they were not: an older
+    store has no list of them. With `repair`, one that is damaged is set aside, so that the next
+    run makes it again.
+    """
+    store.bury(str(root.path), root.is_running)
+    checked = gone = 0
+    damaged = []
+    for record, step, run in _outputs(store, root):
+        found = damage.look(record, content=True)
+        if found is None:
+            gone += 1
+            continue
+        checked += 1
+        if found:
+            place = damage.set_aside(root, record) if repair else None
+            damaged.append(
+                Finding(record.id, record.type, step, run, record.uri, tuple(found), place)
+            )
+        elif record.suspect or record.files is None:
+            files = record.files or damage.measure(damage.artifact_of(record))[1]
+            store.amend(record.id, suspect=False, files=files)
+    return Verification(checked, gone, tuple(damaged))
+
+
+def _outputs(store: Store, root: Root) -> Iterator[tuple[ArtifactRecord, str, str]]:
+    """The outputs under `root`, oldest first, each with the step and the run that wrote it."""
+    query = (
+        sa.select(ArtifactRecord, ExecutionRecord.step, ExecutionRecord.run_id)
+        .join(EventRecord, EventRecord.artifact_id == ArtifactRecord.id)
+        .join(ExecutionRecord, ExecutionRecord.id == EventRecord.execution_id)
+        .where(EventRecord.role == "output", ExecutionRecord.status == "ran")
+        .order_by(ArtifactRecord.id)
+    )
+    with store.session() as session:
+        found = session.execute(query).all()
+    yield from ((record, step, run) for record, step, run in found if root.contains(record.uri))
