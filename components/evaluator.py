@@ -71,8 +71,8 @@ def evaluator(
         must_beat: rivals to be better than on the same rows; those of other tasks are not asked.
             `constant` is one answer for all rows: a classifier's balanced accuracy has to be
             more than 1 / classes, a regressor's squared error less than that of the train split's
-            mean. The forecasts `naive`, `seasonal_naive` and `moving_average` are held against a
-            forecaster's mean absolute error.
+            mean, a forecaster's mean absolute error too. The forecasts `naive`, `seasonal_naive`
+            and `moving_average` are held against the latter as well.
         top_k: an answer counts as right for `top_<k>_accuracy` among the `k` highest scores.
         mistakes: how many of the worst answers are listed per split.
         batch_size: rows per call of the model.
@@ -185,6 +185,15 @@ def _read_summary(out: Path, max_rejected: float) -> dict[str, Any]:
     return summary
 
 
+def _targets(summary: dict[str, Any]) -> str:
+    """How many targets of its rows a forecaster was judged by, in words; empty of another model."""
+    if "judged" not in summary:
+        return ""
+    judged, unknown = summary["judged"], summary["unknown"]
+    left = f"; {unknown:,} that are not known were not judged" if unknown else ""
+    return f", {judged:,} known targets{left}"
+
+
 def _bless(
     evaluation: Evaluation, summary: dict[str, Any], thresholds: Thresholds, *, has_baseline: bool
 ) -> Evaluation:
@@ -202,7 +211,7 @@ def _bless(
         *(verdict.reasons if thresholds or not merits + objections else ()),
         *merits,
         *summary["not_asked"],
-        f"judged by {summary['count']:,} rows of split {split!r}",
+        f"judged by {summary['count']:,} rows of split {split!r}{_targets(summary)}",
     ]
     if has_baseline and compared is None:
         reasons.append(f"not compared: {why_not}")

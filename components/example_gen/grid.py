@@ -1,16 +1,16 @@
-"""Rows at regular times: the step from row to row, rows for the times that lack one, and values
-for the cells that lack one.
+"""Rows at regular times: the step from row to row, and rows for the times that lack one.
 
 A series is a table of numbers, float64, with its naive times as the index.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from components.errors import DataError, OptionError
-from components.example_gen.series_options import Aggregate, Duplicates, Impute
+from components.example_gen.series_options import Aggregate, Duplicates
 
 _DAY = 86400
 _MONTH = (28 * _DAY, 31 * _DAY)  # the shortest and the longest
@@ -27,16 +27,14 @@ class Counts:
         disorder: rows that came before an earlier one.
         repeated: rows of a time that there was already, merged with it.
         added: rows for times that had none.
-        filled: cells, of those and of others, that got a value.
-        missing: cells left without one.
-        trimmed: rows at a split's ends that nothing could fill.
+        missing: cells without a value, of those and of others.
+        trimmed: rows at a series' ends without a target.
     """
 
     rows: int = 0
     disorder: int = 0
     repeated: int = 0
     added: int = 0
-    filled: int = 0
     missing: int = 0
     trimmed: int = 0
 
@@ -162,47 +160,19 @@ def season_of(step: str) -> int:
     return next((rows for longest, rows in _A_SEASON if seconds <= longest * 1.01), 4)
 
 
-def imputed(values: pd.DataFrame, impute: Impute, season: int, counts: Counts) -> pd.DataFrame:
-    """Values for missing cells, from this part of the series alone.
-
-    Rows at the start or the end that still lack a value are cut off; with `none` nothing is
-    touched, and windows with a missing value are left out later.
+def trimmed(values: pd.DataFrame, targets: Sequence[str], counts: Counts) -> pd.DataFrame:
+    """A series from the first to the last row that has a target.
 
     Args:
-        values: a split's rows.
-        impute: `forward` the last value, `linear` a line from the last to the next, `seasonal`
-            the value `season` rows before, else a line, `zero`.
-        season: rows.
-        counts: gets the cells filled and missing, and the rows trimmed.
+        values: all of the series' rows.
+        targets: their columns.
+        counts: gets the rows trimmed, and the missing cells of those that are left.
     """
-    missing = int(values.isna().to_numpy().sum())
-    if impute == "none":
-        counts.missing += missing
-        return values
-    filled = _filled(values, impute, season) if missing else values
-    whole = np.flatnonzero(filled.notna().all(axis=1).to_numpy())
-    kept = filled.iloc[whole[0] : whole[-1] + 1] if len(whole) else filled.iloc[:0]
-    before = int(values.loc[kept.index].isna().to_numpy().sum())
-    after = int(kept.isna().to_numpy().sum())
-    counts.filled += before - after
-    counts.missing += after
+    known = np.flatnonzero(values[list(targets)].notna().any(axis=1).to_numpy())
+    kept = values.iloc[known[0] : known[-1] + 1] if len(known) else values.iloc[:0]
+    counts.missing += int(kept.isna().to_numpy().sum())
     counts.trimmed += len(values) - len(kept)
     return kept
-
-
-def _filled(values: pd.DataFrame, impute: Impute, season: int) -> pd.DataFrame:
-    match impute:
-        case "zero":
-            return values.fillna(0.0)
-        case "forward":
-            return values.ffill()
-        case "seasonal":
-            values = values.copy()
-            for start in range(season, len(values), season):  # a filled season fills the next
-                part = values.iloc[start : start + season]
-                before = values.iloc[start - season : start].iloc[: len(part)]
-                values.iloc[start : start + season] = part.where(part.notna(), before.to_numpy())
-    return values.interpolate(limit_area="inside")
 
 
 def _repeated(frame: pd.DataFrame, again: pd.Series) -> DataError:

@@ -46,10 +46,9 @@ def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -
         step = grid.frequency(table.set_index("series")["time"])
     plan = Plan(
         columns=columns.values,
+        targets=columns.targets,
         step=step,
         aggregate=reading.rows.aggregate if reading.rows.resample else None,
-        impute=reading.rows.impute,
-        season=reading.rows.season or grid.season_of(step),
         cuts=_cuts(table, step, zone, reading),
         zone=zone,
     )
@@ -179,28 +178,29 @@ def _finish(
 ) -> Examples:
     counts, cells = written.counts, sum(written.rows.values()) * len(columns.values)
     _check_written(written, reading.cutting, plan)
-    lacking = counts.filled + counts.missing
-    _check_share("max_filled", "cells that were missing", lacking, cells, reading.limits.filled)
+    what = "cells that were missing"
+    _check_share("max_filled", what, counts.missing, cells, reading.limits.filled)
     logger.info(
         "a row every %s: %s",
         *(plan.step, ", ".join(f"{name} {rows}" for name, rows in written.rows.items())),
     )
     logger.info(
-        "%d rows out of order, %d repeated; %d times without a row, %d cells filled (%s), "
-        "%d missing, %d rows trimmed",
-        *(counts.disorder, counts.repeated, counts.added, counts.filled, plan.impute),
-        *(counts.missing, counts.trimmed),
+        "%d rows out of order, %d repeated; %d times without a row, %d cells missing (impute=%s), "
+        "%d rows without a target trimmed from the ends",
+        *(counts.disorder, counts.repeated, counts.added, counts.missing, reading.rows.impute),
+        counts.trimmed,
     )
     notes: dict[str, Property] = {
         **{name: json.dumps(getattr(columns, name)) for name in ("targets", "covariates", "known")},
         "time": json.dumps(columns.time),
         "frequency": plan.step,
         "zone": reading.clock.zone,
+        "impute": reading.rows.impute,
+        "impute_season": reading.rows.season or grid.season_of(plan.step),
         "read": counts.rows,
         "disorder": counts.disorder,
         "repeated": counts.repeated,
         "added": counts.added,
-        "filled": counts.filled,
         "missing": counts.missing,
         "trimmed": counts.trimmed,
         **{f"rows_{name}": rows for name, rows in written.rows.items()},
