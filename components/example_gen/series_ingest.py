@@ -190,6 +190,8 @@ def _finish(
         *(counts.disorder, counts.repeated, counts.added, counts.missing, reading.rows.impute),
         counts.trimmed,
     )
+    if counts.partial:
+        logger.info("%d steps at the ends are filled in part only: missing", counts.partial)
     notes: dict[str, Property] = {
         **{name: json.dumps(getattr(columns, name)) for name in ("targets", "covariates", "known")},
         "time": json.dumps(columns.time),
@@ -201,6 +203,7 @@ def _finish(
         "disorder": counts.disorder,
         "repeated": counts.repeated,
         "added": counts.added,
+        "partial": counts.partial,
         "missing": counts.missing,
         "trimmed": counts.trimmed,
         **{f"rows_{name}": rows for name, rows in written.rows.items()},

@@ -19,7 +19,7 @@ from components.artifacts import Examples, Rejected
 from components.beam_options import BeamOptions
 from components.example_gen import clock
 from components.example_gen.cuts import Cuts
-from components.example_gen.grid import Counts, regular, trimmed
+from components.example_gen.grid import Counts, last_moments, regular, trimmed
 from components.example_gen.series_options import Aggregate
 from components.tfrecord import write_records
 from serving.example import encode
@@ -144,8 +144,12 @@ def _splits(
     """A series' rows in each split, on the grid, with their Unix seconds."""
     grid = regular(values, plan.step, plan.aggregate, written.counts)
     grid = trimmed(grid, plan.targets, written.counts)
-    seconds = clock.seconds(clock.to_utc(pd.DatetimeIndex(grid.index), plan.zone))
-    for split, rows in plan.cuts.places(seconds).items():
+    index = pd.DatetimeIndex(grid.index)
+    seconds = clock.seconds(clock.to_utc(index, plan.zone))
+    ends = seconds
+    if plan.aggregate:
+        ends = clock.seconds(clock.to_utc(last_moments(index, plan.step), plan.zone))
+    for split, rows in plan.cuts.places(ends).items():
         kept = grid.iloc[rows]
         if not len(kept):
             written.rejected.append(Rejected(name, f"no row in split {split}"))

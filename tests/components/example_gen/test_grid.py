@@ -126,6 +126,45 @@ def test_an_empty_bin_is_missing_even_from_a_sum():
     assert counts.added == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "missing"),
+    [(0, 24 * 20, []), (5, 24 * 20, [0]), (0, 24 * 20 - 5, [-1]), (1, 24 * 20 - 23, [0, -1])],
+)
+def test_a_day_that_rows_begin_or_end_within_is_missing(first, last, missing):
+    counts = Counts()
+    found = grid.regular(values(*range(480), freq="h").iloc[first:last], "D", "sum", counts)["y"]
+    assert found.index[found.isna()].tolist() == [found.index[place] for place in missing]
+    assert counts.partial == len(missing)
+    assert found.iloc[1] == sum(range(24, 48))
+
+
+def test_days_of_a_shop_that_closes_at_night_are_whole_and_of_few_nothing_is_said():
+    hours = values(*range(480), freq="h")
+    shop = hours[(hours.index.hour >= 8) & (hours.index.hour < 20)]
+    counts = Counts()
+    assert not grid.regular(shop, "D", "sum", counts)["y"].isna().any()
+    assert not grid.regular(hours.iloc[:70], "D", "sum", counts)["y"].isna().any()
+    assert counts.partial == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "time", "last"),
+    [
+        ("D", "2020-01-01", "2020-01-01T23:59:59"),
+        ("MS", "2020-02-01", "2020-02-29T23:59:59"),
+        ("15min", "2020-01-01T10:15", "2020-01-01T10:29:59"),
+        ("ME", "2020-01-31", "2020-01-31T23:59:59"),
+        ("W", "2020-01-05", "2020-01-05T23:59:59"),
+    ],
+)
+def test_a_step_lasts_to_its_last_second(step, time, last):
+    index = pd.DatetimeIndex([time], freq=step)
+    (found,) = grid.last_moments(index, step)
+    assert found == pd.Timestamp(last)
+    rows = pd.DataFrame({"y": [1.0]}, index=pd.DatetimeIndex([last]))
+    assert rows.resample(step).sum().index.tolist() == index.tolist()
+
+
 def test_a_series_goes_from_its_first_to_its_last_target_and_keeps_its_gaps():
     counts = Counts()
     rows = values(np.nan, 3, np.nan, 5, np.nan, np.nan).assign(x=[1, 2, np.nan, 4, 5, 6])

@@ -76,6 +76,22 @@ def test_nothing_is_made_up_whatever_is_to_fill_it(ingest, impute):
     assert (notes["missing"], notes["impute"], notes["impute_season"]) == (3, impute, 3)
 
 
+@pytest.mark.parametrize("step", ["D", "W", "3D"])
+def test_no_step_of_a_split_reaches_beyond_its_end(ingest, step):
+    """A cut at noon, and series whose steps begin on other days."""
+    rows = ["s,when,y"]
+    cut, start = np.datetime64("2020-03-01T12", "h"), np.datetime64("2020-01-01T00", "h")
+    for name, first in (("a", 0), ("b", 24), ("c", 48)):
+        times = start + np.arange(first, 24 * 120)
+        rows += [f"{name},{time},{int(time >= cut)}" for time in times]
+    options = {"split_dates": {"test": str(cut)}, "resample": step, "aggregate": "max"}
+    examples = ingest("\n".join(rows), series="s", targets=("y",), **options)
+    train, test = records(examples, "train"), records(examples, "test")
+    assert len(train) == len(test) == 3
+    assert all(np.nanmax(each["y"]) == 0 for each in train)
+    assert all(np.nanmin(each["y"]) == 1 for each in test)
+
+
 def test_rows_at_the_ends_that_have_no_target_are_trimmed(ingest):
     text = days(20, lambda day: "" if day in (0, 1, 19) else day)
     examples = ingest(text)
