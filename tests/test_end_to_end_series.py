@@ -149,15 +149,21 @@ def test_gaps_in_a_file_are_filled_by_the_served_model_from_their_past(run, tmp_
     assert found != pytest.approx(answer("last.csv", [*enumerate(line[:59]), (59, 130.0)]))
 
 
-def test_noise_with_gaps_is_judged_by_what_was_observed_and_nothing_forecasts_it(tmp_path):
-    """White noise, 22 % of its cells empty: no forecast can be better than its mean."""
+def _write_noise(file):
+    """Dates, values and which of these are not in the file, 22 % of them."""
     rng = np.random.default_rng(3)
     values, lacks = rng.normal(10, 1, 3000), rng.random(3000) < 0.22
     lacks[-1] = False  # a row without a value at the end would be none
     dates = np.datetime64("2015-01-01") + np.arange(3000)
     cells = ["" if lack else f"{value:.4f}" for value, lack in zip(values, lacks, strict=True)]
     rows = [f"{date},{cell}" for date, cell in zip(dates, cells, strict=True)]
-    (tmp_path / "noise.csv").write_text("\n".join(["date,y", *rows]))
+    file.write_text("\n".join(["date,y", *rows]))
+    return dates, values, lacks
+
+
+def test_noise_with_gaps_is_judged_by_what_was_observed_and_nothing_forecasts_it(tmp_path):
+    """White noise: no forecast can be better than its mean."""
+    dates, values, lacks = _write_noise(tmp_path / "noise.csv")
     options = ("difference=none", "lookback=14")
     settings = [f"--set=analyze.features.{option}" for option in options]
     settings += ["--set=trainer.epochs=30", "--set=trainer.learning_rate=0.003"]
