@@ -77,8 +77,8 @@ def evaluator(
             None: every one that the rows allow. To be as good as one that is never off is enough.
             `constant` is one answer for all rows: a classifier's balanced accuracy has to be
             more than 1 / classes, a regressor's squared error less than that of the train split's
-            mean. The forecasts `naive`, `seasonal_naive` and `moving_average` are held against a
-            forecaster's mean absolute error.
+            mean, a forecaster's mean absolute error too. The forecasts `naive`, `seasonal_naive`
+            and `moving_average` are held against the latter as well.
         allow_inconclusive: bless on rows that cannot judge, too.
         top_k: an answer counts as right for `top_<k>_accuracy` among the `k` highest scores.
         mistakes: how many of the worst answers are listed per split.

@@ -7,9 +7,11 @@ from every runner. The arithmetic is in `features`, the ops that `export` serves
 
 import dataclasses
 import functools
+import itertools
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
@@ -31,10 +33,15 @@ _STORED = 0
 
 @dataclasses.dataclass(frozen=True)
 class _Shard:
-    """One file of a split and what becomes of it; travels to the workers."""
+    """One file of a split and what becomes of it; travels to the workers.
+
+    Attributes:
+        others: the files of the other splits that belong to the same shard.
+    """
 
     split: str
     source: str
+    others: tuple[str, ...]
     target: str
     notes: str
 
@@ -50,7 +57,8 @@ def transform(
     """Turn every split's records into what a network takes, as the analysis says.
 
     Writes what the spec's `layout` says, and where a record came from, in the order of the
-    raw ones: pixels, token ids, windows or columns, and what is to be learnt of them.
+    raw ones: pixels, token ids, windows or columns, and what is to be learnt of them. The notes
+    count what was left out of usable records, such as windows without a known target.
 
     Args:
         examples: raw records.
@@ -66,18 +74,23 @@ def transform(
     start = time.monotonic()
     shards = _shards(examples, Examples(out))
     _run(run_on, shards, specs.read(analysis.file))
-    counts = dict.fromkeys(examples.splits, 0)
+    counts, left_out = dict.fromkeys(examples.splits, 0), Counter[tuple[str, str]]()
     rejected: list[Rejected] = []
     for shard in shards:
         notes = json.loads(Path(shard.notes).read_text())
         counts[shard.split] += notes["count"]
         rejected += [Rejected(**item) for item in notes["rejected"]]
+        left_out += Counter({(shard.split, what): n for what, n in notes["left_out"].items()})
         Path(shard.notes).unlink()
     total = sum(counts.values())
     seconds = time.monotonic() - start
     logger.info("%d records in %.1f s (%.0f/s)", total, seconds, total / max(seconds, 1e-9))
+    for (split, what), number in left_out.items():
+        logger.info("%s: left out %d %s", split, number, what)
     _check_rejected(rejected, total + len(rejected), max_rejected)
-    return Examples(out).write_summary(counts, rejected)
+    return Examples(out).write_summary(
+        counts, rejected, {f"{split}: {what}": n for (split, what), n in left_out.items()}
+    )
 
 
 def _shards(examples: Examples, out: Examples) -> list[_Shard]:
@@ -87,8 +100,19 @@ def _shards(examples: Examples, out: Examples) -> list[_Shard]:
         out.split_path(split).mkdir(parents=True, exist_ok=True)
         for index, file in enumerate(files):
             target = str(out.shard(split, index, len(files)))
-            shards.append(_Shard(split, str(file), target, f"{target}.json"))
+            others = _others(examples, split, index)
+            shards.append(_Shard(split, str(file), others, target, f"{target}.json"))
     return shards
+
+
+def _others(examples: Examples, split: str, index: int) -> tuple[str, ...]:
+    """The files of number `index` of the other splits; all of one that is sharded otherwise."""
+    own, found = len(examples.files(split)), list[str]()
+    for other in examples.splits:
+        if other != split:
+            files = list(map(str, examples.files(other)))
+            found += [files[index]] if len(files) == own else files
+    return tuple(found)
 
 
 def _run(run_on: BeamOptions, shards: Sequence[_Shard], spec: Spec) -> None:
@@ -103,22 +127,27 @@ def _run(run_on: BeamOptions, shards: Sequence[_Shard], spec: Spec) -> None:
 
 
 def _write_shard(shard: _Shard, spec: Spec) -> None:
-    rejected: list[Rejected] = []
-    count = write_records(
-        Path(shard.target), _transformed(shard.source, spec, rejected), level=_STORED
-    )
-    notes = {"count": count, "rejected": [dataclasses.asdict(item) for item in rejected]}
+    rejected, left_out = list[Rejected](), Counter[str]()
+    records = _transformed(shard, spec, rejected, left_out)
+    notes = {
+        "count": write_records(Path(shard.target), records, level=_STORED),
+        "rejected": [dataclasses.asdict(item) for item in rejected],
+        "left_out": left_out,
+    }
     Path(shard.notes).write_text(json.dumps(notes))
 
 
-def _transformed(file: str, spec: Spec, rejected: list[Rejected]) -> Iterator[bytes]:
-    """The transformed records of a file; those that cannot be used go to `rejected`."""
+def _transformed(
+    shard: _Shard, spec: Spec, rejected: list[Rejected], left_out: Counter[str]
+) -> Iterator[bytes]:
+    """The transformed records of a file; see `features.rows.transform`."""
     from serving.example import decode  # numpy
 
-    name = Path(file).name
-    raw = enumerate(read_records(Path(file)))
-    rows = ((decode(content), f"{name}, record {number}") for number, content in raw)
-    return features.transform(rows, spec, rejected)
+    file = Path(shard.source)
+    raw = enumerate(read_records(file))
+    rows = ((decode(content), f"{file.name}, record {number}") for number, content in raw)
+    beside = itertools.chain.from_iterable(map(read_records, map(Path, shard.others)))
+    return features.transform(rows, spec, rejected, lambda: map(decode, beside), left_out)
 
 
 def _check_rejected(rejected: Sequence[Rejected], total: int, limit: float) -> None:

@@ -207,7 +207,7 @@ def _show_forecasts(console: Console, answers: Sequence[Answer]) -> None:
     for answer in answers:
         truth = iter(answer.question.truth if isinstance(answer.question.truth, list) else [])
         for step, targets in enumerate(answer.outputs["forecast"], start=1):
-            known = [f"{value:.6g}" for value in itertools.islice(truth, len(targets))]
+            known = [_truth(value) for value in itertools.islice(truth, len(targets))]
             times = answer.question.times
             when = times[step - 1] if times else f"+{step}"
             row = (answer.question.name, when, ", ".join(f"{each:.6g}" for each in targets))
@@ -215,6 +215,10 @@ def _show_forecasts(console: Console, answers: Sequence[Answer]) -> None:
     when = "time" if any(answer.question.times for answer in answers) else "step"
     names = ("window", when, "forecast", "truth")
     print_table(console, names[: 4 if has_truth else 3], rows)
+
+
+def _truth(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.6g}"
 
 
 def _show_values(console: Console, outputs: Mapping[str, Any]) -> None:

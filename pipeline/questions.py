@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import itertools
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,14 +45,15 @@ class Question:
     Attributes:
         name: what to call it.
         features: of a raw record; numbers may still be text, as they were typed.
-        truth: the answer, if it is known: a class, a number, or numbers to come.
+        truth: the answer, if it is known: a class, a number, or numbers to come, None where one
+            is not known.
         is_typed: whether a person typed the names of the features.
         times: of the rows that are to be forecast, if they are known.
     """
 
     name: str
     features: Mapping[str, Any]
-    truth: str | float | list[float] | None = None
+    truth: str | float | list[float | None] | None = None
     is_typed: bool = False
     times: tuple[str, ...] = ()
 
@@ -99,7 +101,7 @@ def from_window(typed: str, signature: Signature) -> Question:
     """One question about the numbers `1,2,3`, rows of several parted by `;`, or of a file's end.
 
     A file is a CSV whose columns of numbers are the model's channels, in their order; its last
-    rows are taken.
+    rows are taken. A number left out, as in `1,,3`, is a missing cell.
 
     Raises:
         UsageError: there are not the numbers that the model takes.
@@ -112,7 +114,7 @@ def from_window(typed: str, signature: Signature) -> Question:
     rows = _file_rows(Path(typed)) if is_file else [part.split(",") for part in typed.split(";")]
     if channels == 1 and not is_file and len(rows) == 1:
         rows = [[value] for value in rows[0]]
-    numbers = [[value for cell in row if (value := _number(cell)) is not None] for row in rows]
+    numbers = [_numbers(row, channels) for row in rows]
     kept = numbers[-steps:] if is_file else numbers
     if len(kept) != steps or any(len(row) != channels for row in kept):
         found = f"{len(numbers)} of {', '.join(sorted({str(len(row)) for row in numbers}))}"
@@ -195,12 +197,18 @@ def _known(row: Decoded, number: int, label: str) -> Question:
     """A record of a past run, with its truth."""
     names = (_shown(bytes(row[name][0])) for name in _NAMES if name in row)
     name = next(filter(None, names), f"row {number}")
-    value, truth = row.get(label), None
+    value = row.get(label)
+    truth: str | float | list[float | None] | None = None
     if isinstance(value, list):
         truth = _shown(value[0])
     elif value is not None:
-        truth = value.tolist() if label == _FUTURE else value.tolist()[0]
+        truth = _future(value) if label == _FUTURE else value.tolist()[0]
     return Question(name, row, truth)
+
+
+def _future(values: np.ndarray) -> list[float | None]:
+    """What came, None where it is not known."""
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def _typed(name: str, value: str) -> np.ndarray:
@@ -218,6 +226,13 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def _numbers(row: Sequence[str], count: int) -> list[float]:
+    """The numbers in a row, NaN for an empty cell if there are `count` with these."""
+    cells = [math.nan if not cell.strip() else _number(cell) for cell in row]
+    found = [value for value in cells if value is not None]
+    return found if len(found) == count else [value for value in found if not math.isnan(value)]
 
 
 def _file_rows(file: Path) -> list[list[str]]:

@@ -1,6 +1,6 @@
 """Settle how series are cut into windows and scaled: lookback, season, moments.
 
-One Beam pass: the sums of every series of the train split, and the lengths of the others. The
+One Beam pass: the sums of every series of the train split, and how many rows the others have. The
 arithmetic is in `series_shape`; the choices that follow from it are the plain functions below.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from etils.epath import Path
+from pydantic import TypeAdapter
 
 from components.analysis import gathering, series_own, series_shape
 from components.analysis.series_own import Made
@@ -20,7 +21,7 @@ from components.artifacts import Examples
 from components.beam_options import BeamOptions
 from components.errors import DataError
 from components.features import hook_spec, series
-from components.features.series_spec import SeriesOptions, SeriesSpec
+from components.features.series_spec import Fill, Impute, SeriesOptions, SeriesSpec
 from components.tfrecord import read_records
 from serving.example import decode
 
@@ -28,7 +29,24 @@ logger = logging.getLogger("components.analyze")
 
 _NO_SEASON = 30  # rows looked back at without a season
 _SHORT = 60  # rows: two seasons are looked back at up to here
-_FOR_LOOKBACK = 0.65  # of the shortest split: what is left gives windows to judge by
+_FOR_LOOKBACK = 0.15  # of the train split's longest series: the rest gives windows to learn from
+
+
+@dataclasses.dataclass(frozen=True)
+class Stretch:
+    """A series in a split.
+
+    Attributes:
+        first: Unix seconds.
+        rows: how many.
+        targets: rows of them with a target.
+    """
+
+    split: str
+    series: str
+    first: int
+    rows: int
+    targets: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +54,25 @@ class Survey:
     """What the pass found.
 
     Attributes:
-        lengths: rows of the longest series of each split.
-        train: of all its series.
+        stretches: every series in every split.
+        train: of all series of that split.
     """
 
-    lengths: Mapping[str, int]
+    stretches: tuple[Stretch, ...]
     train: Shape
+
+    @property
+    def train_rows(self) -> int:
+        """Of the train split's longest series."""
+        return max(each.rows for each in self.stretches if each.split == "train")
+
+    def before(self, stretch: Stretch) -> int:
+        """The rows of the same series in earlier splits."""
+        return sum(
+            each.rows
+            for each in self.stretches
+            if each.series == stretch.series and each.first < stretch.first
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,15 +95,16 @@ def settle(
     """The spec of the windows; the choices of what `options` leave open are logged.
 
     Raises:
-        DataError: the records lack a column, or a split is too short for a window.
+        DataError: the records lack a column, an earlier version made values up in them, or a split
+            is too short for a window.
         OptionError: `options.preprocess` cannot be used.
     """
     notes = examples.summary["notes"]
+    check_not_filled(notes)
     roles = roles_of(notes, options)
     found = _survey(examples, roles, out, run_on)
-    frequency, zone = str(notes.get("frequency", "")), str(notes.get("zone", "UTC"))
-    spec = choose(found, roles, options, frequency, zone)
-    check_lengths(found.lengths, spec)
+    spec = choose(found, roles, options, notes)
+    check_lengths(found, spec)
     hook = hook_spec.settle(options.preprocess)
     if hook is None:
         return spec
@@ -115,12 +147,27 @@ def roles_of(notes: Mapping[str, object], options: SeriesOptions) -> Roles:
     return roles
 
 
+def check_not_filled(notes: Mapping[str, object]) -> None:
+    """Refuse records in which nobody can tell what was observed from what was made up.
+
+    Raises:
+        DataError: they are of an earlier version, and a cell was missing.
+    """
+    if notes.get("filled") or ("filled" in notes and notes.get("trimmed")):
+        raise DataError(
+            "Records of series: expected missing cells to be missing. Received: records of an "
+            f"earlier version, in which {notes['filled']} cells were filled and "
+            f"{notes.get('trimmed', 0)} rows cut off. Run series_example_gen again: leave out "
+            "`--from`, or start from there."
+        )
+
+
 def choose(
-    found: Survey, roles: Roles, options: SeriesOptions, frequency: str, zone: str
+    found: Survey, roles: Roles, options: SeriesOptions, notes: Mapping[str, object]
 ) -> SeriesSpec:
     """The spec that follows from the train split where `options` leave it open."""
     season = options.season or series_shape.season(found.train)
-    lookback = options.lookback or default_lookback(season, found.lengths, options)
+    lookback = options.lookback or default_lookback(season, found.train_rows, options)
     average = options.average or series_shape.best_average(found.train, lookback)
     offset, spread = scale(found.train, options)
     logger.info(
@@ -136,8 +183,8 @@ def choose(
         lookback=lookback,
         horizon=options.horizon,
         stride=options.stride,
-        frequency=frequency,
-        zone=zone,
+        frequency=str(notes.get("frequency", "")),
+        zone=str(notes.get("zone", "UTC")),
         season=season,
         average=min(average, lookback),
         difference=options.difference,
@@ -146,24 +193,33 @@ def choose(
         offset=offset,
         spread=spread,
         naive_error=tuple(series_shape.naive_error(found.train, season).tolist()),
+        mean=tuple(found.train.mean[: len(roles.targets)].tolist()),
+        fill=fill(found.train, notes),
     )
 
 
-def default_lookback(season: int, lengths: Mapping[str, int], options: SeriesOptions) -> int:
-    """Two seasons if they are short, else one and a row, or 30 rows: as the shortest split
-    allows.
+def fill(train: Shape, notes: Mapping[str, object]) -> Fill | None:
+    """How the ingest was told to fill missing cells; None where it was told not to."""
+    impute = TypeAdapter(Impute).validate_python(notes.get("impute", "none"))
+    if impute == "none":
+        return None
+    return Fill(impute, int(str(notes["impute_season"])), tuple(train.mean.tolist()))
+
+
+def default_lookback(season: int, train_rows: int, options: SeriesOptions) -> int:
+    """Two seasons if they are short, else one and a row, or 30 rows: as the train split allows.
 
     Where it allows none of them, as much as it does.
     """
-    room = int(_FOR_LOOKBACK * min(lengths.values()))
+    room = int(_FOR_LOOKBACK * train_rows)
     wanted = [_NO_SEASON]
     if season > 1:
         wanted = [*([2 * season] if season <= _SHORT else []), season + 1, _NO_SEASON]
     fitting = next((rows for rows in wanted if rows <= room), room)
     if fitting < wanted[0]:
         logger.info(
-            "a lookback of %d rows would leave the shortest split, %d rows, too few windows",
-            *(wanted[0], min(lengths.values())),
+            "a lookback of %d rows would leave the train split, %d rows, too few windows",
+            *(wanted[0], train_rows),
         )
     least = {"none": 1, "previous": 2, "season": season + 1}[options.difference]
     return max(least, fitting)
@@ -184,34 +240,46 @@ def scale(
     return tuple(offset.tolist()), tuple(np.where(is_flat, 1.0, spread).tolist())
 
 
-def check_lengths(lengths: Mapping[str, int], spec: SeriesSpec) -> None:
-    """Refuse windows that do not fit a split, for none may cross from one into the next.
+def check_lengths(found: Survey, spec: SeriesSpec) -> None:
+    """Refuse splits in which nothing can be forecast.
+
+    A window looks back at earlier splits, but what it forecasts lies in one.
 
     Raises:
-        DataError: no series of a split is long enough.
+        DataError: no series of a split is long enough, or none has a target in it.
     """
-    needed = spec.lookback + spec.horizon
-    for split, rows in lengths.items():
-        if rows < needed:
+    for split in dict.fromkeys(each.split for each in found.stretches):
+        own = [each for each in found.stretches if each.split == split]
+        rows = max(each.rows for each in own)
+        before = max(found.before(each) for each in own)
+        if not any(each.targets for each in own):
             raise DataError(
-                f"Split {split!r}: expected a series of {needed} rows or more, {spec.lookback} to "
-                f"look back at and {spec.horizon} to forecast. Received: {rows} at most. Lower "
-                "analyze.features.lookback, or give the split more by series_example_gen.splits."
+                f"Split {split!r}: expected a value of {' or '.join(spec.targets)}. Received: none "
+                f"in {rows} rows. Give the split others by series_example_gen.splits."
             )
+        if not any(_windows(found.before(each), each.rows, spec) for each in own):
+            raise DataError(
+                f"Split {split!r}: expected {spec.horizon} rows to forecast, and {spec.lookback} "
+                f"before the first of them to look back at. Received: {rows} rows at most, and "
+                f"{before} before them. Lower analyze.features.lookback, or give the split more by "
+                "series_example_gen.splits."
+            )
+
+
+def _windows(before: int, rows: int, spec: SeriesSpec) -> int:
+    return series.count(before + rows, spec.lookback, spec.horizon, spec.stride, before)
 
 
 def _survey(examples: Examples, roles: Roles, out: Path, run_on: BeamOptions) -> Survey:
     files = [(split, str(file)) for split in examples.splits for file in examples.files(split)]
     find = functools.partial(_of_shard, roles=roles)
     found = gathering.gather(files, find, out / "survey.pickle", run_on)
-    shapes = [shape for _, _, _, shape in sorted(found, key=lambda one: one[:2]) if shape]
-    lengths: dict[str, int] = {}
-    for split, _, rows, _ in found:
-        lengths[split] = max(lengths.get(split, 0), rows)
-    return Survey(lengths, series_shape.merge(shapes))
+    found.sort(key=lambda one: (examples.splits.index(one[0].split), one[0].series))
+    shapes = [shape for _, shape in found if shape]
+    return Survey(tuple(stretch for stretch, _ in found), series_shape.merge(shapes))
 
 
-def _of_shard(shard: tuple[str, str], roles: Roles) -> list[tuple[str, str, int, Shape | None]]:
+def _of_shard(shard: tuple[str, str], roles: Roles) -> list[tuple[Stretch, Shape | None]]:
     split, file = shard
     found = []
     for raw in read_records(Path(file)):
@@ -221,5 +289,7 @@ def _of_shard(shard: tuple[str, str], roles: Roles) -> list[tuple[str, str, int,
         if split == "train":
             period = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
             shape = series_shape.of(values.astype(np.float64), len(roles.targets), period)
-        found.append((split, series.name_of(row), len(times), shape))
+        known = np.isfinite(values[:, : len(roles.targets)]).any(axis=1)
+        counts = int(times[0]), len(times), int(known.sum())
+        found.append((Stretch(split, series.name_of(row), *counts), shape))
     return found

@@ -101,8 +101,8 @@ def _checked(parts: Sequence[Made], spec: SeriesSpec) -> Made:
     if not parts:
         raise DataError(
             f"Split 'train': expected windows of {spec.lookback + spec.horizon} rows for "
-            f"{spec.hook and spec.hook.function}. Received: none without a missing value. Fill "
-            "the gaps by series_example_gen.impute, or lower analyze.features.lookback."
+            f"{spec.hook and spec.hook.function}. Received: none with a known target and no gap. "
+            "Fill the gaps by series_example_gen.impute, or lower analyze.features.lookback."
         )
     found = merge(parts)
     is_finite = np.isfinite(found.least) & np.isfinite(found.greatest)

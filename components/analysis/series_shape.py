@@ -237,17 +237,21 @@ def _changes(own: Floats) -> tuple[Floats, Floats]:
 
 
 def _average_errors(own: Floats) -> tuple[Floats, Floats]:
-    """Sums and counts of the errors of each moving average one row ahead, [targets, averages]."""
+    """Sums and counts of the errors of each moving average one row ahead, [targets, averages].
+
+    An average is that of the values known among its rows, as far as there is one.
+    """
     errors = np.zeros((own.shape[1], len(_AVERAGES)))
     counts = np.zeros_like(errors)
     sums = np.concatenate([np.zeros((1, own.shape[1])), np.nancumsum(own, axis=0)])
-    lost = np.concatenate([np.zeros((1, own.shape[1])), np.cumsum(~np.isfinite(own), axis=0)])
+    seen = np.concatenate([np.zeros((1, own.shape[1])), np.cumsum(np.isfinite(own), axis=0)])
     for index, rows in enumerate(_AVERAGES):
         if len(own) <= rows:
             continue
-        mean = (sums[rows:-1] - sums[: -rows - 1]) / rows
+        there = seen[rows:-1] - seen[: -rows - 1]
+        mean = (sums[rows:-1] - sums[: -rows - 1]) / np.maximum(there, 1)
         error = np.abs(own[rows:] - mean)
-        known = np.isfinite(error) & (lost[rows:-1] == lost[: -rows - 1])
+        known = np.isfinite(error) & (there > 0)
         errors[:, index] = np.where(known, error, 0.0).sum(axis=0)
         counts[:, index] = known.sum(axis=0)
     return errors, counts

@@ -1,10 +1,12 @@
 """Forecasts held against what came, and against baselines on the very same rows.
 
-The baselines need no training: the last value, the value a season before, the mean of the last
-ones. They follow from the window by the maps of `features.baselines`, so that no row is judged
-by one and not by the other. What is kept of a row is small (its actual and forecast values), so
-rows are kept, and sorted by split, series and time before any figure is drawn from them: the
-figures are the same to the last bit, however the rows were partitioned.
+The baselines need no training: the train split's mean, the last value, the value a season before,
+the mean of the last ones. All but the first follow from the window by the maps of
+`features.baselines`, its missing cells filled as they are for the model, so that no row is judged
+by one and not by the other; a target that is not known judges neither. What is kept of a row is
+small (its actual and forecast values), so rows are kept, and sorted by split, series and time
+before any figure is drawn from them: the figures are the same to the last bit, however the rows
+were partitioned.
 
 metrics.json also has `steps`, `targets`, `folds` and `baselines` (figures of each), and what came
 of the baselines as rivals; forecasts.csv has a line per value. See `forecast_files`.
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from etils.epath import Path
+from numpy.typing import NDArray
 
 from components.artifacts import Rejected
 from components.errors import ModelError
@@ -26,8 +29,7 @@ from components.features import baselines
 from components.inference import Models, Predict, Row, ahead, answer, batched, predictor, read_rows
 from components.scoring import Questions
 
-NAMED = ("naive", "seasonal_naive", "moving_average")
-CANDIDATE, BASELINE = "candidate", "baseline"
+CANDIDATE, BASELINE, CONSTANT = "candidate", "baseline", "constant"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Scored:
 
 def names() -> list[str]:
     """The metrics that a threshold may name."""
-    return [*forecast_metrics.NAMES, *(f"{name}_mae" for name in NAMED)]
+    return [*forecast_metrics.NAMES, *(f"{name}_mae" for name in forecast_files.BASELINES)]
 
 
 def score_shard(shard: tuple[str, str], models: Models, questions: Questions) -> Scored:
@@ -113,10 +115,24 @@ def score_batch(
     forecasts = {CANDIDATE: _checked(answers.outputs, future.shape)}
     if len(predicts) > 1 and (other := _of_baseline(predicts[1], kept, future.shape)) is not None:
         forecasts[BASELINE] = other
-    own = windows[..., : future.shape[2]]
+    if settings.mean:
+        forecasts[CONSTANT] = np.broadcast_to(np.array(settings.mean), future.shape).copy()
+    own = _targets(windows, settings)
     forecasts |= {name: baselines.apply(weights, own) for name, weights in maps(settings).items()}
     part = Rows.of(split, [row.features for row in kept], future, forecasts)
     return Scored(parts=(part,), rejected=tuple(rejected))
+
+
+def _targets(windows: NDArray[np.float32], settings: Settings) -> NDArray[np.float32]:
+    """The targets of windows, their missing cells filled: float32 [rows, lookback, targets]."""
+    count = len(settings.targets)
+    if settings.fill is None:
+        return windows[..., :count]
+    from components.features import series_fill  # TensorFlow
+
+    fill = settings.fill.of_columns(0, count)
+    found: NDArray[np.float32] = series_fill.filled(windows[..., :count], fill).numpy()
+    return found
 
 
 def maps(settings: Settings) -> dict[str, baselines.Map]:

@@ -1,10 +1,12 @@
 """The files of a forecaster's evaluation.
 
-metrics.json    split, count, metrics, splits, baseline, change, rejected; `steps`, `targets`,
-                `folds`, `baselines` of the main split; `comparison`, `cannot_judge` (see
+metrics.json    split, count, metrics, splits, baseline, change, rejected; `judged` and `unknown`
+                (how many targets the figures are of, and how many are not known); `steps`,
+                `targets`, `folds`, `baselines` of the main split; `comparison`, `cannot_judge` (see
                 `summary`); the fields of a `rivals.Outcome`
 slices.json     a list of split, feature (`series` or `fold`), value, count, metrics
-forecasts.csv   of the main split: time, series, target, step, actual, forecast, naive and so on
+forecasts.csv   of the main split: time, series, target, step, actual (empty where it is not known),
+                forecast, naive and so on
 mistakes.jsonl  the windows that were forecast worst, worst first
 rejected.jsonl  rows set aside, each with source, position and reason
 *.png           see `forecast_plots`
@@ -31,7 +33,7 @@ from components.evaluating.rivals import Outcome, Rival
 from components.evaluating.significance import Change
 from components.evaluating.summary import write_json, write_lines
 
-NAIVE_ONES = ("naive", "seasonal_naive", "moving_average")
+BASELINES = ("constant", "naive", "seasonal_naive", "moving_average")
 _SLICES = 10_000  # series with figures of their own
 
 
@@ -48,7 +50,7 @@ def write(
     main = summary.main_split(splits)
     write_lines(out / "rejected.jsonl", map(dataclasses.asdict, rejected))
     if rows is None or settings is None:
-        nothing = summary.figures(main, {}, {}, len(rejected))
+        nothing = summary.figures(main, {}, {}, len(rejected)) | {"judged": 0, "unknown": 0}
         unjudged = {"comparison": None, "cannot_judge": ""}
         write_json(out / "metrics.json", nothing | unjudged | dataclasses.asdict(Outcome()))
         write_json(out / "slices.json", [])
@@ -71,6 +73,8 @@ def against_rivals(
 ) -> Outcome:
     """A forecaster's mean absolute error beside those of the baselines that it must beat.
 
+    `constant` is the train split's mean, of which a model of an earlier version does not tell.
+
     Args:
         metrics: the figures of the model, and of each baseline that the windows allow.
         must_beat: None asks for each of these; one asked for by its name that the windows do not
@@ -78,8 +82,8 @@ def against_rivals(
         noise: what rounding may add to an error.
     """
     if must_beat is None:
-        must_beat = [name for name in NAIVE_ONES if f"{name}_mae" in metrics]
-    errors = {name: metrics.get(f"{name}_mae") for name in must_beat if name in NAIVE_ONES}
+        must_beat = [name for name in BASELINES if f"{name}_mae" in metrics]
+    errors = {name: metrics.get(f"{name}_mae") for name in must_beat if name in BASELINES}
     found = rivals.compare(
         "mae",
         metrics["mae"],
@@ -94,20 +98,31 @@ def against_rivals(
         f"must_beat: expected a baseline that the windows allow. Received: {name!r}. Look "
         "back further (analyze.features.lookback) or leave it out of evaluator.must_beat"
         for name, error in errors.items()
-        if error is None
+        if error is None and name != "constant"
     )
-    return dataclasses.replace(found, objections=absent + found.objections)
+    not_asked = ("constant: not asked, the model does not tell the train split's mean",)
+    return dataclasses.replace(
+        found,
+        objections=absent + found.objections,
+        not_asked=not_asked if errors.get("constant", 0.0) is None else (),
+    )
 
 
 def metrics_of(rows: Rows, settings: Settings, who: str = "candidate") -> dict[str, float]:
     """The figures of `who`, and the mean absolute errors of the baselines beside them."""
     found = forecast_metrics.figures(rows.actual, rows.forecasts[who], settings.naive_error)
     beside = {
-        f"{name}_mae": float(np.abs(rows.actual - rows.forecasts[name]).mean())
-        for name in NAIVE_ONES
-        if name in rows.forecasts
+        f"{name}_mae": forecast_metrics.mae(rows.actual, rows.forecasts[name])
+        for name in BASELINES
+        if name in rows.forecasts and found
     }
     return found | beside
+
+
+def known(rows: Rows) -> dict[str, int]:
+    """How many targets the figures of `rows` are of, and how many are not known."""
+    judged = int(np.isfinite(rows.actual).sum())
+    return {"judged": judged, "unknown": rows.actual.size - judged}
 
 
 def _summary(
@@ -122,10 +137,12 @@ def _summary(
     )
     judged = own.get(main)
     if judged is None:
-        return {**found, "comparison": None, "cannot_judge": "", **dataclasses.asdict(Outcome())}
-    noise = significance.rounding(float(np.abs(judged.actual).mean()))
+        unjudged = {"judged": 0, "unknown": 0, "comparison": None, "cannot_judge": ""}
+        return {**found, **unjudged, **dataclasses.asdict(Outcome())}
+    noise = significance.rounding(float(np.nanmean(np.abs(judged.actual))))
     return {
         **found,
+        **known(judged),
         "comparison": summary.comparison(_change(judged, settings, found, noise)),
         "cannot_judge": _cannot_judge(judged, settings),
         **dataclasses.asdict(against_rivals(found["metrics"], must_beat, noise)),
@@ -140,7 +157,6 @@ def _change(
     if found["baseline"] is None:
         return None
     own, other = (np.abs(rows.actual - rows.forecasts[who]) for who in ("candidate", "baseline"))
-    values = np.full(len(rows), own[0].size)
     return Change(
         metric="mae",
         better="less",
@@ -148,7 +164,10 @@ def _change(
         now=found["metrics"]["mae"],
         rows=len(rows),
         interval=significance.of_forecasts(
-            (own - other).sum(axis=(1, 2)), values, rows.time, settings.overlap
+            np.nansum(own - other, axis=(1, 2)),
+            np.isfinite(own).sum(axis=(1, 2)),
+            rows.time,
+            settings.overlap,
         ),
         noise=noise,
     )
@@ -164,7 +183,7 @@ def _cannot_judge(rows: Rows, settings: Settings) -> str:
 
 def _by_split(own: dict[str, Rows], settings: Settings, who: str) -> dict[str, dict[str, Any]]:
     return {
-        split: {"count": len(part), "metrics": metrics_of(part, settings, who)}
+        split: {"count": len(part), **known(part), "metrics": metrics_of(part, settings, who)}
         for split, part in own.items()
         if who in part.forecasts
     }
@@ -179,7 +198,7 @@ def _details(rows: Rows, settings: Settings) -> dict[str, Any]:
         "folds": {str(fold): metrics_of(rows.take(rows.fold == fold), settings) for fold in folds},
         "baselines": {
             name: forecast_metrics.figures(rows.actual, rows.forecasts[name], units)
-            for name in NAIVE_ONES
+            for name in BASELINES
             if name in rows.forecasts
         },
     }
@@ -200,6 +219,7 @@ def _slices(own: dict[str, Rows], settings: Settings) -> list[dict[str, Any]]:
                         "feature": feature,
                         "value": str(value),
                         "count": len(part),
+                        **known(part),
                         "metrics": metrics_of(part, settings),
                     }
                 )
@@ -207,7 +227,7 @@ def _slices(own: dict[str, Rows], settings: Settings) -> list[dict[str, Any]]:
 
 
 def _worst(rows: Rows, number: int, settings: Settings) -> list[dict[str, Any]]:
-    errors = np.abs(rows.actual - rows.forecasts["candidate"]).mean(axis=(1, 2))
+    errors = np.nanmean(np.abs(rows.actual - rows.forecasts["candidate"]), axis=(1, 2))
     order = np.argsort(-errors, kind="stable")[:number]
     return [
         {
@@ -215,7 +235,7 @@ def _worst(rows: Rows, number: int, settings: Settings) -> list[dict[str, Any]]:
             "series": rows.series[i],
             "time": _iso(int(rows.time[i])),
             "targets": list(settings.targets),
-            "actual": rows.actual[i].tolist(),
+            "actual": [[_or_none(value) for value in step] for step in rows.actual[i].tolist()],
             "forecast": rows.forecasts["candidate"][i].tolist(),
             "mae": float(errors[i]),
         }
@@ -225,7 +245,7 @@ def _worst(rows: Rows, number: int, settings: Settings) -> list[dict[str, Any]]:
 
 def _write_forecasts(file: Path, rows: Rows, settings: Settings) -> None:
     """A line per row, step and target; `time` is that of the row's first step."""
-    others = [name for name in (*NAIVE_ONES, "baseline") if name in rows.forecasts]
+    others = [name for name in (*BASELINES, "baseline") if name in rows.forecasts]
     columns = [rows.actual, rows.forecasts["candidate"], *(rows.forecasts[n] for n in others)]
     header = ["time", "series", "fold", "target", "step", "actual", "forecast", *others]
     with file.open("w") as sink:
@@ -235,8 +255,16 @@ def _write_forecasts(file: Path, rows: Rows, settings: Settings) -> None:
             first = [_iso(int(rows.time[i])), rows.series[i], int(rows.fold[i])]
             for step in range(settings.horizon):
                 for j, target in enumerate(settings.targets):
-                    values = [f"{column[i, step, j]:.9g}" for column in columns]
+                    values = [_cell(column[i, step, j]) for column in columns]
                     lines.writerow([*first, target, step + 1, *values])
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _cell(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.9g}"
 
 
 def _iso(seconds: int) -> str:

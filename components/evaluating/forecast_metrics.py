@@ -1,7 +1,8 @@
 """How far forecasts are off, in numpy.
 
-Forecasts and actual values are float64 [rows, horizon, targets]. Every figure is a mean over
-all of these, so that it is the same for any order of rows once they are sorted.
+Forecasts and actual values are float64 [rows, horizon, targets], an actual value NaN where it is
+not known. Every figure is a mean over all that are known, so that it is the same for any order of
+rows once they are sorted, and nothing that was made up counts.
 Source: Hyndman, Koehler, "Another look at measures of forecast accuracy" (2006).
 """
 
@@ -16,7 +17,7 @@ NAMES = ("mae", "mse", "rmse", "mape", "smape", "mase")
 
 
 def figures(actual: Floats, forecast: Floats, naive_error: Sequence[float]) -> dict[str, float]:
-    """The metrics by name; one that the values do not allow is left out.
+    """The metrics by name; one that the values do not allow is left out, all if none is known.
 
     mae, mse, rmse: in the data's units, squared for mse.
     mape: 100 |actual - forecast| / |actual|, over the values that are not 0.
@@ -29,6 +30,11 @@ def figures(actual: Floats, forecast: Floats, naive_error: Sequence[float]) -> d
         forecast: of it, alike.
         naive_error: per target.
     """
+    known = np.isfinite(actual)
+    if not known.any():
+        return {}
+    units = np.broadcast_to(np.array(naive_error, np.float64), actual.shape)[known]
+    actual, forecast = actual[known], forecast[known]
     error = np.abs(actual - forecast)
     found = {"mae": float(error.mean()), "mse": float(np.square(error).mean())}
     found["rmse"] = float(np.sqrt(found["mse"]))
@@ -38,10 +44,14 @@ def figures(actual: Floats, forecast: Floats, naive_error: Sequence[float]) -> d
     total = size + np.abs(forecast)
     ratio = np.divide(error, total, out=np.zeros_like(error), where=total > 0)
     found["smape"] = 200 * float(ratio.mean())
-    units = np.array(naive_error, np.float64)
     if (units > 0).all():
         found["mase"] = float((error / units).mean())
     return found
+
+
+def mae(actual: Floats, forecast: Floats) -> float:
+    """The mean absolute error; NaN if nothing is known."""
+    return float(np.nanmean(np.abs(actual - forecast))) if np.isfinite(actual).any() else np.nan
 
 
 def by_step(

@@ -19,6 +19,7 @@ _BINS = 40
 _COLOURS = {
     "candidate": charts.MODEL,
     "baseline": charts.VERMILION,
+    "constant": charts.SKY,
     "naive": charts.ORANGE,
     "seasonal_naive": charts.PURPLE,
     "moving_average": charts.GREEN,
@@ -96,10 +97,12 @@ def residuals(rows: Rows, settings: Settings) -> Figure:
     """What was left over one step ahead: how often how much, and when."""
     figure, (left, right) = charts.panels((10, 4), columns=2)
     rest = rows.actual[:, 0, 0] - rows.forecasts["candidate"][:, 0, 0]
-    left.hist(rest, bins=_BINS, color=charts.MODEL)
+    known = rest[np.isfinite(rest)]
+    left.hist(known, bins=_BINS, color=charts.MODEL)
     left.axvline(0, color=charts.TRUTH, linewidth=1)
     name = f"actual less forecast, {_target(settings)}"
-    left.set(title=f"What is left over: {rest.mean():.3g} on average", xlabel=name, ylabel="rows")
+    average = f": {known.mean():.3g} on average" if len(known) else ""
+    left.set(title=f"What is left over{average}", xlabel=name, ylabel="rows")
     right.axhline(0, color=charts.TRUTH, linewidth=1)
     right.plot(_times(rows), rest, ".", color=charts.MODEL, markersize=4)
     right.set(title="The same over time", ylabel=name)
@@ -109,15 +112,17 @@ def residuals(rows: Rows, settings: Settings) -> Figure:
 
 def error_by_step(rows: Rows) -> Figure:
     """The mean absolute error of each step ahead, beside the baselines'; of one step, as bars."""
+    steps_known = [i for i in range(rows.actual.shape[1]) if np.isfinite(rows.actual[:, i]).any()]
     errors = {
-        who: np.abs(rows.actual - found).mean(axis=(0, 2)) for who, found in rows.forecasts.items()
+        who: np.nanmean(np.abs(rows.actual - found)[:, steps_known], axis=(0, 2))
+        for who, found in rows.forecasts.items()
     }
     ordered = sorted(errors, key=lambda who: (list(_COLOURS).index(who), who))
     figure, (axes,) = charts.panels((7, 4))
     if rows.actual.shape[1] == 1:
         _bars(axes, {who: float(errors[who][0]) for who in ordered})
         return figure
-    steps = np.arange(1, rows.actual.shape[1] + 1)
+    steps = np.array(steps_known) + 1
     for who in ordered:
         style = "o-" if who == "candidate" else ".--"
         axes.plot(steps, errors[who], style, color=_COLOURS[who], label=_name(who))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.features.series import FOLD, FUTURE, SERIES, TIME, WINDOW
+from components.features.series_spec import Fill
 from serving.example import Decoded
 
 Floats = NDArray[np.float64]
@@ -22,6 +23,8 @@ class Settings:
     Attributes:
         naive_error: per target, the unit of MASE.
         stride: rows between the starts of two windows.
+        mean: per target, on the train split; none of a model of an earlier version.
+        fill: of missing cells; None where the model wants whole windows.
     """
 
     targets: tuple[str, ...]
@@ -33,6 +36,8 @@ class Settings:
     naive_error: tuple[float, ...]
     frequency: str
     stride: int = 1
+    mean: tuple[float, ...] = ()
+    fill: Fill | None = None
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
@@ -48,6 +53,8 @@ class Settings:
             naive_error=tuple(settings["naive_error"]),
             frequency=settings["frequency"],
             stride=settings.get("stride", 1),
+            mean=tuple(settings.get("mean", ())),
+            fill=_fill(settings.get("fill")),
         )
 
     @property
@@ -64,7 +71,10 @@ class Settings:
         return all(name in row and len(row[name]) == size for name, size in sizes.items())
 
     def arrays(self, rows: Sequence[Decoded]) -> tuple[NDArray[np.float32], Floats]:
-        """Windows float32 [rows, lookback, channels], futures float64 [rows, horizon, targets]."""
+        """Windows float32 [rows, lookback, channels], futures float64 [rows, horizon, targets].
+
+        Both have NaN where a cell is missing.
+        """
         windows = np.stack([np.asarray(row[WINDOW], np.float32) for row in rows])
         future = np.stack([np.asarray(row[FUTURE], np.float64) for row in rows])
         return (
@@ -81,7 +91,7 @@ class Rows:
         split, series: names, objects [rows].
         time: of the first forecast step, Unix seconds, int64 [rows].
         fold: of it, int64 [rows].
-        actual: float64 [rows, horizon, targets].
+        actual: float64 [rows, horizon, targets], NaN where it is not known.
         forecasts: by who made them, alike.
     """
 
@@ -144,6 +154,10 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.time)
+
+
+def _fill(settings: Mapping[str, Any] | None) -> Fill | None:
+    return Fill(**{**settings, "level": tuple(settings["level"])}) if settings else None
 
 
 def _text(value: list[bytes] | np.ndarray | None) -> str:

@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
-# Of `evaluator.must_beat`. `constant` is one answer for all rows, of a classifier or a regressor;
-# the others are forecasts.
+# Of `evaluator.must_beat`. `constant` is one answer for all rows; the others are forecasts.
 Name = Literal["constant", "naive", "seasonal_naive", "moving_average"]
 
 

@@ -39,7 +39,7 @@ def reach(summary: Mapping[str, Any], rules: Rules, not_compared: str = "") -> V
         *changes,
         *summary["not_asked"],
         *allowed,
-        f"judged by {summary['count']:,} rows of split {summary['split']!r}",
+        f"judged by {summary['count']:,} rows of split {summary['split']!r}{_targets(summary)}",
         *([why_not] if not_compared else ()),
         *([_set_aside(summary["rejected"])] if summary["rejected"] else ()),
     ]
@@ -68,6 +68,15 @@ def _changes(summary: Mapping[str, Any], thresholds: Thresholds) -> tuple[list[s
         remedy = f"Improve the model, or allow the drop by {change['bound']}"
         return [f"{change['said']}. {remedy}"], []
     return [], [change["said"]]
+
+
+def _targets(summary: Mapping[str, Any]) -> str:
+    """How many targets of its rows a forecaster was judged by, in words; empty of another model."""
+    if "judged" not in summary:
+        return ""
+    judged, unknown = summary["judged"], summary["unknown"]
+    left = f"; {unknown:,} that are not known were not judged" if unknown else ""
+    return f", {judged:,} known targets{left}"
 
 
 def _set_aside(count: int) -> str:

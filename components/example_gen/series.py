@@ -13,13 +13,13 @@ from components.example_gen.series_options import (
     Cutting,
     DayFirst,
     Duplicates,
-    Impute,
     Limits,
     Origin,
     Reading,
     Rows,
 )
 from components.example_gen.splits import Shares, SplitName
+from components.features.series_spec import Impute
 from components.ranges import Count, Number, Share
 
 DETECTED = CsvFormat()
@@ -58,7 +58,8 @@ def series_example_gen(
     """Turn CSV files of series into records of regular rows, split by time.
 
     A record is one series in one split: `series` (its name), `time` (int64, Unix seconds),
-    `fold` (int64 per row), and float32 per row under each value column's name.
+    `fold` (int64 per row), and float32 per row under each value column's name, NaN where the cell
+    is missing: what is filled, and what is a truth to learn and to judge by, must be told apart.
 
     Args:
         source: a CSV file, or a folder of them.
@@ -78,8 +79,10 @@ def series_example_gen(
         duplicates: what becomes of rows of the same time with other values.
         resample: bring rows to this step, as pandas writes it: `15min`, `h`, `D`, `W`, `MS`.
         aggregate: of the rows that fall into one step.
-        impute: what fills missing cells and rows, within a split: the last value, a line, the
-            value a season before, 0, or nothing, which leaves out the windows that they are in.
+        impute: what the model puts in place of the missing cells of a window, in training as in
+            serving, from its other cells alone: the last value, a line (where the next value is
+            not in the window, the last one), the value a season before, 0, or nothing, which
+            leaves out the windows that they are in. A missing target is never made up.
         season: rows, for `seasonal`; 0 goes by the step.
         splits: share of each split, in the order of time.
         split_dates: where each split after train begins, instead of shares: `test=2019-01-01`.
@@ -89,7 +92,7 @@ def series_example_gen(
         origin: whether train then grows with each fold, or keeps its length.
         csv: how the files are written; what is not given is detected.
         max_rejected: share of rows without a time above which the step fails.
-        max_filled: share of cells that may be made up, or be missing.
+        max_filled: share of cells that may be missing.
 
     Raises:
         DataError: a column is missing or holds something else, times are ambiguous, repeated or

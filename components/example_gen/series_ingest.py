@@ -53,10 +53,9 @@ def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -
         )
     plan = Plan(
         columns=columns.values,
+        targets=columns.targets,
         step=step,
         aggregate=reading.rows.aggregate if reading.rows.resample else None,
-        impute=reading.rows.impute,
-        season=reading.rows.season or grid.season_of(step),
         cuts=_cuts(table, step, zone, reading),
         zone=zone,
     )
@@ -219,21 +218,25 @@ def _finish(
         *(plan.step, ", ".join(f"{name} {rows}" for name, rows in written.rows.items())),
     )
     logger.info(
-        "%d rows out of order, %d repeated; %d times without a row, %d cells filled (%s), "
-        "%d missing, %d rows trimmed",
-        *(counts.disorder, counts.repeated, counts.added, counts.filled, plan.impute),
-        *(counts.missing, counts.trimmed),
+        "%d rows out of order, %d repeated; %d times without a row, %d cells missing (impute=%s), "
+        "%d rows without a target trimmed from the ends",
+        *(counts.disorder, counts.repeated, counts.added, counts.missing, reading.rows.impute),
+        counts.trimmed,
     )
+    if counts.partial:
+        logger.info("%d steps at the ends are filled in part only: missing", counts.partial)
     notes: dict[str, Property] = {
         **{name: json.dumps(getattr(columns, name)) for name in ("targets", "covariates", "known")},
         "time": json.dumps(columns.time),
         "frequency": plan.step,
         "zone": reading.clock.zone,
+        "impute": reading.rows.impute,
+        "impute_season": reading.rows.season or grid.season_of(plan.step),
         "read": counts.rows,
         "disorder": counts.disorder,
         "repeated": counts.repeated,
         "added": counts.added,
-        "filled": counts.filled,
+        "partial": counts.partial,
         "missing": counts.missing,
         "trimmed": counts.trimmed,
         **{f"rows_{name}": rows for name, rows in written.rows.items()},
@@ -252,8 +255,7 @@ def _lack(written: Written, plan: Plan, limit: float) -> str:
             "series_example_gen.splits, or impute what is missing there."
         )
     cells = sum(written.rows.values()) * len(plan.columns)
-    lacking = written.counts.filled + written.counts.missing
-    return _excess("max_filled", "cells that were missing", lacking, cells, limit)
+    return _excess("max_filled", "cells that were missing", written.counts.missing, cells, limit)
 
 
 def _excess(option: str, what: str, part: int, whole: int, limit: float) -> str:

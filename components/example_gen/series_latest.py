@@ -18,7 +18,7 @@ class Latest(NamedTuple):
     """A series up to now, which is its last row with all targets.
 
     Attributes:
-        past: a raw record, as `series_example_gen` writes it.
+        past: a raw record, as `series_example_gen` writes it: NaN where a cell is missing.
         ahead: the columns known ahead at the `times`, float32 [horizon], NaN where a row lacks.
         times: of the rows to be forecast, as the data's clock shows them.
     """
@@ -42,38 +42,46 @@ def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[Latest | Re
     if source.zone != reading.clock.zone:
         raw = series_ingest.in_utc(raw, reading.clock.zone)
     table = grid.ordered(raw, reading.rows.duplicates, Counts())
-    targets = list(reading.columns.targets)
-    for name, rows in table.groupby("series", sort=True):
-        values = rows.set_index("time")[list(reading.columns.values)]
-        last = np.flatnonzero(values[targets].notna().all(axis=1).to_numpy())
+    for series, rows in table.groupby("series", sort=True):
+        name = str(series) or file.name
         if excess := grid_size.excess(rows, source.step):
             gap = series_ingest.described_gap(file, reading, raw, rows, source.step)
-            yield Rejected(str(name) or file.name, f"{excess}; {gap}")
-        elif len(last):
-            yield _latest(file, str(name), values, int(last[-1]) + 1, source, horizon)
-        else:
-            yield Rejected(str(name) or file.name, f"no row with {' and '.join(targets)}")
+            yield Rejected(name, f"{excess}; {gap}")
+            continue
+        values = rows.set_index("time")[list(reading.columns.values)]
+        yield _latest(str(series), name, values, source, horizon)
 
 
 def _latest(
-    file: Path, name: str, values: pd.DataFrame, now: int, source: SeriesSource, horizon: int
+    series: str, name: str, values: pd.DataFrame, source: SeriesSource, horizon: int
 ) -> Latest | Rejected:
-    rows = source.reading.rows
+    """What is known of `series`, called `name` where it cannot be used.
+
+    All its rows are brought to the grid, those after the last target too: what is known ahead is
+    aggregated as it was for training.
+    """
+    rows, targets = source.reading.rows, list(source.reading.columns.targets)
     aggregate = rows.aggregate if rows.resample else None
-    past = grid.regular(values.iloc[:now], source.step, aggregate, Counts())
-    if aggregate is None and not values.index[:now].isin(past.index).all():
-        return Rejected(name or file.name, f"expected rows every {source.step}, received others")
-    season = rows.season or grid.season_of(source.step)
-    past = grid.imputed(past, rows.impute, season, Counts())
-    known = list(source.reading.columns.known)
+    found = grid.regular(values, source.step, aggregate, Counts())
+    past = found.iloc[: _known(found, targets)]
+    if aggregate is None and not values.index[: _known(values, targets)].isin(found.index).all():
+        return Rejected(name, f"expected rows every {source.step}, received others")
+    if past.empty:
+        return Rejected(name, f"no row with {' and '.join(targets)}")
     times = _times_after(past.index[-1], source.step, horizon)
-    ahead = values[known].iloc[now:].reindex(times)
+    ahead = found[list(source.reading.columns.known)].reindex(times)
     utc = clock.seconds(clock.to_utc(pd.DatetimeIndex(past.index), source.zone))
     return Latest(
-        _record({"series": name, "time": utc}, past),
+        _record({"series": series, "time": utc}, past),
         _record({}, ahead),
         _shown(times, source),
     )
+
+
+def _known(values: pd.DataFrame, targets: list[str]) -> int:
+    """How many rows there are up to the last one with all targets."""
+    known = np.flatnonzero(values[targets].notna().all(axis=1).to_numpy())
+    return int(known[-1]) + 1 if len(known) else 0
 
 
 def _times_after(last: pd.Timestamp, step: str, count: int) -> pd.DatetimeIndex:

@@ -4,11 +4,11 @@ import dataclasses
 from typing import Literal
 
 from components.example_gen.csv_dialect import CsvFormat
+from components.features.series_spec import Impute
 
 DayFirst = Literal["auto", "yes", "no"]
 Duplicates = Literal["error", "first", "last", "mean", "sum"]
 Aggregate = Literal["mean", "sum", "last", "first", "min", "max"]
-Impute = Literal["forward", "linear", "seasonal", "zero", "none"]
 Origin = Literal["expanding", "sliding"]
 
 SHARES: dict[str, float] = {"train": 0.7, "eval": 0.15, "test": 0.15}
@@ -45,7 +45,7 @@ class Clock:
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """How rows become a grid of times without gaps."""
+    """How rows become a grid of times without gaps, and what is to stand in its missing cells."""
 
     duplicates: Duplicates = "error"
     resample: str = ""
@@ -67,7 +67,7 @@ class Cutting:
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Shares above which the ingest fails: of rows without a time, of cells made up or missing."""
+    """Shares above which the ingest fails: of rows without a time, of missing cells."""
 
     rejected: float = 0.01
     filled: float = 0.25

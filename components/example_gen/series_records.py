@@ -1,8 +1,8 @@
 """Series to raw records: one Beam element per shard of series.
 
-The driver has read, ordered and cut time for all; a worker brings its series to the grid,
-fills what is missing split by split, so that nothing is made up from beyond a cut, and writes
-one record per series and split. What it counted it leaves in a file, as every ingest does.
+The driver has read, ordered and cut time for all; a worker brings its series to the grid and writes
+one record per series and split. A cell without a value stays so, NaN. A series lies in the shard
+of the same number in every split. What a worker counted it leaves in a file, as every ingest does.
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ from components.artifacts import Examples, Rejected
 from components.beam_options import BeamOptions
 from components.example_gen import clock
 from components.example_gen.cuts import Cuts
-from components.example_gen.grid import Counts, imputed, regular
-from components.example_gen.series_options import Aggregate, Impute
+from components.example_gen.grid import Counts, last_moments, regular, trimmed
+from components.example_gen.series_options import Aggregate
 from components.tfrecord import write_records
 from serving.example import encode
 
@@ -33,18 +33,17 @@ class Plan:
 
     Attributes:
         columns: of values, in the order of the table.
+        targets: those of them that are forecast.
         step: of the grid, as pandas writes it.
         aggregate: of the rows that fall into one step; None where they are that far apart.
-        impute, season: how missing cells are filled.
         cuts: of time, in UTC.
         zone: of the table's times.
     """
 
     columns: tuple[str, ...]
+    targets: tuple[str, ...]
     step: str
     aggregate: Aggregate | None
-    impute: Impute
-    season: int
     cuts: Cuts
     zone: str
 
@@ -142,18 +141,22 @@ def _write_shard(job: _Job, index: int) -> None:
 def _splits(
     name: str, values: pd.DataFrame, plan: Plan, written: Written
 ) -> Iterator[tuple[str, np.ndarray, pd.DataFrame]]:
-    """A series' rows in each split, on the grid and filled, with their Unix seconds."""
+    """A series' rows in each split, on the grid, with their Unix seconds."""
     grid = regular(values, plan.step, plan.aggregate, written.counts)
-    seconds = clock.seconds(clock.to_utc(pd.DatetimeIndex(grid.index), plan.zone))
-    for split, rows in plan.cuts.places(seconds).items():
-        kept = imputed(grid.iloc[rows], plan.impute, plan.season, written.counts)
+    grid = trimmed(grid, plan.targets, written.counts)
+    index = pd.DatetimeIndex(grid.index)
+    seconds = clock.seconds(clock.to_utc(index, plan.zone))
+    ends = seconds
+    if plan.aggregate:
+        ends = clock.seconds(clock.to_utc(last_moments(index, plan.step), plan.zone))
+    for split, rows in plan.cuts.places(ends).items():
+        kept = grid.iloc[rows]
         if not len(kept):
             written.rejected.append(Rejected(name, f"no row in split {split}"))
             continue
-        start = grid.index.get_loc(kept.index[0])
         written.records[split] += 1
         written.rows[split] += len(kept)
-        yield split, seconds[start : start + len(kept)], kept
+        yield split, seconds[rows], kept
 
 
 def _series(file: Path, columns: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:

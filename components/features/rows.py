@@ -1,6 +1,7 @@
 """Raw records to transformed ones, whatever their kind. Imports TensorFlow when it is called."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from components.artifacts import Rejected
@@ -17,8 +18,23 @@ if TYPE_CHECKING:
 Positioned: TypeAlias = "tuple[Decoded, str]"  # a raw record, and where it lies
 
 
-def transform(rows: Iterable[Positioned], spec: Spec, rejected: list[Rejected]) -> Iterator[bytes]:
-    """The transformed records of `rows`, encoded; those that cannot be used go to `rejected`."""
+def transform(
+    rows: Iterable[Positioned],
+    spec: Spec,
+    rejected: list[Rejected],
+    others: "Callable[[], Iterable[Decoded]]" = tuple,
+    left_out: Counter[str] | None = None,
+) -> Iterator[bytes]:
+    """The transformed records of `rows`, encoded; those that cannot be used go to `rejected`.
+
+    Args:
+        rows: of one file of a split.
+        spec: how.
+        rejected: gets what cannot be used.
+        others: gives the raw records of the same number in the other splits, where the same series
+            lie; other kinds of data do not ask for them.
+        left_out: counts what a usable record has that is not transformed, by what it is.
+    """
     match spec:
         case ImageSpec():
             from components.features import image_rows
@@ -35,7 +51,7 @@ def transform(rows: Iterable[Positioned], spec: Spec, rejected: list[Rejected]) 
         case SeriesSpec():
             from components.features import series_rows
 
-            return series_rows.transform(rows, spec, rejected)
+            return series_rows.transform(rows, spec, rejected, others, left_out)
         case TableSpec():
             from components.features import table_rows
 

@@ -1,12 +1,15 @@
 """From a series' rows to windows: written once, in numpy views. No TensorFlow.
 
-A window holds the data's own units; what a network does to them are layers of its own
-(`models.series_layers`), so there is nothing that serving could do otherwise. Only a person's own
-preprocessing comes between the two, in `features.series_hook`.
+A window holds the data's own units, and NaN where a cell is missing; what a network does to them,
+the filling of cells included, are layers of its own (`models.series_layers`), so there is nothing
+that serving could do otherwise. Only a person's own preprocessing comes between the two, in
+`features.series_hook`. What is to be forecast is never made up: `future` is NaN where it is not
+known.
 """
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,7 @@ PREPARED = "prepared"  # of windows: what a person's own preprocessing makes of 
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,44 +32,82 @@ class Windows:
     """All windows of a series.
 
     Attributes:
-        window: float32 [windows, lookback, channels], a view where it can be.
-        future: float32 [windows, horizon, targets].
+        window: float32 [windows, lookback, channels], a view where it can be; NaN where a cell
+            is missing, if the spec says how to fill it.
+        future: float32 [windows, horizon, targets]; NaN where it is not known.
         known: float32 [windows, horizon, known].
         first: int64 [windows]: the row of each first forecast step.
+        unknown: how many more there are of which no target is known.
+        lacking: how many more there are that lack a cell to look at, which nothing fills.
     """
 
     window: Floats
     future: Floats
     known: Floats
     first: Ints
+    unknown: int = 0
+    lacking: int = 0
 
 
-def count(rows: int, lookback: int, horizon: int, stride: int) -> int:
-    """How many windows there are: floor((rows - lookback - horizon) / stride) + 1, or 0."""
-    return max(0, (rows - lookback - horizon) // stride + 1)
+def count(rows: int, lookback: int, horizon: int, stride: int, before: int = 0) -> int:
+    """How many windows there are: those whose forecast rows are all among the last ones.
+
+    Args:
+        rows: of the series.
+        lookback: rows that a window looks back at.
+        horizon: rows that it forecasts.
+        stride: rows from one window to the next.
+        before: rows at the start that may only be looked back at.
+    """
+    return max(0, (rows - horizon - max(before, lookback)) // stride + 1)
 
 
-def cut(values: Floats, spec: SeriesSpec) -> Windows:
-    """Every window of a series that is whole: one with a NaN in it is left out.
+def cut(values: Floats, spec: SeriesSpec, before: int = 0) -> Windows:
+    """Every window of a series of which a target is known.
+
+    Where the spec does not say how to fill what is missing, one that lacks a cell of what is looked
+    at is left out too.
 
     Args:
         values: float32 [rows, channels], rows one step of time apart, channels as
             `spec.channels`.
         spec: lookback, horizon, stride, and which channels are what.
+        before: rows at the start that may only be looked back at: those of an earlier split.
     """
     size = spec.lookback + spec.horizon
-    starts = np.arange(count(len(values), spec.lookback, spec.horizon, spec.stride)) * spec.stride
-    if not len(starts):
+    number = count(len(values), spec.lookback, spec.horizon, spec.stride, before)
+    starts = max(0, before - spec.lookback) + np.arange(number) * spec.stride
+    if not number:
         channels = values.shape[1]
         return _parts(np.empty((0, size, channels), np.float32), starts, spec)
     views = np.lib.stride_tricks.sliding_window_view(values, size, axis=0)
-    windows = views[:: spec.stride][: len(starts)].swapaxes(1, 2)
-    missing = np.isnan(values).any(axis=1)
-    if missing.any():
-        seen = np.concatenate([[0], np.cumsum(missing)])
-        whole = seen[starts + size] == seen[starts]
-        windows, starts = windows[whole], starts[whole]
-    return _parts(windows, starts, spec)
+    windows = views[starts[0] :: spec.stride][:number].swapaxes(1, 2)
+    known = np.isfinite(values[:, : len(spec.targets)]).max(axis=1)
+    has_target = _counted(known, starts + spec.lookback, spec.horizon) > 0
+    usable = has_target
+    if spec.fill is None:
+        usable = has_target & _are_whole(values, starts, spec)
+    unknown, lacking = int((~has_target).sum()), int((has_target & ~usable).sum())
+    if unknown or lacking:
+        windows, starts = windows[usable], starts[usable]
+    parts = _parts(windows, starts, spec)
+    return dataclasses.replace(parts, unknown=unknown, lacking=lacking)
+
+
+def _are_whole(values: Floats, starts: Ints, spec: SeriesSpec) -> Flags:
+    """Whether each window, and what is known ahead of it, lacks no cell, bool [windows]."""
+    first = len(spec.targets) + len(spec.covariates)
+    ahead = values[:, first : first + len(spec.known)]
+    lacking = _counted(np.isnan(values).sum(axis=1), starts, spec.lookback)
+    return (
+        lacking + _counted(np.isnan(ahead).sum(axis=1), starts + spec.lookback, spec.horizon) == 0
+    )
+
+
+def _counted(cells: NDArray[Any], starts: Ints, rows: int) -> Ints:
+    """The sum of `cells` [rows] over the `rows` from each start on, int64 [starts]."""
+    seen = np.concatenate([[0], np.cumsum(cells)])
+    return seen[starts + rows] - seen[starts]
 
 
 def _parts(windows: Floats, starts: Ints, spec: SeriesSpec) -> Windows:
@@ -161,16 +203,23 @@ def latest(past: Decoded, ahead: Decoded, spec: SeriesSpec) -> Decoded:
         spec: what a window is.
 
     Raises:
-        DataError: there are too few rows, or one lacks a value.
+        DataError: there are too few rows, or one lacks a value that the model does not fill.
     """
     window = values(past, spec)[-spec.lookback :]
-    if len(window) < spec.lookback or np.isnan(window).any():
-        what = f"{len(window)} rows" if len(window) < spec.lookback else "a missing value in them"
-        raise DataError(f"expected {spec.lookback} rows up to the last one, received {what}")
+    if len(window) < spec.lookback:
+        raise DataError(
+            f"expected {spec.lookback} rows up to the last one, received {len(window)} rows"
+        )
+    if spec.fill is None and np.isnan(window).any():
+        raise DataError(
+            f"expected {spec.lookback} rows up to the last one, received a missing value in them. "
+            "Give it, or train a model that fills it: series_example_gen.impute=linear"
+        )
     if not spec.known:
         return {WINDOW: window.ravel()}
     known = np.stack([_column(ahead, name, spec.horizon) for name in spec.known], axis=1)
-    if lacking := int(np.isnan(known).any(axis=1).sum()):
+    is_missing = np.isnan(known)
+    if lacking := int((is_missing.all(axis=1) if spec.fill else is_missing.any(axis=1)).sum()):
         raise DataError(
             f"expected {', '.join(spec.known)} in the {spec.horizon} rows after the last one, "
             f"received {spec.horizon - lacking} such rows"

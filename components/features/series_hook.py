@@ -1,6 +1,7 @@
 """A person's own preprocessing of windows: once, in the graph, for training and for serving.
 
-A window is float32 [batch, lookback, channels] in the data's own units. The function makes columns
+A window is float32 [batch, lookback, channels] in the data's own units, its missing cells filled
+as the network would fill them (`series_fill`). The function makes columns
 of its columns, which the network sees in place of the covariates: targets first, then what was
 made, then what is known ahead and the calendar, these three as they were. So a forecast stays in
 the units of the targets, and scaling and differencing are undone as without it.
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from components.errors import OptionError
 from components.features import hook as hooks
+from components.features import series_fill
 from components.features.hook_spec import PLACE
 from components.features.series_spec import SeriesSpec
 
@@ -33,7 +35,8 @@ def prepared(window: tf.Tensor, spec: SeriesSpec) -> tf.Tensor:
     """
     if spec.hook is None:
         return window
-    columns = made(window, spec)
+    window = _filled(window, spec)
+    columns = _made(window, spec)
     own = tf.stack([columns[name] for name in spec.made], axis=-1)
     first, last = len(spec.targets), len(spec.targets) + len(spec.covariates)
     seen = tf.concat([window[..., :first], own, window[..., last:]], axis=-1)
@@ -48,6 +51,14 @@ def made(window: tf.Tensor, spec: SeriesSpec) -> dict[str, tf.Tensor]:
         OptionError: it cannot be served, see `hook.apply`; or gives something else, or a column
             that is not its to change.
     """
+    return _made(_filled(window, spec), spec)
+
+
+def _filled(window: tf.Tensor, spec: SeriesSpec) -> tf.Tensor:
+    return series_fill.filled(window, spec.fill) if spec.fill else window
+
+
+def _made(window: tf.Tensor, spec: SeriesSpec) -> dict[str, tf.Tensor]:
     given = {name: window[..., place] for place, name in enumerate(spec.channels)}
     columns = hooks.columns(spec.hook, given, [tf.TensorSpec([None, spec.lookback], tf.float32)])
     kept = [name for name in spec.channels if name in columns and name not in spec.covariates]

@@ -1,6 +1,8 @@
 """Raw records of series to the records of their windows."""
 
-from collections.abc import Iterable, Iterator
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -11,50 +13,96 @@ from components.features.series_encoding import encode_rows
 from components.features.series_spec import SeriesSpec
 from serving.example import Decoded
 
+UNKNOWN = "windows without a known target"
+LACKING = "windows that lack a cell to look at"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """A stretch of a series' rows: times, Unix seconds [rows], and values [rows, channels]."""
+
+    times: series.Ints
+    values: series.Floats
+
 
 def transform(
-    rows: Iterable[tuple[Decoded, str]], spec: SeriesSpec, rejected: list[Rejected]
+    rows: Iterable[tuple[Decoded, str]],
+    spec: SeriesSpec,
+    rejected: list[Rejected],
+    others: Callable[[], Iterable[Decoded]] = tuple,
+    left_out: Counter[str] | None = None,
 ) -> Iterator[bytes]:
-    """The windows of each record, in the order of time; none crosses from one record to another.
+    """The windows of each record, in the order of time.
+
+    What a window forecasts lies in its record; what it looks back at may lie in an earlier split,
+    which is no leak: the past is known. So every row of a split is forecast that has enough rows
+    before it, and no window looks at what comes after it. A window of which no target is known has
+    nothing to learn or to judge by, and is left out.
 
     A window's record has `window` and `future` (and `known`), flat and in the data's own units,
-    the name of its `series`, the `time` of its first forecast row and the `fold` of it; with a
-    hook, what that makes of the window is `prepared`. A
-    record that is unusable or too short for a window goes to `rejected`, and so does each
-    stretch of windows with a value missing.
+    NaN where a cell is missing, the name of its `series`, the `time` of its first forecast row and
+    the `fold` of it; with a hook, what that makes of the window is `prepared`. A record that is
+    unusable or too short for a window goes to `rejected`.
 
     Args:
         rows: raw records with their positions.
         spec: what a window is.
         rejected: gets what was set aside.
+        others: gives the raw records of the other splits.
+        left_out: counts the windows that were, by what they are.
     """
+    known = _tails(others(), spec)
+    count = Counter[str]() if left_out is None else left_out
     for row, position in rows:
         name = series.name_of(row)
         try:
-            values, times = series.values(row, spec), series.times_of(row)
+            own = _Rows(series.times_of(row), series.values(row, spec))
         except DataError as error:
             rejected.append(Rejected(name, str(error), position))
             continue
-        windows = series.cut(values, spec)
-        expected = series.count(len(values), spec.lookback, spec.horizon, spec.stride)
-        if len(windows.first) < expected:
-            reason = f"{expected - len(windows.first)} of {expected} windows have a missing value"
-            rejected.append(Rejected(name, reason, position))
-        elif not expected:
-            needed = spec.lookback + spec.horizon
-            reason = f"{len(values)} rows, fewer than the {needed} of a window"
-            rejected.append(Rejected(name, reason, position))
-        if len(windows.first):
-            yield from _encoded(windows, times, _folds(row, len(times)), name, spec)
+        before = _before(own, known.get(name, ()), spec)
+        windows = series.cut(np.concatenate([before, own.values]), spec, len(before))
+        first = windows.first - len(before)
+        count[UNKNOWN] += windows.unknown
+        count[LACKING] += windows.lacking
+        if not len(first) + windows.unknown + windows.lacking:
+            needed = f"fewer than the {spec.lookback + spec.horizon} of a window"
+            rejected.append(
+                Rejected(name, f"{len(before) + len(own.times)} rows, {needed}", position)
+            )
+        if len(first):
+            numbers = {series.TIME: own.times[first], series.FOLD: _folds(row, first)}
+            yield from _encoded(windows, numbers, name, spec)
+
+
+def _tails(rows: Iterable[Decoded], spec: SeriesSpec) -> Mapping[str, Sequence[_Rows]]:
+    """The last rows of each record, as many as a window looks back at, by series."""
+    found: dict[str, list[_Rows]] = {}
+    for row in rows:
+        try:
+            own = _Rows(series.times_of(row), series.values(row, spec))
+        except DataError:
+            continue  # told of where its own split is transformed
+        last = slice(-spec.lookback, None)
+        tail = _Rows(own.times[last], own.values[last].copy())
+        found.setdefault(series.name_of(row), []).append(tail)
+    return found
+
+
+def _before(own: _Rows, others: Sequence[_Rows], spec: SeriesSpec) -> series.Floats:
+    """The rows of the same series right before `own`, at most as many as are looked back at."""
+    earlier = [part for part in others if len(part.times) and part.times[-1] < own.times[0]]
+    earlier.sort(key=lambda part: int(part.times[0]))
+    joined = [own.values[:0], *(part.values for part in earlier)]
+    return np.concatenate(joined)[-spec.lookback :]
 
 
 def _encoded(
-    windows: series.Windows, times: series.Ints, folds: series.Ints, name: str, spec: SeriesSpec
+    windows: series.Windows, numbers: dict[str, series.Ints], name: str, spec: SeriesSpec
 ) -> Iterator[bytes]:
     floats = {series.WINDOW: windows.window, series.FUTURE: windows.future}
     if spec.known:
         floats[series.KNOWN] = windows.known
-    numbers = {series.TIME: times[windows.first], series.FOLD: folds[windows.first]}
     texts = {series.SERIES: name.encode()}
     if spec.hook is None:
         yield from encode_rows(floats, numbers, texts)
@@ -67,9 +115,9 @@ def _encoded(
         yield from encode_rows({**some, series.PREPARED: prepared}, clock, texts)
 
 
-def _folds(row: Decoded, rows: int) -> series.Ints:
-    """The fold of each row of a record; 0 where it does not say."""
+def _folds(row: Decoded, places: series.Ints) -> series.Ints:
+    """The fold of each of some rows of a record; 0 where it does not say."""
     found = row.get(series.FOLD)
-    if isinstance(found, np.ndarray) and len(found) == rows:
-        return found.astype(np.int64)
-    return np.zeros(rows, np.int64)
+    if isinstance(found, np.ndarray) and len(found) == len(series.times_of(row)):
+        return found[places].astype(np.int64)
+    return np.zeros(len(places), np.int64)

@@ -11,6 +11,7 @@ from components.ranges import Count
 Scale = Literal["standard", "min_max", "none"]
 Difference = Literal["none", "previous", "season"]
 Calendar = Literal["hour", "weekday", "month"]
+Impute = Literal["forward", "linear", "seasonal", "zero", "none"]
 
 CALENDAR = "calendar/"  # before the name of a channel that the clock gives
 
@@ -58,6 +59,26 @@ class SeriesOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class Fill:
+    """What stands in for a window's missing cells; see `features.series_fill`.
+
+    Attributes:
+        impute: `forward` the last value, `linear` a line from the last to the next, `seasonal` the
+            value `season` rows before, else a line, `zero`.
+        season: rows.
+        level: per column, where a window has no value of it: the mean on the train split.
+    """
+
+    impute: Impute
+    season: int
+    level: tuple[float, ...]
+
+    def of_columns(self, first: int, last: int) -> "Fill":
+        """The same of the columns from `first` to before `last`."""
+        return dataclasses.replace(self, level=self.level[first:last])
+
+
+@dataclasses.dataclass(frozen=True)
 class SeriesSpec:
     """Windows of rows in the data's own units, and the rows after them.
 
@@ -75,11 +96,13 @@ class SeriesSpec:
         scale, per_series: see the options.
         offset, spread: per column that the network sees (`seen`): scaled is
             `(value - offset) / spread`; from the train split.
+        mean: per target, on the train split: the forecast of who knows nothing else.
         naive_error: per target, the mean absolute error on the train split of the value a season
-            before: the unit of MASE.
+            before, where both are known: the unit of MASE.
         zone: the time zone whose clock the calendar reads.
         hook: a person's own preprocessing of a window.
         made: the columns that it makes; the network sees them in place of the covariates.
+        fill: of missing cells, NaN. None: a window or a row ahead that lacks one is left out.
     """
 
     targets: tuple[str, ...]
@@ -101,6 +124,8 @@ class SeriesSpec:
     zone: str = "UTC"
     hook: Hook | None = None
     made: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    fill: Fill | None = None
     kind: Literal["series"] = "series"
 
     def __post_init__(self) -> None:

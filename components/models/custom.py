@@ -8,9 +8,10 @@ Its model takes what the spec's `layout` says and gives float32:
     forecast                     [batch, horizon, targets]
     language                     [batch, length, units]
 
-The last layer of a classifier or a generator is called `scores` and has `activation`; layers
-of its own are registered with `keras.saving.register_keras_serializable`, so that the saved
-model can be loaded again.
+A forecaster's windows have no missing cell: these are filled before the model sees them. The last
+layer of a classifier or a generator is called `scores` and has `activation`; layers of its own
+are registered with `keras.saving.register_keras_serializable`, so that the saved model can be
+loaded again.
 """
 
 import inspect
@@ -22,6 +23,7 @@ import keras
 from components import references
 from components.errors import ModelError, OptionError
 from components.features.layout import Column
+from components.features.series_spec import SeriesSpec
 from components.features.spec import Spec
 from components.models.custom_options import Custom
 from components.models.networks import SCORES, Networks
@@ -47,7 +49,19 @@ def build(options: Custom, spec: Spec, *, units: int, activation: str) -> Networ
         _check_outputs(model, options.function, output_shape(spec, units))
         if spec.task in ("classification", "language"):
             _check_last_layer(model, options.function, activation)
+    if isinstance(spec, SeriesSpec) and spec.fill:
+        return _behind_filled(networks, spec)
     return networks
+
+
+def _behind_filled(networks: Networks, spec: SeriesSpec) -> Networks:
+    """Networks that fill missing cells before a person's own sees a window."""
+    from components.models import series
+
+    inference = series.behind_filled(networks.inference, spec)
+    if networks.training is networks.inference:
+        return Networks(inference, inference)
+    return Networks(series.behind_filled(networks.training, spec), inference)
 
 
 def output_shape(spec: Spec, units: int) -> tuple[int, ...]:

@@ -1,13 +1,15 @@
 """Forecasters in Keras: from windows in a series' own units to the rows that follow, likewise.
 
-A network scales, differences and knows the calendar by layers of its own, and undoes both in
-its answer, so that a saved `.keras` file and a served model take the data as it is. What it
-forecasts in between is the change from the last row, or from a season before, where the
-spec says so.
+A network fills missing cells, scales, differences and knows the calendar by layers of its own, and
+undoes scale and differences in its answer, so that a saved `.keras` file and a served model take
+the data as it is. What it forecasts in between is the change from the last row, or from a season
+before, where the spec says so.
 """
 
+import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import keras
 
@@ -51,15 +53,48 @@ def build(options: SeriesModel, spec: SeriesSpec, *, units: int, activation: str
         column.name: keras.Input(column.shape, dtype=column.dtype, name=column.name)
         for column in spec.layout.inputs
     }
-    window = next(iter(inputs.values()))
+    window, *ahead = filled(inputs, spec).values()
     match options:
         case Dense() | SeriesRnn() | ConvRnn():
-            forecast = _trained(options, spec, window, inputs.get("known"), units, activation)
+            known = ahead[0] if ahead else None
+            forecast = _trained(options, spec, window, known, units, activation)
         case _:
             forecast = _baseline(options, spec)(window)
-    given = list(inputs.values())
-    model = keras.Model(inputs if len(given) > 1 else window, forecast, name=options.kind)
-    return Networks(training=model, inference=model)
+    return Networks(
+        training=keras.Model(given(inputs), forecast, name=options.kind),
+        inference=keras.Model(given(inputs), forecast, name=options.kind),
+    )
+
+
+def filled(inputs: Mapping[str, keras.KerasTensor], spec: SeriesSpec) -> dict[str, Any]:
+    """What a network's `inputs` hold, by name, their missing cells filled.
+
+    What a person's own preprocessing gives was filled before it.
+    """
+    found = dict(inputs)
+    if spec.fill is None:
+        return found
+    columns, window = len(spec.columns), spec.layout.inputs[0].name
+    if spec.hook is None:
+        layer = own.Filled(**dataclasses.asdict(spec.fill), dtype="float32", name="fill")
+        found[window] = layer(inputs[window])
+    if spec.known:
+        fill = spec.fill.of_columns(columns - len(spec.known), columns)
+        settings = {**dataclasses.asdict(fill), "first": len(spec.seen) - len(spec.known)}
+        layer = own.FilledAhead(**settings, dtype="float32", name="fill_known")
+        found["known"] = layer([inputs["known"], found[window]])
+    return found
+
+
+def behind_filled(model: keras.Model, spec: SeriesSpec) -> keras.Model:
+    """`model`, which takes windows without a missing cell, so that it may be given others."""
+    inputs = {each.name: keras.Input(each.shape[1:], name=each.name) for each in model.inputs}
+    return keras.Model(given(inputs), model(given(filled(inputs, spec))), name=model.name)
+
+
+def given(inputs: Mapping[str, keras.KerasTensor]) -> Any:
+    """`inputs` as a network takes them: one as a tensor, several by name."""
+    return dict(inputs) if len(inputs) > 1 else next(iter(inputs.values()))
 
 
 def _baseline(

@@ -4,6 +4,7 @@ A window is float32 [batch, lookback, channels], the targets its first channels;
 float32 [batch, horizon, targets]. None of the layers has weights to train.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from components.features import baselines
+from components.features import baselines, series_fill
+from components.features.series_spec import Fill, Impute
 
 _PACKAGE = "millrace"
 _FLAT = 1e-6  # a spread below this, relative to the values' size, is that of a constant
@@ -19,6 +21,42 @@ _FLAT = 1e-6  # a spread below this, relative to the values' size, is that of a 
 
 def _registered(layer: type[keras.Layer]) -> type[keras.Layer]:
     return keras.saving.register_keras_serializable(package=_PACKAGE)(layer)
+
+
+class _Filling(keras.layers.Layer):
+    """Has a `Fill`; see `features.series_fill`."""
+
+    def __init__(self, impute: Impute, season: int, level: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fill = Fill(impute, season, tuple(level))
+
+    def get_config(self) -> dict[str, Any]:
+        fill = {**dataclasses.asdict(self.fill), "level": list(self.fill.level)}
+        return {**super().get_config(), **fill}
+
+
+@_registered
+class Filled(_Filling):
+    """A window's missing cells filled from its other cells: float32 [batch, lookback, channels]."""
+
+    def call(self, window: Any) -> Any:
+        return series_fill.filled(window, self.fill)
+
+
+@_registered
+class FilledAhead(_Filling):
+    """The columns known ahead, filled: [known, window], whose channels from `first` on they are."""
+
+    def __init__(self, first: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.first = first
+
+    def call(self, inputs: Any) -> Any:
+        known, window = inputs
+        return series_fill.filled_ahead(window, known, self.fill, self.first)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "first": self.first}
 
 
 @_registered

@@ -31,8 +31,69 @@ _LOSSES_OF_NUMBERS = {
     "mean_squared_error": keras.losses.MeanSquaredError,
     "huber": keras.losses.Huber,
 }
+_ERRORS = {  # of one number, by the loss that is their mean
+    "mean_absolute_error": keras.losses.mean_absolute_error,
+    "mean_squared_error": keras.losses.mean_squared_error,
+    "huber": keras.losses.huber,
+}
 PADDING = 0  # the id of what is no token
 _STEPS_AT_ONCE = 16
+
+
+@keras.saving.register_keras_serializable(package="millrace")
+class OfKnown(keras.losses.Loss):
+    """A loss of forecasts: the mean over those targets of a batch that are known.
+
+    A target that is not known, NaN, teaches nothing. Its window is not left out for it: the other
+    steps and targets are as true as any.
+    """
+
+    def __init__(self, loss: str) -> None:
+        super().__init__(name=loss)
+        self.loss = loss
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Shares of a batch, [batch, horizon, targets], whose mean is the loss."""
+        ops = keras.ops
+        true, predicted, known = _each_target(y_true, y_pred)
+        known = ops.cast(known, y_pred.dtype)
+        return _ERRORS[self.loss](true, predicted) * known / ops.maximum(ops.mean(known), 1e-12)
+
+    def get_config(self) -> dict[str, Any]:
+        """What it is made of again."""
+        return {"loss": self.loss}
+
+
+@keras.saving.register_keras_serializable(package="millrace")
+class AbsoluteErrorOfKnown(keras.metrics.MeanAbsoluteError):
+    """The mean absolute error of the targets that are known."""
+
+    def update_state(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> keras.KerasTensor:
+        """Count a batch, each [batch, horizon, targets]."""
+        return super().update_state(*_each_target(y_true, y_pred))
+
+
+@keras.saving.register_keras_serializable(package="millrace")
+class SquaredErrorOfKnown(keras.metrics.MeanSquaredError):
+    """The mean squared error of the targets that are known."""
+
+    def update_state(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> keras.KerasTensor:
+        """Count a batch, each [batch, horizon, targets]."""
+        return super().update_state(*_each_target(y_true, y_pred))
+
+
+def _each_target(y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
+    """Truths and forecasts as [batch, horizon, targets, 1], and which truths are known.
+
+    One that is not counts as forecast right, so that no NaN comes of it.
+    """
+    ops = keras.ops
+    known = ~ops.isnan(y_true)
+    return ops.where(known, y_true, y_pred)[..., None], y_pred[..., None], known
 
 
 class TokenAccuracy(keras.metrics.SparseCategoricalAccuracy):
@@ -96,6 +157,8 @@ def _optimizer(descent: Descent, steps: int, epochs: int) -> keras.Optimizer:
 
 def _loss(objective: Objective) -> keras.Loss:
     losses = keras.losses
+    if objective.task == "forecast":
+        return OfKnown(objective.loss)
     if not objective.classes:
         return _LOSSES_OF_NUMBERS[objective.loss]()
     logits, smoothing = objective.logits, objective.label_smoothing
@@ -109,6 +172,8 @@ def _loss(objective: Objective) -> keras.Loss:
 
 def _metrics(objective: Objective, top_k: int) -> list[keras.Metric]:
     metrics = keras.metrics
+    if objective.task == "forecast":
+        return [AbsoluteErrorOfKnown(name="mae"), SquaredErrorOfKnown(name="mse")]
     if not objective.classes:
         return [metrics.MeanAbsoluteError(name="mae"), metrics.MeanSquaredError(name="mse")]
     if objective.task == "language":

@@ -1,5 +1,7 @@
 """From raw records to pixels and labels."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from components.features.image_spec import ImageSpec
 from components.tfrecord import read_records
 from components.transform import transform
 from serving.example import decode, encode
+from tests.components.features.test_series import FILLED
 from tests.components.pictures import blobs, file, noise, raw, write
 
 SPEC = ImageSpec(("light", "dark"), 8, 8, 1)  # not in the order of the raw labels
@@ -93,3 +96,41 @@ def test_too_many_set_aside_stop_the_step_and_are_named(transformed):
         "Unknown image file format. One of JPEG, JPEG XL, PNG, GIF, BMP, WebP required. Mend or "
         "remove them, or raise transform.max_rejected."
     )
+
+
+def _stretch(name, first, last, lacking=()):
+    values = np.arange(first, last, dtype=np.float32)
+    values[[place - first for place in lacking]] = np.nan
+    times = np.arange(first, last, dtype=np.int64) * 3600
+    return encode({"series": name, "time": times, "load": values})
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_windows_look_back_at_the_same_series_in_earlier_splits(transformed, shards):
+    splits = {
+        "train": [_stretch("a", 0, 8), _stretch("b", 0, 8)],
+        "eval": [_stretch("a", 8, 10), _stretch("b", 8, 9)],
+        "test": [_stretch("a", 10, 12, lacking=[11]), _stretch("b", 9, 13, lacking=[10])],
+    }
+    found = transformed(splits, dataclasses.replace(FILLED, horizon=1), shards)
+    assert found.counts == {"train": 10, "eval": 3, "test": 4}
+    judged = [(row["series"][0], row["future"].tolist()) for row in rows(found, "test")]
+    assert sorted(judged) == [(b"a", [10]), (b"b", [9]), (b"b", [11]), (b"b", [12])]
+    looked_at = {tuple(row["window"].tolist()) for row in rows(found, "test")}
+    assert (7.0, 8.0, 9.0) in looked_at  # of a: a row of train, two of eval
+    assert (6.0, 7.0, 8.0) in looked_at  # of b: two rows of train, one of eval
+    assert found.summary["notes"] == {"test: windows without a known target": 2}
+    assert list(found.rejected()) == []
+
+
+def test_a_split_that_is_sharded_otherwise_is_searched_through(tmp_path):
+    analysis, out = Analysis(tmp_path / "analysis"), tmp_path / "out"
+    for folder in (analysis.path, out):
+        folder.mkdir()
+    spec.write(FILLED, analysis.file)
+    examples = write(tmp_path / "raw", {"train": [_stretch("b", 0, 8), _stretch("a", 0, 8)]}, 2)
+    write(tmp_path / "raw", {"test": [_stretch("a", 8, 10)]})
+    examples.write_summary({"train": 2, "test": 1})
+    found = transform(examples, analysis, out, run_on=BeamOptions())
+    (row,) = rows(found, "test")
+    assert (row["window"].tolist(), row["future"].tolist()) == ([5, 6, 7], [8, 9])

@@ -123,6 +123,8 @@ def test_a_forecast_has_a_line_per_step(ask, capsys):
         ["north", "+1", "3", "3.5"],
         ["north", "+2", "4", "4.5"],
     ]
+    lacking = Question("south", {"window": np.array([1, 2, 3], np.float32)}, [None, 4.5])
+    assert shown(ask("future", lacking), capsys)[1] == ["south", "+1", "3", "not known"]
     late = [lambda signature: [Question("x", {"window": np.array([4, 5, 6], np.float32)})]]
     assert shown(ask("future", late=late), capsys)[1:] == [["x", "+1", "6"], ["x", "+2", "7"]]
 

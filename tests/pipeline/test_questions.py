@@ -66,6 +66,30 @@ def test_a_window_is_typed_in_numbers(given, channels, expected):
     assert found.features["window"].tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "channels", "expected"),
+    [("1,,3", 1, [1, np.nan, 3]), ("1,2; ,4;5,nan", 2, [1, 2, np.nan, 4, 5, np.nan])],
+)
+def test_a_number_left_out_of_a_window_is_a_missing_cell(given, channels, expected):
+    found = questions.from_window(given, windows(3, channels))
+    np.testing.assert_array_equal(found.features["window"], expected)
+
+
+def test_an_empty_cell_of_a_file_is_missing_where_a_number_belongs_and_nothing_elsewhere(tmp_path):
+    file = tmp_path / "past.csv"
+    file.write_text("day,sales,note\n2020-01-01,1,\n2020-01-02,,\n2020-01-03,3,rain\n")
+    with pytest.raises(UsageError, match="3 steps of 1 numbers each"):
+        questions.from_window(str(file), windows(3, 1))
+    file.write_text("day,sales\n2020-01-01,1\n2020-01-02,\n2020-01-03,3\n")
+    found = questions.from_window(str(file), windows(3, 1))
+    np.testing.assert_array_equal(found.features["window"], [1, np.nan, 3])
+
+
+def test_a_target_that_is_not_known_is_no_truth():
+    row = {"series": [b"north"], "future": np.float32([1.5, np.nan])}
+    assert questions._known(row, 0, "future") == Question("north", row, [1.5, None])
+
+
 def test_a_window_is_the_end_of_a_file(tmp_path):
     file = tmp_path / "past.csv"
     file.write_text("day,sales\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-04,4\n")

@@ -20,23 +20,25 @@ LENGTHS = {"train": 400, "eval": 100, "test": 100}
 
 @pytest.fixture
 def examples(tmp_path):
-    def write(notes, shards=1, **lengths):
+    def write(notes, shards=1, lacking="", **lengths):
         found = Examples(Path(tmp_path / f"examples{shards}"))
         for split, rows in (LENGTHS | lengths).items():
             found.split_path(split).mkdir(parents=True)
             for shard in range(shards):
                 names = [name for i, name in enumerate(("a", "b")) if i % shards == shard]
-                records = [_record(name, split, rows) for name in names]
+                records = [_record(name, split, rows, lacking) for name in names]
                 write_records(found.shard(split, shard, shards), records)
         return found.write_summary(dict.fromkeys(LENGTHS, 2), (), notes)
 
     return write
 
 
-def _record(name, split, rows):
+def _record(name, split, rows, lacking):
     first = {"train": 0, "eval": 10_000, "test": 20_000}[split]
     time = np.arange(first, first + rows)
     values = (10 if name == "a" else 30) + np.sin(time * 2 * np.pi / 24)
+    if lacking == split:
+        values[slice(24, 72) if split == "train" else slice(None)] = np.nan
     stamps = time.astype(np.int64) * 3600
     return encode({"series": name, "time": stamps, "y": values, "x": np.full(rows, 5.0)})
 
@@ -74,34 +76,66 @@ def test_what_is_asked_for_is_taken(examples):
 
 
 @pytest.mark.parametrize(
-    ("season", "shortest", "difference", "lookback"),
+    ("season", "rows", "difference", "lookback"),
     [
-        (24, 100, "none", 48),
-        (24, 60, "none", 25),
-        (24, 38, "none", 24),
-        (24, 20, "none", 13),
-        (365, 400, "none", 30),
-        (365, 700, "none", 366),
-        (1, 100, "none", 30),
-        (1, 2, "previous", 2),
-        (12, 4, "season", 13),
+        (24, 400, "none", 48),
+        (24, 240, "none", 25),
+        (24, 160, "none", 24),
+        (24, 90, "none", 13),
+        (365, 1700, "none", 30),
+        (365, 2500, "none", 366),
+        (1, 255, "none", 30),
+        (1, 8, "previous", 2),
+        (12, 16, "season", 13),
     ],
 )
-def test_the_lookback_is_seasons_as_far_as_the_shortest_split_allows(
-    season, shortest, difference, lookback
+def test_the_lookback_is_seasons_as_far_as_the_train_split_allows(
+    season, rows, difference, lookback
 ):
-    lengths = {"train": 900, "test": shortest}
     options = SeriesOptions(difference=difference)
-    assert series.default_lookback(season, lengths, options) == lookback
+    assert series.default_lookback(season, rows, options) == lookback
+
+
+def test_a_split_may_be_shorter_than_what_its_rows_look_back_at(examples):
+    assert settle(examples(NOTES, test=1), lookback=30).lookback == 30
 
 
 def test_a_split_too_short_for_a_window_is_refused(examples):
     with pytest.raises(
         DataError,
-        match=r"Split 'test': expected a series of 31 rows or more, 30 to look back at and 1 to "
-        r"forecast\. Received: 20 at most\. Lower analyze\.features\.lookback",
+        match=r"Split 'test': expected 2 rows to forecast, and 30 before the first of them to look "
+        r"back at\. Received: 1 rows at most, and 500 before them\. Lower analyze\.features\.look",
     ):
-        settle(examples(NOTES, test=20), lookback=30)
+        settle(examples(NOTES, test=1), lookback=30, horizon=2)
+    with pytest.raises(
+        DataError, match=r"Split 'train': .* 390 before .*: 390 rows .*, and 0 befo"
+    ):
+        settle(examples(NOTES, shards=2, train=390), lookback=390)
+
+
+def test_a_split_without_a_target_is_refused(examples):
+    with pytest.raises(
+        DataError, match=r"Split 'eval': expected a value of y\. Received: none in 1"
+    ):
+        settle(examples(NOTES, lacking="eval"))
+
+
+def test_gaps_are_filled_as_the_ingest_was_told_and_the_means_are_of_what_is_known(examples):
+    told = NOTES | {"impute": "seasonal", "impute_season": 7}
+    spec = settle(examples(told, lacking="train"))
+    assert (spec.fill.impute, spec.fill.season) == ("seasonal", 7)
+    assert spec.fill.level == pytest.approx((20, 5), abs=0.1)
+    assert spec.mean == spec.fill.level[:1]
+    assert settle(examples(NOTES, shards=2)).fill is None
+
+
+@pytest.mark.parametrize("counts", [{"filled": 3, "trimmed": 0}, {"filled": 0, "trimmed": 2}])
+def test_records_in_which_an_earlier_version_made_values_up_are_refused(examples, counts):
+    with pytest.raises(
+        DataError, match=r"records of an earlier version.*Run series_example_gen ag"
+    ):
+        settle(examples(NOTES | counts))
+    assert settle(examples(NOTES | {"filled": 0, "trimmed": 0}, shards=2))
 
 
 def test_records_that_do_not_say_their_columns_need_to_be_told():

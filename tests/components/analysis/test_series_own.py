@@ -73,5 +73,7 @@ def test_infinities_are_refused_by_the_column_that_has_them(settled):
 
 
 def test_windows_that_all_lack_a_value_are_refused(settled):
-    with pytest.raises(DataError, match=r"expected windows of 3 rows .*none without a missing"):
+    with pytest.raises(
+        DataError, match=r"expected windows of 3 rows .*none with a known target and"
+    ):
         settled("mean_wind", wind={"a": [1.0, np.nan, 4, np.nan, 16]})

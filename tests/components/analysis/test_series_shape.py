@@ -91,3 +91,9 @@ def test_the_best_average_is_long_for_noise_and_short_for_a_walk():
     assert series_shape.best_average(shape(noise), 20) == 13
     assert series_shape.best_average(shape(walk), 60) == 2
     assert series_shape.best_average(shape([1.0, 2.0]), 1) == 1
+
+
+def test_averages_of_series_with_gaps_are_of_what_is_known_among_their_rows():
+    values = np.random.default_rng(5).normal(size=(900, 1))
+    values[::3] = np.nan  # no average of more than two rows is whole
+    assert series_shape.best_average(series_shape.of(values, 1, 60.0), 30) >= 13

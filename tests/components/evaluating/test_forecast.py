@@ -111,6 +111,91 @@ def test_any_partition_in_any_order_gives_the_same_rows(order, cut):
     assert forecast_files.metrics_of(parts, SETTINGS) == forecast_files.metrics_of(whole, SETTINGS)
 
 
+GAPS = Settings.of(
+    MODEL | {"mean": [1.0], "fill": {"impute": "linear", "season": 1, "level": [1.0, 0.0]}}
+)
+
+
+def with_gaps(number, window=(), future=(), **more):
+    """A record that lacks the given cells of its window and its future."""
+    found = record(number, **more)
+    for name, places in (("window", [2 * place for place in window]), ("future", future)):
+        values = found.features[name].copy()
+        values[list(places)] = np.nan
+        found.features[name] = values
+    return found
+
+
+def test_targets_that_are_not_known_judge_nobody_and_are_counted(tmp_path):
+    rows = [with_gaps(0, future=[1]), with_gaps(1), with_gaps(2, future=[0])]
+    truth = [np.float32([each + 4, each + 5]) for each in range(3)]
+
+    def predict(asked):  # off by 0.5 where a target is known, and by far elsewhere
+        known = [np.isfinite(row.features["future"]) for row in asked]
+        found = [np.where(k, t + 0.5, 1e6) for k, t in zip(known, truth, strict=True)]
+        return {"forecast": np.stack(found).reshape(-1, 2, 1).astype(np.float32)}
+
+    scored = forecast.score_batch("test", rows, [predict], GAPS)
+    found = written(tmp_path, scored)
+    assert (found["count"], found["judged"], found["unknown"]) == (3, 4, 2)
+    assert (found["splits"]["test"]["judged"], found["splits"]["test"]["unknown"]) == (4, 2)
+    # naive is off by 1, 1, 2, 2; the mean of the train split, which is 1, by 3, 4, 5, 6
+    assert found["metrics"] | {"mape": 0, "smape": 0} == {
+        **{"mae": 0.5, "mse": 0.25, "rmse": 0.5, "mase": 0.25, "mape": 0, "smape": 0},
+        **{"constant_mae": 4.5, "naive_mae": 1.5, "seasonal_naive_mae": 3.0},
+        "moving_average_mae": 2.0,
+    }
+    assert [step["mae"] for step in found["steps"]] == [0.5, 0.5]
+    lines = list(csv.DictReader((tmp_path / "forecasts.csv").read_text().splitlines()))
+    assert [line["actual"] for line in lines] == ["4", "", "5", "6", "", "7"]
+    worst = list(map(json.loads, (tmp_path / "mistakes.jsonl").read_text().splitlines()))
+    assert (worst[0]["actual"], worst[0]["mae"]) == ([[4.0], [None]], 0.5)
+
+
+def test_a_step_of_which_no_target_is_known_has_no_figures_and_is_not_drawn(tmp_path):
+    rows = [with_gaps(number, future=[0]) for number in range(3)]
+    scored = forecast.score_batch(
+        "test", rows, [lambda asked: {"forecast": np.ones((3, 2, 1))}], GAPS
+    )
+    found = written(tmp_path, scored)
+    assert [sorted(step)[:1] for step in found["steps"]] == [[], ["mae"]]
+    (axes,) = forecast_plots.error_by_step(Rows.joined(scored.parts)).axes
+    assert axes.get_lines()[0].get_xdata().tolist() == [2]
+
+
+def test_the_baselines_see_windows_filled_as_the_model_does():
+    own = [0.0, np.nan, 2.0, np.nan]
+    window = np.stack([own, np.zeros(4)], axis=1).astype(np.float32)
+    rows = [record(0), record(1)]
+    rows[1].features["window"] = window.ravel()
+    (part,) = forecast.score_batch("test", rows, [model(0.0)], GAPS).parts
+    assert part.forecasts["naive"][1].tolist() == [[2], [2]]  # 0, 1, 2, 2
+    assert part.forecasts["moving_average"][1].tolist() == [[2], [2]]
+    assert part.forecasts["seasonal_naive"][1].tolist() == [[1], [2]]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.booleans(), min_size=8, max_size=8), st.floats(-1e6, 1e6))
+def test_no_figure_depends_on_what_stands_for_an_unknown_target(lacks, made_up):
+    rows = [with_gaps(n, future=[i for i in (0, 1) if lacks[2 * n + i]]) for n in range(4)]
+    rows = [row for row in rows if np.isfinite(row.features["future"]).any()]
+    if not rows:
+        return
+    answers = np.where(lacks, made_up, 7.0).reshape(4, 2, 1).astype(np.float32)
+    kept = [n for n in range(4) if not (lacks[2 * n] and lacks[2 * n + 1])]
+
+    def figures(forecasts):
+        scored = forecast.score_batch("test", rows, [lambda _: {"forecast": forecasts[kept]}], GAPS)
+        found = Rows.joined(scored.parts)
+        return forecast_files.metrics_of(found, GAPS), forecast_files.known(found)
+
+    assert figures(answers) == figures(np.full((4, 2, 1), 7.0, np.float32))
+    assert figures(answers)[1] == {
+        "judged": lacks.count(False),
+        "unknown": 2 * len(kept) - lacks.count(False),
+    }
+
+
 def test_a_model_that_does_not_beat_its_baselines_is_objected_to(tmp_path):
     found = written(tmp_path, score([record(n) for n in range(3)], 1.5))
     assert found["merits"] == ["mae 1.5 beats moving_average's 2 on the same rows"]
@@ -213,8 +298,15 @@ def test_a_forecaster_that_got_worse_is_a_drop(tmp_path):
     ]
 
 
-def test_one_answer_for_all_rows_is_no_rival_of_a_forecaster():
-    assert forecast_files.against_rivals({"mae": 2.0}, ("constant",)) == Outcome()
+def test_the_mean_of_the_train_split_is_a_rival_where_the_model_tells_it():
+    found = forecast_files.against_rivals({"mae": 2.0, "constant_mae": 1.5}, ("constant",))
+    assert found.objections == (
+        "mae: expected less than constant's 1.5 on the same rows. Received: 2. Improve the model, "
+        "or leave constant out of evaluator.must_beat",
+    )
+    found = forecast_files.against_rivals({"mae": 2.0}, ("constant",))
+    told = "constant: not asked, the model does not tell the train split's mean"
+    assert found == Outcome(not_asked=(told,))
 
 
 def test_one_step_ahead_is_drawn_as_a_bar_for_each_model_and_more_as_lines():
@@ -324,5 +416,5 @@ def test_a_last_blessed_model_that_forecasts_something_else_is_not_compared(tmp_
 def test_the_names_are_those_that_thresholds_may_use():
     assert forecast.names() == [
         *("mae", "mse", "rmse", "mape", "smape", "mase"),
-        *("naive_mae", "seasonal_naive_mae", "moving_average_mae"),
+        *("constant_mae", "naive_mae", "seasonal_naive_mae", "moving_average_mae"),
     ]

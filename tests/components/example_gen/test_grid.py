@@ -25,12 +25,6 @@ def values(*cells, start="2020-01-01", freq="D"):
     return pd.DataFrame({"y": np.array(cells, float)}, index=index)
 
 
-def filled(impute, *cells, season=7):
-    counts = Counts()
-    found = grid.imputed(values(*cells), impute, season, counts)
-    return found["y"].tolist(), counts
-
-
 def test_rows_are_ordered_within_their_series_and_disorder_is_counted():
     counts = Counts()
     found = grid.ordered(
@@ -133,45 +127,66 @@ def test_an_empty_bin_is_missing_even_from_a_sum():
 
 
 @pytest.mark.parametrize(
-    ("impute", "expected"),
-    [("forward", [1, 1, 1, 4]), ("linear", [1, 2, 3, 4]), ("zero", [1, 0, 0, 4])],
+    ("first", "last", "missing"),
+    [(0, 24 * 20, []), (5, 24 * 20, [0]), (0, 24 * 20 - 5, [-1]), (1, 24 * 20 - 23, [0, -1])],
 )
-def test_missing_cells_are_filled_as_asked_and_counted(impute, expected):
-    found, counts = filled(impute, 1, np.nan, np.nan, 4)
-    assert found == expected
-    assert (counts.filled, counts.missing, counts.trimmed) == (2, 0, 0)
-
-
-def test_the_value_a_season_before_fills_even_twice_in_a_row():
-    found, counts = filled("seasonal", 1, 2, 3, np.nan, 5, np.nan, season=2)
-    assert found == [1, 2, 3, 2, 5, 2]
-    assert counts.filled == 2
-
-
-def test_ends_that_nothing_fills_are_cut_off():
-    found, counts = filled("linear", np.nan, np.nan, 3, np.nan, 5, np.nan)
-    assert found == [3, 4, 5]
-    assert (counts.filled, counts.trimmed) == (1, 3)
-
-
-def test_none_leaves_missing_cells_as_they_are():
-    found, counts = filled("none", 1, np.nan, 3)
-    assert np.isnan(found[1])
-    assert (counts.filled, counts.missing) == (0, 1)
-
-
-@given(
-    st.lists(st.none() | st.integers(-9, 9), min_size=1, max_size=30),
-    st.sampled_from(["forward", "linear", "seasonal", "zero"]),
-)
-def test_what_is_there_stays_and_what_is_not_is_filled_or_cut(cells, impute):
-    raw = [np.nan if cell is None else float(cell) for cell in cells]
+def test_a_day_that_rows_begin_or_end_within_is_missing(first, last, missing):
     counts = Counts()
-    given_values = values(*raw)
-    found = grid.imputed(given_values, impute, 3, counts)
-    assert not found["y"].isna().any()
-    known = given_values["y"].dropna()
-    assert found["y"].loc[known.index].tolist() == known.tolist()
+    found = grid.regular(values(*range(480), freq="h").iloc[first:last], "D", "sum", counts)["y"]
+    assert found.index[found.isna()].tolist() == [found.index[place] for place in missing]
+    assert counts.partial == len(missing)
+    assert found.iloc[1] == sum(range(24, 48))
+
+
+def test_days_of_a_shop_that_closes_at_night_are_whole_and_of_few_nothing_is_said():
+    hours = values(*range(480), freq="h")
+    shop = hours[(hours.index.hour >= 8) & (hours.index.hour < 20)]
+    counts = Counts()
+    assert not grid.regular(shop, "D", "sum", counts)["y"].isna().any()
+    assert not grid.regular(hours.iloc[:70], "D", "sum", counts)["y"].isna().any()
+    assert counts.partial == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "time", "last"),
+    [
+        ("D", "2020-01-01", "2020-01-01T23:59:59"),
+        ("MS", "2020-02-01", "2020-02-29T23:59:59"),
+        ("15min", "2020-01-01T10:15", "2020-01-01T10:29:59"),
+        ("ME", "2020-01-31", "2020-01-31T23:59:59"),
+        ("W", "2020-01-05", "2020-01-05T23:59:59"),
+    ],
+)
+def test_a_step_lasts_to_its_last_second(step, time, last):
+    index = pd.DatetimeIndex([time], freq=step)
+    (found,) = grid.last_moments(index, step)
+    assert found == pd.Timestamp(last)
+    rows = pd.DataFrame({"y": [1.0]}, index=pd.DatetimeIndex([last]))
+    assert rows.resample(step).sum().index.tolist() == index.tolist()
+
+
+def test_a_series_goes_from_its_first_to_its_last_target_and_keeps_its_gaps():
+    counts = Counts()
+    rows = values(np.nan, 3, np.nan, 5, np.nan, np.nan).assign(x=[1, 2, np.nan, 4, 5, 6])
+    found = grid.trimmed(rows, ["y"], counts)
+    np.testing.assert_array_equal(found["y"], [3, np.nan, 5])
+    np.testing.assert_array_equal(found["x"], [2, np.nan, 4])
+    assert (counts.missing, counts.trimmed) == (2, 3)
+
+
+def test_a_series_without_a_target_is_trimmed_altogether():
+    counts = Counts()
+    assert grid.trimmed(values(np.nan, np.nan), ["y"], counts).empty
+    assert (counts.missing, counts.trimmed) == (0, 2)
+
+
+@given(st.lists(st.none() | st.integers(-9, 9), min_size=1, max_size=30))
+def test_nothing_that_is_there_is_lost_or_changed_and_nothing_made_up(cells):
+    counts = Counts()
+    raw = values(*[np.nan if cell is None else cell for cell in cells])
+    found = grid.trimmed(raw, ["y"], counts)
+    assert found["y"].dropna().equals(raw["y"].dropna())
+    assert counts.missing == int(found["y"].isna().sum())
     assert len(found) + counts.trimmed == len(cells)
 
 

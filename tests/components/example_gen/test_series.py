@@ -59,17 +59,46 @@ def test_the_notes_say_what_was_chosen_and_changed(ingest):
     assert json.loads(notes["targets"]) == ["y"]
     assert notes["frequency"] == "D"
     assert (notes["read"], notes["disorder"], notes["repeated"]) == (20, 1, 1)
-    assert (notes["added"], notes["filled"], notes["missing"]) == (1, 1, 0)
+    assert (notes["added"], notes["missing"], notes["trimmed"]) == (1, 1, 0)
+    assert (notes["impute"], notes["impute_season"]) == ("linear", 7)
     assert (notes["rows_train"], notes["rows_eval"], notes["rows_test"]) == (14, 3, 3)
 
 
-def test_nothing_is_made_up_from_beyond_a_cut(ingest):
+@pytest.mark.parametrize("impute", ["forward", "linear", "seasonal", "zero", "none"])
+def test_nothing_is_made_up_whatever_is_to_fill_it(ingest, impute):
     lines = days(20).splitlines()
-    kept = [line for day, line in enumerate(lines, start=-1) if day not in (13, 14)]
-    examples = ingest("\n".join(kept))
-    assert records(examples, "train")[0]["y"].tolist() == list(range(13))
-    assert records(examples, "eval")[0]["y"].tolist() == [15, 16]
-    assert examples.summary["notes"]["trimmed"] == 2
+    kept = [line for day, line in enumerate(lines, start=-1) if day not in (0, 5, 13, 14)]
+    examples = ingest("\n".join(kept), impute=impute, season=3)
+    nan = np.nan
+    train, evaluated = records(examples, "train")[0]["y"], records(examples, "eval")[0]["y"]
+    np.testing.assert_array_equal(train, [1, 2, 3, 4, nan, *range(6, 13), nan])
+    np.testing.assert_array_equal(evaluated, [nan, 15, 16])
+    notes = examples.summary["notes"]
+    assert (notes["missing"], notes["impute"], notes["impute_season"]) == (3, impute, 3)
+
+
+@pytest.mark.parametrize("step", ["D", "W", "3D"])
+def test_no_step_of_a_split_reaches_beyond_its_end(ingest, step):
+    """A cut at noon, and series whose steps begin on other days."""
+    rows = ["s,when,y"]
+    cut, start = np.datetime64("2020-03-01T12", "h"), np.datetime64("2020-01-01T00", "h")
+    for name, first in (("a", 0), ("b", 24), ("c", 48)):
+        times = start + np.arange(first, 24 * 120)
+        rows += [f"{name},{time},{int(time >= cut)}" for time in times]
+    options = {"split_dates": {"test": str(cut)}, "resample": step, "aggregate": "max"}
+    examples = ingest("\n".join(rows), series="s", targets=("y",), **options)
+    train, test = records(examples, "train"), records(examples, "test")
+    assert len(train) == len(test) == 3
+    assert all(np.nanmax(each["y"]) == 0 for each in train)
+    assert all(np.nanmin(each["y"]) == 1 for each in test)
+
+
+def test_rows_at_the_ends_that_have_no_target_are_trimmed(ingest):
+    text = days(20, lambda day: "" if day in (0, 1, 19) else day)
+    examples = ingest(text)
+    assert records(examples, "train")[0]["y"].tolist() == list(range(2, 14))
+    assert records(examples, "test")[0]["y"].tolist() == [17, 18]
+    assert examples.summary["notes"]["trimmed"] == 3
 
 
 def test_several_series_are_cut_at_the_same_moments(ingest):
@@ -114,13 +143,6 @@ def test_dates_and_folds_are_options(ingest):
     assert records(later, "test")[0]["y"].tolist() == [19]
 
 
-def test_missing_cells_may_stay_missing(ingest):
-    text = days(20, lambda day: "NA" if day == 5 else day)
-    examples = ingest(text, impute="none")
-    assert np.isnan(records(examples, "train")[0]["y"][5])
-    assert examples.summary["notes"]["missing"] == 1
-
-
 def test_days_of_a_zone_stay_days_where_clocks_change(ingest):
     dates = np.datetime64("2024-03-21") + np.arange(20)
     text = "date,y\n" + "".join(f"{date},1\n" for date in dates)
@@ -144,7 +166,8 @@ def test_a_few_cells_that_are_no_numbers_are_missing_and_told(ingest):
         ("data row 6", "column 'y': expected a number, received 'oops'; taken as missing"),
         ("data row 10", "column 'y': expected a number, received 'inf'; taken as missing"),
     ]
-    assert records(examples, "train")[0]["y"].tolist()[4:11] == [4, 5, 6, 7, 8, 9, 10]
+    found = records(examples, "train")[0]["y"][4:11]
+    np.testing.assert_array_equal(found, [4, np.nan, 6, 7, 8, np.nan, 10])
     with pytest.raises(DataError, match=r"Column 'y': expected numbers\. Received: 'oops' in data"):
         ingest(text, max_rejected=0.005)
 
@@ -153,7 +176,7 @@ def test_a_time_that_is_none_among_many_is_set_aside(ingest):
     examples = ingest(days(200).replace("2020-01-09,", "soon,"))
     (item,) = examples.rejected()
     assert (item.position, item.reason) == ("data row 9", "no time that can be read")
-    assert records(examples, "train")[0]["y"].tolist()[7:10] == [7, 8, 9]
+    np.testing.assert_array_equal(records(examples, "train")[0]["y"][7:10], [7, np.nan, 9])
 
 
 @pytest.mark.parametrize("scale", [1, 1000])
@@ -191,13 +214,13 @@ def test_bike_sharing_combines_date_and_hour_and_fills_hours_without_a_ride(inge
 
 def test_daily_temperatures_lack_two_days(ingest, shared_data):
     notes = ingest(shared_data / "daily_min_temperatures").summary["notes"]
-    assert (notes["read"], notes["added"], notes["filled"]) == (3650, 2, 2)
+    assert (notes["read"], notes["added"], notes["missing"]) == (3650, 2, 2)
 
 
 def test_beijing_spreads_its_time_over_four_columns_and_lacks_values(ingest, shared_data):
     notes = ingest(shared_data / "beijing_pm25", targets=("pm2.5",)).summary["notes"]
     assert json.loads(notes["time"]) == ["year", "month", "day", "hour"]
-    assert notes["filled"] + notes["trimmed"] == 2067
+    assert notes["missing"] + notes["trimmed"] == 2067
 
 
 def test_real_steps_are_found(ingest, shared_data):
@@ -238,7 +261,7 @@ def test_real_steps_are_found(ingest, shared_data):
             days(20, lambda day: "" if day % 2 else day),
             {},
             DataError,
-            r"at most 25\.00% of cells that were missing\. Received: 7 of 17 .* raise "
+            r"at most 25\.00% of cells that were missing\. Received: 9 of 19 .* raise "
             r"series_example_gen\.max_filled",
         ),
         (

@@ -55,7 +55,16 @@ def test_rows_without_a_target_tell_what_is_known_ahead(latest):
 def test_disorder_and_gaps_are_dealt_with_as_in_the_ingest(latest):
     lines = hours(5).splitlines()
     (found,) = latest(hours(48), "\n".join([lines[0], lines[5], lines[1], lines[3], lines[4]]))
-    assert found.past["y"].tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(found.past["y"], [0, np.nan, 2, 3, 4])
+
+
+def test_what_is_known_ahead_is_aggregated_as_it_was_for_training(latest):
+    asked = hours(3, known=True) + "2020-03-01T03,,1\n2020-03-01T04,,5\n2020-03-01T05,,7\n"
+    options = {"resample": "2h", "targets": ("y",), "known": ("holiday",)}
+    (found,) = latest(hours(48, known=True), asked, **options)
+    assert found.past["y"].tolist() == [0.5, 2]
+    assert found.past["holiday"].tolist() == [0.5, 0.5]
+    np.testing.assert_array_equal(found.ahead["holiday"], [6, np.nan])
 
 
 def test_a_day_that_may_be_a_month_is_what_it_was_in_the_training_data(latest):

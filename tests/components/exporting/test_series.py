@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from components.errors import DataError
 from components.exporting import saved_model, series
-from components.features.series_spec import SeriesSpec
+from components.features.series_spec import Fill, SeriesSpec
 from components.models.options import Dense
 from components.models.series import build
 from components.models.series_options import ConvRnn
@@ -64,6 +64,36 @@ def test_serving_default_takes_windows_and_answers_as_the_path_of_training(expor
     assert found.shape == (3, 2, 1)
     assert np.array_equal(found, expected["serving_default/forecast"])
     assert expected.keys() == {"serving_default/forecast", "examples/forecast"}
+
+
+def test_a_window_may_be_served_with_gaps_which_the_graph_fills_as_training_does(tmp_path):
+    spec = dataclasses.replace(SPEC, fill=Fill("linear", 1, (3.0, 0.0)))
+    model = build(Dense(units=(4,)), spec, units=2, activation="linear").inference
+    saved_model.write(series.endpoints(model, spec), tmp_path / "model")
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    whole, start, within, end, nothing = (dict(ROWS[0]) for _ in range(5))
+    for row, places in ((start, [0]), (within, [4, 6]), (end, [8, 10]), (nothing, range(0, 12, 2))):
+        row["window"] = row["window"].copy()
+        row["window"][list(places)] = np.nan
+    rows = [whole, start, within, end, nothing]
+    found = loaded.signatures["serving_default"](**inputs(rows))["forecast"].numpy()
+    records = tf.constant([encode(row) for row in rows])
+    parsed = loaded.signatures["examples"](inputs=records)["forecast"].numpy()
+    expected = series.reference(model, spec, rows).numbers["serving_default/forecast"]
+    assert np.array_equal(found, expected)
+    assert np.array_equal(parsed, expected)
+    filled = [dict(row) for row in rows]
+    own = whole["window"].reshape(6, 2)
+    line = own[:, 0].copy()
+    for row, values in zip(
+        filled,
+        (line, [2, *line[1:]], line, [*line[:4], 6, 6], [3] * 6),
+        strict=True,
+    ):
+        row["window"] = np.stack([values, own[:, 1]], 1).astype(np.float32).ravel()
+    given = loaded.signatures["serving_default"](**inputs(filled))["forecast"].numpy()
+    np.testing.assert_allclose(found, given, rtol=1e-6)
+    assert len({float(value) for value in found[:, 0, 0]}) == 4  # within is as if it were whole
 
 
 def test_examples_takes_the_records_that_transform_writes(exported):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from components.errors import DataError
 from components.features import series
-from components.features.series_spec import SeriesSpec
+from components.features.series_spec import Fill, SeriesSpec
 
 SPEC = SeriesSpec(
     targets=("load",),
@@ -23,6 +23,7 @@ SPEC = SeriesSpec(
     naive_error=(1.0,),
 )
 ONE = dataclasses.replace(SPEC, covariates=(), known=(), offset=(0.0,), spread=(1.0,))
+FILLED = dataclasses.replace(ONE, fill=Fill("linear", 1, (0.0,)))
 HOUR = 3600
 
 
@@ -43,12 +44,37 @@ def test_windows_are_all_the_whole_slices_and_no_other(rows, lookback, horizon, 
 
 
 @given(st.lists(st.booleans(), min_size=5, max_size=40))
-def test_a_window_with_a_missing_value_is_left_out_and_no_other(missing):
+def test_a_window_without_a_target_is_left_out_and_one_that_lacks_a_cell_if_nothing_fills_it(
+    missing,
+):
     values = np.where(missing, np.nan, np.arange(len(missing)))[:, None].astype(np.float32)
-    found = series.cut(values, ONE)
-    whole = [s for s in range(len(missing) - 4) if not any(missing[s : s + 5])]
+    starts = range(len(missing) - 4)
+    known = [s for s in starts if not all(missing[s + 3 : s + 5])]
+    whole = [s for s in known if not any(missing[s : s + 3])]
+    found, filled = series.cut(values, ONE), series.cut(values, FILLED)
     assert (found.first - 3).tolist() == whole
     assert not np.isnan(found.window).any()
+    assert (found.unknown, found.lacking) == (len(starts) - len(known), len(known) - len(whole))
+    assert (filled.first - 3).tolist() == known
+    assert (filled.unknown, filled.lacking) == (len(starts) - len(known), 0)
+
+
+def test_what_is_missing_is_not_a_number_in_window_and_future():
+    found = series.cut(np.float32([[1], [np.nan], [3], [np.nan], [5]]), FILLED)
+    np.testing.assert_array_equal(found.window[0, :, 0], [1, np.nan, 3])
+    np.testing.assert_array_equal(found.future[0, :, 0], [np.nan, 5])
+
+
+@given(
+    st.integers(0, 40), st.integers(0, 30), st.integers(1, 9), st.integers(1, 5), st.integers(1, 4)
+)
+def test_rows_before_are_looked_back_at_and_never_forecast(rows, before, lookback, horizon, stride):
+    spec = dataclasses.replace(ONE, lookback=lookback, horizon=horizon, stride=stride)
+    found = series.cut(column(before + rows), spec, before)
+    first = max(before, lookback)
+    assert found.first.tolist() == list(range(first, before + rows - horizon + 1, stride))
+    assert found.window[:, -1, 0].tolist() == [row - 1 for row in found.first]
+    assert len(found.first) == series.count(before + rows, lookback, horizon, stride, before)
 
 
 def test_targets_covariates_and_known_columns_go_where_they_belong():
@@ -100,3 +126,34 @@ def test_a_record_gives_its_columns_in_the_order_of_the_spec_and_then_the_calend
 def test_a_record_of_another_form_is_refused(row, message):
     with pytest.raises(DataError, match=message):
         series.values(row, ONE)
+
+
+ROW = {"time": np.arange(5, dtype=np.int64) * HOUR, "load": np.float32([0, 1, 2, np.nan, 4])}
+
+
+def test_the_latest_window_keeps_its_gap_for_the_model_to_fill():
+    found = series.latest(ROW, {}, FILLED)
+    np.testing.assert_array_equal(found["window"], [2, np.nan, 4])
+    with pytest.raises(DataError, match=r"^expected 3 rows up to the last one, received a missing"):
+        series.latest(ROW, {}, ONE)
+    with pytest.raises(DataError, match="expected 9 rows up to the last one, received 5 rows"):
+        series.latest(ROW, {}, dataclasses.replace(FILLED, lookback=9))
+
+
+def test_a_row_ahead_without_anything_known_is_asked_for():
+    spec = dataclasses.replace(SPEC, covariates=(), known=("holiday", "event"))
+    row = {**ROW, "load": np.ones(5), "holiday": np.ones(5), "event": np.ones(5)}
+    row = {
+        name: value.astype(np.int64 if name == "time" else np.float32)
+        for name, value in row.items()
+    }
+    ahead = {"holiday": np.float32([1, np.nan]), "event": np.float32([np.nan, np.nan])}
+    filled = dataclasses.replace(spec, fill=Fill("linear", 1, (0.0,) * 3))
+    with pytest.raises(DataError, match=r"in the 2 rows after the last one, received 1 such rows"):
+        series.latest(row, ahead, filled)
+    ahead["event"][1] = 1
+    np.testing.assert_array_equal(
+        series.latest(row, ahead, filled)["known"], [1, np.nan, np.nan, 1]
+    )
+    with pytest.raises(DataError, match="received 0 such rows"):
+        series.latest(row, ahead, spec)

@@ -13,6 +13,7 @@ from components.exporting import series as exporting
 from components.features import hook_spec, series_hook
 from components.features.layout import Column
 from components.features.series_rows import transform
+from components.features.series_spec import Fill
 from components.models.options import Dense
 from components.models.series import build
 from serving.example import decode
@@ -34,16 +35,17 @@ def _hooked(name):
     return dataclasses.replace(MADE, hook=hook_spec.settle(f"{OWN}:{name}"))
 
 
-def _rows(rows=9):
+def _rows(rows=9, spec=MADE, gaps=()):
     load = np.arange(rows, dtype=np.float32)
+    load[list(gaps)] = np.nan
     raw = {
         "series": [b"a"],
         "time": np.arange(rows, dtype=np.int64) * 3600,
         "load": load,
-        "wind": load**2,
+        "wind": np.arange(rows, dtype=np.float32) ** 2,
         "holiday": load % 2,
     }
-    return [decode(record) for record in transform([(raw, "record 0")], MADE, [])]
+    return [decode(record) for record in transform([(raw, "record 0")], spec, [])]
 
 
 def test_what_is_made_stands_in_the_covariates_place_between_target_and_known():
@@ -75,6 +77,25 @@ def test_records_hold_the_raw_window_and_what_is_prepared():
     assert [row["prepared"].tolist() for row in rows] == expected.reshape(5, 15).tolist()
 
 
+GAPS = dataclasses.replace(MADE, fill=Fill("linear", 1, (0.0,) * 3))
+
+
+def test_a_function_is_given_windows_without_gaps():
+    whole = series_hook.prepared(tf.constant(WINDOW), MADE).numpy()
+    window = WINDOW.copy()
+    window[0, 1:, 2] = np.nan
+    found = series_hook.prepared(tf.constant(window), GAPS).numpy()
+    assert found[0, :, 3].tolist() == [1, 1, 1]
+    window = WINDOW.copy()
+    window[0, 2, :2] = np.nan
+    found = series_hook.prepared(tf.constant(window), GAPS).numpy()
+    assert found[0, :, 0].tolist() == [0, 1, 1]
+    assert found[0, :, 1].tolist() == [*whole[0, :2, 1].tolist(), whole[0, 1, 1]]
+    assert found[0, :, 2].tolist() == pytest.approx([2, 3, 10 / 3])  # the means of 2, 4, 4
+    made = series_hook.made(tf.constant(window), GAPS)
+    assert made["wind"].numpy()[0].tolist() == found[0, :, 2].tolist()
+
+
 def test_windows_beyond_one_part_keep_their_places(monkeypatch):
     monkeypatch.setattr(series_hook, "_BATCH", 2)
     whole = np.repeat(WINDOW, 5, axis=0) * np.float32([1, 2, 3, 4, 5])[:, None, None]
@@ -84,9 +105,11 @@ def test_windows_beyond_one_part_keep_their_places(monkeypatch):
     assert joined[:, 0, 2].tolist() == [2, 4, 6, 8, 10]
 
 
+@pytest.mark.parametrize("gaps", [(), (1, 4, 8)])
 @pytest.mark.parametrize("scaling", [{}, {"per_series": True}, {"difference": "previous"}])
-def test_what_is_served_is_what_training_would_have_answered(tmp_path, scaling):
-    spec, rows = dataclasses.replace(MADE, **scaling), _rows()
+def test_what_is_served_is_what_training_would_have_answered(tmp_path, scaling, gaps):
+    spec = dataclasses.replace(GAPS if gaps else MADE, **scaling)
+    rows = _rows(spec=spec, gaps=gaps)
     keras.utils.set_random_seed(1)  # some draws leave no unit of the four awake
     model = build(Dense(units=(4,)), spec, units=2, activation="linear").inference
     model.layers[-2].set_weights([np.ones_like(each) for each in model.layers[-2].get_weights()])

@@ -1,13 +1,18 @@
 """Raw records of series to the records of windows, and what is set aside."""
 
 import dataclasses
+import itertools
+from collections import Counter
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.artifacts import Rejected
-from components.features.series_rows import transform
+from components.features.series_rows import LACKING, UNKNOWN, transform
 from serving.example import decode
-from tests.components.features.test_series import ONE, SPEC
+from tests.components.features.test_series import FILLED, ONE, SPEC
 
 DAY = 86400
 
@@ -23,10 +28,11 @@ def row(rows, name=b"a", **columns):
     }
 
 
-def windows(rows, spec=ONE):
+def windows(rows, spec=ONE, others=(), left_out=None):
     rejected = []
     pairs = [(each, f"record {number}") for number, each in enumerate(rows)]
-    return [decode(raw) for raw in transform(pairs, spec, rejected)], rejected
+    found = transform(pairs, spec, rejected, lambda: others, left_out)
+    return [decode(raw) for raw in found], rejected
 
 
 def test_windows_bear_the_time_and_the_fold_of_their_first_forecast_row():
@@ -52,15 +58,85 @@ def test_columns_known_ahead_are_written_beside():
 
 
 def test_what_gives_no_window_is_set_aside_with_its_reason():
-    gap = np.array([0, 1, 2, 3, 4, np.nan, 6], np.float32)
-    found, rejected = windows([row(4), row(7, b"b", load=gap), {"series": [b"c"]}])
-    assert len(found) == 1
-    assert rejected[:2] == [
-        Rejected("a", "4 rows, fewer than the 5 of a window", "record 0"),
-        Rejected("b", "2 of 3 windows have a missing value", "record 1"),
-    ]
-    assert rejected[2].source == "c"
-    assert "expected the int64 feature 'time'" in rejected[2].reason
+    found, rejected = windows([row(4), {"series": [b"c"]}])
+    assert found == []
+    assert rejected[0] == Rejected("a", "4 rows, fewer than the 5 of a window", "record 0")
+    assert rejected[1].source == "c"
+    assert "expected the int64 feature 'time'" in rejected[1].reason
+
+
+@pytest.mark.parametrize(("spec", "kept", "lacking"), [(FILLED, 5, 0), (ONE, 1, 4)])
+def test_windows_that_say_nothing_are_left_out_and_counted(spec, kept, lacking):
+    gap = np.array([0, 1, 2, np.nan, np.nan, 5, 6, 7, 8, 9], np.float32)
+    left_out = Counter()
+    found, rejected = windows([row(10, load=gap)], spec, left_out=left_out)
+    assert (len(found), rejected) == (kept, [])
+    assert left_out == {UNKNOWN: 1, LACKING: lacking}
+
+
+def part(first, last, name=b"a"):
+    """The rows from `first` to before `last` of a series whose values are their numbers."""
+    places = np.arange(first, last)
+    load = places.astype(np.float32)
+    return row(last - first, name, time=places.astype(np.int64) * DAY, load=load)
+
+
+def test_a_window_looks_back_over_the_cut_and_forecasts_this_side_of_it():
+    others = [part(8, 12), part(0, 4), part(0, 4, b"b")]  # what comes later, and another series
+    found, rejected = windows([part(4, 8)], others=others)
+    assert [each["window"].tolist() for each in found] == [[1, 2, 3], [2, 3, 4], [3, 4, 5]]
+    assert [each["future"].tolist() for each in found] == [[4, 5], [5, 6], [6, 7]]
+    assert [each["time"].tolist() for each in found] == [[4 * DAY], [5 * DAY], [6 * DAY]]
+    assert rejected == []
+
+
+def test_a_split_shorter_than_a_window_is_forecast_from_the_splits_before_it():
+    found, _ = windows([part(6, 8)], others=[part(5, 6), part(0, 5)])
+    assert [each["window"].tolist() for each in found] == [[3, 4, 5]]
+    assert [each["future"].tolist() for each in found] == [[6, 7]]
+
+
+@given(
+    st.lists(st.none() | st.integers(-9, 9), min_size=8, max_size=40),
+    st.data(),
+    st.integers(1, 6),
+    st.integers(1, 3),
+)
+def test_windows_of_a_split_are_those_whose_targets_lie_in_it_and_none_sees_what_comes_later(
+    cells, data, lookback, horizon
+):
+    """Also: a window does not change when any cell after its end does."""
+    spec = dataclasses.replace(FILLED, lookback=lookback, horizon=horizon)
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(cells) - 1), min_size=2, max_size=2)))
+    load = np.array([np.nan if cell is None else cell for cell in cells], np.float32)
+    edges = [0, *cuts, len(cells)]
+
+    def parts(values):
+        return [
+            part(first, last) | {"load": values[first:last]}
+            for first, last in itertools.pairwise(edges)
+        ]
+
+    def of_split(values, index):
+        found, *others = np.roll(np.array(parts(values), object), -index)
+        return windows([found], spec, others)[0]
+
+    for index, (first, last) in enumerate(itertools.pairwise(edges)):
+        found = of_split(load, index)
+        expected = [
+            start
+            for start in range(max(first, lookback), last - horizon + 1)
+            if not np.isnan(load[start : start + horizon]).all()
+        ]
+        assert [int(each["time"][0]) // DAY for each in found] == expected
+        for each, start in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(each["window"], load[start - lookback : start])
+            np.testing.assert_array_equal(each["future"], load[start : start + horizon])
+        changed = np.where(np.arange(len(load)) >= last, load + 100, load)
+        again = of_split(changed, index)
+        assert [each["window"].tobytes() for each in again] == [
+            each["window"].tobytes() for each in found
+        ]
 
 
 def test_a_stride_leaves_windows_out():

@@ -50,6 +50,16 @@ def forecast(spec, *, units, activation):
     return keras.Model(inputs, keras.layers.Reshape(spec.layout.target.shape)(steps))
 
 
+def sums(spec, *, units, activation):
+    """The sum of all that it is given, for every step."""
+    inputs = {each.name: keras.Input(each.shape, name=each.name) for each in spec.layout.inputs}
+    flat = [keras.layers.Flatten()(each) for each in inputs.values()]
+    joined = keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
+    steps = keras.layers.Dense(units, activation, kernel_initializer="ones")(joined)
+    forecast = keras.layers.Reshape(spec.layout.target.shape)(steps)
+    return keras.Model(inputs if len(inputs) > 1 else inputs["window"], forecast)
+
+
 def nothing(spec, *, units, activation):
     return None
 

@@ -4,12 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from etils.epath import Path
 from pydantic import TypeAdapter
 
 from components.errors import ModelError, OptionError
 from components.features.image_spec import ImageSpec
 from components.features.layout import Column, Layout
-from components.models import custom
+from components.features.series_spec import Fill, SeriesSpec
+from components.models import custom, keras_file
 from components.models.any import AnyModel, check_fits
 from components.models.build import build
 from components.models.custom_options import Custom
@@ -65,6 +67,32 @@ def test_a_forecast_has_the_shape_of_its_target_and_needs_no_name():
     model = Custom(f"{OWN}:forecast")
     networks = custom.build(model, Forecast(), units=3, activation="linear")
     assert networks.inference.output_shape == (None, 3, 1)
+
+
+@pytest.mark.parametrize("known", [(), ("k",)])
+def test_a_forecaster_of_ones_own_sees_windows_without_gaps(known, tmp_path):
+    level = (5.0,) * (1 + len(known))
+    spec = SeriesSpec(
+        targets=("a",),
+        known=known,
+        lookback=4,
+        horizon=3,
+        frequency="h",
+        offset=level,
+        spread=level,
+        naive_error=(1.0,),
+        fill=Fill("linear", 1, level),
+    )
+    model = Custom(f"{OWN}:sums")
+    networks = custom.build(model, spec, units=3, activation="linear")
+    assert networks.training is networks.inference
+    window = np.float32([[[1], [np.nan], [3], [np.nan]]]).repeat(len(level), axis=2)
+    ahead = np.float32([[[np.nan], [9], [np.nan]]])
+    given = {"window": window, "known": ahead} if known else window
+    keras_file.save(networks.inference, Path(tmp_path / "model.keras"), [model.module])
+    expected = (1 + 2 + 3 + 3) * len(level) + (6 + 9 + 9) * len(known)
+    for network in (networks.inference, keras_file.load(Path(tmp_path / "model.keras"))):
+        assert np.asarray(network(given)).ravel().tolist() == [expected] * 3
 
 
 def test_no_function_is_refused():

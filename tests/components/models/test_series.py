@@ -5,10 +5,11 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.errors import OptionError
-from components.features import baselines
-from components.features.series_spec import SeriesSpec
+from components.features import baselines, series_fill
+from components.features.series_spec import Fill, SeriesSpec
 from components.models import series_layers
 from components.models.networks import SCORES
 from components.models.options import Dense
@@ -22,6 +23,7 @@ from components.models.series_options import (
     SeasonalNaive,
     SeriesRnn,
 )
+from components.training.compiling import layers_in
 
 SPEC = SeriesSpec(
     targets=("a", "b"),
@@ -166,6 +168,65 @@ def test_networks_are_what_their_options_say_and_load_as_they_were(options, laye
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert np.array_equal(ask(loaded), ask(model))
+
+
+GAPS = dataclasses.replace(SPEC, fill=Fill("linear", 3, (3.0, -4.0)))
+HOLES = np.random.default_rng(1).random((4, 8, 2)) < 0.3
+FILLED = series_fill.filled(tf.constant(np.where(HOLES, np.nan, WINDOWS)), GAPS.fill).numpy()
+
+
+@pytest.mark.parametrize("options", [Naive(), Dense(units=(4,)), SeriesRnn(units=(3,))])
+@pytest.mark.parametrize("scaling", [{}, {"per_series": True}, {"difference": "previous"}])
+def test_networks_fill_gaps_first_of_all_and_are_loaded_so(options, scaling, tmp_path):
+    spec = dataclasses.replace(GAPS, **scaling)
+    model = network(options, spec)
+    _random_weights(model)
+    windows = np.where(HOLES, np.nan, WINDOWS)
+    found = ask(model, windows)
+    assert np.array_equal(found, ask(model, FILLED))
+    assert np.isfinite(found).all()
+    assert not np.array_equal(found, ask(model, WINDOWS))
+    model.save(tmp_path / "model.keras")
+    assert np.array_equal(ask(keras.models.load_model(tmp_path / "model.keras"), windows), found)
+
+
+def _random_weights(model):
+    """The last layer of a network of changes starts from zeros, and forecasts alike whatever."""
+    rng = np.random.default_rng(2)
+    model.set_weights([rng.normal(size=each.shape) for each in model.get_weights()])
+
+
+def test_gaps_in_what_is_known_ahead_are_filled_from_the_window_on():
+    known = ("k", "l")
+    level = (3.0, -4.0, 0.0, 0.0)
+    spec = dataclasses.replace(
+        SPEC, known=known, offset=level, spread=(1.0,) * 4, fill=Fill("linear", 1, level)
+    )
+    model = network(Dense(units=()), spec)
+    window = np.zeros((1, 8, 4), np.float32)
+    window[0, -1, 2:] = [2, 5]
+    ahead = np.float32([[[np.nan, np.nan], [4, np.nan], [4, 7], [np.nan, 7], [0, 0]]])
+    whole = np.float32([[[3, 5 + 2 / 3], [4, 5 + 4 / 3], [4, 7], [2, 7], [0, 0]]])
+    found = ask(model, {"window": window, "known": ahead})
+    np.testing.assert_allclose(found, ask(model, {"window": window, "known": whole}), rtol=1e-5)
+    assert not np.allclose(found, ask(model, {"window": window, "known": whole + 1}))
+
+
+@pytest.mark.parametrize("impute", ["forward", "linear", "seasonal", "zero"])
+def test_a_network_of_16_bits_fills_as_one_of_32_does(impute):
+    spec = dataclasses.replace(GAPS, fill=dataclasses.replace(GAPS.fill, impute=impute))
+    with layers_in("mixed_bfloat16"):
+        model = network(Naive(), spec)
+    windows = np.where(HOLES, np.nan, WINDOWS).astype(np.float32)
+    last = series_fill.filled(tf.constant(windows), spec.fill).numpy()[:, -1:]
+    assert np.array_equal(ask(model, windows), np.repeat(last, 5, axis=1))
+
+
+def test_the_trained_network_is_compiled_and_the_one_that_is_kept_is_not():
+    networks = build(Dense(units=(4,)), SPEC, units=10, activation="linear")
+    networks.training.compile(loss="mse")
+    assert not networks.inference.compiled
+    assert networks.training.layers == networks.inference.layers
 
 
 def test_a_bidirectional_layer_gives_twice_its_units():

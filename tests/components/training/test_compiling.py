@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.errors import OptionError
@@ -11,7 +11,7 @@ from components.features.image_spec import ImageSpec
 from components.models.image import build
 from components.models.options import Augment, Cnn
 from components.training.compiling import compile_model, layers_in, steps_at_once
-from components.training.objective import settle
+from components.training.objective import Objective, settle
 from components.training.options import Descent
 from components.training.schedule_options import Exponential
 
@@ -51,6 +51,57 @@ def test_label_smoothing_reaches_the_loss():
     found = compiled(objective).evaluate(logits, np.array([[1.0, 0.0]]), verbose=0)
     assert found[0] == pytest.approx(-np.log(0.5), rel=1e-5)
     assert compiled(objective).loss.label_smoothing == 0.2
+
+
+LOSSES = {
+    "mean_absolute_error": np.abs,
+    "mean_squared_error": np.square,
+    "huber": lambda error: np.where(np.abs(error) <= 1, error**2 / 2, np.abs(error) - 0.5),
+}
+
+
+def forecaster(loss="mean_absolute_error"):
+    """A network of 3 rows of 2 targets, whose forecast is its input plus what it learns."""
+    inputs = keras.Input((3, 2))
+    model = keras.Model(inputs, keras.layers.Add()([inputs, Shift()(inputs)]))
+    objective = Objective(loss, 6, 0, logits=False, task="forecast")
+    compile_model(model, objective, Descent("sgd", learning_rate=1.0), 0, steps=1, epochs=1)
+    return model
+
+
+class Shift(keras.layers.Layer):
+    def build(self, shape):
+        self.shift = self.add_weight(shape=shape[1:], initializer="zeros")
+
+    def call(self, inputs):
+        return keras.ops.broadcast_to(self.shift, keras.ops.shape(inputs))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.none() | st.floats(-4, 4, width=16), min_size=24, max_size=24),
+    st.sampled_from(sorted(LOSSES)),
+)
+def test_figures_of_forecasts_are_those_of_the_known_targets_alone(cells, loss):
+    errors = np.array([np.nan if cell is None else cell for cell in cells])
+    known = errors[~np.isnan(errors)]
+    if not len(known):
+        return
+    forecast = np.full((4, 3, 2), 7.0, np.float32)
+    truth = forecast - errors.reshape(4, 3, 2).astype(np.float32)
+    found = forecaster(loss).evaluate(forecast, truth, verbose=0, return_dict=True, batch_size=4)
+    expected = {"mae": np.abs(known).mean(), "mse": np.square(known).mean()}
+    assert found == pytest.approx(expected | {"loss": LOSSES[loss](known).mean()}, rel=1e-5)
+
+
+def test_an_unknown_target_teaches_nothing():
+    model = forecaster()
+    truth = np.full((2, 3, 2), 9.0, np.float32)
+    truth[0, 1, 0] = truth[1, 1, 0] = truth[1, 2, 1] = np.nan
+    model.fit(np.zeros((2, 3, 2), np.float32), truth, verbose=0, batch_size=2)
+    # of 9 known targets each pulls with a ninth; two windows agree but where one is unknown
+    expected = np.array([[2, 2], [0, 2], [2, 1]]) / 9
+    np.testing.assert_allclose(model.layers[1].shift, expected, rtol=1e-6)
 
 
 def test_every_optimizer_takes_its_settings_or_keeps_kerass():
