@@ -4,9 +4,12 @@ PipelineError
 +-- UsageError      what was asked for cannot be understood or does not exist (exit 2)
 +-- WiringError     a component or a recipe is written wrongly
 +-- StoreError      the record of runs cannot be read or written
+
+Stopped is none of these: it ends the process, as SystemExit does, when a signal asks for that.
 """
 
 import errno
+import signal
 
 from serving.errors import MillraceError
 
@@ -27,6 +30,14 @@ class StoreError(PipelineError):
     """The record of runs cannot be read or written."""
 
 
+class Stopped(SystemExit):
+    """A signal such as SIGTERM asks the process to end; its exit code is 128 + the number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.signal = signal.Signals(number)
+
+
 def describe_error(error: BaseException) -> str:
     """One or two lines for a person; the traceback is in the step's log."""
     if isinstance(error, MillraceError):
@@ -35,4 +46,6 @@ def describe_error(error: BaseException) -> str:
         return f"The disk is full: {error}. Free some space, or give another --root."
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted."
+    if isinstance(error, Stopped):
+        return f"Stopped by {error.signal.name}."
     return f"{type(error).__name__}: {error}"
