@@ -228,26 +228,21 @@ BEAM = ("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2"
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGKILL", -9)])
 def test_no_process_of_a_step_outlives_a_run_that_is_stopped(root, first, name, code):
-    def run(step, *more):
-        return started("run", "digits", "--root", root, "--only", step, "--force", step, *more)
-
-    runs = {
-        "serving.server": run("infra_validator"),
-        "components.exporting.answers": run("export"),
-        "components.tuning.trial": run("tuner", "--with", "tuner"),
-        "apache_beam.runners.worker.sdk_worker_main": run("statistics_gen", *BEAM),
+    steps = {
+        "serving.server": ("infra_validator",),
+        "components.exporting.answers": ("export",),
+        "components.tuning.trial": ("tuner", "--with", "tuner"),
+        "apache_beam.runners.worker.sdk_worker_main": ("statistics_gen", *BEAM),
     }
-    found = set()
-    for module, process in runs.items():
+    for module, (step, *more) in steps.items():
+        process = started("run", "digits", "--root", root, "--only", step, "--force", step, *more)
         until(lambda pid=process.pid: children(pid), seconds=180)
-        below = children(process.pid)
-        assert all(f"serving.lifeline module {module}" in args for args in below.values()), below
-        found |= set(below)
+        found = children(process.pid)
+        assert all(f"serving.lifeline module {module}" in args for args in found.values())
         process.send_signal(getattr(signal, name))
-    for process in runs.values():
         process.communicate(timeout=60)
         assert process.returncode == code
-    until(lambda: not any(map(is_alive, found)), seconds=60)
+        until(lambda pids=found: not any(map(is_alive, pids)), seconds=60)
 
 
 def test_lineage_leads_from_the_pushed_model_to_the_scans(root, first):
