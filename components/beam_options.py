@@ -8,15 +8,21 @@ import difflib
 import io
 import itertools
 import logging
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from components import job_endpoint
 from components.errors import OptionError
+from serving import lifeline
 
 if TYPE_CHECKING:
     import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.runner import PipelineRunner
 
-_DEFAULT = "FnApiRunner"
+_IN_PROCESS = "FnApiRunner"
+_WORKER = "apache_beam.runners.worker.sdk_worker_main"
 _NEAR = 0.85  # how alike the name of a known flag is, from 0 to 1, if it was meant
 
 
@@ -34,7 +40,7 @@ class BeamOptions:
         """Refuse a runner that Beam has not got, and what Beam would drop without a word.
 
         Flags that Beam does not know are left to a job server, which may have its own, unless they
-        seem to be known ones written amiss.
+        seem to be known ones written amiss. A job server that is named must answer.
 
         Raises:
             OptionError: there is such a runner or flag.
@@ -62,20 +68,49 @@ class BeamOptions:
             if not may_know_more:
                 raise OptionError(
                     f"Beam flags: --{name}: unknown to Beam and to its runner "
-                    f"{known['runner'] or _DEFAULT}. Correct it, or leave it out."
+                    f"{known['runner'] or _IN_PROCESS}. Correct it, or leave it out."
                 )
+        job_endpoint.check(given.get("job_endpoint") or "")
 
-    def pipeline(self) -> beam.Pipeline:
-        """A pipeline that runs when its `with` block ends."""
+    @contextlib.contextmanager
+    def pipeline(self) -> Iterator[beam.Pipeline]:
+        """A pipeline that runs when its `with` block ends.
+
+        The processes of `--direct_running_mode=multi_processing` end with this one.
+        """
         # Imported here: the engine reads signatures that name this class and must stay light.
         import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
+        from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
         flags = list(self.flags)
         if not any(flag.startswith("--runner") for flag in flags):
-            flags.append(f"--runner={_DEFAULT}")
+            flags.append(f"--runner={_IN_PROCESS}")
         logging.getLogger("apache_beam").setLevel(logging.WARNING)
-        return beam.Pipeline(options=PipelineOptions(flags))
+        options = PipelineOptions(flags)
+        direct = options.view_as(DirectOptions)
+        if direct.direct_running_mode != "multi_processing" or not _is_ours(options):
+            with beam.Pipeline(options=options) as pipeline:
+                yield pipeline
+            return
+        direct.direct_running_mode = None  # or the runner would take workers of its own
+        with lifeline.inherited(), beam.Pipeline(_processes(), options) as pipeline:
+            yield pipeline
+
+
+def _is_ours(options: PipelineOptions) -> bool:
+    from apache_beam.options.pipeline_options import StandardOptions
+
+    return options.view_as(StandardOptions).runner == _IN_PROCESS
+
+
+def _processes() -> PipelineRunner:
+    """The in-process runner with workers in processes, as Beam starts them but by our command."""
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+    # `exec`, since Beam runs it in a shell and could end no more than that.
+    command = f"exec {shlex.join(lifeline.module(_WORKER))}"
+    return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
 
 
 def _parsed(flags: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -51,7 +51,7 @@ def statistics_gen(
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "Shards" >> beam.Create(shards, reshuffle=False)
+            | "Shards" >> beam.Create(shards)
             | "Fold" >> beam.MapTuple(fold_shard)
             | "Merge" >> beam.CombinePerKey(MergeDatasets())
             | "Write" >> beam.Map(write_split, str(out), detail)

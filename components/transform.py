@@ -121,7 +121,7 @@ def _run(run_on: BeamOptions, shards: Sequence[_Shard], spec: Spec) -> None:
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "Shards" >> beam.Create(shards, reshuffle=False)
+            | "Shards" >> beam.Create(shards)
             | "TransformAndWrite" >> beam.Map(functools.partial(_write_shard, spec=spec))
         )
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from pipeline.root import Root
+from serving import lifeline
 
 Row = tuple[str, str, str, str]  # what, state (good, optional or broken), found, advice
 
@@ -27,6 +28,7 @@ TWINS = {
     "tf-millrace-client": "tf-millrace",
 }
 GIB = 1 << 30
+_DOCKER_SECONDS = 20.0
 ENOUGH_GIB = 5  # a course data set, its records and a few models
 
 
@@ -84,13 +86,11 @@ def _docker() -> Row:
     row = _program("docker", "containers: install Docker Engine")
     if row[1] != "good":
         return row
-    asked = subprocess.run(
-        ["docker", "version", "--format", "{{.Server.Version}}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=20,
-    )
+    command = lifeline.program("docker", "version", "--format", "{{.Server.Version}}")
+    try:
+        asked = lifeline.run(command, timeout=_DOCKER_SECONDS)
+    except subprocess.TimeoutExpired:
+        return ("docker", "optional", f"no answer in {_DOCKER_SECONDS:g} s", "restart its engine")
     if asked.returncode == 0:
         return ("docker", "good", f"engine {asked.stdout.strip()}", "")
     return ("docker", "optional", "client only", "start a Docker engine to use containers")

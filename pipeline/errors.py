@@ -4,9 +4,12 @@ PipelineError
 +-- UsageError      what was asked for cannot be understood or does not exist (exit 2)
 +-- WiringError     a component or a recipe is written wrongly
 +-- StoreError      the record of runs cannot be read or written
+
+Stopped is none of these: it ends the process, as SystemExit does, when a signal asks for that.
 """
 
 import errno
+import signal
 
 from serving.errors import MillraceError
 
@@ -45,6 +48,14 @@ def is_of_the_system(error: OSError) -> bool:
     return error.errno in _FIXES
 
 
+class Stopped(SystemExit):
+    """A signal such as SIGTERM asks the process to end; its exit code is 128 + the number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.signal = signal.Signals(number)
+
+
 def describe_error(error: BaseException) -> str:
     """One or two lines for a person; the traceback is in the step's log."""
     if isinstance(error, MillraceError):
@@ -54,4 +65,6 @@ def describe_error(error: BaseException) -> str:
         return f"{place}Received: {error.strerror}. {_FIXES[error.errno or 0]}"
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted."
+    if isinstance(error, Stopped):
+        return f"Stopped by {error.signal.name}."
     return f"{type(error).__name__}: {error}"

@@ -19,8 +19,8 @@ from pipeline.pushed import check_pushed, pushed_models
 from pipeline.questions import Question
 from pipeline.root import Root
 from serving.client import Client
-from serving.errors import NotFoundError
-from serving.launch import launch
+from serving.errors import LaunchError, NotFoundError
+from serving.launch import Launched, launch
 from serving.signature import DEFAULT, Signature
 
 GENERATE = "generate"  # the signature of a generator that takes all its scalars
@@ -155,8 +155,29 @@ def _server(root: Root, model: str, target: str) -> Iterator[str]:
         yield target
         return
     check_pushed(root, model)
-    with launch(root.serving / model, model) as server:
+    with _launched(root, model) as server:
         yield server.target
+
+
+@contextlib.contextmanager
+def _launched(root: Root, model: str) -> Iterator[Launched]:
+    """A server of the pushed `model`.
+
+    Raises:
+        LaunchError: its newest version cannot be loaded; says what to do about it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(launch(root.serving / model, model))
+        except LaunchError as error:
+            if not error.reason:
+                raise
+            raise LaunchError(
+                f"{root.serving / model}: expected a newest version that a model server can load. "
+                f"Received: {error.reason.rstrip(', ')}\nGo back to the version before it with "
+                f"`millrace rollback {model}`, or push it anew: `millrace run … --force pusher`."
+            ) from None
+        yield server
 
 
 def _sorted(outputs: dict[str, Any]) -> dict[str, Any]:

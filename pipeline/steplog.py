@@ -49,16 +49,23 @@ def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> I
             logger.setLevel(logging.INFO)
             logger.addHandler(lines)
         try:
-            with _redirected(file):
+            with _redirected(file), _told():
                 yield
-        except BaseException:
-            logging.getLogger(__name__).error("the step ended with", exc_info=True)
-            raise
         finally:
             logging.getLogger().removeHandler(records)
             for logger, level in zip(loggers, levels, strict=True):
                 logger.removeHandler(lines)
                 logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Log the traceback of what ends the block, by whatever handlers its libraries have added."""
+    try:
+        yield
+    except BaseException:
+        logging.getLogger(__name__).error("the step ended with", exc_info=True)
+        raise
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import itertools
 from etils.epath import Path
 from google.protobuf import text_format
 
-from serving import cores
+from serving import cores, regular_file
 from serving.errors import ServerError
 from serving.protos import batching_parameters_pb2 as messages
 
@@ -60,7 +60,7 @@ def read(file: Path) -> Parameters:
         ServerError: it cannot be read, or its values do not fit.
     """
     try:
-        text = file.read_text()
+        text = regular_file.read_text(file)
         message = text_format.Parse(text, messages.BatchingParameters())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise ServerError(f"Invalid protobuf file: '{file}': {error}") from error

@@ -6,7 +6,7 @@ What is refused, and how, is as in tensorflow_serving/model_servers/server_core.
 from etils.epath import Path
 from google.protobuf import text_format
 
-from serving import versions
+from serving import regular_file, versions
 from serving.errors import ServerError
 from serving.lifecycle import ModelConfig, RequestLogging
 from serving.protos import model_server_config_pb2 as messages
@@ -24,8 +24,8 @@ def read(file: Path) -> list[ModelConfig]:
         ServerError: it cannot be read, is no ModelServerConfig, or asks for what is not allowed.
     """
     try:
-        text = file.read_text()
-    except OSError as error:
+        text = regular_file.read_text(file)
+    except (OSError, UnicodeDecodeError) as error:
         raise ServerError(
             f"--model_config_file={file}: expected a readable file. Received: {error}. "
             "Check its name."

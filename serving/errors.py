@@ -43,7 +43,14 @@ class ServerError(ServingError):
 
 
 class LaunchError(ServingError):
-    """A model server could not be started or did not become ready in time."""
+    """A model server could not be started or did not become ready in time.
+
+    `reason` is what the server itself gave as the reason; empty where it said none.
+    """
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class RpcError(ServingError):

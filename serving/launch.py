@@ -11,7 +11,6 @@ import shlex
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Literal
 
 from etils.epath import Path
 
+from serving import lifeline
 from serving.client import Client
 from serving.errors import LaunchError, RpcError
 
@@ -27,7 +27,9 @@ Engine = Literal["embedded", "binary", "image"]
 IMAGE = "tensorflow/serving:2.21.0"
 _HOST = "127.0.0.1"
 _TAIL_BYTES = 4000
-_STOP_SECONDS = 40.0
+_STOP_SECONDS, _HURRY_SECONDS = 40.0, 2.0
+_ONCE = "--max_num_load_retries=0"  # a model that cannot be loaded ends its server, which says why
+_REFUSED = "Failed to start server. Error: "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,7 @@ def launch(
 
     Raises:
         LaunchError: the server cannot be started, ended, or was not ready in time; with the end
-            of its log.
+            of its log. A model that cannot be loaded ends it at once.
     """
     chosen = port or _free_port()
     command = _command(engine, Path(base_path), model_name, chosen, binary, image)
@@ -84,9 +86,9 @@ def _command(
 ) -> list[str]:
     """The command line that serves."""
     path = str(base_path.expanduser().resolve()) if "://" not in str(base_path) else str(base_path)
-    flags = [f"--model_name={model_name}", f"--port={port}", f"--model_base_path={path}"]
+    flags = [f"--model_name={model_name}", f"--port={port}", f"--model_base_path={path}", _ONCE]
     if engine == "embedded":
-        return [sys.executable, "-m", "serving.server", *flags]
+        return lifeline.module("serving.server", *flags)
     program = "docker" if engine == "image" else binary
     found = shutil.which(program)
     if found is None:
@@ -95,13 +97,13 @@ def _command(
             "Install it, name another, or use the engine `embedded`."
         )
     if engine == "binary":
-        return [found, *flags]
+        return lifeline.program(found, *flags)
     inside = f"/models/{model_name}"
-    return [
+    return lifeline.program(
         *(found, "run", "--rm", "--init", f"--publish={_HOST}:{port}:8500"),
         f"--mount=type=bind,source={path},target={inside},readonly",
-        *("--env", f"MODEL_NAME={model_name}", image),
-    ]
+        *("--env", f"MODEL_NAME={model_name}", image, _ONCE),
+    )
 
 
 @contextlib.contextmanager
@@ -109,25 +111,17 @@ def _running(command: list[str], log: LocalPath) -> Iterator[subprocess.Popen[by
     """`command` as a child of this process, told to stop when the block ends."""
     root = str(LocalPath(__file__).resolve().parents[1])
     paths = [root, os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as sink:
-        try:
-            process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
-        except OSError as error:
-            raise LaunchError(
-                f"{command[0]}: expected a program that can be run. Received: {error}. "
-                "Name another with `binary`."
-            ) from error
+    path = os.pathsep.join(filter(None, paths))
+    with log.open("wb") as sink, lifeline.start(command, sink, PYTHONPATH=path) as process:
+        patience = _STOP_SECONDS
         try:
             yield process
+        except (KeyboardInterrupt, SystemExit):  # nobody waits for what still runs there
+            patience = _HURRY_SECONDS
+            raise
         finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            lifeline.end(process, patience)
 
 
 def _wait(launched: Launched, model_name: str, timeout: float) -> None:
@@ -142,7 +136,8 @@ def _wait(launched: Launched, model_name: str, timeout: float) -> None:
                 raise LaunchError(
                     f"{shlex.join(launched.process.args)}: expected model {model_name} to be "  # type: ignore[arg-type]
                     f"available within {timeout:g} s. Received: {end}. "
-                    f"Its log ends:\n{_tail(launched.log)}"
+                    f"Its log ends:\n{_tail(launched.log)}",
+                    _reason(launched.log),
                 )
             try:
                 client.wait_until_available(model_name, timeout=min(1.0, remaining))
@@ -153,6 +148,12 @@ def _wait(launched: Launched, model_name: str, timeout: float) -> None:
 
 def _tail(log: LocalPath) -> str:
     return log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace")
+
+
+def _reason(log: LocalPath) -> str:
+    """Why a server says that it does not start, in the one line of both kinds of server."""
+    _, refused, reason = _tail(log).rpartition(_REFUSED)
+    return reason.partition("\n")[0].strip() if refused else ""
 
 
 def _free_port() -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from etils.epath import Path
 from google.protobuf import text_format
 
-from serving import cores, metered
+from serving import cores, metered, regular_file
 from serving.batching import Batching
 from serving.errors import MillraceError, ServerError
 from serving.flags import Options
@@ -100,7 +100,7 @@ def session_config(options: Options) -> "ConfigProto":
     if options.tensorflow_session_config_file:
         file = options.tensorflow_session_config_file
         try:
-            text_format.Parse(Path(file).read_text(), config)
+            text_format.Parse(regular_file.read_text(file), config)
         except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
             raise ServerError(
                 f"--tensorflow_session_config_file={file}: expected a text-format ConfigProto. "

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from etils.epath import Path
 
-from serving import inference, saved_model, values, warmup
+from serving import inference, regular_file, saved_model, values, warmup
 from serving.errors import ModelLoadError, RpcError
 from serving.inference import Call
 from serving.protos import signature_pb2
@@ -46,6 +46,7 @@ class LoadedModel:
         graph = tf.Graph()
         within = tf.compat.v1.Session(graph=graph, config=session)
         try:
+            regular_file.check_version(path)
             with graph.as_default():
                 meta_graph = saved_model.load(within, str(path), tags)
                 within.make_callable([])  # hands what was imported to the runtime
@@ -54,7 +55,7 @@ class LoadedModel:
             within.close()
             raise ModelLoadError(
                 f"{path}: expected a SavedModel with tags {{{', '.join(tags)}}}. "
-                f"Received: {str(error).rstrip('.')}. Export the model again, or name its own tags."
+                f"Received: {_told(error)}. Export the model again, or name its own tags."
             ) from error
         self._session = GraphSession(within, meta_graph.graph_def)
 
@@ -144,6 +145,11 @@ def warm_up(
             f"{file}: expected requests that the model can answer. Received: {error}. "
             "Write the warm-up requests again, or remove the file."
         ) from error
+
+
+def _told(error: Exception) -> str:
+    """The error's text on one line, without what TensorFlow opens each of a graph's with."""
+    return " ".join(str(error).removeprefix("Graph execution error:").split()).rstrip(".")
 
 
 def _signatures(meta_graph: Any) -> dict[str, Signature]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from etils.epath import Path
 from google.protobuf import text_format
 
+from serving import regular_file
 from serving.errors import ServerError
 from serving.protos import monitoring_config_pb2
 
@@ -162,7 +163,7 @@ def prometheus_path(file: Path) -> str:
         ServerError: it cannot be read, or is no MonitoringConfig.
     """
     try:
-        text = file.read_text()
+        text = regular_file.read_text(file)
         config = text_format.Parse(text, monitoring_config_pb2.MonitoringConfig())
     except (OSError, ValueError, text_format.ParseError) as error:
         raise ServerError(

@@ -10,11 +10,12 @@ import hmac
 import ssl
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import grpc
-from etils.epath import Path
 from google.protobuf import text_format
 
+from serving import regular_file
 from serving.errors import ServerError
 from serving.protos import ssl_config_pb2
 
@@ -57,7 +58,7 @@ def read_gate(file: str) -> Gate:
     if not file:
         return Gate()
     try:
-        token = Path(file).read_text().strip()
+        token = regular_file.read_text(file).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise _no_token(file, str(error)) from error
     if not token or not token.isascii() or not token.isprintable():
@@ -107,7 +108,7 @@ def server_credentials(file: str) -> grpc.ServerCredentials | None:
     if not file:
         return None
     try:
-        config = text_format.Parse(Path(file).read_text(), ssl_config_pb2.SSLConfig())
+        config = text_format.Parse(regular_file.read_text(file), ssl_config_pb2.SSLConfig())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise ServerError(f"Invalid protobuf file: '{file}': {error}") from error
     if _PEM not in config.server_key or _PEM not in config.server_cert:

@@ -18,7 +18,7 @@ from flatbuffers import flexbuffers  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError
 from tensorflow.lite.python import schema_py_generated as schema
 
-from serving import dtypes
+from serving import dtypes, regular_file
 from serving.crew import blocked
 from serving.errors import InternalError, InvalidArgumentError, ModelLoadError
 from serving.inference import Call
@@ -46,6 +46,8 @@ class TfLiteModel:
         self.path = Path(path)
         file = self.path / FILE
         try:
+            regular_file.check_version(path)
+            regular_file.check(file, regular_file.PROTO_BYTES)
             content = file.read_bytes()
             made = [_interpreter(content, threads) for _ in range(interpreters)]
             self.signatures = _signatures(content, made[0])

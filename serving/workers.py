@@ -9,9 +9,10 @@ import dataclasses
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
+
+from serving import lifeline
 
 _STEADY_SECONDS = 10.0  # a worker that lived so long did not die of its start
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 10.0
@@ -72,7 +73,7 @@ class _Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)  # until `work` has its own
         os.close(self._lifeline)
-        threading.Thread(target=_end_with, args=(self._alive,), daemon=True).start()
+        lifeline.watch(self._alive)
         try:
             return self._work()
         finally:
@@ -103,9 +104,3 @@ class _Supervisor:
         for worker in self._workers:
             if worker.pid:
                 os.kill(worker.pid, signal.SIGTERM)
-
-
-def _end_with(alive: int) -> None:
-    """End this process as by SIGTERM once the other end of the pipe is gone."""
-    os.read(alive, 1)
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -3,15 +3,12 @@
 import json
 import os
 import re
-import signal
 import socket
-import subprocess
-import time
 
 import pytest
 from PIL import Image
 
-from tests.command import BIN, millrace
+from tests.command import millrace
 
 
 @pytest.fixture
@@ -238,22 +235,6 @@ def test_doctor_finds_this_environment_good(tmp_path):
     rows = {row["what"]: row for row in json.loads(done.stdout)}
     assert rows["tensorflow"]["state"] == "good"
     assert rows["root"]["found"] == str(tmp_path)
-
-
-def test_an_interrupted_run_says_how_to_go_on(tmp_path):
-    started = subprocess.Popen(
-        [BIN / "millrace", "run", "digits", "--root", tmp_path / "root"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    while not list(tmp_path.glob("root/runs/*/image_example_gen.log")):
-        time.sleep(0.01)
-    started.send_signal(signal.SIGINT)
-    told, _ = started.communicate(timeout=300)
-    assert started.returncode == 130
-    assert f"resume  millrace run digits --root {tmp_path}/root" in told
-    shown = millrace("runs", "--root", tmp_path / "root").stdout
-    assert "killed" in shown
 
 
 def test_a_remote_root_is_refused_and_nothing_is_written_where_it_would_be(tmp_path):

@@ -1,6 +1,7 @@
 """From digit scans to answers over gRPC: the real command, the real server, a real socket."""
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from components.tfrecord import read_records
 from serving.client import Client
 from serving.example import decode
 from serving.launch import launch
-from tests.command import millrace
+from tests.command import children, is_alive, millrace, started
+from tests.serving.conftest import until
 
 STEPS = [
     "digits_images",
@@ -219,6 +221,28 @@ def test_infer_predicts_a_folder_with_the_model_that_was_pushed(root, first):
     assert len(answers) == len(list(sevens.iterdir()))
     assert answers.count("7") / len(answers) > 0.95
     assert list(Path(step["output"]).glob("prediction_logs-*.gz"))
+
+
+BEAM = ("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2")
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGKILL", -9)])
+def test_no_process_of_a_step_outlives_a_run_that_is_stopped(root, first, name, code):
+    steps = {
+        "serving.server": ("infra_validator",),
+        "components.exporting.answers": ("export",),
+        "components.tuning.trial": ("tuner", "--with", "tuner"),
+        "apache_beam.runners.worker.sdk_worker_main": ("statistics_gen", *BEAM),
+    }
+    for module, (step, *more) in steps.items():
+        process = started("run", "digits", "--root", root, "--only", step, "--force", step, *more)
+        until(lambda pid=process.pid: children(pid), seconds=180)
+        found = children(process.pid)
+        assert all(f"serving.lifeline module {module}" in args for args in found.values())
+        process.send_signal(getattr(signal, name))
+        process.communicate(timeout=60)
+        assert process.returncode == code
+        until(lambda pids=found: not any(map(is_alive, pids)), seconds=60)
 
 
 def test_lineage_leads_from_the_pushed_model_to_the_scans(root, first):

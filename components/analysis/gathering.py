@@ -32,7 +32,7 @@ def gather(
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "Items" >> beam.Create(items, reshuffle=False)
+            | "Items" >> beam.Create(items)
             | "Find" >> beam.Map(find)
             | "Merge" >> beam.CombineGlobally(_joined)
             | "Write" >> beam.Map(functools.partial(_write, file))

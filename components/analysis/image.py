@@ -91,7 +91,7 @@ def _survey(examples: Examples, out: Path, run_on: BeamOptions) -> dict[str, Sur
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "Shards" >> beam.Create(files, reshuffle=False)
+            | "Shards" >> beam.Create(files)
             | "Survey" >> beam.MapTuple(_survey_shard)
             | "MergePerSplit" >> beam.CombinePerKey(survey.merge)
             | "Write" >> beam.MapTuple(functools.partial(_write_survey, folder=str(out)))
@@ -120,7 +120,7 @@ def _moments(examples: Examples, image: ImageSpec, out: Path, run_on: BeamOption
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "TrainShards" >> beam.Create(map(str, examples.files("train")), reshuffle=False)
+            | "TrainShards" >> beam.Create(map(str, examples.files("train")))
             | "Moments" >> beam.Map(_moments_of_shard, image)
             | "MergeMoments" >> beam.CombineGlobally(moments.merge)
             | "WriteMoments" >> beam.Map(lambda found: file.write_text(found.to_json()))

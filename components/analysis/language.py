@@ -111,7 +111,7 @@ def _pass(
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "TrainShards" >> beam.Create(files, reshuffle=False)
+            | "TrainShards" >> beam.Create(files)
             | "Survey" >> beam.Map(functools.partial(_survey_shard, ways=ways, unit=unit))
             | "Merge" >> beam.CombineGlobally(language_survey.merge)
             | "Write" >> beam.Map(lambda found: file.write_text(found.to_json()))

@@ -84,7 +84,7 @@ def _survey(
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "TrainShards" >> beam.Create(list(map(str, examples.files("train"))), reshuffle=False)
+            | "TrainShards" >> beam.Create(list(map(str, examples.files("train"))))
             | "Fold" >> beam.Map(functools.partial(_fold, own=own))
             | "Merge" >> beam.CombineGlobally(MergeDatasets())
             | "Write" >> beam.Map(write)

@@ -126,7 +126,7 @@ def _pass(
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "Shards" >> beam.Create(shards, reshuffle=False)
+            | "Shards" >> beam.Create(shards)
             | "Survey" >> beam.MapTuple(functools.partial(_survey_shard, cut=cut))
             | "MergePerSplit" >> beam.CombinePerKey(text_survey.merge)
             | "Write" >> beam.MapTuple(functools.partial(_write, folder=str(out), name=name))

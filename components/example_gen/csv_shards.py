@@ -56,7 +56,7 @@ def gather(
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "Stretches" >> beam.Create(list(enumerate(spans)), reshuffle=False)
+            | "Stretches" >> beam.Create(list(enumerate(spans)))
             | "Gather" >> beam.MapTuple(functools.partial(_gather, job, candidates))
         )
     evidence = {name: Evidence(readings) for name, readings in candidates.items()}
@@ -108,7 +108,7 @@ def write(
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "Stretches" >> beam.Create(list(enumerate(spans)), reshuffle=False)
+            | "Stretches" >> beam.Create(list(enumerate(spans)))
             | "WriteShard" >> beam.MapTuple(writing)
         )
     tally = Tally({split: {"": 0} for split in splits})

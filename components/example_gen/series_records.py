@@ -106,7 +106,7 @@ def write(run_on: BeamOptions, out: Examples, table: pd.DataFrame, plan: Plan) -
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "Shards" >> beam.Create(range(shards), reshuffle=False)
+            | "Shards" >> beam.Create(range(shards))
             | "CutAndWrite" >> beam.Map(functools.partial(_write_shard, job))
         )
     written = Written.none(plan.cuts.names)

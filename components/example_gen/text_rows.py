@@ -118,7 +118,7 @@ def class_names(run_on: BeamOptions, rows: Rows, notes: Path) -> tuple[str, ...]
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
-            | "Stretches" >> beam.Create(range(len(rows.spans)), reshuffle=False)
+            | "Stretches" >> beam.Create(range(len(rows.spans)))
             | "ClassNames" >> beam.Map(functools.partial(_note_classes, rows, str(notes)))
         )
     found = [json.loads(_note(notes, index).read_text()) for index in range(len(rows.spans))]

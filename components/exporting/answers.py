@@ -7,7 +7,6 @@ writes to ANSWERS (`.npz`) an array per `signature/output`, and `signatures` as 
 
 import json
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from etils.epath import Path
 from components import requests
 from components.errors import ModelError
 from components.tfrecord import read_records, write_records
+from serving import lifeline
 from serving.example import Decoded, decode, encode
 from serving.signature import Signature, TensorInfo
 
@@ -36,15 +36,10 @@ def ask(saved_model: Path, rows: list[Decoded], scratch: Path) -> Answers:
     """
     questions, answers = scratch / "rows.tfrecord", scratch / "answers.npz"
     write_records(questions, map(encode, rows))
-    module = [sys.executable, "-m", "components.exporting.answers"]
     path = os.pathsep.join(filter(None, [str(_SOURCES), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [*module, str(saved_model), str(questions), str(answers)],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    arguments = map(str, (saved_model, questions, answers))
+    command = lifeline.module("components.exporting.answers", *arguments)
+    done = lifeline.run(command, PYTHONPATH=path)
     if done.returncode:
         raise ModelError(
             f"{saved_model}: expected a SavedModel that a fresh process can load and ask. "

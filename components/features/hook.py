@@ -128,11 +128,24 @@ def _python_ops(concrete: Any) -> set[str]:
 
 def _check_code(hook: Hook) -> None:
     if hook_spec.digest(hook.function) != hook.code:
+        _check_found(hook.function)
         raise DataError(
             f"{hook.function}: expected the code that the analysis was made with. Received: "
             "another, so that training and serving would differ. Run `analyze` again, and what "
-            "follows it."
+            "follows it; where a Beam worker says so, give it the same code as this machine has."
         )
+
+
+def _check_found(reference: str) -> None:
+    """Refuse a function that this process cannot import: it has no code to compare."""
+    try:
+        references.load(reference, PLACE)
+    except OptionError as error:
+        raise OptionError(
+            f"{error} Beam's workers need it too: give it to those in other places with "
+            "`-- --setup_file=./setup.py` or `-- --extra_package=FILE.tar.gz`, or put its folder "
+            "on the PYTHONPATH of each."
+        ) from error
 
 
 def _check_answer(reference: str, answer: Any, wanted: Any) -> None:

@@ -1,8 +1,7 @@
 """One trial in a process of its own: TensorFlow's memory goes with it, and trials run at once.
 
 `python -m components.tuning.trial FOLDER` reads `trial.json` in FOLDER, trains as it says into
-`out`, and writes why to `error.txt` if it cannot. Its standard input is a pipe from the process
-that started it: once that is gone, however it ended, the trial ends too.
+`out`, and writes why to `error.txt` if it cannot. It ends with the process that started it.
 """
 
 import csv
@@ -14,7 +13,6 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,10 +23,10 @@ from components import references
 from components.artifacts import Analysis, Examples
 from components.errors import ComponentError
 from components.tuning.hyperparameters import options_of, settled
+from serving import lifeline
 
 _SOURCES = Path(__file__).parents[2]
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_ABANDONED = 3  # exit code of a trial that nobody waits for
 _TAIL = 400  # characters of a log that stand for a reason
 
 
@@ -58,13 +56,8 @@ def start(task: Task, folder: Path, environment: Mapping[str, str]) -> subproces
     (folder / "trial.json").write_text(json.dumps(dataclasses.asdict(task)))
     path = os.pathsep.join(filter(None, [str(_SOURCES), *sys.path]))
     with (folder / "log.txt").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "components.tuning.trial", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": path, **environment},
-        )
+        command = lifeline.module("components.tuning.trial", str(folder))
+        return lifeline.start(command, log, PYTHONPATH=path, **environment)
 
 
 def history(folder: Path) -> list[dict[str, float]]:
@@ -112,13 +105,7 @@ def _inputs(component: Callable[..., Any]) -> list[str]:
     return [name for name in inspect.signature(component).parameters if name not in options]
 
 
-def _end_with_parent() -> None:
-    os.read(0, 1)  # nothing is ever written to it
-    os._exit(_ABANDONED)
-
-
 def _main(folder: Path) -> int:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.basicConfig(level=logging.INFO, format=_FORMAT)
     task = Task(**json.loads((folder / "trial.json").read_text()))
     try:

@@ -19,7 +19,7 @@ from pipeline.cli.app import (
     open_store,
     print_json,
 )
-from pipeline.errors import UsageError
+from pipeline.errors import Stopped, UsageError, describe_error
 
 if TYPE_CHECKING:
     from pipeline.dag import Dag
@@ -272,8 +272,10 @@ def carry_out(
         )
         try:
             result = runner.run(recipe=recipe, arguments={"command": command, "data": data})
-        except KeyboardInterrupt:
-            console.print(f"\nInterrupted.\nresume  {command}", markup=False)
+        except (KeyboardInterrupt, Stopped) as error:
+            console.print(f"\n{describe_error(error)}\nresume  {command}", markup=False)
+            if isinstance(error, Stopped):
+                raise
             raise typer.Exit(INTERRUPTED) from None
         page.write(place, store, result)
         for line in report.closing_lines(place, result, command):

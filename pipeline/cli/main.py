@@ -1,12 +1,13 @@
 """The command `millrace`. Exit codes: 0 done, 1 a step failed, 2 wrong usage, 3 anomalies.
 
+Those of signals are as in a shell: 129 SIGHUP, 130 SIGINT, 143 SIGTERM.
 Modules that a command needs are imported in it: `millrace --help` starts in a blink.
 """
 
 import pathlib
 import sys
 
-from pipeline.cli import backtest, execute, history, models, project
+from pipeline.cli import backtest, execute, history, models, project, stopping
 from pipeline.cli.app import app, warn
 from pipeline.errors import UsageError, describe_error, is_of_the_system
 from pipeline.own_code import importable
@@ -18,6 +19,7 @@ __all__ = ["backtest", "execute", "history", "main", "models", "project"]
 def main() -> None:
     """Entry point of the command `millrace`."""
     importable(pathlib.Path.cwd())
+    stopping.listen()
     try:
         app()
     except UsageError as error:

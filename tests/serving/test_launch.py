@@ -1,5 +1,6 @@
 """Starting a server for one model: ready when it says so, gone afterwards, told when it fails."""
 
+import os
 import socket
 import stat
 import sys
@@ -10,6 +11,7 @@ from etils.epath import Path
 from serving.client import Client
 from serving.errors import LaunchError, UnavailableError
 from serving.launch import IMAGE, _command, launch
+from tests.command import processes
 
 
 def test_the_embedded_server_is_ready_in_the_block_and_gone_after_it(push, tmp_path):
@@ -38,6 +40,43 @@ def test_a_server_that_ends_is_told_at_once_with_the_end_of_its_log(tmp_path):
     assert "expected a free address of this machine." in text
 
 
+def test_a_model_that_cannot_be_loaded_ends_the_wait_with_its_reason(push, tmp_path):
+    index = push(tmp_path / "half", 1) / "variables" / "variables.index"
+    os.truncate(index, 20)
+    with pytest.raises(LaunchError) as failure, launch(tmp_path / "half", "half"):
+        pass
+    assert failure.value.reason == (
+        "1 servable(s) did not become available: {{{name: half version: 1} due to error: "
+        f"{tmp_path}/half/1: expected a SavedModel with tags {{serve}}. Received: file is too "
+        "short to be an sstable [[{{node RestoreV2}}]]. Export the model again, or name its own "
+        "tags.}}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "patience"), [(KeyboardInterrupt, 2.0), (SystemExit, 2.0), (ValueError, 40.0)]
+)
+def test_what_still_runs_there_is_not_waited_for_when_the_block_is_interrupted(
+    tmp_path, monkeypatch, ended_by, patience
+):
+    silent = program(tmp_path, "import time; time.sleep(60)")
+    waited = []
+
+    def end(process, seconds):
+        waited.append(seconds)
+        process.terminate()
+
+    def fail(*_):
+        raise ended_by
+
+    monkeypatch.setattr("serving.launch._wait", fail)
+    monkeypatch.setattr("serving.lifeline.end", end)
+    with pytest.raises(ended_by), launch(tmp_path, "half", engine="binary", binary=silent):
+        pass
+    assert waited == [patience]
+    assert not any(silent in args for _, _, args in processes())
+
+
 def program(tmp_path, body):
     script = tmp_path / "tensorflow_model_server"
     script.write_text(f"#!{sys.executable}\n{body}")
@@ -54,7 +93,8 @@ def test_a_binary_gets_the_same_flags_and_is_ended_if_it_never_answers(tmp_path)
         pass
     text = str(failure.value)
     assert "within 2 s. Received: no answer. Its log ends:\n" in text
-    assert f"\n--model_name=half --port=9000 --model_base_path={tmp_path}\n" in text
+    flags = f"--model_name=half --port=9000 --model_base_path={tmp_path} --max_num_load_retries=0"
+    assert f"\n{flags}\n" in text
 
 
 def test_a_missing_program_is_told_with_what_to_do():
@@ -74,7 +114,8 @@ def test_the_image_gets_the_model_where_it_looks_for_it(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: docker if name == "docker" else None)
     command = _command("image", Path("/models/half"), "half", 9000, "", IMAGE)
     assert command == [
+        *(sys.executable, "-m", "serving.lifeline", "program"),
         *(docker, "run", "--rm", "--init", "--publish=127.0.0.1:9000:8500"),
         "--mount=type=bind,source=/models/half,target=/models/half,readonly",
-        *("--env", "MODEL_NAME=half", IMAGE),
+        *("--env", "MODEL_NAME=half", IMAGE, "--max_num_load_retries=0"),
     ]

@@ -91,3 +91,16 @@ def test_code_that_changed_since_the_analysis_is_refused():
 def test_the_digest_is_of_the_code_that_the_function_reaches():
     assert _hook("lower") == Hook(f"{OWN}:lower", hook_spec.digest(f"{OWN}:lower"))
     assert len(_hook("lower").code) == 64
+
+
+def test_a_process_that_cannot_import_the_function_says_so_and_what_gives_it_the_code():
+    hook = Hook("nowhere_to_be_found.pre:lower", "0" * 64)
+    with pytest.raises(OptionError) as caught:
+        apply(hook, tf.constant(["A"]), TEXT)
+    assert str(caught.value) == (
+        "analyze.features.preprocess: expected a module that Python can find. Received: "
+        "nowhere_to_be_found.pre, and there is no nowhere_to_be_found. Run millrace in the folder "
+        "that holds it, or put that folder on PYTHONPATH. Beam's workers need it too: give it to "
+        "those in other places with `-- --setup_file=./setup.py` or "
+        "`-- --extra_package=FILE.tar.gz`, or put its folder on the PYTHONPATH of each."
+    )

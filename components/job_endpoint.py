@@ -1,0 +1,62 @@
+"""Whether a Beam job server answers at `--job_endpoint`; Beam would wait for it without a word."""
+
+from typing import TYPE_CHECKING
+
+from components.errors import OptionError
+
+if TYPE_CHECKING:
+    import grpc
+
+EMBEDDED = "embed"  # by which Beam means a job server of its own
+_SECONDS = 5.0
+
+
+def check(endpoint: str) -> None:
+    """Refuse an endpoint where no Beam job server answers.
+
+    Args:
+        endpoint: `host:port`; `embed` and the empty text name none.
+
+    Raises:
+        OptionError: it is of another form, or what is there is no job server, or nothing is.
+    """
+    if endpoint in ("", EMBEDDED):
+        return
+    _check_form(endpoint)
+
+    # Imported here: a run without an endpoint needs neither.
+    import grpc
+    from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+
+    with grpc.insecure_channel(endpoint) as channel:
+        stub = beam_job_api_pb2_grpc.JobServiceStub(channel)
+        request = beam_job_api_pb2.DescribePipelineOptionsRequest()
+        try:
+            stub.DescribePipelineOptions(request, timeout=_SECONDS)
+        except grpc.RpcError as error:
+            raise _refusal(endpoint, _told(error)) from None
+
+
+def _check_form(endpoint: str) -> None:
+    host, _, port = endpoint.rpartition(":")
+    is_port = port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16
+    if not host.strip() or not is_port:
+        raise _refusal(endpoint, "no host and port (1 to 65535)")
+
+
+def _told(error: "grpc.RpcError") -> str:
+    match error.code().name:
+        case "UNIMPLEMENTED":
+            return "a gRPC server of another kind"
+        case "DEADLINE_EXCEEDED":
+            return f"no answer in {_SECONDS:g} s"
+        case name:
+            return f"{name}: {error.details()}"
+
+
+def _refusal(endpoint: str, received: str) -> OptionError:
+    return OptionError(
+        f"Beam flags: --job_endpoint={endpoint}: expected host:port of a Beam job server. "
+        f"Received: {received}. Start one there or correct the endpoint; `--job_endpoint=embed` "
+        "has Beam start one in this process."
+    )

@@ -1,0 +1,71 @@
+"""How a command ends when a supervisor (SIGTERM) or a terminal that closes (SIGHUP) asks for it.
+
+Both raise `Stopped` where the main thread is, so that every block on the way out clears up. Python
+runs a signal's handler only between two of its own instructions, and a step may be in TensorFlow
+for minutes: a thread, which the signal wakes by itself, says at once that it has come, and ends a
+process that takes too long. (Not after SIGINT, which is Python's own: that person has a keyboard.)
+What such an end leaves is what a kill leaves, and the next run clears it up; child processes end
+by themselves (`serving.lifeline`).
+"""
+
+import os
+import signal
+import threading
+import time
+from types import FrameType
+
+from pipeline.errors import Stopped
+from serving import lifeline
+
+_CHILDREN = 1.0  # seconds after which nobody waits for a library's child processes any more
+_PATIENCE = 8.0  # seconds to end in; Docker kills after 10
+_STOPPING = (signal.SIGTERM, signal.SIGHUP)
+
+
+def listen() -> None:
+    """From now on end in order when a signal asks for it; those that are ignored stay so."""
+    wanted = [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    # The steps redirect standard error into their logs: this stays what it was.
+    terminal = _copy_of_stderr()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_follow, args=(reader, terminal), name="signals", daemon=True).start()
+    for number in wanted:
+        signal.signal(number, _stop)
+
+
+def _copy_of_stderr() -> int:
+    try:
+        return os.dup(2)
+    except OSError:  # it was closed before the command began
+        return -1
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    for each in _STOPPING:  # the second one would cut short what the first one set going
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped(number)
+
+
+def _follow(reader: int, terminal: int) -> None:
+    """Say which signal has come, and see that the process ends by it."""
+    number = signal.SIGINT
+    while number not in _STOPPING:
+        number = signal.Signals(os.read(reader, 1)[0])
+        if number not in (signal.SIGINT, *_STOPPING):  # a library may have others handled
+            continue
+        _say(terminal, f"{number.name}: stopping")
+        time.sleep(_CHILDREN)
+        lifeline.cut()
+    time.sleep(_PATIENCE - _CHILDREN)
+    _say(terminal, f"not ended in {_PATIENCE:g} s: killed; the next run clears up")
+    os._exit(128 + number)
+
+
+def _say(terminal: int, text: str) -> None:
+    """Write to the terminal, which may be gone, past the buffers that the main thread may hold."""
+    try:
+        os.write(terminal, f"millrace: {text}\n".encode())
+    except OSError:
+        return
