@@ -84,7 +84,8 @@ def tuner(
 
     task = Task(train, str(examples.path), str(analysis.path), base, fixed)
     plan = searching.Search(task, resume, trials, parallel, objective, sign, trial_seconds, seconds)
-    outcomes = searching.run(plan, Study(resume, space, sign, seed, sampler, prune))
+    with Study(resume, space, sign, seed, sampler, prune) as study:
+        outcomes = searching.run(plan, study)
     winner = best(outcomes, sign)
     if winner is None:
         errors = "; ".join(sorted({one.error for one in outcomes if one.error})) or "no trial ran"

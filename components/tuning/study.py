@@ -10,7 +10,7 @@ halves try the same.
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import optuna
@@ -82,13 +82,22 @@ class Study:
             "median": optuna.pruners.MedianPruner(),
         }
         self._space, self._seed, self._sampler = space, seed, sampler
+        self._storage = optuna.storages.RDBStorage(f"sqlite:///{folder}/study.db")
         self._study = optuna.create_study(
-            storage=f"sqlite:///{folder}/study.db",
+            storage=self._storage,
             study_name=_NAME,
             direction=direction,
             pruner=pruners[prune],
             load_if_exists=True,
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections to its file."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
 
     def unfinished(self) -> list[Proposal]:
         """The trials that an earlier process left, those to take up first."""

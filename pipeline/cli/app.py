@@ -1,5 +1,6 @@
 """The command's application object, and what its commands share."""
 
+import atexit
 import json
 import os
 import sys
@@ -64,7 +65,9 @@ def open_store(root: "Root", *, must_exist: bool = False) -> "Store":
             f"Root {root.path}: expected a folder to write to. Received: {error.strerror}. "
             "Give another with --root or MILLRACE_ROOT."
         ) from None
-    return Store.open(url or root.store_url)
+    store = Store.open(url or root.store_url)
+    atexit.register(store.close)
+    return store
 
 
 def has_store(root: "Root") -> bool:

@@ -257,7 +257,10 @@ def carry_out(
     from pipeline.console import RunProgress, lasting_console
     from pipeline.runner import Runner
 
-    _check(BeamOptions(tuple(beam_flags)))
+    try:
+        BeamOptions(tuple(beam_flags)).check()
+    except OptionError as error:
+        raise UsageError(str(error)) from None
     command = shlex.join(["millrace", *sys.argv[1:]])
     store = open_store(place)
     with lasting_console(2 if as_json else 1) as console, RunProgress(console, dag.steps) as shown:
@@ -281,13 +284,6 @@ def carry_out(
         for line in report.closing_lines(place, result, command):
             console.print(line, markup=False)
     return result
-
-
-def _check(flags: BeamOptions) -> None:
-    try:
-        flags.check()
-    except OptionError as error:
-        raise UsageError(str(error)) from None
 
 
 def _print_options(recipe: Any) -> None:
