@@ -298,6 +298,25 @@ def test_a_forecaster_that_got_worse_is_a_drop(tmp_path):
     ]
 
 
+def test_targets_that_are_not_known_count_in_no_change(tmp_path):
+    rows = [with_gaps(n, future=[n % 2] if n % 3 else []) for n in range(20)]
+
+    def off(by):
+        def predict(asked):
+            known = np.stack([row.features["future"] for row in asked])
+            answers = np.where(np.isfinite(known), known + by, 1e6)
+            return {"forecast": answers.reshape(-1, 2, 1).astype(np.float32)}
+
+        return predict
+
+    scored = forecast.score_batch("test", rows, [off(0.5), off(0.25)], GAPS)
+    found = written(tmp_path, scored)["comparison"]
+    assert found["said"] == (
+        "mae: was 0.25, now 0.5 on the same 20 rows; change 0.25, 95% interval 0.25 to 0.25"
+    )
+    assert found["is_drop"]
+
+
 def test_the_mean_of_the_train_split_is_a_rival_where_the_model_tells_it():
     found = forecast_files.against_rivals({"mae": 2.0, "constant_mae": 1.5}, ("constant",))
     assert found.objections == (
