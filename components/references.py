@@ -99,7 +99,7 @@ def _broken(module: str, place: str, error: Exception) -> OptionError:
         where = f"{error.filename}:{error.lineno}"
     return OptionError(
         f"{place}: expected a module that can be imported. Received: {module}, which fails at "
-        f"{where} with {type(error).__name__}: {error}. Mend it; `python -m {module}` shows more."
+        f"{where} with {type(error).__name__}: {error}. Fix it; `python -m {module}` shows more."
     )
 
 

@@ -170,12 +170,12 @@ def test_a_second_run_is_cached_a_changed_option_explained_and_a_push_rolled_bac
     assert _outputs(second) == _outputs(first)
     assert second["pushed"] == first["pushed"]
 
-    third = _run(root, "--set", "trainer.epochs=2")
+    third = _run(root, "--set", "trainer.epochs=14")
     ran = [step for step, status in _statuses(third).items() if status == "ran"]
     assert ran == FROM_TRAINER
     explained = millrace("explain", "latest", "--root", root, "--json")
     reasons = {row["step"]: row["because"] for row in json.loads(explained.stdout)}
-    assert reasons["trainer"] == "option epochs changed from 15 to 2"
+    assert reasons["trainer"] == "option epochs changed from 15 to 14"
     assert reasons["export"] == "input model changed"
     assert Path(third["pushed"]).name > Path(first["pushed"]).name
 
@@ -184,7 +184,7 @@ def test_a_second_run_is_cached_a_changed_option_explained_and_a_push_rolled_bac
     assert not Path(third["pushed"]).exists()
     assert Path(first["pushed"]).exists()
 
-    after = _run(root, "--set", "trainer.epochs=2")
+    after = _run(root, "--set", "trainer.epochs=14")
     assert _statuses(after)["pusher"] == "cached"
     assert after["pushed"] is None
 

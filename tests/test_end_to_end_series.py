@@ -10,7 +10,7 @@ import pytest
 from tests.command import millrace
 
 QUICK = ("trainer.model=dense", "trainer.model.units=[]", "trainer.epochs=40")
-SETTINGS = ("series_example_gen.folds=2", *QUICK, "analyze.features.difference=previous")
+SETTINGS = ("series_example_gen.folds=2", *QUICK, "analyze.features.difference=season")
 
 
 @pytest.fixture(scope="module")

@@ -108,5 +108,5 @@ def _after(pattern: re.Pattern[str], text: str, start: int) -> int:
 def _error(place: object, number: int, received: str) -> DataError:
     return DataError(
         f"{place}, member {number + 1}: expected a JSON array of objects. Received: {received}. "
-        "Mend the file, or write one object a line."
+        "Correct the file, or write one object a line."
     )

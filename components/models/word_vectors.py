@@ -85,6 +85,6 @@ def _vector(numbers: Sequence[str], dimensions: int, place: str) -> np.ndarray:
     if len(vector) != dimensions or not np.isfinite(vector).all():
         raise DataError(
             f"{place}: expected a word and {dimensions} numbers. Received: "
-            f"{' '.join(numbers)[:60]!r}. Mend the line or take it out."
+            f"{' '.join(numbers)[:60]!r}. Correct the line or take it out."
         )
     return vector

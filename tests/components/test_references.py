@@ -55,7 +55,7 @@ def test_a_module_whose_import_fails_is_named_with_its_line(mine):
     assert _refusal("mine_here:build") == (
         "trainer.model.function: expected a module that can be imported. Received: mine_here, "
         f"which fails at {folder}/mine_here.py:2 with ModuleNotFoundError: No module named "
-        "'not_installed_here'. Mend it; `python -m mine_here` shows more."
+        "'not_installed_here'. Fix it; `python -m mine_here` shows more."
     )
 
 

@@ -93,7 +93,7 @@ def test_too_many_set_aside_stop_the_step_and_are_named(transformed):
         transformed({"train": [*blobs(3), raw(b"junk", "dark", 0, "x/junk.png")]})
     assert str(caught.value) == (
         "transform: expected at most 1.0% to be set aside. Received: 1 of 4, first x/junk.png: "
-        "Unknown image file format. One of JPEG, JPEG XL, PNG, GIF, BMP, WebP required. Mend or "
+        "Unknown image file format. One of JPEG, JPEG XL, PNG, GIF, BMP, WebP required. Correct or "
         "remove them, or raise transform.max_rejected."
     )
 

@@ -68,7 +68,7 @@ def test_serving_default_takes_windows_and_answers_as_the_path_of_training(expor
 
 def test_a_window_may_be_served_with_gaps_which_the_graph_fills_as_training_does(tmp_path):
     spec = dataclasses.replace(SPEC, fill=Fill("linear", 1, (3.0, 0.0)))
-    model = build(Dense(units=(4,)), spec, units=2, activation="linear").inference
+    model = build(Dense(units=()), spec, units=2, activation="linear").inference
     saved_model.write(series.endpoints(model, spec), tmp_path / "model")
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     whole, start, within, end, nothing = (dict(ROWS[0]) for _ in range(5))

@@ -41,7 +41,7 @@ def test_what_the_file_lacks_is_small_and_the_same_each_time(file):
         ("", r"vectors\.txt: expected lines of a word and its numbers\. Received: none\."),
         (
             "cat 1 2 3\ndog 1 2\n",
-            r"vectors\.txt:2: expected a word and 3 numbers\. Received: 'dog 1 2'\. Mend",
+            r"vectors\.txt:2: expected a word and 3 numbers\. Received: 'dog 1 2'\. Correct",
         ),
         ("cat 1 nan\n", r"vectors\.txt:1: expected a word and 2 numbers\. Received: '1 nan'"),
     ],

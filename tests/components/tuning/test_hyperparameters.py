@@ -45,7 +45,7 @@ def test_texts_are_laid_over_it_field_by_field():
     ("way", "text", "said"),
     [
         ("rat", "1", "p: expected options of toy. Received: 'rat'. Did you mean `rate`?"),
-        ("rate", "-1", "Option p.rate: expected float. Received: '-1'"),
+        ("rate", "-1", "Option p.rate: expected float above 0. Received: '-1'"),
         ("model.widht", "1", "--set p.model.widht: unknown field `widht`. Did you mean `width`?"),
     ],
 )
