@@ -40,7 +40,7 @@ class BeamOptions:
         """Refuse a runner that Beam has not got, and what Beam would drop without a word.
 
         Flags that Beam does not know are left to a job server, which may have its own, unless they
-        seem to be known ones written amiss. A job server that is named must answer.
+        seem to be known ones misspelled. A job server that is named must answer.
 
         Raises:
             OptionError: there is such a runner or flag.

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from components.walk import is_utf8, printable
+from components.printable import one_line
+from components.walk import is_utf8
 
 _REMOTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
 
@@ -28,7 +29,7 @@ def check(path: str) -> str:
         received = f"{path!r}, a URL"
         advice = "Remote files cannot be read or written yet: mount them, or copy them here first"
     elif not is_utf8(path):
-        received, advice = f"'{printable(path)}', which is not UTF-8", "Rename it"
+        received, advice = f"'{one_line(path)}', which is not UTF-8", "Rename it"
     elif not path or "\0" in path:
         received, advice = repr(path), "Correct it"
     if received:

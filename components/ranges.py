@@ -15,6 +15,6 @@ Shards = Annotated[int, Field(ge=0, le=99_999)]  # their files' names have five 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # NumPy's, which Keras and Optuna seed too
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Part = Annotated[float, Field(ge=0, lt=1)]  # of a whole of which something must be left
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]  # of a whole of which something must be left
 Positive = Annotated[float, Field(gt=0, le=1e38)]  # up to what float32 holds
 NotNegative = Annotated[float, Field(ge=0, le=1e38)]

@@ -16,7 +16,7 @@ from components.features import spec as specs
 from components.model_artifacts import LearningRate
 from components.models.any import AnyModel, check_fits
 from components.models.options import Augment, Cnn
-from components.ranges import Count, Part, Positive, Seed
+from components.ranges import Count, Positive, Seed, ShareBelowOne
 from components.training import objective as objectives
 from components.training.options import (
     Descent,
@@ -49,9 +49,9 @@ def rate_finder(
     augment: Augment = UNCHANGED,
     output: objectives.Output = "probabilities",
     loss: objectives.Loss = "auto",
-    label_smoothing: Part = 0.0,
+    label_smoothing: ShareBelowOne = 0.0,
     optimizer: Optimizer = "adam",
-    momentum: Part = 0.0,
+    momentum: ShareBelowOne = 0.0,
     nesterov: bool = False,
     clipnorm: Positive | None = None,
     clipvalue: Positive | None = None,

@@ -18,8 +18,9 @@ from typing import Annotated, Any
 import pydantic
 
 from components.errors import OptionError
+from components.printable import one_line
 from components.ranges import MOST
-from components.walk import is_utf8, printable
+from components.walk import is_utf8
 
 
 def check(annotation: Any, value: Any, place: str) -> Any:
@@ -117,7 +118,7 @@ def _from_text(annotation: Any, current: Any, text: str, place: str) -> Any:
         return current if same else members[text]()
     if not is_utf8(text):
         raise OptionError(
-            f"Option {place}: expected UTF-8. Received: '{printable(text)}'. Correct it."
+            f"Option {place}: expected UTF-8. Received: '{one_line(text)}'. Correct it."
         )
     adapter = _adapter(annotation)
     found: list[pydantic.ValidationError] = []

@@ -17,7 +17,7 @@ from components.model_artifacts import Hyperparameters, LearningRate, TrainedMod
 from components.models import sizes
 from components.models.any import AnyModel, check_fits
 from components.models.options import Augment, Cnn
-from components.ranges import Count, Number, Part, Positive, Seed
+from components.ranges import Count, Number, Positive, Seed, ShareBelowOne
 from components.training import objective as objectives
 from components.training.options import (
     Descent,
@@ -60,11 +60,11 @@ def trainer(
     augment: Augment = UNCHANGED,
     output: objectives.Output = "probabilities",
     loss: objectives.Loss = "auto",
-    label_smoothing: Part = 0.0,
+    label_smoothing: ShareBelowOne = 0.0,
     class_weight: Literal["none", "balanced"] = "none",
     optimizer: Optimizer = "adam",
     learning_rate: Positive | None = None,
-    momentum: Part = 0.0,
+    momentum: ShareBelowOne = 0.0,
     nesterov: bool = False,
     schedule: Schedule = CONSTANT,
     clipnorm: Positive | None = None,

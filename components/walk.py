@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from etils.epath import Path
 
 from components.errors import DataError
+from components.printable import one_line
 
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by file browsers and archivers
 _UNFINISHED = ".part"  # of a request log, or a download, that is still being written
@@ -46,7 +47,7 @@ def walk(root: Path) -> dict[str, str]:
         if is_utf8(path):
             found[path] = reason
         else:
-            odd.append((printable(path), reason or "its name is not UTF-8: rename it"))
+            odd.append((one_line(path), reason or "its name is not UTF-8: rename it"))
     for path, reason in odd:
         shown = path
         while shown in found:  # a file whose name has a backslash and such digits
@@ -97,14 +98,6 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def printable(text: str) -> str:
-    """`text` with escapes for bytes that are no UTF-8, and for control characters."""
-    known = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in known
-    )
-
-
 def _entries(root: str) -> Iterator[tuple[str, str]]:
     """Each entry below `root` with its problem, in any order, under its own name."""
     around = tuple(map(_identity, pathlib.Path(root).resolve().parents))
@@ -149,7 +142,7 @@ def _moved(place: str, error: OSError) -> DataError:
     if error.errno == errno.ENOENT:
         return vanished(place)
     return DataError(
-        f"{printable(place)}: expected a folder that can be read. "
+        f"{one_line(place)}: expected a folder that can be read. "
         f"Received: {error.strerror}. Correct its permissions or move it away."
     )
 
@@ -157,7 +150,7 @@ def _moved(place: str, error: OSError) -> DataError:
 def vanished(place: str | os.PathLike[str], what: str = "it is gone") -> DataError:
     """The error for a file that does not stay as it is while it is looked at."""
     return DataError(
-        f"{printable(os.fspath(place))}: expected a file that stays as it is while the data is "
+        f"{one_line(os.fspath(place))}: expected a file that stays as it is while the data is "
         f"read. Received: {what}. Run it again when nothing writes there."
     )
 

@@ -13,9 +13,9 @@ from rich.status import Status
 from rich.table import Table
 from rich.tree import Tree
 
+from components.printable import one_line, printable
 from pipeline.dag import Step
 from pipeline.lineage import Node
-from pipeline.printable import one_line, printable
 from pipeline.records import ArtifactRecord
 from pipeline.results import StepResult
 

@@ -4,7 +4,7 @@ import os
 
 from etils.epath import Path
 
-from components import names, paths, walk
+from components import names, paths, printable, walk
 from components.example_gen import span
 from pipeline.errors import UsageError
 
@@ -34,7 +34,7 @@ def utf8(text: str, place: str) -> str:
         UsageError: it is not.
     """
     if not walk.is_utf8(text):
-        shown = walk.printable(text)
+        shown = printable.one_line(text)
         raise UsageError(
             f"{place}: expected UTF-8. Received: '{shown[:_SHOWN]}'. "
             "Convert it first, such as by `iconv -t utf-8`."

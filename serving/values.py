@@ -4,6 +4,7 @@
 `as_typed` the type of a signature's input, where no number changes on the way.
 """
 
+import numbers
 from collections.abc import ItemsView, Mapping, Sequence
 from typing import TypeGuard
 
@@ -44,7 +45,7 @@ def as_typed(value: ArrayLike, dtype: str, *, name: str) -> np.ndarray:
     """`value` as an array of TensorFlow's type `dtype`, if it has numbers of another width.
 
     Whole numbers become wider or narrower ones, or decimals; decimals become wider or narrower
-    ones. In a list, Python's floats are rounded, as everywhere; an array's are not. What is of
+    ones. In a list, Python's floats are rounded, as everywhere; nothing else is. What is of
     another kind (text, say) is read as `as_array` does.
 
     Raises:
@@ -61,10 +62,11 @@ def as_typed(value: ArrayLike, dtype: str, *, name: str) -> np.ndarray:
     if array.dtype.kind in "iuf" and wanted.kind == "f":
         with np.errstate(over="ignore"):
             found = array.astype(wanted)
-        if isinstance(value, np.ndarray | np.generic):
-            fits = _is_same(found, array)
-        else:
+        is_rounded = array.dtype.kind == "f" and not isinstance(value, np.ndarray | np.generic)
+        if is_rounded:
             fits = np.array_equal(np.isinf(found), np.isinf(array))
+        else:
+            fits = _is_same(found, array)
         return _checked(found, array, dtype, name, fits=fits)
     return as_array(value, name=name)
 
@@ -153,7 +155,7 @@ def _numbers(value: ArrayLike, name: str) -> np.ndarray:
 def _whole(value: ArrayLike, array: np.ndarray, name: str) -> np.ndarray:
     """Numbers that numpy reads as float64: whole ones that it lacks must not become others."""
     found = np.array(value, dtype=object)
-    whole = [one for one in found.ravel().tolist() if isinstance(one, int)]
+    whole = [int(one) for one in found.ravel().tolist() if isinstance(one, numbers.Integral)]
     if len(whole) == found.size:  # some are more than int64 holds
         try:
             return found.astype(np.uint64)

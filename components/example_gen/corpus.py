@@ -11,7 +11,7 @@ from components.artifacts import Examples, RawFiles
 from components.beam_options import BeamOptions
 from components.errors import DataError
 from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
-from components.ranges import MOST, Part, Shards, Share
+from components.ranges import MOST, Shards, Share, ShareBelowOne
 
 _STEP = "corpus_example_gen"
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def corpus_example_gen(
     unit: Literal["auto", "line", "paragraph", "passage", "file"] = "auto",
     passage: Annotated[int, Field(ge=2, le=MOST)] = 1000,
     splits: Shares = DEFAULT_SHARES,
-    eval_from_train: Part = 0.0,
+    eval_from_train: ShareBelowOne = 0.0,
     encoding: str | None = None,
     bad_bytes: Literal["reject", "replace", "ignore"] = "reject",
     max_rejected: Share = 0.01,

@@ -11,7 +11,8 @@ from etils.epath import Path
 from components.artifacts import Rejected
 from components.errors import DataError
 from components.example_gen.splits import canonical, is_split_name
-from components.walk import is_hidden, printable, walk
+from components.printable import one_line
+from components.walk import is_hidden, walk
 
 Layout = Literal["auto", "classes", "splits"]
 
@@ -76,7 +77,7 @@ class Listing:
         if aside and not self.rows:
             raise DataError(
                 f"{root}: expected a file that can be read. Received: {len(aside)} that cannot, "
-                f"such as {printable(aside[0].source)}: {aside[0].reason}. Correct or remove them."
+                f"such as {one_line(aside[0].source)}: {aside[0].reason}. Correct or remove them."
             )
 
 

@@ -8,7 +8,7 @@ from components.example_gen.folders import Layout, list_classes
 from components.example_gen.manifest import Manifest, list_manifest
 from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
 from components.example_gen.tally import finish
-from components.ranges import Part, Shards, Share
+from components.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "image_example_gen"
 CLASS_FOLDERS = Manifest()
@@ -20,7 +20,7 @@ def image_example_gen(
     *,
     run_on: BeamOptions,
     splits: Shares = DEFAULT_SHARES,
-    eval_from_train: Part = 0.0,
+    eval_from_train: ShareBelowOne = 0.0,
     layout: Layout = "auto",
     manifest: Manifest = CLASS_FOLDERS,
     max_rejected: Share = 0.01,

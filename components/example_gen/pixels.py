@@ -9,7 +9,7 @@ from components.artifacts import Examples, RawFiles
 from components.beam_options import BeamOptions
 from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
 from components.example_gen.tally import finish
-from components.ranges import Part, Shards, Share
+from components.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "pixels_example_gen"
 
@@ -23,7 +23,7 @@ def pixels_example_gen(
     *,
     run_on: BeamOptions,
     splits: Shares = DEFAULT_SHARES,
-    eval_from_train: Part = 0.0,
+    eval_from_train: ShareBelowOne = 0.0,
     label_column: str = "label",
     delimiter: Delimiter = ",",
     height: Side | None = None,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from etils.epath import Path
 
-from components import walk
+from components import printable
 from components.artifacts import Examples, Property, Rejected
 from components.beam_options import BeamOptions
 from components.errors import DataError, OptionError
@@ -97,7 +97,7 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
     """
     text, dialect, unread = series_files.read(source, reading.csv)
     for item in unread:
-        logger.warning("rejected %s: %s", walk.printable(item.source), item.reason)
+        logger.warning("rejected %s: %s", printable.one_line(item.source), item.reason)
     files = text.pop(series_files.FILE)
     columns = columns_of_series.choose(text, reading.columns, reading.clock.day_first, dialect)
     parsed = clock.read(text, columns.time, reading.clock.form, reading.clock.day_first)

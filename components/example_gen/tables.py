@@ -9,7 +9,7 @@ from components.beam_options import BeamOptions
 from components.example_gen.csv_dialect import CsvFormat
 from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
 from components.example_gen.tally import finish
-from components.ranges import Part, Shards, Share
+from components.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "csv_example_gen"
 _NO_TYPES: dict[str, str] = {}
@@ -26,7 +26,7 @@ def csv_example_gen(
     dates: Literal["parts", "seconds", "text"] = "parts",
     drop: tuple[str, ...] = (),
     splits: Shares = DEFAULT_SHARES,
-    eval_from_train: Part = 0.0,
+    eval_from_train: ShareBelowOne = 0.0,
     max_rejected: Share = 0.01,
     shards: Shards = 0,
 ) -> Examples:

@@ -7,7 +7,7 @@ from components.beam_options import BeamOptions
 from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
 from components.example_gen.tally import finish
 from components.paths import LocalPath
-from components.ranges import Part, Shards, Share
+from components.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "tfds_table_example_gen"
 
@@ -22,7 +22,7 @@ def tfds_table_example_gen(
     download: bool = True,
     only: tuple[str, ...] = (),
     splits: Shares = DEFAULT_SHARES,
-    eval_from_train: Part = 0.1,
+    eval_from_train: ShareBelowOne = 0.1,
     max_rejected: Share = 0.01,
     shards: Shards = 0,
 ) -> Examples:

@@ -9,7 +9,7 @@ from typing import Self
 
 from components.artifacts import Examples, Property, Rejected
 from components.errors import DataError
-from components.walk import printable
+from components.printable import one_line
 
 _NAMED = 5  # rejected inputs that an error or the log names; the rest stand in rejected.jsonl
 NOTHING_MORE: dict[str, Property] = {}
@@ -167,4 +167,4 @@ def _first(rejected: Sequence[Rejected]) -> list[str]:
 
 def _line(item: Rejected) -> str:
     place = f"{item.source}, {item.position}" if item.position else item.source
-    return f"{printable(place)}: {item.reason}"
+    return f"{one_line(place)}: {item.reason}"

@@ -9,7 +9,7 @@ from components.example_gen.folders import Layout, list_classes
 from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
 from components.example_gen.tally import finish
 from components.example_gen.text_csv import TextCsv
-from components.ranges import Part, Shards, Share
+from components.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "text_example_gen"
 AS_DETECTED = TextCsv()
@@ -27,7 +27,7 @@ def text_example_gen(
     errors: BadBytes = "latin-1",
     layout: Layout = "auto",
     splits: Shares = DEFAULT_SHARES,
-    eval_from_train: Part = 0.0,
+    eval_from_train: ShareBelowOne = 0.0,
     max_rejected: Share = 0.01,
     shards: Shards = 0,
 ) -> Examples:

@@ -16,7 +16,7 @@ from components.example_gen.feature_names import FeatureNames
 from components.example_gen.splits import DEFAULT_SHARES, SplitRule
 from components.example_gen.tally import finish
 from components.paths import LocalPath
-from components.ranges import Part, Shards, Share
+from components.ranges import Shards, Share, ShareBelowOne
 
 if TYPE_CHECKING:
     from components.example_gen.records import RecordFiles
@@ -37,7 +37,7 @@ def tfds_example_gen(
     image: str = "",
     text: str = "",
     label: str = "",
-    eval_from_train: Part = 0.0,
+    eval_from_train: ShareBelowOne = 0.0,
     max_rejected: Share = 0.01,
     shards: Shards = 0,
 ) -> Examples:

@@ -19,7 +19,7 @@ from components.example_gen.splits import (
     is_split_name,
 )
 from components.example_gen.tally import finish
-from components.ranges import Part, Shards, Share
+from components.ranges import Shards, Share, ShareBelowOne
 from components.walk import is_hidden, walk
 
 _STEP = "import_example_gen"
@@ -36,7 +36,7 @@ def import_example_gen(
     run_on: BeamOptions,
     patterns: dict[SplitName, str] = _NO_PATTERNS,
     splits: Shares = DEFAULT_SHARES,
-    eval_from_train: Part = 0.0,
+    eval_from_train: ShareBelowOne = 0.0,
     features: FeatureNames = _OWN_NAMES,
     classes: tuple[str, ...] = (),
     max_rejected: Share = 0.01,

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from components.errors import OptionError
 from components.models.options import Counts, Kernels
-from components.ranges import Count, Part
+from components.ranges import Count, ShareBelowOne
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Generator(Kernels):
     cell: Literal["lstm", "gru"] = "lstm"
     units: Annotated[Counts, Field(min_length=1)] = (256,)
     embedding_dim: Count = 64
-    dropout: Part = 0.0
+    dropout: ShareBelowOne = 0.0
     bidirectional: bool = False
     kind: Literal["generator"] = "generator"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.ranges import Count, NotNegative, Part
+from components.ranges import Count, NotNegative, ShareBelowOne
 
 Counts = tuple[Count, ...]
 Activation = Literal["relu", "gelu", "elu", "selu", "swish", "tanh", "sigmoid", "leaky_relu"]
@@ -51,7 +51,7 @@ class FullyConnected(Kernels):
     """
 
     activation: Activation = "relu"
-    dropout: Part = 0.0
+    dropout: ShareBelowOne = 0.0
     batch_normalization: bool = False
 
 
@@ -93,7 +93,7 @@ class Cnn(FullyConnected):
     pool_size: Count = 2
     head: Literal["flatten", "global_average", "global_max"] = "flatten"
     dense: Counts = (128,)
-    block_dropout: Part = 0.0
+    block_dropout: ShareBelowOne = 0.0
     kind: Literal["cnn"] = "cnn"
 
 
@@ -114,11 +114,11 @@ class Augment:
 
     flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
     rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
-    width_shift: Part = 0.0
-    height_shift: Part = 0.0
-    shear: Part = 0.0
-    zoom: Part = 0.0
-    brightness: Part = 0.0
-    contrast: Part = 0.0
+    width_shift: ShareBelowOne = 0.0
+    height_shift: ShareBelowOne = 0.0
+    shear: ShareBelowOne = 0.0
+    zoom: ShareBelowOne = 0.0
+    brightness: ShareBelowOne = 0.0
+    contrast: ShareBelowOne = 0.0
     fill_mode: Literal["nearest", "reflect", "wrap", "constant"] = "nearest"
     fill_value: Annotated[float, Field(ge=0, le=255)] = 0.0

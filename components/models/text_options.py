@@ -7,7 +7,7 @@ from pydantic import Field
 
 from components.models.options import Counts, FullyConnected, Initializer
 from components.paths import LocalPath
-from components.ranges import Count, NotNegative, Part
+from components.ranges import Count, NotNegative, ShareBelowOne
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Embedded(Head):
     """
 
     embedding_dim: Count | None = None
-    embedding_dropout: Part = 0.0
-    token_dropout: Part = 0.0
+    embedding_dropout: ShareBelowOne = 0.0
+    token_dropout: ShareBelowOne = 0.0
     embedding_l2: NotNegative = 0.0
     embeddings_initializer: Literal["uniform", "normal", "zeros"] | Initializer = "uniform"
     vectors: LocalPath | Literal[""] = ""

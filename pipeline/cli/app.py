@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from components.printable import printable
 from pipeline.errors import UsageError
-from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.root import Root

@@ -113,8 +113,8 @@ def predict(
         if path:
             paths.path(path, option)
     place = open_root(root)
-    is_here = place.path.exists() or "MILLRACE_STORE" in os.environ
-    origin = find(open_store(place), model) if is_here and (csv or window or given) else UNKNOWN
+    by_origin = bool(csv or window or given)
+    origin = find(open_store(place), model) if by_origin and has_store(place) else UNKNOWN
     columns = [each for each in given or [] if "=" in each]
     files = [each for each in given or [] if "=" not in each]
     asked = questions.from_files([*(image or []), *files])

@@ -6,11 +6,9 @@ import socket
 
 import pytest
 from etils.epath import Path
-from hypothesis import given
-from hypothesis import strategies as st
 
 from components.errors import DataError
-from components.walk import is_hidden, is_unfinished, is_utf8, printable, problem, walk
+from components.walk import is_hidden, is_unfinished, problem, walk
 
 
 @pytest.fixture
@@ -140,11 +138,3 @@ def test_a_dot_within_a_name_hides_nothing_and_what_is_being_written_is_hidden()
     assert is_hidden("log/1.tfrecord.part")
     assert is_unfinished("log/1.tfrecord.part")
     assert not is_unfinished("a.part/1")
-
-
-@given(st.binary(max_size=40).filter(lambda name: b"\0" not in name))
-def test_any_name_can_be_printed_and_tells_its_bytes(name):
-    shown = printable(os.fsdecode(name))
-    assert is_utf8(shown)
-    assert shown.isprintable()
-    assert is_utf8(os.fsdecode(name)) == (name.decode(errors="replace").encode() == name)

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from components.artifacts import Statistics
 from pipeline import lineage
-from pipeline.console import RunProgress, print_table, print_tree
+from pipeline.console import RunProgress, SafeConsole, print_table, print_tree
+from pipeline.results import StepResult
 
 
 def test_a_line_of_progress_is_indented_and_loses_the_steps_name(toy):
@@ -56,3 +57,35 @@ def test_no_cell_of_a_table_is_cut():
     assert "…" not in "".join(lines[1:])
     shown = ["".join(line[at : at + 11].strip() for line in lines[1:]) for at in (0, 13)]
     assert [text.replace(" ", "") for text in shown] == [each.replace(" ", "") for each in cells]
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe\r\x9b1m\udce9"
+SHOWN = r"\x1b]0;owned\x07\x1b[2J\u202egnp.exe\r\x9b1m\xe9"
+
+
+def test_a_console_escapes_what_it_prints_but_not_its_own_style():
+    shown = io.StringIO()
+    console = SafeConsole(
+        file=shown, force_terminal=True, width=200, color_system="standard", highlight=False
+    )
+    console.print(f"[bold]{HOSTILE}[/]")
+    assert shown.getvalue() == f"\x1b[1m{SHOWN}\x1b[0m\n"
+
+
+def test_a_cell_of_a_pipes_table_is_one_line_without_tabs():
+    shown = io.StringIO()
+    print_table(SafeConsole(file=shown), ("class",), [("a\tb\nc\x1b[0m",)])
+    assert shown.getvalue() == "class\na\\tb\\nc\\x1b[0m\n"
+
+
+def test_progress_of_a_step_is_escaped(toy):
+    shown = io.StringIO()
+    progress = RunProgress(SafeConsole(file=shown, width=300), ["count"])
+    step = toy.dag().find("count")
+    progress.started(step, [f"input {HOSTILE} changed"])
+    progress.line(step, f"count: {HOSTILE.replace(chr(13), '')}")
+    progress.ended(StepResult("count", "ran", 0.0, f"/r/{HOSTILE}"))
+    started, line, ended = shown.getvalue().splitlines()
+    assert started == f"> count input {SHOWN} changed"
+    assert line == f"    {SHOWN}".replace(r"\r", "")
+    assert ended.endswith(SHOWN)

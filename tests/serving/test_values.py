@@ -56,6 +56,7 @@ def test_whole_numbers_that_no_float_holds_do_not_become_others_beside_decimals(
         as_array([-1, 2**63 + 1], name="x")
     assert as_array([0.5, 2**53], name="x").tolist() == [0.5, 2.0**53]
     assert as_array([1, 2**63 + 1], name="x").tolist() == [1, 2**63 + 1]
+    assert as_array([1, np.uint64(2**63 + 1)], name="x").tolist() == [1, 2**63 + 1]
 
 
 @given(
@@ -96,6 +97,7 @@ def test_numbers_take_the_width_of_the_model(value, dtype, found):
         (np.array([2**24 + 1]), "float32"),
         (np.array([2**31]), "int32"),
         ([-1], "uint8"),
+        ([16777217, 3], "float32"),
         ([1e39], "float32"),
     ],
 )

@@ -2,7 +2,8 @@
 
 A terminal obeys control characters (a file's name could clear it, or set its title), and shows
 bidirectional overrides as an order that is not there (https://trojansource.codes). Both are shown
-escaped, as Python writes them, and so is half a surrogate pair, which no terminal can be sent.
+escaped, as Python writes them, and so is half a surrogate pair, which no terminal can be sent. A
+byte that is not UTF-8 arrives as such a half (PEP 383), and is shown as that byte.
 """
 
 import re
@@ -16,9 +17,14 @@ _UNFIT = re.compile(
 
 def printable(text: str) -> str:
     """`text` with what is unfit for a terminal escaped; tabs and newlines stay."""
-    return _UNFIT.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _UNFIT.sub(_escaped, text)
 
 
 def one_line(text: str) -> str:
-    """The same, with tabs and newlines escaped too: for a cell of a table."""
+    """The same, with tabs and newlines escaped too: for a cell of a table, or a file's name."""
     return printable(text).replace("\t", r"\t").replace("\n", r"\n")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    is_byte = "\udc80" <= found[0] <= "\udcff"
+    return f"\\x{ord(found[0]) - 0xDC00:02x}" if is_byte else ascii(found[0])[1:-1]
