@@ -21,7 +21,7 @@ def test_control_characters_overrides_and_half_pairs_are_escaped():
 def test_any_name_of_a_file_can_be_printed_and_tells_its_bytes(name):
     given = os.fsdecode(name)
     shown = one_line(given)
-    assert shown.encode()
+    assert shown.encode().decode() == shown
     assert all(
         rf"\x{ord(each) - 0xDC00:02x}" in shown for each in given if "\udc80" <= each <= "\udcff"
     )
