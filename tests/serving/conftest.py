@@ -145,7 +145,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=60):
     """Wait for `condition`."""
     end = time.monotonic() + seconds
     while not condition():
