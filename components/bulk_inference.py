@@ -19,6 +19,7 @@ from etils.epath import Path
 from components import predictions, requests
 from components.artifacts import Examples, RawFiles, Rejected
 from components.errors import DataError, ModelError, OptionError
+from components.example_gen import folders
 from components.inference import (
     SIGNATURE,
     Answers,
@@ -107,22 +108,22 @@ def file_shards(source: RawFiles, files_per_shard: int) -> list[Shard]:
     """The files of a folder and the folders in it, by name; hidden ones are passed over.
 
     Raises:
-        DataError: there is no file.
+        DataError: there is no file, or none that can be read.
     """
     if source.path.is_dir():
         folder, entries = source.path, walk(source.path)
     else:
         folder = source.path.parent
         entries = {source.path.name: ""} if source.path.exists() else {}
-    seen = {name: reason for name, reason in entries.items() if not is_hidden(name)}
-    usable = [name for name, reason in seen.items() if not reason]
+    listing = folders.Listing([folders.Row(name, "") for name in entries if not is_hidden(name)])
+    listing.set_aside(source.path, entries)
+    usable = [row.path for row in listing.rows]
     named = [
         (UNLABELLED, tuple(usable[start : start + files_per_shard]))
         for start in range(0, len(usable), files_per_shard)
     ]
     first, *others = _shards(named, source.path, folder, is_examples=False)
-    rejected = tuple(Rejected(name, reason) for name, reason in seen.items() if reason)
-    return [dataclasses.replace(first, rejected=rejected), *others]
+    return [dataclasses.replace(first, rejected=tuple(listing.rejected)), *others]
 
 
 def _shards(

@@ -4,9 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 
-from etils.epath import Path
-
-_CHUNK = 1 << 20
+from etils.epath import Path, PathLike
 
 
 def files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -27,16 +25,15 @@ def copy_tree(source: Path, target: Path) -> None:
         file.copy(target / name)
 
 
+def file_digest(file: PathLike) -> str:
+    """SHA-256 of the bytes of one file, in hexadecimal."""
+    with Path(file).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of the bytes of each file below `folder`, in hexadecimal, by its relative path."""
-    found: dict[str, str] = {}
-    for name, file in files(folder):
-        content = hashlib.sha256()
-        with file.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                content.update(chunk)
-        found[name] = content.hexdigest()
-    return found
+    return {name: file_digest(file) for name, file in files(folder)}
 
 
 def sync_tree(path: Path) -> None:

@@ -4,6 +4,7 @@ Standard library and `etils` only, like the artifacts.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,11 @@ from etils.epath import Path
 from components.errors import DataError
 
 Kind = type | tuple[type, ...]
+
+
+def or_none(value: float) -> float | None:
+    """`value`, which JSON has no way to write where it is NaN: that is null."""
+    return None if math.isnan(value) else value
 
 
 def refusal(file: Path, wanted: str, received: object) -> DataError:

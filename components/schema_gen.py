@@ -21,6 +21,7 @@ def schema_gen(
     *,
     splits: Literal["train", "all"] = "train",
     infer_feature_shape: bool = True,
+    disallow_nan: bool = True,
     max_categories: Count = 1000,
     categorical: tuple[str, ...] = ("image/class/text",),
     labels: tuple[str, ...] = ("image/class/label", "label"),
@@ -38,6 +39,8 @@ def schema_gen(
         splits: infer from the split `train` alone, or from all.
         infer_feature_shape: lists that are equally long in every record must stay that long;
             not where each record is a whole series, whose lengths say nothing.
+        disallow_nan: a float feature without NaN must stay so; not where NaN is a missing cell,
+            as in series.
         max_categories: text with more values than this gets no domain.
         categorical: text features that are categories even if their values hardly repeat.
         labels: integer features whose range becomes their domain.
@@ -70,6 +73,7 @@ def schema_gen(
         datasets,
         Rules(
             fixed_shapes=infer_feature_shape,
+            disallow_nan=disallow_nan,
             max_categories=max_categories,
             categorical=categorical,
             labels=labels,

@@ -2,7 +2,6 @@
 
 What a step's answer depends on besides its options and data: the pipeline makes it part of a
 step's key, and `analyze` writes the digest of a person's own preprocessing beside its name.
-Standard library only.
 """
 
 import contextlib
@@ -11,7 +10,7 @@ import functools
 import hashlib
 import pathlib
 
-from components import modules, syntax
+from components import folders, modules, syntax
 from components.syntax import Syntax
 
 FLOORS = ("serving", "components", "pipeline")
@@ -116,10 +115,5 @@ def _files(name: str) -> dict[str, str]:
         for file in (pathlib.Path(spec.origin).parent / text, pathlib.Path(text).expanduser()):
             with contextlib.suppress(OSError, ValueError, RuntimeError):  # no name of a file
                 if file.is_file():
-                    found[f"{name}:{text}"] = _content(file)
+                    found[f"{name}:{text}"] = folders.file_digest(file)
     return found
-
-
-def _content(file: pathlib.Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

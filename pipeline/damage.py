@@ -11,6 +11,7 @@ from typing import Any
 
 from etils.epath import Path
 
+from components import folders
 from components.artifacts import Artifact
 from components.errors import DataError
 from components.folders import files as files_in
@@ -42,11 +43,11 @@ def measure(artifact: Artifact) -> tuple[str, Files]:
     for part, folder in artifact.parts().items():
         found[part] = {}
         for name, file in files_in(folder):
-            digests[str(file)] = fingerprint.file_digest(file)
+            digests[str(file)] = folders.file_digest(file)
             found[part][name] = [file.stat().length, digests[str(file)]]
 
     def known(file: Path) -> str:
-        return digests.get(str(file)) or fingerprint.file_digest(file)
+        return digests.get(str(file)) or folders.file_digest(file)
 
     return fingerprint.content_digest(artifact.path, known), found
 
@@ -154,6 +155,6 @@ def _problem(file: Path, size: int, digest: str) -> str:
     try:
         if (found := file.stat().length) != size:
             return f"has {found} bytes instead of {size}"
-        return "has other content" if digest and fingerprint.file_digest(file) != digest else ""
+        return "has other content" if digest and folders.file_digest(file) != digest else ""
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"

@@ -16,12 +16,10 @@ from typing import Any
 
 from etils.epath import Path
 
-from components import modules, paths, references, source_code, walk
+from components import folders, modules, paths, references, source_code, walk
 from components.errors import DataError
 from pipeline.dag import Component, Step
 from pipeline.errors import WiringError
-
-_BLOCK = 1 << 20  # bytes read at a time
 
 FileDigest = Callable[[Path], str]
 
@@ -87,16 +85,7 @@ def _check_readable(step: Step, reached: source_code.Reached) -> None:
         )
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of the bytes of one file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def content_digest(path: Path, digest_of: FileDigest = file_digest) -> str:
+def content_digest(path: Path, digest_of: FileDigest = folders.file_digest) -> str:
     """SHA-256 over the names and contents of the files at `path`, a file or a folder.
 
     Names are relative to `path`, so that a folder that is moved keeps its digest. The walk is that

@@ -15,6 +15,7 @@ import numpy as np
 from components import paths
 from components.artifacts import Examples
 from components.errors import DataError
+from components.json_files import or_none
 from components.model_artifacts import Model
 from components.requests import feature_of
 from components.tfrecord import read_records
@@ -202,13 +203,9 @@ def _known(row: Decoded, number: int, label: str) -> Question:
     if isinstance(value, list):
         truth = _shown(value[0])
     elif value is not None:
-        truth = _future(value) if label == _FUTURE else value.tolist()[0]
+        numbers = value.tolist()
+        truth = [or_none(each) for each in numbers] if label == _FUTURE else numbers[0]
     return Question(name, row, truth)
-
-
-def _future(values: np.ndarray) -> list[float | None]:
-    """What came, None where it is not known."""
-    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def _typed(name: str, value: str) -> np.ndarray:

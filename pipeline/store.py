@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from etils.epath import Path
 from sqlalchemy.orm import Session
 
+from components import folders
 from pipeline import database, fingerprint
 from pipeline.errors import UsageError
 from pipeline.records import (
@@ -269,7 +270,7 @@ class Store:
             row = known.get(str(file))
             if row is not None and row.stat == stat:
                 return row.digest
-            digest = fingerprint.file_digest(file)
+            digest = folders.file_digest(file)
             if time.time() - status.st_ctime > RACY_SECONDS:
                 fresh.append(FileRecord(path=str(file), stat=stat, digest=digest))
             return digest

@@ -95,14 +95,15 @@ def settle(
     """The spec of the windows; the choices of what `options` leave open are logged.
 
     Raises:
-        DataError: the records lack a column, an earlier version made values up in them, or a split
-            is too short for a window.
+        DataError: the records lack a column, an earlier version made values up in them, a column
+            has no value to learn from, or a split is too short for a window.
         OptionError: `options.preprocess` cannot be used.
     """
     notes = examples.summary["notes"]
     check_not_filled(notes)
     roles = roles_of(notes, options)
     found = _survey(examples, roles, out, run_on)
+    check_values(found.train, roles)
     spec = choose(found, roles, options, notes)
     check_lengths(found, spec)
     hook = hook_spec.settle(options.preprocess)
@@ -159,6 +160,20 @@ def check_not_filled(notes: Mapping[str, object]) -> None:
             f"earlier version, in which {notes['filled']} cells were filled and "
             f"{notes.get('trimmed', 0)} rows cut off. Run series_example_gen again: leave out "
             "`--from`, or start from there."
+        )
+
+
+def check_values(train: Shape, roles: Roles) -> None:
+    """Refuse columns that nothing can be learnt from: neither their scale nor what they tell.
+
+    Raises:
+        DataError: a column has no value in the train split.
+    """
+    pairs = zip(roles.columns, train.count.tolist(), strict=True)
+    if empty := [name for name, count in pairs if not count]:
+        raise DataError(
+            f"Split 'train': expected values of every column. Received: none of {', '.join(empty)} "
+            f"in {train.rows} rows. Leave out the column, or change series_example_gen.splits."
         )
 
 

@@ -32,6 +32,7 @@ from components.evaluating.forecast_rows import Rows, Settings
 from components.evaluating.rivals import Outcome, Rival
 from components.evaluating.significance import Change
 from components.evaluating.summary import write_json, write_lines
+from components.json_files import or_none
 
 BASELINES = ("constant", "naive", "seasonal_naive", "moving_average")
 _SLICES = 10_000  # series with figures of their own
@@ -235,7 +236,7 @@ def _worst(rows: Rows, number: int, settings: Settings) -> list[dict[str, Any]]:
             "series": rows.series[i],
             "time": _iso(int(rows.time[i])),
             "targets": list(settings.targets),
-            "actual": [[_or_none(value) for value in step] for step in rows.actual[i].tolist()],
+            "actual": [[or_none(value) for value in step] for step in rows.actual[i].tolist()],
             "forecast": rows.forecasts["candidate"][i].tolist(),
             "mae": float(errors[i]),
         }
@@ -257,10 +258,6 @@ def _write_forecasts(file: Path, rows: Rows, settings: Settings) -> None:
                 for j, target in enumerate(settings.targets):
                     values = [_cell(column[i, step, j]) for column in columns]
                     lines.writerow([*first, target, step + 1, *values])
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
 
 
 def _cell(value: float) -> str:

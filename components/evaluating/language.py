@@ -117,7 +117,10 @@ def score_shard(shard: tuple[str, str], models: Models, questions: Questions) ->
 def score_batch(
     split: str, rows: Sequence[Row], predicts: Sequence[Predict], questions: Questions
 ) -> Scored:
-    """Score rows that fit into memory together, by the candidate and perhaps a baseline."""
+    """Score rows that fit into memory together, by the candidate and perhaps a baseline.
+
+    Without the baseline's figures where it does not answer all rows that count.
+    """
     answers = answer(predicts[0], rows)
     has_tokens = [bool(count) for count in answers.outputs.get("tokens", ())]
     rejected = [
@@ -137,7 +140,10 @@ def score_batch(
     found = _by_key(Key(split, CANDIDATE), kept, own, questions.slices)
     paired = {}
     for predict in predicts[1:]:
-        other = of_rows(predict(kept), characters)
+        answered = answer(predict, kept)
+        if answered.rejected:  # what an earlier model cannot read is no fault of the rows
+            continue
+        other = of_rows(answered.outputs, characters)
         found |= _by_key(Key(split, BASELINE), kept, other, questions.slices)
         pairs = zip(own, other, strict=True)
         paired[split] = Differences.of(one.loss - another.loss for one, another in pairs)

@@ -13,8 +13,8 @@ from components.errors import DataError
 Cells = dict[str, str]
 
 _CHUNK = 1 << 20  # bytes read at once
-_BLANK = " \t\n\r"
-_BLANKS, _COMMAS = re.compile(f"[{_BLANK}]*"), re.compile(f"[{_BLANK},]*")
+_WS = " \t\n\r"  # RFC 8259
+_WHITESPACE, _COMMAS = re.compile(f"[{_WS}]*"), re.compile(f"[{_WS},]*")
 _LONGEST = 1 << 26  # characters of a member
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the others are bytes that are no text
 _JSON = json.JSONDecoder()
@@ -65,12 +65,12 @@ def array_values(file: BinaryIO, place: object, encoding: str) -> Iterator[objec
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     pieces = (decoder.decode(chunk) for chunk in iter(lambda: file.read(_CHUNK), b""))
     stream = itertools.chain(pieces, [decoder.decode(b"", final=True)])
-    rest = next(stream).lstrip(_BLANK)
+    rest = next(stream).lstrip(_WS)
     if not rest.startswith("["):
         raise _error(place, 0, f"{rest[:20]!r}")
     start = 1
     for number in itertools.count():
-        start = _after(_COMMAS if number else _BLANKS, rest, start)
+        start = _after(_COMMAS if number else _WHITESPACE, rest, start)
         value, rest, start = _next(rest, start, stream, place, number)
         if start < 0:
             return

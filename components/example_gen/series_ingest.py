@@ -80,7 +80,7 @@ def described_gap(
         step: of the grid.
     """
     gap = grid_size.widest_gap(table, step)
-    if gap is None or not gap.rows:
+    if gap is None or gap.rows < 1:  # a step longer than it leaves less than none
         return ""
     is_it = (raw["series"] == gap.series) & (raw["time"] == gap.stray)
     place = series_files.place_of(source, reading.csv, int(raw.index[is_it][0]))

@@ -4,7 +4,7 @@ A feature present in every record is required; lengths that are all equal make a
 text with few values makes a string domain. Where the rules differ: text is categorical only
 if its values repeat (two records a value or more), so that file names of a small set are not
 taken for classes; a label's range makes an integer domain; a float feature without NaN or
-infinity must stay so.
+infinity must stay so, unless NaN is told to be a missing cell.
 """
 
 import dataclasses
@@ -37,6 +37,7 @@ class Rules:
     """What the statistics alone do not say."""
 
     fixed_shapes: bool
+    disallow_nan: bool
     max_categories: int
     categorical: Sequence[str]
     labels: Sequence[str]
@@ -83,7 +84,7 @@ def _add_feature(
     elif types == {FeatureStats.INT} and name in rules.labels:
         _set_label_domain(feature, stats)
     elif types == {FeatureStats.FLOAT}:
-        _set_float_domain(feature, stats)
+        _set_float_domain(feature, stats, rules)
     elif FeatureStats.BYTES in types and name.endswith(IMAGE_SUFFIX):
         feature.image_domain.SetInParent()
     set_thresholds(feature, "drift", linf=rules.drift_linf, js=rules.drift_js)
@@ -139,10 +140,10 @@ def _set_label_domain(feature: schema_pb2.Feature, stats: list[FeatureStats]) ->
         feature.int_domain.is_categorical = True
 
 
-def _set_float_domain(feature: schema_pb2.Feature, stats: list[FeatureStats]) -> None:
+def _set_float_domain(feature: schema_pb2.Feature, stats: list[FeatureStats], rules: Rules) -> None:
     numbers = [item.num_stats for item in stats]
     histograms = [histogram for item in numbers for histogram in item.histograms]
-    if not any(histogram.num_nan for histogram in histograms):
+    if rules.disallow_nan and not any(histogram.num_nan for histogram in histograms):
         feature.float_domain.disallow_nan = True
     if all(abs(end) < float("inf") for item in numbers for end in (item.min, item.max)):
         feature.float_domain.disallow_inf = True

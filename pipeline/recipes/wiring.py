@@ -46,9 +46,11 @@ def train_and_push(
     if curated:
         schema = dag.step(import_schema, source=Source(curated))
     else:
-        # A record of series is a whole one, as long as its split.
+        # A record of series is a whole one, as long as its split, with NaN for missing cells.
         fixed = not isinstance(features, SeriesOptions)
-        schema = dag.step(schema_gen, statistics=statistics, infer_feature_shape=fixed)
+        schema = dag.step(
+            schema_gen, statistics=statistics, infer_feature_shape=fixed, disallow_nan=fixed
+        )
     dag.step(example_validator, statistics=statistics, schema=schema, previous=Previous(statistics))
     analysis = dag.step(analyze, examples=examples, features=features)
     transformed = dag.step(transform, examples=examples, analysis=analysis)
@@ -130,7 +132,9 @@ def serving_skew(name: str, training: Training, log: str) -> Dag:
     else:  # a forecaster's windows, which no step has described
         windows = Source(str(training.examples), Examples)
         learnt = dag.step(statistics_gen, step_name="training_statistics", examples=windows)
-        schema = dag.step(schema_gen, step_name="training_schema", statistics=learnt)
+        schema = dag.step(
+            schema_gen, step_name="training_schema", statistics=learnt, disallow_nan=False
+        )
     model = Source(str(training.model), Model)
     expected = dag.step(serving_schema, schema=schema, model=model)
     asked = dag.step(request_log_example_gen, source=Source(log), schema=expected, model_name=name)

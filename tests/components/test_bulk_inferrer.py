@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +21,7 @@ from components.errors import DataError, ModelError, OptionError
 from components.inference import Row
 from components.model_artifacts import Evaluation
 from components.tfrecord import read_records
+from components.walk import printable
 from serving import example
 from serving.signature import TensorInfo
 from tests.components import classifiers
@@ -185,6 +187,15 @@ def test_a_folder_without_files_is_refused(infer, tmp_path, name):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=rf"{name}: expected one file or more .* Received: none\."):
         infer(source=RawFiles(Path(tmp_path / name)))
+
+
+def test_a_folder_of_files_that_cannot_be_read_is_refused_with_their_reason(infer, tmp_path):
+    root = tmp_path / "odd"
+    root.mkdir()
+    aside = spoil(root, ".png")
+    first = f"{len(aside)} that cannot, such as {printable(aside[0].source)}: {aside[0].reason}."
+    with pytest.raises(DataError, match=rf"odd: expected a file .* Received: {re.escape(first)}"):
+        infer(source=RawFiles(Path(root)))
 
 
 def test_exactly_one_input_is_wanted(infer, examples, folder):

@@ -22,6 +22,7 @@ from serving.example import encode
 
 RULES = Rules(
     fixed_shapes=True,
+    disallow_nan=True,
     max_categories=1000,
     categorical=("text",),
     labels=("label",),

@@ -8,7 +8,7 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.folders import copy_tree, digests, files, sync_tree
+from components.folders import copy_tree, digests, file_digest, files, sync_tree
 
 
 @pytest.fixture
@@ -41,6 +41,14 @@ def test_a_folder_is_synced_from_its_files_up(folder, monkeypatch):
     assert names == ["b/empty", "b/two.bin", "b", ".dot", "."]
     sync_tree(folder / ".dot")
     assert synced[-1] == pathlib.Path(folder / ".dot")
+
+
+def test_the_digest_of_a_file_is_the_sha_256_of_its_bytes(tmp_path):
+    file = tmp_path / "abc"
+    file.write_bytes(b"abc")  # the example of FIPS 180-2, appendix B.1
+    said = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_digest(file) == said
+    assert digests(Path(tmp_path)) == {"abc": said}
 
 
 def test_digests_change_with_a_byte_and_with_a_name(folder):

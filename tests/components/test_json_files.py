@@ -1,6 +1,7 @@
 """A damaged small file is named with what it should hold, what it holds, and what to do."""
 
 import json
+import math
 
 import pytest
 from etils.epath import Path
@@ -65,3 +66,7 @@ def test_a_field_of_another_type_is_named(tmp_path):
         f"{file}: expected 'rate' of type float or int. Received: 'fast'. The file is damaged: "
         "`millrace verify --repair` sets such artifacts aside, and the next run makes them again."
     )
+
+
+def test_a_number_that_is_not_known_is_null():
+    assert [json_files.or_none(value) for value in (math.nan, 0.0, -1.5)] == [None, 0.0, -1.5]

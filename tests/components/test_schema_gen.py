@@ -72,6 +72,13 @@ def test_lengths_that_vary_set_no_maximum(infer):
     assert not features["a"].value_count.HasField("max")
 
 
+@pytest.mark.parametrize("options", [{}, {"disallow_nan": False}])
+def test_nan_is_an_anomaly_unless_it_is_told_to_be_a_missing_cell(infer, options):
+    _, features = infer(options, train=[{"a": 0.5}])
+    domain = features["a"].float_domain
+    assert (domain.disallow_nan, domain.disallow_inf) == (not options, True)
+
+
 def test_the_length_of_a_whole_series_is_none_that_others_must_have(infer):
     _, features = infer({"infer_feature_shape": False}, train=[{"a": [1, 2], "b": "x"}] * 2)
     assert not features["a"].HasField("shape")

@@ -7,10 +7,11 @@ import sqlite3
 import pytest
 from etils.epath import Path
 
+from components import folders
 from components.artifacts import Examples, Statistics
 from components.errors import DataError
 from components.model_artifacts import Evaluation, Model
-from pipeline import damage, fingerprint, pushed
+from pipeline import damage, pushed
 from pipeline.errors import UsageError
 from pipeline.runner import Runner
 from pipeline.selection import Selection
@@ -144,8 +145,8 @@ def test_the_content_of_what_a_dead_run_made_is_read_on_its_first_use(toy, monke
     assert toys.CALLS == ["count"]
     assert toy.observer.reasons["count"] == ["its output was damaged: count has other content"]
     read = []
-    digest_of = fingerprint.file_digest
-    monkeypatch.setattr(fingerprint, "file_digest", lambda f: read.append(f.name) or digest_of(f))
+    digest_of = folders.file_digest
+    monkeypatch.setattr(folders, "file_digest", lambda f: read.append(f.name) or digest_of(f))
     toy.run()
     assert [name for name in read if name != "a.txt"] == []
 
@@ -228,7 +229,7 @@ def test_a_broken_record_of_a_push_is_damage(toy, pushing):
 
 
 def test_no_file_is_read_while_other_runs_wait_for_the_store(toy, monkeypatch):
-    digest_of, look, exists = fingerprint.file_digest, damage.look, []
+    digest_of, look, exists = folders.file_digest, damage.look, []
 
     def other_run(*_, **__):
         other = sqlite3.connect(toy.root.store_file, timeout=0)
@@ -236,7 +237,7 @@ def test_no_file_is_read_while_other_runs_wait_for_the_store(toy, monkeypatch):
         other.close()
         exists.append(1)
 
-    monkeypatch.setattr(fingerprint, "file_digest", lambda f: other_run() or digest_of(f))
+    monkeypatch.setattr(folders, "file_digest", lambda f: other_run() or digest_of(f))
     monkeypatch.setattr(damage, "look", lambda r, **how: other_run() or look(r, **how))
     weights = toy.data / "weights.bin"
     weights.write_bytes(b"w")

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from components import source_code
 from components.errors import DataError
+from components.folders import file_digest
 from pipeline.dag import Dag
 from pipeline.errors import WiringError
 from pipeline.fingerprint import (
     Ingredients,
     content_digest,
-    file_digest,
     ingredients,
     named_files,
     named_modules,

@@ -6,8 +6,10 @@ import pytest
 from etils.epath import Path
 
 from pipeline.errors import UsageError
+from pipeline.pushed import Training
 from pipeline.recipes.catalog import RECIPES, find
 from pipeline.recipes.extras import EXTRAS
+from pipeline.recipes.wiring import serving_skew
 
 
 def _ingest(recipe, data):
@@ -68,9 +70,16 @@ def test_every_row_wires_a_whole_pipeline_whose_options_are_complete(name):
 
 
 @pytest.mark.parametrize(("name", "fixed"), [("digits", True), ("tabular", True), ("co2", False)])
-def test_only_the_records_of_series_may_have_any_length(name, fixed):
+def test_only_the_records_of_series_may_have_any_length_and_gaps(name, fixed):
     dag = find(name).wire(name, "data.csv", Path("serving"))
-    assert dag.find("schema_gen").options["infer_feature_shape"] is fixed
+    options = dag.find("schema_gen").options
+    assert (options["infer_feature_shape"], options["disallow_nan"]) == (fixed, fixed)
+
+
+def test_a_forecaster_may_be_asked_about_gaps_that_its_training_windows_lack():
+    training = Training(Path("model"), Path("examples"), None, None)
+    dag = serving_skew("co2", training, "log")
+    assert dag.find("training_schema").options["disallow_nan"] is False
 
 
 def test_extra_steps_come_before_and_after_the_trainer():

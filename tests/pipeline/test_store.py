@@ -6,7 +6,7 @@ import time
 import pytest
 from etils.epath import Path
 
-from pipeline import fingerprint
+from components import folders
 from pipeline.errors import StoreError, UsageError
 from pipeline.store import Store
 
@@ -37,8 +37,8 @@ def test_a_file_with_an_unchanged_stat_is_not_read_again(toy, monkeypatch):
     os.utime(toy.data / "a.txt", (old, old))
     monkeypatch.setattr("pipeline.store.RACY_SECONDS", -1)
     read = []
-    digest_of = fingerprint.file_digest
-    monkeypatch.setattr(fingerprint, "file_digest", lambda f: read.append(f.name) or digest_of(f))
+    digest_of = folders.file_digest
+    monkeypatch.setattr(folders, "file_digest", lambda f: read.append(f.name) or digest_of(f))
     first = toy.store.source_digest(Path(toy.data))
     assert toy.store.source_digest(Path(toy.data)) == first
     assert read == ["a.txt"]
@@ -49,8 +49,8 @@ def test_a_file_with_an_unchanged_stat_is_not_read_again(toy, monkeypatch):
 
 def test_a_file_changed_a_moment_ago_is_not_trusted(toy, monkeypatch):
     read = []
-    digest_of = fingerprint.file_digest
-    monkeypatch.setattr(fingerprint, "file_digest", lambda f: read.append(f.name) or digest_of(f))
+    digest_of = folders.file_digest
+    monkeypatch.setattr(folders, "file_digest", lambda f: read.append(f.name) or digest_of(f))
     toy.store.source_digest(Path(toy.data))
     toy.store.source_digest(Path(toy.data))
     assert read == ["a.txt", "a.txt"]

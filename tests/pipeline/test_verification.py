@@ -1,7 +1,7 @@
 """`verify` reads every output, names what is damaged, and sets it aside where it is asked to."""
 
+from components import folders
 from components.artifacts import Examples, Statistics
-from pipeline import fingerprint
 from pipeline.verification import verify
 from tests.pipeline import toys
 from tests.pipeline.test_damage import dead, empty, flip
@@ -73,7 +73,7 @@ def test_what_is_found_whole_after_a_death_is_not_read_again(toy, monkeypatch):
     dead(toy, result.run)
     assert verify(toy.store, toy.root, repair=False).damaged == ()
     read = []
-    digest_of = fingerprint.file_digest
-    monkeypatch.setattr(fingerprint, "file_digest", lambda f: read.append(f.name) or digest_of(f))
+    digest_of = folders.file_digest
+    monkeypatch.setattr(folders, "file_digest", lambda f: read.append(f.name) or digest_of(f))
     toy.run()
     assert set(read) <= {"a.txt"}

@@ -39,8 +39,11 @@ def _record(name, split, rows, lacking):
     values = (10 if name == "a" else 30) + np.sin(time * 2 * np.pi / 24)
     if lacking == split:
         values[slice(24, 72) if split == "train" else slice(None)] = np.nan
+    nothing = np.full(rows, np.nan if split == "train" else 1.0)
     stamps = time.astype(np.int64) * 3600
-    return encode({"series": name, "time": stamps, "y": values, "x": np.full(rows, 5.0)})
+    return encode(
+        {"series": name, "time": stamps, "y": values, "x": np.full(rows, 5.0), "empty": nothing}
+    )
 
 
 NOTES = {"targets": '["y"]', "covariates": '["x"]', "known": "[]", "frequency": "h", "zone": "UTC"}
@@ -118,6 +121,16 @@ def test_a_split_without_a_target_is_refused(examples):
         DataError, match=r"Split 'eval': expected a value of y\. Received: none in 1"
     ):
         settle(examples(NOTES, lacking="eval"))
+
+
+@pytest.mark.parametrize("scale", ["standard", "min_max", "none"])
+@pytest.mark.parametrize("impute", ["none", "linear"])
+def test_a_column_without_a_value_to_learn_from_is_refused_by_its_name(examples, scale, impute):
+    notes = NOTES | {"covariates": '["x", "empty"]', "impute": impute, "impute_season": 7}
+    with pytest.raises(
+        DataError, match=r"'train': expected values of every .*none of empty in 800 rows\. Leave"
+    ):
+        settle(examples(notes), scale=scale)
 
 
 def test_gaps_are_filled_as_the_ingest_was_told_and_the_means_are_of_what_is_known(examples):

@@ -14,6 +14,7 @@ from components.evaluating import language
 from components.evaluating.language import Scored
 from components.inference import Row
 from components.scoring import Questions
+from serving.errors import InvalidArgumentError
 
 SETTINGS = {"level": "word", "delimiter": "\n", "vocabulary_size": 100}
 QUESTIONS = Questions("", (), 8, 2, settings=SETTINGS)
@@ -89,6 +90,28 @@ def test_a_baseline_with_other_tokens_is_not_compared(tmp_path):
     predicts = [model(1.0), model(2.0, unknown=1)]
     part = language.score_batch("test", rows("come all"), predicts, QUESTIONS)
     assert judged(tmp_path, part)["baseline"] is None
+
+
+def refusing(predict, text):
+    def refuse(asked):
+        if any(row.features["text"] == [text] for row in asked):
+            raise InvalidArgumentError("text: expected fewer tokens")
+        return predict(asked)
+
+    return refuse
+
+
+@pytest.mark.parametrize("earlier", [refusing(model(2.0), b"ye"), model(math.nan)])
+def test_a_baseline_that_cannot_answer_every_row_is_not_compared(tmp_path, earlier):
+    predicts = [model(1.0), earlier]
+    parts = [
+        language.score_batch("test", rows(*texts), predicts, QUESTIONS)
+        for texts in (("come all", "ye"), ("come all",))
+    ]
+    found = judged(tmp_path, *parts)
+    assert (found["count"], found["rejected"]) == (3, 0)
+    assert (found["baseline"], found["change"]) == (None, None)
+    assert found["metrics"]["loss"] == 1.0
 
 
 def test_a_generator_that_got_worse_is_a_drop_by_its_loss(tmp_path):

@@ -281,6 +281,11 @@ def test_what_cannot_be_used_is_refused_with_what_to_do(ingest, text, options, e
         ingest(text, **options)
 
 
+def test_steps_longer_than_those_between_rows_leave_no_gap_to_tell_of(ingest):
+    with pytest.raises(DataError, match=r"none in test of .* W-SUN apart.* widest gap: none\.$"):
+        ingest(days(60, lambda day: day if day < 50 else ""), resample="W")
+
+
 def test_a_folder_without_csv_and_files_of_other_columns_are_refused(ingest, tmp_path):
     folder = tmp_path / "mixed"
     folder.mkdir()
