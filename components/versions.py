@@ -115,7 +115,7 @@ class Versions:
             raise DataError(
                 f"{self.root}: expected a model named {self.name!r}. Received: "
                 f"{', '.join(_models(self.root)) or 'no model at all'}. "
-                "Choose one of these, or push one first."
+                "Correct the name, or push that model first."
             )
         versions = self.all()
         if len(versions) < 2:

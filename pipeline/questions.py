@@ -124,7 +124,7 @@ def from_window(typed: str, signature: Signature) -> Question:
             f"--window: expected {steps} steps of {channels} numbers each. Received: {found}. "
             f"Give {steps} {form}, or a CSV file that ends with them."
         )
-    return Question(shortened(typed), {"window": np.array(kept, np.float32).ravel()})
+    return Question(shortened(typed), {"window": _window(kept)})
 
 
 def from_last_run(store: Store, model: str, count: int) -> list[Question]:
@@ -230,6 +230,19 @@ def _numbers(row: Sequence[str], count: int) -> list[float]:
     cells = [math.nan if not cell.strip() else _number(cell) for cell in row]
     found = [value for value in cells if value is not None]
     return found if len(found) == count else [value for value in found if not math.isnan(value)]
+
+
+def _window(rows: Sequence[Sequence[float]]) -> np.ndarray:
+    """The cells of a window as a model takes them, flat; NaN where one is missing."""
+    exact = np.array(rows, np.float64).ravel()
+    beyond = exact[np.isinf(exact) | (np.abs(exact) > np.finfo(np.float32).max)]
+    if beyond.size or np.isnan(exact).all():
+        received = f"{beyond[0]:g}" if beyond.size else "none, every cell is missing"
+        raise UsageError(
+            f"--window: expected numbers that float32 holds. Received: {received}. Correct it, or "
+            "leave out what is not known, as in `1,,3`."
+        )
+    return exact.astype(np.float32)
 
 
 def _file_rows(file: Path) -> list[list[str]]:

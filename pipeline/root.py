@@ -42,7 +42,8 @@ class Root:
         Raises:
             UsageError: it is none.
         """
-        self.path = given.resolved(path, "Root")
+        # By one name, whichever link led here: the store knows outputs by their paths.
+        self.path = Path(os.path.realpath(given.resolved(path, "Root")))
 
     @property
     def store_url(self) -> str:

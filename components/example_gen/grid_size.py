@@ -97,7 +97,7 @@ def excess(table: pd.DataFrame, step: str) -> str:
     if needed <= most:
         return ""
     return (
-        f"expected at most {most:,} rows {step} apart, of {len(table):,} that were read. "
+        f"expected a grid of at most {most:,} rows, one every {step}, of {len(table):,} rows read. "
         f"Received: times from {first} to {last}, {needed:,} rows"
     )
 

@@ -68,6 +68,14 @@ def _latest(
         return Rejected(name, f"expected rows every {source.step}, received others")
     if past.empty:
         return Rejected(name, f"no row with {' and '.join(targets)}")
+    missing = past.isna().to_numpy()
+    limit = source.reading.limits.filled
+    if missing.mean() > limit:
+        return Rejected(
+            name,
+            f"expected at most {limit:.2%} of cells that are missing, as training allowed by "
+            f"series_example_gen.max_filled, received {missing.sum()} of {missing.size}",
+        )
     times = _times_after(past.index[-1], source.step, horizon)
     ahead = found[list(source.reading.columns.known)].reindex(times)
     utc = clock.seconds(clock.to_utc(pd.DatetimeIndex(past.index), source.zone))

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pipeline.results import RunResult
 
 _INGEST, _JUDGE = "series_example_gen", "evaluator"
-_FIGURES = ("mae", "naive_mae", "moving_average_mae", "mase")
+_RIVALS = ("constant", "naive", "seasonal_naive", "moving_average")
+_FIGURES = ("mae", *(f"{name}_mae" for name in _RIVALS), "mase")
 
 
 @dataclasses.dataclass(frozen=True)

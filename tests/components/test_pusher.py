@@ -275,7 +275,7 @@ def test_rollback_of_an_unknown_model_names_the_known_ones(push, make, tmp_path)
         rollback(root, "nobody")
     push(make(), model_name="cats")
     push(make(), model_name="digits")
-    with pytest.raises(DataError, match=r"'nobody'\. Received: cats, digits\. Choose one"):
+    with pytest.raises(DataError, match=r"'nobody'\. Received: cats, digits\. Correct the name"):
         rollback(root, "nobody")
 
 

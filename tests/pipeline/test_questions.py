@@ -90,6 +90,19 @@ def test_a_target_that_is_not_known_is_no_truth():
     assert questions._known(row, 0, "future") == Question("north", row, [1.5, None])
 
 
+@pytest.mark.parametrize(
+    ("given", "received"),
+    [("1,inf,3", "inf"), ("1,1e39,3", "1e+39"), (",,", "none, every cell is missing")],
+)
+def test_a_window_that_no_model_can_be_asked_about_is_refused(given, received):
+    with pytest.raises(UsageError) as caught:
+        questions.from_window(given, windows(3, 1))
+    assert str(caught.value) == (
+        f"--window: expected numbers that float32 holds. Received: {received}. Correct it, or "
+        "leave out what is not known, as in `1,,3`."
+    )
+
+
 def test_a_window_is_the_end_of_a_file(tmp_path):
     file = tmp_path / "past.csv"
     file.write_text("day,sales\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-04,4\n")

@@ -19,6 +19,13 @@ def test_a_run_is_running_inside_its_block_and_not_after(tmp_path):
     assert not root.is_running("r")
 
 
+def test_a_root_has_one_name_whichever_link_leads_to_it(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert Root(tmp_path / "link").path == Root(tmp_path / "real").path
+    assert Root(tmp_path / "link").contains(tmp_path / "real" / "artifacts")
+
+
 def test_sweep_removes_the_staging_of_dead_runs_alone(tmp_path):
     root = Root(tmp_path)
     (root.staging("dead") / "step").mkdir(parents=True)

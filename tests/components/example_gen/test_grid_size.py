@@ -33,7 +33,8 @@ def test_calendar_steps_count_by_their_mean_length(step, rows):
 def test_a_grid_may_have_a_million_cells_whatever_it_is_made_of():
     assert not grid_size.excess(table(("a", "2020-01-01"), ("a", "2020-01-13 03:16:15")), "s")
     assert grid_size.excess(table(("a", "2020-01-01"), ("a", "2020-01-13 03:16:16")), "s") == (
-        "expected at most 1,048,576 rows s apart, of 2 that were read. Received: times from "
+        "expected a grid of at most 1,048,576 rows, one every s, of 2 rows read. Received: times "
+        "from "
         "2020-01-01 00:00:00 to 2020-01-13 03:16:16, 1,048,577 rows"
     )
 

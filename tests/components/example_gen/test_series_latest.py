@@ -104,3 +104,18 @@ def test_a_series_with_a_stray_time_is_set_aside_with_the_line_of_it(latest):
     assert isinstance(found, Rejected)
     assert "asked.csv:7)" in found.reason
     assert "between 2020-03-01 04:00:00 and 2920-01-01 00:00:00" in found.reason
+
+
+def test_a_series_that_lacks_more_than_training_allowed_is_set_aside(latest):
+    assert latest(hours(48), hours(4) + "2020-03-01T07,1\n") == [
+        Rejected(
+            "asked.csv",
+            "expected at most 25.00% of cells that are missing, as training allowed by "
+            "series_example_gen.max_filled, received 3 of 8",
+        )
+    ]
+
+
+def test_a_series_that_lacks_as_much_as_training_allowed_is_asked_about(latest):
+    (found,) = latest(hours(48), hours(4) + "2020-03-01T07,1\n", max_filled=0.5)
+    assert (len(found.past["y"]), int(np.isnan(found.past["y"]).sum())) == (8, 3)
