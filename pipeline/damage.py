@@ -6,7 +6,8 @@ a step that reads it has failed. Of an output in an older store only the content
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from etils.epath import Path
@@ -17,20 +18,31 @@ from components.errors import DataError
 from components.folders import files as files_in
 from components.model_artifacts import PushedModel
 from pipeline import fingerprint
+from pipeline.errors import StoreError
 from pipeline.records import ArtifactRecord
 from pipeline.root import Root
 from pipeline.store import Store
+
+_log = logging.getLogger(__name__)
 
 Files = dict[str, dict[str, list[Any]]]  # part -> name -> [bytes, SHA-256]
 
 
 @dataclasses.dataclass(frozen=True)
 class Damage:
-    """One file that is not as its step left it; `name` is its place below the output's folder."""
+    """One file that is not as its step left it.
+
+    Attributes:
+        file: it.
+        name: its place below the folder of its part.
+        problem: how it differs.
+        part: of the output, as `Artifact.parts` names it.
+    """
 
     file: Path
     name: str
     problem: str
+    part: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} {self.problem}"
@@ -78,11 +90,19 @@ def described(found: list[Damage]) -> str:
 
 
 def blamed(store: Store, inputs: Mapping[str, ArtifactRecord | None]) -> str:
-    """What is damaged of a failed step's inputs, in words; the next run will not reuse that."""
+    """What is damaged of a failed step's inputs, in words; the next run will not reuse that.
+
+    Empty as well where that cannot be told: the step's own error is what counts then.
+    """
     for name, record in inputs.items():
-        found = look(record, content=True) if record is not None and record.files else None
+        try:
+            found = look(record, content=True) if record is not None and record.files else None
+            if record is not None and found:
+                store.amend(record.id, suspect=True)
+        except (OSError, StoreError) as error:
+            _log.warning("input %s: it could not be looked at: %s", name, error)
+            return ""
         if record is not None and found:
-            store.amend(record.id, suspect=True)
             return (
                 f"Input {name}, {record.uri}: expected what its step wrote. Received: "
                 f"{described(found)}. The same command makes it again."
@@ -90,13 +110,14 @@ def blamed(store: Store, inputs: Mapping[str, ArtifactRecord | None]) -> str:
     return ""
 
 
-def require_whole(record: ArtifactRecord) -> None:
-    """Refuse to use a damaged output.
+def require_whole(record: ArtifactRecord, part: str | None = None) -> None:
+    """Refuse to use a damaged output, or a damaged `part` of it.
 
     Raises:
         DataError: it is damaged; one that is not in place is left to whoever reads it.
     """
-    if found := look(record):
+    found = [one for one in look(record) or () if part in (None, one.part)]
+    if found:
         raise DataError(
             f"{record.uri}: expected the {record.type} that its step wrote. Received: "
             f"{described(found)}. `millrace verify --repair` sets it aside; the next run of its "
@@ -110,19 +131,23 @@ def artifact_of(record: ArtifactRecord) -> Artifact:
     return kind(Path(record.uri))
 
 
-def set_aside(root: Root, record: ArtifactRecord) -> Path | None:
-    """Move a damaged output, and a version pushed by it, to `damaged/`; returns where it is now.
+def set_aside(
+    root: Root, record: ArtifactRecord, found: Sequence[Damage], kept: Collection[Path] = ()
+) -> Path | None:
+    """Move the damaged parts of an output to `damaged/`; returns where the last of them is now.
 
-    What does not lie under `root`, on a shared store, is left where it is.
+    What does not lie under `root`, on a shared store, is left where it is, and so is what is in
+    `kept`: a version that a whole output stands for as well.
     """
     artifact = artifact_of(record)
     try:
-        places = list(artifact.parts().values())
+        places = artifact.parts()
     except DataError:
-        places = [artifact.path]
+        places = {"": artifact.path}
+    damaged = {one.part for one in found}
     moved = None
-    for place in reversed(places):  # its own folder, which knows the others, last
-        target = root.set_aside(place)
+    for part, place in reversed(places.items()):  # its own folder, which knows the others, last
+        target = root.set_aside(place) if part in damaged and place not in kept else None
         if target is not None and place.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             moved = place.rename(target)
@@ -144,10 +169,10 @@ def _compare(
             file = present.pop(name, None)
             problem = _problem(file, size, digest if content else "") if file else "is missing"
             if problem:
-                yield Damage(folder / name, name, problem)
+                yield Damage(folder / name, name, problem, part)
         for name in present:
             if not any(each.startswith(".") for each in name.split("/")):  # a file browser's
-                yield Damage(folder / name, name, "was not there")
+                yield Damage(folder / name, name, "was not there", part)
 
 
 def _problem(file: Path, size: int, digest: str) -> str:

@@ -13,7 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.records import ArtifactRecord
 from pipeline.store import Store
 
-Damaged = list[tuple[ArtifactRecord, str]]  # and what is wrong with each
+Damaged = list[tuple[ArtifactRecord, list[Damage]]]  # and what is wrong with each
 
 
 def cached(store: Store, step: Step, key: str) -> tuple[ArtifactRecord | None, Damaged]:
@@ -24,7 +24,7 @@ def cached(store: Store, step: Step, key: str) -> tuple[ArtifactRecord | None, D
     for record, found in _in_place(store, records):
         if not found:
             return record, damaged
-        damaged.append((record, damage.described(found)))
+        damaged.append((record, found))
     return None, damaged
 
 
@@ -63,7 +63,7 @@ def other(
             continue
         if not found:
             return record, damaged
-        damaged.append((record, damage.described(found)))
+        damaged.append((record, found))
     return None, damaged
 
 

@@ -9,7 +9,6 @@ from google.protobuf import text_format
 from sqlalchemy.orm import Session
 
 from components.model_artifacts import PushedModel
-from components.versions import Versions
 from pipeline import damage, lineage
 from pipeline.errors import UsageError
 from pipeline.options import nearest
@@ -84,11 +83,11 @@ def check_whole(store: Store, root: Root, models: Sequence[str]) -> None:
     with store.session() as session:
         pushes = list(store.of_type(session, PushedModel.__name__))
     for model in models:
-        newest = max(Versions(root.serving, model).all(), default=0)
+        newest = max(versions.on_disk(root.serving / model) or {}, default=0)
         wanted = {"model": model, "version": newest}
         for record in pushes:
             if record.properties == wanted and root.contains(record.uri):
-                damage.require_whole(record)
+                damage.require_whole(record, "version")
 
 
 @dataclasses.dataclass(frozen=True)

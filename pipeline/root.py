@@ -115,7 +115,7 @@ class Root:
         for name in sorted(locks | {folder.name for folder in _folders(resume)}):
             try:
                 _pass_by(resume / name)
-            except PermissionError as error:
+            except OSError as error:
                 _log.warning("%s: left as it is: %s.", error.filename, error.strerror)
 
     @contextlib.contextmanager

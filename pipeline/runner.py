@@ -6,13 +6,14 @@ machine the long steps already use every core (see docs/architecture.md for the 
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from etils.epath import Path
 
 from components.artifacts import Anomalies, Artifact
 from components.beam_options import BeamOptions
+from components.errors import OptionError
 from components.folders import sync, sync_tree
 from pipeline import damage, earlier, explain, fingerprint, given, steplog
 from pipeline.dag import Dag, Input, Source, Step
@@ -37,7 +38,21 @@ class Runner:
         beam_flags: Sequence[str] = (),
         selection: Selection | None = None,
         fail_on_anomaly: bool = False,
+        interruption: Callable[[], BaseException | None] = lambda: None,
     ) -> None:
+        """Run `dag` under `root`.
+
+        Args:
+            dag: its steps, with their options.
+            root: where outputs go.
+            store: the record of runs.
+            observer: is told how it goes.
+            beam_flags: as on the command line.
+            selection: which steps to run; all of them where None.
+            fail_on_anomaly: stop after a validator that found some.
+            interruption: what has been raised to end the process. A library that a step calls may
+                wrap that in an error of its own, or drop it.
+        """
         self.dag = dag
         self.root = root
         self.store = store
@@ -45,6 +60,7 @@ class Runner:
         self.beam = BeamOptions(tuple(beam_flags))
         self.selection = selection or Selection()
         self.fail_on_anomaly = fail_on_anomaly
+        self._interruption = interruption
         self.run_id = new_run_id()
         self._outputs: dict[str, ArtifactRecord] = {}
         self._sources: dict[Source, ArtifactRecord] = {}
@@ -101,6 +117,7 @@ class Runner:
     def _run_steps(self, lent: Mapping[str, StepResult], results: list[StepResult]) -> str:
         status = "done"
         for step in self.dag.steps.values():
+            self._stop_if_asked()
             if status != "done":
                 result = StepResult(step.name, "skipped")
             elif step.name in lent:
@@ -114,6 +131,10 @@ class Runner:
             elif self.fail_on_anomaly and self._has_anomalies(step, result):
                 status = "anomalies"
         return status
+
+    def _stop_if_asked(self) -> None:
+        if (interruption := self._interruption()) is not None:
+            raise interruption
 
     def _run_step(self, step: Step) -> StepResult:
         """Reuse what the step's key is known for, or run it.
@@ -133,7 +154,7 @@ class Runner:
                     parts,
                     before.ingredients if before else None,
                     forced=forced,
-                    damage="; ".join(text for _, text in damaged),
+                    damage="; ".join(damage.described(found) for _, found in damaged),
                 )
             else:
                 why = [f"nothing changed since run {Path(hit.uri).name}"]
@@ -149,7 +170,7 @@ class Runner:
             self.observer.line(step, note)
         result = self._execute(step, execution, inputs)
         if result.status == "ran":
-            self._set_aside(step, [record for record, _ in damaged])
+            self._set_aside(step, damaged)
         return result
 
     def _execution(
@@ -173,14 +194,15 @@ class Runner:
         try:
             record = self._produce(step, execution.key, inputs)
         except BaseException as error:
-            message = describe_error(error)
-            if isinstance(error, Exception):
-                message = damage.blamed(self.store, inputs) or message
+            ended_by = self._interruption() or error
             # First, in case that the disk is full: the store needs some room.
             (self.root.staging(self.run_id) / step.name).rmtree(missing_ok=True)
+            message = describe_error(ended_by)
+            if isinstance(ended_by, Exception) and not isinstance(ended_by, OptionError):
+                message = damage.blamed(self.store, inputs) or message
             done = self.store.finish_execution(execution.id, "failed", error=message)
-            if not isinstance(error, Exception):
-                raise
+            if not isinstance(ended_by, Exception):
+                raise ended_by from None
             why = tuple(execution.reasons)
             return StepResult(step.name, "failed", done.seconds, reasons=why, error=message)
         done = self.store.finish_execution(execution.id, "ran", output=record)
@@ -209,6 +231,7 @@ class Runner:
                 **step.options,
             )
             _check_output(step, artifact, staged)
+            self._stop_if_asked()
         digest, files = damage.measure(artifact)
         sync_tree(staged)
         final = self.root.artifact(step.name, self.run_id)
@@ -246,13 +269,16 @@ class Runner:
         record, damaged = earlier.other(
             self.store, self.dag.name, node, self._outputs[node.of.name]
         )
-        self._passed_over += [f"{one.uri} is passed over: {text}" for one, text in damaged]
+        self._passed_over += [
+            f"{one.uri} is passed over: {damage.described(found)}" for one, found in damaged
+        ]
         return record
 
-    def _set_aside(self, step: Step, records: Iterable[ArtifactRecord]) -> None:
+    def _set_aside(self, step: Step, damaged: earlier.Damaged) -> None:
         """Move what has been made again out of the way, and say where to."""
-        for record in records:
-            place = damage.set_aside(self.root, record)
+        kept = damage.artifact_of(self._outputs[step.name]).parts().values()
+        for record, found in damaged:
+            place = damage.set_aside(self.root, record, found, kept)
             if place is not None:
                 self.observer.line(step, f"the damaged output lies in {place} now")
 

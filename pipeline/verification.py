@@ -1,7 +1,6 @@
 """Every output under a root held to its record, content and all: `millrace verify`."""
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,10 +49,11 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """How many outputs were read, how many are no longer in place, and which are damaged."""
+    """How many outputs were read, are no longer in place, lie elsewhere, and which are damaged."""
 
     checked: int
     gone: int
+    elsewhere: int
     damaged: tuple[Finding, ...]
 
 
@@ -65,27 +65,29 @@ def verify(store: Store, root: Root, *, repair: bool) -> Verification:
     run makes it again.
     """
     store.bury(str(root.path), root.is_running)
-    checked = gone = 0
+    outputs = _outputs(store)
+    here = [one for one in outputs if root.contains(one[0].uri)]
+    looked = [(*one, damage.look(one[0], content=True)) for one in here]
+    whole: set[Path] = set()
+    for record, _, _, found in looked:
+        if found == []:
+            whole.update(damage.artifact_of(record).parts().values())
+            if record.suspect or record.files is None:
+                files = record.files or damage.measure(damage.artifact_of(record))[1]
+                store.amend(record.id, suspect=False, files=files)
     damaged = []
-    for record, step, run in _outputs(store, root):
-        found = damage.look(record, content=True)
-        if found is None:
-            gone += 1
-            continue
-        checked += 1
+    for record, step, run, found in looked:
         if found:
-            place = damage.set_aside(root, record) if repair else None
+            place = damage.set_aside(root, record, found, whole) if repair else None
             damaged.append(
                 Finding(record.id, record.type, step, run, record.uri, tuple(found), place)
             )
-        elif record.suspect or record.files is None:
-            files = record.files or damage.measure(damage.artifact_of(record))[1]
-            store.amend(record.id, suspect=False, files=files)
-    return Verification(checked, gone, tuple(damaged))
+    gone = sum(found is None for *_, found in looked)
+    return Verification(len(here) - gone, gone, len(outputs) - len(here), tuple(damaged))
 
 
-def _outputs(store: Store, root: Root) -> Iterator[tuple[ArtifactRecord, str, str]]:
-    """The outputs under `root`, oldest first, each with the step and the run that wrote it."""
+def _outputs(store: Store) -> list[tuple[ArtifactRecord, str, str]]:
+    """All outputs, oldest first, each with the step and the run that wrote it."""
     query = (
         sa.select(ArtifactRecord, ExecutionRecord.step, ExecutionRecord.run_id)
         .join(EventRecord, EventRecord.artifact_id == ArtifactRecord.id)
@@ -94,5 +96,4 @@ def _outputs(store: Store, root: Root) -> Iterator[tuple[ArtifactRecord, str, st
         .order_by(ArtifactRecord.id)
     )
     with store.session() as session:
-        found = session.execute(query).all()
-    yield from ((record, step, run) for record, step, run in found if root.contains(record.uri))
+        return [(record, step, run) for record, step, run in session.execute(query)]

@@ -44,7 +44,8 @@ class Health(health.HealthServicer):
         """Tell the status of a service now and whenever it changes."""
         with self._among:
             self._watching.add(context)
-        context.add_callback(lambda: self._forget(context))
+        if not context.add_callback(lambda: self._forget(context)):  # it has ended already
+            self._forget(context)
         return super().Watch(request, context, *callbacks)
 
     def hang_up(self) -> None:

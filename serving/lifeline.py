@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import IO
@@ -26,7 +27,10 @@ _GRACE = 45.0  # seconds to end after SIGTERM: longer than a model server lets i
 _PROGRAM_GRACE = 30.0  # the same for another program, whose guard must outlive it
 _KILL_SECONDS = 1.0  # for the kernel to take down what was killed
 _CANNOT_RUN = 126  # as shells have it
-_inherited: set[int] = set()  # the ends of pipes that this process holds
+_inherited: set[int] = set()  # the ends of pipes that this process holds for such children
+# All that it holds: a process that this one forks must not hold them as well.
+_held: set[int] = set()
+_started: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
 
 
 def module(name: str, *arguments: str) -> list[str]:
@@ -44,13 +48,15 @@ def start(command: Sequence[str], output: IO[bytes], **more: str) -> subprocess.
 
     `more` is added to its environment. Its lifeline is the process's `stdin`.
     """
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
         env={**os.environ, **more},
     )
+    _started.add(process)
+    return process
 
 
 def run(
@@ -64,7 +70,7 @@ def run(
     Raises:
         subprocess.TimeoutExpired: it ran longer than `timeout` seconds; it has ended now.
     """
-    reader, writer = os.pipe()
+    reader, writer = _pipe()
     try:
         with subprocess.Popen(
             command,
@@ -82,14 +88,16 @@ def run(
         return subprocess.CompletedProcess(command, process.returncode, output, errors)
     finally:
         os.close(reader)
-        os.close(writer)
+        _release(writer)
 
 
 @contextlib.contextmanager
 def inherited() -> Iterator[None]:
     """A lifeline for standard input of this process: for children that a library starts."""
-    reader, writer = os.pipe()
+    if not _is_open(0):  # the pipe would take its place
+        os.open(os.devnull, os.O_RDONLY)  # which does, as the lowest that is free
     kept = os.dup(0)
+    reader, writer = _pipe()
     os.dup2(reader, 0)
     os.close(reader)
     _inherited.add(writer)
@@ -112,7 +120,42 @@ def _close(writer: int) -> None:
         _inherited.remove(writer)
     except KeyError:  # another thread was faster
         return
+    _release(writer)
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe whose writing end only this process holds, whoever forks it."""
+    reader, writer = os.pipe()
+    _held.add(writer)
+    return reader, writer
+
+
+def _release(writer: int) -> None:
+    _held.discard(writer)
     os.close(writer)
+
+
+def _let_go() -> None:
+    """In a process that was forked: the children are its parent's."""
+    for process in list(_started):
+        if process.stdin is not None:
+            process.stdin.close()
+    for writer in _held:
+        with contextlib.suppress(OSError):
+            os.close(writer)
+    _held.clear()
+    _inherited.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def end(process: subprocess.Popen[bytes], patience: float) -> None:

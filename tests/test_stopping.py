@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -14,6 +15,7 @@ import tensorflow as tf
 from tests.command import children, is_alive, millrace, started
 from tests.serving.conftest import until
 
+ROOT = Path(__file__).parents[1]
 CODES = {"SIGHUP": 129, "SIGINT": 130, "SIGTERM": 143, "SIGKILL": -9}
 
 
@@ -143,3 +145,25 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path):
     _, told = process.communicate(timeout=60)
     assert process.returncode == 143
     assert "SIGHUP" not in told
+
+
+FORKING = """
+import os, signal, sys, time
+from pipeline.cli import stopping
+stopping.listen()
+child = os.fork()
+if not child:
+    time.sleep(60)
+    os._exit(0)
+os.kill(child, signal.SIGTERM)
+_, status = os.waitpid(child, 0)
+time.sleep(1.5)
+print(os.WTERMSIG(status), stopping.asked(), flush=True)
+"""
+
+
+def test_a_process_that_a_step_has_forked_is_no_command(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "15 None\n", "")

@@ -10,6 +10,7 @@ import typer
 
 from components.beam_options import BeamOptions
 from components.errors import OptionError
+from pipeline.cli import stopping
 from pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
@@ -272,6 +273,7 @@ def carry_out(
             beam_flags=beam_flags,
             selection=selection,
             fail_on_anomaly=fail_on_anomaly,
+            interruption=stopping.asked,
         )
         try:
             result = runner.run(recipe=recipe, arguments={"command": command, "data": data})

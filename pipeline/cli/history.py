@@ -119,7 +119,7 @@ def verify(
 ) -> None:
     """Read every output and pushed version, and name each file that is not as it was written.
 
-    Exits with 1 if any is damaged, repaired or not.
+    Exits with 1 if any is damaged, repaired or not, or if all of them lie elsewhere.
     """
     from pipeline import verification
     from pipeline.console import print_table, stdout_console
@@ -128,7 +128,8 @@ def verify(
     found = verification.verify(open_store(place, must_exist=True), place, repair=repair)
     if as_json:
         damaged = [one.as_json() for one in found.damaged]
-        print_json({"checked": found.checked, "gone": found.gone, "damaged": damaged})
+        counts = {"checked": found.checked, "gone": found.gone, "elsewhere": found.elsewhere}
+        print_json({**counts, "damaged": damaged})
     else:
         console = stdout_console()
         rows = [
@@ -142,14 +143,19 @@ def verify(
             f"{found.checked} outputs read, {len(found.damaged)} damaged; "
             f"{found.gone} more are gone or superseded"
         )
+        if found.elsewhere:
+            console.print(
+                f"{found.elsewhere} lie elsewhere and were not read: of other roots, or of this "
+                "one before it was moved here"
+            )
         for one in found.damaged:
             if one.set_aside:
                 console.print(f"set aside  {one.path} -> {one.set_aside}", markup=False)
         if found.damaged:
             console.print(
-                "Run their recipes again: that makes them anew."
+                "Run their recipes again, which makes them again."
                 if repair
                 else "`millrace verify --repair` sets them aside; the next run makes them again."
             )
-    if found.damaged:
+    if found.damaged or (found.elsewhere and not found.checked):
         raise typer.Exit(1)

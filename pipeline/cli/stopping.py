@@ -22,8 +22,16 @@ _PATIENCE = 8.0  # seconds to end in; Docker kills after 10
 _STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
+_asked: list[BaseException] = []  # what a signal has raised
+
+
 def listen() -> None:
-    """From now on end in order when a signal asks for it; those that are ignored stay so."""
+    """From now on end in order when a signal asks for it; those that are ignored stay so.
+
+    A process that this one forks is no command: signals end it as they do any other.
+    """
+    # A signal that comes between the fork and `_unlisten` waits for that.
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_unlisten)
     wanted = [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
     # The steps redirect standard error into their logs: this stays what it was.
     terminal = _copy_of_stderr()
@@ -33,6 +41,29 @@ def listen() -> None:
     threading.Thread(target=_follow, args=(reader, terminal), name="signals", daemon=True).start()
     for number in wanted:
         signal.signal(number, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def asked() -> BaseException | None:
+    """What a signal has raised, wherever that was: libraries wrap it, or drop it."""
+    return _asked[0] if _asked else None
+
+
+def _hold() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+
+
+def _release() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+
+def _unlisten() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in _STOPPING:
+        if signal.getsignal(number) is _stop:
+            signal.signal(number, signal.SIG_DFL)
+    _release()
 
 
 def _copy_of_stderr() -> int:
@@ -45,7 +76,13 @@ def _copy_of_stderr() -> int:
 def _stop(number: int, _: FrameType | None) -> None:
     for each in _STOPPING:  # the second one would cut short what the first one set going
         signal.signal(each, signal.SIG_IGN)
-    raise Stopped(number)
+    _asked.append(Stopped(number))
+    raise _asked[0]
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    _asked.append(KeyboardInterrupt())
+    raise _asked[0]
 
 
 def _follow(reader: int, terminal: int) -> None:

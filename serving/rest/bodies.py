@@ -60,7 +60,8 @@ class Bodies:
         """Wait for no more bytes: requests whose bodies are not there yet are refused."""
         self._is_ending = True
         for clock in self._awaited:
-            clock.reschedule(0)
+            if not clock.expired():  # that one ends by itself, and may not be set again
+                clock.reschedule(0)
 
     async def _all(self, request: web.BaseRequest, clock: asyncio.Timeout) -> bytes:
         loop = asyncio.get_running_loop()

@@ -214,9 +214,23 @@ def test_a_pushed_version_is_a_part_of_what_its_push_stands_for(toy, pushing, mo
         pushed.check_whole(toy.store, toy.root, ["toy"])
     with toy.store.session() as session:
         (record,) = toy.store.of_type(session, "PushedModel")
-    damage.set_aside(toy.root, record)
+    damage.set_aside(toy.root, record, damage.look(record), kept=[Path(file.parent)])
+    assert file.exists()  # another push stands for the same version, and is whole
+    damage.set_aside(toy.root, record, damage.look(record))
     assert not file.parent.exists()
+    assert Path(record.uri).exists()  # its own folder is not damaged
     assert (toy.root.path / "damaged" / "serving" / "toy" / "7" / "saved_model.pb").exists()
+
+
+def test_what_a_person_adds_to_the_record_of_a_push_takes_no_version_out_of_serving(toy, pushing):
+    result = pushing(7)
+    (result.artifacts["pusher"].path / "notes.txt").write_text("why I pushed this")
+    pushed.check_whole(toy.store, toy.root, ["toy"])
+    with toy.store.session() as session:
+        (record,) = toy.store.of_type(session, "PushedModel")
+    damage.set_aside(toy.root, record, damage.look(record))
+    assert not Path(record.uri).exists()
+    assert (toy.root.serving / "toy" / "7").exists()
 
 
 def test_a_broken_record_of_a_push_is_damage(toy, pushing):

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from components.artifacts import Statistics
 from components.model_artifacts import Evaluation, Model
-from pipeline.errors import UsageError
+from pipeline.errors import Stopped, UsageError
 from pipeline.runner import Runner
 from pipeline.selection import Selection
 from tests.pipeline import toys
@@ -197,6 +198,21 @@ def test_the_checkpoint_of_a_failed_step_waits_for_its_next_try_and_goes_when_it
     assert (kept / "epoch").exists()
     toy.run()
     assert [f for f in (toy.root.path / "resume").glob("train-*") if f.name != kept.name] == []
+
+
+@pytest.mark.parametrize("settings", [("train.fail=bug",), ()])
+def test_an_interruption_ends_the_run_whether_a_library_wrapped_or_dropped_it(toy, settings):
+    def interruption():
+        return Stopped(signal.SIGTERM) if "train" in toys.CALLS else None
+
+    with pytest.raises(Stopped):
+        toy.run(*settings, interruption=interruption)
+    assert toys.CALLS[-1] == "train"
+    assert not (toy.root.path / "artifacts" / "train").exists()
+    assert list((toy.root.path / "staging").iterdir()) == []
+    with toy.store.session() as session:
+        (run,) = toy.store.runs(session)
+        assert (run.status, run.executions[-1].error) == ("killed", "Stopped by SIGTERM.")
 
 
 KILLED = """

@@ -2,6 +2,7 @@
 
 from components import folders
 from components.artifacts import Examples, Statistics
+from pipeline.root import Root
 from pipeline.verification import verify
 from tests.pipeline import toys
 from tests.pipeline.test_damage import dead, empty, flip
@@ -77,3 +78,10 @@ def test_what_is_found_whole_after_a_death_is_not_read_again(toy, monkeypatch):
     monkeypatch.setattr(folders, "file_digest", lambda f: read.append(f.name) or digest_of(f))
     toy.run()
     assert set(read) <= {"a.txt"}
+
+
+def test_outputs_of_a_root_that_was_moved_are_counted_as_elsewhere(toy, tmp_path):
+    toy.run()
+    moved = Root(tmp_path / "moved")
+    found = verify(toy.store, moved, repair=False)
+    assert (found.checked, found.gone, found.elsewhere, found.damaged) == (0, 0, 5, ())

@@ -66,6 +66,47 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path, kind):
     until(lambda: not is_alive(pid))
 
 
+def test_a_process_that_the_parent_has_forked_keeps_no_child_alive(tmp_path):
+    parent = f"""
+    import os, sys, time
+    from serving import lifeline
+    with open("pid", "wb") as sink:
+        child = lifeline.start(lifeline.program(sys.executable, "-c", {SLEEPER!r}), sink)
+    print(os.fork() or time.sleep(30), flush=True)
+    time.sleep(60)
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(parent)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        child, forked = _pid(tmp_path / "pid"), int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        until(lambda: not is_alive(child))
+        assert is_alive(forked)
+        os.kill(forked, signal.SIGKILL)
+
+
+def test_a_lifeline_is_inherited_where_standard_input_is_closed(tmp_path):
+    code = """
+    import os
+    os.close(0)
+    from serving import lifeline
+    with lifeline.inherited():
+        inside = os.fstat(0)
+    import stat
+    print(stat.S_ISFIFO(inside.st_mode), stat.S_ISCHR(os.fstat(0).st_mode))
+    """
+    told = subprocess.check_output(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, text=True
+    )
+    assert told == "True True\n"
+
+
 def test_a_module_gets_its_arguments_and_ends_with_its_own_status(start, tmp_path, monkeypatch):
     (tmp_path / "shown.py").write_text("import sys; print(sys.argv[1:]); sys.exit(7)")
     monkeypatch.chdir(tmp_path)

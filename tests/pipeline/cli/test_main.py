@@ -116,4 +116,4 @@ def test_verify_repairs_where_it_is_asked_to(toy, millrace):
     assert aside.exists()
     code, out, _ = millrace("verify --json", "--root", toy.root.path)
     assert code == 0
-    assert json.loads(out) == {"checked": 4, "gone": 1, "damaged": []}
+    assert json.loads(out) == {"checked": 4, "gone": 1, "elsewhere": 0, "damaged": []}
