@@ -1,6 +1,7 @@
 """A toy pipeline under a root of its own."""
 
 import pytest
+import sqlalchemy as sa
 
 from pipeline.dag import Dag, Previous, Source
 from pipeline.root import Root
@@ -58,8 +59,21 @@ class Toy:
         return {step.step: step.status for step in result.steps}
 
 
+@pytest.fixture(autouse=True)
+def _closed_stores(monkeypatch):
+    """Each store that a test opens is closed with it, as a command's is as its process ends."""
+    engines, create = [], sa.create_engine
+
+    def create_engine(*arguments, **options):
+        engines.append(create(*arguments, **options))
+        return engines[-1]
+
+    monkeypatch.setattr(sa, "create_engine", create_engine)
+    yield
+    for engine in engines:
+        engine.dispose()
+
+
 @pytest.fixture
 def toy(tmp_path):
-    made = Toy(tmp_path)
-    yield made
-    made.store.close()
+    return Toy(tmp_path)

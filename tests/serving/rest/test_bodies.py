@@ -1,9 +1,13 @@
 """Bodies that are too large, too slow, or never whole, over real sockets."""
 
+import http
 import json
 
 from serving.rest import bodies
 from tests.serving.rest.conftest import PREDICT, serve_rest
+
+# Python 3.13 has the newer name of this status.
+REFUSED = f"HTTP/1.1 413 {http.HTTPStatus(413).phrase}".encode()
 
 LIMIT = 2**20
 TOO_LARGE = f"Received a body larger than max ({LIMIT} bytes)"
@@ -19,7 +23,7 @@ def told(answer):
 def test_a_length_beyond_the_limit_is_refused_before_anything_is_read(narrow):
     for length in (LIMIT + 1, 99_999_999_999):
         answer = narrow.send(PREDICT + b"Content-Length: %d\r\n\r\n" % length).rest()
-        assert told(answer) == (b"HTTP/1.1 413 Request Entity Too Large", True, TOO_LARGE)
+        assert told(answer) == (REFUSED, True, TOO_LARGE)
 
 
 def test_who_asks_first_whether_to_send_it_is_not_invited(narrow):
@@ -31,7 +35,7 @@ def test_a_body_without_end_is_refused_at_the_limit(narrow):
     sent = narrow.send(PREDICT + b"Transfer-Encoding: chunked\r\n\r\n")
     for _ in range(LIMIT // 2**16 + 1):
         sent.socket.sendall(b"10000\r\n%b\r\n" % (b" " * 2**16))
-    assert told(sent.rest())[::2] == (b"HTTP/1.1 413 Request Entity Too Large", TOO_LARGE)
+    assert told(sent.rest())[::2] == (REFUSED, TOO_LARGE)
 
 
 def test_a_body_of_just_the_limit_is_read(narrow):
