@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import sqlite3
 import urllib.parse
 from collections.abc import Iterator
@@ -29,7 +28,6 @@ VERSION = 2
 BUSY_SECONDS = 60  # how long a writer waits for another before it gives up
 
 _LOCK = 0x6D696C6C  # PostgreSQL's advisory lock for whoever brings the tables up to date
-_PASSWORD = re.compile(r"(?<=:)[^:@/]+(?=@)")
 _ANEW = (
     "Move it out of the way and run again: artifacts and pushed models stay as they are, "
     "history and cache begin anew."
@@ -90,11 +88,11 @@ def connect(url: str) -> sa.Engine:
         reading = {"creator": _reader(file)} if (file := _read_only_file(parsed)) else {}
         engine = sa.create_engine(parsed, json_deserializer=_from_json, **reading)
     except (sa.exc.ArgumentError, ValueError) as error:
-        raise _error(_PASSWORD.sub("***", url), error, _URL) from None
+        raise _error(_hidden(url), error, _URL) from None
     except ModuleNotFoundError as error:
         needed = error.name == "psycopg"
         fix = "Run `pip install 'tf-millrace[postgresql]'`." if needed else _URL
-        raise _error(str(parsed), error, fix) from None
+        raise _error(_shown(parsed), error, fix) from None
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, writes=not reading)
     try:
@@ -120,11 +118,26 @@ def told(engine: sa.Engine) -> Iterator[None]:
         raise
     except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         cause = getattr(error, "orig", None) or error
-        raise _error(str(engine.url), cause, _fix(cause)) from error
+        raise _error(_shown(engine.url), cause, _fix(cause)) from error
     except (ValueError, TypeError, LookupError) as error:
         if not isinstance(error, _UnreadableError) and not _is_from_sqlalchemy(error):
             raise
-        raise _error(str(engine.url), error, _FIXES["SQLITE_CORRUPT"]) from error
+        raise _error(_shown(engine.url), error, _FIXES["SQLITE_CORRUPT"]) from error
+
+
+def _shown(url: sa.URL) -> str:
+    """`url` without what must not be read over somebody's shoulder."""
+    return str(url.set(query={}))
+
+
+def _hidden(text: str) -> str:
+    """The same for a text that is no URL, maybe because of the password in it."""
+    scheme, parted, rest = text.partition("://")
+    if not parted:
+        return text
+    known, at, place = rest.rpartition("@")
+    user, secret, _ = known.partition(":")
+    return f"{scheme}://{user}{secret and ':***'}{at}{place.partition('?')[0]}"
 
 
 def _fix(cause: BaseException) -> str:
@@ -193,13 +206,13 @@ def _bring_up_to_date(connection: sa.Connection, *, writes: bool) -> None:
         return
     if found > VERSION:
         raise _error(
-            str(connection.engine.url),
+            _shown(connection.engine.url),
             f"tables of version {found}, where this millrace knows {VERSION}",
             "A newer one wrote them: `pip install -U tf-millrace`, or give another --root.",
         )
     if not writes:
         received = f"tables of version {found}, not {VERSION}, and no right to write"
-        raise _error(str(connection.engine.url), received, _OLDER)
+        raise _error(_shown(connection.engine.url), received, _OLDER)
     Record.metadata.create_all(connection)
     _add_columns(connection)
     _merge_twins(connection)
@@ -224,7 +237,7 @@ def _add_columns(connection: sa.Connection) -> None:
         for column in (each for each in table.columns if each.name not in known):
             if not column.nullable:
                 raise _error(
-                    str(connection.engine.url),
+                    _shown(connection.engine.url),
                     f"a table `{table.name}` without a column `{column.name}`",
                     _OTHER,
                 )

@@ -145,6 +145,21 @@ def test_an_url_that_is_none_is_told_with_one_that_is_and_without_its_password(u
     assert fix in text
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("oracel://me:sec:hush@h/d", "oracel://me:***@h/d: "),
+        ("oracel://h/d?password=hush", "oracel://h/d: "),
+        ("postgresql://127.0.0.1:1/d?password=hush&connect_timeout=1", "127.0.0.1:1/d: "),
+    ],
+)
+def test_no_password_is_told_wherever_it_stands(url, shown):
+    pytest.importorskip("psycopg", reason="needs the driver of PostgreSQL")
+    text = refused(url)
+    assert shown in text
+    assert "hush" not in text
+
+
 def test_a_file_that_is_no_database_is_told_so(tmp_path):
     (tmp_path / "x.db").write_bytes(b"no database, " * 400)
     text = refused(f"sqlite:///{tmp_path / 'x.db'}")
