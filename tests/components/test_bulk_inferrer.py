@@ -20,8 +20,8 @@ from components.bulk_inferrer import bulk_inferrer
 from components.errors import DataError, ModelError, OptionError
 from components.inference import Row
 from components.model_artifacts import Evaluation
+from components.printable import one_line
 from components.tfrecord import read_records
-from components.walk import printable
 from serving import example
 from serving.signature import TensorInfo
 from tests.components import classifiers
@@ -193,7 +193,7 @@ def test_a_folder_of_files_that_cannot_be_read_is_refused_with_their_reason(infe
     root = tmp_path / "odd"
     root.mkdir()
     aside = spoil(root, ".png")
-    first = f"{len(aside)} that cannot, such as {printable(aside[0].source)}: {aside[0].reason}."
+    first = f"{len(aside)} that cannot, such as {one_line(aside[0].source)}: {aside[0].reason}."
     with pytest.raises(DataError, match=rf"odd: expected a file .* Received: {re.escape(first)}"):
         infer(source=RawFiles(Path(root)))
 
