@@ -29,7 +29,8 @@ class Profiler:
     """Takes one profile at a time."""
 
     def __init__(self) -> None:
-        self._ends: dict[str, threading.Event] = {}  # by session; of the profiles under way
+        self._ends: dict[str, set[threading.Event]] = {}  # by session; of the profiles under way
+        self._among = threading.Lock()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What makes a gRPC server serve it."""
@@ -55,7 +56,8 @@ class Profiler:
     ) -> messages.ProfileResponse:
         """Trace for as long as the request says, and write the trace where it says."""
         end = threading.Event()
-        context.add_callback(end.set)  # a caller who goes ends the profile
+        if not context.add_callback(end.set):  # a caller who goes ends the profile
+            end.set()
         with self._under_way(request.session_id, end):
             trace = self._trace(request, context, end)
         if not context.is_active():
@@ -75,9 +77,9 @@ class Profiler:
     ) -> messages.TerminateResponse:
         """End the profile of a session before its time."""
         del context
-        end = self._ends.get(request.session_id)
-        if end is not None:
-            end.set()
+        with self._among:
+            for end in self._ends.get(request.session_id, ()):
+                end.set()
         return messages.TerminateResponse()
 
     def monitor(
@@ -90,11 +92,15 @@ class Profiler:
 
     @contextlib.contextmanager
     def _under_way(self, session: str, end: threading.Event) -> Iterator[None]:
-        self._ends[session] = end
+        with self._among:
+            self._ends.setdefault(session, set()).add(end)
         try:
             yield
         finally:
-            self._ends.pop(session, None)
+            with self._among:
+                self._ends[session].discard(end)
+                if not self._ends[session]:
+                    del self._ends[session]
 
     def _trace(
         self,
@@ -113,8 +119,9 @@ class Profiler:
             except tf.errors.OpError as error:  # another profile is being taken
                 context.abort(grpc.StatusCode.INTERNAL, error.message)
             with blocked():
-                end.wait((request.opts.duration_ms or request.duration_ms) / 1000)
-            session.export_to_tb()  # `stop` gives another form of it, of the TensorBoard of old
+                seconds = (request.opts.duration_ms or request.duration_ms) / 1000
+                end.wait(min(seconds, threading.TIMEOUT_MAX))
+            session.export_to_tb()  # `stop` gives an older form of it
             (trace,) = Path(folder).glob("plugins/profile/*/*.xplane.pb")
             return trace.read_bytes()
 

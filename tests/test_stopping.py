@@ -168,3 +168,20 @@ def test_a_process_that_a_step_has_forked_is_no_command(tmp_path):
     )
     assert (done.returncode, done.stdout) == (0, "15 None\n")
     assert "millrace:" not in done.stderr
+
+
+MASKED = """
+import os, signal
+from pipeline.cli import stopping
+stopping.listen()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+if not os.fork():
+    os._exit(0)
+os.wait()
+print(signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+
+
+def test_a_fork_leaves_the_signals_blocked_that_were():
+    told = subprocess.check_output([sys.executable, "-c", MASKED], cwd=ROOT, text=True)
+    assert told == "True\n"

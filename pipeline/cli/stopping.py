@@ -23,6 +23,7 @@ _STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
 _asked: list[BaseException] = []  # what a signal has raised
+_forking = threading.local()  # the signals that the thread had blocked before its fork
 
 
 def listen() -> None:
@@ -51,11 +52,11 @@ def asked() -> BaseException | None:
 
 
 def _hold() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
 
 
 def _release() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
 
 
 def _unlisten() -> None:

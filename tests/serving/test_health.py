@@ -6,6 +6,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.client import Client
 from serving.flags import Options
+from serving.health import Health
 from serving.server import Server
 from tests.serving.conftest import free_port
 
@@ -58,3 +59,16 @@ def test_who_watches_takes_no_thread_and_does_not_hold_up_the_end(push, tmp_path
                 next(watch)
             # Not UNAVAILABLE, which comes when the time to drain is over.
             assert end.value.code() is grpc.StatusCode.CANCELLED
+
+
+def test_a_watch_that_has_ended_already_is_not_kept():
+    class Ended:
+        def add_callback(self, _):
+            return False
+
+        def is_active(self):
+            return False
+
+    health = Health()
+    health.Watch(asked(""), Ended())
+    assert health._watching == set()

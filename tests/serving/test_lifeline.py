@@ -15,7 +15,8 @@ from tests.command import is_alive
 from tests.serving.conftest import until
 
 ROOT = Path(__file__).parents[2]
-SLEEPER = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(60)"
+# Sleeps for longer than `until` waits.
+SLEEPER = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(300)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
 
 

@@ -143,3 +143,26 @@ def test_a_trace_that_cannot_be_written_is_told(ask, tmp_path):
     code, text = ask("Profile", wanted(tmp_path))
     assert code is grpc.StatusCode.INTERNAL
     assert text.startswith("The trace cannot be written: ")
+
+
+def test_two_profiles_of_one_session_are_both_ended_with_it():
+    served, ends = profiler.Profiler(), [threading.Event(), threading.Event()]
+    with served._under_way("s", ends[0]):
+        with served._under_way("s", ends[1]):
+            pass
+        served.terminate(messages.TerminateRequest(session_id="s"), None)
+        assert [end.is_set() for end in ends] == [True, False]
+    assert served._ends == {}
+
+
+def test_a_profile_of_the_longest_time_that_can_be_asked_for_ends_when_it_is_terminated(
+    ask, tmp_path
+):
+    with futures.ThreadPoolExecutor() as pool:
+        longest = pool.submit(ask, "Profile", wanted(tmp_path, "long", 2**64 - 1))
+        until(
+            lambda: (
+                ask("Terminate", messages.TerminateRequest(session_id="long")) and longest.done()
+            )
+        )
+        assert isinstance(longest.result(), messages.ProfileResponse)

@@ -1,5 +1,7 @@
 """Bodies that are too large, too slow, or never whole, over real sockets."""
 
+import asyncio
+import contextlib
 import http
 import json
 
@@ -81,3 +83,21 @@ def test_a_server_that_ends_does_not_wait_for_the_rest_of_a_body(half_plus_two, 
     server.stop()
     status, _, text = told(sent.rest())
     assert (status, text) == (b"HTTP/1.1 503 Service Unavailable", "The server is shutting down")
+
+
+def test_the_end_of_the_server_passes_over_a_body_that_is_late_already():
+    async def end_in_the_turn_in_which_it_is_late():
+        loop, waiting, told = asyncio.get_running_loop(), bodies.Bodies(LIMIT, 1.0), []
+
+        def end():
+            waiting.end()
+            told.append("ended")
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01) as clock:
+                waiting._awaited.add(clock)
+                loop.call_at(clock.when(), end)  # after the time-out, which was set before
+                await asyncio.sleep(5)
+        return told
+
+    assert asyncio.run(end_in_the_turn_in_which_it_is_late()) == ["ended"]
