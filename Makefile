@@ -61,7 +61,7 @@ licenses: setup  ## List the licence of every package that is installed
 	@$(BIN)/pip-licenses --from=mixed | grep -v '^   '
 
 protos: setup  ## Generate the message classes from serving/protos/*.proto
-	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. serving/protos/*.proto
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. millrace/serving/protos/*.proto
 
 clean:  ## Remove the environment and caches; artifacts under .millrace stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

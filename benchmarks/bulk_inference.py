@@ -23,14 +23,14 @@ import tensorflow as tf
 from etils.epath import Path
 from PIL import Image
 
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.bulk_inferrer import bulk_inferrer
-from components.evaluator import evaluator
-from components.model_artifacts import Model
-from components.tfrecord import read_records, write_records
-from serving.example import decode, encode
-from serving.model import LoadedModel
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.bulk_inferrer import bulk_inferrer
+from millrace.components.evaluator import evaluator
+from millrace.components.model_artifacts import Model
+from millrace.components.tfrecord import read_records, write_records
+from millrace.serving.example import decode, encode
+from millrace.serving.model import LoadedModel
 
 SHARDS = 4
 BATCH = 128

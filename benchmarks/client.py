@@ -2,10 +2,10 @@
 
     python -m benchmarks.client [--runs N]
 
-The import is that of `serving.client` in fresh processes: CPU seconds and wall seconds until it is
-there, and the resident memory then (Linux: from getrusage). The array has 150,000 float32 values,
-the pixels of a photo of 224x224: encoded into the bytes of a PredictRequest, and decoded from
-those of a PredictResponse, by the calls that the client makes.
+The import is that of `millrace.serving.client` in fresh processes: CPU seconds and wall seconds
+until it is there, and the resident memory then (Linux: from getrusage). The array has 150,000
+float32 values, the pixels of a photo of 224x224: encoded into the bytes of a PredictRequest, and
+decoded from those of a PredictResponse, by the calls that the client makes.
 """
 
 import argparse
@@ -17,8 +17,8 @@ import time
 
 import numpy as np
 
-from serving import calls, channel, wire
-from serving.protos import prediction_service_pb2 as messages
+from millrace.serving import calls, channel, wire
+from millrace.serving.protos import prediction_service_pb2 as messages
 
 _VALUES = 150_000
 _WARM = 50  # round trips that only warm up
@@ -26,7 +26,7 @@ _SECONDS, _MEBIBYTES, _MILLISECONDS = 0.25, 60.0, 0.2  # the aims
 _IMPORT = """
 import json, resource, sys, time
 start = time.perf_counter()
-import serving.client
+import millrace.serving.client
 wall = time.perf_counter() - start
 used = resource.getrusage(resource.RUSAGE_SELF)
 assert "tensorflow" not in sys.modules
@@ -46,7 +46,7 @@ def main() -> None:
     both = encode + decode
     print("| what | aim | median | holds |\n| --- | --- | --- | --- |")
     for what, most, found, unit in (
-        ("import of serving.client, wall", _SECONDS, wall, "s"),
+        ("import of millrace.serving.client, wall", _SECONDS, wall, "s"),
         ("its CPU, the interpreter's start included", _SECONDS, cpu, "s"),
         ("resident memory then", _MEBIBYTES, memory, "MiB"),
         ("encode and decode 150,000 floats", _MILLISECONDS, both, "ms"),

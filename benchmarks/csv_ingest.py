@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.csv
 from etils.epath import Path
 
-from components.artifacts import RawFiles
-from components.beam_options import BeamOptions
-from components.example_gen.tables import csv_example_gen
-from components.tfrecord import write_records
-from serving.protos import example_pb2
+from millrace.components.artifacts import RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.tfrecord import write_records
+from millrace.serving.protos import example_pb2
 
 _TEXTS = np.array(["red", "green", "dark blue", ""])
 

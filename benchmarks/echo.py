@@ -12,7 +12,7 @@ from concurrent import futures
 
 import grpc
 
-from serving import cores
+from millrace.serving import cores
 
 
 def main(port: str, folder: str) -> None:

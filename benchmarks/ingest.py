@@ -20,11 +20,11 @@ import numpy as np
 from etils.epath import Path
 from PIL import Image
 
-from components.artifacts import RawFiles
-from components.beam_options import BeamOptions
-from components.example_gen.image import image_example_gen
-from components.tfrecord import FAST, write_records
-from serving.example import encode
+from millrace.components.artifacts import RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen.image import image_example_gen
+from millrace.components.tfrecord import FAST, write_records
+from millrace.serving.example import encode
 
 _PHOTOS = pathlib.Path(__file__).parents[2] / "shared" / "data" / "cats_vs_dogs"
 _SMALL = 10_000

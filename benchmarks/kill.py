@@ -17,7 +17,7 @@ import tempfile
 import time
 from typing import Any
 
-from pipeline.console import print_table, stdout_console
+from millrace.pipeline.console import print_table, stdout_console
 
 MILLRACE = pathlib.Path(sys.executable).parent / "millrace"
 DELAY = {"trainer": 3.5}  # seconds from the start of a step to the kill

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from serving.client import Client
+from millrace.serving.client import Client
 
 SIDE = 224
 

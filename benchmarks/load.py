@@ -20,9 +20,9 @@ import grpc
 import numpy as np
 
 from benchmarks import peer, served
-from serving import calls, channel
-from serving.async_client import AsyncClient
-from serving.client import Client
+from millrace.serving import calls, channel
+from millrace.serving.async_client import AsyncClient
+from millrace.serving.client import Client
 
 _FEWEST = 10  # requests that are measured, however long they take
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -218,9 +218,9 @@ def _session(folder: str, model: str, rows: int) -> Callable[[], object]:
 
 @functools.cache
 def _loaded(folder: str, model: str) -> Any:
-    from serving.flags import Options
-    from serving.loading import session_config
-    from serving.model import LoadedModel
+    from millrace.serving.flags import Options
+    from millrace.serving.loading import session_config
+    from millrace.serving.model import LoadedModel
 
     session = session_config(Options())
     return LoadedModel(f"{folder}/{model}/1", session=session)

@@ -5,7 +5,7 @@ from mlserver import MLModel
 from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse, RequestInput
 
-from serving.model import LoadedModel
+from millrace.serving.model import LoadedModel
 
 
 class Session(MLModel):

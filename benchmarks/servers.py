@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import grpc
 
 from benchmarks import load, peer, served
-from serving import calls
-from serving.client import Client
+from millrace.serving import calls
+from millrace.serving.client import Client
 
 ROOT = pathlib.Path(__file__).parents[1]
 BATCHING = {"max_batch_size": 64, "batch_timeout_micros": 1000, "max_enqueued_batches": 64}
@@ -63,7 +63,7 @@ def millrace(folder: pathlib.Path, *, batching: bool) -> Iterator[Server]:
         parameters = folder / "batching.config"
         parameters.write_text("\n".join(f"{k} {{ value: {v} }}" for k, v in BATCHING.items()))
         flags += ["--enable_batching", f"--batching_parameters_file={parameters}"]
-    command = [sys.executable, "-m", "serving.server", *flags]
+    command = [sys.executable, "-m", "millrace.serving.server", *flags]
     with running(command, folder / f"{name}.log") as process:
         target = f"127.0.0.1:{port}"
         wait_for(target, process, folder / f"{name}.log")

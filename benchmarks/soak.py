@@ -31,7 +31,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from benchmarks import servers, soak_clients
 from benchmarks.processes import Process
 from benchmarks.soak_clients import FLAVOURS, MODELS, Told, Where
-from serving.client import Client
+from millrace.serving.client import Client
 
 _CLIENTS = ("threads", "asyncio", "rest", "plain rest")  # one process each
 _KILLED_AFTER, _KILLED_EVERY = 0.3, 1.0  # seconds
@@ -172,7 +172,7 @@ def _command(folder: pathlib.Path, port: int, rest_port: int) -> list[str]:
     )
     models.write_text(f"model_config_list {{ {' '.join(configs)} }}")
     return [
-        *(sys.executable, "-m", "serving.server", f"--port={port}"),
+        *(sys.executable, "-m", "millrace.serving.server", f"--port={port}"),
         *(f"--rest_api_port={rest_port}", f"--model_config_file={models}"),
         *("--enable_batching", "--enable_per_model_batching_parameters"),
     ]

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from serving import calls
-from serving.async_client import AsyncClient
-from serving.client import Client
-from serving.errors import RpcError
-from serving.rest.client import RestClient
+from millrace.serving import calls
+from millrace.serving.async_client import AsyncClient
+from millrace.serving.client import Client
+from millrace.serving.errors import RpcError
+from millrace.serving.rest.client import RestClient
 
 Choice = TypeVar("Choice")
 MODELS = ("plain", "batched")

@@ -24,7 +24,7 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import large, served, servers
-from serving.client import Client
+from millrace.serving.client import Client
 
 _CALLERS, _PAUSE = 4, 0.005  # seconds between two requests of one caller
 _QUIET_SECONDS = 4.0
@@ -96,7 +96,7 @@ def _command(folder: pathlib.Path, port: int, base: str) -> list[str]:
     )
     file.write_text(f"model_config_list {{ {' '.join(configs)} }}")
     return [
-        *(sys.executable, "-m", "serving.server", f"--port={port}"),
+        *(sys.executable, "-m", "millrace.serving.server", f"--port={port}"),
         f"--model_config_file={file}",
     ]
 

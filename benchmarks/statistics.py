@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from etils.epath import Path
 
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.statistics_gen import statistics_gen
-from components.tfrecord import read_records, write_records
-from serving.example import decode, encode
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.statistics_gen import statistics_gen
+from millrace.components.tfrecord import read_records, write_records
+from millrace.serving.example import decode, encode
 
 SHARDS = 4
 PNG_BYTES = (150, 900)

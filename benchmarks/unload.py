@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import large, servers
 from benchmarks.processes import Process
-from serving.client import Client
+from millrace.serving.client import Client
 
 _SETTLED = 5  # versions, by when TensorFlow's own pools and threads are there
 _GROWTH = 0.05
@@ -47,7 +47,13 @@ def _measure(folder: pathlib.Path, versions: int) -> list[float]:
     """Resident memory once each version is the only one, MiB."""
     base, port = folder / "large", servers.free_port()
     large.push(folder / "model", base, 1)
-    command = [sys.executable, "-m", "serving.server", f"--port={port}", "--model_name=large"]
+    command = [
+        sys.executable,
+        "-m",
+        "millrace.serving.server",
+        f"--port={port}",
+        "--model_name=large",
+    ]
     command += [
         f"--model_base_path={base}",
     ]

@@ -8,16 +8,16 @@ from typing import assert_never
 
 from etils.epath import Path
 
-from components.artifacts import Analysis, Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features import spec as specs
-from components.features.image_spec import ImageOptions
-from components.features.language_spec import LanguageOptions
-from components.features.series_spec import SeriesOptions
-from components.features.spec import FeatureOptions, Spec
-from components.features.table_spec import TableOptions
-from components.features.text_spec import TextOptions
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features import spec as specs
+from millrace.components.features.image_spec import ImageOptions
+from millrace.components.features.language_spec import LanguageOptions
+from millrace.components.features.series_spec import SeriesOptions
+from millrace.components.features.spec import FeatureOptions, Spec
+from millrace.components.features.table_spec import TableOptions
+from millrace.components.features.text_spec import TextOptions
 
 PICTURES = ImageOptions()
 
@@ -49,23 +49,23 @@ def analyze(
 def _settle(examples: Examples, features: FeatureOptions, out: Path, run_on: BeamOptions) -> Spec:
     match features:
         case ImageOptions():
-            from components.analysis import image
+            from millrace.components.analysis import image
 
             return image.settle(examples, features, out, run_on)
         case TextOptions():
-            from components.analysis import text
+            from millrace.components.analysis import text
 
             return text.settle(examples, features, out, run_on)
         case LanguageOptions():
-            from components.analysis import language
+            from millrace.components.analysis import language
 
             return language.settle(examples, features, out, run_on)
         case SeriesOptions():
-            from components.analysis import series
+            from millrace.components.analysis import series
 
             return series.settle(examples, features, out, run_on)
         case TableOptions():
-            from components.analysis import table
+            from millrace.components.analysis import table
 
             return table.settle(examples, features, out, run_on)
         case _:

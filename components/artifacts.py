@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from etils.epath import Path
 
-from components import json_files
+from millrace.components import json_files
 
 Property = str | int | float | bool
 

@@ -12,9 +12,9 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from components import job_endpoint
-from components.errors import OptionError
-from serving import lifeline
+from millrace.components import job_endpoint
+from millrace.components.errors import OptionError
+from millrace.serving import lifeline
 
 if TYPE_CHECKING:
     import apache_beam as beam

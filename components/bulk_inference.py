@@ -16,11 +16,11 @@ from typing import Literal
 
 from etils.epath import Path
 
-from components import predictions, requests
-from components.artifacts import Examples, RawFiles, Rejected
-from components.errors import DataError, ModelError, OptionError
-from components.example_gen import folders
-from components.inference import (
+from millrace.components import predictions, requests
+from millrace.components.artifacts import Examples, RawFiles, Rejected
+from millrace.components.errors import DataError, ModelError, OptionError
+from millrace.components.example_gen import folders
+from millrace.components.inference import (
     SIGNATURE,
     Answers,
     Models,
@@ -32,11 +32,11 @@ from components.inference import (
     predictor,
     read_rows,
 )
-from components.predictions import Prediction
-from components.tfrecord import record_writer
-from components.walk import is_hidden, walk
-from serving import example
-from serving.signature import Signature
+from millrace.components.predictions import Prediction
+from millrace.components.tfrecord import record_writer
+from millrace.components.walk import is_hidden, walk
+from millrace.serving import example
+from millrace.serving.signature import Signature
 
 Format = Literal["jsonl", "csv", "examples"]
 PARTS = ".parts"  # folder of the parts of one text file, gone in the end

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from etils.epath import Path
 
-from components.artifacts import Examples, RawFiles, Rejected
-from components.beam_options import BeamOptions
-from components.errors import ModelError, OptionError
-from components.model_artifacts import Evaluation, InferenceResult, Model
-from components.ranges import Count, Share
+from millrace.components.artifacts import Examples, RawFiles, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import ModelError, OptionError
+from millrace.components.model_artifacts import Evaluation, InferenceResult, Model
+from millrace.components.ranges import Count, Share
 
 if TYPE_CHECKING:
-    from components.bulk_inference import Plan, Shard
+    from millrace.components.bulk_inference import Plan, Shard
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def bulk_inferrer(
             "bulk_inferrer: expected `examples` or `source`. "
             f"Received: {'neither' if examples is None else 'both'}. Wire one of them."
         )
-    from components import bulk_inference
+    from millrace.components import bulk_inference
 
     if source is not None:
         shards = bulk_inference.file_shards(source, files_per_shard)
@@ -104,8 +104,8 @@ def _run(model: Model, shards: "list[Shard]", plan: "Plan", run_on: BeamOptions)
     """One Beam pass over the shards, each of which writes its own files."""
     import apache_beam as beam
 
-    from components import bulk_inference
-    from components.inference import Models
+    from millrace.components import bulk_inference
+    from millrace.components.inference import Models
 
     if plan.format != "examples":
         (Path(plan.out) / bulk_inference.PARTS).mkdir()
@@ -121,7 +121,7 @@ def _run(model: Model, shards: "list[Shard]", plan: "Plan", run_on: BeamOptions)
 
 def _check_rejected(out: Path, summary: dict[str, Any], max_rejected: float) -> list[Rejected]:
     """The rows set aside, if they are few enough."""
-    from components.inference import refuse_too_many
+    from millrace.components.inference import refuse_too_many
 
     lines = (out / "rejected.jsonl").read_text().splitlines()
     rejected = [Rejected(**json.loads(line)) for line in lines]
@@ -134,7 +134,7 @@ def _check_rejected(out: Path, summary: dict[str, Any], max_rejected: float) -> 
 
 def _join_parts(out: Path, form: str, columns: list[str]) -> None:
     """Make one text file of the shards' parts, in their order; remove the parts."""
-    from components.bulk_inference import PARTS, csv_line
+    from millrace.components.bulk_inference import PARTS, csv_line
 
     parts = out / PARTS
     with (out / f"predictions.{form}").open("wb") as whole:

@@ -8,7 +8,7 @@
 Their texts follow one form: *where*: expected X. Received: Y. What to do.
 """
 
-from serving.errors import MillraceError
+from millrace.serving.errors import MillraceError
 
 
 class ComponentError(MillraceError):

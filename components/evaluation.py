@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from etils.epath import Path
 
-from components import plots
-from components.evaluating import rivals, significance, summary
-from components.evaluating.rivals import Outcome, Rival
-from components.evaluating.significance import Change
-from components.evaluating.summary import write_json, write_lines
-from components.metrics import by_class, figures
-from components.scoring import BASELINE, CANDIDATE, Key, Scored, is_compared
-from components.tallies import Tally
+from millrace.components import plots
+from millrace.components.evaluating import rivals, significance, summary
+from millrace.components.evaluating.rivals import Outcome, Rival
+from millrace.components.evaluating.significance import Change
+from millrace.components.evaluating.summary import write_json, write_lines
+from millrace.components.metrics import by_class, figures
+from millrace.components.scoring import BASELINE, CANDIDATE, Key, Scored, is_compared
+from millrace.components.tallies import Tally
 
 
 def write(

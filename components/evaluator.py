@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from etils.epath import Path
 
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.evaluating import rivals, verdict
-from components.model_artifacts import Evaluation, Model
-from components.ranges import Count, Number, Share
-from components.thresholds import Thresholds, Verdict
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.evaluating import rivals, verdict
+from millrace.components.model_artifacts import Evaluation, Model
+from millrace.components.ranges import Count, Number, Share
+from millrace.components.thresholds import Thresholds, Verdict
 
 if TYPE_CHECKING:
-    from components.evaluating.tasks import Task
+    from millrace.components.evaluating.tasks import Task
 
 _log = logging.getLogger(__name__)
 _NONE: dict[str, float] = {}
@@ -89,7 +89,7 @@ def evaluator(
         OptionError: a threshold on an unknown metric, an unknown split or slice.
         DataError: no rows, or too many that cannot be scored.
     """
-    from components.evaluating import tasks
+    from millrace.components.evaluating import tasks
 
     described = model.description
     task = tasks.of(described["task"], top_k, must_beat)
@@ -137,8 +137,8 @@ def _chosen(examples: Examples, splits: tuple[str, ...]) -> list[str]:
 
 def _check_slices(examples: Examples, splits: list[str], slices: tuple[str, ...]) -> None:
     """Refuse to slice by a feature that none of the first records has."""
-    from components.tfrecord import read_records
-    from serving.example import decode
+    from millrace.components.tfrecord import read_records
+    from millrace.serving.example import decode
 
     files = [file for split in splits for file in examples.files(split)]
     records = itertools.chain.from_iterable(map(read_records, files))
@@ -163,7 +163,7 @@ def _score(
     """One Beam pass over the splits, from shards to the files of the evaluation."""
     import apache_beam as beam
 
-    from components import inference, scoring
+    from millrace.components import inference, scoring
 
     loaded = inference.Models(*(each.saved_model for each in models))
     shards = [(split, str(file)) for split in splits for file in examples.files(split)]
@@ -182,8 +182,8 @@ def _score(
 
 def _read_summary(out: Path, max_rejected: float) -> dict[str, Any]:
     """The content of `metrics.json`, if enough rows could be scored."""
-    from components.artifacts import Rejected
-    from components.inference import refuse_too_many
+    from millrace.components.artifacts import Rejected
+    from millrace.components.inference import refuse_too_many
 
     summary: dict[str, Any] = json.loads((out / "metrics.json").read_text())
     lines = (out / "rejected.jsonl").read_text().splitlines()

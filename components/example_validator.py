@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from etils.epath import Path
 
-from components.artifacts import Anomalies, Schema, Statistics
+from millrace.components.artifacts import Anomalies, Schema, Statistics
 
 if TYPE_CHECKING:
-    from components.validation.findings import Finding
+    from millrace.components.validation.findings import Finding
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ def example_validator(
         DataError: the schema or a split's statistics cannot be read.
     """
     # Imported here: the command line imports this module for its signature alone.
-    from components.schema.text import read as read_schema
-    from components.statistics.reading import read
-    from components.validation.split import Controls, validate
+    from millrace.components.schema.text import read as read_schema
+    from millrace.components.statistics.reading import read
+    from millrace.components.validation.split import Controls, validate
 
     rules = read_schema(schema.file)
     splits = statistics.splits

@@ -9,9 +9,9 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field
 
-from components.artifacts import Analysis, Examples
-from components.features import spec as specs
-from components.model_artifacts import Model, TrainedModel
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.features import spec as specs
+from millrace.components.model_artifacts import Model, TrainedModel
 
 
 def export(
@@ -48,7 +48,7 @@ def export(
         ModelError: the exported model cannot be loaded, or answers otherwise.
         DataError: there is no row to ask about.
     """
-    from components.exporting import exported  # TensorFlow
+    from millrace.components.exporting import exported  # TensorFlow
 
     spec = specs.read(analysis.file)
     rows = exported.take_sample(examples, spec, max(sample, warm_up))

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from components.artifacts import Analysis, Examples, Plots
-from components.errors import DataError, OptionError
-from components.features import spec as specs
-from components.features.image_spec import ImageSpec
-from components.features.layout import Column
-from components.model_artifacts import TrainedModel
-from components.ranges import Count
+from millrace.components.artifacts import Analysis, Examples, Plots
+from millrace.components.errors import DataError, OptionError
+from millrace.components.features import spec as specs
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.features.layout import Column
+from millrace.components.model_artifacts import TrainedModel
+from millrace.components.ranges import Count
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,8 @@ def feature_maps(
 
     import numpy as np
 
-    from components import journey
-    from components.models import keras_file
+    from millrace.components import journey
+    from millrace.components.models import keras_file
 
     rows = list(itertools.islice(_pixels(examples, split, spec.layout.inputs[0]), pictures))
     if not rows:
@@ -79,8 +79,8 @@ def feature_maps(
 
 def _pixels(examples: Examples, split: str, column: Column) -> Iterator[bytes]:
     """The pixels of the records of `split`, or else of the first split, in their order."""
-    from components.tfrecord import read_records
-    from serving.example import decode
+    from millrace.components.tfrecord import read_records
+    from millrace.serving.example import decode
 
     chosen = split if examples.counts.get(split) else examples.splits[0]
     for file in examples.files(chosen):

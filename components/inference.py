@@ -16,13 +16,13 @@ import numpy as np
 from apache_beam.utils import shared
 from etils.epath import Path
 
-from components import requests
-from components.artifacts import Rejected
-from components.errors import DataError, ModelError
-from components.tfrecord import read_records
-from serving import example
-from serving.errors import InvalidArgumentError
-from serving.model import LoadedModel
+from millrace.components import requests
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError, ModelError
+from millrace.components.tfrecord import read_records
+from millrace.serving import example
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.model import LoadedModel
 
 Outputs = dict[str, np.ndarray]  # by the signature's names, each [rows, ...]
 Item = TypeVar("Item")

@@ -10,11 +10,11 @@ from typing import Literal
 
 from etils.epath import Path
 
-from components.artifacts import Examples
-from components.errors import DataError
-from components.folders import copy_tree
-from components.model_artifacts import InfraBlessing, Model
-from components.ranges import Count, NotNegative, Positive
+from millrace.components.artifacts import Examples
+from millrace.components.errors import DataError
+from millrace.components.folders import copy_tree
+from millrace.components.model_artifacts import InfraBlessing, Model
+from millrace.components.ranges import Count, NotNegative, Positive
 
 _log = logging.getLogger(__name__)
 _BINARY = "tensorflow_model_server"
@@ -90,7 +90,7 @@ def infra_validator(
 
 def _records(examples: Examples, requests: int) -> tuple[str, list[bytes]]:
     """The split to ask about, and its first records."""
-    from components.tfrecord import read_records
+    from millrace.components.tfrecord import read_records
 
     there = [split for split in _PREFERRED if split in examples.splits] or examples.splits
     for split in there:
@@ -114,7 +114,7 @@ def _try(
     model: Model, records: list[bytes], trial: _Trial, out: Path
 ) -> tuple[list[str], list[str]]:
     """Serve a copy of the model and ask it; what speaks against it, and what else to say."""
-    from serving.errors import RpcError, ServingError
+    from millrace.serving.errors import RpcError, ServingError
 
     with tempfile.TemporaryDirectory(prefix="infra_validator_") as name:
         folder = LocalPath(name)
@@ -137,11 +137,11 @@ def _try(
 def _ask(
     versions: LocalPath, log: LocalPath, records: list[bytes], trial: _Trial
 ) -> tuple[list[str], list[str]]:
-    """Raises what `serving.launch` and `serving.client` do."""
-    from components import serving_checks
-    from serving.client import Client
-    from serving.launch import launch
-    from serving.model import LoadedModel
+    """Raises what `millrace.serving.launch` and `millrace.serving.client` do."""
+    from millrace.components import serving_checks
+    from millrace.serving.client import Client
+    from millrace.serving.launch import launch
+    from millrace.serving.model import LoadedModel
 
     with (
         LoadedModel(Path(versions / str(_VERSION))) as loaded,

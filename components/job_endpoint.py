@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from components.errors import OptionError
+from millrace.components.errors import OptionError
 
 if TYPE_CHECKING:
     import grpc

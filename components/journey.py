@@ -10,8 +10,8 @@ import numpy as np
 from etils.epath import Path
 from PIL import Image
 
-from components.errors import OptionError
-from components.models import transfer
+from millrace.components.errors import OptionError
+from millrace.components.models import transfer
 
 _TILE = 48  # pixels a side, at least
 _GAP = 2

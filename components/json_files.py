@@ -10,7 +10,7 @@ from typing import Any
 
 from etils.epath import Path
 
-from components.errors import DataError
+from millrace.components.errors import DataError
 
 Kind = type | tuple[type, ...]
 

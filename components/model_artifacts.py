@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 
 from etils.epath import Path
 
-from components import json_files
-from components.artifacts import Artifact, Property
-from serving import versions
+from millrace.components import json_files
+from millrace.components.artifacts import Artifact, Property
+from millrace.serving import versions
 
 
 class LearningRate(Artifact):

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from components.printable import one_line
-from components.walk import is_utf8
+from millrace.components.printable import one_line
+from millrace.components.walk import is_utf8
 
 _REMOTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
 

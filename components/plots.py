@@ -6,9 +6,9 @@ import numpy as np
 from etils.epath import Path
 from matplotlib.figure import Figure
 
-from components import charts
-from components.metrics import precision_recall_curve, reliability, roc_curve
-from components.tallies import BINS, Ints, Scores, Tally
+from millrace.components import charts
+from millrace.components.metrics import precision_recall_curve, reliability, roc_curve
+from millrace.components.tallies import BINS, Ints, Scores, Tally
 
 _NAMED = 40  # classes that can still be read along an axis
 _NUMBERED = 20  # and in the cells

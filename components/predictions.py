@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components import requests
-from serving import wire
-from serving.example import Value
-from serving.protos import prediction_log_pb2
-from serving.signature import DEFAULT, Signature
+from millrace.components import requests
+from millrace.serving import wire
+from millrace.serving.example import Value
+from millrace.serving.protos import prediction_log_pb2
+from millrace.serving.signature import DEFAULT, Signature
 
 if TYPE_CHECKING:
-    from components.inference import Row  # Beam
+    from millrace.components.inference import Row  # Beam
 
 Prediction = Mapping[str, np.ndarray]
 PREFIX = "prediction/"  # of the features that are added to an Example

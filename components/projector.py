@@ -10,10 +10,10 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field
 
-from components.artifacts import Analysis, Examples
-from components.errors import DataError
-from components.features import spec as specs
-from components.model_artifacts import Projection, TrainedModel
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.errors import DataError
+from millrace.components.features import spec as specs
+from millrace.components.model_artifacts import Projection, TrainedModel
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +46,9 @@ def projector(
     """
     spec = specs.read(analysis.file)
 
-    from components.models.build import load  # TensorFlow
-    from components.projecting import files
-    from components.projecting import points as pointing
+    from millrace.components.models.build import load  # TensorFlow
+    from millrace.components.projecting import files
+    from millrace.components.projecting import points as pointing
 
     network = load(model.keras_file, spec)
     found = list(pointing.embeddings(network, spec, points))

@@ -4,11 +4,11 @@ import logging
 
 from etils.epath import Path
 
-from components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel
-from components.names import ModelName
-from components.paths import LocalPath
-from components.ranges import Count
-from components.versions import Versions
+from millrace.components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel
+from millrace.components.names import ModelName
+from millrace.components.paths import LocalPath
+from millrace.components.ranges import Count
+from millrace.components.versions import Versions
 
 _log = logging.getLogger(__name__)
 

@@ -10,15 +10,15 @@ from typing import Annotated, Literal
 from etils.epath import Path
 from pydantic import Field
 
-from components.artifacts import Analysis, Examples
-from components.errors import DataError, OptionError
-from components.features import spec as specs
-from components.model_artifacts import LearningRate
-from components.models.any import AnyModel, check_fits
-from components.models.options import Augment, Cnn
-from components.ranges import Count, Positive, Seed, ShareBelowOne
-from components.training import objective as objectives
-from components.training.options import (
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.errors import DataError, OptionError
+from millrace.components.features import spec as specs
+from millrace.components.model_artifacts import LearningRate
+from millrace.components.models.any import AnyModel, check_fits
+from millrace.components.models.options import Augment, Cnn
+from millrace.components.ranges import Count, Positive, Seed, ShareBelowOne
+from millrace.components.training import objective as objectives
+from millrace.components.training.options import (
     Descent,
     EarlyStopping,
     Optimizer,
@@ -26,7 +26,7 @@ from components.training.options import (
     ReduceOnPlateau,
     Watching,
 )
-from components.training.plan import Plan, Split
+from millrace.components.training.plan import Plan, Split
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def rate_finder(
     train = Split(tuple(examples.files("train")), counts["train"])
     steps = -(-train.count // batch_size) if each == "epoch" else 1
 
-    from components.training import rates, sweep  # TensorFlow
+    from millrace.components.training import rates, sweep  # TensorFlow
 
     points = rates.point_count(start, end, per_decade)
     plan = Plan(

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from components.errors import DataError
-from serving.example import Decoded, encode
-from serving.signature import PREDICT, Signature, TensorInfo
+from millrace.components.errors import DataError
+from millrace.serving.example import Decoded, encode
+from millrace.serving.signature import PREDICT, Signature, TensorInfo
 
 SERIALISED = "inputs"  # the input of a signature over serialised Examples
 _FEATURES = {"image_bytes": "image/encoded", "prompt": "text"}

@@ -5,10 +5,10 @@ from typing import Literal
 
 from etils.epath import Path
 
-from components.artifacts import RawFiles, Schema, Statistics
-from components.errors import DataError
-from components.model_artifacts import Model
-from components.ranges import Count, Share
+from millrace.components.artifacts import RawFiles, Schema, Statistics
+from millrace.components.errors import DataError
+from millrace.components.model_artifacts import Model
+from millrace.components.ranges import Count, Share
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +56,9 @@ def schema_gen(
             of different types in two splits.
     """
     # Imported here: the command line imports this module for its signature alone.
-    from components.schema.infer import Rules, infer
-    from components.schema.text import write
-    from components.statistics.reading import read
+    from millrace.components.schema.infer import Rules, infer
+    from millrace.components.schema.text import write
+    from millrace.components.statistics.reading import read
 
     found = statistics.splits
     chosen = [split for split in found if splits == "all" or split == "train"]
@@ -101,7 +101,7 @@ def import_schema(source: RawFiles, out: Path) -> Schema:
         DataError: there is no such file, it is no schema (with the line), or it contradicts
             itself.
     """
-    from components.schema.text import read, unchecked_in
+    from millrace.components.schema.text import read, unchecked_in
 
     file = source.path / "schema.pbtxt" if source.path.is_dir() else source.path
     schema = read(file)
@@ -134,9 +134,9 @@ def serving_schema(
         skew_js: the same for numeric features, by Jensen-Shannon divergence (0 to 1).
     """
     # Imported here: the command line imports this module for its signature alone.
-    from components.requests import features_asked
-    from components.schema.serving import for_requests
-    from components.schema.text import read, write
+    from millrace.components.requests import features_asked
+    from millrace.components.schema.serving import for_requests
+    from millrace.components.schema.text import read, write
 
     asked = features_asked(model.description["signatures"])
     found = for_requests(read(schema.file), asked, linf=skew_linf, js=skew_js)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.errors import OptionError
-from components.evaluating import significance
-from components.evaluating.significance import Differences
-from components.inference import (
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import OptionError
+from millrace.components.evaluating import significance
+from millrace.components.evaluating.significance import Differences
+from millrace.components.inference import (
     Models,
     Outputs,
     Predict,
@@ -30,7 +30,7 @@ from components.inference import (
     read_rows,
     text,
 )
-from components.tallies import Ints, Tally, cross_entropy, tally
+from millrace.components.tallies import Ints, Tally, cross_entropy, tally
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 MOST_SLICES = 10_000  # of one feature

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from components import requests
-from components.closeness import difference
-from components.inference import (
+from millrace.components import requests
+from millrace.components.closeness import difference
+from millrace.components.inference import (
     NOT_FINITE,
     SIGNATURE,
     Outputs,
@@ -20,10 +20,10 @@ from components.inference import (
     predictor,
     source_of,
 )
-from serving import example
-from serving.client import Client
-from serving.model import LoadedModel
-from serving.signature import CLASSIFY, Signature
+from millrace.serving import example
+from millrace.serving.client import Client
+from millrace.serving.model import LoadedModel
+from millrace.serving.signature import CLASSIFY, Signature
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,10 +17,10 @@ from typing import Annotated, Any
 
 import pydantic
 
-from components.errors import OptionError
-from components.printable import one_line
-from components.ranges import MOST
-from components.walk import is_utf8
+from millrace.components.errors import OptionError
+from millrace.components.printable import one_line
+from millrace.components.ranges import MOST
+from millrace.components.walk import is_utf8
 
 
 def check(annotation: Any, value: Any, place: str) -> Any:

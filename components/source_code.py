@@ -10,10 +10,10 @@ import functools
 import hashlib
 import pathlib
 
-from components import folders, modules, syntax
-from components.syntax import Syntax
+from millrace.components import folders, modules, syntax
+from millrace.components.syntax import Syntax
 
-FLOORS = ("serving", "components", "pipeline")
+PROJECT = "millrace"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Reached:
 def reached(module: str) -> Reached:
     """What `module` reaches: itself, what it imports, and the packages above these, at any depth.
 
-    A module belongs to the project if it is on one of the floors, shares the top-level package of
+    A module belongs to the project if it is one of millrace, shares the top-level package of
     `module`, or is in a folder of a person's own: one that no installed distribution accounts for.
     A comment, a docstring or another layout is no change. What is imported by a name that is made
     at run time is not seen.
     """
-    followed = {*FLOORS, module.partition(".")[0]}
+    followed = {PROJECT, module.partition(".")[0]}
     code: dict[str, str] = {}
     libraries: set[str] = set()
     waiting, seen = [module], {""}
@@ -64,11 +64,11 @@ def reached(module: str) -> Reached:
 
 
 def digest(module: str) -> str:
-    """SHA-256 of all that `module` reaches outside the floors, in hexadecimal."""
+    """SHA-256 of all that `module` reaches outside millrace, in hexadecimal."""
     own = {
         name: code
         for name, code in reached(module).code.items()
-        if name.partition(".")[0] not in FLOORS
+        if name.partition(".")[0] != PROJECT
     }
     lines = "".join(f"{name}\0{code}\n" for name, code in own.items())
     return hashlib.sha256(lines.encode()).hexdigest()
@@ -108,7 +108,7 @@ def _files(name: str) -> dict[str, str]:
     From its own folder, or from the one that the command is given in.
     """
     spec, said = modules.find(name), _read(name)
-    if said is None or spec is None or not spec.origin or name.partition(".")[0] in FLOORS:
+    if said is None or spec is None or not spec.origin or name.partition(".")[0] == PROJECT:
         return {}
     found: dict[str, str] = {}
     for text in said.texts:

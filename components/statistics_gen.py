@@ -1,15 +1,15 @@
 """Statistics of every split in one pass: each shard is folded where it is read, then merged.
 
-What is counted, and how exactly, is `components.statistics`' business; Beam only wires.
+What is counted, and how exactly, is `millrace.components.statistics`' business; Beam only wires.
 """
 
 import logging
 
 from etils.epath import Path
 
-from components.artifacts import Examples, Statistics
-from components.beam_options import BeamOptions
-from components.ranges import Count
+from millrace.components.artifacts import Examples, Statistics
+from millrace.components.beam_options import BeamOptions
+from millrace.components.ranges import Count
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ def statistics_gen(
     # Imported here: the command line imports this module for its signature alone.
     import apache_beam as beam
 
-    from components.statistics.proto import Detail
-    from components.statistics.reading import read
-    from components.statistics.steps import MergeDatasets, fold_shard, write_split
+    from millrace.components.statistics.proto import Detail
+    from millrace.components.statistics.reading import read
+    from millrace.components.statistics.steps import MergeDatasets, fold_shard, write_split
 
     splits = examples.splits
     # A split without shards still gets statistics, of no records.

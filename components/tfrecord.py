@@ -1,6 +1,6 @@
 """TFRecord files, plain or gzipped, read and written without TensorFlow.
 
-The framing is `serving.records`', whose model server logs requests in such files.
+The framing is `millrace.serving.records`', whose model server logs requests in such files.
 """
 
 import contextlib
@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from etils.epath import Path
 
-from components.errors import DataError
-from serving.records import frame, masked_crc
+from millrace.components.errors import DataError
+from millrace.serving.records import frame, masked_crc
 
 _AT_ONCE = 1 << 26  # bytes
 FAST = 1  # zlib level: text and labels shrink, photos lose little time

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 
-from components.errors import OptionError
+from millrace.components.errors import OptionError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,17 +9,17 @@ from typing import Literal
 
 from etils.epath import Path
 
-from components.artifacts import Analysis, Examples
-from components.errors import DataError
-from components.features import spec as specs
-from components.features.image_spec import ImageSpec
-from components.model_artifacts import Hyperparameters, LearningRate, TrainedModel
-from components.models import sizes
-from components.models.any import AnyModel, check_fits
-from components.models.options import Augment, Cnn
-from components.ranges import Count, Number, Positive, Seed, ShareBelowOne
-from components.training import objective as objectives
-from components.training.options import (
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.errors import DataError
+from millrace.components.features import spec as specs
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.model_artifacts import Hyperparameters, LearningRate, TrainedModel
+from millrace.components.models import sizes
+from millrace.components.models.any import AnyModel, check_fits
+from millrace.components.models.options import Augment, Cnn
+from millrace.components.ranges import Count, Number, Positive, Seed, ShareBelowOne
+from millrace.components.training import objective as objectives
+from millrace.components.training.options import (
     Descent,
     EarlyStopping,
     FineTune,
@@ -28,9 +28,9 @@ from components.training.options import (
     ReduceOnPlateau,
     Watching,
 )
-from components.training.plan import Plan, Split
-from components.training.schedule_options import CONSTANT, Schedule
-from components.tuning.hyperparameters import tunable
+from millrace.components.training.plan import Plan, Split
+from millrace.components.training.schedule_options import CONSTANT, Schedule
+from millrace.components.tuning.hyperparameters import tunable
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ def trainer(
     if isinstance(model, Cnn) and isinstance(spec, ImageSpec):
         sizes.after_blocks(model, spec.height, spec.width)  # refused before TensorFlow starts
 
-    from components.training import fine_tuning, fitting  # TensorFlow
+    from millrace.components.training import fine_tuning, fitting  # TensorFlow
 
     logger.info(
         "training on %d examples, %s",

@@ -16,14 +16,14 @@ from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
-from components.artifacts import Analysis, Examples, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features import rows as features
-from components.features import spec as specs
-from components.features.spec import Spec
-from components.ranges import Share
-from components.tfrecord import read_records, write_records
+from millrace.components.artifacts import Analysis, Examples, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features import rows as features
+from millrace.components.features import spec as specs
+from millrace.components.features.spec import Spec
+from millrace.components.ranges import Share
+from millrace.components.tfrecord import read_records, write_records
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ def _transformed(
     shard: _Shard, spec: Spec, rejected: list[Rejected], left_out: Counter[str]
 ) -> Iterator[bytes]:
     """The transformed records of a file; see `features.rows.transform`."""
-    from serving.example import decode  # numpy
+    from millrace.serving.example import decode  # numpy
 
     file = Path(shard.source)
     raw = enumerate(read_records(file))

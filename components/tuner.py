@@ -10,13 +10,13 @@ from typing import Literal
 from etils.epath import Path
 from pydantic import JsonValue
 
-from components import references
-from components.artifacts import Analysis, Examples
-from components.errors import ModelError, OptionError
-from components.model_artifacts import Hyperparameters
-from components.ranges import Count, Positive, Seed
-from components.tuning.hyperparameters import settled
-from components.tuning.space import Space, parse
+from millrace.components import references
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.errors import ModelError, OptionError
+from millrace.components.model_artifacts import Hyperparameters
+from millrace.components.ranges import Count, Positive, Seed
+from millrace.components.tuning.hyperparameters import settled
+from millrace.components.tuning.space import Space, parse
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +77,10 @@ def tuner(
     _check(train, base, fixed, space)
     sign = _direction(objective) if direction == "auto" else direction
 
-    from components.tuning import report  # Optuna
-    from components.tuning import search as searching
-    from components.tuning.study import Study, best
-    from components.tuning.trial import Task
+    from millrace.components.tuning import report  # Optuna
+    from millrace.components.tuning import search as searching
+    from millrace.components.tuning.study import Study, best
+    from millrace.components.tuning.trial import Task
 
     task = Task(train, str(examples.path), str(analysis.path), base, fixed)
     plan = searching.Search(task, resume, trials, parallel, objective, sign, trial_seconds, seconds)

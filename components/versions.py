@@ -22,10 +22,10 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from components import names
-from components.errors import DataError, OptionError
-from components.folders import copy_tree, sync, sync_tree
-from serving import versions
+from millrace.components import names
+from millrace.components.errors import DataError, OptionError
+from millrace.components.folders import copy_tree, sync, sync_tree
+from millrace.serving import versions
 
 _HIDDEN = re.compile(
     r"\.(?:staging|removed)-(?P<host>.+)-(?P<process>\d+)-(?P<second>\d+)-[0-9a-f]{32}"
@@ -178,7 +178,7 @@ def _models(root: Path) -> list[str]:
 
 
 def _same(version: Path, source: Path) -> bool:
-    from components.pushing.sameness import same  # numpy, protobuf
+    from millrace.components.pushing.sameness import same  # numpy, protobuf
 
     try:
         return same(version, source)

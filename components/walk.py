@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from components.errors import DataError
-from components.printable import one_line
+from millrace.components.errors import DataError
+from millrace.components.printable import one_line
 
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by file browsers and archivers
 _UNFINISHED = ".part"  # of a request log, or a download, that is still being written

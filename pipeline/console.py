@@ -13,11 +13,11 @@ from rich.status import Status
 from rich.table import Table
 from rich.tree import Tree
 
-from components.printable import one_line, printable
-from pipeline.dag import Step
-from pipeline.lineage import Node
-from pipeline.records import ArtifactRecord
-from pipeline.results import StepResult
+from millrace.components.printable import one_line, printable
+from millrace.pipeline.dag import Step
+from millrace.pipeline.lineage import Node
+from millrace.pipeline.records import ArtifactRecord
+from millrace.pipeline.results import StepResult
 
 MARKS = {"ran": "[green]✓[/]", "cached": "[cyan]≡[/]", "failed": "[red]✗[/]", "skipped": "·"}
 

@@ -13,10 +13,10 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from components import names
-from components.artifacts import Artifact, RawFiles
-from pipeline import given, options
-from pipeline.errors import UsageError, WiringError
+from millrace.components import names
+from millrace.components.artifacts import Artifact, RawFiles
+from millrace.pipeline import given, options
+from millrace.pipeline.errors import UsageError, WiringError
 
 Component = Callable[..., Artifact]
 GIVEN = ("out", "run_on", "resume")  # parameters that the runner fills

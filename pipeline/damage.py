@@ -12,16 +12,16 @@ from typing import Any
 
 from etils.epath import Path
 
-from components import folders
-from components.artifacts import Artifact
-from components.errors import DataError
-from components.folders import files as files_in
-from components.model_artifacts import PushedModel
-from pipeline import fingerprint
-from pipeline.errors import StoreError
-from pipeline.records import ArtifactRecord
-from pipeline.root import Root
-from pipeline.store import Store
+from millrace.components import folders
+from millrace.components.artifacts import Artifact
+from millrace.components.errors import DataError
+from millrace.components.folders import files as files_in
+from millrace.components.model_artifacts import PushedModel
+from millrace.pipeline import fingerprint
+from millrace.pipeline.errors import StoreError
+from millrace.pipeline.records import ArtifactRecord
+from millrace.pipeline.root import Root
+from millrace.pipeline.store import Store
 
 _log = logging.getLogger(__name__)
 

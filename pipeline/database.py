@@ -21,8 +21,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.errors import StoreError
-from pipeline.records import ONE_PER_CONTENT, ArtifactRecord, EventRecord, Record
+from millrace.pipeline.errors import StoreError
+from millrace.pipeline.records import ONE_PER_CONTENT, ArtifactRecord, EventRecord, Record
 
 VERSION = 2
 BUSY_SECONDS = 60  # how long a writer waits for another before it gives up

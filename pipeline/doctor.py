@@ -8,8 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from pipeline.root import Root
-from serving import lifeline
+from millrace.pipeline.root import Root
+from millrace.serving import lifeline
 
 Row = tuple[str, str, str, str]  # what, state (good, optional or broken), found, advice
 

@@ -6,12 +6,12 @@ runs would wait for.
 
 from collections.abc import Iterable, Iterator
 
-from pipeline import damage
-from pipeline.dag import Previous, Step
-from pipeline.damage import Damage
-from pipeline.errors import UsageError
-from pipeline.records import ArtifactRecord
-from pipeline.store import Store
+from millrace.pipeline import damage
+from millrace.pipeline.dag import Previous, Step
+from millrace.pipeline.damage import Damage
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.records import ArtifactRecord
+from millrace.pipeline.store import Store
 
 Damaged = list[tuple[ArtifactRecord, list[Damage]]]  # and what is wrong with each
 

@@ -11,7 +11,7 @@ Stopped is none of these: it ends the process, as SystemExit does, when a signal
 import errno
 import signal
 
-from serving.errors import MillraceError
+from millrace.serving.errors import MillraceError
 
 
 class PipelineError(MillraceError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.fingerprint import Ingredients
+from millrace.pipeline.fingerprint import Ingredients
 
 
 def reasons(

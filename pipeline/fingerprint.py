@@ -16,10 +16,10 @@ from typing import Any
 
 from etils.epath import Path
 
-from components import folders, modules, paths, references, source_code, walk
-from components.errors import DataError
-from pipeline.dag import Component, Step
-from pipeline.errors import WiringError
+from millrace.components import folders, modules, paths, references, source_code, walk
+from millrace.components.errors import DataError
+from millrace.pipeline.dag import Component, Step
+from millrace.pipeline.errors import WiringError
 
 FileDigest = Callable[[Path], str]
 

@@ -4,9 +4,9 @@ import os
 
 from etils.epath import Path
 
-from components import names, paths, printable, walk
-from components.example_gen import span
-from pipeline.errors import UsageError
+from millrace.components import names, paths, printable, walk
+from millrace.components.example_gen import span
+from millrace.pipeline.errors import UsageError
 
 _SHOWN = 100  # characters of a text that tell which one it is
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from pipeline.errors import UsageError
-from pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,10 +9,10 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from components import settings
-from components.errors import OptionError
-from components.settings import dataclass_members, describe, dump, nearest
-from pipeline.errors import UsageError
+from millrace.components import settings
+from millrace.components.errors import OptionError
+from millrace.components.settings import dataclass_members, describe, dump, nearest
+from millrace.pipeline.errors import UsageError
 
 __all__ = ["assign", "check", "describe", "dump", "nearest", "rows"]
 

@@ -2,14 +2,14 @@
 
 import dataclasses
 
-from components.artifacts import Analysis, Examples
-from components.example_gen import source as sources
-from components.example_gen.source import Source
-from components.features import spec as specs
-from components.features.spec import Spec
-from pipeline import damage
-from pipeline.pushed import last_pusher
-from pipeline.store import Store
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.example_gen import source as sources
+from millrace.components.example_gen.source import Source
+from millrace.components.features import spec as specs
+from millrace.components.features.spec import Spec
+from millrace.pipeline import damage
+from millrace.pipeline.pushed import last_pusher
+from millrace.pipeline.store import Store
 
 
 @dataclasses.dataclass(frozen=True)

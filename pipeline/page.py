@@ -8,15 +8,15 @@ from typing import Any
 
 from etils.epath import Path
 
-from components import json_files
-from components.artifacts import Anomalies, Examples, RawFiles, Statistics
-from components.model_artifacts import Evaluation, PushedModel, TrainedModel
-from components.statistics import table
-from pipeline import curves
-from pipeline.records import ExecutionRecord, RunRecord
-from pipeline.results import RunResult
-from pipeline.root import Root
-from pipeline.store import Store
+from millrace.components import json_files
+from millrace.components.artifacts import Anomalies, Examples, RawFiles, Statistics
+from millrace.components.model_artifacts import Evaluation, PushedModel, TrainedModel
+from millrace.components.statistics import table
+from millrace.pipeline import curves
+from millrace.pipeline.records import ExecutionRecord, RunRecord
+from millrace.pipeline.results import RunResult
+from millrace.pipeline.root import Root
+from millrace.pipeline.store import Store
 
 # Their pictures have a place of their own, or are the data itself.
 _SHOWN_ABOVE = (Evaluation, RawFiles)

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from components import requests
-from components.artifacts import Rejected
-from components.predictions import as_json, each
-from pipeline import questions
-from pipeline.console import print_table
-from pipeline.errors import UsageError
-from pipeline.pushed import check_pushed, pushed_models
-from pipeline.questions import Question
-from pipeline.root import Root
-from serving.client import Client
-from serving.errors import LaunchError, NotFoundError
-from serving.launch import Launched, launch
-from serving.signature import DEFAULT, Signature
+from millrace.components import requests
+from millrace.components.artifacts import Rejected
+from millrace.components.predictions import as_json, each
+from millrace.pipeline import questions
+from millrace.pipeline.console import print_table
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.pushed import check_pushed, pushed_models
+from millrace.pipeline.questions import Question
+from millrace.pipeline.root import Root
+from millrace.serving.client import Client
+from millrace.serving.errors import LaunchError, NotFoundError
+from millrace.serving.launch import Launched, launch
+from millrace.serving.signature import DEFAULT, Signature
 
 GENERATE = "generate"  # the signature of a generator that takes all its scalars
 

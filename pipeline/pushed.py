@@ -8,15 +8,15 @@ from etils.epath import Path
 from google.protobuf import text_format
 from sqlalchemy.orm import Session
 
-from components.model_artifacts import PushedModel
-from pipeline import damage, lineage
-from pipeline.errors import UsageError
-from pipeline.options import nearest
-from pipeline.records import ArtifactRecord, ExecutionRecord
-from pipeline.root import Root
-from pipeline.store import Store
-from serving import versions
-from serving.protos import model_server_config_pb2
+from millrace.components.model_artifacts import PushedModel
+from millrace.pipeline import damage, lineage
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.options import nearest
+from millrace.pipeline.records import ArtifactRecord, ExecutionRecord
+from millrace.pipeline.root import Root
+from millrace.pipeline.store import Store
+from millrace.serving import versions
+from millrace.serving.protos import model_server_config_pb2
 
 
 def pushed_models(root: Root) -> list[str]:

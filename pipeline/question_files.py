@@ -9,19 +9,19 @@ from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
-from components import paths
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.example_gen import asked_rows
-from components.example_gen.asked_rows import Asked
-from components.example_gen.source import SeriesSource, TableSource
-from components.features.series_spec import SeriesSpec
-from components.requests import feature_of
-from pipeline import questions
-from pipeline.errors import UsageError
-from pipeline.origin import Origin
-from pipeline.questions import Question
-from serving.signature import Signature
+from millrace.components import paths
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen import asked_rows
+from millrace.components.example_gen.asked_rows import Asked
+from millrace.components.example_gen.source import SeriesSource, TableSource
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.requests import feature_of
+from millrace.pipeline import questions
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.origin import Origin
+from millrace.pipeline.questions import Question
+from millrace.serving.signature import Signature
 
 
 def from_columns(assignments: Sequence[str], origin: Origin) -> list[Question]:
@@ -33,7 +33,7 @@ def from_columns(assignments: Sequence[str], origin: Origin) -> list[Question]:
     asked = questions.from_columns(assignments)
     if not isinstance(origin.source, TableSource):
         return asked
-    from components.example_gen import csv_rows  # pyarrow
+    from millrace.components.example_gen import csv_rows  # pyarrow
 
     try:
         return [

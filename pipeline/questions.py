@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from components import paths
-from components.artifacts import Examples
-from components.errors import DataError
-from components.json_files import or_none
-from components.model_artifacts import Model
-from components.requests import feature_of
-from components.tfrecord import read_records
-from components.walk import problem
-from pipeline import damage, given
-from pipeline.errors import UsageError
-from pipeline.options import nearest
-from pipeline.store import Store
-from serving.example import Decoded, decode
-from serving.signature import Signature
+from millrace.components import paths
+from millrace.components.artifacts import Examples
+from millrace.components.errors import DataError
+from millrace.components.json_files import or_none
+from millrace.components.model_artifacts import Model
+from millrace.components.requests import feature_of
+from millrace.components.tfrecord import read_records
+from millrace.components.walk import problem
+from millrace.pipeline import damage, given
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.options import nearest
+from millrace.pipeline.store import Store
+from millrace.serving.example import Decoded, decode
+from millrace.serving.signature import Signature
 
 _NAMES = ("image/filename", "text/filename", "series")  # what a record calls itself
 STDIN = "-"
@@ -252,7 +252,7 @@ def _file_rows(file: Path) -> list[list[str]]:
 
 
 def _picture(file: Path) -> bytes:
-    from components.example_gen.pictures import read_picture  # Pillow
+    from millrace.components.example_gen.pictures import read_picture  # Pillow
 
     try:
         return read_picture(_read(file, "--image")).encoded

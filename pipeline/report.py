@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.artifacts import Anomalies, Artifact
-from components.model_artifacts import Evaluation, InferenceResult, PushedModel
-from pipeline.records import ExecutionRecord, RunRecord
-from pipeline.results import RunResult
-from pipeline.root import Root
+from millrace.components.artifacts import Anomalies, Artifact
+from millrace.components.model_artifacts import Evaluation, InferenceResult, PushedModel
+from millrace.pipeline.records import ExecutionRecord, RunRecord
+from millrace.pipeline.results import RunResult
+from millrace.pipeline.root import Root
 
 _DISTANCES = {"L_INFTY": "L-infinity", "JENSEN_SHANNON_DIVERGENCE": "Jensen-Shannon"}
 

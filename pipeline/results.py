@@ -6,8 +6,8 @@ from typing import Literal, Protocol, TypeVar
 
 from etils.epath import Path
 
-from components.artifacts import Artifact
-from pipeline.dag import Step
+from millrace.components.artifacts import Artifact
+from millrace.pipeline.dag import Step
 
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
 StepStatus = Literal["ran", "cached", "failed", "skipped"]

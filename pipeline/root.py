@@ -23,7 +23,7 @@ from typing import IO, TypeVar
 
 from etils.epath import Path
 
-from pipeline import given
+from millrace.pipeline import given
 
 RESUME_DAYS = 7  # a checkpoint that runs on so many days passed by goes
 

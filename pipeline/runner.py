@@ -11,18 +11,18 @@ from typing import Any
 
 from etils.epath import Path
 
-from components.artifacts import Anomalies, Artifact
-from components.beam_options import BeamOptions
-from components.errors import OptionError
-from components.folders import sync, sync_tree
-from pipeline import damage, earlier, explain, fingerprint, given, steplog
-from pipeline.dag import Dag, Input, Source, Step
-from pipeline.errors import WiringError, describe_error
-from pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
-from pipeline.results import Observer, RunResult, StepResult
-from pipeline.root import Root
-from pipeline.selection import Selection
-from pipeline.store import Store, new_run_id, now
+from millrace.components.artifacts import Anomalies, Artifact
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import OptionError
+from millrace.components.folders import sync, sync_tree
+from millrace.pipeline import damage, earlier, explain, fingerprint, given, steplog
+from millrace.pipeline.dag import Dag, Input, Source, Step
+from millrace.pipeline.errors import WiringError, describe_error
+from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
+from millrace.pipeline.results import Observer, RunResult, StepResult
+from millrace.pipeline.root import Root
+from millrace.pipeline.selection import Selection
+from millrace.pipeline.store import Store, new_run_id, now
 
 
 class Runner:
@@ -217,7 +217,8 @@ class Runner:
         """Run the component into staging and rename its output into place."""
         staged = self.root.staging(self.run_id) / step.name
         staged.mkdir(parents=True, exist_ok=True)
-        packages = {"components", step.component.__module__.partition(".")[0]}
+        own = step.component.__module__.partition(".")[0]
+        packages = {"millrace.components", *({own} - {"millrace"})}
         log = self.root.log(self.run_id, step.name)
         spare = self.root.staging(self.run_id) / f"{step.name}.resume"
         with (

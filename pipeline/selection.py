@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from pipeline.dag import Dag
-from pipeline.errors import UsageError
+from millrace.pipeline.dag import Dag
+from millrace.pipeline.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,12 +5,12 @@ import pathlib
 
 from etils.epath import Path
 
-from components.errors import DataError, OptionError
-from components.example_gen import span
-from components.walk import walk
-from pipeline import given
-from pipeline.errors import UsageError
-from pipeline.root import Root
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen import span
+from millrace.components.walk import walk
+from millrace.pipeline import given
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.root import Root
 
 LATEST = "latest"
 
@@ -24,7 +24,7 @@ def resolve(root: Root, data: str | None, spans: str) -> str | None:
     Args:
         root: where links are put.
         data: what the user gave; a pattern such as `sales/{YYYY}-{MM}-{DD}.csv`, or a plain path.
-        spans: see `components.example_gen.span.resolve`.
+        spans: see `millrace.components.example_gen.span.resolve`.
 
     Raises:
         UsageError: no span fits, spans are asked of a plain path, or that cannot be read.

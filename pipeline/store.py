@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from etils.epath import Path
 from sqlalchemy.orm import Session
 
-from components import folders
-from pipeline import database, fingerprint
-from pipeline.errors import UsageError
-from pipeline.records import (
+from millrace.components import folders
+from millrace.pipeline import database, fingerprint
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.records import (
     ArtifactRecord,
     EventRecord,
     ExecutionRecord,

@@ -6,11 +6,11 @@ from typing import Any
 import sqlalchemy as sa
 from etils.epath import Path
 
-from pipeline import damage
-from pipeline.damage import Damage
-from pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord
-from pipeline.root import Root
-from pipeline.store import Store
+from millrace.pipeline import damage
+from millrace.pipeline.damage import Damage
+from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord
+from millrace.pipeline.root import Root
+from millrace.pipeline.store import Store
 
 
 @dataclasses.dataclass(frozen=True)

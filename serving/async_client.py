@@ -1,4 +1,4 @@
-"""The client for asyncio; `serving.client` says what both do."""
+"""The client for asyncio; `millrace.serving.client` says what both do."""
 
 import asyncio
 import time
@@ -10,8 +10,8 @@ import grpc
 import grpc.aio
 import numpy as np
 
-from serving import calls, channel, values
-from serving.calls import (
+from millrace.serving import calls, channel, values
+from millrace.serving.calls import (
     Answer,
     Call,
     Class,
@@ -23,8 +23,8 @@ from serving.calls import (
     Spec,
     VersionStatus,
 )
-from serving.channel import Observe, Tls
-from serving.errors import ClientError, NotFoundError
+from millrace.serving.channel import Observe, Tls
+from millrace.serving.errors import ClientError, NotFoundError
 
 Inputs = Iterable[Mapping[str, values.ArrayLike]]
 

@@ -14,15 +14,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from etils.epath import Path
 
-from serving import batching_parameters, batching_rows, metered
-from serving.batching_parameters import Parameters
-from serving.batching_queue import Batch, Company, Queue
-from serving.batching_task import Task, longest, still_wanted
-from serving.crew import blocked
-from serving.errors import DeadlineExceededError, RpcError
-from serving.inference import Call
-from serving.lifecycle import Servable
-from serving.signature import Signature
+from millrace.serving import batching_parameters, batching_rows, metered
+from millrace.serving.batching_parameters import Parameters
+from millrace.serving.batching_queue import Batch, Company, Queue
+from millrace.serving.batching_task import Task, longest, still_wanted
+from millrace.serving.crew import blocked
+from millrace.serving.errors import DeadlineExceededError, RpcError
+from millrace.serving.inference import Call
+from millrace.serving.lifecycle import Servable
+from millrace.serving.signature import Signature
 
 _log = logging.getLogger(__name__)
 _Key = tuple[tuple[str, ...], tuple[str, ...]]  # names fed, names fetched

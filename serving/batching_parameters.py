@@ -10,9 +10,9 @@ import itertools
 from etils.epath import Path
 from google.protobuf import text_format
 
-from serving import cores, regular_file
-from serving.errors import ServerError
-from serving.protos import batching_parameters_pb2 as messages
+from millrace.serving import cores, regular_file
+from millrace.serving.errors import ServerError
+from millrace.serving.protos import batching_parameters_pb2 as messages
 
 PER_MODEL = "batching_params.pbtxt"  # in a version's folder
 

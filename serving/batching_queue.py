@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from serving.batching_parameters import Parameters
-from serving.errors import InvalidArgumentError, UnavailableError
+from millrace.serving.batching_parameters import Parameters
+from millrace.serving.errors import InvalidArgumentError, UnavailableError
 
 Task = TypeVar("Task")
 _FORSAKEN = 8  # requests in a row that met no other, after which none is waited for

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from serving.errors import FailedPreconditionError, InvalidArgumentError
+from millrace.serving.errors import FailedPreconditionError, InvalidArgumentError
 
 Feeds = Mapping[str, np.ndarray]  # by tensor name, each [rows, ...]
 

@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 
-from serving import batching_rows
-from serving.crew import blocked
-from serving.errors import CancelledError, ResourceExhaustedError, RpcError
-from serving.inference import Call
+from millrace.serving import batching_rows
+from millrace.serving.crew import blocked
+from millrace.serving.errors import CancelledError, ResourceExhaustedError, RpcError
+from millrace.serving.inference import Call
 
 
 @dataclasses.dataclass(eq=False)

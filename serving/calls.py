@@ -11,13 +11,13 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 import numpy as np
 from google.protobuf.message import Message
 
-from serving import example, values, wire
-from serving.errors import FailedPreconditionError, RpcError, WireError
-from serving.protos import health_pb2 as health_messages
-from serving.protos import model_service_pb2 as model_messages
-from serving.protos import prediction_service_pb2 as messages
-from serving.protos import signature_pb2
-from serving.signature import DEFAULT, Signature, from_proto
+from millrace.serving import example, values, wire
+from millrace.serving.errors import FailedPreconditionError, RpcError, WireError
+from millrace.serving.protos import health_pb2 as health_messages
+from millrace.serving.protos import model_service_pb2 as model_messages
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.protos import signature_pb2
+from millrace.serving.signature import DEFAULT, Signature, from_proto
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"

@@ -12,9 +12,9 @@ from typing import Self
 import grpc
 from google.protobuf.message import Message
 
-from serving import calls
-from serving.calls import Answer
-from serving.errors import ClientError, DeadlineExceededError, RpcError, rpc_error
+from millrace.serving import calls
+from millrace.serving.calls import Answer
+from millrace.serving.errors import ClientError, DeadlineExceededError, RpcError, rpc_error
 
 PORT = "8500"  # of a model server that is asked to listen on no other
 MOST_PORT = 65535
@@ -115,7 +115,7 @@ def address(target: str) -> str:
     if target.startswith(("http://", "https://")):
         raise ClientError(
             f"Target: expected host:port. Received: {target!r}. Leave the scheme out, or ask over "
-            "REST by `serving.client.RestClient`."
+            "REST by `millrace.serving.client.RestClient`."
         )
     if target.startswith(_RESOLVED):
         return target
@@ -224,7 +224,7 @@ def _unavailable(target: str, details: str) -> str:
     if "Failed parsing HTTP/2" in details:
         return (
             f"{target}: expected a model server's gRPC port. Received: {details}. Name that port, "
-            "or ask over REST by `serving.client.RestClient`."
+            "or ask over REST by `millrace.serving.client.RestClient`."
         )
     if _NOBODY.search(details):
         return (

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from serving import calls, channel, values
-from serving.async_client import AsyncClient
-from serving.calls import (
+from millrace.serving import calls, channel, values
+from millrace.serving.async_client import AsyncClient
+from millrace.serving.calls import (
     Class,
     Inference,
     Metadata,
@@ -23,12 +23,12 @@ from serving.calls import (
     Spec,
     VersionStatus,
 )
-from serving.channel import Observation, Observe, Tls
-from serving.errors import NotFoundError
-from serving.sending import Sender, UnderWay
+from millrace.serving.channel import Observation, Observe, Tls
+from millrace.serving.errors import NotFoundError
+from millrace.serving.sending import Sender, UnderWay
 
 if TYPE_CHECKING:
-    from serving.rest.client import RestClient
+    from millrace.serving.rest.client import RestClient
 
 __all__ = [
     "AsyncClient",
@@ -45,7 +45,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "RestClient":
-        from serving.rest.client import RestClient  # only its users wait for HTTP
+        from millrace.serving.rest.client import RestClient  # only its users wait for HTTP
 
         return RestClient
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -61,7 +61,7 @@ class Client:
             answer = client.predict("digits", {"image_bytes": images(["seven.png"])})
             print(answer["class"], answer.version)
 
-    where `images`, as `texts` and `columns`, is of `serving.inputs`.
+    where `images`, as `texts` and `columns`, is of `millrace.serving.inputs`.
     """
 
     def __init__(

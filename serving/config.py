@@ -6,10 +6,10 @@ What is refused, and how, is as in tensorflow_serving/model_servers/server_core.
 from etils.epath import Path
 from google.protobuf import text_format
 
-from serving import regular_file, versions
-from serving.errors import ServerError
-from serving.lifecycle import ModelConfig, RequestLogging
-from serving.protos import model_server_config_pb2 as messages
+from millrace.serving import regular_file, versions
+from millrace.serving.errors import ServerError
+from millrace.serving.lifecycle import ModelConfig, RequestLogging
+from millrace.serving.protos import model_server_config_pb2 as messages
 
 _PLATFORM = "tensorflow"
 _COLLECTOR = "tfrecord"

@@ -5,8 +5,8 @@ Layout: tensorflow/core/framework/types.proto, and the `*_val` fields of tensor.
 
 import numpy as np
 
-from serving.errors import WireError
-from serving.protos import tensor_pb2
+from millrace.serving.errors import WireError
+from millrace.serving.protos import tensor_pb2
 
 _NOT_IN_NUMPY = ("bfloat16", "float8_e5m2", "float8_e4m3fn", "int4", "uint4")
 

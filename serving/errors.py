@@ -8,8 +8,8 @@
     |   +-- ServerError         a model server cannot start as it was asked to
     |   +-- LaunchError         a server did not become ready
     |   +-- RpcError            a request failed; one class for each canonical code below it
-    +-- ComponentError          components.errors
-    +-- PipelineError           pipeline.errors
+    +-- ComponentError          millrace.components.errors
+    +-- PipelineError           millrace.pipeline.errors
 
 Their texts follow one form: *where*: expected X. Received: Y. What to do. Only RpcErrors, which
 carry a model server's own texts from one end of the wire to the other, do not.

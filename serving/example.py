@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from serving import packed, values
-from serving.errors import WireError
-from serving.protos import example_pb2
+from millrace.serving import packed, values
+from millrace.serving.errors import WireError
+from millrace.serving.protos import example_pb2
 
 Value = bytes | str | int | float | Sequence[bytes | str | int | float] | np.ndarray
 Decoded = dict[str, list[bytes] | np.ndarray]

@@ -8,11 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from serving import dtypes
-from serving.errors import FailedPreconditionError, InvalidArgumentError, UnimplementedError
-from serving.inference import ONCE, Call, Runnable
-from serving.protos import prediction_service_pb2 as messages
-from serving.signature import CLASSIFY, DEFAULT, REGRESS, Signature
+from millrace.serving import dtypes
+from millrace.serving.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    UnimplementedError,
+)
+from millrace.serving.inference import ONCE, Call, Runnable
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.signature import CLASSIFY, DEFAULT, REGRESS, Signature
 
 _INPUTS, _OUTPUTS, _CLASSES, _SCORES = "inputs", "outputs", "classes", "scores"
 

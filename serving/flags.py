@@ -14,9 +14,9 @@ from typing import NoReturn
 
 from etils.epath import Path
 
-from serving import config, cores
-from serving.errors import ServerError
-from serving.lifecycle import ModelConfig
+from millrace.serving import config, cores
+from millrace.serving.errors import ServerError
+from millrace.serving.lifecycle import ModelConfig
 
 
 @dataclasses.dataclass(frozen=True)

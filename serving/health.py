@@ -9,7 +9,7 @@ import threading
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from serving.servicer import MODEL_SERVICE, PREDICTION_SERVICE
+from millrace.serving.servicer import MODEL_SERVICE, PREDICTION_SERVICE
 
 SERVICE = health.SERVICE_NAME
 _NAMES = ("", MODEL_SERVICE, PREDICTION_SERVICE)

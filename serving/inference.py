@@ -10,15 +10,15 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from serving import wire
-from serving.errors import (
+from millrace.serving import wire
+from millrace.serving.errors import (
     FailedPreconditionError,
     InternalError,
     InvalidArgumentError,
     WireError,
 )
-from serving.protos import prediction_service_pb2 as messages
-from serving.signature import CLASSIFY, DEFAULT, PREDICT, REGRESS, Signature
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.signature import CLASSIFY, DEFAULT, PREDICT, REGRESS, Signature
 
 Value = TypeVar("Value")
 _METHODS = (PREDICT, CLASSIFY, REGRESS)

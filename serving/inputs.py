@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from serving import dtypes
-from serving.errors import WireError
-from serving.signature import Signature, TensorInfo
-from serving.values import utf8
+from millrace.serving import dtypes
+from millrace.serving.errors import WireError
+from millrace.serving.signature import Signature, TensorInfo
+from millrace.serving.values import utf8
 
 
 class Picture(Protocol):

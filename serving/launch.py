@@ -19,9 +19,9 @@ from typing import Literal
 
 from etils.epath import Path
 
-from serving import lifeline
-from serving.client import Client
-from serving.errors import LaunchError, RpcError
+from millrace.serving import lifeline
+from millrace.serving.client import Client
+from millrace.serving.errors import LaunchError, RpcError
 
 Engine = Literal["embedded", "binary", "image"]
 IMAGE = "tensorflow/serving:2.21.0"
@@ -88,7 +88,7 @@ def _command(
     path = str(base_path.expanduser().resolve()) if "://" not in str(base_path) else str(base_path)
     flags = [f"--model_name={model_name}", f"--port={port}", f"--model_base_path={path}", _ONCE]
     if engine == "embedded":
-        return lifeline.module("serving.server", *flags)
+        return lifeline.module("millrace.serving.server", *flags)
     program = "docker" if engine == "image" else binary
     found = shutil.which(program)
     if found is None:

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Protocol
 
-from serving.inference import Runnable
-from serving.lifecycle import RequestLogging, Version
+from millrace.serving.inference import Runnable
+from millrace.serving.lifecycle import RequestLogging, Version
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,14 +11,14 @@ from typing import Protocol
 
 from etils.epath import Path
 
-from serving import versions
-from serving.errors import (
+from millrace.serving import versions
+from millrace.serving.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
     RpcError,
 )
-from serving.inference import Runnable
+from millrace.serving.inference import Runnable
 
 
 class Servable(Runnable, Protocol):

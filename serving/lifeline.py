@@ -5,8 +5,9 @@ its parent is no more, SIGKILL included, and the child, which waits for that in 
 by SIGTERM. Linux's PR_SET_PDEATHSIG would do it without a thread, but fires when the *thread* that
 started the child ends, is lost to `exec` of other users' programs, and is unknown to macOS.
 
-`python -m serving.lifeline module NAME ARGUMENTS…` runs a module of Python's so;
-`python -m serving.lifeline program NAME ARGUMENTS…` stands beside another program and ends it.
+`python -m millrace.serving.lifeline module NAME ARGUMENTS…` runs a module of Python's so;
+`python -m millrace.serving.lifeline program NAME ARGUMENTS…` stands beside another program and
+ends it.
 Standard library only.
 """
 
@@ -35,12 +36,12 @@ _started: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
 
 def module(name: str, *arguments: str) -> list[str]:
     """The command that runs `python -m name arguments` with a lifeline for standard input."""
-    return [sys.executable, "-m", "serving.lifeline", "module", name, *arguments]
+    return [sys.executable, "-m", "millrace.serving.lifeline", "module", name, *arguments]
 
 
 def program(name: str, *arguments: str) -> list[str]:
     """The command that runs another program so; it ends with the program's own status."""
-    return [sys.executable, "-m", "serving.lifeline", "program", name, *arguments]
+    return [sys.executable, "-m", "millrace.serving.lifeline", "program", name, *arguments]
 
 
 def start(command: Sequence[str], output: IO[bytes], **more: str) -> subprocess.Popen[bytes]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from etils.epath import Path
 from google.protobuf import text_format
 
-from serving import cores, metered, regular_file
-from serving.batching import Batching
-from serving.errors import MillraceError, ServerError
-from serving.flags import Options
-from serving.inference import Call
-from serving.lifecycle import Servable
+from millrace.serving import cores, metered, regular_file
+from millrace.serving.batching import Batching
+from millrace.serving.errors import MillraceError, ServerError
+from millrace.serving.flags import Options
+from millrace.serving.inference import Call
+from millrace.serving.lifecycle import Servable
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.config_pb2 import ConfigProto
@@ -58,20 +58,20 @@ class Loader:
 
     def _read(self, path: Path) -> Servable:
         """The version in the folder `path`, cold."""
-        from serving.model import LoadedModel
+        from millrace.serving.model import LoadedModel
 
         if not gc.get_freeze_count():
             gc.freeze()  # what TensorFlow's import made: a collection after an unload skips it
         options = self._options
         if options.prefer_tflite_model and (Path(path) / _TFLITE).exists():
-            from serving.tflite import TfLiteModel
+            from millrace.serving.tflite import TfLiteModel
 
             count = options.num_tflite_pools * options.num_tflite_interpreters_per_pool
             return TfLiteModel(path, interpreters=count)
         return LoadedModel(path, tags=options.saved_model_tags.split(","), session=self._session)
 
     def _warm_up(self, model: Servable, path: Path) -> None:
-        from serving.model import warm_up
+        from millrace.serving.model import warm_up
 
         call = Call(check_method_name=self._options.enable_signature_method_name_check)
         iterations = max(1, self._options.num_request_iterations_for_warmup)

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from serving import monitoring
-from serving.errors import RpcError
-from serving.inference import Call, Runnable
-from serving.signature import Signature
+from millrace.serving import monitoring
+from millrace.serving.errors import RpcError
+from millrace.serving.inference import Call, Runnable
+from millrace.serving.signature import Signature
 
 Answer = TypeVar("Answer")
 _RUNTIME = "TF1"

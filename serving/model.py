@@ -13,12 +13,12 @@ import numpy as np
 import tensorflow as tf
 from etils.epath import Path
 
-from serving import inference, regular_file, saved_model, values, warmup
-from serving.errors import ModelLoadError, RpcError
-from serving.inference import Call
-from serving.protos import signature_pb2
-from serving.session import GraphSession
-from serving.signature import DEFAULT, Signature, from_proto
+from millrace.serving import inference, regular_file, saved_model, values, warmup
+from millrace.serving.errors import ModelLoadError, RpcError
+from millrace.serving.inference import Call
+from millrace.serving.protos import signature_pb2
+from millrace.serving.session import GraphSession
+from millrace.serving.signature import DEFAULT, Signature, from_proto
 
 
 class LoadedModel:

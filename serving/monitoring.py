@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from etils.epath import Path
 from google.protobuf import text_format
 
-from serving import regular_file
-from serving.errors import ServerError
-from serving.protos import monitoring_config_pb2
+from millrace.serving import regular_file
+from millrace.serving.errors import ServerError
+from millrace.serving.protos import monitoring_config_pb2
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 _MOST_CELLS = 10_000  # of a metric: callers choose some labels, and must not fill the memory

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import grpc
 
-from serving.errors import DeadlineExceededError, RpcError, UnavailableError, rpc_error
-from serving.protos import model_service_pb2 as messages
+from millrace.serving.errors import DeadlineExceededError, RpcError, UnavailableError, rpc_error
+from millrace.serving.protos import model_service_pb2 as messages
 
 Request = messages.ReloadConfigRequest
 Reload = Callable[[Request, float | None], None]

@@ -17,9 +17,9 @@ import grpc
 from etils.epath import Path
 from google.protobuf.message import Message
 
-from serving.crew import blocked
-from serving.protos import profiler_service_pb2 as messages
-from serving.servicer import read
+from millrace.serving.crew import blocked
+from millrace.serving.protos import profiler_service_pb2 as messages
+from millrace.serving.servicer import read
 
 SERVICE = "tensorflow.ProfilerService"
 _LEVELS = ("host_tracer_level", "device_tracer_level", "python_tracer_level")

@@ -11,8 +11,8 @@ import grpc
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, wrappers_pb2
 from grpc_health.v1 import health_pb2
 
-from serving.profiler import SERVICE
-from serving.protos import (
+from millrace.serving.profiler import SERVICE
+from millrace.serving.protos import (
     example_pb2,
     model_server_config_pb2,
     model_service_pb2,
@@ -21,7 +21,7 @@ from serving.protos import (
     signature_pb2,
     tensor_pb2,
 )
-from serving.servicer import MODEL_SERVICE, PREDICTION_SERVICE
+from millrace.serving.servicer import MODEL_SERVICE, PREDICTION_SERVICE
 
 _OURS, _TENSORFLOW, _SERVING = "millrace.wire", "tensorflow", "tensorflow.serving"
 _FILES = (

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from etils.epath import Path
 
-from serving import lifecycle, source
-from serving.errors import DeadlineExceededError, RpcError, ServerError
-from serving.lease import Holding, Lease
-from serving.lifecycle import Model, ModelConfig, Servable, State, Version
+from millrace.serving import lifecycle, source
+from millrace.serving.errors import DeadlineExceededError, RpcError, ServerError
+from millrace.serving.lease import Holding, Lease
+from millrace.serving.lifecycle import Model, ModelConfig, Servable, State, Version
 
 _ANY = 2**16  # more slots than there can be threads
 _log = logging.getLogger(__name__)

@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from serving import monitoring, wire
-from serving.lease import Lease
-from serving.protos import prediction_log_pb2
-from serving.protos import prediction_service_pb2 as messages
-from serving.records import frame
-from serving.request_log_files import Files, Record
+from millrace.serving import monitoring, wire
+from millrace.serving.lease import Lease
+from millrace.serving.protos import prediction_log_pb2
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.records import frame
+from millrace.serving.request_log_files import Files, Record
 
 _QUEUE_BYTES = 64 * 2**20
 _FILE_BYTES = 64 * 2**20

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from serving import monitoring
+from millrace.serving import monitoring
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds between two tries
 # The codes of TensorFlow's own file system for what the system says.

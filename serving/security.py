@@ -15,9 +15,9 @@ from pathlib import Path
 import grpc
 from google.protobuf import text_format
 
-from serving import regular_file
-from serving.errors import ServerError
-from serving.protos import ssl_config_pb2
+from millrace.serving import regular_file
+from millrace.serving.errors import ServerError
+from millrace.serving.protos import ssl_config_pb2
 
 _SCHEME = "bearer "
 _PEM = "-----BEGIN"

@@ -7,9 +7,9 @@ from typing import Any, Generic
 
 import grpc
 
-from serving import calls, channel
-from serving.calls import Answer, Call
-from serving.channel import Observe, Tls
+from millrace.serving import calls, channel
+from millrace.serving.calls import Answer, Call
+from millrace.serving.channel import Observe, Tls
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The embedded model server: `millrace-model-server`, or `python -m serving.server`.
+"""The embedded model server: `millrace-model-server`, or `python -m millrace.serving.server`.
 
 Same flags, wire and lifecycle as `tensorflow_model_server`: the port opens once every model has
 an available version, SIGTERM lets the requests that run finish.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import grpc
 from etils.epath import Path
 
-from serving import (
+from millrace.serving import (
     batching_parameters,
     config,
     flags,
@@ -32,23 +32,23 @@ from serving import (
     servicer,
     workers,
 )
-from serving.batching import Batching
-from serving.batching_parameters import Parameters
-from serving.errors import MillraceError, RpcError, ServerError
-from serving.flags import Options
-from serving.inference import Call
-from serving.lifecycle import ModelConfig
-from serving.loading import Loader
-from serving.peers import Peers
-from serving.repository import Repository
-from serving.request_log import RequestLog
-from serving.rest.api import Api
-from serving.rest.probes import Probes
-from serving.security import Gate
-from serving.service import Service
+from millrace.serving.batching import Batching
+from millrace.serving.batching_parameters import Parameters
+from millrace.serving.errors import MillraceError, RpcError, ServerError
+from millrace.serving.flags import Options
+from millrace.serving.inference import Call
+from millrace.serving.lifecycle import ModelConfig
+from millrace.serving.loading import Loader
+from millrace.serving.peers import Peers
+from millrace.serving.repository import Repository
+from millrace.serving.request_log import RequestLog
+from millrace.serving.rest.api import Api
+from millrace.serving.rest.probes import Probes
+from millrace.serving.security import Gate
+from millrace.serving.service import Service
 
 if TYPE_CHECKING:
-    from serving.rest.server import RestServer
+    from millrace.serving.rest.server import RestServer
 
 _DRAIN_SECONDS = 30.0  # for requests to end by themselves, before they are cancelled
 _CLOSE_SECONDS = 5.0
@@ -178,7 +178,7 @@ class Server:
             if self._options.monitoring_config_file:
                 _log.warning("--monitoring_config_file: metrics need --rest_api_port; none is open")
             return None
-        from serving.rest.server import RestServer, settings  # aiohttp takes a moment
+        from millrace.serving.rest.server import RestServer, settings  # aiohttp takes a moment
 
         api, probes = Api(self._service), Probes(self._service)
         return RestServer(api, probes, settings(self._options, self._waiting), gate, self._metrics)

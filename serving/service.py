@@ -9,25 +9,25 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from serving import config, example_inference, inference
-from serving.errors import (
+from millrace.serving import config, example_inference, inference
+from millrace.serving.errors import (
     InvalidArgumentError,
     NotFoundError,
     ServerError,
     UnavailableError,
     code_number,
 )
-from serving.inference import Call
-from serving.lease import Lease
-from serving.lifecycle import State
-from serving.metered import Metered
-from serving.peers import Peers
-from serving.protos import model_service_pb2 as model_messages
-from serving.protos import prediction_service_pb2 as messages
-from serving.protos import signature_pb2
-from serving.repository import Repository, VersionStatus
-from serving.request_log import RequestLog
-from serving.signature import DEFAULT, TensorInfo
+from millrace.serving.inference import Call
+from millrace.serving.lease import Lease
+from millrace.serving.lifecycle import State
+from millrace.serving.metered import Metered
+from millrace.serving.peers import Peers
+from millrace.serving.protos import model_service_pb2 as model_messages
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.protos import signature_pb2
+from millrace.serving.repository import Repository, VersionStatus
+from millrace.serving.request_log import RequestLog
+from millrace.serving.signature import DEFAULT, TensorInfo
 
 IsActive = Callable[[], bool]  # whether the caller still waits
 _SIGNATURE_DEF = "signature_def"

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from serving import metered
-from serving.errors import RpcError
-from serving.protos import model_service_pb2 as model_messages
-from serving.protos import prediction_service_pb2 as messages
-from serving.service import Service
+from millrace.serving import metered
+from millrace.serving.errors import RpcError
+from millrace.serving.protos import model_service_pb2 as model_messages
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.service import Service
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from serving import dtypes, wire
-from serving.protos import signature_pb2, tensor_pb2
+from millrace.serving import dtypes, wire
+from millrace.serving.protos import signature_pb2, tensor_pb2
 
 DEFAULT = "serving_default"
 PREDICT = "tensorflow/serving/predict"

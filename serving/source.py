@@ -7,8 +7,8 @@ import logging
 
 from etils.epath import Path
 
-from serving import versions
-from serving.lifecycle import ModelConfig
+from millrace.serving import versions
+from millrace.serving.lifecycle import ModelConfig
 
 _log = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ from flatbuffers import flexbuffers  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError
 from tensorflow.lite.python import schema_py_generated as schema
 
-from serving import dtypes, regular_file
-from serving.crew import blocked
-from serving.errors import InternalError, InvalidArgumentError, ModelLoadError
-from serving.inference import Call
-from serving.protos import signature_pb2, tensor_pb2
-from serving.signature import DEFAULT, PREDICT, Signature, from_proto
+from millrace.serving import dtypes, regular_file
+from millrace.serving.crew import blocked
+from millrace.serving.errors import InternalError, InvalidArgumentError, ModelLoadError
+from millrace.serving.inference import Call
+from millrace.serving.protos import signature_pb2, tensor_pb2
+from millrace.serving.signature import DEFAULT, PREDICT, Signature, from_proto
 
 FILE = "model.tflite"
 _METADATA = b"signature_defs_metadata"

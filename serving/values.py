@@ -10,8 +10,8 @@ from typing import TypeGuard
 
 import numpy as np
 
-from serving import dtypes
-from serving.errors import WireError
+from millrace.serving import dtypes
+from millrace.serving.errors import WireError
 
 ArrayLike = np.ndarray | Sequence["ArrayLike"] | bytes | str | bool | int | float
 

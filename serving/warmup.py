@@ -9,10 +9,10 @@ from collections.abc import Iterable
 
 from google.protobuf.message import DecodeError
 
-from serving import example_inference, inference
-from serving.errors import InvalidArgumentError, UnimplementedError
-from serving.inference import ONCE, Call, Runnable
-from serving.protos import prediction_log_pb2
+from millrace.serving import example_inference, inference
+from millrace.serving.errors import InvalidArgumentError, UnimplementedError
+from millrace.serving.inference import ONCE, Call, Runnable
+from millrace.serving.protos import prediction_log_pb2
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 MAX_RECORDS = 1000

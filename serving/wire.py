@@ -10,9 +10,9 @@ import sys
 
 import numpy as np
 
-from serving import dtypes, packed, values
-from serving.errors import WireError
-from serving.protos import tensor_pb2
+from millrace.serving import dtypes, packed, values
+from millrace.serving.errors import WireError
+from millrace.serving.protos import tensor_pb2
 
 _IS_LITTLE = sys.byteorder == "little"
 _FEW = 64  # values, up to which a list of Python's numbers is faster than the packed bytes

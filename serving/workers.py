@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from serving import lifeline
+from millrace.serving import lifeline
 
 _STEADY_SECONDS = 10.0  # a worker that lived so long did not die of its start
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 10.0

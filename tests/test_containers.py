@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from serving import flags, launch
+from millrace.serving import flags, launch
 from tests.command import millrace
 
 PROJECT = Path(__file__).parents[1]

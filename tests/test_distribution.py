@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FILES = ["pyproject.toml", "setup.py", "README.md", "LICENSE"]
-FLOORS = ["pipeline", "components", "serving"]
+FLOORS = ["pipeline", "components", "serving", "millrace"]
 BUILD = """
 import sys, setuptools.build_meta as backend
 print(getattr(backend, f"build_{sys.argv[1]}")(sys.argv[2]))
@@ -49,7 +49,9 @@ def test_a_source_distribution_is_the_same_byte_for_byte(tmp_path, monkeypatch):
         entries = archive.getmembers()
     assert {(one.mtime, one.uid, one.gid, one.uname) for one in entries} == {(1700000000, 0, 0, "")}
     names = [one.name for one in entries]
-    assert {f"tf_millrace-0.1.0/{name}" for name in [*FILES, "pipeline/runner.py"]} <= {*names}
+    assert {f"tf_millrace-0.1.0/{name}" for name in [*FILES, "millrace/pipeline/runner.py"]} <= {
+        *names
+    }
     assert names == sorted(names, key=lambda name: Path(name).parts)
 
 

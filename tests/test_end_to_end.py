@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.artifacts import Examples, Statistics
-from components.model_artifacts import Evaluation, PushedModel, TrainedModel
-from components.tfrecord import read_records
-from serving.client import Client
-from serving.example import decode
-from serving.launch import launch
+from millrace.components.artifacts import Examples, Statistics
+from millrace.components.model_artifacts import Evaluation, PushedModel, TrainedModel
+from millrace.components.tfrecord import read_records
+from millrace.serving.client import Client
+from millrace.serving.example import decode
+from millrace.serving.launch import launch
 from tests.command import children, is_alive, millrace, started
 from tests.serving.conftest import until
 
@@ -229,16 +229,16 @@ BEAM = ("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2"
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGKILL", -9)])
 def test_no_process_of_a_step_outlives_a_run_that_is_stopped(root, first, name, code):
     steps = {
-        "serving.server": ("infra_validator",),
-        "components.exporting.answers": ("export",),
-        "components.tuning.trial": ("tuner", "--with", "tuner"),
+        "millrace.serving.server": ("infra_validator",),
+        "millrace.components.exporting.answers": ("export",),
+        "millrace.components.tuning.trial": ("tuner", "--with", "tuner"),
         "apache_beam.runners.worker.sdk_worker_main": ("statistics_gen", *BEAM),
     }
     for module, (step, *more) in steps.items():
         process = started("run", "digits", "--root", root, "--only", step, "--force", step, *more)
         until(lambda pid=process.pid: children(pid), seconds=180)
         found = children(process.pid)
-        assert all(f"serving.lifeline module {module}" in args for args in found.values())
+        assert all(f"millrace.serving.lifeline module {module}" in args for args in found.values())
         process.send_signal(getattr(signal, name))
         process.communicate(timeout=60)
         assert process.returncode == code

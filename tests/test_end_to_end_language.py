@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.client import Client
-from serving.errors import InvalidArgumentError
-from serving.launch import launch
+from millrace.serving.client import Client
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.launch import launch
 from tests.command import millrace
 
 LINES = [

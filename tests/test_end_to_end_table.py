@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.artifacts import Examples
-from components.model_artifacts import Evaluation, TrainedModel
-from components.tfrecord import read_records
-from pipeline.pushed import write_model_config
-from pipeline.root import Root
-from serving.client import Client
-from serving.example import decode
-from serving.flags import Options
-from serving.launch import launch
-from serving.server import Server
+from millrace.components.artifacts import Examples
+from millrace.components.model_artifacts import Evaluation, TrainedModel
+from millrace.components.tfrecord import read_records
+from millrace.pipeline.pushed import write_model_config
+from millrace.pipeline.root import Root
+from millrace.serving.client import Client
+from millrace.serving.example import decode
+from millrace.serving.flags import Options
+from millrace.serving.launch import launch
+from millrace.serving.server import Server
 from tests.command import millrace
 from tests.serving.conftest import free_port
 

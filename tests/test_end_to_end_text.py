@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.artifacts import Examples
-from components.tfrecord import read_records
-from serving.client import Client
-from serving.example import decode
-from serving.launch import launch
+from millrace.components.artifacts import Examples
+from millrace.components.tfrecord import read_records
+from millrace.serving.client import Client
+from millrace.serving.example import decode
+from millrace.serving.launch import launch
 from tests.command import millrace
 
 SETTINGS = (

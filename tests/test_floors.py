@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
-FLOORS = ("serving", "components", "pipeline")  # from the ground up
+FLOORS = ("millrace.serving", "millrace.components", "millrace.pipeline")  # from the ground up
 
 ENGINE = (
     "dag",
@@ -24,48 +24,54 @@ ENGINE = (
     "explain",
     "lineage",
 )
-ENGINE_MAY = {"sqlalchemy", "etils", "pydantic", "components", "pipeline", "serving"}
+ENGINE_MAY = {"sqlalchemy", "etils", "pydantic", "millrace"}
 
 STEPS = {
-    "components.analyze",
-    "components.bulk_inferrer",
-    "components.evaluator",
-    "components.example_gen.corpus",
-    "components.example_gen.digits",
-    "components.example_gen.equations",
-    "components.example_gen.image",
-    "components.example_gen.pixels",
-    "components.example_gen.request_logs",
-    "components.example_gen.reviews",
-    "components.example_gen.series",
-    "components.example_gen.series_samples",
-    "components.example_gen.tables",
-    "components.example_gen.tables_tfds",
-    "components.example_gen.text",
-    "components.example_gen.tfds",
-    "components.example_gen.tfds_texts",
-    "components.example_gen.tfrecords",
-    "components.example_gen.unlabelled",
-    "components.example_validator",
-    "components.export",
-    "components.feature_maps",
-    "components.infra_validator",
-    "components.projector",
-    "components.pusher",
-    "components.rate_finder",
-    "components.schema_gen",
-    "components.statistics_gen",
-    "components.trainer",
-    "components.transform",
-    "components.tuner",
+    "millrace.components.analyze",
+    "millrace.components.bulk_inferrer",
+    "millrace.components.evaluator",
+    "millrace.components.example_gen.corpus",
+    "millrace.components.example_gen.digits",
+    "millrace.components.example_gen.equations",
+    "millrace.components.example_gen.image",
+    "millrace.components.example_gen.pixels",
+    "millrace.components.example_gen.request_logs",
+    "millrace.components.example_gen.reviews",
+    "millrace.components.example_gen.series",
+    "millrace.components.example_gen.series_samples",
+    "millrace.components.example_gen.tables",
+    "millrace.components.example_gen.tables_tfds",
+    "millrace.components.example_gen.text",
+    "millrace.components.example_gen.tfds",
+    "millrace.components.example_gen.tfds_texts",
+    "millrace.components.example_gen.tfrecords",
+    "millrace.components.example_gen.unlabelled",
+    "millrace.components.example_validator",
+    "millrace.components.export",
+    "millrace.components.feature_maps",
+    "millrace.components.infra_validator",
+    "millrace.components.projector",
+    "millrace.components.pusher",
+    "millrace.components.rate_finder",
+    "millrace.components.schema_gen",
+    "millrace.components.statistics_gen",
+    "millrace.components.trainer",
+    "millrace.components.transform",
+    "millrace.components.tuner",
 }
 
-MODULES = sorted(path for floor in FLOORS for path in (PROJECT / floor).rglob("*.py"))
+MODULES = sorted(
+    path for floor in FLOORS for path in (PROJECT / floor.removeprefix("millrace.")).rglob("*.py")
+)
 
 
 def _name(path):
     parts = path.relative_to(PROJECT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    return ".".join(["millrace", *(parts[:-1] if parts[-1] == "__init__" else parts)])
+
+
+def _floor(name):
+    return ".".join(name.split(".")[:2])
 
 
 @functools.cache
@@ -97,14 +103,14 @@ def _imported(nodes, path):
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_imports_point_down(path):
-    floor = FLOORS.index(_name(path).split(".")[0])
-    above = {name for name in _imports(path) if name.split(".")[0] in FLOORS[floor + 1 :]}
+    floor = FLOORS.index(_floor(_name(path)))
+    above = {name for name in _imports(path) if _floor(name) in FLOORS[floor + 1 :]}
     assert above == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_nobody_imports_a_component_but_the_pipeline(path):
-    if not _name(path).startswith("pipeline"):
+    if _floor(_name(path)) != "millrace.pipeline":
         assert _imports(path) & STEPS == set()
 
 
@@ -136,11 +142,20 @@ LIGHT = "import sys, {modules}; print([m for m in {heavy} if m in sys.modules])"
 @pytest.mark.parametrize(
     ("modules", "heavy"),
     [
-        ("pipeline.cli.main", ("tensorflow", "keras", "apache_beam", "sqlalchemy", "numpy")),
-        ("pipeline.recipes.catalog", ("tensorflow", "keras", "apache_beam", "numpy")),
-        ("pipeline.runner, pipeline.lineage", ("tensorflow", "keras", "apache_beam", "numpy")),
-        ("serving.client", ("tensorflow", "keras", "serving.server", "apache_beam")),
-        ("serving.wire, serving.example", ("tensorflow", "grpc")),
+        (
+            "millrace.pipeline.cli.main",
+            ("tensorflow", "keras", "apache_beam", "sqlalchemy", "numpy"),
+        ),
+        ("millrace.pipeline.recipes.catalog", ("tensorflow", "keras", "apache_beam", "numpy")),
+        (
+            "millrace.pipeline.runner, millrace.pipeline.lineage",
+            ("tensorflow", "keras", "apache_beam", "numpy"),
+        ),
+        (
+            "millrace.serving.client",
+            ("tensorflow", "keras", "millrace.serving.server", "apache_beam"),
+        ),
+        ("millrace.serving.wire, millrace.serving.example", ("tensorflow", "grpc")),
     ],
 )
 def test_importing_stays_light(modules, heavy):
@@ -155,7 +170,7 @@ def test_statistics_and_schema_never_import_tensorflow():
         path
         for path in MODULES
         if _name(path).startswith(tuple(f"components.{room}" for room in rooms))
-        and _name(path) != "components.example_gen.tfds"
+        and _name(path) != "millrace.components.example_gen.tfds"
     ]
     users = {
         _name(p) for p in light if {n.split(".")[0] for n in _imports(p)} & {"tensorflow", "keras"}

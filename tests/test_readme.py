@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from serving.launch import launch
+from millrace.serving.launch import launch
 from tests.command import millrace
 
 PROJECT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import flags
+from millrace.serving import flags
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/serving.md").read_text()

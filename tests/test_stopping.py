@@ -107,7 +107,7 @@ def test_predict_says_at_once_why_a_pushed_model_cannot_be_served(tmp_path, serv
 
 DEAF = """
 import pathlib, sys, time
-from pipeline.cli import stopping
+from millrace.pipeline.cli import stopping
 stopping._PATIENCE = 1.5
 stopping.listen()
 pathlib.Path(sys.argv[1]).touch()
@@ -149,7 +149,7 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path):
 
 FORKING = """
 import os, signal, sys, time
-from pipeline.cli import stopping
+from millrace.pipeline.cli import stopping
 stopping.listen()
 child = os.fork()
 if not child:
@@ -172,7 +172,7 @@ def test_a_process_that_a_step_has_forked_is_no_command(tmp_path):
 
 MASKED = """
 import os, signal
-from pipeline.cli import stopping
+from millrace.pipeline.cli import stopping
 stopping.listen()
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 if not os.fork():

@@ -12,7 +12,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-from components.features.tokenization import LONGEST_PIECE, WORD_START
+from millrace.components.features.tokenization import LONGEST_PIECE, WORD_START
 
 Pair = tuple[str, str]
 

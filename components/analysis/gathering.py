@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from etils.epath import Path
 
-from components.beam_options import BeamOptions
+from millrace.components.beam_options import BeamOptions
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")

@@ -14,16 +14,16 @@ from collections.abc import Mapping
 import numpy as np
 from etils.epath import Path
 
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.features import hook_spec, moments, survey
-from components.features.image_spec import ImageOptions, ImageSpec
-from components.features.moments import Moments
-from components.features.survey import Survey
-from components.tfrecord import read_records
-from serving.example import decode
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.features import hook_spec, moments, survey
+from millrace.components.features.image_spec import ImageOptions, ImageSpec
+from millrace.components.features.moments import Moments
+from millrace.components.features.survey import Survey
+from millrace.components.tfrecord import read_records
+from millrace.serving.example import decode
 
-logger = logging.getLogger("components.analyze")
+logger = logging.getLogger("millrace.components.analyze")
 
 _SUMMED_AT_ONCE = 64  # pictures
 
@@ -129,7 +129,7 @@ def _moments(examples: Examples, image: ImageSpec, out: Path, run_on: BeamOption
 
 
 def _moments_of_shard(file: str, image: ImageSpec) -> Moments:
-    from components.features.decoding import decode_rows  # TensorFlow
+    from millrace.components.features.decoding import decode_rows  # TensorFlow
 
     rows = ((decode(record),) for record in read_records(Path(file)))
     pixels = (found for _, found in decode_rows(rows, image) if isinstance(found, np.ndarray))

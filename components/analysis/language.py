@@ -11,19 +11,24 @@ from collections.abc import Sequence
 
 from etils.epath import Path
 
-from components.analysis import byte_pairs
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features import language_survey, text_survey
-from components.features.language_spec import DELIMITERS, LanguageOptions, LanguageSpec, Unit
-from components.features.language_survey import LanguageSurvey, Tokens
-from components.features.text_survey import Cut
-from components.features.tokenization import FIRST, Level, Standardize
-from components.tfrecord import read_records
-from serving.example import decode
+from millrace.components.analysis import byte_pairs
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features import language_survey, text_survey
+from millrace.components.features.language_spec import (
+    DELIMITERS,
+    LanguageOptions,
+    LanguageSpec,
+    Unit,
+)
+from millrace.components.features.language_survey import LanguageSurvey, Tokens
+from millrace.components.features.text_survey import Cut
+from millrace.components.features.tokenization import FIRST, Level, Standardize
+from millrace.components.tfrecord import read_records
+from millrace.serving.example import decode
 
-logger = logging.getLogger("components.analyze")
+logger = logging.getLogger("millrace.components.analyze")
 
 
 def settle(

@@ -14,18 +14,18 @@ import numpy as np
 from etils.epath import Path
 from pydantic import TypeAdapter
 
-from components.analysis import gathering, series_own, series_shape
-from components.analysis.series_own import Made
-from components.analysis.series_shape import Shape
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features import hook_spec, series
-from components.features.series_spec import Fill, Impute, SeriesOptions, SeriesSpec
-from components.tfrecord import read_records
-from serving.example import decode
+from millrace.components.analysis import gathering, series_own, series_shape
+from millrace.components.analysis.series_own import Made
+from millrace.components.analysis.series_shape import Shape
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features import hook_spec, series
+from millrace.components.features.series_spec import Fill, Impute, SeriesOptions, SeriesSpec
+from millrace.components.tfrecord import read_records
+from millrace.serving.example import decode
 
-logger = logging.getLogger("components.analyze")
+logger = logging.getLogger("millrace.components.analyze")
 
 _NO_SEASON = 30  # rows looked back at without a season
 _SHORT = 60  # rows: two seasons are looked back at up to here

@@ -12,16 +12,16 @@ import numpy as np
 from etils.epath import Path
 from numpy.typing import NDArray
 
-from components.analysis import gathering
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features import moments, series
-from components.features.hook_spec import PLACE
-from components.features.moments import Moments
-from components.features.series_spec import SeriesSpec
-from components.tfrecord import read_records
-from serving.example import decode
+from millrace.components.analysis import gathering
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features import moments, series
+from millrace.components.features.hook_spec import PLACE
+from millrace.components.features.moments import Moments
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.tfrecord import read_records
+from millrace.serving.example import decode
 
 Floats = NDArray[np.float64]
 Key = tuple[str, int]  # a series' name and first time
@@ -85,7 +85,7 @@ def merge(parts: Sequence[Made]) -> Made:
 
 
 def _of_shard(file: str, spec: SeriesSpec) -> list[tuple[Key, Made]]:
-    from components.features import series_hook  # TensorFlow
+    from millrace.components.features import series_hook  # TensorFlow
 
     found = []
     for raw in read_records(Path(file)):

@@ -1,6 +1,6 @@
 """Settle what a table's columns are brought to, by one pass over the train split.
 
-What is counted merges exactly (`components.statistics`): means, deviations, quantiles and
+What is counted merges exactly (`millrace.components.statistics`): means, deviations, quantiles and
 vocabularies do not depend on how the records lie in shards. The choices that follow are plain
 functions, and each is logged.
 """
@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
-from components.analysis import table_own, table_survey
-from components.analysis.table_own import Own
-from components.analysis.table_survey import ColumnSurvey, TableSurvey
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.features import hook_spec, table_spec
-from components.features.hook_spec import Hook
-from components.features.table_spec import (
+from millrace.components.analysis import table_own, table_survey
+from millrace.components.analysis.table_own import Own
+from millrace.components.analysis.table_survey import ColumnSurvey, TableSurvey
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.features import hook_spec, table_spec
+from millrace.components.features.hook_spec import Hook
+from millrace.components.features.table_spec import (
     Buckets,
     Category,
     Discrete,
@@ -30,9 +30,9 @@ from components.features.table_spec import (
     TableOptions,
     TableSpec,
 )
-from components.statistics.dataset import Dataset, fold
+from millrace.components.statistics.dataset import Dataset, fold
 
-logger = logging.getLogger("components.analyze")
+logger = logging.getLogger("millrace.components.analyze")
 
 _LABELS = ("label", "target", "class", "species", "outcome", "price", "y")
 _MOST_CLASSES = 20  # distinct whole numbers that are still taken for classes
@@ -78,7 +78,7 @@ def _survey(
 ) -> TableSurvey:
     import apache_beam as beam
 
-    from components.statistics.steps import MergeDatasets
+    from millrace.components.statistics.steps import MergeDatasets
 
     write = functools.partial(_write, quantiles=quantiles, file=str(file))
     with run_on.pipeline() as pipeline:

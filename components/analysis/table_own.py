@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from components.features.hook_spec import Hook
-from components.features.table_spec import Raw
-from components.tfrecord import read_records
-from serving.example import decode
+from millrace.components.features.hook_spec import Hook
+from millrace.components.features.table_spec import Raw
+from millrace.components.tfrecord import read_records
+from millrace.serving.example import decode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +25,6 @@ def records(shard: str, own: Own | None) -> Iterator[bytes]:
     found = read_records(Path(shard))
     if own is None:
         return found
-    from components.features import table_hook  # TensorFlow
+    from millrace.components.features import table_hook  # TensorFlow
 
     return table_hook.applied(map(decode, found), own.raw, own.hook, own.label)

@@ -6,9 +6,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, TypeAdapter
 
-from components.features.table_spec import Dtype
-from components.statistics.dataset import Dataset, Feature
-from components.statistics.numbers import Numbers
+from millrace.components.features.table_spec import Dtype
+from millrace.components.statistics.dataset import Dataset, Feature
+from millrace.components.statistics.numbers import Numbers
 
 
 @dataclasses.dataclass(frozen=True)

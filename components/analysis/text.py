@@ -13,18 +13,18 @@ from collections.abc import Iterator, Mapping
 
 from etils.epath import Path
 
-from components.analysis import byte_pairs
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features import hook_spec, survey, text_record, text_survey
-from components.features.text_spec import TextOptions, TextSpec
-from components.features.text_survey import Cut, TextSurvey
-from components.features.tokenization import FIRST
-from components.tfrecord import read_records
-from serving.example import Decoded, decode
+from millrace.components.analysis import byte_pairs
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features import hook_spec, survey, text_record, text_survey
+from millrace.components.features.text_spec import TextOptions, TextSpec
+from millrace.components.features.text_survey import Cut, TextSurvey
+from millrace.components.features.tokenization import FIRST
+from millrace.components.tfrecord import read_records
+from millrace.serving.example import Decoded, decode
 
-logger = logging.getLogger("components.analyze")
+logger = logging.getLogger("millrace.components.analyze")
 
 _SAMPLED = 1000  # texts of the train split that are searched for tags
 
@@ -140,7 +140,7 @@ def _pass(
 def _survey_shard(split: str, file: str, cut: Cut) -> tuple[str, TextSurvey]:
     rows: Iterator[Decoded] = (decode(record) for record in read_records(Path(file)))
     if cut.hook is not None:
-        from components.features import text_hook  # TensorFlow
+        from millrace.components.features import text_hook  # TensorFlow
 
         rows = text_hook.applied(rows, cut.hook)
     return split, text_survey.of(rows, cut if split == "train" else None)

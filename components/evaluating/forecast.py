@@ -21,13 +21,22 @@ import numpy as np
 from etils.epath import Path
 from numpy.typing import NDArray
 
-from components.artifacts import Rejected
-from components.errors import ModelError
-from components.evaluating import forecast_files, forecast_metrics
-from components.evaluating.forecast_rows import Rows, Settings
-from components.features import baselines
-from components.inference import Models, Predict, Row, ahead, answer, batched, predictor, read_rows
-from components.scoring import Questions
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import ModelError
+from millrace.components.evaluating import forecast_files, forecast_metrics
+from millrace.components.evaluating.forecast_rows import Rows, Settings
+from millrace.components.features import baselines
+from millrace.components.inference import (
+    Models,
+    Predict,
+    Row,
+    ahead,
+    answer,
+    batched,
+    predictor,
+    read_rows,
+)
+from millrace.components.scoring import Questions
 
 CANDIDATE, BASELINE, CONSTANT = "candidate", "baseline", "constant"
 
@@ -128,7 +137,7 @@ def _targets(windows: NDArray[np.float32], settings: Settings) -> NDArray[np.flo
     count = len(settings.targets)
     if settings.fill is None:
         return windows[..., :count]
-    from components.features import series_fill  # TensorFlow
+    from millrace.components.features import series_fill  # TensorFlow
 
     fill = settings.fill.of_columns(0, count)
     found: NDArray[np.float32] = series_fill.filled(windows[..., :count], fill).numpy()

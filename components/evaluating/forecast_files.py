@@ -20,19 +20,19 @@ from typing import Any
 import numpy as np
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.evaluating import (
+from millrace.components.artifacts import Rejected
+from millrace.components.evaluating import (
     forecast_metrics,
     forecast_plots,
     rivals,
     significance,
     summary,
 )
-from components.evaluating.forecast_rows import Rows, Settings
-from components.evaluating.rivals import Outcome, Rival
-from components.evaluating.significance import Change
-from components.evaluating.summary import write_json, write_lines
-from components.json_files import or_none
+from millrace.components.evaluating.forecast_rows import Rows, Settings
+from millrace.components.evaluating.rivals import Outcome, Rival
+from millrace.components.evaluating.significance import Change
+from millrace.components.evaluating.summary import write_json, write_lines
+from millrace.components.json_files import or_none
 
 BASELINES = ("constant", "naive", "seasonal_naive", "moving_average")
 _SLICES = 10_000  # series with figures of their own

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from components import charts
-from components.evaluating.forecast_rows import Rows, Settings
+from millrace.components import charts
+from millrace.components.evaluating.forecast_rows import Rows, Settings
 
 _POINTS = 1_000  # along the time axis; of more, the last ones
 _CLOSE = 60  # rows that are shown from near by

@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from components.features.series import FOLD, FUTURE, SERIES, TIME, WINDOW
-from components.features.series_spec import Fill
-from serving.example import Decoded
+from millrace.components.features.series import FOLD, FUTURE, SERIES, TIME, WINDOW
+from millrace.components.features.series_spec import Fill
+from millrace.serving.example import Decoded
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

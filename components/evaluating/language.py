@@ -19,15 +19,15 @@ from typing import Any
 
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.evaluating import rivals, significance, summary
-from components.evaluating.perplexity import NAMES, Sums, figures, of_rows
-from components.evaluating.rivals import Outcome, Rival
-from components.evaluating.samples import Sample, in_words, write_samples
-from components.evaluating.significance import Change, Differences
-from components.evaluating.summary import write_json, write_lines
-from components.features import text_record
-from components.inference import (
+from millrace.components.artifacts import Rejected
+from millrace.components.evaluating import rivals, significance, summary
+from millrace.components.evaluating.perplexity import NAMES, Sums, figures, of_rows
+from millrace.components.evaluating.rivals import Outcome, Rival
+from millrace.components.evaluating.samples import Sample, in_words, write_samples
+from millrace.components.evaluating.significance import Change, Differences
+from millrace.components.evaluating.summary import write_json, write_lines
+from millrace.components.features import text_record
+from millrace.components.inference import (
     Models,
     Outputs,
     Predict,
@@ -39,8 +39,8 @@ from components.inference import (
     read_rows,
     text,
 )
-from components.scoring import BASELINE, CANDIDATE, MISSING, Key, Questions
-from components.tallies import UNIT
+from millrace.components.scoring import BASELINE, CANDIDATE, MISSING, Key, Questions
+from millrace.components.tallies import UNIT
 
 _SIGNATURE = "score"
 _SHOWN = 200  # characters of a text in mistakes.jsonl

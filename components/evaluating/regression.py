@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from etils.epath import Path
 
-from components.errors import ModelError
-from components.evaluating import regression_files, significance
-from components.evaluating.residual_rows import (
+from millrace.components.errors import ModelError
+from millrace.components.evaluating import regression_files, significance
+from millrace.components.evaluating.residual_rows import (
     DISTINCT,
     MEAN,
     SAMPLED,
@@ -21,9 +21,18 @@ from components.evaluating.residual_rows import (
     Scored,
     merge_labels,
 )
-from components.evaluating.residuals import NAMES, Floats, Residuals, further_off
-from components.inference import Models, Outputs, Predict, Row, ahead, batched, predictor, read_rows
-from components.scoring import (
+from millrace.components.evaluating.residuals import NAMES, Floats, Residuals, further_off
+from millrace.components.inference import (
+    Models,
+    Outputs,
+    Predict,
+    Row,
+    ahead,
+    batched,
+    predictor,
+    read_rows,
+)
+from millrace.components.scoring import (
     BASELINE,
     CANDIDATE,
     Key,

@@ -16,15 +16,15 @@ from typing import Any
 
 from etils.epath import Path
 
-from components.evaluating import regression_plots, rivals, significance, summary
-from components.evaluating.residual_rows import MEAN, Labels, Scored
-from components.evaluating.residuals import figures
-from components.evaluating.rivals import Outcome, Rival
-from components.evaluating.significance import Change
-from components.evaluating.summary import write_json, write_lines
-from components.evaluation import slice_order
-from components.scoring import BASELINE, CANDIDATE, Key, is_compared
-from components.statistics.numbers import FLOAT_SHIFT
+from millrace.components.evaluating import regression_plots, rivals, significance, summary
+from millrace.components.evaluating.residual_rows import MEAN, Labels, Scored
+from millrace.components.evaluating.residuals import figures
+from millrace.components.evaluating.rivals import Outcome, Rival
+from millrace.components.evaluating.significance import Change
+from millrace.components.evaluating.summary import write_json, write_lines
+from millrace.components.evaluation import slice_order
+from millrace.components.scoring import BASELINE, CANDIDATE, Key, is_compared
+from millrace.components.statistics.numbers import FLOAT_SHIFT
 
 Figures = dict[str, dict[str, Any]]
 

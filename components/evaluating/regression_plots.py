@@ -7,8 +7,8 @@ from etils.epath import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from components import charts
-from components.evaluating.residual_rows import Judged
+from millrace.components import charts
+from millrace.components.evaluating.residual_rows import Judged
 
 _SIZE = (5.0, 5.0)  # inches
 _BINS = 30

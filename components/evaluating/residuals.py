@@ -9,8 +9,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluating.significance import Differences
-from components.statistics.numbers import FLOAT_SHIFT, float_moments
+from millrace.components.evaluating.significance import Differences
+from millrace.components.statistics.numbers import FLOAT_SHIFT, float_moments
 
 Floats = NDArray[np.float32]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from etils.epath import Path
 
-from components.features import text_record
-from components.inference import Row
-from serving.model import LoadedModel
+from millrace.components.features import text_record
+from millrace.components.inference import Row
+from millrace.serving.model import LoadedModel
 
 TEMPERATURES = (0.0, 0.5, 1.0)
 _PROMPTS = 3  # of each split

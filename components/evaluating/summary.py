@@ -12,7 +12,7 @@ from typing import Any
 
 from etils.epath import Path
 
-from components.evaluating.significance import Change
+from millrace.components.evaluating.significance import Change
 
 Figures = Mapping[str, Mapping[str, Any]]  # by split: `count` and `metrics`
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from etils.epath import Path
 
-from components.errors import ModelError
+from millrace.components.errors import ModelError
 
 Write = Callable[[Any, Path, Sequence[str]], None]
 
@@ -36,20 +36,20 @@ def of(task: str, top_k: int, must_beat: Sequence[str] | None) -> Task:
     """
     match task:
         case "classification":
-            from components import evaluation, metrics, scoring
+            from millrace.components import evaluation, metrics, scoring
 
             write = functools.partial(evaluation.write, top_k=top_k, must_beat=must_beat)
             return Task(metrics.names(top_k), scoring.score_shard, scoring.merge, write)
         case "regression":
-            from components.evaluating import regression
+            from millrace.components.evaluating import regression
 
             return _judged_by(regression, functools.partial(regression.write, must_beat=must_beat))
         case "forecast":
-            from components.evaluating import forecast
+            from millrace.components.evaluating import forecast
 
             return _judged_by(forecast, functools.partial(forecast.write, must_beat=must_beat))
         case "language":
-            from components.evaluating import language
+            from millrace.components.evaluating import language
 
             return _judged_by(language, language.write)
         case _:

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.example_gen.source import SeriesSource, Source, TableSource, TextSource
-from components.features import series
-from components.features.series_spec import SeriesSpec
-from components.features.spec import Spec
-from serving.example import Decoded
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen.source import SeriesSource, Source, TableSource, TextSource
+from millrace.components.features import series
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.features.spec import Spec
+from millrace.serving.example import Decoded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,21 +59,21 @@ def read(
 def _rows(
     file: Path, wanted: Mapping[str, bool], source: Source | None
 ) -> Iterator[Asked | Rejected]:
-    from components.example_gen import csv_rows  # pyarrow, Beam's options
+    from millrace.components.example_gen import csv_rows  # pyarrow, Beam's options
 
     for item in csv_rows.read(file, wanted, source if isinstance(source, TableSource) else None):
         yield item if isinstance(item, Rejected) else Asked(f"line {item[0]}", item[1])
 
 
 def _texts(file: Path, source: Source | None) -> Iterator[Asked | Rejected]:
-    from components.example_gen import text_lines
+    from millrace.components.example_gen import text_lines
 
     for item in text_lines.read(file, source if isinstance(source, TextSource) else None):
         yield item if isinstance(item, Rejected) else Asked(item[0], {"text": [item[1]]})
 
 
 def _windows(file: Path, source: Source | None, spec: Spec | None) -> Iterator[Asked | Rejected]:
-    from components.example_gen import series_latest  # pandas
+    from millrace.components.example_gen import series_latest  # pandas
 
     if not isinstance(source, SeriesSource) or not isinstance(spec, SeriesSpec):
         raise DataError(

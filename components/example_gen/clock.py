@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from components.errors import DataError, OptionError
-from components.example_gen.series_options import DayFirst
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.series_options import DayFirst
 
 PARTS: dict[str, tuple[str, ...]] = {
     "year": ("year", "yr", "yyyy"),

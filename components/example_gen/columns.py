@@ -12,8 +12,8 @@ from typing import Literal, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.errors import OptionError
-from components.example_gen import date_forms
+from millrace.components.errors import OptionError
+from millrace.components.example_gen import date_forms
 
 Kind = Literal["int", "float", "date", "text"]
 Dates = Literal["parts", "seconds", "text"]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from components.errors import DataError, OptionError
-from components.example_gen import clock, series_files
-from components.example_gen.csv_dialect import Dialect
-from components.example_gen.series_options import Columns, DayFirst
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen import clock, series_files
+from millrace.components.example_gen.csv_dialect import Dialect
+from millrace.components.example_gen.series_options import Columns, DayFirst
 
-logger = logging.getLogger("components.series_example_gen")
+logger = logging.getLogger("millrace.components.series_example_gen")
 
 EVERY_OTHER = "*"  # as a covariate: every numeric column that has no other part
 _LOOKED_AT = 100  # cells of a column

@@ -9,16 +9,22 @@ from typing import Literal, NamedTuple
 
 from etils.epath import Path
 
-from components.artifacts import Examples, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen.encodings import BadBytes, decode_text
-from components.example_gen.folders import Listing, Row
-from components.example_gen.shards import Outcome, Record, Skipped, shard_count, write_shards
-from components.example_gen.splits import SplitRule, canonical, is_split_name
-from components.example_gen.tally import Tally
-from components.walk import is_hidden, walk
-from serving.example import encode
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.encodings import BadBytes, decode_text
+from millrace.components.example_gen.folders import Listing, Row
+from millrace.components.example_gen.shards import (
+    Outcome,
+    Record,
+    Skipped,
+    shard_count,
+    write_shards,
+)
+from millrace.components.example_gen.splits import SplitRule, canonical, is_split_name
+from millrace.components.example_gen.tally import Tally
+from millrace.components.walk import is_hidden, walk
+from millrace.serving.example import encode
 
 Unit = Literal["line", "paragraph", "passage", "file"]
 

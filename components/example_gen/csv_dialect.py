@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from components.errors import DataError, OptionError
+from millrace.components.errors import DataError, OptionError
 
 # pandas' own list, and what the UCI repository writes
 MISSING = (
@@ -114,7 +114,7 @@ def settle(
     if not lenient:
         _check_line_ends(place, sample, quote)
         if quote:
-            from components.example_gen import csv_quotes  # numpy
+            from millrace.components.example_gen import csv_quotes  # numpy
 
             csv_quotes.check_blanks(place, sample.encode(), 1, delimiter)
     records = _records(sample, delimiter, quote, lenient=lenient)

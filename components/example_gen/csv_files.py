@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from components.errors import DataError
-from components.example_gen import csv_dialect, csv_spans, encodings
-from components.example_gen.csv_dialect import CsvFormat, Dialect
-from components.example_gen.csv_spans import Span
-from components.example_gen.folders import Listing, Row
-from components.example_gen.splits import canonical, is_split_name
-from components.walk import is_hidden, walk
+from millrace.components.errors import DataError
+from millrace.components.example_gen import csv_dialect, csv_spans, encodings
+from millrace.components.example_gen.csv_dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv_spans import Span
+from millrace.components.example_gen.folders import Listing, Row
+from millrace.components.example_gen.splits import canonical, is_split_name
+from millrace.components.walk import is_hidden, walk
 
 _SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
 _ALSO = (".txt", ".data", ".dat", ".txt.gz")  # taken where there is no other

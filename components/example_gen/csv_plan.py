@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 from etils.epath import Path
 
-from components.errors import DataError, OptionError
-from components.example_gen import columns
-from components.example_gen.columns import Dates, Evidence, Reading
-from components.example_gen.csv_dialect import Dialect
-from components.example_gen.csv_table import Layout
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen import columns
+from millrace.components.example_gen.columns import Dates, Evidence, Reading
+from millrace.components.example_gen.csv_dialect import Dialect
+from millrace.components.example_gen.csv_table import Layout
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from components.errors import DataError
+from millrace.components.errors import DataError
 
 _QUOTE, _NEWLINE, _RETURN = b'"\n\r'
 _BLANKS = b" \t"

@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.example_gen import columns, csv_files, csv_shards, csv_spans, csv_table
-from components.example_gen.columns import TEXT, Evidence, Reading
-from components.example_gen.csv_dialect import CsvFormat, Dialect
-from components.example_gen.csv_table import Block, Layout
-from components.example_gen.source import TableSource
-from serving.example import Decoded
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen import columns, csv_files, csv_shards, csv_spans, csv_table
+from millrace.components.example_gen.columns import TEXT, Evidence, Reading
+from millrace.components.example_gen.csv_dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv_table import Block, Layout
+from millrace.components.example_gen.source import TableSource
+from millrace.serving.example import Decoded
 
 AS_DETECTED = CsvFormat()
 

@@ -18,17 +18,17 @@ import pyarrow as pa
 from etils.epath import Path
 from numpy.typing import NDArray
 
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.example_gen import arrow_examples, columns, csv_table
-from components.example_gen.columns import Evidence, Reading
-from components.example_gen.csv_dialect import Dialect
-from components.example_gen.csv_spans import Span, blocks
-from components.example_gen.csv_table import Block, Layout
-from components.example_gen.splits import SplitRule
-from components.example_gen.tally import Tally
-from components.tfrecord import FAST
-from serving.errors import MillraceError
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen import arrow_examples, columns, csv_table
+from millrace.components.example_gen.columns import Evidence, Reading
+from millrace.components.example_gen.csv_dialect import Dialect
+from millrace.components.example_gen.csv_spans import Span, blocks
+from millrace.components.example_gen.csv_table import Block, Layout
+from millrace.components.example_gen.splits import SplitRule
+from millrace.components.example_gen.tally import Tally
+from millrace.components.tfrecord import FAST
+from millrace.serving.errors import MillraceError
 
 Candidates = Mapping[str, tuple[Reading, ...]]
 

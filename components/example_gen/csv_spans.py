@@ -16,9 +16,9 @@ import numpy as np
 from etils.epath import Path
 from numpy.typing import NDArray
 
-from components.errors import DataError
-from components.example_gen import csv_quotes
-from components.example_gen.csv_dialect import Dialect
+from millrace.components.errors import DataError
+from millrace.components.example_gen import csv_quotes
+from millrace.components.example_gen.csv_dialect import Dialect
 
 _BOMS = (
     *(codecs.BOM_UTF8, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),

@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from components.artifacts import Rejected
-from components.example_gen import columns
-from components.example_gen.columns import Dates, Reading
-from components.example_gen.csv_dialect import Dialect
-from components.example_gen.csv_spans import line_end, line_ends, record_ends
+from millrace.components.artifacts import Rejected
+from millrace.components.example_gen import columns
+from millrace.components.example_gen.columns import Dates, Reading
+from millrace.components.example_gen.csv_dialect import Dialect
+from millrace.components.example_gen.csv_spans import line_end, line_ends, record_ends
 
 _PLAIN = {"int": pa.int64(), "float": pa.float64()}
 _SHOWN = 60  # letters of a record or a cell that a reason quotes

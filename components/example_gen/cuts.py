@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from components.errors import OptionError
-from components.example_gen.series_options import Origin
-from components.example_gen.splits import SplitRule, canonical
+from millrace.components.errors import OptionError
+from millrace.components.example_gen.series_options import Origin
+from millrace.components.example_gen.splits import SplitRule, canonical
 
 Ints = NDArray[np.int64]
 

@@ -2,7 +2,7 @@
 
 from etils.epath import Path
 
-from components.artifacts import RawFiles
+from millrace.components.artifacts import RawFiles
 
 _LEVELS = 16  # the scans' pixels are 0 (paper) to 16 (ink)
 

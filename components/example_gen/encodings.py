@@ -4,7 +4,7 @@ import codecs
 import dataclasses
 from typing import TYPE_CHECKING, Literal
 
-from components.errors import DataError
+from millrace.components.errors import DataError
 
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from etils.epath import Path
 
-from components.artifacts import RawFiles
+from millrace.components.artifacts import RawFiles
 
 _LINE = [(x, 2 * x - 1) for x in (-1.0, 0.0, 1.0, 2.0, 3.0, 4.0)]
 _HOUSES = [(bedrooms, 0.5 + 0.5 * bedrooms) for bedrooms in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)]

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
-from components.artifacts import Examples, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen.folders import Listing, Row
-from components.example_gen.pictures import read_picture
-from components.example_gen.shards import Record, mixed, shard_count, write_shards
-from components.example_gen.splits import SplitRule
-from components.example_gen.tally import Tally
-from serving.example import encode
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.folders import Listing, Row
+from millrace.components.example_gen.pictures import read_picture
+from millrace.components.example_gen.shards import Record, mixed, shard_count, write_shards
+from millrace.components.example_gen.splits import SplitRule
+from millrace.components.example_gen.tally import Tally
+from millrace.serving.example import encode
 
 
 def write_files(

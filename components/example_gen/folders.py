@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple
 
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.example_gen.splits import canonical, is_split_name
-from components.printable import one_line
-from components.walk import is_hidden, walk
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen.splits import canonical, is_split_name
+from millrace.components.printable import one_line
+from millrace.components.walk import is_hidden, walk
 
 Layout = Literal["auto", "classes", "splits"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.errors import DataError, OptionError
-from components.example_gen.series_options import Aggregate, Duplicates
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.series_options import Aggregate, Duplicates
 
 _DAY = 86400
 _MONTH = (28 * _DAY, 31 * _DAY)  # the shortest and the longest

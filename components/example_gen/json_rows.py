@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from components.errors import DataError
+from millrace.components.errors import DataError
 
 Cells = dict[str, str]
 

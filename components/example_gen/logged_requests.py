@@ -13,18 +13,18 @@ import numpy as np
 from etils.epath import Path
 from google.protobuf.message import DecodeError
 
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.example_gen.folders import Row
-from components.example_gen.pictures import read_picture
-from components.example_gen.shards import Outcome, Record, Skipped
-from components.requests import SERIALISED, feature_of
-from components.tfrecord import read_records
-from serving import wire
-from serving.errors import WireError
-from serving.example import Decoded, decode, encode
-from serving.protos import prediction_log_pb2
-from serving.protos import prediction_service_pb2 as messages
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen.folders import Row
+from millrace.components.example_gen.pictures import read_picture
+from millrace.components.example_gen.shards import Outcome, Record, Skipped
+from millrace.components.requests import SERIALISED, feature_of
+from millrace.components.tfrecord import read_records
+from millrace.serving import wire
+from millrace.serving.errors import WireError
+from millrace.serving.example import Decoded, decode, encode
+from millrace.serving.protos import prediction_log_pb2
+from millrace.serving.protos import prediction_service_pb2 as messages
 
 SPLIT = "serving"
 OTHERS = "requests about other models, passed over"

@@ -9,12 +9,12 @@ from typing import Literal
 
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.errors import DataError, OptionError
-from components.example_gen.folders import Listing, Row, check_two_classes
-from components.example_gen.splits import canonical, is_folder_name
-from components.paths import LocalPath
-from components.walk import problem, walk
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.folders import Listing, Row, check_two_classes
+from millrace.components.example_gen.splits import canonical, is_folder_name
+from millrace.components.paths import LocalPath
+from millrace.components.walk import problem, walk
 
 _LONGEST = 2**17  # characters of a cell: a quote that nothing closes makes a longer one
 

@@ -16,8 +16,8 @@ import zlib
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from components.errors import DataError
-from serving.example import Value
+from millrace.components.errors import DataError
+from millrace.serving.example import Value
 
 # Formats that can be told by their first bytes and need no outside program (EPS does).
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")

@@ -14,16 +14,16 @@ from typing import BinaryIO, NamedTuple, Self
 from etils.epath import Path
 from PIL import Image
 
-from components.artifacts import Examples, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen.folders import Listing, Row
-from components.example_gen.pictures import Picture
-from components.example_gen.shards import Record, shard_count, write_shards
-from components.example_gen.splits import SplitRule, canonical, is_split_name
-from components.example_gen.tally import Tally
-from components.walk import is_hidden, walk
-from serving.example import encode
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.folders import Listing, Row
+from millrace.components.example_gen.pictures import Picture
+from millrace.components.example_gen.shards import Record, shard_count, write_shards
+from millrace.components.example_gen.splits import SplitRule, canonical, is_split_name
+from millrace.components.example_gen.tally import Tally
+from millrace.components.walk import is_hidden, walk
+from millrace.serving.example import encode
 
 _BLOCK = 1024  # lines that a worker reads at once
 _MODES = {1: "L", 3: "RGB"}

@@ -7,18 +7,18 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from etils.epath import Path
 
-from components.artifacts import Examples, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen.feature_names import FeatureNames
-from components.example_gen.folders import Listing, Row
-from components.example_gen.pictures import read_picture
-from components.example_gen.shards import Record, Source, shard_count, write_shards
-from components.example_gen.splits import SplitRule
-from components.example_gen.tally import Tally
-from components.tfrecord import read_records
-from serving.errors import WireError
-from serving.example import Decoded, decode, encode
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.feature_names import FeatureNames
+from millrace.components.example_gen.folders import Listing, Row
+from millrace.components.example_gen.pictures import read_picture
+from millrace.components.example_gen.shards import Record, Source, shard_count, write_shards
+from millrace.components.example_gen.splits import SplitRule
+from millrace.components.example_gen.tally import Tally
+from millrace.components.tfrecord import read_records
+from millrace.serving.errors import WireError
+from millrace.serving.example import Decoded, decode, encode
 
 
 class Input(NamedTuple):

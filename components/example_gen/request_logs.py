@@ -2,13 +2,13 @@
 
 from etils.epath import Path
 
-from components.artifacts import Examples, RawFiles, Schema
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen.folders import Listing, Row
-from components.example_gen.tally import finish
-from components.ranges import Shards, Share
-from components.walk import is_hidden, is_unfinished, walk
+from millrace.components.artifacts import Examples, RawFiles, Schema
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.folders import Listing, Row
+from millrace.components.example_gen.tally import finish
+from millrace.components.ranges import Shards, Share
+from millrace.components.walk import is_hidden, is_unfinished, walk
 
 _STEP = "request_log_example_gen"
 _SUFFIXES = (".tfrecord", ".tfrecord.gz")
@@ -44,10 +44,10 @@ def request_log_example_gen(
             unusable.
     """
     # Imported here: the command line imports this module for its signature alone.
-    from components.example_gen.logged_requests import OTHERS, SPLIT, LoggedRequests
-    from components.example_gen.shards import shard_count, write_shards
-    from components.schema.kinds import kinds
-    from components.schema.text import read
+    from millrace.components.example_gen.logged_requests import OTHERS, SPLIT, LoggedRequests
+    from millrace.components.example_gen.shards import shard_count, write_shards
+    from millrace.components.schema.kinds import kinds
+    from millrace.components.schema.text import read
 
     listing = _list(source.path)
     root = source.path if source.path.is_dir() else source.path.parent

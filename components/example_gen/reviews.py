@@ -10,7 +10,7 @@ import itertools
 
 from etils.epath import Path
 
-from components.artifacts import RawFiles
+from millrace.components.artifacts import RawFiles
 
 # What was reviewed: how the review begins, then what may be said for and against it.
 _THINGS = (

@@ -2,10 +2,10 @@
 
 from etils.epath import Path
 
-from components.artifacts import Examples, RawFiles
-from components.beam_options import BeamOptions
-from components.example_gen.csv_dialect import CsvFormat
-from components.example_gen.series_options import (
+from millrace.components.artifacts import Examples, RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen.csv_dialect import CsvFormat
+from millrace.components.example_gen.series_options import (
     SHARES,
     Aggregate,
     Clock,
@@ -18,9 +18,9 @@ from components.example_gen.series_options import (
     Reading,
     Rows,
 )
-from components.example_gen.splits import Shares, SplitName
-from components.features.series_spec import Impute
-from components.ranges import Count, Number, Share
+from millrace.components.example_gen.splits import Shares, SplitName
+from millrace.components.features.series_spec import Impute
+from millrace.components.ranges import Count, Number, Share
 
 DETECTED = CsvFormat()
 _NO_DATES: dict[str, str] = {}
@@ -100,7 +100,7 @@ def series_example_gen(
             million cells), or too much is missing.
         OptionError: an option does not fit another, or the data.
     """
-    from components.example_gen import series_ingest
+    from millrace.components.example_gen import series_ingest
 
     reading = Reading(
         columns=Columns(time, targets, covariates, known, series),

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.example_gen import csv_dialect, csv_spans, encodings
-from components.example_gen.csv_dialect import CsvFormat, Dialect
-from components.example_gen.folders import Listing, Row
-from components.walk import is_hidden, walk
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen import csv_dialect, csv_spans, encodings
+from millrace.components.example_gen.csv_dialect import CsvFormat, Dialect
+from millrace.components.example_gen.folders import Listing, Row
+from millrace.components.walk import is_hidden, walk
 
 FILE = "\0file"  # the column with each row's file, without its suffix
 

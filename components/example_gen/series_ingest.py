@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from etils.epath import Path
 
-from components import printable
-from components.artifacts import Examples, Property, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.example_gen import (
+from millrace.components import printable
+from millrace.components.artifacts import Examples, Property, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen import (
     clock,
     columns_of_series,
     cuts,
@@ -22,14 +22,14 @@ from components.example_gen import (
     series_files,
     series_records,
 )
-from components.example_gen import source as sources
-from components.example_gen.cuts import Cuts
-from components.example_gen.grid import Counts
-from components.example_gen.series_options import Columns, Reading
-from components.example_gen.series_records import Plan, Written
-from components.example_gen.source import SeriesSource
+from millrace.components.example_gen import source as sources
+from millrace.components.example_gen.cuts import Cuts
+from millrace.components.example_gen.grid import Counts
+from millrace.components.example_gen.series_options import Columns, Reading
+from millrace.components.example_gen.series_records import Plan, Written
+from millrace.components.example_gen.source import SeriesSource
 
-logger = logging.getLogger("components.series_example_gen")
+logger = logging.getLogger("millrace.components.series_example_gen")
 
 _DAILY = 86400  # seconds; steps from here on follow the days of the zone, shorter ones UTC
 

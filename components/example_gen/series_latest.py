@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.example_gen import clock, grid, grid_size, series_ingest
-from components.example_gen.grid import Counts
-from components.example_gen.source import SeriesSource
-from serving.example import Decoded, Value, decode, encode
+from millrace.components.artifacts import Rejected
+from millrace.components.example_gen import clock, grid, grid_size, series_ingest
+from millrace.components.example_gen.grid import Counts
+from millrace.components.example_gen.source import SeriesSource
+from millrace.serving.example import Decoded, Value, decode, encode
 
 
 class Latest(NamedTuple):

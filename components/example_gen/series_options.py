@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Literal
 
-from components.example_gen.csv_dialect import CsvFormat
-from components.features.series_spec import Impute
+from millrace.components.example_gen.csv_dialect import CsvFormat
+from millrace.components.features.series_spec import Impute
 
 DayFirst = Literal["auto", "yes", "no"]
 Duplicates = Literal["error", "first", "last", "mean", "sum"]

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 from etils.epath import Path
 
-from components.artifacts import Examples, Rejected
-from components.beam_options import BeamOptions
-from components.example_gen import clock
-from components.example_gen.cuts import Cuts
-from components.example_gen.grid import Counts, last_moments, regular, trimmed
-from components.example_gen.series_options import Aggregate
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen import clock
+from millrace.components.example_gen.cuts import Cuts
+from millrace.components.example_gen.grid import Counts, last_moments, regular, trimmed
+from millrace.components.example_gen.series_options import Aggregate
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 _SHARD_CELLS = 1 << 23
 

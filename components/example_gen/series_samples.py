@@ -6,8 +6,8 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field
 
-from components.artifacts import RawFiles
-from components.ranges import NotNegative, Seed
+from millrace.components.artifacts import RawFiles
+from millrace.components.ranges import NotNegative, Seed
 
 _DAYS = 4 * 365 + 1
 _YEAR = 365

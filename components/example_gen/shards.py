@@ -23,12 +23,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from etils.epath import Path
 
-from components.artifacts import Examples, Rejected
-from components.beam_options import BeamOptions
-from components.example_gen.folders import Row
-from components.example_gen.tally import Tally
-from components.tfrecord import FAST, record_writer
-from serving.errors import MillraceError
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen.folders import Row
+from millrace.components.example_gen.tally import Tally
+from millrace.components.tfrecord import FAST, record_writer
+from millrace.serving.errors import MillraceError
 
 _SHARD_BYTES = 64 * 2**20
 _SAMPLED = 64  # files whose size is looked up to estimate a source's

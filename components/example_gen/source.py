@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from components import json_files
-from components.artifacts import Examples
-from components.example_gen.csv_dialect import Dialect
-from components.example_gen.csv_table import Layout
-from components.example_gen.series_options import Reading
+from millrace.components import json_files
+from millrace.components.artifacts import Examples
+from millrace.components.example_gen.csv_dialect import Dialect
+from millrace.components.example_gen.csv_table import Layout
+from millrace.components.example_gen.series_options import Reading
 
 _FILE = "source.json"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from etils.epath import Path
 
-from components.errors import DataError, OptionError
+from millrace.components.errors import DataError, OptionError
 
 _FIELD = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::(\d+))?\}")
 _DATE = ("YYYY", "MM", "DD")

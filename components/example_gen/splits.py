@@ -14,7 +14,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator
 
-from components.errors import OptionError
+from millrace.components.errors import OptionError
 
 DEFAULT_SHARES: dict[str, float] = {"train": 0.8, "eval": 0.1, "test": 0.1}
 

@@ -4,12 +4,12 @@ from typing import Literal
 
 from etils.epath import Path
 
-from components.artifacts import Examples, Property, RawFiles
-from components.beam_options import BeamOptions
-from components.example_gen.csv_dialect import CsvFormat
-from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
-from components.example_gen.tally import finish
-from components.ranges import Shards, Share, ShareBelowOne
+from millrace.components.artifacts import Examples, Property, RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen.csv_dialect import CsvFormat
+from millrace.components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
+from millrace.components.example_gen.tally import finish
+from millrace.components.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "csv_example_gen"
 _NO_TYPES: dict[str, str] = {}
@@ -59,8 +59,8 @@ def csv_example_gen(
             unusable.
         OptionError: the shares are no shares, or a column or type is unknown.
     """
-    from components.example_gen import csv_files, csv_plan, csv_shards
-    from components.example_gen import source as sources
+    from millrace.components.example_gen import csv_files, csv_plan, csv_shards
+    from millrace.components.example_gen import source as sources
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     root, listing = csv_files.list_tables(source.path)

@@ -2,12 +2,12 @@
 
 from etils.epath import Path
 
-from components.artifacts import Examples, Property
-from components.beam_options import BeamOptions
-from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
-from components.example_gen.tally import finish
-from components.paths import LocalPath
-from components.ranges import Shards, Share, ShareBelowOne
+from millrace.components.artifacts import Examples, Property
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
+from millrace.components.example_gen.tally import finish
+from millrace.components.paths import LocalPath
+from millrace.components.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "tfds_table_example_gen"
 
@@ -51,8 +51,8 @@ def tfds_table_example_gen(
         DataError: the set cannot be had, or has no columns.
         OptionError: there is no such set or split, or the shares are no shares.
     """
-    from components.example_gen import tfds_sets
-    from components.example_gen.table_records import TableRecords, columns_of, write_rows
+    from millrace.components.example_gen import tfds_sets
+    from millrace.components.example_gen.table_records import TableRecords, columns_of, write_rows
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     builder = tfds_sets.find(_STEP, dataset, data_dir)

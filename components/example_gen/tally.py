@@ -7,9 +7,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from components.artifacts import Examples, Property, Rejected
-from components.errors import DataError
-from components.printable import one_line
+from millrace.components.artifacts import Examples, Property, Rejected
+from millrace.components.errors import DataError
+from millrace.components.printable import one_line
 
 _NAMED = 5  # rejected inputs that an error or the log names; the rest stand in rejected.jsonl
 NOTHING_MORE: dict[str, Property] = {}

@@ -2,14 +2,14 @@
 
 from etils.epath import Path
 
-from components.artifacts import Examples, RawFiles
-from components.beam_options import BeamOptions
-from components.example_gen.encodings import BadBytes
-from components.example_gen.folders import Layout, list_classes
-from components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
-from components.example_gen.tally import finish
-from components.example_gen.text_csv import TextCsv
-from components.ranges import Shards, Share, ShareBelowOne
+from millrace.components.artifacts import Examples, RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen.encodings import BadBytes
+from millrace.components.example_gen.folders import Layout, list_classes
+from millrace.components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
+from millrace.components.example_gen.tally import finish
+from millrace.components.example_gen.text_csv import TextCsv
+from millrace.components.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "text_example_gen"
 AS_DETECTED = TextCsv()
@@ -62,8 +62,8 @@ def text_example_gen(
         DataError: there are no two classes of texts, or too many texts are unusable.
         OptionError: the shares are no shares, or there is no such column.
     """
-    from components.example_gen import source as sources
-    from components.example_gen import text_files, text_rows, text_tables
+    from millrace.components.example_gen import source as sources
+    from millrace.components.example_gen import text_files, text_rows, text_tables
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     decoding = text_files.Decoding(encoding, errors)

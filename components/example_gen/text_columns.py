@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 
-from components.errors import DataError, OptionError
+from millrace.components.errors import DataError, OptionError
 
 Cells = Mapping[str, str]
 
@@ -19,7 +19,7 @@ _LABELS = (
 )
 MOST_CLASSES = 1000
 _FEW = 50  # distinct values of a column that is taken for classes without such a name
-_log = logging.getLogger("components.example_gen.text")
+_log = logging.getLogger("millrace.components.example_gen.text")
 
 
 def choose(

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
-from components.artifacts import Examples, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen import encodings
-from components.example_gen.encodings import BadBytes, DecodedText, decode_as, marked
-from components.example_gen.folders import FileKind, Listing, Row
-from components.example_gen.shards import Record, mixed, shard_count, write_shards
-from components.example_gen.splits import SplitRule
-from components.example_gen.tally import Tally
-from serving.example import Value, encode
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen import encodings
+from millrace.components.example_gen.encodings import BadBytes, DecodedText, decode_as, marked
+from millrace.components.example_gen.folders import FileKind, Listing, Row
+from millrace.components.example_gen.shards import Record, mixed, shard_count, write_shards
+from millrace.components.example_gen.splits import SplitRule
+from millrace.components.example_gen.tally import Tally
+from millrace.serving.example import Value, encode
 
 TEXTS = FileKind(
     "a text",

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.example_gen import text_columns, text_tables
-from components.example_gen.source import TextSource
-from components.example_gen.text_csv import TextCsv
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen import text_columns, text_tables
+from millrace.components.example_gen.source import TextSource
+from millrace.components.example_gen.text_csv import TextCsv
 
 AS_DETECTED = TextCsv()
 

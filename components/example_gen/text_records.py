@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.example_gen.folders import Row
-from components.example_gen.records import Input, bytes_of, number_of
-from components.example_gen.shards import Record
-from components.example_gen.splits import SplitRule
-from components.example_gen.text_files import Decoding, text_record
-from components.tfrecord import read_records
-from serving.errors import WireError
-from serving.example import decode
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen.folders import Row
+from millrace.components.example_gen.records import Input, bytes_of, number_of
+from millrace.components.example_gen.shards import Record
+from millrace.components.example_gen.splits import SplitRule
+from millrace.components.example_gen.text_files import Decoding, text_record
+from millrace.components.tfrecord import read_records
+from millrace.serving.errors import WireError
+from millrace.serving.example import decode
 
 _UTF8 = Decoding("utf-8", "reject")
 

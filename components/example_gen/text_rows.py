@@ -12,19 +12,19 @@ from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
-from components.artifacts import Examples, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen import json_rows, text_columns, text_tables
-from components.example_gen.csv_spans import Span
-from components.example_gen.encodings import BadBytes, DecodedText
-from components.example_gen.folders import Listing, Row
-from components.example_gen.shards import Record, write_shards
-from components.example_gen.splits import SplitRule
-from components.example_gen.tally import Tally
-from components.example_gen.text_files import Decoding, text_record
-from components.example_gen.text_tables import Item, TextTable
-from serving.errors import MillraceError
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen import json_rows, text_columns, text_tables
+from millrace.components.example_gen.csv_spans import Span
+from millrace.components.example_gen.encodings import BadBytes, DecodedText
+from millrace.components.example_gen.folders import Listing, Row
+from millrace.components.example_gen.shards import Record, write_shards
+from millrace.components.example_gen.splits import SplitRule
+from millrace.components.example_gen.tally import Tally
+from millrace.components.example_gen.text_files import Decoding, text_record
+from millrace.components.example_gen.text_tables import Item, TextTable
+from millrace.serving.errors import MillraceError
 
 
 @dataclasses.dataclass(frozen=True)

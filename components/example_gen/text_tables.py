@@ -9,14 +9,14 @@ from typing import Literal
 
 from etils.epath import Path
 
-from components.errors import DataError
-from components.example_gen import csv_dialect, csv_files, csv_spans, encodings, json_rows
-from components.example_gen.csv_dialect import CsvFormat, Dialect
-from components.example_gen.csv_spans import Span
-from components.example_gen.folders import Listing
-from components.example_gen.splits import is_split_name
-from components.example_gen.text_csv import TextCsv
-from components.walk import is_hidden, walk
+from millrace.components.errors import DataError
+from millrace.components.example_gen import csv_dialect, csv_files, csv_spans, encodings, json_rows
+from millrace.components.example_gen.csv_dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv_spans import Span
+from millrace.components.example_gen.folders import Listing
+from millrace.components.example_gen.splits import is_split_name
+from millrace.components.example_gen.text_csv import TextCsv
+from millrace.components.walk import is_hidden, walk
 
 Kind = Literal["csv", "lines", "array"]
 Item = tuple[str, json_rows.Cells | str]  # where, and the cells of a row, or why there are none

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etils.epath import Path
 
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.example_gen import tfds_sets
-from components.example_gen.feature_names import FeatureNames
-from components.example_gen.splits import DEFAULT_SHARES, SplitRule
-from components.example_gen.tally import finish
-from components.paths import LocalPath
-from components.ranges import Shards, Share, ShareBelowOne
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen import tfds_sets
+from millrace.components.example_gen.feature_names import FeatureNames
+from millrace.components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from millrace.components.example_gen.tally import finish
+from millrace.components.paths import LocalPath
+from millrace.components.ranges import Shards, Share, ShareBelowOne
 
 if TYPE_CHECKING:
-    from components.example_gen.records import RecordFiles
-    from components.example_gen.text_records import TextRecords
+    from millrace.components.example_gen.records import RecordFiles
+    from millrace.components.example_gen.text_records import TextRecords
 
 _STEP = "tfds_example_gen"
 
@@ -67,7 +67,7 @@ def tfds_example_gen(
         DataError: the set cannot be had, or has no image and no text with one class.
         OptionError: there is no such set, split or feature.
     """
-    from components.example_gen.records import write_files
+    from millrace.components.example_gen.records import write_files
 
     rule = SplitRule.of(_STEP, DEFAULT_SHARES, eval_from_train)
     builder = tfds_sets.find(_STEP, dataset, data_dir)
@@ -91,8 +91,8 @@ class Chosen(NamedTuple):
 
 def _source(builder: Any, chosen: Chosen, rule: SplitRule) -> "RecordFiles | TextRecords":
     """The set's prepared files, with the names of its classes."""
-    from components.example_gen.records import RecordFiles
-    from components.example_gen.text_records import TextRecords
+    from millrace.components.example_gen.records import RecordFiles
+    from millrace.components.example_gen.text_records import TextRecords
 
     features, root = builder.info.features, Path(builder.data_path)
     label = features[chosen.label]

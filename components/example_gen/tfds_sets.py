@@ -13,9 +13,9 @@ from typing import Any
 
 from etils.epath import Path
 
-from components.errors import DataError, OptionError
-from components.example_gen.folders import Listing, Row
-from components.example_gen.splits import canonical
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.folders import Listing, Row
+from millrace.components.example_gen.splits import canonical
 
 _NAMED = 20  # addresses that an error names
 _log = logging.getLogger(__name__)

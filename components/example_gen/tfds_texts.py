@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from etils.epath import Path
 
-from components.artifacts import RawFiles
-from components.errors import DataError, OptionError
-from components.paths import LocalPath
+from millrace.components.artifacts import RawFiles
+from millrace.components.errors import DataError, OptionError
+from millrace.components.paths import LocalPath
 
 if TYPE_CHECKING:
-    from components.example_gen.folders import Listing
+    from millrace.components.example_gen.folders import Listing
 
 _STEP = "tfds_texts"
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def tfds_texts(
         DataError: the set cannot be had, or has no text.
         OptionError: there is no such set, split or feature.
     """
-    from components.example_gen import tfds_sets
+    from millrace.components.example_gen import tfds_sets
 
     builder = tfds_sets.find(_STEP, dataset, data_dir)
     feature = choose_text(builder, text)
@@ -79,8 +79,8 @@ def choose_text(builder: Any, wanted: str) -> str:
 
 
 def _write(builder: Any, feature: str, listing: "Listing", out: Path) -> None:
-    from components.tfrecord import read_records
-    from serving.example import decode
+    from millrace.components.tfrecord import read_records
+    from millrace.serving.example import decode
 
     for split in sorted(listing.given):
         (out / split).mkdir()

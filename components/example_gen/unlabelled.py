@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from components.artifacts import Analysis, Examples, RawFiles, Rejected
-from components.model_artifacts import Model
-from components.ranges import Count, Share
+from millrace.components.artifacts import Analysis, Examples, RawFiles, Rejected
+from millrace.components.model_artifacts import Model
+from millrace.components.ranges import Count, Share
 
 _STEP = "unlabelled_example_gen"
 _log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ def unlabelled_example_gen(
     Raises:
         DataError: it is no table of the model's, or too many rows are unusable.
     """
-    from components.example_gen.tally import Tally, finish
-    from components.tfrecord import write_records
+    from millrace.components.example_gen.tally import Tally, finish
+    from millrace.components.tfrecord import write_records
 
     tally = Tally({SPLIT: {}})
     examples = Examples(out)
@@ -80,7 +80,7 @@ def takes_rows(model: Model, data: str) -> bool:
     if "image/encoded" in wanted or not wanted:
         return False
     if list(wanted) == ["text"] and model.description["kind"] != "table":
-        from components.example_gen import text_tables
+        from millrace.components.example_gen import text_tables
 
         return Path(data).is_file() and text_tables.is_table(data)
     return True
@@ -88,7 +88,7 @@ def takes_rows(model: Model, data: str) -> bool:
 
 def _wanted(model: Model) -> dict[str, bool]:
     """The features that fill the model's inputs, and whether each is text."""
-    from components.requests import feature_of
+    from millrace.components.requests import feature_of
 
     signatures = model.description["signatures"]
     inputs = signatures.get("serving_default", {"inputs": {}})["inputs"]
@@ -102,11 +102,11 @@ def _wanted(model: Model) -> dict[str, bool]:
 def _read(
     path: Path, model: Model, learnt: Examples | None, analysis: Analysis | None
 ) -> Iterator[bytes | Rejected]:
-    from components.example_gen import asked_rows
-    from components.example_gen import source as sources
-    from components.example_gen.csv_files import list_tables
-    from components.features import spec as specs
-    from serving.example import Value, encode
+    from millrace.components.example_gen import asked_rows
+    from millrace.components.example_gen import source as sources
+    from millrace.components.example_gen.csv_files import list_tables
+    from millrace.components.features import spec as specs
+    from millrace.serving.example import Value, encode
 
     wanted = _wanted(model)
     source = sources.read(learnt) if learnt else None

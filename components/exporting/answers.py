@@ -1,6 +1,6 @@
 """What an exported model answers in a process of its own, loaded as a model server loads it.
 
-`python -m components.exporting.answers MODEL ROWS ANSWERS` reads the raw records in the
+`python -m millrace.components.exporting.answers MODEL ROWS ANSWERS` reads the raw records in the
 TFRecord file ROWS, asks each signature about all of them, runs the warm-up requests, and
 writes to ANSWERS (`.npz`) an array per `signature/output`, and `signatures` as JSON [].
 """
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from etils.epath import Path
 
-from components import requests
-from components.errors import ModelError
-from components.tfrecord import read_records, write_records
-from serving import lifeline
-from serving.example import Decoded, decode, encode
-from serving.signature import Signature, TensorInfo
+from millrace.components import requests
+from millrace.components.errors import ModelError
+from millrace.components.tfrecord import read_records, write_records
+from millrace.serving import lifeline
+from millrace.serving.example import Decoded, decode, encode
+from millrace.serving.signature import Signature, TensorInfo
 
 if TYPE_CHECKING:
-    from serving.model import LoadedModel
+    from millrace.serving.model import LoadedModel
 
 Answers = dict[str, np.ndarray]
 
@@ -38,7 +38,7 @@ def ask(saved_model: Path, rows: list[Decoded], scratch: Path) -> Answers:
     write_records(questions, map(encode, rows))
     path = os.pathsep.join(filter(None, [str(_SOURCES), os.environ.get("PYTHONPATH")]))
     arguments = map(str, (saved_model, questions, answers))
-    command = lifeline.module("components.exporting.answers", *arguments)
+    command = lifeline.module("millrace.components.exporting.answers", *arguments)
     done = lifeline.run(command, PYTHONPATH=path)
     if done.returncode:
         raise ModelError(
@@ -51,7 +51,7 @@ def ask(saved_model: Path, rows: list[Decoded], scratch: Path) -> Answers:
 
 
 def _answer(saved_model: Path, rows: list[Decoded]) -> Answers:
-    from serving.model import LoadedModel  # TensorFlow
+    from millrace.serving.model import LoadedModel  # TensorFlow
 
     with LoadedModel(saved_model) as model:
         signatures = requests.asked(model.signatures)

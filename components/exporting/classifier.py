@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from millrace.components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
 
 Parsed = tuple[tf.Tensor, ...]
 

@@ -12,19 +12,19 @@ import keras
 import tensorflow as tf
 from etils.epath import Path
 
-from components.artifacts import Examples
-from components.errors import DataError
-from components.exporting import answers, comparison, kinds, saved_model, warm_up
-from components.features import rows as features
-from components.features.rows import Positioned
-from components.features.spec import Spec
-from components.model_artifacts import Model, TrainedModel
-from components.models import keras_file
-from components.models.build import load
-from components.tfrecord import read_records
-from serving.example import Decoded, decode
+from millrace.components.artifacts import Examples
+from millrace.components.errors import DataError
+from millrace.components.exporting import answers, comparison, kinds, saved_model, warm_up
+from millrace.components.features import rows as features
+from millrace.components.features.rows import Positioned
+from millrace.components.features.spec import Spec
+from millrace.components.model_artifacts import Model, TrainedModel
+from millrace.components.models import keras_file
+from millrace.components.models.build import load
+from millrace.components.tfrecord import read_records
+from millrace.serving.example import Decoded, decode
 
-logger = logging.getLogger("components.export")
+logger = logging.getLogger("millrace.components.export")
 
 _SAMPLED_FROM = ("eval", "test", "train")
 _UNDESCRIBED = ("vocabulary", "counts")  # too long to be read, and in the graph

@@ -10,11 +10,11 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from components.features import language
-from components.features.language_spec import LanguageSpec
-from components.features.tokenization import FIRST
-from components.models import language as stepping
-from components.models.language import States
+from millrace.components.features import language
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.features.tokenization import FIRST
+from millrace.components.models import language as stepping
+from millrace.components.models.language import States
 
 LONGEST = 10_000  # tokens of one answer
 _BELOW_ONE = 1 - 1e-6  # keeps a number drawn from [0, 1) below 1 when it is scaled in float32

@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.exporting import classifier
-from components.exporting.signatures import Endpoint, Reference
-from components.features import image, record
-from components.features.decoding import decode_rows
-from components.features.image_spec import ImageSpec
-from serving.example import Decoded
+from millrace.components.exporting import classifier
+from millrace.components.exporting.signatures import Endpoint, Reference
+from millrace.components.features import image, record
+from millrace.components.features.decoding import decode_rows
+from millrace.components.features.image_spec import ImageSpec
+from millrace.serving.example import Decoded
 
 
 def endpoints(model: keras.Model, spec: ImageSpec) -> dict[str, Endpoint]:

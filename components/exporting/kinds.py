@@ -5,37 +5,37 @@ from typing import assert_never
 
 import keras
 
-from components.exporting.signatures import Endpoint, Reference
-from components.features.image_spec import ImageSpec
-from components.features.language_spec import LanguageSpec
-from components.features.series_spec import SeriesSpec
-from components.features.spec import Spec
-from components.features.table_spec import TableSpec
-from components.features.text_spec import TextSpec
-from serving.example import Decoded
+from millrace.components.exporting.signatures import Endpoint, Reference
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.features.spec import Spec
+from millrace.components.features.table_spec import TableSpec
+from millrace.components.features.text_spec import TextSpec
+from millrace.serving.example import Decoded
 
 
 def endpoints(model: keras.Model, spec: Spec) -> dict[str, Endpoint]:
     """Each signature's function and its inputs, by name."""
     match spec:
         case ImageSpec():
-            from components.exporting import image
+            from millrace.components.exporting import image
 
             return image.endpoints(model, spec)
         case TextSpec():
-            from components.exporting import text
+            from millrace.components.exporting import text
 
             return text.endpoints(model, spec)
         case LanguageSpec():
-            from components.exporting import language
+            from millrace.components.exporting import language
 
             return language.endpoints(model, spec)
         case SeriesSpec():
-            from components.exporting import series
+            from millrace.components.exporting import series
 
             return series.endpoints(model, spec)
         case TableSpec():
-            from components.exporting import table
+            from millrace.components.exporting import table
 
             return table.endpoints(model, spec)
         case _:
@@ -46,23 +46,23 @@ def reference(model: keras.Model, spec: Spec, rows: Sequence[Decoded]) -> Refere
     """What the signatures have to answer about raw `rows`, on the path of training."""
     match spec:
         case ImageSpec():
-            from components.exporting import image
+            from millrace.components.exporting import image
 
             return image.reference(model, spec, rows)
         case TextSpec():
-            from components.exporting import text
+            from millrace.components.exporting import text
 
             return text.reference(model, spec, rows)
         case LanguageSpec():
-            from components.exporting import language
+            from millrace.components.exporting import language
 
             return language.reference(model, spec, rows)
         case SeriesSpec():
-            from components.exporting import series
+            from millrace.components.exporting import series
 
             return series.reference(model, spec, rows)
         case TableSpec():
-            from components.exporting import table
+            from millrace.components.exporting import table
 
             return table.reference(model, spec, rows)
         case _:

@@ -12,13 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.exporting import generation
-from components.exporting.generation import Choice
-from components.exporting.signatures import Endpoint, Outputs, Reference
-from components.features import language, language_rows, text_record
-from components.features.language_spec import LanguageSpec
-from components.features.tokenization import FIRST, PADDING, UNKNOWN
-from serving.example import Decoded
+from millrace.components.exporting import generation
+from millrace.components.exporting.generation import Choice
+from millrace.components.exporting.signatures import Endpoint, Outputs, Reference
+from millrace.components.features import language, language_rows, text_record
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.features.tokenization import FIRST, PADDING, UNKNOWN
+from millrace.serving.example import Decoded
 
 _SCORES_AT_ONCE = 2**24  # floats: 64 MiB
 _WRITTEN = 20  # tokens that a request made of a raw record asks for

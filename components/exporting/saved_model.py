@@ -9,10 +9,10 @@ import tensorflow as tf
 from etils.epath import Path
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components.exporting import input_names
-from components.exporting.signatures import METHODS, Endpoint
-from serving.protos import signature_pb2
-from serving.signature import Signature, from_proto
+from millrace.components.exporting import input_names
+from millrace.components.exporting.signatures import METHODS, Endpoint
+from millrace.serving.protos import signature_pb2
+from millrace.serving.signature import Signature, from_proto
 
 
 def write(endpoints: Mapping[str, Endpoint], folder: Path) -> list[Signature]:

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.errors import DataError
-from components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
-from components.features import series_hook
-from components.features.layout import Column
-from components.features.series_spec import SeriesSpec
-from serving.example import Decoded
+from millrace.components.errors import DataError
+from millrace.components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from millrace.components.features import series_hook
+from millrace.components.features.layout import Column
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.serving.example import Decoded
 
 FORECAST = "forecast"
 

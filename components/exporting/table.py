@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.exporting import classifier
-from components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
-from components.features import table, table_rows
-from components.features.table_spec import TableSpec
-from serving.example import Decoded
+from millrace.components.exporting import classifier
+from millrace.components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from millrace.components.features import table, table_rows
+from millrace.components.features.table_spec import TableSpec
+from millrace.serving.example import Decoded
 
 
 def endpoints(model: keras.Model, spec: TableSpec) -> dict[str, Endpoint]:

@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.artifacts import Rejected
-from components.exporting import classifier
-from components.exporting.signatures import Endpoint, Reference
-from components.features import text, text_record, text_rows
-from components.features.text_spec import TextSpec
-from serving.example import Decoded, decode
+from millrace.components.artifacts import Rejected
+from millrace.components.exporting import classifier
+from millrace.components.exporting.signatures import Endpoint, Reference
+from millrace.components.features import text, text_record, text_rows
+from millrace.components.features.text_spec import TextSpec
+from millrace.serving.example import Decoded, decode
 
 
 def endpoints(model: keras.Model, spec: TextSpec) -> dict[str, Endpoint]:

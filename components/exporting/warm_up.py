@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from etils.epath import Path
 
-from components import requests
-from components.tfrecord import write_records
-from serving import wire
-from serving.example import Decoded, encode
-from serving.protos import prediction_log_pb2, prediction_service_pb2
-from serving.signature import CLASSIFY, REGRESS, Signature
-from serving.warmup import FILE
+from millrace.components import requests
+from millrace.components.tfrecord import write_records
+from millrace.serving import wire
+from millrace.serving.example import Decoded, encode
+from millrace.serving.protos import prediction_log_pb2, prediction_service_pb2
+from millrace.serving.signature import CLASSIFY, REGRESS, Signature
+from millrace.serving.warmup import FILE
 
 _MODEL = "default"  # the model's name is not known yet, and no server looks at it here
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from components.errors import OptionError
+from millrace.components.errors import OptionError
 
 Map = NDArray[np.float64]
 Method = Literal["naive", "seasonal_naive", "moving_average", "differenced_moving_average"]

@@ -11,9 +11,9 @@ from typing import TypeVar
 import numpy as np
 import tensorflow as tf
 
-from components.features import image, record
-from components.features.image_spec import ImageSpec
-from serving.example import Decoded
+from millrace.components.features import image, record
+from millrace.components.features.image_spec import ImageSpec
+from millrace.serving.example import Decoded
 
 BATCH = 64  # pictures decoded at once: the fewest that keep a few cores busy
 _AHEAD = 2  # batches being decoded while the next one is read

@@ -21,10 +21,10 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from components import references
-from components.errors import DataError, OptionError
-from components.features import hook_spec
-from components.features.hook_spec import PLACE, Hook
+from millrace.components import references
+from millrace.components.errors import DataError, OptionError
+from millrace.components.features import hook_spec
+from millrace.components.features.hook_spec import PLACE, Hook
 
 Value = TypeVar("Value", tf.Tensor, dict[str, tf.Tensor])
 

@@ -8,7 +8,7 @@ string; a file that is opened by a name made at run time is not seen.
 
 import dataclasses
 
-from components import references, source_code
+from millrace.components import references, source_code
 
 PLACE = "analyze.features.preprocess"
 

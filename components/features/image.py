@@ -8,8 +8,8 @@ The EXIF orientation of a JPEG is honoured. Stock ops only: TensorFlow Serving r
 
 import tensorflow as tf
 
-from components.features import exif, formats, hook
-from components.features.image_spec import ImageSpec
+from millrace.components.features import exif, formats, hook
+from millrace.components.features.image_spec import ImageSpec
 
 # A function that is called, not inlined: where a branch is not taken, its inlined ops would
 # still be walked over, one by one, which halves the pictures per second of small PNGs.

@@ -5,11 +5,11 @@ The pixels come from `features.image`, the ops that `export` serves.
 
 from collections.abc import Iterable, Iterator
 
-from components.artifacts import Rejected
-from components.features import record
-from components.features.decoding import decode_rows
-from components.features.image_spec import ImageSpec
-from serving.example import Decoded, encode
+from millrace.components.artifacts import Rejected
+from millrace.components.features import record
+from millrace.components.features.decoding import decode_rows
+from millrace.components.features.image_spec import ImageSpec
+from millrace.serving.example import Decoded, encode
 
 
 def transform(

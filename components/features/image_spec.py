@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.errors import DataError
-from components.features.hook_spec import Hook
-from components.features.layout import Column, Layout
+from millrace.components.errors import DataError
+from millrace.components.features.hook_spec import Hook
+from millrace.components.features.layout import Column, Layout
 
 Resize = Literal["stretch", "pad", "crop"]
 Scale = Literal["unit", "symmetric", "standardise", "none"]

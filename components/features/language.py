@@ -8,9 +8,9 @@ ends with it: what was one record in training is one sequence in serving.
 
 import tensorflow as tf
 
-from components.features import tokens
-from components.features.language_spec import LanguageSpec
-from components.features.tokenization import FIRST, PADDING, WORD_START
+from millrace.components.features import tokens
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.features.tokenization import FIRST, PADDING, WORD_START
 
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"  # in place of an unknown token, which has no text
 _SPACE_AT_END = r"(?s).*\s"

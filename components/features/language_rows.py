@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from components.artifacts import Rejected
-from components.features import language, text_record
-from components.features.language_spec import NEXT, TOKENS, LanguageSpec
-from serving.example import Decoded, encode
+from millrace.components.artifacts import Rejected
+from millrace.components.features import language, text_record
+from millrace.components.features.language_spec import NEXT, TOKENS, LanguageSpec
+from millrace.serving.example import Decoded, encode
 
 Cut = tuple[np.ndarray, np.ndarray]  # tokens and next, int32 [windows, length] each
 

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.errors import DataError, OptionError
-from components.features.layout import Column, Layout
-from components.features.tokenization import FIRST, Level, Standardize
-from components.ranges import Count
+from millrace.components.errors import DataError, OptionError
+from millrace.components.features.layout import Column, Layout
+from millrace.components.features.tokenization import FIRST, Level, Standardize
+from millrace.components.ranges import Count
 
 Unit = Literal["line", "paragraph", "passage", "file"]
 

@@ -10,11 +10,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from components.features import text_record
-from components.features.language_spec import DELIMITERS, UNIT, LanguageOptions, Unit
-from components.features.text_survey import Cut, ranked
-from components.features.tokenization import Level, Standardize
-from serving.example import Decoded
+from millrace.components.features import text_record
+from millrace.components.features.language_spec import DELIMITERS, UNIT, LanguageOptions, Unit
+from millrace.components.features.text_survey import Cut, ranked
+from millrace.components.features.tokenization import Level, Standardize
+from millrace.serving.example import Decoded
 
 WHOLE = 0.99  # the share of delimited records that a window is long enough for
 LONGEST: dict[Level, int] = {"word": 64, "subword": 96, "character": 256}  # window of a record

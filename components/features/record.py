@@ -1,6 +1,6 @@
 """The names in a raw image record, and in a transformed one, and what its class is called."""
 
-from serving.example import Decoded
+from millrace.serving.example import Decoded
 
 ENCODED = "image/encoded"  # bytes: a JPEG, PNG, GIF, BMP or WebP file as it was
 HEIGHT, WIDTH = "image/height", "image/width"  # int64: pixels, as displayed

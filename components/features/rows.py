@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from components.artifacts import Rejected
-from components.features.image_spec import ImageSpec
-from components.features.language_spec import LanguageSpec
-from components.features.series_spec import SeriesSpec
-from components.features.spec import Spec
-from components.features.table_spec import TableSpec
-from components.features.text_spec import TextSpec
+from millrace.components.artifacts import Rejected
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.features.spec import Spec
+from millrace.components.features.table_spec import TableSpec
+from millrace.components.features.text_spec import TextSpec
 
 if TYPE_CHECKING:
-    from serving.example import Decoded  # numpy
+    from millrace.serving.example import Decoded  # numpy
 
 Positioned: TypeAlias = "tuple[Decoded, str]"  # a raw record, and where it lies
 
@@ -37,23 +37,23 @@ def transform(
     """
     match spec:
         case ImageSpec():
-            from components.features import image_rows
+            from millrace.components.features import image_rows
 
             return image_rows.transform(rows, spec, rejected)
         case TextSpec():
-            from components.features import text_rows
+            from millrace.components.features import text_rows
 
             return text_rows.transform(rows, spec, rejected)
         case LanguageSpec():
-            from components.features import language_rows
+            from millrace.components.features import language_rows
 
             return language_rows.transform(rows, spec, rejected)
         case SeriesSpec():
-            from components.features import series_rows
+            from millrace.components.features import series_rows
 
             return series_rows.transform(rows, spec, rejected, others, left_out)
         case TableSpec():
-            from components.features import table_rows
+            from millrace.components.features import table_rows
 
             return table_rows.transform(rows, spec, rejected)
         case _:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.errors import DataError
-from components.features.series_spec import Calendar, SeriesSpec
-from serving.example import Decoded
+from millrace.components.errors import DataError
+from millrace.components.features.series_spec import Calendar, SeriesSpec
+from millrace.serving.example import Decoded
 
 SERIES, TIME, FOLD = "series", "time", "fold"  # features of raw records and windows alike
 WINDOW, FUTURE, KNOWN = "window", "future", "known"  # of windows

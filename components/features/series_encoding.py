@@ -3,7 +3,7 @@
 All windows of a series have the same features of the same lengths, so that their records
 differ in known places only: one record is the template of a byte matrix [windows, bytes], and
 whole columns of it are overwritten by the float arrays and the times. The bytes are those of
-`serving.example.encode`. Layout: tensorflow/core/example/feature.proto.
+`millrace.serving.example.encode`. Layout: tensorflow/core/example/feature.proto.
 """
 
 import itertools
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.example import Value, encode
-from serving.packed import read_varint
+from millrace.serving.example import Value, encode
+from millrace.serving.packed import read_varint
 
 _AT_ONCE = 1 << 24  # bytes of the matrix
 

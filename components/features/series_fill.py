@@ -11,7 +11,7 @@ import math
 
 import tensorflow as tf
 
-from components.features.series_spec import Fill
+from millrace.components.features.series_spec import Fill
 
 
 def filled(rows: tf.Tensor, fill: Fill) -> tf.Tensor:

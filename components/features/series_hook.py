@@ -14,11 +14,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.errors import OptionError
-from components.features import hook as hooks
-from components.features import series_fill
-from components.features.hook_spec import PLACE
-from components.features.series_spec import SeriesSpec
+from millrace.components.errors import OptionError
+from millrace.components.features import hook as hooks
+from millrace.components.features import series_fill
+from millrace.components.features.hook_spec import PLACE
+from millrace.components.features.series_spec import SeriesSpec
 
 Floats = NDArray[np.float32]
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.features import series
-from components.features.series_encoding import encode_rows
-from components.features.series_spec import SeriesSpec
-from serving.example import Decoded
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.features import series
+from millrace.components.features.series_encoding import encode_rows
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.serving.example import Decoded
 
 UNKNOWN = "windows without a known target"
 LACKING = "windows that lack a cell to look at"
@@ -107,7 +107,7 @@ def _encoded(
     if spec.hook is None:
         yield from encode_rows(floats, numbers, texts)
         return
-    from components.features import series_hook  # TensorFlow
+    from millrace.components.features import series_hook  # TensorFlow
 
     for part, prepared in series_hook.prepared_windows(windows.window, spec):
         some = {feature: array[part] for feature, array in floats.items()}

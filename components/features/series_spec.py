@@ -3,10 +3,10 @@
 import dataclasses
 from typing import Literal
 
-from components.errors import DataError
-from components.features.hook_spec import Hook
-from components.features.layout import Column, Layout
-from components.ranges import Count
+from millrace.components.errors import DataError
+from millrace.components.features.hook_spec import Hook
+from millrace.components.features.layout import Column, Layout
+from millrace.components.ranges import Count
 
 Scale = Literal["standard", "min_max", "none"]
 Difference = Literal["none", "previous", "season"]

@@ -8,13 +8,13 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field, TypeAdapter, ValidationError
 
-from components import json_files
-from components.errors import DataError
-from components.features.image_spec import ImageOptions, ImageSpec
-from components.features.language_spec import LanguageOptions, LanguageSpec
-from components.features.series_spec import SeriesOptions, SeriesSpec
-from components.features.table_spec import TableOptions, TableSpec
-from components.features.text_spec import TextOptions, TextSpec
+from millrace.components import json_files
+from millrace.components.errors import DataError
+from millrace.components.features.image_spec import ImageOptions, ImageSpec
+from millrace.components.features.language_spec import LanguageOptions, LanguageSpec
+from millrace.components.features.series_spec import SeriesOptions, SeriesSpec
+from millrace.components.features.table_spec import TableOptions, TableSpec
+from millrace.components.features.text_spec import TextOptions, TextSpec
 
 FeatureOptions = Annotated[
     ImageOptions | TextOptions | LanguageOptions | SeriesOptions | TableOptions,

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from components.features import record
-from serving.example import Decoded
+from millrace.components.features import record
+from millrace.serving.example import Decoded
 
 COMMON = 0.95  # the share of pictures of one size from which on this is the size of the set
 LARGEST = 128  # pixels a side, chosen for pictures of many sizes: a CPU still trains on it

@@ -8,8 +8,8 @@ values, and what is found is held against the value itself, so no two are ever m
 import numpy as np
 import tensorflow as tf
 
-from components.features import hook
-from components.features.table_spec import (
+from millrace.components.features import hook
+from millrace.components.features.table_spec import (
     FIRST,
     MISSING,
     UNKNOWN,

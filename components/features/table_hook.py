@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from components.errors import OptionError
-from components.features import hook as hooks
-from components.features import table_rows
-from components.features.hook_spec import PLACE, Hook
-from components.features.table_spec import Raw
-from serving.example import Decoded, Value, encode
+from millrace.components.errors import OptionError
+from millrace.components.features import hook as hooks
+from millrace.components.features import table_rows
+from millrace.components.features.hook_spec import PLACE, Hook
+from millrace.components.features.table_spec import Raw
+from millrace.serving.example import Decoded, Value, encode
 
 _BATCH = 1024  # rows changed at once
 

@@ -8,10 +8,10 @@ from typing import TypeGuard
 import numpy as np
 import tensorflow as tf
 
-from components.artifacts import Rejected
-from components.features import table
-from components.features.table_spec import Raw, TableSpec
-from serving.example import Decoded, encode
+from millrace.components.artifacts import Rejected
+from millrace.components.features import table
+from millrace.components.features.table_spec import Raw, TableSpec
+from millrace.serving.example import Decoded, encode
 
 _BATCH = 1024  # rows preprocessed at once
 

@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.errors import DataError, OptionError
-from components.features.hook_spec import Hook
-from components.features.layout import Column, Layout
-from components.ranges import Count
+from millrace.components.errors import DataError, OptionError
+from millrace.components.features.hook_spec import Hook
+from millrace.components.features.layout import Column, Layout
+from millrace.components.ranges import Count
 
 Problem = Literal["classification", "regression"]
 Scaling = Literal["z_score", "min_max", "none"]

@@ -5,8 +5,8 @@
 
 import tensorflow as tf
 
-from components.features import hook, text_limit, tokens
-from components.features.text_spec import TextSpec
+from millrace.components.features import hook, text_limit, tokens
+from millrace.components.features.text_spec import TextSpec
 
 TEXTS = tf.TensorSpec([None], tf.string)
 

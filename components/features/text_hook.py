@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
-from components.features import hook as hooks
-from components.features import text_record
-from components.features.hook_spec import Hook
-from components.features.text import TEXTS
-from serving.example import Decoded
+from millrace.components.features import hook as hooks
+from millrace.components.features import text_record
+from millrace.components.features.hook_spec import Hook
+from millrace.components.features.text import TEXTS
+from millrace.serving.example import Decoded
 
 
 def applied(rows: Iterable[Decoded], hook: Hook) -> Iterator[Decoded]:

@@ -19,9 +19,9 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from components.features import tokenization
-from components.features.text_spec import TextSpec
-from components.features.tokenization import LONGEST_PIECE, Standardize
+from millrace.components.features import tokenization
+from millrace.components.features.text_spec import TextSpec
+from millrace.components.features.tokenization import LONGEST_PIECE, Standardize
 
 _SHORT = 4096  # bytes; texts up to here are as quickly cut into tokens as looked at twice
 _TO_THE_END = np.iinfo(np.int32).max  # characters

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from serving.example import Decoded
+from millrace.serving.example import Decoded
 
 _BATCH = 256  # texts that are brought to tokens at once
 _BYTES = 1 << 22  # of them, but for a single one that has more

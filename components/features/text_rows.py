@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import tensorflow as tf
 
-from components.artifacts import Rejected
-from components.features import text, text_record
-from components.features.text_spec import TextSpec
-from serving.example import Decoded, encode
+from millrace.components.artifacts import Rejected
+from millrace.components.features import text, text_record
+from millrace.components.features.text_spec import TextSpec
+from millrace.serving.example import Decoded, encode
 
 
 def transform(

@@ -11,10 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from components.features import text_record, tokenization
-from components.features.hook_spec import Hook
-from components.features.tokenization import Level, Standardize
-from serving.example import Decoded
+from millrace.components.features import text_record, tokenization
+from millrace.components.features.hook_spec import Hook
+from millrace.components.features.tokenization import Level, Standardize
+from millrace.serving.example import Decoded
 
 WHOLE = 0.95  # the share of texts that a row is long enough for
 LONGEST = {"word": 512, "subword": 512, "character": 1024}  # tokens of a row chosen by itself

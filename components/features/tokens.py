@@ -18,9 +18,9 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from components.errors import DataError
-from components.features import tokenization
-from components.features.tokenization import (
+from millrace.components.errors import DataError
+from millrace.components.features import tokenization
+from millrace.components.features.tokenization import (
     FIRST,
     LONGEST_PIECE,
     UNKNOWN,

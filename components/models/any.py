@@ -4,21 +4,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from components.errors import OptionError
-from components.features.image_spec import ImageSpec
-from components.features.language_spec import LanguageSpec
-from components.features.series_spec import SeriesSpec
-from components.features.spec import Spec
-from components.features.table_spec import TableSpec
-from components.features.text_spec import TextSpec
-from components.models import language_options, series_options, table_options, text_options
-from components.models.custom_options import Custom
-from components.models.language_options import LanguageModel
-from components.models.options import Cnn, Dense
-from components.models.series_options import SeriesModel
-from components.models.table_options import TableModel
-from components.models.text_options import TextModel
-from components.models.transfer_options import Transfer
+from millrace.components.errors import OptionError
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.features.spec import Spec
+from millrace.components.features.table_spec import TableSpec
+from millrace.components.features.text_spec import TextSpec
+from millrace.components.models import language_options, series_options, table_options, text_options
+from millrace.components.models.custom_options import Custom
+from millrace.components.models.language_options import LanguageModel
+from millrace.components.models.options import Cnn, Dense
+from millrace.components.models.series_options import SeriesModel
+from millrace.components.models.table_options import TableModel
+from millrace.components.models.text_options import TextModel
+from millrace.components.models.transfer_options import Transfer
 
 Network = Dense | Cnn | Transfer | TextModel | LanguageModel | SeriesModel | TableModel | Custom
 AnyModel = Annotated[Network, Field(discriminator="kind")]

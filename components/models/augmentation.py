@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import keras
 
-from components.models.options import Augment
+from millrace.components.models.options import Augment
 
 _RANGE = (0.0, 255.0)
 _FULL_CIRCLE = 360.0

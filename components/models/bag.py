@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.features.tokenization import PADDING, UNKNOWN
+from millrace.components.features.tokenization import PADDING, UNKNOWN
 
 
 @keras.saving.register_keras_serializable(package="millrace")

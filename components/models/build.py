@@ -5,16 +5,16 @@ from typing import Any, assert_never
 import keras
 from etils.epath import Path
 
-from components.features.image_spec import ImageSpec
-from components.features.language_spec import LanguageSpec
-from components.features.series_spec import SeriesSpec
-from components.features.spec import Spec
-from components.features.table_spec import TableSpec
-from components.features.text_spec import TextSpec
-from components.models import keras_file
-from components.models.custom_options import Custom
-from components.models.networks import Networks
-from components.models.options import Augment
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.features.spec import Spec
+from millrace.components.features.table_spec import TableSpec
+from millrace.components.features.text_spec import TextSpec
+from millrace.components.models import keras_file
+from millrace.components.models.custom_options import Custom
+from millrace.components.models.networks import Networks
+from millrace.components.models.options import Augment
 
 
 def build(options: Any, augment: Augment, spec: Spec, *, units: int, activation: str) -> Networks:
@@ -32,28 +32,28 @@ def build(options: Any, augment: Augment, spec: Spec, *, units: int, activation:
         ModelError: a function of a person's own gives a network that does not fit.
     """
     if isinstance(options, Custom):
-        from components.models import custom
+        from millrace.components.models import custom
 
         return custom.build(options, spec, units=units, activation=activation)
     match spec:
         case ImageSpec():
-            from components.models import image
+            from millrace.components.models import image
 
             return image.build(options, augment, spec, units=units, activation=activation)
         case TextSpec():
-            from components.models import text
+            from millrace.components.models import text
 
             return text.build(options, spec, units=units, activation=activation)
         case LanguageSpec():
-            from components.models import language
+            from millrace.components.models import language
 
             return language.build(options, spec, units=units, activation=activation)
         case SeriesSpec():
-            from components.models import series
+            from millrace.components.models import series
 
             return series.build(options, spec, units=units, activation=activation)
         case TableSpec():
-            from components.models import table
+            from millrace.components.models import table
 
             return table.build(options, spec, units=units, activation=activation)
         case _:
@@ -67,15 +67,15 @@ def load(file: Path, spec: Spec) -> keras.Model:
     """
     match spec:
         case ImageSpec():
-            from components.models import image  # noqa: F401
+            from millrace.components.models import image  # noqa: F401
         case TextSpec():
-            from components.models import text  # noqa: F401
+            from millrace.components.models import text  # noqa: F401
         case LanguageSpec():
-            from components.models import language  # noqa: F401
+            from millrace.components.models import language  # noqa: F401
         case SeriesSpec():
-            from components.models import series  # noqa: F401
+            from millrace.components.models import series  # noqa: F401
         case TableSpec():
-            from components.models import table  # noqa: F401
+            from millrace.components.models import table  # noqa: F401
         case _:
             assert_never(spec)
     return keras_file.load(file)

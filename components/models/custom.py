@@ -20,13 +20,13 @@ from typing import Any
 
 import keras
 
-from components import references
-from components.errors import ModelError, OptionError
-from components.features.layout import Column
-from components.features.series_spec import SeriesSpec
-from components.features.spec import Spec
-from components.models.custom_options import Custom
-from components.models.networks import SCORES, Networks
+from millrace.components import references
+from millrace.components.errors import ModelError, OptionError
+from millrace.components.features.layout import Column
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.features.spec import Spec
+from millrace.components.models.custom_options import Custom
+from millrace.components.models.networks import SCORES, Networks
 
 _FUNCTION = "trainer.model.function"
 _SETTINGS = "trainer.model.settings"
@@ -56,7 +56,7 @@ def build(options: Custom, spec: Spec, *, units: int, activation: str) -> Networ
 
 def _behind_filled(networks: Networks, spec: SeriesSpec) -> Networks:
     """Networks that fill missing cells before a person's own sees a window."""
-    from components.models import series
+    from millrace.components.models import series
 
     inference = series.behind_filled(networks.inference, spec)
     if networks.training is networks.inference:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import keras
 
-from components.models.options import FullyConnected, Kernels
+from millrace.components.models.options import FullyConnected, Kernels
 
 
 def fully_connected(options: FullyConnected, widths: tuple[int, ...]) -> Iterator[keras.Layer]:

@@ -11,13 +11,13 @@ from typing import assert_never
 
 import keras
 
-from components.features.image_spec import ImageSpec
-from components.models import sizes, transfer
-from components.models.augmentation import augmentation
-from components.models.fully_connected import fully_connected, normalization, penalty
-from components.models.networks import SCORES, Networks
-from components.models.options import Augment, Cnn, Dense
-from components.models.transfer_options import Transfer
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.models import sizes, transfer
+from millrace.components.models.augmentation import augmentation
+from millrace.components.models.fully_connected import fully_connected, normalization, penalty
+from millrace.components.models.networks import SCORES, Networks
+from millrace.components.models.options import Augment, Cnn, Dense
+from millrace.components.models.transfer_options import Transfer
 
 Wired = transfer.Wired
 

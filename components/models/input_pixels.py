@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import keras
 
-from components.models.transfer_options import Pixels
+from millrace.components.models.transfer_options import Pixels
 
 _MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet, in 0..255
 _MEAN_RGB, _DEVIATION_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # in 0..1

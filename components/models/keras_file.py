@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import keras
 from etils.epath import Path
 
-from components import references
-from components.errors import ModelError
+from millrace.components import references
+from millrace.components.errors import ModelError
 
 _MODULES = "modules.json"
 

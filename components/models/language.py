@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 import keras
 import tensorflow as tf
 
-from components.errors import ModelError
-from components.features.language_spec import LanguageSpec
-from components.models.fully_connected import penalty
-from components.models.language_options import Generator, LanguageModel
-from components.models.networks import SCORES, Networks
+from millrace.components.errors import ModelError
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.models.fully_connected import penalty
+from millrace.components.models.language_options import Generator, LanguageModel
+from millrace.components.models.networks import SCORES, Networks
 
 States = list[list[tf.Tensor]]  # per recurrent layer its state, each [batch, units]
 

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.errors import OptionError
-from components.models.options import Counts, Kernels
-from components.ranges import Count, ShareBelowOne
+from millrace.components.errors import OptionError
+from millrace.components.models.options import Counts, Kernels
+from millrace.components.ranges import Count, ShareBelowOne
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from etils.epath import Path
 
-from components.errors import OptionError
+from millrace.components.errors import OptionError
 
 _ASSET = "saved_model"  # the folder within the layer's assets
 

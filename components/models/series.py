@@ -13,12 +13,12 @@ from typing import Any
 
 import keras
 
-from components.features.series_spec import SeriesSpec
-from components.models import series_layers as own
-from components.models.fully_connected import fully_connected, penalty
-from components.models.networks import SCORES, Networks
-from components.models.options import Dense
-from components.models.series_options import (
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.models import series_layers as own
+from millrace.components.models.fully_connected import fully_connected, penalty
+from millrace.components.models.networks import SCORES, Networks
+from millrace.components.models.options import Dense
+from millrace.components.models.series_options import (
     ConvRnn,
     DifferencedMovingAverage,
     MovingAverage,

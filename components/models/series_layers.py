@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from components.features import baselines, series_fill
-from components.features.series_spec import Fill, Impute
+from millrace.components.features import baselines, series_fill
+from millrace.components.features.series_spec import Fill, Impute
 
 _PACKAGE = "millrace"
 _FLAT = 1e-6  # a spread below this, relative to the values' size, is that of a constant

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.models.options import Counts, Dense, FullyConnected
-from components.ranges import Count
+from millrace.components.models.options import Counts, Dense, FullyConnected
+from millrace.components.ranges import Count
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,8 +4,8 @@ Convolution and pooling arithmetic: Dumoulin, Visin, "A guide to convolution ari
 deep learning" (2016), relationships 6 (valid) and 5 (same, "half" padding).
 """
 
-from components.errors import OptionError
-from components.models.options import Cnn
+from millrace.components.errors import OptionError
+from millrace.components.models.options import Cnn
 
 Size = tuple[int, int]  # height, width
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from etils.epath import Path
 
-from components.errors import ModelError
+from millrace.components.errors import ModelError
 
 _FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128)} | {
     6: (48, 192),

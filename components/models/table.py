@@ -12,11 +12,11 @@ from typing import assert_never
 
 import keras
 
-from components.features.table_spec import TableSpec
-from components.models.fully_connected import fully_connected, penalty
-from components.models.networks import SCORES, Networks
-from components.models.options import Dense
-from components.models.table_options import TableModel, WideDeep
+from millrace.components.features.table_spec import TableSpec
+from millrace.components.models.fully_connected import fully_connected, penalty
+from millrace.components.models.networks import SCORES, Networks
+from millrace.components.models.options import Dense
+from millrace.components.models.table_options import TableModel, WideDeep
 
 
 def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activation: str) -> Networks:

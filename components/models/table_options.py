@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Literal
 
-from components.models.options import Counts, Dense, FullyConnected
-from components.ranges import Count
+from millrace.components.models.options import Counts, Dense, FullyConnected
+from millrace.components.ranges import Count
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,14 +13,14 @@ from typing import assert_never
 import keras
 from etils.epath import Path
 
-from components.errors import OptionError
-from components.features.text_spec import TextSpec
-from components.models import word_vectors
-from components.models.average import AverageOfTokens
-from components.models.bag import BagOfTokens, inverse_frequencies
-from components.models.fully_connected import fully_connected, penalty
-from components.models.networks import SCORES, Networks
-from components.models.text_options import (
+from millrace.components.errors import OptionError
+from millrace.components.features.text_spec import TextSpec
+from millrace.components.models import word_vectors
+from millrace.components.models.average import AverageOfTokens
+from millrace.components.models.bag import BagOfTokens, inverse_frequencies
+from millrace.components.models.fully_connected import fully_connected, penalty
+from millrace.components.models.networks import SCORES, Networks
+from millrace.components.models.text_options import (
     Bag,
     Embedded,
     Embedding,
@@ -29,7 +29,7 @@ from components.models.text_options import (
     TextRnn,
 )
 
-logger = logging.getLogger("components.trainer")
+logger = logging.getLogger("millrace.components.trainer")
 
 _DIMENSIONS = 16
 _CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}

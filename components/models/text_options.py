@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.models.options import Counts, FullyConnected, Initializer
-from components.paths import LocalPath
-from components.ranges import Count, NotNegative, ShareBelowOne
+from millrace.components.models.options import Counts, FullyConnected, Initializer
+from millrace.components.paths import LocalPath
+from millrace.components.ranges import Count, NotNegative, ShareBelowOne
 
 
 @dataclasses.dataclass(frozen=True)

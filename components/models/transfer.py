@@ -13,12 +13,12 @@ from typing import TypeVar
 import keras
 from etils.epath import Path
 
-from components.errors import ComponentError, ModelError, OptionError
-from components.features.image_spec import ImageSpec
-from components.models import input_pixels, saved_model, squeezenet
-from components.models.transfer_options import FROM_THE_FIRST, Pixels, Transfer
+from millrace.components.errors import ComponentError, ModelError, OptionError
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.models import input_pixels, saved_model, squeezenet
+from millrace.components.models.transfer_options import FROM_THE_FIRST, Pixels, Transfer
 
-logger = logging.getLogger("components.trainer")
+logger = logging.getLogger("millrace.components.trainer")
 
 Found = TypeVar("Found")
 Wired = Callable[[keras.KerasTensor], keras.KerasTensor]

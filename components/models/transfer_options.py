@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Literal
 
-from components.models.options import Counts, FullyConnected
-from components.paths import LocalPath
+from millrace.components.models.options import Counts, FullyConnected
+from millrace.components.paths import LocalPath
 
 Backbone = Literal[
     "ConvNeXtBase",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from etils.epath import Path
 
-from components.errors import DataError
+from millrace.components.errors import DataError
 
 _SPREAD = 0.05  # of the components of a vector that the file does not have; Keras's uniform
 

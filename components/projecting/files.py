@@ -13,7 +13,7 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins.projector import ProjectorConfig
 
-from components.projecting.points import Points
+from millrace.components.projecting.points import Points
 
 CONFIG = "projector_config.pbtxt"
 _SPRITE = 8192  # pixels a side that a browser's textures allow

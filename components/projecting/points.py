@@ -7,14 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.artifacts import Examples
-from components.errors import DataError
-from components.features.image_spec import ImageSpec
-from components.features.language_spec import LanguageSpec
-from components.features.spec import Spec
-from components.features.text_spec import TextSpec
-from components.models.networks import SCORES
-from components.training import dataset, objective
+from millrace.components.artifacts import Examples
+from millrace.components.errors import DataError
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.features.spec import Spec
+from millrace.components.features.text_spec import TextSpec
+from millrace.components.models.networks import SCORES
+from millrace.components.training import dataset, objective
 
 _UNKNOWN, _PADDING = "[UNK]", "[PAD]"
 

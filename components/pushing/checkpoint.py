@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from components.errors import DataError
-from serving.packed import read_varint
-from serving.protos.checkpoint_pb2 import BundleEntryProto, BundleHeaderProto
+from millrace.components.errors import DataError
+from millrace.serving.packed import read_varint
+from millrace.serving.protos.checkpoint_pb2 import BundleEntryProto, BundleHeaderProto
 
 _FOOTER = 48  # two block handles, padded, and the magic number
 _MAGIC = 0xDB4775248B80FB57

@@ -14,7 +14,7 @@ from typing import Any
 
 from tensorboard.compat.proto import attr_value_pb2, meta_graph_pb2, node_def_pb2
 
-from components.errors import DataError
+from millrace.components.errors import DataError
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _WRITES = ("AssignVariableOp", "LookupTableImportV2")

@@ -7,10 +7,10 @@
 from etils.epath import Path
 from google.protobuf.message import DecodeError
 
-from components.errors import DataError
-from components.folders import digests
-from components.pushing import checkpoint, graphs
-from serving.protos.checkpoint_pb2 import SavedModel
+from millrace.components.errors import DataError
+from millrace.components.folders import digests
+from millrace.components.pushing import checkpoint, graphs
+from millrace.serving.protos.checkpoint_pb2 import SavedModel
 
 _GRAPH = "saved_model.pb"
 _RANDOM = "fingerprint.pb"

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.errors import DataError
-from components.statistics.reading import (
+from millrace.components.errors import DataError
+from millrace.components.statistics.reading import (
     DatasetStats,
     FeatureStats,
     common_of,

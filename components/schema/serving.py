@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.schema.infer import set_thresholds
+from millrace.components.schema.infer import set_thresholds
 
 
 def for_requests(

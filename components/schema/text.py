@@ -7,7 +7,7 @@ from etils.epath import Path
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.errors import DataError
+from millrace.components.errors import DataError
 
 _UNCHECKED = {
     "group_presence",

@@ -11,12 +11,12 @@ from typing import cast
 
 import numpy as np
 
-from components.errors import DataError
-from components.statistics.distribution import Distribution
-from components.statistics.numbers import Numbers
-from components.statistics.texts import Texts
-from serving.errors import WireError
-from serving.example import Decoded, decode
+from millrace.components.errors import DataError
+from millrace.components.statistics.distribution import Distribution
+from millrace.components.statistics.numbers import Numbers
+from millrace.components.statistics.texts import Texts
+from millrace.serving.errors import WireError
+from millrace.serving.example import Decoded, decode
 
 _BATCH_RECORDS = 4096
 _BATCH_BYTES = 32 << 20

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from components.statistics.distribution import Distribution
+from millrace.components.statistics.distribution import Distribution
 
 _MANTISSA = 24  # bits of a float32
 FLOAT_SHIFT = 172  # 2**-172 divides every float32: smallest exponent by frexp -148, less 24

@@ -14,10 +14,10 @@ from typing import TypeAlias
 import numpy as np
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.statistics.dataset import Dataset, Feature
-from components.statistics.distribution import Distribution
-from components.statistics.numbers import Numbers
-from components.statistics.texts import Texts
+from millrace.components.statistics.dataset import Dataset, Feature
+from millrace.components.statistics.distribution import Distribution
+from millrace.components.statistics.numbers import Numbers
+from millrace.components.statistics.texts import Texts
 
 Stats: TypeAlias = statistics_pb2.FeatureNameStatistics
 Histogram: TypeAlias = statistics_pb2.Histogram

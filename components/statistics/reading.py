@@ -5,8 +5,8 @@ from typing import TypeAlias
 from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.artifacts import Statistics
-from components.errors import DataError
+from millrace.components.artifacts import Statistics
+from millrace.components.errors import DataError
 
 DatasetStats: TypeAlias = statistics_pb2.DatasetFeatureStatistics
 FeatureStats: TypeAlias = statistics_pb2.FeatureNameStatistics

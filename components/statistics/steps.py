@@ -6,10 +6,10 @@ import apache_beam as beam
 from apache_beam.metrics.metric import Metrics
 from etils.epath import Path
 
-from components.artifacts import Statistics
-from components.statistics.dataset import Dataset, fold
-from components.statistics.proto import Detail, to_proto
-from components.tfrecord import read_records
+from millrace.components.artifacts import Statistics
+from millrace.components.statistics.dataset import Dataset, fold
+from millrace.components.statistics.proto import Detail, to_proto
+from millrace.components.tfrecord import read_records
 
 
 def fold_shard(split: str, file: str) -> tuple[str, Dataset]:

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from components.artifacts import Statistics
-from components.statistics.reading import FeatureStats, common_of, name_of, read
+from millrace.components.artifacts import Statistics
+from millrace.components.statistics.reading import FeatureStats, common_of, name_of, read
 
 
 @dataclasses.dataclass(frozen=True)

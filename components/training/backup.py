@@ -18,9 +18,9 @@ import keras
 import numpy as np
 from etils.epath import Path
 
-from components.errors import DataError
-from components.folders import sync
-from components.training.callbacks import HistoryFile, Row, best_epoch
+from millrace.components.errors import DataError
+from millrace.components.folders import sync
+from millrace.components.training.callbacks import HistoryFile, Row, best_epoch
 
 logger = logging.getLogger(__name__)
 

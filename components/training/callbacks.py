@@ -10,9 +10,9 @@ from typing import Any
 import keras
 from etils.epath import Path
 
-from components.training.options import Watching
+from millrace.components.training.options import Watching
 
-logger = logging.getLogger("components.trainer")
+logger = logging.getLogger("millrace.components.trainer")
 
 Row = dict[str, float]  # `epoch` from 1, then Keras's names
 

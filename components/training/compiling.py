@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from components.training.objective import Objective
-from components.training.options import Descent, Precision
-from components.training.schedules import learning_rate
+from millrace.components.training.objective import Objective
+from millrace.components.training.options import Descent, Precision
+from millrace.components.training.schedules import learning_rate
 
 _OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,

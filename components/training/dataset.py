@@ -12,8 +12,8 @@ from typing import TypeAlias
 import tensorflow as tf
 from etils.epath import Path
 
-from components.features.layout import Column, Layout
-from components.training.objective import Objective
+from millrace.components.features.layout import Column, Layout
+from millrace.components.training.objective import Objective
 
 _BUFFER_BYTES = 256 << 20
 _FILES_AT_ONCE = 16

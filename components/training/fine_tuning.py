@@ -11,17 +11,17 @@ import logging
 
 from etils.epath import Path
 
-from components.errors import OptionError
-from components.folders import copy_tree, sync, sync_tree
-from components.model_artifacts import TrainedModel
-from components.models.transfer_options import FROM_THE_FIRST, Transfer
-from components.training import fitting
-from components.training.callbacks import HistoryFile, Row, best_epoch
-from components.training.options import FineTune
-from components.training.plan import Plan
-from components.training.schedule_options import CONSTANT
+from millrace.components.errors import OptionError
+from millrace.components.folders import copy_tree, sync, sync_tree
+from millrace.components.model_artifacts import TrainedModel
+from millrace.components.models.transfer_options import FROM_THE_FIRST, Transfer
+from millrace.components.training import fitting
+from millrace.components.training.callbacks import HistoryFile, Row, best_epoch
+from millrace.components.training.options import FineTune
+from millrace.components.training.plan import Plan
+from millrace.components.training.schedule_options import CONSTANT
 
-logger = logging.getLogger("components.trainer")
+logger = logging.getLogger("millrace.components.trainer")
 
 
 def train(plan: Plan, fine_tune: FineTune, out: Path, resume: Path) -> TrainedModel:

@@ -8,19 +8,19 @@ import numpy as np
 import tensorflow as tf
 from etils.epath import Path
 
-from components.folders import copy_tree
-from components.model_artifacts import TrainedModel
-from components.models import keras_file
-from components.models.build import build
-from components.models.custom_options import Custom
-from components.models.networks import Networks
-from components.training import backup, callbacks, dataset, summary, warm_start
-from components.training.backup import Backup, State
-from components.training.callbacks import HistoryFile, Progress, StopAt
-from components.training.compiling import compile_model, layers_in
-from components.training.plan import Plan, Split
+from millrace.components.folders import copy_tree
+from millrace.components.model_artifacts import TrainedModel
+from millrace.components.models import keras_file
+from millrace.components.models.build import build
+from millrace.components.models.custom_options import Custom
+from millrace.components.models.networks import Networks
+from millrace.components.training import backup, callbacks, dataset, summary, warm_start
+from millrace.components.training.backup import Backup, State
+from millrace.components.training.callbacks import HistoryFile, Progress, StopAt
+from millrace.components.training.compiling import compile_model, layers_in
+from millrace.components.training.plan import Plan, Split
 
-logger = logging.getLogger("components.trainer")
+logger = logging.getLogger("millrace.components.trainer")
 
 
 def train(plan: Plan, out: Path, resume: Path) -> TrainedModel:

@@ -7,9 +7,9 @@ import dataclasses
 import math
 from typing import Literal
 
-from components.errors import OptionError
-from components.features.language_spec import LanguageSpec
-from components.features.spec import Spec
+from millrace.components.errors import OptionError
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.features.spec import Spec
 
 Loss = Literal[
     "auto",

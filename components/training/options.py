@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.errors import OptionError
-from components.ranges import NotNegative, Number, Positive
-from components.training.schedule_options import CONSTANT, Schedule
+from millrace.components.errors import OptionError
+from millrace.components.ranges import NotNegative, Number, Positive
+from millrace.components.training.schedule_options import CONSTANT, Schedule
 
 Optimizer = Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "adagrad"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from etils.epath import Path
 
-from components.errors import OptionError
-from components.features.spec import Spec
-from components.models.any import Network
-from components.models.options import Augment
-from components.training.objective import Objective
-from components.training.options import Descent, Watching
-from components.training.schedule_options import CONSTANT
+from millrace.components.errors import OptionError
+from millrace.components.features.spec import Spec
+from millrace.components.models.any import Network
+from millrace.components.models.options import Augment
+from millrace.components.training.objective import Objective
+from millrace.components.training.options import Descent, Watching
+from millrace.components.training.schedule_options import CONSTANT
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.errors import OptionError
-from components.ranges import NotNegative, Positive, Share
+from millrace.components.errors import OptionError
+from millrace.components.ranges import NotNegative, Positive, Share
 
 Factor = Annotated[float, Field(gt=0, le=1)]
 

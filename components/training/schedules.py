@@ -4,7 +4,13 @@ from typing import Any, assert_never
 
 import keras
 
-from components.training.schedule_options import Constant, Cosine, Exponential, Piecewise, Schedule
+from millrace.components.training.schedule_options import (
+    Constant,
+    Cosine,
+    Exponential,
+    Piecewise,
+    Schedule,
+)
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):

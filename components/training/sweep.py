@@ -11,16 +11,16 @@ import keras
 import numpy as np
 from etils.epath import Path
 
-from components import charts
-from components.errors import ModelError
-from components.model_artifacts import LearningRate
-from components.training import dataset, rates
-from components.training.compiling import compile_model
-from components.training.fitting import networks_of
-from components.training.plan import Plan
-from components.training.rates import Pick
+from millrace.components import charts
+from millrace.components.errors import ModelError
+from millrace.components.model_artifacts import LearningRate
+from millrace.components.training import dataset, rates
+from millrace.components.training.compiling import compile_model
+from millrace.components.training.fitting import networks_of
+from millrace.components.training.plan import Plan
+from millrace.components.training.rates import Pick
 
-logger = logging.getLogger("components.rate_finder")
+logger = logging.getLogger("millrace.components.rate_finder")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras
 from etils.epath import Path
 
-from components.errors import ModelError
+from millrace.components.errors import ModelError
 
 Shapes = dict[str, tuple[int, ...]]  # by `layer/weight`
 

@@ -9,9 +9,9 @@ from etils.epath import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from components import charts
-from components.tuning.space import Choice, Range, Space
-from components.tuning.study import Direction, Outcome
+from millrace.components import charts
+from millrace.components.tuning.space import Choice, Range, Space
+from millrace.components.tuning.study import Direction, Outcome
 
 _ACROSS = 3  # panels
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from etils.epath import Path
 
-from components.errors import OptionError
-from components.tuning import study as studies
-from components.tuning import trial as trials
-from components.tuning.study import Direction, Outcome, Proposal, Study
-from components.tuning.trial import Task
+from millrace.components.errors import OptionError
+from millrace.components.tuning import study as studies
+from millrace.components.tuning import trial as trials
+from millrace.components.tuning.study import Direction, Outcome, Proposal, Study
+from millrace.components.tuning.trial import Task
 
-logger = logging.getLogger("components.tuner")
+logger = logging.getLogger("millrace.components.tuner")
 
 _POLL = 0.2  # seconds
 _DIGITS = 5

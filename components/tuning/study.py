@@ -17,8 +17,8 @@ import optuna
 from etils.epath import Path
 from optuna.trial import FrozenTrial, TrialState
 
-from components.tuning import space as spaces
-from components.tuning.space import Space
+from millrace.components.tuning import space as spaces
+from millrace.components.tuning.space import Space
 
 Direction = Literal["minimize", "maximize"]
 Sampler = Literal["tpe", "random"]

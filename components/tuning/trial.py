@@ -1,7 +1,7 @@
 """One trial in a process of its own: TensorFlow's memory goes with it, and trials run at once.
 
-`python -m components.tuning.trial FOLDER` reads `trial.json` in FOLDER, trains as it says into
-`out`, and writes why to `error.txt` if it cannot. It ends with the process that started it.
+`python -m millrace.components.tuning.trial FOLDER` reads `trial.json` in FOLDER, trains as it says
+into `out`, and writes why to `error.txt` if it cannot. It ends with the process that started it.
 """
 
 import csv
@@ -19,11 +19,11 @@ from typing import Any
 from etils.epath import Path
 from pydantic import JsonValue
 
-from components import references
-from components.artifacts import Analysis, Examples
-from components.errors import ComponentError
-from components.tuning.hyperparameters import options_of, settled
-from serving import lifeline
+from millrace.components import references
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.errors import ComponentError
+from millrace.components.tuning.hyperparameters import options_of, settled
+from millrace.serving import lifeline
 
 _SOURCES = Path(__file__).parents[2]
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -56,7 +56,7 @@ def start(task: Task, folder: Path, environment: Mapping[str, str]) -> subproces
     (folder / "trial.json").write_text(json.dumps(dataclasses.asdict(task)))
     path = os.pathsep.join(filter(None, [str(_SOURCES), *sys.path]))
     with (folder / "log.txt").open("ab") as log:
-        command = lifeline.module("components.tuning.trial", str(folder))
+        command = lifeline.module("millrace.components.tuning.trial", str(folder))
         return lifeline.start(command, log, PYTHONPATH=path, **environment)
 
 

@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.statistics.reading import DatasetStats, FeatureStats, common_of, name_of
-from components.validation.domains import check_domain
-from components.validation.findings import WHOLE_DATASET, AnomalyInfo, Finding
+from millrace.components.statistics.reading import DatasetStats, FeatureStats, common_of, name_of
+from millrace.components.validation.domains import check_domain
+from millrace.components.validation.findings import WHOLE_DATASET, AnomalyInfo, Finding
 
 Feature: TypeAlias = schema_pb2.Feature
 _TYPES = {

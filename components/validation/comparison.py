@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from components.statistics.reading import (
+from millrace.components.statistics.reading import (
     DatasetStats,
     FeatureStats,
     common_of,
@@ -18,9 +18,13 @@ from components.statistics.reading import (
     name_of,
     text_counts,
 )
-from components.validation.checks import out_of_use
-from components.validation.distances import histogram_divergence, l_infinity, text_divergence
-from components.validation.findings import WHOLE_DATASET, Distance, Finding
+from millrace.components.validation.checks import out_of_use
+from millrace.components.validation.distances import (
+    histogram_divergence,
+    l_infinity,
+    text_divergence,
+)
+from millrace.components.validation.findings import WHOLE_DATASET, Distance, Finding
 
 logger = logging.getLogger(__name__)
 

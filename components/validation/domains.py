@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.statistics.reading import FeatureStats, common_of, text_counts
-from components.validation.findings import Finding
+from millrace.components.statistics.reading import FeatureStats, common_of, text_counts
+from millrace.components.validation.findings import Finding
 
 _NAMED = 20  # unexpected values listed one by one
 _OUT_OF_RANGE = "Out-of-range values"

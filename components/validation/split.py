@@ -4,10 +4,10 @@ import dataclasses
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from components.statistics.reading import DatasetStats
-from components.validation.checks import check
-from components.validation.comparison import DRIFT, SKEW, compare, compare_sizes
-from components.validation.findings import Distance, Finding, to_anomalies
+from millrace.components.statistics.reading import DatasetStats
+from millrace.components.validation.checks import check
+from millrace.components.validation.comparison import DRIFT, SKEW, compare, compare_sizes
+from millrace.components.validation.findings import Distance, Finding, to_anomalies
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from components.printable import printable
-from pipeline.errors import UsageError
+from millrace.components.printable import printable
+from millrace.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.root import Root
-    from pipeline.store import Store
+    from millrace.pipeline.root import Root
+    from millrace.pipeline.store import Store
 
 app = typer.Typer(
     name="millrace",
@@ -39,7 +39,7 @@ DEFAULT_ROOT = ".millrace"
 
 def open_root(path: str) -> "Root":
     """The root at `path`."""
-    from pipeline.root import Root
+    from millrace.pipeline.root import Root
 
     return Root(path)
 
@@ -50,7 +50,7 @@ def open_store(root: "Root", *, must_exist: bool = False) -> "Store":
     Raises:
         UsageError: the root is not there and must be, or cannot be made.
     """
-    from pipeline.store import Store
+    from millrace.pipeline.store import Store
 
     url = os.environ.get("MILLRACE_STORE")
     if must_exist and not url and not root.path.exists():

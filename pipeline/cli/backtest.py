@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli.app import DEFAULT_ROOT, JsonOption, RootOption, app, open_root, print_json
-from pipeline.cli.execute import EXIT, carry_out
-from pipeline.errors import UsageError
+from millrace.pipeline.cli.app import (
+    DEFAULT_ROOT,
+    JsonOption,
+    RootOption,
+    app,
+    open_root,
+    print_json,
+)
+from millrace.pipeline.cli.execute import EXIT, carry_out
+from millrace.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from components.model_artifacts import Evaluation
-    from pipeline.dag import Dag
-    from pipeline.recipes.own import OwnWiring
-    from pipeline.recipes.row import Recipe
-    from pipeline.results import RunResult
+    from millrace.components.model_artifacts import Evaluation
+    from millrace.pipeline.dag import Dag
+    from millrace.pipeline.recipes.own import OwnWiring
+    from millrace.pipeline.recipes.row import Recipe
+    from millrace.pipeline.results import RunResult
 
 _INGEST, _JUDGE = "series_example_gen", "evaluator"
 _RIVALS = ("constant", "naive", "seasonal_naive", "moving_average")
@@ -86,11 +93,11 @@ def backtest(
     moving average on the same rows. Folds that were run before come from the cache. A fold that
     fails ends it; those before are told, and the failure.
     """
-    from components.artifacts import Examples
-    from components.model_artifacts import Evaluation
-    from pipeline import given
-    from pipeline.recipes import catalog
-    from pipeline.selection import Selection
+    from millrace.components.artifacts import Examples
+    from millrace.components.model_artifacts import Evaluation
+    from millrace.pipeline import given
+    from millrace.pipeline.recipes import catalog
+    from millrace.pipeline.selection import Selection
 
     row = catalog.find(recipe)
     _check_kind(row, recipe)
@@ -139,7 +146,7 @@ def _failure(number: int, result: "RunResult") -> Failure:
 
 def _tell(recipe: str, found: list[Fold], *, as_json: bool, failure: Failure | None = None) -> None:
     """Print each fold, and mean and sample deviation over them, which needs two."""
-    from pipeline.console import print_table, stdout_console
+    from millrace.pipeline.console import print_table, stdout_console
 
     # A series that never changes has no scaled error: shown is what every fold has.
     names = [name for name in _FIGURES if all(name in fold.metrics for fold in found)]
@@ -166,7 +173,7 @@ def _tell(recipe: str, found: list[Fold], *, as_json: bool, failure: Failure | N
 
 def _check_kind(row: "Recipe | OwnWiring", recipe: str) -> None:
     """Refuse a recipe that is known to be of other data before it asks for that."""
-    from pipeline.recipes.row import Recipe
+    from millrace.pipeline.recipes.row import Recipe
 
     if isinstance(row, Recipe) and row.features.kind != "series":
         raise UsageError(

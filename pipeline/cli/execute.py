@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from components.beam_options import BeamOptions
-from components.errors import OptionError
-from pipeline.cli import stopping
-from pipeline.cli.app import (
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import OptionError
+from millrace.pipeline.cli import stopping
+from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
     RootOption,
@@ -20,13 +20,13 @@ from pipeline.cli.app import (
     open_store,
     print_json,
 )
-from pipeline.errors import Stopped, UsageError, describe_error
+from millrace.pipeline.errors import Stopped, UsageError, describe_error
 
 if TYPE_CHECKING:
-    from pipeline.dag import Dag
-    from pipeline.results import RunResult
-    from pipeline.root import Root
-    from pipeline.selection import Selection
+    from millrace.pipeline.dag import Dag
+    from millrace.pipeline.results import RunResult
+    from millrace.pipeline.root import Root
+    from millrace.pipeline.selection import Selection
 
 EXIT = {"done": 0, "failed": 1, "anomalies": 3}
 INTERRUPTED = 130  # as shells have it: 128 + SIGINT
@@ -41,9 +41,9 @@ def recipes(
     as_json: JsonOption = False,
 ) -> None:
     """List the recipes, also of a module of your own, or the steps and options of one."""
-    from pipeline.console import print_table, stdout_console
-    from pipeline.recipes import catalog as table
-    from pipeline.recipes import own
+    from millrace.pipeline.console import print_table, stdout_console
+    from millrace.pipeline.recipes import catalog as table
+    from millrace.pipeline.recipes import own
 
     if name and not own.is_place(name):
         _print_options(table.find(name))
@@ -107,11 +107,11 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a recipe: every step, or those asked for; unchanged steps come from the cache."""
-    from pipeline import given
-    from pipeline import spans as patterns
-    from pipeline.recipes import catalog as table
-    from pipeline.recipes import extras as beside
-    from pipeline.selection import Selection
+    from millrace.pipeline import given
+    from millrace.pipeline import spans as patterns
+    from millrace.pipeline.recipes import catalog as table
+    from millrace.pipeline.recipes import extras as beside
+    from millrace.pipeline.selection import Selection
 
     place = open_root(root)
     schema = given.path(schema, "--schema") if schema is not None else None
@@ -156,10 +156,10 @@ def infer(
     Each file of a folder is a picture or a text. Of a table, of a series and of a file of texts,
     rows are read as the model's training data was; of a series the forecast follows its last row.
     """
-    from pipeline import given
-    from pipeline.origin import folders
-    from pipeline.pushed import last_push
-    from pipeline.recipes import wiring
+    from millrace.pipeline import given
+    from millrace.pipeline.origin import folders
+    from millrace.pipeline.pushed import last_push
+    from millrace.pipeline.recipes import wiring
 
     place = open_root(root)
     given.data(data)
@@ -193,9 +193,9 @@ def skew(
     `millrace serve --log FOLDER` writes such a log; so does any model server with a
     `logging_config`.
     """
-    from pipeline import given
-    from pipeline.pushed import training_of
-    from pipeline.recipes import wiring
+    from millrace.pipeline import given
+    from millrace.pipeline.pushed import training_of
+    from millrace.pipeline.recipes import wiring
 
     place = open_root(root)
     given.data(log, "--log")
@@ -225,7 +225,7 @@ def _execute(
     fail_on_anomaly: bool = False,
 ) -> NoReturn:
     """Run `dag`, tell how it goes and how it ended, and exit with the code for that."""
-    from pipeline import report
+    from millrace.pipeline import report
 
     result = carry_out(
         dag,
@@ -254,9 +254,9 @@ def carry_out(
     fail_on_anomaly: bool = False,
 ) -> "RunResult":
     """Run `dag`, tell how it goes and how it ended, and write its page."""
-    from pipeline import page, report
-    from pipeline.console import RunProgress, lasting_console
-    from pipeline.runner import Runner
+    from millrace.pipeline import page, report
+    from millrace.pipeline.console import RunProgress, lasting_console
+    from millrace.pipeline.runner import Runner
 
     try:
         BeamOptions(tuple(beam_flags)).check()
@@ -292,8 +292,8 @@ def _print_options(recipe: Any) -> None:
     """Every step of a recipe with its options, their types and values."""
     from etils.epath import Path
 
-    from pipeline import options
-    from pipeline.console import print_table, stdout_console
+    from millrace.pipeline import options
+    from millrace.pipeline.console import print_table, stdout_console
 
     data = "DATA" if recipe.data.startswith("--data") else None
     dag = recipe.wire(recipe.name, data, Path("serving"))

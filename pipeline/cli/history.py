@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.app import (
+from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
     RootOption,
@@ -18,7 +18,7 @@ from pipeline.cli.app import (
 @app.command(rich_help_panel="Look back")
 def runs(root: RootOption = DEFAULT_ROOT, as_json: JsonOption = False) -> None:
     """List the runs, the newest first."""
-    from pipeline.console import print_table, stdout_console
+    from millrace.pipeline.console import print_table, stdout_console
 
     store = open_store(open_root(root), must_exist=True)
     with store.session() as session:
@@ -40,8 +40,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one run: its steps, their outputs, its report."""
-    from pipeline import report
-    from pipeline.console import print_table, stdout_console
+    from millrace.pipeline import report
+    from millrace.pipeline.console import print_table, stdout_console
 
     place = open_root(root)
     store = open_store(place, must_exist=True)
@@ -75,7 +75,7 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Say of each step of a run why it ran or was reused."""
-    from pipeline.console import print_table, stdout_console
+    from millrace.pipeline.console import print_table, stdout_console
 
     store = open_store(open_root(root), must_exist=True)
     with store.session() as session:
@@ -95,9 +95,9 @@ def lineage(
     root: RootOption = DEFAULT_ROOT,
 ) -> None:
     """Show what an artifact was made from, or what was made from it."""
-    from pipeline import given
-    from pipeline import lineage as family
-    from pipeline.console import print_tree, stdout_console
+    from millrace.pipeline import given
+    from millrace.pipeline import lineage as family
+    from millrace.pipeline.console import print_tree, stdout_console
 
     given.utf8(artifact, "lineage")
     store = open_store(open_root(root), must_exist=True)
@@ -121,8 +121,8 @@ def verify(
 
     Exits with 1 if any is damaged, repaired or not, or if all of them lie elsewhere.
     """
-    from pipeline import verification
-    from pipeline.console import print_table, stdout_console
+    from millrace.pipeline import verification
+    from millrace.pipeline.console import print_table, stdout_console
 
     place = open_root(root)
     found = verification.verify(open_store(place, must_exist=True), place, repair=repair)

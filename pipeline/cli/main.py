@@ -7,11 +7,11 @@ Modules that a command needs are imported in it: `millrace --help` starts in a b
 import pathlib
 import sys
 
-from pipeline.cli import backtest, execute, history, models, project, stopping
-from pipeline.cli.app import app, warn
-from pipeline.errors import UsageError, describe_error, is_of_the_system
-from pipeline.own_code import importable
-from serving.errors import MillraceError
+from millrace.pipeline.cli import backtest, execute, history, models, project, stopping
+from millrace.pipeline.cli.app import app, warn
+from millrace.pipeline.errors import UsageError, describe_error, is_of_the_system
+from millrace.pipeline.own_code import importable
+from millrace.serving.errors import MillraceError
 
 __all__ = ["backtest", "execute", "history", "main", "models", "project"]
 

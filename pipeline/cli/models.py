@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.app import (
+from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
     RootOption,
@@ -20,10 +20,10 @@ from pipeline.cli.app import (
     say,
     warn,
 )
-from pipeline.errors import StoreError
+from millrace.pipeline.errors import StoreError
 
 if TYPE_CHECKING:
-    from pipeline.root import Root
+    from millrace.pipeline.root import Root
 
 _INT32 = 2**31 - 1  # a generator's inputs are of 32 bits
 
@@ -43,8 +43,8 @@ def serve(
     root: RootOption = DEFAULT_ROOT,
 ) -> None:
     """Serve pushed models over gRPC until interrupted."""
-    from pipeline import given
-    from pipeline.pushed import write_model_config
+    from millrace.pipeline import given
+    from millrace.pipeline.pushed import write_model_config
 
     place = open_root(root)
     folder = given.resolved(log, "--log") if log is not None else None
@@ -52,7 +52,7 @@ def serve(
     _check_whole(place, models or [])
     flags = [f"--port={port}", f"--bind_address={address}", f"--model_config_file={config}"]
     # The server takes this process's place, so that signals reach it and nothing else.
-    os.execv(sys.executable, [sys.executable, "-m", "serving.server", *flags])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "millrace.serving.server", *flags])  # noqa: S606
 
 
 @app.command(rich_help_panel="Models")
@@ -103,10 +103,10 @@ def predict(
     What to ask by depends on the model: `--image`, `--text`, `--prompt`, `--window`, `--csv`,
     or `column=value` for a row. `--sample` works with every model of this root.
     """
-    from pipeline import given as paths
-    from pipeline import predictions, question_files, questions
-    from pipeline.console import stdout_console
-    from pipeline.origin import UNKNOWN, find
+    from millrace.pipeline import given as paths
+    from millrace.pipeline import predictions, question_files, questions
+    from millrace.pipeline.console import stdout_console
+    from millrace.pipeline.origin import UNKNOWN, find
 
     paths.utf8(model, "Model")
     for option, path in (("--csv", csv), *(("--window", each) for each in window or ())):
@@ -138,7 +138,7 @@ def predict(
 
 def _check_whole(place: "Root", models: list[str]) -> None:
     """Refuse damaged versions; a server needs no store, so that one out of reach is only told."""
-    from pipeline import pushed
+    from millrace.pipeline import pushed
 
     if not has_store(place):
         return
@@ -154,7 +154,7 @@ def rollback(
     root: RootOption = DEFAULT_ROOT,
 ) -> None:
     """Withdraw a model's newest version, so that servers go back to the one before."""
-    from components.pusher import rollback as withdraw
+    from millrace.components.pusher import rollback as withdraw
 
     withdrawn, serving = withdraw(str(open_root(root).serving), model)
     say(f"{model}: version {withdrawn} withdrawn; version {serving} is the newest now.")
@@ -163,8 +163,8 @@ def rollback(
 @app.command(rich_help_panel="Models")
 def doctor(root: RootOption = DEFAULT_ROOT, as_json: JsonOption = False) -> None:
     """Say what is installed, what can be reached, what is missing and how to get it."""
-    from pipeline import doctor as checks
-    from pipeline.console import print_table, stdout_console
+    from millrace.pipeline import doctor as checks
+    from millrace.pipeline.console import print_table, stdout_console
 
     rows = checks.examine(open_root(root))
     columns = ("what", "state", "found", "advice")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.app import app
+from millrace.pipeline.cli.app import app
 
 
 @app.command(rich_help_panel="Run")
@@ -14,8 +14,8 @@ def init(
     folder: Annotated[str, typer.Argument(help="A folder that is new or empty.")],
 ) -> None:
     """Write a project of your own: a recipe, a model, preprocessing, and their tests."""
-    from pipeline import given
-    from pipeline.project.writing import write
+    from millrace.pipeline import given
+    from millrace.pipeline.project.writing import write
 
     package = write(pathlib.Path(given.path(folder, "init")))
     typer.echo(

@@ -5,7 +5,7 @@ runs a signal's handler only between two of its own instructions, and a step may
 for minutes: a thread, which the signal wakes by itself, says at once that it has come, and ends a
 process that takes too long. (Not after SIGINT, which is Python's own: that person has a keyboard.)
 What such an end leaves is what a kill leaves, and the next run clears it up; child processes end
-by themselves (`serving.lifeline`).
+by themselves (`millrace.serving.lifeline`).
 """
 
 import os
@@ -14,8 +14,8 @@ import threading
 import time
 from types import FrameType
 
-from pipeline.errors import Stopped
-from serving import lifeline
+from millrace.pipeline.errors import Stopped
+from millrace.serving import lifeline
 
 _CHILDREN = 1.0  # seconds after which nobody waits for a library's child processes any more
 _PATIENCE = 8.0  # seconds to end in; Docker kills after 10

@@ -7,7 +7,7 @@ import re
 import string
 import sys
 
-from pipeline.errors import UsageError
+from millrace.pipeline.errors import UsageError
 
 _FILES = {
     "README.md": "README.md",
@@ -19,7 +19,7 @@ _FILES = {
     "preprocessing.py": "$package/preprocessing.py",
     "test_project.py": "tests/test_$package.py",
 }
-_TAKEN = ("components", "pipeline", "serving", "tests")
+_TAKEN = ("millrace", "tests")
 
 
 def write(folder: pathlib.Path) -> str:
@@ -42,7 +42,7 @@ def write(folder: pathlib.Path) -> str:
             f"{folder}: expected a folder that is new or empty. Received: one that holds "
             f"{', '.join(held[:3])}{', …' if len(held) > 3 else ''}. Name another."
         )
-    templates = importlib.resources.files("pipeline.project") / "template"
+    templates = importlib.resources.files("millrace.pipeline.project") / "template"
     for source, target in _FILES.items():
         text = (templates / f"{source}.template").read_text(encoding="utf-8")
         file = folder / _filled(target, package)

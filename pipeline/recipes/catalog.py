@@ -1,10 +1,10 @@
 """The table of recipes, and those of a person's own beside it."""
 
-from pipeline.errors import UsageError
-from pipeline.options import nearest
-from pipeline.recipes import image, language, own, series, table, text
-from pipeline.recipes.own import OwnWiring
-from pipeline.recipes.row import Recipe
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.options import nearest
+from millrace.pipeline.recipes import image, language, own, series, table, text
+from millrace.pipeline.recipes.own import OwnWiring
+from millrace.pipeline.recipes.row import Recipe
 
 _ROWS = (*image.ROWS, *text.ROWS, *language.ROWS, *series.ROWS, *table.ROWS)
 RECIPES: dict[str, Recipe] = {row.name: row for row in _ROWS}

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from components.models.options import Dense
-from components.models.series_options import (
+from millrace.components.models.options import Dense
+from millrace.components.models.series_options import (
     DifferencedMovingAverage,
     MovingAverage,
     Naive,
     SeasonalNaive,
 )
-from pipeline.dag import Dag
-from pipeline.errors import UsageError
-from pipeline.options import nearest
+from millrace.pipeline.dag import Dag
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.options import nearest
 
 EXTRAS = {
     "rate_finder": "find the learning rate first",

@@ -2,15 +2,15 @@
 
 from etils.epath import Path
 
-from components.example_gen.digits import digits_images
-from components.example_gen.image import image_example_gen
-from components.example_gen.pixels import pixels_example_gen
-from components.example_gen.tfds import tfds_example_gen
-from components.example_gen.tfrecords import import_example_gen
-from components.features.image_spec import ImageOptions
-from pipeline.dag import Dag, Source, Step
-from pipeline.errors import UsageError
-from pipeline.recipes.row import Ingest, Recipe
+from millrace.components.example_gen.digits import digits_images
+from millrace.components.example_gen.image import image_example_gen
+from millrace.components.example_gen.pixels import pixels_example_gen
+from millrace.components.example_gen.tfds import tfds_example_gen
+from millrace.components.example_gen.tfrecords import import_example_gen
+from millrace.components.features.image_spec import ImageOptions
+from millrace.pipeline.dag import Dag, Source, Step
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.recipes.row import Ingest, Recipe
 
 
 def _digits(dag: Dag, data: str | None) -> Step:

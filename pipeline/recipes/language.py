@@ -2,12 +2,12 @@
 
 from etils.epath import Path
 
-from components.example_gen.corpus import corpus_example_gen
-from components.example_gen.tfds_texts import tfds_texts
-from components.features.language_spec import LanguageOptions
-from pipeline.dag import Dag, Source, Step
-from pipeline.errors import UsageError
-from pipeline.recipes.row import Ingest, Recipe
+from millrace.components.example_gen.corpus import corpus_example_gen
+from millrace.components.example_gen.tfds_texts import tfds_texts
+from millrace.components.features.language_spec import LanguageOptions
+from millrace.pipeline.dag import Dag, Source, Step
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.recipes.row import Ingest, Recipe
 
 
 def _texts(dag: Dag, data: str | None) -> Step:

@@ -15,14 +15,14 @@ from typing import Any
 
 from etils.epath import Path
 
-from components import references
-from components.errors import OptionError
-from pipeline import given
-from pipeline.dag import Dag
-from pipeline.errors import UsageError
-from pipeline.options import nearest
-from pipeline.own_code import importable
-from pipeline.recipes.row import Recipe
+from millrace.components import references
+from millrace.components.errors import OptionError
+from millrace.pipeline import given
+from millrace.pipeline.dag import Dag
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.options import nearest
+from millrace.pipeline.own_code import importable
+from millrace.pipeline.recipes.row import Recipe
 
 Wiring = Callable[[Dag, str | None, Path], None]
 
@@ -104,8 +104,8 @@ def find(reference: str) -> Recipe | OwnWiring:
     if found is None:
         raise UsageError(f"Recipe {reference!r}: {place} has no `{name}`. {nearest(name, known)}")
     raise UsageError(
-        f"Recipe {reference!r}: expected a pipeline.recipes.row.Recipe, or a function (dag: Dag, "
-        f"data: str | None, serving_root: Path). Received: a {type(found).__name__}. "
+        f"Recipe {reference!r}: expected a millrace.pipeline.recipes.row.Recipe, or a function "
+        f"(dag: Dag, data: str | None, serving_root: Path). Received: a {type(found).__name__}. "
         f"{nearest(name, known)}"
     )
 

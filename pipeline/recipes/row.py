@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from etils.epath import Path
 
-from components.features.image_spec import ImageOptions
-from components.features.spec import FeatureOptions
-from pipeline.dag import Dag, Step
-from pipeline.recipes.wiring import train_and_push
+from millrace.components.features.image_spec import ImageOptions
+from millrace.components.features.spec import FeatureOptions
+from millrace.pipeline.dag import Dag, Step
+from millrace.pipeline.recipes.wiring import train_and_push
 
 Ingest = Callable[[Dag, str | None], Step]
 

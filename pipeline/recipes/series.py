@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from components.artifacts import RawFiles
-from components.example_gen.series import series_example_gen
-from components.example_gen.series_samples import co2_weekly, synthetic_series
-from components.features.series_spec import SeriesOptions
-from pipeline.dag import Dag, Source, Step
-from pipeline.errors import UsageError
-from pipeline.recipes.row import Ingest, Recipe
+from millrace.components.artifacts import RawFiles
+from millrace.components.example_gen.series import series_example_gen
+from millrace.components.example_gen.series_samples import co2_weekly, synthetic_series
+from millrace.components.features.series_spec import SeriesOptions
+from millrace.pipeline.dag import Dag, Source, Step
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.recipes.row import Ingest, Recipe
 
 
 def _inside(sample: Callable[..., RawFiles]) -> Ingest:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from etils.epath import Path
 
-from components.artifacts import RawFiles
-from components.example_gen.equations import house_prices, line_fit
-from components.example_gen.tables import csv_example_gen
-from components.example_gen.tables_tfds import tfds_table_example_gen
-from components.features.table_spec import TableOptions
-from pipeline.dag import Dag, Source, Step
-from pipeline.errors import UsageError
-from pipeline.recipes.row import Ingest, Recipe
+from millrace.components.artifacts import RawFiles
+from millrace.components.example_gen.equations import house_prices, line_fit
+from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.example_gen.tables_tfds import tfds_table_example_gen
+from millrace.components.features.table_spec import TableOptions
+from millrace.pipeline.dag import Dag, Source, Step
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.recipes.row import Ingest, Recipe
 
 
 def _inside(write: Callable[[Path], RawFiles]) -> Ingest:

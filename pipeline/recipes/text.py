@@ -2,13 +2,13 @@
 
 from etils.epath import Path
 
-from components.example_gen.reviews import reviews_table
-from components.example_gen.text import text_example_gen
-from components.example_gen.tfds import tfds_example_gen
-from components.features.text_spec import TextOptions
-from pipeline.dag import Dag, Source, Step
-from pipeline.errors import UsageError
-from pipeline.recipes.row import Recipe
+from millrace.components.example_gen.reviews import reviews_table
+from millrace.components.example_gen.text import text_example_gen
+from millrace.components.example_gen.tfds import tfds_example_gen
+from millrace.components.features.text_spec import TextOptions
+from millrace.pipeline.dag import Dag, Source, Step
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.recipes.row import Recipe
 
 _HELD_OUT = 0.15  # of train, where a set has no eval split: nobody shall stop early on test
 

@@ -5,29 +5,29 @@ from typing import Any
 
 from etils.epath import Path
 
-from components.analyze import analyze
-from components.artifacts import Analysis, Examples, Schema, Statistics
-from components.bulk_inferrer import bulk_inferrer
-from components.evaluator import evaluator
-from components.example_gen.request_logs import request_log_example_gen
-from components.example_gen.unlabelled import takes_rows, unlabelled_example_gen
-from components.example_validator import example_validator
-from components.export import export
-from components.feature_maps import feature_maps
-from components.features.series_spec import SeriesOptions
-from components.features.spec import FeatureOptions
-from components.infra_validator import infra_validator
-from components.model_artifacts import Evaluation, Model
-from components.projector import projector
-from components.pusher import pusher
-from components.rate_finder import rate_finder
-from components.schema_gen import import_schema, schema_gen, serving_schema
-from components.statistics_gen import statistics_gen
-from components.trainer import trainer
-from components.transform import transform
-from components.tuner import tuner
-from pipeline.dag import Dag, OptionsOf, Previous, Signature, Source, Step
-from pipeline.pushed import Training
+from millrace.components.analyze import analyze
+from millrace.components.artifacts import Analysis, Examples, Schema, Statistics
+from millrace.components.bulk_inferrer import bulk_inferrer
+from millrace.components.evaluator import evaluator
+from millrace.components.example_gen.request_logs import request_log_example_gen
+from millrace.components.example_gen.unlabelled import takes_rows, unlabelled_example_gen
+from millrace.components.example_validator import example_validator
+from millrace.components.export import export
+from millrace.components.feature_maps import feature_maps
+from millrace.components.features.series_spec import SeriesOptions
+from millrace.components.features.spec import FeatureOptions
+from millrace.components.infra_validator import infra_validator
+from millrace.components.model_artifacts import Evaluation, Model
+from millrace.components.projector import projector
+from millrace.components.pusher import pusher
+from millrace.components.rate_finder import rate_finder
+from millrace.components.schema_gen import import_schema, schema_gen, serving_schema
+from millrace.components.statistics_gen import statistics_gen
+from millrace.components.trainer import trainer
+from millrace.components.transform import transform
+from millrace.components.tuner import tuner
+from millrace.pipeline.dag import Dag, OptionsOf, Previous, Signature, Source, Step
+from millrace.pipeline.pushed import Training
 
 Origin = tuple[Analysis | None, Examples | None]
 NOTHING: Origin = (None, None)

@@ -1,5 +1,5 @@
-from serving.protos import model_server_config_pb2 as _model_server_config_pb2
-from serving.protos import prediction_service_pb2 as _prediction_service_pb2
+from millrace.serving.protos import model_server_config_pb2 as _model_server_config_pb2
+from millrace.serving.protos import prediction_service_pb2 as _prediction_service_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

@@ -15,8 +15,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from serving.errors import InvalidArgumentError, ServerError
-from serving.rest import api
+from millrace.serving.errors import InvalidArgumentError, ServerError
+from millrace.serving.rest import api
 
 _BACKLOG = 1024
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from serving import inference, metered
-from serving.errors import (
+from millrace.serving import inference, metered
+from millrace.serving.errors import (
     CancelledError,
     DeadlineExceededError,
     InternalError,
@@ -18,11 +18,11 @@ from serving.errors import (
     ResourceExhaustedError,
     RpcError,
 )
-from serving.protos import model_service_pb2 as model_messages
-from serving.protos import prediction_service_pb2 as messages
-from serving.rest import codes, descriptions, document, examples, paths, reading, writing
-from serving.rest.paths import Target
-from serving.service import IsActive, Service
+from millrace.serving.protos import model_service_pb2 as model_messages
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.rest import codes, descriptions, document, examples, paths, reading, writing
+from millrace.serving.rest.paths import Target
+from millrace.serving.service import IsActive, Service
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import zlib
 from aiohttp import hdrs, web
 from aiohttp.http_writer import HttpVersion11
 
-from serving.errors import InvalidArgumentError, UnavailableError
-from serving.rest.codes import TooLargeError, TooSlowError
+from millrace.serving.errors import InvalidArgumentError, UnavailableError
+from millrace.serving.rest.codes import TooLargeError, TooSlowError
 
 MAX_UNPACKED_BYTES = 100 * 2**20  # of a gzip body, as ZLib::kMaxUncompressedBytes
 _GZIP = 16 + zlib.MAX_WBITS  # zlib: a header of gzip, nothing else

@@ -1,4 +1,4 @@
-"""The client over REST, by the interface of `serving.client.Client`; no TensorFlow needed.
+"""The client over REST, by the interface of `millrace.serving.client.Client`; no TensorFlow needed.
 
 JSON says neither the type of a number nor the name of an only output, and an answer does not say
 which version gave it. So the client asks for a model's metadata first, keeps it for a moment, and
@@ -16,8 +16,8 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from serving import calls, channel, values
-from serving.calls import (
+from millrace.serving import calls, channel, values
+from millrace.serving.calls import (
     Class,
     Inference,
     Metadata,
@@ -27,17 +27,17 @@ from serving.calls import (
     Spec,
     VersionStatus,
 )
-from serving.channel import Observation, Observe
-from serving.errors import (
+from millrace.serving.channel import Observation, Observe
+from millrace.serving.errors import (
     DeadlineExceededError,
     NotFoundError,
     RpcError,
     UnavailableError,
     UnimplementedError,
 )
-from serving.rest import questions
-from serving.rest.connections import Clock, Connections, Request
-from serving.rest.pinning import Pinning
+from millrace.serving.rest import questions
+from millrace.serving.rest.connections import Clock, Connections, Request
+from millrace.serving.rest.pinning import Pinning
 
 Answer = TypeVar("Answer")
 

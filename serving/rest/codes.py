@@ -5,7 +5,7 @@ Source: ToHTTPStatusCode in tensorflow_serving/model_servers/http_server.cc.
 
 import json
 
-from serving.errors import (
+from millrace.serving.errors import (
     DeadlineExceededError,
     ResourceExhaustedError,
     RpcError,

@@ -12,15 +12,15 @@ import urllib.parse
 from collections.abc import Callable
 from typing import NamedTuple, Self, TypeVar
 
-from serving import channel
-from serving.errors import (
+from millrace.serving import channel
+from millrace.serving.errors import (
     ClientError,
     DeadlineExceededError,
     RpcError,
     UnavailableError,
     UnimplementedError,
 )
-from serving.rest import codes
+from millrace.serving.rest import codes
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0  # seconds between two attempts, before chance has its say
 _KEPT = 32  # idle connections

@@ -7,10 +7,10 @@ import json
 
 from google.protobuf import json_format
 
-from serving.errors import rpc_error
-from serving.protos import model_service_pb2 as model_messages
-from serving.protos import prediction_service_pb2 as messages
-from serving.protos import signature_pb2
+from millrace.serving.errors import rpc_error
+from millrace.serving.protos import model_service_pb2 as model_messages
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.protos import signature_pb2
 
 _STATE = model_messages.ModelVersionStatus.State
 

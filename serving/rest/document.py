@@ -12,8 +12,8 @@ import math
 import re
 from typing import Any, NoReturn
 
-from serving.errors import InvalidArgumentError
-from serving.rest import faults
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.rest import faults
 
 Json = Any  # None, bool, int, float, str, list or dict of these: what `json.loads` gives
 

@@ -8,11 +8,11 @@ import math
 
 import numpy as np
 
-from serving import example
-from serving.errors import InvalidArgumentError
-from serving.protos import prediction_service_pb2 as messages
-from serving.rest import document
-from serving.rest.document import Document, Json, show
+from millrace.serving import example
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.rest import document
+from millrace.serving.rest.document import Document, Json, show
 
 _MOST_INTEGER = 2**63 - 1
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)

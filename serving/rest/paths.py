@@ -8,8 +8,8 @@ import dataclasses
 import re
 import urllib.parse
 
-from serving.errors import InvalidArgumentError
-from serving.protos import prediction_service_pb2 as messages
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.protos import prediction_service_pb2 as messages
 
 _MODEL = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _QUESTION = re.compile(

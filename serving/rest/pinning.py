@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from serving.calls import Metadata, Spec
-from serving.errors import NotFoundError
-from serving.rest.connections import Clock
+from millrace.serving.calls import Metadata, Spec
+from millrace.serving.errors import NotFoundError
+from millrace.serving.rest.connections import Clock
 
 Answer = TypeVar("Answer")
 _KEPT_SECONDS = 1.0  # as long as a server takes to look for new versions

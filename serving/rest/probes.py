@@ -13,9 +13,9 @@ import json
 import re
 import urllib.parse
 
-from serving.errors import NotFoundError
-from serving.rest.api import Reply, refusal
-from serving.service import Service
+from millrace.serving.errors import NotFoundError
+from millrace.serving.rest.api import Reply, refusal
+from millrace.serving.service import Service
 
 _MODEL = re.compile(r"/v2/models/(?P<model>[^/?#]+)(/versions/(?P<version>[0-9]{1,19}))?/ready")
 _VERBS = ("GET", "HEAD")

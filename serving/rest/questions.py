@@ -12,11 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from serving import dtypes, example, inference, values
-from serving.calls import Class, Inference, Metadata, Prediction, Record, Spec, VersionStatus, typed
-from serving.errors import InternalError, WireError
-from serving.protos import signature_pb2
-from serving.signature import DEFAULT, TensorInfo, from_proto
+from millrace.serving import dtypes, example, inference, values
+from millrace.serving.calls import (
+    Class,
+    Inference,
+    Metadata,
+    Prediction,
+    Record,
+    Spec,
+    VersionStatus,
+    typed,
+)
+from millrace.serving.errors import InternalError, WireError
+from millrace.serving.protos import signature_pb2
+from millrace.serving.signature import DEFAULT, TensorInfo, from_proto
 
 
 def path(spec: Spec, method: str = "") -> str:

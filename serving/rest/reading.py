@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from serving.errors import InvalidArgumentError, RpcError
-from serving.rest import document
-from serving.rest.document import Document, Json, show
-from serving.rest.tensors import one_by_one, to_array
-from serving.signature import TensorInfo
+from millrace.serving.errors import InvalidArgumentError, RpcError
+from millrace.serving.rest import document
+from millrace.serving.rest.document import Document, Json, show
+from millrace.serving.rest.tensors import one_by_one, to_array
+from millrace.serving.signature import TensorInfo
 
 Arrays = dict[str, np.ndarray]
 Inputs = Mapping[str, TensorInfo]

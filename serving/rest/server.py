@@ -20,15 +20,15 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from etils.epath import Path
 
-from serving import monitoring
-from serving.errors import CancelledError, RpcError, UnauthenticatedError, UnavailableError
-from serving.flags import Options
-from serving.rest import accepting, api, bodies, paths
-from serving.rest.api import Api, Caller, Reply
-from serving.rest.bodies import Bodies
-from serving.rest.probes import Probes
-from serving.rest.turns import Turns
-from serving.security import UNAUTHENTICATED, Gate
+from millrace.serving import monitoring
+from millrace.serving.errors import CancelledError, RpcError, UnauthenticatedError, UnavailableError
+from millrace.serving.flags import Options
+from millrace.serving.rest import accepting, api, bodies, paths
+from millrace.serving.rest.api import Api, Caller, Reply
+from millrace.serving.rest.bodies import Bodies
+from millrace.serving.rest.probes import Probes
+from millrace.serving.rest.turns import Turns
+from millrace.serving.security import UNAUTHENTICATED, Gate
 
 _WORTH_PACKING = 1024  # bytes
 _MOST_WAITING = 256  # threads that only wait for their batch

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from serving import dtypes
-from serving.errors import InvalidArgumentError, UnimplementedError
-from serving.rest import document
-from serving.rest.document import Document, Json, show
+from millrace.serving import dtypes
+from millrace.serving.errors import InvalidArgumentError, UnimplementedError
+from millrace.serving.rest import document
+from millrace.serving.rest.document import Document, Json, show
 
 _MOST_DIMENSIONS = 64  # of a numpy array
 # TensorFlow's names, as `DataTypeString` has them where they differ from numpy's.

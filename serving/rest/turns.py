@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import TypeVar
 
-from serving.errors import DeadlineExceededError, UnavailableError
+from millrace.serving.errors import DeadlineExceededError, UnavailableError
 
 T = TypeVar("T")
 

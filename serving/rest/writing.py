@@ -12,10 +12,10 @@ from json.encoder import encode_basestring
 
 import numpy as np
 
-from serving.errors import InvalidArgumentError
-from serving.protos import prediction_service_pb2 as messages
-from serving.rest import decimals
-from serving.rest.tensors import shown_type
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.rest import decimals
+from millrace.serving.rest.tensors import shown_type
 
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")
 _BYTES = "_bytes"  # how the name of an output ends that is not text

@@ -13,10 +13,10 @@ from etils.epath import Path
 from PIL import Image
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from components.artifacts import Examples
-from components.model_artifacts import Model
-from components.tfrecord import write_records
-from serving import example
+from millrace.components.artifacts import Examples
+from millrace.components.model_artifacts import Model
+from millrace.components.tfrecord import write_records
+from millrace.serving import example
 
 CLASSES = ("dark", "grey", "bright")
 CENTRES = (40.0, 120.0, 200.0)

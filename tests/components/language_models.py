@@ -2,9 +2,9 @@
 
 import keras
 
-from components.features.language_spec import LanguageSpec
-from components.models.language import build
-from components.models.language_options import Generator
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.models.language import build
+from millrace.components.models.language_options import Generator
 
 LINES = LanguageSpec(
     level="word",

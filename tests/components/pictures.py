@@ -5,9 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from components.artifacts import Examples
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.artifacts import Examples
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 
 def file(pixels, kind="PNG", **options):

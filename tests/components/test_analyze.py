@@ -6,11 +6,11 @@ import logging
 import numpy as np
 import pytest
 
-from components.analyze import analyze
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features import spec
-from components.features.image_spec import ImageOptions, ImageSpec
+from millrace.components.analyze import analyze
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features import spec
+from millrace.components.features.image_spec import ImageOptions, ImageSpec
 from tests.components.pictures import blobs, file, raw, write
 
 
@@ -52,7 +52,7 @@ def test_standardising_takes_mean_and_variance_of_the_resized_train_pixels(analy
 
 
 def test_pictures_of_many_sizes_get_a_square_and_a_line_that_says_so(analyzed, caplog):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     train = [raw(b"", "ab"[n % 2], n % 2, size=(50 + n, 90), channels=3) for n in range(9)]
     found = analyzed({"train": train})
     assert found.shape == (48, 48, 3)

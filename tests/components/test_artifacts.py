@@ -5,7 +5,7 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.artifacts import (
+from millrace.components.artifacts import (
     Analysis,
     Anomalies,
     Examples,
@@ -14,7 +14,13 @@ from components.artifacts import (
     Schema,
     Statistics,
 )
-from components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel, TrainedModel
+from millrace.components.model_artifacts import (
+    Evaluation,
+    InfraBlessing,
+    Model,
+    PushedModel,
+    TrainedModel,
+)
 
 
 def relative(artifact, path) -> str:

@@ -8,8 +8,8 @@ import grpc
 import pytest
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
 
-from components.beam_options import BeamOptions
-from components.errors import OptionError
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import OptionError
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_job_endpoint_where_nothing_listens_is_refused():
 
 
 def test_a_job_endpoint_that_never_answers_is_refused(monkeypatch):
-    monkeypatch.setattr("components.job_endpoint._SECONDS", 0.5)
+    monkeypatch.setattr("millrace.components.job_endpoint._SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         told = _told(f"127.0.0.1:{silent.getsockname()[1]}")
     assert "Received: no answer in 0.5 s." in told

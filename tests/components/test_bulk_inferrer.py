@@ -13,17 +13,17 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import predictions
-from components.artifacts import Examples, RawFiles
-from components.beam_options import BeamOptions
-from components.bulk_inferrer import bulk_inferrer
-from components.errors import DataError, ModelError, OptionError
-from components.inference import Row
-from components.model_artifacts import Evaluation
-from components.printable import one_line
-from components.tfrecord import read_records
-from serving import example
-from serving.signature import TensorInfo
+from millrace.components import predictions
+from millrace.components.artifacts import Examples, RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.bulk_inferrer import bulk_inferrer
+from millrace.components.errors import DataError, ModelError, OptionError
+from millrace.components.inference import Row
+from millrace.components.model_artifacts import Evaluation
+from millrace.components.printable import one_line
+from millrace.components.tfrecord import read_records
+from millrace.serving import example
+from millrace.serving.signature import TensorInfo
 from tests.components import classifiers
 from tests.components.example_gen.conftest import spoil
 

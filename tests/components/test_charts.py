@@ -4,7 +4,7 @@ import pytest
 from etils.epath import Path
 from PIL import Image
 
-from components import charts
+from millrace.components import charts
 
 
 def test_figures_are_written_as_png_files_of_their_size(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.closeness import difference
+from millrace.components.closeness import difference
 
 
 def test_small_numbers_are_held_absolutely_and_large_ones_to_the_largest():

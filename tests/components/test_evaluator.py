@@ -8,11 +8,11 @@ import pytest
 import sklearn.metrics
 from etils.epath import Path
 
-from components import settings
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.evaluating import summary
-from components.evaluator import evaluator
+from millrace.components import settings
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.evaluating import summary
+from millrace.components.evaluator import evaluator
 from tests.components import classifiers
 
 CLASSES = classifiers.CLASSES

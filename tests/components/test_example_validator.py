@@ -10,15 +10,15 @@ from etils.epath import Path
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from components.artifacts import Schema, Statistics
-from components.example_validator import example_validator
-from components.schema.infer import Rules, infer
-from components.schema.text import write
-from components.statistics.dataset import fold
-from components.statistics.proto import Detail, to_proto
-from components.statistics.reading import histogram_of, read
-from components.validation.distances import histogram_divergence
-from serving.example import encode
+from millrace.components.artifacts import Schema, Statistics
+from millrace.components.example_validator import example_validator
+from millrace.components.schema.infer import Rules, infer
+from millrace.components.schema.text import write
+from millrace.components.statistics.dataset import fold
+from millrace.components.statistics.proto import Detail, to_proto
+from millrace.components.statistics.reading import histogram_of, read
+from millrace.components.validation.distances import histogram_divergence
+from millrace.serving.example import encode
 
 RULES = Rules(
     fixed_shapes=True,

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.artifacts import Analysis
-from components.errors import DataError, ModelError
-from components.export import export
-from components.features import spec
-from components.features.image_spec import ImageSpec
-from components.model_artifacts import Model, TrainedModel
-from components.models.image import build
-from components.models.options import Augment, Cnn
-from components.tfrecord import read_records
-from serving.errors import InvalidArgumentError
-from serving.example import decode, encode
-from serving.model import LoadedModel
-from serving.protos import prediction_log_pb2
+from millrace.components.artifacts import Analysis
+from millrace.components.errors import DataError, ModelError
+from millrace.components.export import export
+from millrace.components.features import spec
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.model_artifacts import Model, TrainedModel
+from millrace.components.models.image import build
+from millrace.components.models.options import Augment, Cnn
+from millrace.components.tfrecord import read_records
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.example import decode, encode
+from millrace.serving.model import LoadedModel
+from millrace.serving.protos import prediction_log_pb2
 from tests.components.pictures import blobs, file, noise, raw, write
 
 NAMES = ("dark", "middle", "light")
@@ -182,7 +182,7 @@ def test_the_keras_file_goes_along(model, inputs):
 
 
 def test_a_model_that_answers_otherwise_is_refused(inputs, tmp_path, monkeypatch):
-    from components.exporting import answers
+    from millrace.components.exporting import answers
 
     def other(*_):
         scores = np.full((4, 3), 1 / 3, np.float32)
@@ -198,7 +198,7 @@ def test_a_model_that_answers_otherwise_is_refused(inputs, tmp_path, monkeypatch
 
 
 def test_a_model_that_cannot_be_loaded_is_refused_with_what_was_said(tmp_path):
-    from components.exporting import answers
+    from millrace.components.exporting import answers
 
     with pytest.raises(ModelError, match=r"exit code 1: (.|\n)*ModelLoadError"):
         answers.ask(tmp_path / "nothing", [{"image/encoded": [file(noise(8, 8))]}], tmp_path)

@@ -8,7 +8,7 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.folders import copy_tree, digests, file_digest, files, sync_tree
+from millrace.components.folders import copy_tree, digests, file_digest, files, sync_tree
 
 
 @pytest.fixture

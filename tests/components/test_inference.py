@@ -9,9 +9,9 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.artifacts import Rejected
-from components.errors import DataError, ModelError
-from components.inference import (
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError, ModelError
+from millrace.components.inference import (
     Models,
     Row,
     ahead,
@@ -22,7 +22,7 @@ from components.inference import (
     read_rows,
     refuse_too_many,
 )
-from serving.errors import InvalidArgumentError, ResourceExhaustedError
+from millrace.serving.errors import InvalidArgumentError, ResourceExhaustedError
 from tests.components import classifiers
 
 
@@ -203,7 +203,7 @@ def test_too_many_rejected_rows_stop_and_some_are_named():
 
 
 def test_a_models_folders_are_loaded_by_name(tmp_path):
-    from serving.errors import ModelLoadError
+    from millrace.serving.errors import ModelLoadError
 
     with pytest.raises(ModelLoadError, match="expected a SavedModel"):
         Models(Path(tmp_path)).load()

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components import infra_validator as module
-from components import serving_checks
-from components.errors import DataError
-from components.infra_validator import infra_validator
-from components.model_artifacts import Model
-from components.serving_checks import Findings, Served, compare
-from serving import example
-from serving.model import LoadedModel
+from millrace.components import infra_validator as module
+from millrace.components import serving_checks
+from millrace.components.errors import DataError
+from millrace.components.infra_validator import infra_validator
+from millrace.components.model_artifacts import Model
+from millrace.components.serving_checks import Findings, Served, compare
+from millrace.serving import example
+from millrace.serving.model import LoadedModel
 from tests.components import classifiers
 
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from components import journey
-from components.errors import OptionError
+from millrace.components import journey
+from millrace.components.errors import OptionError
 
 
 def test_maps_are_tiles_side_by_side_a_picture_a_row():

@@ -6,12 +6,12 @@ import math
 import pytest
 from etils.epath import Path
 
-from components import json_files
-from components.artifacts import Anomalies, Examples
-from components.errors import DataError
-from components.example_gen import source
-from components.features import spec
-from components.model_artifacts import (
+from millrace.components import json_files
+from millrace.components.artifacts import Anomalies, Examples
+from millrace.components.errors import DataError
+from millrace.components.example_gen import source
+from millrace.components.features import spec
+from millrace.components.model_artifacts import (
     Evaluation,
     Hyperparameters,
     LearningRate,

@@ -6,9 +6,9 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import metrics
-from components.metrics import figures
-from components.tallies import Scores, cross_entropy, tally
+from millrace.components import metrics
+from millrace.components.metrics import figures
+from millrace.components.tallies import Scores, cross_entropy, tally
 from tests.components.answers import answers
 
 

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from components import modules
+from millrace.components import modules
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ def test_a_module_that_lies_elsewhere_than_its_distribution_is_ones_own(
 
 
 def test_this_project_is_no_library_and_pillow_is_found_by_its_module():
-    assert not modules.is_library("components")
-    assert modules.versions(["components"]) == {}
+    assert not modules.is_library("millrace")
+    assert modules.versions(["millrace"]) == {}
     assert modules.versions(["PIL"]) == {"pillow": importlib.metadata.version("pillow")}
 
 
@@ -87,7 +87,7 @@ def test_what_comes_with_python_is_standard_on_any_platform(name):
 def test_finding_a_module_imports_no_package_above_it():
     code = """
         import sys
-        from components import modules
+        from millrace.components import modules
         print(modules.find("keras.src.layers").origin, "keras" in sys.modules)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components import names
+from millrace.components import names
 
 PATHS = ["", ".", "..", "../evil", "/abs", "a/b", "a\0b", "caf\udce9", "a b", ".hidden", "-x"]
 

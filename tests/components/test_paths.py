@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from components.paths import check
+from millrace.components.paths import check
 
 
 @pytest.mark.parametrize(

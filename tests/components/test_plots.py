@@ -8,8 +8,8 @@ import pytest
 from etils.epath import Path
 from PIL import Image
 
-from components import plots
-from components.tallies import tally
+from millrace.components import plots
+from millrace.components.tallies import tally
 from tests.components.answers import answers
 
 
@@ -63,5 +63,8 @@ def test_a_curve_of_many_points_is_thinned_but_keeps_its_ends():
 
 
 def test_pyplot_is_never_imported(tmp_path):
-    code = "import sys; from components import plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = (
+        "import sys; from millrace.components import plots; "
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.printable import one_line, printable
+from millrace.components.printable import one_line, printable
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe\r\x9b1m\udce9"
 SHOWN = r"\x1b]0;owned\x07\x1b[2J\u202egnp.exe\r\x9b1m\xe9"

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components.artifacts import Analysis, Examples
-from components.errors import DataError
-from components.features import spec as specs
-from components.features.image_spec import ImageSpec
-from components.features.text_spec import TextSpec
-from components.model_artifacts import TrainedModel
-from components.projector import projector
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.errors import DataError
+from millrace.components.features import spec as specs
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.features.text_spec import TextSpec
+from millrace.components.model_artifacts import TrainedModel
+from millrace.components.projector import projector
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 TEXT = TextSpec(("ham", "spam"), ("buy", "hello", "now"), sequence_length=4)
 IMAGE = ImageSpec(("ant", "bee", "cat"), 2, 2, 1)

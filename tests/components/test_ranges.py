@@ -7,8 +7,8 @@ import typing
 
 import pytest
 
-from components import settings
-from pipeline.dag import MISSING, Signature
+from millrace.components import settings
+from millrace.pipeline.dag import MISSING, Signature
 from tests.test_floors import STEPS
 
 FREE = {

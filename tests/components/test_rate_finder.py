@@ -6,12 +6,12 @@ import json
 import pytest
 from PIL import Image
 
-from components.errors import DataError, ModelError, OptionError
-from components.model_artifacts import LearningRate
-from components.models.options import Cnn, Dense
-from components.rate_finder import rate_finder
-from components.trainer import trainer
-from components.training.options import ReduceOnPlateau
+from millrace.components.errors import DataError, ModelError, OptionError
+from millrace.components.model_artifacts import LearningRate
+from millrace.components.models.options import Cnn, Dense
+from millrace.components.rate_finder import rate_finder
+from millrace.components.trainer import trainer
+from millrace.components.training.options import ReduceOnPlateau
 from tests.components import transformed
 
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from components import references
-from components.errors import OptionError
+from millrace.components import references
+from millrace.components.errors import OptionError
 
 
 @pytest.fixture

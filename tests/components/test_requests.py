@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from components import requests
-from components.errors import DataError
-from components.example_gen.pictures import Picture
-from serving.example import decode, encode
-from serving.signature import CLASSIFY, PREDICT, Signature, TensorInfo
+from millrace.components import requests
+from millrace.components.errors import DataError
+from millrace.components.example_gen.pictures import Picture
+from millrace.serving.example import decode, encode
+from millrace.serving.signature import CLASSIFY, PREDICT, Signature, TensorInfo
 
 
 def signature(method=PREDICT, **inputs):

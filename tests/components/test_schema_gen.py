@@ -7,13 +7,13 @@ import pytest
 from etils.epath import Path
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.artifacts import RawFiles, Statistics
-from components.errors import DataError
-from components.schema.text import read
-from components.schema_gen import import_schema, schema_gen
-from components.statistics.dataset import fold
-from components.statistics.proto import Detail, to_proto
-from serving.example import encode
+from millrace.components.artifacts import RawFiles, Statistics
+from millrace.components.errors import DataError
+from millrace.components.schema.text import read
+from millrace.components.schema_gen import import_schema, schema_gen
+from millrace.components.statistics.dataset import fold
+from millrace.components.statistics.proto import Detail, to_proto
+from millrace.serving.example import encode
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import scoring
-from components.artifacts import Rejected
-from components.errors import OptionError
-from components.evaluating.significance import Differences
-from components.inference import Row
+from millrace.components import scoring
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import OptionError
+from millrace.components.evaluating.significance import Differences
+from millrace.components.inference import Row
 
 QUESTIONS = scoring.Questions("label", ("label", "size"), 8, mistakes=4)
 
@@ -51,7 +51,7 @@ def test_any_partition_of_the_rows_scores_the_same(truths, cut):
 
 def test_rows_that_the_baseline_refuses_are_judged_and_it_is_not_compared():
     def refusing(rows):
-        from serving.errors import InvalidArgumentError
+        from millrace.serving.errors import InvalidArgumentError
 
         if any(row.features["input"] == [b"b"] for row in rows):
             raise InvalidArgumentError("no b")
@@ -72,7 +72,7 @@ def test_rows_that_the_baseline_refuses_are_judged_and_it_is_not_compared():
 
 def test_rows_that_the_candidate_refuses_are_set_aside_for_both():
     def refusing(rows):
-        from serving.errors import InvalidArgumentError
+        from millrace.serving.errors import InvalidArgumentError
 
         if any(row.features["input"] == [b"b"] for row in rows):
             raise InvalidArgumentError("no b")

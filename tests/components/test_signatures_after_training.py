@@ -7,11 +7,16 @@ import typing
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from components.bulk_inferrer import bulk_inferrer
-from components.evaluator import evaluator
-from components.infra_validator import infra_validator
-from components.model_artifacts import Evaluation, InferenceResult, InfraBlessing, PushedModel
-from components.pusher import pusher
+from millrace.components.bulk_inferrer import bulk_inferrer
+from millrace.components.evaluator import evaluator
+from millrace.components.infra_validator import infra_validator
+from millrace.components.model_artifacts import (
+    Evaluation,
+    InferenceResult,
+    InfraBlessing,
+    PushedModel,
+)
+from millrace.components.pusher import pusher
 
 HEAVY = ("tensorflow", "keras", "apache_beam", "matplotlib", "sklearn", "grpc")
 
@@ -19,10 +24,10 @@ HEAVY = ("tensorflow", "keras", "apache_beam", "matplotlib", "sklearn", "grpc")
 @pytest.mark.parametrize(
     "module",
     [
-        "components.bulk_inferrer",
-        "components.evaluator",
-        "components.infra_validator",
-        "components.pusher",
+        "millrace.components.bulk_inferrer",
+        "millrace.components.evaluator",
+        "millrace.components.infra_validator",
+        "millrace.components.pusher",
     ],
 )
 def test_a_component_is_imported_without_heavy_libraries(module):

@@ -7,7 +7,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 
-from components import source_code
+from millrace.components import source_code
 
 
 @pytest.fixture
@@ -199,11 +199,11 @@ def test_the_digest_of_a_module_leaves_the_floors_out(package):
     (package / "first.py").write_text("x = 1\n")
     source_code.forget()
     alone = source_code.reached("mine.first").code["mine.first"]
-    (package / "first.py").write_text("x = 1\nfrom components import errors\n")
+    (package / "first.py").write_text("x = 1\nfrom millrace.components import errors\n")
     source_code.forget()
-    assert "components.errors" in source_code.reached("mine.first").code
+    assert "millrace.components.errors" in source_code.reached("mine.first").code
     assert alone != source_code.reached("mine.first").code["mine.first"]
     before = source_code.digest("mine.first")
-    (package / "first.py").write_text("x = 1\nfrom components import errors  # again\n")
+    (package / "first.py").write_text("x = 1\nfrom millrace.components import errors  # again\n")
     source_code.forget()
     assert source_code.digest("mine.first") == before

@@ -9,23 +9,23 @@ import pytest
 from apache_beam.transforms.core import Create
 from etils.epath import Path
 
-from components.analyze import analyze
-from components.artifacts import Examples, RawFiles
-from components.beam_options import BeamOptions
-from components.example_gen import series_records
-from components.example_gen.series import series_example_gen
-from components.example_gen.tables import csv_example_gen
-from components.example_gen.text import text_example_gen
-from components.features.image_spec import ImageOptions
-from components.features.language_spec import LanguageOptions
-from components.features.series_spec import SeriesOptions
-from components.features.table_spec import TableOptions
-from components.features.text_spec import TextOptions
-from components.folders import files
-from components.statistics_gen import statistics_gen
-from components.tfrecord import write_records
-from components.transform import transform
-from serving.example import encode
+from millrace.components.analyze import analyze
+from millrace.components.artifacts import Examples, RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen import series_records
+from millrace.components.example_gen.series import series_example_gen
+from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.example_gen.text import text_example_gen
+from millrace.components.features.image_spec import ImageOptions
+from millrace.components.features.language_spec import LanguageOptions
+from millrace.components.features.series_spec import SeriesOptions
+from millrace.components.features.table_spec import TableOptions
+from millrace.components.features.text_spec import TextOptions
+from millrace.components.folders import files
+from millrace.components.statistics_gen import statistics_gen
+from millrace.components.tfrecord import write_records
+from millrace.components.transform import transform
+from millrace.serving.example import encode
 from tests.components import pictures
 
 OUTPUTS = ("examples", "statistics", "analysis")

@@ -8,13 +8,13 @@ import sys
 import pytest
 from etils.epath import Path
 
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.statistics.reading import name_of, read, text_counts
-from components.statistics_gen import statistics_gen
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.statistics.reading import name_of, read, text_counts
+from millrace.components.statistics_gen import statistics_gen
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ def test_two_kinds_of_a_feature_in_two_shards_are_refused(generate):
 
 def test_no_tensorflow_is_imported():
     code = (
-        "import sys, components.statistics.steps, components.schema.infer, "
-        "components.validation.split; "
+        "import sys, millrace.components.statistics.steps, millrace.components.schema.infer, "
+        "millrace.components.validation.split; "
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
@@ -95,8 +95,8 @@ def test_no_tensorflow_is_imported():
 
 def test_the_step_itself_imports_neither_beam_nor_the_sketches():
     code = (
-        "import sys, components.statistics_gen, components.schema_gen, "
-        "components.example_validator; "
+        "import sys, millrace.components.statistics_gen, millrace.components.schema_gen, "
+        "millrace.components.example_validator; "
         "assert not {'apache_beam', 'datasketches', 'tensorflow_metadata'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

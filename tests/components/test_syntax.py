@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import syntax
+from millrace.components import syntax
 
 PROJECT = pathlib.Path(__file__).parents[2]
 PYTHONS = pathlib.Path("~/.pyenv/versions").expanduser()
@@ -45,7 +45,7 @@ global_ = not a if b else c < d <= e is not f
 DIGESTS = """
 import json, pathlib, sys
 sys.path.insert(0, sys.argv[1])
-from components import syntax
+from millrace.components import syntax
 files = [pathlib.Path(file) for file in json.load(sys.stdin)]
 read = {str(file): syntax.read(file.read_bytes(), "a.b", is_package=False) for file in files}
 print(json.dumps({name: (one.digest, sorted(one.modules)) for name, one in read.items()}))

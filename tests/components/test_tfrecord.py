@@ -9,9 +9,16 @@ from etils.epath import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components import tfrecord
-from components.errors import DataError
-from components.tfrecord import FAST, frame, masked_crc, read_records, record_writer, write_records
+from millrace.components import tfrecord
+from millrace.components.errors import DataError
+from millrace.components.tfrecord import (
+    FAST,
+    frame,
+    masked_crc,
+    read_records,
+    record_writer,
+    write_records,
+)
 
 RECORDS = [b"", b"one", bytes(range(256)) * 300]
 NAMES = ["x.tfrecord", "x.tfrecord.gz"]

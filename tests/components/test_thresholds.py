@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from components.errors import OptionError
-from components.thresholds import Thresholds, judge
+from millrace.components.errors import OptionError
+from millrace.components.thresholds import Thresholds, judge
 
 METRICS = {"accuracy": 0.9, "loss": 0.5}
 

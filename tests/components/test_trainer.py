@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.artifacts import Analysis, Examples
-from components.errors import DataError, ModelError, OptionError
-from components.features import spec
-from components.features.image_spec import ImageSpec
-from components.models.options import Augment, Cnn, Dense
-from components.tfrecord import write_records
-from components.trainer import trainer
-from components.training.options import EarlyStopping, ReduceOnPlateau
-from serving.example import encode
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.errors import DataError, ModelError, OptionError
+from millrace.components.features import spec
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.models.options import Augment, Cnn, Dense
+from millrace.components.tfrecord import write_records
+from millrace.components.trainer import trainer
+from millrace.components.training.options import EarlyStopping, ReduceOnPlateau
+from millrace.serving.example import encode
 
 ROOT = Path(__file__).parents[2]
 SIDE = 6
@@ -197,7 +197,7 @@ def test_training_starts_from_an_earlier_models_weights(train, data):
 
 
 def test_without_a_validation_split_the_loss_is_watched(train, data, caplog):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     trained = train(data, validation="nothing", epochs=1, keep="best")
     assert set(history(trained)[0]) == {"epoch", "loss", "accuracy"}
     assert "training on 48 examples, without validation" in caplog.text
@@ -205,13 +205,13 @@ def test_without_a_validation_split_the_loss_is_watched(train, data, caplog):
 
 
 def test_without_a_validation_split_trainings_metric_stands_in_for_its(train, data, caplog):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     train(data, validation="nothing", epochs=1, keep="best", monitor="val_accuracy")
     assert "the best by accuracy" in caplog.text
 
 
 def test_progress_and_parameters_are_said(train, data, caplog):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     train(data, epochs=1)
     assert "training on 48 examples, validating on 24" in caplog.text
     assert "dense1                   Dense                (8,)                        296" in (
@@ -235,11 +235,11 @@ SCRIPT = textwrap.dedent(
     """
     import sys
     from etils.epath import Path
-    from components.artifacts import Analysis, Examples
-    from components.models.options import Augment, Cnn
-    from components.trainer import trainer
-    from components.training import backup
-    from components.training.options import EarlyStopping, ReduceOnPlateau
+    from millrace.components.artifacts import Analysis, Examples
+    from millrace.components.models.options import Augment, Cnn
+    from millrace.components.trainer import trainer
+    from millrace.components.training import backup
+    from millrace.components.training.options import EarlyStopping, ReduceOnPlateau
 
     folder, name, pause_after = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     commit = backup._commit

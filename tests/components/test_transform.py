@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from components.artifacts import Analysis, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features import spec
-from components.features.image_spec import ImageSpec
-from components.tfrecord import read_records
-from components.transform import transform
-from serving.example import decode, encode
+from millrace.components.artifacts import Analysis, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features import spec
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.tfrecord import read_records
+from millrace.components.transform import transform
+from millrace.serving.example import decode, encode
 from tests.components.features.test_series import FILLED
 from tests.components.pictures import blobs, file, noise, raw, write
 

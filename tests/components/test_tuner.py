@@ -14,10 +14,10 @@ import time
 import pytest
 from etils.epath import Path
 
-from components.artifacts import Analysis, Examples
-from components.errors import ModelError, OptionError
-from components.model_artifacts import Hyperparameters
-from components.tuner import tuner
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.errors import ModelError, OptionError
+from millrace.components.model_artifacts import Hyperparameters
+from millrace.components.tuner import tuner
 
 TOY = "tests.components.tuning.toy:toy"
 SEARCH = {"rate": "log 1e-3..1e-1", "model.width": "choice 1|2"}
@@ -126,8 +126,8 @@ def test_an_objective_that_is_no_figure_of_an_epoch_is_refused(search):
 RUN = """
 import sys
 from etils.epath import Path
-from components.artifacts import Analysis, Examples
-from components.tuner import tuner
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.tuner import tuner
 folder = Path(sys.argv[1])
 tuner(Examples(folder), Analysis(folder), folder / "out", folder / "resume",
       train="tests.components.tuning.toy:toy", search={"rate": "log 1e-3..1e-1"}, trials=4,
@@ -142,7 +142,9 @@ def _start(folder):
 def _alive(folder):
     """Whether a process of a trial below `folder` is still there."""
     found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return any(f"components.tuning.trial {folder}" in line for line in found.stdout.splitlines())
+    return any(
+        f"millrace.components.tuning.trial {folder}" in line for line in found.stdout.splitlines()
+    )
 
 
 def test_a_killed_search_goes_on_with_its_trials_and_ends_as_an_unbroken_one(tmp_path):

@@ -7,8 +7,8 @@ import socket
 import pytest
 from etils.epath import Path
 
-from components.errors import DataError
-from components.walk import is_hidden, is_unfinished, problem, walk
+from millrace.components.errors import DataError
+from millrace.components.walk import is_hidden, is_unfinished, problem, walk
 
 
 @pytest.fixture
@@ -76,7 +76,9 @@ def test_a_name_that_is_no_utf8_is_shown_with_its_bytes(root):
 
 
 def test_a_file_without_permission_is_told(root, monkeypatch):
-    monkeypatch.setattr("components.walk.os.access", lambda path, mode: "2.png" not in str(path))
+    monkeypatch.setattr(
+        "millrace.components.walk.os.access", lambda path, mode: "2.png" not in str(path)
+    )
     assert walk(Path(root)) == {"2.png": "cannot be read: Permission denied", "a/b/1.png": ""}
 
 
@@ -89,7 +91,7 @@ def denied_below(name, monkeypatch):
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 
-    monkeypatch.setattr("components.walk.os.scandir", denied)
+    monkeypatch.setattr("millrace.components.walk.os.scandir", denied)
 
 
 def test_a_folder_that_cannot_be_read_is_refused_for_its_files_cannot_be_counted(root, monkeypatch):
@@ -113,7 +115,7 @@ def test_what_vanishes_meanwhile_is_named(root, monkeypatch):
             pathlib.Path(entry.path).unlink()
         return entry.is_dir()
 
-    monkeypatch.setattr("components.walk._is_folder", vanishing)
+    monkeypatch.setattr("millrace.components.walk._is_folder", vanishing)
     with pytest.raises(
         DataError, match=r"/a/b/1\.png: expected a file that stays .* Received: it is gone\. Run it"
     ):

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from components.artifacts import Analysis, Examples
-from components.features import spec
-from components.features.image_spec import ImageSpec
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.features import spec
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 NAMES = ("ant", "bee", "cow")
 

@@ -3,10 +3,10 @@
 import pytest
 import sqlalchemy as sa
 
-from pipeline.dag import Dag, Previous, Source
-from pipeline.root import Root
-from pipeline.runner import Runner
-from pipeline.store import Store
+from millrace.pipeline.dag import Dag, Previous, Source
+from millrace.pipeline.root import Root
+from millrace.pipeline.runner import Runner
+from millrace.pipeline.store import Store
 from tests.pipeline import toys
 
 

@@ -6,11 +6,11 @@ import types
 
 import pytest
 
-from pipeline import runner as runners
-from pipeline import store as stores
-from pipeline.dag import Dag, Source
-from pipeline.records import RunRecord
-from pipeline.runner import Runner
+from millrace.pipeline import runner as runners
+from millrace.pipeline import store as stores
+from millrace.pipeline.dag import Dag, Source
+from millrace.pipeline.records import RunRecord
+from millrace.pipeline.runner import Runner
 from tests.pipeline import toys
 
 START = datetime.datetime(2026, 1, 1, 6, 0)
@@ -33,7 +33,7 @@ def clock(monkeypatch):
     monkeypatch.setattr(stores, "now", now)
     monkeypatch.setattr(runners, "now", now)
     fake = types.SimpleNamespace(datetime=Frozen, UTC=datetime.UTC)
-    monkeypatch.setattr("pipeline.root.datetime", fake)
+    monkeypatch.setattr("millrace.pipeline.root.datetime", fake)
     return clock
 
 

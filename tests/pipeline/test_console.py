@@ -5,10 +5,10 @@ import re
 
 from rich.console import Console
 
-from components.artifacts import Statistics
-from pipeline import lineage
-from pipeline.console import RunProgress, SafeConsole, print_table, print_tree
-from pipeline.results import StepResult
+from millrace.components.artifacts import Statistics
+from millrace.pipeline import lineage
+from millrace.pipeline.console import RunProgress, SafeConsole, print_table, print_tree
+from millrace.pipeline.results import StepResult
 
 
 def test_a_line_of_progress_is_indented_and_loses_the_steps_name(toy):

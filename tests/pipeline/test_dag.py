@@ -6,9 +6,9 @@ import pydantic
 import pytest
 from etils.epath import Path
 
-from components.artifacts import Examples, RawFiles, Statistics
-from pipeline.dag import MISSING, Dag, OptionsOf, Previous, Signature, Source
-from pipeline.errors import UsageError, WiringError
+from millrace.components.artifacts import Examples, RawFiles, Statistics
+from millrace.pipeline.dag import MISSING, Dag, OptionsOf, Previous, Signature, Source
+from millrace.pipeline.errors import UsageError, WiringError
 from tests.pipeline import toys
 
 

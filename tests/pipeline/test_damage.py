@@ -7,14 +7,14 @@ import sqlite3
 import pytest
 from etils.epath import Path
 
-from components import folders
-from components.artifacts import Examples, Statistics
-from components.errors import DataError
-from components.model_artifacts import Evaluation, Model
-from pipeline import damage, pushed
-from pipeline.errors import UsageError
-from pipeline.runner import Runner
-from pipeline.selection import Selection
+from millrace.components import folders
+from millrace.components.artifacts import Examples, Statistics
+from millrace.components.errors import DataError
+from millrace.components.model_artifacts import Evaluation, Model
+from millrace.pipeline import damage, pushed
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.runner import Runner
+from millrace.pipeline.selection import Selection
 from tests.pipeline import toys
 
 

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from etils.epath import Path
 from sqlalchemy.orm import Session
 
-from pipeline import database
-from pipeline.errors import StoreError
-from pipeline.records import ArtifactRecord, EventRecord, RunRecord
-from pipeline.store import Store, now
+from millrace.pipeline import database
+from millrace.pipeline.errors import StoreError
+from millrace.pipeline.records import ArtifactRecord, EventRecord, RunRecord
+from millrace.pipeline.store import Store, now
 from tests.pipeline import toys
 
 NOBODY = 65534

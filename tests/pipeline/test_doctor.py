@@ -2,8 +2,8 @@
 
 import shutil
 
-from pipeline import doctor
-from pipeline.root import Root
+from millrace.pipeline import doctor
+from millrace.pipeline.root import Root
 
 
 def _rows(tmp_path):

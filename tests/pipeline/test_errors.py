@@ -5,10 +5,10 @@ import errno
 import pytest
 from etils.epath import Path
 
-from components.errors import DataError
-from pipeline import steplog
-from pipeline.errors import StoreError, describe_error
-from pipeline.store import Store
+from millrace.components.errors import DataError
+from millrace.pipeline import steplog
+from millrace.pipeline.errors import StoreError, describe_error
+from millrace.pipeline.store import Store
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_an_exception_is_told_in_a_line(error, text):
 def test_a_step_on_a_full_disk_ends_with_the_disks_error(capfd):
     with (
         pytest.raises(OSError, match="No space left on device"),
-        steplog.capture(Path("/dev/full"), {"components"}, print),
+        steplog.capture(Path("/dev/full"), {"millrace.components"}, print),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert "Traceback" not in capfd.readouterr().err

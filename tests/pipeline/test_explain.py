@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from pipeline.explain import reasons
-from pipeline.fingerprint import Ingredients
+from millrace.pipeline.explain import reasons
+from millrace.pipeline.fingerprint import Ingredients
 
 BEFORE = Ingredients(
     "m:f", {"epochs": 1, "model": {"width": 2}}, {"examples": "a"}, {"m": "1"}, {"tf": "2"}

@@ -10,19 +10,19 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import source_code
-from components.errors import DataError
-from components.folders import file_digest
-from pipeline.dag import Dag
-from pipeline.errors import WiringError
-from pipeline.fingerprint import (
+from millrace.components import source_code
+from millrace.components.errors import DataError
+from millrace.components.folders import file_digest
+from millrace.pipeline.dag import Dag
+from millrace.pipeline.errors import WiringError
+from millrace.pipeline.fingerprint import (
     Ingredients,
     content_digest,
     ingredients,
     named_files,
     named_modules,
 )
-from pipeline.runner import Runner
+from millrace.pipeline.runner import Runner
 
 
 def test_a_folder_keeps_its_digest_when_it_moves_and_loses_it_when_a_name_changes(tmp_path):
@@ -128,8 +128,8 @@ def test_the_ingredients_of_a_step_name_its_libraries_and_modules(toy):
     assert parts.component == "tests.pipeline.toys:train"
     assert parts.versions["pydantic"] == importlib.metadata.version("pydantic")
     assert not {"tensorflow", "keras", "tf-millrace"} & set(parts.versions)
-    assert "components.artifacts" in parts.code
-    assert "pipeline.runner" not in parts.code
+    assert "millrace.components.artifacts" in parts.code
+    assert "millrace.pipeline.runner" not in parts.code
     assert parts.options["model"] == {"kind": "small", "width": 1}
 
 
@@ -206,7 +206,7 @@ def test_editing_a_function_that_an_option_names_reruns_that_step_alone(toy, own
 
 STEPS = """
 import functools
-from components.artifacts import Artifact
+from millrace.components.artifacts import Artifact
 from etils.epath import Path
 
 def double(out: Path, *, n: int) -> Artifact:

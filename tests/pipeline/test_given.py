@@ -6,10 +6,10 @@ import pathlib
 import pytest
 from etils.epath import Path
 
-from pipeline import given
-from pipeline.dag import Dag, Source
-from pipeline.errors import UsageError, WiringError
-from pipeline.root import Root
+from millrace.pipeline import given
+from millrace.pipeline.dag import Dag, Source
+from millrace.pipeline.errors import UsageError, WiringError
+from millrace.pipeline.root import Root
 from tests.pipeline import toys
 
 
@@ -60,7 +60,7 @@ def test_data_that_would_never_end_is_refused(tmp_path):
 
 def test_data_without_permission_says_so(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text("")
-    monkeypatch.setattr("pipeline.given.os.access", lambda *_: False)
+    monkeypatch.setattr("millrace.pipeline.given.os.access", lambda *_: False)
     with pytest.raises(UsageError, match=r"a folder that cannot be read\. Correct its permissions"):
         given.data(str(tmp_path))
     with pytest.raises(UsageError, match=r"cannot be read: Permission denied\. Correct its perm"):

@@ -2,11 +2,11 @@
 
 import pytest
 
-from components.artifacts import Examples
-from components.model_artifacts import Model
-from pipeline import lineage
-from pipeline.console import print_tree, stdout_console
-from pipeline.errors import UsageError
+from millrace.components.artifacts import Examples
+from millrace.components.model_artifacts import Model
+from millrace.pipeline import lineage
+from millrace.pipeline.console import print_tree, stdout_console
+from millrace.pipeline.errors import UsageError
 
 
 def test_ancestors_lead_to_the_source(toy):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.models.series_options import ConvRnn
-from pipeline import options
-from pipeline.errors import UsageError
+from millrace.components.models.series_options import ConvRnn
+from millrace.pipeline import options
+from millrace.pipeline.errors import UsageError
 from tests.pipeline.toys import Large, Small
 
 MODEL = Small | Large

@@ -5,8 +5,8 @@ import json
 import pytest
 from etils.epath import Path
 
-from components.errors import DataError
-from pipeline import page
+from millrace.components.errors import DataError
+from millrace.pipeline import page
 
 
 def _page_of(toy, result):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from components.artifacts import Rejected
-from pipeline import predictions
-from pipeline.errors import UsageError
-from pipeline.questions import Question
-from serving.errors import NotFoundError
-from serving.signature import Signature, TensorInfo
+from millrace.components.artifacts import Rejected
+from millrace.pipeline import predictions
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.questions import Question
+from millrace.serving.errors import NotFoundError
+from millrace.serving.signature import Signature, TensorInfo
 
 
 def signature(name="serving_default", **inputs):

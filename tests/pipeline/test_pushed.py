@@ -3,13 +3,13 @@
 import pytest
 from google.protobuf import text_format
 
-from components.artifacts import Examples, Statistics
-from pipeline import pushed
-from pipeline.dag import Dag, Source
-from pipeline.errors import UsageError
-from pipeline.root import Root
-from pipeline.runner import Runner
-from serving.protos import model_server_config_pb2
+from millrace.components.artifacts import Examples, Statistics
+from millrace.pipeline import pushed
+from millrace.pipeline.dag import Dag, Source
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.root import Root
+from millrace.pipeline.runner import Runner
+from millrace.serving.protos import model_server_config_pb2
 from tests.pipeline import toys
 
 

@@ -6,20 +6,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from components.artifacts import Examples, RawFiles, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen import source as sources
-from components.example_gen.series import series_example_gen
-from components.example_gen.source import TextSource
-from components.example_gen.tables import csv_example_gen
-from components.features import spec as specs
-from pipeline import origin, question_files, questions
-from pipeline.dag import Dag, Source
-from pipeline.errors import UsageError
-from pipeline.origin import UNKNOWN, Origin
-from pipeline.runner import Runner
-from serving.signature import Signature, TensorInfo
+from millrace.components.artifacts import Examples, RawFiles, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen import source as sources
+from millrace.components.example_gen.series import series_example_gen
+from millrace.components.example_gen.source import TextSource
+from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.features import spec as specs
+from millrace.pipeline import origin, question_files, questions
+from millrace.pipeline.dag import Dag, Source
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.origin import UNKNOWN, Origin
+from millrace.pipeline.runner import Runner
+from millrace.serving.signature import Signature, TensorInfo
 from tests.pipeline import toys
 
 

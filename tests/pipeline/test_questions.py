@@ -8,12 +8,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipeline import questions
-from pipeline.dag import Dag
-from pipeline.errors import UsageError
-from pipeline.questions import Question
-from pipeline.runner import Runner
-from serving.signature import Signature, TensorInfo
+from millrace.pipeline import questions
+from millrace.pipeline.dag import Dag
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.questions import Question
+from millrace.pipeline.runner import Runner
+from millrace.serving.signature import Signature, TensorInfo
 from tests.pipeline import toys
 
 

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 from etils.epath import Path
 
-from pipeline.errors import UsageError
-from pipeline.pushed import Training
-from pipeline.recipes.catalog import RECIPES, find
-from pipeline.recipes.extras import EXTRAS
-from pipeline.recipes.wiring import serving_skew
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.pushed import Training
+from millrace.pipeline.recipes.catalog import RECIPES, find
+from millrace.pipeline.recipes.extras import EXTRAS
+from millrace.pipeline.recipes.wiring import serving_skew
 
 
 def _ingest(recipe, data):

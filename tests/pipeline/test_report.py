@@ -4,10 +4,10 @@ import json
 
 from etils.epath import Path
 
-from components.artifacts import Anomalies
-from components.model_artifacts import Evaluation
-from pipeline import report
-from pipeline.results import RunResult, StepResult
+from millrace.components.artifacts import Anomalies
+from millrace.components.model_artifacts import Evaluation
+from millrace.pipeline import report
+from millrace.pipeline.results import RunResult, StepResult
 
 
 def test_the_json_has_the_steps_the_metrics_and_the_verdict(toy):

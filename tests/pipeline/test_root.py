@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from pipeline.root import RESUME_DAYS, Root, _lock
+from millrace.pipeline.root import RESUME_DAYS, Root, _lock
 
 
 def test_a_run_is_running_inside_its_block_and_not_after(tmp_path):
@@ -46,7 +46,7 @@ def today(monkeypatch):
                 return cls(2026, 1, 1, tzinfo=tz) + datetime.timedelta(days=day)
 
         clock = types.SimpleNamespace(datetime=Frozen, UTC=datetime.UTC)
-        monkeypatch.setattr("pipeline.root.datetime", clock)
+        monkeypatch.setattr("millrace.pipeline.root.datetime", clock)
 
     return set_to
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_removed_is_warned_of_and_stops_no_run(tmp_path, monkeypa
     def refuse(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr("pipeline.root.shutil.rmtree", refuse)
+    monkeypatch.setattr("millrace.pipeline.root.shutil.rmtree", refuse)
     root.sweep()
     assert caplog.messages == [
         f"{root.staging('dead')}: cannot be removed: Permission denied. Remove it by hand."
@@ -149,7 +149,7 @@ def test_a_lock_file_removed_between_opening_and_locking_is_opened_again(tmp_pat
         return fcntl.flock(descriptor, how)
 
     fake = types.SimpleNamespace(flock=flock, LOCK_EX=fcntl.LOCK_EX, LOCK_NB=fcntl.LOCK_NB)
-    monkeypatch.setattr("pipeline.root.fcntl", fake)
+    monkeypatch.setattr("millrace.pipeline.root.fcntl", fake)
     with _lock(path) as taken, _lock(path) as second:
         assert taken
         assert not second

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from components.artifacts import Statistics
-from components.model_artifacts import Evaluation, Model
-from pipeline.errors import Stopped, UsageError
-from pipeline.runner import Runner
-from pipeline.selection import Selection
+from millrace.components.artifacts import Statistics
+from millrace.components.model_artifacts import Evaluation, Model
+from millrace.pipeline.errors import Stopped, UsageError
+from millrace.pipeline.runner import Runner
+from millrace.pipeline.selection import Selection
 from tests.pipeline import toys
 
 ALL = ["read", "count", "validate", "train", "judge"]
@@ -219,8 +219,8 @@ KILLED = """
 import pathlib, sys
 from tests.pipeline.conftest import Toy
 toy = Toy.__new__(Toy)
-from pipeline.root import Root
-from pipeline.store import Store
+from millrace.pipeline.root import Root
+from millrace.pipeline.store import Store
 from tests.pipeline.conftest import Silent
 folder = pathlib.Path(sys.argv[1])
 toy.data, toy.root, toy.observer = folder / "data", Root(folder / "root"), Silent()
@@ -251,8 +251,8 @@ def test_a_run_killed_inside_a_step_leaves_nothing_half_written_and_can_go_on(to
 def _run_in_child(folder, number, queue):
     from pathlib import Path
 
-    from pipeline.root import Root
-    from pipeline.store import Store
+    from millrace.pipeline.root import Root
+    from millrace.pipeline.store import Store
     from tests.pipeline.conftest import Silent, Toy
 
     toy = Toy.__new__(Toy)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.errors import UsageError
-from pipeline.selection import Selection
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.selection import Selection
 
 
 def test_steps_between_two_are_chosen(toy):

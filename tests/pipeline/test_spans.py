@@ -2,11 +2,11 @@
 
 import pytest
 
-from components.walk import walk
-from pipeline import spans
-from pipeline.dag import Dag, Source
-from pipeline.errors import UsageError
-from pipeline.runner import Runner
+from millrace.components.walk import walk
+from millrace.pipeline import spans
+from millrace.pipeline.dag import Dag, Source
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.runner import Runner
 from tests.pipeline import toys
 
 

@@ -6,9 +6,9 @@ import time
 import pytest
 from etils.epath import Path
 
-from components import folders
-from pipeline.errors import StoreError, UsageError
-from pipeline.store import Store
+from millrace.components import folders
+from millrace.pipeline.errors import StoreError, UsageError
+from millrace.pipeline.store import Store
 
 
 def test_a_run_is_found_by_its_id_its_beginning_or_as_the_latest(toy):
@@ -35,7 +35,7 @@ def test_a_store_that_cannot_be_opened_says_what_to_check(tmp_path):
 def test_a_file_with_an_unchanged_stat_is_not_read_again(toy, monkeypatch):
     old = time.time() - 100
     os.utime(toy.data / "a.txt", (old, old))
-    monkeypatch.setattr("pipeline.store.RACY_SECONDS", -1)
+    monkeypatch.setattr("millrace.pipeline.store.RACY_SECONDS", -1)
     read = []
     digest_of = folders.file_digest
     monkeypatch.setattr(folders, "file_digest", lambda f: read.append(f.name) or digest_of(f))

@@ -1,9 +1,9 @@
 """`verify` reads every output, names what is damaged, and sets it aside where it is asked to."""
 
-from components import folders
-from components.artifacts import Examples, Statistics
-from pipeline.root import Root
-from pipeline.verification import verify
+from millrace.components import folders
+from millrace.components.artifacts import Examples, Statistics
+from millrace.pipeline.root import Root
+from millrace.pipeline.verification import verify
 from tests.pipeline import toys
 from tests.pipeline.test_damage import dead, empty, flip
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import pydantic
 from etils.epath import Path
 
-from components.artifacts import (
+from millrace.components.artifacts import (
     Analysis,
     Anomalies,
     Artifact,
@@ -19,13 +19,13 @@ from components.artifacts import (
     Schema,
     Statistics,
 )
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features import spec as specs
-from components.features.series_spec import SeriesSpec
-from components.model_artifacts import Evaluation, Model, PushedModel
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features import spec as specs
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.model_artifacts import Evaluation, Model, PushedModel
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 CALLS: list[str] = []  # the names of the components that ran, in order
 
@@ -54,7 +54,7 @@ def read(source: RawFiles, out: Path, *, upper: bool = False) -> Examples:
 def count(examples: Examples, out: Path, *, run_on: BeamOptions) -> Statistics:
     """Count the characters."""
     CALLS.append("count")
-    logging.getLogger("components.toys").info("counting with %s", run_on.flags)
+    logging.getLogger("millrace.components.toys").info("counting with %s", run_on.flags)
     (out / "count").write_text(str(len((examples.path / "text").read_text())))
     return Statistics(out)
 

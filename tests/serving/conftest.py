@@ -13,9 +13,9 @@ import tensorflow as tf
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from serving.client import Client
-from serving.flags import Options
-from serving.server import Server
+from millrace.serving.client import Client
+from millrace.serving.flags import Options
+from millrace.serving.server import Server
 
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"

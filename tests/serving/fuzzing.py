@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, settings
 
-from serving.client import Client
+from millrace.serving.client import Client
 from tests.serving.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,13 @@ def server(half, folder, *flags):
     (folder / "half").mkdir()
     (folder / "half" / "1").symlink_to(half)
     port = free_port()
-    command = [sys.executable, "-m", "serving.server", f"--port={port}", "--model_name=half"]
+    command = [
+        sys.executable,
+        "-m",
+        "millrace.serving.server",
+        f"--port={port}",
+        "--model_name=half",
+    ]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, f"--model_base_path={folder}/half", *flags],

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from serving.tflite import FILE
+from millrace.serving.tflite import FILE
 from tests.serving.test_tflite import with_signatures
 
 v1 = tf.compat.v1

@@ -64,7 +64,7 @@ class Servers:
     def start(self, name, *flags):
         port, rest_port, log = free_port(), free_port(), self._folder / f"{name}.log"
         command = [
-            *(sys.executable, "-m", "serving.server"),
+            *(sys.executable, "-m", "millrace.serving.server"),
             *(f"--port={port}", f"--rest_api_port={rest_port}", "--rest_api_timeout_in_ms=5000"),
             f"--grpc_socket_path={self._folder}/{name}.sock",
             *flags,

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from serving.batching import Batching
-from serving.batching_parameters import PER_MODEL, Parameters
-from serving.errors import (
+from millrace.serving.batching import Batching
+from millrace.serving.batching_parameters import PER_MODEL, Parameters
+from millrace.serving.errors import (
     CancelledError,
     DeadlineExceededError,
     InvalidArgumentError,
     ResourceExhaustedError,
     UnavailableError,
 )
-from serving.inference import Call
-from serving.protos.signature_pb2 import SignatureDef
-from serving.signature import Signature, TensorInfo
+from millrace.serving.inference import Call
+from millrace.serving.protos.signature_pb2 import SignatureDef
+from millrace.serving.signature import Signature, TensorInfo
 
 ROOT = Path("/models/half/1")
 CALL = Call()

@@ -3,9 +3,9 @@
 import pytest
 from etils.epath import Path
 
-from serving import cores
-from serving.batching_parameters import Parameters, read
-from serving.errors import ServerError
+from millrace.serving import cores
+from millrace.serving.batching_parameters import Parameters, read
+from millrace.serving.errors import ServerError
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.batching_parameters import Parameters
-from serving.batching_queue import Company, Queue
-from serving.errors import InvalidArgumentError, UnavailableError
+from millrace.serving.batching_parameters import Parameters
+from millrace.serving.batching_queue import Company, Queue
+from millrace.serving.errors import InvalidArgumentError, UnavailableError
 
 
 def queue(**parameters):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from serving.batching_rows import form, merge, rows, split
-from serving.errors import FailedPreconditionError, InvalidArgumentError
+from millrace.serving.batching_rows import form, merge, rows, split
+from millrace.serving.errors import FailedPreconditionError, InvalidArgumentError
 
 
 def floats(*values):

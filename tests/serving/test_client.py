@@ -23,8 +23,8 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
-from serving.client import AsyncClient, Class, Client
-from serving.errors import (
+from millrace.serving.client import AsyncClient, Class, Client
+from millrace.serving.errors import (
     AbortedError,
     CancelledError,
     ClientError,
@@ -421,10 +421,10 @@ def test_a_token_goes_with_every_call(scripted):
 
 def test_importing_the_client_is_quick_and_brings_no_tensorflow():
     code = (
-        "import sys, time; start = time.process_time(); import serving.client;"
+        "import sys, time; start = time.process_time(); import millrace.serving.client;"
         "print(time.process_time() - start);"  # of the CPU: other tests may run beside it
         "print([m for m in sys.modules if m.split('.')[0] in"
-        " ('tensorflow', 'keras', 'tensorflow_serving', 'apache_beam', 'serving.server')])"
+        " ('tensorflow', 'keras', 'tensorflow_serving', 'apache_beam', 'millrace.serving.server')])"
     )
 
     def run():

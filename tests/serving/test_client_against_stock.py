@@ -30,9 +30,9 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
-from serving.calls import VersionStatus
-from serving.client import AsyncClient, Class, Client
-from serving.errors import NotFoundError
+from millrace.serving.calls import VersionStatus
+from millrace.serving.client import AsyncClient, Class, Client
+from millrace.serving.errors import NotFoundError
 
 EXOTIC = (np.float16, np.int8, np.uint64, np.complex64, np.bool_, tf.bfloat16.as_numpy_dtype)
 

@@ -15,7 +15,12 @@ PROJECT = Path(__file__).parents[2]
 FOLDER = PROJECT / "serving" / "client_distribution"
 WHOLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 CLIENT = tomllib.loads((FOLDER / "pyproject.toml").read_text())
-PACKAGES = {"serving", "serving.protos", "serving.rest"}  # come with their modules
+PACKAGES = {
+    "millrace",
+    "millrace.serving",
+    "millrace.serving.protos",
+    "millrace.serving.rest",
+}  # come with their modules
 
 
 def _source(module):
@@ -44,7 +49,8 @@ def _reached(*modules):
 
 def test_its_modules_are_all_that_the_client_reaches_and_nothing_else():
     listed = CLIENT["tool"]["setuptools"]["py-modules"]
-    assert sorted(listed) == sorted(_reached("serving.client", "serving.inputs"))
+    reached = _reached("millrace.serving.client", "millrace.serving.inputs")
+    assert sorted(listed) == sorted({"millrace.__init__", *reached})
     assert {module.rpartition(".")[0] for module in listed} == PACKAGES
 
 
@@ -87,17 +93,17 @@ import asyncio, sys
 class Only:
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        if top not in {"serving", "grpc", "google", "numpy", "typing_extensions"}:
+        if top not in {"millrace", "grpc", "google", "numpy", "typing_extensions"}:
             if top not in sys.stdlib_module_names:
                 raise ModuleNotFoundError(name, name=name)
 
 sys.meta_path.insert(0, Only())
 import numpy as np
-import serving
-from serving.client import AsyncClient, Client, RestClient
-from serving.inputs import columns
+import millrace
+from millrace.serving.client import AsyncClient, Client, RestClient
+from millrace.serving.inputs import columns
 
-assert serving.__file__.startswith(sys.path[1]), serving.__file__
+assert millrace.__file__.startswith(sys.path[1]), millrace.__file__
 target, rest = sys.argv[1:]
 
 async def later():

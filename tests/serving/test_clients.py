@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.client import AsyncClient, Client, RestClient
-from serving.errors import (
+from millrace.serving.client import AsyncClient, Client, RestClient
+from millrace.serving.errors import (
     ClientError,
     InvalidArgumentError,
     WireError,
 )
-from serving.flags import Options
-from serving.server import Server
+from millrace.serving.flags import Options
+from millrace.serving.server import Server
 from tests.serving.conftest import free_port
 
 

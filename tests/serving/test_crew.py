@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import crew
-from serving.crew import Crew, blocked
+from millrace.serving import crew
+from millrace.serving.crew import Crew, blocked
 
 
 @pytest.fixture

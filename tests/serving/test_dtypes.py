@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from serving.dtypes import data_type, numpy_dtype, type_name
-from serving.errors import WireError
+from millrace.serving.dtypes import data_type, numpy_dtype, type_name
+from millrace.serving.errors import WireError
 
 
 def test_types_have_tensorflows_names():

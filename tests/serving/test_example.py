@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from serving.errors import WireError
-from serving.example import decode, encode
+from millrace.serving.errors import WireError
+from millrace.serving.example import decode, encode
 
 NAMES = st.text(max_size=8)
 FLOATS = hnp.arrays(np.float32, st.integers(0, 20))

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from serving import example_inference, signature
-from serving.errors import FailedPreconditionError, InvalidArgumentError
-from serving.protos import prediction_service_pb2 as messages
-from serving.protos import signature_pb2
-from serving.signature import CLASSIFY, REGRESS
+from millrace.serving import example_inference, signature
+from millrace.serving.errors import FailedPreconditionError, InvalidArgumentError
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.protos import signature_pb2
+from millrace.serving.signature import CLASSIFY, REGRESS
 
 
 class Table:

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 from etils.epath import Path
 
-from serving import config, flags, versions
-from serving.errors import ServerError
+from millrace.serving import config, flags, versions
+from millrace.serving.errors import ServerError
 
 REQUIRED = "--model_base_path=/models/half"
 

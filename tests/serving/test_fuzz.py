@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from serving.protos import model_service_pb2, prediction_service_pb2, tensor_pb2
+from millrace.serving.protos import model_service_pb2, prediction_service_pb2, tensor_pb2
 from tests.serving import fuzzing
 from tests.serving.fuzzing import FUZZ
 from tests.serving.test_contract import example, predict_request

@@ -4,10 +4,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from serving.client import Client
-from serving.flags import Options
-from serving.health import Health
-from serving.server import Server
+from millrace.serving.client import Client
+from millrace.serving.flags import Options
+from millrace.serving.health import Health
+from millrace.serving.server import Server
 from tests.serving.conftest import free_port
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

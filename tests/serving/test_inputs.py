@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from serving.errors import WireError
-from serving.inputs import columns, images, texts
-from serving.signature import Signature, TensorInfo
+from millrace.serving.errors import WireError
+from millrace.serving.inputs import columns, images, texts
+from millrace.serving.signature import Signature, TensorInfo
 
 
 def signature(defaults=(), **inputs):

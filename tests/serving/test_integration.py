@@ -184,7 +184,7 @@ def test_a_good_config_file_and_predict_in_batches(server):
 def test_a_bad_config_file(servers, folder):
     file = folder / "bad_model_config.txt"
     file.write_text("improperly formatted file")
-    command = [sys.executable, "-m", "serving.server", f"--model_config_file={file}"]
+    command = [sys.executable, "-m", "millrace.serving.server", f"--model_config_file={file}"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
     assert b"Error parsing text-format tensorflow.serving.ModelServerConfig" in ended.stderr
     assert ended.returncode != 0

@@ -8,9 +8,9 @@ import sys
 import pytest
 from etils.epath import Path
 
-from serving.client import Client
-from serving.errors import LaunchError, UnavailableError
-from serving.launch import IMAGE, _command, launch
+from millrace.serving.client import Client
+from millrace.serving.errors import LaunchError, UnavailableError
+from millrace.serving.launch import IMAGE, _command, launch
 from tests.command import processes
 
 
@@ -69,8 +69,8 @@ def test_what_still_runs_there_is_not_waited_for_when_the_block_is_interrupted(
     def fail(*_):
         raise ended_by
 
-    monkeypatch.setattr("serving.launch._wait", fail)
-    monkeypatch.setattr("serving.lifeline.end", end)
+    monkeypatch.setattr("millrace.serving.launch._wait", fail)
+    monkeypatch.setattr("millrace.serving.lifeline.end", end)
     with pytest.raises(ended_by), launch(tmp_path, "half", engine="binary", binary=silent):
         pass
     assert waited == [patience]
@@ -114,7 +114,7 @@ def test_the_image_gets_the_model_where_it_looks_for_it(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: docker if name == "docker" else None)
     command = _command("image", Path("/models/half"), "half", 9000, "", IMAGE)
     assert command == [
-        *(sys.executable, "-m", "serving.lifeline", "program"),
+        *(sys.executable, "-m", "millrace.serving.lifeline", "program"),
         *(docker, "run", "--rm", "--init", "--publish=127.0.0.1:9000:8500"),
         "--mount=type=bind,source=/models/half,target=/models/half,readonly",
         *("--env", "MODEL_NAME=half", IMAGE, "--max_num_load_retries=0"),

@@ -5,8 +5,8 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.errors import InvalidArgumentError, NotFoundError, RpcError
-from serving.lifecycle import Model, ModelConfig, State
+from millrace.serving.errors import InvalidArgumentError, NotFoundError, RpcError
+from millrace.serving.lifecycle import Model, ModelConfig, State
 
 
 def model(**labels):

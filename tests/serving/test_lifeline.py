@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import lifeline
+from millrace.serving import lifeline
 from tests.command import is_alive
 from tests.serving.conftest import until
 
@@ -47,7 +47,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path, kind):
     (tmp_path / "sleeper.py").write_text(SLEEPER)
     parent = f"""
     import sys, time
-    from serving import lifeline
+    from millrace.serving import lifeline
     commands = {{
         "module": lifeline.module("sleeper"),
         "program": lifeline.program(sys.executable, "sleeper.py"),
@@ -70,7 +70,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path, kind):
 def test_a_process_that_the_parent_has_forked_keeps_no_child_alive(tmp_path):
     parent = f"""
     import os, sys, time
-    from serving import lifeline
+    from millrace.serving import lifeline
     with open("pid", "wb") as sink:
         child = lifeline.start(lifeline.program(sys.executable, "-c", {SLEEPER!r}), sink)
     print(os.fork() or time.sleep(30), flush=True)
@@ -96,7 +96,7 @@ def test_a_lifeline_is_inherited_where_standard_input_is_closed(tmp_path):
     code = """
     import os
     os.close(0)
-    from serving import lifeline
+    from millrace.serving import lifeline
     with lifeline.inherited():
         inside = os.fstat(0)
     import stat
@@ -150,7 +150,7 @@ def test_run_gives_what_the_child_said_and_leaves_none_behind_when_it_is_late(tm
 
 
 def test_children_of_a_library_inherit_a_lifeline_that_can_be_cut(tmp_path):
-    command = [sys.executable, "-m", "serving.lifeline", "module", "sleeper"]
+    command = [sys.executable, "-m", "millrace.serving.lifeline", "module", "sleeper"]
     (tmp_path / "sleeper.py").write_text("import time; time.sleep(60)")
     path = os.pathsep.join((str(ROOT), str(tmp_path)))
     before = os.fstat(0).st_ino

@@ -10,16 +10,16 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving import example_inference, warmup
-from serving.errors import (
+from millrace.serving import example_inference, warmup
+from millrace.serving.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
     InvalidArgumentError,
     ModelLoadError,
 )
-from serving.inference import Call
-from serving.model import LoadedModel
-from serving.protos import prediction_service_pb2 as messages
+from millrace.serving.inference import Call
+from millrace.serving.model import LoadedModel
+from millrace.serving.protos import prediction_service_pb2 as messages
 from tests.serving.conftest import edit
 
 

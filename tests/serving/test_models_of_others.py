@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from serving.flags import Options
-from serving.server import Server
+from millrace.serving.flags import Options
+from millrace.serving.server import Server
 from tests.serving.conftest import free_port, spec
 from tests.serving.rest.conftest import Rest
 from tests.serving.test_contract import predict_request

@@ -10,12 +10,12 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import metered, monitoring
-from serving.client import Client
-from serving.errors import InvalidArgumentError, ModelLoadError, ServerError
-from serving.flags import Options
-from serving.loading import Loader
-from serving.monitoring import Counter, Histogram
+from millrace.serving import metered, monitoring
+from millrace.serving.client import Client
+from millrace.serving.errors import InvalidArgumentError, ModelLoadError, ServerError
+from millrace.serving.flags import Options
+from millrace.serving.loading import Loader
+from millrace.serving.monitoring import Counter, Histogram
 from tests.serving.rest.conftest import Rest, serve_rest
 
 LATENCY_LIMITS = [

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from serving.errors import DeadlineExceededError, FailedPreconditionError
-from serving.peers import Peers, total
-from serving.protos import model_service_pb2
+from millrace.serving.errors import DeadlineExceededError, FailedPreconditionError
+from millrace.serving.peers import Peers, total
+from millrace.serving.protos import model_service_pb2
 
 ALIVE = 1  # some process's number, for the socket of the other worker
 GONE = 2**22 + 1  # no process has so high a number

@@ -9,9 +9,9 @@ import grpc
 import pytest
 import tensorflow as tf
 
-from serving import profiler
-from serving.client import Client
-from serving.protos import profiler_service_pb2 as messages
+from millrace.serving import profiler
+from millrace.serving.client import Client
+from millrace.serving.protos import profiler_service_pb2 as messages
 from tests.serving.conftest import until
 
 

@@ -38,7 +38,7 @@ from tensorflow_serving.config import (
     model_server_config_pb2,
 )
 
-from serving import errors
+from millrace.serving import errors
 
 ROOT = Path(__file__).parents[2]
 PROTOS = sorted(path.stem for path in (ROOT / "serving/protos").glob("*.proto"))
@@ -71,7 +71,7 @@ AS_BYTES = {
 
 
 def module(name):
-    return importlib.import_module(f"serving.protos.{name}_pb2")
+    return importlib.import_module(f"millrace.serving.protos.{name}_pb2")
 
 
 def messages(container, theirs):
@@ -123,7 +123,7 @@ def test_no_message_is_in_a_package_of_tensorflows():
 
 
 def test_the_generated_modules_are_those_of_the_proto_files(tmp_path):
-    files = [f"serving/protos/{name}.proto" for name in PROTOS]
+    files = [f"millrace/serving/protos/{name}.proto" for name in PROTOS]
     out = tmp_path / "set"
     command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--descriptor_set_out={out}"]
     subprocess.run([*command, *files], cwd=ROOT, check=True)

@@ -10,8 +10,8 @@ from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import classification_pb2
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from serving import reflection
-from serving.protos import profiler_service_pb2
+from millrace.serving import reflection
+from millrace.serving.protos import profiler_service_pb2
 from tests.serving.test_protos import THEIRS
 
 

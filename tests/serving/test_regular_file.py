@@ -6,13 +6,13 @@ import socket
 import pytest
 from etils.epath import Path
 
-from serving import batching_parameters, config, monitoring, regular_file, security
-from serving.client import Client
-from serving.errors import ModelLoadError, ServerError
-from serving.flags import Options
-from serving.loading import session_config
-from serving.model import LoadedModel
-from serving.tflite import TfLiteModel
+from millrace.serving import batching_parameters, config, monitoring, regular_file, security
+from millrace.serving.client import Client
+from millrace.serving.errors import ModelLoadError, ServerError
+from millrace.serving.flags import Options
+from millrace.serving.loading import session_config
+from millrace.serving.model import LoadedModel
+from millrace.serving.tflite import TfLiteModel
 from tests.serving.conftest import until
 
 GIANT = 6 << 30

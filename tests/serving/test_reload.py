@@ -8,10 +8,10 @@ import pytest
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 
-from serving.client import Client
-from serving.errors import NotFoundError
-from serving.flags import Options
-from serving.server import Server
+from millrace.serving.client import Client
+from millrace.serving.errors import NotFoundError
+from millrace.serving.flags import Options
+from millrace.serving.server import Server
 from tests.serving.conftest import free_port, until
 
 

@@ -7,16 +7,16 @@ import time
 import pytest
 from etils.epath import Path
 
-from serving import versions
-from serving.errors import (
+from millrace.serving import versions
+from millrace.serving.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
     NotFoundError,
     RpcError,
     ServerError,
 )
-from serving.lifecycle import ModelConfig, State
-from serving.repository import Repository
+from millrace.serving.lifecycle import ModelConfig, State
+from millrace.serving.repository import Repository
 
 POLL = 0.01
 

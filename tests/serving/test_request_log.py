@@ -9,15 +9,15 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from components.tfrecord import read_records
-from serving import request_log
-from serving.client import Client
-from serving.flags import Options
-from serving.lease import Lease
-from serving.lifecycle import RequestLogging
-from serving.protos import prediction_service_pb2 as messages
-from serving.request_log import RequestLog
-from serving.server import Server
+from millrace.components.tfrecord import read_records
+from millrace.serving import request_log
+from millrace.serving.client import Client
+from millrace.serving.flags import Options
+from millrace.serving.lease import Lease
+from millrace.serving.lifecycle import RequestLogging
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.request_log import RequestLog
+from millrace.serving.server import Server
 from tests.serving.conftest import free_port, until
 
 

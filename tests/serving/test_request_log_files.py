@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from components.tfrecord import read_records
-from serving import monitoring, request_log_files
-from serving.client import Client
-from serving.flags import Options
-from serving.records import frame
-from serving.request_log_files import Files, Record
-from serving.server import Server
+from millrace.components.tfrecord import read_records
+from millrace.serving import monitoring, request_log_files
+from millrace.serving.client import Client
+from millrace.serving.flags import Options
+from millrace.serving.records import frame
+from millrace.serving.request_log_files import Files, Record
+from millrace.serving.server import Server
 from tests.serving.conftest import free_port
 
 

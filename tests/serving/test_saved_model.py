@@ -8,9 +8,9 @@ from google.protobuf import text_format
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow.python.framework import function
 
-from serving import saved_model
-from serving.errors import RpcError
-from serving.model import LoadedModel
+from millrace.serving import saved_model
+from millrace.serving.errors import RpcError
+from millrace.serving.model import LoadedModel
 
 
 def loaded(path):

@@ -12,10 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import serving
-from serving.client import Client, Tls
-from serving.errors import NotFoundError, ServerError, UnauthenticatedError, UnavailableError
-from serving.security import Gate, read_gate, server_credentials
+from millrace import serving
+from millrace.serving.client import Client, Tls
+from millrace.serving.errors import (
+    NotFoundError,
+    ServerError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from millrace.serving.security import Gate, read_gate, server_credentials
 from tests.serving import certificates
 from tests.serving.rest import conftest as rest_fixtures
 

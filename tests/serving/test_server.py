@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from serving import warmup
-from serving.client import Client
-from serving.errors import (
+from millrace.serving import warmup
+from millrace.serving.client import Client
+from millrace.serving.errors import (
     FailedPreconditionError,
     NotFoundError,
     ServerError,
     UnavailableError,
 )
-from serving.flags import Options
-from serving.listening import channel_arguments
-from serving.rest.client import RestClient
-from serving.server import Server, run
+from millrace.serving.flags import Options
+from millrace.serving.listening import channel_arguments
+from millrace.serving.rest.client import RestClient
+from millrace.serving.server import Server, run
 from tests.serving.conftest import free_port, until
 
 ROOT = Path(__file__).parents[2]
@@ -210,7 +210,10 @@ def child(tmp_path):
         flags = [f"--port={port}", "--model_name=half", f"--model_base_path={base}", *arguments]
         log = (tmp_path / "log").open("wb")
         process = subprocess.Popen(
-            [sys.executable, "-m", "serving.server", *flags], cwd=ROOT, stderr=log, stdout=log
+            [sys.executable, "-m", "millrace.serving.server", *flags],
+            cwd=ROOT,
+            stderr=log,
+            stdout=log,
         )
         running.append((process, log))
         return f"127.0.0.1:{port}", process
@@ -245,7 +248,7 @@ def test_callers_are_told_unavailable_while_the_server_ends_and_after(push, tmp_
         refusing.set()
         end.wait(60)
 
-    monkeypatch.setattr("serving.server.time", types.SimpleNamespace(sleep=pause))
+    monkeypatch.setattr("millrace.serving.server.time", types.SimpleNamespace(sleep=pause))
     base = str(tmp_path / "half")
     options = Options(port=port, rest_api_port=rest_port, model_name="half", model_base_path=base)
     server = Server(options)

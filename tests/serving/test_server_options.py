@@ -9,20 +9,20 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from serving import cores, listening, servicer
-from serving.batching_parameters import PER_MODEL
-from serving.client import Client
-from serving.errors import (
+from millrace.serving import cores, listening, servicer
+from millrace.serving.batching_parameters import PER_MODEL
+from millrace.serving.client import Client
+from millrace.serving.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
     InvalidArgumentError,
     ResourceExhaustedError,
     ServerError,
 )
-from serving.flags import Options
-from serving.loading import session_config
-from serving.protos import prediction_service_pb2 as messages
-from serving.server import Server
+from millrace.serving.flags import Options
+from millrace.serving.loading import session_config
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.server import Server
 from tests.serving.conftest import free_port
 from tests.serving.test_contract import predict_request
 

@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.client import pywrap_tf_session
 
-from serving import session
-from serving.errors import DeadlineExceededError, InvalidArgumentError
-from serving.session import GraphSession
+from millrace.serving import session
+from millrace.serving.errors import DeadlineExceededError, InvalidArgumentError
+from millrace.serving.session import GraphSession
 
 V1 = tf.compat.v1
 

@@ -10,10 +10,10 @@ from flatbuffers import flexbuffers
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.lite.python import schema_py_generated as schema
 
-from serving.client import Client
-from serving.errors import InternalError, InvalidArgumentError, ModelLoadError
-from serving.inference import Call
-from serving.tflite import FILE, TfLiteModel
+from millrace.serving.client import Client
+from millrace.serving.errors import InternalError, InvalidArgumentError, ModelLoadError
+from millrace.serving.inference import Call
+from millrace.serving.tflite import FILE, TfLiteModel
 
 CALL = Call()
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from serving.errors import WireError
-from serving.values import as_array, as_typed, is_masked, named, typed, utf8
-from serving.wire import to_proto
+from millrace.serving.errors import WireError
+from millrace.serving.values import as_array, as_typed, is_masked, named, typed, utf8
+from millrace.serving.wire import to_proto
 
 WIDTHS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16"]
 WIDTHS += ["float32", "float64"]

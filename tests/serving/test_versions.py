@@ -4,7 +4,7 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.versions import All, Latest, Specific, aspired, on_disk
+from millrace.serving.versions import All, Latest, Specific, aspired, on_disk
 
 FOUND = st.dictionaries(st.integers(0, 30), st.builds(Path), max_size=8)
 

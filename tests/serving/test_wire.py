@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tensorflow.core.framework import tensor_pb2 as tf_tensor_pb2
 
-from serving.errors import WireError
-from serving.protos import tensor_pb2
-from serving.wire import to_array, to_proto
+from millrace.serving.errors import WireError
+from millrace.serving.protos import tensor_pb2
+from millrace.serving.wire import to_array, to_proto
 
 NUMBERS = [
     *("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),

@@ -18,7 +18,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 
-from serving.client import Client
+from millrace.serving.client import Client
 from tests.serving.conftest import free_port, until
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import os, signal, sys, time
 from pathlib import Path
-from serving.workers import supervise
+from millrace.serving.workers import supervise
 
 folder = Path({folder!r})
 
@@ -114,7 +114,7 @@ def two(push, tmp_path):
     with log.open("wb") as sink:
         server = subprocess.Popen(
             [
-                *(sys.executable, "-m", "serving.server", *flags),
+                *(sys.executable, "-m", "millrace.serving.server", *flags),
                 *("--workers=2", "--enable_grpc_healthcheck_service"),
             ],
             cwd=ROOT,

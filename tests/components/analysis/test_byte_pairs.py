@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.analysis.byte_pairs import learn
-from components.features.tokenization import LONGEST_PIECE, WORD_START, longest_pieces
+from millrace.components.analysis.byte_pairs import learn
+from millrace.components.features.tokenization import LONGEST_PIECE, WORD_START, longest_pieces
 
 WORDS = st.dictionaries(st.text("abcd", min_size=1, max_size=8), st.integers(1, 9), max_size=12)
 MARK = WORD_START

@@ -2,8 +2,8 @@
 
 from etils.epath import Path
 
-from components.analysis import gathering
-from components.beam_options import BeamOptions
+from millrace.components.analysis import gathering
+from millrace.components.beam_options import BeamOptions
 
 
 def letters(word):

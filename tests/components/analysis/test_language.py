@@ -3,13 +3,13 @@
 import pytest
 from etils.epath import Path
 
-from components.analysis.language import settle
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features.language_spec import LanguageOptions
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.analysis.language import settle
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features.language_spec import LanguageOptions
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 LINES = ["come all ye", "come all", "come maidens", "Come, all ye!"]
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components.analysis import series
-from components.analysis.series import Roles
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features.series_spec import SeriesOptions
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.analysis import series
+from millrace.components.analysis.series import Roles
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features.series_spec import SeriesOptions
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 LENGTHS = {"train": 400, "eval": 100, "test": 100}
 

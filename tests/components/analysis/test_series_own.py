@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components.analysis import series
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features.series_spec import SeriesOptions
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.analysis import series
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features.series_spec import SeriesOptions
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 OWN = "tests.components.features.own_hooks"
 NOTES = {"targets": '["load"]', "covariates": '["wind"]', "known": "[]", "frequency": "h"}

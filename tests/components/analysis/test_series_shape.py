@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.analysis import series_shape
+from millrace.components.analysis import series_shape
 
 DAY, HOUR, MONTH = 86400.0, 3600.0, 30.4 * 86400
 NOISE = np.random.default_rng(3)

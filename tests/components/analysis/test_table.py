@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components.analysis import table, table_survey
-from components.analysis.table_survey import ColumnSurvey
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.features.table_spec import (
+from millrace.components.analysis import table, table_survey
+from millrace.components.analysis.table_survey import ColumnSurvey
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.features.table_spec import (
     Buckets,
     Category,
     Cross,
@@ -17,9 +17,9 @@ from components.features.table_spec import (
     Raw,
     TableOptions,
 )
-from components.statistics.dataset import fold
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.statistics.dataset import fold
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 
 def survey(rows, quantiles=4):

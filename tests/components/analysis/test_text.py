@@ -5,14 +5,14 @@ import logging
 import pytest
 from etils.epath import Path
 
-from components.analysis.text import settle
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.features import spec as specs
-from components.features.text_spec import TextOptions
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.analysis.text import settle
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.features import spec as specs
+from millrace.components.features.text_spec import TextOptions
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 
 def texts(root, **splits):
@@ -75,7 +75,7 @@ def test_characters_and_subwords_are_counted_alike(settled):
 
 
 def test_classes_that_train_lacks_are_told(settled, caplog):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     settled()
     assert caplog.messages == [
         "split test has 1 classes that train lacks; their records will be set aside: c",

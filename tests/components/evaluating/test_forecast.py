@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components import charts
-from components.errors import ModelError
-from components.evaluating import forecast, forecast_files, forecast_plots
-from components.evaluating.forecast_rows import Rows, Settings
-from components.evaluating.rivals import Outcome
-from components.inference import Row
+from millrace.components import charts
+from millrace.components.errors import ModelError
+from millrace.components.evaluating import forecast, forecast_files, forecast_plots
+from millrace.components.evaluating.forecast_rows import Rows, Settings
+from millrace.components.evaluating.rivals import Outcome
+from millrace.components.inference import Row
 
 MODEL = {
     "targets": ["y"],

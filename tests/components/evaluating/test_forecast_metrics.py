@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.evaluating import forecast_metrics
+from millrace.components.evaluating import forecast_metrics
 
 ACTUAL = np.array([[[10.0], [0.0]], [[20.0], [-5.0]]])
 FORECAST = np.array([[[8.0], [1.0]], [[25.0], [-5.0]]])

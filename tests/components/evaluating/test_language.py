@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from components.evaluating import language
-from components.evaluating.language import Scored
-from components.inference import Row
-from components.scoring import Questions
-from serving.errors import InvalidArgumentError
+from millrace.components.evaluating import language
+from millrace.components.evaluating.language import Scored
+from millrace.components.inference import Row
+from millrace.components.scoring import Questions
+from millrace.serving.errors import InvalidArgumentError
 
 SETTINGS = {"level": "word", "delimiter": "\n", "vocabulary_size": 100}
 QUESTIONS = Questions("", (), 8, 2, settings=SETTINGS)

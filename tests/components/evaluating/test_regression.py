@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from components.errors import DataError, ModelError
-from components.evaluating import regression
-from components.evaluating.residual_rows import Scored
-from components.inference import Row
-from components.scoring import Key, Questions
+from millrace.components.errors import DataError, ModelError
+from millrace.components.evaluating import regression
+from millrace.components.evaluating.residual_rows import Scored
+from millrace.components.inference import Row
+from millrace.components.scoring import Key, Questions
 
 ASKED = Questions("y", ("town",), 4, 3, settings={"target_mean": 2.0})
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.evaluating.rivals import Outcome, Rival, compare, improve_or_leave_out
+from millrace.components.evaluating.rivals import Outcome, Rival, compare, improve_or_leave_out
 
 FIRST = Rival(2.0, "naive's 2", "Look back further")
 SECOND = Rival(3.0, "the mean's 3", "Train for longer")

@@ -3,7 +3,7 @@
 import pytest
 from etils.epath import Path
 
-from components.evaluating.samples import Sample, opening, write_samples
+from millrace.components.evaluating.samples import Sample, opening, write_samples
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from components.evaluating import significance
-from components.evaluating.significance import Change, Differences
+from millrace.components.evaluating import significance
+from millrace.components.evaluating.significance import Change, Differences
 
 INTEGERS = st.lists(st.integers(-(10**9), 10**9), min_size=2, max_size=30)
 

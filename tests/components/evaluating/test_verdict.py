@@ -2,8 +2,8 @@
 
 import pytest
 
-from components.evaluating import verdict
-from components.thresholds import Thresholds
+from millrace.components.evaluating import verdict
+from millrace.components.thresholds import Thresholds
 
 BETTER = "accuracy 0.9 beats 0.5 on the same rows"
 DROP = {

@@ -9,9 +9,9 @@ import pytest
 from etils.epath import Path
 from PIL import Image
 
-from components.artifacts import Examples, Rejected
-from components.tfrecord import read_records
-from serving.example import decode
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.tfrecord import read_records
+from millrace.serving.example import decode
 
 
 def image_bytes(seed: int, *, size=(5, 4), mode="RGB", kind="PNG", **options) -> bytes:

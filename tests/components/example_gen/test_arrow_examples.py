@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import tfrecord
-from components.example_gen import arrow_examples, csv_shards
-from components.example_gen.splits import SplitRule
-from serving.example import encode
-from serving.records import frame
+from millrace.components import tfrecord
+from millrace.components.example_gen import arrow_examples, csv_shards
+from millrace.components.example_gen.splits import SplitRule
+from millrace.serving.example import encode
+from millrace.serving.records import frame
 
 INTS = st.integers(-(2**63) + 1, 2**63 - 1)
 FLOATS = st.floats(width=32, allow_nan=False)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.errors import DataError, OptionError
-from components.example_gen import clock
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen import clock
 
 
 def column(*cells):

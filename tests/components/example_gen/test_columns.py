@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import OptionError
-from components.example_gen import columns, date_forms
-from components.example_gen.columns import Evidence, Reading
+from millrace.components.errors import OptionError
+from millrace.components.example_gen import columns, date_forms
+from millrace.components.example_gen.columns import Evidence, Reading
 
 ALL = columns.readings("auto", "", comma_parts_cells=False)
 CELLS = st.one_of(

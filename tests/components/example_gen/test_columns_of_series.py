@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from components.errors import DataError
-from components.example_gen import columns_of_series
-from components.example_gen.csv_dialect import CsvFormat, settle
-from components.example_gen.series_options import Columns
+from millrace.components.errors import DataError
+from millrace.components.example_gen import columns_of_series
+from millrace.components.example_gen.csv_dialect import CsvFormat, settle
+from millrace.components.example_gen.series_options import Columns
 
 DIALECT = settle("x.csv", "a;b\n1;2\n", "utf-8", CsvFormat())
 COMMA = settle("x.csv", "a,b\n1,2\n", "utf-8", CsvFormat())

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import DataError
-from components.example_gen.corpora import (
+from millrace.components.errors import DataError
+from millrace.components.example_gen.corpora import (
     Place,
     contiguous_split,
     cut,
@@ -13,8 +13,8 @@ from components.example_gen.corpora import (
     list_texts,
     places,
 )
-from components.example_gen.folders import Row
-from components.example_gen.splits import SplitRule
+from millrace.components.example_gen.folders import Row
+from millrace.components.example_gen.splits import SplitRule
 
 RULE = SplitRule.of("step", {"train": 0.8, "eval": 0.1, "test": 0.1})
 

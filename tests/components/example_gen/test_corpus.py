@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.artifacts import RawFiles, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen.corpus import corpus_example_gen
+from millrace.components.artifacts import RawFiles, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.corpus import corpus_example_gen
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 LINES = [f"line {number}" for number in range(200)]

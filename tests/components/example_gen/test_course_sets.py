@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from components.beam_options import BeamOptions
-from components.example_gen.tfds import tfds_example_gen
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen.tfds import tfds_example_gen
 from tests.components.example_gen.conftest import records_of
 
 SETS = {

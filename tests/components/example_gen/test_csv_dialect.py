@@ -2,9 +2,9 @@
 
 import pytest
 
-from components.errors import DataError, OptionError
-from components.example_gen import csv_dialect
-from components.example_gen.csv_dialect import MISSING, CsvFormat
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen import csv_dialect
+from millrace.components.example_gen.csv_dialect import MISSING, CsvFormat
 
 
 def settle(sample, **options):

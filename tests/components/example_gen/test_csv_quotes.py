@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import DataError
-from components.example_gen import csv_quotes
+from millrace.components.errors import DataError
+from millrace.components.example_gen import csv_quotes
 
 CELLS = st.text('ab, "\n', max_size=6)
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from components.artifacts import Examples, RawFiles, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen import csv_rows
-from components.example_gen import source as sources
-from components.example_gen.csv_dialect import CsvFormat
-from components.example_gen.tables import csv_example_gen
+from millrace.components.artifacts import Examples, RawFiles, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen import csv_rows
+from millrace.components.example_gen import source as sources
+from millrace.components.example_gen.csv_dialect import CsvFormat
+from millrace.components.example_gen.tables import csv_example_gen
 from tests.components.example_gen.conftest import records_of
 
 TRAINING = (

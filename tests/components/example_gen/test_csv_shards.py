@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.example_gen import columns, csv_shards
-from components.example_gen.columns import Evidence, Reading
-from components.example_gen.csv_dialect import MISSING, Dialect
-from components.example_gen.csv_table import Block
+from millrace.components.example_gen import columns, csv_shards
+from millrace.components.example_gen.columns import Evidence, Reading
+from millrace.components.example_gen.csv_dialect import MISSING, Dialect
+from millrace.components.example_gen.csv_table import Block
 
 SEMICOLON = Dialect(
     *(";", '"'),

@@ -12,9 +12,9 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import DataError
-from components.example_gen import csv_spans
-from components.example_gen.csv_dialect import MISSING, Dialect
+from millrace.components.errors import DataError
+from millrace.components.example_gen import csv_spans
+from millrace.components.example_gen.csv_dialect import MISSING, Dialect
 
 COMMA = Dialect(
     ",",

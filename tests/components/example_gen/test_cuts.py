@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import OptionError
-from components.example_gen import cuts
-from components.example_gen.cuts import Cuts
-from components.example_gen.series_options import SHARES
+from millrace.components.errors import OptionError
+from millrace.components.example_gen import cuts
+from millrace.components.example_gen.cuts import Cuts
+from millrace.components.example_gen.series_options import SHARES
 
 TIMES = np.arange(100, dtype=np.int64) * 10
 

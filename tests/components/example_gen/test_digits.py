@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from components.example_gen.digits import digits_images
+from millrace.components.example_gen.digits import digits_images
 
 
 def test_every_scan_is_a_png_in_the_folder_of_its_digit(out):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.example_gen import encodings
+from millrace.components.example_gen import encodings
 
 TOWNS = {
     "cp1252": "id;Stadt\n1;Köln\n2;München\n3;Bremen\n",

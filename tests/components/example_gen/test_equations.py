@@ -2,7 +2,7 @@
 
 from etils.epath import Path
 
-from components.example_gen.equations import house_prices, line_fit
+from millrace.components.example_gen.equations import house_prices, line_fit
 
 
 def cells(file):

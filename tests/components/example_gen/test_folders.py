@@ -4,9 +4,9 @@ import pathlib
 
 import pytest
 
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.example_gen.folders import Row, list_classes
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen.folders import Row, list_classes
 
 
 def test_folders_are_classes_at_any_depth_below_them(folder):

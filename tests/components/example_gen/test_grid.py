@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import DataError, OptionError
-from components.example_gen import grid
-from components.example_gen.grid import Counts
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen import grid
+from millrace.components.example_gen.grid import Counts
 
 
 def table(*rows):

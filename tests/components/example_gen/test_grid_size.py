@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.example_gen import grid_size
+from millrace.components.example_gen import grid_size
 
 
 def table(*rows):

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from components.artifacts import RawFiles, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.example_gen.image import image_example_gen
-from components.example_gen.manifest import Manifest
-from components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from millrace.components.artifacts import RawFiles, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.image import image_example_gen
+from millrace.components.example_gen.manifest import Manifest
+from millrace.components.example_gen.splits import DEFAULT_SHARES, SplitRule
 from tests.components.example_gen.conftest import files_of, image_bytes, records_of
 
 
@@ -241,7 +241,8 @@ def test_real_odd_files_are_decoded_or_set_aside(shared_data, ingest, tmp_path):
 def test_ingest_imports_no_tensorflow():
     script = (
         "import sys\n"
-        "from components.example_gen import digits, files, image, records, tfds, tfrecords\n"
+        "from millrace.components.example_gen import digits, files, image, records\n"
+        "from millrace.components.example_gen import tfds, tfrecords\n"
         "assert not {'tensorflow', 'tensorflow_datasets', 'keras'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
@@ -250,7 +251,7 @@ def test_ingest_imports_no_tensorflow():
 def test_the_steps_options_are_read_without_beam_or_pillow():
     script = (
         "import sys\n"
-        "from components.example_gen import digits, image, tfds, tfrecords\n"
+        "from millrace.components.example_gen import digits, image, tfds, tfrecords\n"
         "assert not {'apache_beam', 'PIL', 'numpy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

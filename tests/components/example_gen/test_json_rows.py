@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import DataError
-from components.example_gen import json_rows
+from millrace.components.errors import DataError
+from millrace.components.example_gen import json_rows
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.artifacts import Rejected
-from components.errors import DataError, OptionError
-from components.example_gen.folders import Row
-from components.example_gen.manifest import Manifest, list_manifest
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.folders import Row
+from millrace.components.example_gen.manifest import Manifest, list_manifest
 from tests.components.example_gen.conftest import spoil
 
 FILES = {"img/1.png": b"", "img/2, old.png": b"", "3.png": b""}

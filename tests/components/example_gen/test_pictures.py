@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from components.errors import DataError
-from components.example_gen.pictures import read_picture
+from millrace.components.errors import DataError
+from millrace.components.example_gen.pictures import read_picture
 
 from .conftest import image_bytes
 
@@ -180,7 +180,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(side):
 
 def test_a_bomb_is_refused_where_warnings_are_shown_only():
     script = (
-        "from components.example_gen.pictures import read_picture\n"
+        "from millrace.components.example_gen.pictures import read_picture\n"
         "read_picture(b'P5 10000 10000 255\\n')\n"
     )
     done = subprocess.run(

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from components.artifacts import RawFiles
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen import pixel_rows
-from components.example_gen.pixel_rows import Asked, Form, parse, shape, split_of
-from components.example_gen.pixels import pixels_example_gen
+from millrace.components.artifacts import RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen import pixel_rows
+from millrace.components.example_gen.pixel_rows import Asked, Form, parse, shape, split_of
+from millrace.components.example_gen.pixels import pixels_example_gen
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 HEADER = "label,pixel1,pixel2,pixel3,pixel4\n"

@@ -8,15 +8,15 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from components.artifacts import RawFiles, Schema
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen.logged_requests import rows_of
-from components.example_gen.request_logs import request_log_example_gen
-from components.schema.text import write
-from components.tfrecord import write_records
-from serving.example import encode
-from serving.protos import prediction_log_pb2 as ours
+from millrace.components.artifacts import RawFiles, Schema
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.logged_requests import rows_of
+from millrace.components.example_gen.request_logs import request_log_example_gen
+from millrace.components.schema.text import write
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
+from millrace.serving.protos import prediction_log_pb2 as ours
 from tests.components.example_gen.conftest import image_bytes, records_of, spoil
 
 SCHEMA = """

@@ -3,7 +3,7 @@
 import csv
 from collections import Counter
 
-from components.example_gen.reviews import reviews, reviews_table
+from millrace.components.example_gen.reviews import reviews, reviews_table
 
 
 def test_there_are_250_different_reviews_of_each_class():

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from components.artifacts import RawFiles, Rejected
-from components.beam_options import BeamOptions
-from components.example_gen import series_latest
-from components.example_gen import source as sources
-from components.example_gen.series import series_example_gen
+from millrace.components.artifacts import RawFiles, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.example_gen import series_latest
+from millrace.components.example_gen import source as sources
+from millrace.components.example_gen.series import series_example_gen
 
 START = np.datetime64("2020-03-01T00", "h")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.example_gen import series_samples
+from millrace.components.example_gen import series_samples
 
 
 def test_the_synthetic_series_is_trend_season_and_noise(tmp_path):

@@ -7,12 +7,12 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.artifacts import Examples, Rejected
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen import shards
-from components.example_gen.folders import Row
-from components.tfrecord import read_records
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen import shards
+from millrace.components.example_gen.folders import Row
+from millrace.components.tfrecord import read_records
 
 
 @dataclasses.dataclass(frozen=True)

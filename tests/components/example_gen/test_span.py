@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import DataError, OptionError
-from components.example_gen import span
-from components.example_gen.span import Found
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen import span
+from millrace.components.example_gen.span import Found
 
 
 @pytest.fixture

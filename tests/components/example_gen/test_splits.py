@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import OptionError
-from components.example_gen.splits import (
+from millrace.components.errors import OptionError
+from millrace.components.example_gen.splits import (
     DEFAULT_SHARES,
     SplitRule,
     canonical,

@@ -6,13 +6,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as generated
 from hypothesis import strategies as st
 
-from components.artifacts import RawFiles
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.example_gen.csv_dialect import CsvFormat
-from components.example_gen.tables import csv_example_gen
-from components.tfrecord import read_records
-from serving.example import encode
+from millrace.components.artifacts import RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.csv_dialect import CsvFormat
+from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.tfrecord import read_records
+from millrace.serving.example import encode
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 TRAIN = {"splits": {"train": 1.0}}

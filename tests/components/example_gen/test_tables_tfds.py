@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.example_gen.tables_tfds import tfds_table_example_gen
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.tables_tfds import tfds_table_example_gen
 from tests.components.example_gen.conftest import records_of
 
 

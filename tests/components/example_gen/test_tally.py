@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.artifacts import Examples, Rejected
-from components.errors import DataError
-from components.example_gen.tally import Tally, finish
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen.tally import Tally, finish
 
 NAMES = st.sampled_from(["a", "b", "c"])
 TALLIES = st.builds(
@@ -49,7 +49,7 @@ def examples(out):
 
 
 def test_the_summary_and_the_log_tell_what_happened(examples, caplog):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     tally = Tally({"eval": {"cat": 1}, "train": {"cat": 2, "dog": 96}})
     tally.rejected.append(Rejected("x.png", "empty file", "line 3"))
     finish("step", examples, tally, [".DS_Store"], 0.01)
@@ -69,7 +69,7 @@ def test_the_summary_and_the_log_tell_what_happened(examples, caplog):
 def test_records_of_another_kind_are_called_by_their_name_with_what_was_done_to_them(
     examples, caplog
 ):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     tally = Tally({"train": {"": 3}, "eval": {"": 1}}, duplicates=2)
     tally.count("train", "", "read as latin_1")
     finish("step", examples, tally, [], 0.01, what="texts", notes={"encoding": "utf_8"})

@@ -7,11 +7,11 @@ import logging
 import pytest
 from etils.epath import Path
 
-from components.artifacts import RawFiles
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.example_gen.text import text_example_gen
-from components.example_gen.text_csv import TextCsv
+from millrace.components.artifacts import RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.text import text_example_gen
+from millrace.components.example_gen.text_csv import TextCsv
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 
@@ -100,7 +100,7 @@ def test_tables_named_like_splits_are_splits(ingest, folder):
 
 
 def test_columns_are_chosen_and_said(ingest, table, caplog):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     lines = [f"{n},{'long words ' * 5}{n},{n % 2}" for n in range(20)]
     examples = ingest(table("odd.csv", "id,body of it,flag\n" + "\n".join(lines)))
     assert examples.summary["notes"]["text"] == "body of it"

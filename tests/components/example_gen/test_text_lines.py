@@ -3,10 +3,10 @@
 import pytest
 from etils.epath import Path
 
-from components.artifacts import Rejected
-from components.errors import DataError
-from components.example_gen import text_lines
-from components.example_gen.source import TextSource
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen import text_lines
+from millrace.components.example_gen.source import TextSource
 
 FILES = {
     "a.csv": 'id,note,label\n1,"good, very\ngood",x\n2,,y\n3,bad,x\n',

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from components.beam_options import BeamOptions
-from components.errors import DataError, OptionError
-from components.example_gen import tfds_sets
-from components.example_gen.tfds import choose_features, tfds_example_gen
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen import tfds_sets
+from millrace.components.example_gen.tfds import choose_features, tfds_example_gen
 from tests.components.example_gen.conftest import records_of
 
 
@@ -223,7 +223,7 @@ def test_a_set_that_is_not_there_is_answered_with_what_to_do(ingest, monkeypatch
 def test_files_other_than_tfrecords_are_refused(ingest, tmp_path):
     builder = tfds.builder("made_unlabelled", data_dir=str(tmp_path), file_format="array_record")
     builder.info.set_file_format("array_record", override=True)
-    from components.example_gen.tfds_sets import list_splits
+    from millrace.components.example_gen.tfds_sets import list_splits
 
     with pytest.raises(DataError, match=r"expected TFRecord files\. Received: array_record\."):
         list_splits("tfds_example_gen", builder, ())

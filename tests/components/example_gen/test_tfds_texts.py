@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from components.errors import DataError, OptionError
-from components.example_gen.tfds_texts import tfds_texts
-from components.walk import walk
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.tfds_texts import tfds_texts
+from millrace.components.walk import walk
 
 
 class _Texts(tfds.core.GeneratorBasedBuilder):

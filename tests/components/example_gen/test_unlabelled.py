@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components.artifacts import Analysis, RawFiles
-from components.beam_options import BeamOptions
-from components.errors import DataError
-from components.example_gen.series import series_example_gen
-from components.example_gen.tables import csv_example_gen
-from components.example_gen.unlabelled import takes_rows, unlabelled_example_gen
-from components.features import spec as specs
-from components.features.series_spec import SeriesSpec
-from components.model_artifacts import Model
-from components.tfrecord import read_records
-from serving.example import decode
+from millrace.components.artifacts import Analysis, RawFiles
+from millrace.components.beam_options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.series import series_example_gen
+from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.example_gen.unlabelled import takes_rows, unlabelled_example_gen
+from millrace.components.features import spec as specs
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.model_artifacts import Model
+from millrace.components.tfrecord import read_records
+from millrace.serving.example import decode
 from tests.components.example_gen.conftest import spoil
 
 NUMBER, STRING = {"dtype": "float32", "shape": [None]}, {"dtype": "string", "shape": [None]}

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from components.errors import ModelError
-from components.exporting import classifier
-from components.exporting.comparison import largest_difference
-from components.exporting.signatures import Reference
+from millrace.components.errors import ModelError
+from millrace.components.exporting import classifier
+from millrace.components.exporting.comparison import largest_difference
+from millrace.components.exporting.signatures import Reference
 
 EXPECTED = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]], np.float32)
 NAMES = ("a", "b", "c")

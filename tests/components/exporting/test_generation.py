@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.exporting import generation
-from components.exporting.generation import Choice, choose
+from millrace.components.exporting import generation
+from millrace.components.exporting.generation import Choice, choose
 from tests.components.language_models import LINES, RUNNING
 
 GREEDY = Choice(tf.constant(0.0), tf.constant(0), tf.constant(0))

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.exporting.classifier import probabilities
-from components.exporting.image import endpoints
-from components.features.image_spec import ImageSpec
-from serving.example import encode
+from millrace.components.exporting.classifier import probabilities
+from millrace.components.exporting.image import endpoints
+from millrace.components.features.image_spec import ImageSpec
+from millrace.serving.example import encode
 from tests.components.pictures import file
 
 LEVELS = np.array([[0.0, 1.0, 3.0]], np.float32)  # logits per unit of brightness

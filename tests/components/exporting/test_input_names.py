@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from etils.epath import Path
 
-from components.exporting import input_names, saved_model
-from serving.model import LoadedModel
+from millrace.components.exporting import input_names, saved_model
+from millrace.serving.model import LoadedModel
 
 
 @pytest.mark.parametrize(

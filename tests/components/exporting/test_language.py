@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components.exporting import language, saved_model
-from components.features import language_rows
-from serving.errors import InvalidArgumentError
-from serving.model import LoadedModel
+from millrace.components.exporting import language, saved_model
+from millrace.components.features import language_rows
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.model import LoadedModel
 from tests.components.language_models import LINES, RUNNING, networks
 
 PROMPTS = [b"come all ye maidens come all", b"come", b"", b"foo ye\nall", b"Come, ALL ye"]

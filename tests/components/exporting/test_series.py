@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import DataError
-from components.exporting import saved_model, series
-from components.features.series_spec import Fill, SeriesSpec
-from components.models.options import Dense
-from components.models.series import build
-from components.models.series_options import ConvRnn
-from serving.example import decode, encode
+from millrace.components.errors import DataError
+from millrace.components.exporting import saved_model, series
+from millrace.components.features.series_spec import Fill, SeriesSpec
+from millrace.components.models.options import Dense
+from millrace.components.models.series import build
+from millrace.components.models.series_options import ConvRnn
+from millrace.serving.example import decode, encode
 
 SPEC = SeriesSpec(
     targets=("a",),

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components import requests
-from components.exporting import saved_model, table
-from components.features.table_spec import Buckets, Category, Cross, Number, Raw, TableSpec
-from components.models import table as networks
-from components.models.table_options import WideDeep
-from serving.example import decode, encode
-from serving.model import LoadedModel
+from millrace.components import requests
+from millrace.components.exporting import saved_model, table
+from millrace.components.features.table_spec import Buckets, Category, Cross, Number, Raw, TableSpec
+from millrace.components.models import table as networks
+from millrace.components.models.table_options import WideDeep
+from millrace.serving.example import decode, encode
+from millrace.serving.model import LoadedModel
 
 RAW = (Raw("Temp (C)", "float32"), Raw("rooms", "int64"), Raw("town", "bytes"))
 PARTS = {

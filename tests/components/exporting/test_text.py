@@ -6,13 +6,13 @@ import tensorflow as tf
 from etils.epath import Path
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components.exporting import saved_model
-from components.exporting.text import endpoints, reference
-from components.features.text_spec import TextSpec
-from components.models.text import build
-from components.models.text_options import Bag, Embedding, TextConv, TextRnn
-from serving.example import decode, encode
-from serving.model import LoadedModel
+from millrace.components.exporting import saved_model
+from millrace.components.exporting.text import endpoints, reference
+from millrace.components.features.text_spec import TextSpec
+from millrace.components.models.text import build
+from millrace.components.models.text_options import Bag, Embedding, TextConv, TextRnn
+from millrace.serving.example import decode, encode
+from millrace.serving.model import LoadedModel
 
 TEXTS = ["The cat, the DOG!", "", "naïve café <br /> dog—cat", "\u2581\x00 ß", "cat " * 50]
 ROWS = [decode(encode({"text": text, "text/class/text": "ham"})) for text in TEXTS]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import OptionError
-from components.features import baselines
+from millrace.components.errors import OptionError
+from millrace.components.features import baselines
 
 WINDOW = np.array([[[1.0], [2.0], [4.0], [7.0], [11.0], [16.0]]], np.float32)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from components.features import decoding
-from components.features.image_spec import ImageSpec
-from serving.example import decode, encode
+from millrace.components.features import decoding
+from millrace.components.features.image_spec import ImageSpec
+from millrace.serving.example import decode, encode
 from tests.components.pictures import file, noise, raw
 
 SPEC = ImageSpec(("a", "b"), 3, 3, 1)

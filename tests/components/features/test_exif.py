@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from components.features import exif
+from millrace.components.features import exif
 from tests.components.pictures import file, noise
 
 _ORIENTATIONS = tf.function(exif.orientations, input_signature=[tf.TensorSpec([None], tf.string)])

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import tensorflow as tf
 
-from components.errors import DataError, OptionError
-from components.features import hook_spec
-from components.features.hook import apply
-from components.features.hook_spec import Hook
+from millrace.components.errors import DataError, OptionError
+from millrace.components.features import hook_spec
+from millrace.components.features.hook import apply
+from millrace.components.features.hook_spec import Hook
 
 OWN = "tests.components.features.own_hooks"
 TEXT = tf.TensorSpec([None], tf.string)

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from components.features import image
-from components.features.image_spec import ImageSpec
+from millrace.components.features import image
+from millrace.components.features.image_spec import ImageSpec
 from tests.components.pictures import file, noise
 
 BILINEAR = Image.Resampling.BILINEAR

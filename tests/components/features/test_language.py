@@ -8,9 +8,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.features import language
-from components.features.language_spec import LanguageSpec
-from components.features.tokenization import FIRST
+from millrace.components.features import language
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.features.tokenization import FIRST
 
 LINES = LanguageSpec(
     level="word",

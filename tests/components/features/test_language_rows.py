@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from components.artifacts import Rejected
-from components.features import language_rows
-from components.features.language_spec import LanguageSpec
-from serving.example import decode
+from millrace.components.artifacts import Rejected
+from millrace.components.features import language_rows
+from millrace.components.features.language_spec import LanguageSpec
+from millrace.serving.example import decode
 
 SPEC = LanguageSpec("word", ("\n", "a", "b"), (0, 1, 1, 1), 3, 2, "\n", "lower")
 

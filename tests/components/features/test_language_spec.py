@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.errors import DataError, OptionError
-from components.features import spec
-from components.features.language_spec import LanguageOptions, LanguageSpec
-from components.features.layout import Column
+from millrace.components.errors import DataError, OptionError
+from millrace.components.features import spec
+from millrace.components.features.language_spec import LanguageOptions, LanguageSpec
+from millrace.components.features.layout import Column
 
 
 def made(vocabulary=("\n", "a"), counts=(0, 1, 1), delimiter="\n"):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.features import language_survey
-from components.features.language_spec import LanguageOptions
-from components.features.language_survey import LanguageSurvey, Tokens
+from millrace.components.features import language_survey
+from millrace.components.features.language_spec import LanguageOptions
+from millrace.components.features.language_survey import LanguageSurvey, Tokens
 
 WAYS = language_survey.cuts(LanguageOptions())
 

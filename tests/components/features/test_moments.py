@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from components.features import moments
+from millrace.components.features import moments
 
 VALUES = st.floats(-1e3, 1e3, width=32)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from components.features import record
-from serving.example import decode, encode
+from millrace.components.features import record
+from millrace.serving.example import decode, encode
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import DataError
-from components.features import series
-from components.features.series_spec import Fill, SeriesSpec
+from millrace.components.errors import DataError
+from millrace.components.features import series
+from millrace.components.features.series_spec import Fill, SeriesSpec
 
 SPEC = SeriesSpec(
     targets=("load",),

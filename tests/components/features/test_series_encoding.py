@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.features.series_encoding import encode_rows
-from serving.example import decode, encode
+from millrace.components.features.series_encoding import encode_rows
+from millrace.serving.example import decode, encode
 
 NAMES = st.text(st.sampled_from("az\n\x0a\x12é"), min_size=1, max_size=4)
 INTS = st.integers(-(2**63) + 1, 2**63 - 1) | st.integers(-130, 130) | st.sampled_from([10, 18])

@@ -8,8 +8,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.features import series_fill
-from components.features.series_spec import Fill
+from millrace.components.features import series_fill
+from millrace.components.features.series_spec import Fill
 
 NAN = np.nan
 WAYS = ("forward", "linear", "seasonal", "zero")

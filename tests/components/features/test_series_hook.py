@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import OptionError
-from components.exporting import saved_model
-from components.exporting import series as exporting
-from components.features import hook_spec, series_hook
-from components.features.layout import Column
-from components.features.series_rows import transform
-from components.features.series_spec import Fill
-from components.models.options import Dense
-from components.models.series import build
-from serving.example import decode
+from millrace.components.errors import OptionError
+from millrace.components.exporting import saved_model
+from millrace.components.exporting import series as exporting
+from millrace.components.features import hook_spec, series_hook
+from millrace.components.features.layout import Column
+from millrace.components.features.series_rows import transform
+from millrace.components.features.series_spec import Fill
+from millrace.components.models.options import Dense
+from millrace.components.models.series import build
+from millrace.serving.example import decode
 from tests.components.features.test_series import SPEC
 
 OWN = "tests.components.features.own_hooks"

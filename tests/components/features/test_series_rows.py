@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.artifacts import Rejected
-from components.features.series_rows import LACKING, UNKNOWN, transform
-from serving.example import decode
+from millrace.components.artifacts import Rejected
+from millrace.components.features.series_rows import LACKING, UNKNOWN, transform
+from millrace.serving.example import decode
 from tests.components.features.test_series import FILLED, ONE, SPEC
 
 DAY = 86400

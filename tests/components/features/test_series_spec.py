@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from components.errors import DataError
-from components.features import spec as specs
-from components.features.layout import Column, Layout
+from millrace.components.errors import DataError
+from millrace.components.features import spec as specs
+from millrace.components.features.layout import Column, Layout
 from tests.components.features.test_series import ONE, SPEC
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import DataError
-from components.features import spec
-from components.features.image_spec import ImageSpec
+from millrace.components.errors import DataError
+from millrace.components.features import spec
+from millrace.components.features.image_spec import ImageSpec
 
 NAMES = st.lists(st.text(max_size=5), min_size=2, max_size=4).map(tuple)
 FLOATS = st.lists(st.floats(0, 1e6), max_size=3).map(tuple)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from components.features import survey
-from components.features.survey import Survey
-from serving.example import decode, encode
+from millrace.components.features import survey
+from millrace.components.features.survey import Survey
+from millrace.serving.example import decode, encode
 from tests.components.pictures import file, noise, raw
 
 

@@ -6,10 +6,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.artifacts import Rejected
-from components.errors import OptionError
-from components.features import table, table_rows, table_spec
-from components.features.table_spec import (
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import OptionError
+from millrace.components.features import table, table_rows, table_spec
+from millrace.components.features.table_spec import (
     Buckets,
     Category,
     Cross,
@@ -17,7 +17,7 @@ from components.features.table_spec import (
     Raw,
     TableSpec,
 )
-from serving.example import decode, encode
+from millrace.serving.example import decode, encode
 
 SPEC = TableSpec(
     target="price",

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import OptionError
-from components.features import hook, hook_spec, table, table_hook, table_rows
-from components.features.table_spec import Category, Number, Raw, TableSpec
-from serving.example import decode, encode
+from millrace.components.errors import OptionError
+from millrace.components.features import hook, hook_spec, table, table_hook, table_rows
+from millrace.components.features.table_spec import Category, Number, Raw, TableSpec
+from millrace.serving.example import decode, encode
 
 OWN = "tests.components.features.own_hooks"
 RAW = (Raw("area", "float32"), Raw("rooms", "int64"), Raw("town", "bytes"))

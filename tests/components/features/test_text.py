@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import tensorflow as tf
 
-from components.errors import OptionError
-from components.features import text, text_rows
-from components.features.layout import Column, Layout
-from components.features.text_spec import TextOptions, TextSpec
-from serving.example import decode, encode
+from millrace.components.errors import OptionError
+from millrace.components.features import text, text_rows
+from millrace.components.features.layout import Column, Layout
+from millrace.components.features.text_spec import TextOptions, TextSpec
+from millrace.serving.example import decode, encode
 
 SPEC = TextSpec(("ham", "spam"), ("the", "cat", "dog"), sequence_length=4, strip_html=True)
 

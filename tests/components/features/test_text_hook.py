@@ -3,13 +3,13 @@
 import tensorflow as tf
 from etils.epath import Path
 
-from components.analysis import text as analysis
-from components.artifacts import Examples
-from components.beam_options import BeamOptions
-from components.features import hook_spec, text, text_hook
-from components.features.text_spec import TextOptions
-from components.tfrecord import write_records
-from serving.example import encode
+from millrace.components.analysis import text as analysis
+from millrace.components.artifacts import Examples
+from millrace.components.beam_options import BeamOptions
+from millrace.components.features import hook_spec, text, text_hook
+from millrace.components.features.text_spec import TextOptions
+from millrace.components.tfrecord import write_records
+from millrace.serving.example import encode
 
 LOWER = "tests.components.features.own_hooks:lower"
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from components.features import text, text_limit
-from components.features.text_spec import TextSpec
+from millrace.components.features import text, text_limit
+from millrace.components.features.text_spec import TextSpec
 
 SPEC = TextSpec(("ham", "spam"), ("the", "a", "ab", "\u2581", "\u2581a", "é", "n" * 17), 4)
 ODD = "aAbBnN théÉ.,'\u2014\u2026<br/>\u2581\u03a3\u0130\x00\x1c\x85\u00a0\u2028\u3000\t\n\v"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.features import text_survey
-from components.features.text_survey import Cut, TextSurvey
-from serving.example import decode, encode
+from millrace.components.features import text_survey
+from millrace.components.features.text_survey import Cut, TextSurvey
+from millrace.serving.example import decode, encode
 
 CUT = Cut("word", "lower_and_strip_punctuation", strip_html=True)
 

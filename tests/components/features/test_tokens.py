@@ -5,8 +5,8 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from components.errors import DataError
-from components.features import tokenization, tokens
+from millrace.components.errors import DataError
+from millrace.components.features import tokenization, tokens
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 WORDY = st.text(

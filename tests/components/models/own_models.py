@@ -2,7 +2,7 @@
 
 import keras
 
-from components.models.networks import Networks
+from millrace.components.models.networks import Networks
 
 
 @keras.saving.register_keras_serializable(package="own_models")

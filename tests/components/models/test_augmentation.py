@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from components.models.augmentation import augmentation
-from components.models.options import Augment
+from millrace.components.models.augmentation import augmentation
+from millrace.components.models.options import Augment
 
 PIXELS = np.arange(2 * 6 * 6, dtype=np.uint8).reshape(2, 6, 6, 1) * 3
 

@@ -7,16 +7,16 @@ import pytest
 from etils.epath import Path
 from pydantic import TypeAdapter
 
-from components.errors import ModelError, OptionError
-from components.features.image_spec import ImageSpec
-from components.features.layout import Column, Layout
-from components.features.series_spec import Fill, SeriesSpec
-from components.models import custom, keras_file
-from components.models.any import AnyModel, check_fits
-from components.models.build import build
-from components.models.custom_options import Custom
-from components.models.options import Augment
-from pipeline import options
+from millrace.components.errors import ModelError, OptionError
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.features.layout import Column, Layout
+from millrace.components.features.series_spec import Fill, SeriesSpec
+from millrace.components.models import custom, keras_file
+from millrace.components.models.any import AnyModel, check_fits
+from millrace.components.models.build import build
+from millrace.components.models.custom_options import Custom
+from millrace.components.models.options import Augment
+from millrace.pipeline import options
 
 OWN = "tests.components.models.own_models"
 SPEC = ImageSpec(("ant", "bee", "cat"), 2, 2, 1)

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import OptionError
-from components.features.image_spec import ImageSpec
-from components.models.image import build
-from components.models.options import Augment, Cnn, Dense
-from components.models.sizes import after_blocks
+from millrace.components.errors import OptionError
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.models.image import build
+from millrace.components.models.options import Augment, Cnn, Dense
+from millrace.components.models.sizes import after_blocks
 
 NAMES = tuple("0123456789")
 DIGITS = ImageSpec(NAMES, 28, 28, 1)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.models import input_pixels
+from millrace.components.models import input_pixels
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components.errors import ModelError, OptionError
-from components.features.image_spec import ImageSpec
-from components.models import keras_file
+from millrace.components.errors import ModelError, OptionError
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.models import keras_file
 from tests.components.models import own_models
 
 SPEC = ImageSpec(("ant", "bee", "cat"), 2, 2, 1)
@@ -19,7 +19,7 @@ OWN = "tests.components.models.own_models"
 
 LOAD = """
 import sys, numpy, etils.epath
-from components.models import keras_file
+from millrace.components.models import keras_file
 model = keras_file.load(etils.epath.Path(sys.argv[1]))
 print("scores", *model(numpy.ones((1, 2, 2, 1), "uint8")).numpy()[0])
 """

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import ModelError, OptionError
-from components.models import language
-from components.models.language_options import Generator
+from millrace.components.errors import ModelError, OptionError
+from millrace.components.models import language
+from millrace.components.models.language_options import Generator
 from tests.components.language_models import LINES, RUNNING, networks
 
 TOKENS = np.array([[2, 3, 4, 5, 6], [2, 6, 6, 3, 0]], np.int32)

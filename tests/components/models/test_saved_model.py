@@ -8,12 +8,12 @@ import pytest
 import tensorflow as tf
 from etils.epath import Path
 
-from components.errors import OptionError
-from components.exporting import saved_model as exported
-from components.features.image_spec import ImageSpec
-from components.models import image, saved_model
-from components.models.options import Augment
-from components.models.transfer_options import Transfer
+from millrace.components.errors import OptionError
+from millrace.components.exporting import saved_model as exported
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.models import image, saved_model
+from millrace.components.models.options import Augment
+from millrace.components.models.transfer_options import Transfer
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
 SPEC = ImageSpec(("ant", "bee"), 8, 8, 3)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import OptionError
-from components.features import baselines, series_fill
-from components.features.series_spec import Fill, SeriesSpec
-from components.models import series_layers
-from components.models.networks import SCORES
-from components.models.options import Dense
-from components.models.series import build
-from components.models.series_options import (
+from millrace.components.errors import OptionError
+from millrace.components.features import baselines, series_fill
+from millrace.components.features.series_spec import Fill, SeriesSpec
+from millrace.components.models import series_layers
+from millrace.components.models.networks import SCORES
+from millrace.components.models.options import Dense
+from millrace.components.models.series import build
+from millrace.components.models.series_options import (
     MODELS,
     ConvRnn,
     DifferencedMovingAverage,
@@ -23,7 +23,7 @@ from components.models.series_options import (
     SeasonalNaive,
     SeriesRnn,
 )
-from components.training.compiling import layers_in
+from millrace.components.training.compiling import layers_in
 
 SPEC = SeriesSpec(
     targets=("a", "b"),

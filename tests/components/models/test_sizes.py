@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import OptionError
-from components.models import sizes
-from components.models.options import Cnn
+from millrace.components.errors import OptionError
+from millrace.components.models import sizes
+from millrace.components.models.options import Cnn
 
 
 def test_the_course_model_leaves_five_pixels_of_28():

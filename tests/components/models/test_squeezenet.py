@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components.errors import ModelError
-from components.models import squeezenet
+from millrace.components.errors import ModelError
+from millrace.components.models import squeezenet
 
 FILE = "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 

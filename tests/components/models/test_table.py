@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from components.features.table_spec import Category, Number, Raw, TableSpec
-from components.models import table
-from components.models.networks import SCORES
-from components.models.options import Dense
-from components.models.table_options import WideDeep
+from millrace.components.features.table_spec import Category, Number, Raw, TableSpec
+from millrace.components.models import table
+from millrace.components.models.networks import SCORES
+from millrace.components.models.options import Dense
+from millrace.components.models.table_options import WideDeep
 
 NUMBERS = (Number("a", 0.0, 1.0, 0.0, indicator=True), Number("b", 0.0, 1.0, 0.0))
 CATEGORIES = (Category("c", ("x", "y")), Category("d", ("z",)))

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components.errors import OptionError
-from components.features.text_spec import TextSpec
-from components.models.average import AverageOfTokens
-from components.models.bag import BagOfTokens, inverse_frequencies
-from components.models.text import build
-from components.models.text_options import Bag, Embedding, TextConv, TextRnn
+from millrace.components.errors import OptionError
+from millrace.components.features.text_spec import TextSpec
+from millrace.components.models.average import AverageOfTokens
+from millrace.components.models.bag import BagOfTokens, inverse_frequencies
+from millrace.components.models.text import build
+from millrace.components.models.text_options import Bag, Embedding, TextConv, TextRnn
 
 WORDS = tuple(f"word{number}" for number in range(8))
 SPEC = TextSpec(

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import ModelError, OptionError
-from components.features.image_spec import ImageSpec
-from components.models import image, squeezenet, transfer
-from components.models.options import Augment
-from components.models.transfer_options import Backbone, Transfer
+from millrace.components.errors import ModelError, OptionError
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.models import image, squeezenet, transfer
+from millrace.components.models.options import Augment
+from millrace.components.models.transfer_options import Backbone, Transfer
 
 SIDE = 32
 SPEC = ImageSpec(("ant", "bee"), SIDE, SIDE, 3)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from components.errors import DataError
-from components.models.word_vectors import read
+from millrace.components.errors import DataError
+from millrace.components.models.word_vectors import read
 
 NAMES = ("", "[UNK]", "cat", "new york", "dog")
 

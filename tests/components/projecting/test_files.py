@@ -13,8 +13,8 @@ from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
 from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
-from components.projecting import files
-from components.projecting.points import Points
+from millrace.components.projecting import files
+from millrace.components.projecting.points import Points
 
 VECTORS = np.array([[0.1, -2.5], [3.0, 1e-7], [0.0, 4.0]], np.float32)
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from etils.epath import Path
 
-from components.pushing import checkpoint
-from components.pushing.sameness import same
+from millrace.components.pushing import checkpoint
+from millrace.components.pushing.sameness import same
 
 VOCABULARY = ("ant", "bee")
 _number = itertools.count()

@@ -3,8 +3,8 @@
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.schema.kinds import kinds
-from components.schema.serving import for_requests
+from millrace.components.schema.kinds import kinds
+from millrace.components.schema.serving import for_requests
 
 SCHEMA = text_format.Parse(
     """

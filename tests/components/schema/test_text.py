@@ -4,8 +4,8 @@ import pytest
 from etils.epath import Path
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.errors import DataError
-from components.schema.text import faults_of, parse, read, write
+from millrace.components.errors import DataError
+from millrace.components.schema.text import faults_of, parse, read, write
 
 FILE = Path("schema.pbtxt")
 

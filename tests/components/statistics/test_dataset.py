@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import DataError
-from components.statistics import dataset as module
-from components.statistics.dataset import Dataset, fold
-from components.statistics.proto import Detail, to_proto
-from serving.example import encode
+from millrace.components.errors import DataError
+from millrace.components.statistics import dataset as module
+from millrace.components.statistics.dataset import Dataset, fold
+from millrace.components.statistics.proto import Detail, to_proto
+from millrace.serving.example import encode
 
 record = st.fixed_dictionaries(
     {},

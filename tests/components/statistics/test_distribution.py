@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.statistics.distribution import Distribution
+from millrace.components.statistics.distribution import Distribution
 
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=120)
 

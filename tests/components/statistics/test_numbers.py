@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.statistics.numbers import Numbers, float_moments, integer_moments
+from millrace.components.statistics.numbers import Numbers, float_moments, integer_moments
 
 int64s = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=50)
 float32s = st.lists(st.floats(width=32), min_size=1, max_size=50)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.statistics.dataset import Dataset, fold
-from components.statistics.distribution import Distribution
-from components.statistics.proto import Detail, to_proto
-from components.statistics.reading import common_of, name_of
-from serving.example import encode
+from millrace.components.statistics.dataset import Dataset, fold
+from millrace.components.statistics.distribution import Distribution
+from millrace.components.statistics.proto import Detail, to_proto
+from millrace.components.statistics.reading import common_of, name_of
+from millrace.serving.example import encode
 
 Histogram = statistics_pb2.Histogram
 Type = statistics_pb2.FeatureNameStatistics.Type

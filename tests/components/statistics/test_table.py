@@ -3,13 +3,13 @@
 import pytest
 from etils.epath import Path
 
-from components.artifacts import Statistics
-from components.errors import DataError
-from components.statistics.dataset import fold
-from components.statistics.proto import Detail, to_proto
-from components.statistics.reading import read
-from components.statistics.table import Row, rows
-from serving.example import encode
+from millrace.components.artifacts import Statistics
+from millrace.components.errors import DataError
+from millrace.components.statistics.dataset import fold
+from millrace.components.statistics.proto import Detail, to_proto
+from millrace.components.statistics.reading import read
+from millrace.components.statistics.table import Row, rows
+from millrace.serving.example import encode
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.statistics.texts import EXACT, Texts
+from millrace.components.statistics.texts import EXACT, Texts
 
 
 def texts_of(*parts, exact=EXACT):

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import DataError
-from components.training import backup, callbacks
-from components.training.backup import Backup, State
-from components.training.callbacks import HistoryFile
-from components.training.options import EarlyStopping, ReduceOnPlateau, Watching
+from millrace.components.errors import DataError
+from millrace.components.training import backup, callbacks
+from millrace.components.training.backup import Backup, State
+from millrace.components.training.callbacks import HistoryFile
+from millrace.components.training.options import EarlyStopping, ReduceOnPlateau, Watching
 
 
 def network():

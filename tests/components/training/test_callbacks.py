@@ -5,9 +5,9 @@ import logging
 import keras
 import pytest
 
-from components.training import callbacks
-from components.training.callbacks import HistoryFile, Progress, StopAt
-from components.training.options import EarlyStopping, ReduceOnPlateau, Watching
+from millrace.components.training import callbacks
+from millrace.components.training.callbacks import HistoryFile, Progress, StopAt
+from millrace.components.training.options import EarlyStopping, ReduceOnPlateau, Watching
 
 
 def with_model(callback):
@@ -30,7 +30,7 @@ def watching(**changes):
 
 
 def test_training_stops_once_every_target_is_reached(caplog):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     callback, model = with_model(StopAt({"accuracy": 0.9, "loss": 0.5}))
     callback.on_epoch_end(0, {"accuracy": 0.95, "loss": 0.6})
     callback.on_epoch_end(1, {"accuracy": 0.85, "loss": 0.4})
@@ -51,7 +51,7 @@ def test_the_history_counts_epochs_from_one_and_keeps_earlier_rows(tmp_path):
 
 
 def test_progress_says_each_epoch_with_its_figures(caplog, monkeypatch):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     now = iter([0.0, 4.0, 11.0, 12.0, 20.0])
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: next(now))
     progress = Progress(epochs=3, steps=10, examples=100)
@@ -67,7 +67,7 @@ def test_progress_says_each_epoch_with_its_figures(caplog, monkeypatch):
 
 
 def test_of_many_quick_epochs_a_line_a_second_is_said_and_the_last(caplog, monkeypatch):
-    caplog.set_level(logging.INFO, "components")
+    caplog.set_level(logging.INFO, "millrace.components")
     now = 100.0
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: now)
     progress = Progress(epochs=60, steps=1, examples=8)

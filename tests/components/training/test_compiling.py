@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.errors import OptionError
-from components.features.image_spec import ImageSpec
-from components.models.image import build
-from components.models.options import Augment, Cnn
-from components.training.compiling import compile_model, layers_in, steps_at_once
-from components.training.objective import Objective, settle
-from components.training.options import Descent
-from components.training.schedule_options import Exponential
+from millrace.components.errors import OptionError
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.models.image import build
+from millrace.components.models.options import Augment, Cnn
+from millrace.components.training.compiling import compile_model, layers_in, steps_at_once
+from millrace.components.training.objective import Objective, settle
+from millrace.components.training.options import Descent
+from millrace.components.training.schedule_options import Exponential
 
 
 def compiled(objective, descent=None, top_k=0):

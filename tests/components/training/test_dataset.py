@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.artifacts import Examples
-from components.features.image_spec import ImageSpec
-from components.features.layout import Column, Layout
-from components.tfrecord import write_records
-from components.training import dataset
-from components.training.dataset import Order
-from components.training.objective import Objective, settle
-from serving.example import encode
+from millrace.components.artifacts import Examples
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.features.layout import Column, Layout
+from millrace.components.tfrecord import write_records
+from millrace.components.training import dataset
+from millrace.components.training.dataset import Order
+from millrace.components.training.objective import Objective, settle
+from millrace.serving.example import encode
 
 SPEC = ImageSpec(("a", "b", "c"), 2, 1, 1)
 SPARSE = settle(3, "auto", "probabilities", 0.0)

@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import OptionError
-from components.models import squeezenet
-from components.models.options import Dense
-from components.models.transfer_options import Transfer
-from components.trainer import trainer
-from components.training import backup
-from components.training.options import FineTune
-from components.training.schedule_options import Cosine
+from millrace.components.errors import OptionError
+from millrace.components.models import squeezenet
+from millrace.components.models.options import Dense
+from millrace.components.models.transfer_options import Transfer
+from millrace.components.trainer import trainer
+from millrace.components.training import backup
+from millrace.components.training.options import FineTune
+from millrace.components.training.schedule_options import Cosine
 from tests.components import transformed
 
 SIDE = 32
@@ -113,7 +113,7 @@ def test_a_training_killed_in_its_second_stage_ends_with_the_same_weights(train,
 
 
 def test_fine_tuning_that_makes_it_worse_is_undone_where_the_best_is_kept(train, caplog):
-    caplog.set_level("INFO", "components")
+    caplog.set_level("INFO", "millrace.components")
     worse = FineTune(1, "fire2_squeeze1x1", 1e4)
     trained = train("out", keep="best", optimizer="sgd", fine_tune=worse)
     assert "fine-tuning made it no better by val_loss: undone" in caplog.text

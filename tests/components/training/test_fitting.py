@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.training.fitting import class_weights
+from millrace.components.training.fitting import class_weights
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=5).filter(any))

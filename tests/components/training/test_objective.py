@@ -2,9 +2,9 @@
 
 import pytest
 
-from components.errors import OptionError
-from components.features.image_spec import ImageSpec
-from components.training.objective import Objective, of, settle
+from millrace.components.errors import OptionError
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.training.objective import Objective, of, settle
 
 
 def test_two_classes_get_one_sigmoid_unit():

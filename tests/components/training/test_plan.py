@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from components.errors import OptionError
-from components.features.image_spec import ImageSpec
-from components.models.options import Augment, Dense
-from components.training.objective import Objective, settle
-from components.training.options import Descent, EarlyStopping, ReduceOnPlateau, Watching
-from components.training.plan import Plan, Split, metric_names
+from millrace.components.errors import OptionError
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.models.options import Augment, Dense
+from millrace.components.training.objective import Objective, settle
+from millrace.components.training.options import Descent, EarlyStopping, ReduceOnPlateau, Watching
+from millrace.components.training.plan import Plan, Split, metric_names
 
 WATCHING = Watching({}, "loss", EarlyStopping(), ReduceOnPlateau(), "last", tensorboard=False)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.training import rates
+from millrace.components.training import rates
 
 
 def test_rates_climb_tenfold_in_as_many_points_as_a_decade_has():

@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import OptionError
-from components.models.options import Dense
-from components.trainer import trainer
-from components.training import backup
-from components.training.options import ReduceOnPlateau
-from components.training.schedule_options import Constant, Cosine, Exponential, Piecewise
-from components.training.schedules import learning_rate
+from millrace.components.errors import OptionError
+from millrace.components.models.options import Dense
+from millrace.components.trainer import trainer
+from millrace.components.training import backup
+from millrace.components.training.options import ReduceOnPlateau
+from millrace.components.training.schedule_options import Constant, Cosine, Exponential, Piecewise
+from millrace.components.training.schedules import learning_rate
 from tests.components import transformed
 
 

@@ -4,7 +4,7 @@ import json
 
 import keras
 
-from components.training import summary
+from millrace.components.training import summary
 
 
 def network():

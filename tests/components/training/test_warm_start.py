@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import ModelError
-from components.training import warm_start
+from millrace.components.errors import ModelError
+from millrace.components.training import warm_start
 
 
 def network(units=3, name="scores"):

@@ -6,11 +6,11 @@ import logging
 import pytest
 from etils.epath import Path
 
-from components.artifacts import Analysis, Examples
-from components.errors import OptionError
-from components.model_artifacts import Hyperparameters
-from components.tuning.hyperparameters import options_of, settled
-from pipeline.dag import Signature
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.errors import OptionError
+from millrace.components.model_artifacts import Hyperparameters
+from millrace.components.tuning.hyperparameters import options_of, settled
+from millrace.pipeline.dag import Signature
 from tests.components.tuning import toy as toys
 from tests.components.tuning.toy import Large, Small, toy
 

@@ -2,9 +2,9 @@
 
 from etils.epath import Path
 
-from components.tuning import report
-from components.tuning.space import parse
-from components.tuning.study import Outcome
+from millrace.components.tuning import report
+from millrace.components.tuning.space import parse
+from millrace.components.tuning.study import Outcome
 
 SPACE = {"rate": parse("log 1e-4..1e-1", "p"), "units": parse("choice 64|64,64", "p")}
 OUTCOMES = [

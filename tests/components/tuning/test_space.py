@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import OptionError
-from components.tuning.space import Choice, Range, parse
+from millrace.components.errors import OptionError
+from millrace.components.tuning.space import Choice, Range, parse
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import math
 import pytest
 from etils.epath import Path
 
-from components.tuning.space import parse
-from components.tuning.study import Outcome, Study, best
+from millrace.components.tuning.space import parse
+from millrace.components.tuning.study import Outcome, Study, best
 
 SPACE = {
     "rate": parse("log 1e-4..1e-1", "p"),

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import pydantic
 from etils.epath import Path
 
-from components.artifacts import Analysis, Examples
-from components.errors import OptionError
-from components.model_artifacts import Hyperparameters, TrainedModel
-from components.tuning.hyperparameters import tunable
+from millrace.components.artifacts import Analysis, Examples
+from millrace.components.errors import OptionError
+from millrace.components.model_artifacts import Hyperparameters, TrainedModel
+from millrace.components.tuning.hyperparameters import tunable
 
 
 @dataclasses.dataclass(frozen=True)

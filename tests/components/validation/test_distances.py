@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.validation.distances import (
+from millrace.components.validation.distances import (
     histogram_divergence,
     jensen_shannon,
     l_infinity,

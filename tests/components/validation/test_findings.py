@@ -3,7 +3,7 @@
 import pytest
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.validation.findings import (
+from millrace.components.validation.findings import (
     WHOLE_DATASET,
     AnomalyInfo,
     Distance,

@@ -5,11 +5,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from components.artifacts import Examples
-from components.model_artifacts import Evaluation
-from pipeline.cli import backtest
-from pipeline.cli.app import app
-from pipeline.results import RunResult, StepResult
+from millrace.components.artifacts import Examples
+from millrace.components.model_artifacts import Evaluation
+from millrace.pipeline.cli import backtest
+from millrace.pipeline.cli.app import app
+from millrace.pipeline.results import RunResult, StepResult
 
 FAILED = RunResult(
     "r2",

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from components.artifacts import Statistics
-from pipeline.cli import main as command
+from millrace.components.artifacts import Statistics
+from millrace.pipeline.cli import main as command
 from tests.pipeline.test_damage import flip
 
 COMMANDS = [
@@ -64,7 +64,7 @@ def test_an_error_of_a_disk_is_told_without_a_traceback(toy, millrace, monkeypat
     def fail(*_):
         raise OSError(number, "of the disk", "/r/x")
 
-    monkeypatch.setattr("pipeline.store.Store.runs", fail)
+    monkeypatch.setattr("millrace.pipeline.store.Store.runs", fail)
     code, _, err = millrace("runs", "--root", toy.root.path)
     assert code == 1
     assert err.startswith("millrace: /r/x: expected to read or write it. Received: of the disk. ")
@@ -74,7 +74,7 @@ def test_an_error_of_ours_keeps_its_traceback(toy, millrace, monkeypatch):
     def fail(*_):
         raise OSError(errno.ECHILD, "ours")
 
-    monkeypatch.setattr("pipeline.store.Store.runs", fail)
+    monkeypatch.setattr("millrace.pipeline.store.Store.runs", fail)
     with pytest.raises(ChildProcessError):
         millrace("runs", "--root", toy.root.path)
 

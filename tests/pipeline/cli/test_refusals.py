@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.cli.main import app
-from pipeline.errors import UsageError
+from millrace.pipeline.cli.main import app
+from millrace.pipeline.errors import UsageError
 
 ODD = "caf\udce9"  # as a byte that is no UTF-8 arrives
 

@@ -5,8 +5,8 @@ import importlib.resources
 
 import pytest
 
-from pipeline.errors import UsageError
-from pipeline.project.writing import package_name, write
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.project.writing import package_name, write
 
 
 def test_a_project_is_a_package_its_tests_and_how_to_use_them(tmp_path):
@@ -34,7 +34,7 @@ def test_a_project_is_a_package_its_tests_and_how_to_use_them(tmp_path):
 
 def test_every_template_is_written(tmp_path):
     write(tmp_path / "flowers")
-    templates = importlib.resources.files("pipeline.project") / "template"
+    templates = importlib.resources.files("millrace.pipeline.project") / "template"
     written = [file for file in (tmp_path / "flowers").rglob("*") if file.is_file()]
     assert len(list(templates.iterdir())) == len(written)
 

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 from etils.epath import Path
 
-from pipeline.errors import UsageError
-from pipeline.recipes import extras
-from pipeline.recipes.catalog import RECIPES, find
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.recipes import extras
+from millrace.pipeline.recipes.catalog import RECIPES, find
 from tests.command import millrace
 
 

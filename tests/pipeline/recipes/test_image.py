@@ -3,11 +3,11 @@
 import pytest
 from etils.epath import Path
 
-from components.features.image_spec import ImageSpec
-from components.models import image as images
-from components.training import objective
-from pipeline.recipes.catalog import find
-from pipeline.recipes.image import ROWS
+from millrace.components.features.image_spec import ImageSpec
+from millrace.components.models import image as images
+from millrace.components.training import objective
+from millrace.pipeline.recipes.catalog import find
+from millrace.pipeline.recipes.image import ROWS
 
 NEW = (
     "horses-or-humans",

@@ -7,13 +7,13 @@ import textwrap
 import pytest
 from etils.epath import Path
 
-from pipeline.errors import UsageError
-from pipeline.recipes import catalog, own
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.recipes import catalog, own
 
 SOURCE = """
 from etils.epath import Path
-from pipeline.dag import Dag, Source
-from pipeline.recipes.row import Recipe
+from millrace.pipeline.dag import Dag, Source
+from millrace.pipeline.recipes.row import Recipe
 from tests.pipeline import toys
 
 def _ingest(dag, data):
@@ -97,9 +97,9 @@ def test_what_is_not_there_is_named(file):
         f"Recipe '{place}:roow': {place} has no `roow`. Did you mean `row`?"
     )
     assert _refusal(f"{place}:number") == (
-        f"Recipe '{place}:number': expected a pipeline.recipes.row.Recipe, or a function (dag: "
-        "Dag, data: str | None, serving_root: Path). Received: a int. There are: counted, empty, "
-        "row."
+        f"Recipe '{place}:number': expected a millrace.pipeline.recipes.row.Recipe, or a function "
+        "(dag: Dag, data: str | None, serving_root: Path). Received: a int. There are: "
+        "counted, empty, row."
     )
     assert "Received: a function." in _refusal(f"{place}:helper")
     assert _refusal(place).startswith(

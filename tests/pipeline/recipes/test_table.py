@@ -3,8 +3,8 @@
 import pytest
 from etils.epath import Path
 
-from pipeline.errors import UsageError
-from pipeline.recipes.catalog import find
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.recipes.catalog import find
 
 
 def ingest(recipe, data=None):

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from serving.flags import Options
-from serving.server import Server
+from millrace.serving.flags import Options
+from millrace.serving.server import Server
 from tests.serving.conftest import free_port
 
 PREDICT = b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\n"

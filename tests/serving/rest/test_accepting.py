@@ -64,9 +64,9 @@ def test_headers_beyond_measure_are_refused_in_the_form_of_others(rest):
 
 SCRIPT = """
 import logging, resource, socket, sys, time
-from serving.rest.probes import Probes
-from serving.rest.server import RestServer, Settings
-from serving.security import Gate
+from millrace.serving.rest.probes import Probes
+from millrace.serving.rest.server import RestServer, Settings
+from millrace.serving.security import Gate
 
 class Ready:
     def is_ready(self):

@@ -5,7 +5,7 @@ import contextlib
 import http
 import json
 
-from serving.rest import bodies
+from millrace.serving.rest import bodies
 from tests.serving.rest.conftest import PREDICT, serve_rest
 
 # Python 3.13 has the newer name of this status.

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving import example
-from serving.calls import Class
-from serving.client import Client
-from serving.errors import (
+from millrace.serving import example
+from millrace.serving.calls import Class
+from millrace.serving.client import Client
+from millrace.serving.errors import (
     AbortedError,
     DeadlineExceededError,
     InternalError,
@@ -26,9 +26,9 @@ from serving.errors import (
     UnimplementedError,
     WireError,
 )
-from serving.rest import questions
-from serving.rest.client import RestClient
-from serving.signature import TensorInfo
+from millrace.serving.rest import questions
+from millrace.serving.rest.client import RestClient
+from millrace.serving.signature import TensorInfo
 from tests.serving.conftest import free_port
 from tests.serving.rest.conftest import serve_rest
 
@@ -299,10 +299,10 @@ def test_threads_may_share_a_client(client):
 
 def test_importing_the_client_is_light_and_brings_no_server():
     code = (
-        "import sys; import serving.rest.client;"
+        "import sys; import millrace.serving.rest.client;"
         "print(open('/proc/self/statm').read().split()[1]);"  # pages that are resident
         "print([m for m in sys.modules if m.split('.')[0] in"
-        " ('tensorflow', 'keras', 'aiohttp', 'apache_beam') or m == 'serving.server'])"
+        " ('tensorflow', 'keras', 'aiohttp', 'apache_beam') or m == 'millrace.serving.server'])"
     )
     output = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
     pages, modules = output.splitlines()

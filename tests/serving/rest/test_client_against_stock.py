@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from serving.calls import Class, VersionStatus
-from serving.errors import NotFoundError
-from serving.rest.client import RestClient
+from millrace.serving.calls import Class, VersionStatus
+from millrace.serving.errors import NotFoundError
+from millrace.serving.rest.client import RestClient
 
 METADATA = """{
 "model_spec":{

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from serving.rest import decimals
+from millrace.serving.rest import decimals
 
 FLOAT32 = {
     9000000: "9e+06",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.errors import InvalidArgumentError
-from serving.rest import document
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.rest import document
 
 
 def refusal(raw):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import example
-from serving.calls import Spec
-from serving.errors import InvalidArgumentError
-from serving.rest import document, examples, questions
+from millrace.serving import example
+from millrace.serving.calls import Spec
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.rest import document, examples, questions
 
 
 def read(body):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.rest import faults
-from serving.rest.faults import Fault
+from millrace.serving.rest import faults
+from millrace.serving.rest.faults import Fault
 
 TEXTS = {
     b"": (faults.EMPTY, 0),

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.rest.client import RestClient
+from millrace.serving.rest.client import RestClient
 from tests.serving import fuzzing
 from tests.serving.conftest import free_port
 from tests.serving.fuzzing import FUZZ

@@ -2,9 +2,9 @@
 
 import pytest
 
-from serving.errors import InvalidArgumentError
-from serving.rest import paths
-from serving.rest.paths import Target
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.rest import paths
+from millrace.serving.rest.paths import Target
 
 GOOD = {
     ("POST", "/v1/models/m:predict"): Target("m", "predict"),

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from serving.errors import InvalidArgumentError
-from serving.rest import document, reading
-from serving.signature import TensorInfo
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.rest import document, reading
+from millrace.serving.signature import TensorInfo
 
 
 def infos(**dtypes):

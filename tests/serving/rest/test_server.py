@@ -10,12 +10,12 @@ import urllib.parse
 
 import pytest
 
-from serving import cores, flags, listening
-from serving.client import Client
-from serving.errors import RpcError, ServerError
-from serving.flags import Options
-from serving.rest import bodies, codes
-from serving.server import Server
+from millrace.serving import cores, flags, listening
+from millrace.serving.client import Client
+from millrace.serving.errors import RpcError, ServerError
+from millrace.serving.flags import Options
+from millrace.serving.rest import bodies, codes
+from millrace.serving.server import Server
 from tests.serving.conftest import free_port
 from tests.serving.rest.conftest import Rest, serve_rest
 

@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from serving.errors import RpcError
-from serving.rest import document, questions, tensors, writing
-from serving.signature import TensorInfo
+from millrace.serving.errors import RpcError
+from millrace.serving.rest import document, questions, tensors, writing
+from millrace.serving.signature import TensorInfo
 
 
 def request(text):

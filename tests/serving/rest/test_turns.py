@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from serving import monitoring
+from millrace.serving import monitoring
 from tests.serving.conftest import until
 from tests.serving.rest.conftest import serve_rest
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from serving.errors import InvalidArgumentError
-from serving.protos import prediction_service_pb2 as messages
-from serving.rest import writing
+from millrace.serving.errors import InvalidArgumentError
+from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.rest import writing
 
 
 def floats(*values):
