@@ -22,9 +22,9 @@ import pyarrow.csv
 from etils.epath import Path
 
 from millrace.components.artifacts import RawFiles
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.example_gen.tables import csv_example_gen
-from millrace.components.tfrecord import write_records
+from millrace.components.files.tfrecord import write_records
 from millrace.serving.protos import example_pb2
 
 _TEXTS = np.array(["red", "green", "dark blue", ""])

@@ -21,9 +21,9 @@ from etils.epath import Path
 from PIL import Image
 
 from millrace.components.artifacts import RawFiles
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.example_gen.image import image_example_gen
-from millrace.components.tfrecord import FAST, write_records
+from millrace.components.files.tfrecord import FAST, write_records
 from millrace.serving.example import encode
 
 _PHOTOS = pathlib.Path(__file__).parents[2] / "shared" / "data" / "cats_vs_dogs"

@@ -15,9 +15,9 @@ import numpy as np
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
+from millrace.components.files.tfrecord import read_records, write_records
 from millrace.components.statistics_gen import statistics_gen
-from millrace.components.tfrecord import read_records, write_records
 from millrace.serving.example import decode, encode
 
 SHARDS = 4

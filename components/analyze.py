@@ -9,7 +9,7 @@ from typing import assert_never
 from etils.epath import Path
 
 from millrace.components.artifacts import Analysis, Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageOptions

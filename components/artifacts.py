@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from etils.epath import Path
 
-from millrace.components import json_files
+from millrace.components.files import json_files
 
 Property = str | int | float | bool
 

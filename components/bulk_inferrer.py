@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles, Rejected
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import ModelError, OptionError
 from millrace.components.model_artifacts import Evaluation, InferenceResult, Model
-from millrace.components.ranges import Count, Share
+from millrace.components.options.ranges import Count, Share
 
 if TYPE_CHECKING:
-    from millrace.components.bulk_inference import Plan, Shard
+    from millrace.components.inference.bulk import Plan, Shard
 
 _log = logging.getLogger(__name__)
 
@@ -72,13 +72,13 @@ def bulk_inferrer(
             "bulk_inferrer: expected `examples` or `source`. "
             f"Received: {'neither' if examples is None else 'both'}. Wire one of them."
         )
-    from millrace.components import bulk_inference
+    from millrace.components.inference import bulk
 
     if source is not None:
-        shards = bulk_inference.file_shards(source, files_per_shard)
+        shards = bulk.file_shards(source, files_per_shard)
     elif examples is not None:
-        shards = bulk_inference.example_shards(examples, splits)
-    plan = bulk_inference.Plan(str(out), format, prediction_logs, batch_size)
+        shards = bulk.example_shards(examples, splits)
+    plan = bulk.Plan(str(out), format, prediction_logs, batch_size)
     _run(model, shards, plan, run_on)
     summary = json.loads((out / "summary.json").read_text())
     rejected = _check_rejected(out, summary, max_rejected)
@@ -104,24 +104,24 @@ def _run(model: Model, shards: "list[Shard]", plan: "Plan", run_on: BeamOptions)
     """One Beam pass over the shards, each of which writes its own files."""
     import apache_beam as beam
 
-    from millrace.components import bulk_inference
-    from millrace.components.inference import Models
+    from millrace.components.inference import bulk
+    from millrace.components.inference.saved_model import Models
 
     if plan.format != "examples":
-        (Path(plan.out) / bulk_inference.PARTS).mkdir()
+        (Path(plan.out) / bulk.PARTS).mkdir()
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
             | "Shards" >> beam.Create(shards)
-            | "Predict" >> beam.Map(bulk_inference.predict_shard, Models(model.saved_model), plan)
-            | "Merge" >> beam.CombineGlobally(bulk_inference.merge)
-            | "Write" >> beam.Map(bulk_inference.write_summary, plan.out)
+            | "Predict" >> beam.Map(bulk.predict_shard, Models(model.saved_model), plan)
+            | "Merge" >> beam.CombineGlobally(bulk.merge)
+            | "Write" >> beam.Map(bulk.write_summary, plan.out)
         )
 
 
 def _check_rejected(out: Path, summary: dict[str, Any], max_rejected: float) -> list[Rejected]:
     """The rows set aside, if they are few enough."""
-    from millrace.components.inference import refuse_too_many
+    from millrace.components.inference.saved_model import refuse_too_many
 
     lines = (out / "rejected.jsonl").read_text().splitlines()
     rejected = [Rejected(**json.loads(line)) for line in lines]
@@ -134,7 +134,7 @@ def _check_rejected(out: Path, summary: dict[str, Any], max_rejected: float) -> 
 
 def _join_parts(out: Path, form: str, columns: list[str]) -> None:
     """Make one text file of the shards' parts, in their order; remove the parts."""
-    from millrace.components.bulk_inference import PARTS, csv_line
+    from millrace.components.inference.bulk import PARTS, csv_line
 
     parts = out / PARTS
     with (out / f"predictions.{form}").open("wb") as whole:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.evaluating import rivals, verdict
+from millrace.components.evaluating.thresholds import Thresholds, Verdict
 from millrace.components.model_artifacts import Evaluation, Model
-from millrace.components.ranges import Count, Number, Share
-from millrace.components.thresholds import Thresholds, Verdict
+from millrace.components.options.ranges import Count, Number, Share
 
 if TYPE_CHECKING:
     from millrace.components.evaluating.tasks import Task
@@ -137,7 +137,7 @@ def _chosen(examples: Examples, splits: tuple[str, ...]) -> list[str]:
 
 def _check_slices(examples: Examples, splits: list[str], slices: tuple[str, ...]) -> None:
     """Refuse to slice by a feature that none of the first records has."""
-    from millrace.components.tfrecord import read_records
+    from millrace.components.files.tfrecord import read_records
     from millrace.serving.example import decode
 
     files = [file for split in splits for file in examples.files(split)]
@@ -163,9 +163,10 @@ def _score(
     """One Beam pass over the splits, from shards to the files of the evaluation."""
     import apache_beam as beam
 
-    from millrace.components import inference, scoring
+    from millrace.components.evaluating import scoring
+    from millrace.components.inference import saved_model
 
-    loaded = inference.Models(*(each.saved_model for each in models))
+    loaded = saved_model.Models(*(each.saved_model for each in models))
     shards = [(split, str(file)) for split in splits for file in examples.files(split)]
     asked = scoring.Questions(**questions)
     keep_worst = functools.partial(task.merge, mistakes=asked.mistakes)
@@ -183,7 +184,7 @@ def _score(
 def _read_summary(out: Path, max_rejected: float) -> dict[str, Any]:
     """The content of `metrics.json`, if enough rows could be scored."""
     from millrace.components.artifacts import Rejected
-    from millrace.components.inference import refuse_too_many
+    from millrace.components.inference.saved_model import refuse_too_many
 
     summary: dict[str, Any] = json.loads((out / "metrics.json").read_text())
     lines = (out / "rejected.jsonl").read_text().splitlines()

@@ -12,7 +12,7 @@ from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.layout import Column
 from millrace.components.model_artifacts import TrainedModel
-from millrace.components.ranges import Count
+from millrace.components.options.ranges import Count
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def feature_maps(
 
     import numpy as np
 
-    from millrace.components import journey
+    from millrace.components.charts import journey
     from millrace.components.models import keras_file
 
     rows = list(itertools.islice(_pixels(examples, split, spec.layout.inputs[0]), pictures))
@@ -79,7 +79,7 @@ def feature_maps(
 
 def _pixels(examples: Examples, split: str, column: Column) -> Iterator[bytes]:
     """The pixels of the records of `split`, or else of the first split, in their order."""
-    from millrace.components.tfrecord import read_records
+    from millrace.components.files.tfrecord import read_records
     from millrace.serving.example import decode
 
     chosen = split if examples.counts.get(split) else examples.splits[0]

@@ -12,9 +12,9 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples
 from millrace.components.errors import DataError
-from millrace.components.folders import copy_tree
+from millrace.components.files.folders import copy_tree
 from millrace.components.model_artifacts import InfraBlessing, Model
-from millrace.components.ranges import Count, NotNegative, Positive
+from millrace.components.options.ranges import Count, NotNegative, Positive
 
 _log = logging.getLogger(__name__)
 _BINARY = "tensorflow_model_server"
@@ -90,7 +90,7 @@ def infra_validator(
 
 def _records(examples: Examples, requests: int) -> tuple[str, list[bytes]]:
     """The split to ask about, and its first records."""
-    from millrace.components.tfrecord import read_records
+    from millrace.components.files.tfrecord import read_records
 
     there = [split for split in _PREFERRED if split in examples.splits] or examples.splits
     for split in there:
@@ -138,7 +138,7 @@ def _ask(
     versions: LocalPath, log: LocalPath, records: list[bytes], trial: _Trial
 ) -> tuple[list[str], list[str]]:
     """Raises what `millrace.serving.launch` and `millrace.serving.client` do."""
-    from millrace.components import serving_checks
+    from millrace.components.inference import serving_checks
     from millrace.serving.client import Client
     from millrace.serving.launch import launch
     from millrace.serving.model import LoadedModel

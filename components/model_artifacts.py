@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 
 from etils.epath import Path
 
-from millrace.components import json_files
 from millrace.components.artifacts import Artifact, Property
+from millrace.components.files import json_files
 from millrace.serving import versions
 
 

@@ -4,11 +4,11 @@ import logging
 
 from etils.epath import Path
 
+from millrace.components.files.names import ModelName
+from millrace.components.files.paths import LocalPath
 from millrace.components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel
-from millrace.components.names import ModelName
-from millrace.components.paths import LocalPath
-from millrace.components.ranges import Count
-from millrace.components.versions import Versions
+from millrace.components.options.ranges import Count
+from millrace.components.pushing.versions import Versions
 
 _log = logging.getLogger(__name__)
 

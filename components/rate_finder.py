@@ -16,7 +16,7 @@ from millrace.components.features import spec as specs
 from millrace.components.model_artifacts import LearningRate
 from millrace.components.models.any import AnyModel, check_fits
 from millrace.components.models.options import Augment, Cnn
-from millrace.components.ranges import Count, Positive, Seed, ShareBelowOne
+from millrace.components.options.ranges import Count, Positive, Seed, ShareBelowOne
 from millrace.components.training import objective as objectives
 from millrace.components.training.options import (
     Descent,

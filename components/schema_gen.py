@@ -8,7 +8,7 @@ from etils.epath import Path
 from millrace.components.artifacts import RawFiles, Schema, Statistics
 from millrace.components.errors import DataError
 from millrace.components.model_artifacts import Model
-from millrace.components.ranges import Count, Share
+from millrace.components.options.ranges import Count, Share
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def serving_schema(
         skew_js: the same for numeric features, by Jensen-Shannon divergence (0 to 1).
     """
     # Imported here: the command line imports this module for its signature alone.
-    from millrace.components.requests import features_asked
+    from millrace.components.inference.requests import features_asked
     from millrace.components.schema.serving import for_requests
     from millrace.components.schema.text import read, write
 

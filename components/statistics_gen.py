@@ -8,8 +8,8 @@ import logging
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Statistics
-from millrace.components.beam_options import BeamOptions
-from millrace.components.ranges import Count
+from millrace.components.beam.options import BeamOptions
+from millrace.components.options.ranges import Count
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from millrace.components.model_artifacts import Hyperparameters, LearningRate, T
 from millrace.components.models import sizes
 from millrace.components.models.any import AnyModel, check_fits
 from millrace.components.models.options import Augment, Cnn
-from millrace.components.ranges import Count, Number, Positive, Seed, ShareBelowOne
+from millrace.components.options.ranges import Count, Number, Positive, Seed, ShareBelowOne
 from millrace.components.training import objective as objectives
 from millrace.components.training.options import (
     Descent,

@@ -17,13 +17,13 @@ from collections.abc import Iterator, Sequence
 from etils.epath import Path
 
 from millrace.components.artifacts import Analysis, Examples, Rejected
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import rows as features
 from millrace.components.features import spec as specs
 from millrace.components.features.spec import Spec
-from millrace.components.ranges import Share
-from millrace.components.tfrecord import read_records, write_records
+from millrace.components.files.tfrecord import read_records, write_records
+from millrace.components.options.ranges import Share
 
 logger = logging.getLogger(__name__)
 

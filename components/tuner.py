@@ -10,13 +10,13 @@ from typing import Literal
 from etils.epath import Path
 from pydantic import JsonValue
 
-from millrace.components import references
 from millrace.components.artifacts import Analysis, Examples
 from millrace.components.errors import ModelError, OptionError
 from millrace.components.model_artifacts import Hyperparameters
-from millrace.components.ranges import Count, Positive, Seed
+from millrace.components.options.ranges import Count, Positive, Seed
 from millrace.components.tuning.hyperparameters import settled
 from millrace.components.tuning.space import Space, parse
+from millrace.components.user_code import references
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.tree import Tree
 
-from millrace.components.printable import one_line, printable
+from millrace.components.files.printable import one_line, printable
 from millrace.pipeline.dag import Step
 from millrace.pipeline.lineage import Node
 from millrace.pipeline.records import ArtifactRecord

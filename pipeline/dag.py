@@ -13,8 +13,8 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from millrace.components import names
 from millrace.components.artifacts import Artifact, RawFiles
+from millrace.components.files import names
 from millrace.pipeline import given, options
 from millrace.pipeline.errors import UsageError, WiringError
 

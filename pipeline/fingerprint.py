@@ -16,8 +16,9 @@ from typing import Any
 
 from etils.epath import Path
 
-from millrace.components import folders, modules, paths, references, source_code, walk
 from millrace.components.errors import DataError
+from millrace.components.files import folders, paths, walk
+from millrace.components.user_code import modules, references, source_code
 from millrace.pipeline.dag import Component, Step
 from millrace.pipeline.errors import WiringError
 

@@ -4,8 +4,8 @@ import os
 
 from etils.epath import Path
 
-from millrace.components import names, paths, printable, walk
-from millrace.components.example_gen import span
+from millrace.components.example_gen.shards import span
+from millrace.components.files import names, paths, printable, walk
 from millrace.pipeline.errors import UsageError
 
 _SHOWN = 100  # characters of a text that tell which one it is

@@ -1,6 +1,7 @@
 """Options of steps from text: `--set step.option=value`, refused as wrong usage.
 
-How text becomes values is `components.settings`; here are the options as a command shows them.
+How text becomes values is `components.options.settings`; here are the options as a command
+shows them.
 """
 
 import dataclasses
@@ -9,9 +10,9 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from millrace.components import settings
 from millrace.components.errors import OptionError
-from millrace.components.settings import dataclass_members, describe, dump, nearest
+from millrace.components.options import settings
+from millrace.components.options.settings import dataclass_members, describe, dump, nearest
 from millrace.pipeline.errors import UsageError
 
 __all__ = ["assign", "check", "describe", "dump", "nearest", "rows"]

@@ -3,8 +3,8 @@
 import dataclasses
 
 from millrace.components.artifacts import Analysis, Examples
-from millrace.components.example_gen import source as sources
-from millrace.components.example_gen.source import Source
+from millrace.components.example_gen.unlabelled_rows import source as sources
+from millrace.components.example_gen.unlabelled_rows.source import Source
 from millrace.components.features import spec as specs
 from millrace.components.features.spec import Spec
 from millrace.pipeline import damage

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from millrace.components import requests
 from millrace.components.artifacts import Rejected
-from millrace.components.predictions import as_json, each
+from millrace.components.inference import requests
+from millrace.components.inference.predictions import as_json, each
 from millrace.pipeline import questions
 from millrace.pipeline.console import print_table
 from millrace.pipeline.errors import UsageError

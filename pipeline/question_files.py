@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
-from millrace.components import paths
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen import asked_rows
-from millrace.components.example_gen.asked_rows import Asked
-from millrace.components.example_gen.source import SeriesSource, TableSource
+from millrace.components.example_gen.unlabelled_rows import reading
+from millrace.components.example_gen.unlabelled_rows.reading import Asked
+from millrace.components.example_gen.unlabelled_rows.source import SeriesSource, TableSource
 from millrace.components.features.series_spec import SeriesSpec
-from millrace.components.requests import feature_of
+from millrace.components.files import paths
+from millrace.components.inference.requests import feature_of
 from millrace.pipeline import questions
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.origin import Origin
@@ -33,11 +33,11 @@ def from_columns(assignments: Sequence[str], origin: Origin) -> list[Question]:
     asked = questions.from_columns(assignments)
     if not isinstance(origin.source, TableSource):
         return asked
-    from millrace.components.example_gen import csv_rows  # pyarrow
+    from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow
 
     try:
         return [
-            dataclasses.replace(each, features=csv_rows.with_dates(each.features, origin.source))
+            dataclasses.replace(each, features=tables.with_dates(each.features, origin.source))
             for each in asked
         ]
     except DataError as error:
@@ -107,7 +107,7 @@ def _read(file: Path, origin: Origin, signature: Signature) -> Iterator[Question
             "--csv: expected a forecaster that a run under --root has pushed, whose columns of "
             "time and numbers are known. Received: another. Give the numbers by --window."
         )
-    for item in asked_rows.read(file, wanted, origin.source, origin.spec):
+    for item in reading.read(file, wanted, origin.source, origin.spec):
         if isinstance(item, Rejected):
             yield item
         else:

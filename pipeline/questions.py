@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from millrace.components import paths
 from millrace.components.artifacts import Examples
 from millrace.components.errors import DataError
-from millrace.components.json_files import or_none
+from millrace.components.files import paths
+from millrace.components.files.json_files import or_none
+from millrace.components.files.tfrecord import read_records
+from millrace.components.files.walk import problem
+from millrace.components.inference.requests import feature_of
 from millrace.components.model_artifacts import Model
-from millrace.components.requests import feature_of
-from millrace.components.tfrecord import read_records
-from millrace.components.walk import problem
 from millrace.pipeline import damage, given
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.options import nearest
@@ -252,7 +252,7 @@ def _file_rows(file: Path) -> list[list[str]]:
 
 
 def _picture(file: Path) -> bytes:
-    from millrace.components.example_gen.pictures import read_picture  # Pillow
+    from millrace.components.example_gen.images.pictures import read_picture  # Pillow
 
     try:
         return read_picture(_read(file, "--image")).encoded

@@ -12,9 +12,9 @@ from typing import Any
 from etils.epath import Path
 
 from millrace.components.artifacts import Anomalies, Artifact
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
-from millrace.components.folders import sync, sync_tree
+from millrace.components.files.folders import sync, sync_tree
 from millrace.pipeline import damage, earlier, explain, fingerprint, given, steplog
 from millrace.pipeline.dag import Dag, Input, Source, Step
 from millrace.pipeline.errors import WiringError, describe_error

@@ -6,8 +6,8 @@ import pathlib
 from etils.epath import Path
 
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen import span
-from millrace.components.walk import walk
+from millrace.components.example_gen.shards import span
+from millrace.components.files.walk import walk
 from millrace.pipeline import given
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.root import Root
@@ -24,7 +24,7 @@ def resolve(root: Root, data: str | None, spans: str) -> str | None:
     Args:
         root: where links are put.
         data: what the user gave; a pattern such as `sales/{YYYY}-{MM}-{DD}.csv`, or a plain path.
-        spans: see `millrace.components.example_gen.span.resolve`.
+        spans: see `millrace.components.example_gen.shards.span.resolve`.
 
     Raises:
         UsageError: no span fits, spans are asked of a plain path, or that cannot be read.

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from etils.epath import Path
 from sqlalchemy.orm import Session
 
-from millrace.components import folders
+from millrace.components.files import folders
 from millrace.pipeline import database, fingerprint
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import (

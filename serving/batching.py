@@ -18,10 +18,10 @@ from millrace.serving import batching_parameters, batching_rows, metered
 from millrace.serving.batching_parameters import Parameters
 from millrace.serving.batching_queue import Batch, Company, Queue
 from millrace.serving.batching_task import Task, longest, still_wanted
-from millrace.serving.crew import blocked
 from millrace.serving.errors import DeadlineExceededError, RpcError
 from millrace.serving.inference import Call
 from millrace.serving.lifecycle import Servable
+from millrace.serving.pool import blocked
 from millrace.serving.signature import Signature
 
 _log = logging.getLogger(__name__)

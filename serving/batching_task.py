@@ -7,9 +7,9 @@ import time
 import numpy as np
 
 from millrace.serving import batching_rows
-from millrace.serving.crew import blocked
 from millrace.serving.errors import CancelledError, ResourceExhaustedError, RpcError
 from millrace.serving.inference import Call
+from millrace.serving.pool import blocked
 
 
 @dataclasses.dataclass(eq=False)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import grpc
 
 from millrace.serving import security
-from millrace.serving.crew import Crew
 from millrace.serving.errors import ServerError
 from millrace.serving.flags import Options
+from millrace.serving.pool import Crew
 
 MAX_MESSAGE_BYTES = 2**31 - 1
 _MOST_WAITING = 256  # threads that only wait for their batch

@@ -17,7 +17,7 @@ import grpc
 from etils.epath import Path
 from google.protobuf.message import Message
 
-from millrace.serving.crew import blocked
+from millrace.serving.pool import blocked
 from millrace.serving.protos import profiler_service_pb2 as messages
 from millrace.serving.servicer import read
 

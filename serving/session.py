@@ -18,8 +18,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from millrace.serving.crew import blocked
 from millrace.serving.errors import InvalidArgumentError, rpc_error
+from millrace.serving.pool import blocked
 
 _BRISK = 0.002  # seconds: a moment
 _INSTANT = 0.0002  # seconds in which to wake another thread is not worth it

@@ -19,9 +19,9 @@ from google.protobuf.message import DecodeError
 from tensorflow.lite.python import schema_py_generated as schema
 
 from millrace.serving import dtypes, regular_file
-from millrace.serving.crew import blocked
 from millrace.serving.errors import InternalError, InvalidArgumentError, ModelLoadError
 from millrace.serving.inference import Call
+from millrace.serving.pool import blocked
 from millrace.serving.protos import signature_pb2, tensor_pb2
 from millrace.serving.signature import DEFAULT, PREDICT, Signature, from_proto
 

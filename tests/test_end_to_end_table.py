@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from millrace.components.artifacts import Examples
+from millrace.components.files.tfrecord import read_records
 from millrace.components.model_artifacts import Evaluation, TrainedModel
-from millrace.components.tfrecord import read_records
 from millrace.pipeline.pushed import write_model_config
 from millrace.pipeline.root import Root
 from millrace.serving.client import Client

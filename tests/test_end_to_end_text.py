@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from millrace.components.artifacts import Examples
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving.client import Client
 from millrace.serving.example import decode
 from millrace.serving.launch import launch

@@ -15,12 +15,12 @@ import numpy as np
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.features import hook_spec, moments, survey
 from millrace.components.features.image_spec import ImageOptions, ImageSpec
 from millrace.components.features.moments import Moments
 from millrace.components.features.survey import Survey
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
 logger = logging.getLogger("millrace.components.analyze")

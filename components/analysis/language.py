@@ -13,7 +13,7 @@ from etils.epath import Path
 
 from millrace.components.analysis import byte_pairs
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import language_survey, text_survey
 from millrace.components.features.language_spec import (
@@ -25,7 +25,7 @@ from millrace.components.features.language_spec import (
 from millrace.components.features.language_survey import LanguageSurvey, Tokens
 from millrace.components.features.text_survey import Cut
 from millrace.components.features.tokenization import FIRST, Level, Standardize
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
 logger = logging.getLogger("millrace.components.analyze")

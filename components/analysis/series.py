@@ -14,15 +14,16 @@ import numpy as np
 from etils.epath import Path
 from pydantic import TypeAdapter
 
-from millrace.components.analysis import gathering, series_own, series_shape
+from millrace.components.analysis import series_own, series_shape
 from millrace.components.analysis.series_own import Made
 from millrace.components.analysis.series_shape import Shape
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam import gathering
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import hook_spec, series
 from millrace.components.features.series_spec import Fill, Impute, SeriesOptions, SeriesSpec
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
 logger = logging.getLogger("millrace.components.analyze")

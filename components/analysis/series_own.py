@@ -12,15 +12,15 @@ import numpy as np
 from etils.epath import Path
 from numpy.typing import NDArray
 
-from millrace.components.analysis import gathering
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam import gathering
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import moments, series
 from millrace.components.features.hook_spec import PLACE
 from millrace.components.features.moments import Moments
 from millrace.components.features.series_spec import SeriesSpec
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
 Floats = NDArray[np.float64]

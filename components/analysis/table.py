@@ -16,7 +16,7 @@ from millrace.components.analysis import table_own, table_survey
 from millrace.components.analysis.table_own import Own
 from millrace.components.analysis.table_survey import ColumnSurvey, TableSurvey
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features import hook_spec, table_spec
 from millrace.components.features.hook_spec import Hook

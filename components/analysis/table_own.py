@@ -7,7 +7,7 @@ from etils.epath import Path
 
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.table_spec import Raw
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
 

@@ -15,13 +15,13 @@ from etils.epath import Path
 
 from millrace.components.analysis import byte_pairs
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import hook_spec, survey, text_record, text_survey
 from millrace.components.features.text_spec import TextOptions, TextSpec
 from millrace.components.features.text_survey import Cut, TextSurvey
 from millrace.components.features.tokenization import FIRST
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import Decoded, decode
 
 logger = logging.getLogger("millrace.components.analyze")

@@ -1,1 +1,1 @@
-"""How models other than classifiers are judged, a module per task."""
+"""How models are judged, by their task; and the verdict."""

@@ -25,8 +25,9 @@ from millrace.components.artifacts import Rejected
 from millrace.components.errors import ModelError
 from millrace.components.evaluating import forecast_files, forecast_metrics
 from millrace.components.evaluating.forecast_rows import Rows, Settings
+from millrace.components.evaluating.scoring import Questions
 from millrace.components.features import baselines
-from millrace.components.inference import (
+from millrace.components.inference.saved_model import (
     Models,
     Predict,
     Row,
@@ -36,7 +37,6 @@ from millrace.components.inference import (
     predictor,
     read_rows,
 )
-from millrace.components.scoring import Questions
 
 CANDIDATE, BASELINE, CONSTANT = "candidate", "baseline", "constant"
 

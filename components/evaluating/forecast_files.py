@@ -32,7 +32,7 @@ from millrace.components.evaluating.forecast_rows import Rows, Settings
 from millrace.components.evaluating.rivals import Outcome, Rival
 from millrace.components.evaluating.significance import Change
 from millrace.components.evaluating.summary import write_json, write_lines
-from millrace.components.json_files import or_none
+from millrace.components.files.json_files import or_none
 
 BASELINES = ("constant", "naive", "seasonal_naive", "moving_average")
 _SLICES = 10_000  # series with figures of their own

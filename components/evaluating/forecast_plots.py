@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from millrace.components import charts
+from millrace.components.charts import style as charts
 from millrace.components.evaluating.forecast_rows import Rows, Settings
 
 _POINTS = 1_000  # along the time axis; of more, the last ones

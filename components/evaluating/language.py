@@ -24,10 +24,12 @@ from millrace.components.evaluating import rivals, significance, summary
 from millrace.components.evaluating.perplexity import NAMES, Sums, figures, of_rows
 from millrace.components.evaluating.rivals import Outcome, Rival
 from millrace.components.evaluating.samples import Sample, in_words, write_samples
+from millrace.components.evaluating.scoring import BASELINE, CANDIDATE, MISSING, Key, Questions
 from millrace.components.evaluating.significance import Change, Differences
 from millrace.components.evaluating.summary import write_json, write_lines
+from millrace.components.evaluating.tallies import UNIT
 from millrace.components.features import text_record
-from millrace.components.inference import (
+from millrace.components.inference.saved_model import (
     Models,
     Outputs,
     Predict,
@@ -39,8 +41,6 @@ from millrace.components.inference import (
     read_rows,
     text,
 )
-from millrace.components.scoring import BASELINE, CANDIDATE, MISSING, Key, Questions
-from millrace.components.tallies import UNIT
 
 _SIGNATURE = "score"
 _SHOWN = 200  # characters of a text in mistakes.jsonl

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from millrace.components.tallies import UNIT
+from millrace.components.evaluating.tallies import UNIT
 
 NAMES = (
     *("loss", "perplexity", "accuracy", "bits_per_character", "unknown"),

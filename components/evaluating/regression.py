@@ -22,7 +22,16 @@ from millrace.components.evaluating.residual_rows import (
     merge_labels,
 )
 from millrace.components.evaluating.residuals import NAMES, Floats, Residuals, further_off
-from millrace.components.inference import (
+from millrace.components.evaluating.scoring import (
+    BASELINE,
+    CANDIDATE,
+    Key,
+    Questions,
+    ask_all,
+    refuse_many_slices,
+    slices_of,
+)
+from millrace.components.inference.saved_model import (
     Models,
     Outputs,
     Predict,
@@ -31,15 +40,6 @@ from millrace.components.inference import (
     batched,
     predictor,
     read_rows,
-)
-from millrace.components.scoring import (
-    BASELINE,
-    CANDIDATE,
-    Key,
-    Questions,
-    ask_all,
-    refuse_many_slices,
-    slices_of,
 )
 
 _OUTPUT = "prediction"

@@ -17,13 +17,13 @@ from typing import Any
 from etils.epath import Path
 
 from millrace.components.evaluating import regression_plots, rivals, significance, summary
+from millrace.components.evaluating.classification_files import slice_order
 from millrace.components.evaluating.residual_rows import MEAN, Labels, Scored
 from millrace.components.evaluating.residuals import figures
 from millrace.components.evaluating.rivals import Outcome, Rival
+from millrace.components.evaluating.scoring import BASELINE, CANDIDATE, Key, is_compared
 from millrace.components.evaluating.significance import Change
 from millrace.components.evaluating.summary import write_json, write_lines
-from millrace.components.evaluation import slice_order
-from millrace.components.scoring import BASELINE, CANDIDATE, Key, is_compared
 from millrace.components.statistics.numbers import FLOAT_SHIFT
 
 Figures = dict[str, dict[str, Any]]

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from millrace.components.artifacts import Rejected
 from millrace.components.evaluating.residuals import Residuals
+from millrace.components.evaluating.scoring import Key
 from millrace.components.evaluating.significance import Differences
-from millrace.components.scoring import Key
 
 MEAN = "mean"  # beside candidate and baseline: whose answers are the train split's mean
 SAMPLED = 2000  # rows of a split that are drawn

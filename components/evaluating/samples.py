@@ -9,7 +9,7 @@ import numpy as np
 from etils.epath import Path
 
 from millrace.components.features import text_record
-from millrace.components.inference import Row
+from millrace.components.inference.saved_model import Row
 from millrace.serving.model import LoadedModel
 
 TEMPERATURES = (0.0, 0.5, 1.0)

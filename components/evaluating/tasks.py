@@ -36,10 +36,16 @@ def of(task: str, top_k: int, must_beat: Sequence[str] | None) -> Task:
     """
     match task:
         case "classification":
-            from millrace.components import evaluation, metrics, scoring
+            from millrace.components.evaluating import (
+                classification_files,
+                classification_metrics,
+                scoring,
+            )
 
-            write = functools.partial(evaluation.write, top_k=top_k, must_beat=must_beat)
-            return Task(metrics.names(top_k), scoring.score_shard, scoring.merge, write)
+            write = functools.partial(classification_files.write, top_k=top_k, must_beat=must_beat)
+            return Task(
+                classification_metrics.names(top_k), scoring.score_shard, scoring.merge, write
+            )
         case "regression":
             from millrace.components.evaluating import regression
 

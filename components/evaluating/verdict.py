@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from millrace.components.thresholds import Thresholds, Verdict, judge
+from millrace.components.evaluating.thresholds import Thresholds, Verdict, judge
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,10 +8,10 @@ from etils.epath import Path
 from pydantic import Field
 
 from millrace.components.artifacts import Examples, RawFiles
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
-from millrace.components.ranges import MOST, Shards, Share, ShareBelowOne
+from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
+from millrace.components.options.ranges import MOST, Shards, Share, ShareBelowOne
 
 _STEP = "corpus_example_gen"
 _log = logging.getLogger(__name__)
@@ -62,8 +62,8 @@ def corpus_example_gen(
         DataError: there is no text file, or too much is unusable.
         OptionError: the shares are no shares.
     """
-    from millrace.components.example_gen import corpora
-    from millrace.components.example_gen.tally import finish
+    from millrace.components.example_gen.shards.tally import finish
+    from millrace.components.example_gen.texts import corpora
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     root, listing = corpora.list_texts(source.path)

@@ -3,12 +3,12 @@
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles
-from millrace.components.beam_options import BeamOptions
-from millrace.components.example_gen.folders import Layout, list_classes
-from millrace.components.example_gen.manifest import Manifest, list_manifest
-from millrace.components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
-from millrace.components.example_gen.tally import finish
-from millrace.components.ranges import Shards, Share, ShareBelowOne
+from millrace.components.beam.options import BeamOptions
+from millrace.components.example_gen.images.manifest import Manifest, list_manifest
+from millrace.components.example_gen.shards.folders import Layout, list_classes
+from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
+from millrace.components.example_gen.shards.tally import finish
+from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "image_example_gen"
 CLASS_FOLDERS = Manifest()
@@ -45,7 +45,7 @@ def image_example_gen(
         DataError: there are no two classes of images, or too many are unusable.
         OptionError: the shares are no shares.
     """
-    from millrace.components.example_gen import files
+    from millrace.components.example_gen.images import files
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     root = source.path

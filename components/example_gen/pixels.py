@@ -6,10 +6,10 @@ from etils.epath import Path
 from pydantic import Field
 
 from millrace.components.artifacts import Examples, RawFiles
-from millrace.components.beam_options import BeamOptions
-from millrace.components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
-from millrace.components.example_gen.tally import finish
-from millrace.components.ranges import Shards, Share, ShareBelowOne
+from millrace.components.beam.options import BeamOptions
+from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
+from millrace.components.example_gen.shards.tally import finish
+from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "pixels_example_gen"
 
@@ -60,7 +60,7 @@ def pixels_example_gen(
             classes, or too many lines are unusable.
         OptionError: the shares are no shares.
     """
-    from millrace.components.example_gen import pixel_rows
+    from millrace.components.example_gen.images import pixel_rows
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     asked = pixel_rows.Asked(label_column, delimiter, height, width, channels)

@@ -3,12 +3,12 @@
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles, Schema
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.folders import Listing, Row
-from millrace.components.example_gen.tally import finish
-from millrace.components.ranges import Shards, Share
-from millrace.components.walk import is_hidden, is_unfinished, walk
+from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.tally import finish
+from millrace.components.files.walk import is_hidden, is_unfinished, walk
+from millrace.components.options.ranges import Shards, Share
 
 _STEP = "request_log_example_gen"
 _SUFFIXES = (".tfrecord", ".tfrecord.gz")
@@ -44,8 +44,12 @@ def request_log_example_gen(
             unusable.
     """
     # Imported here: the command line imports this module for its signature alone.
-    from millrace.components.example_gen.logged_requests import OTHERS, SPLIT, LoggedRequests
-    from millrace.components.example_gen.shards import shard_count, write_shards
+    from millrace.components.example_gen.shards.writing import shard_count, write_shards
+    from millrace.components.example_gen.unlabelled_rows.logged_requests import (
+        OTHERS,
+        SPLIT,
+        LoggedRequests,
+    )
     from millrace.components.schema.kinds import kinds
     from millrace.components.schema.text import read
 

@@ -3,9 +3,10 @@
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles
-from millrace.components.beam_options import BeamOptions
-from millrace.components.example_gen.csv_dialect import CsvFormat
-from millrace.components.example_gen.series_options import (
+from millrace.components.beam.options import BeamOptions
+from millrace.components.example_gen.csv.dialect import CsvFormat
+from millrace.components.example_gen.shards.splits import Shares, SplitName
+from millrace.components.example_gen.time_series.options import (
     SHARES,
     Aggregate,
     Clock,
@@ -18,9 +19,8 @@ from millrace.components.example_gen.series_options import (
     Reading,
     Rows,
 )
-from millrace.components.example_gen.splits import Shares, SplitName
 from millrace.components.features.series_spec import Impute
-from millrace.components.ranges import Count, Number, Share
+from millrace.components.options.ranges import Count, Number, Share
 
 DETECTED = CsvFormat()
 _NO_DATES: dict[str, str] = {}
@@ -100,7 +100,7 @@ def series_example_gen(
             million cells), or too much is missing.
         OptionError: an option does not fit another, or the data.
     """
-    from millrace.components.example_gen import series_ingest
+    from millrace.components.example_gen.time_series import ingest
 
     reading = Reading(
         columns=Columns(time, targets, covariates, known, series),
@@ -111,4 +111,4 @@ def series_example_gen(
         csv=csv,
         series_per_file=series_per_file,
     )
-    return series_ingest.ingest(source.path, Examples(out), run_on, reading)
+    return ingest.ingest(source.path, Examples(out), run_on, reading)

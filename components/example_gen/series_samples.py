@@ -7,7 +7,7 @@ from etils.epath import Path
 from pydantic import Field
 
 from millrace.components.artifacts import RawFiles
-from millrace.components.ranges import NotNegative, Seed
+from millrace.components.options.ranges import NotNegative, Seed
 
 _DAYS = 4 * 365 + 1
 _YEAR = 365

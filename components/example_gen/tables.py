@@ -5,11 +5,11 @@ from typing import Literal
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Property, RawFiles
-from millrace.components.beam_options import BeamOptions
-from millrace.components.example_gen.csv_dialect import CsvFormat
-from millrace.components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
-from millrace.components.example_gen.tally import finish
-from millrace.components.ranges import Shards, Share, ShareBelowOne
+from millrace.components.beam.options import BeamOptions
+from millrace.components.example_gen.csv.dialect import CsvFormat
+from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
+from millrace.components.example_gen.shards.tally import finish
+from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "csv_example_gen"
 _NO_TYPES: dict[str, str] = {}
@@ -59,18 +59,19 @@ def csv_example_gen(
             unusable.
         OptionError: the shares are no shares, or a column or type is unknown.
     """
-    from millrace.components.example_gen import csv_files, csv_plan, csv_shards
-    from millrace.components.example_gen import source as sources
+    from millrace.components.example_gen.csv import files, plan
+    from millrace.components.example_gen.csv import shards as csv_shards
+    from millrace.components.example_gen.unlabelled_rows import source as sources
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
-    root, listing = csv_files.list_tables(source.path)
+    root, listing = files.list_tables(source.path)
     rule = rule.for_given(listing.given)
-    dialect = csv_files.settle(root, listing, csv)
+    dialect = files.settle(root, listing, csv)
     job = csv_shards.Job(str(root), dialect, Examples(out))
-    spans = csv_files.cut(root, listing, dialect, shards)
-    candidates = csv_plan.candidates(_STEP, dialect, types, dates, drop)
+    spans = files.cut(root, listing, dialect, shards)
+    candidates = plan.candidates(_STEP, dialect, types, dates, drop)
     evidence = csv_shards.gather(run_on, job, spans, candidates)
-    layout = csv_plan.settle(source.path, dialect, evidence, candidates, dates)
+    layout = plan.settle(source.path, dialect, evidence, candidates, dates)
     tally = csv_shards.write(run_on, job, spans, layout, rule)
     tally.rejected.extend(listing.rejected)
     sources.write(sources.TableSource(dialect, layout), job.out)

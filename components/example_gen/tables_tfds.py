@@ -3,11 +3,11 @@
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Property
-from millrace.components.beam_options import BeamOptions
-from millrace.components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
-from millrace.components.example_gen.tally import finish
-from millrace.components.paths import LocalPath
-from millrace.components.ranges import Shards, Share, ShareBelowOne
+from millrace.components.beam.options import BeamOptions
+from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
+from millrace.components.example_gen.shards.tally import finish
+from millrace.components.files.paths import LocalPath
+from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "tfds_table_example_gen"
 
@@ -51,14 +51,18 @@ def tfds_table_example_gen(
         DataError: the set cannot be had, or has no columns.
         OptionError: there is no such set or split, or the shares are no shares.
     """
-    from millrace.components.example_gen import tfds_sets
-    from millrace.components.example_gen.table_records import TableRecords, columns_of, write_rows
+    from millrace.components.example_gen.tensorflow_datasets import sets
+    from millrace.components.example_gen.tensorflow_datasets.tables import (
+        TableRecords,
+        columns_of,
+        write_rows,
+    )
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
-    builder = tfds_sets.find(_STEP, dataset, data_dir)
+    builder = sets.find(_STEP, dataset, data_dir)
     columns = columns_of(_STEP, builder)
-    tfds_sets.prepare(_STEP, builder, manual_dir, download=download)
-    listing = tfds_sets.list_splits(_STEP, builder, only)
+    sets.prepare(_STEP, builder, manual_dir, download=download)
+    listing = sets.list_splits(_STEP, builder, only)
     source = TableRecords(Path(builder.data_path), columns, rule)
     examples = Examples(out)
     tally = write_rows(run_on, examples, source, listing, shards=shards)

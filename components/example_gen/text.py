@@ -3,13 +3,13 @@
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles
-from millrace.components.beam_options import BeamOptions
-from millrace.components.example_gen.encodings import BadBytes
-from millrace.components.example_gen.folders import Layout, list_classes
-from millrace.components.example_gen.splits import DEFAULT_SHARES, Shares, SplitRule
-from millrace.components.example_gen.tally import finish
-from millrace.components.example_gen.text_csv import TextCsv
-from millrace.components.ranges import Shards, Share, ShareBelowOne
+from millrace.components.beam.options import BeamOptions
+from millrace.components.example_gen.csv.encodings import BadBytes
+from millrace.components.example_gen.shards.folders import Layout, list_classes
+from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
+from millrace.components.example_gen.shards.tally import finish
+from millrace.components.example_gen.texts.options import TextCsv
+from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "text_example_gen"
 AS_DETECTED = TextCsv()
@@ -62,17 +62,18 @@ def text_example_gen(
         DataError: there are no two classes of texts, or too many texts are unusable.
         OptionError: the shares are no shares, or there is no such column.
     """
-    from millrace.components.example_gen import source as sources
-    from millrace.components.example_gen import text_files, text_rows, text_tables
+    from millrace.components.example_gen.texts import files, tables
+    from millrace.components.example_gen.texts import rows as text_rows
+    from millrace.components.example_gen.unlabelled_rows import source as sources
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
-    decoding = text_files.Decoding(encoding, errors)
-    text_files.check_encoding(_STEP, encoding)
+    decoding = files.Decoding(encoding, errors)
+    files.check_encoding(_STEP, encoding)
     examples, root = Examples(out), source.path
-    if layout == "auto" and text_tables.holds_tables(root):
-        table, listing = text_tables.find(root, csv, encoding)
+    if layout == "auto" and tables.holds_tables(root):
+        table, listing = tables.find(root, csv, encoding)
         chosen = text_rows.columns(_STEP, table, listing, text, label)
-        rows = text_rows.Rows(table, text_tables.cut(table, listing, shards), *chosen, decoding)
+        rows = text_rows.Rows(table, tables.cut(table, listing, shards), *chosen, decoding)
         tally = text_rows.write_rows(run_on, examples, rows, rule)
         tally.rejected.extend(listing.rejected)
         sources.write(sources.TextSource(rows.text), examples)
@@ -80,6 +81,6 @@ def text_example_gen(
         return finish(
             _STEP, examples, tally, listing.ignored, max_rejected, what="texts", notes=notes
         )
-    listing = list_classes(root, layout, text_files.TEXTS)
-    tally = text_files.write_files(run_on, examples, root, listing, rule, decoding, shards=shards)
+    listing = list_classes(root, layout, files.TEXTS)
+    tally = files.write_files(run_on, examples, root, listing, rule, decoding, shards=shards)
     return finish(_STEP, examples, tally, listing.ignored, max_rejected, what="texts")

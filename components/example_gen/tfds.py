@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen import tfds_sets
-from millrace.components.example_gen.feature_names import FeatureNames
-from millrace.components.example_gen.splits import DEFAULT_SHARES, SplitRule
-from millrace.components.example_gen.tally import finish
-from millrace.components.paths import LocalPath
-from millrace.components.ranges import Shards, Share, ShareBelowOne
+from millrace.components.example_gen.shards.feature_names import FeatureNames
+from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, SplitRule
+from millrace.components.example_gen.shards.tally import finish
+from millrace.components.example_gen.tensorflow_datasets import sets
+from millrace.components.files.paths import LocalPath
+from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 if TYPE_CHECKING:
-    from millrace.components.example_gen.records import RecordFiles
-    from millrace.components.example_gen.text_records import TextRecords
+    from millrace.components.example_gen.images.tfrecords import RecordFiles
+    from millrace.components.example_gen.tensorflow_datasets.texts import TextRecords
 
 _STEP = "tfds_example_gen"
 
@@ -67,13 +67,13 @@ def tfds_example_gen(
         DataError: the set cannot be had, or has no image and no text with one class.
         OptionError: there is no such set, split or feature.
     """
-    from millrace.components.example_gen.records import write_files
+    from millrace.components.example_gen.images.tfrecords import write_files
 
     rule = SplitRule.of(_STEP, DEFAULT_SHARES, eval_from_train)
-    builder = tfds_sets.find(_STEP, dataset, data_dir)
+    builder = sets.find(_STEP, dataset, data_dir)
     chosen = choose_features(builder, image, text, label)
-    tfds_sets.prepare(_STEP, builder, manual_dir, download=download)
-    listing = tfds_sets.list_splits(_STEP, builder, only)
+    sets.prepare(_STEP, builder, manual_dir, download=download)
+    listing = sets.list_splits(_STEP, builder, only)
     examples = Examples(out)
     source = _source(builder, chosen, rule.for_given(listing.given))
     tally = write_files(run_on, examples, source, listing, shards=shards)
@@ -91,8 +91,8 @@ class Chosen(NamedTuple):
 
 def _source(builder: Any, chosen: Chosen, rule: SplitRule) -> "RecordFiles | TextRecords":
     """The set's prepared files, with the names of its classes."""
-    from millrace.components.example_gen.records import RecordFiles
-    from millrace.components.example_gen.text_records import TextRecords
+    from millrace.components.example_gen.images.tfrecords import RecordFiles
+    from millrace.components.example_gen.tensorflow_datasets.texts import TextRecords
 
     features, root = builder.info.features, Path(builder.data_path)
     label = features[chosen.label]

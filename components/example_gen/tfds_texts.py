@@ -7,10 +7,10 @@ from etils.epath import Path
 
 from millrace.components.artifacts import RawFiles
 from millrace.components.errors import DataError, OptionError
-from millrace.components.paths import LocalPath
+from millrace.components.files.paths import LocalPath
 
 if TYPE_CHECKING:
-    from millrace.components.example_gen.folders import Listing
+    from millrace.components.example_gen.shards.folders import Listing
 
 _STEP = "tfds_texts"
 _log = logging.getLogger(__name__)
@@ -44,12 +44,12 @@ def tfds_texts(
         DataError: the set cannot be had, or has no text.
         OptionError: there is no such set, split or feature.
     """
-    from millrace.components.example_gen import tfds_sets
+    from millrace.components.example_gen.tensorflow_datasets import sets
 
-    builder = tfds_sets.find(_STEP, dataset, data_dir)
+    builder = sets.find(_STEP, dataset, data_dir)
     feature = choose_text(builder, text)
-    tfds_sets.prepare(_STEP, builder, manual_dir, download=download)
-    listing = tfds_sets.list_splits(_STEP, builder, only)
+    sets.prepare(_STEP, builder, manual_dir, download=download)
+    listing = sets.list_splits(_STEP, builder, only)
     _write(builder, feature, listing, out)
     return RawFiles(out)
 
@@ -79,7 +79,7 @@ def choose_text(builder: Any, wanted: str) -> str:
 
 
 def _write(builder: Any, feature: str, listing: "Listing", out: Path) -> None:
-    from millrace.components.tfrecord import read_records
+    from millrace.components.files.tfrecord import read_records
     from millrace.serving.example import decode
 
     for split in sorted(listing.given):

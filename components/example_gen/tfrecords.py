@@ -6,11 +6,11 @@ import re
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.feature_names import FeatureNames
-from millrace.components.example_gen.folders import Listing, Row
-from millrace.components.example_gen.splits import (
+from millrace.components.example_gen.shards.feature_names import FeatureNames
+from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.splits import (
     DEFAULT_SHARES,
     Shares,
     SplitName,
@@ -18,9 +18,9 @@ from millrace.components.example_gen.splits import (
     canonical,
     is_split_name,
 )
-from millrace.components.example_gen.tally import finish
-from millrace.components.ranges import Shards, Share, ShareBelowOne
-from millrace.components.walk import is_hidden, walk
+from millrace.components.example_gen.shards.tally import finish
+from millrace.components.files.walk import is_hidden, walk
+from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "import_example_gen"
 _OWN_NAMES = FeatureNames()
@@ -66,7 +66,11 @@ def import_example_gen(
         DataError: there are no such files, one is broken, or too many records are unusable.
         OptionError: the shares are no shares.
     """
-    from millrace.components.example_gen.records import RecordFiles, class_names, write_files
+    from millrace.components.example_gen.images.tfrecords import (
+        RecordFiles,
+        class_names,
+        write_files,
+    )
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     listing = list_records(source.path, patterns)

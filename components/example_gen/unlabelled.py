@@ -8,7 +8,7 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Analysis, Examples, RawFiles, Rejected
 from millrace.components.model_artifacts import Model
-from millrace.components.ranges import Count, Share
+from millrace.components.options.ranges import Count, Share
 
 _STEP = "unlabelled_example_gen"
 _log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ def unlabelled_example_gen(
     Raises:
         DataError: it is no table of the model's, or too many rows are unusable.
     """
-    from millrace.components.example_gen.tally import Tally, finish
-    from millrace.components.tfrecord import write_records
+    from millrace.components.example_gen.shards.tally import Tally, finish
+    from millrace.components.files.tfrecord import write_records
 
     tally = Tally({SPLIT: {}})
     examples = Examples(out)
@@ -80,15 +80,15 @@ def takes_rows(model: Model, data: str) -> bool:
     if "image/encoded" in wanted or not wanted:
         return False
     if list(wanted) == ["text"] and model.description["kind"] != "table":
-        from millrace.components.example_gen import text_tables
+        from millrace.components.example_gen.texts import tables
 
-        return Path(data).is_file() and text_tables.is_table(data)
+        return Path(data).is_file() and tables.is_table(data)
     return True
 
 
 def _wanted(model: Model) -> dict[str, bool]:
     """The features that fill the model's inputs, and whether each is text."""
-    from millrace.components.requests import feature_of
+    from millrace.components.inference.requests import feature_of
 
     signatures = model.description["signatures"]
     inputs = signatures.get("serving_default", {"inputs": {}})["inputs"]
@@ -102,9 +102,9 @@ def _wanted(model: Model) -> dict[str, bool]:
 def _read(
     path: Path, model: Model, learnt: Examples | None, analysis: Analysis | None
 ) -> Iterator[bytes | Rejected]:
-    from millrace.components.example_gen import asked_rows
-    from millrace.components.example_gen import source as sources
-    from millrace.components.example_gen.csv_files import list_tables
+    from millrace.components.example_gen.csv.files import list_tables
+    from millrace.components.example_gen.unlabelled_rows import reading
+    from millrace.components.example_gen.unlabelled_rows import source as sources
     from millrace.components.features import spec as specs
     from millrace.serving.example import Value, encode
 
@@ -114,7 +114,7 @@ def _read(
     root, listing = list_tables(path)
     yield from listing.rejected
     for file in (root / row.path for row in listing.rows):
-        for item in asked_rows.read(file, wanted, source, spec):
+        for item in reading.read(file, wanted, source, spec):
             if isinstance(item, Rejected):
                 yield item
                 continue

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from etils.epath import Path
 
-from millrace.components import requests
 from millrace.components.errors import ModelError
-from millrace.components.tfrecord import read_records, write_records
+from millrace.components.files.tfrecord import read_records, write_records
+from millrace.components.inference import requests
 from millrace.serving import lifeline
 from millrace.serving.example import Decoded, decode, encode
 from millrace.serving.signature import Signature, TensorInfo

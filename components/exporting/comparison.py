@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from millrace.components.closeness import difference
 from millrace.components.errors import ModelError
 from millrace.components.exporting.answers import Answers
 from millrace.components.exporting.signatures import Reference
+from millrace.components.inference.closeness import difference
 
 
 def largest_difference(found: Answers, reference: Reference, tolerance: float) -> float:

@@ -18,10 +18,10 @@ from millrace.components.exporting import answers, comparison, kinds, saved_mode
 from millrace.components.features import rows as features
 from millrace.components.features.rows import Positioned
 from millrace.components.features.spec import Spec
+from millrace.components.files.tfrecord import read_records
 from millrace.components.model_artifacts import Model, TrainedModel
 from millrace.components.models import keras_file
 from millrace.components.models.build import load
-from millrace.components.tfrecord import read_records
 from millrace.serving.example import Decoded, decode
 
 logger = logging.getLogger("millrace.components.export")

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from etils.epath import Path
 
-from millrace.components import requests
-from millrace.components.tfrecord import write_records
+from millrace.components.files.tfrecord import write_records
+from millrace.components.inference import requests
 from millrace.serving import wire
 from millrace.serving.example import Decoded, encode
 from millrace.serving.protos import prediction_log_pb2, prediction_service_pb2

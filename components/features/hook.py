@@ -21,10 +21,10 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from millrace.components import references
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features import hook_spec
 from millrace.components.features.hook_spec import PLACE, Hook
+from millrace.components.user_code import references
 
 Value = TypeVar("Value", tf.Tensor, dict[str, tf.Tensor])
 

@@ -8,7 +8,7 @@ string; a file that is opened by a name made at run time is not seen.
 
 import dataclasses
 
-from millrace.components import references, source_code
+from millrace.components.user_code import references, source_code
 
 PLACE = "analyze.features.preprocess"
 

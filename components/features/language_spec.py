@@ -8,7 +8,7 @@ from pydantic import Field
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features.layout import Column, Layout
 from millrace.components.features.tokenization import FIRST, Level, Standardize
-from millrace.components.ranges import Count
+from millrace.components.options.ranges import Count
 
 Unit = Literal["line", "paragraph", "passage", "file"]
 

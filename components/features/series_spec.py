@@ -6,7 +6,7 @@ from typing import Literal
 from millrace.components.errors import DataError
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.layout import Column, Layout
-from millrace.components.ranges import Count
+from millrace.components.options.ranges import Count
 
 Scale = Literal["standard", "min_max", "none"]
 Difference = Literal["none", "previous", "season"]

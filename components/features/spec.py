@@ -8,13 +8,13 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field, TypeAdapter, ValidationError
 
-from millrace.components import json_files
 from millrace.components.errors import DataError
 from millrace.components.features.image_spec import ImageOptions, ImageSpec
 from millrace.components.features.language_spec import LanguageOptions, LanguageSpec
 from millrace.components.features.series_spec import SeriesOptions, SeriesSpec
 from millrace.components.features.table_spec import TableOptions, TableSpec
 from millrace.components.features.text_spec import TextOptions, TextSpec
+from millrace.components.files import json_files
 
 FeatureOptions = Annotated[
     ImageOptions | TextOptions | LanguageOptions | SeriesOptions | TableOptions,

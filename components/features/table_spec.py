@@ -15,7 +15,7 @@ from pydantic import Field
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.layout import Column, Layout
-from millrace.components.ranges import Count
+from millrace.components.options.ranges import Count
 
 Problem = Literal["classification", "regression"]
 Scaling = Literal["z_score", "min_max", "none"]

@@ -9,7 +9,7 @@ from millrace.components.errors import DataError, OptionError
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.layout import Column, Layout
 from millrace.components.features.tokenization import FIRST, UNKNOWN_NAME, Level, Side, Standardize
-from millrace.components.ranges import Count
+from millrace.components.options.ranges import Count
 
 Length = Annotated[int, Field(ge=1, le=65_536)]
 Size = Annotated[int, Field(ge=3, le=1_000_000)]

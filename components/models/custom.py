@@ -20,13 +20,13 @@ from typing import Any
 
 import keras
 
-from millrace.components import references
 from millrace.components.errors import ModelError, OptionError
 from millrace.components.features.layout import Column
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.features.spec import Spec
 from millrace.components.models.custom_options import Custom
 from millrace.components.models.networks import SCORES, Networks
+from millrace.components.user_code import references
 
 _FUNCTION = "trainer.model.function"
 _SETTINGS = "trainer.model.settings"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import keras
 from etils.epath import Path
 
-from millrace.components import references
 from millrace.components.errors import ModelError
+from millrace.components.user_code import references
 
 _MODULES = "modules.json"
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from millrace.components.errors import OptionError
 from millrace.components.models.options import Counts, Kernels
-from millrace.components.ranges import Count, ShareBelowOne
+from millrace.components.options.ranges import Count, ShareBelowOne
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from millrace.components.ranges import Count, NotNegative, ShareBelowOne
+from millrace.components.options.ranges import Count, NotNegative, ShareBelowOne
 
 Counts = tuple[Count, ...]
 Activation = Literal["relu", "gelu", "elu", "selu", "swish", "tanh", "sigmoid", "leaky_relu"]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.models.options import Counts, Dense, FullyConnected
-from millrace.components.ranges import Count
+from millrace.components.options.ranges import Count
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Literal
 
 from millrace.components.models.options import Counts, Dense, FullyConnected
-from millrace.components.ranges import Count
+from millrace.components.options.ranges import Count
 
 
 @dataclasses.dataclass(frozen=True)

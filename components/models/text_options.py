@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from millrace.components.files.paths import LocalPath
 from millrace.components.models.options import Counts, FullyConnected, Initializer
-from millrace.components.paths import LocalPath
-from millrace.components.ranges import Count, NotNegative, ShareBelowOne
+from millrace.components.options.ranges import Count, NotNegative, ShareBelowOne
 
 
 @dataclasses.dataclass(frozen=True)

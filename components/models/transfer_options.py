@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Literal
 
+from millrace.components.files.paths import LocalPath
 from millrace.components.models.options import Counts, FullyConnected
-from millrace.components.paths import LocalPath
 
 Backbone = Literal[
     "ConvNeXtBase",

@@ -8,7 +8,7 @@ from etils.epath import Path
 from google.protobuf.message import DecodeError
 
 from millrace.components.errors import DataError
-from millrace.components.folders import digests
+from millrace.components.files.folders import digests
 from millrace.components.pushing import checkpoint, graphs
 from millrace.serving.protos.checkpoint_pb2 import SavedModel
 

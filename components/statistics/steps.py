@@ -7,9 +7,9 @@ from apache_beam.metrics.metric import Metrics
 from etils.epath import Path
 
 from millrace.components.artifacts import Statistics
+from millrace.components.files.tfrecord import read_records
 from millrace.components.statistics.dataset import Dataset, fold
 from millrace.components.statistics.proto import Detail, to_proto
-from millrace.components.tfrecord import read_records
 
 
 def fold_shard(split: str, file: str) -> tuple[str, Dataset]:

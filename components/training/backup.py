@@ -19,7 +19,7 @@ import numpy as np
 from etils.epath import Path
 
 from millrace.components.errors import DataError
-from millrace.components.folders import sync
+from millrace.components.files.folders import sync
 from millrace.components.training.callbacks import HistoryFile, Row, best_epoch
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import logging
 from etils.epath import Path
 
 from millrace.components.errors import OptionError
-from millrace.components.folders import copy_tree, sync, sync_tree
+from millrace.components.files.folders import copy_tree, sync, sync_tree
 from millrace.components.model_artifacts import TrainedModel
 from millrace.components.models.transfer_options import FROM_THE_FIRST, Transfer
 from millrace.components.training import fitting

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from etils.epath import Path
 
-from millrace.components.folders import copy_tree
+from millrace.components.files.folders import copy_tree
 from millrace.components.model_artifacts import TrainedModel
 from millrace.components.models import keras_file
 from millrace.components.models.build import build

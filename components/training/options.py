@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.errors import OptionError
-from millrace.components.ranges import NotNegative, Number, Positive
+from millrace.components.options.ranges import NotNegative, Number, Positive
 from millrace.components.training.schedule_options import CONSTANT, Schedule
 
 Optimizer = Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "adagrad"]

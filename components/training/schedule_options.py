@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.errors import OptionError
-from millrace.components.ranges import NotNegative, Positive, Share
+from millrace.components.options.ranges import NotNegative, Positive, Share
 
 Factor = Annotated[float, Field(gt=0, le=1)]
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from etils.epath import Path
 
-from millrace.components import charts
+from millrace.components.charts import style
 from millrace.components.errors import ModelError
 from millrace.components.model_artifacts import LearningRate
 from millrace.components.training import dataset, rates
@@ -141,13 +141,13 @@ def _draw(
 ) -> None:
     """Loss against rate on a log axis, and the pick."""
     size = (7, 5)
-    figure, axes = charts.panel("Loss against learning rate", "learning rate", "loss", size)
+    figure, axes = style.panel("Loss against learning rate", "learning rate", "loss", size)
     axes.set_xscale("log")
-    axes.plot(tried, losses, color=charts.PAPER, label="loss")
-    axes.plot(tried, smoothed, color=charts.MODEL, linewidth=2, label="smoothed")
+    axes.plot(tried, losses, color=style.PAPER, label="loss")
+    axes.plot(tried, smoothed, color=style.MODEL, linewidth=2, label="smoothed")
     if picked:
-        axes.axvline(picked.lowest_at, linestyle=":", color=charts.TRUTH, label="lowest")
+        axes.axvline(picked.lowest_at, linestyle=":", color=style.TRUTH, label="lowest")
         label = f"taken, a decade before: {picked.rate:.3g}"
-        axes.axvline(picked.rate, color=charts.VERMILION, label=label)
+        axes.axvline(picked.rate, color=style.VERMILION, label=label)
     axes.legend()
-    charts.write(figure, file)
+    style.write(figure, file)

@@ -9,7 +9,7 @@ from etils.epath import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from millrace.components import charts
+from millrace.components.charts import style
 from millrace.components.tuning.space import Choice, Range, Space
 from millrace.components.tuning.study import Direction, Outcome
 
@@ -46,7 +46,7 @@ def draw(
     """Draw the objective trial by trial, then against each option."""
     panels = 1 + len(space)
     rows, columns = -(-panels // _ACROSS), min(panels, _ACROSS)
-    figure, grid = charts.panels((4.5 * columns, 3.5 * rows), rows, columns)
+    figure, grid = style.panels((4.5 * columns, 3.5 * rows), rows, columns)
     for axes in grid[panels:]:
         axes.set_visible(False)
     _draw_trials(grid[0], outcomes, direction)
@@ -55,13 +55,13 @@ def draw(
         _draw_option(axes, way, one, complete)
     for axes in grid[:panels]:
         axes.set_ylabel(objective)
-    charts.write(figure, file)
+    style.write(figure, file)
 
 
 def _draw_trials(axes: Axes, outcomes: Sequence[Outcome], direction: Direction) -> None:
     for state, marker, colour in (
-        ("complete", "o", charts.MODEL),
-        ("pruned", "x", charts.VERMILION),
+        ("complete", "o", style.MODEL),
+        ("pruned", "x", style.VERMILION),
     ):
         some = [one for one in outcomes if one.state == state]
         if some:
@@ -69,7 +69,7 @@ def _draw_trials(axes: Axes, outcomes: Sequence[Outcome], direction: Direction) 
             axes.scatter(numbers, values, marker=marker, color=colour, label=state)
     steps = best_so_far(outcomes, direction)
     numbers, best = [n for n, _ in steps], [v for _, v in steps]
-    axes.step(numbers, best, where="post", color=charts.TRUTH, label="best so far")
+    axes.step(numbers, best, where="post", color=style.TRUTH, label="best so far")
     axes.legend()
     axes.set(title="trials", xlabel="trial")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -80,10 +80,10 @@ def _draw_option(axes: Axes, way: str, one: Choice | Range, outcomes: Sequence[O
     values = [outcome.value for outcome in outcomes]
     texts = [outcome.settings[way] for outcome in outcomes]
     if isinstance(one, Choice):
-        axes.scatter([one.values.index(text) for text in texts], values, color=charts.MODEL)
+        axes.scatter([one.values.index(text) for text in texts], values, color=style.MODEL)
         axes.set_xticks(range(len(one.values)), one.values, rotation=45)
         return
-    axes.scatter([float(text) for text in texts], values, color=charts.MODEL)
+    axes.scatter([float(text) for text in texts], values, color=style.MODEL)
     if one.is_log:
         axes.set_xscale("log")
     axes.set_xlim(one.low, one.high)

@@ -19,10 +19,10 @@ from typing import Any
 from etils.epath import Path
 from pydantic import JsonValue
 
-from millrace.components import references
 from millrace.components.artifacts import Analysis, Examples
 from millrace.components.errors import ComponentError
 from millrace.components.tuning.hyperparameters import options_of, settled
+from millrace.components.user_code import references
 from millrace.serving import lifeline
 
 _SOURCES = Path(__file__).parents[2]

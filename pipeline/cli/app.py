@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from millrace.components.printable import printable
+from millrace.components.files.printable import printable
 from millrace.pipeline.errors import UsageError
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import Any
 
 from etils.epath import Path
 
-from millrace.components import references
 from millrace.components.errors import OptionError
+from millrace.components.user_code import references
 from millrace.pipeline import given
 from millrace.pipeline.dag import Dag
 from millrace.pipeline.errors import UsageError

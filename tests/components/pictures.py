@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from millrace.components.artifacts import Examples
-from millrace.components.tfrecord import write_records
+from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
 
 

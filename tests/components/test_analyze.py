@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from millrace.components.analyze import analyze
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import spec
 from millrace.components.features.image_spec import ImageOptions, ImageSpec

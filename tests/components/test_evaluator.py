@@ -8,11 +8,11 @@ import pytest
 import sklearn.metrics
 from etils.epath import Path
 
-from millrace.components import settings
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.evaluating import summary
 from millrace.components.evaluator import evaluator
+from millrace.components.options import settings
 from tests.components import classifiers
 
 CLASSES = classifiers.CLASSES

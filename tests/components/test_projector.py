@@ -10,9 +10,9 @@ from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.text_spec import TextSpec
+from millrace.components.files.tfrecord import write_records
 from millrace.components.model_artifacts import TrainedModel
 from millrace.components.projector import projector
-from millrace.components.tfrecord import write_records
 from millrace.serving.example import encode
 
 TEXT = TextSpec(("ham", "spam"), ("buy", "hello", "now"), sequence_length=4)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components import versions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from millrace.components.pusher import pusher, rollback
-from millrace.components.versions import Versions
+from millrace.components.pushing import versions
+from millrace.components.pushing.versions import Versions
 from millrace.serving import versions as served
 
 
@@ -185,7 +185,7 @@ def test_a_copy_that_fails_leaves_nothing_behind(push, make, tmp_path, monkeypat
 
 def test_a_push_that_was_killed_shows_nothing_and_is_cleared_away_by_the_next(push, make, tmp_path):
     code = (
-        "import os, signal, millrace.components.versions as v\n"
+        "import os, signal, millrace.components.pushing.versions as v\n"
         "copy = v.copy_tree\n"
         "def slow(source, target):\n"
         "    copy(source, target)\n"

@@ -11,19 +11,19 @@ from etils.epath import Path
 
 from millrace.components.analyze import analyze
 from millrace.components.artifacts import Examples, RawFiles
-from millrace.components.beam_options import BeamOptions
-from millrace.components.example_gen import series_records
+from millrace.components.beam.options import BeamOptions
 from millrace.components.example_gen.series import series_example_gen
 from millrace.components.example_gen.tables import csv_example_gen
 from millrace.components.example_gen.text import text_example_gen
+from millrace.components.example_gen.time_series import records as series_records
 from millrace.components.features.image_spec import ImageOptions
 from millrace.components.features.language_spec import LanguageOptions
 from millrace.components.features.series_spec import SeriesOptions
 from millrace.components.features.table_spec import TableOptions
 from millrace.components.features.text_spec import TextOptions
-from millrace.components.folders import files
+from millrace.components.files.folders import files
+from millrace.components.files.tfrecord import write_records
 from millrace.components.statistics_gen import statistics_gen
-from millrace.components.tfrecord import write_records
 from millrace.components.transform import transform
 from millrace.serving.example import encode
 from tests.components import pictures

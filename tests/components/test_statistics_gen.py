@@ -9,11 +9,11 @@ import pytest
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
+from millrace.components.files.tfrecord import write_records
 from millrace.components.statistics.reading import name_of, read, text_counts
 from millrace.components.statistics_gen import statistics_gen
-from millrace.components.tfrecord import write_records
 from millrace.serving.example import encode
 
 

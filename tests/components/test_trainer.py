@@ -20,8 +20,8 @@ from millrace.components.artifacts import Analysis, Examples
 from millrace.components.errors import DataError, ModelError, OptionError
 from millrace.components.features import spec
 from millrace.components.features.image_spec import ImageSpec
+from millrace.components.files.tfrecord import write_records
 from millrace.components.models.options import Augment, Cnn, Dense
-from millrace.components.tfrecord import write_records
 from millrace.components.trainer import trainer
 from millrace.components.training.options import EarlyStopping, ReduceOnPlateau
 from millrace.serving.example import encode

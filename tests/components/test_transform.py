@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from millrace.components.artifacts import Analysis, Rejected
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import spec
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.components.transform import transform
 from millrace.serving.example import decode, encode
 from tests.components.features.test_series import FILLED

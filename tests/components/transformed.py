@@ -5,7 +5,7 @@ import numpy as np
 from millrace.components.artifacts import Analysis, Examples
 from millrace.components.features import spec
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.tfrecord import write_records
+from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
 
 NAMES = ("ant", "bee", "cow")

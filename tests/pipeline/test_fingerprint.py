@@ -10,9 +10,9 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components import source_code
 from millrace.components.errors import DataError
-from millrace.components.folders import file_digest
+from millrace.components.files.folders import file_digest
+from millrace.components.user_code import source_code
 from millrace.pipeline.dag import Dag
 from millrace.pipeline.errors import WiringError
 from millrace.pipeline.fingerprint import (

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from millrace.components.artifacts import Examples, RawFiles, Rejected
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen import source as sources
 from millrace.components.example_gen.series import series_example_gen
-from millrace.components.example_gen.source import TextSource
 from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.example_gen.unlabelled_rows import source as sources
+from millrace.components.example_gen.unlabelled_rows.source import TextSource
 from millrace.components.features import spec as specs
 from millrace.pipeline import origin, question_files, questions
 from millrace.pipeline.dag import Dag, Source

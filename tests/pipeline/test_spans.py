@@ -2,7 +2,7 @@
 
 import pytest
 
-from millrace.components.walk import walk
+from millrace.components.files.walk import walk
 from millrace.pipeline import spans
 from millrace.pipeline.dag import Dag, Source
 from millrace.pipeline.errors import UsageError

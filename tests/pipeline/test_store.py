@@ -6,7 +6,7 @@ import time
 import pytest
 from etils.epath import Path
 
-from millrace.components import folders
+from millrace.components.files import folders
 from millrace.pipeline.errors import StoreError, UsageError
 from millrace.pipeline.store import Store
 

@@ -1,7 +1,7 @@
 """`verify` reads every output, names what is damaged, and sets it aside where it is asked to."""
 
-from millrace.components import folders
 from millrace.components.artifacts import Examples, Statistics
+from millrace.components.files import folders
 from millrace.pipeline.root import Root
 from millrace.pipeline.verification import verify
 from tests.pipeline import toys

@@ -19,12 +19,12 @@ from millrace.components.artifacts import (
     Schema,
     Statistics,
 )
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.files.tfrecord import write_records
 from millrace.components.model_artifacts import Evaluation, Model, PushedModel
-from millrace.components.tfrecord import write_records
 from millrace.serving.example import encode
 
 CALLS: list[str] = []  # the names of the components that ran, in order

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving import request_log
 from millrace.serving.client import Client
 from millrace.serving.flags import Options

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving import monitoring, request_log_files
 from millrace.serving.client import Client
 from millrace.serving.flags import Options

@@ -5,10 +5,10 @@ from etils.epath import Path
 
 from millrace.components.analysis.language import settle
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features.language_spec import LanguageOptions
-from millrace.components.tfrecord import write_records
+from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
 
 LINES = ["come all ye", "come all", "come maidens", "Come, all ye!"]

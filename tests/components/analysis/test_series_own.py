@@ -6,10 +6,10 @@ from etils.epath import Path
 
 from millrace.components.analysis import series
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features.series_spec import SeriesOptions
-from millrace.components.tfrecord import write_records
+from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
 
 OWN = "tests.components.features.own_hooks"

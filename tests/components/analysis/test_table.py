@@ -7,7 +7,7 @@ from etils.epath import Path
 from millrace.components.analysis import table, table_survey
 from millrace.components.analysis.table_survey import ColumnSurvey
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features.table_spec import (
     Buckets,
@@ -17,8 +17,8 @@ from millrace.components.features.table_spec import (
     Raw,
     TableOptions,
 )
+from millrace.components.files.tfrecord import write_records
 from millrace.components.statistics.dataset import fold
-from millrace.components.tfrecord import write_records
 from millrace.serving.example import encode
 
 

@@ -7,11 +7,11 @@ from etils.epath import Path
 
 from millrace.components.analysis.text import settle
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
 from millrace.components.features.text_spec import TextOptions
-from millrace.components.tfrecord import write_records
+from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.components import charts
+from millrace.components.charts import style
 from millrace.components.errors import ModelError
 from millrace.components.evaluating import forecast, forecast_files, forecast_plots
 from millrace.components.evaluating.forecast_rows import Rows, Settings
 from millrace.components.evaluating.rivals import Outcome
-from millrace.components.inference import Row
+from millrace.components.inference.saved_model import Row
 
 MODEL = {
     "targets": ["y"],
@@ -356,7 +356,7 @@ def test_the_last_forecasts_of_several_steps_are_shown_whole_and_do_not_overlap(
     rows = Rows.joined(score([record(n) for n in range(70)], 0.5).parts)
     whole, near = forecast_plots.forecast(rows, SETTINGS).axes
     assert [line.get_label() for line in whole.get_lines()] == ["actual", "naive", "this model"]
-    paths = [line for line in near.get_lines() if line.get_color() == charts.MODEL]
+    paths = [line for line in near.get_lines() if line.get_color() == style.MODEL]
     hours = [line.get_xdata().astype("datetime64[h]").astype(int).tolist() for line in paths]
     assert hours == [[69, 70], [67, 68], [65, 66], [63, 64], [61, 62]]
     assert paths[0].get_ydata().tolist() == [69 + 4 + 0.5, 69 + 5 + 0.5]

@@ -12,8 +12,8 @@ from scipy import stats
 
 from millrace.components.evaluating import language
 from millrace.components.evaluating.language import Scored
-from millrace.components.inference import Row
-from millrace.components.scoring import Questions
+from millrace.components.evaluating.scoring import Questions
+from millrace.components.inference.saved_model import Row
 from millrace.serving.errors import InvalidArgumentError
 
 SETTINGS = {"level": "word", "delimiter": "\n", "vocabulary_size": 100}

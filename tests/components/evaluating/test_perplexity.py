@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.components.evaluating.perplexity import NAMES, Sums, figures, of_rows
-from millrace.components.tallies import UNIT
+from millrace.components.evaluating.tallies import UNIT
 
 NATS = st.floats(0, 1e4, width=32)
 

@@ -14,8 +14,8 @@ from scipy import stats
 from millrace.components.errors import DataError, ModelError
 from millrace.components.evaluating import regression
 from millrace.components.evaluating.residual_rows import Scored
-from millrace.components.inference import Row
-from millrace.components.scoring import Key, Questions
+from millrace.components.evaluating.scoring import Key, Questions
+from millrace.components.inference.saved_model import Row
 
 ASKED = Questions("y", ("town",), 4, 3, settings={"target_mean": 2.0})
 

@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.components.evaluating import verdict
-from millrace.components.thresholds import Thresholds
+from millrace.components.evaluating.thresholds import Thresholds
 
 BETTER = "accuracy 0.9 beats 0.5 on the same rows"
 DROP = {

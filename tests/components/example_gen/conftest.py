@@ -10,7 +10,7 @@ from etils.epath import Path
 from PIL import Image
 
 from millrace.components.artifacts import Examples, Rejected
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
 

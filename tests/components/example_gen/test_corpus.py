@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.components.artifacts import RawFiles, Rejected
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.corpus import corpus_example_gen
 from tests.components.example_gen.conftest import files_of, records_of, spoil

@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from millrace.components.artifacts import RawFiles, Rejected
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.image import image_example_gen
-from millrace.components.example_gen.manifest import Manifest
-from millrace.components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from millrace.components.example_gen.images.manifest import Manifest
+from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, SplitRule
 from tests.components.example_gen.conftest import files_of, image_bytes, records_of
 
 
@@ -241,8 +241,8 @@ def test_real_odd_files_are_decoded_or_set_aside(shared_data, ingest, tmp_path):
 def test_ingest_imports_no_tensorflow():
     script = (
         "import sys\n"
-        "from millrace.components.example_gen import digits, files, image, records\n"
-        "from millrace.components.example_gen import tfds, tfrecords\n"
+        "from millrace.components.example_gen import digits, image, tfds, tfrecords\n"
+        "from millrace.components.example_gen.images import files, tfrecords as images\n"
         "assert not {'tensorflow', 'tensorflow_datasets', 'keras'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from millrace.components.artifacts import RawFiles
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen import pixel_rows
-from millrace.components.example_gen.pixel_rows import Asked, Form, parse, shape, split_of
+from millrace.components.example_gen.images import pixel_rows
+from millrace.components.example_gen.images.pixel_rows import Asked, Form, parse, shape, split_of
 from millrace.components.example_gen.pixels import pixels_example_gen
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 

@@ -9,12 +9,12 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from millrace.components.artifacts import RawFiles, Schema
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.logged_requests import rows_of
 from millrace.components.example_gen.request_logs import request_log_example_gen
+from millrace.components.example_gen.unlabelled_rows.logged_requests import rows_of
+from millrace.components.files.tfrecord import write_records
 from millrace.components.schema.text import write
-from millrace.components.tfrecord import write_records
 from millrace.serving.example import encode
 from millrace.serving.protos import prediction_log_pb2 as ours
 from tests.components.example_gen.conftest import image_bytes, records_of, spoil

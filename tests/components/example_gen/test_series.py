@@ -7,11 +7,11 @@ import pytest
 from etils.epath import Path
 
 from millrace.components.artifacts import RawFiles
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.csv_dialect import CsvFormat
+from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.series import series_example_gen
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 from tests.components.example_gen.conftest import spoil
 
@@ -128,7 +128,7 @@ def test_the_shards_do_not_change_the_records(ingest, monkeypatch):
     rows = [f"{s},{np.datetime64('2020-01-01') + d},{d}" for s in "abc" for d in range(20)]
     text = "\n".join(["s,date,y", *rows])
     one = records(ingest(text, series="s"), "train")
-    monkeypatch.setattr("millrace.components.example_gen.series_records._SHARD_CELLS", 60)
+    monkeypatch.setattr("millrace.components.example_gen.time_series.records._SHARD_CELLS", 60)
     many = ingest(text, series="s")
     assert len(many.files("train")) == 3
     assert [row["series"] for row in records(many, "train")] == [row["series"] for row in one]

@@ -7,11 +7,11 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 
 from millrace.components.artifacts import RawFiles
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.csv_dialect import CsvFormat
+from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.tables import csv_example_gen
-from millrace.components.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import encode
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 

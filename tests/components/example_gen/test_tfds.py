@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen import tfds_sets
+from millrace.components.example_gen.tensorflow_datasets import sets
 from millrace.components.example_gen.tfds import choose_features, tfds_example_gen
 from tests.components.example_gen.conftest import records_of
 
@@ -141,7 +141,7 @@ def test_a_set_of_texts_gives_text_records_with_its_own_labels(ingest):
 
 
 def test_imdb_reviews_are_found_to_be_texts():
-    builder = tfds_sets.find("step", "imdb_reviews", None)
+    builder = sets.find("step", "imdb_reviews", None)
     assert choose_features(builder, "", "", "") == ("text", "label", True)
 
 
@@ -223,7 +223,7 @@ def test_a_set_that_is_not_there_is_answered_with_what_to_do(ingest, monkeypatch
 def test_files_other_than_tfrecords_are_refused(ingest, tmp_path):
     builder = tfds.builder("made_unlabelled", data_dir=str(tmp_path), file_format="array_record")
     builder.info.set_file_format("array_record", override=True)
-    from millrace.components.example_gen.tfds_sets import list_splits
+    from millrace.components.example_gen.tensorflow_datasets.sets import list_splits
 
     with pytest.raises(DataError, match=r"expected TFRecord files\. Received: array_record\."):
         list_splits("tfds_example_gen", builder, ())

@@ -6,7 +6,7 @@ import tensorflow_datasets as tfds
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.tfds_texts import tfds_texts
-from millrace.components.walk import walk
+from millrace.components.files.walk import walk
 
 
 class _Texts(tfds.core.GeneratorBasedBuilder):

@@ -6,13 +6,13 @@ import tensorflow as tf
 from etils.epath import Path
 
 from millrace.components.artifacts import RawFiles
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.feature_names import FeatureNames
 from millrace.components.example_gen.image import image_example_gen
-from millrace.components.example_gen.splits import DEFAULT_SHARES, SplitRule
+from millrace.components.example_gen.shards.feature_names import FeatureNames
+from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, SplitRule
 from millrace.components.example_gen.tfrecords import import_example_gen
-from millrace.components.tfrecord import write_records
+from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
 from tests.components.example_gen.conftest import image_bytes, records_of, spoil
 

@@ -7,15 +7,15 @@ import pytest
 from etils.epath import Path
 
 from millrace.components.artifacts import Analysis, RawFiles
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.series import series_example_gen
 from millrace.components.example_gen.tables import csv_example_gen
 from millrace.components.example_gen.unlabelled import takes_rows, unlabelled_example_gen
 from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.files.tfrecord import read_records
 from millrace.components.model_artifacts import Model
-from millrace.components.tfrecord import read_records
 from millrace.serving.example import decode
 from tests.components.example_gen.conftest import spoil
 

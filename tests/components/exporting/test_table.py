@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from millrace.components import requests
 from millrace.components.exporting import saved_model, table
 from millrace.components.features.table_spec import Buckets, Category, Cross, Number, Raw, TableSpec
+from millrace.components.inference import requests
 from millrace.components.models import table as networks
 from millrace.components.models.table_options import WideDeep
 from millrace.serving.example import decode, encode

@@ -5,10 +5,10 @@ from etils.epath import Path
 
 from millrace.components.analysis import text as analysis
 from millrace.components.artifacts import Examples
-from millrace.components.beam_options import BeamOptions
+from millrace.components.beam.options import BeamOptions
 from millrace.components.features import hook_spec, text, text_hook
 from millrace.components.features.text_spec import TextOptions
-from millrace.components.tfrecord import write_records
+from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
 
 LOWER = "tests.components.features.own_hooks:lower"

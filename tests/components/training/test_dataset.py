@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from millrace.components.artifacts import Examples
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.layout import Column, Layout
-from millrace.components.tfrecord import write_records
+from millrace.components.files.tfrecord import write_records
 from millrace.components.training import dataset
 from millrace.components.training.dataset import Order
 from millrace.components.training.objective import Objective, settle

@@ -69,7 +69,7 @@ def test_a_folder_names_the_package(folder, name):
     [
         ("2flowers", "'2flowers'"),
         ("json", "'json', which is taken"),
-        ("Pipeline", "'pipeline', wh"),
+        ("Millrace", "'millrace', which is taken"),
     ],
 )
 def test_a_name_that_no_package_can_bear_is_refused(folder, received):

@@ -1,0 +1,1 @@
+"""What every Beam step shares: the runner and its flags, and passes over shards."""

@@ -1,0 +1,1 @@
+"""What charts look like, and what is drawn of the layers of a network."""

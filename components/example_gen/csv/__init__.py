@@ -1,0 +1,1 @@
+"""Tables in CSV files: how they are written, what their columns are, and their records."""

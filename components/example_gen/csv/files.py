@@ -1,0 +1,172 @@
+"""Which files of a source are its tables, what they are written in, and what columns they have."""
+
+import codecs
+import itertools
+import logging
+import posixpath
+from collections.abc import Iterator
+
+from etils.epath import Path
+
+from millrace.components.errors import DataError
+from millrace.components.example_gen.csv import dialect as csv_dialect
+from millrace.components.example_gen.csv import encodings, spans
+from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv.spans import Span
+from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.splits import canonical, is_split_name
+from millrace.components.files.walk import is_hidden, walk
+
+_SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
+_ALSO = (".txt", ".data", ".dat", ".txt.gz")  # taken where there is no other
+_SAMPLE = 2**17  # bytes
+_CHUNK = 2**24
+_LOOKED_AT = 2**13  # bytes that tell whether a file is text
+_CONTROLS = [bytes([code]) for code in {*range(32)} - {*b"\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f"}]
+_FEW, _SHARE = 3, 0.01  # control characters up to which it is
+_SHARD_BYTES = 2**26
+_log = logging.getLogger(__name__)
+
+
+def list_tables(
+    source: Path, suffixes: tuple[tuple[str, ...], ...] = (_SUFFIXES, _ALSO)
+) -> tuple[Path, Listing]:
+    """The folder that the files lie below, and its tables with their splits.
+
+    Those that end in the first of `suffixes`, or where there are none, in the next.
+
+    A folder, or a file, named like a split makes one: `train/a.csv`, `test.csv`.
+
+    Raises:
+        DataError: there is no table, or some of several files are in splits and others not.
+    """
+    if source.is_file():
+        return source.parent, Listing([Row(source.name, "", "")])
+    entries = walk(source)
+    paths = [path for path in entries if not is_hidden(path)]
+    for endings in suffixes:
+        tables = [path for path in paths if path.lower().endswith(endings)]
+        if tables:
+            break
+    else:
+        raise DataError(
+            f"{source}: expected a CSV, or a folder of them. Received: a folder without any file "
+            f"that ends in {', '.join(itertools.chain(*suffixes))}. Check the path."
+        )
+    listing = Listing(
+        [Row(path, "", _split_of(path)) for path in tables], sorted(set(paths) - set(tables))
+    )
+    listing.set_aside(source, entries)
+    without = [row.path for row in listing.rows if not row.split]
+    if without and len(without) < len(listing.rows):
+        raise DataError(
+            f"{source}: expected either all files in splits or none. Received: "
+            f"{', '.join(without[:3])} beside files named like splits. Move them, or rename them."
+        )
+    return source, listing
+
+
+def _split_of(path: str) -> str:
+    *folders, name = path.split("/")
+    stem = posixpath.basename(name).split(".")[0]
+    return next((canonical(part) for part in (*folders[:1], stem) if is_split_name(part)), "")
+
+
+def settle(root: Path, listing: Listing, given: CsvFormat) -> Dialect:
+    """The dialect that all the files have in common.
+
+    Raises:
+        DataError: two files have other columns than one another, or there is no record.
+    """
+    encoding = given.encoding or _encoding(root, [row.path for row in listing.rows])
+    dialects = {row.path: _dialect(root / row.path, encoding, given) for row in listing.rows}
+    (first, dialect), *others = dialects.items()
+    for path, other in others:
+        if other.names != dialect.names or other.header != dialect.header:
+            raise DataError(
+                f"{root / path}: expected the columns of {first}: {', '.join(dialect.names)}. "
+                f"Received: {', '.join(other.names)}. Give files of one table, or set the options "
+                "csv.header and csv.names."
+            )
+    return dialect
+
+
+def _dialect(file: Path, encoding: str, given: CsvFormat) -> Dialect:
+    _check_encoding(file, encoding)
+    if spans.is_whole(str(file), encoding):
+        data = spans.whole_text(file, encoding)[:_SAMPLE]
+    else:
+        with file.open("rb") as opened:
+            data = opened.read(_SAMPLE)
+        data = data[spans.mark_length(data) :].decode(encoding, "replace").encode()
+    check_text(file, data)
+    sample = data if len(data) < _SAMPLE else data[: spans.last_line_end(data)] or data
+    return csv_dialect.settle(file, sample.decode(errors="replace"), encoding, given)
+
+
+def check_text(file: Path, data: bytes) -> None:
+    """Refuse a spreadsheet, an archive, a picture: what has many control characters.
+
+    Raises:
+        DataError: `data`, the beginning of `file` in UTF-8, is such.
+    """
+    start = data[:_LOOKED_AT]
+    odd = sum(start.count(control) for control in _CONTROLS)
+    if odd > max(_FEW, _SHARE * len(start)):
+        raise DataError(
+            f"{file}: expected a text file. Received: one that begins with {start[:4]!r}. "
+            "Save it as CSV, or name its encoding by the option csv.encoding."
+        )
+
+
+def _check_encoding(file: Path, encoding: str) -> None:
+    if not encodings.is_known(encoding):
+        raise DataError(
+            f"{file}: expected an encoding that Python knows. Received: {encoding!r}. "
+            "Correct the option csv.encoding, e.g. utf-8, cp1252, shift_jis."
+        )
+
+
+def _encoding(root: Path, paths: list[str]) -> str:
+    """UTF-8 if all the files are; else what the first that is not seems to be written in."""
+    for path in paths:
+        found = _encoding_of(root / path)
+        if found != "utf-8":
+            return found
+    return "utf-8"
+
+
+def _encoding_of(file: Path) -> str:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    head, seen = b"", b""
+    try:
+        for chunk in _chunks(file):
+            head, seen = head or chunk, chunk
+            if head is chunk and (spans.mark_length(head) or b"\0" in head):
+                return encodings.detect(head[:_SAMPLE]).removesuffix("-sig")
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        found = encodings.detect(head[:_SAMPLE] + seen[error.start : error.start + _SAMPLE])
+        _log.warning("%s is not UTF-8: read as %s; csv.encoding names another", file, found)
+        return found
+    return "utf-8"
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    if str(file).endswith(".gz"):
+        yield spans.raw_bytes(file)
+        return
+    with file.open("rb") as opened:
+        yield from iter(lambda: opened.read(_CHUNK), b"")
+
+
+def cut(root: Path, listing: Listing, dialect: Dialect, shards: int) -> list[Span]:
+    """The files in stretches: about `shards` in all, or of 64 MiB each where it is 0."""
+    sizes = [(root / row.path).stat().length for row in listing.rows]
+    size = max(1, -(-sum(sizes) // shards)) if shards else _SHARD_BYTES
+    return [
+        span
+        for row in listing.rows
+        for span in spans.spans(root, row.path, row.split, dialect, size)
+    ]

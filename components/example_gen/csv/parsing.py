@@ -1,0 +1,282 @@
+"""Bytes of a CSV to the columns of its features: parsed and converted by Arrow.
+
+A record of more cells than there are columns, or of fewer than those that are kept need, a byte
+that is not of the encoding, a cell that is not of its column's type and a record without any
+value are set aside with their line and the reason; all others are kept.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import csv
+
+from millrace.components.artifacts import Rejected
+from millrace.components.example_gen.csv import columns
+from millrace.components.example_gen.csv.columns import Dates, Reading
+from millrace.components.example_gen.csv.dialect import Dialect
+from millrace.components.example_gen.csv.spans import line_end, line_ends, record_ends
+
+_PLAIN = {"int": pa.int64(), "float": pa.float64()}
+_SHOWN = 60  # letters of a record or a cell that a reason quotes
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The columns that become features.
+
+    Attributes:
+        readings: how each column is read, by name; a column that is not here is left out.
+        dates: what becomes of a date.
+        least: how many cells a record needs; those that it lacks at its end are missing.
+    """
+
+    readings: dict[str, Reading]
+    dates: Dates = "parts"
+    least: int = 0
+
+    @property
+    def last(self) -> str:
+        """The last column that is no date, which often is the label; empty if all are."""
+        named = [name for name, reading in self.readings.items() if reading.kind != "date"]
+        return named[-1] if named else ""
+
+
+class Block(NamedTuple):
+    """Raw bytes of whole records: the file they are of, the line they begin in, their encoding."""
+
+    path: str
+    line: int
+    data: bytes
+    encoding: str
+
+
+class Cells(NamedTuple):
+    """The records of a block as columns, and what was set aside.
+
+    `table` holds strings, or numbers where they were asked for; `places` is the place of each
+    row among the block's records, int64 [rows].
+    """
+
+    table: pa.Table
+    places: NDArray[np.int64]
+    text: bytes
+    rejected: list[Rejected]
+
+    @property
+    def columns(self) -> dict[str, pa.Array]:
+        """Each column as one array, by name."""
+        return {name: self.table.column(name).combine_chunks() for name in self.table.column_names}
+
+
+def strings(block: Block, dialect: Dialect, names: Sequence[str], least: int = 1) -> Cells:
+    """The columns `names` of `block`, cells as they stand there; missing ones null.
+
+    Records of fewer than `least` cells, or of more than there are columns, are set aside.
+    """
+    return _parsed(block, dialect, dict.fromkeys(names, pa.string()), least)
+
+
+def cells_of(
+    block: Block, dialect: Dialect, readings: Mapping[str, Reading | None], least: int = 1
+) -> Cells:
+    """The columns of `readings`: numbers where theirs is a plain one that all cells fit.
+
+    If a single cell does not fit, all columns are strings, as those of no reading are.
+    """
+    plain = {
+        name: _PLAIN[reading.kind] if reading and reading.is_plain else pa.string()
+        for name, reading in readings.items()
+    }
+    has_whole = pa.int64() in plain.values()
+    if not (has_whole and (b"0x" in block.data or b"0X" in block.data)):  # Arrow reads 0x10 as 16
+        with contextlib.suppress(pa.ArrowInvalid):  # a cell is no plain number
+            return _parsed(block, dialect, plain, least)
+    return strings(block, dialect, list(readings), least)
+
+
+class Features(NamedTuple):
+    """The features of a block's records by name, where those lie, and what was set aside.
+
+    `places` and `text` are as in `Cells`.
+    """
+
+    columns: dict[str, pa.Array]
+    places: NDArray[np.int64]
+    text: bytes
+    rejected: list[Rejected]
+
+
+def features(block: Block, dialect: Dialect, layout: Layout) -> Features:
+    """The features of the records in `block`, and what was set aside."""
+    cells = cells_of(block, dialect, layout.readings, layout.least)
+    found: dict[str, pa.Array] = {}
+    reasons: dict[int, str] = {}
+    for name, raw in cells.columns.items():
+        reading = layout.readings[name]
+        values, is_misfit = _converted(raw, reading)
+        for row in pc.indices_nonzero(is_misfit).to_pylist():
+            reasons.setdefault(row, _misfit(name, raw[row].as_py(), reading))
+        found |= columns.features(name, values, reading, layout.dates)
+    for row in np.flatnonzero(_is_blank(list(found.values()))).tolist():
+        reasons.setdefault(row, "no value in any column")
+    misfits = {int(cells.places[row]): reason for row, reason in reasons.items()}
+    rejected = cells.rejected + _rejected(block, cells.text, dialect, misfits)
+    places = cells.places
+    if reasons:
+        kept = np.ones(len(places), bool)
+        kept[list(reasons)] = False
+        found = {name: values.filter(pa.array(kept)) for name, values in found.items()}
+        places = places[kept]
+    return Features(found, places, cells.text, rejected)
+
+
+def _converted(raw: pa.Array, reading: Reading) -> tuple[pa.Array, pa.BooleanArray]:
+    return columns.convert(raw, reading) if raw.type == pa.string() else columns.narrowed(raw)
+
+
+def _is_blank(values: Sequence[pa.Array]) -> NDArray[np.bool_]:
+    blank = [each.is_null().to_numpy(zero_copy_only=False) for each in values if each.null_count]
+    if len(blank) < len(values):
+        return np.zeros(len(values[0]), bool)
+    return np.logical_and.reduce(blank)
+
+
+def _misfit(name: str, cell: object, reading: Reading) -> str:
+    return f"column {name!r}: expected {columns.expected(reading)}, received {_cut(str(cell))!r}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _parsed(block: Block, dialect: Dialect, types: dict[str, pa.DataType], least: int) -> Cells:
+    """The records of `block` with a cell for every column, or at least `least` of them.
+
+    Raises:
+        pa.ArrowInvalid: a cell is not of its type; never where all are strings.
+    """
+    text, rejected = _decoded(block, dialect)
+    ragged: list[csv.InvalidRow] = []
+
+    def skip(row: csv.InvalidRow) -> str:
+        ragged.append(row)
+        return "skip"
+
+    table = _read(text, dialect, types, skip)
+    numbers = np.array([row.number - 1 for row in ragged], np.int64)
+    places = np.delete(np.arange(table.num_rows + len(ragged)), numbers)
+    short = [row for row in ragged if least <= row.actual_columns < row.expected_columns]
+    if short:
+        whole = _read(_completed(short, dialect), dialect, types, skip)
+        places = np.concatenate([places, [row.number - 1 for row in short]])
+        order = places.argsort()
+        table, places = pa.concat_tables([table, whole]).take(order), places[order]
+    kept = set(places.tolist())
+    reasons = {
+        row.number - 1: f"expected {row.expected_columns} cells, received {row.actual_columns}: "
+        f"{_cut(row.text)}"
+        for row in ragged
+        if row.number - 1 not in kept
+    }
+    return Cells(table, places, text, rejected + _rejected(block, text, dialect, reasons))
+
+
+def _completed(short: Sequence[csv.InvalidRow], dialect: Dialect) -> bytes:
+    """Records that end early, with an empty cell for each that they lack."""
+    lines = (
+        row.text + dialect.delimiter * (row.expected_columns - row.actual_columns) for row in short
+    )
+    return "\n".join(lines).encode()
+
+
+def _read(
+    text: bytes,
+    dialect: Dialect,
+    types: dict[str, pa.DataType],
+    skip: Callable[[csv.InvalidRow], str],
+) -> pa.Table:
+    if not text.strip(b"\r\n"):
+        return pa.table({name: pa.array([], kind) for name, kind in types.items()})
+    return csv.read_csv(
+        pa.BufferReader(text),
+        csv.ReadOptions(
+            use_threads=False, block_size=len(text) + 1, column_names=list(dialect.names)
+        ),
+        csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            double_quote=bool(dialect.quote),
+            newlines_in_values=bool(dialect.quote),
+            invalid_row_handler=skip,
+        ),
+        csv.ConvertOptions(
+            include_columns=list(types),
+            column_types=types,
+            null_values=list(dialect.missing),
+            strings_can_be_null=True,
+        ),
+    )
+
+
+def _decoded(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
+    """The block in UTF-8; records with bytes that are not of the encoding left empty."""
+    try:
+        text = block.data.decode(block.encoding)
+    except UnicodeDecodeError:
+        return _mended(block, dialect)
+    return (block.data if text.isascii() else text.encode()), []
+
+
+def _mended(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
+    rejected = []
+    kept = []
+    end = line_end(block.data)
+    for start, record in _records(block.data, dialect):
+        try:
+            kept.append(record.decode(block.encoding).encode())
+        except UnicodeDecodeError as error:
+            line = block.line + line_ends(block.data, 0, start)
+            reason = f"byte {record[error.start]:#04x} is not of {block.encoding}"
+            rejected.append(Rejected(block.path, reason, f"line {line}"))
+            kept.append(end * record.count(end))  # so that lines keep their numbers
+    return b"".join(kept), rejected
+
+
+def _records(data: bytes, dialect: Dialect) -> Iterator[tuple[int, bytes]]:
+    """Each record of `data` with the place where it begins, blank lines among them."""
+    start = 0
+    for end in [*record_ends(data, dialect).tolist(), len(data)]:
+        if end > start:
+            yield start, data[start:end]
+        start = end
+
+
+def _rejected(
+    block: Block, text: bytes, dialect: Dialect, reasons: dict[int, str]
+) -> list[Rejected]:
+    """`reasons` by the places of records in `text`, with the lines that these begin in."""
+    if not reasons:
+        return []
+    places = sorted(reasons)
+    lines = lines_of(places, block, text, dialect)
+    return [
+        Rejected(block.path, reasons[place], f"line {line}")
+        for place, line in zip(places, lines, strict=True)
+    ]
+
+
+def lines_of(places: Sequence[int], block: Block, text: bytes, dialect: Dialect) -> list[int]:
+    """The line of the file that each record at `places` of `text`, rising, begins in."""
+    starts = [start for start, record in _records(text, dialect) if record.strip(b"\r\n")]
+    lines, line, seen, end = [], block.line, 0, line_end(text)
+    for place in places:
+        line += text.count(end, seen, starts[place])
+        seen = starts[place]
+        lines.append(line)
+    return lines

@@ -1,0 +1,1 @@
+"""Pictures as a source of records: files, manifests, TFRecords, rows of pixels."""

@@ -1,0 +1,1 @@
+"""What every ingest shares: folders, splits, and the pass that writes the shards."""

@@ -1,0 +1,221 @@
+"""The Beam recipe that every ingest shares: one element, one shard.
+
+The driver writes each shard's share of the inputs into a file; a worker reads that file, reads the
+inputs, proves and encodes them (photos in threads, as Pillow releases the interpreter lock),
+and writes its shard of every split. So no image's bytes ever travel between workers, and a shard's
+bytes depend on its inputs alone. What a worker has to say (counts, rejections, failures) it
+leaves in a file as well, so that it arrives the same way from every runner.
+"""
+
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import itertools
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from etils.epath import Path
+
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam.options import BeamOptions
+from millrace.components.example_gen.shards.folders import Row
+from millrace.components.example_gen.shards.tally import Tally
+from millrace.components.files.tfrecord import FAST, record_writer
+from millrace.serving.errors import MillraceError
+
+_SHARD_BYTES = 64 * 2**20
+_SAMPLED = 64  # files whose size is looked up to estimate a source's
+_GROUP = 16  # inputs handed to a thread at once
+_THREADS = min(os.cpu_count() or 1, 16)
+# Bytes of a record. Below it, decoding is so short that threads cost more than they save, and
+# names weigh so much that zlib's level 1 saves a third; above it, neither holds.
+_SMALL = 4096
+
+
+class Record(NamedTuple):
+    """A serialised `tf.train.Example`, its split and its class name.
+
+    `digest` is 8 bytes of a hash of what makes two records duplicates; without one none are
+    counted. `remark` says what was done to the record that is worth counting.
+    """
+
+    split: str
+    label: str
+    example: bytes
+    digest: bytes = b""
+    remark: str = ""
+
+
+class Skipped(NamedTuple):
+    """An input that is nothing, such as an empty line; counted under `remark`."""
+
+    remark: str
+
+
+Outcome = Record | Rejected | Skipped
+
+
+class Source(Protocol):
+    """A kind of input; instances are pickled to the workers."""
+
+    def read(self, rows: Sequence[Row]) -> Iterator[Any]:
+        """Yield the inputs of `rows` in order, one at a time."""
+
+    def convert(self, item: Any) -> Outcome:
+        """Prove and encode one input of `read`; called from several threads at once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    out: Examples
+    source: Source
+    splits: tuple[str, ...]
+    shards: int
+
+    @property
+    def notes(self) -> Path:
+        return self.out.path / ".shards"
+
+    def rows_file(self, index: int) -> Path:
+        return self.notes / f"{index:05d}-rows.json"
+
+    def digests_file(self, index: int) -> Path:
+        return self.notes / f"{index:05d}-digests.bin"
+
+    def tally_file(self, index: int) -> Path:
+        return self.notes / f"{index:05d}-tally.json"
+
+
+def mixed(rows: Sequence[Row]) -> list[Row]:
+    """`rows` in an order that mixes classes and depends on nothing but their paths."""
+    return sorted(rows, key=lambda row: hashlib.sha256(row.path.encode()).digest())
+
+
+def shard_count(root: Path, rows: Sequence[Row], wanted: int) -> int:
+    """`wanted` if above 0, else one shard per 64 MiB, estimated from a sample of file sizes."""
+    if wanted:
+        return min(wanted, len(rows))
+    sample = rows[:: max(1, len(rows) // _SAMPLED)]
+    sizes = [size for row in sample if (size := _size(root / row.path))]
+    total = sum(sizes) / max(1, len(sizes)) * len(rows)
+    return max(1, min(math.ceil(total / _SHARD_BYTES), len(rows)))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().length
+    except OSError:  # read again by a worker, who sets it aside
+        return 0
+
+
+def write_shards(
+    run_on: BeamOptions,
+    out: Examples,
+    source: Source,
+    rows: Sequence[Row],
+    *,
+    splits: Iterable[str],
+    shards: int,
+) -> Tally:
+    """Write `rows` as `shards` files in each of `splits`; row i goes to shard i modulo `shards`.
+
+    Every split has as many files as the others, whatever its size, so that one rule holds.
+    """
+    job = _Job(out, source, tuple(splits), shards)
+    for folder in (job.notes, *map(out.split_path, job.splits)):
+        folder.mkdir(parents=True)
+    for index in range(shards):
+        job.rows_file(index).write_text(json.dumps(rows[index::shards]))
+    _run(run_on, job)
+    tally = Tally({split: {} for split in job.splits})
+    for index in range(shards):
+        tally.add(Tally.from_json(job.tally_file(index).read_text()))
+    tally.duplicates = _duplicates(job)
+    job.notes.rmtree()
+    return tally
+
+
+def _duplicates(job: _Job) -> int:
+    """How many records have the digest of another one before them, over all shards."""
+    files = [job.digests_file(index) for index in range(job.shards)]
+    written = b"".join(file.read_bytes() for file in files if file.exists())
+    digests = np.frombuffer(written, np.uint64)
+    return len(digests) - len(np.unique(digests))
+
+
+def _run(run_on: BeamOptions, job: _Job) -> None:
+    import apache_beam as beam
+
+    with run_on.pipeline() as pipeline:
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create(range(job.shards))
+            | "WriteShard" >> beam.Map(functools.partial(_write_shard, job))
+        )
+
+
+def _write_shard(job: _Job, index: int) -> None:
+    rows = [Row(*fields) for fields in json.loads(job.rows_file(index).read_text())]
+    tally = Tally()
+    try:
+        _write_records(job, index, rows, tally)
+    except MillraceError as error:  # told through the tally: a runner would wrap or retry it
+        tally.failure = str(error)
+    job.tally_file(index).write_text(tally.to_json())
+
+
+def _write_records(job: _Job, index: int, rows: Sequence[Row], tally: Tally) -> None:
+    items = job.source.read(rows)
+    first = _convert(job.source, itertools.islice(items, _GROUP))
+    sizes = [len(outcome.example) for outcome in first if isinstance(outcome, Record)]
+    is_small = sum(sizes) < _SMALL * len(sizes)
+    convert = _in_turn if is_small else _in_threads
+    digests = bytearray()
+    with contextlib.ExitStack() as stack:
+        writers: dict[str, Callable[[bytes], None]] = {
+            split: stack.enter_context(
+                record_writer(
+                    job.out.shard(split, index, job.shards), level=FAST if is_small else 0
+                )
+            )
+            for split in job.splits
+        }
+        for outcome in itertools.chain(first, convert(job.source, items)):
+            if isinstance(outcome, Record):
+                writers[outcome.split](outcome.example)
+                tally.count(outcome.split, outcome.label, outcome.remark)
+                digests += outcome.digest
+            elif isinstance(outcome, Skipped):
+                tally.remark(outcome.remark)
+            else:
+                tally.rejected.append(outcome)
+    if digests:
+        job.digests_file(index).write_bytes(bytes(digests))
+
+
+def _in_turn(source: Source, items: Iterator[Any]) -> Iterator[Outcome]:
+    return map(source.convert, items)
+
+
+def _in_threads(source: Source, items: Iterator[Any]) -> Iterator[Outcome]:
+    """The outcome of each input in order, a bounded number of them under way at once."""
+    groups = iter(lambda: list(itertools.islice(items, _GROUP)), [])
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        ahead: collections.deque[concurrent.futures.Future[list[Outcome]]] = collections.deque()
+        for group in groups:
+            ahead.append(pool.submit(_convert, source, group))
+            if len(ahead) > 2 * _THREADS:
+                yield from ahead.popleft().result()
+        for future in ahead:
+            yield from future.result()
+
+
+def _convert(source: Source, group: Iterable[Any]) -> list[Outcome]:
+    return [source.convert(item) for item in group]

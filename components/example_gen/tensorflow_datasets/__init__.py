@@ -1,0 +1,1 @@
+"""Data sets of TensorFlow Datasets as a source of records."""

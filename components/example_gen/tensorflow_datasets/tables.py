@@ -1,0 +1,129 @@
+"""Prepared TFRecord files of TensorFlow Datasets as a source of a table's rows."""
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from etils.epath import Path
+
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam.options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.splits import SplitRule
+from millrace.components.example_gen.shards.tally import Tally
+from millrace.components.example_gen.shards.writing import Record, shard_count, write_shards
+from millrace.components.files.tfrecord import read_records
+from millrace.serving.errors import WireError
+from millrace.serving.example import Value, decode, encode
+
+_log = logging.getLogger(__name__)
+
+
+class Column(NamedTuple):
+    """A feature of the set: its name, its classes if it is one, its length if it is a vector."""
+
+    name: str
+    classes: tuple[str, ...] = ()
+    width: int = 0
+
+
+class _Input(NamedTuple):
+    place: str
+    position: str
+    split: str
+    record: bytes
+
+
+def columns_of(step: str, builder: Any) -> tuple[Column, ...]:
+    """The features of the set that are columns, the one that TFDS supervises with last.
+
+    Raises:
+        DataError: there is none.
+    """
+    features = builder.info.features
+    columns = {name: _column(name, feature) for name, feature in features.items()}
+    kept = {name: column for name, column in columns.items() if column is not None}
+    others = sorted(columns.keys() - kept.keys())
+    if not kept:
+        raise DataError(
+            f"{step}, {builder.info.full_name}: expected features that are numbers, texts, classes "
+            f"or vectors of numbers. Received: {', '.join(others) or 'none'}. Choose another set."
+        )
+    if others:
+        _log.info("features that are no columns, left out: %s", ", ".join(others))
+    label = (builder.info.supervised_keys or ("", ""))[-1]
+    return tuple(kept[name] for name in sorted(kept, key=lambda name: name == label))
+
+
+def _column(name: str, feature: Any) -> Column | None:
+    import numpy as np
+    import tensorflow_datasets as tfds
+
+    if isinstance(feature, tfds.features.ClassLabel):
+        return Column(name, tuple(feature.names or map(str, range(feature.num_classes or 0))))
+    shape: tuple[int | None, ...] | None = getattr(feature, "shape", None)
+    is_number = np.dtype(getattr(feature, "np_dtype", object)).kind in "iufb"
+    if shape == () and (is_number or isinstance(feature, tfds.features.Text)):
+        return Column(name)
+    if type(feature) is tfds.features.Tensor and is_number and shape and len(shape) == 1:
+        return Column(name, width=shape[0]) if shape[0] else None
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class TableRecords:
+    """TFRecord files below `root`, of which `columns` are taken."""
+
+    root: Path
+    columns: tuple[Column, ...]
+    rule: SplitRule
+
+    def read(self, rows: Sequence[Row]) -> Iterator[_Input]:
+        """Yield every record of the files in `rows`."""
+        for row in rows:
+            for number, record in enumerate(read_records(self.root / row.path)):
+                yield _Input(row.path, f"record {number}", row.split, record)
+
+    def convert(self, item: _Input) -> Record | Rejected:
+        """One record with a feature per column; a class of no name is a missing cell."""
+        try:
+            values = decode(item.record)
+        except WireError as error:
+            return Rejected(item.place, str(error), item.position)
+        features: dict[str, Value] = {}
+        for column in self.columns:
+            found = values.get(column.name, [])
+            if column.classes and len(found):
+                label = int(found[0])
+                if 0 <= label < len(column.classes):
+                    features[column.name] = column.classes[label]
+            elif column.width:
+                parts = enumerate(found)
+                features |= {f"{column.name}_{place}": part for place, part in parts}
+            elif len(found):
+                features[column.name] = found[0]
+        if not features:
+            return Rejected(item.place, "no value in any column", item.position)
+        example = encode(features)
+        return Record(self.rule.choose(item.split, example), "", example)
+
+
+def write_rows(
+    run_on: BeamOptions, out: Examples, source: TableRecords, listing: Listing, *, shards: int
+) -> Tally:
+    """Write the records of the files in `listing`; of a set's only split, each by its content."""
+    rows = listing.rows
+    if len(listing.given) == 1:
+        rows = [row._replace(split="") for row in rows]
+    given = {row.split for row in rows}
+    source = dataclasses.replace(source, rule=source.rule.for_given(given))
+    return write_shards(
+        run_on,
+        out,
+        source,
+        rows,
+        splits=source.rule.reachable(given),
+        shards=shard_count(source.root, rows, shards),
+    )

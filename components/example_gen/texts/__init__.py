@@ -1,0 +1,1 @@
+"""Texts as a source of records: files, rows of tables, and running text."""

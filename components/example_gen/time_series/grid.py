@@ -1,0 +1,265 @@
+"""Rows at regular times: the step from row to row, and rows for the times that lack one.
+
+A series is a table of numbers, float64, with its naive times as the index.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.time_series.options import Aggregate, Duplicates
+
+_DAY = 86400
+_MONTH = (28 * _DAY, 31 * _DAY)  # the shortest and the longest
+_NAMED = {7 * _DAY: "7D", _DAY: "D", 3600: "h", 60: "min", 1: "s"}
+_ENOUGH = 10  # steps, of which it can be said how far rows usually fill one
+_A_SEASON = ((3600, 24), (_DAY, 7), (7 * _DAY, 52), (31 * _DAY, 12))  # rows, up to seconds a row
+
+
+@dataclasses.dataclass
+class Counts:
+    """What was changed on the way from a file's rows to a grid.
+
+    Attributes:
+        rows: read, with a time.
+        disorder: rows that came before an earlier one.
+        repeated: rows of a time that there was already, merged with it.
+        added: rows for times that had none.
+        partial: steps at a series' ends that its rows fill in part only, taken as missing.
+        missing: cells without a value, of those and of others.
+        trimmed: rows at a series' ends without a target.
+    """
+
+    rows: int = 0
+    disorder: int = 0
+    repeated: int = 0
+    added: int = 0
+    partial: int = 0
+    missing: int = 0
+    trimmed: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Take in the counts of other rows."""
+        for field in dataclasses.fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+
+def ordered(frame: pd.DataFrame, duplicates: Duplicates, counts: Counts) -> pd.DataFrame:
+    """Rows by `series` and `time`, each pair once.
+
+    Rows that are equal in everything are one; others of the same time are `duplicates`' matter.
+
+    Args:
+        frame: columns `series`, `time` and float64 values.
+        duplicates: what becomes of them.
+        counts: gets how many were out of order and repeated.
+
+    Raises:
+        DataError: there are some, and they are an error.
+    """
+    rows = len(frame)
+    earlier = frame.groupby("series", sort=False)["time"].diff() < pd.Timedelta(0)
+    counts.rows += rows
+    counts.disorder += int(earlier.sum())
+    frame = frame.sort_values(["series", "time"], kind="stable", ignore_index=True)
+    frame = frame.drop_duplicates(ignore_index=True)
+    again = frame.duplicated(["series", "time"])
+    if again.any():
+        if duplicates == "error":
+            raise _repeated(frame, again)
+        by_time = frame.groupby(["series", "time"], as_index=False, sort=False)
+        frame = getattr(by_time, duplicates)()
+    counts.repeated += rows - len(frame)
+    return frame
+
+
+def frequency(times: pd.Series) -> str:
+    """The step that lies between the rows, as pandas writes it: `h`, `D`, `MS`, `15min`.
+
+    Args:
+        times: of all series, each one's in order, with its name in the index.
+
+    Raises:
+        DataError: the steps are no multiples of one, and no months.
+    """
+    steps = times.groupby(level=0).diff().dropna().dt.total_seconds().to_numpy()
+    if not len(steps):
+        raise DataError(
+            f"Time: expected two rows or more of a series. Received: {len(times)} rows. "
+            "Name the column that tells series apart by series_example_gen.series, if any."
+        )
+    index = pd.DatetimeIndex(times.to_numpy())
+    if steps.min() >= _MONTH[0] and (months := _months(index)):
+        return months
+    found, seen = np.unique(steps, return_counts=True)
+    usual = float(found[seen.argmax()])
+    if usual == _DAY and len(index) > 14 and index.day_of_week.max() < 5:
+        return "B"
+    if (found % usual == 0).all():
+        return _name(usual)
+    shown = ", ".join(f"{found[i]:g} s ({seen[i]} times)" for i in np.argsort(-seen)[:4])
+    raise DataError(
+        f"Time: expected rows a fixed step apart. Received: steps of {shown}. "
+        f"Bring them to one by series_example_gen.resample, such as {_name(usual)}."
+    )
+
+
+def check_frequency(rule: str) -> str:
+    """`rule` as pandas writes it.
+
+    Raises:
+        OptionError: pandas knows none of this name, it does not go forward, or it is of parts of
+            a second, which times do not have.
+    """
+    place = "series_example_gen, option resample"
+    try:
+        step = pd.tseries.frequencies.to_offset(rule)
+        _ = pd.Timestamp("2001-01-01") + 64 * step  # which is a time in reach
+    except (ValueError, OverflowError) as error:
+        raise OptionError(
+            f"{place}: expected a frequency such as 15min, h, D, MS. "
+            f"Received: {rule!r}. Use one that pandas knows."
+        ) from error
+    if step.n <= 0:
+        raise OptionError(
+            f"{place}: expected a step that is longer than nothing, such as 15min, h, D, MS. "
+            f"Received: {rule!r}. Give its length."
+        )
+    if isinstance(step, pd.tseries.offsets.Tick) and pd.Timedelta(step) % pd.Timedelta("1s"):
+        raise OptionError(
+            f"{place}: expected whole seconds, which is as fine as times are read. "
+            f"Received: {rule!r}. Use 1s or longer."
+        )
+    return step.freqstr
+
+
+def times(
+    first: pd.Timestamp, last: pd.Timestamp, step: str, *, resampled: bool
+) -> pd.DatetimeIndex:
+    """All times of the grid from `first` to `last`."""
+    if not resampled:
+        return pd.date_range(first, last, freq=step)
+    ends = pd.Series(0.0, index=pd.DatetimeIndex([first, last]))
+    return pd.DatetimeIndex(ends.resample(step).sum().index)
+
+
+def regular(
+    values: pd.DataFrame, step: str, aggregate: Aggregate | None, counts: Counts
+) -> pd.DataFrame:
+    """A row for every time of the grid from the first to the last, NaN where there was none.
+
+    A first step that the rows begin within, and a last one that they end within, are missing: the
+    sum of a morning is not that of a day.
+
+    Args:
+        values: ascending.
+        step: of the grid.
+        aggregate: of the rows that fall into one step; None where they are that far apart.
+        counts: gets the rows added, and the steps that are filled in part.
+    """
+    if aggregate:
+        bins = values.resample(step)
+        found = bins.sum(min_count=1) if aggregate == "sum" else getattr(bins, aggregate)()
+        counts.added += int((bins.size() == 0).sum())
+        partial = _partial(pd.DatetimeIndex(values.index), step)
+        counts.partial += len(partial)
+        found.iloc[partial] = np.nan
+        return found
+    found = values.reindex(pd.date_range(values.index[0], values.index[-1], freq=step))
+    counts.added += len(found) - len(values)
+    return found
+
+
+def _partial(times: pd.DatetimeIndex, step: str) -> list[int]:
+    """Places of the first and the last step, if rows begin later in it, or end earlier, than in
+    19 of 20 others; none of few, of which that cannot be said.
+    """
+    bins = pd.Series(times, index=times).resample(step)
+    begin, end = _seconds_into(bins.min()), _seconds_into(bins.max())
+    if len(begin) < _ENOUGH:
+        return []
+    found = [0] if begin[0] > np.quantile(begin[1:], 0.95) else []
+    return [*found, -1] if end[-1] < np.quantile(end[:-1], 0.05) else found
+
+
+def _seconds_into(moments: "pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+    """How long after its step's time each of `moments` lies, without those of empty steps."""
+    known = moments.dropna()
+    apart = known.to_numpy("datetime64[s]") - known.index.to_numpy("datetime64[s]")
+    return apart.astype(np.int64)
+
+
+def last_moments(index: pd.DatetimeIndex, step: str) -> pd.DatetimeIndex:
+    """The last second of what is aggregated at each time of `index`, a grid of `step`.
+
+    A split must not hold a step that reaches beyond its end. pandas calls most steps by their
+    beginning, weeks and ends of months by their last day.
+    """
+    grouper = pd.Grouper(freq=step)
+    following = index + pd.tseries.frequencies.to_offset("D" if grouper.label == "right" else step)
+    return pd.DatetimeIndex(following - pd.Timedelta(seconds=1))
+
+
+def season_of(step: str) -> int:
+    """The rows of the season that a frequency suggests: a day of hours, a year of months."""
+    offset = pd.tseries.frequencies.to_offset(step)
+    start = pd.Timestamp("2001-01-01")
+    seconds = (start + 4 * offset - start).total_seconds() / 4
+    if seconds < 3600:
+        return max(2, round(_DAY / seconds))
+    return next((rows for longest, rows in _A_SEASON if seconds <= longest * 1.01), 4)
+
+
+def trimmed(values: pd.DataFrame, targets: Sequence[str], counts: Counts) -> pd.DataFrame:
+    """A series from the first to the last row that has a target.
+
+    Args:
+        values: all of the series' rows.
+        targets: their columns.
+        counts: gets the rows trimmed, and the missing cells of those that are left.
+    """
+    known = np.flatnonzero(values[list(targets)].notna().any(axis=1).to_numpy())
+    kept = values.iloc[known[0] : known[-1] + 1] if len(known) else values.iloc[:0]
+    counts.missing += int(kept.isna().to_numpy().sum())
+    counts.trimmed += len(values) - len(kept)
+    return kept
+
+
+def _repeated(frame: pd.DataFrame, again: pd.Series) -> DataError:
+    first = frame[again].iloc[0]
+    name = f" of series {first['series']!r}" if first["series"] else ""
+    return DataError(
+        f"Time: expected each time once per series. Received: {int(again.sum())} repeated ones "
+        f"with other values, such as {first['time']}{name}. Name the column that tells series "
+        "apart by series_example_gen.series, or set series_example_gen.duplicates to first, "
+        "last, mean or sum."
+    )
+
+
+def _months(index: pd.DatetimeIndex) -> str:
+    """The frequency of rows at starts or ends of months; empty if they lie elsewhere."""
+    numbers = np.unique(index.year.to_numpy() * 12 + index.month.to_numpy())
+    apart = int(np.gcd.reduce(np.diff(numbers))) if len(numbers) > 1 else 1
+    if (index.day == 1).all():
+        name = "MS"
+    elif index.is_month_end.all():
+        name = "ME"
+    else:
+        return ""
+    if apart % 12:
+        return f"{apart}{name}" if apart > 1 else name
+    month = index[0].strftime("%b").upper()
+    years = apart // 12
+    return f"{years if years > 1 else ''}{'YS' if name == 'MS' else 'YE'}-{month}"
+
+
+def _name(seconds: float) -> str:
+    unit = next(unit for unit in _NAMED if seconds % unit == 0)
+    count = round(seconds / unit)
+    if unit == 7 * _DAY:
+        return f"{7 * count}D"
+    return f"{count if count > 1 else ''}{_NAMED[unit]}"

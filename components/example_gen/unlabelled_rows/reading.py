@@ -1,0 +1,98 @@
+"""Files of rows to ask a model about, read as the data was that it learnt from.
+
+One dispatch for a few questions (`predict --csv`) and for many (`unlabelled_example_gen`). What a
+model takes is told by its features: `window` makes it a forecaster, `text` alone a model of
+texts, anything else one of a table's columns.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+from etils.epath import Path
+
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen.unlabelled_rows.source import (
+    SeriesSource,
+    Source,
+    TableSource,
+    TextSource,
+)
+from millrace.components.features import series
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.features.spec import Spec
+from millrace.serving.example import Decoded
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """One row, or the end of one series.
+
+    Attributes:
+        name: where it stands, or the series.
+        features: of a raw record.
+        times: of the rows that are to be forecast.
+    """
+
+    name: str
+    features: Decoded
+    times: tuple[str, ...] = ()
+
+
+def read(
+    file: Path, wanted: Mapping[str, bool], source: Source | None, spec: Spec | None
+) -> Iterator[Asked | Rejected]:
+    """Each row of `file`, or of a forecaster one per series in it, and what cannot be used.
+
+    Args:
+        file: a table with the columns of the training data, in any order; others are ignored.
+        wanted: the features that the model takes, and whether each is text.
+        source: how the training data was read. None: as the cells look.
+        spec: what was settled of a forecaster.
+
+    Raises:
+        DataError: it cannot be read, or is no such table; of a forecaster also where `source`
+            and `spec` are not known.
+    """
+    if "window" in wanted:
+        return _windows(file, source, spec)
+    if list(wanted) == ["text"] and not isinstance(source, TableSource):
+        return _texts(file, source)
+    return _rows(file, wanted, source)
+
+
+def _rows(
+    file: Path, wanted: Mapping[str, bool], source: Source | None
+) -> Iterator[Asked | Rejected]:
+    from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow, Beam's options
+
+    for item in tables.read(file, wanted, source if isinstance(source, TableSource) else None):
+        yield item if isinstance(item, Rejected) else Asked(f"line {item[0]}", item[1])
+
+
+def _texts(file: Path, source: Source | None) -> Iterator[Asked | Rejected]:
+    from millrace.components.example_gen.unlabelled_rows import texts
+
+    for item in texts.read(file, source if isinstance(source, TextSource) else None):
+        yield item if isinstance(item, Rejected) else Asked(item[0], {"text": [item[1]]})
+
+
+def _windows(file: Path, source: Source | None, spec: Spec | None) -> Iterator[Asked | Rejected]:
+    from millrace.components.example_gen.unlabelled_rows import series as series_latest  # pandas
+
+    if not isinstance(source, SeriesSource) or not isinstance(spec, SeriesSpec):
+        raise DataError(
+            "expected a forecaster that a run of this store has pushed, whose columns of time and "
+            "numbers are known. Received: another. Ask under the root that it was trained in."
+        )
+    for item in series_latest.read(file, source, spec.horizon):
+        if isinstance(item, Rejected):
+            yield item
+            continue
+        name = series.name_of(item.past) or file.name
+        try:
+            features = series.latest(item.past, item.ahead, spec)
+        except DataError as error:
+            yield Rejected(name, str(error))
+        else:
+            yield Asked(name, features, tuple(item.times))

@@ -1,0 +1,79 @@
+"""How the source of some records was read: kept beside them as `source.json`.
+
+Whoever asks a model about files of the same kind later reads them the same way.
+"""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from millrace.components.artifacts import Examples
+from millrace.components.example_gen.csv.dialect import Dialect
+from millrace.components.example_gen.csv.parsing import Layout
+from millrace.components.example_gen.time_series.options import Reading
+from millrace.components.files import json_files
+
+_FILE = "source.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSource:
+    """A CSV: how it is written, and what its columns became."""
+
+    dialect: Dialect
+    layout: Layout
+    kind: Literal["table"] = "table"
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesSource:
+    """CSV files of series.
+
+    Attributes:
+        reading: what was asked for, with the columns that were chosen.
+        step: of the grid, as pandas writes it.
+        zone: of the grid's times.
+    """
+
+    reading: Reading
+    step: str
+    zone: str
+    kind: Literal["series"] = "series"
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSource:
+    """A table of texts, and the name of their column."""
+
+    text: str
+    kind: Literal["text"] = "text"
+
+
+Source = TableSource | SeriesSource | TextSource
+
+_JSON: TypeAdapter[Source] = TypeAdapter(Annotated[Source, Field(discriminator="kind")])
+
+
+def write(source: Source, examples: Examples) -> None:
+    """Write `source` beside the records that were made of it."""
+    (examples.path / _FILE).write_bytes(_JSON.dump_json(source, indent=1))
+
+
+def read(examples: Examples) -> Source | None:
+    """How the source of `examples` was read; None where they do not say.
+
+    Raises:
+        DataError: what they say is damaged.
+    """
+    file = examples.path / _FILE
+    if not file.exists():
+        return None
+    try:
+        return _JSON.validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise json_files.refusal(
+            file, "how the source was read", f"{where}: {first['msg']}"
+        ) from error

@@ -1,0 +1,1 @@
+"""Files on this machine: found, named, read and written safely."""

@@ -1,0 +1,48 @@
+"""Paths that a person gives: of this machine, in names that can be written down.
+
+Standard library and pydantic only: the command line reads options of this type in milliseconds.
+"""
+
+import pathlib
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from millrace.components.files.printable import one_line
+from millrace.components.files.walk import is_utf8
+
+_REMOTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
+
+
+def check(path: str) -> str:
+    """`path`, if it can be one of this machine; whether anything lies there is not looked at.
+
+    Raises:
+        ValueError: it is empty, a URL, or not UTF-8; says what to do.
+    """
+    remote = _REMOTE.fullmatch(path)
+    received, advice = "", ""
+    if remote and remote["scheme"].lower() == "file":
+        received, advice = f"{path!r}, a URL", f"Give /{remote['rest'].lstrip('/')} instead"
+    elif remote:
+        received = f"{path!r}, a URL"
+        advice = "Remote files cannot be read or written yet: mount them, or copy them here first"
+    elif not is_utf8(path):
+        received, advice = f"'{one_line(path)}', which is not UTF-8", "Rename it"
+    elif not path or "\0" in path:
+        received, advice = repr(path), "Correct it"
+    if received:
+        raise ValueError(f"expected a path on this machine. Received: {received}. {advice}.")
+    return path
+
+
+def names_file(text: str) -> bool:
+    """Whether `text`, maybe a URL, or longer than any name, is the path of a file."""
+    try:
+        return pathlib.Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+LocalPath = Annotated[str, AfterValidator(check)]

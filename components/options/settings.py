@@ -1,0 +1,194 @@
+"""Options from text, checked and converted by their annotations.
+
+A value is a scalar, a tuple written `64,64` or `[64, 64]`, a mapping written as JSON or one
+key at a time (`evaluator.at_least.accuracy=0.9`), or a dataclass set field by field
+(`trainer.model.filters=32,64`); a union of dataclasses is chosen by its kind
+(`trainer.model=dense`).
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import json
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import pydantic
+
+from millrace.components.errors import OptionError
+from millrace.components.files.printable import one_line
+from millrace.components.files.walk import is_utf8
+from millrace.components.options.ranges import MOST
+
+
+def check(annotation: Any, value: Any, place: str) -> Any:
+    """`value` converted to `annotation`.
+
+    Raises:
+        OptionError: it does not fit; names `place`.
+    """
+    try:
+        return _adapter(annotation).validate_python(value)
+    except pydantic.ValidationError as error:
+        raise OptionError(_misfit(annotation, value, place, error)) from None
+
+
+def assign(annotation: Any, current: Any, keys: Sequence[str], text: str, place: str) -> Any:
+    """`current` with the value at `keys` below it replaced by `text`, converted.
+
+    Raises:
+        OptionError: there is nothing at `keys`, or the text does not fit; names `place`.
+    """
+    if not keys:
+        return _from_text(annotation, current, text, place)
+    key, rest = keys[0], keys[1:]
+    if dataclasses.is_dataclass(current) and not isinstance(current, type):
+        return _assign_field(annotation, current, key, rest, text, place)
+    if typing.get_origin(_bare(annotation)) is dict:
+        value_type = typing.get_args(_bare(annotation))[1]
+        if not _has_parts(value_type):
+            key, rest = ".".join(keys), ()
+        old = dict(current or {})
+        old[key] = assign(value_type, old.get(key), rest, text, place)
+        return old
+    raise OptionError(f"--set {place}: expected no `.{key}`; the option is {describe(annotation)}.")
+
+
+def dump(annotation: Any, value: Any) -> Any:
+    """`value` as plain JSON types, the same for equal values."""
+    return pydantic.TypeAdapter(annotation).dump_python(value, mode="json")
+
+
+def describe(annotation: Any) -> str:
+    """The annotation as a person would write it: `int`, `valid or same`, `int from 1,…`."""
+    if limits := _limits(annotation):
+        return f"{describe(_bare(annotation))} {limits}"
+    bare = _bare(annotation)
+    if members := dataclass_members(annotation):
+        return " or ".join(sorted(members))
+    origin, arguments = typing.get_origin(bare), typing.get_args(bare)
+    if origin is typing.Literal:
+        return " or ".join(map(str, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("none" if one is type(None) else describe(one) for one in arguments)
+    if origin is tuple:
+        return ",".join("…" if one is ... else describe(one) for one in arguments)
+    if origin is dict:
+        return f"{describe(arguments[1])} by name"
+    return getattr(bare, "__name__", str(bare))
+
+
+def _limits(annotation: Any) -> str:
+    """The range of a number, as in `from 0 to 1`; empty without one, or none worth a word."""
+    fields = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is Annotated else ()
+    bounds = [bound for field in fields for bound in getattr(field, "metadata", [field])]
+    told = list[str]()
+    for name, word in {"ge": "from", "gt": "above", "le": "to", "lt": "below"}.items():
+        limits = [getattr(bound, name) for bound in bounds if hasattr(bound, name)]
+        told += [f"{word} {limit:,}" for limit in limits if limit < MOST]
+    return " ".join(told)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A sentence that offers the nearest of `known`, or lists them all."""
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(known) or 'none'}."
+
+
+def _assign_field(
+    annotation: Any, current: Any, key: str, rest: Sequence[str], text: str, place: str
+) -> Any:
+    members = dataclass_members(annotation)
+    if key == "kind" and members and not rest:
+        return _from_text(annotation, current, text, place)
+    hints = typing.get_type_hints(type(current), include_extras=True)
+    if key not in hints:
+        raise OptionError(f"--set {place}: unknown field `{key}`. {nearest(key, hints)}")
+    value = assign(hints[key], getattr(current, key), rest, text, place)
+    return dataclasses.replace(current, **{key: value})
+
+
+def _from_text(annotation: Any, current: Any, text: str, place: str) -> Any:
+    members = dataclass_members(annotation)
+    if text in members:
+        same = getattr(current, "kind", None) == text
+        return current if same else members[text]()
+    if not is_utf8(text):
+        raise OptionError(
+            f"Option {place}: expected UTF-8. Received: '{one_line(text)}'. Correct it."
+        )
+    adapter = _adapter(annotation)
+    found: list[pydantic.ValidationError] = []
+    for candidate in _readings(annotation, text):
+        try:
+            return adapter.validate_python(candidate)
+        except pydantic.ValidationError as error:
+            found.append(error)
+    # Of a tuple, only the reading as a list says which of its items is wrong, and how; a check of
+    # our own came last of all.
+    nearest_miss = max(found, key=_nearness)
+    raise OptionError(_misfit(annotation, text, place, nearest_miss))
+
+
+def _nearness(error: pydantic.ValidationError) -> tuple[bool, int]:
+    first = error.errors()[0]
+    return first["type"] == "value_error", len(first["loc"])
+
+
+def _readings(annotation: Any, text: str) -> list[Any]:
+    """The values that `text` may stand for, the likeliest first."""
+    if text.lower() in ("none", "null") and type(None) in typing.get_args(_bare(annotation)):
+        return [None]
+    readings: list[Any] = [text]
+    with contextlib.suppress(json.JSONDecodeError):  # then it is one of the other readings
+        readings.append(json.loads(text))
+    readings.append([item.strip() for item in text.split(",") if item.strip()])
+    return readings
+
+
+def _misfit(annotation: Any, value: Any, place: str, error: pydantic.ValidationError) -> str:
+    first = error.errors()[0]
+    if first["type"] == "value_error":  # of a check of our own, which says it all
+        told = str(first["ctx"]["error"])
+        return f"Option {place}: {told} Correct it with `--set {place}=…`."
+    where = "".join(f"{part}: " for part in first["loc"])
+    detail = "" if dataclass_members(annotation) else f" ({where}{first['msg']})"
+    return (
+        f"Option {place}: expected {describe(annotation)}. Received: {value!r}{detail}. "
+        f"Correct it with `--set {place}=…`."
+    )
+
+
+def _adapter(annotation: Any) -> pydantic.TypeAdapter[Any]:
+    """Converts to `annotation`, numbers that are neither infinite nor NaN."""
+    # A type alias of its own: a dataclass would have to bring its own configuration.
+    alias = typing.NewType("alias", annotation)  # type: ignore[valid-newtype]
+    return pydantic.TypeAdapter(alias, config=pydantic.ConfigDict(allow_inf_nan=False))
+
+
+def _bare(annotation: Any) -> Any:
+    """The annotation without what `Annotated` adds to it."""
+    is_annotated = typing.get_origin(annotation) is Annotated
+    return typing.get_args(annotation)[0] if is_annotated else annotation
+
+
+def _has_parts(annotation: Any) -> bool:
+    """Whether keys may go on below a value of this type."""
+    return bool(dataclass_members(annotation)) or typing.get_origin(_bare(annotation)) is dict
+
+
+def dataclass_members(annotation: Any) -> dict[str, Any]:
+    """The dataclasses of a union that are told apart by `kind`, by that kind."""
+    bare = _bare(annotation)
+    if typing.get_origin(bare) not in (typing.Union, types.UnionType):
+        members = (bare,)
+    else:
+        members = typing.get_args(bare)
+    return {
+        member.kind: member
+        for member in members
+        if dataclasses.is_dataclass(member) and hasattr(member, "kind")
+    }

@@ -1,0 +1,1 @@
+"""A person's own code: found by its name, and told apart by its content."""

@@ -1,0 +1,120 @@
+"""The source that a module reaches through imports, read from disk; none of it is imported.
+
+What a step's answer depends on besides its options and data: the pipeline makes it part of a
+step's key, and `analyze` writes the digest of a person's own preprocessing beside its name.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import pathlib
+
+from millrace.components.files import folders
+from millrace.components.user_code import modules, syntax
+from millrace.components.user_code.syntax import Syntax
+
+PROJECT = "millrace"
+
+
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """What a module reaches.
+
+    Attributes:
+        code: digests of the project's modules by name, and of the files that a person's own
+            modules name in a string, as `module:text`.
+        libraries: the other modules imported that do not come with Python.
+    """
+
+    code: dict[str, str]
+    libraries: frozenset[str]
+
+
+@functools.cache
+def reached(module: str) -> Reached:
+    """What `module` reaches: itself, what it imports, and the packages above these, at any depth.
+
+    A module belongs to the project if it is one of millrace, shares the top-level package of
+    `module`, or is in a folder of a person's own: one that no installed distribution accounts for.
+    A comment, a docstring or another layout is no change. What is imported by a name that is made
+    at run time is not seen.
+    """
+    followed = {PROJECT, module.partition(".")[0]}
+    code: dict[str, str] = {}
+    libraries: set[str] = set()
+    waiting, seen = [module], {""}
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        owner = _owner(name)
+        if modules.is_standard(owner):
+            continue
+        if name.partition(".")[0] not in followed and modules.is_library(owner):
+            libraries.add(owner)
+            continue
+        waiting.append(name.rpartition(".")[0])
+        if name.endswith(".*"):
+            waiting += modules.submodules(name[:-2])
+        elif (one := _read(name)) is not None:
+            code |= {name: one.digest} | _files(name)
+            waiting += one.modules
+    return Reached(dict(sorted(code.items())), frozenset(libraries))
+
+
+def digest(module: str) -> str:
+    """SHA-256 of all that `module` reaches outside millrace, in hexadecimal."""
+    own = {
+        name: code
+        for name, code in reached(module).code.items()
+        if name.partition(".")[0] != PROJECT
+    }
+    lines = "".join(f"{name}\0{code}\n" for name, code in own.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def forget() -> None:
+    """Read every module anew the next time: files may have changed."""
+    modules.forget()
+    reached.cache_clear()
+    _read.cache_clear()
+    _files.cache_clear()
+
+
+def _owner(name: str) -> str:
+    """The module that says whose `name` is: its top-level package, or itself in a namespace."""
+    top = name.partition(".")[0]
+    return name if modules.is_namespace(top) and modules.find(name) else top
+
+
+@functools.cache
+def _read(name: str) -> Syntax | None:
+    """What the module's source says, or None where there is none: it is a name in a module."""
+    spec = modules.find(name)
+    content = modules.source(spec) if spec else None
+    if spec is None or content is None:
+        return None
+    if not str(spec.origin).endswith(".py"):  # compiled: all that it is
+        return Syntax(hashlib.sha256(content).hexdigest(), frozenset(), frozenset())
+    is_package = spec.submodule_search_locations is not None
+    return syntax.read(content, name, is_package=is_package)
+
+
+@functools.cache
+def _files(name: str) -> dict[str, str]:
+    """Digests of the files that a module of a person's own names whole, in a string of its source.
+
+    From its own folder, or from the one that the command is given in.
+    """
+    spec, said = modules.find(name), _read(name)
+    if said is None or spec is None or not spec.origin or name.partition(".")[0] == PROJECT:
+        return {}
+    found: dict[str, str] = {}
+    for text in said.texts:
+        for file in (pathlib.Path(spec.origin).parent / text, pathlib.Path(text).expanduser()):
+            with contextlib.suppress(OSError, ValueError, RuntimeError):  # no name of a file
+                if file.is_file():
+                    found[f"{name}:{text}"] = folders.file_digest(file)
+    return found

@@ -1,0 +1,113 @@
+"""Beam's flags: what is refused before anything runs."""
+
+import re
+import socket
+from concurrent import futures
+
+import grpc
+import pytest
+from apache_beam.runners.portability.local_job_service import LocalJobServicer
+
+from millrace.components.beam.options import BeamOptions
+from millrace.components.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--runer=FlinkRunner",), "Beam flags: --runer: unknown. Did you mean `--runner`?"),
+        (
+            ("--runner=FnApiRunner", "--direct_num_worker=3"),
+            "Beam flags: --direct_num_worker: unknown. Did you mean `--direct_num_workers`?",
+        ),
+        (
+            ("runner=FlinkRunner",),
+            "Beam flags: expected --flag=value after `--`. Received: runner=FlinkRunner. "
+            "Write `-- --runner=FlinkRunner`.",
+        ),
+    ],
+)
+def test_a_flag_that_beam_would_drop_is_refused(flags, told):
+    with pytest.raises(OptionError, match=f"^{re.escape(told)}$"):
+        BeamOptions(flags).check()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        (),
+        ("--runner=FlinkRunner", "--flink_master=host:8081"),
+        ("--runner=flink", "--checkpointingInterval=9"),
+    ],
+)
+def test_flags_of_beam_and_of_runners_are_let_through(flags):
+    BeamOptions(flags).check()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--runner=Nope",), "--runner: expected a runner that can be used here. Received: 'Nope'"),
+        (("--runner=FlnkRunner",), "Did you mean `FlinkRunner`?"),
+        (("--runner=",), "Received: ''. There are: "),
+        (("--runner=no.such.Runner",), "'no.such.Runner' (ModuleNotFoundError: No module"),
+        (("--flagthatdoesnotexist",), "--flagthatdoesnotexist: unknown to Beam and to its runner"),
+        (("--runner=DirectRunner", "-x"), "unknown to Beam and to its runner DirectRunner."),
+        (("--runner=FnApiRunner", "stray"), "Received: stray after --runner=FnApiRunner."),
+        (("--direct_num_workers=abc",), "argument --direct_num_workers: invalid int value: 'abc'"),
+        (("--runner",), "argument --runner: expected one argument."),
+    ],
+)
+def test_an_unknown_runner_or_flag_and_a_value_that_does_not_fit_are_refused(flags, told, capfd):
+    with pytest.raises(OptionError, match=f"^Beam flags: .*{re.escape(told)}"):
+        BeamOptions(flags).check()
+    assert capfd.readouterr() == ("", "")
+
+
+def _told(endpoint):
+    with pytest.raises(OptionError) as caught:
+        BeamOptions(("--runner=PortableRunner", f"--job_endpoint={endpoint}")).check()
+    text = str(caught.value)
+    assert text.startswith(
+        f"Beam flags: --job_endpoint={endpoint}: expected host:port of a Beam job server. Received:"
+    )
+    assert "Start one there or correct the endpoint; `--job_endpoint=embed` has Beam" in text
+    return text
+
+
+@pytest.mark.parametrize("endpoint", ["localhost", ":8099", "a:0", "a:99999", "a:b"])
+def test_a_job_endpoint_without_host_and_port_is_refused(endpoint):
+    assert "Received: no host and port (1 to 65535)." in _told(endpoint)
+
+
+def test_a_job_endpoint_where_nothing_listens_is_refused():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        assert "Connection refused" in _told(f"127.0.0.1:{free.getsockname()[1]}")
+
+
+def test_a_job_endpoint_that_never_answers_is_refused(monkeypatch):
+    monkeypatch.setattr("millrace.components.beam.job_endpoint._SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        told = _told(f"127.0.0.1:{silent.getsockname()[1]}")
+    assert "Received: no answer in 0.5 s." in told
+
+
+def test_a_job_endpoint_of_another_kind_is_refused():
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    assert "Received: a gRPC server of another kind." in _told(f"127.0.0.1:{port}")
+    server.stop(0).wait()
+
+
+@pytest.mark.parametrize("endpoint", ["embed", ""])
+def test_a_job_server_that_beam_starts_itself_is_let_through(endpoint):
+    BeamOptions(("--runner=PortableRunner", f"--job_endpoint={endpoint}")).check()
+
+
+def test_a_job_server_that_answers_is_let_through(tmp_path):
+    service = LocalJobServicer(str(tmp_path))
+    port = service.start_grpc_server()
+    BeamOptions(("--runner=PortableRunner", f"--job_endpoint=localhost:{port}")).check()
+    service.stop()

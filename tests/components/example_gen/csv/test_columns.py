@@ -1,0 +1,165 @@
+"""What cells can be read as, and how they are read."""
+
+import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.components.errors import OptionError
+from millrace.components.example_gen.csv import columns, dates
+from millrace.components.example_gen.csv.columns import Evidence, Reading
+
+ALL = columns.readings("auto", "", comma_parts_cells=False)
+CELLS = st.one_of(
+    st.none(),
+    st.integers(-(10**20), 10**20).map(str),
+    st.floats(allow_nan=False).map(str),
+    st.sampled_from(["a", "1,5", "01/02/2012", "31/12/2012", "2012-05-06", "0x1F", " 7 ", "+7"]),
+)
+
+
+def best(*cells, readings=ALL):
+    return Evidence(readings).seen(pa.array(cells, pa.string())).survivors[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reading"),
+    [
+        (["1", "-2", None], Reading("int")),
+        ([" 1", "+2 "], Reading("int")),
+        (["9223372036854775807"], Reading("int")),
+        (["9223372036854775808"], Reading("float")),
+        (["1", "2.5"], Reading("float")),
+        (["1e-3", ".5", "5."], Reading("float")),
+        (["1,5", "2"], Reading("float", decimal=",")),
+        (["1,5", "2.5"], Reading("text")),
+        (["0x10"], Reading("text")),
+        (["inf"], Reading("text")),
+        (["1e300"], Reading("text")),
+        (["true", "false"], Reading("text")),
+        (["31/12/2012", "01/02/2012"], Reading("date", "%d/%m/%Y")),
+        (["12/31/2012", "01/02/2012"], Reading("date", "%m/%d/%Y")),
+        (["2012-01-31 23:59:59"], Reading("date", "%Y-%m-%d %H:%M:%S")),
+        (["2012-01-31T23:59:59Z"], Reading("date", "%Y-%m-%dT%H:%M:%SZ")),
+        (["2012-01-31", "soon"], Reading("text")),
+        (["31/01/20", "01/02/20"], Reading("date", "%d/%m/%y")),
+        (["31 Jan 2012", "1 Feb 2012"], Reading("date", "%d %b %Y")),
+        (["March 1, 2012"], Reading("date", "%b %d, %Y")),
+        (["2012-01-31T10:00:00.5", "2012-01-31 10:00:01"], Reading("date", "ISO8601")),
+        (["2012-01-31T10:00:00+02:00", "2012-01-31T10:00:00Z"], Reading("date", "ISO8601")),
+        (["2012-13-31T10:00:00+02:00"], Reading("text")),
+    ],
+)
+def test_the_first_reading_that_all_cells_fit_is_taken(cells, reading):
+    assert best(*cells) == reading
+
+
+def test_a_comma_that_parts_cells_is_no_decimal_one():
+    ours = columns.readings("auto", "", comma_parts_cells=True)
+    assert best("1,5", readings=ours) == Reading("text")
+
+
+def test_grouped_digits_are_numbers_where_their_mark_is_named():
+    ours = columns.readings(",", ".", comma_parts_cells=False)
+    reading = Reading("float", "", ",", ".")
+    assert best("1.234,5", "-7,25", readings=ours) == reading
+    values, misfits = columns.convert(pa.array(["1.234,5", "12.34,5", "1234567,5"]), reading)
+    assert values.to_pylist() == [1234.5, None, 1234567.5]
+    assert misfits.to_pylist() == [False, True, False]
+    assert best("1.234.567", "890", readings=ours) == Reading("int", "", ",", ".")
+
+
+def test_days_that_may_be_months_are_told():
+    seen = Evidence(ALL).seen(pa.array(["01/02/2012"]))
+    assert [each.pattern for each in seen.ambiguous] == ["%d/%m/%Y", "%m/%d/%Y"]
+    assert seen.seen(pa.array(["31/12/2012"])).ambiguous == ()
+    assert Evidence(ALL).seen(pa.array(["a"])).ambiguous == ()
+
+
+@given(st.lists(CELLS, max_size=12), st.integers(0, 12))
+def test_parts_of_a_column_say_together_what_the_whole_says(cells, cut):
+    whole = Evidence(ALL).seen(pa.array(cells, pa.string()))
+    one, two = (Evidence(ALL).seen(pa.array(p, pa.string())) for p in (cells[:cut], cells[cut:]))
+    assert one + two == whole
+    assert two + one == whole
+    assert one.seen(pa.array(cells[cut:], pa.string())) == whole
+
+
+@given(st.lists(CELLS, max_size=12), st.sampled_from(ALL))
+def test_each_cell_is_read_as_it_is_alone(cells, reading):
+    values, misfits = columns.convert(pa.array(cells, pa.string()), reading)
+    alone = [columns.convert(pa.array([cell], pa.string()), reading) for cell in cells]
+    pairs = zip(values.to_pylist(), misfits.to_pylist(), strict=True)
+    kept = [None if bad else value for value, bad in pairs]
+    assert misfits.to_pylist() == [bad[0].as_py() for _, bad in alone]
+    assert kept == [None if bad[0].as_py() else value[0].as_py() for value, bad in alone]
+
+
+def test_a_time_with_an_offset_is_that_of_utc():
+    cells = pa.array(["2012-01-31T00:30:00.75+02:00", "2012-01-31T00:30:00", None, "soon"])
+    values, misfits = columns.convert(cells, Reading("date", "ISO8601"))
+    assert values.cast(pa.int64()).to_pylist() == [1327962600, 1327969800, None, None]
+    assert misfits.to_pylist() == [False, False, False, True]
+
+
+def test_a_time_that_there_is_not_is_no_time_beside_others_that_there_are():
+    cells = pa.array(["2012-02-30T00:30:00.5Z", "2012-02-28T00:30:00.5Z"])
+    values, misfits = columns.convert(cells, Reading("date", "ISO8601"))
+    assert (values.null_count, misfits.to_pylist()) == (1, [True, False])
+
+
+def test_a_date_becomes_its_parts_or_its_seconds():
+    reading = Reading("date", "%Y-%m-%d %H:%M")
+    values, _ = columns.convert(pa.array(["2012-01-01 07:30", None]), reading)
+    parts = columns.features("Date", values, reading, "parts")
+    assert {name: array.to_pylist() for name, array in parts.items()} == {
+        "Date/year": [2012, None],
+        "Date/month": [1, None],
+        "Date/day": [1, None],
+        "Date/weekday": [6, None],
+        "Date/hour": [7, None],
+        "Date/minute": [30, None],
+    }
+    seconds = columns.features("Date", values, reading, "seconds")
+    assert seconds["Date"].to_pylist() == [1325403000, None]
+    assert seconds["Date"].type == pa.int64()
+    assert columns.feature_names("Date", Reading("date", "%Y-%m-%d"), "parts")[-1] == "Date/weekday"
+
+
+def test_text_loses_the_blanks_around_it():
+    values, misfits = columns.convert(pa.array([" a b ", "  ", None]), Reading("text"))
+    assert values.to_pylist() == ["a b", None, None]
+    assert not misfits.true_count
+
+
+def test_a_type_of_no_column_or_of_no_name_is_refused():
+    with pytest.raises(
+        OptionError,
+        match=r"^step, option types: expected columns of the table: a, b\. Received: 'c'\. Correct",
+    ):
+        columns.check_types("step", {"c": "int"}, ["a", "b"])
+    with pytest.raises(
+        OptionError, match=r"option types\.a: expected int, float, .*\. Received: 'bool'\."
+    ):
+        columns.check_types("step", {"a": "bool"}, ["a", "b"])
+    columns.check_types("step", {"a": "date:%d.%m.%y", "b": "text"}, ["a", "b"])
+
+
+def test_a_given_type_leaves_its_own_readings():
+    assert columns.of_type("int", ALL) == (Reading("int"),)
+    assert columns.of_type("float", ALL) == (Reading("float"), Reading("float", "", ","))
+    assert columns.of_type("date:%d %b %Y", ALL) == (Reading("date", "%d %b %Y"),)
+
+
+@given(
+    st.datetimes(max_value=datetime.datetime(9999, 1, 1), min_value=datetime.datetime(1000, 1, 1)),
+    st.sampled_from([form for form in dates.FORMS if form.startswith("%")]),
+    st.sampled_from(["", " ", "\t"]),
+)
+def test_what_looks_like_a_date_passes_the_first_look(moment, form, around):
+    cell = around + moment.strftime(form) + around
+    assert pc.match_substring_regex(pa.array([cell]), dates.LIKE)[0].as_py()
+    assert dates.FIRST_LOOK.search(cell)

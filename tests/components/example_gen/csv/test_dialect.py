@@ -1,0 +1,156 @@
+"""How a file is written, told from its beginning."""
+
+import pytest
+
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.csv import dialect
+from millrace.components.example_gen.csv.dialect import MISSING, CsvFormat
+
+
+def settle(sample, **options):
+    return dialect.settle("t.csv", sample, "utf-8", CsvFormat(**options))
+
+
+@pytest.mark.parametrize(
+    ("sample", "delimiter"),
+    [
+        ("a,b\n1,2\n", ","),
+        ("a;b\n1,5;2,5\n3,5;4,5\n", ";"),
+        ("a\tb c\n1\t2\n", "\t"),
+        ("a|b\n1|2\n", "|"),
+        ('a,b\n"x;y",2\n"u;v",3\n', ","),
+        ("a\n1\n2\n", ","),
+        ("1,5;2\n3,5;4\n", ";"),
+        ("a;b;c\n1;2;3\n1;2\n4;5;6\n", ";"),
+    ],
+)
+def test_the_delimiter_is_what_parts_the_records_alike(sample, delimiter):
+    assert dialect.detect_delimiter(sample) == delimiter
+
+
+@pytest.mark.parametrize(
+    ("first", "is_header"),
+    [
+        (["a", "b"], True),
+        (["a", "1"], False),
+        (["a", "a"], False),
+        (["a", "NA"], False),
+        (["", "x", "y"], True),
+        (["x", "", "y"], False),
+        (["2.5,1"], True),
+        (["1,5"], False),
+        ([""], False),
+    ],
+)
+def test_a_header_has_distinct_names_and_no_numbers(first, is_header):
+    assert dialect.has_header(first, MISSING) == is_header
+
+
+@pytest.mark.parametrize(
+    ("sample", "names"),
+    [
+        ("a,b,\n1,2,\n3,4,\n", ("a", "b", "column_3")),
+        ("a,b\n1,2,\n3,4,\n", ("a", "b", "column_3")),
+        ('a;b\n"x";1;2\n"y";3;4\n', ("column_1", "a", "b")),
+        ("when,,x\na,b,1\n", ("when", "column_2", "x")),
+    ],
+)
+def test_a_name_that_is_lacking_is_made_up(sample, names):
+    found = settle(sample)
+    assert (found.header, found.names) == (True, names)
+
+
+@pytest.mark.parametrize("sample", ["# by me\nx,y\n1,2\n3,4\n", "title\nx,y,z\n1,2,3\n4,5,6\n"])
+def test_a_line_above_the_names_is_refused(sample):
+    with pytest.raises(DataError, match=r"^t\.csv, line 1: expected a name for each of . columns"):
+        settle(sample)
+
+
+def test_equal_names_above_numbers_are_names_all_the_same():
+    with pytest.raises(DataError, match=r"Received: 'a' more than once"):
+        settle("a,a\n1,x\n2,y\n")
+
+
+def test_columns_without_a_header_are_numbered():
+    found = settle("1,2,x\n3,4,y\n")
+    assert (found.header, found.names) == (False, ("column_1", "column_2", "column_3"))
+
+
+def test_a_column_without_a_name_gets_its_number():
+    assert settle(",b \n1,2\n").names == ("column_1", "b")
+
+
+def test_what_is_given_is_not_detected():
+    found = settle("a;b,c\n1;2,3\n", delimiter=",", header=False, names=("x", "y"), quoting=False)
+    assert (found.delimiter, found.quote, found.names) == (",", "", ("x", "y"))
+
+
+def test_equal_names_are_refused():
+    with pytest.raises(
+        DataError,
+        match=r"^t\.csv, line 1: expected distinct column names\. Received: 'a' more than once\. ",
+    ):
+        settle("a,b,a\n1,2,3\n", header=True)
+
+
+@pytest.mark.parametrize("sample", ['{"a": 1}\n{"a": 2}\n', '[\n  {\n    "a": 1\n  }\n]\n'])
+def test_json_is_no_table(sample):
+    with pytest.raises(DataError) as refused:
+        settle(sample)
+    assert str(refused.value) == (
+        "t.csv: expected a table, one record a line. Received: JSON. Write it as CSV, such "
+        "as by pandas.read_json('t.csv', lines=True).to_csv('table.csv', index=False)."
+    )
+
+
+def test_braces_and_brackets_may_stand_in_a_table():
+    assert settle("[a],{b}\n1,2\n").names == ("[a]", "{b}")
+
+
+def test_an_empty_file_is_refused():
+    with pytest.raises(DataError, match=r"^t\.csv: expected a table, .*Received: an empty file\."):
+        settle("\n\n")
+
+
+def test_names_must_be_as_many_as_columns():
+    with pytest.raises(
+        OptionError, match=r"^Option csv\.names: expected 2 names, .*t\.csv\. Received: 1\. Correct"
+    ):
+        settle("a,b\n", names=("x",))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"delimiter": "::"}, r"^Option csv\.delimiter: expected one ASCII .*Received: '::'\."),
+        ({"delimiter": '"'}, r"csv\.delimiter: expected one ASCII character, neither a quote"),
+        ({"thousands": ",", "decimal": ","}, r"^Option csv\.thousands: expected another char"),
+    ],
+)
+def test_marks_that_cannot_be_told_apart_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        CsvFormat(**options)
+
+
+def test_quotes_behind_blanks_are_refused_unless_the_reader_takes_them():
+    sample = 'name, note\na, "b, c"\nd, "e"\n'
+    with pytest.raises(DataError, match=r"t\.csv, line 2: expected quotes right behind the delim"):
+        settle(sample)
+    assert settle(sample, quoting=False, header=False).quote == ""
+    found = dialect.settle("t.csv", sample, "utf-8", CsvFormat(), lenient=True)
+    assert found.names == ("name", "note")
+
+
+def test_lines_of_old_macs_are_read_and_refused_beside_others():
+    assert settle("a,b\rx,1\ry,2\r").names == ("a", "b")
+    assert settle("a,b\r\nx,1\r\n").names == ("a", "b")
+    assert settle("a,b\r\r\nx,1\r\r\n").names == ("a", "b")
+    assert settle('a,b\n"x\ry",1\nz,2\n').names == ("a", "b")
+    with pytest.raises(DataError) as caught:
+        settle("a,b\rx,1\ny,2\rz,3\r")  # the header would end with the first row
+    assert str(caught.value) == (
+        r"t.csv: expected lines that all end alike. Received: 3 that end in \r, as on old Macs, "
+        r"beside 1 \n. Write them anew, such as by tr '\r' '\n' < old.csv > new.csv."
+    )
+    with pytest.raises(DataError, match="beside 1"):
+        settle('a,b\rx,1\r"y\nz",2\r')

@@ -1,0 +1,110 @@
+"""The Beam recipe by itself, on a source of numbers."""
+
+import dataclasses
+
+import pytest
+from etils.epath import Path
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam.options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.shards import writing
+from millrace.components.example_gen.shards.folders import Row
+from millrace.components.files.tfrecord import read_records
+
+
+@dataclasses.dataclass(frozen=True)
+class Numbers:
+    """Each row's path is a number; multiples of ten are set aside, `stop` fails."""
+
+    bytes_each: int = 1
+    stop: int = -1
+
+    def read(self, rows):
+        for row in rows:
+            if int(row.path) == self.stop:
+                raise DataError(f"{row.path}: broken")
+            yield int(row.path)
+
+    def convert(self, number):
+        if number % 10 == 0:
+            return Rejected(str(number), "a multiple of ten")
+        split = "train" if number % 3 else "eval"
+        return writing.Record(split, str(number % 2), f"{number} ".encode() * self.bytes_each)
+
+
+def rows_of(count):
+    return [Row(str(number), "") for number in range(count)]
+
+
+def numbers_in(examples, split):
+    return [
+        [int(record.split()[0]) for record in read_records(path)] for path in examples.files(split)
+    ]
+
+
+@pytest.mark.parametrize("bytes_each", [1, 5000])
+@pytest.mark.parametrize("count", [1, 3])
+def test_every_row_is_in_its_shard_in_order_or_set_aside(out, count, bytes_each):
+    examples = Examples(out)
+    tally = writing.write_shards(
+        BeamOptions(),
+        examples,
+        Numbers(bytes_each),
+        rows_of(100),
+        splits=["train", "eval"],
+        shards=count,
+    )
+    for split, is_in in (("train", lambda n: n % 3), ("eval", lambda n: n % 3 == 0)):
+        assert numbers_in(examples, split) == [
+            [n for n in range(index, 100, count) if n % 10 and is_in(n)] for index in range(count)
+        ]
+    assert tally.written == {
+        "train": {"0": 27, "1": 33},
+        "eval": {"0": 13, "1": 17},
+    }
+    assert sorted(int(item.source) for item in tally.rejected) == list(range(0, 100, 10))
+    assert sorted(path.name for path in out.iterdir()) == ["Split-eval", "Split-train"]
+
+
+def test_a_shard_that_cannot_be_read_on_says_so(out):
+    tally = writing.write_shards(
+        BeamOptions(),
+        Examples(out),
+        Numbers(stop=7),
+        rows_of(20),
+        splits=["train", "eval"],
+        shards=2,
+    )
+    assert tally.failure == "7: broken"
+
+
+@given(st.lists(st.text(), unique=True), st.randoms())
+def test_the_order_depends_on_the_paths_alone(paths, random):
+    rows = [Row(path, "") for path in paths]
+    shuffled = random.sample(rows, len(rows))
+    assert writing.mixed(rows) == writing.mixed(shuffled)
+    assert sorted(writing.mixed(rows)) == sorted(rows)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted", "count"),
+    [
+        ([100] * 10, 0, 1),
+        ([100] * 10, 4, 4),
+        ([100] * 3, 8, 3),
+        ([1 << 20] * 65, 0, 2),
+        ([1 << 20] * 200, 0, 4),
+    ],
+)
+def test_a_shard_holds_64_mib_unless_told_otherwise(tmp_path, sizes, wanted, count):
+    for number, size in enumerate(sizes):
+        with (tmp_path / str(number)).open("wb") as file:
+            file.truncate(size)
+    assert writing.shard_count(Path(tmp_path), rows_of(len(sizes)), wanted) == count
+
+
+def test_a_missing_file_does_not_stop_the_estimate(tmp_path):
+    assert writing.shard_count(Path(tmp_path), rows_of(3), 0) == 1

@@ -1,0 +1,76 @@
+"""JSON objects are read one at a time, wherever the pieces of a file end."""
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.components.errors import DataError
+from millrace.components.example_gen.texts import json_rows
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+
+
+@given(st.lists(VALUES, max_size=6), st.sampled_from([None, 1]), st.integers(1, 9))
+def test_an_array_is_read_whole_in_pieces_of_any_size(values, indent, size):
+    class Pieces(io.BytesIO):
+        def read(self, _=-1):
+            return super().read(size)
+
+    file = Pieces(json.dumps(values, indent=indent, ensure_ascii=False).encode())
+    assert list(json_rows.array_values(file, "x.json", "utf-8")) == values
+
+
+def test_members_become_text_and_nested_ones_are_left_out():
+    value = {"a": "x", "b": 1, "c": True, "d": None, "e": [1], "f": 1.5}
+    assert json_rows.cells_of(value) == {"a": "x", "b": "1", "c": "true", "f": "1.5"}
+    with pytest.raises(DataError, match=r"^expected an object, received \[1\]$"):
+        json_rows.cells_of([1])
+
+
+def test_what_is_no_array_or_broken_off_is_refused():
+    for content, message in ((b'{"a": 1}', "member 1: .*Received"), (b"[1, 2", "member 2: .*end")):
+        with pytest.raises(DataError, match=message):
+            list(json_rows.array_values(io.BytesIO(content), "x.json", "utf-8"))
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"a": ' + DEEP + "}", "no JSON that can be read: maximum recursion"),
+        ('{"a": ' + "9" * 5000 + "}", "no JSON that can be read: Exceeds the limit"),
+        (r'{"a": "x\ud800"}', r"half of a character, \\ud800"),
+        (r'{"\udfff": "x"}', r"half of a character, \\udfff"),
+    ],
+)
+def test_a_line_that_python_cannot_hold_is_no_row(line, reason):
+    with pytest.raises(DataError, match=reason):
+        json_rows.line_cells(line)
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [(DEEP, "maximum recursion"), ("9" * 5000, "Exceeds the limit"), ('"open', "Unterminated")],
+)
+def test_a_member_that_python_cannot_hold_is_named(member, reason):
+    content = io.BytesIO(f"[1, {member}, 2]".encode())
+    with pytest.raises(DataError, match=rf"x\.json, member 2: .*{reason}"):
+        list(json_rows.array_values(content, "x.json", "utf-8"))
+
+
+def test_no_more_than_one_long_member_is_held(monkeypatch):
+    monkeypatch.setattr(json_rows, "_LONGEST", 100)
+    monkeypatch.setattr(json_rows, "_CHUNK", 10)
+    file = io.BytesIO(b'[1, "' + b"x" * 1000)
+    with pytest.raises(DataError, match="member 2"):
+        list(json_rows.array_values(file, "x.json", "utf-8"))
+    assert file.tell() < 150

@@ -1,0 +1,136 @@
+"""Times in all their forms, and those that could mean two things."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.time_series import clock
+
+
+def column(*cells):
+    return pd.Series(cells, dtype=object, name="when")
+
+
+def read(*cells, form="", day_first="auto"):
+    found = clock.read_column(column(*cells), form, day_first)
+    return [str(time) for time in found.times]
+
+
+@pytest.mark.parametrize(
+    ("cells", "first"),
+    [
+        (("1949-01", "1949-02"), "1949-01-01 00:00:00"),
+        (("2012-01-01 03:00:00", "2012-01-01 04:00:00"), "2012-01-01 03:00:00"),
+        (("1749-01-31",), "1749-01-31 00:00:00"),
+        (("2020-05-01T00:00:00Z",), "2020-05-01 00:00:00"),
+        (("2020-05-01T00:00:00+02:00",), "2020-04-30 22:00:00"),
+        (("31/12/2011", "01/12/2011"), "2011-12-31 00:00:00"),
+        (("12/31/2011", "12/01/2011"), "2011-12-31 00:00:00"),
+        (("31.12.2011 23:15",), "2011-12-31 23:15:00"),
+        (("12/31/2011 11:15 PM",), "2011-12-31 23:15:00"),
+        (("2011/12/31",), "2011-12-31 00:00:00"),
+        (("31-Dec-2011",), "2011-12-31 00:00:00"),
+        (("Dec 31, 2011",), "2011-12-31 00:00:00"),
+        (("Jan 1958",), "1958-01-01 00:00:00"),
+        (("20111231",), "2011-12-31 00:00:00"),
+    ],
+)
+def test_usual_forms_are_found(cells, first):
+    assert read(*cells)[0] == first
+
+
+def test_the_whole_column_decides_between_day_and_month():
+    assert read("01-02-2011", "13-02-2011") == ["2011-02-01 00:00:00", "2011-02-13 00:00:00"]
+    assert read("01-02-2011", "01-13-2011") == ["2011-01-02 00:00:00", "2011-01-13 00:00:00"]
+
+
+def test_a_column_that_reads_both_ways_is_refused_unless_told():
+    with pytest.raises(
+        DataError,
+        match=r"Time column 'when': expected days above 12 to tell day and month apart\. Received: "
+        r"1 values such as '01-02-2011', which %d-%m-%Y and %m-%d-%Y both read\. Set series_example"
+        r"_gen\.day_first to yes or no",
+    ):
+        read("01-02-2011", "03-03-2011")
+    assert read("01-02-2011", "03-03-2011", day_first="yes")[0] == "2011-02-01 00:00:00"
+    assert read("01-02-2011", "03-03-2011", day_first="no")[0] == "2011-01-02 00:00:00"
+    assert read("03-03-2011", "04-04-2011")[0] == "2011-03-03 00:00:00"
+
+
+def test_a_given_form_is_taken_and_what_does_not_fit_it_has_no_time():
+    assert read("2011 week", "x", form="%Y week") == ["2011-01-01 00:00:00", "NaT"]
+
+
+@pytest.mark.parametrize("scale", [1, 10**3, 10**6, 10**9])
+def test_unix_times_are_seconds_or_parts_of_them_by_their_size(scale):
+    assert read(str(1_600_000_000 * scale), form="unix") == ["2020-09-13 12:26:40"]
+
+
+def test_parts_of_a_time_are_put_together():
+    frame = pd.DataFrame({"year": ["2010"], "month": ["2"], "day": ["3"], "hour": ["4"]}, dtype=str)
+    found = clock.read(frame, ["year", "month", "day", "hour"], "", "auto")
+    assert str(found.times[0]) == "2010-02-03 04:00:00"
+    assert str(clock.read(frame, ["year"], "", "auto").times[0]) == "2010-01-01 00:00:00"
+
+
+def test_a_date_and_the_parts_within_the_day_are_put_together():
+    frame = pd.DataFrame({"dateday": ["31-01-2011"], "hour": ["23"], "min": ["30"]}, dtype=str)
+    found = clock.read(frame, ["dateday", "hour", "min"], "", "auto")
+    assert str(found.times[0]) == "2011-01-31 23:30:00"
+
+
+def test_parts_in_another_order_are_refused():
+    frame = pd.DataFrame({"month": ["2"], "year": ["2010"], "day": ["1"]}, dtype=str)
+    with pytest.raises((OptionError, DataError), match="Received: "):
+        clock.read(frame, ["month", "year"], "", "auto")
+    with pytest.raises(OptionError, match="option time: expected one column, year, month, day"):
+        clock.read(frame, ["year", "day"], "", "auto")
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "message"),
+    [
+        (("apple", "pear"), "", "expected times in a usual form. Received: 'apple', 'pear'. Name"),
+        (("2011-01-01",), "%H", "expected times like '%H'. Received: '2011-01-01'"),
+        (("x", "1"), "unix", "expected whole numbers. Received: 'x'. Correct it"),
+    ],
+)
+def test_what_is_no_time_is_refused(cells, form, message):
+    with pytest.raises(DataError, match=message):
+        read(*cells, form=form)
+
+
+def test_the_hour_that_comes_twice_and_the_one_that_does_not_come():
+    times = pd.DatetimeIndex(["2024-10-27 02:30", "2024-10-27 02:30", "2024-03-31 02:30"])
+    again = np.array([False, True, False])
+    found = clock.to_utc(times, "Europe/Berlin", again)
+    assert [str(time) for time in found] == [
+        "2024-10-27 00:30:00",
+        "2024-10-27 01:30:00",
+        "2024-03-31 01:00:00",
+    ]
+
+
+def test_an_unknown_zone_is_refused():
+    with pytest.raises(OptionError, match=r"name of the tz database\. Received: 'Mars/North'. Use"):
+        clock.check_zone("Mars/North")
+
+
+@pytest.mark.parametrize("form", ["{}-Q{}", "{}Q{}", "{} q{}", "{}/Q{}"])
+def test_quarters_are_their_first_days(form):
+    cells = [form.format(2012, of) for of in (1, 2, 3, 4)]
+    assert read(*cells) == [f"2012-{month}-01 00:00:00" for month in ("01", "04", "07", "10")]
+
+
+def test_quarters_may_come_before_the_year_and_be_asked_for():
+    assert read("Q3 2012", "Q4-2012")[0] == "2012-07-01 00:00:00"
+    assert read("2012Q2", "oops", form="quarter") == ["2012-04-01 00:00:00", "NaT"]
+    assert read("2012Q2", None) == ["2012-04-01 00:00:00", "NaT"]
+
+
+def test_there_are_four_quarters():
+    with pytest.raises(
+        DataError, match=r"'2012-Q5'\. .* such as %d\.%m\.%Y %H:%M, quarter or unix"
+    ):
+        read("2012-Q1", "2012-Q5")

@@ -1,0 +1,50 @@
+"""Texts to ask a model about, from any table that texts are learnt from."""
+
+import pytest
+from etils.epath import Path
+
+from millrace.components.artifacts import Rejected
+from millrace.components.errors import DataError
+from millrace.components.example_gen.unlabelled_rows import texts
+from millrace.components.example_gen.unlabelled_rows.source import TextSource
+
+FILES = {
+    "a.csv": 'id,note,label\n1,"good, very\ngood",x\n2,,y\n3,bad,x\n',
+    "a.jsonl": '{"note": "good, very\\ngood"}\n{"other": 1}\n{"note": "bad"}\n',
+    "a.json": '[{"note": "good, very\\ngood"}, {"note": null}, {"note": "bad"}]',
+}
+PLACES = {
+    "a.csv": ["line 2", "line 4", "line 5"],
+    "a.jsonl": ["line 1", "line 2", "line 3"],
+    "a.json": ["member 1", "member 2", "member 3"],
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_column_of_the_training_data_is_read_and_rows_without_a_text_are_set_aside(
+    tmp_path, name
+):
+    (tmp_path / name).write_text(FILES[name])
+    first, second, third = PLACES[name]
+    assert list(texts.read(Path(tmp_path / name), TextSource("note"))) == [
+        (first, b"good, very\ngood"),
+        Rejected(name, "nothing in column 'note'", second),
+        (third, b"bad"),
+    ]
+
+
+def test_without_an_origin_the_texts_are_the_column_called_so_or_the_longest(tmp_path):
+    file = Path(tmp_path / "a.csv")
+    file.write_text(FILES["a.csv"])
+    assert next(texts.read(file, None)) == ("line 2", b"good, very\ngood")
+    file.write_text("long,review\nxxxxxxxxx,y\n")
+    assert next(texts.read(file, None)) == ("line 2", b"y")
+
+
+def test_a_table_without_the_column_is_refused(tmp_path):
+    file = Path(tmp_path / "a.csv")
+    file.write_text(FILES["a.csv"])
+    with pytest.raises(
+        DataError, match=r"a column of texts called 'text'\. Received: 'id', 'note', 'label'\. N"
+    ):
+        next(texts.read(file, TextSource("text")))

@@ -1,0 +1,50 @@
+"""Paths of this machine, and what is refused before anything is looked for."""
+
+import re
+
+import pytest
+
+from millrace.components.files.paths import check
+
+
+@pytest.mark.parametrize(
+    "path",
+    [".", "/", "a/b.csv", "~/x", "a:b", "tfds:mnist", "./s3://here", "x/y://z", "C:", "1:/2"],
+)
+def test_paths_of_this_machine_are_let_through(path):
+    assert check(path) == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "s3://bucket/x",
+        "S3://b",
+        "gs://b/x",
+        "hdfs://node/x",
+        "memory://x",
+        "https://h/x",
+        "s3:/b/x",
+    ],
+)
+def test_urls_are_refused_by_name_with_what_to_do(path):
+    told = (
+        f"expected a path on this machine. Received: {path!r}, a URL. Remote files cannot be read "
+        "or written yet: mount them, or copy them here first."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
+        check(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("file:///a/b", r"Received: 'file:///a/b', a URL\. Give /a/b instead\."),
+        ("caf\udce9", r"Received: 'caf\\xe9', which is not UTF-8\. Rename it\."),
+        ("", r"Received: ''\. Correct it\."),
+        ("a\0b", r"Received: 'a\\x00b'\. Correct it\."),
+    ],
+)
+def test_what_names_nothing_is_refused(path, told):
+    with pytest.raises(ValueError, match=told):
+        check(path)
