@@ -12,13 +12,14 @@ from etils.epath import Path
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.evaluating import rivals, verdict
-from millrace.components.evaluating.thresholds import Thresholds, Verdict
+from millrace.components.evaluating import simple_baselines, verdict
+from millrace.components.evaluating.verdict import Thresholds, Verdict
 from millrace.components.model_artifacts import Evaluation, Model
 from millrace.components.options.ranges import Count, Number, Share
 
 if TYPE_CHECKING:
-    from millrace.components.evaluating.tasks import Task
+    from millrace.components.evaluating.scoring import EvalConfig
+    from millrace.components.evaluating.tasks import EvaluationTask
 
 _log = logging.getLogger(__name__)
 _NONE: dict[str, float] = {}
@@ -39,7 +40,7 @@ def evaluator(
     at_most: dict[str, float] = _NONE,
     change_at_least: dict[str, float] = _NONE,
     change_at_most: dict[str, float] = _NONE,
-    must_beat: tuple[rivals.Name, ...] | None = None,
+    must_beat: tuple[simple_baselines.Name, ...] | None = None,
     allow_inconclusive: bool = False,
     top_k: Count = 5,
     mistakes: Number = 50,
@@ -48,10 +49,10 @@ def evaluator(
 ) -> Evaluation:
     """Score a model on every split but train, and bless it if its figures suffice.
 
-    The model is asked as it is served, and judged by its task: a classifier by its scores, a
+    The model is called as it is served, and judged by its task: a classifier by its scores, a
     regressor and a forecaster by their errors, a generator by its perplexity. The main figures,
-    which the thresholds are held against, are those of the test split where there is one,
-    else of eval, else of the first split scored. Where that cannot tell a good model from one
+    which the thresholds apply to, are those of the test split where there is one, else of eval,
+    else of the first split scored. Where that cannot tell a good model from one
     that knows nothing, as with a single class or very few rows, no model is blessed.
 
     A model that is worse than the last blessed one, by more than the 95 % interval of the change
@@ -63,7 +64,7 @@ def evaluator(
         examples: raw records, of series their windows.
         model: the candidate.
         baseline: the last blessed model; answers the very same rows in the same pass.
-        out: where the files of `evaluation` go.
+        out: where the files of `evaluating.files` go.
         run_on: the Beam runner.
         label: the feature with the truth, if it is not the one that the model learnt.
         slices: features; the figures are also given for each of their values. None: the
@@ -73,12 +74,13 @@ def evaluator(
         at_most: upper bounds by metric, such as `loss=0.5`.
         change_at_least: lower bounds on the figure less the baseline's.
         change_at_most: upper bounds on the same.
-        must_beat: rivals to be better than on the same rows; those of other tasks are not asked.
-            None: every one that the rows allow. To be as good as one that is never off is enough.
+        must_beat: simple baselines to be better than on the same rows; those of other tasks do
+            not count. None: every one that the rows allow. To be as good as one that is never off
+            is enough.
             `constant` is one answer for all rows: a classifier's balanced accuracy has to be
             more than 1 / classes, a regressor's squared error less than that of the train split's
             mean, a forecaster's mean absolute error too. The forecasts `naive`, `seasonal_naive`
-            and `moving_average` are held against the latter as well.
+            and `moving_average` are compared by the latter as well.
         allow_inconclusive: bless on rows that cannot judge, too.
         top_k: an answer counts as right for `top_<k>_accuracy` among the `k` highest scores.
         mistakes: how many of the worst answers are listed per split.
@@ -90,32 +92,36 @@ def evaluator(
         DataError: no rows, or too many that cannot be scored.
     """
     from millrace.components.evaluating import tasks
+    from millrace.components.evaluating.scoring import EvalConfig
 
     described = model.description
-    task = tasks.of(described["task"], top_k, must_beat)
-    thresholds = Thresholds(at_least, at_most, change_at_least, change_at_most)
-    thresholds.check_names(task.names, f"a {described['task']}")
-    chosen = _chosen(examples, splits)
+    task = tasks.of(described["task"])
     truth = label or described["label"]
-    sliced = _default_slices(described["task"], truth) if slices is None else slices
-    _check_slices(examples, chosen, sliced)
-    questions = {
-        "label": truth,
-        "slices": sliced,
-        "batch_size": batch_size,
-        "mistakes": mistakes,
-        "settings": described,
-    }
-    why_not = tasks.other_question(described, baseline.description) if baseline else ""
+    config = EvalConfig(
+        label=truth,
+        slices=_default_slices(described["task"], truth) if slices is None else slices,
+        batch_size=batch_size,
+        mistakes=mistakes,
+        top_k=top_k,
+        must_beat=must_beat,
+        model=described,
+    )
+    thresholds = Thresholds(at_least, at_most, change_at_least, change_at_most)
+    thresholds.check_names(task.metric_names(config), f"a {described['task']}")
+    chosen = _chosen(examples, splits)
+    _check_slices(examples, chosen, config.slices)
+    why_not = tasks.why_not_comparable(described, baseline.description) if baseline else ""
     models = [model, baseline] if baseline and not why_not else [model]
-    _score(examples, models, out, run_on, chosen, questions, task)
+    _score(examples, models, out, run_on, chosen, config, task)
     summary = _read_summary(out, max_rejected)
     if baseline and not why_not and summary["baseline"] is None:
         why_not = "it answers otherwise, or not all of these rows"
     if not summary["cannot_judge"]:  # else the rows are to blame, and no model is blessed
         thresholds.check_names(summary["metrics"], f"split {summary['split']!r}")
-    found = verdict.reach(summary, verdict.Rules(thresholds, allow_inconclusive), why_not)
-    _tell(summary, found)
+    found = verdict.reach(
+        summary, thresholds, allow_inconclusive=allow_inconclusive, not_compared=why_not
+    )
+    _log_verdict(summary, found)
     return Evaluation(out).write_verdict(found.blessed, found.reasons)
 
 
@@ -157,27 +163,25 @@ def _score(
     out: Path,
     run_on: BeamOptions,
     splits: list[str],
-    questions: dict[str, Any],
-    task: "Task",
+    config: "EvalConfig",
+    task: "EvaluationTask",
 ) -> None:
     """One Beam pass over the splits, from shards to the files of the evaluation."""
     import apache_beam as beam
 
-    from millrace.components.evaluating import scoring
-    from millrace.components.inference import saved_model
+    from millrace.components.inference.saved_model import Models
 
-    loaded = saved_model.Models(*(each.saved_model for each in models))
+    loaded = Models(*(each.saved_model for each in models))
     shards = [(split, str(file)) for split in splits for file in examples.files(split)]
-    asked = scoring.Questions(**questions)
-    keep_worst = functools.partial(task.merge, mistakes=asked.mistakes)
+    merge = functools.partial(task.merge, mistakes=config.mistakes)
     _log.info("scoring %s in %d shards", ", ".join(splits), len(shards))
     with run_on.pipeline() as pipeline:
         _ = (
             pipeline
             | "Shards" >> beam.Create(shards)
-            | "Score" >> beam.Map(task.score_shard, loaded, asked)
-            | "Merge" >> beam.CombineGlobally(keep_worst)
-            | "Write" >> beam.Map(task.write, out, splits)
+            | "Score" >> beam.Map(task.score_shard, models=loaded, config=config)
+            | "Merge" >> beam.CombineGlobally(merge)
+            | "Write" >> beam.Map(task.write, out, splits, config)
         )
 
 
@@ -199,8 +203,8 @@ def _read_summary(out: Path, max_rejected: float) -> dict[str, Any]:
     return summary
 
 
-def _tell(summary: dict[str, Any], found: Verdict) -> None:
-    """Say the main figures, beside the last blessed model's, and the verdict."""
+def _log_verdict(summary: dict[str, Any], found: Verdict) -> None:
+    """Log the main figures, beside the last blessed model's, and the verdict."""
     was = summary["baseline"]["metrics"] if summary["baseline"] else {}
     figures = ", ".join(
         f"{name} {value:.4f}" + (f" (was {was[name]:.4f})" if name in was else "")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from millrace.components.evaluating.tallies import BINS, UNIT, Floats, Scores, Tally
+from millrace.components.evaluating.classification_tally import BINS, UNIT, Floats, Scores, Tally
 
 
 def names(top_k: int) -> list[str]:

@@ -12,7 +12,7 @@ from millrace.components.evaluating.classification_metrics import (
     reliability,
     roc_curve,
 )
-from millrace.components.evaluating.tallies import BINS, Ints, Scores, Tally
+from millrace.components.evaluating.classification_tally import BINS, Ints, Scores, Tally
 
 _NAMED = 40  # classes that can still be read along an axis
 _NUMBERED = 20  # and in the cells

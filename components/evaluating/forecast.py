@@ -1,4 +1,4 @@
-"""Forecasts held against what came, and against baselines on the very same rows.
+"""Forecasters judged by how far they are off, beside baselines on the very same rows.
 
 The baselines need no training: the train split's mean, the last value, the value a season before,
 the mean of the last ones. All but the first follow from the window by the maps of
@@ -7,108 +7,53 @@ by one and not by the other; a target that is not known judges neither. What is 
 small (its actual and forecast values), so rows are kept, and sorted by split, series and time
 before any figure is drawn from them: the figures are the same to the last bit, however the rows
 were partitioned.
-
-metrics.json also has `steps`, `targets`, `folds` and `baselines` (figures of each), and what came
-of the baselines as rivals; forecasts.csv has a line per value. See `forecast_files`.
 """
 
 import dataclasses
+import functools
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
-from etils.epath import Path
 from numpy.typing import NDArray
 
-from millrace.components.artifacts import Rejected
 from millrace.components.errors import ModelError
-from millrace.components.evaluating import forecast_files, forecast_metrics
-from millrace.components.evaluating.forecast_rows import Rows, Settings
-from millrace.components.evaluating.scoring import Questions
+from millrace.components.evaluating import forecast_metrics, scoring
+from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
+from millrace.components.evaluating.scoring import BASELINE, CANDIDATE, EvalConfig, Scored
 from millrace.components.features import baselines
-from millrace.components.inference.saved_model import (
-    Models,
-    Predict,
-    Row,
-    ahead,
-    answer,
-    batched,
-    predictor,
-    read_rows,
-)
+from millrace.components.inference.saved_model import Predict, Row, answer
 
-CANDIDATE, BASELINE, CONSTANT = "candidate", "baseline", "constant"
+CONSTANT = "constant"
 
 
 @dataclasses.dataclass(frozen=True)
-class Scored:
-    """What is kept of scored rows.
+class ScoredForecast(Scored):
+    """What is kept of a forecaster's windows: the rows themselves, and no sums.
 
     Attributes:
         parts: rows as they came, batch by batch.
-        settings: of the candidate; None before the first row.
-        rejected: rows set aside.
-        mistakes: how many of the worst rows are listed.
     """
 
-    parts: tuple[Rows, ...] = ()
-    settings: Settings | None = None
-    rejected: tuple[Rejected, ...] = ()
-    mistakes: int = 0
+    parts: tuple[ForecastRows, ...] = ()
+
+    @classmethod
+    def merged_fields(cls, parts: Sequence[Self]) -> dict[str, Any]:
+        return {"parts": tuple(itertools.chain.from_iterable(part.parts for part in parts))}
 
 
-def names() -> list[str]:
-    """The metrics that a threshold may name."""
-    return [*forecast_metrics.NAMES, *(f"{name}_mae" for name in forecast_files.BASELINES)]
-
-
-def score_shard(shard: tuple[str, str], models: Models, questions: Questions) -> Scored:
-    """Score the windows of one file.
-
-    Args:
-        shard: the split's name, and the file's path.
-        models: the candidate, and the last blessed model if there is one.
-        questions: sizes, and the candidate's settings.
-    """
-    split, file = shard
-    predicts = [predictor(model) for model in models.load()]
-    settings = Settings.of(questions.settings)
-    batches = batched(read_rows(Path(file)), questions.batch_size)
-
-    def score(batch: list[Row]) -> Scored:
-        return score_batch(split, batch, predicts, settings)
-
-    found = merge(ahead(score, batches), questions.mistakes)
-    return dataclasses.replace(found, settings=settings)
-
-
-def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
-    """The same as if all the parts' rows had been one part."""
-    known = list(parts)
-    rejected = [item for part in known for item in part.rejected]
-    return Scored(
-        parts=tuple(itertools.chain.from_iterable(part.parts for part in known)),
-        settings=next((part.settings for part in known if part.settings), None),
-        rejected=tuple(sorted(rejected, key=lambda item: (item.source, item.position))),
-        mistakes=mistakes,
-    )
-
-
-def write(
-    scored: Scored, out: Path, splits: Sequence[str], must_beat: Sequence[str] | None
-) -> None:
-    """Write the files of the evaluation; see the head of this module and of `forecast_files`."""
-    rows = Rows.joined(scored.parts) if scored.parts else None
-    kept = scored.settings, scored.rejected, scored.mistakes
-    forecast_files.write(rows, *kept, out, splits, must_beat)
+def metric_names(config: EvalConfig) -> list[str]:
+    """The metrics that thresholds may name."""
+    return [*forecast_metrics.NAMES, *(f"{name}_mae" for name in forecast_metrics.BASELINES)]
 
 
 def score_batch(
-    split: str, rows: Sequence[Row], predicts: Sequence[Predict], settings: Settings
-) -> Scored:
-    """Ask for windows that fit into memory together, and hold the baselines beside."""
-    usable = [row for row in rows if settings.is_whole(row.features)]
+    split: str, rows: Sequence[Row], predicts: Sequence[Predict], config: EvalConfig
+) -> ScoredForecast:
+    """Score windows that fit into memory together, by the models and the baselines."""
+    spec = WindowSpec.of(config.model)
+    usable = [row for row in rows if spec.is_whole(row.features)]
     whole = set(map(id, usable))
     rejected = [
         row.rejected("its window or its future is not of the model's size")
@@ -118,41 +63,44 @@ def score_batch(
     answers = answer(predicts[0], usable)
     rejected += answers.rejected
     if not answers.rows:
-        return Scored(rejected=tuple(rejected))
+        return ScoredForecast(rejected=tuple(rejected))
     kept = answers.rows
-    windows, future = settings.arrays([row.features for row in kept])
+    windows, future = spec.arrays([row.features for row in kept])
     forecasts = {CANDIDATE: _checked(answers.outputs, future.shape)}
     if len(predicts) > 1 and (other := _of_baseline(predicts[1], kept, future.shape)) is not None:
         forecasts[BASELINE] = other
-    if settings.mean:
-        forecasts[CONSTANT] = np.broadcast_to(np.array(settings.mean), future.shape).copy()
-    own = _targets(windows, settings)
-    forecasts |= {name: baselines.apply(weights, own) for name, weights in maps(settings).items()}
-    part = Rows.of(split, [row.features for row in kept], future, forecasts)
-    return Scored(parts=(part,), rejected=tuple(rejected))
+    if spec.mean:
+        forecasts[CONSTANT] = np.broadcast_to(np.array(spec.mean), future.shape).copy()
+    own = _targets(windows, spec)
+    forecasts |= {name: baselines.apply(weights, own) for name, weights in maps(spec).items()}
+    part = ForecastRows.of(split, [row.features for row in kept], future, forecasts)
+    return ScoredForecast(parts=(part,), rejected=tuple(rejected))
 
 
-def _targets(windows: NDArray[np.float32], settings: Settings) -> NDArray[np.float32]:
+score_shard = functools.partial(scoring.score_shard, ScoredForecast, score_batch)
+
+
+def _targets(windows: NDArray[np.float32], spec: WindowSpec) -> NDArray[np.float32]:
     """The targets of windows, their missing cells filled: float32 [rows, lookback, targets]."""
-    count = len(settings.targets)
-    if settings.fill is None:
+    count = len(spec.targets)
+    if spec.fill is None:
         return windows[..., :count]
     from millrace.components.features import series_fill  # TensorFlow
 
-    fill = settings.fill.of_columns(0, count)
+    fill = spec.fill.of_columns(0, count)
     found: NDArray[np.float32] = series_fill.filled(windows[..., :count], fill).numpy()
     return found
 
 
-def maps(settings: Settings) -> dict[str, baselines.Map]:
+def maps(spec: WindowSpec) -> dict[str, baselines.Map]:
     """The baselines that windows of this length allow."""
-    size = settings.lookback, settings.horizon
+    size = spec.lookback, spec.horizon
     found = {
         "naive": baselines.naive(*size),
-        "moving_average": baselines.moving_average(*size, settings.average),
+        "moving_average": baselines.moving_average(*size, spec.average),
     }
-    if 1 < settings.season <= settings.lookback:
-        found["seasonal_naive"] = baselines.seasonal_naive(*size, settings.season)
+    if 1 < spec.season <= spec.lookback:
+        found["seasonal_naive"] = baselines.seasonal_naive(*size, spec.season)
     return found
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 NAMES = ("mae", "mse", "rmse", "mape", "smape", "mase")
+BASELINES = ("constant", "naive", "seasonal_naive", "moving_average")
 
 
 def figures(actual: Floats, forecast: Floats, naive_error: Sequence[float]) -> dict[str, float]:
@@ -22,13 +23,13 @@ def figures(actual: Floats, forecast: Floats, naive_error: Sequence[float]) -> d
     mae, mse, rmse: in the data's units, squared for mse.
     mape: 100 |actual - forecast| / |actual|, over the values that are not 0.
     smape: 200 |actual - forecast| / (|actual| + |forecast|), 0 for 0 / 0.
-    mase: |actual - forecast| over that of the value a season before on the train split; 1 is as
-        good as that. Left out where a target never changed there.
+    mase: |actual - forecast| / naive_error; 1 is as good as the value a season before was on the
+        train split. Left out where a target never changed there.
 
     Args:
         actual: what came.
         forecast: of it, alike.
-        naive_error: per target.
+        naive_error: per target, of the train split: see `analysis.series_shape.naive_error`.
     """
     known = np.isfinite(actual)
     if not known.any():

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from millrace.components.charts import style as charts
-from millrace.components.evaluating.forecast_rows import Rows, Settings
+from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
 
 _POINTS = 1_000  # along the time axis; of more, the last ones
 _CLOSE = 60  # rows that are shown from near by
@@ -27,33 +27,33 @@ _COLOURS = {
 _NAMES = {"candidate": "this model", "baseline": "last blessed model"}
 
 
-def draw(rows: Rows, settings: Settings, out: Path) -> list[str]:
+def draw(rows: ForecastRows, spec: WindowSpec, out: Path) -> list[str]:
     """Write `forecast.png`, `residuals.png` and `error_by_step.png`; returns their names.
 
     The first two show the first target of the first series.
     """
     first = rows.take(rows.series == rows.series[0])
     figures = {
-        "forecast.png": forecast(first, settings),
-        "residuals.png": residuals(first, settings),
+        "forecast.png": forecast(first, spec),
+        "residuals.png": residuals(first, spec),
         "error_by_step.png": error_by_step(rows),
     }
     return charts.write_all(figures, out)
 
 
-def forecast(rows: Rows, settings: Settings) -> Figure:
+def forecast(rows: ForecastRows, spec: WindowSpec) -> Figure:
     """What was forecast one step ahead over what came; and the end of it from near by.
 
     From near by, forecasts of several steps are shown whole, one after the other.
     """
     rows = _last(rows, _POINTS)
-    is_long, target = len(rows) > _CLOSE, _target(settings)
+    is_long, target = len(rows) > _CLOSE, _target(spec)
     figure, (whole, *near) = charts.panels((10, 7 if is_long else 4), rows=2 if is_long else 1)
     _one_step(whole, rows, "-")
     whole.set_title(f"{target}, one step ahead", loc="left")
-    if near and settings.horizon > 1:
-        _paths(near[0], _last(rows, _CLOSE + _PATHS * settings.horizon), settings)
-        near[0].set_title(f"The last of them, all {settings.horizon} steps", loc="left")
+    if near and spec.horizon > 1:
+        _paths(near[0], _last(rows, _CLOSE + _PATHS * spec.horizon), spec)
+        near[0].set_title(f"The last of them, all {spec.horizon} steps", loc="left")
     elif near:
         _one_step(near[0], _last(rows, _CLOSE), ".-")
         near[0].set_title(f"The last {_CLOSE} of them", loc="left")
@@ -64,7 +64,7 @@ def forecast(rows: Rows, settings: Settings) -> Figure:
     return figure
 
 
-def _one_step(axes: Axes, rows: Rows, style: str) -> None:
+def _one_step(axes: Axes, rows: ForecastRows, style: str) -> None:
     times = _times(rows)
     axes.plot(times, rows.actual[:, 0, 0], style, color=charts.TRUTH, linewidth=1.2, label="actual")
     for who, width in (("naive", 1.0), ("candidate", 1.4)):
@@ -72,13 +72,13 @@ def _one_step(axes: Axes, rows: Rows, style: str) -> None:
         axes.plot(times, values, style, color=_COLOURS[who], linewidth=width, label=_name(who))
 
 
-def _paths(axes: Axes, rows: Rows, settings: Settings) -> None:
+def _paths(axes: Axes, rows: ForecastRows, spec: WindowSpec) -> None:
     """What came, and every step of the last forecasts that do not overlap."""
     axes.plot(_times(rows), rows.actual[:, 0, 0], color=charts.TRUTH, linewidth=1.2, label="actual")
     ends = rows.time[-1] + 1
     chosen: list[tuple[int, NDArray[np.datetime64]]] = []
     for i in reversed(range(len(rows))):
-        times = pd.date_range(_times(rows)[i], periods=settings.horizon, freq=settings.frequency)
+        times = pd.date_range(_times(rows)[i], periods=spec.horizon, freq=spec.frequency)
         seconds = times.as_unit("s").to_numpy()
         if not chosen or seconds[-1].astype(np.int64) < ends:
             chosen.append((i, seconds))
@@ -93,14 +93,14 @@ def _paths(axes: Axes, rows: Rows, settings: Settings) -> None:
             axes.plot(seconds, values, ".-", color=_COLOURS[who], markersize=4, label=named)
 
 
-def residuals(rows: Rows, settings: Settings) -> Figure:
+def residuals(rows: ForecastRows, spec: WindowSpec) -> Figure:
     """What was left over one step ahead: how often how much, and when."""
     figure, (left, right) = charts.panels((10, 4), columns=2)
     rest = rows.actual[:, 0, 0] - rows.forecasts["candidate"][:, 0, 0]
     known = rest[np.isfinite(rest)]
     left.hist(known, bins=_BINS, color=charts.MODEL)
     left.axvline(0, color=charts.TRUTH, linewidth=1)
-    name = f"actual less forecast, {_target(settings)}"
+    name = f"actual less forecast, {_target(spec)}"
     average = f": {known.mean():.3g} on average" if len(known) else ""
     left.set(title=f"What is left over{average}", xlabel=name, ylabel="rows")
     right.axhline(0, color=charts.TRUTH, linewidth=1)
@@ -110,7 +110,7 @@ def residuals(rows: Rows, settings: Settings) -> Figure:
     return figure
 
 
-def error_by_step(rows: Rows) -> Figure:
+def error_by_step(rows: ForecastRows) -> Figure:
     """The mean absolute error of each step ahead, beside the baselines'; of one step, as bars."""
     steps_known = [i for i in range(rows.actual.shape[1]) if np.isfinite(rows.actual[:, i]).any()]
     errors = {
@@ -143,11 +143,11 @@ def _bars(axes: Axes, errors: dict[str, float]) -> None:
     axes.set(title="Error one step ahead", xlabel="mean absolute error")
 
 
-def _last(rows: Rows, number: int) -> Rows:
+def _last(rows: ForecastRows, number: int) -> ForecastRows:
     return rows.take(np.arange(max(0, len(rows) - number), len(rows)))
 
 
-def _times(rows: Rows) -> NDArray[np.datetime64]:
+def _times(rows: ForecastRows) -> NDArray[np.datetime64]:
     return rows.time.astype("datetime64[s]")
 
 
@@ -162,5 +162,5 @@ def _name(who: str) -> str:
     return _NAMES.get(who, who.replace("_", " "))
 
 
-def _target(settings: Settings) -> str:
-    return charts.label(settings.targets[0], "the first target", longest=40)
+def _target(spec: WindowSpec) -> str:
+    return charts.label(spec.targets[0], "the first target", longest=40)

@@ -1,4 +1,4 @@
-"""Windows that were forecast, as columns: what is kept of them, and what the model says of them."""
+"""Windows that were forecast, as columns; and what `model.json` says of them."""
 
 import dataclasses
 import math
@@ -17,14 +17,14 @@ Ints = NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class WindowSpec:
     """What a forecaster's `model.json` says of its windows.
 
     Attributes:
-        naive_error: per target, the unit of MASE.
+        naive_error: per target, the unit of MASE: see `analysis.series_shape.naive_error`.
         stride: rows between the starts of two windows.
         mean: per target, on the train split; none of a model of an earlier version.
-        fill: of missing cells; None where the model wants whole windows.
+        fill: of missing cells; None where the model needs whole windows.
     """
 
     targets: tuple[str, ...]
@@ -40,21 +40,21 @@ class Settings:
     fill: Fill | None = None
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Self:
+    def of(cls, described: Mapping[str, Any]) -> Self:
         """From the content of `model.json`."""
         columns = ("targets", "covariates", "known", "calendar")
         return cls(
-            targets=tuple(settings["targets"]),
-            channels=sum(len(settings[name]) for name in columns),
-            lookback=settings["lookback"],
-            horizon=settings["horizon"],
-            season=settings["season"],
-            average=settings["average"],
-            naive_error=tuple(settings["naive_error"]),
-            frequency=settings["frequency"],
-            stride=settings.get("stride", 1),
-            mean=tuple(settings.get("mean", ())),
-            fill=_fill(settings.get("fill")),
+            targets=tuple(described["targets"]),
+            channels=sum(len(described[name]) for name in columns),
+            lookback=described["lookback"],
+            horizon=described["horizon"],
+            season=described["season"],
+            average=described["average"],
+            naive_error=tuple(described["naive_error"]),
+            frequency=described["frequency"],
+            stride=described.get("stride", 1),
+            mean=tuple(described.get("mean", ())),
+            fill=_fill(described.get("fill")),
         )
 
     @property
@@ -84,7 +84,7 @@ class Settings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
+class ForecastRows:
     """Windows that were forecast.
 
     Attributes:

@@ -1,53 +1,50 @@
-"""How well a generator foresees text that it was not trained on, and what it writes itself.
+"""Generators judged by how well they foresee text that they were not trained on.
 
-The exported model is asked by its signature `score`. All that is kept of the rows are sums of
-whole numbers, losses in units of 2^-32 nats, so that any partition of the rows gives the same
-figures.
-
-metrics.json    split, count, metrics, splits, baseline, change, rejected; `comparison`,
-                `cannot_judge` (see `summary`); the fields of a `rivals.Outcome`
-slices.json     a list of split, feature, value, count, tokens, metrics (and baseline)
-mistakes.jsonl  the texts of each split that surprised the model most, worst first
-rejected.jsonl  rows set aside, each with source, position and reason
-samples.txt     prompts out of the splits, continued at several temperatures
+The exported model answers by its signature `score`; what it writes itself, by `generate`.
 """
 
 import dataclasses
-import heapq
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
+import numpy as np
 from etils.epath import Path
 
-from millrace.components.artifacts import Rejected
-from millrace.components.evaluating import rivals, significance, summary
-from millrace.components.evaluating.perplexity import NAMES, Sums, figures, of_rows
-from millrace.components.evaluating.rivals import Outcome, Rival
-from millrace.components.evaluating.samples import Sample, in_words, write_samples
-from millrace.components.evaluating.scoring import BASELINE, CANDIDATE, MISSING, Key, Questions
-from millrace.components.evaluating.significance import Change, Differences
-from millrace.components.evaluating.summary import write_json, write_lines
-from millrace.components.evaluating.tallies import UNIT
+from millrace.components.evaluating import language_metrics, scoring
+from millrace.components.evaluating.language_metrics import TextSums, of_rows
+from millrace.components.evaluating.scoring import (
+    BASELINE,
+    CANDIDATE,
+    EvalConfig,
+    Key,
+    Scored,
+    slices_of,
+)
+from millrace.components.evaluating.significance import Differences
 from millrace.components.features import text_record
 from millrace.components.inference.saved_model import (
     Models,
     Outputs,
     Predict,
     Row,
-    ahead,
     answer,
-    batched,
-    predictor,
     read_rows,
-    text,
 )
+from millrace.serving.model import LoadedModel
 
+TEMPERATURES = (0.0, 0.5, 1.0)
+SEED = 0
 _SIGNATURE = "score"
 _SHOWN = 200  # characters of a text in mistakes.jsonl
+_PROMPTS = 3  # of each split
+_WORDS = 4  # of a prompt
+_CHARACTERS = 24  # of a prompt, at most
+_LENGTHS = {"word": 40, "subword": 60, "character": 300}  # tokens
 
 
 @dataclasses.dataclass(frozen=True)
-class Surprise:
+class TextLoss:
     """A text and its loss per token, in nats."""
 
     split: str
@@ -59,64 +56,72 @@ class Surprise:
 
     @property
     def rank(self) -> tuple[float, str, str]:
-        """Sorts the worst first, and equals always alike."""
         return -self.loss, self.filename, self.position
 
 
+@dataclasses.dataclass(frozen=True, order=True)
+class Continuation:
+    """What the candidate writes after a prompt."""
+
+    split: str
+    number: int
+    prompt: str
+    temperature: float
+    text: str
+
+
 @dataclasses.dataclass(frozen=True)
-class Scored:
-    """All that is kept of scored rows.
+class ScoredLanguage(Scored):
+    """What is kept of a generator's texts: sums are `TextSums`, the worst rows `TextLoss`.
+
+    A difference is of a text's losses, in 2^-32 nats.
 
     Attributes:
-        vocabulary: tokens that the candidate knows.
-        sums: candidate and baseline, overall and by slice.
-        paired: by split, the losses of the candidate's texts less the baseline's, in 2^-32 nats.
-        worst: the texts of each split that the candidate foresaw least.
-        samples: what it writes.
-        rejected: rows set aside; in no sum.
+        continuations: what the candidate writes.
     """
 
-    vocabulary: int = 0
-    sums: Mapping[Key, Sums] = dataclasses.field(default_factory=dict)
-    paired: Mapping[str, Differences] = dataclasses.field(default_factory=dict)
-    worst: tuple[Surprise, ...] = ()
-    samples: tuple[Sample, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
+    continuations: tuple[Continuation, ...] = ()
+
+    @classmethod
+    def merged_fields(cls, parts: Sequence[Self]) -> dict[str, Any]:
+        return {
+            "continuations": tuple(sorted(each for part in parts for each in part.continuations))
+        }
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the baseline cut the rows into as many tokens, known ones and unknown ones.
+
+        Else a token is not the same to both, and neither is a loss per token.
+        """
+        return all(
+            (sums.tokens, sums.unknown) == (self.sums[key].tokens, self.sums[key].unknown)
+            for other, sums in self.sums.items()
+            if other.model == BASELINE and (key := dataclasses.replace(other, model=CANDIDATE))
+        )
 
 
-def names() -> list[str]:
+def metric_names(config: EvalConfig) -> list[str]:
     """The metrics that thresholds may name."""
-    return list(NAMES)
+    return list(language_metrics.NAMES)
 
 
-def score_shard(shard: tuple[str, str], models: Models, questions: Questions) -> Scored:
+def score_shard(shard: tuple[str, str], models: Models, config: EvalConfig) -> ScoredLanguage:
     """Score the records of one file, and let the candidate continue some of a split's first.
 
-    Args:
-        shard: the split's name, and the file's path.
-        models: the candidate, and the baseline if there is one. A baseline that is no
-            generator is left out.
-        questions: what is asked; `settings` holds the candidate's level, vocabulary, delimiter.
+    See `scoring.score_shard`; `config.model` has the candidate's level, vocabulary and delimiter.
     """
     split, file = shard
-    candidate, *others = models.load()
-    predicts = [predictor(candidate, _SIGNATURE)]
-    predicts += [predictor(each, _SIGNATURE) for each in others if _SIGNATURE in each.signatures]
-
-    def score(batch: list[Row]) -> Scored:
-        return score_batch(split, batch, predicts, questions)
-
-    batches = batched(read_rows(Path(file)), questions.batch_size)
-    scored = merge(ahead(score, batches), questions.mistakes)
+    scored = scoring.score_shard(ScoredLanguage, score_batch, shard, models, config, _SIGNATURE)
     if "-00000-of-" not in file:
         return scored
-    samples = in_words(candidate, split, read_rows(Path(file)), questions.settings)
-    return dataclasses.replace(scored, samples=samples)
+    found = continuations(models.load()[0], split, read_rows(Path(file)), config.model)
+    return dataclasses.replace(scored, continuations=found)
 
 
 def score_batch(
-    split: str, rows: Sequence[Row], predicts: Sequence[Predict], questions: Questions
-) -> Scored:
+    split: str, rows: Sequence[Row], predicts: Sequence[Predict], config: EvalConfig
+) -> ScoredLanguage:
     """Score rows that fit into memory together, by the candidate and perhaps a baseline.
 
     Without the baseline's figures where it does not answer all rows that count.
@@ -133,172 +138,85 @@ def score_batch(
     ]
     kept = [row for row, has in zip(answers.rows, has_tokens, strict=True) if has]
     if not kept:
-        return Scored(rejected=tuple(rejected))
+        return ScoredLanguage(rejected=tuple(rejected))
     outputs = {name: array[has_tokens] for name, array in answers.outputs.items()}
-    characters = [_characters(row, questions.settings) for row in kept]
+    # The characters that a row's tokens stand for: its own and those of its delimiter.
+    characters = [len(_text(row)) + len(config.model["delimiter"]) for row in kept]
+    slices = slices_of(kept, config.slices)
     own = of_rows(outputs, characters)
-    found = _by_key(Key(split, CANDIDATE), kept, own, questions.slices)
+    sums = _by_key(Key(split, CANDIDATE), own, slices)
     paired = {}
     for predict in predicts[1:]:
         answered = answer(predict, kept)
         if answered.rejected:  # what an earlier model cannot read is no fault of the rows
             continue
         other = of_rows(answered.outputs, characters)
-        found |= _by_key(Key(split, BASELINE), kept, other, questions.slices)
+        sums |= _by_key(Key(split, BASELINE), other, slices)
         pairs = zip(own, other, strict=True)
         paired[split] = Differences.of(one.loss - another.loss for one, another in pairs)
-    return Scored(
-        vocabulary=questions.settings["vocabulary_size"],
-        sums=found,
+    return ScoredLanguage(
+        sums=sums,
         paired=paired,
-        worst=_surprises(split, kept, outputs),
+        worst=_losses(split, kept, outputs),
         rejected=tuple(rejected),
     )
 
 
-def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
-    """The same as if all the parts' rows had been one part; keeps `mistakes` of each split."""
-    known = list(parts)
-    sums: dict[Key, Sums] = {}
-    for part in known:
-        for key, counted in part.sums.items():
-            sums[key] = sums.get(key, Sums()) + counted
-    rejected = [item for part in known for item in part.rejected]
-    worst = [item for part in known for item in part.worst]
-    return Scored(
-        vocabulary=max((part.vocabulary for part in known), default=0),
-        sums=sums,
-        paired=significance.merge(part.paired for part in known),
-        worst=tuple(
-            item
-            for split in sorted({item.split for item in worst})
-            for item in heapq.nsmallest(
-                mistakes,
-                (each for each in worst if each.split == split),
-                key=lambda each: each.rank,
-            )
-        ),
-        samples=tuple(sorted(sample for part in known for sample in part.samples)),
-        rejected=tuple(sorted(rejected, key=lambda item: (item.source, item.position))),
-    )
-
-
-def write(scored: Scored, out: Path, splits: Sequence[str]) -> None:
-    """Write all files to `out`, an existing folder; `splits` in the order of the report."""
-    main = summary.main_split(splits)
-    write_json(out / "metrics.json", _summary(scored, splits, main))
-    write_json(out / "slices.json", _slices(scored, splits))
-    ranked = sorted(scored.worst, key=lambda item: (splits.index(item.split), item.rank))
-    write_lines(out / "mistakes.jsonl", map(dataclasses.asdict, ranked))
-    write_lines(out / "rejected.jsonl", map(dataclasses.asdict, scored.rejected))
-    write_samples(scored.samples, out / "samples.txt")
-
-
-def _summary(scored: Scored, splits: Sequence[str], main: str) -> dict[str, Any]:
-    own = _by_split(scored, splits, CANDIDATE)
-    other = _by_split(scored, splits, BASELINE) if _is_comparable(scored) else {}
-    found = summary.figures(main, own, other, len(scored.rejected))
-    key = Key(main, CANDIDATE)
-    return {
-        **found,
-        "comparison": summary.comparison(_change(scored, main, found)),
-        "cannot_judge": _cannot_judge(scored.sums[key]) if key in scored.sums else "",
-        **dataclasses.asdict(_against_rivals(found["metrics"])),
-    }
-
-
-def _change(scored: Scored, main: str, found: Mapping[str, Any]) -> Change | None:
-    """The loss per token beside the baseline's; texts are what is drawn, not their tokens."""
-    if found["baseline"] is None:
-        return None
-    sums, now = scored.sums[Key(main, CANDIDATE)], found["metrics"]["loss"]
-    shift = UNIT.bit_length() - 1
-    return Change(
-        metric="loss",
-        better="less",
-        was=found["baseline"]["metrics"]["loss"],
-        now=now,
-        rows=sums.rows,
-        interval=significance.of_means(scored.paired[main], shift, sums.tokens / sums.rows),
-        noise=significance.rounding(now),
-    )
-
-
-def _cannot_judge(sums: Sums) -> str:
-    """Why the texts cannot: each token, given those before it, is foreseen by one or the other."""
-    if sums.rows == 1:
-        return "there is one text, which does not show how texts differ"
-    lucky = f"foresees each of {sums.tokens} tokens better than the counts of tokens do"
-    return significance.cannot_judge(significance.of_signs(sums.tokens), lucky)
-
-
-def _against_rivals(metrics: Mapping[str, float]) -> Outcome:
-    if not metrics:
-        return Outcome()
-    counts = metrics["unigram_perplexity"]
-    said = f"{counts:.6g}, which the counts of tokens alone reach"
-    rival = Rival(counts, said, "Train for longer, or on more text")
-    return rivals.compare("perplexity", metrics["perplexity"], [rival])
-
-
-def _is_comparable(scored: Scored) -> bool:
-    """Whether the baseline cut the rows into as many tokens, known ones and unknown ones.
-
-    Else a token is not the same to both, and neither is a loss per token.
-    """
-    return all(
-        (sums.tokens, sums.unknown) == (scored.sums[key].tokens, scored.sums[key].unknown)
-        for other, sums in scored.sums.items()
-        if other.model == BASELINE and (key := dataclasses.replace(other, model=CANDIDATE))
-    )
-
-
-def _by_split(scored: Scored, splits: Sequence[str], model: str) -> dict[str, dict[str, Any]]:
-    keys = [Key(split, model) for split in splits]
-    return {
-        key.split: _figures(scored.sums[key], scored.vocabulary)
-        for key in keys
-        if key in scored.sums
-    }
-
-
-def _figures(sums: Sums, vocabulary: int) -> dict[str, Any]:
-    return {"count": sums.rows, "tokens": sums.tokens, "metrics": figures(sums, vocabulary)}
-
-
-def _slices(scored: Scored, splits: Sequence[str]) -> list[dict[str, Any]]:
-    found = []
-    keys = [key for key in scored.sums if key.feature and key.model == CANDIDATE]
-    for key in sorted(keys, key=lambda each: (splits.index(each.split), each.feature, each.value)):
-        entry = dataclasses.asdict(key) | _figures(scored.sums[key], scored.vocabulary)
-        del entry["model"]
-        found.append(entry)
-    return found
-
-
-def _characters(row: Row, settings: Mapping[str, Any]) -> int:
-    """The characters that a row's tokens stand for: its own and those of its delimiter."""
-    return len(_text(row)) + len(settings["delimiter"])
-
-
 def _by_key(
-    overall: Key, rows: Sequence[Row], sums: Sequence[Sums], slices: Sequence[str]
-) -> dict[Key, Sums]:
-    found = {overall: sum(sums, Sums())}
-    for feature in slices:
-        for row, each in zip(rows, sums, strict=True):
-            value = text(row.features.get(feature), default=MISSING)
-            key = dataclasses.replace(overall, feature=feature, value=value)
-            found[key] = found.get(key, Sums()) + each
+    overall: Key, rows: Sequence[TextSums], slices: Mapping[tuple[str, str], list[int]]
+) -> dict[Key, TextSums]:
+    found = {overall: sum(rows, TextSums())}
+    for (feature, value), numbers in slices.items():
+        key = dataclasses.replace(overall, feature=feature, value=value)
+        found[key] = sum((rows[number] for number in numbers), TextSums())
     return found
 
 
-def _surprises(split: str, rows: Sequence[Row], outputs: Outputs) -> tuple[Surprise, ...]:
+def _losses(split: str, rows: Sequence[Row], outputs: Outputs) -> tuple[TextLoss, ...]:
     losses, counts = outputs["loss"].tolist(), outputs["tokens"].tolist()
     return tuple(
-        Surprise(split, row.source, row.position, _text(row)[:_SHOWN], tokens, loss / tokens)
+        TextLoss(split, row.source, row.position, _text(row)[:_SHOWN], tokens, loss / tokens)
         for row, loss, tokens in zip(rows, losses, counts, strict=True)
     )
+
+
+def continuations(
+    model: LoadedModel, split: str, rows: Iterable[Row], described: Mapping[str, Any]
+) -> tuple[Continuation, ...]:
+    """How the model continues the openings of the first rows, by the signature `generate`."""
+    prompts = list(itertools.islice(_openings(rows), _PROMPTS))
+    if not prompts:
+        return ()
+    inputs = {
+        "prompt": np.array([prompt.encode() for prompt in prompts], object),
+        "length": np.array(_LENGTHS[described["level"]], np.int32),
+        "top_k": np.array(0, np.int32),
+        "seed": np.array(SEED, np.int32),
+    }
+    found = []
+    for temperature in TEMPERATURES:
+        heat = np.array(temperature, np.float32)
+        answers = model.predict({**inputs, "temperature": heat}, signature="generate")
+        for number, (prompt, text) in enumerate(zip(prompts, answers["text"], strict=True)):
+            written = text.decode(errors="replace")
+            found.append(Continuation(split, number, prompt, temperature, written))
+    return tuple(found)
+
+
+def opening(text: str) -> str:
+    """The first words of a text's second line, for the first may be a rest; else of the first.
+
+    At most four words, and of those what fits into 24 characters, but the first one always.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    words = (lines[1:2] or lines or [""])[0].split()[:_WORDS]
+    while len(words) > 1 and len(" ".join(words)) > _CHARACTERS:
+        words.pop()
+    return " ".join(words)[:_CHARACTERS]
+
+
+def _openings(rows: Iterable[Row]) -> Iterator[str]:
+    return filter(None, (opening(_text(row)) for row in rows))
 
 
 def _text(row: Row) -> str:

@@ -1,133 +1,139 @@
-"""Regressors judged: each row's prediction held against its number, and against the mean.
+"""Regressors judged by how far their predictions are off, beside the train split's mean."""
 
-The mean of the train split, predicted for the same rows, is what a useful model is better than.
-"""
-
-import heapq
+import dataclasses
+import functools
+import hashlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
-from etils.epath import Path
 
 from millrace.components.errors import ModelError
-from millrace.components.evaluating import regression_files, significance
-from millrace.components.evaluating.residual_rows import (
-    DISTINCT,
-    MEAN,
-    SAMPLED,
-    Judged,
-    Labels,
-    Scored,
-    merge_labels,
-)
-from millrace.components.evaluating.residuals import NAMES, Floats, Residuals, further_off
+from millrace.components.evaluating import regression_metrics, scoring
+from millrace.components.evaluating.regression_metrics import Floats, Residuals, further_off
 from millrace.components.evaluating.scoring import (
     BASELINE,
     CANDIDATE,
+    EvalConfig,
     Key,
-    Questions,
-    ask_all,
-    refuse_many_slices,
+    Scored,
+    answers_of_all,
+    first_of_each_split,
     slices_of,
 )
-from millrace.components.inference.saved_model import (
-    Models,
-    Outputs,
-    Predict,
-    Row,
-    ahead,
-    batched,
-    predictor,
-    read_rows,
-)
+from millrace.components.inference.saved_model import Outputs, Predict, Row
 
+MEAN = "mean"  # beside candidate and baseline: whose answers are the train split's mean
+SAMPLED = 2000  # rows of a split that are drawn
+DISTINCT = 4  # labels of a split that are counted: enough to tell whether it can judge
 _OUTPUT = "prediction"
 
+Labels = Mapping[float, int]
 
-def names() -> list[str]:
+
+@dataclasses.dataclass(frozen=True)
+class PredictedRow:
+    """One answered row; the numbers are in the label's unit."""
+
+    split: str
+    filename: str
+    position: str
+    truth: float
+    prediction: float
+
+    @property
+    def residual(self) -> float:
+        """Prediction less truth."""
+        return self.prediction - self.truth
+
+    @property
+    def rank(self) -> tuple[float, str, str]:
+        return -abs(self.residual), self.filename, self.position
+
+    @property
+    def lot(self) -> tuple[bytes, str]:
+        """Sorts by chance, but always alike: the first ones are a sample."""
+        return hashlib.blake2b(self.position.encode(), digest_size=8).digest(), self.position
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoredRegression(Scored):
+    """What is kept of a regressor's rows: sums are `Residuals`, the worst rows `PredictedRow`.
+
+    The sums are also of the train split's mean, overall; a difference is how much further off
+    the candidate is than the baseline, in 2**-172.
+
+    Attributes:
+        labels: by split, how often each of the `DISTINCT` least labels came.
+        sample: of the candidate, rows of each split by lot.
+    """
+
+    labels: Mapping[str, Labels] = dataclasses.field(default_factory=dict)
+    sample: tuple[PredictedRow, ...] = ()
+
+    @classmethod
+    def merged_fields(cls, parts: Sequence[Self]) -> dict[str, Any]:
+        rows = (row for part in parts for row in part.sample)
+        return {
+            "labels": _merged_labels(part.labels for part in parts),
+            "sample": first_of_each_split(rows, SAMPLED, "lot"),
+        }
+
+
+def _merged_labels(parts: Iterable[Mapping[str, Labels]]) -> dict[str, Labels]:
+    """The least labels of each split: what is left out of a part is not in the whole."""
+    found: dict[str, dict[float, int]] = {}
+    for part in parts:
+        for split, labels in part.items():
+            counts = found.setdefault(split, {})
+            for label, count in labels.items():
+                counts[label] = counts.get(label, 0) + count
+    return {split: dict(sorted(counts.items())[:DISTINCT]) for split, counts in found.items()}
+
+
+def metric_names(config: EvalConfig) -> list[str]:
     """The metrics that thresholds may name."""
-    return list(NAMES)
-
-
-def score_shard(shard: tuple[str, str], models: Models, questions: Questions) -> Scored:
-    """Score the records of one file.
-
-    Args:
-        shard: the split's name, and the file's path.
-        models: the candidate, and the baseline if there is one.
-        questions: what is asked.
-    """
-    split, file = shard
-    predicts = [predictor(model) for model in models.load()]
-    batches = batched(read_rows(Path(file)), questions.batch_size)
-
-    def score(batch: list[Row]) -> Scored:
-        return score_batch(split, batch, predicts, questions)
-
-    return merge(ahead(score, batches), questions.mistakes)
-
-
-def merge(parts: Iterable[Scored], mistakes: int) -> Scored:
-    """The same as if all the parts' rows had been one part; keeps `mistakes` of each split.
-
-    Raises:
-        OptionError: a feature has too many values to slice by.
-    """
-    known = list(parts)
-    sums: dict[Key, Residuals] = {}
-    for part in known:
-        for key, residuals in part.sums.items():
-            sums[key] = sums.get(key, Residuals()) + residuals
-    refuse_many_slices(sums)
-    rejected = [item for part in known for item in part.rejected]
-    return Scored(
-        sums=sums,
-        paired=significance.merge(part.paired for part in known),
-        labels=merge_labels(part.labels for part in known),
-        mean=next((part.mean for part in known if part.mean is not None), None),
-        worst=_least(known, "worst", "badness", mistakes),
-        sample=_least(known, "sample", "lot", SAMPLED),
-        rejected=tuple(sorted(rejected, key=lambda item: (item.source, item.position))),
-    )
-
-
-write = regression_files.write
+    return list(regression_metrics.NAMES)
 
 
 def score_batch(
-    split: str, rows: Sequence[Row], predicts: Sequence[Predict], questions: Questions
-) -> Scored:
+    split: str, rows: Sequence[Row], predicts: Sequence[Predict], config: EvalConfig
+) -> ScoredRegression:
     """Score rows that fit into memory together, by the candidate and perhaps a baseline."""
-    rows, outputs, rejected = ask_all(predicts, rows)
-    truth = np.array([_truth(row, questions.label) for row in rows], np.float32)
+    rows, outputs, rejected = answers_of_all(predicts, rows)
+    truth = np.array([_truth(row, config.label) for row in rows], np.float32)
     known = np.isfinite(truth)
     rejected += [
-        row.rejected(f"no number {questions.label!r}") for row in itertools.compress(rows, ~known)
+        row.rejected(f"no number {config.label!r}") for row in itertools.compress(rows, ~known)
     ]
     rows, truth = list(itertools.compress(rows, known)), truth[known]
-    mean = questions.settings.get("target_mean")
     if not rows:
-        return Scored(mean=mean, rejected=tuple(rejected))
+        return ScoredRegression(rejected=tuple(rejected))
     predictions = {CANDIDATE: _predicted(outputs[0])[known]}
     if len(outputs) > 1 and _OUTPUT in outputs[1]:
         predictions[BASELINE] = _predicted(outputs[1])[known]
+    mean = config.model.get("target_mean")
     if mean is not None:
         predictions[MEAN] = np.full(len(rows), mean, np.float32)
-    slices = slices_of(rows, questions.slices)
-    judged = _judged(split, rows, truth, predictions[CANDIDATE])
+    predicted = tuple(
+        PredictedRow(split, row.source, row.position, *numbers)
+        for row, *numbers in zip(rows, truth.tolist(), predictions[CANDIDATE].tolist(), strict=True)
+    )
     paired = {}
     if BASELINE in predictions:
         paired[split] = further_off(truth, predictions[CANDIDATE], predictions[BASELINE])
-    return Scored(
-        sums=_sums(split, truth, predictions, slices),
+    return ScoredRegression(
+        sums=_sums(split, truth, predictions, slices_of(rows, config.slices)),
         paired=paired,
         labels={split: _least_labels(truth)},
-        mean=mean,
-        worst=judged,
-        sample=judged,
+        worst=predicted,
+        sample=predicted,
         rejected=tuple(rejected),
     )
+
+
+score_shard = functools.partial(scoring.score_shard, ScoredRegression, score_batch)
 
 
 def _truth(row: Row, label: str) -> float:
@@ -167,25 +173,3 @@ def _sums(
             key = Key(split, model, feature, value)
             found[key] = Residuals.of(truth[numbers], prediction[numbers])
     return found
-
-
-def _judged(
-    split: str, rows: Sequence[Row], truth: Floats, prediction: Floats
-) -> tuple[Judged, ...]:
-    return tuple(
-        Judged(split, row.source, row.position, *numbers)
-        for row, *numbers in zip(rows, truth.tolist(), prediction.tolist(), strict=True)
-    )
-
-
-def _least(parts: Sequence[Scored], field: str, key: str, number: int) -> tuple[Judged, ...]:
-    """The `number` rows of each split that come first by `key`, by split and in that order."""
-    every: list[Judged] = [row for part in parts for row in getattr(part, field)]
-    splits = sorted({row.split for row in every})
-    return tuple(
-        row
-        for split in splits
-        for row in heapq.nsmallest(
-            number, (each for each in every if each.split == split), lambda row: getattr(row, key)
-        )
-    )

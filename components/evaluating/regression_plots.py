@@ -8,19 +8,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from millrace.components.charts import style
-from millrace.components.evaluating.residual_rows import Judged
+from millrace.components.evaluating.regression import PredictedRow
 
 _SIZE = (5.0, 5.0)  # inches
 _BINS = 30
 
 
-def draw(rows: Sequence[Judged], out: Path) -> list[str]:
+def draw(rows: Sequence[PredictedRow], out: Path) -> list[str]:
     """Draw `predicted_vs_actual.png` and `residuals.png` of `rows`; returns the files' names."""
     figures = {"predicted_vs_actual.png": predicted(rows), "residuals.png": residuals(rows)}
     return style.write_all(figures, out)
 
 
-def predicted(rows: Sequence[Judged]) -> Figure:
+def predicted(rows: Sequence[PredictedRow]) -> Figure:
     """Prediction over truth, with the line on which they are equal."""
     figure, axes = style.panel("Predicted against actual", "actual", "predicted", _SIZE)
     truth = np.array([row.truth for row in rows])
@@ -33,7 +33,7 @@ def predicted(rows: Sequence[Judged]) -> Figure:
     return figure
 
 
-def residuals(rows: Sequence[Judged]) -> Figure:
+def residuals(rows: Sequence[PredictedRow]) -> Figure:
     """How many rows have which residual."""
     figure, axes = style.panel("Residuals", "predicted less actual", "rows", _SIZE)
     axes.hist([row.residual for row in rows], bins=_BINS, color=style.MODEL)

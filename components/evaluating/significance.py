@@ -13,7 +13,7 @@ Driscoll and Kraay (1998).
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -51,15 +51,6 @@ class Differences:
         return Differences(
             self.count + other.count, self.total + other.total, self.squares + other.squares
         )
-
-
-def merge(parts: Iterable[Mapping[str, Differences]]) -> dict[str, Differences]:
-    """The differences of all parts' rows, by split."""
-    found: dict[str, Differences] = {}
-    for part in parts:
-        for split, differences in part.items():
-            found[split] = found.get(split, Differences()) + differences
-    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +136,7 @@ def of_means(differences: Differences, shift: int, per: float = 1.0) -> Interval
     Args:
         differences: in units of 2**-shift.
         shift: of them.
-        per: of what a row has so many, and the mean is of: 1 for a mean over rows.
+        per: items in a row on average, where the mean is over items; 1 for a mean over rows.
     """
     from scipy import stats
 

@@ -1,63 +1,73 @@
 """How a model is judged, by its task: what scores a shard, merges the parts and writes it all."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from etils.epath import Path
 
 from millrace.components.errors import ModelError
+from millrace.components.evaluating.scoring import EvalConfig
 
-Write = Callable[[Any, Path, Sequence[str]], None]
 
-
-class Task(NamedTuple):
+class EvaluationTask(NamedTuple):
     """The functions of one task; what scoring leaves is theirs alone.
 
     Attributes:
-        names: the metrics that thresholds may name.
-        score_shard: (split, file), the models and the questions to what is kept of the rows.
+        metric_names: the metrics that thresholds may name.
+        score_shard: (split, file), the models and the config to what is kept of the rows.
         merge: the same as if all the parts' rows had been one part.
-        write: it to the evaluation's files, given the folder and the splits.
+        write: it to the evaluation's files, given the folder, the splits and the config.
     """
 
-    names: Sequence[str]
+    metric_names: Callable[[EvalConfig], list[str]]
     score_shard: Callable[..., Any]
     merge: Callable[..., Any]
-    write: Write
+    write: Callable[[Any, Path, Sequence[str], EvalConfig], None]
 
 
-def of(task: str, top_k: int, must_beat: Sequence[str] | None) -> Task:
-    """The functions that judge a model of `task`; rivals that do not apply to it are not asked.
+def of(task: str) -> EvaluationTask:
+    """The functions that judge a model of `task`.
 
     Raises:
         ModelError: no model of ours has such a task.
     """
     match task:
         case "classification":
-            from millrace.components.evaluating import (
-                classification_files,
-                classification_metrics,
-                scoring,
-            )
+            from millrace.components.evaluating import classification, classification_files
 
-            write = functools.partial(classification_files.write, top_k=top_k, must_beat=must_beat)
-            return Task(
-                classification_metrics.names(top_k), scoring.score_shard, scoring.merge, write
+            return EvaluationTask(
+                classification.metric_names,
+                classification.score_shard,
+                classification.ScoredClassification.merged,
+                classification_files.write,
             )
         case "regression":
-            from millrace.components.evaluating import regression
+            from millrace.components.evaluating import regression, regression_files
 
-            return _judged_by(regression, functools.partial(regression.write, must_beat=must_beat))
+            return EvaluationTask(
+                regression.metric_names,
+                regression.score_shard,
+                regression.ScoredRegression.merged,
+                regression_files.write,
+            )
         case "forecast":
-            from millrace.components.evaluating import forecast
+            from millrace.components.evaluating import forecast, forecast_files
 
-            return _judged_by(forecast, functools.partial(forecast.write, must_beat=must_beat))
+            return EvaluationTask(
+                forecast.metric_names,
+                forecast.score_shard,
+                forecast.ScoredForecast.merged,
+                forecast_files.write,
+            )
         case "language":
-            from millrace.components.evaluating import language
+            from millrace.components.evaluating import language, language_files
 
-            return _judged_by(language, language.write)
+            return EvaluationTask(
+                language.metric_names,
+                language.score_shard,
+                language.ScoredLanguage.merged,
+                language_files.write,
+            )
         case _:
             raise ModelError(
                 "model.json, task: expected classification, regression, forecast or language. "
@@ -65,7 +75,7 @@ def of(task: str, top_k: int, must_beat: Sequence[str] | None) -> Task:
             )
 
 
-def other_question(candidate: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+def why_not_comparable(candidate: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
     """What a baseline was made for, where its figures are not of the candidate's question.
 
     Args:
@@ -81,7 +91,3 @@ def other_question(candidate: Mapping[str, Any], baseline: Mapping[str, Any]) ->
             return f"its {field} is {other!r}, not {own!r}"
     own, other = (sorted(each.get("classes") or ()) for each in (candidate, baseline))
     return f"it knows other classes: {', '.join(other)}" if own != other else ""
-
-
-def _judged_by(module: ModuleType, write: Write) -> Task:
-    return Task(module.names(), module.score_shard, module.merge, write)

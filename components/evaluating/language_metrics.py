@@ -1,4 +1,4 @@
-"""Losses of texts summed up, and the figures that follow: perplexity and what it is held against.
+"""Losses of texts summed up, and the figures that follow: perplexity and what it is compared with.
 
 Sums are whole numbers, losses in units of 2^-32 nats: any partition of the rows gives the same.
 """
@@ -10,8 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from millrace.components.evaluating.tallies import UNIT
-
+UNIT = 2**32  # sums of losses count whole multiples of 1 / UNIT nats
 NAMES = (
     *("loss", "perplexity", "accuracy", "bits_per_character", "unknown"),
     *("vocabulary_size", "perplexity_ratio", "unigram_perplexity"),
@@ -19,7 +18,7 @@ NAMES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Sums:
+class TextSums:
     """Of rows; losses in units of 2^-32 nats."""
 
     rows: int = 0
@@ -30,12 +29,12 @@ class Sums:
     loss: int = 0
     unigram: int = 0
 
-    def __add__(self, other: Self) -> "Sums":
+    def __add__(self, other: Self) -> "TextSums":
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
-        return Sums(*(one + another for one, another in pairs))
+        return TextSums(*(one + another for one, another in pairs))
 
 
-def of_rows(outputs: Mapping[str, np.ndarray], characters: Sequence[int]) -> list[Sums]:
+def of_rows(outputs: Mapping[str, np.ndarray], characters: Sequence[int]) -> list[TextSums]:
     """What each row adds.
 
     Args:
@@ -49,14 +48,14 @@ def of_rows(outputs: Mapping[str, np.ndarray], characters: Sequence[int]) -> lis
     nats = [np.rint(outputs[name].astype(np.float64) * UNIT) for name in ("loss", "unigram")]
     losses = zip(*(array.astype(np.int64).tolist() for array in nats), strict=True)
     return [
-        Sums(1, tokens, correct, unknown, letters, loss, unigram)
+        TextSums(1, tokens, correct, unknown, letters, loss, unigram)
         for (tokens, correct, unknown), letters, (loss, unigram) in zip(
             counts, characters, losses, strict=True
         )
     ]
 
 
-def figures(sums: Sums, vocabulary: int) -> dict[str, float]:
+def figures(sums: TextSums, vocabulary: int) -> dict[str, float]:
     """The metrics of rows with one token or more.
 
     loss: nats per token. perplexity: exp(loss). accuracy: the share of tokens that were the

@@ -1,4 +1,4 @@
-"""What a model must beat on the same rows to be blessed, and how an evaluation says so."""
+"""The simple baselines that a model must beat on the same rows to be blessed."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ Name = Literal["constant", "naive", "seasonal_naive", "moving_average"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Rival:
-    """Another's figure for the rows.
+class SimpleBaseline:
+    """The figure of a baseline that learns next to nothing.
 
     Attributes:
         figure: of the metric that is compared.
@@ -24,13 +24,13 @@ class Rival:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What came of the comparison; the fields are keys of `metrics.json`.
+class BaselineResults:
+    """A model beside simple baselines; the fields are keys of `metrics.json`.
 
     Attributes:
-        objections: a line for each rival that was not beaten; with one the model is not blessed.
+        objections: a line for each baseline that was not beaten; with one no blessing.
         merits: what was beaten, on one line, and what was never off and was equalled, on another.
-        not_asked: a line for each rival that nothing can beat on these rows, or that is not known.
+        not_asked: a line for each baseline nothing can beat on these rows, or that is not known.
     """
 
     objections: tuple[str, ...] = ()
@@ -41,19 +41,19 @@ class Outcome:
 def compare(
     metric: str,
     value: float,
-    rivals: Sequence[Rival],
+    baselines: Sequence[SimpleBaseline],
     *,
     better: Literal["less", "more"] = "less",
     noise: float = 0.0,
-) -> Outcome:
-    """Hold a model's `value` of `metric` against each rival's; the same figure beats none.
+) -> BaselineResults:
+    """Compare a model's `value` of `metric` with each baseline's; the same figure beats none.
 
-    A rival that is never off cannot be beaten: to be as good is enough.
+    A baseline that is never off cannot be beaten: to be as good is enough.
 
     Args:
         metric: its name.
         value: the model's figure of it.
-        rivals: whose figures are of the same metric.
+        baselines: whose figures are of the same metric.
         better: whether less or more of it is better.
         noise: of a metric of which less is better, what rounding may add: figures that are closer
             are the same, and one no greater is 0.
@@ -61,28 +61,28 @@ def compare(
     beaten: list[str] = []
     equalled: list[str] = []
     objections: list[str] = []
-    for rival in rivals:
-        is_perfect = better == "less" and rival.figure <= noise
+    for baseline in baselines:
+        is_perfect = better == "less" and baseline.figure <= noise
         if is_perfect and value <= noise:
-            equalled.append(rival.said)
-        elif value < rival.figure - noise if better == "less" else value > rival.figure:
-            beaten.append(rival.said)
+            equalled.append(baseline.said)
+        elif value < baseline.figure - noise if better == "less" else value > baseline.figure:
+            beaten.append(baseline.said)
         else:
-            expected = f"{'no more' if is_perfect else better} than {rival.said}"
-            is_close = noise > 0 and (is_perfect or value < rival.figure)
+            expected = f"{'no more' if is_perfect else better} than {baseline.said}"
+            is_close = noise > 0 and (is_perfect or value < baseline.figure)
             aside = f", rounding of {noise:.2g} aside" if is_close else ""
             objections.append(
                 f"{metric}: expected {expected} on the same rows{aside}. Received: "
-                f"{value:.6g}. {rival.remedy}"
+                f"{value:.6g}. {baseline.remedy}"
             )
     merits = [
         f"{metric} {value:.6g} {verb} {' and '.join(said)} on the same rows"
         for verb, said in (("beats", beaten), ("is as good as", equalled))
         if said
     ]
-    return Outcome(tuple(objections), tuple(merits))
+    return BaselineResults(tuple(objections), tuple(merits))
 
 
 def improve_or_leave_out(name: str) -> str:
-    """The remedy where the rival `name` of `evaluator.must_beat` is not beaten."""
+    """The remedy where the baseline `name` of `evaluator.must_beat` is not beaten."""
     return f"Improve the model, or leave {name} out of evaluator.must_beat"
