@@ -10,7 +10,7 @@ from etils.epath import Path
 
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.evaluating import summary
+from millrace.components.evaluating import files
 from millrace.components.evaluator import evaluator
 from millrace.components.options import settings
 from tests.components import classifiers
@@ -166,7 +166,7 @@ def test_the_worst_answers_are_listed_with_file_truth_and_scores(evaluated):
     assert second["truth_score"] == pytest.approx(1 - second["score"], abs=1e-4)
 
 
-def test_neither_threshold_nor_rival_blesses_and_says_so(evaluate, examples):
+def test_neither_threshold_nor_baseline_blesses_and_says_so(evaluate, examples):
     evaluated = evaluate(examples, mistakes=1, must_beat=())
     assert evaluated.blessed
     assert evaluated.reasons == ["no threshold is set", "judged by 6 rows of split 'test'"]
@@ -203,7 +203,7 @@ def test_one_answer_for_all_rows_is_not_blessed_however_often_it_is_right(evalua
     ]
 
 
-def test_one_answer_for_all_rows_is_blessed_where_it_is_no_rival(evaluate, tmp_path):
+def test_one_answer_for_all_rows_is_blessed_where_it_need_not_be_beaten(evaluate, tmp_path):
     examples = one_answer(tmp_path, *["dark", "grey"] * 3)
     evaluated = evaluate(examples, must_beat=("naive",))
     assert evaluated.blessed
@@ -271,8 +271,8 @@ def test_a_worse_model_is_not_blessed_unless_a_person_allows_the_change(
         evaluated = evaluate(examples, baseline=better, change_at_least=bounds)
     assert evaluated.blessed is blessed
     was = "accuracy: was 1.000, now 0.793 on the same 29 rows; change -0.207, 95% interval -0.207 "
-    told = [reason for reason in evaluated.reasons if "was 1.000" in reason]
-    assert told == [
+    said = [reason for reason in evaluated.reasons if "was 1.000" in reason]
+    assert said == [
         f"{was}to -0.0169"
         if blessed
         else f"{was}to -0.0169. Improve the model, or allow the drop by "
@@ -299,7 +299,7 @@ def test_a_drop_within_chance_is_blessed_and_said(evaluate, tmp_path):
         ({"label": "colour"}, "its label is 'colour', not 'image/class/text'"),
     ],
 )
-def test_a_baseline_made_for_something_else_is_not_asked_and_holds_up_nothing(
+def test_a_baseline_made_for_something_else_is_not_compared_and_blocks_nothing(
     evaluate, examples, tmp_path, other, said
 ):
     baseline = classifiers.save(tmp_path / "baseline")
@@ -421,10 +421,10 @@ def test_the_train_split_is_scored_where_it_is_alone(evaluate, tmp_path):
     [(["eval", "test"], "test"), (["eval"], "eval"), (["night", "eval"], "eval"), (["day"], "day")],
 )
 def test_the_main_split_is_test_else_eval_else_the_first(splits, main):
-    assert summary.main_split(splits) == main
+    assert files.main_split(splits) == main
 
 
-def test_a_rival_that_there_is_not_is_refused_before_anything_runs():
+def test_an_unknown_baseline_is_refused_before_anything_runs():
     annotation = typing.get_type_hints(evaluator, include_extras=True)["must_beat"]
     with pytest.raises(OptionError, match=r"p: expected constant or naive or seas"):
         settings.assign(annotation, (), [], "naiv", "p")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from millrace.components.evaluating import classification_metrics
 from millrace.components.evaluating.classification_metrics import figures
-from millrace.components.evaluating.tallies import Scores, cross_entropy, tally
+from millrace.components.evaluating.classification_tally import Scores, cross_entropy, tally
 from tests.components.answers import answers
 
 

@@ -9,7 +9,7 @@ from etils.epath import Path
 from PIL import Image
 
 from millrace.components.evaluating import classification_plots
-from millrace.components.evaluating.tallies import tally
+from millrace.components.evaluating.classification_tally import tally
 from tests.components.answers import answers
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.evaluating.tallies import Counts, Scores, merge, tally
+from millrace.components.evaluating.classification_tally import Counts, Scores, merge, tally
 from tests.components.answers import answers
 
 

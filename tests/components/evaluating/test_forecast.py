@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from millrace.components.charts import style
 from millrace.components.errors import ModelError
 from millrace.components.evaluating import forecast, forecast_files, forecast_plots
-from millrace.components.evaluating.forecast_rows import Rows, Settings
-from millrace.components.evaluating.rivals import Outcome
+from millrace.components.evaluating.forecast import ScoredForecast
+from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
+from millrace.components.evaluating.scoring import EvalConfig
+from millrace.components.evaluating.simple_baselines import BaselineResults
 from millrace.components.inference.saved_model import Row
 
 MODEL = {
@@ -28,7 +30,8 @@ MODEL = {
     "naive_error": [2.0],
     "frequency": "h",
 }
-SETTINGS = Settings.of(MODEL)
+SPEC = WindowSpec.of(MODEL)
+CONFIG = EvalConfig("", (), 8, 2, must_beat=("naive", "moving_average"), model=MODEL)
 
 
 def record(number, series="a", fold=1):
@@ -58,16 +61,16 @@ def model(off):
 
 
 def score(rows, *offs, split="test"):
-    return forecast.score_batch(split, rows, [model(off) for off in offs], SETTINGS)
+    return forecast.score_batch(split, rows, [model(off) for off in offs], CONFIG)
 
 
-def written(tmp_path, *parts, mistakes=2, must_beat=("naive", "moving_average")):
-    scored = dataclasses.replace(forecast.merge(parts, mistakes), settings=SETTINGS)
-    forecast.write(scored, tmp_path, ["eval", "test"], must_beat)
+def written(tmp_path, *parts, config=CONFIG):
+    scored = ScoredForecast.merged(parts, config.mistakes)
+    forecast_files.write(scored, tmp_path, ["eval", "test"], config)
     return json.loads((tmp_path / "metrics.json").read_text())
 
 
-def test_the_model_and_the_baselines_are_held_against_the_same_rows(tmp_path):
+def test_the_model_and_the_baselines_are_compared_on_the_same_rows(tmp_path):
     found = written(tmp_path, score([record(n) for n in range(5)], 0.5))
     # of a line that rises by 1: naive is off by 1 and 2, its mean of two by 1.5 and 2.5, and the
     # value three before by 3 and 3
@@ -102,18 +105,20 @@ def test_folds_series_and_the_last_blessed_model_have_figures_of_their_own(tmp_p
 @given(st.permutations(range(6)), st.integers(1, 5))
 def test_any_partition_in_any_order_gives_the_same_rows(order, cut):
     rows = [record(n, "ab"[n % 2]) for n in range(6)]
-    whole = Rows.joined(score(rows, 0.3).parts)
+    whole = ForecastRows.joined(score(rows, 0.3).parts)
     shuffled = [rows[n] for n in order]
-    merged = forecast.merge([score(shuffled[:cut], 0.3), score(shuffled[cut:], 0.3)], 9)
-    parts = Rows.joined(merged.parts)
+    merged = ScoredForecast.merged([score(shuffled[:cut], 0.3), score(shuffled[cut:], 0.3)], 9)
+    parts = ForecastRows.joined(merged.parts)
     assert parts.time.tolist() == whole.time.tolist()
     assert parts.series.tolist() == whole.series.tolist()
-    assert forecast_files.metrics_of(parts, SETTINGS) == forecast_files.metrics_of(whole, SETTINGS)
+    assert forecast_files.metrics_of(parts, SPEC) == forecast_files.metrics_of(whole, SPEC)
 
 
-GAPS = Settings.of(
-    MODEL | {"mean": [1.0], "fill": {"impute": "linear", "season": 1, "level": [1.0, 0.0]}}
+GAPS = dataclasses.replace(
+    CONFIG,
+    model=MODEL | {"mean": [1.0], "fill": {"impute": "linear", "season": 1, "level": [1.0, 0.0]}},
 )
+GAPS_SPEC = WindowSpec.of(GAPS.model)
 
 
 def with_gaps(number, window=(), future=(), **more):
@@ -159,7 +164,7 @@ def test_a_step_of_which_no_target_is_known_has_no_figures_and_is_not_drawn(tmp_
     )
     found = written(tmp_path, scored)
     assert [sorted(step)[:1] for step in found["steps"]] == [[], ["mae"]]
-    (axes,) = forecast_plots.error_by_step(Rows.joined(scored.parts)).axes
+    (axes,) = forecast_plots.error_by_step(ForecastRows.joined(scored.parts)).axes
     assert axes.get_lines()[0].get_xdata().tolist() == [2]
 
 
@@ -186,8 +191,8 @@ def test_no_figure_depends_on_what_stands_for_an_unknown_target(lacks, made_up):
 
     def figures(forecasts):
         scored = forecast.score_batch("test", rows, [lambda _: {"forecast": forecasts[kept]}], GAPS)
-        found = Rows.joined(scored.parts)
-        return forecast_files.metrics_of(found, GAPS), forecast_files.known(found)
+        found = ForecastRows.joined(scored.parts)
+        return forecast_files.metrics_of(found, GAPS_SPEC), forecast_files.known(found)
 
     assert figures(answers) == figures(np.full((4, 2, 1), 7.0, np.float32))
     assert figures(answers)[1] == {
@@ -207,8 +212,8 @@ def test_a_model_that_does_not_beat_its_baselines_is_objected_to(tmp_path):
 
 def test_what_must_be_beaten_is_an_option():
     metrics = {"mae": 2.0, "naive_mae": 1.0}
-    assert forecast_files.against_rivals(metrics, ()) == Outcome()
-    found = forecast_files.against_rivals(metrics, ("naive", "seasonal_naive"))
+    assert forecast_files.against_baselines(metrics, ()) == BaselineResults()
+    found = forecast_files.against_baselines(metrics, ("naive", "seasonal_naive"))
     assert found.objections == (
         "must_beat: expected a baseline that the windows allow. Received: 'seasonal_naive'. Look "
         "back further (analyze.features.lookback) or leave it out of evaluator.must_beat",
@@ -219,11 +224,11 @@ def test_what_must_be_beaten_is_an_option():
 
 def test_every_baseline_that_is_scored_is_to_be_beaten_unless_some_are_named():
     metrics = {"mae": 1.0, "naive_mae": 2.0, "moving_average_mae": 3.0}
-    found = forecast_files.against_rivals(metrics, None)
-    assert found == Outcome(
+    found = forecast_files.against_baselines(metrics, None)
+    assert found == BaselineResults(
         merits=("mae 1 beats naive's 2 and moving_average's 3 on the same rows",)
     )
-    found = forecast_files.against_rivals(metrics | {"seasonal_naive_mae": 0.0}, None)
+    found = forecast_files.against_baselines(metrics | {"seasonal_naive_mae": 0.0}, None)
     assert found.objections == (
         "mae: expected no more than seasonal_naive's 0 on the same rows. Received: 1. Improve the "
         "model, or leave seasonal_naive out of evaluator.must_beat",
@@ -241,7 +246,11 @@ def season(number):
 
 @pytest.mark.parametrize(("off", "objected"), [(0.0, 0), (2.0**-19, 0), (2.0**-17, 1)])
 def test_as_good_as_a_season_that_never_errs_is_enough_within_rounding(tmp_path, off, objected):
-    found = written(tmp_path, score([season(n) for n in range(12)], off), must_beat=None)
+    found = written(
+        tmp_path,
+        score([season(n) for n in range(12)], off),
+        config=dataclasses.replace(CONFIG, must_beat=None),
+    )
     assert found["metrics"]["seasonal_naive_mae"] == 0.0
     assert (
         found["metrics"]["mae"] == off
@@ -254,7 +263,7 @@ def test_a_constant_series_is_not_objected_to_where_the_model_is_never_off(tmp_p
     for row in rows:
         row.features["window"] = np.full(8, 7.5, np.float32)
         row.features["future"] = np.full(2, 7.5, np.float32)
-    found = written(tmp_path, score(rows, 0.0), must_beat=None)
+    found = written(tmp_path, score(rows, 0.0), config=dataclasses.replace(CONFIG, must_beat=None))
     assert found["objections"] == []
     assert found["merits"] == [
         "mae 0 is as good as naive's 0 and seasonal_naive's 0 and moving_average's 0 on the same "
@@ -262,7 +271,7 @@ def test_a_constant_series_is_not_objected_to_where_the_model_is_never_off(tmp_p
     ]
 
 
-def test_windows_that_share_their_steps_count_as_one_where_it_is_asked_whether_they_can_judge(
+def test_windows_that_share_their_steps_count_as_one_in_whether_they_can_judge(
     tmp_path,
 ):
     # two steps are forecast: of eight windows of one series in a row, four do not overlap
@@ -282,7 +291,7 @@ def test_one_window_cannot_judge(tmp_path):
 
 def test_windows_further_apart_than_they_forecast_do_not_overlap():
     assert [
-        Settings.of(MODEL | {"horizon": 5, "stride": stride}).overlap for stride in (1, 2, 5, 9)
+        WindowSpec.of(MODEL | {"horizon": 5, "stride": stride}).overlap for stride in (1, 2, 5, 9)
     ] == [5, 3, 1, 1]
 
 
@@ -317,19 +326,19 @@ def test_targets_that_are_not_known_count_in_no_change(tmp_path):
     assert found["is_drop"]
 
 
-def test_the_mean_of_the_train_split_is_a_rival_where_the_model_tells_it():
-    found = forecast_files.against_rivals({"mae": 2.0, "constant_mae": 1.5}, ("constant",))
+def test_the_mean_of_the_train_split_is_a_baseline_where_the_model_says_it():
+    found = forecast_files.against_baselines({"mae": 2.0, "constant_mae": 1.5}, ("constant",))
     assert found.objections == (
         "mae: expected less than constant's 1.5 on the same rows. Received: 2. Improve the model, "
         "or leave constant out of evaluator.must_beat",
     )
-    found = forecast_files.against_rivals({"mae": 2.0}, ("constant",))
-    told = "constant: not asked, the model does not tell the train split's mean"
-    assert found == Outcome(not_asked=(told,))
+    found = forecast_files.against_baselines({"mae": 2.0}, ("constant",))
+    said = "constant: not asked, the model does not tell the train split's mean"
+    assert found == BaselineResults(not_asked=(said,))
 
 
 def test_one_step_ahead_is_drawn_as_a_bar_for_each_model_and_more_as_lines():
-    rows = Rows.joined(score([record(n) for n in range(5)], 0.5).parts)
+    rows = ForecastRows.joined(score([record(n) for n in range(5)], 0.5).parts)
     (lines,) = forecast_plots.error_by_step(rows).axes
     assert {line.get_label(): line.get_ydata().tolist() for line in lines.get_lines()} == {
         "this model": [0.5, 0.5],
@@ -353,8 +362,8 @@ def test_one_step_ahead_is_drawn_as_a_bar_for_each_model_and_more_as_lines():
 
 
 def test_the_last_forecasts_of_several_steps_are_shown_whole_and_do_not_overlap():
-    rows = Rows.joined(score([record(n) for n in range(70)], 0.5).parts)
-    whole, near = forecast_plots.forecast(rows, SETTINGS).axes
+    rows = ForecastRows.joined(score([record(n) for n in range(70)], 0.5).parts)
+    whole, near = forecast_plots.forecast(rows, SPEC).axes
     assert [line.get_label() for line in whole.get_lines()] == ["actual", "naive", "this model"]
     paths = [line for line in near.get_lines() if line.get_color() == style.MODEL]
     hours = [line.get_xdata().astype("datetime64[h]").astype(int).tolist() for line in paths]
@@ -363,13 +372,13 @@ def test_the_last_forecasts_of_several_steps_are_shown_whole_and_do_not_overlap(
 
 
 def test_of_one_step_the_last_rows_are_shown_from_near_by():
-    rows = Rows.joined(score([record(n) for n in range(70)], 0.5).parts)
+    rows = ForecastRows.joined(score([record(n) for n in range(70)], 0.5).parts)
     first = dataclasses.replace(
         rows,
         actual=rows.actual[:, :1],
         forecasts={name: found[:, :1] for name, found in rows.forecasts.items()},
     )
-    whole, near = forecast_plots.forecast(first, dataclasses.replace(SETTINGS, horizon=1)).axes
+    whole, near = forecast_plots.forecast(first, dataclasses.replace(SPEC, horizon=1)).axes
     assert [len(axes.get_lines()[0].get_xdata()) for axes in (whole, near)] == [70, 60]
 
 
@@ -412,28 +421,28 @@ def test_rows_of_another_size_are_set_aside(tmp_path):
 
 
 def test_no_rows_at_all_are_written_as_such(tmp_path):
-    forecast.write(forecast.merge([], 3), tmp_path, ["test"], ("naive",))
+    forecast_files.write(ScoredForecast.merged([], 3), tmp_path, ["test"], CONFIG)
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert (found["count"], found["metrics"], found["objections"]) == (0, {}, [])
 
 
 def test_a_window_shorter_than_a_season_has_no_seasonal_naive():
-    assert set(forecast.maps(Settings.of(MODEL | {"season": 5}))) == {"naive", "moving_average"}
+    assert set(forecast.maps(WindowSpec.of(MODEL | {"season": 5}))) == {"naive", "moving_average"}
 
 
 def test_an_answer_of_another_shape_is_refused():
     with pytest.raises(ModelError, match=r"an output `forecast` \[1, 2, 1\]\. Received: \{'x': "):
-        forecast.score_batch("test", [record(0)], [lambda rows: {"x": np.zeros((1, 2))}], SETTINGS)
+        forecast.score_batch("test", [record(0)], [lambda rows: {"x": np.zeros((1, 2))}], CONFIG)
 
 
 def test_a_last_blessed_model_that_forecasts_something_else_is_not_compared(tmp_path):
     other = [model(0.5), lambda rows: {"forecast": np.zeros((len(rows), 9, 1), np.float32)}]
-    scored = forecast.score_batch("test", [record(0)], other, SETTINGS)
+    scored = forecast.score_batch("test", [record(0)], other, CONFIG)
     assert written(tmp_path, scored)["baseline"] is None
 
 
 def test_the_names_are_those_that_thresholds_may_use():
-    assert forecast.names() == [
+    assert forecast.metric_names(CONFIG) == [
         *("mae", "mse", "rmse", "mape", "smape", "mase"),
         *("constant_mae", "naive_mae", "seasonal_naive_mae", "moving_average_mae"),
     ]

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from millrace.components.evaluating import language
-from millrace.components.evaluating.language import Scored
-from millrace.components.evaluating.scoring import Questions
+from millrace.components.evaluating import language, language_files
+from millrace.components.evaluating.language import Continuation, ScoredLanguage, opening
+from millrace.components.evaluating.scoring import EvalConfig
 from millrace.components.inference.saved_model import Row
 from millrace.serving.errors import InvalidArgumentError
 
-SETTINGS = {"level": "word", "delimiter": "\n", "vocabulary_size": 100}
-QUESTIONS = Questions("", (), 8, 2, settings=SETTINGS)
+MODEL = {"level": "word", "delimiter": "\n", "vocabulary_size": 100}
+CONFIG = EvalConfig("", (), 8, 2, model=MODEL)
 
 
 def rows(*texts):
@@ -45,13 +45,13 @@ def model(nats=2.0, unigram=3.0, unknown=0):
 
 
 def judged(tmp_path, *parts, splits=("eval", "test")):
-    language.write(language.merge(parts, 2), Path(tmp_path), list(splits))
+    language_files.write(ScoredLanguage.merged(parts, 2), Path(tmp_path), list(splits), CONFIG)
     return json.loads((tmp_path / "metrics.json").read_text())
 
 
 def test_metrics_are_those_of_the_test_split_and_of_each_split(tmp_path):
-    one = language.score_batch("eval", rows("come all"), [model()], QUESTIONS)
-    other = language.score_batch("test", rows("ye", "come all ye"), [model(1.0)], QUESTIONS)
+    one = language.score_batch("eval", rows("come all"), [model()], CONFIG)
+    other = language.score_batch("test", rows("ye", "come all ye"), [model(1.0)], CONFIG)
     found = judged(tmp_path, one, other)
     assert (found["split"], found["count"]) == ("test", 2)
     assert found["metrics"] == found["splits"]["test"]["metrics"]
@@ -68,7 +68,7 @@ def test_metrics_are_those_of_the_test_split_and_of_each_split(tmp_path):
 
 
 def test_a_model_no_better_than_the_counts_of_tokens_is_objected_to(tmp_path):
-    part = language.score_batch("test", rows("come all"), [model(2.0, unigram=2.0)], QUESTIONS)
+    part = language.score_batch("test", rows("come all"), [model(2.0, unigram=2.0)], CONFIG)
     found = judged(tmp_path, part)
     (objection,) = found["objections"]
     assert found["merits"] == []
@@ -80,7 +80,7 @@ def test_a_model_no_better_than_the_counts_of_tokens_is_objected_to(tmp_path):
 
 def test_the_baseline_answers_the_same_rows(tmp_path):
     predicts = [model(1.0), model(2.0)]
-    part = language.score_batch("test", rows("come all"), predicts, QUESTIONS)
+    part = language.score_batch("test", rows("come all"), predicts, CONFIG)
     found = judged(tmp_path, part)
     assert found["baseline"]["metrics"]["loss"] == 2.0
     assert found["change"]["loss"] == -1.0
@@ -88,7 +88,7 @@ def test_the_baseline_answers_the_same_rows(tmp_path):
 
 def test_a_baseline_with_other_tokens_is_not_compared(tmp_path):
     predicts = [model(1.0), model(2.0, unknown=1)]
-    part = language.score_batch("test", rows("come all"), predicts, QUESTIONS)
+    part = language.score_batch("test", rows("come all"), predicts, CONFIG)
     assert judged(tmp_path, part)["baseline"] is None
 
 
@@ -105,7 +105,7 @@ def refusing(predict, text):
 def test_a_baseline_that_cannot_answer_every_row_is_not_compared(tmp_path, earlier):
     predicts = [model(1.0), earlier]
     parts = [
-        language.score_batch("test", rows(*texts), predicts, QUESTIONS)
+        language.score_batch("test", rows(*texts), predicts, CONFIG)
         for texts in (("come all", "ye"), ("come all",))
     ]
     found = judged(tmp_path, *parts)
@@ -116,14 +116,14 @@ def test_a_baseline_that_cannot_answer_every_row_is_not_compared(tmp_path, earli
 
 def test_a_generator_that_got_worse_is_a_drop_by_its_loss(tmp_path):
     texts = rows("a", "b b", "c c c", "d", "e e e e", "f")
-    part = language.score_batch("test", texts, [model(2.5), model(2.0)], QUESTIONS)
+    part = language.score_batch("test", texts, [model(2.5), model(2.0)], CONFIG)
     found = judged(tmp_path, part)["comparison"]
     assert (found["metric"], found["was"], found["now"], found["rows"]) == ("loss", 2.0, 2.5, 6)
     # 18 tokens in 6 texts: half a nat more for each of 2, 3, 4, 2, 5, 2 of them
     expected = stats.ttest_1samp(np.array([2, 3, 4, 2, 5, 2]) / 2, 0).confidence_interval(0.95)
     assert found["interval"] == pytest.approx([expected.low / 3, expected.high / 3])
     assert found["is_drop"]
-    part = language.score_batch("test", texts, [model(2.0), model(2.5)], QUESTIONS)
+    part = language.score_batch("test", texts, [model(2.0), model(2.5)], CONFIG)
     assert not judged(tmp_path, part)["comparison"]["is_drop"]
 
 
@@ -140,12 +140,12 @@ def test_a_generator_that_got_worse_is_a_drop_by_its_loss(tmp_path):
     ],
 )
 def test_one_text_or_very_few_tokens_cannot_judge(tmp_path, texts, said):
-    part = language.score_batch("test", rows(*texts), [model()], QUESTIONS)
+    part = language.score_batch("test", rows(*texts), [model()], CONFIG)
     assert judged(tmp_path, part)["cannot_judge"] == said
 
 
 def test_texts_without_tokens_are_set_aside(tmp_path):
-    part = language.score_batch("test", rows("", "come"), [model()], QUESTIONS)
+    part = language.score_batch("test", rows("", "come"), [model()], CONFIG)
     found = judged(tmp_path, part)
     assert (found["count"], found["rejected"]) == (1, 1)
     assert json.loads((tmp_path / "rejected.jsonl").read_text()) == {
@@ -160,7 +160,7 @@ def test_the_texts_that_surprised_most_are_listed_worst_first(tmp_path):
         found = model()(asked)
         return found | {"loss": np.array([row.source == "f#1" for row in asked], np.float32) * 9}
 
-    part = language.score_batch("test", rows("a", "b c", "d"), [predict], QUESTIONS)
+    part = language.score_batch("test", rows("a", "b c", "d"), [predict], CONFIG)
     judged(tmp_path, part)
     lines = [json.loads(line) for line in (tmp_path / "mistakes.jsonl").read_text().splitlines()]
     assert [line["text"] for line in lines] == ["b c", "a"]
@@ -171,8 +171,8 @@ def test_the_texts_that_surprised_most_are_listed_worst_first(tmp_path):
 
 
 def test_figures_are_given_by_slice(tmp_path):
-    questions = Questions("", ("text/filename",), 8, 2, settings=SETTINGS)
-    part = language.score_batch("test", rows("come"), [model()], questions)
+    config = EvalConfig("", ("text/filename",), 8, 2, model=MODEL)
+    part = language.score_batch("test", rows("come"), [model()], config)
     judged(tmp_path, part)
     (found,) = json.loads((tmp_path / "slices.json").read_text())
     assert (found["feature"], found["value"], found["count"]) == ("text/filename", "f", 1)
@@ -181,12 +181,40 @@ def test_figures_are_given_by_slice(tmp_path):
 @given(st.permutations(range(6)), st.integers(1, 6))
 def test_any_partition_gives_the_same(order, size):
     all_rows = rows("a", "b b", "", "c c c", "d", "e e")
-    whole = language.merge([language.score_batch("test", all_rows, [model()], QUESTIONS)], 2)
+    whole = ScoredLanguage.merged([language.score_batch("test", all_rows, [model()], CONFIG)], 2)
     picked = [all_rows[number] for number in order]
     parts = [
-        language.score_batch("test", picked[start : start + size], [model()], QUESTIONS)
+        language.score_batch("test", picked[start : start + size], [model()], CONFIG)
         for start in range(0, len(picked), size)
     ]
-    assert language.merge(parts, 2) == whole
-    nested = [language.merge(parts[:1], 2), language.merge(parts[1:], 2), Scored()]
-    assert language.merge(nested, 2) == whole
+    assert ScoredLanguage.merged(parts, 2) == whole
+    nested = [
+        ScoredLanguage.merged(parts[:1], 2),
+        ScoredLanguage.merged(parts[1:], 2),
+        ScoredLanguage(),
+    ]
+    assert ScoredLanguage.merged(nested, 2) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        ("Come all ye maidens young and fair", "Come all ye maidens"),
+        ("st of it.\n\nROMEO:\nAy me!", "ROMEO:"),
+        ("x" * 90, "x" * 24),
+        ("extraordinarily long words here", "extraordinarily long"),
+        (" \n", ""),
+    ],
+)
+def test_a_prompt_is_the_beginning_of_a_line(text, prompt):
+    assert opening(text) == prompt
+
+
+def test_the_page_shows_each_prompt_with_its_continuations(tmp_path):
+    found = [Continuation("test", 0, "Come", heat, f"Come at {heat:g}") for heat in (0.0, 0.5)]
+    language_files.write_continuations(found, Path(tmp_path / "samples.txt"))
+    assert (tmp_path / "samples.txt").read_text() == (
+        "=== split test, prompt 'Come', seed 0\n\n"
+        "--- temperature 0\nCome at 0\n\n"
+        "--- temperature 0.5\nCome at 0.5\n\n"
+    )

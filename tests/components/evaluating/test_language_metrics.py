@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.evaluating.perplexity import NAMES, Sums, figures, of_rows
-from millrace.components.evaluating.tallies import UNIT
+from millrace.components.evaluating.language_metrics import NAMES, UNIT, TextSums, figures, of_rows
 
 NATS = st.floats(0, 1e4, width=32)
 
@@ -39,16 +38,16 @@ def test_the_figures_of_two_rows_are_those_of_all_their_tokens():
 
 
 def test_a_model_that_knows_nothing_has_the_ratio_1():
-    sums = Sums(rows=1, tokens=1, loss=round(math.log(8) * UNIT), characters=1)
+    sums = TextSums(rows=1, tokens=1, loss=round(math.log(8) * UNIT), characters=1)
     assert figures(sums, vocabulary=8)["perplexity_ratio"] == pytest.approx(1)
 
 
 def test_a_perplexity_beyond_all_numbers_stays_finite():
-    sums = Sums(rows=1, tokens=1, loss=1000 * UNIT, characters=1)
+    sums = TextSums(rows=1, tokens=1, loss=1000 * UNIT, characters=1)
     assert math.isfinite(figures(sums, vocabulary=8)["perplexity"])
 
 
 @given(st.lists(st.tuples(NATS, NATS, *[st.integers(0, 9)] * 3), min_size=1, max_size=9))
 def test_sums_are_the_same_in_any_order(rows):
     one = of_rows(outputs(*rows), [1] * len(rows))
-    assert sum(one, Sums()) == sum(reversed(one), Sums())
+    assert sum(one, TextSums()) == sum(reversed(one), TextSums())

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from millrace.components.errors import DataError, ModelError
-from millrace.components.evaluating import regression
-from millrace.components.evaluating.residual_rows import Scored
-from millrace.components.evaluating.scoring import Key, Questions
+from millrace.components.evaluating import regression, regression_files
+from millrace.components.evaluating.regression import ScoredRegression
+from millrace.components.evaluating.scoring import EvalConfig, Key
 from millrace.components.inference.saved_model import Row
 
-ASKED = Questions("y", ("town",), 4, 3, settings={"target_mean": 2.0})
+CONFIG = EvalConfig("y", ("town",), 4, 3, model={"target_mean": 2.0})
 
 
 def rows(count=12, start=0):
@@ -44,17 +44,18 @@ def off(asked):
     return {"prediction": 2 * x + np.where(x == 5, 4, 1).astype(np.float32)}
 
 
-def score(asked, predicts, split="test", questions=ASKED):
-    return regression.score_batch(split, asked, predicts, questions)
+def score(asked, predicts, split="test", config=CONFIG):
+    return regression.score_batch(split, asked, predicts, config)
 
 
-def write(scored, folder, must_beat=("constant",)):
+def write(scored, folder, must_beat=("constant",), config=CONFIG):
     """The content of `metrics.json` of an evaluation of two splits."""
-    regression.write(scored, Path(folder), ["eval", "test"], must_beat)
+    config = dataclasses.replace(config, must_beat=must_beat)
+    regression_files.write(scored, Path(folder), ["eval", "test"], config)
     return json.loads((folder / "metrics.json").read_text())
 
 
-def test_candidate_baseline_and_mean_are_held_against_the_same_rows(tmp_path):
+def test_candidate_baseline_and_mean_are_compared_on_the_same_rows(tmp_path):
     found = write(score(rows(), [off, doubled]), tmp_path)
     assert (found["split"], found["count"], found["rejected"]) == ("test", 12, 0)
     assert found["metrics"] == {
@@ -90,19 +91,19 @@ def test_the_mean_of_the_train_split_for_all_rows_is_objected_to(tmp_path):
     ]
 
 
-def test_a_regressor_is_held_against_the_mean_only_where_that_is_asked_for(tmp_path):
+def test_a_regressor_is_compared_with_the_mean_only_where_that_is_requested(tmp_path):
     found = write(score(rows(), [always(2)]), tmp_path, ("naive", "moving_average"))
     assert (found["objections"], found["merits"], found["not_asked"]) == ([], [], [])
 
 
-def test_a_single_row_is_held_against_the_mean(tmp_path):
+def test_a_single_row_is_compared_with_the_mean(tmp_path):
     found = write(score(rows(1, start=5), [off]), tmp_path)
     assert found["merits"] == [
         "mse 16 beats 64, which the train split's mean 2 reaches on the same rows"
     ]
 
 
-def test_labels_that_all_equal_the_mean_are_not_held_against_it(tmp_path):
+def test_labels_that_all_equal_the_mean_are_not_compared_with_it(tmp_path):
     found = write(score(rows(1, start=1), [off]), tmp_path)
     assert found["not_asked"] == [
         "constant: not asked, for all labels are equal to the train split's mean"
@@ -110,15 +111,15 @@ def test_labels_that_all_equal_the_mean_are_not_held_against_it(tmp_path):
     assert (found["objections"], found["merits"]) == ([], [])
 
 
-def test_a_model_that_knows_no_mean_is_not_held_against_one(tmp_path):
-    unknown = dataclasses.replace(ASKED, settings={})
-    found = write(score(rows(), [always(2)], questions=unknown), tmp_path)
+def test_a_model_that_knows_no_mean_is_not_compared_with_one(tmp_path):
+    unknown = dataclasses.replace(CONFIG, model={})
+    found = write(score(rows(), [always(2)], config=unknown), tmp_path, config=unknown)
     assert found["not_asked"] == ["constant: not asked, for model.json has no target_mean"]
     assert (found["objections"], found["mean_predictor"]) == ([], None)
 
 
 def test_no_rows_at_all_are_written_as_such(tmp_path):
-    found = write(Scored(), tmp_path)
+    found = write(ScoredRegression(), tmp_path)
     assert (found["count"], found["objections"], found["not_asked"]) == (0, [], [])
 
 
@@ -141,10 +142,10 @@ def test_slices_mistakes_and_plots_are_written(tmp_path):
 
 
 def test_however_the_rows_are_cut_the_whole_is_the_same():
-    whole = regression.merge([score(rows(), [off, doubled])], 3)
+    whole = ScoredRegression.merged([score(rows(), [off, doubled])], 3)
     parts = [score(rows()[start : start + 5], [off, doubled]) for start in (10, 0, 5)]
-    assert regression.merge(parts, 3) == whole
-    assert regression.merge([regression.merge(parts[:2], 3), parts[2]], 3) == whole
+    assert ScoredRegression.merged(parts, 3) == whole
+    assert ScoredRegression.merged([ScoredRegression.merged(parts[:2], 3), parts[2]], 3) == whole
     assert [row.position for row in whole.worst] == ["record 05", "record 00", "record 01"]
 
 
@@ -157,14 +158,14 @@ def test_a_row_without_a_number_is_set_aside():
     assert found.sums[Key("test", "candidate")].count == 1
 
 
-def test_a_baseline_that_is_no_regressor_is_left_out(tmp_path):
+def test_a_baseline_that_is_not_a_regressor_is_left_out(tmp_path):
     def classified(asked):
         return {"scores": np.zeros((len(asked), 2), np.float32)}
 
     assert write(score(rows(), [off, classified]), tmp_path)["baseline"] is None
 
 
-def test_a_candidate_that_is_no_regressor_is_refused():
+def test_a_candidate_that_is_not_a_regressor_is_refused():
     with pytest.raises(
         ModelError,
         match=r"expected an output `prediction` of numbers .*\. Received: {'scores': \[12, 2\]}",
@@ -173,7 +174,7 @@ def test_a_candidate_that_is_no_regressor_is_refused():
 
 
 def test_the_metrics_that_thresholds_may_name():
-    assert regression.names() == ["mae", "mse", "rmse", "r2"]
+    assert regression.metric_names(CONFIG) == ["mae", "mse", "rmse", "r2"]
 
 
 def test_a_regressor_that_got_worse_is_a_drop_by_its_absolute_errors(tmp_path):
@@ -207,7 +208,7 @@ def refusing(asked):
 
 def test_a_baseline_that_does_not_answer_all_rows_is_not_compared(tmp_path):
     parts = [score(rows(5), [off, refusing]), score(rows(7, start=5), [off, refusing])]
-    found = write(regression.merge(parts, 3), tmp_path)
+    found = write(ScoredRegression.merged(parts, 3), tmp_path)
     assert (found["count"], found["rejected"]) == (12, 0)
     assert (found["baseline"], found["comparison"]) == (None, None)
     assert all(
@@ -238,16 +239,14 @@ def labelled(*labels):
     ],
 )
 def test_labels_that_are_all_the_same_or_very_few_cannot_judge(tmp_path, labels, said):
-    questions = dataclasses.replace(ASKED, slices=())
-    found = write(score(labelled(*labels), [off], questions=questions), tmp_path)
+    config = dataclasses.replace(CONFIG, slices=())
+    found = write(score(labelled(*labels), [off], config=config), tmp_path)
     assert found["cannot_judge"] == said
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=20), st.integers(0, 20))
 def test_the_labels_kept_are_the_least_ones_however_the_rows_are_cut(labels, cut):
-    questions = dataclasses.replace(ASKED, slices=())
-    parts = [
-        score(labelled(*part), [off], questions=questions) for part in (labels[:cut], labels[cut:])
-    ]
+    config = dataclasses.replace(CONFIG, slices=())
+    parts = [score(labelled(*part), [off], config=config) for part in (labels[:cut], labels[cut:])]
     counts = Counter(float(label) for label in labels)
-    assert regression.merge(parts, 3).labels == {"test": dict(sorted(counts.items())[:4])}
+    assert ScoredRegression.merged(parts, 3).labels == {"test": dict(sorted(counts.items())[:4])}

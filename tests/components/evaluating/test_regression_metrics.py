@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from millrace.components.evaluating.residuals import NAMES, Residuals, figures
+from millrace.components.evaluating.regression_metrics import NAMES, Residuals, figures
 
 NUMBERS = st.floats(-1e6, 1e6, width=32)
 PAIRS = st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=30)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from millrace.components.evaluating import significance
+from millrace.components.evaluating import scoring, significance
 from millrace.components.evaluating.significance import Change, Differences
 
 INTEGERS = st.lists(st.integers(-(10**9), 10**9), min_size=2, max_size=30)
@@ -21,7 +21,7 @@ def change(was, now, interval, *, metric="accuracy", better="more", noise=0.0):
 @given(INTEGERS, st.integers(0, 30))
 def test_differences_are_the_same_in_any_parts(values, cut):
     parts = [{"test": Differences.of(part)} for part in (values[:cut], values[cut:])]
-    assert significance.merge(parts) == {"test": Differences.of(values)}
+    assert scoring.added(parts) == {"test": Differences.of(values)}
 
 
 @given(st.lists(st.sampled_from([-1, 0, 1]), min_size=1, max_size=60))

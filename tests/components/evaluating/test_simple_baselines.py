@@ -1,15 +1,20 @@
-"""One figure beside those of rivals: what is objected to, and what is to a model's credit."""
+"""One figure beside those of simple baselines: objections, and what is to a model's credit."""
 
 import pytest
 
-from millrace.components.evaluating.rivals import Outcome, Rival, compare, improve_or_leave_out
+from millrace.components.evaluating.simple_baselines import (
+    BaselineResults,
+    SimpleBaseline,
+    compare,
+    improve_or_leave_out,
+)
 
-FIRST = Rival(2.0, "naive's 2", "Look back further")
-SECOND = Rival(3.0, "the mean's 3", "Train for longer")
+FIRST = SimpleBaseline(2.0, "naive's 2", "Look back further")
+SECOND = SimpleBaseline(3.0, "the mean's 3", "Train for longer")
 
 
 def test_all_that_is_beaten_is_said_on_one_line():
-    assert compare("mae", 1.5, [FIRST, SECOND]) == Outcome(
+    assert compare("mae", 1.5, [FIRST, SECOND]) == BaselineResults(
         merits=("mae 1.5 beats naive's 2 and the mean's 3 on the same rows",)
     )
 
@@ -25,7 +30,7 @@ def test_the_same_figure_beats_none_and_each_objection_names_its_remedy():
 
 def test_of_some_figures_more_is_better():
     found = compare("recall", 2.5, [FIRST, SECOND], better="more")
-    assert found == Outcome(
+    assert found == BaselineResults(
         objections=(
             "recall: expected more than the mean's 3 on the same rows. Received: 2.5. "
             "Train for longer",
@@ -40,13 +45,13 @@ def test_no_figure_at_all_beats_none():
     assert len(compare("mae", float("nan"), [PERFECT], noise=1e-6).objections) == 1
 
 
-PERFECT = Rival(0.0, "seasonal_naive's 0", "Look back further")
+PERFECT = SimpleBaseline(0.0, "seasonal_naive's 0", "Look back further")
 
 
 @pytest.mark.parametrize(("value", "noise"), [(0.0, 0.0), (0.0, 1e-6), (1e-6, 1e-6)])
 def test_as_good_as_one_that_is_never_off_is_enough(value, noise):
     found = compare("mae", value, [FIRST, PERFECT], noise=noise)
-    assert found == Outcome(
+    assert found == BaselineResults(
         merits=(
             f"mae {value:.6g} beats naive's 2 on the same rows",
             f"mae {value:.6g} is as good as seasonal_naive's 0 on the same rows",
@@ -73,8 +78,8 @@ def test_less_by_rounding_alone_beats_none():
     assert compare("mae", 2.0 - 2e-6, [FIRST], noise=1e-6).objections == ()
 
 
-def test_without_rivals_there_is_nothing_to_say():
-    assert compare("mae", 1.5, []) == Outcome((), (), ())
+def test_without_baselines_there_is_nothing_to_say():
+    assert compare("mae", 1.5, []) == BaselineResults((), (), ())
 
 
 def test_the_remedy_names_the_option():
