@@ -1,7 +1,7 @@
 """Settle what pictures are brought to: class names, size, channels, mean and variance.
 
 One Beam pass counts what is there (no TensorFlow); a second, only for `scale=standardise`,
-decodes the train split and sums its pixels up. The arithmetic is in `features.survey` and
+decodes the train split and sums its pixels up. The arithmetic is in `features.image_survey` and
 `features.moments`; the choices that follow from the counts are the plain functions below.
 """
 
@@ -16,10 +16,10 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
-from millrace.components.features import hook_spec, moments, survey
+from millrace.components.features import hook_spec, image_survey, moments, record
 from millrace.components.features.image_spec import ImageOptions, ImageSpec
+from millrace.components.features.image_survey import ImageSurvey
 from millrace.components.features.moments import Moments
-from millrace.components.features.survey import Survey
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
@@ -45,11 +45,11 @@ def settle(examples: Examples, options: ImageOptions, out: Path, run_on: BeamOpt
     )
 
 
-def choose(train: Survey, options: ImageOptions) -> ImageSpec:
+def choose(train: ImageSurvey, options: ImageOptions) -> ImageSpec:
     """The spec that follows from the counts of the train split where `options` leave it open."""
     height, width = _size(train, options)
-    channels = options.channels or survey.fitting_channels(train)
-    classes = survey.class_order(train)
+    channels = options.channels or image_survey.fitting_channels(train)
+    classes = record.class_order(train.classes)
     logger.info(
         "%d classes, pictures of %d x %d pixels with %d %s",
         *(len(classes), height, width, channels, "channel" if channels == 1 else "channels"),
@@ -58,13 +58,13 @@ def choose(train: Survey, options: ImageOptions) -> ImageSpec:
     return ImageSpec(classes, height, width, channels, options.resize, options.scale, hook=hook)
 
 
-def _size(train: Survey, options: ImageOptions) -> survey.Size:
+def _size(train: ImageSurvey, options: ImageOptions) -> image_survey.Size:
     if options.height or options.width:
         return options.height or options.width or 0, options.width or options.height or 0
-    common = survey.common_size(train)
+    common = image_survey.common_size(train)
     if common:
         return common
-    height, width = survey.fitting_size(train)
+    height, width = image_survey.fitting_size(train)
     logger.info(
         "pictures come in %d sizes: taking %d x %d; set analyze.features.height for another",
         *(len(train.sizes), height, width),
@@ -72,10 +72,10 @@ def _size(train: Survey, options: ImageOptions) -> survey.Size:
     return height, width
 
 
-def _warn_of_unknown_classes(surveys: Mapping[str, Survey]) -> None:
-    known = surveys["train"].names
+def _warn_of_unknown_classes(surveys: Mapping[str, ImageSurvey]) -> None:
+    known = record.class_names(surveys["train"].classes)
     for split, found in surveys.items():
-        unknown = sorted(found.names - known)
+        unknown = sorted(record.class_names(found.classes) - known)
         if unknown:
             logger.warning(
                 "split %s has %d classes that train lacks; their records will be set aside: %s",
@@ -83,7 +83,7 @@ def _warn_of_unknown_classes(surveys: Mapping[str, Survey]) -> None:
             )
 
 
-def _survey(examples: Examples, out: Path, run_on: BeamOptions) -> dict[str, Survey]:
+def _survey(examples: Examples, out: Path, run_on: BeamOptions) -> dict[str, ImageSurvey]:
     """The survey of each split, in one pass without TensorFlow."""
     import apache_beam as beam
 
@@ -93,18 +93,20 @@ def _survey(examples: Examples, out: Path, run_on: BeamOptions) -> dict[str, Sur
             pipeline
             | "Shards" >> beam.Create(files)
             | "Survey" >> beam.MapTuple(_survey_shard)
-            | "MergePerSplit" >> beam.CombinePerKey(survey.merge)
+            | "MergePerSplit" >> beam.CombinePerKey(image_survey.merge)
             | "Write" >> beam.MapTuple(functools.partial(_write_survey, folder=str(out)))
         )
     found = ((split, _survey_file(out, split)) for split in examples.splits)
-    return {split: Survey.from_json(file.read_text()) for split, file in found if file.exists()}
+    return {
+        split: ImageSurvey.from_json(file.read_text()) for split, file in found if file.exists()
+    }
 
 
-def _survey_shard(split: str, file: str) -> tuple[str, Survey]:
-    return split, survey.of(decode(record) for record in read_records(Path(file)))
+def _survey_shard(split: str, file: str) -> tuple[str, ImageSurvey]:
+    return split, image_survey.of(decode(record) for record in read_records(Path(file)))
 
 
-def _write_survey(split: str, found: Survey, folder: str) -> None:
+def _write_survey(split: str, found: ImageSurvey, folder: str) -> None:
     _survey_file(Path(folder), split).write_text(found.to_json())
 
 
@@ -129,7 +131,7 @@ def _moments(examples: Examples, image: ImageSpec, out: Path, run_on: BeamOption
 
 
 def _moments_of_shard(file: str, image: ImageSpec) -> Moments:
-    from millrace.components.features.decoding import decode_rows  # TensorFlow
+    from millrace.components.features.image_rows import decode_rows  # TensorFlow
 
     rows = ((decode(record),) for record in read_records(Path(file)))
     pixels = (found for _, found in decode_rows(rows, image) if isinstance(found, np.ndarray))

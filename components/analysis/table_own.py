@@ -25,6 +25,6 @@ def records(shard: str, own: Own | None) -> Iterator[bytes]:
     found = read_records(Path(shard))
     if own is None:
         return found
-    from millrace.components.features import table_hook  # TensorFlow
+    from millrace.components.features import table_rows  # TensorFlow
 
-    return table_hook.applied(map(decode, found), own.raw, own.hook, own.label)
+    return table_rows.preprocessed(map(decode, found), own.raw, own.hook, own.label)

@@ -17,7 +17,7 @@ from millrace.components.analysis import byte_pairs
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.features import hook_spec, survey, text_record, text_survey
+from millrace.components.features import hook_spec, record, text_survey
 from millrace.components.features.text_spec import TextOptions, TextSpec
 from millrace.components.features.text_survey import Cut, TextSurvey
 from millrace.components.features.tokenization import FIRST
@@ -58,7 +58,7 @@ def choose(
     """The spec that follows from the counts of the train split where `options` leave it open."""
     fitting = text_survey.fitting_length(train.lengths, options.level)
     length = options.sequence_length or fitting
-    classes = survey.class_order(survey.Survey(classes=train.classes))
+    classes = record.class_order(train.classes)
     known = sum(train.tokens[token] for token in vocabulary)
     logger.info(
         "%d classes; %d of %d distinct %ss, %.1f %% of the text; rows of %d (95 %% have %d or "
@@ -96,14 +96,14 @@ def _vocabulary(train: TextSurvey, options: TextOptions) -> tuple[str, ...]:
 
 def _has_tags(examples: Examples) -> bool:
     records = itertools.chain.from_iterable(map(read_records, examples.files("train")))
-    texts = (text_record.text(decode(record)) for record in itertools.islice(records, _SAMPLED))
+    texts = (record.text(decode(raw)) for raw in itertools.islice(records, _SAMPLED))
     return text_survey.has_tags(text for text in texts if text is not None)
 
 
 def _warn_of_unknown_classes(surveys: Mapping[str, TextSurvey]) -> None:
-    known = surveys["train"].names
+    known = record.class_names(surveys["train"].classes)
     for split, found in surveys.items():
-        unknown = sorted(found.names - known)
+        unknown = sorted(record.class_names(found.classes) - known)
         if unknown:
             logger.warning(
                 "split %s has %d classes that train lacks; their records will be set aside: %s",
@@ -140,9 +140,9 @@ def _pass(
 def _survey_shard(split: str, file: str, cut: Cut) -> tuple[str, TextSurvey]:
     rows: Iterator[Decoded] = (decode(record) for record in read_records(Path(file)))
     if cut.hook is not None:
-        from millrace.components.features import text_hook  # TensorFlow
+        from millrace.components.features import text_rows  # TensorFlow
 
-        rows = text_hook.applied(rows, cut.hook)
+        rows = text_rows.preprocessed(rows, cut.hook)
     return split, text_survey.of(rows, cut if split == "train" else None)
 
 

@@ -12,8 +12,7 @@ from millrace.components.errors import OptionError
 from millrace.components.exporting import saved_model as exported
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models import image, saved_model
-from millrace.components.models.options import Augment
-from millrace.components.models.transfer_options import Transfer
+from millrace.components.models.image_options import Augment, Transfer
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
 SPEC = ImageSpec(("ant", "bee"), 8, 8, 3)
