@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from etils.epath import Path
 
 from millrace.components.features.hook_spec import Hook
-from millrace.components.features.table_spec import Raw
+from millrace.components.features.table_spec import RawColumn
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
@@ -16,7 +16,7 @@ class Own:
     """The function, the columns that it is given, and the label, which it is not."""
 
     hook: Hook
-    raw: tuple[Raw, ...]
+    raw: tuple[RawColumn, ...]
     label: str
 
 

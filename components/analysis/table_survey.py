@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, TypeAdapter
 
-from millrace.components.features.table_spec import Dtype
+from millrace.components.features.table_spec import CellDtype
 from millrace.components.statistics.dataset import Dataset, Feature
 from millrace.components.statistics.numbers import Numbers
 
@@ -26,7 +26,7 @@ class ColumnSurvey:
         boundaries: between quantiles, rising and distinct; of numbers.
     """
 
-    dtype: Dtype
+    dtype: CellDtype
     present: int
     longest: int
     distinct: int
@@ -77,7 +77,7 @@ def _column(feature: Feature, quantiles: int) -> ColumnSurvey:
 
 
 def _numbers(feature: Feature, values: Numbers, longest: int, quantiles: int) -> ColumnSurvey:
-    dtype: Dtype = "int64" if feature.kind == "int64" else "float32"
+    dtype: CellDtype = "int64" if feature.kind == "int64" else "float32"
     finite = values.distribution.finite()
     if not values.finite:
         return ColumnSurvey(dtype, 0, longest, 0, {})
@@ -100,6 +100,6 @@ def _numbers(feature: Feature, values: Numbers, longest: int, quantiles: int) ->
     )
 
 
-def as_text(value: float, dtype: Dtype) -> str:
+def as_text(value: float, dtype: CellDtype) -> str:
     """A number as a class or a category is called: as numpy writes it."""
     return str(int(value)) if dtype == "int64" else str(np.float32(value))

@@ -19,7 +19,7 @@ from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import hook_spec, record, text_survey
 from millrace.components.features.text_spec import TextOptions, TextSpec
-from millrace.components.features.text_survey import Cut, TextSurvey
+from millrace.components.features.text_survey import TextSurvey, Tokenizer
 from millrace.components.features.tokenization import FIRST
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import Decoded, decode
@@ -39,7 +39,7 @@ def settle(examples: Examples, options: TextOptions, out: Path, run_on: BeamOpti
     strip_html = _has_tags(examples) if strip is None else strip
     level = "word" if options.level == "subword" else options.level
     hook = hook_spec.settle(options.preprocess)
-    cut = Cut(level, options.standardize, strip_html, hook=hook)
+    cut = Tokenizer(level, options.standardize, strip_html, hook=hook)
     surveys = _survey(examples, cut, out, run_on)
     _warn_of_unknown_classes(surveys)
     train = surveys["train"]
@@ -111,14 +111,16 @@ def _warn_of_unknown_classes(surveys: Mapping[str, TextSurvey]) -> None:
             )
 
 
-def _survey(examples: Examples, cut: Cut, out: Path, run_on: BeamOptions) -> dict[str, TextSurvey]:
+def _survey(
+    examples: Examples, cut: Tokenizer, out: Path, run_on: BeamOptions
+) -> dict[str, TextSurvey]:
     """The survey of each split, in one pass; only the train split's tokens are counted."""
     files = {split: list(map(str, examples.files(split))) for split in examples.splits}
     return _pass(files, cut, out, "survey", run_on)
 
 
 def _pass(
-    files: Mapping[str, list[str]], cut: Cut, out: Path, name: str, run_on: BeamOptions
+    files: Mapping[str, list[str]], cut: Tokenizer, out: Path, name: str, run_on: BeamOptions
 ) -> dict[str, TextSurvey]:
     import apache_beam as beam
 
@@ -137,7 +139,7 @@ def _pass(
     }
 
 
-def _survey_shard(split: str, file: str, cut: Cut) -> tuple[str, TextSurvey]:
+def _survey_shard(split: str, file: str, cut: Tokenizer) -> tuple[str, TextSurvey]:
     rows: Iterator[Decoded] = (decode(record) for record in read_records(Path(file)))
     if cut.hook is not None:
         from millrace.components.features import text_rows  # TensorFlow
