@@ -2,9 +2,9 @@
 
     python -m benchmarks.client [--runs N]
 
-The import is that of `millrace.serving.client` in fresh processes: its CPU and wall seconds, and the
-resident memory after it (Linux: from getrusage). The array has 150,000 float32 values, the pixels
-of a photo of 224x224, encoded into the bytes of a PredictRequest and decoded from those of a
+The import is that of `millrace.serving.client` in fresh processes: its CPU and wall seconds, and
+the resident memory after it (Linux: from getrusage). The array has 150,000 float32 values, the
+pixels of a photo of 224x224, encoded into the bytes of a PredictRequest and decoded from those of a
 PredictResponse by the calls that the client makes.
 """
 
@@ -37,9 +37,7 @@ print(json.dumps([wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
 def main() -> None:
     """Print the figures as a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--runs", type=int, default=5, help="processes, and hundreds of round trips"
-    )
+    parser.add_argument("--runs", type=int, default=5, help="processes; hundreds of round trips")
     runs = parser.parse_args().runs
     wall, cpu, memory = map(
         statistics.median, zip(*(_imported() for _ in range(runs)), strict=True)

@@ -2,9 +2,9 @@
 
     python -m benchmarks.course DATA [--results FILE] [--work FOLDER] [ROW…]
 
-DATA holds the datasets, each in a folder of its name (`course_rows`). Each row runs the real command
-`millrace run` in a root of its own, then `millrace predict`, which starts the server on the pushed
-model and queries it over gRPC. Rows that are already in the results file are not run again.
+DATA holds the datasets, each in a folder of its name (`course_rows`). Each row runs the real
+command `millrace run` in a root of its own, then `millrace predict`, which starts the server on the
+pushed model and queries it over gRPC. Rows already in the results file are not run again.
 """
 
 import argparse
@@ -37,7 +37,7 @@ _SHOWN = (
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """The outcome of a row; `seconds` are for `millrace run`, `passed` says which needs were met."""
+    """The outcome of a row; `seconds` are for `millrace run`, `passed` says which needs it met."""
 
     name: str
     command: str

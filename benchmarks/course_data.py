@@ -16,7 +16,7 @@ _SIGNS = "sign_language_digits/Dataset"
 
 
 def place(data: str, source: pathlib.Path, made: pathlib.Path) -> pathlib.Path:
-    """Where the `data` of a row is: below `source`, or below `made`, where it is built if needed."""
+    """Where the `data` of a row is: below `source`, or below `made`, built there if needed."""
     if data not in BUILDERS:
         return source / data
     there = made / data

@@ -1,8 +1,8 @@
 """Send one request in a loop, some at once, and measure: the client of `benchmarks.serving`.
 
-It runs as a separate process, perhaps in another environment: it takes a `LoadJob` as a line of JSON
-and answers with a `Measured`. Requests one at a time go through the clients for threads, concurrent
-ones through those for asyncio.
+It runs as a separate process, perhaps in another environment: it takes a `LoadJob` as a line of
+JSON and answers with a `Measured`. Requests one at a time go through the clients for threads,
+concurrent ones through those for asyncio.
 """
 
 import asyncio

@@ -2,10 +2,10 @@
 
     python -m benchmarks.serving [--rounds N] [--seconds N] [--peer PYTHON]
 
-Four servers on loopback, and their clients, share this machine's cores: the model server without and
-with batching, a bare grpcio server of constant answers and, if `--peer` names the Python of an
-environment with MLServer, that server around the same session. Each request is one row. The CPU time
-is that of client and server together (Linux: from /proc).
+Four servers on loopback, and their clients, share this machine's cores: the model server without
+and with batching, a bare grpcio server of constant answers and, if `--peer` names the Python of an
+environment with MLServer, that server around the same session. Each request is one row. The CPU
+time is that of client and server together (Linux: from /proc).
 
 All are called in turn, for a second each, in several rounds, so other work on the machine affects
 all of them. A ratio is the median of the rounds' ratios, a figure the median of their figures. The

@@ -1,7 +1,7 @@
 """The clients of `benchmarks.soak`: what they send, and what they expect.
 
-Version V of each model answers `y = 0.5 x + (V mod FLAVOURS)`, so an answer shows which version gave
-it. `run` and `be_killed` run in processes of their own.
+Version V of each model answers `y = 0.5 x + (V mod FLAVOURS)`, so an answer shows which version
+gave it. `run` and `be_killed` run in processes of their own.
 """
 
 import asyncio
@@ -113,7 +113,7 @@ class Checker:
             self.fail(f"{request.what}: {error.code}: {str(error)[:200]}")
 
     def rows_answered(self, request: Request, rows: list[float]) -> None:
-        """Check an answer that does not report its version: the last one seen, or one soon after."""
+        """Check an answer that reports no version: it is the last one seen, or one soon after."""
         seen = self._seen[request.model]
         for version in range(seen, seen + FLAVOURS):
             if np.array_equal(rows, _y(request.inputs["x"], version)):
@@ -145,7 +145,7 @@ def _y(x: np.ndarray, version: int) -> np.ndarray:
     return 0.5 * x + version % FLAVOURS
 
 
-def run(kind: str, where: Where, requests: int, seed: int, results: "Queue[Results]") -> None:
+def run(kind: str, where: Where, requests: int, seed: int, queue: "Queue[Results]") -> None:
     """Send this many requests through the client called `kind`, then report the results."""
     results = Results()
     match kind:
@@ -159,7 +159,7 @@ def run(kind: str, where: Where, requests: int, seed: int, results: "Queue[Resul
                 _in_threads(requests, seed, lambda n: _with(client, Checker(kind, n, results)))
         case _:
             _in_threads(requests, seed, lambda n: _plain(where, Checker(kind, n, results)))
-    results.put(results)
+    queue.put(results)
 
 
 def be_killed(where: Where, calling: Event) -> None:
@@ -247,7 +247,7 @@ async def _in_tasks(where: Where, requests: int, seed: int, results: Results) ->
 
 
 def _plain(where: Where, checker: Checker) -> Callable[[], None]:
-    """Use plain HTTP: no version is named, and bad requests are not JSON, or not requests at all."""
+    """Use plain HTTP: no version is named, and bad requests may not even be JSON."""
     address = urllib.parse.urlsplit(where.rest)
     assert address.hostname
     connection = http.client.HTTPConnection(address.hostname, address.port)
