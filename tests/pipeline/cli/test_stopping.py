@@ -15,7 +15,7 @@ import tensorflow as tf
 from tests.command import children, is_alive, millrace, started
 from tests.serving.conftest import until
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 CODES = {"SIGHUP": 129, "SIGINT": 130, "SIGTERM": 143, "SIGKILL": -9}
 
 
