@@ -1,6 +1,6 @@
 """Settle what a token is, the vocabulary and the length of a window, from text records.
 
-One Beam pass counts words and characters, or only what was asked for (no TensorFlow);
+One pass counts words and characters, or only what is needed (no TensorFlow);
 subwords, which are learned from the words that it counted, take a second pass. The arithmetic is
 in `features.language_survey` and `analysis.byte_pairs`.
 """
@@ -14,6 +14,7 @@ from etils.epath import Path
 from millrace.components.analysis import byte_pairs
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.features import language_survey, text_survey
 from millrace.components.features.language_spec import (
@@ -111,17 +112,10 @@ def _pass(
     files: Sequence[str], ways: Sequence[Cut], unit: Unit | None, file: Path, run_on: BeamOptions
 ) -> LanguageSurvey:
     """The survey of the records in `files`, in one pass; it is left in `file`."""
-    import apache_beam as beam
-
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "TrainShards" >> beam.Create(files)
-            | "Survey" >> beam.Map(functools.partial(_survey_shard, ways=ways, unit=unit))
-            | "Merge" >> beam.CombineGlobally(language_survey.merge)
-            | "Write" >> beam.Map(lambda found: file.write_text(found.to_json()))
-        )
-    return LanguageSurvey.from_json(file.read_text())
+    find = functools.partial(_survey_shard, ways=ways, unit=unit)
+    found = language_survey.merge(shard_pass("Survey", files, find, file.parent, run_on))
+    file.write_text(found.to_json())
+    return found
 
 
 def _survey_shard(file: str, ways: Sequence[Cut], unit: Unit | None) -> LanguageSurvey:

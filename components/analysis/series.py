@@ -6,6 +6,7 @@ arithmetic is in `series_shape`; the choices that follow from it are the plain f
 
 import dataclasses
 import functools
+import itertools
 import json
 import logging
 from collections.abc import Mapping
@@ -18,8 +19,8 @@ from millrace.components.analysis import series_own, series_shape
 from millrace.components.analysis.series_own import Made
 from millrace.components.analysis.series_shape import Shape
 from millrace.components.artifacts import Examples
-from millrace.components.beam import gathering
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.features import hook_spec, series
 from millrace.components.features.series_spec import Fill, Impute, SeriesOptions, SeriesSpec
@@ -289,7 +290,7 @@ def _windows(before: int, rows: int, spec: SeriesSpec) -> int:
 def _survey(examples: Examples, roles: Roles, out: Path, run_on: BeamOptions) -> Survey:
     files = [(split, str(file)) for split in examples.splits for file in examples.files(split)]
     find = functools.partial(_of_shard, roles=roles)
-    found = gathering.gather(files, find, out / "survey.pickle", run_on)
+    found = list(itertools.chain.from_iterable(shard_pass("Survey", files, find, out, run_on)))
     found.sort(key=lambda one: (examples.splits.index(one[0].split), one[0].series))
     shapes = [shape for _, shape in found if shape]
     return Survey(tuple(stretch for stretch, _ in found), series_shape.merge(shapes))

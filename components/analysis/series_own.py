@@ -6,6 +6,7 @@ the figures are the same for any shards.
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +14,8 @@ from etils.epath import Path
 from numpy.typing import NDArray
 
 from millrace.components.artifacts import Examples
-from millrace.components.beam import gathering
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.features import moments, series
 from millrace.components.features.hook_spec import PLACE
@@ -62,7 +63,7 @@ def survey(examples: Examples, spec: SeriesSpec, out: Path, run_on: BeamOptions)
     """
     shards = list(map(str, examples.files("train")))
     find = functools.partial(_of_shard, spec=spec)
-    found = gathering.gather(shards, find, out / "made.pickle", run_on)
+    found = list(itertools.chain.from_iterable(shard_pass("Made", shards, find, out, run_on)))
     return _checked([made for _, made in sorted(found, key=lambda one: one[0])], spec)
 
 

@@ -6,15 +6,13 @@ functions, and each is logged.
 """
 
 import dataclasses
-import functools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
-from millrace.components.analysis import table_own, table_survey
-from millrace.components.analysis.table_own import Own
-from millrace.components.analysis.table_survey import ColumnSurvey, TableSurvey
+from millrace.components.analysis import table_survey
+from millrace.components.analysis.table_survey import ColumnSurvey, Own, TableSurvey
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
@@ -30,7 +28,6 @@ from millrace.components.features.table_spec import (
     TableOptions,
     TableSpec,
 )
-from millrace.components.statistics.dataset import Dataset, fold
 
 logger = logging.getLogger("millrace.components.analyze")
 
@@ -48,13 +45,13 @@ def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOpt
         DataError: the records hold no label, or no column beside it.
         OptionError: an option names a column that is not there, or of another type.
     """
-    survey = _survey(examples, options.bucket_count, out / "columns.json", run_on, None)
+    survey = table_survey.survey(examples, options.bucket_count, out, "columns", run_on)
     last = str(examples.summary["notes"].get("last_column", ""))
     hook = hook_spec.settle(options.preprocess)
     if hook is None:
         return choose(survey, options, last)
     own = given(survey, options, last, hook)
-    made = _survey(examples, options.bucket_count, out / "made.json", run_on, own)
+    made = table_survey.survey(examples, options.bucket_count, out, "made", run_on, own)
     spec = choose(made, dataclasses.replace(options, label=own.label, exclude=()), "")
     return dataclasses.replace(spec, raw=own.raw, hook=hook)
 
@@ -71,33 +68,6 @@ def given(survey: TableSurvey, options: TableOptions, last: str, hook: Hook) -> 
     )
     logger.info("%s is given %s", hook.function, ", ".join(each.name for each in raw))
     return Own(hook, raw, label)
-
-
-def _survey(
-    examples: Examples, quantiles: int, file: Path, run_on: BeamOptions, own: Own | None
-) -> TableSurvey:
-    import apache_beam as beam
-
-    from millrace.components.statistics.steps import MergeDatasets
-
-    write = functools.partial(_write, quantiles=quantiles, file=str(file))
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "TrainShards" >> beam.Create(list(map(str, examples.files("train"))))
-            | "Fold" >> beam.Map(functools.partial(_fold, own=own))
-            | "Merge" >> beam.CombineGlobally(MergeDatasets())
-            | "Write" >> beam.Map(write)
-        )
-    return table_survey.from_json(file.read_bytes())
-
-
-def _fold(shard: str, own: Own | None) -> Dataset:
-    return fold(table_own.records(shard, own), shard)
-
-
-def _write(dataset: Dataset, quantiles: int, file: str) -> None:
-    Path(file).write_bytes(table_survey.to_json(table_survey.of(dataset, quantiles)))
 
 
 def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:

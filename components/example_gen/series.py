@@ -101,6 +101,7 @@ def series_example_gen(
         OptionError: an option does not fit another, or the data.
     """
     from millrace.components.example_gen.time_series import ingest
+    from millrace.components.example_gen.unlabelled_rows import source as sources
 
     reading = Reading(
         columns=Columns(time, targets, covariates, known, series),
@@ -111,4 +112,6 @@ def series_example_gen(
         csv=csv,
         series_per_file=series_per_file,
     )
-    return ingest.ingest(source.path, Examples(out), run_on, reading)
+    examples, learnt = ingest.ingest(source.path, Examples(out), run_on, reading)
+    sources.write(learnt, examples)
+    return examples

@@ -86,6 +86,18 @@ class Dataset:
                 self.features[name] = feature
 
 
+def merge(parts: Iterable[Dataset]) -> Dataset:
+    """What all of `parts` know together; they must not be used after.
+
+    Raises:
+        DataError: a feature is of different kinds in two of them.
+    """
+    merged = Dataset()
+    for part in parts:
+        merged.merge(part)
+    return merged
+
+
 def fold(records: Iterable[bytes], place: str) -> Dataset:
     """What is known of serialised `tf.train.Example` records.
 

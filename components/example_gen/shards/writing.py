@@ -1,23 +1,19 @@
-"""The Beam recipe that every ingest shares: one element, one shard.
+"""The pass that ingests share: inputs to records, a shard of every split by one worker.
 
-The driver writes each shard's share of the inputs into a file; a worker reads that file, reads the
-inputs, proves and encodes them (photos in threads, as Pillow releases the interpreter lock),
-and writes its shard of every split. So no image's bytes ever travel between workers, and a shard's
-bytes depend on its inputs alone. What a worker has to say (counts, rejections, failures) it
-leaves in a file as well, so that it arrives the same way from every runner.
+A worker reads its share of the inputs, proves and encodes them (photos in threads, as Pillow
+releases the interpreter lock), and writes its shard of every split. So no image's bytes ever travel
+between workers, and a shard's bytes depend on its inputs alone.
 """
 
 import collections
 import concurrent.futures
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import itertools
-import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -25,10 +21,10 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.shards.folders import Row
 from millrace.components.example_gen.shards.tally import Tally
 from millrace.components.files.tfrecord import FAST, record_writer
-from millrace.serving.errors import MillraceError
 
 _SHARD_BYTES = 64 * 2**20
 _SAMPLED = 64  # files whose size is looked up to estimate a source's
@@ -72,27 +68,6 @@ class Source(Protocol):
         """Prove and encode one input of `read`; called from several threads at once."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Job:
-    out: Examples
-    source: Source
-    splits: tuple[str, ...]
-    shards: int
-
-    @property
-    def notes(self) -> Path:
-        return self.out.path / ".shards"
-
-    def rows_file(self, index: int) -> Path:
-        return self.notes / f"{index:05d}-rows.json"
-
-    def digests_file(self, index: int) -> Path:
-        return self.notes / f"{index:05d}-digests.bin"
-
-    def tally_file(self, index: int) -> Path:
-        return self.notes / f"{index:05d}-tally.json"
-
-
 def mixed(rows: Sequence[Row]) -> list[Row]:
     """`rows` in an order that mixes classes and depends on nothing but their paths."""
     return sorted(rows, key=lambda row: hashlib.sha256(row.path.encode()).digest())
@@ -115,79 +90,58 @@ def _size(path: Path) -> int:
         return 0
 
 
+def shard_files(out: Examples, splits: Iterable[str], shards: int) -> list[dict[str, Path]]:
+    """For each shard, its file in every split; makes the splits' folders."""
+    splits = list(splits)
+    for split in splits:
+        out.split_path(split).mkdir(parents=True)
+    return [{split: out.shard(split, index, shards) for split in splits} for index in range(shards)]
+
+
 def write_shards(
     run_on: BeamOptions,
     out: Examples,
     source: Source,
     rows: Sequence[Row],
     *,
-    splits: Iterable[str],
+    splits: Sequence[str],
     shards: int,
 ) -> Tally:
     """Write `rows` as `shards` files in each of `splits`; row i goes to shard i modulo `shards`.
 
     Every split has as many files as the others, whatever its size, so that one rule holds.
     """
-    job = _Job(out, source, tuple(splits), shards)
-    for folder in (job.notes, *map(out.split_path, job.splits)):
-        folder.mkdir(parents=True)
-    for index in range(shards):
-        job.rows_file(index).write_text(json.dumps(rows[index::shards]))
-    _run(run_on, job)
-    tally = Tally({split: {} for split in job.splits})
-    for index in range(shards):
-        tally.add(Tally.from_json(job.tally_file(index).read_text()))
-    tally.duplicates = _duplicates(job)
-    job.notes.rmtree()
+    tally = Tally({split: {} for split in splits})
+    work = functools.partial(_write_shard, source)
+    share = (
+        (files, rows[index::shards]) for index, files in enumerate(shard_files(out, splits, shards))
+    )
+    digests = bytearray()
+    for written, seen in shard_pass("WriteShard", share, work, out.path, run_on):
+        tally.add(written)
+        digests += seen
+    known = np.frombuffer(digests, np.uint64)
+    tally.duplicates = len(known) - len(np.unique(known))
     return tally
 
 
-def _duplicates(job: _Job) -> int:
-    """How many records have the digest of another one before them, over all shards."""
-    files = [job.digests_file(index) for index in range(job.shards)]
-    written = b"".join(file.read_bytes() for file in files if file.exists())
-    digests = np.frombuffer(written, np.uint64)
-    return len(digests) - len(np.unique(digests))
-
-
-def _run(run_on: BeamOptions, job: _Job) -> None:
-    import apache_beam as beam
-
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(range(job.shards))
-            | "WriteShard" >> beam.Map(functools.partial(_write_shard, job))
-        )
-
-
-def _write_shard(job: _Job, index: int) -> None:
-    rows = [Row(*fields) for fields in json.loads(job.rows_file(index).read_text())]
-    tally = Tally()
-    try:
-        _write_records(job, index, rows, tally)
-    except MillraceError as error:  # told through the tally: a runner would wrap or retry it
-        tally.failure = str(error)
-    job.tally_file(index).write_text(tally.to_json())
-
-
-def _write_records(job: _Job, index: int, rows: Sequence[Row], tally: Tally) -> None:
-    items = job.source.read(rows)
-    first = _convert(job.source, itertools.islice(items, _GROUP))
+def _write_shard(
+    source: Source, share: tuple[Mapping[str, Path], Sequence[Row]]
+) -> tuple[Tally, bytes]:
+    """Write the rows of a shard, by split into a file each; counts, and the records' digests."""
+    files, rows = share
+    tally, digests = Tally(), bytearray()
+    items = source.read(rows)
+    first = _convert(source, itertools.islice(items, _GROUP))
     sizes = [len(outcome.example) for outcome in first if isinstance(outcome, Record)]
     is_small = sum(sizes) < _SMALL * len(sizes)
     convert = _in_turn if is_small else _in_threads
-    digests = bytearray()
     with contextlib.ExitStack() as stack:
         writers: dict[str, Callable[[bytes], None]] = {
-            split: stack.enter_context(
-                record_writer(
-                    job.out.shard(split, index, job.shards), level=FAST if is_small else 0
-                )
-            )
-            for split in job.splits
+            split: stack.enter_context(record_writer(file, level=FAST if is_small else 0))
+            for split, file in files.items()
         }
-        for outcome in itertools.chain(first, convert(job.source, items)):
+        for outcome in itertools.chain(first, convert(source, items)):
             if isinstance(outcome, Record):
                 writers[outcome.split](outcome.example)
                 tally.count(outcome.split, outcome.label, outcome.remark)
@@ -196,8 +150,7 @@ def _write_records(job: _Job, index: int, rows: Sequence[Row], tally: Tally) -> 
                 tally.remark(outcome.remark)
             else:
                 tally.rejected.append(outcome)
-    if digests:
-        job.digests_file(index).write_bytes(bytes(digests))
+    return tally, bytes(digests)
 
 
 def _in_turn(source: Source, items: Iterator[Any]) -> Iterator[Outcome]:

@@ -1,4 +1,4 @@
-"""Rows of tables as a source of text records: two Beam passes, one element per stretch.
+"""Rows of tables as a source of text records: two passes, a stretch of a table as one shard.
 
 The first gathers the class names, for a label is a place among all of them; the second writes
 each stretch as one shard of every split.
@@ -6,14 +6,13 @@ each stretch as one shard of every split.
 
 import contextlib
 import dataclasses
-import functools
-import json
 from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv.encodings import BadBytes, DecodedText
 from millrace.components.example_gen.csv.spans import Span
@@ -25,7 +24,6 @@ from millrace.components.example_gen.texts import columns as text_columns
 from millrace.components.example_gen.texts import json_rows, tables
 from millrace.components.example_gen.texts.files import Decoding, text_record
 from millrace.components.example_gen.texts.tables import Item, TextTable
-from millrace.serving.errors import MillraceError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,42 +105,15 @@ def columns(
     return text_columns.choose(step, place, table.names, rows, text, label)
 
 
-def class_names(run_on: BeamOptions, rows: Rows, notes: Path) -> tuple[str, ...]:
-    """The names of all classes in the order of their labels; `notes` is a folder for workers.
+def class_names(run_on: BeamOptions, rows: Rows, out: Path) -> tuple[str, ...]:
+    """The names of all classes in the order of their labels.
 
     Raises:
         DataError: a stretch cannot be read, or there are fewer than two classes, or too many.
     """
-    import apache_beam as beam
-
-    notes.mkdir(parents=True)
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Stretches" >> beam.Create(range(len(rows.spans)))
-            | "ClassNames" >> beam.Map(functools.partial(_note_classes, rows, str(notes)))
-        )
-    found = [json.loads(_note(notes, index).read_text()) for index in range(len(rows.spans))]
-    notes.rmtree()
-    for failure in (item["failure"] for item in found if item["failure"]):
-        raise DataError(failure)
-    names = {name for item in found for name in item["classes"]}
+    names = set[str]().union(*shard_pass("ClassNames", rows.spans, rows.classes, out, run_on))
     text_columns.check_classes(rows.table.root, rows.label, names)
     return text_columns.in_order(names)
-
-
-def _note_classes(rows: Rows, notes: str, index: int) -> None:
-    classes, failure = set[str](), ""
-    try:
-        classes = rows.classes(rows.spans[index])
-    except MillraceError as error:  # told through a file: a runner would wrap or retry it
-        failure = str(error)
-    content = json.dumps({"classes": sorted(classes), "failure": failure})
-    _note(Path(notes), index).write_text(content)
-
-
-def _note(notes: Path, index: int) -> Path:
-    return notes / f"{index:05d}.json"
 
 
 def write_rows(run_on: BeamOptions, out: Examples, rows: Rows, rule: SplitRule) -> Tally:
@@ -151,7 +122,7 @@ def write_rows(run_on: BeamOptions, out: Examples, rows: Rows, rule: SplitRule) 
     Raises:
         DataError: a stretch cannot be read, or there are fewer than two classes, or too many.
     """
-    names = class_names(run_on, rows, out.path / ".classes")
+    names = class_names(run_on, rows, out.path)
     given = {span.split for span in rows.spans}
     rule = rule.for_given(given)
     return write_shards(

@@ -11,16 +11,15 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Property, Rejected
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.rejected import check_rejected
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.time_series import clock, cuts, grid, grid_size, records
 from millrace.components.example_gen.time_series import columns as columns_of_series
 from millrace.components.example_gen.time_series import reading as series_files
 from millrace.components.example_gen.time_series.cuts import Cuts
 from millrace.components.example_gen.time_series.grid import Counts
-from millrace.components.example_gen.time_series.options import Columns, Reading
+from millrace.components.example_gen.time_series.options import Reading, SeriesSource
 from millrace.components.example_gen.time_series.records import Plan, Written
-from millrace.components.example_gen.unlabelled_rows import source as sources
-from millrace.components.example_gen.unlabelled_rows.source import SeriesSource
 from millrace.components.files import printable
 
 logger = logging.getLogger("millrace.components.series_example_gen")
@@ -28,8 +27,14 @@ logger = logging.getLogger("millrace.components.series_example_gen")
 _DAILY = 86400  # seconds; steps from here on follow the days of the zone, shorter ones UTC
 
 
-def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -> Examples:
-    """Write the series in the files at `source` to `out`; see `series_example_gen`."""
+def ingest(
+    source: Path, out: Examples, run_on: BeamOptions, reading: Reading
+) -> tuple[Examples, SeriesSource]:
+    """Write the series in the files at `source` to `out`; see `series_example_gen`.
+
+    Returns:
+        The records, and how the files were read, with all that was chosen from the data.
+    """
     if reading.clock.zone != "UTC":
         clock.check_zone(reading.clock.zone)
     step = grid.check_frequency(reading.rows.resample) if reading.rows.resample else ""
@@ -58,7 +63,10 @@ def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -
     if lack := _lack(written, plan, reading.limits.filled):
         gap = described_gap(source, reading, raw, table, step)
         raise DataError(f"{lack} The widest gap: {gap or 'none'}.")
-    return _finish(out, written, [*rejected, *written.rejected], columns, plan, reading)
+    _report(written, plan, reading)
+    notes = _notes(written, plan, reading)
+    examples = out.write_summary(written.records, [*rejected, *written.rejected], notes)
+    return examples, SeriesSource(reading, plan.step, plan.zone)
 
 
 def described_gap(
@@ -125,10 +133,8 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
         Rejected(str(files.iloc[row]), "no time that can be read", f"data row {row + 1}")
         for row in lacking.tolist()
     ]
-    what = "rows without a time" + (", and of files that cannot be read" if unread else "")
-    lost, found = [*unread, *rejected], len(table) + len(unread)
-    if excess := _excess("max_rejected", what, len(lost), found, limit):
-        raise DataError(f"{excess} The first: {lost[0].source}, {lost[0].position}.")
+    found = len(table) + len(unread)
+    check_rejected("series_example_gen", [*unread, *rejected], found, limit, what="rows")
     table = table.drop(index=table.index[lacking])
     order = clock.order_of(parsed.format, reading.clock.day_first)
     settled = dataclasses.replace(reading.clock, day_first=order)
@@ -198,14 +204,7 @@ def _advise(name: str) -> None:
         )
 
 
-def _finish(
-    out: Examples,
-    written: Written,
-    rejected: list[Rejected],
-    columns: Columns,
-    plan: Plan,
-    reading: Reading,
-) -> Examples:
+def _report(written: Written, plan: Plan, reading: Reading) -> None:
     counts = written.counts
     logger.info(
         "a row every %s: %s",
@@ -219,7 +218,12 @@ def _finish(
     )
     if counts.partial:
         logger.info("%d steps at the ends are filled in part only: missing", counts.partial)
-    notes: dict[str, Property] = {
+
+
+def _notes(written: Written, plan: Plan, reading: Reading) -> dict[str, Property]:
+    """What the summary of the records says of the series; JSON text where it is a list."""
+    columns, counts = reading.columns, written.counts
+    return {
         **{name: json.dumps(getattr(columns, name)) for name in ("targets", "covariates", "known")},
         "time": json.dumps(columns.time),
         "frequency": plan.step,
@@ -235,8 +239,6 @@ def _finish(
         "trimmed": counts.trimmed,
         **{f"rows_{name}": rows for name, rows in written.rows.items()},
     }
-    sources.write(SeriesSource(reading, plan.step, plan.zone), out)
-    return out.write_summary(written.records, rejected, notes)
 
 
 def _lack(written: Written, plan: Plan, limit: float) -> str:
@@ -248,16 +250,11 @@ def _lack(written: Written, plan: Plan, limit: float) -> str:
             f"{', '.join(empty)} of {dict(written.rows)} rows {plan.step} apart. Change "
             "series_example_gen.splits, or impute what is missing there."
         )
-    cells = sum(written.rows.values()) * len(plan.columns)
-    return _excess("max_filled", "cells that were missing", written.counts.missing, cells, limit)
-
-
-def _excess(option: str, what: str, part: int, whole: int, limit: float) -> str:
-    """Why the step fails where more than the share `limit` is `part`; else empty."""
-    if part <= limit * whole:
+    missing, cells = written.counts.missing, sum(written.rows.values()) * len(plan.columns)
+    if missing <= limit * cells:
         return ""
     return (
-        f"series_example_gen: expected at most {limit:.2%} of {what}. Received: {part} of "
-        f"{whole} ({part / max(1, whole):.2%}). Correct the data, bring it to a longer step by "
-        f"series_example_gen.resample, or raise series_example_gen.{option}."
+        f"series_example_gen: expected at most {limit:.2%} of cells that were missing. Received: "
+        f"{missing} of {cells} ({missing / max(1, cells):.2%}). Correct the data, bring it to a "
+        "longer step by series_example_gen.resample, or raise series_example_gen.max_filled."
     )

@@ -84,3 +84,19 @@ class Reading:
     limits: Limits
     csv: CsvFormat
     series_per_file: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesSource:
+    """How CSV files of series were read.
+
+    Attributes:
+        reading: what was requested, with the columns that were chosen.
+        step: of the grid, as pandas writes it.
+        zone: of the grid's times.
+    """
+
+    reading: Reading
+    step: str
+    zone: str
+    kind: Literal["series"] = "series"

@@ -10,7 +10,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.example_gen.time_series import clock, grid, grid_size, ingest
 from millrace.components.example_gen.time_series.grid import Counts
-from millrace.components.example_gen.unlabelled_rows.source import SeriesSource
+from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.serving.example import Decoded, Value, decode, encode
 
 

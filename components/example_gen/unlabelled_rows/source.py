@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from millrace.components.artifacts import Examples
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.csv.parsing import Layout
-from millrace.components.example_gen.time_series.options import Reading
+from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.components.files import json_files
 
 _FILE = "source.json"
@@ -24,22 +24,6 @@ class TableSource:
     dialect: Dialect
     layout: Layout
     kind: Literal["table"] = "table"
-
-
-@dataclasses.dataclass(frozen=True)
-class SeriesSource:
-    """CSV files of series.
-
-    Attributes:
-        reading: what was asked for, with the columns that were chosen.
-        step: of the grid, as pandas writes it.
-        zone: of the grid's times.
-    """
-
-    reading: Reading
-    step: str
-    zone: str
-    kind: Literal["series"] = "series"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv import columns, files, parsing, shards, spans
+from millrace.components.example_gen.csv import columns, files, parsing, passes, spans
 from millrace.components.example_gen.csv.columns import TEXT, Evidence, Reading
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.parsing import Block, Layout
@@ -127,7 +127,7 @@ def _layout(
     unknown = {name: _candidates(name, wanted, dialect) for name in known if known[name] is None}
     evidence = {name: Evidence(kept) for name, kept in unknown.items() if kept}
     for block in blocks if evidence else ():
-        evidence = shards.with_block(evidence, block, dialect)
+        evidence = passes.with_block(evidence, block, dialect)
     seen = {name: (each.survivors or unknown[name])[0] for name, each in evidence.items()}
     readings = {name: known[name] or seen.get(name) for name in dialect.names}
     found = {name: reading for name, reading in readings.items() if reading is not None}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.example_gen.csv import arrow_examples, shards
+from millrace.components.example_gen.csv import arrow_examples, passes
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.files import tfrecord
 from millrace.serving.example import encode
@@ -91,7 +91,7 @@ def test_a_slice_of_a_column_is_read_from_its_own_beginning():
 def test_rows_go_where_the_rule_puts_each_of_them(given_split, held_out):
     rule = SplitRule.of("step", {"train": 0.6, "eval": 0.2, "test": 0.2}, held_out)
     columns = {"n": pa.array(list(range(200)))}
-    found = shards.framed(columns, rule, given_split)
+    found = passes.framed(columns, rule, given_split)
     expected = {}
     for number in range(200):
         record = encode({"n": number})

@@ -70,15 +70,15 @@ def test_every_row_is_in_its_shard_in_order_or_set_aside(out, count, bytes_each)
 
 
 def test_a_shard_that_cannot_be_read_on_says_so(out):
-    tally = writing.write_shards(
-        BeamOptions(),
-        Examples(out),
-        Numbers(stop=7),
-        rows_of(20),
-        splits=["train", "eval"],
-        shards=2,
-    )
-    assert tally.failure == "7: broken"
+    with pytest.raises(DataError, match=r"^7: broken$"):
+        writing.write_shards(
+            BeamOptions(),
+            Examples(out),
+            Numbers(stop=7),
+            rows_of(20),
+            splits=["train", "eval"],
+            shards=2,
+        )
 
 
 @given(st.lists(st.text(), unique=True), st.randoms())
