@@ -23,12 +23,11 @@ import tensorflow as tf
 from etils.epath import Path
 from PIL import Image
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Examples, Model
 from millrace.components.beam.options import BeamOptions
 from millrace.components.bulk_inferrer import bulk_inferrer
 from millrace.components.evaluator import evaluator
 from millrace.components.files.tfrecord import read_records, write_records
-from millrace.components.model_artifacts import Model
 from millrace.serving.example import decode, encode
 from millrace.serving.model import LoadedModel
 

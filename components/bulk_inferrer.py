@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, RawFiles, Rejected
+from millrace.components.artifacts import (
+    Evaluation,
+    Examples,
+    InferenceResult,
+    Model,
+    RawFiles,
+    Rejected,
+)
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import ModelError, OptionError
-from millrace.components.model_artifacts import Evaluation, InferenceResult, Model
 from millrace.components.options.ranges import Count, Share
 
 if TYPE_CHECKING:

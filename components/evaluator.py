@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Evaluation, Examples, Model
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.evaluating import rivals, verdict
 from millrace.components.evaluating.thresholds import Thresholds, Verdict
-from millrace.components.model_artifacts import Evaluation, Model
 from millrace.components.options.ranges import Count, Number, Share
 
 if TYPE_CHECKING:

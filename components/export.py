@@ -9,9 +9,8 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, Model, TrainedModel
 from millrace.components.features import spec as specs
-from millrace.components.model_artifacts import Model, TrainedModel
 
 
 def export(

@@ -1,4 +1,4 @@
-"""The journey of a few pictures through the layers of an image model, as PNG files."""
+"""What the layers of an image model make of a few pictures, as PNG files."""
 
 import itertools
 import logging
@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples, Plots
+from millrace.components.artifacts import Analysis, Examples, Plots, TrainedModel
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.layout import Column
-from millrace.components.model_artifacts import TrainedModel
 from millrace.components.options.ranges import Count
 
 logger = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ def feature_maps(
 
     import numpy as np
 
-    from millrace.components.charts import journey
+    from millrace.components.charts import feature_maps as drawing
     from millrace.components.models import keras_file
 
     rows = list(itertools.islice(_pixels(examples, split, spec.layout.inputs[0]), pictures))
@@ -67,12 +66,12 @@ def feature_maps(
         )
     pixels = np.stack([np.frombuffer(row, np.uint8).reshape(spec.shape) for row in rows])
     network = keras_file.load(model.keras_file)
-    wanted = layers or journey.spread_evenly(journey.names_with_maps(network), at_most)
+    wanted = layers or drawing.spread_evenly(drawing.names_with_maps(network), at_most)
     shown = np.concatenate(list(pixels), axis=1)
-    journey.write_picture(shown[..., 0] if spec.channels == 1 else shown, out / "00-pictures.png")
-    for number, found in enumerate(journey.layer_maps(network, pixels, wanted), start=1):
-        file = out / journey.file_name(number, found.layer)
-        journey.write_picture(journey.grid(found.values, maps), file)
+    drawing.write_picture(shown[..., 0] if spec.channels == 1 else shown, out / "00-pictures.png")
+    for number, found in enumerate(drawing.layer_maps(network, pixels, wanted), start=1):
+        file = out / drawing.file_name(number, found.layer)
+        drawing.write_picture(drawing.grid(found.values, maps), file)
     logger.info("%d pictures through %d layers", len(rows), len(wanted))
     return Plots(out)
 

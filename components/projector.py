@@ -10,10 +10,9 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, Projection, TrainedModel
 from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
-from millrace.components.model_artifacts import Projection, TrainedModel
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,8 @@ from typing import Literal
 
 from etils.epath import Path
 
-from millrace.components.artifacts import RawFiles, Schema, Statistics
+from millrace.components.artifacts import Model, RawFiles, Schema, Statistics
 from millrace.components.errors import DataError
-from millrace.components.model_artifacts import Model
 from millrace.components.options.ranges import Count, Share
 
 logger = logging.getLogger(__name__)

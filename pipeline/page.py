@@ -8,9 +8,16 @@ from typing import Any
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Anomalies, Examples, RawFiles, Statistics
+from millrace.components.artifacts import (
+    Anomalies,
+    Evaluation,
+    Examples,
+    PushedModel,
+    RawFiles,
+    Statistics,
+    TrainedModel,
+)
 from millrace.components.files import json_files
-from millrace.components.model_artifacts import Evaluation, PushedModel, TrainedModel
 from millrace.components.statistics import table
 from millrace.pipeline import curves
 from millrace.pipeline.records import ExecutionRecord, RunRecord

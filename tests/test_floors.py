@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from millrace.components import artifacts
+
 PROJECT = Path(__file__).parents[1]
 FLOORS = ("millrace.serving", "millrace.components", "millrace.pipeline")  # from the ground up
 
@@ -24,39 +26,12 @@ ENGINE = (
     "explain",
     "lineage",
 )
-ENGINE_MAY = {"sqlalchemy", "etils", "pydantic", "millrace"}
-
-STEPS = {
-    "millrace.components.analyze",
-    "millrace.components.bulk_inferrer",
-    "millrace.components.evaluator",
-    "millrace.components.example_gen.corpus",
-    "millrace.components.example_gen.image",
-    "millrace.components.example_gen.pixels",
-    "millrace.components.example_gen.request_logs",
-    "millrace.components.example_gen.reviews",
-    "millrace.components.example_gen.series",
-    "millrace.components.example_gen.samples",
-    "millrace.components.example_gen.tables",
-    "millrace.components.example_gen.tables_tfds",
-    "millrace.components.example_gen.text",
-    "millrace.components.example_gen.tfds",
-    "millrace.components.example_gen.tfds_texts",
-    "millrace.components.example_gen.tfrecords",
-    "millrace.components.example_gen.unlabelled",
-    "millrace.components.example_validator",
-    "millrace.components.export",
-    "millrace.components.feature_maps",
-    "millrace.components.infra_validator",
-    "millrace.components.projector",
-    "millrace.components.pusher",
-    "millrace.components.rate_finder",
-    "millrace.components.schema_gen",
-    "millrace.components.statistics_gen",
-    "millrace.components.trainer",
-    "millrace.components.transform",
-    "millrace.components.tuner",
+ARTIFACTS = {
+    name
+    for name, value in vars(artifacts).items()
+    if isinstance(value, type) and issubclass(value, artifacts.Artifact)
 }
+ENGINE_MAY = {"sqlalchemy", "etils", "pydantic", "millrace"}
 
 MODULES = sorted(
     path for floor in FLOORS for path in (PROJECT / floor.removeprefix("millrace.")).rglob("*.py")
@@ -99,6 +74,28 @@ def _imported(nodes, path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+BY_NAME = {_name(path): path for path in MODULES}
+STEPS = {
+    _name(path)
+    for folder in ("components", "components/example_gen")
+    for path in (PROJECT / folder).glob("*.py")
+    if path.stem not in ("__init__", "artifacts", "errors")
+}
+
+
+@functools.cache
+def _steps(path):
+    """The functions in the file that a recipe can use as steps: they write an artifact to `out`."""
+    return {
+        node.name
+        for node in _tree(path).body
+        if isinstance(node, ast.FunctionDef)
+        and "out" in {argument.arg for argument in node.args.args}
+        and isinstance(node.returns, ast.Name)
+        and node.returns.id in ARTIFACTS
+    }
+
+
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_imports_point_down(path):
     floor = FLOORS.index(_floor(_name(path)))
@@ -112,8 +109,17 @@ def test_nobody_imports_a_component_but_the_pipeline(path):
         assert _imports(path) & STEPS == set()
 
 
-def test_every_step_module_is_in_the_list():
-    assert {_name(path) for path in MODULES} >= STEPS
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_the_root_of_components_and_of_example_gen_hold_only_steps(name):
+    assert _steps(BY_NAME[name])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_what_the_pipeline_uses_as_a_step_lies_where_the_steps_are(path):
+    if _floor(_name(path)) == "millrace.pipeline":
+        rooms = [name.rpartition(".") for name in _imports(path)]
+        rooms = [(module, name) for module, _, name in rooms if module in BY_NAME.keys() - STEPS]
+        assert {module for module, name in rooms if name in _steps(BY_NAME[module])} == set()
 
 
 @pytest.mark.parametrize("module", ENGINE)

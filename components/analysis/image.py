@@ -1,7 +1,7 @@
 """Settle what pictures are brought to: class names, size, channels, mean and variance.
 
 One pass counts what is there (no TensorFlow); a second, only for `scale=standardise`,
-decodes the train split and sums its pixels up. The arithmetic is in `features.survey` and
+decodes the train split and sums its pixels up. The arithmetic is in `features.image_survey` and
 `features.moments`; the choices that follow from the counts are the plain functions below.
 """
 
@@ -22,10 +22,10 @@ from millrace.components.analysis.splits import (
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
-from millrace.components.features import hook_spec, moments, survey
+from millrace.components.features import hook_spec, image_survey, moments, record
 from millrace.components.features.image_spec import ImageOptions, ImageSpec
+from millrace.components.features.image_survey import ImageSurvey
 from millrace.components.features.moments import Moments
-from millrace.components.features.survey import Survey
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
@@ -41,7 +41,7 @@ def settle(examples: Examples, options: ImageOptions, out: Path, run_on: BeamOpt
         DataError: there are fewer than two classes.
     """
     files = split_files(examples)
-    surveys = survey_splits(files, _survey_shard, survey.merge, out, "survey", run_on)
+    surveys = survey_splits(files, _survey_shard, image_survey.merge, out, "survey", run_on)
     warn_of_unknown_classes(surveys)
     found = choose(surveys["train"], options)
     if options.scale != "standardise":
@@ -52,11 +52,11 @@ def settle(examples: Examples, options: ImageOptions, out: Path, run_on: BeamOpt
     )
 
 
-def choose(train: Survey, options: ImageOptions) -> ImageSpec:
+def choose(train: ImageSurvey, options: ImageOptions) -> ImageSpec:
     """The spec that follows from the counts of the train split where `options` leave it open."""
     height, width = _size(train, options)
-    channels = options.channels or survey.fitting_channels(train)
-    classes = survey.class_order(train)
+    channels = options.channels or image_survey.fitting_channels(train)
+    classes = record.class_order(train.classes)
     logger.info(
         "%d classes, pictures of %d x %d pixels with %d %s",
         *(len(classes), height, width, channels, "channel" if channels == 1 else "channels"),
@@ -65,13 +65,13 @@ def choose(train: Survey, options: ImageOptions) -> ImageSpec:
     return ImageSpec(classes, height, width, channels, options.resize, options.scale, hook=hook)
 
 
-def _size(train: Survey, options: ImageOptions) -> survey.Size:
+def _size(train: ImageSurvey, options: ImageOptions) -> image_survey.Size:
     if options.height or options.width:
         return options.height or options.width or 0, options.width or options.height or 0
-    common = survey.common_size(train)
+    common = image_survey.common_size(train)
     if common:
         return common
-    height, width = survey.fitting_size(train)
+    height, width = image_survey.fitting_size(train)
     logger.info(
         "pictures come in %d sizes: taking %d x %d; set analyze.features.height for another",
         *(len(train.sizes), height, width),
@@ -79,8 +79,8 @@ def _size(train: Survey, options: ImageOptions) -> survey.Size:
     return height, width
 
 
-def _survey_shard(shard: SplitFile) -> Survey:
-    return survey.of(decode(record) for record in read_records(Path(shard.file)))
+def _survey_shard(shard: SplitFile) -> ImageSurvey:
+    return image_survey.of(map(decode, read_records(Path(shard.file))))
 
 
 def _moments(examples: Examples, image: ImageSpec, out: Path, run_on: BeamOptions) -> Moments:
@@ -93,7 +93,7 @@ def _moments(examples: Examples, image: ImageSpec, out: Path, run_on: BeamOption
 
 
 def _moments_of_shard(file: str, image: ImageSpec) -> Moments:
-    from millrace.components.features.decoding import decode_rows  # TensorFlow
+    from millrace.components.features.image_rows import decode_rows  # TensorFlow
 
     rows = ((decode(record),) for record in read_records(Path(file)))
     pixels = (found for _, found in decode_rows(rows, image) if isinstance(found, np.ndarray))

@@ -10,6 +10,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.features.record import ClassCounts, class_names
 
 logger = logging.getLogger("millrace.components.analyze")
 
@@ -24,9 +25,7 @@ class SplitFile(NamedTuple):
 class SplitSurvey(Protocol):
     """What is known of a split's records."""
 
-    @property
-    def names(self) -> set[str]:
-        """The class names seen."""
+    classes: ClassCounts
 
     def to_json(self) -> str: ...
 
@@ -71,9 +70,9 @@ def survey_splits(
 
 def warn_of_unknown_classes(surveys: Mapping[str, SplitSurvey]) -> None:
     """Log the classes of other splits that train lacks."""
-    known = surveys["train"].names
+    known = class_names(surveys["train"].classes)
     for split, found in surveys.items():
-        unknown = sorted(found.names - known)
+        unknown = sorted(class_names(found.classes) - known)
         if unknown:
             logger.warning(
                 "split %s has %d classes that train lacks; their records will be set aside: %s",

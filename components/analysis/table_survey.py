@@ -95,9 +95,9 @@ def survey(
 def _fold(file: str, own: Own | None) -> Dataset:
     records: Iterable[bytes] = read_records(Path(file))
     if own is not None:
-        from millrace.components.features import table_hook  # TensorFlow
+        from millrace.components.features import table_rows  # TensorFlow
 
-        records = table_hook.applied(map(decode, records), own.raw, own.hook, own.label)
+        records = table_rows.preprocessed(map(decode, records), own.raw, own.hook, own.label)
     return fold(records, file)
 
 

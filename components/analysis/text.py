@@ -23,7 +23,7 @@ from millrace.components.analysis.splits import (
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.features import hook_spec, survey, text_record, text_survey
+from millrace.components.features import hook_spec, record, text_survey
 from millrace.components.features.text_spec import TextOptions, TextSpec
 from millrace.components.features.text_survey import Cut, TextSurvey
 from millrace.components.features.tokenization import FIRST
@@ -67,7 +67,7 @@ def choose(
     """The spec that follows from the counts of the train split where `options` leave it open."""
     fitting = text_survey.fitting_length(train.lengths, options.level)
     length = options.sequence_length or fitting
-    classes = survey.class_order(survey.Survey(classes=train.classes))
+    classes = record.class_order(train.classes)
     known = sum(train.tokens[token] for token in vocabulary)
     logger.info(
         "%d classes; %d of %d distinct %ss, %.1f %% of the text; rows of %d (95 %% have %d or "
@@ -105,7 +105,7 @@ def _vocabulary(train: TextSurvey, options: TextOptions) -> tuple[str, ...]:
 
 def _has_tags(examples: Examples) -> bool:
     records = itertools.chain.from_iterable(map(read_records, examples.files("train")))
-    texts = (text_record.text(decode(record)) for record in itertools.islice(records, _SAMPLED))
+    texts = (record.text(decode(raw)) for raw in itertools.islice(records, _SAMPLED))
     return text_survey.has_tags(text for text in texts if text is not None)
 
 
@@ -113,7 +113,7 @@ def _survey_shard(shard: SplitFile, cut: Cut) -> TextSurvey:
     """The survey of a shard; only the train split's tokens are counted."""
     rows: Iterator[Decoded] = map(decode, read_records(Path(shard.file)))
     if cut.hook is not None:
-        from millrace.components.features import text_hook  # TensorFlow
+        from millrace.components.features import text_rows  # TensorFlow
 
-        rows = text_hook.applied(rows, cut.hook)
+        rows = text_rows.preprocessed(rows, cut.hook)
     return text_survey.of(rows, cut if shard.split == "train" else None)

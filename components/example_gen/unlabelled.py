@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples, RawFiles, Rejected
-from millrace.components.model_artifacts import Model
+from millrace.components.artifacts import Analysis, Examples, Model, RawFiles, Rejected
 from millrace.components.options.ranges import Count, Share
 
 _STEP = "unlabelled_example_gen"

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from millrace.components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from millrace.components.exporting.comparison import Reference
+from millrace.components.exporting.saved_model import SERIALISED, Endpoint, Outputs
 
 Parsed = tuple[tf.Tensor, ...]
 

@@ -1,11 +1,27 @@
-"""The answers of an exported model held against those of the trained one: plain numpy."""
+"""The answers of an exported model compared with those of the trained one: plain numpy."""
+
+import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
 from millrace.components.errors import ModelError
 from millrace.components.exporting.answers import Answers
-from millrace.components.exporting.signatures import Reference
 from millrace.components.inference.closeness import difference
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """What the trained model answers on the path of training, by `signature/output`.
+
+    Attributes:
+        numbers: arrays [rows, ...].
+        texts: arrays [rows, ...] of text, and where each may be compared, bool alike: not where
+            two answers are as good as each other.
+    """
+
+    numbers: Mapping[str, np.ndarray]
+    texts: Mapping[str, tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
 
 
 def largest_difference(found: Answers, reference: Reference, tolerance: float) -> float:

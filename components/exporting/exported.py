@@ -12,14 +12,13 @@ import keras
 import tensorflow as tf
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Examples, Model, TrainedModel
 from millrace.components.errors import DataError
 from millrace.components.exporting import answers, comparison, kinds, saved_model, warm_up
 from millrace.components.features import rows as features
 from millrace.components.features.rows import Positioned
 from millrace.components.features.spec import Spec
 from millrace.components.files.tfrecord import read_records
-from millrace.components.model_artifacts import Model, TrainedModel
 from millrace.components.models import keras_file
 from millrace.components.models.build import load
 from millrace.serving.example import Decoded, decode

@@ -5,7 +5,8 @@ from typing import assert_never
 
 import keras
 
-from millrace.components.exporting.signatures import Endpoint, Reference
+from millrace.components.exporting.comparison import Reference
+from millrace.components.exporting.saved_model import Endpoint
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.features.series_spec import SeriesSpec

@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.components.exporting import generation
+from millrace.components.exporting.comparison import Reference
 from millrace.components.exporting.generation import Choice
-from millrace.components.exporting.signatures import Endpoint, Outputs, Reference
-from millrace.components.features import language, language_rows, text_record
+from millrace.components.exporting.saved_model import Endpoint, Outputs
+from millrace.components.features import language, language_rows, record
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.features.tokenization import FIRST, PADDING, UNKNOWN
 from millrace.serving.example import Decoded
@@ -168,7 +169,7 @@ def reference(model: keras.Model, spec: LanguageSpec, rows: Sequence[Decoded]) -
         functools.partial(model, training=False),
         input_signature=[tf.TensorSpec([None, None], tf.int32)],
     )
-    texts = [text_record.text(row) or b"" for row in rows]
+    texts = [record.text(row) or b"" for row in rows]
     is_logits = _ends_in_logits(model)
     cuts = language_rows.cut(texts, spec, spec.sequence_length)
     losses, counts = zip(*(_trained_loss(network, cut, is_logits) for cut in cuts), strict=True)

@@ -1,8 +1,8 @@
-"""Signatures over a Keras model, written as the SavedModel that a model server loads."""
+"""Signatures over a Keras model, and the SavedModel of them that a model server loads."""
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -10,9 +10,28 @@ from etils.epath import Path
 from tensorflow.core.protobuf import saved_model_pb2
 
 from millrace.components.exporting import input_names
-from millrace.components.exporting.signatures import METHODS, Endpoint
 from millrace.serving.protos import signature_pb2
-from millrace.serving.signature import Signature, from_proto
+from millrace.serving.signature import CLASSIFY, REGRESS, Signature, from_proto
+
+Outputs = dict[str, tf.Tensor]
+# A function, and its inputs in order; the names of the specs are those of the signature.
+Endpoint = tuple[Callable[..., Outputs], tuple[tf.TensorSpec, ...]]
+
+SERIALISED = tf.TensorSpec([None], tf.string, name="inputs")
+
+_METHODS = {
+    "classify": CLASSIFY,
+    "regress": REGRESS,
+}  # not called by Predict
+
+
+def at_least_one(rows: tf.Tensor) -> tf.Tensor:
+    """`rows` [batch, ...], or one row of zeros if there are none.
+
+    TensorFlow 2.21's fused convolution gets the depth of an empty batch wrong.
+    """
+    zeros = tf.zeros([1, *rows.shape[1:]], rows.dtype)
+    return tf.cond(tf.shape(rows)[0] > 0, lambda: rows, lambda: zeros)
 
 
 def write(endpoints: Mapping[str, Endpoint], folder: Path) -> list[Signature]:
@@ -29,7 +48,7 @@ def write(endpoints: Mapping[str, Endpoint], folder: Path) -> list[Signature]:
     with _quiet():
         archive.write_out(str(folder), verbose=False)
         input_names.restore(folder, {name: specs for name, (_, specs) in endpoints.items()})
-        _name_methods(folder, [name for name in endpoints if name in METHODS])
+        _name_methods(folder, [name for name in endpoints if name in _METHODS])
     return _signatures(folder, list(endpoints))
 
 
@@ -49,7 +68,7 @@ def _name_methods(folder: Path, names: Sequence[str]) -> None:
     """
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
     for name in names:
-        updater.replace_method_name(name, METHODS[name])
+        updater.replace_method_name(name, _METHODS[name])
     if names:
         updater.save()
 

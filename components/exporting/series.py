@@ -7,10 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.components.errors import DataError
-from millrace.components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from millrace.components.exporting.comparison import Reference
+from millrace.components.exporting.saved_model import SERIALISED, Endpoint, Outputs, at_least_one
 from millrace.components.features import series_hook
 from millrace.components.features.layout import Column
 from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.models.networks import as_taken
 from millrace.serving.example import Decoded
 
 FORECAST = "forecast"
@@ -37,7 +39,7 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
 
     @tf.function(input_signature=specs)
     def forecast_of(*inputs: tf.Tensor) -> tf.Tensor:  # traced once for both
-        window, *ahead = (_at_least_one(tensor) for tensor in inputs)
+        window, *ahead = (at_least_one(tensor) for tensor in inputs)
         seen = [series_hook.prepared(window, spec), *ahead]
         return _ask(model, spec.layout.inputs, seen)[: tf.shape(inputs[0])[0]]
 
@@ -65,19 +67,8 @@ def reference(model: keras.Model, spec: SeriesSpec, rows: Sequence[Decoded]) -> 
 
 
 def _ask(model: keras.Model, columns: Sequence[Column], inputs: Sequence[tf.Tensor]) -> tf.Tensor:
-    if len(columns) == 1:
-        return model(inputs[0], training=False)
     named = {each.name: tensor for each, tensor in zip(columns, inputs, strict=True)}
-    return model(named, training=False)
-
-
-def _at_least_one(rows: tf.Tensor) -> tf.Tensor:
-    """`rows` [batch, ...], or one row of zeros if there is none.
-
-    TensorFlow 2.21's fused convolution gets the depth of an empty batch wrong.
-    """
-    zeros = tf.zeros([1, *rows.shape[1:]], rows.dtype)
-    return tf.cond(tf.shape(rows)[0] > 0, lambda: rows, lambda: zeros)
+    return model(as_taken(named), training=False)
 
 
 def _value(row: Decoded, column: Column) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.components.artifacts import Rejected
-from millrace.components.features import language, text_record
+from millrace.components.features import language, record
 from millrace.components.features.language_spec import NEXT, TOKENS, LanguageSpec
 from millrace.serving.example import Decoded, encode
 
@@ -24,13 +24,13 @@ def transform(
     follows, go to `rejected`.
     """
     usable = _usable(rows, rejected)
-    for batch in text_record.batches(usable, lambda row: len(row[2])):
+    for batch in record.batches(usable, lambda row: len(row[2])):
         found = cut([text for _, _, text in batch], spec, spec.stride)
         for (source, position, _), (tokens, following) in zip(batch, found, strict=True):
             if not len(tokens):
                 rejected.append(Rejected(source, "no token that another one follows", position))
             for one, other in zip(tokens, following, strict=True):
-                yield encode({TOKENS: one, NEXT: other, text_record.FILENAME: source})
+                yield encode({TOKENS: one, NEXT: other, record.filename("text"): source})
 
 
 def cut(texts: Sequence[bytes], spec: LanguageSpec, stride: int) -> list[Cut]:
@@ -47,7 +47,7 @@ def _usable(
 ) -> Iterator[tuple[str, str, bytes]]:
     """Source, position and text of each row that has one."""
     for row, position in rows:
-        source, text = text_record.source(row), text_record.text(row)
+        source, text = record.source(row, "text"), record.text(row)
         if text is None:
             rejected.append(Rejected(source, "no text", position))
         else:

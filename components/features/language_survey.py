@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from millrace.components.features import text_record
+from millrace.components.features import record
 from millrace.components.features.language_spec import DELIMITERS, UNIT, LanguageOptions, Unit
 from millrace.components.features.text_survey import Cut, ranked
 from millrace.components.features.tokenization import Level, Standardize
@@ -100,7 +100,7 @@ def of(rows: Iterable[Decoded], ways: Sequence[Cut], unit: Unit | None) -> Langu
         survey.records += 1
         own = unit or unit_of(row)
         survey.units[own] += 1
-        text = (text_record.text(row) or b"").decode("utf-8", "replace")
+        text = (record.text(row) or b"").decode("utf-8", "replace")
         for part in parts(text, DELIMITERS[own]):
             for way in ways:
                 tokens = way.tokens(part)

@@ -9,9 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.components.artifacts import Rejected
+from millrace.components.errors import OptionError
+from millrace.components.features import hook as hooks
 from millrace.components.features import table
+from millrace.components.features.hook_spec import PLACE, Hook
 from millrace.components.features.table_spec import Raw, TableSpec
-from millrace.serving.example import Decoded, encode
+from millrace.serving.example import Decoded, Value, encode
 
 _BATCH = 1024  # rows preprocessed at once
 
@@ -45,6 +48,40 @@ def column(rows: Sequence[Decoded], raw: Raw) -> np.ndarray:
     if raw.dtype == "bytes":
         return np.array([bytes(each[0]) if _holds(each) else b"" for each in values], object)
     return np.array([each[0] if _holds(each) else np.nan for each in values], np.float32)
+
+
+def preprocessed(
+    rows: Iterable[Decoded], raw: Sequence[Raw], hook: Hook, label: str
+) -> Iterator[bytes]:
+    """Each raw record as one of the columns that the function of `hook` makes, and of its label.
+
+    `transform` and `export` have that function in their graphs, see `features.table`; `analyze`,
+    which needs no TensorFlow otherwise, counts values after this one. NaN and the empty text are
+    missing cells, which the record leaves out.
+
+    Args:
+        rows: raw records.
+        raw: the columns that the function is given.
+        hook: the function.
+        label: the feature that it is not given.
+
+    Raises:
+        OptionError: it makes a column of the label's name.
+    """
+    waiting = iter(rows)
+    for batch in iter(lambda: list(itertools.islice(waiting, _BATCH)), []):
+        given = {each.name: tf.constant(column(batch, each)) for each in raw}
+        made = {name: each.numpy() for name, each in hooks.columns(hook, given).items()}
+        if label in made:
+            raise OptionError(
+                f"{PLACE}: expected {hook.function} to leave the label {label!r} to the data. "
+                "Received: a column of this name. Call it otherwise."
+            )
+        for place, row in enumerate(batch):
+            cells = {name: values[place] for name, values in made.items()}
+            features = {name: _value(cell) for name, cell in cells.items() if _is_there(cell)}
+            truth: dict[str, Value] = {label: row[label]} if label in row else {}
+            yield encode(features | truth)
 
 
 def _holds(value: list[bytes] | np.ndarray | None) -> TypeGuard[list[bytes] | np.ndarray]:
@@ -99,6 +136,14 @@ def label_text(row: Decoded, label: str) -> str:
         return ""
     first = value[0]
     return first.decode("utf-8", "backslashreplace") if isinstance(first, bytes) else str(first)
+
+
+def _is_there(cell: bytes | np.float32) -> bool:
+    return bool(cell) if isinstance(cell, bytes) else not np.isnan(cell)
+
+
+def _value(cell: bytes | np.float32) -> Value:
+    return cell if isinstance(cell, bytes) else np.array([cell], np.float32)
 
 
 @functools.cache

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from millrace.components.features import text_record, tokenization
+from millrace.components.features import record, tokenization
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.tokenization import Level, Standardize
 from millrace.serving.example import Decoded
@@ -54,15 +54,10 @@ class TextSurvey:
     """
 
     records: int = 0
-    classes: Counter[tuple[str, int]] = dataclasses.field(default_factory=Counter)
+    classes: record.ClassCounts = dataclasses.field(default_factory=Counter)
     tokens: Counter[str] = dataclasses.field(default_factory=Counter)
     documents: Counter[str] = dataclasses.field(default_factory=Counter)
     lengths: Counter[int] = dataclasses.field(default_factory=Counter)
-
-    @property
-    def names(self) -> set[str]:
-        """The class names seen."""
-        return {name for name, _ in self.classes}
 
     def to_json(self) -> str:
         """As JSON: the tokens as a list of token, occurrences and texts, by that order."""
@@ -96,11 +91,9 @@ def of(rows: Iterable[Decoded], cut: Cut | None) -> TextSurvey:
     """The survey of raw text records; without `cut` their tokens are not counted."""
     survey = TextSurvey()
     for row in rows:
-        name, label = text_record.class_name(row), row.get(text_record.LABEL)
-        content = text_record.text(row)
+        content = record.text(row)
         survey.records += 1
-        if name is not None:
-            survey.classes[name, int(label[0]) if label is not None else -1] += 1
+        survey.classes.update(record.classes(row, "text"))
         if cut and content is not None:
             tokens = cut.tokens(content.decode("utf-8", "replace"))
             survey.tokens.update(tokens)

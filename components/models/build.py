@@ -13,15 +13,15 @@ from millrace.components.features.table_spec import TableSpec
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models import keras_file
 from millrace.components.models.custom_options import Custom
+from millrace.components.models.image_options import Augment
 from millrace.components.models.networks import Networks
-from millrace.components.models.options import Augment
 
 
 def build(options: Any, augment: Augment, spec: Spec, *, units: int, activation: str) -> Networks:
     """The network that `options` describe.
 
     Args:
-        options: of a network that fits `spec`, see `models.any.check_fits`.
+        options: of a network that fits `spec`, see `models.options.check_fits`.
         augment: random changes to training pictures; of no use to other data.
         spec: what the network takes.
         units: of its last layer.

@@ -13,13 +13,18 @@ import keras
 
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models import sizes, transfer
-from millrace.components.models.augmentation import augmentation
-from millrace.components.models.fully_connected import fully_connected, normalization, penalty
-from millrace.components.models.networks import SCORES, Networks
-from millrace.components.models.options import Augment, Cnn, Dense
-from millrace.components.models.transfer_options import Transfer
-
-Wired = transfer.Wired
+from millrace.components.models.image_layers import augmentation
+from millrace.components.models.image_options import Augment, Cnn, Transfer
+from millrace.components.models.layer_options import Dense
+from millrace.components.models.networks import (
+    Networks,
+    Wired,
+    chained,
+    fully_connected,
+    normalization,
+    penalty,
+    scores,
+)
 
 _SCALES: dict[str, Callable[[ImageSpec], keras.Layer]] = {
     "unit": lambda spec: keras.layers.Rescaling(1 / 255, name="scale"),
@@ -56,24 +61,12 @@ def build(
     """
     inputs = keras.Input(spec.shape, dtype="uint8", name="image")
     layers = list(_hidden(options, spec))
-    layers.append(
-        keras.layers.Dense(
-            units,
-            activation=activation,
-            kernel_regularizer=penalty(options),
-            name=SCORES,
-            dtype="float32",
-        )
-    )
-    augmented = _chained(augmentation(augment), inputs)
+    layers.append(scores(options, units, activation))
+    augmented = chained(augmentation(augment), inputs)
     return Networks(
-        training=keras.Model(inputs, _chained(layers, augmented), name=options.kind),
-        inference=keras.Model(inputs, _chained(layers, inputs), name=options.kind),
+        training=keras.Model(inputs, chained(layers, augmented), name=options.kind),
+        inference=keras.Model(inputs, chained(layers, inputs), name=options.kind),
     )
-
-
-def _chained(layers: list[Wired], inputs: keras.KerasTensor) -> keras.KerasTensor:
-    return functools.reduce(lambda tensor, layer: layer(tensor), layers, inputs)
 
 
 def _hidden(options: Dense | Cnn | Transfer, spec: ImageSpec) -> Iterator[Wired]:

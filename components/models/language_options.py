@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.errors import OptionError
-from millrace.components.models.options import Counts, Kernels
+from millrace.components.models.layer_options import Counts, Kernels
 from millrace.components.options.ranges import Count, ShareBelowOne
 
 

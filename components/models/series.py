@@ -7,7 +7,6 @@ before, where the spec says so.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,9 +14,16 @@ import keras
 
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.models import series_layers as own
-from millrace.components.models.fully_connected import fully_connected, penalty
-from millrace.components.models.networks import SCORES, Networks
-from millrace.components.models.options import Dense
+from millrace.components.models.layer_options import Dense
+from millrace.components.models.networks import (
+    SCORES,
+    Networks,
+    as_taken,
+    chained,
+    fully_connected,
+    penalty,
+    scores,
+)
 from millrace.components.models.series_options import (
     ConvRnn,
     DifferencedMovingAverage,
@@ -61,8 +67,8 @@ def build(options: SeriesModel, spec: SeriesSpec, *, units: int, activation: str
         case _:
             forecast = _baseline(options, spec)(window)
     return Networks(
-        training=keras.Model(given(inputs), forecast, name=options.kind),
-        inference=keras.Model(given(inputs), forecast, name=options.kind),
+        training=keras.Model(as_taken(inputs), forecast, name=options.kind),
+        inference=keras.Model(as_taken(inputs), forecast, name=options.kind),
     )
 
 
@@ -89,12 +95,7 @@ def filled(inputs: Mapping[str, keras.KerasTensor], spec: SeriesSpec) -> dict[st
 def behind_filled(model: keras.Model, spec: SeriesSpec) -> keras.Model:
     """`model`, which takes windows without a missing cell, so that it may be given others."""
     inputs = {each.name: keras.Input(each.shape[1:], name=each.name) for each in model.inputs}
-    return keras.Model(given(inputs), model(given(filled(inputs, spec))), name=model.name)
-
-
-def given(inputs: Mapping[str, keras.KerasTensor]) -> Any:
-    """`inputs` as a network takes them: one as a tensor, several by name."""
-    return dict(inputs) if len(inputs) > 1 else next(iter(inputs.values()))
+    return keras.Model(as_taken(inputs), model(as_taken(filled(inputs, spec))), name=model.name)
 
 
 def _baseline(
@@ -131,20 +132,13 @@ def _trained(
         periods = [_PERIODS[name] for name in spec.calendar]
         clock = own.Cyclic(periods, spec.lag, name="calendar")(window)
         rows = keras.layers.Concatenate(name="rows")([rows, clock])
-    hidden = _chained(_hidden_before_known(options), rows)
+    hidden = chained(_hidden_before_known(options), rows)
     if known is not None:
         ahead = _scaled_ahead(spec, known)
         hidden = keras.layers.Concatenate(name="with_known")([hidden, ahead])
     widths = options.units if isinstance(options, Dense) else options.dense
-    hidden = _chained(fully_connected(options, widths), hidden)
-    steps = keras.layers.Dense(
-        units,
-        activation=activation,
-        kernel_initializer=_last(spec),
-        kernel_regularizer=penalty(options),
-        dtype="float32",
-        name=SCORES,
-    )(hidden)
+    hidden = chained(fully_connected(options, widths), hidden)
+    steps = scores(options, units, activation, kernel_initializer=_last(spec))(hidden)
     shape = (spec.horizon, len(spec.targets))
     forecast = keras.layers.Reshape(shape, name="steps")(steps)
     if spec.lag:
@@ -213,7 +207,3 @@ def _recurrent(options: SeriesRnn | ConvRnn, number: int, width: int) -> keras.L
         name="cell" if options.bidirectional else name,
     )
     return keras.layers.Bidirectional(layer, name=name) if options.bidirectional else layer
-
-
-def _chained(layers: Iterator[keras.Layer], tensor: keras.KerasTensor) -> keras.KerasTensor:
-    return functools.reduce(lambda found, layer: layer(found), layers, tensor)

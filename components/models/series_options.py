@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from millrace.components.models.options import Counts, Dense, FullyConnected
+from millrace.components.models.layer_options import Counts, Dense, FullyConnected
 from millrace.components.options.ranges import Count
 
 

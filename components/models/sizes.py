@@ -5,7 +5,7 @@ deep learning" (2016), relationships 6 (valid) and 5 (same, "half" padding).
 """
 
 from millrace.components.errors import OptionError
-from millrace.components.models.options import Cnn
+from millrace.components.models.image_options import Cnn
 
 Size = tuple[int, int]  # height, width
 

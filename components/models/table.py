@@ -6,16 +6,14 @@ for each id. Layers have fixed names: a later training finds the weights of an e
 them.
 """
 
-import functools
 from collections.abc import Iterator
 from typing import assert_never
 
 import keras
 
 from millrace.components.features.table_spec import TableSpec
-from millrace.components.models.fully_connected import fully_connected, penalty
-from millrace.components.models.networks import SCORES, Networks
-from millrace.components.models.options import Dense
+from millrace.components.models.layer_options import Dense
+from millrace.components.models.networks import Networks, as_taken, chained, fully_connected, scores
 from millrace.components.models.table_options import TableModel, WideDeep
 
 
@@ -30,15 +28,8 @@ def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activatio
         for column in spec.layout.inputs
     }
     joined = _side_by_side(list(_parts(options, spec, inputs)), "all")
-    scores = keras.layers.Dense(
-        units,
-        activation=activation,
-        kernel_regularizer=penalty(options),
-        name=SCORES,
-        dtype="float32",
-    )(joined)
-    alone = next(iter(inputs.values()))
-    model = keras.Model(inputs if len(inputs) > 1 else alone, scores, name=options.kind)
+    outputs = scores(options, units, activation)(joined)
+    model = keras.Model(as_taken(inputs), outputs, name=options.kind)
     return Networks(training=model, inference=model)
 
 
@@ -75,10 +66,7 @@ def _embedded(ids: keras.KerasTensor, spec: TableSpec, dim: int) -> keras.KerasT
 
 
 def _deep(options: Dense | TableModel, parts: list[keras.KerasTensor]) -> keras.KerasTensor:
-    layers = fully_connected(options, options.units)
-    return functools.reduce(
-        lambda tensor, layer: layer(tensor), layers, _side_by_side(parts, "columns")
-    )
+    return chained(fully_connected(options, options.units), _side_by_side(parts, "columns"))
 
 
 def _side_by_side(parts: list[keras.KerasTensor], name: str) -> keras.KerasTensor:

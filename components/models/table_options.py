@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from millrace.components.models.options import Counts, Dense, FullyConnected
+from millrace.components.models.layer_options import Counts, Dense, FullyConnected
 from millrace.components.options.ranges import Count
 
 

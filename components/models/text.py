@@ -16,10 +16,8 @@ from etils.epath import Path
 from millrace.components.errors import OptionError
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models import word_vectors
-from millrace.components.models.average import AverageOfTokens
-from millrace.components.models.bag import BagOfTokens, inverse_frequencies
-from millrace.components.models.fully_connected import fully_connected, penalty
-from millrace.components.models.networks import SCORES, Networks
+from millrace.components.models.networks import Networks, chained, fully_connected, penalty, scores
+from millrace.components.models.text_layers import AverageOfTokens, BagOfTokens, inverse_frequencies
 from millrace.components.models.text_options import (
     Bag,
     Embedded,
@@ -50,16 +48,8 @@ def build(options: TextModel, spec: TextSpec, *, units: int, activation: str) ->
     """
     inputs = keras.Input((spec.sequence_length,), dtype="int32", name="tokens")
     layers = [*_hidden(options, spec), *_head(options)]
-    layers.append(
-        keras.layers.Dense(
-            units,
-            activation=activation,
-            kernel_regularizer=penalty(options),
-            name=SCORES,
-            dtype="float32",
-        )
-    )
-    outputs = functools.reduce(lambda tensor, layer: layer(tensor), layers, inputs)
+    layers.append(scores(options, units, activation))
+    outputs = chained(layers, inputs)
     model = keras.Model(inputs, outputs, name=options.kind)
     _load(model, options, spec)
     return Networks(training=model, inference=keras.Model(inputs, outputs, name=options.kind))

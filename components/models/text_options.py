@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.files.paths import LocalPath
-from millrace.components.models.options import Counts, FullyConnected, Initializer
+from millrace.components.models.layer_options import Counts, FullyConnected, Initializer
 from millrace.components.options.ranges import Count, NotNegative, ShareBelowOne
 
 

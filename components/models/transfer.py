@@ -15,13 +15,14 @@ from etils.epath import Path
 
 from millrace.components.errors import ComponentError, ModelError, OptionError
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.models import input_pixels, saved_model, squeezenet
-from millrace.components.models.transfer_options import FROM_THE_FIRST, Pixels, Transfer
+from millrace.components.models import saved_model_layer, squeezenet
+from millrace.components.models.image_layers import input_pixels
+from millrace.components.models.image_options import FROM_THE_FIRST, Pixels, Transfer
+from millrace.components.models.networks import Wired
 
 logger = logging.getLogger("millrace.components.trainer")
 
 Found = TypeVar("Found")
-Wired = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 BACKBONE = "backbone"  # the layer's name
 
@@ -62,12 +63,12 @@ def backbone(options: Transfer, spec: ImageSpec) -> Iterator[Wired]:
     """
     if spec.channels == 1:
         yield _as_colour
-    yield from input_pixels.layers(pixels_of(options))
+    yield from input_pixels(pixels_of(options))
     shape = (spec.height, spec.width, 3)
     if options.backbone == "saved_model":
         _refuse_training(options)
         folder = Path(options.weights).expanduser()
-        yield saved_model.layer(folder, options.endpoint, options.cut, shape, BACKBONE)
+        yield saved_model_layer.layer(folder, options.endpoint, options.cut, shape, BACKBONE)
         return
     network = _network(options, shape)
     if options.weights != "none":

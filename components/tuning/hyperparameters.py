@@ -10,9 +10,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from millrace.components.artifacts import Artifact
+from millrace.components.artifacts import Artifact, Hyperparameters
 from millrace.components.errors import OptionError
-from millrace.components.model_artifacts import Hyperparameters
 from millrace.components.options import settings
 
 P = ParamSpec("P")

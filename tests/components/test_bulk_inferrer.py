@@ -13,7 +13,7 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.artifacts import Examples, RawFiles
+from millrace.components.artifacts import Evaluation, Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.bulk_inferrer import bulk_inferrer
 from millrace.components.errors import DataError, ModelError, OptionError
@@ -21,7 +21,6 @@ from millrace.components.files.printable import one_line
 from millrace.components.files.tfrecord import read_records
 from millrace.components.inference import predictions
 from millrace.components.inference.saved_model import Row
-from millrace.components.model_artifacts import Evaluation
 from millrace.serving import example
 from millrace.serving.signature import TensorInfo
 from tests.components import classifiers

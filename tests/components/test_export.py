@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from millrace.components.artifacts import Analysis
+from millrace.components.artifacts import Analysis, Model, TrainedModel
 from millrace.components.errors import DataError, ModelError
 from millrace.components.export import export
 from millrace.components.features import spec
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.files.tfrecord import read_records
-from millrace.components.model_artifacts import Model, TrainedModel
 from millrace.components.models.image import build
-from millrace.components.models.options import Augment, Cnn
+from millrace.components.models.image_options import Augment, Cnn
 from millrace.serving.errors import InvalidArgumentError
 from millrace.serving.example import decode, encode
 from millrace.serving.model import LoadedModel

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from millrace.components.artifacts import TrainedModel
 from millrace.components.errors import DataError, OptionError
 from millrace.components.feature_maps import feature_maps
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.model_artifacts import TrainedModel
 from millrace.components.models import image, keras_file
-from millrace.components.models.options import Augment, Cnn
+from millrace.components.models.image_options import Augment, Cnn
 from tests.components import transformed
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, RawFiles
+from millrace.components.artifacts import Analysis, Model, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.series import series_example_gen
@@ -15,7 +15,6 @@ from millrace.components.example_gen.unlabelled import takes_rows, unlabelled_ex
 from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files.tfrecord import read_records
-from millrace.components.model_artifacts import Model
 from millrace.serving.example import decode
 from tests.components.example_gen.conftest import spoil
 

@@ -5,8 +5,7 @@ import pytest
 
 from millrace.components.errors import ModelError
 from millrace.components.exporting import classifier
-from millrace.components.exporting.comparison import largest_difference
-from millrace.components.exporting.signatures import Reference
+from millrace.components.exporting.comparison import Reference, largest_difference
 
 EXPECTED = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]], np.float32)
 NAMES = ("a", "b", "c")

@@ -14,7 +14,7 @@ from millrace.components.features import hook_spec, series_hook
 from millrace.components.features.layout import Column
 from millrace.components.features.series_rows import transform
 from millrace.components.features.series_spec import Fill
-from millrace.components.models.options import Dense
+from millrace.components.models.layer_options import Dense
 from millrace.components.models.series import build
 from millrace.serving.example import decode
 from tests.components.features.test_series import SPEC

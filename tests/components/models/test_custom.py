@@ -12,10 +12,10 @@ from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.layout import Column, Layout
 from millrace.components.features.series_spec import Fill, SeriesSpec
 from millrace.components.models import custom, keras_file
-from millrace.components.models.any import AnyModel, check_fits
 from millrace.components.models.build import build
 from millrace.components.models.custom_options import Custom
-from millrace.components.models.options import Augment
+from millrace.components.models.image_options import Augment
+from millrace.components.models.options import AnyModel, check_fits
 from millrace.pipeline import options
 
 OWN = "tests.components.models.own_models"

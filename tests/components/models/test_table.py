@@ -6,8 +6,8 @@ import pytest
 
 from millrace.components.features.table_spec import Category, Number, Raw, TableSpec
 from millrace.components.models import table
+from millrace.components.models.layer_options import Dense
 from millrace.components.models.networks import SCORES
-from millrace.components.models.options import Dense
 from millrace.components.models.table_options import WideDeep
 
 NUMBERS = (Number("a", 0.0, 1.0, 0.0, indicator=True), Number("b", 0.0, 1.0, 0.0))

@@ -9,9 +9,8 @@ from etils.epath import Path
 
 from millrace.components.errors import OptionError
 from millrace.components.features.text_spec import TextSpec
-from millrace.components.models.average import AverageOfTokens
-from millrace.components.models.bag import BagOfTokens, inverse_frequencies
 from millrace.components.models.text import build
+from millrace.components.models.text_layers import AverageOfTokens, BagOfTokens, inverse_frequencies
 from millrace.components.models.text_options import Bag, Embedding, TextConv, TextRnn
 
 WORDS = tuple(f"word{number}" for number in range(8))

@@ -9,8 +9,7 @@ import pytest
 from millrace.components.errors import ModelError, OptionError
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models import image, squeezenet, transfer
-from millrace.components.models.options import Augment
-from millrace.components.models.transfer_options import Backbone, Transfer
+from millrace.components.models.image_options import Augment, Backbone, Transfer
 
 SIDE = 32
 SPEC = ImageSpec(("ant", "bee"), SIDE, SIDE, 3)

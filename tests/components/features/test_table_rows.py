@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from millrace.components.errors import OptionError
-from millrace.components.features import hook, hook_spec, table, table_hook, table_rows
+from millrace.components.features import hook, hook_spec, table, table_rows
 from millrace.components.features.table_spec import Category, Number, Raw, TableSpec
 from millrace.serving.example import decode, encode
 
@@ -23,7 +23,7 @@ ROWS = [
 
 
 def test_records_hold_the_columns_made_and_the_label_and_lack_missing_cells():
-    found = [decode(record) for record in table_hook.applied(ROWS, RAW, ROOMY, "price")]
+    found = [decode(record) for record in table_rows.preprocessed(ROWS, RAW, ROOMY, "price")]
     plain = [{name: value[0] for name, value in row.items()} for row in found]
     assert plain == [
         {"per_room": 20, "town": b"oslo", "price": 7.5},

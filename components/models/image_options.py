@@ -1,10 +1,13 @@
-"""The options of a classifier on top of a pretrained network; no Keras, so reading is cheap."""
+"""The options of the networks for data of the kind `image`; no Keras, so reading them is cheap."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from millrace.components.files.paths import LocalPath
-from millrace.components.models.options import Counts, FullyConnected
+from millrace.components.models.layer_options import Counts, Dense, FullyConnected
+from millrace.components.options.ranges import Count, ShareBelowOne
 
 Backbone = Literal[
     "ConvNeXtBase",
@@ -51,6 +54,36 @@ Pixels = Literal["auto", "none", "unit", "symmetric", "caffe", "torch"]
 
 
 @dataclasses.dataclass(frozen=True)
+class Cnn(FullyConnected):
+    """Blocks of convolutions and pooling, then fully connected layers.
+
+    Activation and batch normalisation are the convolutions' as well.
+
+    Attributes:
+        filters: of each block; their number is the number of blocks.
+        convolutions: per block.
+        kernel_size, strides, padding: of every convolution, in pixels.
+        pooling: at the end of every block.
+        pool_size: pixels a side, and its stride.
+        head: how the last block's maps become a vector.
+        dense: width of each fully connected layer; may be empty.
+        block_dropout: share of a block's maps dropped in training, whole maps at a time.
+    """
+
+    filters: Annotated[Counts, Field(min_length=1)] = (64, 64)
+    convolutions: Count = 1
+    kernel_size: Count = 3
+    strides: Count = 1
+    padding: Literal["valid", "same"] = "valid"
+    pooling: Literal["max", "average", "none"] = "max"
+    pool_size: Count = 2
+    head: Literal["flatten", "global_average", "global_max"] = "flatten"
+    dense: Counts = (128,)
+    block_dropout: ShareBelowOne = 0.0
+    kind: Literal["cnn"] = "cnn"
+
+
+@dataclasses.dataclass(frozen=True)
 class Transfer(FullyConnected):
     """A pretrained network without its top, then fully connected layers.
 
@@ -90,3 +123,34 @@ class Transfer(FullyConnected):
     def is_pretrained(self) -> bool:
         """Whether it has weights that can be frozen first and trained later."""
         return self.weights != "none" and self.backbone != "saved_model"
+
+
+@dataclasses.dataclass(frozen=True)
+class Augment:
+    """Random changes to the pictures of each training batch; none outside training.
+
+    Attributes:
+        flip: mirror half of the pictures.
+        rotation: up to so many degrees, either way.
+        width_shift, height_shift: up to this share of the side, either way.
+        shear: up to this share of the side.
+        zoom: in or out by up to this share.
+        brightness, contrast: change by up to this share.
+        fill_mode: what fills the space left empty.
+        fill_value: with `constant`, 0 (black) to 255.
+    """
+
+    flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    width_shift: ShareBelowOne = 0.0
+    height_shift: ShareBelowOne = 0.0
+    shear: ShareBelowOne = 0.0
+    zoom: ShareBelowOne = 0.0
+    brightness: ShareBelowOne = 0.0
+    contrast: ShareBelowOne = 0.0
+    fill_mode: Literal["nearest", "reflect", "wrap", "constant"] = "nearest"
+    fill_value: Annotated[float, Field(ge=0, le=255)] = 0.0
+
+
+ImageModel = Dense | Cnn | Transfer
+MODELS: tuple[type, ...] = (Dense, Cnn, Transfer)

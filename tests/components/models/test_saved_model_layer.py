@@ -11,9 +11,8 @@ from etils.epath import Path
 from millrace.components.errors import OptionError
 from millrace.components.exporting import saved_model as exported
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.models import image, saved_model
-from millrace.components.models.options import Augment
-from millrace.components.models.transfer_options import Transfer
+from millrace.components.models import image, saved_model_layer
+from millrace.components.models.image_options import Augment, Transfer
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
 SPEC = ImageSpec(("ant", "bee"), 8, 8, 3)
@@ -127,7 +126,7 @@ def test_a_folder_without_a_model_and_pictures_of_another_size_are_refused(folde
     with pytest.raises(OptionError, match=r"weights=.*none: expected the folder of a SavedModel"):
         network(tmp_path / "none")
     with pytest.raises(OptionError, match=r"takes a batch of pictures of 9 x 8\. Received: "):
-        saved_model.layer(Path(folder), "serving_default", "maps", (9, 8, 3), "backbone")
+        saved_model_layer.layer(Path(folder), "serving_default", "maps", (9, 8, 3), "backbone")
 
 
 def test_it_cannot_be_fine_tuned(folder):

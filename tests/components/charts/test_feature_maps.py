@@ -4,21 +4,21 @@ import keras
 import numpy as np
 import pytest
 
-from millrace.components.charts import journey
+from millrace.components.charts import feature_maps
 from millrace.components.errors import OptionError
 
 
 def test_maps_are_tiles_side_by_side_a_picture_a_row():
     values = np.zeros((2, 48, 48, 3), np.float32)
     values[0, :24, :, 0] = 1  # upper half above its mean, lower half below
-    found = journey.grid(values, at_most=2)
+    found = feature_maps.grid(values, at_most=2)
     assert found.shape == (2 * 50, 2 * 50)
     assert (found[0, 0], found[47, 0], found[0, 48], found[0, 50]) == (192, 64, 255, 128)
 
 
 def test_small_maps_are_enlarged_in_whole_steps():
     values = np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1)
-    found = journey.grid(values, at_most=9)
+    found = feature_maps.grid(values, at_most=9)
     assert found.shape == (50, 50)
     assert len({*found[:24, :24].ravel().tolist()}) == 1
     assert found[0, 0] < found[0, 24] < found[24, 0] < found[24, 24]
@@ -28,11 +28,11 @@ def test_small_maps_are_enlarged_in_whole_steps():
     ("at_most", "expected"), [(9, "abcde"), (5, "abcde"), (3, "ace"), (2, "ae"), (1, "a")]
 )
 def test_layers_are_taken_evenly_apart(at_most, expected):
-    assert journey.spread_evenly("abcde", at_most) == list(expected)
+    assert feature_maps.spread_evenly("abcde", at_most) == list(expected)
 
 
 def test_a_files_name_has_no_odd_letters():
-    assert journey.file_name(3, "backbone.a/b c") == "03-backbone.a_b_c.png"
+    assert feature_maps.file_name(3, "backbone.a/b c") == "03-backbone.a_b_c.png"
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,9 @@ def model():
 
 
 def test_the_layers_of_a_pretrained_network_are_on_the_way(model):
-    assert journey.names_with_maps(model) == ["scale", "backbone.deep"]
+    assert feature_maps.names_with_maps(model) == ["scale", "backbone.deep"]
     pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 2), dtype=np.uint8)
-    scale, deep = journey.layer_maps(model, pixels, ())
+    scale, deep = feature_maps.layer_maps(model, pixels, ())
     np.testing.assert_allclose(scale.values, pixels / 255, atol=1e-6)
     expected = model.get_layer("backbone").get_layer("deep")(scale.values)
     np.testing.assert_allclose(deep.values, expected, atol=1e-6)
@@ -56,7 +56,7 @@ def test_the_layers_of_a_pretrained_network_are_on_the_way(model):
 
 def test_a_layer_without_maps_is_refused(model):
     with pytest.raises(OptionError) as caught:
-        list(journey.layer_maps(model, np.zeros((1, 8, 8, 2), np.uint8), ["scores"]))
+        list(feature_maps.layer_maps(model, np.zeros((1, 8, 8, 2), np.uint8), ["scores"]))
     assert str(caught.value) == (
         "feature_maps.layers: expected layers with maps: scale, backbone.deep. "
         "Received: scores. Correct the names."

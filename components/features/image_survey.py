@@ -22,7 +22,7 @@ Size = tuple[int, int]  # height, width
 
 
 @dataclasses.dataclass
-class Survey:
+class ImageSurvey:
     """Of the records of a split.
 
     Attributes:
@@ -35,12 +35,7 @@ class Survey:
     records: int = 0
     sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
     channels: Counter[int] = dataclasses.field(default_factory=Counter)
-    classes: Counter[tuple[str, int]] = dataclasses.field(default_factory=Counter)
-
-    @property
-    def names(self) -> set[str]:
-        """The class names seen."""
-        return {name for name, _ in self.classes}
+    classes: record.ClassCounts = dataclasses.field(default_factory=Counter)
 
     def to_json(self) -> str:
         """As JSON: each counter a list of its keys' parts and counts."""
@@ -54,7 +49,7 @@ class Survey:
         )
 
     @classmethod
-    def from_json(cls, text: str) -> "Survey":
+    def from_json(cls, text: str) -> "ImageSurvey":
         """What `to_json` wrote."""
         content = json.loads(text)
         return cls(
@@ -65,23 +60,21 @@ class Survey:
         )
 
 
-def of(rows: Iterable[Decoded]) -> Survey:
+def of(rows: Iterable[Decoded]) -> ImageSurvey:
     """The survey of raw image records."""
-    survey = Survey()
+    survey = ImageSurvey()
     for row in rows:
         survey.records += 1
-        name, label = record.class_name(row), row.get(record.LABEL)
-        if name is not None:
-            survey.classes[name, int(label[0]) if label is not None else -1] += 1
+        survey.classes.update(record.classes(row, "image"))
         for height, width, channels in _shapes(row):
             survey.sizes[height, width] += 1
             survey.channels[channels] += 1
     return survey
 
 
-def merge(parts: Iterable[Survey]) -> Survey:
+def merge(parts: Iterable[ImageSurvey]) -> ImageSurvey:
     """The survey of all the parts' records together."""
-    total = Survey()
+    total = ImageSurvey()
     for part in parts:
         total.records += part.records
         total.sizes.update(part.sizes)
@@ -90,16 +83,7 @@ def merge(parts: Iterable[Survey]) -> Survey:
     return total
 
 
-def class_order(survey: Survey) -> tuple[str, ...]:
-    """The class names, by their own labels if every name has one label, else by name."""
-    by_label = {label: name for name, label in survey.classes}
-    is_one_to_one = len(by_label) == len(survey.classes) == len(survey.names)
-    if is_one_to_one:
-        return tuple(by_label[label] for label in sorted(by_label))
-    return tuple(sorted(survey.names))
-
-
-def common_size(survey: Survey) -> Size | None:
+def common_size(survey: ImageSurvey) -> Size | None:
     """The size that at least 95 % of the pictures have, if there is one."""
     for size, count in survey.sizes.most_common(1):
         if count >= COMMON * survey.sizes.total():
@@ -107,7 +91,7 @@ def common_size(survey: Survey) -> Size | None:
     return None
 
 
-def fitting_size(survey: Survey) -> Size:
+def fitting_size(survey: ImageSurvey) -> Size:
     """A square for pictures of many sizes: as large as most can fill, at most 128.
 
     The side is the largest of 32, 48, 64, 96 and 128 up to the median of the pictures' shorter
@@ -123,7 +107,7 @@ def fitting_size(survey: Survey) -> Size:
     return side, side
 
 
-def fitting_channels(survey: Survey) -> int:
+def fitting_channels(survey: ImageSurvey) -> int:
     """1 if every picture is grey, else 3."""
     return 1 if set(survey.channels) == {1} else 3
 
