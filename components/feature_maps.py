@@ -10,7 +10,7 @@ from millrace.components.artifacts import Analysis, Examples, Plots, TrainedMode
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.features.layout import Column
+from millrace.components.features.layout import LayoutColumn
 from millrace.components.options.ranges import Count
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def feature_maps(
     return Plots(out)
 
 
-def _pixels(examples: Examples, split: str, column: Column) -> Iterator[bytes]:
+def _pixels(examples: Examples, split: str, column: LayoutColumn) -> Iterator[bytes]:
     """The pixels of the records of `split`, or else of the first split, in their order."""
     from millrace.components.files.tfrecord import read_records
     from millrace.serving.example import decode

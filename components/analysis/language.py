@@ -24,7 +24,7 @@ from millrace.components.features.language_spec import (
     Unit,
 )
 from millrace.components.features.language_survey import LanguageSurvey, Tokens
-from millrace.components.features.text_survey import Cut
+from millrace.components.features.text_survey import Tokenizer
 from millrace.components.features.tokenization import FIRST, Level, Standardize
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
@@ -41,7 +41,7 @@ def settle(
         DataError: there are no two tokens that could be told apart, or records of several units.
     """
     files = list(map(str, examples.files("train")))
-    ways = language_survey.cuts(options)
+    ways = language_survey.tokenizers(options)
     found = _pass(files, ways, options.unit, out / "survey-train.json", run_on)
     unit = options.unit or _unit(found)
     level = options.level or language_survey.fitting_level(found.levels["word"], unit)
@@ -50,7 +50,9 @@ def settle(
         size = _size(options, level) - FIRST - 1  # a delimiter may be one
         minimum = options.minimum_count or language_survey.MINIMUM[level]
         pieces = byte_pairs.learn(found.levels["word"].counts, size, minimum)
-        ways = (Cut("subword", words.standardize, strip_html=False, pieces=frozenset(pieces)),)
+        ways = (
+            Tokenizer("subword", words.standardize, strip_html=False, pieces=frozenset(pieces)),
+        )
         found = _pass(files, ways, options.unit, out / "subwords-train.json", run_on)
     standardize = next(way.standardize for way in ways if way.level == level)
     return choose(found.levels[level], options, level, standardize, unit)
@@ -109,7 +111,11 @@ def _unit(found: LanguageSurvey) -> Unit:
 
 
 def _pass(
-    files: Sequence[str], ways: Sequence[Cut], unit: Unit | None, file: Path, run_on: BeamOptions
+    files: Sequence[str],
+    ways: Sequence[Tokenizer],
+    unit: Unit | None,
+    file: Path,
+    run_on: BeamOptions,
 ) -> LanguageSurvey:
     """The survey of the records in `files`, in one pass; it is left in `file`."""
     find = functools.partial(_survey_shard, ways=ways, unit=unit)
@@ -118,6 +124,6 @@ def _pass(
     return found
 
 
-def _survey_shard(file: str, ways: Sequence[Cut], unit: Unit | None) -> LanguageSurvey:
+def _survey_shard(file: str, ways: Sequence[Tokenizer], unit: Unit | None) -> LanguageSurvey:
     rows = (decode(record) for record in read_records(Path(file)))
     return language_survey.of(rows, ways, unit)

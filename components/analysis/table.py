@@ -24,7 +24,7 @@ from millrace.components.features.table_spec import (
     Discrete,
     Number,
     Problem,
-    Raw,
+    RawColumn,
     TableOptions,
     TableSpec,
 )
@@ -62,7 +62,7 @@ def given(survey: TableSurvey, options: TableOptions, last: str, hook: Hook) -> 
     _check_known(survey, named)
     label = options.label or _label(survey, last)
     raw = tuple(
-        Raw(name, column.dtype)
+        RawColumn(name, column.dtype)
         for name, column in survey.columns.items()
         if name != label and name not in options.exclude and column.longest == 1
     )
@@ -104,7 +104,7 @@ def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:
     spec = TableSpec(
         target=label,
         problem=problem,
-        raw=tuple(Raw(name, column.dtype) for name, column in columns.items()),
+        raw=tuple(RawColumn(name, column.dtype) for name, column in columns.items()),
         classes=_classes(truth) if problem == "classification" else (),
         numbers=tuple(_number(name, each, survey, options) for name, each in numbers.items()),
         discrete=discrete,

@@ -13,7 +13,7 @@ from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.features.hook_spec import Hook
-from millrace.components.features.table_spec import Dtype, Raw
+from millrace.components.features.table_spec import CellDtype, RawColumn
 from millrace.components.files.tfrecord import read_records
 from millrace.components.statistics.dataset import Dataset, Feature, fold, merge
 from millrace.components.statistics.numbers import Numbers
@@ -35,7 +35,7 @@ class ColumnSurvey:
         boundaries: between quantiles, rising and distinct; of numbers.
     """
 
-    dtype: Dtype
+    dtype: CellDtype
     present: int
     longest: int
     distinct: int
@@ -60,7 +60,7 @@ class Own:
     """A person's own function, the columns that it is given, and the label, which it is not."""
 
     hook: Hook
-    raw: tuple[Raw, ...]
+    raw: tuple[RawColumn, ...]
     label: str
 
 
@@ -129,7 +129,7 @@ def _column(feature: Feature, quantiles: int) -> ColumnSurvey:
 
 
 def _numbers(feature: Feature, values: Numbers, longest: int, quantiles: int) -> ColumnSurvey:
-    dtype: Dtype = "int64" if feature.kind == "int64" else "float32"
+    dtype: CellDtype = "int64" if feature.kind == "int64" else "float32"
     finite = values.distribution.finite()
     if not values.finite:
         return ColumnSurvey(dtype, 0, longest, 0, {})
@@ -152,6 +152,6 @@ def _numbers(feature: Feature, values: Numbers, longest: int, quantiles: int) ->
     )
 
 
-def as_text(value: float, dtype: Dtype) -> str:
+def as_text(value: float, dtype: CellDtype) -> str:
     """A number as a class or a category is called: as numpy writes it."""
     return str(int(value)) if dtype == "int64" else str(np.float32(value))

@@ -25,7 +25,7 @@ from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import hook_spec, record, text_survey
 from millrace.components.features.text_spec import TextOptions, TextSpec
-from millrace.components.features.text_survey import Cut, TextSurvey
+from millrace.components.features.text_survey import TextSurvey, Tokenizer
 from millrace.components.features.tokenization import FIRST
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import Decoded, decode
@@ -45,7 +45,7 @@ def settle(examples: Examples, options: TextOptions, out: Path, run_on: BeamOpti
     strip_html = _has_tags(examples) if strip is None else strip
     level = "word" if options.level == "subword" else options.level
     hook = hook_spec.settle(options.preprocess)
-    cut = Cut(level, options.standardize, strip_html, hook=hook)
+    cut = Tokenizer(level, options.standardize, strip_html, hook=hook)
     files = split_files(examples)
     find = functools.partial(_survey_shard, cut=cut)
     surveys = survey_splits(files, find, text_survey.merge, out, "survey", run_on)
@@ -109,7 +109,7 @@ def _has_tags(examples: Examples) -> bool:
     return text_survey.has_tags(text for text in texts if text is not None)
 
 
-def _survey_shard(shard: SplitFile, cut: Cut) -> TextSurvey:
+def _survey_shard(shard: SplitFile, cut: Tokenizer) -> TextSurvey:
     """The survey of a shard; only the train split's tokens are counted."""
     rows: Iterator[Decoded] = map(decode, read_records(Path(shard.file)))
     if cut.hook is not None:

@@ -23,12 +23,12 @@ from millrace.serving.signature import Signature, TensorInfo
 if TYPE_CHECKING:
     from millrace.serving.model import LoadedModel
 
-Answers = dict[str, np.ndarray]
+OutputArrays = dict[str, np.ndarray]
 
 _SOURCES = Path(__file__).parents[2]
 
 
-def ask(saved_model: Path, rows: list[Decoded], scratch: Path) -> Answers:
+def ask(saved_model: Path, rows: list[Decoded], scratch: Path) -> OutputArrays:
     """The answers about `rows` of the model in `saved_model`, loaded in a fresh process.
 
     Raises:
@@ -50,7 +50,7 @@ def ask(saved_model: Path, rows: list[Decoded], scratch: Path) -> Answers:
         return dict(arrays)
 
 
-def _answer(saved_model: Path, rows: list[Decoded]) -> Answers:
+def _answer(saved_model: Path, rows: list[Decoded]) -> OutputArrays:
     from millrace.serving.model import LoadedModel  # TensorFlow
 
     with LoadedModel(saved_model) as model:
@@ -65,7 +65,7 @@ def _answer(saved_model: Path, rows: list[Decoded]) -> Answers:
     return {**found, "signatures": np.array(json.dumps(described))}
 
 
-def _outputs(model: "LoadedModel", signature: Signature, rows: list[Decoded]) -> Answers:
+def _outputs(model: "LoadedModel", signature: Signature, rows: list[Decoded]) -> OutputArrays:
     return model.predict(requests.inputs(signature, rows), signature=signature.name)
 
 

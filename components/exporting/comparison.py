@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from millrace.components.errors import ModelError
-from millrace.components.exporting.answers import Answers
+from millrace.components.exporting.answers import OutputArrays
 from millrace.components.inference.closeness import difference
 
 
@@ -24,7 +24,7 @@ class Reference:
     texts: Mapping[str, tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
 
 
-def largest_difference(found: Answers, reference: Reference, tolerance: float) -> float:
+def largest_difference(found: OutputArrays, reference: Reference, tolerance: float) -> float:
     """The largest difference of a number, as `closeness.difference` measures it.
 
     Args:

@@ -22,7 +22,7 @@ _COLDEST = 1e-6  # temperature; below it division would overflow, and the likeli
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class Sampling:
     """How the next token follows from the scores.
 
     Attributes:
@@ -36,7 +36,7 @@ class Choice:
     seed: tf.Tensor
 
 
-def check(length: tf.Tensor, choice: Choice) -> list[tf.Operation]:
+def check(length: tf.Tensor, choice: Sampling) -> list[tf.Operation]:
     """Assertions on what a client asks; a server answers them as INVALID_ARGUMENT."""
     temperature, top_k = choice.temperature, choice.top_k
     return [
@@ -54,7 +54,7 @@ def _expect(holds: tf.Tensor, name: str, expected: str, value: tf.Tensor) -> tf.
 
 
 def write(
-    model: keras.Model, spec: LanguageSpec, text: tf.Tensor, length: tf.Tensor, choice: Choice
+    model: keras.Model, spec: LanguageSpec, text: tf.Tensor, length: tf.Tensor, choice: Sampling
 ) -> tf.Tensor:
     """The ids that follow each prompt, int32 [batch, length]; padding and unknown never do.
 
@@ -125,7 +125,7 @@ def _chances(text: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     )
 
 
-def choose(scores: tf.Tensor, chance: tf.Tensor, choice: Choice) -> tf.Tensor:
+def choose(scores: tf.Tensor, chance: tf.Tensor, choice: Sampling) -> tf.Tensor:
     """The next token of each row, int32 [batch].
 
     Args:
@@ -141,7 +141,7 @@ def choose(scores: tf.Tensor, chance: tf.Tensor, choice: Choice) -> tf.Tensor:
     )
 
 
-def _drawn(scores: tf.Tensor, chance: tf.Tensor, choice: Choice) -> tf.Tensor:
+def _drawn(scores: tf.Tensor, chance: tf.Tensor, choice: Sampling) -> tf.Tensor:
     """Where the distribution function of softmax(scores / temperature) passes `chance`."""
     temperature = tf.maximum(choice.temperature, _COLDEST)
     scaled = (scores - tf.reduce_max(scores, axis=1, keepdims=True)) / temperature

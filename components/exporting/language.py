@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from millrace.components.exporting import generation
 from millrace.components.exporting.comparison import Reference
-from millrace.components.exporting.generation import Choice
+from millrace.components.exporting.generation import Sampling
 from millrace.components.exporting.saved_model import Endpoint, Outputs
 from millrace.components.features import language, language_rows, record
 from millrace.components.features.language_spec import LanguageSpec
@@ -26,7 +26,7 @@ _WRITTEN = 20  # tokens that a request made of a raw record asks for
 _COMPARED = 4  # prompts whose continuation is worked out the long way
 _CLEAR = 1e-3  # of a score, be it a logit or a probability
 
-Network = Callable[[tf.Tensor], tf.Tensor]  # ids int32 [batch, length] to scores of each id
+ScoreFunction = Callable[[tf.Tensor], tf.Tensor]  # ids int32 [batch, length] to scores of each id
 
 _PROMPT = tf.TensorSpec([None], tf.string, name="prompt")
 _LENGTH = tf.TensorSpec([], tf.int32, name="length")
@@ -61,7 +61,7 @@ def endpoints(model: keras.Model, spec: LanguageSpec) -> dict[str, Endpoint]:
         top_k: tf.Tensor,
         seed: tf.Tensor,
     ) -> tf.Tensor:
-        choice = Choice(temperature, top_k, seed)
+        choice = Sampling(temperature, top_k, seed)
         with tf.control_dependencies(generation.check(length, choice)):
             ids = generation.write(model, spec, prompt, length, choice)
         return tf.strings.join([prompt, language.continuation(ids, prompt, spec)])
@@ -171,7 +171,7 @@ def reference(model: keras.Model, spec: LanguageSpec, rows: Sequence[Decoded]) -
     )
     texts = [record.text(row) or b"" for row in rows]
     is_logits = _ends_in_logits(model)
-    cuts = language_rows.cut(texts, spec, spec.sequence_length)
+    cuts = language_rows.windows(texts, spec, spec.sequence_length)
     losses, counts = zip(*(_trained_loss(network, cut, is_logits) for cut in cuts), strict=True)
     written = [_greedy(network, spec, prompt) for prompt in texts[:_COMPARED]]
     written += [(b"", False)] * (len(texts) - len(written))
@@ -188,7 +188,9 @@ def reference(model: keras.Model, spec: LanguageSpec, rows: Sequence[Decoded]) -
     )
 
 
-def _trained_loss(network: Network, cut: language_rows.Cut, is_logits: bool) -> tuple[float, int]:
+def _trained_loss(
+    network: ScoreFunction, cut: language_rows.TokenWindows, is_logits: bool
+) -> tuple[float, int]:
     """The summed loss of a text's windows as training has it, and how many tokens it is of."""
     tokens, following = cut
     if not len(tokens):
@@ -199,7 +201,7 @@ def _trained_loss(network: Network, cut: language_rows.Cut, is_logits: bool) -> 
     return float(np.asarray(losses, np.float64).sum()), int((following != PADDING).sum())
 
 
-def _greedy(network: Network, spec: LanguageSpec, prompt: bytes) -> tuple[bytes, bool]:
+def _greedy(network: ScoreFunction, spec: LanguageSpec, prompt: bytes) -> tuple[bytes, bool]:
     """`prompt` and the likeliest tokens after it, and whether each was so by a clear margin."""
     ids = language.prompts(tf.constant([prompt]), spec)[0].numpy()[0].tolist()
     written: list[int] = []

@@ -10,7 +10,7 @@ from millrace.components.errors import DataError
 from millrace.components.exporting.comparison import Reference
 from millrace.components.exporting.saved_model import SERIALISED, Endpoint, Outputs, at_least_one
 from millrace.components.features import series_hook
-from millrace.components.features.layout import Column
+from millrace.components.features.layout import LayoutColumn
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.models.networks import as_taken
 from millrace.serving.example import Decoded
@@ -32,7 +32,7 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
         examples: inputs, serialised Examples with the features `window` (and `known`), the
             form in which windows are written -> the same.
     """
-    columns = spec.asked
+    columns = spec.served_inputs
     specs = tuple(
         tf.TensorSpec([None, *each.shape], tf.float32, name=each.name) for each in columns
     )
@@ -66,12 +66,14 @@ def reference(model: keras.Model, spec: SeriesSpec, rows: Sequence[Decoded]) -> 
     return Reference({f"{name}/{FORECAST}": forecast for name in ("serving_default", "examples")})
 
 
-def _ask(model: keras.Model, columns: Sequence[Column], inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+def _ask(
+    model: keras.Model, columns: Sequence[LayoutColumn], inputs: Sequence[tf.Tensor]
+) -> tf.Tensor:
     named = {each.name: tensor for each, tensor in zip(columns, inputs, strict=True)}
     return model(as_taken(named), training=False)
 
 
-def _value(row: Decoded, column: Column) -> np.ndarray:
+def _value(row: Decoded, column: LayoutColumn) -> np.ndarray:
     value = row.get(column.name)
     if isinstance(value, np.ndarray) and value.size * 4 == column.bytes:
         return value.astype(np.float32).reshape(column.shape)

@@ -20,7 +20,7 @@ from millrace.components.features import image, record
 from millrace.components.features.image_spec import ImageSpec
 from millrace.serving.example import Decoded, encode
 
-BATCH = 64  # pictures decoded at once: the fewest that keep a few cores busy
+BATCH = 64  # pictures decoded at once: enough to keep a few cores busy
 _AHEAD = 2  # batches being decoded while the next one is read
 
 Row = TypeVar("Row", bound=tuple[Decoded, *tuple[object, ...]])
@@ -60,7 +60,7 @@ def labelled(
 def decode_rows(rows: Iterable[Row], spec: ImageSpec) -> Iterator[tuple[Row, np.ndarray | str]]:
     """Each row with its pixels, or with the reason why it has none, in the same order.
 
-    A row is a tuple whose first part is the raw record; the rest travels along. Pixels are
+    A row is a tuple whose first part is the raw record; the rest is passed through. Pixels are
     uint8 [height, width, channels], by `features.image.preprocess`, the same ops that an
     exported model runs.
     """
@@ -108,7 +108,7 @@ def _file(row: Decoded) -> bytes | None:
 
 
 def _reason(message: str) -> str:
-    """The kernel's own words in an error of a graph, without the trace around them."""
+    """The kernel's message in an error of a graph, without the trace around it."""
     before_nodes = message.split("[[{{")[0].strip()
     return re.sub(r"\{\{.*?\}\}", "", before_nodes.splitlines()[-1]).strip(" .")
 

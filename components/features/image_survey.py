@@ -1,4 +1,4 @@
-"""What one pass over raw image records counts, and the choices that follow from it.
+"""What one pass over raw image records counts, and the choices that follow.
 
 Plain functions on plain counts: no TensorFlow, no Beam.
 """
@@ -14,8 +14,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from millrace.components.features import record
 from millrace.serving.example import Decoded
 
-COMMON = 0.95  # the share of pictures of one size from which on this is the size of the set
-LARGEST = 128  # pixels a side, chosen for pictures of many sizes: a CPU still trains on it
+COMMON = 0.95  # the share of pictures that must have one size for it to be that of the dataset
+LARGEST = 128  # pixels a side for pictures of many sizes: a CPU can still train on it
 SIDES = (32, 48, 64, 96, LARGEST)
 
 Size = tuple[int, int]  # height, width
@@ -23,12 +23,12 @@ Size = tuple[int, int]  # height, width
 
 @dataclasses.dataclass
 class ImageSurvey:
-    """Of the records of a split.
+    """Counts over the records of a split.
 
     Attributes:
         records: how many there are.
-        sizes: pictures per (height, width), where it is known.
-        channels: pictures per number of channels, where it is known.
+        sizes: pictures per (height, width), where known.
+        channels: pictures per number of channels, where known.
         classes: records per (class name, own label); the label is -1 where there is none.
     """
 
@@ -92,7 +92,7 @@ def common_size(survey: ImageSurvey) -> Size | None:
 
 
 def fitting_size(survey: ImageSurvey) -> Size:
-    """A square for pictures of many sizes: as large as most can fill, at most 128.
+    """A square for pictures of many sizes: as large as most of them can fill, at most 128.
 
     The side is the largest of 32, 48, 64, 96 and 128 up to the median of the pictures' shorter
     sides, or that median itself below 32; 128 where no size is known.

@@ -11,29 +11,29 @@ from millrace.components.features import language, record
 from millrace.components.features.language_spec import NEXT, TOKENS, LanguageSpec
 from millrace.serving.example import Decoded, encode
 
-Cut = tuple[np.ndarray, np.ndarray]  # tokens and next, int32 [windows, length] each
+TokenWindows = tuple[np.ndarray, np.ndarray]  # tokens and next, int32 [windows, length] each
 
 
 def transform(
     rows: Iterable[tuple[Decoded, str]], spec: LanguageSpec, rejected: list[Rejected]
 ) -> Iterator[bytes]:
-    """The transformed records of `rows`: raw ones, each with its position; a window a record.
+    """The transformed records of `rows`: raw ones, each with its position; one record per window.
 
     Yields `tokens` and `next` (int64 [length], 0 where a window ends early) and
-    `text/filename`, encoded. Rows without a text, or whose text has no token that another one
-    follows, go to `rejected`.
+    `text/filename`, encoded. Rows without a text, or in which no token follows another, go to
+    `rejected`.
     """
     usable = _usable(rows, rejected)
     for batch in record.batches(usable, lambda row: len(row[2])):
-        found = cut([text for _, _, text in batch], spec, spec.stride)
+        found = windows([text for _, _, text in batch], spec, spec.stride)
         for (source, position, _), (tokens, following) in zip(batch, found, strict=True):
             if not len(tokens):
-                rejected.append(Rejected(source, "no token that another one follows", position))
+                rejected.append(Rejected(source, "no token follows another", position))
             for one, other in zip(tokens, following, strict=True):
                 yield encode({TOKENS: one, NEXT: other, record.filename("text"): source})
 
 
-def cut(texts: Sequence[bytes], spec: LanguageSpec, stride: int) -> list[Cut]:
+def windows(texts: Sequence[bytes], spec: LanguageSpec, stride: int) -> list[TokenWindows]:
     """The windows of each text, tokens and next, int32 [windows, length] each."""
     tokens, following, rows = (
         array.numpy() for array in language.windows(tf.constant(texts, tf.string), spec, stride)

@@ -13,7 +13,7 @@ from millrace.components.errors import OptionError
 from millrace.components.features import hook as hooks
 from millrace.components.features import table
 from millrace.components.features.hook_spec import PLACE, Hook
-from millrace.components.features.table_spec import Raw, TableSpec
+from millrace.components.features.table_spec import RawColumn, TableSpec
 from millrace.serving.example import Decoded, Value, encode
 
 _BATCH = 1024  # rows preprocessed at once
@@ -25,8 +25,8 @@ def transform(
     """The transformed records of `rows`: raw ones, each with its position.
 
     Yields the inputs of `spec.layout`, float and int64 lists, and `label`: the index of the
-    class, or the number to be predicted. Rows without a usable label, or with several values
-    in one column, go to `rejected`.
+    class, or the number to predict. Rows without a usable label, or with several values in one
+    column, go to `rejected`.
     """
     usable = _usable(rows, spec, rejected)
     for batch in iter(lambda: list(itertools.islice(usable, _BATCH)), []):
@@ -37,13 +37,13 @@ def transform(
 
 
 def inputs_of(rows: Sequence[Decoded], spec: TableSpec) -> dict[str, np.ndarray]:
-    """What a network takes for raw `rows`: [rows, width] by the names of its inputs."""
+    """The inputs of a network for raw `rows`: [rows, width] by name."""
     columns = [tf.constant(column(rows, raw)) for raw in spec.raw]
     return {name: array.numpy() for name, array in _compiled(spec)(*columns).items()}
 
 
-def column(rows: Sequence[Decoded], raw: Raw) -> np.ndarray:
-    """One raw column [rows], as the model is given it: bytes as objects, or float32."""
+def column(rows: Sequence[Decoded], raw: RawColumn) -> np.ndarray:
+    """One raw column [rows], as the model takes it: bytes as objects, or float32."""
     values = [row.get(raw.name) for row in rows]
     if raw.dtype == "bytes":
         return np.array([bytes(each[0]) if _holds(each) else b"" for each in values], object)
@@ -51,9 +51,9 @@ def column(rows: Sequence[Decoded], raw: Raw) -> np.ndarray:
 
 
 def preprocessed(
-    rows: Iterable[Decoded], raw: Sequence[Raw], hook: Hook, label: str
+    rows: Iterable[Decoded], raw: Sequence[RawColumn], hook: Hook, label: str
 ) -> Iterator[bytes]:
-    """Each raw record as one of the columns that the function of `hook` makes, and of its label.
+    """Each raw record with the columns that the function of `hook` makes, and its label.
 
     `transform` and `export` have that function in their graphs, see `features.table`; `analyze`,
     which needs no TensorFlow otherwise, counts values after this one. NaN and the empty text are
@@ -124,13 +124,13 @@ def _number_of(spec: TableSpec) -> Callable[[Decoded], float | str]:
         if not isinstance(value, np.ndarray) or len(value) != 1:
             return f"no number {spec.label!r}"
         is_finite = bool(np.isfinite(value[0]))
-        return float(value[0]) if is_finite else f"{spec.label!r} is no finite number"
+        return float(value[0]) if is_finite else f"{spec.label!r} is not a finite number"
 
     return number_of
 
 
 def label_text(row: Decoded, label: str) -> str:
-    """The class of a row as text; empty where there is none."""
+    """The class of a row as text; empty if there is none."""
     value = row.get(label)
     if not _holds(value):
         return ""

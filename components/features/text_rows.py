@@ -36,7 +36,7 @@ def transform(
 
 
 def preprocessed(rows: Iterable[Decoded], hook: Hook) -> Iterator[Decoded]:
-    """Each raw record in turn, its text replaced by what the function of `hook` makes of it.
+    """Each raw record, its text replaced by what the function of `hook` returns.
 
     `transform` and `export` have that function in their graphs, see `features.text`; `analyze`,
     which needs no TensorFlow otherwise, counts tokens after this one. A record without a text

@@ -21,7 +21,7 @@ from typing import Any
 import keras
 
 from millrace.components.errors import ModelError, OptionError
-from millrace.components.features.layout import Column
+from millrace.components.features.layout import LayoutColumn
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.features.spec import Spec
 from millrace.components.models.custom_options import Custom
@@ -95,7 +95,7 @@ def _check_model(model: Any, function: str) -> None:
     )
 
 
-def _check_inputs(model: keras.Model, function: str, columns: tuple[Column, ...]) -> None:
+def _check_inputs(model: keras.Model, function: str, columns: tuple[LayoutColumn, ...]) -> None:
     wanted = {column.name: (column.dtype, (None, *column.shape)) for column in columns}
     found = {each.name: (each.dtype, tuple(each.shape)) for each in model.inputs}
     if found != wanted:

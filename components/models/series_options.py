@@ -103,8 +103,8 @@ class ConvRnn(Recurrent):
     kind: Literal["conv_rnn"] = "conv_rnn"
 
 
-Baseline = Naive | SeasonalNaive | MovingAverage | DifferencedMovingAverage
-SeriesModel = Baseline | Dense | SeriesRnn | ConvRnn
+BaselineModel = Naive | SeasonalNaive | MovingAverage | DifferencedMovingAverage
+SeriesModel = BaselineModel | Dense | SeriesRnn | ConvRnn
 
 MODELS: tuple[type, ...] = (
     Naive,

@@ -99,7 +99,7 @@ def test_the_score_counts_hits_unknown_tokens_and_the_loss_of_mere_counts(export
     spec, model, loaded = exported
     text = b"come foo all abx"
     found = loaded.predict({"text": np.array([text], object)}, signature="score")
-    ((tokens, following),) = language_rows.cut([text], spec, spec.sequence_length)
+    ((tokens, following),) = language_rows.windows([text], spec, spec.sequence_length)
     counted = following != 0
     best = model(tokens).numpy().argmax(axis=2)
     counts = np.array([0, *spec.counts]) + 1

@@ -14,7 +14,7 @@ from millrace.components.features.table_spec import (
     Category,
     Cross,
     Number,
-    Raw,
+    RawColumn,
     TableSpec,
 )
 from millrace.serving.example import decode, encode
@@ -22,7 +22,7 @@ from millrace.serving.example import decode, encode
 SPEC = TableSpec(
     target="price",
     problem="regression",
-    raw=(Raw("area", "float32"), Raw("rooms", "int64"), Raw("town", "bytes")),
+    raw=(RawColumn("area", "float32"), RawColumn("rooms", "int64"), RawColumn("town", "bytes")),
     numbers=(
         Number("area", center=50.0, scale=25.0, default=50.0, indicator=True),
         Number("rooms", center=0.0, scale=1.0, default=3.0),
@@ -124,13 +124,15 @@ def test_rows_become_records_of_the_layout_and_odd_ones_are_set_aside():
     assert found[0]["categorical"].dtype == np.int64
     assert [(item.position, item.reason) for item in rejected] == [
         ("record 1", "no number 'price'"),
-        ("record 2", "'price' is no finite number"),
+        ("record 2", "'price' is not a finite number"),
         ("record 3", "several values in column 'town'"),
     ]
 
 
 def test_classes_are_known_by_their_text_whatever_their_type():
-    spec = TableSpec("y", "classification", (Raw("rooms", "int64"),), ("0", "7"), SPEC.numbers[1:])
+    spec = TableSpec(
+        "y", "classification", (RawColumn("rooms", "int64"),), ("0", "7"), SPEC.numbers[1:]
+    )
     found, rejected = transformed([{"rooms": 1, "y": 7}, {"rooms": 1, "y": 3}, {"rooms": 1}], spec)
     assert [row["label"].tolist() for row in found] == [[1]]
     assert found[0].keys() == {"numeric", "label"}

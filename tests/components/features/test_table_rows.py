@@ -1,4 +1,4 @@
-"""A person's own columns of a table: counted by analyze, and the same in transform and serving."""
+"""A user's own columns of a table: counted by analyze, and the same in transform and serving."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from millrace.components.errors import OptionError
 from millrace.components.features import hook, hook_spec, table, table_rows
-from millrace.components.features.table_spec import Category, Number, Raw, TableSpec
+from millrace.components.features.table_spec import Category, Number, RawColumn, TableSpec
 from millrace.serving.example import decode, encode
 
 OWN = "tests.components.features.own_hooks"
-RAW = (Raw("area", "float32"), Raw("rooms", "int64"), Raw("town", "bytes"))
+RAW = (RawColumn("area", "float32"), RawColumn("rooms", "int64"), RawColumn("town", "bytes"))
 ROOMY = hook_spec.settle(f"{OWN}:roomy")
 ROWS = [
     decode(encode(row))
@@ -59,5 +59,5 @@ def test_numbers_and_categories_are_of_the_columns_made():
 )
 def test_anything_but_columns_is_refused(name, received):
     columns = {"area": tf.constant(np.float32([1, 2]))}
-    with pytest.raises(OptionError, match=rf"to give columns by name, .*Received: {received}\. G"):
+    with pytest.raises(OptionError, match=rf"return columns by name, .*Received: {received}\. R"):
         hook.columns(hook_spec.settle(f"{OWN}:{name}"), columns)

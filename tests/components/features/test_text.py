@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from millrace.components.errors import OptionError
 from millrace.components.features import text
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.features.text_spec import TextOptions, TextSpec
 
 SPEC = TextSpec(("ham", "spam"), ("the", "cat", "dog"), sequence_length=4, strip_html=True)
@@ -30,8 +30,8 @@ def test_texts_become_rows_of_ids():
 
 
 def test_the_layout_is_a_row_of_ids_and_a_label():
-    tokens = Column("tokens", "int32", (4,))
-    assert SPEC.layout == Layout((tokens,), Column("label", "int32"))
+    tokens = LayoutColumn("tokens", "int32", (4,))
+    assert SPEC.layout == RecordLayout((tokens,), LayoutColumn("label", "int32"))
 
 
 def test_an_empty_name_for_unknown_tokens_is_refused():

@@ -74,7 +74,7 @@ def test_ids_are_places_in_the_vocabulary_plus_two():
 
 
 def test_a_vocabulary_with_a_piece_twice_is_refused():
-    with pytest.raises(DataError, match=r"Received: 'a' and 'a'\. Leave one of them out\.$"):
+    with pytest.raises(DataError, match=r"Received: 'a' and 'a'\. Remove one of them\.$"):
         tokens.lookup(tf.ragged.constant([["a"]]), ("a", "b", "a"))
 
 
