@@ -11,9 +11,10 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
+from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.components.example_gen.unlabelled_rows import reading
 from millrace.components.example_gen.unlabelled_rows.reading import Asked
-from millrace.components.example_gen.unlabelled_rows.source import SeriesSource, TableSource
+from millrace.components.example_gen.unlabelled_rows.source import TableSource
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files import paths
 from millrace.components.inference.requests import feature_of

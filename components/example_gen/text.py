@@ -1,14 +1,16 @@
 """Texts in class folders, or in tables of texts and classes, to `Examples`."""
 
+import functools
+
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
+from millrace.components.example_gen.csv.dialect import TextCsv
 from millrace.components.example_gen.csv.encodings import BadBytes
 from millrace.components.example_gen.shards.folders import Layout, list_classes
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
 from millrace.components.example_gen.shards.tally import finish
-from millrace.components.example_gen.texts.options import TextCsv
 from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "text_example_gen"
@@ -62,6 +64,7 @@ def text_example_gen(
         DataError: there are no two classes of texts, or too many texts are unusable.
         OptionError: the shares are no shares, or there is no such column.
     """
+    from millrace.components.example_gen.shards.writing import write_class_folders
     from millrace.components.example_gen.texts import files, tables
     from millrace.components.example_gen.texts import rows as text_rows
     from millrace.components.example_gen.unlabelled_rows import source as sources
@@ -82,5 +85,6 @@ def text_example_gen(
             _STEP, examples, tally, listing.ignored, max_rejected, what="texts", notes=notes
         )
     listing = list_classes(root, layout, files.TEXTS)
-    tally = files.write_files(run_on, examples, root, listing, rule, decoding, shards=shards)
+    texts = functools.partial(files.TextFiles, str(root), decoding=decoding)
+    tally = write_class_folders(run_on, examples, root, listing, rule, texts, shards=shards)
     return finish(_STEP, examples, tally, listing.ignored, max_rejected, what="texts")

@@ -8,7 +8,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.shards.feature_names import FeatureNames
+from millrace.components.example_gen.images.options import FeatureNames
 from millrace.components.example_gen.shards.folders import Listing, Row
 from millrace.components.example_gen.shards.splits import (
     DEFAULT_SHARES,
@@ -66,11 +66,8 @@ def import_example_gen(
         DataError: there are no such files, one is broken, or too many records are unusable.
         OptionError: the shares are no shares.
     """
-    from millrace.components.example_gen.images.tfrecords import (
-        RecordFiles,
-        class_names,
-        write_files,
-    )
+    from millrace.components.example_gen.images.tfrecords import RecordFiles, class_names
+    from millrace.components.example_gen.shards.tfrecords import write_files
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     listing = list_records(source.path, patterns)

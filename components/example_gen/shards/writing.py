@@ -22,7 +22,8 @@ from etils.epath import Path
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
-from millrace.components.example_gen.shards.folders import Row
+from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.tally import Tally
 from millrace.components.files.tfrecord import FAST, record_writer
 
@@ -122,6 +123,42 @@ def write_shards(
         digests += seen
     known = np.frombuffer(digests, np.uint64)
     tally.duplicates = len(known) - len(np.unique(known))
+    return tally
+
+
+def write_class_folders(
+    run_on: BeamOptions,
+    out: Examples,
+    root: Path,
+    listing: Listing,
+    rule: SplitRule,
+    inputs: Callable[[Mapping[str, int], SplitRule], Source],
+    *,
+    shards: int,
+) -> Tally:
+    """Write the files of `listing`, which lie below `root`, and report what became of them.
+
+    Args:
+        run_on: Beam's flags.
+        out: becomes the records.
+        root: the source.
+        listing: its files and their classes.
+        rule: chooses the split of a file that came in none.
+        inputs: how the files are read, given the label of each class name and the rule.
+        shards: files per split; 0 makes one per 64 MiB.
+    """
+    rule = rule.for_given(listing.given)
+    rows = mixed(listing.rows)
+    labels = {name: label for label, name in enumerate(listing.classes)}
+    tally = write_shards(
+        run_on,
+        out,
+        inputs(labels, rule),
+        rows,
+        splits=rule.reachable(listing.given),
+        shards=shard_count(root, rows, shards),
+    )
+    tally.rejected.extend(listing.rejected)
     return tally
 
 

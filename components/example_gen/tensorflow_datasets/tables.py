@@ -13,8 +13,8 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.shards.folders import Listing, Row
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.tally import Tally
+from millrace.components.example_gen.shards.tfrecords import Input, read_files
 from millrace.components.example_gen.shards.writing import Record, shard_count, write_shards
-from millrace.components.files.tfrecord import read_records
 from millrace.serving.errors import WireError
 from millrace.serving.example import Value, decode, encode
 
@@ -27,13 +27,6 @@ class Column(NamedTuple):
     name: str
     classes: tuple[str, ...] = ()
     width: int = 0
-
-
-class _Input(NamedTuple):
-    place: str
-    position: str
-    split: str
-    record: bytes
 
 
 def columns_of(step: str, builder: Any) -> tuple[Column, ...]:
@@ -80,13 +73,11 @@ class TableRecords:
     columns: tuple[Column, ...]
     rule: SplitRule
 
-    def read(self, rows: Sequence[Row]) -> Iterator[_Input]:
+    def read(self, rows: Sequence[Row]) -> Iterator[Input]:
         """Yield every record of the files in `rows`."""
-        for row in rows:
-            for number, record in enumerate(read_records(self.root / row.path)):
-                yield _Input(row.path, f"record {number}", row.split, record)
+        return read_files(self.root, rows)
 
-    def convert(self, item: _Input) -> Record | Rejected:
+    def convert(self, item: Input) -> Record | Rejected:
         """One record with a feature per column; a class of no name is a missing cell."""
         try:
             values = decode(item.record)

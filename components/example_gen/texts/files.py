@@ -2,19 +2,17 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, Rejected
-from millrace.components.beam.options import BeamOptions
+from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import encodings
 from millrace.components.example_gen.csv.encodings import BadBytes, DecodedText, decode_as, marked
-from millrace.components.example_gen.shards.folders import FileKind, Listing, Row
+from millrace.components.example_gen.shards.folders import FileKind, Row
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.tally import Tally
-from millrace.components.example_gen.shards.writing import Record, mixed, shard_count, write_shards
+from millrace.components.example_gen.shards.writing import Record
 from millrace.serving.example import Value, encode
 
 TEXTS = FileKind(
@@ -74,38 +72,12 @@ def text_record(
     return Record(rule.choose(given, content), name, encode(features), digest, remark)
 
 
-def write_files(
-    run_on: BeamOptions,
-    out: Examples,
-    root: Path,
-    listing: Listing,
-    rule: SplitRule,
-    decoding: Decoding,
-    *,
-    shards: int,
-) -> Tally:
-    """Write the rows of `listing`, files below `root`, and tell what became of them."""
-    rule = rule.for_given(listing.given)
-    rows = mixed(listing.rows)
-    labels = {name: label for label, name in enumerate(listing.classes)}
-    tally = write_shards(
-        run_on,
-        out,
-        TextFiles(str(root), labels, rule, decoding),
-        rows,
-        splits=rule.reachable(listing.given),
-        shards=shard_count(root, rows, shards),
-    )
-    tally.rejected.extend(listing.rejected)
-    return tally
-
-
 @dataclasses.dataclass(frozen=True)
 class TextFiles:
     """Text files below `root`, with the label of each class name."""
 
     root: str
-    labels: dict[str, int]
+    labels: Mapping[str, int]
     rule: SplitRule
     decoding: Decoding
 

@@ -13,12 +13,11 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import dialect as csv_dialect
 from millrace.components.example_gen.csv import encodings, files
 from millrace.components.example_gen.csv import spans as csv_spans
-from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect, TextCsv
 from millrace.components.example_gen.csv.spans import Span
 from millrace.components.example_gen.shards.folders import Listing
 from millrace.components.example_gen.shards.splits import is_split_name
 from millrace.components.example_gen.texts import json_rows
-from millrace.components.example_gen.texts.options import TextCsv
 from millrace.components.files.walk import is_hidden, walk
 
 Kind = Literal["csv", "lines", "array"]

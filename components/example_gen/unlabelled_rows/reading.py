@@ -12,12 +12,8 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.unlabelled_rows.source import (
-    SeriesSource,
-    Source,
-    TableSource,
-    TextSource,
-)
+from millrace.components.example_gen.time_series.options import SeriesSource
+from millrace.components.example_gen.unlabelled_rows.source import Source, TableSource, TextSource
 from millrace.components.features import series
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.features.spec import Spec

@@ -6,8 +6,8 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
+from millrace.components.example_gen.csv.dialect import TextCsv
 from millrace.components.example_gen.texts import columns, tables
-from millrace.components.example_gen.texts.options import TextCsv
 from millrace.components.example_gen.unlabelled_rows.source import TextSource
 
 AS_DETECTED = TextCsv()

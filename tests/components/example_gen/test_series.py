@@ -269,7 +269,7 @@ def test_real_steps_are_found(ingest, shared_data):
             {"time": ("date",), "time_format": "%Y-%m-%d"},
             DataError,
             r"at most 1\.00% of the rows to be unusable\. Received: 1 of 20 \(5\.00%\):\n"
-            r"  in\.csv, data row 20: no time that can be read\n",
+            r"  data, data row 20: no time that can be read\n",
         ),
         (days(20), {"split_dates": {"test": "soon"}}, OptionError, "a date such as .*'soon'"),
         (days(20), {"zone": "Nowhere"}, OptionError, "option zone: expected a name of the tz"),

@@ -10,8 +10,8 @@ from etils.epath import Path
 from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.csv.dialect import TextCsv
 from millrace.components.example_gen.text import text_example_gen
-from millrace.components.example_gen.texts.options import TextCsv
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 

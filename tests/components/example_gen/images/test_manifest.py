@@ -4,7 +4,8 @@ import pytest
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.images.manifest import Manifest, list_manifest
+from millrace.components.example_gen.images.manifest import list_manifest
+from millrace.components.example_gen.images.options import Manifest
 from millrace.components.example_gen.shards.folders import Row
 from tests.components.example_gen.conftest import spoil
 
