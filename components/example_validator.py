@@ -8,7 +8,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Anomalies, Schema, Statistics
 
 if TYPE_CHECKING:
-    from millrace.components.validation.findings import Finding
+    from millrace.components.validation.findings import Anomaly
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def example_validator(
     return artifact
 
 
-def _told(split: str, finding: "Finding") -> dict[str, str]:
+def _told(split: str, finding: "Anomaly") -> dict[str, str]:
     """A finding for `anomalies.json`, and for whoever reads the log."""
     about = f"{split}: {finding.feature or 'all records'}"
     logger.warning("%s: %s. %s", about, finding.short.rstrip("."), finding.description)

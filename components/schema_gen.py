@@ -55,7 +55,7 @@ def schema_gen(
             of different types in two splits.
     """
     # Imported here: the command line imports this module for its signature alone.
-    from millrace.components.schema.infer import Rules, infer
+    from millrace.components.schema.infer import SchemaRules, infer
     from millrace.components.schema.text import write
     from millrace.components.statistics.reading import read
 
@@ -70,7 +70,7 @@ def schema_gen(
         )
     schema = infer(
         datasets,
-        Rules(
+        SchemaRules(
             fixed_shapes=infer_feature_shape,
             disallow_nan=disallow_nan,
             max_categories=max_categories,

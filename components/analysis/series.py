@@ -16,7 +16,7 @@ from etils.epath import Path
 from pydantic import TypeAdapter
 
 from millrace.components.analysis import series_own, series_shape
-from millrace.components.analysis.series_own import Made
+from millrace.components.analysis.series_own import MadeColumns
 from millrace.components.analysis.series_shape import Shape
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
@@ -52,7 +52,7 @@ class Stretch:
 
 
 @dataclasses.dataclass(frozen=True)
-class Survey:
+class SeriesSurvey:
     """What the pass found.
 
     Attributes:
@@ -115,7 +115,7 @@ def settle(
     return with_made(spec, series_own.survey(examples, spec, out, run_on), options)
 
 
-def with_made(spec: SeriesSpec, found: Made, options: SeriesOptions) -> SeriesSpec:
+def with_made(spec: SeriesSpec, found: MadeColumns, options: SeriesOptions) -> SeriesSpec:
     """`spec` with the columns that its hook makes, scaled as these are in the train split."""
     logger.info(
         "%s is given %s; makes %s",
@@ -180,7 +180,7 @@ def check_values(train: Shape, roles: Roles) -> None:
 
 
 def choose(
-    found: Survey, roles: Roles, options: SeriesOptions, notes: Mapping[str, object]
+    found: SeriesSurvey, roles: Roles, options: SeriesOptions, notes: Mapping[str, object]
 ) -> SeriesSpec:
     """The spec that follows from the train split where `options` leave it open."""
     season = options.season or series_shape.season(found.train)
@@ -243,7 +243,7 @@ def default_lookback(season: int, train_rows: int, options: SeriesOptions) -> in
 
 
 def scale(
-    train: Shape | Made, options: SeriesOptions
+    train: Shape | MadeColumns, options: SeriesOptions
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Offset and spread per column; a constant column, and one left as it is, has spread 1."""
     match options.scale:
@@ -257,7 +257,7 @@ def scale(
     return tuple(offset.tolist()), tuple(np.where(is_flat, 1.0, spread).tolist())
 
 
-def check_lengths(found: Survey, spec: SeriesSpec) -> None:
+def check_lengths(found: SeriesSurvey, spec: SeriesSpec) -> None:
     """Refuse splits in which nothing can be forecast.
 
     A window looks back at earlier splits, but what it forecasts lies in one.
@@ -287,13 +287,13 @@ def _windows(before: int, rows: int, spec: SeriesSpec) -> int:
     return series.count(before + rows, spec.lookback, spec.horizon, spec.stride, before)
 
 
-def _survey(examples: Examples, roles: Roles, out: Path, run_on: BeamOptions) -> Survey:
+def _survey(examples: Examples, roles: Roles, out: Path, run_on: BeamOptions) -> SeriesSurvey:
     files = [(split, str(file)) for split in examples.splits for file in examples.files(split)]
     find = functools.partial(_of_shard, roles=roles)
     found = list(itertools.chain.from_iterable(shard_pass("Survey", files, find, out, run_on)))
     found.sort(key=lambda one: (examples.splits.index(one[0].split), one[0].series))
     shapes = [shape for _, shape in found if shape]
-    return Survey(tuple(stretch for stretch, _ in found), series_shape.merge(shapes))
+    return SeriesSurvey(tuple(stretch for stretch, _ in found), series_shape.merge(shapes))
 
 
 def _of_shard(shard: tuple[str, str], roles: Roles) -> list[tuple[Stretch, Shape | None]]:

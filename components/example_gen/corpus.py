@@ -67,7 +67,7 @@ def corpus_example_gen(
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     root, listing = corpora.list_texts(source.path)
-    cutting = corpora.Cutting("line", passage, encoding, bad_bytes)
+    cutting = corpora.CorpusOptions("line", passage, encoding, bad_bytes)
     chosen = unit
     if chosen == "auto":
         chosen = corpora.fitting_unit(corpora.sample(root, listing.rows, cutting))

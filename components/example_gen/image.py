@@ -8,7 +8,7 @@ from millrace.components.artifacts import Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.example_gen.images.manifest import list_manifest
 from millrace.components.example_gen.images.options import Manifest
-from millrace.components.example_gen.shards.folders import Layout, list_classes
+from millrace.components.example_gen.shards.folders import FolderLayout, list_classes
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
 from millrace.components.example_gen.shards.tally import finish
 from millrace.components.options.ranges import Shards, Share, ShareBelowOne
@@ -24,7 +24,7 @@ def image_example_gen(
     run_on: BeamOptions,
     splits: Shares = DEFAULT_SHARES,
     eval_from_train: ShareBelowOne = 0.0,
-    layout: Layout = "auto",
+    layout: FolderLayout = "auto",
     manifest: Manifest = CLASS_FOLDERS,
     max_rejected: Share = 0.01,
     shards: Shards = 0,

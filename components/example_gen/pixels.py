@@ -63,7 +63,7 @@ def pixels_example_gen(
     from millrace.components.example_gen.images import pixel_rows
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
-    asked = pixel_rows.Asked(label_column, delimiter, height, width, channels)
+    asked = pixel_rows.PixelOptions(label_column, delimiter, height, width, channels)
     examples = Examples(out)
     tally = pixel_rows.write_files(run_on, examples, source.path, asked, rule, shards=shards)
     return finish(_STEP, examples, tally, (), max_rejected)

@@ -9,15 +9,15 @@ from millrace.components.example_gen.shards.splits import Shares, SplitName
 from millrace.components.example_gen.time_series.options import (
     SHARES,
     Aggregate,
-    Clock,
-    Columns,
-    Cutting,
+    ClockOptions,
     DayFirst,
     Duplicates,
+    GridOptions,
     Limits,
-    Origin,
-    Reading,
-    Rows,
+    RollingOrigin,
+    SeriesColumns,
+    SeriesReading,
+    SplitOptions,
 )
 from millrace.components.features.series_spec import Impute
 from millrace.components.options.ranges import Count, Number, Share
@@ -50,7 +50,7 @@ def series_example_gen(
     split_dates: dict[SplitName, str] = _NO_DATES,
     folds: Count = 1,
     fold: Number = 0,
-    origin: Origin = "expanding",
+    origin: RollingOrigin = "expanding",
     csv: CsvFormat = DETECTED,
     max_rejected: Share = 0.01,
     max_filled: Share = 0.25,
@@ -103,11 +103,11 @@ def series_example_gen(
     from millrace.components.example_gen.time_series import ingest
     from millrace.components.example_gen.unlabelled_rows import source as sources
 
-    reading = Reading(
-        columns=Columns(time, targets, covariates, known, series),
-        clock=Clock(time_format, day_first, zone),
-        rows=Rows(duplicates, resample, aggregate, impute, season),
-        cutting=Cutting(splits, split_dates, folds, fold, origin),
+    reading = SeriesReading(
+        columns=SeriesColumns(time, targets, covariates, known, series),
+        clock=ClockOptions(time_format, day_first, zone),
+        rows=GridOptions(duplicates, resample, aggregate, impute, season),
+        cutting=SplitOptions(splits, split_dates, folds, fold, origin),
         limits=Limits(max_rejected, max_filled),
         csv=csv,
         series_per_file=series_per_file,

@@ -8,7 +8,7 @@ from millrace.components.artifacts import Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.example_gen.csv.dialect import TextCsv
 from millrace.components.example_gen.csv.encodings import BadBytes
-from millrace.components.example_gen.shards.folders import Layout, list_classes
+from millrace.components.example_gen.shards.folders import FolderLayout, list_classes
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
 from millrace.components.example_gen.shards.tally import finish
 from millrace.components.options.ranges import Shards, Share, ShareBelowOne
@@ -27,7 +27,7 @@ def text_example_gen(
     csv: TextCsv = AS_DETECTED,
     encoding: str | None = None,
     errors: BadBytes = "latin-1",
-    layout: Layout = "auto",
+    layout: FolderLayout = "auto",
     splits: Shares = DEFAULT_SHARES,
     eval_from_train: ShareBelowOne = 0.0,
     max_rejected: Share = 0.01,
@@ -76,7 +76,7 @@ def text_example_gen(
     if layout == "auto" and tables.holds_tables(root):
         table, listing = tables.find(root, csv, encoding)
         chosen = text_rows.columns(_STEP, table, listing, text, label)
-        rows = text_rows.Rows(table, tables.cut(table, listing, shards), *chosen, decoding)
+        rows = text_rows.TextRows(table, tables.cut(table, listing, shards), *chosen, decoding)
         tally = text_rows.write_rows(run_on, examples, rows, rule)
         tally.rejected.extend(listing.rejected)
         sources.write(sources.TextSource(rows.text), examples)

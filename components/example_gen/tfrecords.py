@@ -9,7 +9,7 @@ from millrace.components.artifacts import Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images.options import FeatureNames
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import (
     DEFAULT_SHARES,
     Shares,
@@ -88,7 +88,7 @@ def list_records(root: Path, patterns: dict[str, str]) -> Listing:
     entries = walk(root)
     paths = [path for path in entries if not is_hidden(path)]
     if patterns:
-        listing = Listing([Row(*row) for row in _matched(root, paths, patterns)])
+        listing = Listing([ListedRow(*row) for row in _matched(root, paths, patterns)])
         listing.set_aside(root, entries)
         return listing
     paths = [path for path in paths if _TFRECORD.search(path.rsplit("/", 1)[-1])]
@@ -97,7 +97,7 @@ def list_records(root: Path, patterns: dict[str, str]) -> Listing:
             f"{root}: expected TFRecord files, named like data.tfrecord-00000-of-00001. "
             "Received: none. Check the path, or name them by the option patterns."
         )
-    listing = Listing([Row(path, "", split) for path, split in _by_folder(paths)])
+    listing = Listing([ListedRow(path, "", split) for path, split in _by_folder(paths)])
     listing.set_aside(root, entries)
     return listing
 

@@ -43,10 +43,10 @@ def unlabelled_example_gen(
     Raises:
         DataError: it is no table of the model's, or too many rows are unusable.
     """
-    from millrace.components.example_gen.shards.tally import Tally, finish
+    from millrace.components.example_gen.shards.tally import IngestTally, finish
     from millrace.components.files.tfrecord import write_records
 
-    tally = Tally({SPLIT: {}})
+    tally = IngestTally({SPLIT: {}})
     examples = Examples(out)
     examples.split_path(SPLIT).mkdir(parents=True)
 

@@ -15,7 +15,7 @@ _PLAIN_STEP = re.compile(r"\([^()]*\)|[^().']+")
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
+class Anomaly:
     """One thing wrong.
 
     `feature` is `WHOLE_DATASET` for what is no single feature's; `kind` is a name of
@@ -42,7 +42,7 @@ class Distance:
 
 def to_anomalies(
     schema: schema_pb2.Schema,
-    findings: Iterable[Finding],
+    findings: Iterable[Anomaly],
     distances: Iterable[Distance],
     *,
     data_missing: bool,
@@ -84,7 +84,7 @@ def serialized_path(feature: str) -> str:
     return f"'{escaped}'"
 
 
-def _add(info: AnomalyInfo, finding: Finding) -> None:
+def _add(info: AnomalyInfo, finding: Anomaly) -> None:
     info.reason.add(
         type=AnomalyInfo.Type.Value(finding.kind),
         short_description=finding.short,

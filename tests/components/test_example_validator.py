@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from millrace.components.artifacts import Schema, Statistics
 from millrace.components.example_validator import example_validator
-from millrace.components.schema.infer import Rules, infer
+from millrace.components.schema.infer import SchemaRules, infer
 from millrace.components.schema.text import write
 from millrace.components.statistics.dataset import fold
 from millrace.components.statistics.proto import Detail, to_proto
@@ -20,7 +20,7 @@ from millrace.components.statistics.reading import histogram_of, read
 from millrace.components.validation.distances import histogram_divergence
 from millrace.serving.example import encode
 
-RULES = Rules(
+RULES = SchemaRules(
     fixed_shapes=True,
     disallow_nan=True,
     max_categories=1000,
@@ -68,7 +68,7 @@ def validate(tmp_path):
 def inferred(describe):
     def run(records, **rules):
         good = describe("good", train=records)
-        return infer([read(good, "train")], Rules(**{**vars(RULES), **rules}))
+        return infer([read(good, "train")], SchemaRules(**{**vars(RULES), **rules}))
 
     return run
 

@@ -1,8 +1,8 @@
 """Arrow columns to serialised `tf.train.Example`s, a whole batch at once.
 
 The bytes are those of `serving.example.encode` for the same row: one feature per column with a
-cell, in the order of their names (protobuf puts a name behind those that begin with it, and this
-before them). A number's entry is a row of a byte matrix of repeated templates, each distinct text
+cell, in the order of their names (where one begins with another, protobuf itself writes the longer
+one first). A number's entry is a row of a byte matrix of repeated templates, each distinct text
 is encoded once, and Arrow joins the columns' entries row by row.
 
 Layout: tensorflow/core/example/{example,feature}.proto; varints and tags as in

@@ -13,7 +13,7 @@ from millrace.components.example_gen.csv import dialect as csv_dialect
 from millrace.components.example_gen.csv import encodings, spans
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.spans import Span
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import canonical, is_split_name
 from millrace.components.files.walk import is_hidden, walk
 
@@ -41,7 +41,7 @@ def list_tables(
         DataError: there is no table, or some of several files are in splits and others not.
     """
     if source.is_file():
-        return source.parent, Listing([Row(source.name, "", "")])
+        return source.parent, Listing([ListedRow(source.name, "", "")])
     entries = walk(source)
     paths = [path for path in entries if not is_hidden(path)]
     for endings in suffixes:
@@ -54,7 +54,7 @@ def list_tables(
             f"that ends in {', '.join(itertools.chain(*suffixes))}. Check the path."
         )
     listing = Listing(
-        [Row(path, "", _split_of(path)) for path in tables], sorted(set(paths) - set(tables))
+        [ListedRow(path, "", _split_of(path)) for path in tables], sorted(set(paths) - set(tables))
     )
     listing.set_aside(source, entries)
     without = [row.path for row in listing.rows if not row.split]

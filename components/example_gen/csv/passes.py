@@ -20,16 +20,16 @@ from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.csv import arrow_examples, columns, parsing
-from millrace.components.example_gen.csv.columns import Evidence, Reading
+from millrace.components.example_gen.csv.columns import ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import Dialect
-from millrace.components.example_gen.csv.parsing import Block, Layout
+from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.example_gen.csv.spans import Span, blocks
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.tally import Tally
+from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.writing import shard_files
 from millrace.components.files.tfrecord import FAST
 
-Candidates = Mapping[str, tuple[Reading, ...]]
+Candidates = Mapping[str, tuple[ColumnReading, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,25 +88,25 @@ def write(
     out: Examples,
     files: CsvFiles,
     spans: Sequence[Span],
-    layout: Layout,
+    layout: TableLayout,
     rule: SplitRule,
-) -> Tally:
+) -> IngestTally:
     """Write stretch i of `spans` as shard i of every split that its rows can come to lie in."""
     splits = rule.reachable({span.split for span in spans})
     shards = list(zip(spans, shard_files(out, splits, len(spans)), strict=True))
     work = functools.partial(_write_shard, files, layout, rule)
-    tally = Tally({split: {"": 0} for split in splits})
+    tally = IngestTally({split: {"": 0} for split in splits})
     for part in shard_pass("WriteShard", shards, work, out.path, run_on):
         tally.add(part)
     return tally
 
 
 def _write_shard(
-    files: CsvFiles, layout: Layout, rule: SplitRule, shard: tuple[Span, Mapping[str, Path]]
-) -> Tally:
+    files: CsvFiles, layout: TableLayout, rule: SplitRule, shard: tuple[Span, Mapping[str, Path]]
+) -> IngestTally:
     """Write the rows of a stretch, by split into a file each."""
     span, targets = shard
-    tally = Tally()
+    tally = IngestTally()
     with contextlib.ExitStack() as stack:
         sinks = {split: stack.enter_context(_sink(file)) for split, file in targets.items()}
         for block in files.blocks(span):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images.pictures import read_picture
-from millrace.components.example_gen.shards.folders import Row
+from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.writing import Record
+from millrace.components.example_gen.shards.writing import SplitRecord
 from millrace.serving.example import encode
 
 
@@ -21,11 +21,11 @@ class PictureFiles:
     labels: Mapping[str, int]
     rule: SplitRule
 
-    def read(self, rows: Sequence[Row]) -> Iterator[Row]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[ListedRow]:
         """The rows themselves: the threads of `convert` read the files."""
         yield from rows
 
-    def convert(self, row: Row) -> Record | Rejected:
+    def convert(self, row: ListedRow) -> SplitRecord | Rejected:
         """Read, prove and encode the file of `row`."""
         try:
             data = _read(f"{self.root}/{row.path}")
@@ -36,7 +36,7 @@ class PictureFiles:
             return Rejected(row.path, str(error))
         label = self.labels[row.label]
         features = picture.features(filename=row.path, label=label, text=row.label)
-        return Record(self.rule.choose(row.split, data), row.label, encode(features))
+        return SplitRecord(self.rule.choose(row.split, data), row.label, encode(features))
 
 
 def _read(path: str) -> bytes:

@@ -10,7 +10,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images.options import Manifest
-from millrace.components.example_gen.shards.folders import Listing, Row, check_two_classes
+from millrace.components.example_gen.shards.folders import ListedRow, Listing, check_two_classes
 from millrace.components.example_gen.shards.splits import canonical, is_folder_name
 from millrace.components.files.walk import problem, walk
 
@@ -87,15 +87,15 @@ def _lines(place: Path, reader: "csv.DictReader[str]") -> Iterator[dict[str, str
         ) from error
 
 
-def _row(root: Path, manifest: Manifest, cells: dict[str, str | None]) -> Row:
+def _row(root: Path, manifest: Manifest, cells: dict[str, str | None]) -> ListedRow:
     path = (cells[manifest.path_column] or "").strip()
     path = path.removeprefix(f"{root}/")
     label = (cells[manifest.label_column] or "").strip()
     split = (cells.get(manifest.split_column) or "").strip()
-    return Row(posixpath.normpath(path) if path else "", label, canonical(split))
+    return ListedRow(posixpath.normpath(path) if path else "", label, canonical(split))
 
 
-def _refusal(row: Row, files: Mapping[str, str], seen: dict[str, int]) -> str:
+def _refusal(row: ListedRow, files: Mapping[str, str], seen: dict[str, int]) -> str:
     if files.get(row.path, "none"):
         return files.get(row.path, "no such file below the source folder")
     if row.path in seen:

@@ -18,10 +18,10 @@ from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images.pictures import Picture
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule, canonical, is_split_name
-from millrace.components.example_gen.shards.tally import Tally
-from millrace.components.example_gen.shards.writing import Record, shard_count, write_shards
+from millrace.components.example_gen.shards.tally import IngestTally
+from millrace.components.example_gen.shards.writing import SplitRecord, shard_count, write_shards
 from millrace.components.files.walk import is_hidden, walk
 from millrace.serving.example import encode
 
@@ -31,7 +31,7 @@ _LIGHT = 1  # zlib level
 _DIGITS = 19
 
 
-class Asked(NamedTuple):
+class PixelOptions(NamedTuple):
     """The options that say what the columns mean; None is found out."""
 
     label_column: str = "label"
@@ -42,7 +42,7 @@ class Asked(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class PixelLine:
     """What a line of a file holds: `cells` cells, the class in cell `label`, the pixels in the
     others, row by row, `channels` values each.
     """
@@ -55,7 +55,7 @@ class Form:
     delimiter: str
 
     @classmethod
-    def of(cls, place: Path, columns: Sequence[str], asked: Asked) -> Self:
+    def of(cls, place: Path, columns: Sequence[str], asked: PixelOptions) -> Self:
         """The form of a file with these cells in its first line.
 
         Raises:
@@ -80,18 +80,18 @@ class Form:
 
 
 @dataclasses.dataclass(frozen=True)
-class Lines:
+class PixelLines:
     """Blocks of lines of CSV files below `root`; a row's path is `file#first line@offset`.
 
     `labels` are the classes' numbers.
     """
 
     root: str
-    forms: dict[str, Form]
+    forms: dict[str, PixelLine]
     labels: dict[str, int]
     rule: SplitRule
 
-    def read(self, rows: Sequence[Row]) -> Iterator[tuple[Row, str, int, str]]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[tuple[ListedRow, str, int, str]]:
         """Yield the lines of each block: its row, its file, its number from 1, its text."""
         for row in rows:
             file, _, place = row.path.rpartition("#")
@@ -102,7 +102,7 @@ class Lines:
                     if line.strip():
                         yield row, file, number, line
 
-    def convert(self, item: tuple[Row, str, int, str]) -> Record | Rejected:
+    def convert(self, item: tuple[ListedRow, str, int, str]) -> SplitRecord | Rejected:
         """Prove and encode one line."""
         row, file, number, line = item
         try:
@@ -112,25 +112,31 @@ class Lines:
         picture = draw(pixels, self.forms[file])
         features = picture.features(filename=f"{file}#{number}", label=self.labels[text], text=text)
         digest = hashlib.sha256(pixels).digest()[:8]
-        return Record(self.rule.choose(row.split, pixels), text, encode(features), digest)
+        return SplitRecord(self.rule.choose(row.split, pixels), text, encode(features), digest)
 
 
 def write_files(
-    run_on: BeamOptions, out: Examples, source: Path, asked: Asked, rule: SplitRule, *, shards: int
-) -> Tally:
+    run_on: BeamOptions,
+    out: Examples,
+    source: Path,
+    asked: PixelOptions,
+    rule: SplitRule,
+    *,
+    shards: int,
+) -> IngestTally:
     """Write the lines of the file or of the folder `source` and tell what became of them.
 
     Raises:
         DataError: there is nothing to write, or a file's columns make no picture.
     """
     root, listing = _list(source)
-    forms: dict[str, Form] = {}
+    forms: dict[str, PixelLine] = {}
     classes: set[str] = set()
-    rows: list[Row] = []
+    rows: list[ListedRow] = []
     for name, *_ in listing.rows:
         forms[name], blocks, found = survey(root / name, asked)
         split = split_of(name)
-        rows += [Row(f"{name}#{first}@{offset}", "", split) for first, offset in blocks]
+        rows += [ListedRow(f"{name}#{first}@{offset}", "", split) for first, offset in blocks]
         classes |= found
     if len(classes) < 2:
         raise DataError(
@@ -145,7 +151,7 @@ def write_files(
     tally = write_shards(
         run_on,
         out,
-        Lines(str(root), forms, labels, rule),
+        PixelLines(str(root), forms, labels, rule),
         rows,
         splits=rule.reachable(given),
         shards=min(count, len(rows)),
@@ -154,7 +160,7 @@ def write_files(
     return tally
 
 
-def survey(place: Path, asked: Asked) -> tuple[Form, list[tuple[int, int]], set[str]]:
+def survey(place: Path, asked: PixelOptions) -> tuple[PixelLine, list[tuple[int, int]], set[str]]:
     """One pass over a file: its form, each block's first line and offset, its classes.
 
     Raises:
@@ -162,7 +168,7 @@ def survey(place: Path, asked: Asked) -> tuple[Form, list[tuple[int, int]], set[
     """
     with place.open("rb") as file:
         columns = _cells(_text(file.readline(), place), asked.delimiter)
-        form = Form.of(place, columns, asked)
+        form = PixelLine.of(place, columns, asked)
         first = 2 if has_header(columns) else 1
         file.seek(file.tell() if first == 2 else 0)
         blocks, classes = [], set()
@@ -203,7 +209,7 @@ def split_of(name: str) -> str:
     return next((canonical(word) for word in words if is_split_name(word)), "")
 
 
-def parse(line: str, form: Form) -> tuple[str, bytes]:
+def parse(line: str, form: PixelLine) -> tuple[str, bytes]:
     """The class and the pixels of a line.
 
     Raises:
@@ -222,7 +228,7 @@ def parse(line: str, form: Form) -> tuple[str, bytes]:
         raise DataError(f"pixel {odd[:20]!r} is no whole number from 0 to 255") from None
 
 
-def draw(pixels: bytes, form: Form) -> Picture:
+def draw(pixels: bytes, form: PixelLine) -> Picture:
     """The PNG of these pixels."""
     sink = io.BytesIO()
     size = form.width, form.height
@@ -233,7 +239,7 @@ def draw(pixels: bytes, form: Form) -> Picture:
 def _list(source: Path) -> tuple[Path, Listing]:
     """The folder, and the CSV files in it that are meant."""
     if source.is_file():
-        return source.parent, Listing([Row(source.name, "")])
+        return source.parent, Listing([ListedRow(source.name, "")])
     entries = walk(source)
     names = [name for name in entries if name.lower().endswith(".csv") and not is_hidden(name)]
     if not names:
@@ -241,7 +247,7 @@ def _list(source: Path) -> tuple[Path, Listing]:
             f"{source}: expected a CSV file of pixels, or a folder of them. Received: a folder "
             "without one. Check the path."
         )
-    listing = Listing([Row(name, "") for name in names])
+    listing = Listing([ListedRow(name, "") for name in names])
     listing.set_aside(source, entries)
     return source, listing
 
@@ -255,7 +261,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip().strip('\ufeff"').strip() for cell in line.split(delimiter)]
 
 
-def _label(raw: bytes, form: Form) -> str:
+def _label(raw: bytes, form: PixelLine) -> str:
     """The class of a line, without parting its pixels."""
     delimiter = form.delimiter.encode()
     cells = raw.split(delimiter, form.label + 1)

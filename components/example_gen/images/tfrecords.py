@@ -10,15 +10,15 @@ from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images.options import FeatureNames
 from millrace.components.example_gen.images.pictures import read_picture
-from millrace.components.example_gen.shards.folders import Row
+from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.tfrecords import (
-    Input,
+    RecordInput,
     bytes_of,
     number_of,
     read_files,
 )
-from millrace.components.example_gen.shards.writing import Record
+from millrace.components.example_gen.shards.writing import SplitRecord
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.errors import WireError
 from millrace.serving.example import Decoded, decode, encode
@@ -39,11 +39,11 @@ class RecordFiles:
     rule: SplitRule
     kept: frozenset[str] | None = None
 
-    def read(self, rows: Sequence[Row]) -> Iterator[Input]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[RecordInput]:
         """Yield every record of the files in `rows`."""
         return read_files(self.root, rows)
 
-    def convert(self, item: Input) -> Record | Rejected:
+    def convert(self, item: RecordInput) -> SplitRecord | Rejected:
         """Prove one record and give its features the names that all image records have."""
         try:
             values = decode(item.record)
@@ -61,7 +61,7 @@ class RecordFiles:
             text=text,
         )
         example = encode({**self._others(values), **ours})
-        return Record(self.rule.choose(item.split, data), text, example)
+        return SplitRecord(self.rule.choose(item.split, data), text, example)
 
     def _class(self, values: Decoded) -> tuple[int, str]:
         text = bytes_of(values, self.features.text).decode(errors="replace")
@@ -83,7 +83,7 @@ class RecordFiles:
         return {name: values[name] for name in names}
 
 
-def class_names(root: Path, rows: Sequence[Row], features: FeatureNames) -> tuple[str, ...]:
+def class_names(root: Path, rows: Sequence[ListedRow], features: FeatureNames) -> tuple[str, ...]:
     """The sorted class names in records that have no labels; empty where the first has one.
 
     Reads every record once if it must, for a label is a place among all the names.

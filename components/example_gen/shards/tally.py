@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
-class Tally:
+class IngestTally:
     """Records written by split and class name, and inputs set aside.
 
     Records without a class count under the name "". `remarks` count records by what was done to
@@ -69,7 +69,7 @@ class Tally:
 def finish(
     step: str,
     examples: Examples,
-    tally: Tally,
+    tally: IngestTally,
     ignored: Sequence[str],
     max_rejected: float,
     *,
@@ -108,7 +108,9 @@ def finish(
     return examples.write_summary(counts, tally.rejected, kept)
 
 
-def _report(step: str, counts: Mapping[str, int], tally: Tally, ignored: int, what: str) -> None:
+def _report(
+    step: str, counts: Mapping[str, int], tally: IngestTally, ignored: int, what: str
+) -> None:
     of_classes = f" of {len(tally.classes)} classes" if tally.classes else ""
     _log.info(
         "%s: %d %s%s (%s); %d rejected, %d ignored",

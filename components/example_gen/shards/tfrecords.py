@@ -8,15 +8,15 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.tally import Tally
-from millrace.components.example_gen.shards.writing import Source, shard_count, write_shards
+from millrace.components.example_gen.shards.tally import IngestTally
+from millrace.components.example_gen.shards.writing import Inputs, shard_count, write_shards
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import Decoded
 
 
-class Input(NamedTuple):
+class RecordInput(NamedTuple):
     """A serialised record: the file it is in, where in it, and the split that it came in."""
 
     place: str
@@ -25,7 +25,7 @@ class Input(NamedTuple):
     record: bytes
 
 
-class RecordSource(Source, Protocol):
+class RecordSource(Inputs, Protocol):
     """TFRecord files below `root`, split by `rule`, which knows the splits they come in."""
 
     @property
@@ -34,11 +34,11 @@ class RecordSource(Source, Protocol):
     def rule(self) -> SplitRule: ...
 
 
-def read_files(root: Path, rows: Sequence[Row]) -> Iterator[Input]:
+def read_files(root: Path, rows: Sequence[ListedRow]) -> Iterator[RecordInput]:
     """Yield every record of the files in `rows`, which lie below `root`."""
     for row in rows:
         for number, record in enumerate(read_records(root / row.path)):
-            yield Input(row.path, f"record {number}", row.split, record)
+            yield RecordInput(row.path, f"record {number}", row.split, record)
 
 
 def bytes_of(values: Decoded, name: str) -> bytes:
@@ -57,7 +57,7 @@ def number_of(values: Decoded, name: str) -> int | None:
 
 def write_files(
     run_on: BeamOptions, out: Examples, source: RecordSource, listing: Listing, *, shards: int
-) -> Tally:
+) -> IngestTally:
     """Write the records of the files in `listing`, and report what became of them."""
     return write_shards(
         run_on,

@@ -22,9 +22,9 @@ from etils.epath import Path
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.tally import Tally
+from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.files.tfrecord import FAST, record_writer
 
 _SHARD_BYTES = 64 * 2**20
@@ -36,7 +36,7 @@ _THREADS = min(os.cpu_count() or 1, 16)
 _SMALL = 4096
 
 
-class Record(NamedTuple):
+class SplitRecord(NamedTuple):
     """A serialised `tf.train.Example`, its split and its class name.
 
     `digest` is 8 bytes of a hash of what makes two records duplicates; without one none are
@@ -56,25 +56,25 @@ class Skipped(NamedTuple):
     remark: str
 
 
-Outcome = Record | Rejected | Skipped
+Converted = SplitRecord | Rejected | Skipped
 
 
-class Source(Protocol):
+class Inputs(Protocol):
     """A kind of input; instances are pickled to the workers."""
 
-    def read(self, rows: Sequence[Row]) -> Iterator[Any]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[Any]:
         """Yield the inputs of `rows` in order, one at a time."""
 
-    def convert(self, item: Any) -> Outcome:
+    def convert(self, item: Any) -> Converted:
         """Prove and encode one input of `read`; called from several threads at once."""
 
 
-def mixed(rows: Sequence[Row]) -> list[Row]:
+def mixed(rows: Sequence[ListedRow]) -> list[ListedRow]:
     """`rows` in an order that mixes classes and depends on nothing but their paths."""
     return sorted(rows, key=lambda row: hashlib.sha256(row.path.encode()).digest())
 
 
-def shard_count(root: Path, rows: Sequence[Row], wanted: int) -> int:
+def shard_count(root: Path, rows: Sequence[ListedRow], wanted: int) -> int:
     """`wanted` if above 0, else one shard per 64 MiB, estimated from a sample of file sizes."""
     if wanted:
         return min(wanted, len(rows))
@@ -102,17 +102,17 @@ def shard_files(out: Examples, splits: Iterable[str], shards: int) -> list[dict[
 def write_shards(
     run_on: BeamOptions,
     out: Examples,
-    source: Source,
-    rows: Sequence[Row],
+    source: Inputs,
+    rows: Sequence[ListedRow],
     *,
     splits: Sequence[str],
     shards: int,
-) -> Tally:
+) -> IngestTally:
     """Write `rows` as `shards` files in each of `splits`; row i goes to shard i modulo `shards`.
 
     Every split has as many files as the others, whatever its size, so that one rule holds.
     """
-    tally = Tally({split: {} for split in splits})
+    tally = IngestTally({split: {} for split in splits})
     work = functools.partial(_write_shard, source)
     share = (
         (files, rows[index::shards]) for index, files in enumerate(shard_files(out, splits, shards))
@@ -132,10 +132,10 @@ def write_class_folders(
     root: Path,
     listing: Listing,
     rule: SplitRule,
-    inputs: Callable[[Mapping[str, int], SplitRule], Source],
+    inputs: Callable[[Mapping[str, int], SplitRule], Inputs],
     *,
     shards: int,
-) -> Tally:
+) -> IngestTally:
     """Write the files of `listing`, which lie below `root`, and report what became of them.
 
     Args:
@@ -163,14 +163,14 @@ def write_class_folders(
 
 
 def _write_shard(
-    source: Source, share: tuple[Mapping[str, Path], Sequence[Row]]
-) -> tuple[Tally, bytes]:
+    source: Inputs, share: tuple[Mapping[str, Path], Sequence[ListedRow]]
+) -> tuple[IngestTally, bytes]:
     """Write the rows of a shard, by split into a file each; counts, and the records' digests."""
     files, rows = share
-    tally, digests = Tally(), bytearray()
+    tally, digests = IngestTally(), bytearray()
     items = source.read(rows)
     first = _convert(source, itertools.islice(items, _GROUP))
-    sizes = [len(outcome.example) for outcome in first if isinstance(outcome, Record)]
+    sizes = [len(outcome.example) for outcome in first if isinstance(outcome, SplitRecord)]
     is_small = sum(sizes) < _SMALL * len(sizes)
     convert = _in_turn if is_small else _in_threads
     with contextlib.ExitStack() as stack:
@@ -179,7 +179,7 @@ def _write_shard(
             for split, file in files.items()
         }
         for outcome in itertools.chain(first, convert(source, items)):
-            if isinstance(outcome, Record):
+            if isinstance(outcome, SplitRecord):
                 writers[outcome.split](outcome.example)
                 tally.count(outcome.split, outcome.label, outcome.remark)
                 digests += outcome.digest
@@ -190,15 +190,15 @@ def _write_shard(
     return tally, bytes(digests)
 
 
-def _in_turn(source: Source, items: Iterator[Any]) -> Iterator[Outcome]:
+def _in_turn(source: Inputs, items: Iterator[Any]) -> Iterator[Converted]:
     return map(source.convert, items)
 
 
-def _in_threads(source: Source, items: Iterator[Any]) -> Iterator[Outcome]:
+def _in_threads(source: Inputs, items: Iterator[Any]) -> Iterator[Converted]:
     """The outcome of each input in order, a bounded number of them under way at once."""
     groups = iter(lambda: list(itertools.islice(items, _GROUP)), [])
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        ahead: collections.deque[concurrent.futures.Future[list[Outcome]]] = collections.deque()
+        ahead: collections.deque[concurrent.futures.Future[list[Converted]]] = collections.deque()
         for group in groups:
             ahead.append(pool.submit(_convert, source, group))
             if len(ahead) > 2 * _THREADS:
@@ -207,5 +207,5 @@ def _in_threads(source: Source, items: Iterator[Any]) -> Iterator[Outcome]:
             yield from future.result()
 
 
-def _convert(source: Source, group: Iterable[Any]) -> list[Outcome]:
+def _convert(source: Inputs, group: Iterable[Any]) -> list[Converted]:
     return [source.convert(item) for item in group]

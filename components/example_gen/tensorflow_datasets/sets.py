@@ -14,7 +14,7 @@ from typing import Any
 from etils.epath import Path
 
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import canonical
 
 _NAMED = 20  # addresses that an error names
@@ -101,7 +101,7 @@ def list_splits(step: str, builder: Any, only: Sequence[str]) -> Listing:
         )
     return Listing(
         [
-            Row(Path(file).name, "", canonical(split))
+            ListedRow(Path(file).name, "", canonical(split))
             for split in only or info.splits
             for file in info.splits[split].filepaths
         ]

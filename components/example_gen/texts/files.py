@@ -10,9 +10,9 @@ from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import encodings
 from millrace.components.example_gen.csv.encodings import BadBytes, DecodedText, decode_as, marked
-from millrace.components.example_gen.shards.folders import FileKind, Row
+from millrace.components.example_gen.shards.folders import FileKind, ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.writing import Record
+from millrace.components.example_gen.shards.writing import SplitRecord
 from millrace.serving.example import Value, encode
 
 TEXTS = FileKind(
@@ -56,7 +56,7 @@ def check_encoding(step: str, encoding: str | None) -> None:
 
 def text_record(
     rule: SplitRule, given: str, found: DecodedText, *, filename: str, label: int, name: str
-) -> Record | Rejected:
+) -> SplitRecord | Rejected:
     """The record of a text; an empty text is rejected."""
     if not found.text.strip():
         return Rejected(filename, "empty text")
@@ -69,7 +69,7 @@ def text_record(
     }
     remark = f"bad bytes, read as {found.encoding}" if found.mended else ""
     digest = hashlib.sha256(content).digest()[:8]
-    return Record(rule.choose(given, content), name, encode(features), digest, remark)
+    return SplitRecord(rule.choose(given, content), name, encode(features), digest, remark)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,11 +81,11 @@ class TextFiles:
     rule: SplitRule
     decoding: Decoding
 
-    def read(self, rows: Sequence[Row]) -> Iterator[Row]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[ListedRow]:
         """The rows themselves."""
         yield from rows
 
-    def convert(self, row: Row) -> Record | Rejected:
+    def convert(self, row: ListedRow) -> SplitRecord | Rejected:
         """Read, decode and encode the file of `row`."""
         try:
             found = self.decoding.decode(Path(f"{self.root}/{row.path}").read_bytes())

@@ -16,10 +16,10 @@ from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv.encodings import BadBytes, DecodedText
 from millrace.components.example_gen.csv.spans import Span
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.tally import Tally
-from millrace.components.example_gen.shards.writing import Record, write_shards
+from millrace.components.example_gen.shards.tally import IngestTally
+from millrace.components.example_gen.shards.writing import SplitRecord, write_shards
 from millrace.components.example_gen.texts import columns as text_columns
 from millrace.components.example_gen.texts import json_rows, tables
 from millrace.components.example_gen.texts.files import Decoding, text_record
@@ -27,7 +27,7 @@ from millrace.components.example_gen.texts.tables import Item, TextTable
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
+class TextRows:
     """The rows of `table` in `spans`, and its columns of texts and of classes."""
 
     table: TextTable
@@ -69,21 +69,21 @@ class Rows:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Source:
+class _LabelledRows:
     """The rows of stretches, with the label of each class name."""
 
-    rows: Rows
+    rows: TextRows
     labels: dict[str, int]
     rule: SplitRule
 
-    def read(self, rows: Sequence[Row]) -> Iterator[tuple[Span, Item]]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[tuple[Span, Item]]:
         """Every row of the stretches whose numbers are the paths of `rows`."""
         for row in rows:
             span = self.rows.spans[int(row.path)]
             for item in tables.read(self.rows.table, span):
                 yield span, item
 
-    def convert(self, item: tuple[Span, Item]) -> Record | Rejected:
+    def convert(self, item: tuple[Span, Item]) -> SplitRecord | Rejected:
         """Decode and encode one row."""
         span, (place, cells) = item
         if isinstance(cells, str):
@@ -105,7 +105,7 @@ def columns(
     return text_columns.choose(step, place, table.names, rows, text, label)
 
 
-def class_names(run_on: BeamOptions, rows: Rows, out: Path) -> tuple[str, ...]:
+def class_names(run_on: BeamOptions, rows: TextRows, out: Path) -> tuple[str, ...]:
     """The names of all classes in the order of their labels.
 
     Raises:
@@ -116,7 +116,7 @@ def class_names(run_on: BeamOptions, rows: Rows, out: Path) -> tuple[str, ...]:
     return text_columns.in_order(names)
 
 
-def write_rows(run_on: BeamOptions, out: Examples, rows: Rows, rule: SplitRule) -> Tally:
+def write_rows(run_on: BeamOptions, out: Examples, rows: TextRows, rule: SplitRule) -> IngestTally:
     """Write the rows and tell what became of them.
 
     Raises:
@@ -128,8 +128,8 @@ def write_rows(run_on: BeamOptions, out: Examples, rows: Rows, rule: SplitRule) 
     return write_shards(
         run_on,
         out,
-        _Source(rows, {name: label for label, name in enumerate(names)}, rule),
-        [Row(str(index), "", span.split) for index, span in enumerate(rows.spans)],
+        _LabelledRows(rows, {name: label for label, name in enumerate(names)}, rule),
+        [ListedRow(str(index), "", span.split) for index, span in enumerate(rows.spans)],
         splits=rule.reachable(given),
         shards=len(rows.spans),
     )

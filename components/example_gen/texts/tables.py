@@ -20,7 +20,7 @@ from millrace.components.example_gen.shards.splits import is_split_name
 from millrace.components.example_gen.texts import json_rows
 from millrace.components.files.walk import is_hidden, walk
 
-Kind = Literal["csv", "lines", "array"]
+TableForm = Literal["csv", "lines", "array"]
 Item = tuple[str, json_rows.Cells | str]  # where, and the cells of a row, or why there are none
 
 _SUFFIXES = (
@@ -43,7 +43,7 @@ class TextTable:
     """
 
     root: Path
-    kind: Kind
+    kind: TableForm
     dialect: Dialect
     names: tuple[str, ...]
 
@@ -96,7 +96,7 @@ def _beginning(file: Path) -> bytes:
         return opened.read(_SAMPLE)
 
 
-def _kind(path: str, text: str) -> Kind:
+def _kind(path: str, text: str) -> TableForm:
     first = text.lstrip()[:1]
     is_json = path.lower().endswith(_JSON) or ("." not in path and first == "{")
     if not is_json:

@@ -50,7 +50,7 @@ _UNIX: tuple[tuple[float, Literal["ns", "us", "ms", "s"]], ...] = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Parsed:
+class ParsedTimes:
     """What a time column says.
 
     Attributes:
@@ -70,7 +70,9 @@ def part_of(name: str) -> str | None:
     return _OF.get(name.strip().lower())
 
 
-def read(frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayFirst) -> Parsed:
+def read(
+    frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayFirst
+) -> ParsedTimes:
     """The times in `columns` of `frame`, whose cells are text.
 
     One column holds whole times, or years. Several are parts of them: year, month, day, hour,
@@ -90,7 +92,7 @@ def read(frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayF
     parts = [part_of(name) for name in columns]
     if parts == list(PARTS)[: len(parts)] and _are_numbers(frame[columns[0]]):
         numbers = {part: _numbers(frame[name]) for part, name in zip(PARTS, columns, strict=False)}
-        return Parsed(_assembled(numbers), ", ".join(columns))
+        return ParsedTimes(_assembled(numbers), ", ".join(columns))
     date = read_column(frame[columns[0]], form, day_first)
     if len(columns) == 1:
         return date
@@ -108,10 +110,10 @@ def read(frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayF
     return dataclasses.replace(date, times=times, format=f"{date.format}, {', '.join(columns[1:])}")
 
 
-def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> Parsed:
+def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> ParsedTimes:
     """The times in one text column; see `read`."""
     if form == "unix":
-        return Parsed(_unix(values), "Unix time")
+        return ParsedTimes(_unix(values), "Unix time")
     known = values.dropna()
     if form:
         _check_form(form)
@@ -122,7 +124,7 @@ def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> Par
     distinct = pd.Series(known.unique(), dtype=object)
     formats = list(_fitting(distinct, day_first))
     if not formats and _are_unix(distinct):
-        return Parsed(_unix(values), "Unix time")
+        return ParsedTimes(_unix(values), "Unix time")
     if not formats and (tolerant := _mostly_fitting(distinct, day_first)):
         formats = [tolerant]
     if not formats:
@@ -250,9 +252,9 @@ def _first_days(quarters: "pd.Series[str]") -> "pd.Series[str]":
     return (year + "-" + months).astype(object).where(year.notna(), None)
 
 
-def _naive(values: "pd.Series[str]", found: "pd.Series[pd.Timestamp]", form: str) -> Parsed:
+def _naive(values: "pd.Series[str]", found: "pd.Series[pd.Timestamp]", form: str) -> ParsedTimes:
     has_offset = "%z" in form or (form == "ISO8601" and bool(_OFFSET.search(_first(values))))
-    return Parsed(found.dt.tz_localize(None).astype("datetime64[s]"), form, has_offset)
+    return ParsedTimes(found.dt.tz_localize(None).astype("datetime64[s]"), form, has_offset)
 
 
 def _first(values: "pd.Series[str]") -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.time_series import clock, reading
-from millrace.components.example_gen.time_series.options import Columns, DayFirst
+from millrace.components.example_gen.time_series.options import DayFirst, SeriesColumns
 
 logger = logging.getLogger("millrace.components.series_example_gen")
 
@@ -20,7 +20,9 @@ _RESERVED = ("series", "time", "fold")
 _CLOCKS = ("time", "date", "datetime", "timestamp", "ts", "ds", "date/time", "unix", "epoch")
 
 
-def choose(frame: pd.DataFrame, asked: Columns, day_first: DayFirst, dialect: Dialect) -> Columns:
+def choose(
+    frame: pd.DataFrame, asked: SeriesColumns, day_first: DayFirst, dialect: Dialect
+) -> SeriesColumns:
     """The columns asked for, and where none were, those that the data suggests.
 
     The time is the first text column of times, else year, month, day and so on, else a number
@@ -46,7 +48,7 @@ def choose(frame: pd.DataFrame, asked: Columns, day_first: DayFirst, dialect: Di
     covariates = asked.covariates
     if covariates == (EVERY_OTHER,):
         covariates = tuple(name for name in free if name not in targets)
-    found = Columns(time, targets, covariates, asked.known, asked.series)
+    found = SeriesColumns(time, targets, covariates, asked.known, asked.series)
     _check_reserved(found)
     left = [name for name in frame.columns if name not in {*time, *found.values, asked.series}]
     logger.info(
@@ -58,7 +60,7 @@ def choose(frame: pd.DataFrame, asked: Columns, day_first: DayFirst, dialect: Di
     return found
 
 
-def telling_apart(frame: pd.DataFrame, columns: Columns) -> str:
+def telling_apart(frame: pd.DataFrame, columns: SeriesColumns) -> str:
     """The column that may say which series a row is of; empty where no time comes twice.
 
     Of those without a part, the one of the fewest values, each on two rows or more and never
@@ -111,7 +113,7 @@ def numbers(
     return found.to_numpy(np.float64), wrong
 
 
-def _check_names(frame: pd.DataFrame, asked: Columns) -> None:
+def _check_names(frame: pd.DataFrame, asked: SeriesColumns) -> None:
     named = [*asked.time, *asked.values, *([asked.series] if asked.series else [])]
     missing = [name for name in named if name not in frame.columns and name != EVERY_OTHER]
     if missing:
@@ -128,7 +130,7 @@ def _check_names(frame: pd.DataFrame, asked: Columns) -> None:
         )
 
 
-def _check_reserved(found: Columns) -> None:
+def _check_reserved(found: SeriesColumns) -> None:
     taken = [name for name in found.values if name in _RESERVED]
     if taken:
         raise DataError(
@@ -139,7 +141,7 @@ def _check_reserved(found: Columns) -> None:
 
 
 def _time(
-    frame: pd.DataFrame, asked: Columns, day_first: DayFirst, numeric: set[str]
+    frame: pd.DataFrame, asked: SeriesColumns, day_first: DayFirst, numeric: set[str]
 ) -> tuple[str, ...]:
     taken = {asked.series, *asked.values}
     free = [name for name in frame.columns if name not in taken]

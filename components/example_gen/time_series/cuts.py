@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from millrace.components.errors import OptionError
 from millrace.components.example_gen.shards.splits import SplitRule, canonical
-from millrace.components.example_gen.time_series.options import Origin
+from millrace.components.example_gen.time_series.options import RollingOrigin
 
 Ints = NDArray[np.int64]
 
@@ -69,7 +69,7 @@ def by_dates(times: Ints, first: str, starts: Mapping[str, int]) -> Cuts:
     return _cuts((first, *map(canonical, starts)), [int(times[0]), *starts.values()], times)
 
 
-def roll_forward(cuts: Cuts, times: Ints, folds: int, fold: int, origin: Origin) -> Cuts:
+def roll_forward(cuts: Cuts, times: Ints, folds: int, fold: int, origin: RollingOrigin) -> Cuts:
     """The same cuts with the last split in `folds` parts, as many rows each.
 
     Args:

@@ -21,7 +21,7 @@ _A_SEASON = ((3600, 24), (_DAY, 7), (7 * _DAY, 52), (31 * _DAY, 12))  # rows, up
 
 
 @dataclasses.dataclass
-class Counts:
+class GridCounts:
     """What was changed on the way from a file's rows to a grid.
 
     Attributes:
@@ -42,13 +42,13 @@ class Counts:
     missing: int = 0
     trimmed: int = 0
 
-    def add(self, other: "Counts") -> None:
+    def add(self, other: "GridCounts") -> None:
         """Take in the counts of other rows."""
         for field in dataclasses.fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
-def ordered(frame: pd.DataFrame, duplicates: Duplicates, counts: Counts) -> pd.DataFrame:
+def ordered(frame: pd.DataFrame, duplicates: Duplicates, counts: GridCounts) -> pd.DataFrame:
     """Rows by `series` and `time`, each pair once.
 
     Rows that are equal in everything are one; others of the same time are `duplicates`' matter.
@@ -148,7 +148,7 @@ def times(
 
 
 def regular(
-    values: pd.DataFrame, step: str, aggregate: Aggregate | None, counts: Counts
+    values: pd.DataFrame, step: str, aggregate: Aggregate | None, counts: GridCounts
 ) -> pd.DataFrame:
     """A row for every time of the grid from the first to the last, NaN where there was none.
 
@@ -214,7 +214,7 @@ def season_of(step: str) -> int:
     return next((rows for longest, rows in _A_SEASON if seconds <= longest * 1.01), 4)
 
 
-def trimmed(values: pd.DataFrame, targets: Sequence[str], counts: Counts) -> pd.DataFrame:
+def trimmed(values: pd.DataFrame, targets: Sequence[str], counts: GridCounts) -> pd.DataFrame:
     """A series from the first to the last row that has a target.
 
     Args:

@@ -17,9 +17,9 @@ from millrace.components.example_gen.time_series import clock, cuts, grid, grid_
 from millrace.components.example_gen.time_series import columns as columns_of_series
 from millrace.components.example_gen.time_series import reading as series_files
 from millrace.components.example_gen.time_series.cuts import Cuts
-from millrace.components.example_gen.time_series.grid import Counts
-from millrace.components.example_gen.time_series.options import Reading, SeriesSource
-from millrace.components.example_gen.time_series.records import Plan, Written
+from millrace.components.example_gen.time_series.grid import GridCounts
+from millrace.components.example_gen.time_series.options import SeriesReading, SeriesSource
+from millrace.components.example_gen.time_series.records import SeriesPlan, Written
 from millrace.components.files import printable
 
 logger = logging.getLogger("millrace.components.series_example_gen")
@@ -28,7 +28,7 @@ _DAILY = 86400  # seconds; steps from here on follow the days of the zone, short
 
 
 def ingest(
-    source: Path, out: Examples, run_on: BeamOptions, reading: Reading
+    source: Path, out: Examples, run_on: BeamOptions, reading: SeriesReading
 ) -> tuple[Examples, SeriesSource]:
     """Write the series in the files at `source` to `out`; see `series_example_gen`.
 
@@ -39,7 +39,7 @@ def ingest(
         clock.check_zone(reading.clock.zone)
     step = grid.check_frequency(reading.rows.resample) if reading.rows.resample else ""
     raw, reading, rejected = read(source, reading)
-    columns, counts = reading.columns, Counts()
+    columns, counts = reading.columns, GridCounts()
     raw, zone = _on_clock(raw, reading)
     table = grid.ordered(raw, reading.rows.duplicates, counts)
     step = step or grid.frequency(table.set_index("series")["time"])
@@ -50,7 +50,7 @@ def ingest(
             f"series_example_gen: {excess}; {gap}. Correct that time, or set "
             "series_example_gen.resample to a longer step."
         )
-    plan = Plan(
+    plan = SeriesPlan(
         columns=columns.values,
         targets=columns.targets,
         step=step,
@@ -70,7 +70,7 @@ def ingest(
 
 
 def described_gap(
-    source: Path, reading: Reading, raw: pd.DataFrame, table: pd.DataFrame, step: str
+    source: Path, reading: SeriesReading, raw: pd.DataFrame, table: pd.DataFrame, step: str
 ) -> str:
     """Where the grid of `table` lacks the most rows, by file and line; empty if it lacks none.
 
@@ -89,7 +89,9 @@ def described_gap(
     return f"{gap} ({place})"
 
 
-def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Rejected]]:
+def read(
+    source: Path, reading: SeriesReading
+) -> tuple[pd.DataFrame, SeriesReading, list[Rejected]]:
     """The rows in the files at `source`, how they were read, and those without a time.
 
     Returns:
@@ -142,7 +144,7 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
     return table, settled_reading, [*unread, *rejected, *bad_cells]
 
 
-def _on_clock(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str]:
+def _on_clock(table: pd.DataFrame, reading: SeriesReading) -> tuple[pd.DataFrame, str]:
     """Times as the zone's days have them for steps of a day or more, in UTC for shorter ones.
 
     Before rows are ordered: of the hour that clocks show twice, the file tells which came first.
@@ -167,7 +169,7 @@ def in_utc(table: pd.DataFrame, zone: str) -> pd.DataFrame:
     return table.assign(time=clock.to_utc(pd.DatetimeIndex(table["time"]), zone, again))
 
 
-def _cuts(table: pd.DataFrame, step: str, zone: str, reading: Reading) -> Cuts:
+def _cuts(table: pd.DataFrame, step: str, zone: str, reading: SeriesReading) -> Cuts:
     first, last = table["time"].min(), table["time"].max()
     index = grid.times(first, last, step, resampled=bool(reading.rows.resample))
     times = clock.seconds(clock.to_utc(index, zone))
@@ -204,7 +206,7 @@ def _advise(name: str) -> None:
         )
 
 
-def _report(written: Written, plan: Plan, reading: Reading) -> None:
+def _report(written: Written, plan: SeriesPlan, reading: SeriesReading) -> None:
     counts = written.counts
     logger.info(
         "a row every %s: %s",
@@ -220,7 +222,7 @@ def _report(written: Written, plan: Plan, reading: Reading) -> None:
         logger.info("%d steps at the ends are filled in part only: missing", counts.partial)
 
 
-def _notes(written: Written, plan: Plan, reading: Reading) -> dict[str, Property]:
+def _notes(written: Written, plan: SeriesPlan, reading: SeriesReading) -> dict[str, Property]:
     """What the summary of the records says of the series; JSON text where it is a list."""
     columns, counts = reading.columns, written.counts
     return {
@@ -241,7 +243,7 @@ def _notes(written: Written, plan: Plan, reading: Reading) -> dict[str, Property
     }
 
 
-def _lack(written: Written, plan: Plan, limit: float) -> str:
+def _lack(written: Written, plan: SeriesPlan, limit: float) -> str:
     """What a set of series cannot do without, and lacks; empty if it has all."""
     empty = [split for split, rows in written.rows.items() if not rows]
     if empty:

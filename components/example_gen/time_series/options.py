@@ -9,13 +9,13 @@ from millrace.components.features.series_spec import Impute
 DayFirst = Literal["auto", "yes", "no"]
 Duplicates = Literal["error", "first", "last", "mean", "sum"]
 Aggregate = Literal["mean", "sum", "last", "first", "min", "max"]
-Origin = Literal["expanding", "sliding"]
+RollingOrigin = Literal["expanding", "sliding"]
 
 SHARES: dict[str, float] = {"train": 0.7, "eval": 0.15, "test": 0.15}
 
 
 @dataclasses.dataclass(frozen=True)
-class Columns:
+class SeriesColumns:
     """The part that each column plays; empty ones are chosen from the data.
 
     Attributes:
@@ -35,7 +35,7 @@ class Columns:
 
 
 @dataclasses.dataclass(frozen=True)
-class Clock:
+class ClockOptions:
     """How times are read."""
 
     form: str = ""
@@ -44,7 +44,7 @@ class Clock:
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
+class GridOptions:
     """How rows become a grid of times without gaps, and what is to stand in its missing cells."""
 
     duplicates: Duplicates = "error"
@@ -55,14 +55,14 @@ class Rows:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cutting:
+class SplitOptions:
     """How time is cut into splits, and the last split into folds."""
 
     shares: dict[str, float]
     dates: dict[str, str]
     folds: int = 1
     fold: int = 0
-    origin: Origin = "expanding"
+    origin: RollingOrigin = "expanding"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +74,13 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class SeriesReading:
     """All that is asked of one ingest."""
 
-    columns: Columns
-    clock: Clock
-    rows: Rows
-    cutting: Cutting
+    columns: SeriesColumns
+    clock: ClockOptions
+    rows: GridOptions
+    cutting: SplitOptions
     limits: Limits
     csv: CsvFormat
     series_per_file: bool = False
@@ -96,7 +96,7 @@ class SeriesSource:
         zone: of the grid's times.
     """
 
-    reading: Reading
+    reading: SeriesReading
     step: str
     zone: str
     kind: Literal["series"] = "series"

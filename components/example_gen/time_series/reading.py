@@ -13,7 +13,7 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import dialect as csv_dialect
 from millrace.components.example_gen.csv import encodings, spans
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.files.walk import is_hidden, walk
 
 FILE = "\0file"  # the column with each row's file, without its suffix
@@ -110,7 +110,7 @@ def _lost(found: "pd.Series[float]", text: "pd.Series[str]") -> bool:
 def _list(source: Path) -> Listing:
     entries = walk(source)
     names = [name for name in entries if not is_hidden(name)]
-    listing = Listing([Row(name, "") for name in names if name.lower().endswith(_SUFFIXES)])
+    listing = Listing([ListedRow(name, "") for name in names if name.lower().endswith(_SUFFIXES)])
     if not listing.rows:
         raise DataError(
             f"{source}: expected CSV files, named *.csv, *.tsv or *.txt. Received: "
@@ -121,7 +121,7 @@ def _list(source: Path) -> Listing:
 
 
 def _listing(source: Path) -> Listing:
-    return Listing([Row(source.name, "")]) if source.is_file() else _list(source)
+    return Listing([ListedRow(source.name, "")]) if source.is_file() else _list(source)
 
 
 def _paths(source: Path, listing: Listing) -> list[Path]:

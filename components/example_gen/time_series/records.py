@@ -20,7 +20,12 @@ from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.shards.writing import shard_files
 from millrace.components.example_gen.time_series import clock
 from millrace.components.example_gen.time_series.cuts import Cuts
-from millrace.components.example_gen.time_series.grid import Counts, last_moments, regular, trimmed
+from millrace.components.example_gen.time_series.grid import (
+    GridCounts,
+    last_moments,
+    regular,
+    trimmed,
+)
 from millrace.components.example_gen.time_series.options import Aggregate
 from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
@@ -29,7 +34,7 @@ _SHARD_CELLS = 1 << 23
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class SeriesPlan:
     """What a worker does with each series.
 
     Attributes:
@@ -62,13 +67,13 @@ class Written:
 
     records: dict[str, int]
     rows: dict[str, int]
-    counts: Counts
+    counts: GridCounts
     rejected: list[Rejected]
 
     @classmethod
     def none(cls, splits: Sequence[str]) -> Self:
         """Nothing yet."""
-        return cls(dict.fromkeys(splits, 0), dict.fromkeys(splits, 0), Counts(), [])
+        return cls(dict.fromkeys(splits, 0), dict.fromkeys(splits, 0), GridCounts(), [])
 
     def add(self, other: Self) -> None:
         """Take in what another shard wrote."""
@@ -79,7 +84,7 @@ class Written:
         self.rejected.extend(other.rejected)
 
 
-def write(run_on: BeamOptions, out: Examples, table: pd.DataFrame, plan: Plan) -> Written:
+def write(run_on: BeamOptions, out: Examples, table: pd.DataFrame, plan: SeriesPlan) -> Written:
     """Write the series of `table` (columns series, time and values), each whole in one shard."""
     codes, names = pd.factorize(table["series"], sort=True)
     shards = max(1, min(len(names), -(-table.size // _SHARD_CELLS)))
@@ -92,7 +97,7 @@ def write(run_on: BeamOptions, out: Examples, table: pd.DataFrame, plan: Plan) -
     return written
 
 
-def _write_shard(plan: Plan, share: tuple[Mapping[str, Path], pd.DataFrame]) -> Written:
+def _write_shard(plan: SeriesPlan, share: tuple[Mapping[str, Path], pd.DataFrame]) -> Written:
     """Write the series of a table, by split into a file each."""
     files, table = share
     written = Written.none(plan.cuts.names)
@@ -108,7 +113,7 @@ def _write_shard(plan: Plan, share: tuple[Mapping[str, Path], pd.DataFrame]) -> 
 
 
 def _splits(
-    name: str, values: pd.DataFrame, plan: Plan, written: Written
+    name: str, values: pd.DataFrame, plan: SeriesPlan, written: Written
 ) -> Iterator[tuple[str, np.ndarray, pd.DataFrame]]:
     """A series' rows in each split, on the grid, with their Unix seconds."""
     grid = regular(values, plan.step, plan.aggregate, written.counts)
@@ -128,7 +133,7 @@ def _splits(
         yield split, seconds[rows], kept
 
 
-def _record(name: str, times: np.ndarray, values: pd.DataFrame, plan: Plan) -> bytes:
+def _record(name: str, times: np.ndarray, values: pd.DataFrame, plan: SeriesPlan) -> bytes:
     folds = plan.cuts.fold_of(times)
     own = {column: values[column].to_numpy(np.float32) for column in plan.columns}
     return encode({"series": name, "time": times, "fold": folds, **own})

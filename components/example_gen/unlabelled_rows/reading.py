@@ -13,7 +13,11 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.time_series.options import SeriesSource
-from millrace.components.example_gen.unlabelled_rows.source import Source, TableSource, TextSource
+from millrace.components.example_gen.unlabelled_rows.source import (
+    TableSource,
+    TextSource,
+    TrainingSource,
+)
 from millrace.components.features import series
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.features.spec import Spec
@@ -21,7 +25,7 @@ from millrace.serving.example import Decoded
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class UnlabelledRow:
     """One row, or the end of one series.
 
     Attributes:
@@ -36,8 +40,8 @@ class Asked:
 
 
 def read(
-    file: Path, wanted: Mapping[str, bool], source: Source | None, spec: Spec | None
-) -> Iterator[Asked | Rejected]:
+    file: Path, wanted: Mapping[str, bool], source: TrainingSource | None, spec: Spec | None
+) -> Iterator[UnlabelledRow | Rejected]:
     """Each row of `file`, or of a forecaster one per series in it, and what cannot be used.
 
     Args:
@@ -58,22 +62,24 @@ def read(
 
 
 def _rows(
-    file: Path, wanted: Mapping[str, bool], source: Source | None
-) -> Iterator[Asked | Rejected]:
+    file: Path, wanted: Mapping[str, bool], source: TrainingSource | None
+) -> Iterator[UnlabelledRow | Rejected]:
     from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow, Beam's options
 
     for item in tables.read(file, wanted, source if isinstance(source, TableSource) else None):
-        yield item if isinstance(item, Rejected) else Asked(f"line {item[0]}", item[1])
+        yield item if isinstance(item, Rejected) else UnlabelledRow(f"line {item[0]}", item[1])
 
 
-def _texts(file: Path, source: Source | None) -> Iterator[Asked | Rejected]:
+def _texts(file: Path, source: TrainingSource | None) -> Iterator[UnlabelledRow | Rejected]:
     from millrace.components.example_gen.unlabelled_rows import texts
 
     for item in texts.read(file, source if isinstance(source, TextSource) else None):
-        yield item if isinstance(item, Rejected) else Asked(item[0], {"text": [item[1]]})
+        yield item if isinstance(item, Rejected) else UnlabelledRow(item[0], {"text": [item[1]]})
 
 
-def _windows(file: Path, source: Source | None, spec: Spec | None) -> Iterator[Asked | Rejected]:
+def _windows(
+    file: Path, source: TrainingSource | None, spec: Spec | None
+) -> Iterator[UnlabelledRow | Rejected]:
     from millrace.components.example_gen.unlabelled_rows import series as series_latest  # pandas
 
     if not isinstance(source, SeriesSource) or not isinstance(spec, SeriesSpec):
@@ -91,4 +97,4 @@ def _windows(file: Path, source: Source | None, spec: Spec | None) -> Iterator[A
         except DataError as error:
             yield Rejected(name, str(error))
         else:
-            yield Asked(name, features, tuple(item.times))
+            yield UnlabelledRow(name, features, tuple(item.times))

@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from millrace.components.artifacts import Examples
 from millrace.components.example_gen.csv.dialect import Dialect
-from millrace.components.example_gen.csv.parsing import Layout
+from millrace.components.example_gen.csv.parsing import TableLayout
 from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.components.files import json_files
 
@@ -22,7 +22,7 @@ class TableSource:
     """A CSV: how it is written, and what its columns became."""
 
     dialect: Dialect
-    layout: Layout
+    layout: TableLayout
     kind: Literal["table"] = "table"
 
 
@@ -34,17 +34,19 @@ class TextSource:
     kind: Literal["text"] = "text"
 
 
-Source = TableSource | SeriesSource | TextSource
+TrainingSource = TableSource | SeriesSource | TextSource
 
-_JSON: TypeAdapter[Source] = TypeAdapter(Annotated[Source, Field(discriminator="kind")])
+_JSON: TypeAdapter[TrainingSource] = TypeAdapter(
+    Annotated[TrainingSource, Field(discriminator="kind")]
+)
 
 
-def write(source: Source, examples: Examples) -> None:
+def write(source: TrainingSource, examples: Examples) -> None:
     """Write `source` beside the records that were made of it."""
     (examples.path / _FILE).write_bytes(_JSON.dump_json(source, indent=1))
 
 
-def read(examples: Examples) -> Source | None:
+def read(examples: Examples) -> TrainingSource | None:
     """How the source of `examples` was read; None where they do not say.
 
     Raises:

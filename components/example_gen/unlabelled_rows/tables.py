@@ -10,9 +10,9 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import columns, files, parsing, passes, spans
-from millrace.components.example_gen.csv.columns import TEXT, Evidence, Reading
+from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
-from millrace.components.example_gen.csv.parsing import Block, Layout
+from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.example_gen.unlabelled_rows.source import TableSource
 from millrace.serving.example import Decoded
 
@@ -121,7 +121,7 @@ def _layout(
     dialect: Dialect,
     wanted: Mapping[str, bool],
     source: TableSource | None,
-) -> Layout:
+) -> TableLayout:
     dates = source.layout.dates if source else "parts"
     known = {name: _reading(name, wanted, source) for name in dialect.names}
     unknown = {name: _candidates(name, wanted, dialect) for name in known if known[name] is None}
@@ -136,10 +136,12 @@ def _layout(
             f"{file}: expected columns that the model takes: {', '.join(wanted)}. Received: "
             f"{', '.join(dialect.names)}. Name them in the first line."
         )
-    return Layout(found, dates, least=1)
+    return TableLayout(found, dates, least=1)
 
 
-def _reading(name: str, wanted: Mapping[str, bool], source: TableSource | None) -> Reading | None:
+def _reading(
+    name: str, wanted: Mapping[str, bool], source: TableSource | None
+) -> ColumnReading | None:
     """How column `name` was read, if a feature that it makes is wanted.
 
     None for a whole number as well: others of the column may be none, and are fine.
@@ -154,7 +156,9 @@ def _is_used(name: str, wanted: Mapping[str, bool], source: TableSource) -> bool
     return any(feature in wanted for feature in made)
 
 
-def _candidates(name: str, wanted: Mapping[str, bool], dialect: Dialect) -> tuple[Reading, ...]:
+def _candidates(
+    name: str, wanted: Mapping[str, bool], dialect: Dialect
+) -> tuple[ColumnReading, ...]:
     """What a column that nothing is known of may be read as, by what is wanted of it."""
     if wanted.get(name):
         return (TEXT,)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.components.example_gen.csv import columns, passes
-from millrace.components.example_gen.csv.columns import Evidence, Reading
+from millrace.components.example_gen.csv.columns import ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import MISSING, Dialect
 from millrace.components.example_gen.csv.parsing import Block
 
@@ -48,8 +48,8 @@ def test_blocks_say_what_their_cells_as_text_say(blocks):
     ("cells", "guess"),
     [
         ([], None),
-        (["1"], Reading("int")),
-        (["1", "2.5"], Reading("float")),
+        (["1"], ColumnReading("int")),
+        (["1", "2.5"], ColumnReading("float")),
         (["1e5"], None),  # may have a decimal comma further down
         (["1,5"], None),
         (["2012-05-06"], None),
