@@ -1,9 +1,9 @@
-"""The typed folders that steps hand to one another, in TFX's own file layout.
+"""The typed folders that steps pass to one another, in TFX's own file layout.
 
-An artifact is a folder and a class that knows the names inside it. The classes read and
-write small JSON and marker files; records, protos and models are the components' business.
-Paths are `etils.epath.Path`. Standard library and `etils` only (`json_files` too): the engine
-imports this module and must start in a blink.
+An artifact is a folder and a class that knows the names inside it: first those of data, then those
+of models and what was found out about them. The classes read and write small JSON and marker files;
+records, protos and models are left to the components. Paths are `etils.epath.Path`. Imports little
+more than the standard library and `etils`: the engine imports this module and must start fast.
 """
 
 import dataclasses
@@ -34,20 +34,20 @@ class Artifact:
         return type(self).__name__
 
     def properties(self) -> dict[str, Property]:
-        """The few values worth a column in the store and a line in `millrace show`."""
+        """The few values worth storing, and a line in `millrace show`."""
         return {}
 
     def parts(self) -> dict[str, Path]:
-        """The folders, or the one file, that it stands for; its own is called ``."""
+        """The folders, or the one file, that it stands for; its own has the empty name."""
         return {"": self.path}
 
     def is_intact(self) -> bool:
-        """Whether all that the artifact stands for is still on disk."""
+        """Whether everything that the artifact stands for is still on disk."""
         return self.path.exists()
 
 
 class RawFiles(Artifact):
-    """A file or folder of the user's, or a folder of files written by a step."""
+    """The user's file or folder, or a folder of files written by a step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Rejected:
 
 
 class _Split(Artifact):
-    """An artifact with one `Split-<name>` folder per split."""
+    """An artifact with a `Split-<name>` folder per split."""
 
     def split_path(self, split: str) -> Path:
         return self.path / f"Split-{split}"
 
     @property
     def splits(self) -> list[str]:
-        """Names of the splits: train first, then val, eval and test, then the rest by name."""
+        """Names of the splits: train, val, eval and test, then the rest by name."""
         order = {"train": 0, "val": 1, "eval": 2, "test": 3}
         names = [entry.name.removeprefix("Split-") for entry in self.path.glob("Split-*")]
         return sorted(names, key=lambda name: (order.get(name, len(order)), name))
@@ -76,8 +76,8 @@ class _Split(Artifact):
 class Examples(_Split):
     """`tf.train.Example` records: `Split-<name>/data_tfrecord-00000-of-0000N.gz`.
 
-    Beside them `examples.json` (`counts` per split, `rejected`, and free `notes`) and
-    `rejected.jsonl` (one `Rejected` a line).
+    Beside them `examples.json` (`counts` per split, `rejected`, and any `notes`) and
+    `rejected.jsonl` (one `Rejected` per line).
     """
 
     def shard(self, split: str, index: int, shards: int) -> Path:
@@ -139,10 +139,10 @@ class Schema(Artifact):
 
 
 class Anomalies(_Split):
-    """`Split-<name>/SchemaDiff.pb`: tensorflow-metadata `Anomalies`; two JSON files sum up.
+    """`Split-<name>/SchemaDiff.pb`: tensorflow-metadata `Anomalies`, and two JSON summaries.
 
     `anomalies.json` is a list of objects with `split`, `feature`, `kind`, `description`;
-    `distances.json` one of `split`, `feature`, `comparator` (drift or skew), `kind`, `value`,
+    `distances.json` one with `split`, `feature`, `comparator` (drift or skew), `kind`, `value`,
     `threshold`.
     """
 
@@ -164,9 +164,9 @@ class Anomalies(_Split):
 
     @property
     def distances(self) -> list[dict[str, Any]]:
-        """Every distance measured, those over their thresholds among them."""
+        """Every distance measured, including those over their thresholds."""
         file = self.path / "distances.json"
-        if not file.exists():  # older ones have no such file
+        if not file.exists():  # older artifacts have none
             return []
         texts = dict.fromkeys(("split", "feature", "comparator", "kind"), str)
         return json_files.read_list(file, value=(float, int), threshold=(float, int), **texts)
@@ -177,7 +177,7 @@ class Anomalies(_Split):
 
 
 class Analysis(Artifact):
-    """`analysis.json`: what one pass over the train split found; read by `features`."""
+    """`analysis.json`: what a pass over the train split found; read by `features`."""
 
     @property
     def file(self) -> Path:
@@ -210,7 +210,7 @@ class LearningRate(Artifact):
 
 
 class TrainedModel(Artifact):
-    """What training leaves: `Format-Keras/model.keras`, `history.csv`, `logs/`."""
+    """What training writes: `Format-Keras/model.keras`, `history.csv`, `logs/`."""
 
     @property
     def keras_file(self) -> Path:
@@ -223,7 +223,7 @@ class TrainedModel(Artifact):
 
 
 class Hyperparameters(Artifact):
-    """`best.json`: what the best trial of a search was set to; `trials.csv`, plots, logs.
+    """`best.json`: the settings of a search's best trial; `trials.csv`, plots, logs.
 
     Keys of `best.json`: `settings` (text by option, as after `--set trainer.`), `objective`
     (Keras's name), `value`, `trial`, and the numbers of trials `complete`, `pruned`, `failed`.
@@ -275,13 +275,13 @@ class Model(Artifact):
 
 
 class _Verdict(Artifact):
-    """A folder with one of two empty marker files and, in `reasons.json`, why."""
+    """A folder with one of two empty marker files, and the reasons in `reasons.json`."""
 
     yes: ClassVar[str]
     no: ClassVar[str]
 
     def write_verdict(self, blessed: bool, reasons: Iterable[str]) -> Self:
-        """Leave the marker file and the reasons; returns the artifact."""
+        """Write the marker file and the reasons; returns the artifact."""
         (self.path / "reasons.json").write_text(json.dumps(list(reasons), indent=1))
         (self.path / (self.yes if blessed else self.no)).touch()
         return self
@@ -312,18 +312,18 @@ class Evaluation(_Verdict):
 
     @property
     def baseline(self) -> dict[str, float] | None:
-        """The last blessed model's on the same rows; None where it could not be compared."""
+        """Those of the last blessed model on the same rows; None if it could not be compared."""
         found = json_files.read_object(self.path / "metrics.json").get("baseline")
         return found and found["metrics"]
 
     @property
     def count(self) -> int:
-        """Rows that the overall metrics are of."""
+        """The number of rows that the overall metrics are computed on."""
         return json_files.read_object(self.path / "metrics.json", count=int)["count"]
 
     @property
     def forecasts_file(self) -> Path:
-        """A forecaster's: a line per row judged, step and target; `time` is ISO 8601 in UTC."""
+        """Of a forecaster: a line per judged row, step and target; `time` is ISO 8601 in UTC."""
         return self.path / "forecasts.csv"
 
     def properties(self) -> dict[str, Property]:
@@ -344,7 +344,7 @@ class PushedModel(Artifact):
     Keys: `model`, `version` (Unix seconds), `folder`, `reason`; `version` 0 and an empty
     `folder` mean that nothing was pushed. A version withdrawn by a rollback lies in
     `<serving root>/<model>/.withdrawn/<version>` and still counts as intact, so that the
-    same model is not pushed again unless asked.
+    same model is not pushed again unless forced.
     """
 
     def write_push(self, *, model: str, version: int, folder: str, reason: str) -> Self:
@@ -360,7 +360,7 @@ class PushedModel(Artifact):
 
     @property
     def version_path(self) -> Path | None:
-        """The folder of the pushed version, or None where nothing was pushed or it is gone."""
+        """The folder of the pushed version, or None if nothing was pushed or it is gone."""
         folder = self.push["folder"]
         return Path(folder) if folder and Path(folder).exists() else None
 
@@ -374,7 +374,7 @@ class PushedModel(Artifact):
         return str(self.version_path)
 
     def parts(self) -> dict[str, Path]:
-        """Its own folder, and the version's, wherever that lies now."""
+        """Its own folder, and the version's, wherever that is now."""
         place = self.version_path or self._withdrawn
         return {"": self.path} | ({"version": place} if place else {})
 
@@ -390,7 +390,7 @@ class PushedModel(Artifact):
     def is_intact(self) -> bool:
         """Whether the version is still the newest in the serving root, or was withdrawn from it.
 
-        An older one is what nobody is served: its model has to be pushed again.
+        An older one is not served any more: its model has to be pushed again.
         """
         if not self.path.exists():
             return False
@@ -403,7 +403,7 @@ class PushedModel(Artifact):
         return max(found or {}, default=-1) == int(version.name)
 
     def properties(self) -> dict[str, Property]:
-        """The model's name and version, 0 where nothing was pushed."""
+        """The model's name and version, 0 if nothing was pushed."""
         push = self.push
         return {"model": push["model"], "version": push["version"]}
 

@@ -28,28 +28,28 @@ def feature_maps(
     at_most: Count = 24,
     maps: Count = 16,
 ) -> Plots:
-    """Draw what each layer makes of a few pictures: a file a layer, a row a picture.
+    """Draw what each layer makes of a few pictures: one file per layer, one row per picture.
 
     Args:
         model: an image model.
         examples: transformed records.
         analysis: how they were preprocessed.
         out: gets `00-pictures.png`, then `<number>-<layer>.png` in the order of the layers.
-        split: where the pictures are from; where there is none of this name, the first split.
-        pictures: how many, the first ones.
-        layers: by name; a pretrained network's are `backbone.<layer>`. Empty: all that give
-            maps, or `at_most` of them, evenly apart.
-        at_most: layers, where none are named.
-        maps: of each layer, the first ones.
+        split: of the pictures; if it is missing or empty, the first split.
+        pictures: how many, from the start.
+        layers: by name; a pretrained network's are `backbone.<layer>`. Empty: all that return
+            maps, or `at_most` of them, evenly spaced.
+        at_most: layers, if none are named.
+        maps: of each layer, from the first.
 
     Raises:
         DataError: there is no picture.
-        OptionError: the model is not one of images, or has no such layer.
+        OptionError: the model does not take images, or has no such layer.
     """
     spec = specs.read(analysis.file)
     if not isinstance(spec, ImageSpec):
         raise OptionError(
-            f"feature_maps: expected a model of images. Received: one of the kind {spec.kind}. "
+            f"feature_maps: expected an image model. Received: one of the kind {spec.kind}. "
             "Leave feature_maps out."
         )
 
@@ -61,7 +61,7 @@ def feature_maps(
     rows = list(itertools.islice(_pixels(examples, split, spec.layout.inputs[0]), pictures))
     if not rows:
         raise DataError(
-            f"{examples.path}: expected pictures to look at. Received: none. See what "
+            f"{examples.path}: expected pictures to show. Received: none. See what "
             "`transform` set aside."
         )
     pixels = np.stack([np.frombuffer(row, np.uint8).reshape(spec.shape) for row in rows])
@@ -77,7 +77,7 @@ def feature_maps(
 
 
 def _pixels(examples: Examples, split: str, column: LayoutColumn) -> Iterator[bytes]:
-    """The pixels of the records of `split`, or else of the first split, in their order."""
+    """The pixels of the records of `split`, else of the first split, in their order."""
     from millrace.components.files.tfrecord import read_records
     from millrace.serving.example import decode
 

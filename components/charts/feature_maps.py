@@ -27,15 +27,15 @@ class Maps(NamedTuple):
 
 
 def layer_maps(model: keras.Model, pixels: np.ndarray, wanted: Sequence[str]) -> Iterator[Maps]:
-    """The output of each layer that gives maps, in order; of a pretrained network's, too.
+    """The output of each layer that returns maps, in order, including a pretrained network's.
 
     Args:
         model: takes uint8 [batch, height, width, channels], layer after layer.
-        pixels: such pictures.
+        pixels: such a batch.
         wanted: names of layers; all if empty.
 
     Raises:
-        OptionError: none of the layers of some name gives maps.
+        OptionError: a name is not that of a layer with maps.
     """
     known = _with_maps(model)
     unknown = sorted(set(wanted) - known.keys())
@@ -50,7 +50,7 @@ def layer_maps(model: keras.Model, pixels: np.ndarray, wanted: Sequence[str]) ->
 
 
 def spread_evenly(names: Sequence[str], at_most: int) -> list[str]:
-    """`names`, or `at_most` of them, the first and the last among them, evenly apart."""
+    """`names`, or `at_most` of them, evenly spaced, including the first and the last."""
     if len(names) <= at_most:
         return list(names)
     places = np.linspace(0, len(names) - 1, at_most).round().astype(int)
@@ -58,14 +58,14 @@ def spread_evenly(names: Sequence[str], at_most: int) -> list[str]:
 
 
 def grid(values: np.ndarray, at_most: int) -> np.ndarray:
-    """The first `at_most` maps of each picture, a picture a row: uint8 [height, width].
+    """The first `at_most` maps of each picture, one row per picture: uint8 [height, width].
 
-    Each map is spread around middle grey by its own mean and deviation, and enlarged in whole
-    steps where it is smaller than a tile.
+    Each map is scaled around middle grey by its own mean and deviation, and enlarged by an integer
+    factor if it is smaller than a tile.
 
     Args:
         values: float32 [pictures, height, width, maps].
-        at_most: maps in a row.
+        at_most: maps per row.
     """
     tiles = _levels(np.moveaxis(values[..., :at_most], -1, 1))
     factor = math.ceil(_TILE / max(tiles.shape[2:]))
@@ -88,12 +88,12 @@ def file_name(number: int, layer: str) -> str:
 
 
 def names_with_maps(model: keras.Model) -> list[str]:
-    """The layers of `model` that give maps, in order."""
+    """The layers of `model` that return maps, in order."""
     return list(_with_maps(model))
 
 
 def _with_maps(model: keras.Model) -> dict[str, list[keras.Model]]:
-    """By a layer's name, the networks that lead to its output, one after the other."""
+    """By a layer's name, the networks that lead to its output, one after another."""
     found: dict[str, list[keras.Model]] = {}
     before = model.input
     for layer in model.layers:

@@ -16,8 +16,8 @@ class Reference:
 
     Attributes:
         numbers: arrays [rows, ...].
-        texts: arrays [rows, ...] of text, and where each may be compared, bool alike: not where
-            two answers are as good as each other.
+        texts: arrays [rows, ...] of text, and which of them to compare, bool of the same shape:
+            not those where two answers are equally good.
     """
 
     numbers: Mapping[str, np.ndarray]
@@ -25,15 +25,15 @@ class Reference:
 
 
 def largest_difference(found: OutputArrays, reference: Reference, tolerance: float) -> float:
-    """The largest difference of a number, as `closeness.difference` measures it.
+    """The largest difference between numbers, as `closeness.difference` measures it.
 
     Args:
         found: the exported model's answers, by `signature/output`.
-        reference: the trained model's on the path of training.
+        reference: the trained model's, on the path of training.
         tolerance: of a number.
 
     Raises:
-        ModelError: a number differs by more, or a text that is clear is another one.
+        ModelError: a number differs by more, or a text to compare differs.
     """
     differences = {
         name: difference(found[name], expected) for name, expected in reference.numbers.items()
@@ -53,6 +53,6 @@ def largest_difference(found: OutputArrays, reference: Reference, tolerance: flo
 def _error(output: str, received: str, tolerance: float) -> ModelError:
     return ModelError(
         f"Exported model, {output}: expected the trained model's answers within "
-        f"{tolerance:g}. Received: {received}. Do not serve it; export again, and if it stays, "
-        "look for an op that works differently in a graph."
+        f"{tolerance:g}. Received: {received}. Do not serve it; export again, and if that does "
+        "not help, look for an op that works differently in a graph."
     )

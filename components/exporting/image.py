@@ -35,7 +35,7 @@ def endpoints(model: keras.Model, spec: ImageSpec) -> dict[str, Endpoint]:
 
 
 def reference(model: keras.Model, spec: ImageSpec, rows: Sequence[Decoded]) -> Reference:
-    """What is to be answered for raw `rows`, by the pixels that training would see."""
+    """What the signatures should answer to raw `rows`, by the pixels that training would see."""
     pixels = [found for _, found in decode_rows(((row,) for row in rows), spec)]
     scores = classifier.probabilities(model, tf.constant(np.stack(pixels)))
     return classifier.reference(scores.numpy(), spec.classes)

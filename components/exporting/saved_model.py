@@ -1,4 +1,4 @@
-"""Signatures over a Keras model, and the SavedModel of them that a model server loads."""
+"""The signatures of a Keras model, and the SavedModel of them that a model server loads."""
 
 import contextlib
 import logging
@@ -35,12 +35,12 @@ def at_least_one(rows: tf.Tensor) -> tf.Tensor:
 
 
 def write(endpoints: Mapping[str, Endpoint], folder: Path) -> list[Signature]:
-    """Write `endpoints`, and all the variables and tables that they use, to `folder`.
+    """Write `endpoints`, and the variables and tables that they use, to `folder`.
 
     Returns:
         The signatures as a server will read them.
     """
-    # The archive tracks the variables and tables of its endpoints. `track` on top of that would
+    # The archive tracks the variables and tables of its endpoints. Calling `track` as well would
     # write every weight a second time, under its Keras variable.
     archive = keras.export.ExportArchive()
     for name, (function, signature) in endpoints.items():
@@ -62,9 +62,9 @@ def _signatures(folder: Path, names: Sequence[str]) -> list[Signature]:
 
 
 def _name_methods(folder: Path, names: Sequence[str]) -> None:
-    """Give Classify's and Regress's signatures the method names that servers insist on.
+    """Give the signatures of Classify and Regress the method names that servers insist on.
 
-    `tf.saved_model.save` calls every signature a Predict one.
+    `tf.saved_model.save` gives every signature that of Predict.
     """
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
     for name in names:
@@ -75,7 +75,7 @@ def _name_methods(folder: Path, names: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without TensorFlow's notes on where it wrote what and which inner names it changed."""
+    """Without TensorFlow's messages about what it wrote and which inner names it changed."""
     loggers = [tf.get_logger(), logging.getLogger("absl")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

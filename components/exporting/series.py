@@ -23,11 +23,11 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
 
     Args:
         model: takes the inputs of `spec.layout`, float32 [batch, lookback, channels] and perhaps
-            [batch, horizon, known]; gives float32 [batch, horizon, targets].
+            [batch, horizon, known]; returns float32 [batch, horizon, targets].
         spec: of the windows; its hook is put in front of the model.
 
     Returns:
-        serving_default: window (and known, where columns are known ahead) -> forecast float32
+        serving_default: window (and known, if columns are known ahead) -> forecast float32
             [batch, horizon, targets].
         examples: inputs, serialised Examples with the features `window` (and `known`), the
             form in which windows are written -> the same.
@@ -41,7 +41,7 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
     def forecast_of(*inputs: tf.Tensor) -> tf.Tensor:  # traced once for both
         window, *ahead = (at_least_one(tensor) for tensor in inputs)
         seen = [series_hook.prepared(window, spec), *ahead]
-        return _ask(model, spec.layout.inputs, seen)[: tf.shape(inputs[0])[0]]
+        return _forecast(model, spec.layout.inputs, seen)[: tf.shape(inputs[0])[0]]
 
     def predict(*inputs: tf.Tensor) -> Outputs:
         return {FORECAST: forecast_of(*inputs)}
@@ -55,18 +55,18 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
 
 
 def reference(model: keras.Model, spec: SeriesSpec, rows: Sequence[Decoded]) -> Reference:
-    """What is to be answered for records of windows, as training sees them.
+    """What the signatures should answer to records of windows, as training sees them.
 
     Raises:
-        DataError: a record is no window of the model's.
+        DataError: a record is not a window of the model's.
     """
     columns = spec.layout.inputs
     inputs = [tf.constant(np.stack([_value(row, each) for row in rows])) for each in columns]
-    forecast = _ask(model, columns, inputs).numpy()
+    forecast = _forecast(model, columns, inputs).numpy()
     return Reference({f"{name}/{FORECAST}": forecast for name in ("serving_default", "examples")})
 
 
-def _ask(
+def _forecast(
     model: keras.Model, columns: Sequence[LayoutColumn], inputs: Sequence[tf.Tensor]
 ) -> tf.Tensor:
     named = {each.name: tensor for each, tensor in zip(columns, inputs, strict=True)}

@@ -18,9 +18,9 @@ from millrace.serving.example import Decoded
 def endpoints(model: keras.Model, spec: TableSpec) -> dict[str, Endpoint]:
     """Each signature's function and its inputs, by name.
 
-    `serving_default` takes one input per column, [batch]: float32 with NaN for a missing cell,
-    string with "" for one. A classifier answers as all do; a regressor `prediction` float32
-    [batch], and `regress`, over serialised Examples, `outputs` float32 [batch].
+    `serving_default` takes one input per column, [batch]: float32, with NaN for a missing cell, or
+    string, with "" for one. A classifier answers like all others; a regressor `prediction` float32
+    [batch], and `regress`, which takes serialised Examples, `outputs` float32 [batch].
 
     Args:
         model: takes the inputs of `spec.layout`.
@@ -61,7 +61,7 @@ def endpoints(model: keras.Model, spec: TableSpec) -> dict[str, Endpoint]:
 
 
 def reference(model: keras.Model, spec: TableSpec, rows: Sequence[Decoded]) -> Reference:
-    """What is to be answered for raw `rows`, by the inputs that training would see."""
+    """What the signatures should answer to raw `rows`, by the inputs that training would see."""
     arrays = table_rows.inputs_of(rows, spec)
     inputs = as_taken({name: tf.constant(array) for name, array in arrays.items()})
     if spec.problem == "classification":

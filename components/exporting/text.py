@@ -35,7 +35,7 @@ def endpoints(model: keras.Model, spec: TextSpec) -> dict[str, Endpoint]:
 
 
 def reference(model: keras.Model, spec: TextSpec, rows: Sequence[Decoded]) -> Reference:
-    """What is to be answered for raw `rows`, by the ids that training would see."""
+    """What the signatures should answer to raw `rows`, by the ids that training would see."""
     rejected: list[Rejected] = []
     positioned = ((row, str(number)) for number, row in enumerate(rows))
     records = text_rows.transform(positioned, spec, rejected)

@@ -1,8 +1,8 @@
 """Image classifiers in Keras: from uint8 pixels to the scores of classes.
 
-Every model begins with a layer that scales uint8 0..255 to floats, so a served model and a
-saved `.keras` file take what `features.image` gives. Layers have fixed names: a later
-training finds the weights of an earlier one by them.
+Every model begins with a layer that scales uint8 0..255 to floats, so a served model and a saved
+`.keras` file take what `features.image` returns. Layers have fixed names, by which a later training
+finds the weights of an earlier one.
 """
 
 import functools
@@ -52,12 +52,12 @@ def build(
 ) -> Networks:
     """The network that `options` describe, its last layer of `units` with `activation`.
 
-    Both take uint8 [batch, height, width, channels] and give float32 [batch, units].
+    Both take uint8 [batch, height, width, channels] and return float32 [batch, units].
 
     Raises:
         OptionError: a kernel or a pool is larger than what is left of the picture, or a
-            pretrained network lacks what is asked for.
-        ModelError: its weights cannot be had, or are another network's.
+            pretrained network lacks the requested layer.
+        ModelError: its weights cannot be loaded, or are another network's.
     """
     inputs = keras.Input(spec.shape, dtype="uint8", name="image")
     layers = list(_hidden(options, spec))
@@ -93,7 +93,7 @@ def _hidden(options: Dense | Cnn | Transfer, spec: ImageSpec) -> Iterator[Wired]
 
 
 def _pooled(head: keras.Layer, maps: keras.KerasTensor) -> keras.KerasTensor:
-    """The vector that `head` makes of `maps`; some pretrained networks give one themselves."""
+    """The vector that `head` makes of `maps`; some pretrained networks return one themselves."""
     return head(maps) if len(maps.shape) == 4 else maps
 
 

@@ -17,7 +17,7 @@ _MEAN_RGB, _DEVIATION_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # in 0
 
 
 def augmentation(options: Augment) -> list[keras.Layer]:
-    """The layers for `options`, from uint8 to float32 pictures; none if they change nothing.
+    """The layers of `options`, from uint8 to float32 pictures; none if they change nothing.
 
     They come before the scaling layer, on values 0..255, and only in the network that trains:
     `tf.saved_model.save` fails on their random state, and inference has no use for them.

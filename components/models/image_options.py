@@ -57,14 +57,14 @@ Pixels = Literal["auto", "none", "unit", "symmetric", "caffe", "torch"]
 class Cnn(FullyConnected):
     """Blocks of convolutions and pooling, then fully connected layers.
 
-    Activation and batch normalisation are the convolutions' as well.
+    Activation and batch normalisation apply to the convolutions as well.
 
     Attributes:
-        filters: of each block; their number is the number of blocks.
+        filters: of each block, as many as there are blocks.
         convolutions: per block.
         kernel_size, strides, padding: of every convolution, in pixels.
         pooling: at the end of every block.
-        pool_size: pixels a side, and its stride.
+        pool_size: pixels a side, and the stride.
         head: how the last block's maps become a vector.
         dense: width of each fully connected layer; may be empty.
         block_dropout: share of a block's maps dropped in training, whole maps at a time.
@@ -87,24 +87,24 @@ class Cnn(FullyConnected):
 class Transfer(FullyConnected):
     """A pretrained network without its top, then fully connected layers.
 
-    The backbone is frozen and keeps to inference (its dropout off, its batch normalisation by
-    the statistics it came with) unless `weights=none`, which trains it whole. Grey pictures
-    are given to it as three equal channels. Where there is no fully connected layer, the dropout
-    is that of the backbone's outputs.
+    The backbone is frozen and stays in inference mode (no dropout, batch normalisation by the
+    statistics it came with) unless `weights=none`, which trains all of it. It gets
+    grey pictures as three equal channels. Without fully connected layers, the dropout applies to
+    the backbone's outputs.
 
     Attributes:
         backbone: a network of `keras.applications`, `squeezenet` (version 1.1), or
             `saved_model` (any SavedModel or TF-Hub folder).
         weights: `imagenet` downloads them, `none` starts from random ones; else a local file
-            in Keras's HDF5 form, without the top; for `saved_model` its folder.
-        cut: the layer whose output is taken, such as InceptionV3's `mixed7`; empty is the last.
+            in Keras's HDF5 format, without the top; for `saved_model` its folder.
+        cut: the layer whose output is used, such as InceptionV3's `mixed7`; empty is the last.
             For `saved_model`, the output of its signature.
         pixels: what the backbone gets instead of 0..255: `unit` 0..1, `symmetric` -1..1,
             `caffe` blue, green, red less ImageNet's mean, `torch` standardised by ImageNet's
-            mean and deviation. `auto` is what it was trained with; 0..1 for `saved_model`.
+            mean and deviation. `auto` is what it was trained on; 0..1 for `saved_model`.
         endpoint: the signature of `saved_model` that is called.
-        trainable_from: the backbone's layer from which on its weights are trained too; `first`
-            is all of them. Empty: none. `trainer.fine_tune` sets it for a second stage.
+        trainable_from: the first of the backbone's layers to train too; `first` trains all of
+            them. Empty: none. `trainer.fine_tune` sets it for a second stage.
         head: how the backbone's maps become a vector.
         dense: width of each fully connected layer; may be empty.
     """
@@ -131,7 +131,7 @@ class Augment:
 
     Attributes:
         flip: mirror half of the pictures.
-        rotation: up to so many degrees, either way.
+        rotation: up to this many degrees, either way.
         width_shift, height_shift: up to this share of the side, either way.
         shear: up to this share of the side.
         zoom: in or out by up to this share.

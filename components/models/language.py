@@ -1,8 +1,8 @@
 """Recurrent language models in Keras: from token ids to the scores of each token to come next.
 
-A network is built for whole windows, which is how it trains; `step` runs the same layers for
-one token at a time, which is how it writes: the state is kept between steps, so a token costs
-one pass through the cells however long the text has become.
+A network is built for whole windows, as in training; `step` runs the same layers for one token at a
+time, as in generation: the state is kept between steps, so a token costs one pass through the cells
+however long the text has become.
 """
 
 from collections.abc import Iterator, Sequence
@@ -98,14 +98,14 @@ def step(model: keras.Model, tokens: tf.Tensor, states: States) -> tuple[tf.Tens
 
 
 def _recurrent(model: keras.Model) -> list[keras.Layer]:
-    """The recurrent layers of a network of `build`, in the order that tokens pass them."""
+    """The recurrent layers of a network of `build`, in the order in which tokens pass them."""
     kinds = (keras.layers.InputLayer, keras.layers.Embedding, keras.layers.Dense)
     layers = [layer for layer in model.layers if not isinstance(layer, kinds)]
-    strangers = [layer.name for layer in layers if not isinstance(layer, tuple(_CELLS.values()))]
-    if strangers or not layers:
+    others = [layer.name for layer in layers if not isinstance(layer, tuple(_CELLS.values()))]
+    if others or not layers:
         raise ModelError(
-            "Generator: expected an embedding, LSTM or GRU layers, and a dense one, which can be "
-            f"run token by token. Received: {', '.join(strangers) or 'no recurrent layer'}. "
+            "Generator: expected an embedding, LSTM or GRU layers, and a dense layer, which can "
+            f"run token by token. Received: {', '.join(others) or 'no recurrent layer'}. "
             "Use trainer.model=generator."
         )
     return layers

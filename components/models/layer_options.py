@@ -26,11 +26,11 @@ Initializer = Literal[
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kernels:
-    """What the kernels of every trained network may be asked.
+    """The options of the kernels of every trained network.
 
     Attributes:
-        l1, l2: penalties on them, the last layer's included.
-        kernel_initializer: of them, the last layer's excepted.
+        l1, l2: penalties on them, including the last layer's.
+        kernel_initializer: of all but the last layer's.
     """
 
     l1: NotNegative = 0.0
@@ -40,7 +40,7 @@ class Kernels:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FullyConnected(Kernels):
-    """What every network with fully connected layers may be asked; their widths are its own.
+    """The options of every network with fully connected layers, apart from their widths.
 
     Attributes:
         activation: of the hidden layers.

@@ -1,4 +1,4 @@
-"""What every builder of networks returns, and the layers that all of them end in."""
+"""What every builder of networks returns, and the layers that most of them end in."""
 
 import dataclasses
 import functools
@@ -19,9 +19,9 @@ class Networks:
     """One set of layers, wired for training and for inference.
 
     Attributes:
-        training: with what only training has, such as augmentation; to be compiled.
-        inference: without, and never compiled: it is saved and exported without an optimizer's
-            state, which is twice as large as the weights and of no use there.
+        training: with layers that only training has, such as augmentation; to be compiled.
+        inference: without them, and never compiled: it is saved and exported without the
+            optimizer's state, which is twice as large as the weights and of no use there.
     """
 
     training: keras.Model

@@ -1,7 +1,7 @@
 """A SavedModel as a frozen Keras layer that travels inside the `.keras` file.
 
-Not `keras.layers.TFSMLayer`: that keeps no more than the path of the folder, and a file with
-one refuses to load in Keras's safe mode.
+Not `keras.layers.TFSMLayer`: that keeps only the path of the folder, and a file with one does not
+load in Keras's safe mode.
 """
 
 import pathlib
@@ -21,8 +21,9 @@ _ASSET = "saved_model"  # the folder within the layer's assets
 
 @keras.saving.register_keras_serializable(package="millrace")
 class SavedModelLayer(keras.layers.Layer):
-    """One signature of a SavedModel: one tensor in, one out. Its weights are not trained, and
-    not counted among the parameters of the model around it.
+    """One signature of a SavedModel: one tensor in, one out.
+
+    Its weights are neither trained nor counted among the parameters of the model around it.
 
     Attributes:
         endpoint: the signature's name.
@@ -40,7 +41,7 @@ class SavedModelLayer(keras.layers.Layer):
         self._loaded: Any = None
 
     def take(self, folder: pathlib.Path) -> None:
-        """Load the SavedModel in `folder`, which must stay as long as the layer is to be saved."""
+        """Load the SavedModel in `folder`, which must exist as long as the layer may be saved."""
         self._folder = folder
         self._loaded = tf.saved_model.load(str(folder))
 
@@ -68,7 +69,7 @@ class SavedModelLayer(keras.layers.Layer):
             shutil.copytree(self._folder, pathlib.Path(folder) / _ASSET)
 
     def load_assets(self, folder: str) -> None:
-        """Take the SavedModel from below `folder`, and keep a copy for the next saving."""
+        """Load the SavedModel below `folder`, and keep a copy for the next save."""
         copy = tempfile.mkdtemp(prefix="millrace-saved-model-")
         weakref.finalize(self, shutil.rmtree, copy, ignore_errors=True)
         kept = pathlib.Path(copy) / _ASSET
@@ -83,7 +84,7 @@ def layer(
 
     Raises:
         OptionError: there is no SavedModel, signature or output of that name, the signature
-            takes other than one batch of pictures, or it refuses pictures of this size.
+            does not take one batch of pictures, or it refuses pictures of this size.
     """
     place = f"trainer.model.weights={folder}"
     if not (folder / "saved_model.pb").exists():
@@ -100,7 +101,7 @@ def layer(
         raise OptionError(
             f"{place}, {endpoint}: expected a signature that takes a batch of pictures of "
             f"{shape[0]} x {shape[1]}. Received: {str(error).splitlines()[0]} Set "
-            "analyze.features.height and width to what it was trained with."
+            "analyze.features.height and width to those it was trained on."
         ) from error
     made = SavedModelLayer(endpoint, output, features.shape.as_list()[1:], name=name)
     made.take(pathlib.Path(folder))
@@ -129,7 +130,7 @@ def _choose(outputs: dict[str, tf.TensorSpec], wanted: str, place: str) -> str:
 
 
 def _answer(function: Any, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Call a signature that takes one tensor, by the name and in the type that it wants."""
+    """Call a signature that takes one tensor, with the name and dtype that it declares."""
     _, keywords = function.structured_input_signature
     if len(keywords) != 1:
         raise ValueError(f"inputs {', '.join(sorted(keywords))}.")

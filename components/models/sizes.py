@@ -1,4 +1,4 @@
-"""How large the maps of a convolutional model are after each block: plain arithmetic.
+"""The size of a convolutional model's maps after each block: plain arithmetic.
 
 Convolution and pooling arithmetic: Dumoulin, Visin, "A guide to convolution arithmetic for
 deep learning" (2016), relationships 6 (valid) and 5 (same, "half" padding).
@@ -14,7 +14,7 @@ def after_blocks(options: Cnn, height: int, width: int) -> list[Size]:
     """Height and width of the maps after each block.
 
     Raises:
-        OptionError: a kernel or a pool is larger than the map that it gets.
+        OptionError: a kernel or a pool is larger than its input.
     """
     sizes: list[Size] = []
     size = height, width

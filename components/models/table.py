@@ -1,9 +1,8 @@
 """Networks for tables in Keras: from scaled numbers and ids of categories to scores or a number.
 
-Ids of all categories share one range (`features.table_spec`), so that one layer turns a row's
-ids into the one-hot vectors of its categories, side by side, and one embedding holds a vector
-for each id. Layers have fixed names: a later training finds the weights of an earlier one by
-them.
+Ids of all categories share one range (`features.table_spec`), so one layer turns a row's ids into
+the one-hot vectors of its categories, side by side, and one embedding holds a vector for each id.
+Layers have fixed names, by which a later training finds the weights of an earlier one.
 """
 
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from millrace.components.models.table_options import TableModel, WideDeep
 def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activation: str) -> Networks:
     """The network that `options` describe, its last layer of `units` with `activation`.
 
-    It takes the inputs of `spec.layout`, several as a dictionary by name, and gives float32
+    It takes the inputs of `spec.layout`, several as a dictionary by name, and returns float32
     [batch, units].
     """
     inputs = {
@@ -36,7 +35,7 @@ def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activatio
 def _parts(
     options: Dense | TableModel, spec: TableSpec, inputs: dict[str, keras.KerasTensor]
 ) -> Iterator[keras.KerasTensor]:
-    """What the last layer sees, each [batch, any]."""
+    """The inputs of the last layer, each [batch, any]."""
     numeric = [inputs["numeric"]] if "numeric" in inputs else []
     ids = inputs.get("categorical")
     match options:

@@ -1,8 +1,8 @@
 """Text classifiers in Keras: from token ids to the scores of classes.
 
-Every network takes `tokens`, int32 [batch, length], 0 being padding. Dropout stands in layers of
-its own, none inside recurrent cells: those would keep the model from being exported. Layers have
-fixed names: a later training finds the weights of an earlier one by them.
+Every network takes `tokens`, int32 [batch, length], where 0 is padding. Dropout has layers of its
+own and none inside recurrent cells, which would prevent the export of the model. Layers have fixed
+names, by which a later training finds the weights of an earlier one.
 """
 
 import functools
@@ -150,13 +150,13 @@ def _vectors(options: Embedded, spec: TextSpec) -> word_vectors.WordVectors:
     """The pretrained vectors of the vocabulary.
 
     Raises:
-        OptionError: they have another number of dimensions than asked for.
+        OptionError: they have another number of dimensions than requested.
     """
     found = word_vectors.read(Path(options.vectors).expanduser(), spec.names)
     dimensions = found.matrix.shape[1]
     if options.embedding_dim not in (None, dimensions):
         raise OptionError(
-            f"trainer.model.embedding_dim: expected {dimensions}, that of {options.vectors}. "
+            f"trainer.model.embedding_dim: expected {dimensions}, as in {options.vectors}. "
             f"Received: {options.embedding_dim}. Leave it out."
         )
     logger.info(

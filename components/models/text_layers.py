@@ -14,12 +14,12 @@ from millrace.components.features.tokenization import PADDING, UNKNOWN
 class BagOfTokens(keras.layers.Layer):
     """Token ids, int32 [batch, length], to float32 [batch, size]; padding counts as nothing.
 
-    `keras.layers.CategoryEncoding` counts padding like any other id. With `tf_idf` the layer
-    has one weight for each id, not trained, which `weigh` sets.
+    `keras.layers.CategoryEncoding` counts padding like any other id. With `tf_idf` the layer has
+    one untrained weight per id, which `weigh` sets.
 
     Args:
         size: how many ids there are.
-        mode: `multi_hot`, `count` or `tf_idf`, the latter's rows of Euclidean length 1.
+        mode: `multi_hot`, `count` or `tf_idf`, whose rows have Euclidean length 1.
     """
 
     def __init__(self, size: int, mode: str = "multi_hot", **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class BagOfTokens(keras.layers.Layer):
             )
 
     def weigh(self, idf: np.ndarray) -> None:
-        """Set the weight of each id, float32 [size]; of `tf_idf` alone, once built."""
+        """Set the weight of each id, float32 [size]; only for `tf_idf`, once built."""
         self._idf.assign(idf)
 
     def call(self, tokens: tf.Tensor) -> tf.Tensor:
@@ -57,16 +57,16 @@ class BagOfTokens(keras.layers.Layer):
         return input_shape[0], self.size
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer is made again from."""
+        """The arguments that make the layer again."""
         return {**super().get_config(), "size": self.size, "mode": self.mode}
 
 
 @keras.saving.register_keras_serializable(package="millrace")
 class AverageOfTokens(keras.layers.Layer):
-    """float32 [batch, tokens, width] to [batch, width]: the mean over what is not padding.
+    """float32 [batch, tokens, width] to [batch, width]: the mean over all but padding.
 
-    As `keras.layers.GlobalAveragePooling1D`, which divides zero by zero where a row is nothing
-    but padding; that of an empty text is zero here.
+    Like `keras.layers.GlobalAveragePooling1D`, but that divides zero by zero if a row is all
+    padding; here the mean of an empty text is zero.
     """
 
     def __init__(self, **kwargs: object) -> None:
@@ -86,7 +86,7 @@ class AverageOfTokens(keras.layers.Layer):
     def compute_mask(
         self, inputs: keras.KerasTensor, mask: keras.KerasTensor | None = None
     ) -> None:
-        """None: no tokens are left to mask."""
+        """None: no token axis is left to mask."""
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """[batch, width]."""
@@ -96,8 +96,8 @@ class AverageOfTokens(keras.layers.Layer):
 def inverse_frequencies(frequencies: Sequence[int], documents: int) -> np.ndarray:
     """Each id's weight, ln(1 + documents / (1 + frequency)), float32 [ids].
 
-    Padding weighs nothing, an unknown token as much as others on average; both come first. As
-    in `keras.layers.TextVectorization`.
+    Padding weighs nothing, an unknown token the average of the others; both come first. As in
+    `keras.layers.TextVectorization`.
     """
     known = np.log1p(documents / (1 + np.asarray(frequencies, np.float64)))
     weights = np.concatenate([np.zeros(UNKNOWN + 1), known]).astype(np.float32)

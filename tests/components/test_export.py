@@ -205,5 +205,5 @@ def test_a_model_that_cannot_be_loaded_is_refused_with_what_was_said(tmp_path):
 
 def test_no_row_to_ask_about_is_refused(tmp_path):
     inputs = prepare(tmp_path, {"train": [raw(b"junk", "dark")]})
-    with pytest.raises(DataError, match=r"rows to ask the exported model about\. Received: none"):
+    with pytest.raises(DataError, match=r"rows to check the exported model with\. Received: none"):
         export(*inputs, tmp_path / "out")

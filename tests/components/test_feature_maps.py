@@ -62,7 +62,7 @@ def test_layers_can_be_named(trained, data, tmp_path):
 
 def test_no_pictures_are_refused(trained, tmp_path):
     examples, analysis = transformed.write(tmp_path / "none", side=12, train=0, evaluated=0)
-    with pytest.raises(DataError, match=r"expected pictures to look at\. Received: none"):
+    with pytest.raises(DataError, match=r"expected pictures to show\. Received: none"):
         feature_maps(trained, examples, analysis, tmp_path)
 
 

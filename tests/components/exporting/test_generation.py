@@ -36,7 +36,7 @@ def written(monkeypatch):
     return write
 
 
-def test_after_a_delimiter_the_state_begins_anew(written):
+def test_after_a_delimiter_the_state_is_fresh(written):
     assert written(LINES, [""]) == [[3, 3, 2, 3, 3, 2, 3]]
 
 

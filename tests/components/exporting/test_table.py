@@ -1,4 +1,4 @@
-"""The signatures of a table's model, asked in the SavedModel, against the training path."""
+"""The signatures of a table's model, called in the SavedModel, compared with the training path."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""A person's own function stands in the graph, or is refused with the reason."""
+"""A user's function runs in the graph, or is refused with the reason."""
 
 import dataclasses
 

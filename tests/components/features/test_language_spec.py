@@ -1,4 +1,4 @@
-"""What may be asked of text, and what was settled about it."""
+"""The options and the spec of text that is generated."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A person's own columns of windows: made in transform and in serving alike, the targets kept."""
+"""A user's own columns of windows: the same in transform and in serving, the targets kept."""
 
 import dataclasses
 
@@ -118,11 +118,11 @@ def test_what_is_served_is_what_training_would_have_answered(tmp_path, scaling, 
     model.layers[-2].set_weights([np.ones_like(each) for each in model.layers[-2].get_weights()])
     saved_model.write(exporting.endpoints(model, spec), tmp_path / "model")
     loaded = tf.saved_model.load(str(tmp_path / "model"))
-    asked = {
+    inputs = {
         each.name: tf.constant([row[each.name].reshape(each.shape) for row in rows])
         for each in spec.served_inputs
     }
-    found = loaded.signatures["serving_default"](**asked)["forecast"].numpy()
+    found = loaded.signatures["serving_default"](**inputs)["forecast"].numpy()
     expected = exporting.reference(model, spec, rows).numbers["serving_default/forecast"]
     assert found.shape == (5, 2, 1)
     assert found.tolist() == expected.tolist()
@@ -130,7 +130,7 @@ def test_what_is_served_is_what_training_would_have_answered(tmp_path, scaling, 
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "message"),
     [
         (
             "other_load",
@@ -145,7 +145,7 @@ def test_what_is_served_is_what_training_would_have_answered(tmp_path, scaling, 
         ),
     ],
 )
-def test_a_target_and_a_column_of_another_shape_are_refused(function, told):
+def test_a_target_and_a_column_of_another_shape_are_refused(function, message):
     with pytest.raises(OptionError) as caught:
         series_hook.made(tf.constant(WINDOW), _hooked(function))
-    assert str(caught.value) == f"analyze.features.preprocess: expected {OWN}:{function} {told}"
+    assert str(caught.value) == f"analyze.features.preprocess: expected {OWN}:{function} {message}"

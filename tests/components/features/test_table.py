@@ -73,11 +73,11 @@ def test_a_cross_that_has_room_is_the_pair_itself_and_else_a_hash_of_it():
 @settings(deadline=None, max_examples=30)
 def test_every_value_finds_its_own_place_in_the_vocabulary(words, data):
     vocabulary = tuple(sorted(words, key=str.encode))
-    asked = data.draw(st.lists(st.one_of(st.sampled_from(vocabulary), st.text(max_size=3))))
-    values = tf.constant([word.encode() for word in asked], tf.string)
+    sought = data.draw(st.lists(st.one_of(st.sampled_from(vocabulary), st.text(max_size=3))))
+    values = tf.constant([word.encode() for word in sought], tf.string)
     found = table._vocabulary_ids(values, Category("w", vocabulary)).numpy().tolist()
     places = {word: place + 2 for place, word in enumerate(vocabulary)}
-    assert found == [places.get(word, 1) if word else 0 for word in asked]
+    assert found == [places.get(word, 1) if word else 0 for word in sought]
 
 
 def test_an_empty_batch_gives_empty_inputs():

@@ -45,12 +45,12 @@ def test_numbers_and_categories_are_of_the_columns_made():
     assert found["numeric"].tolist() == [[2.0], [0.0], [0.0]]
     assert found["categorical"].tolist() == [[2], [3], [0]]
     served = tf.function(lambda columns: table.preprocess(columns, spec))
-    asked = {
+    inputs = {
         "area": tf.constant([60.0]),
         "rooms": tf.constant([3.0]),
         "town": tf.constant(["OSLO"]),
     }
-    assert served(asked)["numeric"].numpy().tolist() == [[2.0]]
+    assert served(inputs)["numeric"].numpy().tolist() == [[2.0]]
 
 
 @pytest.mark.parametrize(

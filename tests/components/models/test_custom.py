@@ -1,4 +1,4 @@
-"""A network of a person's own is built and checked; each way not to fit says what to do."""
+"""A user's network is built and checked; every misfit says what to do."""
 
 import dataclasses
 

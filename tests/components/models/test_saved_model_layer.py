@@ -130,5 +130,5 @@ def test_a_folder_without_a_model_and_pictures_of_another_size_are_refused(folde
 
 
 def test_it_cannot_be_fine_tuned(folder):
-    with pytest.raises(OptionError, match="and trainable_from empty, for it stays frozen"):
+    with pytest.raises(OptionError, match="and trainable_from empty, since it stays frozen"):
         network(folder, cut="maps", trainable_from="first")

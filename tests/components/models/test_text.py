@@ -144,7 +144,7 @@ def test_another_dimension_than_that_of_the_vectors_is_refused(vectors):
     options = Embedding(vectors=vectors, embedding_dim=50)
     with pytest.raises(
         OptionError,
-        match=r"^trainer\.model\.embedding_dim: expected 3, that of .*vectors\.txt\. "
+        match=r"^trainer\.model\.embedding_dim: expected 3, as in .*vectors\.txt\. "
         r"Received: 50\. Leave it out\.$",
     ):
         build(options, SPEC, units=1, activation="sigmoid")
