@@ -1,4 +1,4 @@
-"""Every split's statistics held against the schema, and against the previous run's."""
+"""Every split's statistics checked against the schema, and compared with the previous run's."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ def example_validator(
         previous: statistics of an earlier run; without them no drift is measured.
         out: gets `Split-<name>/SchemaDiff.pb`, `anomalies.json` and `distances.json`.
         training: has the `train` to compare with, where `statistics` are of other data, such
-            as what a model was asked.
+            as the requests that a model got.
 
     Raises:
         DataError: the schema or a split's statistics cannot be read.
@@ -65,7 +65,7 @@ def example_validator(
 
 
 def _told(split: str, finding: "Anomaly") -> dict[str, str]:
-    """A finding for `anomalies.json`, and for whoever reads the log."""
+    """A finding for `anomalies.json`, and a line of the log."""
     about = f"{split}: {finding.feature or 'all records'}"
     logger.warning("%s: %s. %s", about, finding.short.rstrip("."), finding.description)
     return {

@@ -38,7 +38,7 @@ def settle(
     """The spec of the train split's texts; what was counted goes to `survey-train.json` in `out`.
 
     Raises:
-        DataError: there are no two tokens that could be told apart, or records of several units.
+        DataError: there are no two different tokens, or records of several units.
     """
     files = list(map(str, examples.files("train")))
     ways = language_survey.tokenizers(options)
@@ -64,7 +64,7 @@ def choose(
     """The spec that follows from the tokens of the train split where `options` leave it open.
 
     Raises:
-        DataError: there are no two tokens that could be told apart.
+        DataError: there are no two different tokens.
     """
     delimiter = DELIMITERS[unit]
     edges = [delimiter] if delimiter else []
@@ -105,7 +105,7 @@ def _unit(found: LanguageSurvey) -> Unit:
         counts = ", ".join(f"{found.units[unit]} {unit}s" for unit in units) or "no records"
         raise DataError(
             "Records: expected one unit of text in the train split. "
-            f"Received: {counts}. Ingest the corpus anew, or set analyze.features.unit."
+            f"Received: {counts}. Ingest the corpus again, or set analyze.features.unit."
         )
     return units[0]
 

@@ -151,7 +151,7 @@ def roles_of(notes: Mapping[str, object], options: SeriesOptions) -> Roles:
 
 
 def check_not_filled(notes: Mapping[str, object]) -> None:
-    """Refuse records in which nobody can tell what was observed from what was made up.
+    """Refuse records in which observed values and made-up ones cannot be distinguished.
 
     Raises:
         DataError: they are of an earlier version, and a cell was missing.
@@ -166,7 +166,7 @@ def check_not_filled(notes: Mapping[str, object]) -> None:
 
 
 def check_values(train: Shape, roles: Roles) -> None:
-    """Refuse columns that nothing can be learnt from: neither their scale nor what they tell.
+    """Refuse columns that nothing can be learnt from: neither their scale nor anything else.
 
     Raises:
         DataError: a column has no value in the train split.
@@ -188,7 +188,7 @@ def choose(
     average = options.average or series_shape.best_average(found.train, lookback)
     offset, spread = scale(found.train, options)
     logger.info(
-        "windows of %d rows and %d to forecast; %s; held against a moving average of %d rows",
+        "windows of %d rows and %d to forecast; %s; compared with a moving average of %d rows",
         *(lookback, options.horizon),
         *(f"a season of {season} rows" if season > 1 else "no season", average),
     )
@@ -216,7 +216,7 @@ def choose(
 
 
 def fill(train: Shape, notes: Mapping[str, object]) -> Fill | None:
-    """How the ingest was told to fill missing cells; None where it was told not to."""
+    """How the ingest was set to fill missing cells; None where it was set not to."""
     impute = TypeAdapter(Impute).validate_python(notes.get("impute", "none"))
     if impute == "none":
         return None

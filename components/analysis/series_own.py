@@ -70,7 +70,7 @@ def survey(examples: Examples, spec: SeriesSpec, out: Path, run_on: BeamOptions)
 def of(values: NDArray[np.float32], names: tuple[str, ...]) -> MadeColumns:
     """Of `values` [windows, lookback, columns]."""
     flat = values.reshape(-1, len(names)).astype(np.float64)
-    with np.errstate(invalid="ignore"):  # infinity is told of once all is seen
+    with np.errstate(invalid="ignore"):  # infinity is reported once all is seen
         return MadeColumns(names, moments.of(flat), flat.min(axis=0), flat.max(axis=0))
 
 

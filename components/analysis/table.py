@@ -35,7 +35,7 @@ _LABELS = ("label", "target", "class", "species", "outcome", "price", "y")
 _MOST_CLASSES = 20  # distinct whole numbers that are still taken for classes
 _ROWS_PER_CLASS = 5  # and how many rows each of them has on average
 _ID_SHARE = 0.5  # distinct texts per row above which they are names, not categories
-_FEW_ROWS = 20  # below which nothing is told by that
+_FEW_ROWS = 20  # below which that says nothing
 
 
 def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOptions) -> TableSpec:
@@ -75,7 +75,7 @@ def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:
 
     Args:
         survey: of the train split.
-        options: what is asked for.
+        options: what is given.
         last: the source's last column; empty where that is not known.
     """
     _check_names(survey, options)
@@ -111,18 +111,18 @@ def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:
         crosses=table_spec.parse_crosses(options.crosses, crossed, options.cross_size),
         target_mean=truth.mean,
     )
-    _tell(spec)
+    _log_spec(spec)
     return spec
 
 
 def _check_names(survey: TableSurvey, options: TableOptions) -> None:
-    asked: dict[str, Sequence[str]] = {
+    named: dict[str, Sequence[str]] = {
         "label": [options.label] if options.label else [],
         "exclude": options.exclude,
         "categorical": options.categorical,
         "buckets": options.buckets,
     }
-    _check_known(survey, asked)
+    _check_known(survey, named)
     texts = [name for name in options.buckets if survey.columns[name].dtype == "bytes"]
     if texts:
         raise OptionError(
@@ -131,8 +131,8 @@ def _check_names(survey: TableSurvey, options: TableOptions) -> None:
         )
 
 
-def _check_known(survey: TableSurvey, asked: Mapping[str, Sequence[str]]) -> None:
-    for option, names in asked.items():
+def _check_known(survey: TableSurvey, named: Mapping[str, Sequence[str]]) -> None:
+    for option, names in named.items():
         unknown = [name for name in names if name not in survey.columns]
         if unknown:
             raise OptionError(
@@ -194,7 +194,7 @@ def _check_label(label: str, truth: ColumnSurvey, problem: Problem) -> None:
 def _usable(
     survey: TableSurvey, label: str, options: TableOptions
 ) -> Iterator[tuple[str, ColumnSurvey]]:
-    """The columns that the model is given; those left out are told."""
+    """The columns that the model is given; those left out are logged."""
     asked_for = {*options.categorical, *options.buckets}
     for name, column in survey.columns.items():
         if name == label or name in options.exclude:
@@ -235,8 +235,8 @@ def _vocabulary(name: str, column: ColumnSurvey, options: TableOptions) -> tuple
     known = [(-n, value) for value, n in counts.items() if n >= options.minimum_count]
     kept = sorted(known)[: options.vocabulary_size]
     if len(kept) < len(known):
-        told = "column %r: the %d most frequent of %d values are told apart; %s allows more"
-        logger.info(told, name, len(kept), len(known), "analyze.features.vocabulary_size")
+        message = "column %r: the %d most frequent of %d values are kept; %s allows more"
+        logger.info(message, name, len(kept), len(known), "analyze.features.vocabulary_size")
     return tuple(sorted(value for _, value in kept))
 
 
@@ -259,7 +259,7 @@ def _number(name: str, column: ColumnSurvey, survey: TableSurvey, options: Table
     return Number(name, center, scale or 1.0, column.mean, indicator)
 
 
-def _tell(spec: TableSpec) -> None:
+def _log_spec(spec: TableSpec) -> None:
     if spec.numbers:
         missing = [each.name for each in spec.numbers if each.indicator]
         also = f"; missing cells in {', '.join(missing)}" if missing else ""

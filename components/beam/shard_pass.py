@@ -32,7 +32,7 @@ def shard_pass(
 ) -> Iterator[Note]:
     """Run `work` on each of `shards`, and give what it returns, in the order of the shards.
 
-    The work is done when this returns; the notes are read one by one, as they are asked for.
+    The work is done when this returns; the notes are read one by one.
 
     Args:
         label: of the Beam step.

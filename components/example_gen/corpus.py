@@ -60,7 +60,7 @@ def corpus_example_gen(
 
     Raises:
         DataError: there is no text file, or too much is unusable.
-        OptionError: the shares are no shares.
+        OptionError: the shares are not valid.
     """
     from millrace.components.example_gen.shards.tally import finish
     from millrace.components.example_gen.texts import corpora

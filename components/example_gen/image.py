@@ -46,7 +46,7 @@ def image_example_gen(
 
     Raises:
         DataError: there are no two classes of images, or too many are unusable.
-        OptionError: the shares are no shares.
+        OptionError: the shares are not valid.
     """
     from millrace.components.example_gen.images.files import PictureFiles
     from millrace.components.example_gen.shards.writing import write_class_folders

@@ -50,7 +50,7 @@ def request_log_example_gen(
         SPLIT,
         LoggedRequests,
     )
-    from millrace.components.schema.kinds import kinds
+    from millrace.components.schema.serving import kinds
     from millrace.components.schema.text import read
 
     listing = _list(source.path)

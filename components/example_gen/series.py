@@ -59,7 +59,7 @@ def series_example_gen(
 
     A record is one series in one split: `series` (its name), `time` (int64, Unix seconds),
     `fold` (int64 per row), and float32 per row under each value column's name, NaN where the cell
-    is missing: what is filled, and what is a truth to learn and to judge by, must be told apart.
+    is missing: what is filled and what was measured must stay distinguishable.
 
     Args:
         source: a CSV file, or a folder of them.
@@ -70,7 +70,7 @@ def series_example_gen(
         targets: columns to forecast. None: the last column of numbers.
         covariates: columns that are known up to the last row only; `*` is every other one.
         known: columns that are known for the rows to be forecast as well.
-        series: the column that tells series apart; empty where all rows are of one.
+        series: the column that identifies the series; empty where all rows are of one.
         series_per_file: each file is a series of its own, of the file's name.
         time_format: strptime's, `unix`, or `quarter` for 2012-Q3 and the like; empty finds it
             over the whole column.

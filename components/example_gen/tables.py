@@ -52,12 +52,12 @@ def csv_example_gen(
         eval_from_train: share of a given train split to hold out as `eval`, where the data
             has no eval split of its own.
         max_rejected: share of unusable rows above which the step fails.
-        shards: files per split, about so many; 0 makes one per 64 MiB of CSV.
+        shards: files per split, about; 0 makes one per 64 MiB of CSV.
 
     Raises:
         DataError: there is no table, the files have different columns, or too many rows are
             unusable.
-        OptionError: the shares are no shares, or a column or type is unknown.
+        OptionError: the shares are not valid, or a column or type is unknown.
     """
     from millrace.components.example_gen.csv import files, passes, plan
     from millrace.components.example_gen.unlabelled_rows import source as sources

@@ -46,8 +46,8 @@ def text_example_gen(
         text: a table's column of texts; chosen by name and length if not given.
         label: a table's column of classes; chosen by name and by how few values it has.
         csv: how a CSV or TSV is written.
-        encoding: by Python's name. None: what a mark says, else UTF-8; of a table most of whose
-            lines are not UTF-8, what charset-normalizer finds.
+        encoding: by Python's name. None: what a byte order mark (BOM) says, else UTF-8; of a
+            table most of whose lines are not UTF-8, what charset-normalizer finds.
         errors: what becomes of a text that is not in the encoding: `reject` sets it aside,
             `replace` puts U+FFFD for what has no meaning, `ignore` nothing, `latin-1` reads it as
             Windows-1252. The summary counts them.
@@ -62,7 +62,7 @@ def text_example_gen(
 
     Raises:
         DataError: there are no two classes of texts, or too many texts are unusable.
-        OptionError: the shares are no shares, or there is no such column.
+        OptionError: the shares are not valid, or there is no such column.
     """
     from millrace.components.example_gen.shards.writing import write_class_folders
     from millrace.components.example_gen.texts import files, tables

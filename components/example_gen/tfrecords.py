@@ -64,7 +64,7 @@ def import_example_gen(
 
     Raises:
         DataError: there are no such files, one is broken, or too many records are unusable.
-        OptionError: the shares are no shares.
+        OptionError: the shares are not valid.
     """
     from millrace.components.example_gen.images.tfrecords import RecordFiles, class_names
     from millrace.components.example_gen.shards.tfrecords import write_files

@@ -33,7 +33,7 @@ def unlabelled_example_gen(
 
     Args:
         source: a table, or a folder of them.
-        model: tells what it takes.
+        model: says what it takes.
         learnt: what it was trained on. None: the cells are read as they look.
         analysis: what was settled of that; a forecaster needs both.
         out: becomes the records.

@@ -4,7 +4,7 @@ A feature present in every record is required; lengths that are all equal make a
 text with few values makes a string domain. Where the rules differ: text is categorical only
 if its values repeat (two records a value or more), so that file names of a small set are not
 taken for classes; a label's range makes an integer domain; a float feature without NaN or
-infinity must stay so, unless NaN is told to be a missing cell.
+infinity must stay so, unless NaN stands for a missing cell.
 """
 
 import dataclasses

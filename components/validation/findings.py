@@ -18,7 +18,7 @@ _PLAIN_STEP = re.compile(r"\([^()]*\)|[^().']+")
 class Anomaly:
     """One thing wrong.
 
-    `feature` is `WHOLE_DATASET` for what is no single feature's; `kind` is a name of
+    `feature` is `WHOLE_DATASET` for what concerns no single feature; `kind` is a name of
     `AnomalyInfo.Type`, and `short` the few words that TensorFlow Data Validation has for it.
     """
 
@@ -47,7 +47,7 @@ def to_anomalies(
     *,
     data_missing: bool,
 ) -> anomalies_pb2.Anomalies:
-    """The message of one split: findings by feature, the schema they were held against.
+    """The message of one split: anomalies by feature, and the schema that they violate.
 
     The description of a feature with several findings joins theirs.
     """

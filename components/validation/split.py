@@ -1,4 +1,4 @@
-"""All that is held against one split, as findings and as tensorflow-metadata's message."""
+"""All that is wrong with one split, as anomalies and as tensorflow-metadata's message."""
 
 import dataclasses
 

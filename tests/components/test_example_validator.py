@@ -412,11 +412,11 @@ def test_the_summary_is_json_for_people(describe, validate, inferred):
 
 def test_what_a_model_was_asked_is_held_against_what_it_was_trained_on(describe, validate):
     training = describe("training", train=[{"town": "Cork"}] * 3 + [{"town": "Sligo"}])
-    asked = describe("asked", serving=[{"town": "Cork"}] + [{"town": "Sligo"}] * 3)
+    requests = describe("requests", serving=[{"town": "Cork"}] + [{"town": "Sligo"}] * 3)
     schema = """
         feature { name: "town" type: BYTES skew_comparator { infinity_norm { threshold: 0.25 } } }
     """
-    anomalies = validate(asked, schema, training=training)
+    anomalies = validate(requests, schema, training=training)
     assert kinds(anomalies) == [("serving", "town", "COMPARATOR_L_INFTY_HIGH")]
     assert anomalies.distances == [
         {
@@ -432,5 +432,5 @@ def test_what_a_model_was_asked_is_held_against_what_it_was_trained_on(describe,
 
 def test_without_distances_measured_none_are_told(describe, validate):
     schema = 'feature { name: "town" type: BYTES }'
-    asked = describe("asked", serving=[{"town": "Cork"}])
-    assert validate(asked, schema, training=asked).distances == []
+    requests = describe("requests", serving=[{"town": "Cork"}])
+    assert validate(requests, schema, training=requests).distances == []

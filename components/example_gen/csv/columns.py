@@ -84,7 +84,7 @@ class Evidence:
 
     @property
     def guess(self) -> ColumnReading | None:
-        """The number that further cells may be, where that they are would tell nothing new."""
+        """The number that further cells may be, if reading them so loses nothing."""
         first, *others = self.survivors or (TEXT,)
         numbers = [each for each in others if each.kind == "float"]
         is_certain = self.filled and first.is_plain and (first.kind == "int" or not numbers)
@@ -142,7 +142,7 @@ def _all(array: pa.BooleanArray) -> bool:
 def convert(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:
     """The values of `cells` [rows], null as they are, and which of them do not fit.
 
-    int gives int64, float float32, a date timestamps in seconds, text strings without blanks
+    int gives int64, float float32, a date timestamps in seconds, text strings without spaces
     around (null where nothing is left).
     """
     match reading.kind:
@@ -174,8 +174,8 @@ def _plain(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.StringArra
     """Numbers as Arrow reads them, and which cells are such numbers as `reading` says."""
     plain = pc.ascii_trim_whitespace(cells)
     if reading.thousands:
-        mark = re.escape(reading.thousands)
-        grouped = rf"^[+-]?\d{{1,3}}({mark}\d{{3}})+([^\d]|$)"
+        group = re.escape(reading.thousands)
+        grouped = rf"^[+-]?\d{{1,3}}({group}\d{{3}})+([^\d]|$)"
         is_grouped = pc.match_substring_regex(plain, grouped)
         without = pc.replace_substring(plain, reading.thousands, "")
         plain = pc.if_else(is_grouped, without, plain)
@@ -249,7 +249,7 @@ def check_types(step: str, types: Mapping[str, str], names: Collection[str]) -> 
     """Refuse a type that is none, or of a column that is not among `names`.
 
     Raises:
-        OptionError: so it is.
+        OptionError: there is such a type or column.
     """
     for name, kind in types.items():
         if name not in names:

@@ -42,7 +42,7 @@ class TableLayout:
 
     @property
     def last(self) -> str:
-        """The last column that is no date, which often is the label; empty if all are."""
+        """The last column that is not a date, which often is the label; empty if all are."""
         named = [name for name, reading in self.readings.items() if reading.kind != "date"]
         return named[-1] if named else ""
 
@@ -59,7 +59,7 @@ class Block(NamedTuple):
 class ParsedCells(NamedTuple):
     """The records of a block as columns, and what was set aside.
 
-    `table` holds strings, or numbers where they were asked for; `places` is the place of each
+    `table` holds strings, or numbers where these were requested; `places` is the place of each
     row among the block's records, int64 [rows].
     """
 
@@ -95,7 +95,7 @@ def cells_of(
     }
     has_whole = pa.int64() in plain.values()
     if not (has_whole and (b"0x" in block.data or b"0X" in block.data)):  # Arrow reads 0x10 as 16
-        with contextlib.suppress(pa.ArrowInvalid):  # a cell is no plain number
+        with contextlib.suppress(pa.ArrowInvalid):  # a cell is not a plain number
             return _parsed(block, dialect, plain, least)
     return strings(block, dialect, list(readings), least)
 
@@ -231,11 +231,11 @@ def _decoded(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
     try:
         text = block.data.decode(block.encoding)
     except UnicodeDecodeError:
-        return _mended(block, dialect)
+        return _repaired(block, dialect)
     return (block.data if text.isascii() else text.encode()), []
 
 
-def _mended(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
+def _repaired(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
     rejected = []
     kept = []
     end = line_end(block.data)

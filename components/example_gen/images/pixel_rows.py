@@ -55,28 +55,28 @@ class PixelLine:
     delimiter: str
 
     @classmethod
-    def of(cls, place: Path, columns: Sequence[str], asked: PixelOptions) -> Self:
+    def of(cls, place: Path, columns: Sequence[str], options: PixelOptions) -> Self:
         """The form of a file with these cells in its first line.
 
         Raises:
             DataError: it has no such label, or its pixels make no picture.
         """
-        if has_header(columns) and asked.label_column not in columns:
+        if has_header(columns) and options.label_column not in columns:
             raise DataError(
-                f"{place}: expected the column {asked.label_column!r}. Received: "
+                f"{place}: expected the column {options.label_column!r}. Received: "
                 f"{', '.join(columns[:5])} and so on. Name it by the option label_column, and "
                 "what parts the columns by delimiter."
             )
-        label = columns.index(asked.label_column) if has_header(columns) else 0
+        label = columns.index(options.label_column) if has_header(columns) else 0
         pixels = len(columns) - 1
-        sizes = shape(pixels, asked.height, asked.width, asked.channels)
+        sizes = shape(pixels, options.height, options.width, options.channels)
         if sizes is None:
             raise DataError(
                 f"{place}: expected one label and the pixels of a picture. Received: {pixels} "
                 "pixels, which make none of the options' size or no square. Set the options "
                 "height, width and channels, or the delimiter."
             )
-        return cls(len(columns), label, *sizes, asked.delimiter)
+        return cls(len(columns), label, *sizes, options.delimiter)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,12 +119,12 @@ def write_files(
     run_on: BeamOptions,
     out: Examples,
     source: Path,
-    asked: PixelOptions,
+    options: PixelOptions,
     rule: SplitRule,
     *,
     shards: int,
 ) -> IngestTally:
-    """Write the lines of the file or of the folder `source` and tell what became of them.
+    """Write the lines of the file or of the folder `source` and report what became of them.
 
     Raises:
         DataError: there is nothing to write, or a file's columns make no picture.
@@ -134,7 +134,7 @@ def write_files(
     classes: set[str] = set()
     rows: list[ListedRow] = []
     for name, *_ in listing.rows:
-        forms[name], blocks, found = survey(root / name, asked)
+        forms[name], blocks, found = survey(root / name, options)
         split = split_of(name)
         rows += [ListedRow(f"{name}#{first}@{offset}", "", split) for first, offset in blocks]
         classes |= found
@@ -160,15 +160,15 @@ def write_files(
     return tally
 
 
-def survey(place: Path, asked: PixelOptions) -> tuple[PixelLine, list[tuple[int, int]], set[str]]:
+def survey(place: Path, options: PixelOptions) -> tuple[PixelLine, list[tuple[int, int]], set[str]]:
     """One pass over a file: its form, each block's first line and offset, its classes.
 
     Raises:
         DataError: it is empty, no text, or its columns make no picture.
     """
     with place.open("rb") as file:
-        columns = _cells(_text(file.readline(), place), asked.delimiter)
-        form = PixelLine.of(place, columns, asked)
+        columns = _cells(_text(file.readline(), place), options.delimiter)
+        form = PixelLine.of(place, columns, options)
         first = 2 if has_header(columns) else 1
         file.seek(file.tell() if first == 2 else 0)
         blocks, classes = [], set()
@@ -189,7 +189,7 @@ def has_header(columns: Sequence[str]) -> bool:
 def shape(
     pixels: int, height: int | None, width: int | None, channels: int | None
 ) -> tuple[int, int, int] | None:
-    """Height, width and channels of a picture of so many values; None if there is none.
+    """Height, width and channels of a picture of `pixels` values; None if there is none.
 
     One side follows from the other; without either, the picture is square; grey goes first.
     """
@@ -225,7 +225,7 @@ def parse(line: str, form: PixelLine) -> tuple[str, bytes]:
         return text, bytes(map(int, cells))
     except ValueError:
         odd = next(cell for cell in cells if not (_is_count(cell) and int(cell) < 256))
-        raise DataError(f"pixel {odd[:20]!r} is no whole number from 0 to 255") from None
+        raise DataError(f"pixel {odd[:20]!r} is not a whole number from 0 to 255") from None
 
 
 def draw(pixels: bytes, form: PixelLine) -> Picture:

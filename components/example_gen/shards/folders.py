@@ -49,7 +49,7 @@ class ListedRow(NamedTuple):
 
 @dataclasses.dataclass
 class Listing:
-    """What a source holds: rows, files that are no data, and rows set aside unread."""
+    """What a source holds: rows, files that are not data, and rows set aside unread."""
 
     rows: list[ListedRow] = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
@@ -158,7 +158,7 @@ def _check_classes(root: Path, listing: Listing, kind: FileKind) -> None:
 
 
 def check_two_classes(place: Path, listing: Listing, advice: str) -> None:
-    """Raise DataError if there are fewer than two classes to tell apart."""
+    """Raise DataError if there are fewer than two classes."""
     if len(listing.classes) < 2:
         raise DataError(
             f"{place}: expected at least two classes. Received: only {listing.classes[0]!r}, "

@@ -2,7 +2,7 @@
 
 TFX's patterns: `{SPAN}` stands for a whole number, `{YYYY}`, `{MM}` and `{DD}` for a date, and
 `{VERSION}` for a number that tells apart the attempts at one span, of which the highest counts.
-`{SPAN:4}` and `{VERSION:2}` are of so many digits. `*` stands for anything.
+`{SPAN:4}` and `{VERSION:2}` have that many digits. `*` stands for anything.
 Source: tfx/components/example_gen/utils.py, tfx/proto/range_config.proto.
 """
 
@@ -37,7 +37,7 @@ def is_pattern(path: str) -> bool:
 
 
 def resolve(pattern: str, spans: str = "latest") -> list[str]:
-    """The paths of the spans asked for, in their order, each span's highest version.
+    """The paths of the spans requested, in their order, each span's highest version.
 
     Args:
         pattern: a path with `{SPAN}`, or `{YYYY}`, `{MM}` and `{DD}`, and maybe `{VERSION}`; one
@@ -78,7 +78,7 @@ def newest_versions(found: Iterable[FoundSpan]) -> list[FoundSpan]:
 
 
 def select(found: Sequence[FoundSpan], spans: str, *, is_date: bool) -> list[FoundSpan]:
-    """Those of `found` whose span `spans` asks for; see `resolve`.
+    """Those of `found` whose span `spans` requests; see `resolve`.
 
     Raises:
         OptionError: `spans` is malformed.

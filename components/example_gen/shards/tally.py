@@ -82,7 +82,7 @@ def finish(
         step: its name.
         examples: what was written.
         tally: what became of the inputs.
-        ignored: files that are no data.
+        ignored: files that are not data.
         max_rejected: the share of inputs that may be set aside.
         what: the records, in the plural, as the log calls them.
         notes: what else the summary is to hold.

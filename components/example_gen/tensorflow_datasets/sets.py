@@ -1,7 +1,7 @@
 """Data sets of TensorFlow Datasets: found, prepared, and their files by split.
 
 TensorFlow Datasets downloads and prepares a set (that needs TensorFlow, the first time); its
-prepared TFRecord files are then read like any others. `step` is the step that asks, for messages.
+prepared TFRecord files are then read like any others. `step` is the calling step, for messages.
 """
 
 import contextlib

@@ -45,7 +45,7 @@ def columns_of(step: str, builder: Any) -> tuple[TfdsColumn, ...]:
             f"or vectors of numbers. Received: {', '.join(others) or 'none'}. Choose another set."
         )
     if others:
-        _log.info("features that are no columns, left out: %s", ", ".join(others))
+        _log.info("features that are not columns, left out: %s", ", ".join(others))
     label = (builder.info.supervised_keys or ("", ""))[-1]
     return tuple(kept[name] for name in sorted(kept, key=lambda name: name == label))
 

@@ -108,7 +108,7 @@ class CorpusFiles:
         )
         texts = cut(found.text, self.cutting.unit, self.cutting.passage)
         place = self.places[row.path]
-        remark = f"of files with bad bytes: {self.cutting.bad_bytes}" if found.mended else ""
+        remark = f"of files with bad bytes: {self.cutting.bad_bytes}" if found.repaired else ""
         for number, text in enumerate(texts):
             within = (number + 0.5) / len(texts)
             fraction = place.start + within * (place.end - place.start)
@@ -124,8 +124,8 @@ class CorpusFiles:
 def cut(text: str, unit: Unit, passage: int) -> list[str]:
     """The records of a file, some of them perhaps empty.
 
-    Line breaks become line feeds; white space at the end of a record is no part of it. A passage
-    is cut to the character, all of a file's about equally long, so that none is a mere rest.
+    Line breaks become line feeds; whitespace at the end of a record is dropped. A passage is cut
+    to the character, all of a file's about equally long, so that none is a mere rest.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     match unit:
@@ -231,7 +231,7 @@ def write_texts(
     *,
     shards: int,
 ) -> IngestTally:
-    """Write the records of the files of `listing`, and tell what became of them."""
+    """Write the records of the files of `listing`, and report what became of them."""
     rule = rule.for_given(listing.given)
     tally = write_shards(
         run_on,

@@ -9,7 +9,12 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import encodings
-from millrace.components.example_gen.csv.encodings import BadBytes, DecodedText, decode_as, marked
+from millrace.components.example_gen.csv.encodings import (
+    BadBytes,
+    DecodedText,
+    decode_as,
+    named_by_bom,
+)
 from millrace.components.example_gen.shards.folders import FileKind, ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.writing import SplitRecord
@@ -18,14 +23,14 @@ from millrace.serving.example import Value, encode
 TEXTS = FileKind(
     "a text",
     "text files",
-    frozenset(),  # a README beside the class folders is no text of theirs
+    frozenset(),  # a README beside the class folders does not belong to them
     "give a CSV, TSV or JSON file of texts and labels",
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
-    """How bytes become text: the encoding, or None for UTF-8 or what a mark says, and what
+    """How bytes become text: the encoding, or None for UTF-8 or what a BOM says, and what
     becomes of bytes that it has no place for.
     """
 
@@ -38,10 +43,10 @@ class Decoding:
         Raises:
             DataError: it is refused, or no text; the reason alone.
         """
-        name = self.encoding or marked(data) or "utf-8"
+        name = self.encoding or named_by_bom(data) or "utf-8"
         found = decode_as(data, name, self.bad)
         if "\0" in found.text:
-            raise DataError("holds zero bytes: no text")
+            raise DataError("holds zero bytes: not text")
         return found
 
 
@@ -67,7 +72,7 @@ def text_record(
         "text/class/text": name,
         "text/filename": filename,
     }
-    remark = f"bad bytes, read as {found.encoding}" if found.mended else ""
+    remark = f"bad bytes, read as {found.encoding}" if found.repaired else ""
     digest = hashlib.sha256(content).digest()[:8]
     return SplitRecord(rule.choose(given, content), name, encode(features), digest, remark)
 

@@ -17,7 +17,7 @@ _WHITESPACE = re.compile(r"[ \t\n\r]*")  # RFC 8259
 _MAY_GO_ON = re.compile(r"[-+.0-9Ee]*\Z")  # a number may, at the end of the text read so far
 _SHOWN = 20  # characters of the file in an error
 _LONGEST = 1 << 26  # characters of a member
-_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the others are bytes that are no text
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the others are bytes that are not text
 _JSON = json.JSONDecoder()
 
 
@@ -25,7 +25,7 @@ def cells_of(value: object) -> Cells:
     """The members of an object as text; None and nested ones are left out.
 
     Raises:
-        DataError: `value` is no object; the reason alone.
+        DataError: `value` is not an object; the reason alone.
     """
     if not isinstance(value, dict):
         shown = reprlib.repr(value) if isinstance(value, list) else json.dumps(value)[:40]
@@ -52,9 +52,9 @@ def line_cells(line: str) -> Cells:
     try:
         return cells_of(json.loads(line))
     except json.JSONDecodeError as error:
-        raise DataError(f"no JSON: {error.msg} at character {error.pos + 1}") from error
+        raise DataError(f"not JSON: {error.msg} at character {error.pos + 1}") from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits; [[[[[…
-        raise DataError(f"no JSON that can be read: {error}") from error
+        raise DataError(f"not JSON that can be read: {error}") from error
 
 
 def array_values(file: BinaryIO, place: object, encoding: str) -> Iterator[object]:

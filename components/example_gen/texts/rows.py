@@ -45,7 +45,7 @@ class TextRows:
         return self._column(cells, self.text, self.decoding.bad)
 
     def class_of(self, cells: json_rows.Cells) -> str:
-        """The class name of a row, without blanks around.
+        """The class name of a row, without spaces around it.
 
         Raises:
             DataError: it has none.
@@ -56,14 +56,14 @@ class TextRows:
     def _column(self, cells: json_rows.Cells, name: str, bad: BadBytes) -> DecodedText:
         if not cells.get(name, "").strip():
             raise DataError(f"nothing in column {name!r}")
-        return tables.mended(cells[name], self.table.dialect.encoding, bad)
+        return tables.repaired(cells[name], self.table.dialect.encoding, bad)
 
     def classes(self, span: Span) -> set[str]:
         """The class names of a stretch."""
         names = set[str]()
         for _, cells in tables.read(self.table, span):
             if not isinstance(cells, str):
-                with contextlib.suppress(DataError):  # set aside by the second pass, and told
+                with contextlib.suppress(DataError):  # set aside and reported by the second pass
                     names.add(self.class_of(cells))
         return names
 
@@ -117,7 +117,7 @@ def class_names(run_on: BeamOptions, rows: TextRows, out: Path) -> tuple[str, ..
 
 
 def write_rows(run_on: BeamOptions, out: Examples, rows: TextRows, rule: SplitRule) -> IngestTally:
-    """Write the rows and tell what became of them.
+    """Write the rows and report what became of them.
 
     Raises:
         DataError: a stretch cannot be read, or there are fewer than two classes, or too many.

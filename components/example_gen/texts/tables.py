@@ -74,7 +74,7 @@ def find(source: Path, given: TextCsv, encoding: str | None) -> tuple[TextTable,
     path = listing.rows[0].path
     data = _beginning(root / path)
     encoding = encoding or encodings.likely(data)
-    text = data[csv_spans.mark_length(data) :].decode(encoding, "replace")
+    text = data[encodings.bom_length(data) :].decode(encoding, "replace")
     files.check_text(root / path, text.encode())
     kind = _kind(path, text)
     if kind == "csv":
@@ -169,7 +169,7 @@ def _whole(table: TextTable, path: str, split: str) -> Span:
 def read(table: TextTable, span: Span) -> Iterator[Item]:
     """Where each row of `span` lies, and its cells, or why it has none; bytes as they are read.
 
-    Text that is not in the table's encoding comes with lone surrogates; `mended` puts it right.
+    Text that is not in the table's encoding comes with lone surrogates; `repaired` puts it right.
     """
     if table.kind == "array":
         yield from _array(table, span)
@@ -214,7 +214,7 @@ def _array(table: TextTable, span: Span) -> Iterator[Item]:
                 yield f"member {number}", str(error)
 
 
-def mended(text: str, encoding: str, bad: encodings.BadBytes) -> encodings.DecodedText:
+def repaired(text: str, encoding: str, bad: encodings.BadBytes) -> encodings.DecodedText:
     """`text` of `read`, its bytes of no meaning in `encoding` treated as `bad` says.
 
     Raises:

@@ -78,11 +78,11 @@ def roll_forward(cuts: Cuts, times: Ints, folds: int, fold: int, origin: Rolling
         folds: how many.
         fold: 0 keeps all folds in the last split, to be judged by one model trained before the
             first. Number k keeps fold k alone, moves the splits before it up to it, and drops
-            what comes after: a model trained anew for every fold.
+            what comes after: a model trained from scratch for every fold.
         origin: whether train then grows (`expanding`), or keeps its length (`sliding`).
 
     Raises:
-        OptionError: there are not so many folds, or rows.
+        OptionError: there are fewer folds, or rows.
     """
     if not 0 <= fold <= folds:
         raise OptionError(

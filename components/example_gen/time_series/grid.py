@@ -90,7 +90,7 @@ def frequency(times: pd.Series) -> str:
     if not len(steps):
         raise DataError(
             f"Time: expected two rows or more of a series. Received: {len(times)} rows. "
-            "Name the column that tells series apart by series_example_gen.series, if any."
+            "Name the column that identifies the series by series_example_gen.series, if any."
         )
     index = pd.DatetimeIndex(times.to_numpy())
     if steps.min() >= _MONTH[0] and (months := _months(index)):
@@ -234,8 +234,8 @@ def _repeated(frame: pd.DataFrame, again: pd.Series) -> DataError:
     name = f" of series {first['series']!r}" if first["series"] else ""
     return DataError(
         f"Time: expected each time once per series. Received: {int(again.sum())} repeated ones "
-        f"with other values, such as {first['time']}{name}. Name the column that tells series "
-        "apart by series_example_gen.series, or set series_example_gen.duplicates to first, "
+        f"with other values, such as {first['time']}{name}. Name the column that identifies "
+        "the series by series_example_gen.series, or set series_example_gen.duplicates to first, "
         "last, mean or sum."
     )
 

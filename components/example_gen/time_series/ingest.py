@@ -1,4 +1,4 @@
-"""From CSV files to the records of series: read, ordered, brought to a grid, cut, written, told."""
+"""From CSV files to the records of series: read, sorted, resampled, split, written."""
 
 import dataclasses
 import json
@@ -147,7 +147,7 @@ def read(
 def _on_clock(table: pd.DataFrame, reading: SeriesReading) -> tuple[pd.DataFrame, str]:
     """Times as the zone's days have them for steps of a day or more, in UTC for shorter ones.
 
-    Before rows are ordered: of the hour that clocks show twice, the file tells which came first.
+    Before rows are ordered: of the hour that clocks show twice, the file says which came first.
     """
     zone = reading.clock.zone
     if zone == "UTC":

@@ -19,7 +19,7 @@ class SeriesColumns:
     """The part that each column plays; empty ones are chosen from the data.
 
     Attributes:
-        series: tells series apart; empty where all rows are of one.
+        series: identifies the series; empty where all rows are of one.
     """
 
     time: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class SeriesReading:
-    """All that is asked of one ingest."""
+    """All options of one ingest."""
 
     columns: SeriesColumns
     clock: ClockOptions

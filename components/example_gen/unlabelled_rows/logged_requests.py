@@ -1,6 +1,6 @@
 """What a model server logged, as raw Examples: one for each row of each request.
 
-A logged request (PredictionLog) holds what the model was asked: the inputs of a signature by
+A logged request (PredictionLog) holds what the model was given: the inputs of a signature by
 alias, or Examples. Both become rows under the names and in the types of the training data; an
 answer is not looked at.
 """
@@ -92,7 +92,7 @@ class LoggedRequests:
 
 
 def rows_of(log: prediction_log_pb2.PredictionLog) -> list[Decoded]:
-    """The rows that a logged request asks about, by feature; what a row lacks is left out.
+    """The rows of a logged request, by feature; what a row lacks is left out.
 
     Raises:
         DataError: it holds no request, or inputs of unlike numbers of rows.
@@ -138,12 +138,12 @@ def _value(name: str, cell: np.ndarray) -> list[bytes] | np.ndarray:
     return cell[:0] if len(cell) == 1 and np.isnan(cell[0]) else cell.astype(np.float32)
 
 
-def _examples(asked: messages.Input) -> list[Decoded]:
-    if asked.WhichOneof("kind") == "example_list_with_context":
-        listed = asked.example_list_with_context
+def _examples(given: messages.Input) -> list[Decoded]:
+    if given.WhichOneof("kind") == "example_list_with_context":
+        listed = given.example_list_with_context
         context = decode(listed.context)
         return [{**context, **decode(record)} for record in listed.examples]
-    return [decode(record) for record in asked.example_list.examples]
+    return [decode(record) for record in given.example_list.examples]
 
 
 def _measured(features: Decoded) -> Mapping[str, list[bytes] | np.ndarray | str | int]:
@@ -165,7 +165,7 @@ def _fitted(
     """`value` in the type that the training data has for it.
 
     Raises:
-        DataError: it has no such type, or holds what that cannot.
+        DataError: it has no such type, or holds what it cannot hold.
     """
     if kind is None or isinstance(value, str | int):
         return value

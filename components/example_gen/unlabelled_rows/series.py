@@ -1,4 +1,4 @@
-"""The end of each series in a file, to ask a forecaster about: read as its training data was."""
+"""The end of each series in a file, to forecast from: read as the training data was."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -31,11 +31,11 @@ class LatestSeries(NamedTuple):
 def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[LatestSeries | Rejected]:
     """The latest of each series in `file`, which has the columns of the training data.
 
-    Rows after the last one with all targets tell what is known ahead; without such columns
+    Rows after the last one with all targets say what is known ahead; without such columns
     there need be none.
 
     Raises:
-        DataError: it is no table, lacks a column, or holds something else in one.
+        DataError: it is not a table, lacks a column, or holds something else in one.
     """
     raw, reading, rejected = ingest.read(file, source.reading)
     yield from rejected

@@ -1,6 +1,6 @@
 """How the source of some records was read: kept beside them as `source.json`.
 
-Whoever asks a model about files of the same kind later reads them the same way.
+Files of the same kind that are to be predicted later are read the same way.
 """
 
 import dataclasses

@@ -60,8 +60,8 @@ def test_bad_lines_are_set_aside_by_their_number(ingest):
     examples = ingest({"signs.csv": HEADER + "\n".join(lines)})
     assert [(item.position, item.reason) for item in examples.rejected()] == [
         ("line 3", "4 cells in place of 5"),
-        ("line 5", "pixel 'x' is no whole number from 0 to 255"),
-        ("line 6", "pixel '256' is no whole number from 0 to 255"),
+        ("line 5", "pixel 'x' is not a whole number from 0 to 255"),
+        ("line 6", "pixel '256' is not a whole number from 0 to 255"),
         ("line 7", "no label"),
     ]
     assert examples.counts == {"train": 2}
@@ -137,7 +137,7 @@ def test_pixels_survive_the_way_through_a_line_and_a_png(height, width, channels
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("given", "expected"),
     [
         ((784, None, None, None), (28, 28, 1)),
         ((3072, None, None, None), (32, 32, 3)),
@@ -148,8 +148,8 @@ def test_pixels_survive_the_way_through_a_line_and_a_png(height, width, channels
         ((784, None, None, 3), None),
     ],
 )
-def test_the_shape_follows_from_the_number_of_pixels(asked, expected):
-    assert shape(*asked) == expected
+def test_the_shape_follows_from_the_number_of_pixels(given, expected):
+    assert shape(*given) == expected
 
 
 def test_columns_that_make_no_picture_and_a_lone_class_are_refused(tmp_path, ingest):
@@ -177,7 +177,7 @@ def test_a_folder_without_a_csv_and_a_file_that_is_no_text_are_refused(tmp_path,
 
 def test_a_number_of_thousands_of_digits_is_no_pixel():
     form = pixel_rows.PixelLine(2, 0, 1, 1, 1, ",")
-    with pytest.raises(DataError, match=r"pixel '9{20}' is no whole number from 0 to 255"):
+    with pytest.raises(DataError, match=r"pixel '9{20}' is not a whole number from 0 to 255"):
         pixel_rows.parse("a," + "9" * 5000, form)
 
 

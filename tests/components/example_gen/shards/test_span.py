@@ -1,4 +1,4 @@
-"""Patterns of spans: what fits, which is newest, which range was asked for."""
+"""Patterns of spans: what fits, which is newest, which range was requested."""
 
 import pytest
 from hypothesis import given

@@ -98,8 +98,8 @@ DEEP = "[" * 100_000 + "]" * 100_000
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('{"a": ' + DEEP + "}", "no JSON that can be read: maximum recursion"),
-        ('{"a": ' + "9" * 5000 + "}", "no JSON that can be read: Exceeds the limit"),
+        ('{"a": ' + DEEP + "}", "not JSON that can be read: maximum recursion"),
+        ('{"a": ' + "9" * 5000 + "}", "not JSON that can be read: Exceeds the limit"),
         (r'{"a": "x\ud800"}', r"half of a character, \\ud800"),
         (r'{"\udfff": "x"}', r"half of a character, \\udfff"),
     ],

@@ -16,8 +16,8 @@ def frame(**columns):
     return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
 
 
-def choose(table, **asked):
-    found = columns_of_series.choose(table, SeriesColumns(**asked), "auto", COMMA)
+def choose(table, **given):
+    found = columns_of_series.choose(table, SeriesColumns(**given), "auto", COMMA)
     return found.time, found.targets, found.covariates
 
 

@@ -1,4 +1,4 @@
-"""Disorder, repeats, gaps and missing cells, each handled as asked and counted."""
+"""Disorder, repeats, gaps and missing cells, each handled as configured and counted."""
 
 import numpy as np
 import pandas as pd
