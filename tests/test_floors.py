@@ -13,6 +13,16 @@ from millrace.components import artifacts
 PROJECT = Path(__file__).parents[1]
 FLOORS = ("millrace.serving", "millrace.components", "millrace.pipeline")  # from the ground up
 
+EXAMPLE_GEN = (  # its rooms, from the ground up; the steps lie above them
+    "shards",
+    "csv",
+    "texts",
+    "images",
+    "tensorflow_datasets",
+    "time_series",
+    "unlabelled_rows",
+)
+
 ENGINE = (
     "dag",
     "fingerprint",
@@ -101,6 +111,29 @@ def test_imports_point_down(path):
     floor = FLOORS.index(_floor(_name(path)))
     above = {name for name in _imports(path) if _floor(name) in FLOORS[floor + 1 :]}
     assert above == set()
+
+
+def _room(name):
+    """The place of a module among the rooms of `example_gen`; that of a step is above them all."""
+    room = name.removeprefix("millrace.components.example_gen.").partition(".")[0]
+    return EXAMPLE_GEN.index(room) if room in EXAMPLE_GEN else len(EXAMPLE_GEN)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if ".example_gen." in _name(path)], ids=_name
+)
+def test_imports_within_example_gen_point_down_from_room_to_room(path):
+    above = {
+        name
+        for name in _imports(path)
+        if name in BY_NAME and ".example_gen." in name and _room(name) > _room(_name(path))
+    }
+    assert above == set()
+
+
+def test_the_rooms_of_example_gen_are_its_folders():
+    folders = {path.parent.name for path in MODULES if path.parent.parent.name == "example_gen"}
+    assert folders == set(EXAMPLE_GEN)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)

@@ -1,6 +1,6 @@
 """Settle what pictures are brought to: class names, size, channels, mean and variance.
 
-One Beam pass counts what is there (no TensorFlow); a second, only for `scale=standardise`,
+One pass counts what is there (no TensorFlow); a second, only for `scale=standardise`,
 decodes the train split and sums its pixels up. The arithmetic is in `features.image_survey` and
 `features.moments`; the choices that follow from the counts are the plain functions below.
 """
@@ -9,13 +9,19 @@ import dataclasses
 import functools
 import itertools
 import logging
-from collections.abc import Mapping
 
 import numpy as np
 from etils.epath import Path
 
+from millrace.components.analysis.splits import (
+    SplitFile,
+    split_files,
+    survey_splits,
+    warn_of_unknown_classes,
+)
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.features import hook_spec, image_survey, moments, record
 from millrace.components.features.image_spec import ImageOptions, ImageSpec
 from millrace.components.features.image_survey import ImageSurvey
@@ -34,8 +40,9 @@ def settle(examples: Examples, options: ImageOptions, out: Path, run_on: BeamOpt
     Raises:
         DataError: there are fewer than two classes.
     """
-    surveys = _survey(examples, out, run_on)
-    _warn_of_unknown_classes(surveys)
+    files = split_files(examples)
+    surveys = survey_splits(files, _survey_shard, image_survey.merge, out, "survey", run_on)
+    warn_of_unknown_classes(surveys)
     found = choose(surveys["train"], options)
     if options.scale != "standardise":
         return found
@@ -72,62 +79,17 @@ def _size(train: ImageSurvey, options: ImageOptions) -> image_survey.Size:
     return height, width
 
 
-def _warn_of_unknown_classes(surveys: Mapping[str, ImageSurvey]) -> None:
-    known = record.class_names(surveys["train"].classes)
-    for split, found in surveys.items():
-        unknown = sorted(record.class_names(found.classes) - known)
-        if unknown:
-            logger.warning(
-                "split %s has %d classes that train lacks; their records will be set aside: %s",
-                *(split, len(unknown), ", ".join(unknown[:10])),
-            )
-
-
-def _survey(examples: Examples, out: Path, run_on: BeamOptions) -> dict[str, ImageSurvey]:
-    """The survey of each split, in one pass without TensorFlow."""
-    import apache_beam as beam
-
-    files = [(split, str(file)) for split in examples.splits for file in examples.files(split)]
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(files)
-            | "Survey" >> beam.MapTuple(_survey_shard)
-            | "MergePerSplit" >> beam.CombinePerKey(image_survey.merge)
-            | "Write" >> beam.MapTuple(functools.partial(_write_survey, folder=str(out)))
-        )
-    found = ((split, _survey_file(out, split)) for split in examples.splits)
-    return {
-        split: ImageSurvey.from_json(file.read_text()) for split, file in found if file.exists()
-    }
-
-
-def _survey_shard(split: str, file: str) -> tuple[str, ImageSurvey]:
-    return split, image_survey.of(decode(record) for record in read_records(Path(file)))
-
-
-def _write_survey(split: str, found: ImageSurvey, folder: str) -> None:
-    _survey_file(Path(folder), split).write_text(found.to_json())
-
-
-def _survey_file(folder: Path, split: str) -> Path:
-    return folder / f"survey-{split}.json"
+def _survey_shard(shard: SplitFile) -> ImageSurvey:
+    return image_survey.of(map(decode, read_records(Path(shard.file))))
 
 
 def _moments(examples: Examples, image: ImageSpec, out: Path, run_on: BeamOptions) -> Moments:
     """Mean and variance per channel of the train split's pixels as the model will see them."""
-    import apache_beam as beam
-
-    file = out / "moments.json"
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "TrainShards" >> beam.Create(map(str, examples.files("train")))
-            | "Moments" >> beam.Map(_moments_of_shard, image)
-            | "MergeMoments" >> beam.CombineGlobally(moments.merge)
-            | "WriteMoments" >> beam.Map(lambda found: file.write_text(found.to_json()))
-        )
-    return Moments.from_json(file.read_text())
+    files = list(map(str, examples.files("train")))
+    work = functools.partial(_moments_of_shard, image=image)
+    found = moments.merge(shard_pass("Moments", files, work, out, run_on))
+    (out / "moments.json").write_text(found.to_json())
+    return found
 
 
 def _moments_of_shard(file: str, image: ImageSpec) -> Moments:

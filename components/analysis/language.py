@@ -1,6 +1,6 @@
 """Settle what a token is, the vocabulary and the length of a window, from text records.
 
-One Beam pass counts words and characters, or only what was asked for (no TensorFlow);
+One pass counts words and characters, or only what is needed (no TensorFlow);
 subwords, which are learned from the words that it counted, take a second pass. The arithmetic is
 in `features.language_survey` and `analysis.byte_pairs`.
 """
@@ -14,6 +14,7 @@ from etils.epath import Path
 from millrace.components.analysis import byte_pairs
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.features import language_survey, text_survey
 from millrace.components.features.language_spec import (
@@ -37,7 +38,7 @@ def settle(
     """The spec of the train split's texts; what was counted goes to `survey-train.json` in `out`.
 
     Raises:
-        DataError: there are no two tokens that could be told apart, or records of several units.
+        DataError: there are no two different tokens, or records of several units.
     """
     files = list(map(str, examples.files("train")))
     ways = language_survey.tokenizers(options)
@@ -63,7 +64,7 @@ def choose(
     """The spec that follows from the tokens of the train split where `options` leave it open.
 
     Raises:
-        DataError: there are no two tokens that could be told apart.
+        DataError: there are no two different tokens.
     """
     delimiter = DELIMITERS[unit]
     edges = [delimiter] if delimiter else []
@@ -104,7 +105,7 @@ def _unit(found: LanguageSurvey) -> Unit:
         counts = ", ".join(f"{found.units[unit]} {unit}s" for unit in units) or "no records"
         raise DataError(
             "Records: expected one unit of text in the train split. "
-            f"Received: {counts}. Ingest the corpus anew, or set analyze.features.unit."
+            f"Received: {counts}. Ingest the corpus again, or set analyze.features.unit."
         )
     return units[0]
 
@@ -117,17 +118,10 @@ def _pass(
     run_on: BeamOptions,
 ) -> LanguageSurvey:
     """The survey of the records in `files`, in one pass; it is left in `file`."""
-    import apache_beam as beam
-
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "TrainShards" >> beam.Create(files)
-            | "Survey" >> beam.Map(functools.partial(_survey_shard, ways=ways, unit=unit))
-            | "Merge" >> beam.CombineGlobally(language_survey.merge)
-            | "Write" >> beam.Map(lambda found: file.write_text(found.to_json()))
-        )
-    return LanguageSurvey.from_json(file.read_text())
+    find = functools.partial(_survey_shard, ways=ways, unit=unit)
+    found = language_survey.merge(shard_pass("Survey", files, find, file.parent, run_on))
+    file.write_text(found.to_json())
+    return found
 
 
 def _survey_shard(file: str, ways: Sequence[Tokenizer], unit: Unit | None) -> LanguageSurvey:

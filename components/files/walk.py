@@ -1,8 +1,8 @@
 """The files below a folder, as every ingest and the digest of a source see them.
 
 One walk for all, so that what decides whether a step runs again is what the step reads. Links are
-followed. An entry that is no readable file (a pipe, a dangling link, a name that is no UTF-8) is
-never opened: it comes with the reason, for the ingest to set it aside. Standard library and
+followed. An entry that is not a readable file (a pipe, a dangling link, a name that is not UTF-8)
+is never opened: it comes with the reason, for the ingest to set it aside. Standard library and
 `etils` only.
 """
 
@@ -29,14 +29,14 @@ _KINDS = {
 
 
 def walk(root: Path) -> dict[str, str]:
-    r"""The paths below `root` of all that is no folder, with `/`, sorted.
+    r"""The paths below `root` of all that is not a folder, with `/`, sorted.
 
-    Each has the reason why it cannot be read, empty for a file that can. A name that is no UTF-8
+    Each has the reason why it cannot be read, empty for a file that can. A name that is not UTF-8
     is shown with `\x..` for its odd bytes, and cannot be opened under that. A link to a folder
     that contains it is not followed: what it leads to is there already.
 
     Raises:
-        DataError: `root` is missing or no folder, a folder cannot be read, or an entry vanishes
+        DataError: `root` is missing or not a folder, a folder cannot be read, or an entry vanishes
             meanwhile.
     """
     if not root.is_dir():
@@ -93,7 +93,7 @@ def is_utf8(text: str) -> bool:
     """Whether `text`, maybe a name from the file system or an argument, is Unicode throughout."""
     try:
         text.encode()
-    except UnicodeEncodeError:  # surrogates stand for bytes that are no UTF-8 (PEP 383)
+    except UnicodeEncodeError:  # surrogates stand for bytes that are not UTF-8 (PEP 383)
         return False
     return True
 
@@ -133,7 +133,7 @@ def _identity(folder: pathlib.Path) -> tuple[int, int]:
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a loop, or to where nobody may look
+    except OSError:  # a link in a loop, or to where access is denied
         return False
 
 

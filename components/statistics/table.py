@@ -7,7 +7,7 @@ from millrace.components.statistics.reading import FeatureStats, common_of, name
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class FeatureRow:
     """One feature of one split; None where the feature's type has no such figure.
 
     `type` is INT, FLOAT, STRING or BYTES; `count` and `missing` are numbers of records. For
@@ -29,7 +29,7 @@ class Row:
     top: tuple[tuple[str, int], ...] = ()
 
 
-def rows(statistics: Statistics, *, top: int = 3) -> list[Row]:
+def rows(statistics: Statistics, *, top: int = 3) -> list[FeatureRow]:
     """One row per split and feature, in the order of the splits and of the names.
 
     Args:
@@ -46,9 +46,9 @@ def rows(statistics: Statistics, *, top: int = 3) -> list[Row]:
     ]
 
 
-def _row(split: str, feature: FeatureStats, top: int) -> Row:
+def _row(split: str, feature: FeatureStats, top: int) -> FeatureRow:
     common = common_of(feature)
-    row = Row(
+    row = FeatureRow(
         split=split,
         feature=name_of(feature),
         type=FeatureStats.Type.Name(feature.type),
@@ -75,7 +75,7 @@ def _row(split: str, feature: FeatureStats, top: int) -> Row:
             return row
 
 
-def _numeric(row: Row, feature: FeatureStats) -> Row:
+def _numeric(row: FeatureRow, feature: FeatureStats) -> FeatureRow:
     stats = feature.num_stats
     if not any(histogram.buckets for histogram in stats.histograms):
         return row  # nothing but NaN, or only empty lists

@@ -226,8 +226,8 @@ def houses(tmp_path):
 def settled(houses, tmp_path, function, **options):
     out = tmp_path / function
     out.mkdir()
-    asked = TableOptions(preprocess=f"tests.components.features.own_hooks:{function}", **options)
-    return table.settle(houses, asked, Path(out), BeamOptions())
+    chosen = TableOptions(preprocess=f"tests.components.features.own_hooks:{function}", **options)
+    return table.settle(houses, chosen, Path(out), BeamOptions())
 
 
 def test_options_are_of_the_columns_that_a_persons_own_function_makes(houses, tmp_path):
@@ -277,7 +277,7 @@ def test_values_beyond_the_vocabulary_are_told(caplog):
     with caplog.at_level("INFO"):
         choose(rows, label="rides", vocabulary_size=5)
     assert (
-        "column 'code': the 5 most frequent of 12 values are told apart; "
+        "column 'code': the 5 most frequent of 12 values are kept; "
         "analyze.features.vocabulary_size allows more"
     ) in caplog.messages
     caplog.clear()

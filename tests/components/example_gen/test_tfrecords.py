@@ -9,7 +9,7 @@ from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.image import image_example_gen
-from millrace.components.example_gen.shards.feature_names import FeatureNames
+from millrace.components.example_gen.images.options import FeatureNames
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, SplitRule
 from millrace.components.example_gen.tfrecords import import_example_gen
 from millrace.components.files.tfrecord import write_records

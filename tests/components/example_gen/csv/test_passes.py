@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.example_gen.csv import columns, shards
-from millrace.components.example_gen.csv.columns import Evidence, Reading
+from millrace.components.example_gen.csv import columns, passes
+from millrace.components.example_gen.csv.columns import ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import MISSING, Dialect
 from millrace.components.example_gen.csv.parsing import Block
 
@@ -37,7 +37,7 @@ def test_blocks_say_what_their_cells_as_text_say(blocks):
     found = {"a": Evidence(READINGS), "b": Evidence(READINGS)}
     expected = dict(found)
     for rows in blocks:
-        found = shards.with_block(found, block_of(rows), SEMICOLON)
+        found = passes.with_block(found, block_of(rows), SEMICOLON)
         for name, cells in zip("ab", zip(*rows, strict=True), strict=True):
             kept = [None if cell == "NA" else cell for cell in cells]
             expected[name] = expected[name].seen(pa.array(kept, pa.string()))
@@ -48,8 +48,8 @@ def test_blocks_say_what_their_cells_as_text_say(blocks):
     ("cells", "guess"),
     [
         ([], None),
-        (["1"], Reading("int")),
-        (["1", "2.5"], Reading("float")),
+        (["1"], ColumnReading("int")),
+        (["1", "2.5"], ColumnReading("float")),
         (["1e5"], None),  # may have a decimal comma further down
         (["1,5"], None),
         (["2012-05-06"], None),
