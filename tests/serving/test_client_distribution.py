@@ -18,13 +18,15 @@ CLIENT = tomllib.loads((FOLDER / "pyproject.toml").read_text())
 PACKAGES = {
     "millrace",
     "millrace.serving",
+    "millrace.serving.client",
     "millrace.serving.protos",
     "millrace.serving.rest",
 }  # come with their modules
 
 
 def _source(module):
-    return PROJECT / f"{module.replace('.', '/')}.py"
+    path = PROJECT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_name(f"{path.name}.py")
 
 
 def _imported(module):
@@ -50,7 +52,8 @@ def _reached(*modules):
 def test_its_modules_are_all_that_the_client_reaches_and_nothing_else():
     listed = CLIENT["tool"]["setuptools"]["py-modules"]
     reached = _reached("millrace.serving.client", "millrace.serving.inputs")
-    assert sorted(listed) == sorted({"millrace.__init__", *reached})
+    modules = {module for module in reached if _source(module).name != "__init__.py"}
+    assert sorted(listed) == sorted({"millrace.__init__", *modules})
     assert {module.rpartition(".")[0] for module in listed} == PACKAGES
 
 

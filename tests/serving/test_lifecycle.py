@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.serving.errors import InvalidArgumentError, NotFoundError, RpcError
-from millrace.serving.lifecycle import Model, ModelConfig, State
+from millrace.serving.lifecycle import ModelConfig, ServedModel, VersionState
 
 
 def model(**labels):
-    return Model(ModelConfig("half", Path("/models/half"), labels=labels))
+    return ServedModel(ModelConfig("half", Path("/models/half"), labels=labels))
 
 
 def wanted(*numbers):
@@ -19,7 +19,7 @@ def wanted(*numbers):
 
 def made_available(model, *numbers):
     for version in model.aspire(wanted(*numbers)):
-        version.state = State.AVAILABLE
+        version.state = VersionState.AVAILABLE
     return model
 
 
@@ -37,16 +37,16 @@ def test_the_old_version_stays_until_the_new_one_is_available():
     half = made_available(model(), 1)
     (new,) = half.aspire(wanted(2))
     assert half.outdated() == []
-    new.state = State.LOADING
+    new.state = VersionState.LOADING
     assert half.outdated() == []
-    new.state = State.AVAILABLE
+    new.state = VersionState.AVAILABLE
     assert numbers(half.outdated()) == [1]
 
 
 def test_the_old_version_stays_if_the_new_one_fails():
     half = made_available(model(), 1)
     (new,) = half.aspire(wanted(2))
-    new.state, new.error = State.END, RpcError("broken")
+    new.state, new.error = VersionState.END, RpcError("broken")
     assert half.outdated() == []
     assert half.aspire(wanted(2)) == []
     assert half.find(None, None).number == 1
@@ -61,7 +61,7 @@ def test_everything_goes_when_nothing_is_wanted():
 def test_a_failed_version_is_tried_again_once_it_went_and_came_back():
     half = model()
     (first,) = half.aspire(wanted(1))
-    first.state, first.error = State.END, RpcError("broken")
+    first.state, first.error = VersionState.END, RpcError("broken")
     half.aspire({})
     assert numbers(half.aspire(wanted(1))) == [1]
 
@@ -73,13 +73,15 @@ def moved(number):
 def test_a_failed_version_is_tried_in_another_folder_of_its_number():
     half = model()
     (first,) = half.aspire(wanted(1))
-    first.state, first.error = State.END, RpcError("broken")
+    first.state, first.error = VersionState.END, RpcError("broken")
     (second,) = half.aspire(moved(1))
     assert second.path == moved(1)[1]
     assert half.confused(moved(1)) == []
 
 
-@pytest.mark.parametrize("state", [State.START, State.LOADING, State.AVAILABLE])
+@pytest.mark.parametrize(
+    "state", [VersionState.START, VersionState.LOADING, VersionState.AVAILABLE]
+)
 def test_any_other_version_stays_that_of_its_folder_and_is_told_of_once(state):
     half = model()
     (first,) = half.aspire(wanted(1))
@@ -94,9 +96,9 @@ def test_any_other_version_stays_that_of_its_folder_and_is_told_of_once(state):
 def test_a_version_that_is_being_unloaded_may_come_back_from_another_folder():
     half = made_available(model(), 1)
     half.aspire({})
-    half.versions[1].state = State.UNLOADING
+    half.versions[1].state = VersionState.UNLOADING
     assert (half.aspire(moved(1)), half.confused(moved(1))) == ([], [])
-    half.versions[1].state = State.END
+    half.versions[1].state = VersionState.END
     (again,) = half.aspire(moved(1))
     assert again.path == moved(1)[1]
 
@@ -104,9 +106,9 @@ def test_a_version_that_is_being_unloaded_may_come_back_from_another_folder():
 def test_a_version_that_is_being_unloaded_comes_back_only_after_that():
     half = made_available(model(), 1)
     half.aspire({})
-    half.versions[1].state = State.UNLOADING
+    half.versions[1].state = VersionState.UNLOADING
     assert half.aspire(wanted(1)) == []
-    half.versions[1].state = State.END
+    half.versions[1].state = VersionState.END
     assert numbers(half.aspire(wanted(1))) == [1]
 
 
@@ -123,11 +125,11 @@ def test_a_model_is_settled_when_one_version_is_available_or_all_have_failed():
     assert not half.is_settled()
     one, two = half.aspire(wanted(1, 2))
     assert not half.is_settled()
-    one.state, one.error = State.END, RpcError("broken")
+    one.state, one.error = VersionState.END, RpcError("broken")
     assert not half.is_settled()
-    two.state = State.AVAILABLE
+    two.state = VersionState.AVAILABLE
     assert half.is_settled()
-    two.state, two.error = State.END, RpcError("broken")
+    two.state, two.error = VersionState.END, RpcError("broken")
     assert half.is_settled()
     assert numbers(half.failed()) == [2, 1]
     half.aspire({})
@@ -153,11 +155,11 @@ def test_whatever_comes_a_version_stays_available_and_the_loadable_wanted_ones_d
     for poll in polls:
         for version in half.aspire(wanted(*poll)):
             broken = version.number % 2 == 0
-            version.state = State.END if broken else State.AVAILABLE
+            version.state = VersionState.END if broken else VersionState.AVAILABLE
             version.error = RpcError("broken") if broken else None
         for gone in half.outdated():
-            gone.state = State.END
-        available = set(numbers(half.in_state(State.AVAILABLE)))
+            gone.state = VersionState.END
+        available = set(numbers(half.in_state(VersionState.AVAILABLE)))
         loadable = {number for number in poll if number % 2}
         assert available
         assert available == loadable or not loadable

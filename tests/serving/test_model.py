@@ -17,7 +17,7 @@ from millrace.serving.errors import (
     InvalidArgumentError,
     ModelLoadError,
 )
-from millrace.serving.inference import Call
+from millrace.serving.inference import RequestOptions
 from millrace.serving.model import LoadedModel
 from millrace.serving.protos import prediction_service_pb2 as messages
 from tests.serving.conftest import edit
@@ -227,7 +227,7 @@ def test_warm_up_checks_method_names_only_if_told(with_records):
     with pytest.raises(ModelLoadError, match="Expected regression signature method_name"):
         model.warm_up()
     with pytest.raises(ModelLoadError, match="Expected one output Tensor"):
-        model.warm_up(Call(check_method_name=False))
+        model.warm_up(RequestOptions(check_method_name=False))
 
 
 def test_a_warm_up_file_that_is_no_tfrecord_is_told(half_plus_two, tmp_path):
@@ -253,7 +253,9 @@ def test_signature_method_names_can_be_left_unchecked(half_plus_two, tmp_path):
     with LoadedModel(copy) as model:
         with pytest.raises(InvalidArgumentError, match="Expected regression signature method_name"):
             example_inference.regress(model, request)
-        unchecked = example_inference.regress(model, request, Call(check_method_name=False))
+        unchecked = example_inference.regress(
+            model, request, RequestOptions(check_method_name=False)
+        )
     assert unchecked.result.regressions[0].value == 2.5
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from millrace.serving.flags import Options
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port, spec
 from tests.serving.rest.conftest import Rest
 from tests.serving.test_contract import predict_request
@@ -108,7 +108,7 @@ def asked(tmp_path_factory):
     words.unlink()  # the model brings its own
     port, rest_port = free_port(), free_port()
     base = str(folder / "half")
-    server = Server(
+    server = ModelServer(
         Options(port=port, rest_api_port=rest_port, model_name="half", model_base_path=base)
     )
     assert server.start()

@@ -6,7 +6,8 @@ import socket
 import pytest
 from etils.epath import Path
 
-from millrace.serving import batching_parameters, config, monitoring, regular_file, security
+from millrace.serving import config, monitoring, regular_file, security
+from millrace.serving.batching import parameters as batching_parameters
 from millrace.serving.client import Client
 from millrace.serving.errors import ModelLoadError, ServerError
 from millrace.serving.flags import Options

@@ -11,7 +11,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from millrace.serving.client import Client
 from millrace.serving.errors import NotFoundError
 from millrace.serving.flags import Options
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port, until
 
 
@@ -155,7 +155,7 @@ def from_file(tmp_path):
         file = tmp_path / "models.config"
         file.write_text(content)
         port = free_port()
-        server = Server(Options(port=port, model_config_file=str(file), **options))
+        server = ModelServer(Options(port=port, model_config_file=str(file), **options))
         running.append(server)
         assert server.start()
         return f"127.0.0.1:{port}", file

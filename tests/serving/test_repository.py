@@ -15,7 +15,7 @@ from millrace.serving.errors import (
     RpcError,
     ServerError,
 )
-from millrace.serving.lifecycle import ModelConfig, State
+from millrace.serving.lifecycle import ModelConfig, VersionState
 from millrace.serving.repository import Repository
 
 POLL = 0.01
@@ -265,7 +265,7 @@ def test_close_waits_for_requests_then_frees_every_model(tmp_path, start):
         assert not lease.model.closed.is_set()
     closing.join(10)
     assert lease.model.closed.is_set()
-    assert [one.state for one in repository.statuses("half")] == [State.END]
+    assert [one.state for one in repository.statuses("half")] == [VersionState.END]
 
 
 def test_close_does_not_wait_longer_than_it_may(tmp_path, start):

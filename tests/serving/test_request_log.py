@@ -13,11 +13,11 @@ from millrace.components.files.tfrecord import read_records
 from millrace.serving import request_log
 from millrace.serving.client import Client
 from millrace.serving.flags import Options
-from millrace.serving.lease import Lease
 from millrace.serving.lifecycle import RequestLogging
 from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.repository import Lease
 from millrace.serving.request_log import RequestLog
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port, until
 
 
@@ -147,7 +147,7 @@ def test_a_server_logs_every_kind_of_request_over_both_protocols(push, tmp_path)
         "sampling_config { sampling_rate: 1.0 } } } }"
     )
     port, rest = free_port(), free_port()
-    server = Server(Options(port=port, rest_api_port=rest, model_config_file=str(file)))
+    server = ModelServer(Options(port=port, rest_api_port=rest, model_config_file=str(file)))
     assert server.start()
     with Client(f"127.0.0.1:{port}") as client:
         client.predict("half", {"x": [1.0]})

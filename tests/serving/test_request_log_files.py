@@ -12,8 +12,8 @@ from millrace.serving import monitoring, request_log_files
 from millrace.serving.client import Client
 from millrace.serving.flags import Options
 from millrace.serving.records import frame
-from millrace.serving.request_log_files import Files, Record
-from millrace.serving.server import Server
+from millrace.serving.request_log_files import LogFiles, LoggedRequest
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port
 
 
@@ -29,7 +29,7 @@ def counts():
 
 
 def record(number, size=100):
-    return Record("half", frame(bytes([number]) * size))
+    return LoggedRequest("half", frame(bytes([number]) * size))
 
 
 def whole(folder):
@@ -40,7 +40,7 @@ def whole(folder):
 
 @pytest.fixture
 def files(tmp_path):
-    return Files(str(tmp_path / "logs" / "half"), 10**6, 60.0)
+    return LogFiles(str(tmp_path / "logs" / "half"), 10**6, 60.0)
 
 
 def write(files, *numbers, **how):
@@ -78,7 +78,7 @@ def room(monkeypatch):
     """Give files so much room, in turn; those after have no end."""
 
     def run(*rooms, error=errno.ENOSPC):
-        left, opened = list(rooms), Files._open
+        left, opened = list(rooms), LogFiles._open
 
         def limited(files):
             part = opened(files)
@@ -86,7 +86,7 @@ def room(monkeypatch):
                 part.sink = Full(part.sink, left.pop(0), error)
             return part
 
-        monkeypatch.setattr(Files, "_open", limited)
+        monkeypatch.setattr(LogFiles, "_open", limited)
 
     return run
 
@@ -220,7 +220,7 @@ def test_requests_are_answered_whatever_the_disk_says(disk, push, tmp_path, monk
         "sampling_config { sampling_rate: 1.0 } } } }"
     )
     port = free_port()
-    server = Server(Options(port=port, model_config_file=str(config)))
+    server = ModelServer(Options(port=port, model_config_file=str(config)))
     assert server.start()
     with Client(f"127.0.0.1:{port}") as client:
         for _ in range(300):

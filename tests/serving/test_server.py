@@ -15,6 +15,7 @@ import pytest
 
 from millrace.serving import warmup
 from millrace.serving.client import Client
+from millrace.serving.client.rest_client import RestClient
 from millrace.serving.errors import (
     FailedPreconditionError,
     NotFoundError,
@@ -22,9 +23,8 @@ from millrace.serving.errors import (
     UnavailableError,
 )
 from millrace.serving.flags import Options
-from millrace.serving.listening import channel_arguments
-from millrace.serving.rest.client import RestClient
-from millrace.serving.server import Server, run
+from millrace.serving.grpc_server.listening import channel_arguments
+from millrace.serving.server import ModelServer, run
 from tests.serving.conftest import free_port, until
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def test_a_failing_warm_up_fails_the_load_unless_it_is_switched_off(
     options = Options(
         port=free_port(), model_name="half", model_base_path=str(base), max_num_load_retries=0
     )
-    server = Server(options)
+    server = ModelServer(options)
     with pytest.raises(ServerError, match="expected requests that the model can answer"):
         server.start()
     server.stop()
@@ -117,11 +117,11 @@ def test_labels_at_the_start_need_available_versions(push, tmp_path, half_plus_t
         '"tensorflow" version_labels { key: "next" value: 2 } } }'
     )
     port = free_port()
-    refused = Server(Options(port=port, model_config_file=str(file)))
+    refused = ModelServer(Options(port=port, model_config_file=str(file)))
     with pytest.raises(FailedPreconditionError, match="not currently available for inference"):
         refused.start()
     refused.stop()
-    server = Server(
+    server = ModelServer(
         Options(
             port=port, model_config_file=str(file), allow_version_labels_for_unavailable_models=True
         )
@@ -251,7 +251,7 @@ def test_callers_are_told_unavailable_while_the_server_ends_and_after(push, tmp_
     monkeypatch.setattr("millrace.serving.server.time", types.SimpleNamespace(sleep=pause))
     base = str(tmp_path / "half")
     options = Options(port=port, rest_api_port=rest_port, model_name="half", model_base_path=base)
-    server = Server(options)
+    server = ModelServer(options)
     assert server.start()
     stopping = threading.Thread(target=server.stop)
     with (

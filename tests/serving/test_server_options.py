@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from millrace.serving import cores, listening, servicer
-from millrace.serving.batching_parameters import PER_MODEL
+from millrace.serving import cores
+from millrace.serving.batching.parameters import PER_MODEL
 from millrace.serving.client import Client
 from millrace.serving.errors import (
     DeadlineExceededError,
@@ -20,9 +20,10 @@ from millrace.serving.errors import (
     ServerError,
 )
 from millrace.serving.flags import Options
+from millrace.serving.grpc_server import listening, servicer
 from millrace.serving.loading import session_config
 from millrace.serving.protos import prediction_service_pb2 as messages
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port
 from tests.serving.test_contract import predict_request
 
@@ -178,7 +179,7 @@ def test_a_session_file_that_does_not_parse_is_refused_at_once(tmp_path):
         port=free_port(), model_base_path="/m", tensorflow_session_config_file=str(file)
     )
     with pytest.raises(ServerError, match=r"expected a text-format ConfigProto\. Received: 1:1"):
-        Server(options)
+        ModelServer(options)
 
 
 def test_a_container_limit_counts_as_its_cores(tmp_path):

@@ -12,10 +12,10 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from millrace.serving.client import Client
 from millrace.serving.errors import InternalError, InvalidArgumentError, ModelLoadError
-from millrace.serving.inference import Call
+from millrace.serving.inference import RequestOptions
 from millrace.serving.tflite import FILE, TfLiteModel
 
-CALL = Call()
+CALL = RequestOptions()
 
 
 class Half(tf.Module):
@@ -140,7 +140,7 @@ def test_a_request_waits_no_longer_than_its_time_for_an_interpreter(load, conver
     model = load(converted)
     held = model._idle.get()
     with pytest.raises(InternalError, match="waiting for a TFLite interpreter"):
-        model.run({}, [], Call(timeout=0.05))
+        model.run({}, [], RequestOptions(timeout=0.05))
     model._idle.put(held)
     model.close()
 

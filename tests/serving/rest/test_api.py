@@ -94,12 +94,15 @@ PREDICT_REFUSALS = {
     ),
     "no body": (("half:predict", b""), (400, "JSON Parse error: The document is empty")),
     "no json": (
-        ("half:predict", b'{"instances": [1,]}'),
-        (400, "JSON Parse error: Invalid value. at offset: 17"),
+        ("half:predict", b'{"instances": [1 2]}'),
+        (400, "JSON Parse error: Expecting ',' delimiter at offset: 17"),
     ),
     "json before the model": (
         ("none:predict", b"{"),
-        (400, "JSON Parse error: Missing a name for object member. at offset: 1"),
+        (
+            400,
+            "JSON Parse error: Expecting property name enclosed in double quotes at offset: 1",
+        ),
     ),
     "neither format": (
         ("half:predict", {}),

@@ -17,37 +17,31 @@ def refusal(raw):
     return str(caught.value)
 
 
-def test_no_body_is_an_empty_document():
+def test_an_empty_body_is_an_empty_document():
     assert refusal(b"") == "JSON Parse error: The document is empty"
-    assert refusal(b"  ") == "JSON Parse error: The document is empty. at offset: 2"
 
 
-def test_what_is_no_json_is_told_with_its_offset():
-    assert refusal(b'{"a": [1, 2}') == (
-        "JSON Parse error: Missing a comma or ']' after an array element. at offset: 11"
-    )
+@pytest.mark.parametrize(
+    ("raw", "message", "offset"),
+    [
+        (b"  ", "Expecting value", 2),
+        (b'{"a": [1, 2}', "Expecting ',' delimiter", 11),
+        (b"{} {}", "Extra data", 3),
+        (b'\xef\xbb\xbf["\xff\xc3\xa9", tRue]', "Expecting value", 8),
+    ],
+)
+def test_invalid_json_is_refused_with_its_offset_in_bytes(raw, message, offset):
+    assert refusal(raw) == f"JSON Parse error: {message} at offset: {offset}"
 
 
 def test_a_number_of_thousands_of_digits_is_too_big():
     assert refusal(b'{"a": ' + b"9" * 5000 + b"}") == (
-        "JSON Parse error: Number too big to be stored in double. at offset: 6"
+        "JSON Parse error: Number too big to be stored in double."
     )
 
 
-def test_endless_depth_is_refused():
-    with pytest.raises(InvalidArgumentError, match="JSON Parse error: "):
-        document.parse(b"[" * 100_000)
-
-
-def test_a_text_of_mebibytes_is_refused_in_the_same_words_as_a_short_one():
-    rows = b'{"instances": [' + b'[1.5, -2e3, "a"], ' * (1 << 16)
-    assert refusal(rows + b"[1.5, 2.]]}") == (
-        f"JSON Parse error: Miss fraction part in number. at offset: {len(rows) + 8}"
-    )
-    assert refusal(rows + b"1") == (
-        "JSON Parse error: Missing a comma or ']' after an array element. "
-        f"at offset: {len(rows) + 1}"
-    )
+def test_unlimited_nesting_is_refused():
+    assert refusal(b"[" * 100_000) == "JSON Parse error: The document is nested too deeply."
 
 
 @pytest.mark.parametrize(

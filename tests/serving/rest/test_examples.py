@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.serving import example
-from millrace.serving.calls import Spec
+from millrace.serving.client import rest_messages
+from millrace.serving.client.calls import Spec
 from millrace.serving.errors import InvalidArgumentError
-from millrace.serving.rest import document, examples, questions
+from millrace.serving.rest import document, examples
 
 
 def read(body):
@@ -138,6 +139,6 @@ def test_any_example_comes_from_a_client_unchanged(values):
         for name, value in values.items()
     }
     record = example.encode(arrays)
-    body = questions.examples(Spec("m"), [record], record)
+    body = rest_messages.examples(Spec("m"), [record], record)
     shared = examples.read(document.parse(body)).example_list_with_context
     assert [shared.context, *shared.examples] == [record, record]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.serving.rest.client import RestClient
+from millrace.serving.client.rest_client import RestClient
 from tests.serving import fuzzing
 from tests.serving.conftest import free_port
 from tests.serving.fuzzing import FUZZ

@@ -10,12 +10,13 @@ import urllib.parse
 
 import pytest
 
-from millrace.serving import cores, flags, listening
+from millrace.serving import cores, flags
 from millrace.serving.client import Client
 from millrace.serving.errors import RpcError, ServerError
 from millrace.serving.flags import Options
+from millrace.serving.grpc_server import listening
 from millrace.serving.rest import bodies, codes
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port
 from tests.serving.rest.conftest import Rest, serve_rest
 
@@ -222,7 +223,7 @@ def test_a_port_in_use_is_told_before_models_are_loaded(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        server = Server(
+        server = ModelServer(
             Options(port=free_port(), rest_api_port=port, model_base_path=str(tmp_path))
         )
         with pytest.raises(ServerError) as refusal:
@@ -234,7 +235,7 @@ def test_a_port_in_use_is_told_before_models_are_loaded(tmp_path):
 def test_the_port_opens_once_the_models_are_there(push, tmp_path):
     base, port = tmp_path / "half", free_port()
     base.mkdir()
-    server = Server(
+    server = ModelServer(
         Options(port=free_port(), rest_api_port=port, model_name="half", model_base_path=str(base))
     )
     starting = threading.Thread(target=server.start)

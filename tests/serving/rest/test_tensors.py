@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from millrace.serving.client import rest_messages
 from millrace.serving.errors import RpcError
-from millrace.serving.rest import document, questions, tensors, writing
+from millrace.serving.rest import document, tensors, writing
 from millrace.serving.signature import TensorInfo
 
 
@@ -93,9 +94,7 @@ REFUSALS = {
     ("[" * 65 + "1" + "]" * 65, "float32"): (
         "Encountered list at unexpected level: 64 expected < 64"
     ),
-    ("[1e400]", "float32"): (
-        "JSON Parse error: Number too big to be stored in double. at offset: 7"
-    ),
+    ("[1e400]", "float32"): "JSON Parse error: Number too big to be stored in double.",
 }
 
 
@@ -171,10 +170,10 @@ ARRAYS = st.one_of(
 @given(ARRAYS, st.sampled_from(["y", "y_bytes"]))
 def test_any_array_comes_back_from_a_client_through_the_server_and_home(array, alias):
     dtype = "string" if array.dtype == object else array.dtype.name
-    found = request(json.dumps(questions.to_json(array, "x")))
+    found = request(json.dumps(rest_messages.to_json(array, "x")))
     on_server = tensors.to_array(found.values["v"], dtype, found)
     raw = writing.columns({alias: on_server})
     info = TensorInfo("y:0", dtype, array.shape)
-    back = questions.from_json(questions.read(raw, "outputs"), info)
+    back = rest_messages.from_json(rest_messages.read(raw, "outputs"), info)
     assert (back.dtype, back.shape) == (array.dtype, array.shape)
     assert np.array_equal(back, array, equal_nan=array.dtype.kind == "f")
