@@ -52,7 +52,7 @@ def decode(record: bytes) -> Decoded:
     except DecodeError as error:
         raise WireError(
             f"Record: expected a serialised tf.train.Example. "
-            f"Received: {len(record)} other bytes ({error}). "
+            f"Received: {len(record)} bytes that do not parse ({error}). "
             "Check that the file holds Examples and was read with the right compression."
         ) from error
     return from_example(example)

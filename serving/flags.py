@@ -124,7 +124,7 @@ _HELP = {
     "load_retry_interval_micros": "microseconds between attempts to load",
     "num_load_threads": "models that may be loaded at the same time",
     "num_unload_threads": "models that may be unloaded at the same time; 0 for no limit",
-    "tensorflow_session_parallelism": "TensorFlow threads, both within and across operations; 0 for "
+    "tensorflow_session_parallelism": "TensorFlow threads, within and across operations; 0 for "
     "one per core",
     "tensorflow_intra_op_parallelism": "TensorFlow threads within one operation",
     "tensorflow_inter_op_parallelism": "TensorFlow threads across operations",

@@ -62,7 +62,7 @@ def read_gate(file: str) -> Gate:
     except (OSError, UnicodeDecodeError) as error:
         raise _no_token(file, str(error)) from error
     if not token or not token.isascii() or not token.isprintable():
-        raise _no_token(file, "another content")
+        raise _no_token(file, "other content")
     return Gate(token)
 
 

@@ -51,7 +51,7 @@ def until(condition):
         time.sleep(0.001)
 
 
-def test_answers_and_errors_come_back():
+def test_results_and_errors_are_returned():
     workers = ThreadPool(2, "test")
     assert workers.submit(divmod, 7, 2).result(30) == (3, 1)
     with pytest.raises(ZeroDivisionError):
@@ -59,7 +59,7 @@ def test_answers_and_errors_come_back():
 
 
 @pytest.mark.usefixtures("patient")
-def test_three_are_awake_and_the_rest_follow_in_their_order():
+def test_three_threads_are_awake_and_other_tasks_follow_in_order():
     workers, gate = ThreadPool(8, "test"), Gate()
     futures = [workers.submit(gate, number) for number in range(8)]
     only_three_begin(gate)
@@ -69,7 +69,7 @@ def test_three_are_awake_and_the_rest_follow_in_their_order():
 
 
 @pytest.mark.usefixtures("patient")
-def test_who_says_that_it_is_blocked_makes_room_at_once():
+def test_a_thread_that_announces_that_it_is_blocked_makes_room_at_once():
     workers, gate = ThreadPool(8, "test"), Gate()
     futures = [workers.submit(gate.says_so, number) for number in range(9)]
     until(lambda: len(gate.begun) == 8)
@@ -79,7 +79,7 @@ def test_who_says_that_it_is_blocked_makes_room_at_once():
     assert [future.result(30) for future in futures] == list(range(9))
 
 
-def test_who_is_blocked_without_a_word_holds_nobody_up():
+def test_a_thread_that_blocks_unannounced_delays_nobody_for_long():
     workers, gate = ThreadPool(6, "test"), Gate()
     streams = [workers.submit(gate, number) for number in range(5)]
     assert workers.submit(int, "7").result(30) == 7
@@ -89,7 +89,7 @@ def test_who_is_blocked_without_a_word_holds_nobody_up():
 
 
 @pytest.mark.usefixtures("patient")
-def test_those_that_come_back_from_their_blocks_are_no_crowd():
+def test_threads_that_return_from_blocking_do_not_add_up():
     workers, gate, later = ThreadPool(8, "test"), Gate(), Gate()
     first = [workers.submit(gate.says_so, number) for number in range(8)]
     until(lambda: len(gate.begun) == 8)
@@ -101,7 +101,7 @@ def test_those_that_come_back_from_their_blocks_are_no_crowd():
     assert [future.result(30) for future in second] == list(range(8))
 
 
-def test_once_all_are_done_three_are_awake_again(monkeypatch):
+def test_once_all_tasks_are_done_three_threads_are_awake_again(monkeypatch):
     workers, gate, later = ThreadPool(8, "test"), Gate(), Gate()
     first = [workers.submit(gate, number) for number in range(6)]
     until(lambda: len(gate.begun) == 6)
@@ -115,13 +115,13 @@ def test_once_all_are_done_three_are_awake_again(monkeypatch):
     assert [future.result(30) for future in second] == list(range(6))
 
 
-def test_a_block_on_a_thread_of_nobodys_crew_is_just_that():
+def test_blocked_does_nothing_on_a_thread_outside_the_pool():
     with blocked():
         assert threading.current_thread() is threading.main_thread()
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_task_that_is_cancelled_in_time_is_not_run():
+def test_a_task_cancelled_in_time_is_not_run():
     workers, gate = ThreadPool(1, "test"), Gate()
     first, second = workers.submit(gate, 1), workers.submit(gate, 2)
     until(lambda: gate.begun == [1])
@@ -133,7 +133,7 @@ def test_a_task_that_is_cancelled_in_time_is_not_run():
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_shut_crew_does_what_it_has_and_takes_no_more():
+def test_a_pool_that_is_shut_down_finishes_its_tasks_and_accepts_no_more():
     workers, gate = ThreadPool(4, "test"), Gate()
     futures = [workers.submit(gate, number) for number in range(9)]
     workers.shutdown(wait=False)
@@ -146,7 +146,7 @@ def test_a_shut_crew_does_what_it_has_and_takes_no_more():
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_crew_may_be_shut_without_what_waits():
+def test_a_pool_may_be_shut_down_without_its_waiting_tasks():
     workers, gate = ThreadPool(1, "test"), Gate()
     first, second = workers.submit(gate, 1), workers.submit(gate, 2)
     until(lambda: gate.begun == [1])

@@ -44,7 +44,7 @@ def logs(tmp_path):
     ]
 
 
-def test_a_request_and_its_answer_are_written_with_what_they_were_asked_of(lease, tmp_path):
+def test_a_request_and_its_response_are_written_with_their_model(lease, tmp_path):
     log = RequestLog(tags=["serve"])
     response = messages.PredictResponse()
     response.outputs["y"].float_val.append(2.5)
@@ -60,7 +60,7 @@ def test_a_request_and_its_answer_are_written_with_what_they_were_asked_of(lease
     assert metadata.timestamp_secs > 1_600_000_000
 
 
-def test_arrays_are_written_as_the_message_that_they_might_have_been(lease, tmp_path):
+def test_arrays_are_written_as_the_equivalent_message(lease, tmp_path):
     log = RequestLog()
     inputs, outputs = {"s": np.array([b"a\0"], object)}, {"y": np.array([2.5], np.float32)}
     log.offer_arrays(lease, "S", inputs, outputs)
@@ -87,7 +87,7 @@ def test_only_a_sample_is_written_and_nothing_without_configuration(lease, tmp_p
     assert 350 < len(logs(tmp_path)) < 650
 
 
-def test_a_file_is_whole_at_its_size_and_at_its_age(lease, tmp_path):
+def test_a_file_is_finished_at_its_size_and_at_its_age(lease, tmp_path):
     log = RequestLog(file_bytes=1000, file_seconds=0.2)
     log.offer(lease, request(300), messages.PredictResponse())
     until(lambda: len(files(tmp_path)) == 1)
@@ -98,7 +98,7 @@ def test_a_file_is_whole_at_its_size_and_at_its_age(lease, tmp_path):
     log.close()
 
 
-def test_what_finds_no_room_is_dropped_and_counted(lease, tmp_path, caplog):
+def test_records_without_room_are_dropped_and_counted(lease, tmp_path, caplog):
     log = RequestLog(queue_bytes=1000)
     log.offer(lease, request(1000), messages.PredictResponse())
     log.offer(lease, request(), messages.PredictResponse())
@@ -108,7 +108,7 @@ def test_what_finds_no_room_is_dropped_and_counted(lease, tmp_path, caplog):
     assert "Request log: 1 record(s) dropped so far" in caplog.text
 
 
-def test_a_record_that_is_written_makes_room_for_others(lease, tmp_path):
+def test_a_written_record_makes_room_for_others(lease, tmp_path):
     log = RequestLog(queue_bytes=1000)
     for _ in range(20):
         log.offer(lease, request(100), messages.PredictResponse())
@@ -117,7 +117,7 @@ def test_a_record_that_is_written_makes_room_for_others(lease, tmp_path):
     assert (len(logs(tmp_path)), log.dropped) == (20, 0)
 
 
-def test_what_is_too_large_to_wait_is_not_even_copied(lease, monkeypatch):
+def test_a_record_too_large_for_the_queue_is_not_copied(lease, monkeypatch):
     log = RequestLog(queue_bytes=1000)
     monkeypatch.setattr(request_log, "frame", None)
     log.offer(lease, request(1000), messages.PredictResponse())
@@ -126,7 +126,7 @@ def test_what_is_too_large_to_wait_is_not_even_copied(lease, monkeypatch):
     log.close()
 
 
-def test_records_wait_for_a_disk_that_fails(lease, tmp_path, caplog):
+def test_records_wait_while_the_disk_fails(lease, tmp_path, caplog):
     (tmp_path / "logs").write_text("not a folder")
     log = RequestLog()
     log.offer(lease, request(), messages.PredictResponse())

@@ -91,7 +91,7 @@ def values(answer):
     return answer.result(10)[0].tolist()
 
 
-def test_a_request_that_is_alone_runs_at_once(model, batched):
+def test_a_lone_request_runs_at_once(model, batched):
     (y,) = batched().run(floats(1, 2), ["y"], CALL)
     assert (y.tolist(), model.sizes) == ([2, 4], [2])
 
@@ -105,7 +105,7 @@ def test_requests_that_wait_for_a_slot_run_together_and_get_their_own_rows(model
     assert model.sizes == [1, 4]
 
 
-def test_a_batch_waits_for_its_time_out_or_until_it_is_full(model, batched, ask):
+def test_a_batch_waits_for_its_timeout_or_until_it_is_full(model, batched, ask):
     whole = batched(max_batch_size=2, batch_timeout_micros=200_000)
     start = time.monotonic()
     answers = ask(whole, floats(1), floats(2))
@@ -117,7 +117,7 @@ def test_a_batch_waits_for_its_time_out_or_until_it_is_full(model, batched, ask)
     assert model.sizes == [2, 1]
 
 
-def test_who_asks_one_thing_after_another_waits_for_nobody_in_the_end(model, batched, ask):
+def test_a_caller_that_sends_one_request_after_another_stops_waiting(model, batched, ask):
     whole = batched(max_batch_size=2, batch_timeout_micros=100_000)
     taken = []
     for number in range(10):
@@ -134,12 +134,12 @@ def test_who_asks_one_thing_after_another_waits_for_nobody_in_the_end(model, bat
     assert model.sizes[10:] == [1, 2], "the others met one that ran, and waited for each other"
 
 
-def test_allowed_sizes_are_filled_up_and_answers_cut_to_their_rows(model, batched):
+def test_batches_are_padded_to_allowed_sizes_and_outputs_cut_to_their_rows(model, batched):
     (y,) = batched(max_batch_size=8, allowed_batch_sizes=(4, 8)).run(floats(1, 2), ["y"], CALL)
     assert (y.tolist(), model.sizes) == ([2, 4], [4])
 
 
-def test_mismatching_requests_run_apart(model, batched, ask):
+def test_requests_that_do_not_match_run_separately(model, batched, ask):
     whole = batched()
     model.gate.clear()
     doubles = {"x": np.array([5.0])}
@@ -177,7 +177,7 @@ def test_too_many_rows_and_a_full_queue_are_refused(model, batched, ask):
     assert whole.run(floats(4), ["y"], CALL)[0].tolist() == [8]
 
 
-def test_a_large_request_is_cut_where_that_is_allowed(model, batched):
+def test_a_large_request_is_split_if_that_is_enabled(model, batched):
     whole = batched(
         max_batch_size=10, enable_large_batch_splitting=True, max_execution_batch_size=4
     )
@@ -186,7 +186,7 @@ def test_a_large_request_is_cut_where_that_is_allowed(model, batched):
     assert model.sizes == [4, 4, 1]
 
 
-def test_a_caller_whose_time_is_over_before_the_run_is_told_and_not_run(model, batched, ask):
+def test_a_request_whose_deadline_passes_before_the_run_is_refused(model, batched, ask):
     whole = batched()
     model.gate.clear()
     (first,) = ask(whole, floats(1))
@@ -202,7 +202,7 @@ def test_a_caller_whose_time_is_over_before_the_run_is_told_and_not_run(model, b
     assert 29 < model.calls[1].timeout < 30
 
 
-def test_a_caller_that_is_gone_is_not_run(model, batched, ask):
+def test_a_cancelled_request_is_not_run(model, batched, ask):
     whole = batched()
     model.gate.clear()
     (first,) = ask(whole, floats(1))
@@ -213,7 +213,7 @@ def test_a_caller_that_is_gone_is_not_run(model, batched, ask):
     assert (values(first), model.sizes) == ([2], [1])
 
 
-def test_a_request_that_fails_fails_alone(model, batched, ask):
+def test_a_failing_request_fails_alone(model, batched, ask):
     whole = batched()
     model.gate.clear()
     answers = ask(whole, floats(0), floats(1), floats(13), floats(2))
@@ -224,9 +224,7 @@ def test_a_request_that_fails_fails_alone(model, batched, ask):
 
 
 @pytest.mark.parametrize(("poison", "kind"), [(99, DeadlineExceededError), (66, ValueError)])
-def test_a_run_out_of_time_or_a_bug_fails_the_batch_and_frees_its_slot(
-    model, batched, ask, poison, kind
-):
+def test_a_timeout_or_a_bug_fails_the_batch_and_frees_its_slot(model, batched, ask, poison, kind):
     whole = batched()
     model.gate.clear()
     answers = ask(whole, floats(0), floats(1), floats(poison))
@@ -237,22 +235,22 @@ def test_a_run_out_of_time_or_a_bug_fails_the_batch_and_frees_its_slot(
     assert whole.run(floats(4), ["y"], CALL)[0].tolist() == [8]
 
 
-def test_other_outputs_are_another_batch_and_no_queue_is_kept(model, batched):
+def test_other_outputs_need_another_batch_and_empty_queues_are_dropped(model, batched):
     whole = batched()
     assert len(whole.run(floats(1), ["y", "z"], CALL)) == 2
     assert len(whole.run(floats(1), ["z"], CALL)) == 1
     assert whole._queues == {}
 
 
-def test_a_model_that_takes_scalars_is_told_of_when_it_is_loaded(model, batched, caplog):
+def test_loading_a_model_that_takes_scalars_logs_a_warning(model, batched, caplog):
     of = {"prompt": TensorInfo("p:0", "string", (None,)), "length": TensorInfo("l:0", "int32", ())}
     one = Signature("generate", "", of, {}, {}, SignatureDef())
     model.signatures = {"generate": one, "other": dataclasses.replace(one, inputs={})}
     batched()
     (record,) = caplog.records
     assert record.getMessage().startswith(
-        "/models/half/1: signature generate takes scalars (length), which cannot be batched: each "
-        "request for it will be refused. Serve this model without --enable_batching, or"
+        "/models/half/1: signature generate takes scalars (length), which cannot be batched: every "
+        "request to it will be refused. Serve this model without --enable_batching, or use"
     )
 
 
@@ -261,7 +259,7 @@ def test_closing_frees_the_model(model, batched):
     assert model.closed
 
 
-def test_models_may_bring_their_own_parameters_or_stay_unbatched(model, tmp_path):
+def test_models_may_have_their_own_parameters_or_stay_unbatched(model, tmp_path):
     batching = BatchScheduler(BatchingParameters(), per_model=True)
     assert batching.wrap(model, Path(tmp_path)) is model
     (tmp_path / PER_MODEL).write_text("max_batch_size { value: 2 }")

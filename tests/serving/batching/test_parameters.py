@@ -51,7 +51,7 @@ def test_every_parameter_is_read(parse):
     assert parameters.batch_limit == 16
 
 
-def test_an_execution_size_counts_only_with_splitting(parse):
+def test_an_execution_size_only_applies_with_splitting(parse):
     parameters = parse("max_batch_size { value: 8 } max_execution_batch_size { value: 2 }")
     assert parameters.batch_limit == 8
 
@@ -83,13 +83,13 @@ def test_an_execution_size_counts_only_with_splitting(parse):
         ),
     ],
 )
-def test_values_that_do_not_fit_are_refused(parse, text, refusal):
+def test_invalid_values_are_refused(parse, text, refusal):
     with pytest.raises(ServerError) as caught:
         parse(text)
     assert str(caught.value) == refusal
 
 
-def test_a_file_that_does_not_parse_is_refused_by_its_name(parse, tmp_path):
+def test_a_file_that_does_not_parse_is_refused_with_its_name(parse, tmp_path):
     with pytest.raises(ServerError, match=r"^Invalid protobuf file: '.*batching\.txt': .*nome"):
         parse("nome: 1")
     with pytest.raises(ServerError, match=r"^Invalid protobuf file: '.*none'"):

@@ -15,7 +15,7 @@ def queue(**parameters):
     )
 
 
-def test_requests_of_one_form_share_a_batch_until_it_is_full():
+def test_requests_of_one_layout_share_a_batch_until_it_is_full():
     waiting = queue(batch_timeout_micros=10**6)
     first = waiting.add("a", 1, "form", 0.0)
     assert waiting.add("b", 3, "form", 0.1) is first
@@ -25,12 +25,12 @@ def test_requests_of_one_form_share_a_batch_until_it_is_full():
     assert not second.is_due(0.2)
 
 
-def test_requests_of_different_forms_never_share_a_batch():
+def test_requests_of_different_layouts_never_share_a_batch():
     waiting = queue()
     assert waiting.add("a", 1, "one", 0.0) is not waiting.add("b", 1, "other", 0.0)
 
 
-def test_a_batch_is_due_after_its_time_out_counted_from_its_first_request():
+def test_a_batch_is_due_after_its_timeout_counted_from_its_first_request():
     waiting = queue(batch_timeout_micros=2_000_000)
     batch = waiting.add("a", 1, "form", 10.0)
     waiting.add("b", 1, "form", 11.0)
@@ -38,7 +38,7 @@ def test_a_batch_is_due_after_its_time_out_counted_from_its_first_request():
     assert batch.is_due(12.0)
 
 
-def test_a_batch_that_one_did_not_fit_is_due_and_takes_no_more():
+def test_a_batch_that_a_request_did_not_fit_into_is_due_and_closed():
     waiting = queue(batch_timeout_micros=10**6)
     first = waiting.add("a", 3, "form", 0.0)
     assert waiting.add("b", 2, "form", 0.0) is not first
@@ -46,15 +46,15 @@ def test_a_batch_that_one_did_not_fit_is_due_and_takes_no_more():
     assert waiting.add("c", 1, "form", 0.0).tasks == ["b", "c"]
 
 
-def test_without_a_time_out_a_batch_is_due_at_once():
+def test_without_a_timeout_a_batch_is_due_at_once():
     assert queue().add("a", 1, "form", 5.0).is_due(5.0)
 
 
-def test_one_that_is_alone_does_not_wait_for_its_time_out():
+def test_a_lone_request_does_not_wait_for_the_timeout():
     assert queue(batch_timeout_micros=10**6).add("a", 1, "form", 5.0, alone=True).is_due(5.0)
 
 
-def test_who_met_nobody_eight_times_is_alone_until_somebody_comes():
+def test_after_eight_lone_requests_none_waits_until_two_overlap():
     company = ConcurrencyTracker()
 
     def ask():
@@ -77,7 +77,7 @@ def test_a_request_of_too_many_rows_is_refused_with_the_real_servers_text():
     queue().check(4)
 
 
-def test_a_full_queue_refuses_with_the_real_servers_text_and_takes_again_later():
+def test_a_full_queue_refuses_with_the_real_servers_text_and_accepts_again_later():
     waiting = queue()
     first = waiting.add("a", 4, "form", 0.0)
     waiting.add("b", 3, "form", 0.0)
@@ -92,7 +92,7 @@ def test_a_full_queue_refuses_with_the_real_servers_text_and_takes_again_later()
     assert waiting.add("d", 1, "form", 0.0).tasks == ["d"]
 
 
-def test_a_request_that_is_cut_needs_room_for_all_of_it():
+def test_a_request_that_is_split_needs_room_for_all_of_it():
     waiting = queue(max_batch_size=100, max_execution_batch_size=4)
     waiting.check_capacity(8)
     waiting.add("a", 1, "form", 0.0)
@@ -109,7 +109,7 @@ def test_a_request_that_is_cut_needs_room_for_all_of_it():
     st.lists(st.tuples(st.integers(0, 4), st.sampled_from("xyz"), st.floats(0, 3), st.booleans())),
     st.integers(0, 2_000_000),
 )
-def test_every_request_is_in_exactly_one_batch_of_its_form_that_fits(arrivals, timeout):
+def test_every_request_is_in_exactly_one_batch_of_its_layout(arrivals, timeout):
     waiting = queue(batch_timeout_micros=timeout, max_enqueued_batches=5)
     accepted, taken, now = [], [], 0.0
     for task, (rows, form, later, takes) in enumerate(arrivals):
@@ -119,7 +119,7 @@ def test_every_request_is_in_exactly_one_batch_of_its_form_that_fits(arrivals, t
         except UnavailableError:
             assert len(waiting.batches) == 5
         else:
-            assert (batch.form, batch in waiting.batches) == (form, True)
+            assert (batch.layout, batch in waiting.batches) == (form, True)
             accepted.append(task)
         for due in [batch for batch in waiting.batches if takes and batch.is_due(now)]:
             waiting.take(due)
@@ -132,6 +132,6 @@ def test_every_request_is_in_exactly_one_batch_of_its_form_that_fits(arrivals, t
     assert sorted(task for batch in batches for task in batch.tasks) == accepted
     for batch in batches:
         assert batch.rows == sum(arrivals[task][0] for task in batch.tasks) <= 4
-        assert {arrivals[task][1] for task in batch.tasks} == {batch.form}
+        assert {arrivals[task][1] for task in batch.tasks} == {batch.layout}
         assert batch.tasks == sorted(batch.tasks)
         assert batch.is_due(now + timeout / 1e6 + 1)

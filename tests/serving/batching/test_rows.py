@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from millrace.serving.batching.rows import form, merge, rows, split
+from millrace.serving.batching.rows import layout, merge, rows, split
 from millrace.serving.errors import FailedPreconditionError, InvalidArgumentError
 
 
@@ -14,18 +14,18 @@ def floats(*values):
     return np.array(values, np.float32)
 
 
-def test_rows_follow_one_another_and_the_batch_is_filled_with_the_last_requests_first():
+def test_rows_are_concatenated_and_padded_with_the_last_requests_first_row():
     merged = merge([{"x": floats(1, 2)}, {"x": floats(3, 4)}], 6)
     assert merged["x"].tolist() == [1, 2, 3, 4, 3, 3]
     assert merged["x"].dtype == np.float32
 
 
-def test_one_request_that_needs_no_filling_is_not_copied():
+def test_one_request_without_padding_is_not_copied():
     x = floats(1, 2)
     assert merge([{"x": x}], 2)["x"] is x
 
 
-def test_sizes_beyond_the_rows_are_filled_with_the_arrays_first_element():
+def test_other_dimensions_are_padded_with_the_arrays_first_element():
     merged = merge([{"x": floats([1, 2])}, {"x": floats([3], [4])}], 3)
     assert merged["x"].tolist() == [[1, 2], [3, 3], [4, 3]]
     texts = [np.array([[b"a", b"b"]], object), np.array([[b"c"]], object)]
@@ -46,24 +46,24 @@ def test_sizes_beyond_the_rows_are_filled_with_the_arrays_first_element():
         ),
     ],
 )
-def test_what_has_no_rows_in_common_is_refused_with_the_real_servers_text(feeds, text):
+def test_inputs_without_common_rows_are_refused_with_the_real_servers_text(feeds, text):
     with pytest.raises(InvalidArgumentError) as refusal:
         rows(feeds)
     assert str(refusal.value) == text
 
 
-def test_a_form_is_the_dtypes_and_the_sizes_beyond_the_rows():
-    one = form({"x": np.zeros((2, 3), "f4")}, pad=False)
-    assert one == form({"x": np.zeros((9, 3), "f4")}, pad=False)
+def test_a_layout_is_the_dtypes_and_the_sizes_beyond_the_rows():
+    one = layout({"x": np.zeros((2, 3), "f4")}, pad=False)
+    assert one == layout({"x": np.zeros((9, 3), "f4")}, pad=False)
     for other in (np.zeros((2, 4), "f4"), np.zeros((2, 3), "f8"), np.zeros((2, 3, 1), "f4")):
-        assert one != form({"x": other}, pad=False)
+        assert one != layout({"x": other}, pad=False)
 
 
-def test_with_padding_a_form_is_the_dtypes_and_the_number_of_dimensions():
-    one = form({"x": np.zeros((2, 3), "f4")}, pad=True)
-    assert one == form({"x": np.zeros((9, 4), "f4")}, pad=True)
+def test_with_padding_a_layout_is_the_dtypes_and_the_number_of_dimensions():
+    one = layout({"x": np.zeros((2, 3), "f4")}, pad=True)
+    assert one == layout({"x": np.zeros((9, 4), "f4")}, pad=True)
     for other in (np.zeros((2, 3), "f8"), np.zeros((2, 3, 1), "f4"), np.zeros((2, 0), "f4")):
-        assert one != form({"x": other}, pad=True)
+        assert one != layout({"x": other}, pad=True)
 
 
 @pytest.mark.parametrize(

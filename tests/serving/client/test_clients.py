@@ -104,7 +104,7 @@ def numbers(client, **inputs):
     return client.predict("echo", given)
 
 
-def test_a_string_of_rank_0_keeps_its_zeros(make):
+def test_a_string_of_rank_0_keeps_its_trailing_zeros(make):
     client = make()
     given = {"x": np.array([1, 0, 0], "u1")}
     tensor = client.predict("echo", given, signature="serialize")["tensor"]
@@ -114,12 +114,12 @@ def test_a_string_of_rank_0_keeps_its_zeros(make):
     assert (answer["same"].item(), answer["size"]) == (b"a\0\0", 3)
 
 
-def test_a_float_reaches_a_double_as_it_is(make):
+def test_a_float_is_exact_in_a_double(make):
     answer = numbers(make(), d=[1700000000.25, 1e308, 5e-324])
     assert (answer["d"].dtype, answer["d"].tolist()) == (np.float64, [1700000000.25, 1e308, 5e-324])
 
 
-def test_numbers_of_another_width_are_converted_where_they_stay_the_same(make):
+def test_numbers_of_another_width_are_converted_if_exact(make):
     client = make()
     answer = numbers(client, d=np.array([0.1], "f4"), f=np.array([0.5]), i=np.array([7], "i4"))
     assert [(one.dtype, one.tolist()) for one in answer.values()] == [
@@ -134,7 +134,7 @@ def test_numbers_of_another_width_are_converted_where_they_stay_the_same(make):
 
 
 @pytest.mark.parametrize("value", [np.array([0.1]), np.array([2**24 + 1]), [1e39]])
-def test_numbers_that_the_model_cannot_take_are_refused_by_the_inputs_name(make, value):
+def test_numbers_that_the_model_cannot_take_are_refused_with_the_inputs_name(make, value):
     with pytest.raises(WireError, match=r"^Input 'f': expected float32, which the model takes\. "):
         numbers(make(), f=value)
 
@@ -154,27 +154,27 @@ def test_values_of_another_kind_are_refused_by_the_server(make):
         ({"signature": "\ud800"}, r"^Signature: expected text\."),
     ],
 )
-def test_a_model_is_named_in_one_way(make, change, text):
+def test_a_version_and_a_label_exclude_each_other(make, change, text):
     with pytest.raises(WireError, match=text):
         make().predict("echo", {"d": [0.0], "f": [0.0], "i": [0]}, **change)
 
 
-def test_records_hold_text_that_can_be_encoded_and_arrays_that_hide_nothing(make):
+def test_examples_with_invalid_text_or_masked_arrays_are_refused(make):
     client = make()
     for record, text in (
         ({"x": "\ud800"}, r"^Feature 'x': expected text"),
-        ({"\ud800": 1.0}, r"^Feature's name: expected text"),
+        ({"\ud800": 1.0}, r"^Feature name: expected text"),
         ({"x": np.ma.masked_array([1.0], [True])}, r"^Feature 'x': .* Received: a masked array"),
     ):
         with pytest.raises(WireError, match=text):
             client.classify("echo", [record])
 
 
-def test_a_server_tells_whether_it_is_ready(make):
+def test_a_server_reports_whether_it_is_ready(make):
     assert make().healthy() is True
 
 
-def test_a_client_that_was_closed_says_so(make):
+def test_a_closed_client_says_so(make):
     client = make()
     numbers(client)
     client.close()
@@ -187,8 +187,8 @@ def test_a_client_that_was_closed_says_so(make):
         with pytest.raises(ClientError) as refusal:
             ask()
         assert str(refusal.value) == (
-            f"{client.target}: expected a client that is open. Received: a call after its close. "
-            "Make another client, or close this one later."
+            f"{client.target}: expected an open client. Received: a call after `close`. "
+            "Create another client, or close this one later."
         )
     client.close()
 
@@ -203,11 +203,11 @@ def test_an_asynchronous_client_belongs_to_the_loop_of_its_first_call(ports):
     with pytest.raises(ClientError) as refusal:
         asyncio.run(ask())
     assert str(refusal.value) == (
-        f"{client.target}: expected the event loop of the client's first call. Received: a call in "
-        "another one. Make a client in each loop."
+        f"{client.target}: expected the event loop of the client's first call. Received: a call "
+        "from another one. Create a client in each loop."
     )
     asyncio.run(client.close())
-    with pytest.raises(ClientError, match=r"expected a client that is open\. Received: a call"):
+    with pytest.raises(ClientError, match=r"expected an open client\. Received: a call"):
         asyncio.run(ask())
     asyncio.run(AsyncClient("127.0.0.1").close())  # which was never used
 
@@ -242,7 +242,7 @@ def test_the_clients_have_the_same_methods_with_the_same_arguments(kind):
         ("ipv4:127.0.0.1:80,127.0.0.2:80", "ipv4:127.0.0.1:80,127.0.0.2:80"),
     ],
 )
-def test_a_target_without_a_port_means_the_model_servers_own(target, address):
+def test_a_target_without_a_port_gets_the_model_servers_default(target, address):
     with Client(target) as client:
         assert client.target == address
     assert AsyncClient(target).target == address
@@ -252,7 +252,7 @@ def test_a_target_without_a_port_means_the_model_servers_own(target, address):
     "target", ["host:99999", "host:0", "host:", ":8500", "", "a b:80", "host:80:90x!", "[::1:80"]
 )
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_a_target_that_names_no_host_or_port_is_refused(kind, target):
+def test_an_invalid_host_or_port_is_refused(kind, target):
     with pytest.raises(ClientError) as refusal:
         kind(target)
     assert str(refusal.value) == (
@@ -262,7 +262,7 @@ def test_a_target_that_names_no_host_or_port_is_refused(kind, target):
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_the_address_of_a_web_page_is_refused(kind):
+def test_a_url_is_refused_as_a_grpc_target(kind):
     with pytest.raises(
         ClientError, match=r"^Target: expected host:port\. Received: 'http://a:1'\."
     ):
@@ -275,11 +275,11 @@ def test_a_rest_target_is_a_url(target):
         RestClient(target)
     assert str(refusal.value) == (
         f"Target: expected a URL such as http://localhost:8501. Received: {target!r}. "
-        "Write its scheme, host and port."
+        "Give its scheme, host and port."
     )
 
 
-def test_a_token_that_no_header_carries_is_refused(make):
+def test_a_token_that_no_header_can_hold_is_refused(make):
     with pytest.raises(ClientError, match=r"^Token: expected printable ASCII\."):
         make(token="secret\n")
 
@@ -289,7 +289,7 @@ def test_attempts_are_one_or_more(make):
         make(attempts=0)
 
 
-def test_several_signatures_are_asked_about_the_same_examples(serve, push, tmp_path):
+def test_several_signatures_are_run_on_the_same_examples(serve, push, tmp_path):
     push(tmp_path / "half", 1)
     port = free_port()
     target, url = serve(tmp_path / "half", rest_api_port=port), f"http://127.0.0.1:{port}"

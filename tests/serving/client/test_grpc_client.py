@@ -42,7 +42,7 @@ from tests.serving.conftest import free_port, until
 ROOT = Path(__file__).parents[2]
 
 
-def test_predict_takes_numpy_and_gives_numpy_and_the_version(client):
+def test_predict_takes_numpy_and_returns_numpy_and_the_version(client):
     answer = client.predict("half", {"x": np.array([[1, 2], [3, 4]], np.float32)[0]})
     assert answer["y"].tolist() == [2.5, 3.0]
     assert (answer["y"].dtype, answer.version) == (np.float32, 123)
@@ -50,7 +50,7 @@ def test_predict_takes_numpy_and_gives_numpy_and_the_version(client):
     assert client.predict("half", {"x": [1.0]}, label="stable").version == 7
 
 
-def test_predict_chooses_signature_and_outputs(client):
+def test_predict_selects_a_signature_and_outputs(client):
     answer = client.predict(
         "half", {"word": ["one", b"two"]}, signature="look_up", output_filter=["value"]
     )
@@ -72,7 +72,7 @@ def test_classify_and_regress_take_mappings_or_bytes(client):
     assert shared.tolist() == [4.5, 2.5]
 
 
-def test_metadata_tells_what_a_model_takes(client):
+def test_metadata_describes_a_models_inputs_and_outputs(client):
     metadata = client.metadata("half")
     assert metadata.version == 123
     info = metadata.signatures["serving_default"].inputs["x"]
@@ -100,7 +100,7 @@ def test_errors_are_typed_and_carry_the_servers_own_text(client):
         client.predict("half", {"x": [b"1"]})
 
 
-def test_an_input_that_fits_no_message_is_refused_before_it_is_sent(client):
+def test_an_input_that_cannot_be_encoded_is_refused_before_it_is_sent(client):
     with pytest.raises(WireError, match="Input 'x': expected bytes, text or one of"):
         client.predict("half", {"x": object()})
 
@@ -114,14 +114,14 @@ def test_inputs_without_names_are_refused_before_they_are_sent(client):
     )
 
 
-def test_a_deadline_is_told_with_its_length(client):
+def test_an_exceeded_deadline_is_reported_with_its_length(client):
     with pytest.raises(DeadlineExceededError) as failure:
         client.predict("half", {"n": 2**31 - 1}, signature="count", timeout=0.2)
     assert str(failure.value).startswith(f"{client.target}: expected an answer within 0.2 s.")
     assert str(failure.value).endswith("Allow more time with `timeout=`, or send less at once.")
 
 
-def test_nobody_at_the_address_is_told_with_what_to_do():
+def test_an_address_without_a_server_is_reported_with_advice():
     port = free_port()
     with Client(f"127.0.0.1:{port}") as client, pytest.raises(UnavailableError) as failure:
         client.predict("half", {"x": [1.0]})
@@ -133,14 +133,14 @@ def test_nobody_at_the_address_is_told_with_what_to_do():
     )
 
 
-def test_what_a_server_says_itself_is_told_as_it_is(scripted):
+def test_a_servers_own_text_is_not_changed(scripted):
     scripted.failures = [grpc.StatusCode.UNAVAILABLE]
     with Client(scripted.target, attempts=1) as client, pytest.raises(UnavailableError) as failure:
         client.predict("half", {})
     assert str(failure.value) == "not now"
 
 
-def test_a_rest_port_is_told_from_a_grpc_port():
+def test_a_rest_port_is_reported_as_such():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -156,7 +156,7 @@ def test_a_rest_port_is_told_from_a_grpc_port():
         server.server_close()
 
 
-def test_closing_cancels_what_is_under_way(scripted):
+def test_closing_cancels_calls_in_flight(scripted):
     scripted.gate.clear()
     client = Client(scripted.target)
     answers = client.predict_many("half", [{}] * 2, in_flight=2)
@@ -212,7 +212,7 @@ def scripted():
     server.stop(0).wait()
 
 
-def test_a_real_server_understands_the_request_and_we_its_answer(scripted):
+def test_a_real_server_understands_the_request_and_the_client_its_response(scripted):
     scripted.answer.outputs["y"].CopyFrom(tf.make_tensor_proto([[1.5, 2.5]]))
     scripted.answer.model_spec.version.value = 9
     with Client(scripted.target) as client:
@@ -232,7 +232,7 @@ def test_a_real_server_understands_the_request_and_we_its_answer(scripted):
     assert list(request.output_filter) == ["y"]
 
 
-def test_unavailable_is_tried_again_and_nothing_else_is(scripted):
+def test_only_unavailable_is_retried(scripted):
     with Client(scripted.target) as client:
         scripted.failures = [grpc.StatusCode.UNAVAILABLE] * 2
         client.predict("half", {})
@@ -243,14 +243,14 @@ def test_unavailable_is_tried_again_and_nothing_else_is(scripted):
     assert len(scripted.requests) == 4
 
 
-def test_retries_end(scripted):
+def test_retries_are_limited(scripted):
     scripted.failures = [grpc.StatusCode.UNAVAILABLE] * 9
     with Client(scripted.target) as client, pytest.raises(UnavailableError, match="not now"):
         client.predict("half", {})
     assert len(scripted.requests) == 4
 
 
-def test_answers_over_four_mebibytes_are_taken(scripted):
+def test_responses_over_four_mebibytes_are_accepted(scripted):
     scripted.answer.outputs["y"].CopyFrom(tf.make_tensor_proto(np.ones(2_000_000, np.float32)))
     with Client(scripted.target) as client:
         assert client.predict("half", {"x": np.ones(2_000_000, np.float32)})["y"].sum() == 2e6
@@ -263,7 +263,7 @@ def status(state, error=""):
     return response
 
 
-def test_waiting_passes_over_loading_and_ends_at_a_failure(scripted):
+def test_waiting_ignores_loading_and_ends_at_a_failure(scripted):
     with Client(scripted.target) as client:
         scripted.statuses = [status(10), status(20), status(30)]
         assert client.wait_until_available("half", timeout=5).state == "AVAILABLE"
@@ -307,7 +307,7 @@ def test_the_asyncio_client_does_the_same(target):
     asyncio.run(ask())
 
 
-def test_a_cancelled_asyncio_call_is_cancelled_on_the_wire(target):
+def test_a_cancelled_asyncio_call_is_cancelled_on_the_server(target):
     async def ask():
         async with AsyncClient(target) as client:
             slow = client.predict("half", {"n": 2**31 - 1}, signature="count", timeout=3)
@@ -317,7 +317,7 @@ def test_a_cancelled_asyncio_call_is_cancelled_on_the_wire(target):
     asyncio.run(ask())
 
 
-def test_many_requests_are_answered_in_their_order_a_few_at_a_time(client):
+def test_many_requests_are_answered_in_order_a_few_at_a_time(client):
     taken = []
 
     def requests():
@@ -331,7 +331,7 @@ def test_many_requests_are_answered_in_their_order_a_few_at_a_time(client):
     assert [one["y"].tolist() for one in answers] == [[x + 2.0] for x in range(1, 100)]
 
 
-def test_the_first_failure_of_many_is_raised_in_its_turn_and_ends_them(client):
+def test_the_first_failure_of_many_is_raised_in_its_turn_and_cancels_the_rest(client):
     requests = [{"x": [1.0]}, {"x": [3.0]}, {"z": [1.0]}, {"x": [5.0]}]
     answers = client.predict_many("half", requests, in_flight=4)
     assert [next(answers)["y"].tolist() for _ in range(2)] == [[2.5], [3.5]]
@@ -340,7 +340,7 @@ def test_the_first_failure_of_many_is_raised_in_its_turn_and_ends_them(client):
     assert list(answers) == []
 
 
-def test_leaving_the_loop_cancels_what_is_under_way(scripted):
+def test_leaving_the_loop_cancels_calls_in_flight(scripted):
     scripted.gate.clear()
     with Client(scripted.target) as client:
         answers = client.predict_many("half", [{}] * 3, in_flight=2)
@@ -351,7 +351,7 @@ def test_leaving_the_loop_cancels_what_is_under_way(scripted):
         answers.close()
 
 
-def test_the_asyncio_client_answers_many_in_their_order(target):
+def test_the_asyncio_client_answers_many_in_order(target):
     async def generate():
         for x in range(3):
             await asyncio.sleep(0)
@@ -396,7 +396,7 @@ def test_every_call_is_observed_with_its_code_and_time(target):
     assert all(0 < one.seconds < 10 for one in seen)
 
 
-def test_attempts_can_be_chosen_and_end_with_the_deadline(scripted):
+def test_attempts_can_be_set_and_end_with_the_deadline(scripted):
     unavailable = [grpc.StatusCode.UNAVAILABLE]
     with Client(scripted.target, attempts=1) as client:
         scripted.failures = unavailable * 9
@@ -419,7 +419,7 @@ def test_a_token_goes_with_every_call(scripted):
     assert scripted.headers == ["Bearer secret"] * 2
 
 
-def test_importing_the_client_is_quick_and_brings_no_tensorflow():
+def test_importing_the_client_is_fast_and_imports_no_tensorflow():
     code = (
         "import sys, time; start = time.process_time(); import millrace.serving.client;"
         "print(time.process_time() - start);"  # of the CPU: other tests may run beside it

@@ -56,7 +56,7 @@ def test_text_bytes_and_scalars_go_both_ways(client):
     assert (answer["i"].shape, answer["i"].dtype, int(answer["i"])) == ((), np.int32, 5)
 
 
-def test_numbers_that_are_none_go_both_ways(client):
+def test_nan_and_infinity_go_both_ways(client):
     x = np.array([np.nan, np.inf, -np.inf], np.float32)
     assert np.array_equal(client.predict("half", {"x": x})["y"], x, equal_nan=True)
 
@@ -67,7 +67,7 @@ def test_an_empty_output_keeps_its_shape(client):
     assert rest_messages.from_json([[], []], info).shape == (2, 0, 3)
 
 
-def test_an_output_filter_chooses_and_refuses_as_the_server_would(client):
+def test_an_output_filter_selects_and_refuses_as_the_server_would(client):
     inputs = {"a": np.ones((2, 2), "f4"), "b": np.ones((2, 3), "f4")}
     answer = client.predict("half", inputs, signature="multiply", output_filter=["rows"])
     assert list(answer) == ["rows"]
@@ -96,7 +96,7 @@ def test_both_clients_answer_the_same(client, target):
         assert ours.signatures["biased"].defaults == {"bias": np.float32(2.0)}
 
 
-def test_many_requests_are_answered_in_their_order(client):
+def test_many_requests_are_answered_in_order(client):
     requests = ({"x": [float(n)]} for n in range(0, 60, 2))
     answers = client.predict_many("half", requests, in_flight=4)
     assert [float(one["y"][0]) for one in answers] == [n / 2 + 2 for n in range(0, 60, 2)]
@@ -106,7 +106,7 @@ def test_many_requests_are_answered_in_their_order(client):
         next(failing)
 
 
-def test_refusals_are_raised_with_the_servers_text(client):
+def test_errors_are_raised_with_the_servers_text(client):
     with pytest.raises(NotFoundError, match=r"^Servable not found for request: Latest\(none\)$"):
         client.predict("none", {"x": [1.0]})
     with pytest.raises(InvalidArgumentError, match=r'^Serving signature name: "S" not found'):
@@ -117,27 +117,27 @@ def test_refusals_are_raised_with_the_servers_text(client):
         client.status("a/b: c")
 
 
-def test_what_json_cannot_say_is_refused_here(client):
+def test_values_that_json_cannot_hold_are_refused_by_the_client(client):
     with pytest.raises(WireError) as refusal:
         client.predict("half", {"x": np.zeros(1, complex)})
     assert str(refusal.value) == (
         "Input 'x': expected numbers or text for REST. Received: complex128 values. "
-        "Convert them first, or ask over gRPC."
+        "Convert them first, or use gRPC."
     )
 
 
-def test_inputs_without_names_are_refused_here(client):
+def test_inputs_without_names_are_refused_by_the_client(client):
     with pytest.raises(WireError, match=r"^Inputs: expected a mapping .*Received: ndarray\."):
         client.predict("half", np.zeros(1))
 
 
-def test_a_deadline_is_told_with_its_length(client):
+def test_an_exceeded_deadline_is_reported_with_its_length(client):
     with pytest.raises(DeadlineExceededError) as failure:
         client.predict("half", {"n": 2**31 - 1}, signature="count", timeout=0.3)
     assert str(failure.value).startswith(f"{client.target}: expected an answer within 0.3 s.")
 
 
-def test_nobody_at_the_address_is_told_with_what_to_do():
+def test_an_address_without_a_server_is_reported_with_advice():
     url = f"http://127.0.0.1:{free_port()}"
     with RestClient(url, attempts=2) as client, pytest.raises(UnavailableError) as failure:
         client.status("half")
@@ -163,7 +163,7 @@ def test_calls_are_observed(rest):
     assert all(one.seconds > 0 for one in seen)
 
 
-def test_a_token_opens_the_gate(half_plus_two, tmp_path):
+def test_a_token_is_sent_with_each_request(half_plus_two, tmp_path):
     (tmp_path / "token").write_text("s3cret")
     server, rest = serve_rest(half_plus_two, tmp_path, api_token_file=str(tmp_path / "token"))
     try:
@@ -175,7 +175,7 @@ def test_a_token_opens_the_gate(half_plus_two, tmp_path):
         server.stop()
 
 
-def test_a_new_version_answers_a_moment_after_it_is_served(
+def test_a_new_version_is_used_a_moment_after_it_is_served(
     push, third_plus_two, tmp_path, free_rest
 ):
     base = tmp_path / "half"
@@ -242,13 +242,13 @@ STATUS = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "
 GOOD = (200, {"model_version_status": [STATUS]})
 
 
-def test_a_path_before_the_server_is_kept(scripted):
+def test_a_path_prefix_in_the_target_is_kept(scripted):
     scripted.answers = [GOOD]
     assert scripted.client.status("m")[0].version == 1
     assert scripted.asked == ["/before/v1/models/m"]
 
 
-def test_unavailable_is_tried_again_and_nothing_else_is(scripted):
+def test_only_unavailable_is_retried(scripted):
     scripted.answers = [(503, {"error": "not now"})] * 2 + [GOOD]
     assert scripted.client.status("m")[0].state == "AVAILABLE"
     scripted.answers = [(409, {"error": "not now"})]
@@ -257,25 +257,25 @@ def test_unavailable_is_tried_again_and_nothing_else_is(scripted):
     assert len(scripted.asked) == 4
 
 
-def test_retries_end(scripted):
+def test_retries_are_limited(scripted):
     scripted.answers = [(503, "not a model server's")] * 9
     with pytest.raises(UnavailableError, match=r"^not a model server's$"):
         scripted.client.status("m")
     assert len(scripted.asked) == 4
 
 
-def test_a_connection_that_was_closed_in_between_is_opened_again(scripted):
+def test_a_connection_closed_while_idle_is_reopened(scripted):
     scripted.answers = [GOOD, None, GOOD]
     scripted.client.status("m")
     assert scripted.client.status("m")[0].version == 1
 
 
-def test_an_answer_of_something_else_is_told(scripted):
+def test_a_response_of_another_kind_of_server_is_reported(scripted):
     scripted.answers = [(200, "<html>")]
     with pytest.raises(InternalError) as failure:
         scripted.client.status("m")
     assert str(failure.value) == (
-        "Answer: expected JSON with 'model_version_status'. Received: b'<html>'. "
+        "Response: expected JSON with 'model_version_status'. Received: b'<html>'. "
         "Check that a model server is at this address."
     )
 
@@ -296,7 +296,7 @@ def test_threads_may_share_a_client(client):
     assert wrong == []
 
 
-def test_importing_the_client_is_light_and_brings_no_server():
+def test_importing_the_client_is_light_and_imports_no_server():
     code = (
         "import sys; import millrace.serving.client.rest_client;"
         "print(open('/proc/self/statm').read().split()[1]);"  # pages that are resident
@@ -309,7 +309,7 @@ def test_importing_the_client_is_light_and_brings_no_server():
     assert int(pages) * resource.getpagesize() < 60 * 2**20
 
 
-def test_readiness_is_asked_of_the_server_as_a_whole(scripted):
+def test_readiness_is_that_of_the_whole_server(scripted):
     refused = (400, {"error": "Malformed request"})  # by TensorFlow Serving
     scripted.answers = [(200, ""), (503, {"error": "not yet"}), refused]
     assert scripted.client.healthy() is True
@@ -321,7 +321,7 @@ def test_readiness_is_asked_of_the_server_as_a_whole(scripted):
     assert scripted.asked == ["/before/v2/health/ready"] * 3
 
 
-def test_a_failed_handshake_is_told_from_an_address_without_a_server(rest):
+def test_a_failed_tls_handshake_is_reported_as_such(rest):
     with (
         RestClient(rest.url.replace("http", "https"), attempts=1) as client,
         pytest.raises(UnavailableError, match=r": expected a TLS handshake\. Received: .*SSL"),

@@ -120,7 +120,7 @@ def client(server):
         yield client
 
 
-def test_predict_asks_the_version_that_was_described(client, server):
+def test_predict_calls_the_version_whose_metadata_is_known(client, server):
     answer = client.predict("half", {"x": [1.0, 2.0]}, label="stable", signature="serving_default")
     assert (answer["y"].tolist(), answer.version) == ([2.5, 3.0], 123)
     assert answer["y"].dtype.name == "float32"
@@ -152,6 +152,6 @@ def test_metadata_and_status(client):
     assert client.wait_until_available("half") == VersionStatus(123, "AVAILABLE")
 
 
-def test_a_refusal_is_raised_with_its_code_and_text(client):
+def test_an_error_is_raised_with_its_code_and_text(client):
     with pytest.raises(NotFoundError, match=r"^Servable not found for request: Latest\(m\)$"):
         client.regress("m", [{"x": 1.0}])

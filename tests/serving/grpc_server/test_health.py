@@ -21,7 +21,7 @@ def asked(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_process_and_both_of_its_services_are_told_of(channel, name):
+def test_the_status_of_the_process_and_both_services_is_reported(channel, name):
     stub = health_pb2_grpc.HealthStub(channel)
     assert stub.Check(asked(name), timeout=20).status == SERVING
     watch = stub.Watch(asked(name))
@@ -29,7 +29,7 @@ def test_the_process_and_both_of_its_services_are_told_of(channel, name):
     watch.cancel()
 
 
-def test_any_other_name_is_not_known(channel):
+def test_any_other_name_is_unknown(channel):
     stub = health_pb2_grpc.HealthStub(channel)
     with pytest.raises(grpc.RpcError) as refusal:
         stub.Check(asked("tensorflow.serving.Other"), timeout=20)
@@ -39,7 +39,7 @@ def test_any_other_name_is_not_known(channel):
     watch.cancel()
 
 
-def test_who_watches_takes_no_thread_and_does_not_hold_up_the_end(push, tmp_path):
+def test_a_watch_occupies_no_thread_and_does_not_delay_the_shutdown(push, tmp_path):
     push(tmp_path / "half", 1)
     options = {"enable_grpc_healthcheck_service": True, "grpc_max_threads": 1}
     options |= {"model_name": "half", "model_base_path": str(tmp_path / "half")}
@@ -61,7 +61,7 @@ def test_who_watches_takes_no_thread_and_does_not_hold_up_the_end(push, tmp_path
             assert end.value.code() is grpc.StatusCode.CANCELLED
 
 
-def test_a_watch_that_has_ended_already_is_not_kept():
+def test_a_watch_that_has_ended_is_not_kept():
     class Ended:
         def add_callback(self, _):
             return False

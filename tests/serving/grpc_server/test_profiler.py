@@ -39,7 +39,7 @@ def test_a_trace_is_captured_at_the_serving_port(busy, tmp_path):
     assert b"Session::Run" in trace.read_bytes() or b"SessionRun" in trace.read_bytes()
 
 
-def test_what_tensorflow_refuses_is_refused_in_its_own_words(serve, push, tmp_path):
+def test_requests_that_tensorflow_refuses_are_refused_with_its_text(serve, push, tmp_path):
     push(tmp_path / "half", 1)
     with grpc.insecure_channel(serve(tmp_path / "half", enable_profiler=True)) as channel:
         with pytest.raises(grpc.RpcError) as refusal:
@@ -49,7 +49,7 @@ def test_what_tensorflow_refuses_is_refused_in_its_own_words(serve, push, tmp_pa
         assert channel.unary_unary(f"/{profiler.SERVICE}/Terminate")(b"", timeout=20) == b""
 
 
-def test_the_profiler_is_off_unless_asked_for(serve, push, tmp_path):
+def test_the_profiler_is_off_by_default(serve, push, tmp_path):
     push(tmp_path / "half", 1)
     target = serve(tmp_path / "half")
     with grpc.insecure_channel(target) as channel, pytest.raises(grpc.RpcError) as refusal:
@@ -120,7 +120,7 @@ def test_no_port_is_opened_and_the_token_covers_it(ask, tmp_path):
     assert not file.exists()
 
 
-def test_a_profile_ends_when_its_session_is_terminated_and_is_alone(ask, tmp_path):
+def test_only_one_profile_runs_and_it_ends_when_its_session_is_terminated(ask, tmp_path):
     with futures.ThreadPoolExecutor() as pool:
         busy = (grpc.StatusCode.INTERNAL, "Another profiling session active.")
         longest = pool.submit(ask, "Profile", wanted(tmp_path, "long", 60_000))
@@ -138,7 +138,7 @@ def test_a_profile_ends_when_its_session_is_terminated_and_is_alone(ask, tmp_pat
     assert isinstance(ask("Profile", wanted(tmp_path, "other", 0)), messages.ProfileResponse)
 
 
-def test_a_trace_that_cannot_be_written_is_told(ask, tmp_path):
+def test_a_trace_that_cannot_be_written_is_reported(ask, tmp_path):
     (tmp_path / "traces").write_text("no folder")
     code, text = ask("Profile", wanted(tmp_path))
     assert code is grpc.StatusCode.INTERNAL
@@ -155,9 +155,7 @@ def test_two_profiles_of_one_session_are_both_ended_with_it():
     assert served._ends == {}
 
 
-def test_a_profile_of_the_longest_time_that_can_be_asked_for_ends_when_it_is_terminated(
-    ask, tmp_path
-):
+def test_a_profile_of_the_longest_possible_duration_ends_when_it_is_terminated(ask, tmp_path):
     with futures.ThreadPoolExecutor() as pool:
         longest = pool.submit(ask, "Profile", wanted(tmp_path, "long", 2**64 - 1))
         until(

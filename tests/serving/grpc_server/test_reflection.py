@@ -20,13 +20,13 @@ def enabled(serve, push, tmp_path, **options):
     return grpc.insecure_channel(serve(tmp_path / "half", **options))
 
 
-def test_reflection_is_off_unless_asked_for(serve, push, tmp_path):
+def test_reflection_is_off_by_default(serve, push, tmp_path):
     with enabled(serve, push, tmp_path) as channel, pytest.raises(grpc.RpcError) as refusal:
         ProtoReflectionDescriptorDatabase(channel).get_services()
     assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_a_stock_client_finds_the_services_and_asks_by_what_it_found(serve, push, tmp_path):
+def test_a_stock_client_finds_the_services_and_calls_them(serve, push, tmp_path):
     flags = {"enable_grpc_reflection": True, "enable_grpc_healthcheck_service": True}
     flags["enable_profiler"] = True
     with enabled(serve, push, tmp_path, **flags) as channel:
@@ -60,7 +60,7 @@ def test_a_stock_client_finds_the_services_and_asks_by_what_it_found(serve, push
         assert list(ask(request).outputs["y"].float_val) == [2.5]
 
 
-def test_only_what_is_served_is_listed(serve, push, tmp_path):
+def test_only_registered_services_are_listed(serve, push, tmp_path):
     with enabled(serve, push, tmp_path, enable_grpc_reflection=True) as channel:
         assert list(ProtoReflectionDescriptorDatabase(channel).get_services()) == [
             "grpc.reflection.v1alpha.ServerReflection",
@@ -105,7 +105,7 @@ def test_messages_have_their_names_and_fields_on_the_wire(name):
             assert field.message_type.full_name == known.message_type.full_name
 
 
-def test_examples_are_described_though_the_server_passes_on_their_bytes():
+def test_examples_are_described_although_the_server_only_forwards_their_bytes():
     pool = reflection.described()
     kind = pool.FindMessageTypeByName("tensorflow.serving.ClassificationRequest")
     request = message_factory.GetMessageClass(kind)()

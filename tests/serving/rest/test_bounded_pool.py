@@ -39,7 +39,7 @@ def held_by(rest, gate):
     return held
 
 
-def test_who_goes_leaves_the_queue_and_is_counted(narrow, gate):
+def test_a_client_that_disconnects_leaves_the_queue_and_is_counted(narrow, gate):
     held, before, ran = held_by(narrow, gate), counted("CANCELLED"), counted("OK")
     for _ in range(3):  # one more than the queue holds
         narrow.send_predict({"instances": [1.0]}).socket.close()
@@ -52,7 +52,7 @@ def test_who_goes_leaves_the_queue_and_is_counted(narrow, gate):
     assert counted("OK") == ran + 2
 
 
-def test_a_full_queue_refuses_in_the_words_of_the_batching_one(narrow, gate):
+def test_a_full_queue_refuses_with_the_text_of_the_batching_queue(narrow, gate):
     held, before = held_by(narrow, gate), counted("UNAVAILABLE")
     waiting = [narrow.send_predict({"instances": [1.0]}) for _ in range(2)]
     answers = []

@@ -51,29 +51,29 @@ def test_a_document_is_an_object(raw, shown):
     assert refusal(raw) == f"JSON Value: {shown} Is not object"
 
 
-def test_numbers_that_are_none_are_read_by_all_their_names():
+def test_nan_and_infinity_are_read_by_all_their_names():
     values = document.parse(b'{"a": [NaN, Inf, -Inf, Infinity, -Infinity], "Inf": "Inf"}').values
     assert math.isnan(values["a"][0])
     assert values["a"][1:] == [math.inf, -math.inf, math.inf, -math.inf]
     assert values["Inf"] == "Inf"
 
 
-def test_a_byte_order_mark_is_passed_over():
+def test_a_byte_order_mark_is_ignored():
     assert document.parse(b'\xef\xbb\xbf{"a": 1}').values == {"a": 1}
 
 
-def test_bytes_that_are_no_text_are_kept():
+def test_bytes_that_are_not_valid_utf8_are_kept():
     value = document.parse(b'{"a": "\xff\xfe"}').values["a"]
     assert document.from_text(value) == b"\xff\xfe"
 
 
-def test_half_a_surrogate_pair_is_no_text():
+def test_half_a_surrogate_pair_is_refused():
     value = document.parse(b'{"a": "\\ud800"}').values["a"]
     with pytest.raises(InvalidArgumentError, match=r"^JSON Parse error: The surrogate pair"):
         document.from_text(value)
 
 
-def test_a_signature_name_is_text():
+def test_a_signature_name_must_be_text():
     assert document.parse(b'{"signature_name": "s"}').signature_name == "s"
     assert document.parse(b"{}").signature_name == ""
     with pytest.raises(InvalidArgumentError) as caught:
@@ -95,7 +95,7 @@ def test_kinds_have_the_real_servers_names(value, kind):
     assert document.kind(value) == kind
 
 
-def test_an_integer_outside_64_bits_counts_as_a_decimal():
+def test_an_integer_that_does_not_fit_into_64_bits_counts_as_a_decimal_number():
     assert document.is_integer(2**64 - 1)
     assert document.is_integer(-(2**63))
     assert document.is_decimal(2**64)
@@ -110,7 +110,7 @@ def test_an_integer_outside_64_bits_counts_as_a_decimal():
         *(("aGVsbG8.", b"hello"), ("", b"")),
     ],
 )
-def test_base64_is_read_as_abseil_does(text, raw):
+def test_base64_is_decoded_as_by_abseil(text, raw):
     assert document.from_b64({"b64": text}) == raw
 
 
@@ -121,7 +121,7 @@ def test_broken_base64_is_refused(text):
 
 
 @pytest.mark.parametrize("value", [{"b64": 1}, {"b64": "YQ==", "x": 1}, {}])
-def test_only_an_object_with_one_text_stands_for_bytes(value):
+def test_only_an_object_with_one_text_represents_bytes(value):
     with pytest.raises(InvalidArgumentError) as caught:
         document.from_b64(value)
     assert str(caught.value) == (
@@ -130,6 +130,6 @@ def test_only_an_object_with_one_text_stands_for_bytes(value):
 
 
 @given(st.binary())
-def test_any_body_is_read_or_refused(raw):
+def test_any_body_is_parsed_or_refused(raw):
     with contextlib.suppress(InvalidArgumentError):
         assert isinstance(document.parse(raw).values, dict)
