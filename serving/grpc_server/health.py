@@ -22,7 +22,7 @@ class HealthService(health.HealthServicer):
         """Start as NOT_SERVING."""
         super().__init__()
         self._watching: set[grpc.ServicerContext] = set()
-        self._lock = threading.Lock()
+        self._watching_lock = threading.Lock()
         for name in _NAMES:
             self.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
 
@@ -42,7 +42,7 @@ class HealthService(health.HealthServicer):
         *callbacks: object,
     ) -> object:
         """Report the status of a service now and whenever it changes."""
-        with self._lock:
+        with self._watching_lock:
             self._watching.add(context)
         if not context.add_callback(lambda: self._forget(context)):  # it has ended already
             self._forget(context)
@@ -50,11 +50,11 @@ class HealthService(health.HealthServicer):
 
     def end_watches(self) -> None:
         """End all watches: the server would wait for them when it stops."""
-        with self._lock:
+        with self._watching_lock:
             watching = list(self._watching)
         for context in watching:
             context.cancel()
 
     def _forget(self, context: grpc.ServicerContext) -> None:
-        with self._lock:
+        with self._watching_lock:
             self._watching.discard(context)

@@ -19,6 +19,6 @@ def test_types_have_tensorflows_names():
 def test_a_type_that_numpy_lacks_is_refused_with_the_package_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     with pytest.raises(
-        WireError, match=r"^Tensor of bfloat16: .* Received: none\. Install it: pip"
+        WireError, match=r"^Tensor of bfloat16: .* Received: no such package\. Install it: pip"
     ):
         numpy_dtype("bfloat16")

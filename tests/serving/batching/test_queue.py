@@ -112,20 +112,20 @@ def test_a_request_that_is_split_needs_room_for_all_of_it():
 def test_every_request_is_in_exactly_one_batch_of_its_layout(arrivals, timeout):
     waiting = queue(batch_timeout_micros=timeout, max_enqueued_batches=5)
     accepted, taken, now = [], [], 0.0
-    for task, (rows, form, later, takes) in enumerate(arrivals):
+    for task, (rows, layout, later, takes) in enumerate(arrivals):
         now += later
         try:
-            batch = waiting.add(task, rows, form, now)
+            batch = waiting.add(task, rows, layout, now)
         except UnavailableError:
             assert len(waiting.batches) == 5
         else:
-            assert (batch.layout, batch in waiting.batches) == (form, True)
+            assert (batch.layout, batch in waiting.batches) == (layout, True)
             accepted.append(task)
         for due in [batch for batch in waiting.batches if takes and batch.is_due(now)]:
             waiting.take(due)
             taken.append(due)
         assert len(waiting.batches) <= 5
-        assert len({b.form for b in waiting.batches if not b.closed}) == sum(
+        assert len({b.layout for b in waiting.batches if not b.closed}) == sum(
             not b.closed for b in waiting.batches
         )
     batches = [*taken, *waiting.batches]

@@ -128,8 +128,8 @@ def test_an_address_without_a_server_is_reported_with_advice():
     text = str(failure.value)
     assert text.startswith(f"127.0.0.1:{port}: expected a model server. Received: ")
     assert text.endswith(
-        "Start one there, e.g. `millrace-model-server`, name another address, or give `tls=` if it "
-        "asks for that."
+        "Start one there, e.g. `millrace-model-server`, use another address, or pass `tls=` if it "
+        "requires TLS."
     )
 
 

@@ -316,7 +316,7 @@ def test_readiness_is_that_of_the_whole_server(scripted):
     assert scripted.client.healthy() is False  # asked once: it is an answer
     with pytest.raises(UnimplementedError, match=r"expected an answer to /v2/health/ready\. "):
         scripted.client.healthy()
-    with pytest.raises(UnimplementedError, match=r"Received: 'half'\. Leave it out, or ask over"):
+    with pytest.raises(UnimplementedError, match=r"Received: 'half'\. Leave it out, or use gRPC"):
         scripted.client.healthy(service="half")
     assert scripted.asked == ["/before/v2/health/ready"] * 3
 

@@ -86,18 +86,20 @@ def test_a_stopping_server_does_not_wait_for_the_rest_of_a_body(half_plus_two, t
 
 
 def test_a_stopping_server_ignores_a_body_that_has_timed_out():
-    async def end_in_the_turn_in_which_it_is_late():
-        loop, waiting, told = asyncio.get_running_loop(), bodies.Bodies(LIMIT, 1.0), []
+    async def end_in_the_iteration_of_the_timeout():
+        loop, reader, events = asyncio.get_running_loop(), bodies.BodyReader(LIMIT, 1.0), []
 
         def end():
-            waiting.end()
-            told.append("ended")
+            reader.end()
+            events.append("ended")
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.01) as clock:
-                waiting._awaited.add(clock)
-                loop.call_at(clock.when(), end)  # after the time-out, which was set before
+                reader._awaited.add(clock)
+                loop.call_at(
+                    clock.when(), end
+                )  # runs after the timeout, which was scheduled earlier
                 await asyncio.sleep(5)
-        return told
+        return events
 
-    assert asyncio.run(end_in_the_turn_in_which_it_is_late()) == ["ended"]
+    assert asyncio.run(end_in_the_iteration_of_the_timeout()) == ["ended"]

@@ -15,7 +15,7 @@ def infos(**dtypes):
 
 
 def read(body, **dtypes):
-    question = reading.question(document.parse(json.dumps(body).encode()))
+    question = reading.predict_body(document.parse(json.dumps(body).encode()))
     return question.arrays(infos(**dtypes))
 
 
