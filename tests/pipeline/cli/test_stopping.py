@@ -99,7 +99,7 @@ def test_predict_says_at_once_why_a_pushed_model_cannot_be_served(tmp_path, serv
         f"millrace: {root}/serving/double: expected a newest version that a model server can load. "
         "Received: 1 servable(s) did not become available: {{{name: double version: 1} due to "
         f"error: {version}: expected a SavedModel with tags {{serve}}. Received: {version}/{fault} "
-        "is a FIFO, no regular file. Export the model again, or name its own tags.}}\n"
+        "is a pipe, not a file. Export the model again, or use its own tags.}}\n"
         "Go back to the version before it with `millrace rollback double`, or push it anew: "
         "`millrace run … --force pusher`.\n"
     )
