@@ -180,7 +180,7 @@ def test_the_keras_file_goes_along(model, inputs):
     assert model.keras_file.read_bytes() == inputs[0].keras_file.read_bytes()
 
 
-def test_a_model_that_answers_otherwise_is_refused(inputs, tmp_path, monkeypatch):
+def test_a_model_that_answers_differently_is_refused(inputs, tmp_path, monkeypatch):
     from millrace.components.exporting import answers
 
     def other(*_):
@@ -190,13 +190,13 @@ def test_a_model_that_answers_otherwise_is_refused(inputs, tmp_path, monkeypatch
         named = {"regress/outputs": scores[:, 0], "serving_default/class": names}
         return {**found, **named, "signatures": signatures}
 
-    monkeypatch.setattr(answers, "ask", other)
+    monkeypatch.setattr(answers, "collect", other)
     with pytest.raises(ModelError, match="numbers that differ by up to 0"):
         export(*inputs, tmp_path, sample=4, warm_up=0)
     assert not (Model(tmp_path).saved_model / "assets.extra").exists()
 
 
-def test_a_model_that_cannot_be_loaded_is_refused_with_what_was_said(tmp_path):
+def test_a_model_that_cannot_be_loaded_is_refused_with_the_output(tmp_path):
     from millrace.components.exporting import answers
 
     with pytest.raises(ModelError, match=r"exit code 1: (.|\n)*ModelLoadError"):
