@@ -67,10 +67,12 @@ def from_csv(file: pathlib.Path, origin: Origin, signature: Signature) -> list[Q
         raise UsageError(f"--csv {place}{error}") from None
     bad = [item for item in found if isinstance(item, Rejected)]
     if len(bad) == len(found):
-        reason = f"{len(bad)} that cannot be used: {told(bad[0])}" if bad else "none"
+        expected, received = "rows below the names of the columns", "none"
+        if bad:
+            more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
+            expected, received = "what the model can be asked about", f"{told(bad[0])}{more}"
         raise UsageError(
-            f"--csv {file}: expected rows below the names of the columns. Received: {reason}. "
-            "Correct the file."
+            f"--csv {file}: expected {expected}. Received: {received}. Correct the file."
         )
     return found
 

@@ -139,6 +139,8 @@ class Runner:
         digests = {name: record.digest if record else None for name, record in inputs.items()}
         parts = fingerprint.ingredients(step, digests)
         hit, damaged = (None, []) if forced else earlier.cached(self.store, step, parts.key)
+        if hit is not None:
+            notes += _passed_over(damaged)
         with self.store.session() as session:
             if hit is None:
                 before = self.store.last_execution(session, self.dag.name, step.name)
@@ -156,10 +158,12 @@ class Runner:
                 execution.status, execution.ended = "cached", now()
                 self.store.add_event(session, execution, "output", "output", hit)
                 self._outputs[step.name] = hit
-                return StepResult(step.name, "cached", 0.0, Path(hit.uri), tuple(why))
-        self.observer.started(step, why)
+            else:
+                self.observer.started(step, why)
         for note in notes:
             self.observer.line(step, note)
+        if hit is not None:
+            return StepResult(step.name, "cached", 0.0, Path(hit.uri), tuple(why))
         result = self._execute(step, execution, inputs)
         if result.status == "ran":
             self._set_aside(step, damaged)
@@ -262,9 +266,7 @@ class Runner:
         record, damaged = earlier.other(
             self.store, self.dag.name, node, self._outputs[node.of.name]
         )
-        self._passed_over += [
-            f"{one.uri} is passed over: {damage.described(found)}" for one, found in damaged
-        ]
+        self._passed_over += _passed_over(damaged)
         return record
 
     def _set_aside(self, step: Step, damaged: earlier.Damaged) -> None:
@@ -278,6 +280,10 @@ class Runner:
     def _has_anomalies(self, step: Step, result: StepResult) -> bool:
         is_validator = issubclass(step.spec.output, Anomalies)
         return is_validator and result.output is not None and bool(Anomalies(result.output).found)
+
+
+def _passed_over(damaged: earlier.Damaged) -> list[str]:
+    return [f"{one.uri} is passed over: {damage.described(found)}" for one, found in damaged]
 
 
 def _artifact(step: Step, name: str, record: ArtifactRecord | None) -> Artifact | None:

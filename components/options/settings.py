@@ -18,8 +18,7 @@ from typing import Annotated, Any
 import pydantic
 
 from millrace.components.errors import OptionError
-from millrace.components.files.printable import one_line
-from millrace.components.files.walk import is_utf8
+from millrace.components.files import paths
 from millrace.components.options.ranges import MOST
 
 
@@ -138,10 +137,10 @@ def _from_text(annotation: Any, current: Any, text: str, place: str) -> Any:
         kind = members[text]
         is_same = isinstance(current, kind)
         return dataclasses.replace(current, kind=text) if is_same else kind(kind=text)
-    if not is_utf8(text):
-        raise OptionError(
-            f"Option {place}: expected UTF-8. Received: '{one_line(text)}'. Correct it."
-        )
+    try:
+        paths.utf8(text)
+    except ValueError as error:
+        raise OptionError(f"Option {place}: {error}") from None
     adapter = _adapter(annotation)
     found: list[pydantic.ValidationError] = []
     for candidate in _readings(annotation, text):

@@ -155,7 +155,7 @@ def infer(
 
     place = open_root(root)
     given.data(data)
-    given.utf8(model, "Model")
+    given.model_name(model, "Model")
     store = open_store(place, must_exist=True)
     pushed, evaluation = last_push(store, model)
     dag = wiring.bulk_inference(model, pushed, evaluation, data, folders(store, model))
@@ -194,7 +194,7 @@ def skew(
 
     place = open_root(root)
     given.data(log, "--log")
-    given.utf8(model, "Model")
+    given.model_name(model, "Model")
     dag = wiring.serving_skew(model, training_of(open_store(place, must_exist=True), model), log)
     dag.configure(settings or [])
     flags = tuple(beam_flags or [])

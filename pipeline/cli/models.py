@@ -108,7 +108,8 @@ def predict(
     from millrace.pipeline.console import stdout_console
     from millrace.pipeline.origin import UNKNOWN, find
 
-    paths.utf8(model, "Model")
+    # Another server's models may have names that none of ours has.
+    (paths.utf8 if target else paths.model_name)(model, "Model")
     for option, path in (("--csv", csv), *(("--window", each) for each in window or ())):
         if path:
             paths.path(path, option)
@@ -155,8 +156,10 @@ def rollback(
 ) -> None:
     """Withdraw a model's newest version, so that servers go back to the one before."""
     from millrace.components.pusher import rollback as withdraw
+    from millrace.pipeline import given
 
-    withdrawn, serving = withdraw(str(open_root(root).serving), model)
+    name = given.model_name(model, "Model")
+    withdrawn, serving = withdraw(str(open_root(root).serving), name)
     say(f"{model}: version {withdrawn} withdrawn; version {serving} is the newest now.")
 
 

@@ -59,7 +59,7 @@ def wire(
         UsageError: there is no such recipe, or one of the others does not fit it.
     """
     schema = given.path(schema, "--schema") if schema is not None else None
-    name = given.model_name(name) if name else ""
+    name = given.model_name(name, "--name") if name else ""
     row = find(recipe) if isinstance(recipe, str) else recipe
     optional.check_known(extras)
     row = dataclasses.replace(row, extras=tuple(dict.fromkeys([*row.extras, *extras])))

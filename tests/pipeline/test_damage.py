@@ -10,7 +10,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Examples, Statistics
 from millrace.components.errors import DataError
 from millrace.components.files import folders
-from millrace.components.model_artifacts import Evaluation, Model
+from millrace.components.model_artifacts import Evaluation, Model, PushedModel
 from millrace.pipeline import damage, pushed
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.run_request import Selection
@@ -77,6 +77,38 @@ def test_what_a_file_browser_leaves_is_no_damage(toy):
     (folder / ".cache" / "x").write_text("x")
     toy.run()
     assert toys.CALLS == []
+
+
+def test_a_damaged_output_that_is_newer_than_the_one_reused_is_shown(toy):
+    first = toy.run().output(Statistics).path
+    second = toy.run(selection=Selection(force=("count",))).output(Statistics).path
+    empty(second / "count")
+    result = toy.run()
+    assert toys.CALLS == []
+    assert result.output(Statistics).path == first
+    told = f"{second} is passed over: count has 0 bytes instead of 1"
+    assert toy.observer.lines[-1] == ("count", told)
+
+
+def test_a_version_that_another_push_deletes_meanwhile_is_not_measured(toy, monkeypatch):
+    version = toy.root.path / "serving" / "toy" / "1"
+    version.mkdir(parents=True)
+    for name in ("a", "b"):
+        (version / name).write_text(name)
+    folder = toy.root.path / "push"
+    folder.mkdir()
+    record = {"model": "toy", "version": 1, "folder": str(version), "reason": "pushed"}
+    pushed = PushedModel(folder).write_push(**record)
+    assert set(damage.measure(pushed)[1]) == {"", "version"}
+    digest = folders.file_digest
+
+    def prune(file):
+        if file.name == "b" and version.exists():
+            version.rmtree()
+        return digest(file)
+
+    monkeypatch.setattr(folders, "file_digest", prune)
+    assert set(damage.measure(pushed)[1]) == {""}
 
 
 def test_damage_and_another_reason_are_both_told(toy):

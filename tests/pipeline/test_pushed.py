@@ -8,6 +8,7 @@ from millrace.pipeline import pushed
 from millrace.pipeline.dag import Dag, Source
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.root import Root
+from millrace.pipeline.verification import verify
 from millrace.serving.protos import model_server_config_pb2
 from tests.pipeline import toys
 
@@ -63,6 +64,18 @@ def test_the_model_that_serves_is_the_newest_that_was_not_withdrawn(toy):
     assert pushed.last_push(toy.store, "toy")[0] == first.artifacts["train"].path
     with pytest.raises(UsageError, match=r"Model 'other': expected one that a run has pushed"):
         pushed.last_push(toy.store, "other")
+
+
+def test_a_version_whose_record_was_repaired_away_is_of_unknown_making(toy):
+    _push(toy, 1)
+    second = _push(toy, 2, "train.epochs=2")
+    record = second.artifacts["pusher"].path / "pushed.json"
+    record.write_text("{")
+    verify(toy.store, toy.root, repair=True)
+    assert not record.exists()
+    with toy.store.session() as session:
+        assert pushed.last_pusher(session, toy.store, "toy") is None  # not that of version 1
+    pushed.check_whole(toy.store, toy.root, ["toy"])
 
 
 def test_a_model_leads_to_the_data_that_it_was_trained_on(toy):

@@ -145,6 +145,10 @@ def test_typed_numbers_are_a_window_as_they_are(hourly):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            PAST,
+            r"latest\.csv: expected what the model can be asked about\. Received: latest",
+        ),
         (PAST, r"expected k in the 2 rows after the last one, received 0 such rows"),
         ("\n".join(PAST.splitlines()[:3]), r"expected 3 rows up to the last one, received 2 rows"),
         ("when,y,k\n", r"expected rows below the header\. Received: none"),

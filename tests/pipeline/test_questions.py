@@ -45,7 +45,7 @@ def test_long_texts_are_called_by_their_beginning():
 
 
 def test_a_minus_is_every_line_of_standard_input(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"one\ntwo\n"), "utf-8"))
     found = questions.from_texts(["zero", "-"])
     assert [one.features["text"] for one in found] == [[b"zero"], [b"one"], [b"two"]]
 
@@ -120,6 +120,22 @@ def test_a_window_of_another_length_is_refused():
         questions.from_window("1,2,3", windows(3, 2))
 
 
+@pytest.mark.parametrize(
+    ("given", "channels", "said"),
+    [("1,NA,3", 1, "'NA' in row 2"), ("1,2;3,4;5,n/a", 2, "'n/a' in row 3")],
+)
+def test_a_cell_of_a_window_that_is_no_number_is_named(given, channels, said):
+    with pytest.raises(UsageError, match=rf", and {said}, where an empty cell is a missing one\."):
+        questions.from_window(given, windows(3, channels))
+
+
+def test_a_cell_of_a_file_that_is_no_number_is_named(tmp_path):
+    file = tmp_path / "past.csv"
+    file.write_text("day,sales\n2020-01-01,1\n2020-01-02,NA\n2020-01-03,3\n")
+    with pytest.raises(UsageError, match=r"Received: 3 of 0, 1, and 'NA' in row 2, where"):
+        questions.from_window(str(file), windows(3, 1))
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(
         UsageError, match=r"--image .*no.png: expected an image file\. Received: No"
@@ -168,7 +184,7 @@ def test_a_text_that_is_no_utf8_is_refused_in_words(option):
 
 def test_lines_of_stdin_that_are_no_utf8_are_refused_in_words(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ok\ncaf\xe9\n"), "utf-8"))
-    with pytest.raises(UsageError, match=r"^--text -: expected UTF-8\. Received: byte 0xe9 at 6\."):
+    with pytest.raises(UsageError, match=r"^--text: expected UTF-8\. Received: 'caf\\xe9'\."):
         questions.from_texts(["-"])
 
 
