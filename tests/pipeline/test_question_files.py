@@ -18,7 +18,6 @@ from millrace.pipeline import origin, question_files, questions
 from millrace.pipeline.dag import Dag, Source
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.origin import UNKNOWN, Origin
-from millrace.pipeline.runner import Runner
 from millrace.serving.signature import Signature, TensorInfo
 from tests.pipeline import toys
 
@@ -63,7 +62,7 @@ def hourly(toy, tmp_path):
         serving=str(toy.root.serving),
         version=1,
     )
-    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    toy.carry_out(dag)
     return origin.find(toy.store, "toy")
 
 
@@ -79,7 +78,7 @@ def test_a_model_of_steps_of_ones_own_has_no_origin(toy):
     serving = str(toy.root.serving)
     pushing = {"model": model, "evaluation": evaluation, "serving": serving, "version": 1}
     dag.step(toys.push, step_name="pusher", **pushing)
-    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    toy.carry_out(dag)
     assert origin.find(toy.store, "toy") is UNKNOWN
 
 

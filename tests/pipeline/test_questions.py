@@ -12,7 +12,6 @@ from millrace.pipeline import questions
 from millrace.pipeline.dag import Dag
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.questions import Question
-from millrace.pipeline.runner import Runner
 from millrace.serving.signature import Signature, TensorInfo
 from tests.pipeline import toys
 
@@ -26,7 +25,7 @@ def test_a_sample_is_spread_over_the_test_split(toy):
     dag = Dag("toy")
     examples, model = dag.step(toys.records), dag.step(toys.described)
     dag.step(toys.score, step_name="evaluator", examples=examples, model=model)
-    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    toy.carry_out(dag)
     found = questions.from_last_run(toy.store, "toy", 3)
     assert [one.name for one in found] == ["0.png", "3.png", "6.png"]
     assert [one.truth for one in found] == ["ant"] * 3
@@ -206,5 +205,5 @@ def test_a_sample_of_records_made_elsewhere_may_have_names_that_are_no_utf8(toy)
     dag = Dag("toy")
     examples = dag.step(toys.records, name="caf\xe9.png")
     dag.step(toys.score, step_name="evaluator", examples=examples, model=dag.step(toys.described))
-    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    toy.carry_out(dag)
     assert [one.name for one in questions.from_last_run(toy.store, "toy", 1)] == [r"caf\xe9.png"]
