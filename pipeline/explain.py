@@ -5,7 +5,6 @@ from typing import Any
 
 from millrace.pipeline.fingerprint import Ingredients
 
-
 _NAME = "millrace"
 _FORMER = ("components", "pipeline", "serving")  # its packages, until they became millrace.…
 _RENAMED = "millrace's modules have other names now (millrace.…), so that every step runs once"

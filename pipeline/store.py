@@ -71,6 +71,11 @@ class Store:
             ) from None
         return cls.open(url or root.store_url)
 
+    @staticmethod
+    def is_there(root: Root) -> bool:
+        """Whether `root` has a store: opening one that is not there would make it."""
+        return bool(os.environ.get("MILLRACE_STORE")) or root.store_file.exists()
+
     def close(self) -> None:
         """Close its connections; a session may still open others."""
         self.engine.dispose()

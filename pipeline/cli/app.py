@@ -2,7 +2,6 @@
 
 import atexit
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,11 +49,6 @@ def open_store(root: "Root", *, must_exist: bool = False) -> "Store":
     store = Store.of(root, must_exist=must_exist)
     atexit.register(store.close)
     return store
-
-
-def has_store(root: "Root") -> bool:
-    """Whether there is a store to ask: opening one that is not there would make it."""
-    return bool(os.environ.get("MILLRACE_STORE")) or root.store_file.exists()
 
 
 def say(text: str) -> None:
