@@ -124,7 +124,7 @@ def _callbacks(
     plan: Plan, history: HistoryFile, state: State, resume: Path
 ) -> list[keras.callbacks.Callback]:
     watching = plan.watching
-    patient = callbacks.patient(watching)
+    patient = callbacks.patient(watching, plan.descent.schedule)
     hooks: list[keras.callbacks.Callback] = list(patient.values())
     if watching.stop_at:
         hooks.append(StopAt(watching.stop_at))
