@@ -17,7 +17,8 @@ import time
 
 import numpy as np
 
-from millrace.serving import calls, channel, wire
+from millrace.serving import wire
+from millrace.serving.client import calls, channel
 from millrace.serving.protos import prediction_service_pb2 as messages
 
 _VALUES = 150_000

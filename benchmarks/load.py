@@ -20,9 +20,8 @@ import grpc
 import numpy as np
 
 from benchmarks import peer, served
-from millrace.serving import calls, channel
-from millrace.serving.async_client import AsyncClient
-from millrace.serving.client import Client
+from millrace.serving.client import Client, calls, channel
+from millrace.serving.client.async_client import AsyncClient
 
 _FEWEST = 10  # requests to measure, however long they take
 _TICKS = os.sysconf("SC_CLK_TCK")

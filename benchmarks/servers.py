@@ -15,8 +15,7 @@ from collections.abc import Iterator
 import grpc
 
 from benchmarks import load, peer, served
-from millrace.serving import calls
-from millrace.serving.client import Client
+from millrace.serving.client import Client, calls
 
 ROOT = pathlib.Path(__file__).parents[1]
 BATCHING = {"max_batch_size": 64, "batch_timeout_micros": 1000, "max_enqueued_batches": 64}

@@ -20,11 +20,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from millrace.serving import calls
-from millrace.serving.async_client import AsyncClient
-from millrace.serving.client import Client
+from millrace.serving.client import Client, calls
+from millrace.serving.client.async_client import AsyncClient
+from millrace.serving.client.rest_client import RestClient
 from millrace.serving.errors import RpcError
-from millrace.serving.rest.client import RestClient
 
 Item = TypeVar("Item")
 MODELS = ("plain", "batched")

@@ -28,7 +28,7 @@ OutputArrays = dict[str, np.ndarray]
 _SOURCES = Path(__file__).parents[2]
 
 
-def ask(saved_model: Path, rows: list[Decoded], scratch: Path) -> OutputArrays:
+def collect(saved_model: Path, rows: list[Decoded], scratch: Path) -> OutputArrays:
     """The answers to `rows` of the model in `saved_model`, loaded in a fresh process.
 
     Raises:

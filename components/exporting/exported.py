@@ -55,7 +55,7 @@ def check(
     """
     reference = kinds.reference(model, spec, rows)
     with tempfile.TemporaryDirectory() as scratch:
-        found = answers.ask(out.saved_model, rows, Path(scratch))
+        found = answers.collect(out.saved_model, rows, Path(scratch))
     worst = comparison.largest_difference(found, reference, tolerance)
     logger.info(
         "checked in a fresh process: %d rows, answers differ by at most %.2g", len(rows), worst

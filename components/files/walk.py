@@ -9,23 +9,16 @@ is never opened: it comes with the reason, for the ingest to set it aside. Stand
 import errno
 import os
 import pathlib
-import stat
 from collections.abc import Iterator
 
 from etils.epath import Path
 
 from millrace.components.errors import DataError
 from millrace.components.files.printable import one_line
+from millrace.serving import regular_file
 
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by file browsers and archivers
 _UNFINISHED = ".part"  # of a request log, or a download, that is still being written
-_KINDS = {
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a folder",
-}
 
 
 def walk(root: Path) -> dict[str, str]:
@@ -71,8 +64,8 @@ def problem(path: str | os.PathLike[str]) -> str:
     except OSError as error:
         is_loop = error.errno == errno.ELOOP
         return "a link that leads back to itself" if is_loop else _unreadable(error.errno)
-    if not stat.S_ISREG(mode):
-        return f"{_KINDS[stat.S_IFMT(mode)]}, not a file"
+    if found := regular_file.problem(mode):
+        return found
     return "" if os.access(path, os.R_OK) else _unreadable(errno.EACCES)
 
 

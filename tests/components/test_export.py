@@ -200,7 +200,7 @@ def test_a_model_that_cannot_be_loaded_is_refused_with_what_was_said(tmp_path):
     from millrace.components.exporting import answers
 
     with pytest.raises(ModelError, match=r"exit code 1: (.|\n)*ModelLoadError"):
-        answers.ask(tmp_path / "nothing", [{"image/encoded": [file(noise(8, 8))]}], tmp_path)
+        answers.collect(tmp_path / "nothing", [{"image/encoded": [file(noise(8, 8))]}], tmp_path)
 
 
 def test_no_row_to_ask_about_is_refused(tmp_path):
