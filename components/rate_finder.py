@@ -10,12 +10,11 @@ from typing import Annotated, Literal
 from etils.epath import Path
 from pydantic import Field
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, LearningRate
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features import spec as specs
-from millrace.components.model_artifacts import LearningRate
-from millrace.components.models.any import AnyModel, check_fits
-from millrace.components.models.options import Augment, Cnn
+from millrace.components.models.image_options import Augment, Cnn
+from millrace.components.models.options import AnyModel, check_fits
 from millrace.components.options.ranges import Count, Positive, Seed
 from millrace.components.training import objective as objectives
 from millrace.components.training.options import (

@@ -9,14 +9,19 @@ from typing import Literal
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import (
+    Analysis,
+    Examples,
+    Hyperparameters,
+    LearningRate,
+    TrainedModel,
+)
 from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.model_artifacts import Hyperparameters, LearningRate, TrainedModel
 from millrace.components.models import sizes
-from millrace.components.models.any import AnyModel, check_fits
-from millrace.components.models.options import Augment, Cnn
+from millrace.components.models.image_options import Augment, Cnn
+from millrace.components.models.options import AnyModel, check_fits
 from millrace.components.options.ranges import Count, Number, Positive, Seed
 from millrace.components.training import objective as objectives
 from millrace.components.training.options import (

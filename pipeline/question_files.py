@@ -5,15 +5,17 @@ import dataclasses
 import pathlib
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
+from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.components.example_gen.unlabelled_rows import reading
-from millrace.components.example_gen.unlabelled_rows.reading import Asked
-from millrace.components.example_gen.unlabelled_rows.source import SeriesSource, TableSource
+from millrace.components.example_gen.unlabelled_rows.reading import UnlabelledRow
+from millrace.components.example_gen.unlabelled_rows.source import TableSource
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files import paths
 from millrace.components.inference.requests import feature_of
@@ -24,13 +26,13 @@ from millrace.pipeline.questions import Question
 from millrace.serving.signature import Signature
 
 
-def from_columns(assignments: Sequence[str], origin: Origin) -> list[Question]:
-    """One question about the row that `column=value` assignments make; none of none.
+def from_rows(rows: Sequence[Mapping[str, Any]], origin: Origin) -> list[Question]:
+    """One question about each of `rows`, values by column, as text or as they are.
 
     Raises:
         UsageError: a date is not written as the training data's were.
     """
-    asked = questions.from_columns(assignments)
+    asked = [questions.from_row(row) for row in rows]
     if not isinstance(origin.source, TableSource):
         return asked
     from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow
@@ -116,7 +118,7 @@ def _read(file: Path, origin: Origin, signature: Signature) -> Iterator[Question
             yield Question(_name(item), item.features, times=item.times)
 
 
-def _name(item: Asked) -> str:
+def _name(item: UnlabelledRow) -> str:
     """What to call it; a text's begins with where it stands."""
     text = item.features.get("text")
     if not isinstance(text, list) or len(item.features) > 1:

@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Examples, Model
 from millrace.components.errors import DataError
 from millrace.components.files import paths
 from millrace.components.files.json_files import or_none
 from millrace.components.files.tfrecord import read_records
 from millrace.components.files.walk import problem
 from millrace.components.inference.requests import feature_of
-from millrace.components.model_artifacts import Model
 from millrace.pipeline import damage, given
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.options import nearest
@@ -86,19 +85,25 @@ def from_texts(texts: Iterable[str], option: str = "--text") -> list[Question]:
     ]
 
 
-def from_columns(assignments: Sequence[str]) -> list[Question]:
-    """One question about the row that `column=value` assignments make; none of none.
+def from_columns(assignments: Sequence[str]) -> dict[str, str]:
+    """The row that `column=value` assignments make."""
+    pairs = [assignment.partition("=") for assignment in assignments]
+    return {name: value for name, _, value in pairs}
+
+
+def from_row(row: Mapping[str, Any]) -> Question:
+    """A question about the row whose columns have these values; None and NaN are missing.
 
     Raises:
         UsageError: one is not UTF-8.
     """
-    if not assignments:
-        return []
-    for assignment in assignments:
-        given.utf8(assignment, "predict")
-    pairs = [assignment.partition("=") for assignment in assignments]
-    row = {name: value for name, _, value in pairs}
-    return [Question(shortened(", ".join(assignments)), row, is_typed=True)]
+    known = {name: str(value) for name, value in row.items() if not _is_missing(value)}
+    typed = [given.utf8(f"{name}={value}", "predict") for name, value in known.items()]
+    return Question(shortened(", ".join(typed)), known, is_typed=True)
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def from_window(typed: str, signature: Signature) -> Question:

@@ -11,10 +11,10 @@ import logging
 
 from etils.epath import Path
 
+from millrace.components.artifacts import TrainedModel
 from millrace.components.errors import OptionError
 from millrace.components.files.folders import copy_tree, sync, sync_tree
-from millrace.components.model_artifacts import TrainedModel
-from millrace.components.models.transfer_options import FROM_THE_FIRST, Transfer
+from millrace.components.models.image_options import FROM_THE_FIRST, Transfer
 from millrace.components.training import fitting
 from millrace.components.training.callbacks import HistoryFile, Row, best_epoch
 from millrace.components.training.options import FineTune

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from etils.epath import Path
 
+from millrace.components.artifacts import TrainedModel
 from millrace.components.files.folders import copy_tree
-from millrace.components.model_artifacts import TrainedModel
 from millrace.components.models import keras_file
 from millrace.components.models.build import build
 from millrace.components.models.custom_options import Custom

@@ -8,8 +8,8 @@ from etils.epath import Path
 
 from millrace.components.errors import OptionError
 from millrace.components.features.spec import Spec
-from millrace.components.models.any import Network
-from millrace.components.models.options import Augment
+from millrace.components.models.image_options import Augment
+from millrace.components.models.options import Network
 from millrace.components.training.objective import Objective
 from millrace.components.training.options import Descent, Watching
 

@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
+from millrace.components.artifacts import Hyperparameters
 from millrace.components.errors import OptionError
-from millrace.components.model_artifacts import Hyperparameters
 from millrace.components.options import settings
 from millrace.components.options.component_spec import MISSING, ComponentSpec
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from millrace.components.artifacts import RawFiles
+from millrace.components.example_gen.samples import co2_weekly, synthetic_series
 from millrace.components.example_gen.series import series_example_gen
-from millrace.components.example_gen.series_samples import co2_weekly, synthetic_series
 from millrace.components.features.series_spec import SeriesOptions
 from millrace.pipeline.dag import Dag, Source, Step
 from millrace.pipeline.errors import UsageError

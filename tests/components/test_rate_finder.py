@@ -6,9 +6,10 @@ import json
 import pytest
 from PIL import Image
 
+from millrace.components.artifacts import LearningRate
 from millrace.components.errors import DataError, ModelError, OptionError
-from millrace.components.model_artifacts import LearningRate
-from millrace.components.models.options import Cnn, Dense
+from millrace.components.models.image_options import Cnn
+from millrace.components.models.layer_options import Dense
 from millrace.components.rate_finder import rate_finder
 from millrace.components.trainer import trainer
 from millrace.components.training.options import Optimizer

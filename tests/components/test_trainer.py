@@ -21,7 +21,8 @@ from millrace.components.errors import DataError, ModelError, OptionError
 from millrace.components.features import spec
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.files.tfrecord import write_records
-from millrace.components.models.options import Augment, Cnn, Dense
+from millrace.components.models.image_options import Augment, Cnn
+from millrace.components.models.layer_options import Dense
 from millrace.components.trainer import trainer
 from millrace.components.training.objective import Loss
 from millrace.components.training.options import EarlyStopping, Optimizer
@@ -243,7 +244,7 @@ SCRIPT = textwrap.dedent(
     import sys
     from etils.epath import Path
     from millrace.components.artifacts import Analysis, Examples
-    from millrace.components.models.options import Augment, Cnn
+    from millrace.components.models.image_options import Augment, Cnn
     from millrace.components.trainer import trainer
     from millrace.components.training import backup
     from millrace.components.training.options import EarlyStopping

@@ -95,12 +95,12 @@ def test_a_table_is_asked_about_row_by_row_with_its_dates_expanded(tmp_path, tab
 
 
 def test_a_typed_date_is_expanded_too(table):
-    (row,) = question_files.from_columns(["sold=05.06.2022", "rooms=3"], table)
+    (row,) = question_files.from_rows([{"sold": "05.06.2022", "rooms": 3}], table)
     assert (row.features["sold/year"], row.features["rooms"]) == ("2022", "3")
     assert row.name == "sold=05.06.2022, rooms=3"
     with pytest.raises(UsageError, match=r"predict: sold: expected a date like %d\.%m\.%Y\. R"):
-        question_files.from_columns(["sold=2022"], table)
-    assert question_files.from_columns([], table) == []
+        question_files.from_rows([{"sold": 2022}], table)
+    assert question_files.from_rows([], table) == []
 
 
 def test_standard_input_is_a_file_called_minus(table, monkeypatch):

@@ -51,9 +51,14 @@ def test_a_minus_is_every_line_of_standard_input(monkeypatch):
 
 
 def test_columns_make_one_row():
-    (row,) = questions.from_columns(["size=3", "name=a=b"])
-    assert row == Question("size=3, name=a=b", {"size": "3", "name": "a=b"}, is_typed=True)
-    assert questions.from_columns([]) == []
+    row = questions.from_columns(["size=3", "name=a=b"])
+    expected = Question("size=3, name=a=b", {"size": "3", "name": "a=b"}, is_typed=True)
+    assert questions.from_row(row) == expected
+
+
+def test_values_of_a_row_may_be_numbers_and_missing_ones_are_left_out():
+    row = questions.from_row({"size": 3, "price": 1.5, "name": None, "area": float("nan")})
+    assert row == Question("size=3, price=1.5", {"size": "3", "price": "1.5"}, is_typed=True)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +196,7 @@ def test_lines_of_stdin_that_are_no_utf8_are_refused_in_words(monkeypatch):
 @pytest.mark.parametrize("typed", ["colour=caf\udce9", "caf\udce9=1"])
 def test_a_column_that_is_no_utf8_is_refused_in_words(typed):
     with pytest.raises(UsageError, match=r"^predict: expected UTF-8\. Received: '.*caf\\xe9"):
-        questions.from_columns([typed])
+        questions.from_row(questions.from_columns([typed]))
 
 
 def test_a_file_that_would_never_end_is_not_opened(tmp_path):

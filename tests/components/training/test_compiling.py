@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from millrace.components.errors import OptionError
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models.image import build
-from millrace.components.models.options import Augment, Cnn
+from millrace.components.models.image_options import Augment, Cnn
 from millrace.components.training.compiling import compile_model, layers_in, steps_at_once
 from millrace.components.training.objective import AUTO, Loss, Objective, settle
 from millrace.components.training.options import Descent, Optimizer

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from millrace.components.artifacts import Examples
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.files.tfrecord import write_records
 from millrace.components.training import dataset
 from millrace.components.training.dataset import Order
@@ -96,9 +96,9 @@ def test_the_shuffle_buffer_never_takes_more_than_its_memory(count, side):
 
 
 def test_several_inputs_make_a_dictionary_and_a_forecast_keeps_its_shape(tmp_path):
-    layout = Layout(
-        (Column("window", "float32", (2, 1)), Column("known", "int32", (3,))),
-        Column("future", "float32", (2, 2)),
+    layout = RecordLayout(
+        (LayoutColumn("window", "float32", (2, 1)), LayoutColumn("known", "int32", (3,))),
+        LayoutColumn("future", "float32", (2, 2)),
     )
     features = {"window": [1.5, 2.5], "known": [1, 2, 3], "future": [0.0, 1.0, 2.0, 3.0]}
     path = tmp_path / "data_tfrecord-00000-of-00001.gz"
@@ -111,7 +111,9 @@ def test_several_inputs_make_a_dictionary_and_a_forecast_keeps_its_shape(tmp_pat
 
 
 def test_a_number_to_be_learnt_is_a_column(tmp_path):
-    layout = Layout((Column("numeric", "float32", (1,)),), Column("label", "float32"))
+    layout = RecordLayout(
+        (LayoutColumn("numeric", "float32", (1,)),), LayoutColumn("label", "float32")
+    )
     path = tmp_path / "data_tfrecord-00000-of-00001.gz"
     write_records(path, [encode({"numeric": [1.0], "label": 2.0})] * 3)
     objective = Objective("mean_squared_error", 1, 0, logits=False, task="regression")

@@ -10,8 +10,8 @@ import pytest
 
 from millrace.components.errors import OptionError
 from millrace.components.models import squeezenet
-from millrace.components.models.options import Dense
-from millrace.components.models.transfer_options import Transfer
+from millrace.components.models.image_options import Transfer
+from millrace.components.models.layer_options import Dense
 from millrace.components.trainer import trainer
 from millrace.components.training import backup
 from millrace.components.training.options import FineTune, Optimizer

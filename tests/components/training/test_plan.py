@@ -6,7 +6,8 @@ import pytest
 
 from millrace.components.errors import OptionError
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.models.options import Augment, Dense
+from millrace.components.models.image_options import Augment
+from millrace.components.models.layer_options import Dense
 from millrace.components.training.objective import AUTO, Objective, settle
 from millrace.components.training.options import (
     ADAM,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from millrace.components.errors import OptionError
-from millrace.components.models.options import Dense
+from millrace.components.models.layer_options import Dense
 from millrace.components.trainer import trainer
 from millrace.components.training import backup
 from millrace.components.training.options import Optimizer
