@@ -7,6 +7,7 @@ more than the standard library and `etils`: the engine imports this module and m
 """
 
 import dataclasses
+import importlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -44,6 +45,12 @@ class Artifact:
     def is_intact(self) -> bool:
         """Whether everything that the artifact stands for is still on disk."""
         return self.path.exists()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        # By a name that is made here, so that how an artifact looks is part of no step's key.
+        display = importlib.import_module(f"{__package__}.display.artifacts")
+        return display.notebook(self)
 
 
 class RawFiles(Artifact):

@@ -53,9 +53,14 @@ def measure(artifact: Artifact) -> tuple[str, Files]:
     digests: dict[str, str] = {}
     for part, folder in artifact.parts().items():
         found[part] = {}
-        for name, file in files_in(folder):
-            digests[str(file)] = folders.file_digest(file)
-            found[part][name] = [file.stat().length, digests[str(file)]]
+        try:
+            for name, file in files_in(folder):
+                digests[str(file)] = folders.file_digest(file)
+                found[part][name] = [file.stat().length, digests[str(file)]]
+        except FileNotFoundError:
+            if part == "" or folder.exists():
+                raise
+            del found[part]  # a version that another push has deleted meanwhile
 
     def known(file: Path) -> str:
         return digests.get(str(file)) or folders.file_digest(file)

@@ -47,6 +47,7 @@ _RIGHTS = "Grant its user the right to read and write the tables, or correct MIL
 _URL = (
     "Give sqlite:////ABSOLUTE/PATH.db or postgresql://USER@HOST/DATABASE, or unset MILLRACE_STORE."
 )
+_GONE = "no row where one was: somebody has removed it meanwhile"
 _UNKNOWN = "See what its server or disk reports, then try again."
 
 # https://www.sqlite.org/rescode.html and postgresql.org/docs/current/errcodes-appendix.html: what
@@ -116,6 +117,8 @@ def told(engine: sa.Engine) -> Iterator[None]:
         yield
     except sa.exc.IntegrityError:
         raise
+    except sa.exc.NoResultFound as error:
+        raise _error(_shown(engine.url), _GONE, "Run the command again.") from error
     except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         cause = getattr(error, "orig", None) or error
         raise _error(_shown(engine.url), cause, _fix(cause)) from error
@@ -154,7 +157,9 @@ def _fix(cause: BaseException) -> str:
 
 def _error(place: str, cause: object, fix: str) -> StoreError:
     received = " ".join(str(cause).split()).rstrip(".")
-    return StoreError(f"Store {place}: expected to read and write it. Received: {received}. {fix}")
+    end = "" if received.endswith(("?", "!")) else "."
+    expected = f"Store {place}: expected to read and write it."
+    return StoreError(f"{expected} Received: {received}{end} {fix}")
 
 
 def _is_from_sqlalchemy(error: BaseException) -> bool:

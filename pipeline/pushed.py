@@ -64,9 +64,10 @@ def last_push(store: Store, model: str) -> tuple[Path, Path]:
 def last_pusher(session: Session, store: Store, model: str) -> ExecutionRecord | None:
     """The execution that pushed what now serves as `model`, judged by an Evaluation; or none."""
     for record in store.outputs(session, model, "pusher"):
-        maker = record.maker
-        is_there = PushedModel(Path(record.uri)).version_path is not None
-        if maker is not None and is_there and "evaluation" in maker.inputs:
+        maker, push = record.maker, PushedModel(Path(record.uri))
+        # One that was repaired away is no longer there, and an older one has pushed another model.
+        is_served = push.is_intact() and push.version_path is not None
+        if maker is not None and is_served and "evaluation" in maker.inputs:
             return maker
     return None
 

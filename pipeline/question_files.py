@@ -5,7 +5,8 @@ import dataclasses
 import pathlib
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from etils.epath import Path
 
@@ -25,13 +26,13 @@ from millrace.pipeline.questions import Question
 from millrace.serving.signature import Signature
 
 
-def from_columns(assignments: Sequence[str], origin: Origin) -> list[Question]:
-    """One question about the row that `column=value` assignments make; none of none.
+def from_rows(rows: Sequence[Mapping[str, Any]], origin: Origin) -> list[Question]:
+    """One question about each of `rows`, values by column, as text or as they are.
 
     Raises:
         UsageError: a date is not written as the training data's were.
     """
-    asked = questions.from_columns(assignments)
+    asked = [questions.from_row(row) for row in rows]
     if not isinstance(origin.source, TableSource):
         return asked
     from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow
@@ -68,10 +69,12 @@ def from_csv(file: pathlib.Path, origin: Origin, signature: Signature) -> list[Q
         raise UsageError(f"--csv {place}{error}") from None
     bad = [item for item in found if isinstance(item, Rejected)]
     if len(bad) == len(found):
-        reason = f"{len(bad)} that cannot be used: {told(bad[0])}" if bad else "none"
+        expected, received = "rows below the names of the columns", "none"
+        if bad:
+            more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
+            expected, received = "what the model can be asked about", f"{told(bad[0])}{more}"
         raise UsageError(
-            f"--csv {file}: expected rows below the names of the columns. Received: {reason}. "
-            "Correct the file."
+            f"--csv {file}: expected {expected}. Received: {received}. Correct the file."
         )
     return found
 

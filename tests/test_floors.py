@@ -131,6 +131,14 @@ def test_imports_within_example_gen_point_down_from_room_to_room(path):
     assert above == set()
 
 
+def test_components_use_beam_in_one_room():
+    users = {
+        _name(path) for path in MODULES if any("apache_beam" in name for name in _imports(path))
+    }
+    others = {name for name in users if not name.startswith("millrace.components.beam.")}
+    assert others == {"millrace.components.inference.saved_model"}  # a model for all of a process
+
+
 def test_the_rooms_of_example_gen_are_its_folders():
     folders = {path.parent.name for path in MODULES if path.parent.parent.name == "example_gen"}
     assert folders == set(EXAMPLE_GEN)

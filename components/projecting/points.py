@@ -70,7 +70,7 @@ def activations(
         )
     last = model.get_layer(SCORES)
     before = keras.Model(model.inputs, last.input)
-    files, seen = examples.files(split), objective.of(spec, "auto", "probabilities", 0.0)
+    files, seen = examples.files(split), objective.of(spec, objective.AUTO, "probabilities")
     inputs = dataset.evaluation(files, spec.layout, seen, count)
     labels = dataset.targets(files, spec.layout)
     vectors, names, pictures = [], [], []

@@ -68,7 +68,9 @@ def networks_of(plan: Plan) -> Networks:
 
 
 def _fit(model: keras.Model, plan: Plan, out: Path, resume: Path) -> None:
-    state = backup.load(resume, plan.text)
+    watching = plan.watching
+    best_by = watching.monitor if watching.keep == "best" else None
+    state = backup.load(resume, plan.text, best_by)
     if state.epochs:
         logger.info("resuming after epoch %d of %d", state.epochs, plan.epochs)
         backup.restore(model, resume, state.epochs)
@@ -79,12 +81,11 @@ def _fit(model: keras.Model, plan: Plan, out: Path, resume: Path) -> None:
         _run(model, plan, _callbacks(plan, history, state, resume), state.epochs)
     else:
         history.on_train_begin()
-    watching = plan.watching
     if watching.tensorboard and model.trainable_variables:
         copy_tree(Path(resume / "logs"), Path(out / "logs"))
-    if watching.keep == "best" and model.trainable_variables:
-        best = callbacks.best_epoch(history.rows, watching.monitor)
-        logger.info("keeping the weights of epoch %d, the best by %s", best, watching.monitor)
+    if best_by and model.trainable_variables:
+        best = callbacks.best_epoch(history.rows, best_by)
+        logger.info("keeping the weights of epoch %d, the best by %s", best, best_by)
         backup.restore(model, resume, best)
 
 
@@ -124,7 +125,7 @@ def _callbacks(
     plan: Plan, history: HistoryFile, state: State, resume: Path
 ) -> list[keras.callbacks.Callback]:
     watching = plan.watching
-    patient = callbacks.patient(watching)
+    patient = callbacks.patient(watching, plan.descent.schedule)
     hooks: list[keras.callbacks.Callback] = list(patient.values())
     if watching.stop_at:
         hooks.append(StopAt(watching.stop_at))

@@ -172,7 +172,7 @@ def test_what_is_no_image_is_set_aside_and_named(infer, tmp_path):
     assert [item["source"] for item in lines(result, "rejected.jsonl")] == ["4.png", "notes.txt"]
     assert lines(result, "rejected.jsonl")[1]["reason"].startswith("Unknown image file format")
     (tmp_path / "out").rename(tmp_path / "before")
-    with pytest.raises(DataError, match=r"max_rejected: .* Received: 2, such as 4\.png: "):
+    with pytest.raises(DataError, match=r"^bulk_inferrer: .* Received: 2 of 10 .*\n  4\.png: "):
         infer(source=RawFiles(Path(root)), max_rejected=0.1)
 
 

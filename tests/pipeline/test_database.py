@@ -217,6 +217,20 @@ def test_a_locked_store_names_the_lock(file, monkeypatch):
     other.close()
 
 
+def test_a_row_that_is_no_longer_there_is_not_taken_for_damage(toy):
+    with pytest.raises(StoreError) as caught:
+        toy.store.finish_run("gone", "done")
+    assert str(caught.value) == (
+        f"Store {toy.root.store_url}: expected to read and write it. Received: no row where one "
+        "was: somebody has removed it meanwhile. Run the command again."
+    )
+
+
+def test_a_question_of_the_servers_ends_as_one():
+    error = database._error("s", "Is the server running and accepting connections?", "See it.")
+    assert str(error).endswith("Received: Is the server running and accepting connections? See it.")
+
+
 def test_a_full_disk_is_told_as_one(file):
     store = Store.open(f"sqlite:///{file}")
     with (

@@ -13,11 +13,11 @@ from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.files.tfrecord import write_records
 from millrace.components.training import dataset
 from millrace.components.training.dataset import Order
-from millrace.components.training.objective import Objective, settle
+from millrace.components.training.objective import AUTO, Loss, Objective, settle
 from millrace.serving.example import encode
 
 SPEC = ImageSpec(("a", "b", "c"), 2, 1, 1)
-SPARSE = settle(3, "auto", "probabilities", 0.0)
+SPARSE = settle(3, AUTO, "probabilities")
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +65,8 @@ def test_pixels_and_labels_stay_together(files):
 
 
 def test_labels_have_the_form_that_the_loss_takes(files):
-    one_hot = settle(3, "categorical_crossentropy", "probabilities", 0.0)
-    binary = settle(2, "auto", "probabilities", 0.0)
+    one_hot = settle(3, Loss("categorical_crossentropy"), "probabilities")
+    binary = settle(2, AUTO, "probabilities")
     [(pixels, rows)] = dataset.evaluation(files, SPEC.layout, one_hot, 20)
     numbers = pixels.numpy()[:, 0, 0, 0]
     np.testing.assert_array_equal(rows, np.eye(3, dtype=np.float32)[numbers % 3])
