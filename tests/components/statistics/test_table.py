@@ -40,7 +40,7 @@ def test_every_feature_of_every_split_has_its_row(statistics):
     ]
 
 
-def test_only_as_many_values_are_named_as_asked(statistics):
+def test_only_as_many_values_are_named_as_requested(statistics):
     assert rows(statistics, top=1)[3].top == (("b", 2),)
 
 
