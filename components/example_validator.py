@@ -57,14 +57,14 @@ def example_validator(
         findings, distances, message = validate(read(statistics, split), rules, controls)
         artifact.file(split).parent.mkdir(parents=True, exist_ok=True)
         artifact.file(split).write_bytes(message.SerializeToString(deterministic=True))
-        found += [_told(split, finding) for finding in findings]
+        found += [_record(split, finding) for finding in findings]
         measured += [{"split": split, **vars(distance)} for distance in distances]
     artifact.write(found, measured)
     logger.info("%d anomalies in %s", len(found), ", ".join(splits))
     return artifact
 
 
-def _told(split: str, finding: "Anomaly") -> dict[str, str]:
+def _record(split: str, finding: "Anomaly") -> dict[str, str]:
     """A finding for `anomalies.json`, and a line of the log."""
     about = f"{split}: {finding.feature or 'all records'}"
     logger.warning("%s: %s. %s", about, finding.short.rstrip("."), finding.description)

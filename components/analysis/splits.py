@@ -51,7 +51,7 @@ def survey_splits(
     """What `find` says of the files of each split, merged; left in `<name>-<split>.json` in `out`.
 
     Args:
-        files: those of a split one behind the other.
+        files: those of a split one after another.
         find: of a file.
         merge: of several files.
         out: the folder of the analysis.

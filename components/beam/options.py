@@ -37,7 +37,7 @@ class BeamOptions:
     flags: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Refuse a runner that Beam has not got, and what Beam would drop without a word.
+        """Refuse a runner that Beam does not have, and what Beam would ignore silently.
 
         Flags that Beam does not know are left to a job server, which may have its own, unless they
         seem to be known ones misspelled. A job server that is named must answer.
@@ -167,7 +167,7 @@ def _is_open(runner: str | None) -> bool:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Nothing is logged: Beam warns of flags it does not know, and of extras it has not got."""
+    """Log nothing: Beam warns of flags it does not know, and of extras not installed."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

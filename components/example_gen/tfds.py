@@ -64,7 +64,7 @@ def tfds_example_gen(
         shards: files per split; 0 makes one per 64 MiB, and no more than the set has.
 
     Raises:
-        DataError: the set cannot be had, or has no image and no text with one class.
+        DataError: the set is not available, or has no image and no text with one class.
         OptionError: there is no such set, split or feature.
     """
     from millrace.components.example_gen.shards.tfrecords import write_files

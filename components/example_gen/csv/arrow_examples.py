@@ -76,7 +76,7 @@ def as_bytes(array: pa.BinaryArray) -> list[bytes]:
 
 
 def flat(array: pa.BinaryArray) -> bytes:
-    """All values of `array` one behind the other."""
+    """All values of `array`, one after another."""
     offsets, data = _offsets(array), array.buffers()[2]
     first, last = int(offsets[0]), int(offsets[-1])
     return data.slice(first, last - first).to_pybytes() if last > first else b""

@@ -111,7 +111,7 @@ def _surviving(
         if each.kind == "date":
             if may_be_date is None:
                 cells = cells.unique()
-                may_be_date = not is_whole and _are_like_dates(cells)
+                may_be_date = not is_whole and date_forms.look_like_dates(cells)
             if may_be_date and _fits(cells, each):
                 yield each
         elif (is_whole and each.kind == "float") or _fits(cells, each):
@@ -119,24 +119,11 @@ def _surviving(
             yield each
 
 
-def _are_like_dates(cells: pa.StringArray) -> bool:
-    """Whether all `cells` have the look of dates; of most columns the first has not.
-
-    To compile the whole expression takes longer than to read a column of a few rows.
-    """
-    looks = date_forms.FIRST_LOOK.search(cells[0].as_py()) is not None
-    return looks and _all(pc.match_substring_regex(cells, date_forms.LIKE))
-
-
 def _fits(cells: pa.StringArray, reading: ColumnReading) -> bool:
     if reading.kind == "text":
         return True
     head_fits = not convert(cells.slice(0, _HEAD), reading)[1].true_count
     return head_fits and not convert(cells, reading)[1].true_count
-
-
-def _all(array: pa.BooleanArray) -> bool:
-    return bool(pc.all(array).as_py())
 
 
 def convert(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:

@@ -72,8 +72,8 @@ class TextCsv:
 
     Attributes:
         delimiter: one character between cells.
-        quoting: whether `"` encloses cells. None: unless a tab parts the cells, for in texts
-            parted by tabs a quote is mostly a quote.
+        quoting: whether `"` encloses cells. None: unless cells are separated by tabs, for in such
+            texts a quote is mostly a quote.
         header: whether the first record names the columns; without, they are `column_1` and so
             on, or `names`.
         names: the columns' names, in place of the header's.

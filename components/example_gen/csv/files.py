@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 def list_tables(
     source: Path, suffixes: tuple[tuple[str, ...], ...] = (_SUFFIXES, _ALSO)
 ) -> tuple[Path, Listing]:
-    """The folder that the files lie below, and its tables with their splits.
+    """The folder of the files, and its tables with their splits.
 
     Those that end in the first of `suffixes`, or where there are none, in the next.
 

@@ -54,7 +54,7 @@ def settle(
     will be set aside.
 
     Raises:
-        DataError: no column has any value, or a date's parts bear another column's name.
+        DataError: no column has any value, or a date's parts have another column's name.
     """
     empty = [name for name, seen in evidence.items() if not seen.filled]
     if empty:

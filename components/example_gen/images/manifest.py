@@ -73,7 +73,7 @@ def _check_columns(place: Path, manifest: Manifest, columns: list[str]) -> None:
             f"{place}: expected the column {' and '.join(map(repr, missing))}. Received: "
             f"{', '.join(map(repr, columns)) or 'an empty file'}. Name the CSV's own columns by "
             "the options manifest.path_column, manifest.label_column, manifest.split_column, "
-            "and what parts them by manifest.delimiter."
+            "and the delimiter by manifest.delimiter."
         )
 
 

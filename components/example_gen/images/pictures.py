@@ -1,4 +1,4 @@
-"""One picture file: proven to decode, measured, and put in a form that TensorFlow reads.
+"""One picture file: proven to decode, measured, and re-encoded where TensorFlow could not read it.
 
 `tf.io.decode_image` reads JPEG, PNG, GIF, BMP and WebP, though not every variant of them.
 A file that it reads is kept byte for byte; any other that Pillow reads (TIFF, PGM, AVIF,

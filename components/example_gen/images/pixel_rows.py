@@ -65,7 +65,7 @@ class PixelLine:
             raise DataError(
                 f"{place}: expected the column {options.label_column!r}. Received: "
                 f"{', '.join(columns[:5])} and so on. Name it by the option label_column, and "
-                "what parts the columns by delimiter."
+                "the delimiter by the option delimiter."
             )
         label = columns.index(options.label_column) if has_header(columns) else 0
         pixels = len(columns) - 1
@@ -73,8 +73,8 @@ class PixelLine:
         if sizes is None:
             raise DataError(
                 f"{place}: expected one label and the pixels of a picture. Received: {pixels} "
-                "pixels, which make none of the options' size or no square. Set the options "
-                "height, width and channels, or the delimiter."
+                "pixels, which do not make a picture of the options' size, or a square. Set the "
+                "options height, width and channels, or the delimiter."
             )
         return cls(len(columns), label, *sizes, options.delimiter)
 

@@ -35,7 +35,7 @@ class IngestTally:
             self.remark(remark)
 
     def remark(self, remark: str) -> None:
-        """Note once more what is worth counting."""
+        """Count one more record with `remark`."""
         self.remarks[remark] = self.remarks.get(remark, 0) + 1
 
     def add(self, other: Self) -> None:

@@ -42,7 +42,7 @@ def find(step: str, dataset: str, data_dir: str | None) -> Any:
 
 
 def prepare(step: str, builder: Any, manual_dir: str | None, *, download: bool) -> None:
-    """Have the set's TFRecord files on disk.
+    """Prepare the set's TFRecord files on disk.
 
     Raises:
         DataError: it is not prepared and `download` is off, or preparing it fails.

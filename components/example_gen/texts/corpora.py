@@ -125,7 +125,7 @@ def cut(text: str, unit: Unit, passage: int) -> list[str]:
     """The records of a file, some of them perhaps empty.
 
     Line breaks become line feeds; whitespace at the end of a record is dropped. A passage is cut
-    to the character, all of a file's about equally long, so that none is a mere rest.
+    to the character, all of a file's about equally long, so that none is a short remainder.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     match unit:

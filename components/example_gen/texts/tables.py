@@ -116,7 +116,7 @@ def _dialect(place: Path, text: str, encoding: str, given: TextCsv) -> Dialect:
 
 
 def _has_header(sample: str, delimiter: str, *, quoting: bool) -> bool:
-    """Whether the first record's cells are names: none of them is a number, or comes again."""
+    """Whether the first record's cells are names: none of them is a number, or is repeated."""
     records = itertools.islice(_read_csv(sample, delimiter, quoting=quoting), _ROWS)
     first, *rest = [cells for _, cells in records] or [[]]
     again = any(cell in {row[n] for row in rest if n < len(row)} for n, cell in enumerate(first))

@@ -165,5 +165,5 @@ def _table(file: Path, text: str, dialect: Dialect) -> pd.DataFrame:
         reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(
             f"{file}: expected rows of as many cells as the header. Received: {reason}. "
-            "Correct them, or name what parts the cells by series_example_gen.csv.delimiter."
+            "Correct them, or name the delimiter by series_example_gen.csv.delimiter."
         ) from error

@@ -51,7 +51,7 @@ def read(
 
 
 def with_dates(cells: Mapping[str, str], source: TableSource) -> dict[str, str]:
-    """`cells` by column, each date in the place of what the ingest made of such.
+    """`cells` by column, each date replaced by the features that the ingest makes of it.
 
     Raises:
         DataError: a date is written in another way than the training data's.

@@ -42,7 +42,7 @@ HOURS = [
 ]
 
 
-def test_numbers_are_scaled_by_the_train_split_and_marked_where_cells_are_missing():
+def test_numbers_are_scaled_by_the_train_split_and_flagged_where_cells_are_missing():
     spec = choose(HOURS, label="rides")
     winds = np.array([hour for hour in range(24) if hour % 4], np.float64)
     assert spec.numbers == (
@@ -131,7 +131,7 @@ def test_classes_of_numbers_are_in_the_order_of_the_numbers():
     assert choose(rows).classes == ("0.0", "1.0")
 
 
-def test_columns_that_tell_nothing_are_left_out():
+def test_columns_without_information_are_left_out():
     rows = [
         {"x": float(n), "one": 1, "name": f"row {n}", "v": [1.0, 2.0], "y": float(n) / 7}
         for n in range(40)
@@ -272,7 +272,7 @@ def test_a_column_of_names_is_left_out_with_the_setting_that_takes_it(caplog):
     ) in caplog.messages
 
 
-def test_values_beyond_the_vocabulary_are_told(caplog):
+def test_values_beyond_the_vocabulary_are_reported(caplog):
     rows = [{**row, "code": f"no {row['hour'] // 2}"} for row in HOURS]
     with caplog.at_level("INFO"):
         choose(rows, label="rides", vocabulary_size=5)

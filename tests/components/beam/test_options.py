@@ -64,7 +64,7 @@ def test_an_unknown_runner_or_flag_and_a_value_that_does_not_fit_are_refused(fla
     assert capfd.readouterr() == ("", "")
 
 
-def _told(endpoint):
+def _refusal(endpoint):
     with pytest.raises(OptionError) as caught:
         BeamOptions(("--runner=PortableRunner", f"--job_endpoint={endpoint}")).check()
     text = str(caught.value)
@@ -77,19 +77,19 @@ def _told(endpoint):
 
 @pytest.mark.parametrize("endpoint", ["localhost", ":8099", "a:0", "a:99999", "a:b"])
 def test_a_job_endpoint_without_host_and_port_is_refused(endpoint):
-    assert "Received: no host and port (1 to 65535)." in _told(endpoint)
+    assert "Received: no host and port (1 to 65535)." in _refusal(endpoint)
 
 
 def test_a_job_endpoint_where_nothing_listens_is_refused():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        assert "Connection refused" in _told(f"127.0.0.1:{free.getsockname()[1]}")
+        assert "Connection refused" in _refusal(f"127.0.0.1:{free.getsockname()[1]}")
 
 
 def test_a_job_endpoint_that_never_answers_is_refused(monkeypatch):
     monkeypatch.setattr("millrace.components.beam.job_endpoint._SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        message = _told(f"127.0.0.1:{silent.getsockname()[1]}")
+        message = _refusal(f"127.0.0.1:{silent.getsockname()[1]}")
     assert "Received: no answer in 0.5 s." in message
 
 
@@ -97,7 +97,7 @@ def test_a_job_endpoint_of_another_kind_is_refused():
     server = grpc.server(futures.ThreadPoolExecutor(1))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    assert "Received: a gRPC server of another kind." in _told(f"127.0.0.1:{port}")
+    assert "Received: a gRPC server of another kind." in _refusal(f"127.0.0.1:{port}")
     server.stop(0).wait()
 
 

@@ -57,6 +57,12 @@ def out(tmp_path) -> Path:
     return Path(staging)
 
 
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory) -> str:
+    """Where TensorFlow Datasets prepares the sets of a test module, each once."""
+    return str(tmp_path_factory.mktemp("tfds"))
+
+
 def records_of(examples: Examples) -> dict[str, list[dict]]:
     """The decoded records of each split, in file order."""
     return {

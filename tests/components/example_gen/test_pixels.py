@@ -156,9 +156,9 @@ def test_columns_that_make_no_picture_and_a_lone_class_are_refused(tmp_path, ing
     with pytest.raises(DataError) as caught:
         PixelLine.of(Path("x.csv"), ["label", "a", "b"], PixelOptions())
     assert str(caught.value) == (
-        "x.csv: expected one label and the pixels of a picture. Received: 2 pixels, which make "
-        "none of the options' size or no square. Set the options height, width and channels, or "
-        "the delimiter."
+        "x.csv: expected one label and the pixels of a picture. Received: 2 pixels, which do "
+        "not make a picture of the options' size, or a square. Set the options height, width and "
+        "channels, or the delimiter."
     )
     with pytest.raises(DataError, match=r"expected the column 'label'\. Received: kind, a, b"):
         PixelLine.of(Path("x.csv"), ["kind", "a", "b"], PixelOptions())
@@ -166,7 +166,7 @@ def test_columns_that_make_no_picture_and_a_lone_class_are_refused(tmp_path, ing
         ingest({"signs.csv": HEADER + "7,1,2,3,4\n"})
 
 
-def test_a_folder_without_a_csv_and_a_file_that_is_no_text_are_refused(tmp_path, out):
+def test_a_folder_without_a_csv_and_a_file_that_is_not_text_are_refused(tmp_path, out):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="Received: a folder without one"):
         pixels_example_gen(RawFiles(tmp_path / "empty"), out, run_on=BeamOptions())
@@ -175,13 +175,13 @@ def test_a_folder_without_a_csv_and_a_file_that_is_no_text_are_refused(tmp_path,
         pixels_example_gen(RawFiles(tmp_path / "x.csv"), out, run_on=BeamOptions())
 
 
-def test_a_number_of_thousands_of_digits_is_no_pixel():
+def test_a_number_of_thousands_of_digits_is_not_a_pixel():
     form = pixel_rows.PixelLine(2, 0, 1, 1, 1, ",")
     with pytest.raises(DataError, match=r"pixel '9{20}' is not a whole number from 0 to 255"):
         pixel_rows.parse("a," + "9" * 5000, form)
 
 
-def test_what_is_no_readable_file_is_set_aside_and_counted(tmp_path, out):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(tmp_path, out):
     root = tmp_path / "source"
     root.mkdir()
     aside = spoil(root, ".csv")

@@ -199,7 +199,7 @@ def test_one_file_may_be_named(ingest, tmp_path):
     assert ingest(predict_log(rooms=np.float32([1])), source=file).counts == {"serving": 1}
 
 
-def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, tmp_path):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(ingest, tmp_path):
     (tmp_path / "logs").mkdir()
     aside = spoil(tmp_path / "logs", ".tfrecord")
     examples = ingest(predict_log(rooms=np.float32([1, 2])), max_rejected=0.5)

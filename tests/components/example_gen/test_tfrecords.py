@@ -183,7 +183,7 @@ def test_unusable_records_are_set_aside_by_file_and_number(source, ingest):
     ]
 
 
-def test_a_wrong_feature_name_is_told_with_the_name(source, ingest):
+def test_a_wrong_feature_name_is_reported_by_name(source, ingest):
     root = source({"train/x.tfrecord": [ours(1, 0, "a")]})
     with pytest.raises(DataError, match=r"x\.tfrecord, record 0: no image in feature 'img'"):
         ingest(root, features=FeatureNames(image="img"))
@@ -216,7 +216,7 @@ def test_records_that_are_no_examples_are_set_aside_and_hide_no_class_names(sour
 
 
 @pytest.mark.parametrize("patterns", [{}, {"train": "*tfrecord"}])
-def test_what_is_no_readable_file_is_set_aside_and_counted(source, ingest, patterns):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(source, ingest, patterns):
     root = source({"a.tfrecord": [ours(0, 0, "a"), ours(1, 1, "b")]})
     aside = spoil(root, ".tfrecord")
     examples = ingest(root, patterns=patterns, max_rejected=0.5)

@@ -78,7 +78,7 @@ def test_rows_of_a_folder_lie_in_shards_in_their_order(tmp_path, model, read):
     assert shards[1][0]["filename"] == [b"b.csv, line 2"]
 
 
-def test_a_forecaster_is_asked_about_the_end_of_each_series(tmp_path, model, read):
+def test_a_forecaster_gets_the_end_of_each_series(tmp_path, model, read):
     rows = [f"2020-01-0{1 + hour // 24}T{hour % 24:02d},{hour}" for hour in range(72)]
     learnt = _learnt(tmp_path, series_example_gen, "\n".join(["when,y", *rows]))
     spec = SeriesSpec(("y",), 2, 2, "h", (0.0,), (1.0,), (1.0,))
@@ -124,7 +124,7 @@ def test_pictures_and_files_of_text_are_no_rows(tmp_path, model):
     assert not takes_rows(Model(Path(tmp_path / "bare")), str(tmp_path))
 
 
-def test_scalars_of_a_generator_are_not_asked_of_a_row(tmp_path, model, read):
+def test_scalars_of_a_generator_are_not_read_from_a_row(tmp_path, model, read):
     prompts = model("language", prompt=STRING, length={"dtype": "int32", "shape": []})
     Path(tmp_path / "new.csv").write_text("id,text\n1,once upon\n")
     assert takes_rows(prompts, str(tmp_path / "new.csv"))
@@ -133,7 +133,7 @@ def test_scalars_of_a_generator_are_not_asked_of_a_row(tmp_path, model, read):
     assert not any(isinstance(value, np.ndarray) for value in row.values())
 
 
-def test_what_is_no_readable_file_is_set_aside_and_counted(tmp_path, model, read):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(tmp_path, model, read):
     folder = Path(tmp_path / "new")
     folder.mkdir()
     aside = spoil(folder, ".csv")

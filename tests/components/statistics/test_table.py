@@ -50,7 +50,7 @@ def test_a_row_has_its_histogram(statistics):
     assert (none, raw, text) == ((), (), (("b", 2.0), ("a", 1.0)))
 
 
-def test_only_as_many_values_are_named_as_asked(statistics):
+def test_only_as_many_values_are_named_as_requested(statistics):
     assert rows(statistics, top=1)[3].top == (("b", 2),)
 
 

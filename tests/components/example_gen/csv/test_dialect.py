@@ -94,7 +94,7 @@ def test_equal_names_are_refused():
 
 
 @pytest.mark.parametrize("sample", ['{"a": 1}\n{"a": 2}\n', '[\n  {\n    "a": 1\n  }\n]\n'])
-def test_json_is_no_table(sample):
+def test_json_is_not_a_table(sample):
     with pytest.raises(DataError) as refused:
         settle(sample)
     assert str(refused.value) == (
@@ -127,7 +127,7 @@ def test_names_must_be_as_many_as_columns():
         ({"thousands": ",", "decimal": ","}, r"^Option csv\.thousands: expected another char"),
     ],
 )
-def test_marks_that_cannot_be_told_apart_are_refused(options, message):
+def test_separators_that_cannot_be_distinguished_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
         CsvFormat(**options)
 

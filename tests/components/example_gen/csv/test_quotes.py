@@ -17,7 +17,7 @@ def check(text, delimiter=",", line=1):
     quotes.check_spaces("t.csv", text.encode(), line, delimiter)
 
 
-def test_a_cell_in_quotes_behind_a_blank_is_refused_with_its_line():
+def test_a_cell_in_quotes_after_a_space_is_refused_with_its_line():
     with pytest.raises(DataError) as caught:
         check('x,y\na, "b, c"\n', line=7)
     assert str(caught.value) == (
@@ -59,7 +59,7 @@ def test_quotes_within_cells_are_none_of_these(text):
     check(text)
 
 
-def test_a_tab_between_cells_is_no_blank():
+def test_a_tab_between_cells_is_not_a_space():
     check('a\t"b"\n', "\t")
     with pytest.raises(DataError, match="a space before"):
         check('a\t "b"\n', "\t")

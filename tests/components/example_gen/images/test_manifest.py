@@ -41,7 +41,7 @@ def test_columns_and_the_delimiter_are_options(listed):
     assert listing.rows == [ListedRow("img/1.png", "a", "eval"), ListedRow("3.png", "b", "")]
 
 
-def test_a_column_called_split_is_used_unless_told_otherwise(listed):
+def test_a_column_called_split_is_used_unless_another_is_named(listed):
     text = "path,label,split\nimg/1.png,a,train\n3.png,b,test\n"
     assert listed(text).given == {"train", "test"}
     assert listed(text, split_column="").given == {""}
@@ -127,7 +127,7 @@ def test_a_delimiter_that_is_none_is_refused(delimiter):
         Manifest(delimiter=delimiter)
 
 
-def test_a_line_that_names_no_readable_file_is_set_aside_and_a_manifest_that_is_none_refused(
+def test_a_line_that_names_no_readable_file_is_set_aside_and_an_unreadable_manifest_refused(
     folder,
 ):
     root = folder({**FILES, "labels.csv": b"path,label\nimg/1.png,a\n3.png,b\npipe.png,b\n"})

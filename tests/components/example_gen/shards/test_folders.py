@@ -58,7 +58,9 @@ def test_the_layout_can_be_forced(folder):
     ]
 
 
-def test_hidden_files_and_files_beside_the_classes_are_ignored_but_images_there_are_told(folder):
+def test_hidden_files_and_files_beside_the_classes_are_ignored_but_images_there_are_reported(
+    folder,
+):
     root = folder(
         {
             "a/1.png": b"",
@@ -104,7 +106,7 @@ def test_splits_inside_one_folder_are_found(folder):
     assert [(row.label, row.split) for row in rows] == [("b", "test"), ("a", "train")]
 
 
-def test_a_split_that_is_alone_is_no_wrapper(folder):
+def test_a_split_that_is_alone_is_not_a_wrapper(folder):
     source = folder({"train/a/1.png": b"", "train/b/2.png": b""})
     rows = list_classes(source).rows
     assert [(row.label, row.split) for row in rows] == [("a", "train"), ("b", "train")]

@@ -42,7 +42,7 @@ def examples(out):
     return Examples(out)
 
 
-def test_the_summary_and_the_log_tell_what_happened(examples, caplog):
+def test_the_summary_and_the_log_say_what_happened(examples, caplog):
     caplog.set_level(logging.INFO, "millrace.components")
     tally = IngestTally({"eval": {"cat": 1}, "train": {"cat": 2, "dog": 96}})
     tally.rejected.append(Rejected("x.png", "empty file", "line 3"))

@@ -99,7 +99,7 @@ def test_the_order_depends_on_the_paths_alone(paths, random):
         ([1 << 20] * 200, 0, 4),
     ],
 )
-def test_a_shard_holds_64_mib_unless_told_otherwise(tmp_path, sizes, wanted, count):
+def test_a_shard_holds_64_mib_unless_a_count_is_given(tmp_path, sizes, wanted, count):
     for number, size in enumerate(sizes):
         with (tmp_path / str(number)).open("wb") as file:
             file.truncate(size)

@@ -86,7 +86,7 @@ def test_members_become_text_and_nested_ones_are_left_out():
         json_rows.cells_of([1])
 
 
-def test_what_is_no_array_or_broken_off_is_refused():
+def test_what_is_not_an_array_or_broken_off_is_refused():
     for content, message in ((b'{"a": 1}', "member 1: .*Received"), (b"[1, 2", "member 3: .*end")):
         with pytest.raises(DataError, match=message):
             list(json_rows.array_values(io.BytesIO(content), "x.json", "utf-8"))
@@ -104,7 +104,7 @@ DEEP = "[" * 100_000 + "]" * 100_000
         (r'{"\udfff": "x"}', r"half of a character, \\udfff"),
     ],
 )
-def test_a_line_that_python_cannot_hold_is_no_row(line, reason):
+def test_a_line_that_python_cannot_hold_is_not_a_row(line, reason):
     with pytest.raises(DataError, match=reason):
         json_rows.line_cells(line)
 

@@ -39,7 +39,7 @@ def test_rows_are_ordered_within_their_series_and_disorder_is_counted():
 @pytest.mark.parametrize(
     ("duplicates", "left"), [("first", 1.0), ("last", 5.0), ("mean", 3.0), ("sum", 6.0)]
 )
-def test_repeated_times_become_one_row_as_asked_and_are_counted(duplicates, left):
+def test_repeated_times_become_one_row_as_configured_and_are_counted(duplicates, left):
     counts = GridCounts()
     rows = (("a", "2020-01-01", 1), ("a", "2020-01-01", 5), ("a", "2020-01-02", 9))
     found = grid.ordered(table(*rows), duplicates, counts)

@@ -44,7 +44,7 @@ def test_the_rows_are_a_raw_record_and_the_forecast_has_the_times_after_them(lat
     assert found.ahead == {}
 
 
-def test_rows_without_a_target_tell_what_is_known_ahead(latest):
+def test_rows_without_a_target_say_what_is_known_ahead(latest):
     new = hours(4, known=True) + "2020-03-01T04,,7\n2020-03-01T05,,8\n"
     (found,) = latest(hours(48, known=True), new, targets=("y",), known=("holiday",))
     assert found.past["y"].tolist() == [0, 1, 2, 3]
@@ -83,7 +83,7 @@ def test_the_clock_of_a_zone_is_shown_with_its_offset(latest):
     assert found.times == ["2020-03-01 02:00:00+01:00", "2020-03-01 03:00:00+01:00"]
 
 
-def test_each_series_is_asked_about_and_one_without_a_value_is_set_aside(latest):
+def test_each_series_is_forecast_and_one_without_a_value_is_set_aside(latest):
     rows = [f"{s},{START + hour},{hour}" for s in "ab" for hour in range(48)]
     learnt = "\n".join(["shop,when,y", *rows])
     new = f"shop,when,y\nb,{START},5\nc,{START},\na,{START},7\n"
@@ -114,6 +114,6 @@ def test_a_series_that_lacks_more_than_training_allowed_is_set_aside(latest):
     ]
 
 
-def test_a_series_that_lacks_as_much_as_training_allowed_is_asked_about(latest):
+def test_a_series_that_lacks_as_much_as_training_allowed_is_forecast(latest):
     (found,) = latest(hours(48), hours(4) + "2020-03-01T07,1\n", max_filled=0.5)
     assert (len(found.past["y"]), int(np.isnan(found.past["y"]).sum())) == (8, 3)
