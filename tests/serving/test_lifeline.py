@@ -1,4 +1,4 @@
-"""Children that end with their parent, through real processes and real signals."""
+"""Children that end with their parent, with real processes and signals."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def _pid(file):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a command by `lifeline.start`; its output is a file of its own."""
+    """Start a command by `lifeline.start`; its output goes to a file."""
     started = []
 
     def run(command):

@@ -1,7 +1,7 @@
-"""Models as anyone may export them: types, ranks, assets and names, over both protocols.
+"""Models with unusual types, ranks, assets and names, over both protocols.
 
-One server has one model, whose signatures show one trait each; what the real server cannot say in
-JSON is refused in its words.
+One server has one model, whose signatures test one feature each. What the real server cannot
+express in JSON is refused with its text.
 """
 
 import grpc
@@ -26,13 +26,13 @@ IN_JSON = {
     **{name: [1, 2] for name in INTEGERS},
     **{"bool": [True, False], "float32": [0.5, 2.0], "float64": [0.5, 2.0], "string": ["a", "é"]},
 }
-NOT_IN_JSON = {  # and how TensorFlow calls them
+NOT_IN_JSON = {  # and TensorFlow's names
     **{"float16": "half", "bfloat16": "bfloat16", "uint16": "uint16", "complex64": "complex64"}
 }
 
 
 class Odd(tf.Module):
-    """Whatever people export."""
+    """A model with unusual signatures."""
 
     def __init__(self, vocabulary):
         super().__init__()
@@ -75,7 +75,7 @@ class Odd(tf.Module):
 
 
 class Asked:
-    """One server, asked by the stock stub and by bare HTTP."""
+    """A server, called with the stock stub and with plain HTTP."""
 
     def __init__(self, port, rest_port):
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
@@ -105,7 +105,7 @@ def asked(tmp_path_factory):
         **{"constant": module.constant, "scalar": module.scalar},
     }
     tf.saved_model.save(module, str(folder / "half" / "1"), signatures=signatures)
-    words.unlink()  # the model brings its own
+    words.unlink()  # the model has its own
     port, rest_port = free_port(), free_port()
     base = str(folder / "half")
     server = ModelServer(

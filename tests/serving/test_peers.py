@@ -1,4 +1,4 @@
-"""Workers that ask one another, here all in one process."""
+"""Workers that call one another, here all in one process."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ from millrace.serving.errors import DeadlineExceededError, FailedPreconditionErr
 from millrace.serving.peers import Peers, total
 from millrace.serving.protos import model_service_pb2
 
-ALIVE = 1  # some process's number, for the socket of the other worker
-GONE = 2**22 + 1  # no process has so high a number
+ALIVE = 1  # any process's number, for the socket of the other worker
+GONE = 2**22 + 1  # higher than any process's number
 
 
 def page(count, total_sum):
@@ -31,7 +31,7 @@ def reload_of(name):
 
 @pytest.fixture
 def join(tmp_path):
-    """Let a worker take part; gives it and the names of the models that it was told to serve."""
+    """Start a worker; returns it and the names of the models that it was made to serve."""
     with contextlib.ExitStack() as stack:
 
         def run(pid, count=1, refusal=None, started=True):

@@ -1,4 +1,4 @@
-"""FIFOs, devices, sockets and giants where files belong: refused by name before they are opened."""
+"""Pipes, devices, sockets and huge files are refused by name before they are opened."""
 
 import os
 import socket
@@ -40,7 +40,7 @@ MADE = {
 
 @pytest.fixture(params=MADE)
 def unfit(request, tmp_path, monkeypatch):
-    """The path of something that is no file to read, and what is said of it."""
+    """The path of something that is not a file, and the reason in the error."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "unfit"
     MADE[request.param](path)

@@ -1,4 +1,4 @@
-"""Flags that change how a running server answers, each seen through the wire."""
+"""Flags that change how a running server answers, tested over the wire."""
 
 import time
 from concurrent import futures

@@ -1,4 +1,4 @@
-"""The client over REST: the same answers and errors as over gRPC, against a server and scripts."""
+"""The REST client: the same answers and errors as over gRPC, with real and scripted servers."""
 
 import http.server
 import json
@@ -203,7 +203,7 @@ def free_rest(serve):
 
 
 class Scripted(http.server.BaseHTTPRequestHandler):
-    """Answers with what a test put in: (status, body) each; closes where that is None."""
+    """Answers with the (status, body) pairs that a test set; closes the connection for None."""
 
     protocol_version = "HTTP/1.1"
 
@@ -299,7 +299,7 @@ def test_threads_may_share_a_client(client):
 def test_importing_the_client_is_light_and_imports_no_server():
     code = (
         "import sys; import millrace.serving.client.rest_client;"
-        "print(open('/proc/self/statm').read().split()[1]);"  # pages that are resident
+        "print(open('/proc/self/statm').read().split()[1]);"  # resident pages
         "print([m for m in sys.modules if m.split('.')[0] in"
         " ('tensorflow', 'keras', 'aiohttp', 'apache_beam') or m == 'millrace.serving.server'])"
     )
@@ -313,7 +313,7 @@ def test_readiness_is_that_of_the_whole_server(scripted):
     refused = (400, {"error": "Malformed request"})  # by TensorFlow Serving
     scripted.answers = [(200, ""), (503, {"error": "not yet"}), refused]
     assert scripted.client.healthy() is True
-    assert scripted.client.healthy() is False  # asked once: it is an answer
+    assert scripted.client.healthy() is False  # sent once: 503 is the answer
     with pytest.raises(UnimplementedError, match=r"expected an answer to /v2/health/ready\. "):
         scripted.client.healthy()
     with pytest.raises(UnimplementedError, match=r"Received: 'half'\. Leave it out, or use gRPC"):

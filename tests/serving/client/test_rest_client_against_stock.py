@@ -1,6 +1,6 @@
-"""The REST client against answers as TensorFlow Serving writes them, layout and all.
+"""The REST client with responses in TensorFlow Serving's exact layout.
 
-The bodies are those of its documents: tensorflow_serving/g3doc/api_rest.md and serving_basic.md.
+The bodies are from its documentation: tensorflow_serving/g3doc/api_rest.md and serving_basic.md.
 """
 
 import http.server
@@ -80,7 +80,7 @@ UNKNOWN = '{ "error": "Servable not found for request: Latest(m)" }'
 
 
 class TensorFlowServing(http.server.BaseHTTPRequestHandler):
-    """Answers from the table; keeps what it was asked."""
+    """Answers from the table; keeps the requests."""
 
     protocol_version = "HTTP/1.1"
 

@@ -1,4 +1,4 @@
-"""The standard health service, asked by its own stub as Kubernetes and Envoy do."""
+"""The standard health service, called with its own stub, as by Kubernetes and Envoy."""
 
 import grpc
 import pytest
@@ -57,7 +57,7 @@ def test_a_watch_occupies_no_thread_and_does_not_delay_the_shutdown(push, tmp_pa
         for watch in watches:
             with pytest.raises(grpc.RpcError) as end:
                 next(watch)
-            # Not UNAVAILABLE, which comes when the time to drain is over.
+            # Not UNAVAILABLE, which follows when the drain times out.
             assert end.value.code() is grpc.StatusCode.CANCELLED
 
 

@@ -1,4 +1,4 @@
-"""Connections at the REST port: those that make no progress, and too many of them."""
+"""Connections at the REST port: without progress, and too many."""
 
 import contextlib
 import json

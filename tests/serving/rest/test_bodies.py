@@ -1,4 +1,4 @@
-"""Bodies that are too large, too slow, or never whole, over real sockets."""
+"""Bodies that are too large, too slow or incomplete, over real sockets."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ TOO_LARGE = f"Received a body larger than max ({LIMIT} bytes)"
 
 
 def told(answer):
-    """The status line, whether the connection ends, and the text of a refusal."""
+    """The status line, whether the connection ends, and the text of an error."""
     head, _, body = answer.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     return lines[0], b"Connection: close" in lines, json.loads(body)["error"]

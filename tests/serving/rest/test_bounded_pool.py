@@ -1,4 +1,4 @@
-"""Requests that wait for a thread: how many, how long, and for whom, over real sockets."""
+"""Requests that wait for a thread: how many and how long, over real sockets."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.serving.rest.conftest import serve_rest
 
 
 def counted(status):
-    """Requests to the model that ended so, in this process."""
+    """Requests to the model that ended with this status, in this process."""
     sample = f'request_count{{model_name="half",status="{status}"}} '
     found = re.search(re.escape(sample) + "([0-9]+)", monitoring.page())
     return int(found[1]) if found else 0
@@ -26,9 +26,11 @@ def gate(tmp_path):
 
 
 def hold(rest, gate):
-    """Take the only thread: who comes next waits in the queue."""
+    """Occupy the only thread: the next request waits in the queue."""
     held = rest.send_predict({"signature_name": "wait", "inputs": str(gate)})
-    rest.send_predict({"instances": [1.0]}).socket.close()  # seen as gone only in the queue
+    rest.send_predict(
+        {"instances": [1.0]}
+    ).socket.close()  # its cancellation is noticed only in the queue
     return held
 
 
@@ -62,7 +64,7 @@ def test_a_full_queue_refuses_with_the_text_of_the_batching_queue(narrow, gate):
         answers[-1].socket.settimeout(0.2)
         try:
             return answers[-1].rest().startswith(b"HTTP/1.1 503 ")
-        except TimeoutError:  # it was quicker than one of the two, and is gone now
+        except TimeoutError:  # it was faster than one of the two, and has finished
             return False
 
     until(refused)
@@ -91,5 +93,5 @@ def test_time_in_the_queue_counts(half_plus_two, gate, tmp_path):
         server.stop()
     assert all(answer.startswith(b"HTTP/1.1 504 ") for answer in answers)
     queued = b'"error": "Run() timeout exceeded while waiting in the REST request queue"'
-    assert sum(queued in answer for answer in answers) == 3  # which have not begun
+    assert sum(queued in answer for answer in answers) == 3  # which have not started
     assert counted("DEADLINE_EXCEEDED") == before + 4

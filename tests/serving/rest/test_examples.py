@@ -1,4 +1,4 @@
-"""Classify and Regress requests: features from JSON, and their refusals."""
+"""Classify and Regress requests: features from JSON, and errors."""
 
 import json
 
