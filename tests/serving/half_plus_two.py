@@ -121,7 +121,7 @@ def several_signatures(base):
 
 
 def keras3(base):
-    """A Sequential model exported by Keras 3, built under a strategy, with named inputs and outputs."""
+    """A Keras 3 Sequential, built under a strategy, with names for inputs and outputs."""
     with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
         model = keras.Sequential([keras.Input((1,), name="x"), keras.layers.Dense(1, name="y")])
     model.get_layer("y").set_weights([np.array([[0.5]]), np.array([2.0])])

@@ -317,9 +317,7 @@ def test_an_example_that_lacks_a_feature_gets_the_kernels_text(stub):
 
 def test_bytes_that_are_not_an_example_get_the_kernels_text(channel):
     head = example_request(regression_pb2.RegressionRequest, "regress").SerializeToString()
-    example_list = (
-        b"\n\x02\xc5\xff"  # one Example of two invalid bytes; the stock messages refuse these
-    )
+    example_list = b"\n\x02\xc5\xff"  # one Example, two bytes that stock messages refuse
     kind = b"\n" + bytes([len(example_list)]) + example_list
     request = head + b"\x12" + bytes([len(kind)]) + kind
     ask = channel.unary_unary(f"/{servicer.PREDICTION_SERVICE}/Regress")

@@ -18,9 +18,7 @@ def test_defaults_are_the_real_servers():
     assert options.load_retry_interval_micros == 60_000_000
     assert options.enable_model_warmup
     assert not options.enable_grpc_healthcheck_service
-    assert (
-        not options.enable_signature_method_name_check
-    )  # TF2 models have one method name for all signatures
+    assert not options.enable_signature_method_name_check  # TF2 has one name for all
     assert not options.enable_profiler  # on in the real server
     assert options.saved_model_tags == "serve"
 

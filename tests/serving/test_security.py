@@ -161,10 +161,7 @@ def test_tls_needs_a_client_that_trusts_the_authority(serve, push, tmp_path, key
         assert client.predict("half", {"x": [1.0]})["y"] == 2.5
     for tls, expected in (
         (None, "expected a model server"),  # plain text
-        (
-            Tls(),
-            "expected a TLS handshake",
-        ),  # authorities that did not sign the server's certificate
+        (Tls(), "expected a TLS handshake"),  # the system's own authorities
     ):
         with (
             Client(target, tls=tls, attempts=1) as client,

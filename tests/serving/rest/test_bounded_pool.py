@@ -28,9 +28,7 @@ def gate(tmp_path):
 def hold(rest, gate):
     """Occupy the only thread: the next request waits in the queue."""
     held = rest.send_predict({"signature_name": "wait", "inputs": str(gate)})
-    rest.send_predict(
-        {"instances": [1.0]}
-    ).socket.close()  # its cancellation is noticed only in the queue
+    rest.send_predict({"instances": [1.0]}).socket.close()  # noticed only in the queue
     return held
 
 
