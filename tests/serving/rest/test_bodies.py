@@ -96,9 +96,7 @@ def test_a_stopping_server_ignores_a_body_that_has_timed_out():
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.01) as clock:
                 reader._awaited.add(clock)
-                loop.call_at(
-                    clock.when(), end
-                )  # runs after the timeout, which was scheduled earlier
+                loop.call_at(clock.when(), end)  # after the timeout, scheduled earlier
                 await asyncio.sleep(5)
         return events
 
