@@ -302,9 +302,9 @@ def test_classify_and_regress_refuse_with_the_real_servers_text(stub, case, own)
     message, method, kind = kinds[own]
     signature, values, expected, text = EXAMPLE_REFUSALS[case]
     request = example_request(message, signature.format(own=own), *values)
-    code, told = refusal(method, request)
+    code, details = refusal(method, request)
     assert code == expected
-    assert told.startswith(text.format(kind=kind))
+    assert details.startswith(text.format(kind=kind))
 
 
 def test_an_example_that_lacks_a_feature_gets_the_kernels_text(stub):

@@ -136,8 +136,8 @@ def test_unknown_flags_and_invalid_values_end_with_the_usage(argument, text, cap
     with pytest.raises(SystemExit) as end:
         flags.parse([REQUIRED, argument])
     assert end.value.code == 255
-    told = capsys.readouterr().err
-    assert told == (
+    output = capsys.readouterr().err
+    assert output == (
         f"{text}\nusage: millrace-model-server --model_name=NAME --model_base_path=PATH "
         "[--flag=value ...]; or --help\n"
     )

@@ -35,18 +35,18 @@ def join(tmp_path):
     with contextlib.ExitStack() as stack:
 
         def run(pid, count=1, refusal=None, started=True):
-            told, peers = [], Peers(tmp_path, pid)
+            reloaded, peers = [], Peers(tmp_path, pid)
 
             def reload(request, timeout):
                 if refusal:
                     raise refusal
-                told.append(request.config.model_config_list.config[0].name)
+                reloaded.append(request.config.model_config_list.config[0].name)
 
             peers.listen(lambda: page(count, 0.5), reload)
             if started:
                 peers.start()
             stack.callback(peers.close)
-            return peers, reload, told
+            return peers, reload, reloaded
 
         yield run
 
@@ -69,11 +69,11 @@ def test_metrics_are_those_of_all_workers(join):
 
 
 def test_a_reload_reaches_all_workers_and_is_kept_for_later_ones(join, tmp_path):
-    one, reload, told = join(os.getpid())
+    one, reload, reloaded = join(os.getpid())
     _, _, others = join(ALIVE)
     assert one.reloaded() is None
     one.reload(reload_of("a"), 20, reload)
-    assert (told, others) == (["a"], ["a"])
+    assert (reloaded, others) == (["a"], ["a"])
     assert Peers(tmp_path, GONE).reloaded() == reload_of("a")
 
 
@@ -103,7 +103,7 @@ def test_a_reload_waits_no_longer_than_the_caller(join):
 
 
 def test_a_killed_worker_is_ignored(join, tmp_path, caplog):
-    one, reload, told = join(os.getpid())
+    one, reload, reloaded = join(os.getpid())
     dead = tmp_path / f"{GONE}.sock"
     dead.touch()
     assert one.metrics(page(1, 0.5)) == page(1, 0.5)
@@ -111,4 +111,4 @@ def test_a_killed_worker_is_ignored(join, tmp_path, caplog):
     assert not dead.exists()
     dead.touch()
     one.reload(reload_of("a"), 20, reload)
-    assert told == ["a"]
+    assert reloaded == ["a"]

@@ -84,9 +84,9 @@ def test_variables_that_are_not_restored_are_named_with_advice(tmp_path, caplog)
     model = keras.Sequential([keras.Input((1,), name="x"), *layers])
     tf.saved_model.save(model, str(tmp_path / "model"))  # which loses them, with Keras 3
     with LoadedModel(tmp_path / "model") as loaded:
-        (asked,) = loaded.signatures["serving_default"].inputs
+        (alias,) = loaded.signatures["serving_default"].inputs
         with pytest.raises(RpcError, match="Could not find variable"):
-            loaded.predict({asked: [[1.0]]})
+            loaded.predict({alias: [[1.0]]})
     (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     prefix = model.name
     assert warning == (

@@ -112,13 +112,13 @@ SIGNATURE = json_format.ParseDict(
 )
 
 
-def _numbers(asked):
+def _numbers(source):
     """The feature `x` of each Example, or of the context if it has none."""
     listed = (
-        asked.example_list_with_context if asked.HasField("example_list_with_context") else None
+        source.example_list_with_context if source.HasField("example_list_with_context") else None
     )
     context = list(listed.context.features.feature["x"].float_list.value) if listed else []
-    for example in (listed or asked.example_list).examples:
+    for example in (listed or source.example_list).examples:
         yield (list(example.features.feature["x"].float_list.value) or context)[0]
 
 

@@ -208,7 +208,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        self.server.asked.append(self.path)
+        self.server.received.append(self.path)
         answer = self.server.answers.pop(0)
         if answer is None:
             self.close_connection = True
@@ -227,7 +227,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def scripted():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
-    server.asked, server.answers = [], []
+    server.received, server.answers = [], []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     with RestClient(f"http://127.0.0.1:{server.server_port}/before/") as client:
@@ -245,7 +245,7 @@ GOOD = (200, {"model_version_status": [STATUS]})
 def test_a_path_prefix_in_the_target_is_kept(scripted):
     scripted.answers = [GOOD]
     assert scripted.client.status("m")[0].version == 1
-    assert scripted.asked == ["/before/v1/models/m"]
+    assert scripted.received == ["/before/v1/models/m"]
 
 
 def test_only_unavailable_is_retried(scripted):
@@ -254,14 +254,14 @@ def test_only_unavailable_is_retried(scripted):
     scripted.answers = [(409, {"error": "not now"})]
     with pytest.raises(AbortedError, match=r"^not now$"):
         scripted.client.status("m")
-    assert len(scripted.asked) == 4
+    assert len(scripted.received) == 4
 
 
 def test_retries_are_limited(scripted):
     scripted.answers = [(503, "not a model server's")] * 9
     with pytest.raises(UnavailableError, match=r"^not a model server's$"):
         scripted.client.status("m")
-    assert len(scripted.asked) == 4
+    assert len(scripted.received) == 4
 
 
 def test_a_connection_closed_while_idle_is_reopened(scripted):
@@ -318,7 +318,7 @@ def test_readiness_is_that_of_the_whole_server(scripted):
         scripted.client.healthy()
     with pytest.raises(UnimplementedError, match=r"Received: 'half'\. Leave it out, or use gRPC"):
         scripted.client.healthy(service="half")
-    assert scripted.asked == ["/before/v2/health/ready"] * 3
+    assert scripted.received == ["/before/v2/health/ready"] * 3
 
 
 def test_a_failed_tls_handshake_is_reported_as_such(rest):

@@ -44,7 +44,7 @@ def test_a_client_that_disconnects_leaves_the_queue_and_is_counted(narrow, gate)
     for _ in range(3):  # one more than the queue holds
         narrow.send_predict({"instances": [1.0]}).socket.close()
         before += 1
-        until(lambda: counted("CANCELLED") == before)  # noqa: B023 - asked at once
+        until(lambda: counted("CANCELLED") == before)  # noqa: B023 - called at once
     stays = narrow.send_predict({"instances": [1.0]})
     gate.write_text("go")
     assert held.rest().startswith(b"HTTP/1.1 200 OK\r\n")
