@@ -192,9 +192,7 @@ def _is_same(found: np.ndarray, array: np.ndarray) -> bool:
     """Whether the floats `found` have the same values as `array`."""
     if array.dtype.kind == "f":
         return np.array_equal(found.astype(array.dtype), array, equal_nan=True)
-    most = 2 ** (
-        np.finfo(found.dtype).nmant + 1
-    )  # the float type represents all integers up to this
+    most = 2 ** (np.finfo(found.dtype).nmant + 1)  # all integers up to this are exact
     return not array.size or (-most <= int(array.min()) and int(array.max()) <= most)
 
 

@@ -197,7 +197,7 @@ LIGHT = "import sys, {modules}; print([m for m in {heavy} if m in sys.modules])"
             ("tensorflow", "keras", "apache_beam", "numpy"),
         ),
         (
-            "millrace.serving.client",
+            "millrace.serving.client.grpc_client, millrace.serving.client.rest_client",
             ("tensorflow", "keras", "millrace.serving.server", "apache_beam"),
         ),
         ("millrace.serving.wire, millrace.serving.example", ("tensorflow", "grpc")),

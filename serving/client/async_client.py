@@ -213,7 +213,7 @@ class AsyncClient:
         else:
             self._observe(channel.observed(call, time.monotonic() - start, "OK"))
             return call.read(raw)
-        described = await self._send(call.typed.ask, channel.left(allowed, start))
+        described = await self._send(call.typed.describe, channel.left(allowed, start))
         return await self._send(call.typed.make(described), channel.left(allowed, start))
 
     def _method(self, call: Call[Answer]) -> Any:

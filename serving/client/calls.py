@@ -49,7 +49,7 @@ class Call(Generic[Answer]):
 class Typed(NamedTuple, Generic[Answer]):
     """How to repeat a call after a server has refused the dtype of an input."""
 
-    ask: Call["Metadata"]
+    describe: Call["Metadata"]
     make: Callable[["Metadata"], Call[Answer]]
 
 

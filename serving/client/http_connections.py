@@ -86,7 +86,7 @@ class Connections:
             self._headers["Authorization"] = channel.token_header(token)
         self._idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue(_KEPT)
 
-    def ask(self, request: HttpRequest, deadline: Deadline) -> bytes:
+    def send(self, request: HttpRequest, deadline: Deadline) -> bytes:
         """Returns the body of the response to `request`.
 
         Raises:
@@ -112,11 +112,11 @@ class Connections:
             _body(status, body)
         return status == http.client.OK
 
-    def _with_retries(self, ask: Callable[[], Answer], deadline: Deadline) -> Answer:
+    def _with_retries(self, send: Callable[[], Answer], deadline: Deadline) -> Answer:
         wait = _FIRST_WAIT
         for attempt in range(1, self._attempts + 1):
             try:
-                return ask()
+                return send()
             except TimeoutError as error:
                 raise self._too_late(deadline, error) from error
             except (OSError, http.client.HTTPException) as error:

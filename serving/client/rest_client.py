@@ -40,7 +40,7 @@ from millrace.serving.errors import (
 )
 
 Answer = TypeVar("Answer")
-_KEPT_SECONDS = 1.0  # as long as a server takes to look for new versions
+_KEPT_SECONDS = 1.0  # a server's default interval between checks for new versions
 
 
 class RestClient:
@@ -92,12 +92,12 @@ class RestClient:
         """
         spec = Spec(model, signature, version, label)
 
-        def ask(pinned: Spec, described: Metadata, deadline: Deadline) -> Prediction:
+        def send(pinned: Spec, described: Metadata, deadline: Deadline) -> Prediction:
             body = rest_messages.predict(spec, inputs, described)
             raw = self._post(pinned, "predict", body, deadline)
             return rest_messages.prediction(raw, described, signature, output_filter)
 
-        return self._observed("Predict", model, timeout, self._pinning.of_one_version(spec, ask))
+        return self._observed("Predict", model, timeout, self._pinning.of_one_version(spec, send))
 
     def predict_many(
         self,
@@ -196,7 +196,7 @@ class RestClient:
         spec = Spec(model, "", version, label)
         readers = {name: rest_messages.reader(name, method) for name, method in tasks.items()}
 
-        def ask(pinned: Spec, described: Metadata, deadline: Deadline) -> dict[str, Inference]:
+        def send(pinned: Spec, described: Metadata, deadline: Deadline) -> dict[str, Inference]:
             del described
             found: dict[str, Inference] = {}
             for name, read in readers.items():
@@ -207,7 +207,7 @@ class RestClient:
             return found
 
         return self._observed(
-            "MultiInference", model, timeout, self._pinning.of_one_version(spec, ask)
+            "MultiInference", model, timeout, self._pinning.of_one_version(spec, send)
         )
 
     def metadata(
@@ -233,7 +233,7 @@ class RestClient:
             "GetModelStatus",
             model,
             timeout,
-            lambda deadline: rest_messages.statuses(self._connections.ask(request, deadline)),
+            lambda deadline: rest_messages.statuses(self._connections.send(request, deadline)),
         )
 
     def healthy(self, *, service: str = "", timeout: float | None = None) -> bool:
@@ -278,19 +278,19 @@ class RestClient:
 
     def _post(self, spec: Spec, method: str, body: bytes, deadline: Deadline) -> bytes:
         path = rest_messages.path(spec, f":{method}")
-        return self._connections.ask(HttpRequest("POST", path, body), deadline)
+        return self._connections.send(HttpRequest("POST", path, body), deadline)
 
     def _metadata(self, spec: Spec, deadline: Deadline) -> Metadata:
         request = HttpRequest("GET", rest_messages.path(spec, "/metadata"))
-        return rest_messages.metadata(self._connections.ask(request, deadline))
+        return rest_messages.metadata(self._connections.send(request, deadline))
 
     def _observed(
-        self, method: str, model: str, timeout: float | None, ask: Callable[[Deadline], Answer]
+        self, method: str, model: str, timeout: float | None, send: Callable[[Deadline], Answer]
     ) -> Answer:
         deadline = Deadline.start(self._timeout if timeout is None else timeout)
         start, code = time.monotonic(), RpcError.code
         try:
-            answer = ask(deadline)
+            answer = send(deadline)
             code = "OK"
         except RpcError as error:
             code = error.code
@@ -309,15 +309,15 @@ class _Pinning:
         self._described: dict[Spec, tuple[float, Metadata]] = {}
 
     def of_one_version(
-        self, spec: Spec, ask: Callable[[Spec, Metadata, Deadline], Answer]
+        self, spec: Spec, send: Callable[[Spec, Metadata, Deadline], Answer]
     ) -> Callable[[Deadline], Answer]:
-        """Returns `ask` for the version that `spec` means; for another if it was unloaded."""
+        """Returns `send` for the version that `spec` means; for another if it was unloaded."""
 
         def call(deadline: Deadline, *, again: bool = False) -> Answer:
             described = self._describe(spec, deadline, again=again)
             pinned = Spec(spec.model, spec.signature, described.version)
             try:
-                return ask(pinned, described, deadline)
+                return send(pinned, described, deadline)
             except NotFoundError:
                 if again or spec.version is not None:
                     raise

@@ -88,8 +88,8 @@ def prediction(
     outputs = read(raw, "outputs")
     if len(found.outputs) == 1:
         outputs = dict.fromkeys(found.outputs, outputs)
-    wanted = inference.fetch(found, output_filter)
-    arrays = {alias: from_json(outputs[alias], found.outputs[alias]) for alias in wanted}
+    selected = inference.fetch(found, output_filter)
+    arrays = {alias: from_json(outputs[alias], found.outputs[alias]) for alias in selected}
     return Prediction(arrays, described.version)
 
 

@@ -106,7 +106,7 @@ class Sender:
         else:
             self._report(call, start, "OK")
             return call.read(raw)
-        described = self.send(call.typed.ask, channel.left(allowed, start))
+        described = self.send(call.typed.describe, channel.left(allowed, start))
         return self.send(call.typed.make(described), channel.left(allowed, start))
 
     def _report(self, call: Call[Answer], start: float, code: str) -> None:

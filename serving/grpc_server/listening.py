@@ -34,9 +34,8 @@ def grpc_server(
         handlers=handlers,
         interceptors=[] if gate.is_open else [security.TokenInterceptor(gate)],
         options=[
-            *channel_arguments(
-                options.grpc_channel_arguments
-            ),  # gRPC uses the first value of a name
+            # First, because gRPC uses the first value of a name.
+            *channel_arguments(options.grpc_channel_arguments),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             # A port in use is an error, unless the workers share it.

@@ -141,11 +141,11 @@ class RestApi:
     def _predict(self, target: Target, body: bytes, caller: Caller) -> bytes:
         request = document.parse(body)
         spec = target.spec(request.signature_name)
-        body_ = reading.predict_body(request)
+        parsed = reading.predict_body(request)
         outputs = self._service.predict_arrays(
-            spec, body_.arrays, caller.remaining(), caller.is_active
+            spec, parsed.arrays, caller.remaining(), caller.is_active
         )
-        return writing.predictions(outputs) if body_.by_row else writing.columns(outputs)
+        return writing.predictions(outputs) if parsed.by_row else writing.columns(outputs)
 
     def _classify(self, target: Target, body: bytes, caller: Caller) -> bytes:
         request = document.parse(body)

@@ -154,7 +154,7 @@ def test_requests_come_from_eval_else_test_else_train(tmp_path, examples):
 
 def test_examples_without_records_are_refused(validate, grey_model, tmp_path):
     empty = classifiers.write_examples(tmp_path / "empty", {"eval": []})
-    with pytest.raises(DataError, match=r"expected one record or more .*splits eval\. Give"):
+    with pytest.raises(DataError, match=r"expected at least one record .*splits eval\. Add"):
         validate(grey_model, empty)
 
 

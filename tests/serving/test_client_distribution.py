@@ -1,4 +1,4 @@
-"""The client's own distribution: its modules, its metadata, and its wheel alone in a process."""
+"""The client's own distribution: its modules, its metadata, and its wheel on its own."""
 
 import ast
 import subprocess
@@ -21,7 +21,7 @@ PACKAGES = {
     "millrace.serving.client",
     "millrace.serving.protos",
     "millrace.serving.rest",
-}  # come with their modules
+}  # included with their modules
 
 
 def _source(module):
@@ -39,7 +39,7 @@ def _imported(module):
 
 
 def _reached(*modules):
-    """Every module of this project that those import, at any depth, themselves included."""
+    """`modules` and all modules of this project that they import, at any depth."""
     reached, waiting = set(), [*modules]
     while waiting:
         module = waiting.pop()
@@ -84,7 +84,7 @@ def test_its_wheel_contains_the_licence(wheel):
 
 
 def _elsewhere(folder):
-    """Settings by which setuptools writes nothing among the sources; returns their file."""
+    """Write settings that keep setuptools from writing to the sources; returns their file."""
     file = folder / "setup.cfg"
     file.write_text(f"[build]\nbuild_base = {folder}\n[egg_info]\negg_base = {folder}\n")
     return str(file)

@@ -1,4 +1,4 @@
-"""The server's answers, codes and texts, asked by TensorFlow Serving's own stubs."""
+"""The server's answers, codes and texts, requested with TensorFlow Serving's own stubs."""
 
 import grpc
 import numpy as np
@@ -302,9 +302,9 @@ def test_classify_and_regress_refuse_with_the_real_servers_text(stub, case, own)
     message, method, kind = kinds[own]
     signature, values, expected, text = EXAMPLE_REFUSALS[case]
     request = example_request(message, signature.format(own=own), *values)
-    code, told = refusal(method, request)
+    code, details = refusal(method, request)
     assert code == expected
-    assert told.startswith(text.format(kind=kind))
+    assert details.startswith(text.format(kind=kind))
 
 
 def test_an_example_that_lacks_a_feature_gets_the_kernels_text(stub):
@@ -317,7 +317,7 @@ def test_an_example_that_lacks_a_feature_gets_the_kernels_text(stub):
 
 def test_bytes_that_are_not_an_example_get_the_kernels_text(channel):
     head = example_request(regression_pb2.RegressionRequest, "regress").SerializeToString()
-    example_list = b"\n\x02\xc5\xff"  # of one example, of two bytes; stock messages take no such
+    example_list = b"\n\x02\xc5\xff"  # one Example, two bytes that stock messages refuse
     kind = b"\n" + bytes([len(example_list)]) + example_list
     request = head + b"\x12" + bytes([len(kind)]) + kind
     ask = channel.unary_unary(f"/{servicer.PREDICTION_SERVICE}/Regress")
@@ -462,9 +462,9 @@ def test_the_status_of_unknown_models_is_not_found(model_stub):
 
 
 def test_long_status_texts_are_cut_at_1024_bytes(stub):
-    assert servicer.cut("a" * 1024) == "a" * 1024
-    assert servicer.cut("a" * 1025) == "a" * 1024 + "...TRUNCATED"
-    assert servicer.cut("é" * 513) == "é" * 512 + "...TRUNCATED"
+    assert servicer.truncate("a" * 1024) == "a" * 1024
+    assert servicer.truncate("a" * 1025) == "a" * 1024 + "...TRUNCATED"
+    assert servicer.truncate("é" * 513) == "é" * 512 + "...TRUNCATED"
     code, text = refusal(stub.Predict, predict_request("S" * 2000))
     assert code == "FAILED_PRECONDITION"
     assert text == 'Serving signature key "' + "S" * 1001 + "...TRUNCATED"

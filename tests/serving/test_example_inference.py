@@ -1,4 +1,4 @@
-"""Classify, Regress and MultiInference over a model made of arrays."""
+"""Classify, Regress and MultiInference with a model made of arrays."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from millrace.serving.signature import CLASSIFY, REGRESS
 
 
 class Table:
-    """A model whose every tensor is known; remembers what it was asked."""
+    """A model with given tensors; remembers its runs."""
 
     def __init__(self, signatures, **tensors):
         self.signatures = {name: signature.from_proto(name, p) for name, p in signatures.items()}

@@ -1,4 +1,4 @@
-"""The command line and the config file: what they mean, and what they are refused for."""
+"""The command line and the config file: their meaning, and errors."""
 
 import dataclasses
 
@@ -18,8 +18,8 @@ def test_defaults_are_the_real_servers():
     assert options.load_retry_interval_micros == 60_000_000
     assert options.enable_model_warmup
     assert not options.enable_grpc_healthcheck_service
-    assert not options.enable_signature_method_name_check  # TF2 models have one name for all
-    assert not options.enable_profiler  # there it is on
+    assert not options.enable_signature_method_name_check  # TF2 has one name for all
+    assert not options.enable_profiler  # on in the real server
     assert options.saved_model_tags == "serve"
 
 
@@ -136,8 +136,8 @@ def test_unknown_flags_and_invalid_values_end_with_the_usage(argument, text, cap
     with pytest.raises(SystemExit) as end:
         flags.parse([REQUIRED, argument])
     assert end.value.code == 255
-    told = capsys.readouterr().err
-    assert told == (
+    output = capsys.readouterr().err
+    assert output == (
         f"{text}\nusage: millrace-model-server --model_name=NAME --model_base_path=PATH "
         "[--flag=value ...]; or --help\n"
     )

@@ -1,4 +1,4 @@
-"""Paths, pictures, texts and rows as inputs."""
+"""Paths, images, texts and rows as inputs."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Starting a server for one model: ready when it says so, gone afterwards, told when it fails."""
+"""Starting a server for one model: ready in time, stopped afterwards, failures reported."""
 
 import os
 import socket
@@ -48,7 +48,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_wait_with_its_reason(push, tmp_p
     assert failure.value.reason == (
         "1 servable(s) did not become available: {{{name: half version: 1} due to error: "
         f"{tmp_path}/half/1: expected a SavedModel with tags {{serve}}. Received: file is too "
-        "short to be an sstable [[{{node RestoreV2}}]]. Export the model again, or name its own "
+        "short to be an sstable [[{{node RestoreV2}}]]. Export the model again, or use its own "
         "tags.}}"
     )
 

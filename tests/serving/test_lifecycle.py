@@ -1,4 +1,4 @@
-"""What happens to versions when the wanted ones change; no threads."""
+"""What happens to versions when the aspired ones change; no threads."""
 
 import pytest
 from etils.epath import Path

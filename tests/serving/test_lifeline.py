@@ -1,4 +1,4 @@
-"""Children that end with their parent, through real processes and real signals."""
+"""Children that end with their parent, with real processes and signals."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def _pid(file):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a command by `lifeline.start`; its output is a file of its own."""
+    """Start a command by `lifeline.start`; its output goes to a file."""
     started = []
 
     def run(command):
@@ -102,10 +102,10 @@ def test_a_lifeline_is_inherited_even_if_standard_input_is_closed(tmp_path):
     import stat
     print(stat.S_ISFIFO(inside.st_mode), stat.S_ISCHR(os.fstat(0).st_mode))
     """
-    told = subprocess.check_output(
+    output = subprocess.check_output(
         [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, text=True
     )
-    assert told == "True True\n"
+    assert output == "True True\n"
 
 
 def test_a_module_gets_its_arguments_and_its_status_is_returned(start, tmp_path, monkeypatch):
@@ -141,8 +141,8 @@ def test_a_missing_program_is_reported(start, tmp_path):
 
 
 def test_run_returns_the_output_and_ends_the_child_after_the_timeout(tmp_path):
-    done = lifeline.run(lifeline.program("sh", "-c", "echo said; echo told >&2; exit 3"))
-    assert (done.returncode, done.stdout, done.stderr) == (3, "said\n", "told\n")
+    done = lifeline.run(lifeline.program("sh", "-c", "echo said; echo failed >&2; exit 3"))
+    assert (done.returncode, done.stdout, done.stderr) == (3, "said\n", "failed\n")
     body = f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(60)"
     with pytest.raises(subprocess.TimeoutExpired):
         lifeline.run(lifeline.program(sys.executable, "-c", body), timeout=2)

@@ -1,4 +1,4 @@
-"""A SavedModel in memory: what it runs, what it refuses, what it frees."""
+"""A loaded SavedModel: runs, errors, and freed memory."""
 
 import resource
 import shutil
@@ -114,7 +114,7 @@ def test_lost_variables_are_refused(half_plus_two, tmp_path):
 
 
 class Wide(tf.Module):
-    """25 MiB of one variable."""
+    """A variable of 25 MiB."""
 
     def __init__(self):
         super().__init__()
@@ -142,7 +142,7 @@ def test_closing_a_model_frees_its_memory(tmp_path):
         closed.append(model)
         if number == 1:
             before = resident_mebibytes()
-    assert resident_mebibytes() - before < 40  # six models more are 150 MiB
+    assert resident_mebibytes() - before < 40  # six more models are 150 MiB
 
 
 def ones(model):

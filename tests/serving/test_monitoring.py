@@ -1,4 +1,4 @@
-"""Metrics: TensorFlow Serving's names, labels, buckets and text, and what makes them move."""
+"""Metrics: TensorFlow Serving's names, labels, buckets and format, and what changes them."""
 
 import re
 import threading
@@ -184,7 +184,7 @@ def served(half_plus_two, tmp_path_factory):
 
 
 def value(rest, line):
-    """The number at the line that starts so; 0 where there is none yet."""
+    """The number on the line that starts with this; 0 if there is none yet."""
     page = rest.ask("GET", "/monitoring/prometheus/metrics").text
     found = re.search(rf"^{re.escape(line)} (\S+)$", page, re.M)
     return float(found[1]) if found else 0.0

@@ -1,4 +1,4 @@
-"""Workers that ask one another, here all in one process."""
+"""Workers that call one another, here all in one process."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ from millrace.serving.errors import DeadlineExceededError, FailedPreconditionErr
 from millrace.serving.peers import Peers, total
 from millrace.serving.protos import model_service_pb2
 
-ALIVE = 1  # some process's number, for the socket of the other worker
-GONE = 2**22 + 1  # no process has so high a number
+ALIVE = 1  # any process's number, for the socket of the other worker
+GONE = 2**22 + 1  # higher than any process's number
 
 
 def page(count, total_sum):
@@ -31,22 +31,22 @@ def reload_of(name):
 
 @pytest.fixture
 def join(tmp_path):
-    """Let a worker take part; gives it and the names of the models that it was told to serve."""
+    """Start a worker; returns it and the names of the models that it was made to serve."""
     with contextlib.ExitStack() as stack:
 
         def run(pid, count=1, refusal=None, started=True):
-            told, peers = [], Peers(tmp_path, pid)
+            reloaded, peers = [], Peers(tmp_path, pid)
 
             def reload(request, timeout):
                 if refusal:
                     raise refusal
-                told.append(request.config.model_config_list.config[0].name)
+                reloaded.append(request.config.model_config_list.config[0].name)
 
             peers.listen(lambda: page(count, 0.5), reload)
             if started:
                 peers.start()
             stack.callback(peers.close)
-            return peers, reload, told
+            return peers, reload, reloaded
 
         yield run
 
@@ -69,11 +69,11 @@ def test_metrics_are_those_of_all_workers(join):
 
 
 def test_a_reload_reaches_all_workers_and_is_kept_for_later_ones(join, tmp_path):
-    one, reload, told = join(os.getpid())
+    one, reload, reloaded = join(os.getpid())
     _, _, others = join(ALIVE)
     assert one.reloaded() is None
     one.reload(reload_of("a"), 20, reload)
-    assert (told, others) == (["a"], ["a"])
+    assert (reloaded, others) == (["a"], ["a"])
     assert Peers(tmp_path, GONE).reloaded() == reload_of("a")
 
 
@@ -103,7 +103,7 @@ def test_a_reload_waits_no_longer_than_the_caller(join):
 
 
 def test_a_killed_worker_is_ignored(join, tmp_path, caplog):
-    one, reload, told = join(os.getpid())
+    one, reload, reloaded = join(os.getpid())
     dead = tmp_path / f"{GONE}.sock"
     dead.touch()
     assert one.metrics(page(1, 0.5)) == page(1, 0.5)
@@ -111,4 +111,4 @@ def test_a_killed_worker_is_ignored(join, tmp_path, caplog):
     assert not dead.exists()
     dead.touch()
     one.reload(reload_of("a"), 20, reload)
-    assert told == ["a"]
+    assert reloaded == ["a"]

@@ -1,4 +1,4 @@
-"""Few threads are awake, and yet no task waits for one that is blocked."""
+"""Few threads are awake, and yet no task waits for a blocked one."""
 
 import threading
 import time
@@ -13,12 +13,12 @@ from millrace.serving.pool import ThreadPool, blocked
 
 @pytest.fixture
 def patient(monkeypatch):
-    """Nobody is called up for one that is blocked without a word."""
+    """Disable the watchdog: no thread is woken for one that blocks unannounced."""
     monkeypatch.setattr(pool, "_MOMENT", 60)
 
 
 class Gate:
-    """Tasks that wait until it is opened; tells which have begun, in which threads."""
+    """Tasks that wait until it is opened; records which have begun, in which threads."""
 
     def __init__(self):
         self.begun, self.threads, self._open = [], set(), threading.Event()
@@ -38,7 +38,7 @@ class Gate:
 
 
 def only_three_begin(gate):
-    """And the first three at that."""
+    """Check that exactly the first three tasks begin."""
     until(lambda: len(gate.begun) == 3)
     time.sleep(0.05)
     assert sorted(gate.begun) == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""Our messages against TensorFlow's: the same fields, under the same numbers."""
+"""Our messages and TensorFlow's have the same fields with the same numbers."""
 
 import importlib
 import subprocess
@@ -56,7 +56,7 @@ THEIRS = {
 }
 # Text files of the server, and TensorFlow's profiler; their messages are not in the wheel.
 NOT_IN_THE_WHEEL = {"batching_parameters", "monitoring_config", "ssl_config", "profiler_service"}
-# Kept as the bytes, or the number, that they are on the wire.
+# Kept as the bytes or the number on the wire.
 AS_BYTES = {
     ("ExampleList", "examples"),
     ("ExampleListWithContext", "examples"),

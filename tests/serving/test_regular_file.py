@@ -1,4 +1,4 @@
-"""FIFOs, devices, sockets and giants where files belong: refused by name before they are opened."""
+"""Pipes, devices, sockets and huge files are refused by name before they are opened."""
 
 import os
 import socket
@@ -40,7 +40,7 @@ MADE = {
 
 @pytest.fixture(params=MADE)
 def unfit(request, tmp_path, monkeypatch):
-    """The path of something that is no file to read, and what is said of it."""
+    """The path of something that is not a file, and the reason in the error."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "unfit"
     MADE[request.param](path)
@@ -61,10 +61,10 @@ READERS = {
 
 @pytest.mark.parametrize("flag", READERS)
 def test_a_flag_that_names_anything_but_a_file_is_refused(flag, unfit):
-    path, told = unfit
+    path, reason = unfit
     with pytest.raises(ServerError) as refusal:
         READERS[flag](path)
-    assert told in str(refusal.value)
+    assert reason in str(refusal.value)
 
 
 def test_a_configuration_that_is_not_text_is_refused(tmp_path):
@@ -75,14 +75,14 @@ def test_a_configuration_that_is_not_text_is_refused(tmp_path):
 
 @pytest.mark.parametrize("load", [LoadedModel, TfLiteModel])
 def test_a_graph_that_is_not_a_file_is_refused(unfit, load):
-    path, told = unfit
+    path, reason = unfit
     version = path.parent / "1"
     version.mkdir()
     file = version / ("saved_model.pb" if load is LoadedModel else "model.tflite")
     path.rename(file)
     with pytest.raises(ModelLoadError) as refusal:
         load(version)
-    assert told.replace(str(path), str(file)) in str(refusal.value)
+    assert reason.replace(str(path), str(file)) in str(refusal.value)
 
 
 def test_a_graph_of_zeros_is_not_read_into_memory(tmp_path):

@@ -1,4 +1,4 @@
-"""Another configuration while the server runs: by the RPC, and by its file."""
+"""A new configuration while the server runs: by RPC, and by file."""
 
 import contextlib
 import time
@@ -64,7 +64,7 @@ def moved_to(base):
 def test_another_folder_with_the_same_number_is_reported_and_not_served(
     serve, bases, push, stub_of, third_plus_two, tmp_path, caplog
 ):
-    """As in the real server, which knows a version by its number; but not in silence."""
+    """As in the real server, which identifies a version by its number; but with a warning."""
     target = serve(bases[0])
     push(tmp_path / "moved", 1, third_plus_two)
     (tmp_path / "same").symlink_to(bases[0])
@@ -103,7 +103,7 @@ def test_a_reload_replaces_the_whole_configuration(serve, bases, stub_of):
     response = stub_of(target).HandleReloadConfigRequest(request, timeout=60)
     assert (response.status.error_code, response.status.error_message) == (0, "")
     with Client(target) as client:
-        assert served(client, "other")  # new models are there when the call returns
+        assert served(client, "other")  # new models are loaded when the call returns
         assert not served(client, "half")
 
 
@@ -148,7 +148,7 @@ def test_a_reload_can_move_a_label(serve, push, bases, stub_of):
 
 @pytest.fixture
 def from_file(tmp_path):
-    """Start a server of a configuration file."""
+    """Start a server with a configuration file."""
     running = []
 
     def start(content, **options):

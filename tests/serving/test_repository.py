@@ -1,4 +1,4 @@
-"""Loading, swapping and leasing with models that are not there; threads, but no TensorFlow."""
+"""Loading, swapping and leasing fake models; threads, but no TensorFlow."""
 
 import logging
 import threading
@@ -32,7 +32,7 @@ class Fake:
 
 
 class Loads:
-    """Loads fakes; the folders named in `broken` fail, those in `held` wait to be let go."""
+    """Loads fakes; folders named in `broken` fail, those in `held` wait to be released."""
 
     def __init__(self):
         self.broken, self.held, self.attempts = set(), {}, []

@@ -1,4 +1,4 @@
-"""What a full, read-only or vanished disk leaves of a request log; on small real disks, too."""
+"""A request log on a full, read-only or vanished disk; also on small real disks."""
 
 import errno
 import logging
@@ -19,7 +19,7 @@ from tests.serving.conftest import free_port
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
-    """Tries again at once, and counts from nothing."""
+    """Retry at once, and count from zero."""
     monkeypatch.setattr(request_log_files, "_FIRST_WAIT", 0.0)
     monkeypatch.setattr(monitoring.REQUEST_LOG_COUNT, "_cells", {})
 
@@ -33,7 +33,7 @@ def record(number, size=100):
 
 
 def whole(folder):
-    """The first byte of each record in the whole files, and the files that are not."""
+    """The first byte of each record in finished files, and the unfinished files."""
     files = sorted(folder.glob("*.tfrecord"))
     return [raw[0] for file in files for raw in read_records(file)], list(folder.glob("*.part"))
 
@@ -57,7 +57,7 @@ def test_records_are_counted_once_their_file_is_finished(files, tmp_path):
 
 
 class Full:
-    """A file on a disk that has room for so many more bytes, and then says `error`."""
+    """A file on a disk with room for `room` more bytes, and then fails with `error`."""
 
     def __init__(self, sink, room, error):
         self._sink, self.room, self._error = sink, room, error
@@ -75,7 +75,7 @@ class Full:
 
 @pytest.fixture
 def room(monkeypatch):
-    """Give files so much room, in turn; those after have no end."""
+    """Limit the room of the next files in turn; later files have no limit."""
 
     def run(*rooms, error=errno.ENOSPC):
         left, opened = list(rooms), LogFiles._open
@@ -124,7 +124,7 @@ def test_attempts_are_made_at_growing_intervals(files, room, monkeypatch, caplog
     waits = []
     write(files, 1)
     for _ in range(3):
-        waits.append(files.patience())
+        waits.append(files.next_due())
         now[0] += waits[-1] - 0.01
         assert write(files) == 0  # too early: not tried
         now[0] += 0.01
@@ -135,7 +135,7 @@ def test_attempts_are_made_at_growing_intervals(files, room, monkeypatch, caplog
     caplog.set_level(logging.INFO)
     assert write(files) == SIZE
     assert "writing works again" in caplog.text
-    assert files.patience() == 60.0
+    assert files.next_due() == 60.0
     files.write(ending=True)
 
 
@@ -173,7 +173,7 @@ def mounted(folder, options):
 
 @pytest.fixture
 def disk(tmp_path):
-    """Mount a small disk at a folder, where that is allowed."""
+    """Mount a small disk at a folder, if permitted."""
     folder = tmp_path / "logs"
     folder.mkdir()
 

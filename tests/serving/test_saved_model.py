@@ -1,4 +1,4 @@
-"""What is brought into a session of a SavedModel, and what is left out."""
+"""What of a SavedModel is loaded into a session, and what is left out."""
 
 import keras
 import numpy as np
@@ -58,7 +58,7 @@ def test_assets_are_found(tmp_path):
 
 
 def save_v1(path, x, y, session):
-    """Save what a TensorFlow 1 program has built."""
+    """Save a graph as a TensorFlow 1 program does."""
     builder = tf.compat.v1.saved_model.builder.SavedModelBuilder(str(path))
     signature = tf.compat.v1.saved_model.predict_signature_def({"x": x}, {"y": y})
     builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
@@ -84,9 +84,9 @@ def test_variables_that_are_not_restored_are_named_with_advice(tmp_path, caplog)
     model = keras.Sequential([keras.Input((1,), name="x"), *layers])
     tf.saved_model.save(model, str(tmp_path / "model"))  # which loses them, with Keras 3
     with LoadedModel(tmp_path / "model") as loaded:
-        (asked,) = loaded.signatures["serving_default"].inputs
+        (alias,) = loaded.signatures["serving_default"].inputs
         with pytest.raises(RpcError, match="Could not find variable"):
-            loaded.predict({asked: [[1.0]]})
+            loaded.predict({alias: [[1.0]]})
     (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     prefix = model.name
     assert warning == (

@@ -1,4 +1,4 @@
-"""Who may ask: TLS, mutual TLS, and the token."""
+"""Access control: TLS, mutual TLS, and the token."""
 
 import ast
 import json
@@ -44,7 +44,7 @@ def test_without_a_token_every_request_is_admitted():
         (SECRET, False),
         ("Bearer ", False),
         ("Bearer é", False),
-        ("Bearer \udcff", False),  # as a byte comes that is no UTF-8
+        ("Bearer \udcff", False),  # how a byte that is not valid UTF-8 arrives
         ("", False),
         (None, False),
     ],
@@ -100,7 +100,7 @@ def literal(name, value):
 
 
 def frame(kind, flags, stream, payload):
-    """A frame of HTTP/2."""
+    """An HTTP/2 frame."""
     head = len(payload).to_bytes(3, "big") + bytes([kind, flags])
     return head + stream.to_bytes(4, "big") + payload
 
@@ -161,7 +161,7 @@ def test_tls_needs_a_client_that_trusts_the_authority(serve, push, tmp_path, key
         assert client.predict("half", {"x": [1.0]})["y"] == 2.5
     for tls, expected in (
         (None, "expected a model server"),  # plain text
-        (Tls(), "expected a TLS handshake"),  # authorities that do not know the server
+        (Tls(), "expected a TLS handshake"),  # the system's own authorities
     ):
         with (
             Client(target, tls=tls, attempts=1) as client,

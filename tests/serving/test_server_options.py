@@ -1,4 +1,4 @@
-"""Flags that change how a running server answers, each seen through the wire."""
+"""Flags that change how a running server answers, tested over the wire."""
 
 import time
 from concurrent import futures
@@ -54,11 +54,11 @@ def test_method_names_are_checked_only_if_enabled(serve, push, tmp_path):
 
 def test_health_is_served_only_if_enabled(serve, push, tmp_path):
     push(tmp_path / "half", 1)
-    for asked in (False, True):
-        target = serve(tmp_path / "half", enable_grpc_healthcheck_service=asked)
+    for enabled in (False, True):
+        target = serve(tmp_path / "half", enable_grpc_healthcheck_service=enabled)
         with grpc.insecure_channel(target) as channel:
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
-            if asked:
+            if enabled:
                 assert check(b"", timeout=20) == b"\x08\x01"  # SERVING
                 continue
             with pytest.raises(grpc.RpcError) as refusal:
@@ -145,11 +145,11 @@ def test_a_cancelled_request_does_not_reach_the_service():
         def abort(self, code, details):
             raise RuntimeError(code.name)
 
-    asked = []
-    handler = servicer._unary(lambda *request: asked.append(request), messages.PredictRequest)
+    handled = []
+    handler = servicer._unary(lambda *request: handled.append(request), messages.PredictRequest)
     with pytest.raises(RuntimeError, match="CANCELLED"):
         handler.unary_unary(messages.PredictRequest(), Gone())
-    assert asked == []
+    assert handled == []
 
 
 def test_sessions_get_the_threads_of_the_flags(tmp_path):

@@ -1,4 +1,4 @@
-"""Runs on the calling thread and on the runtime's: the same answers, texts and limits."""
+"""Runs on the calling thread and on the runtime's: the same outputs, errors and limits."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def slowly():
 
 @pytest.fixture
 def here(monkeypatch):
-    """How many runs took place on the calling thread."""
+    """Count the runs on the calling thread."""
     ran = []
     run = pywrap_tf_session.TF_SessionRunCallable
 
@@ -62,7 +62,7 @@ def floats(*rows):
 
 @pytest.fixture
 def brisk(monkeypatch):
-    """Make every run count as brisk, or none."""
+    """Make every run count as brief, or none."""
     return lambda seconds: monkeypatch.setattr(session, "_BRIEF", seconds)
 
 

@@ -19,7 +19,7 @@ CALL = RequestOptions()
 
 
 class Half(tf.Module):
-    """Of TFLite's own operations alone."""
+    """A model of TFLite's built-in operations only."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
     def predict(self, x):

@@ -1,4 +1,4 @@
-"""What Python's values become: by themselves, and for a model that takes another width."""
+"""Conversion of Python's values, by themselves and for a model with another type."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_changing_the_width_changes_no_number(array, dtype):
     try:
         found = as_typed(array, dtype, name="x")
     except WireError:
-        found = array  # refused: nothing was changed
+        found = array  # refused, so no number was changed
     pairs = zip(found.tolist(), array.tolist(), strict=True)
     assert all(new == old or (new != new and old != old) for new, old in pairs)
 

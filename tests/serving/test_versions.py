@@ -1,4 +1,4 @@
-"""Which folders are versions, and which of them a policy wants."""
+"""Which folders are versions, and which of them a policy selects."""
 
 from etils.epath import Path
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Arrays and TensorProtos against TensorFlow's own conversion."""
+"""Arrays and TensorProtos, compared with TensorFlow's own conversion."""
 
 import ml_dtypes
 import numpy as np

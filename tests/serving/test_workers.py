@@ -133,7 +133,7 @@ def test_workers_act_as_one_server_and_survive_the_loss_of_one(two, push, tmp_pa
         other.bind(("127.0.0.1", port))
 
     def ask(model):
-        for _ in range(20):  # each on a connection of its own
+        for _ in range(20):  # each on its own connection
             with Client(f"127.0.0.1:{port}") as client:
                 assert client.predict(model, {"x": [1.0]}, timeout=20)["y"] == 2.5
 
@@ -143,12 +143,12 @@ def test_workers_act_as_one_server_and_survive_the_loss_of_one(two, push, tmp_pa
         sample = f':tensorflow:serving:request_count{{model_name="{model}",status="OK"}} '
         return [int(line.removeprefix(sample)) for line in page.splitlines() if sample in line]
 
-    for _ in range(10):  # whichever worker is asked
+    for _ in range(10):  # whichever worker answers
         request = HealthCheckRequest(service="tensorflow.serving.PredictionService")
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             assert HealthStub(channel).Check(request, timeout=20).status == 1  # SERVING
     ask("half")
-    assert [counted("half") for _ in range(10)] == [[20]] * 10  # whichever worker tells
+    assert [counted("half") for _ in range(10)] == [[20]] * 10  # whichever worker answers
 
     push(tmp_path / "other", 1)
     request = text_format.Parse(
@@ -162,7 +162,7 @@ def test_workers_act_as_one_server_and_survive_the_loss_of_one(two, push, tmp_pa
     line = next(line for line in log.read_text().splitlines() if "Worker 1" in line)
     os.kill(int(line.split()[-1]), signal.SIGKILL)
     until(lambda: log.read_bytes().count(b"Exporting HTTP/REST API") == 3, seconds=120)
-    ask("other")  # the new worker has what the reload brought
+    ask("other")  # the new worker has the reloaded configuration
     assert "ended with SIGKILL: restarting it" in log.read_text()
     server.send_signal(signal.SIGTERM)
     assert server.wait(40) == 0

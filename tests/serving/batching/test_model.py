@@ -1,4 +1,4 @@
-"""Requests run together: threads, with models that are not there."""
+"""Requests run as batches, with threads and fake models."""
 
 import dataclasses
 import threading
@@ -74,7 +74,7 @@ def batched(model):
 
 @pytest.fixture
 def ask():
-    """Ask in threads of their own, in order."""
+    """Send requests from separate threads, in order."""
     with futures.ThreadPoolExecutor(64) as pool:
 
         def run(batched, *requests, call=CALL):

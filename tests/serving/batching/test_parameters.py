@@ -1,4 +1,4 @@
-"""What a batching file may say."""
+"""The contents of a batching file."""
 
 import pytest
 from etils.epath import Path

@@ -1,4 +1,4 @@
-"""Arrays of several requests as one, and back."""
+"""Merging the arrays of several requests, and splitting the outputs."""
 
 import numpy as np
 import pytest

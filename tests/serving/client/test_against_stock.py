@@ -1,6 +1,6 @@
-"""Every call of both clients, against a server of TensorFlow Serving's own generated classes.
+"""Every call of both gRPC clients, with a server of TensorFlow Serving's own generated classes.
 
-The server reads each request, and writes each answer, with TensorFlow's own code alone.
+The server decodes requests and encodes responses with TensorFlow's own code only.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ EXOTIC = (np.float16, np.int8, np.uint64, np.complex64, np.bool_, tf.bfloat16.as
 
 
 class Stock(PredictionServiceServicer, ModelServiceServicer):
-    """Half plus two, as the real server's classes have it."""
+    """Half plus two, in the real server's classes."""
 
     def __init__(self):
         self.requests = []
@@ -112,13 +112,13 @@ SIGNATURE = json_format.ParseDict(
 )
 
 
-def _numbers(asked):
-    """The feature `x` of each Example, the context's where it has none."""
+def _numbers(source):
+    """The feature `x` of each Example, or of the context if it has none."""
     listed = (
-        asked.example_list_with_context if asked.HasField("example_list_with_context") else None
+        source.example_list_with_context if source.HasField("example_list_with_context") else None
     )
     context = list(listed.context.features.feature["x"].float_list.value) if listed else []
-    for example in (listed or asked.example_list).examples:
+    for example in (listed or source.example_list).examples:
         yield (list(example.features.feature["x"].float_list.value) or context)[0]
 
 
@@ -140,7 +140,7 @@ def stock():
 
 @pytest.fixture(params=["client", "asyncio client"])
 def ask(stock, request):
-    """Call a method of one of the clients by its name."""
+    """Call a method of one of the clients by name."""
     stock.requests.clear()
 
     async def later(method, *args, **options):

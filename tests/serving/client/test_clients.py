@@ -1,4 +1,4 @@
-"""What the three clients do alike, asked of one server."""
+"""Behaviour that the three clients share, tested on one server."""
 
 import asyncio
 import inspect
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from millrace.serving import client as package
 from millrace.serving.client import AsyncClient, Client, RestClient
 from millrace.serving.errors import (
     ClientError,
@@ -19,7 +20,7 @@ from tests.serving.conftest import free_port
 
 
 class Echo(tf.Module):
-    """Gives back what it takes, in several types; and strings of rank 0."""
+    """Returns its inputs, in several types, and strings of rank 0."""
 
     @tf.function(
         input_signature=[
@@ -56,7 +57,7 @@ def ports(tmp_path_factory):
 
 
 class Waiting:
-    """An `AsyncClient` whose methods wait, so that it can be asked as the others are."""
+    """An `AsyncClient` whose methods block, so that it can be called like the others."""
 
     def __init__(self, *arguments, **options):
         self._client = AsyncClient(*arguments, **options)
@@ -82,7 +83,7 @@ KINDS = {"Client": Client, "AsyncClient": Waiting, "RestClient": RestClient}
 
 @pytest.fixture(params=KINDS)
 def make(request, ports):
-    """Clients of one kind; of the server where no target is given."""
+    """Create clients of one kind, for the server unless a target is given."""
     made = []
 
     def run(target=None, **options):
@@ -194,7 +195,7 @@ def test_a_closed_client_says_so(make):
 
 
 def test_an_asynchronous_client_belongs_to_the_loop_of_its_first_call(ports):
-    client = AsyncClient(f"127.0.0.1:{ports[0]}")  # made outside of any
+    client = AsyncClient(f"127.0.0.1:{ports[0]}")  # created outside of any loop
 
     async def ask():
         return (await client.predict("echo", {"d": [1.0], "f": [1.0], "i": [1]}))["i"].tolist()
@@ -209,7 +210,7 @@ def test_an_asynchronous_client_belongs_to_the_loop_of_its_first_call(ports):
     asyncio.run(client.close())
     with pytest.raises(ClientError, match=r"expected an open client\. Received: a call"):
         asyncio.run(ask())
-    asyncio.run(AsyncClient("127.0.0.1").close())  # which was never used
+    asyncio.run(AsyncClient("127.0.0.1").close())  # never used
 
 
 @pytest.mark.parametrize("kind", [AsyncClient, RestClient])
@@ -302,3 +303,12 @@ def test_several_signatures_are_run_on_the_same_examples(serve, push, tmp_path):
         assert ours["classify"] == theirs["classify"]
         with pytest.raises(WireError, match=r"^Signature 'a': expected 'classify' or 'regress'\."):
             other.multi_inference("half", [{"x": 1.0}], {"a": "predict"})
+
+
+def test_the_package_has_the_names_that_it_lists_and_no_others():
+    assert {name: getattr(package, name).__name__ for name in package.__all__} == {
+        name: name for name in package.__all__
+    }
+    assert sorted(package._MODULES) == package.__all__
+    with pytest.raises(AttributeError, match="has no attribute 'Server'"):
+        _ = package.Server

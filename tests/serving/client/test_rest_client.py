@@ -1,4 +1,4 @@
-"""The client over REST: the same answers and errors as over gRPC, against a server and scripts."""
+"""The REST client: the same answers and errors as over gRPC, with real and scripted servers."""
 
 import http.server
 import json
@@ -203,12 +203,12 @@ def free_rest(serve):
 
 
 class Scripted(http.server.BaseHTTPRequestHandler):
-    """Answers with what a test put in: (status, body) each; closes where that is None."""
+    """Answers with the (status, body) pairs that a test set; closes the connection for None."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        self.server.asked.append(self.path)
+        self.server.received.append(self.path)
         answer = self.server.answers.pop(0)
         if answer is None:
             self.close_connection = True
@@ -227,7 +227,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def scripted():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
-    server.asked, server.answers = [], []
+    server.received, server.answers = [], []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     with RestClient(f"http://127.0.0.1:{server.server_port}/before/") as client:
@@ -245,7 +245,7 @@ GOOD = (200, {"model_version_status": [STATUS]})
 def test_a_path_prefix_in_the_target_is_kept(scripted):
     scripted.answers = [GOOD]
     assert scripted.client.status("m")[0].version == 1
-    assert scripted.asked == ["/before/v1/models/m"]
+    assert scripted.received == ["/before/v1/models/m"]
 
 
 def test_only_unavailable_is_retried(scripted):
@@ -254,14 +254,14 @@ def test_only_unavailable_is_retried(scripted):
     scripted.answers = [(409, {"error": "not now"})]
     with pytest.raises(AbortedError, match=r"^not now$"):
         scripted.client.status("m")
-    assert len(scripted.asked) == 4
+    assert len(scripted.received) == 4
 
 
 def test_retries_are_limited(scripted):
     scripted.answers = [(503, "not a model server's")] * 9
     with pytest.raises(UnavailableError, match=r"^not a model server's$"):
         scripted.client.status("m")
-    assert len(scripted.asked) == 4
+    assert len(scripted.received) == 4
 
 
 def test_a_connection_closed_while_idle_is_reopened(scripted):
@@ -299,7 +299,7 @@ def test_threads_may_share_a_client(client):
 def test_importing_the_client_is_light_and_imports_no_server():
     code = (
         "import sys; import millrace.serving.client.rest_client;"
-        "print(open('/proc/self/statm').read().split()[1]);"  # pages that are resident
+        "print(open('/proc/self/statm').read().split()[1]);"  # resident pages
         "print([m for m in sys.modules if m.split('.')[0] in"
         " ('tensorflow', 'keras', 'aiohttp', 'apache_beam') or m == 'millrace.serving.server'])"
     )
@@ -313,12 +313,12 @@ def test_readiness_is_that_of_the_whole_server(scripted):
     refused = (400, {"error": "Malformed request"})  # by TensorFlow Serving
     scripted.answers = [(200, ""), (503, {"error": "not yet"}), refused]
     assert scripted.client.healthy() is True
-    assert scripted.client.healthy() is False  # asked once: it is an answer
+    assert scripted.client.healthy() is False  # sent once: 503 is the answer
     with pytest.raises(UnimplementedError, match=r"expected an answer to /v2/health/ready\. "):
         scripted.client.healthy()
     with pytest.raises(UnimplementedError, match=r"Received: 'half'\. Leave it out, or use gRPC"):
         scripted.client.healthy(service="half")
-    assert scripted.asked == ["/before/v2/health/ready"] * 3
+    assert scripted.received == ["/before/v2/health/ready"] * 3
 
 
 def test_a_failed_tls_handshake_is_reported_as_such(rest):

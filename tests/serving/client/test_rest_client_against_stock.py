@@ -1,6 +1,6 @@
-"""The REST client against answers as TensorFlow Serving writes them, layout and all.
+"""The REST client with responses in TensorFlow Serving's exact layout.
 
-The bodies are those of its documents: tensorflow_serving/g3doc/api_rest.md and serving_basic.md.
+The bodies are from its documentation: tensorflow_serving/g3doc/api_rest.md and serving_basic.md.
 """
 
 import http.server
@@ -80,13 +80,13 @@ UNKNOWN = '{ "error": "Servable not found for request: Latest(m)" }'
 
 
 class TensorFlowServing(http.server.BaseHTTPRequestHandler):
-    """Answers from the table; keeps what it was asked."""
+    """Answers from the table; keeps the requests."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.asked.append((self.path, json.loads(body) if body else None))
+        self.server.received.append((self.path, json.loads(body) if body else None))
         answer = ANSWERS.get((self.command, self.path))
         raw = (answer or UNKNOWN).encode()
         self.send_response(200 if answer else 404)
@@ -104,7 +104,7 @@ class TensorFlowServing(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def server():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), TensorFlowServing)
-    server.asked = []
+    server.received = []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -115,7 +115,7 @@ def server():
 
 @pytest.fixture
 def client(server):
-    server.asked.clear()
+    server.received.clear()
     with RestClient(f"http://127.0.0.1:{server.server_port}") as client:
         yield client
 
@@ -124,7 +124,7 @@ def test_predict_calls_the_version_whose_metadata_is_known(client, server):
     answer = client.predict("half", {"x": [1.0, 2.0]}, label="stable", signature="serving_default")
     assert (answer["y"].tolist(), answer.version) == ([2.5, 3.0], 123)
     assert answer["y"].dtype.name == "float32"
-    assert server.asked == [
+    assert server.received == [
         ("/v1/models/half/labels/stable/metadata", None),
         (
             "/v1/models/half/versions/123:predict",
@@ -138,8 +138,8 @@ def test_classify_and_regress(client, server):
     assert client.classify("half", examples) == [[Class("up", 0.5), Class("down", -1.0)]]
     assert client.regress("half", examples, context={"n": 3}).tolist() == [2.5, 3.5]
     example = {"name": [{"b64": "/w=="}], "x": [1.0]}
-    assert server.asked[0][1] == {"examples": [example]}
-    assert server.asked[1][1] == {"examples": [example], "context": {"n": [3]}}
+    assert server.received[0][1] == {"examples": [example]}
+    assert server.received[1][1] == {"examples": [example], "context": {"n": [3]}}
 
 
 def test_metadata_and_status(client):

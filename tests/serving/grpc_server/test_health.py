@@ -1,4 +1,4 @@
-"""The standard health service, asked by its own stub as Kubernetes and Envoy do."""
+"""The standard health service, called with its own stub, as by Kubernetes and Envoy."""
 
 import grpc
 import pytest
@@ -16,15 +16,15 @@ SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 NAMES = ["", "tensorflow.serving.ModelService", "tensorflow.serving.PredictionService"]
 
 
-def asked(name):
+def request(name):
     return health_pb2.HealthCheckRequest(service=name)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_status_of_the_process_and_both_services_is_reported(channel, name):
     stub = health_pb2_grpc.HealthStub(channel)
-    assert stub.Check(asked(name), timeout=20).status == SERVING
-    watch = stub.Watch(asked(name))
+    assert stub.Check(request(name), timeout=20).status == SERVING
+    watch = stub.Watch(request(name))
     assert next(watch).status == SERVING
     watch.cancel()
 
@@ -32,9 +32,9 @@ def test_the_status_of_the_process_and_both_services_is_reported(channel, name):
 def test_any_other_name_is_unknown(channel):
     stub = health_pb2_grpc.HealthStub(channel)
     with pytest.raises(grpc.RpcError) as refusal:
-        stub.Check(asked("tensorflow.serving.Other"), timeout=20)
+        stub.Check(request("tensorflow.serving.Other"), timeout=20)
     assert refusal.value.code() is grpc.StatusCode.NOT_FOUND
-    watch = stub.Watch(asked("tensorflow.serving.Other"))
+    watch = stub.Watch(request("tensorflow.serving.Other"))
     assert next(watch).status == SERVICE_UNKNOWN
     watch.cancel()
 
@@ -48,7 +48,7 @@ def test_a_watch_occupies_no_thread_and_does_not_delay_the_shutdown(push, tmp_pa
     assert server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = health_pb2_grpc.HealthStub(channel)
-        watches = [stub.Watch(asked(name)) for name in NAMES]
+        watches = [stub.Watch(request(name)) for name in NAMES]
         assert [next(watch).status for watch in watches] == [SERVING] * 3
         with Client(f"127.0.0.1:{port}") as client:
             assert client.predict("half", {"x": [1.0]}, timeout=20)["y"] == 2.5
@@ -57,7 +57,7 @@ def test_a_watch_occupies_no_thread_and_does_not_delay_the_shutdown(push, tmp_pa
         for watch in watches:
             with pytest.raises(grpc.RpcError) as end:
                 next(watch)
-            # Not UNAVAILABLE, which comes when the time to drain is over.
+            # Not UNAVAILABLE, which follows when the drain times out.
             assert end.value.code() is grpc.StatusCode.CANCELLED
 
 
@@ -70,5 +70,5 @@ def test_a_watch_that_has_ended_is_not_kept():
             return False
 
     health = HealthService()
-    health.Watch(asked(""), Ended())
+    health.Watch(request(""), Ended())
     assert health._watching == set()

@@ -1,4 +1,4 @@
-"""TensorFlow's profiler, asked at the server's own port."""
+"""TensorFlow's profiler at the server's own port."""
 
 import contextlib
 import threading
@@ -17,7 +17,7 @@ from tests.serving.conftest import until
 
 @pytest.fixture
 def busy(serve, push, tmp_path):
-    """The address of a server that answers requests all the while."""
+    """The address of a server that answers requests continuously."""
     push(tmp_path / "half", 1)
     target, done = serve(tmp_path / "half", enable_profiler=True), threading.Event()
 
@@ -61,7 +61,7 @@ def test_the_profiler_is_off_by_default(serve, push, tmp_path):
 
 
 def listening():
-    """The TCP sockets of this machine that listen, of this process or not."""
+    """All listening TCP sockets of this machine."""
     tables = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
     lines = [line.split() for table in tables for line in table.read_text().splitlines()[1:]]
     return {line[9] for line in lines if line[3] == "0A"}  # inodes, in the state LISTEN
@@ -77,7 +77,7 @@ def of_this_process():
 
 @pytest.fixture
 def ask(serve, push, tmp_path):
-    """Ask the profiler of a server that wants a token; the answer, or the code of a refusal."""
+    """Call the profiler of a server that requires a token; returns the response, or the code."""
     push(tmp_path / "half", 1)
     (tmp_path / "token").write_text("s3cret")
     flags = {"enable_profiler": True, "api_token_file": str(tmp_path / "token")}
@@ -127,7 +127,7 @@ def test_only_one_profile_runs_and_it_ends_when_its_session_is_terminated(ask, t
 
         def is_alone():
             nonlocal longest
-            if longest.done() and longest.result() == busy:  # it met a short one that asked
+            if longest.done() and longest.result() == busy:  # a short profile was in progress
                 longest = pool.submit(ask, "Profile", wanted(tmp_path, "long", 60_000))
             return ask("Profile", wanted(tmp_path, "other", 0)) == busy and not longest.done()
 

@@ -1,4 +1,4 @@
-"""What tools such as grpcurl are told, asked by the stock client of reflection."""
+"""What tools such as grpcurl see, requested with the stock client of reflection."""
 
 import grpc
 import pytest
@@ -90,7 +90,7 @@ def messages(files):
             yield f"{file.package}.{message.name}"
 
 
-# Whose files are not in the wheel; tests/serving/test_protos.py has what is known of them.
+# Their files are not in the wheel; tests/serving/test_protos.py checks what is known of them.
 PROFILER = {f"tensorflow.{name}" for name in profiler_service_pb2.DESCRIPTOR.message_types_by_name}
 
 

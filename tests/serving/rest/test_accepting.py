@@ -1,4 +1,4 @@
-"""Connections at the REST port: those that make no progress, and too many of them."""
+"""Connections at the REST port: without progress, and too many."""
 
 import contextlib
 import json
@@ -47,9 +47,9 @@ def test_a_response_that_is_never_read_is_dropped(narrow):
 
 
 def test_pipelined_requests_are_answered_in_order(rest):
-    asked = b"".join(b"GET /v1/models/m%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(100))
+    pipelined = b"".join(b"GET /v1/models/m%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(100))
     last = STATUS + b"Connection: close\r\n\r\n"
-    answers = rest.send(asked + last).rest()
+    answers = rest.send(pipelined + last).rest()
     found = [answers.find(b'any versions of model m%d"' % n) for n in range(100)]
     assert -1 not in found
     assert found == sorted(found)

@@ -84,7 +84,7 @@ PREDICT_REFUSALS = {
         ("half:predict", {"signature_name": "S", "instances": [1]}),
         (400, 'Serving signature name: "S" not found in signature def'),
     ),
-    "a signature that is no text": (
+    "a signature that is not text": (
         ("half:predict", {"signature_name": 5}),
         (
             400,

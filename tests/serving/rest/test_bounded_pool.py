@@ -1,4 +1,4 @@
-"""Requests that wait for a thread: how many, how long, and for whom, over real sockets."""
+"""Requests that wait for a thread: how many and how long, over real sockets."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.serving.rest.conftest import serve_rest
 
 
 def counted(status):
-    """Requests to the model that ended so, in this process."""
+    """Requests to the model that ended with this status, in this process."""
     sample = f'request_count{{model_name="half",status="{status}"}} '
     found = re.search(re.escape(sample) + "([0-9]+)", monitoring.page())
     return int(found[1]) if found else 0
@@ -26,9 +26,9 @@ def gate(tmp_path):
 
 
 def hold(rest, gate):
-    """Take the only thread: who comes next waits in the queue."""
+    """Occupy the only thread: the next request waits in the queue."""
     held = rest.send_predict({"signature_name": "wait", "inputs": str(gate)})
-    rest.send_predict({"instances": [1.0]}).socket.close()  # seen as gone only in the queue
+    rest.send_predict({"instances": [1.0]}).socket.close()  # noticed only in the queue
     return held
 
 
@@ -44,7 +44,7 @@ def test_a_client_that_disconnects_leaves_the_queue_and_is_counted(narrow, gate)
     for _ in range(3):  # one more than the queue holds
         narrow.send_predict({"instances": [1.0]}).socket.close()
         before += 1
-        until(lambda: counted("CANCELLED") == before)  # noqa: B023 - asked at once
+        until(lambda: counted("CANCELLED") == before)  # noqa: B023 - called at once
     stays = narrow.send_predict({"instances": [1.0]})
     gate.write_text("go")
     assert held.rest().startswith(b"HTTP/1.1 200 OK\r\n")
@@ -62,7 +62,7 @@ def test_a_full_queue_refuses_with_the_text_of_the_batching_queue(narrow, gate):
         answers[-1].socket.settimeout(0.2)
         try:
             return answers[-1].rest().startswith(b"HTTP/1.1 503 ")
-        except TimeoutError:  # it was quicker than one of the two, and is gone now
+        except TimeoutError:  # it was faster than one of the two, and has finished
             return False
 
     until(refused)
@@ -91,5 +91,5 @@ def test_time_in_the_queue_counts(half_plus_two, gate, tmp_path):
         server.stop()
     assert all(answer.startswith(b"HTTP/1.1 504 ") for answer in answers)
     queued = b'"error": "Run() timeout exceeded while waiting in the REST request queue"'
-    assert sum(queued in answer for answer in answers) == 3  # which have not begun
+    assert sum(queued in answer for answer in answers) == 3  # which have not started
     assert counted("DEADLINE_EXCEEDED") == before + 4

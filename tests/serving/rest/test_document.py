@@ -1,4 +1,4 @@
-"""A request's body as values: what is JSON, and how the real server speaks of what is not."""
+"""Parsing a request's body, and describing its values."""
 
 import contextlib
 import math

@@ -1,4 +1,4 @@
-"""Classify and Regress requests: features from JSON, and their refusals."""
+"""Classify and Regress requests: features from JSON, and errors."""
 
 import json
 
@@ -68,7 +68,7 @@ REFUSALS = {
         "JSON Value: {\n    \"x\": 1\n} When method is classify, key 'examples' is expected "
         "and was not found",
     ),
-    "examples that are no list": (
+    "examples that are not a list": (
         {"examples": 1},
         "JSON Value: {\n    \"examples\": 1\n} Expecting 'examples' value to be an list/array",
     ),
@@ -76,11 +76,11 @@ REFUSALS = {
         {"examples": []},
         "JSON Value: {\n    \"examples\": []\n} 'examples' value is an empty array",
     ),
-    "an example that is no object": (
+    "an example that is not an object": (
         {"examples": [[{}]]},
         "Example must be JSON object but got JSON Array",
     ),
-    "a context that is no object": (
+    "a context that is not an object": (
         {"context": [], "examples": [{}]},
         "Example must be JSON object but got JSON Array",
     ),

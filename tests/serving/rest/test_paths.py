@@ -1,4 +1,4 @@
-"""Paths: what each asks for, and which are refused."""
+"""Paths: what each means, and which are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What KServe's protocol and Kubernetes ask, over real sockets."""
+"""Probes of KServe's protocol and of Kubernetes, over real sockets."""
 
 import pytest
 

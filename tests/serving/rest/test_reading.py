@@ -77,7 +77,7 @@ REFUSALS = {
         '    "inputs": [\n        1\n    ]\n} '
         "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ",
     ),
-    "rows that are no list": (
+    "rows that are not a list": (
         {"instances": 1},
         ONE,
         "JSON Value: {\n    \"instances\": 1\n} Excepting 'instances' to be an list/array",

@@ -1,4 +1,4 @@
-"""The REST server over a real socket: paths, codes, encodings, flags, its life."""
+"""The REST server over a real socket: paths, codes, encodings, flags, lifecycle."""
 
 import gzip
 import http.client
@@ -214,7 +214,7 @@ def test_rest_needs_its_flag(serve, half_plus_two, tmp_path):
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "1").symlink_to(half_plus_two)
     target = serve(tmp_path / "half")
-    with pytest.raises((http.client.HTTPException, OSError)):  # the one port there is speaks gRPC
+    with pytest.raises((http.client.HTTPException, OSError)):  # the only port is for gRPC
         Rest(int(target.rpartition(":")[2])).get("/half")
 
 

@@ -1,4 +1,4 @@
-"""JSON values as arrays: exact texts, and one rule for the quick way and the slow one."""
+"""JSON values as arrays: exact texts, and agreement of the fast and the slow conversion."""
 
 import json
 

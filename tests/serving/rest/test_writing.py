@@ -1,4 +1,4 @@
-"""Answers as JSON: the real server's layout to the letter, and its refusals."""
+"""Responses as JSON: the real server's exact layout, and its errors; floats by its rule."""
 
 import json
 import math
