@@ -25,7 +25,7 @@ from millrace.components.training.options import (
     Precision,
     Watching,
 )
-from millrace.components.training.plan import Plan, Split
+from millrace.components.training.plan import Split, TrainingPlan
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def rate_finder(
     from millrace.components.training import rates, sweep  # TensorFlow
 
     points = rates.point_count(start, end, per_decade)
-    plan = Plan(
+    plan = TrainingPlan(
         spec=spec,
         model=model,
         augment=augment,

@@ -33,7 +33,7 @@ from millrace.components.training.options import (
     Precision,
     Watching,
 )
-from millrace.components.training.plan import Plan, Split
+from millrace.components.training.plan import Split, TrainingPlan
 from millrace.components.training.schedule_options import CONSTANT, Schedule
 from millrace.components.tuning.hyperparameters import tunable
 
@@ -130,7 +130,7 @@ def trainer(
         )
     check_fits(model, spec)
     has_validation = bool(counts.get(validation)) and validation != "train"
-    plan = Plan(
+    plan = TrainingPlan(
         spec=spec,
         model=model,
         augment=augment,

@@ -87,7 +87,7 @@ class Dag:
 
         Raises:
             WiringError: a binding has no parameter, an input is missing or of another type; or
-                `component` is no function that its module holds.
+                `component` is not a function that its module holds.
         """
         _check_component(component)
         try:

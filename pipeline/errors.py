@@ -1,12 +1,12 @@
 """The errors of the pipeline floor.
 
 PipelineError
-+-- UsageError      what was asked for cannot be understood or does not exist (exit 2)
++-- UsageError      what was requested cannot be understood or does not exist (exit 2)
 +-- WiringError     a component or a recipe is written wrongly
 +-- StoreError      the record of runs cannot be read or written
 +-- RunError        a run that was started from Python ended before its last step
 
-Stopped is none of these: it ends the process, as SystemExit does, when a signal asks for that.
+Stopped is none of these: it ends the process, as SystemExit does, when a signal requests it.
 """
 
 import errno
@@ -26,7 +26,7 @@ class PipelineError(MillraceError):
 
 
 class UsageError(PipelineError):
-    """What was asked for cannot be understood or does not exist."""
+    """What was requested cannot be understood or does not exist."""
 
 
 class WiringError(PipelineError):

@@ -32,7 +32,7 @@ def reasons(
     if damage:
         found.append(f"its output was damaged: {damage}")
     if forced:
-        found.append("asked for by --force")
+        found.append("requested by --force")
     return found or ["its earlier output is no longer in place"]
 
 

@@ -93,7 +93,7 @@ def content_digest(path: Path, digest_of: FileDigest = folders.file_digest) -> s
     of the ingests: what they set aside as unreadable counts by its name and the reason.
 
     Raises:
-        DataError: what lies there is no readable file, or one vanishes or changes meanwhile.
+        DataError: what lies there is not a readable file, or one vanishes or changes meanwhile.
     """
     digest = hashlib.sha256()
     for name, reason in _entries(Path(path)):

@@ -13,7 +13,7 @@ _imported: dict[str, str] = {}  # module -> SHA-256 of the source that it was im
 
 
 def importable(folder: pathlib.Path) -> None:
-    """Let modules in `folder` be imported, where no other module bears their name."""
+    """Let modules in `folder` be imported, where no other module has their name."""
     text = str(folder.resolve())
     if text not in sys.path:
         sys.path.append(text)

@@ -201,7 +201,7 @@ def launched(root: Root, model: str) -> Iterator[Launched]:
             raise LaunchError(
                 f"{root.serving / model}: expected a newest version that a model server can load. "
                 f"Received: {error.reason.rstrip(', ')}\nGo back to the version before it with "
-                f"`millrace rollback {model}`, or push it anew: `millrace run … --force pusher`."
+                f"`millrace rollback {model}`, or push it again: `millrace run … --force pusher`."
             ) from None
         yield server
 

@@ -1,4 +1,4 @@
-"""The pushed models under a root, as a model server is told of them."""
+"""The pushed models under a root, and what each was made from."""
 
 import dataclasses
 import pathlib
@@ -80,7 +80,7 @@ def check_whole(store: Store, root: Root, models: Sequence[str]) -> None:
     Raises:
         DataError: names the first file that is damaged.
     """
-    store.bury(str(root.path), root.is_running)
+    store.mark_dead(str(root.path), root.is_running)
     with store.session() as session:
         pushes = list(store.of_type(session, PushedModel.__name__))
     for model in models:

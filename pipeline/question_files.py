@@ -72,14 +72,14 @@ def from_csv(file: pathlib.Path, origin: Origin, signature: Signature) -> list[Q
         expected, received = "rows below the names of the columns", "none"
         if bad:
             more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-            expected, received = "what the model can be asked about", f"{told(bad[0])}{more}"
+            expected, received = "what the model can be asked about", f"{described(bad[0])}{more}"
         raise UsageError(
             f"--csv {file}: expected {expected}. Received: {received}. Correct the file."
         )
     return found
 
 
-def told(item: Rejected) -> str:
+def described(item: Rejected) -> str:
     """A row that was set aside, in words."""
     place = f"{item.source}, {item.position}" if item.position else item.source
     return f"{place}: {item.reason}"

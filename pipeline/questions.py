@@ -62,7 +62,7 @@ def from_files(files: Sequence[str | os.PathLike[str]]) -> list[Question]:
     """One question per image file, in the form that the ingest gives to what is learnt from.
 
     Raises:
-        UsageError: a file cannot be read, or is no picture.
+        UsageError: a file cannot be read, or is not a picture.
     """
     names = [given.path(os.fspath(file), "--image") for file in files]
     return [Question(name, {"image/encoded": [_picture(Path(name))]}) for name in names]
@@ -288,10 +288,10 @@ def _read(file: Path, option: str) -> bytes:
 
 
 def check_file(file: Path, option: str) -> None:
-    """Refuse what is no file, or cannot be read.
+    """Refuse what is not a file, or cannot be read.
 
     Raises:
-        UsageError: so it is.
+        UsageError: it is one of these.
     """
     try:
         reason = problem(file)

@@ -1,4 +1,4 @@
-"""A run told in JSON for programs, and in closing lines for the terminal; see `page` too."""
+"""A run in JSON for programs, and in closing lines for the terminal; see `page` too."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -42,7 +42,7 @@ class Runner:
             request: the steps, their options, and which of them to run.
             root: where outputs go.
             store: the record of runs.
-            observer: is told how it goes.
+            observer: is notified of each step.
             interruption: what has been raised to end the process. A library that a step calls may
                 wrap that in an error of its own, or drop it.
         """
@@ -75,7 +75,7 @@ class Runner:
         results: list[StepResult] = []
         with self.root.running(self.run_id):
             self.root.sweep()
-            self.store.bury(str(self.root.path), self.root.is_running)
+            self.store.mark_dead(str(self.root.path), self.root.is_running)
             self.store.begin_run(
                 RunRecord(
                     id=self.run_id,
@@ -109,7 +109,7 @@ class Runner:
     def _run_steps(self, lent: Mapping[str, StepResult], results: list[StepResult]) -> str:
         status = "done"
         for step in self.dag.steps.values():
-            self._stop_if_asked()
+            self._stop_if_interrupted()
             if status != "done":
                 result = StepResult(step.name, "skipped")
             elif step.name in lent:
@@ -124,7 +124,7 @@ class Runner:
                 status = "anomalies"
         return status
 
-    def _stop_if_asked(self) -> None:
+    def _stop_if_interrupted(self) -> None:
         if (interruption := self._interruption()) is not None:
             raise interruption
 
@@ -228,7 +228,7 @@ class Runner:
                 **step.options,
             )
             _check_output(step, artifact, staged)
-            self._stop_if_asked()
+            self._stop_if_interrupted()
         digest, files = damage.measure(artifact)
         sync_tree(staged)
         final = self.root.artifact(step.name, self.run_id)

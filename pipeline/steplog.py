@@ -49,7 +49,7 @@ def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> I
             logger.setLevel(logging.INFO)
             logger.addHandler(lines)
         try:
-            with _redirected(file), _told():
+            with _redirected(file), _traceback_logged():
                 yield
         finally:
             logging.getLogger().removeHandler(records)
@@ -59,7 +59,7 @@ def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> I
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _traceback_logged() -> Iterator[None]:
     """Log the traceback of what ends the block, by whatever handlers its libraries have added."""
     try:
         yield

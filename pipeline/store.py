@@ -88,7 +88,7 @@ class Store:
             StoreError: the database cannot be reached, is busy for too long, or is full.
         """
         with (
-            database.told(self.engine),
+            database.readable_errors(self.engine),
             Session(self.engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -99,7 +99,7 @@ class Store:
         with self.session() as session:
             session.add(run)
 
-    def bury(self, root: str, is_running: Callable[[str], bool]) -> None:
+    def mark_dead(self, root: str, is_running: Callable[[str], bool]) -> None:
         """Record as killed the runs under `root` that no process is at work on any more.
 
         What they made becomes suspect: where the whole machine died, its content may have gone.

@@ -1,7 +1,7 @@
 """What the parameters of a component mean, read from its signature.
 
 A component is a function: parameters annotated with an `Artifact` are inputs, `out`, `run_on` and
-`resume` come from whoever runs it, every other parameter is an option, and the return annotation
+`resume` come from its caller, every other parameter is an option, and the return annotation
 is its one output. TFX says the same in classes, with a `ComponentSpec` for each component.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from millrace.components.artifacts import Artifact
 from millrace.components.errors import ComponentError
 
-GIVEN = ("out", "run_on", "resume")  # parameters that whoever runs a component fills
+GIVEN = ("out", "run_on", "resume")  # parameters that the caller of a component fills
 MISSING = inspect.Parameter.empty  # the default of an option that has none
 
 

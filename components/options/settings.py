@@ -88,11 +88,11 @@ def _limits(annotation: Any) -> str:
     """The range of a number, as in `from 0 to 1`; empty without one, or none worth a word."""
     fields = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is Annotated else ()
     bounds = [bound for field in fields for bound in getattr(field, "metadata", [field])]
-    told = list[str]()
+    words = list[str]()
     for name, word in {"ge": "from", "gt": "above", "le": "to", "lt": "below"}.items():
         limits = [getattr(bound, name) for bound in bounds if hasattr(bound, name)]
-        told += [f"{word} {limit:,}" for limit in limits if limit < MOST]
-    return " ".join(told)
+        words += [f"{word} {limit:,}" for limit in limits if limit < MOST]
+    return " ".join(words)
 
 
 def nearest_option(word: str, known: Mapping[str, Any]) -> str:
@@ -173,8 +173,8 @@ def _readings(annotation: Any, text: str) -> list[Any]:
 def _misfit(annotation: Any, value: Any, place: str, error: pydantic.ValidationError) -> str:
     first = error.errors()[0]
     if first["type"] == "value_error":  # of a check of our own, which says it all
-        told = str(first["ctx"]["error"])
-        return f"Option {place}: {told} Correct it with `--set {place}=…`."
+        said = str(first["ctx"]["error"])
+        return f"Option {place}: {said} Correct it with `--set {place}=…`."
     where = "".join(f"{part}: " for part in first["loc"])
     detail = "" if dataclass_members(annotation) else f" ({where}{first['msg']})"
     return (

@@ -83,8 +83,8 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, epochs: int, steps: int, examples: int) -> None:
         super().__init__()
         self._epochs, self._steps, self._examples = epochs, steps, examples
-        self._start = self._said = self._told = 0.0
-        self._untold = ""
+        self._start = self._said = self._logged = 0.0
+        self._unlogged = ""
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the clock."""
@@ -108,16 +108,16 @@ class Progress(keras.callbacks.Callback):
             f"epoch {epoch + 1}/{self._epochs}: {_said(logs)} "
             f"({seconds:.1f} s, {speed:.0f} examples/s)"
         )
-        if self._epochs > _FEW and now - self._told < 1:
-            self._untold = line
+        if self._epochs > _FEW and now - self._logged < 1:
+            self._unlogged = line
             return
         logger.info("%s", line)
-        self._told, self._untold = now, ""
+        self._logged, self._unlogged = now, ""
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Say what the last epoch came to, if that was not said."""
-        if self._untold:
-            logger.info("%s", self._untold)
+        if self._unlogged:
+            logger.info("%s", self._unlogged)
 
 
 def reached(name: str, value: float, target: float) -> bool:

@@ -36,7 +36,7 @@ _ERRORS = {  # of one number, by the loss that is their mean
     "mean_squared_error": keras.losses.mean_squared_error,
     "huber": keras.losses.huber,
 }
-PADDING = 0  # the id of what is no token
+PADDING = 0  # an id that stands for no token
 _STEPS_AT_ONCE = 16
 
 

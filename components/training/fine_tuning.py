@@ -18,13 +18,13 @@ from millrace.components.models.image_options import FROM_THE_FIRST, Transfer
 from millrace.components.training import fitting
 from millrace.components.training.callbacks import HistoryFile, Row, best_epoch
 from millrace.components.training.options import FineTune
-from millrace.components.training.plan import Plan
+from millrace.components.training.plan import TrainingPlan
 from millrace.components.training.schedule_options import CONSTANT, ReduceOnPlateau
 
 logger = logging.getLogger("millrace.components.trainer")
 
 
-def train(plan: Plan, fine_tune: FineTune, out: Path, resume: Path) -> TrainedModel:
+def train(plan: TrainingPlan, fine_tune: FineTune, out: Path, resume: Path) -> TrainedModel:
     """Carry `plan` out, then `fine_tune` on what it gave, from where `resume` stands.
 
     The history counts the epochs of both; with `keep=best` the best of all of them is kept.
@@ -42,7 +42,7 @@ def train(plan: Plan, fine_tune: FineTune, out: Path, resume: Path) -> TrainedMo
     return tuned
 
 
-def second_stage(plan: Plan, fine_tune: FineTune, frozen: Path) -> Plan:
+def second_stage(plan: TrainingPlan, fine_tune: FineTune, frozen: Path) -> TrainingPlan:
     """The plan of the stage after `plan`, which left the weights in the file `frozen`.
 
     Raises:
@@ -70,7 +70,7 @@ def second_stage(plan: Plan, fine_tune: FineTune, frozen: Path) -> Plan:
     )
 
 
-def _first_stage(plan: Plan, resume: Path) -> TrainedModel:
+def _first_stage(plan: TrainingPlan, resume: Path) -> TrainedModel:
     """The model of the first stage, trained unless `resume` holds it."""
     name = hashlib.sha256(plan.text.encode()).hexdigest()[:16]
     done, draft = resume / name, resume / f"{name}.draft"
@@ -86,7 +86,7 @@ def _first_stage(plan: Plan, resume: Path) -> TrainedModel:
     return TrainedModel(done)
 
 
-def _join(plan: Plan, frozen: TrainedModel, tuned: TrainedModel) -> None:
+def _join(plan: TrainingPlan, frozen: TrainedModel, tuned: TrainedModel) -> None:
     """Put the first stage's history before the second's; keep its model if that is better."""
     first, second = _rows(frozen), _rows(tuned)
     rows = [*first, *({**row, "epoch": len(first) + row["epoch"]} for row in second)]

@@ -23,7 +23,7 @@ class Split:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What is to be trained, on what and how long.
 
     Attributes:

@@ -31,7 +31,7 @@ _TAIL = 400  # characters of a log that stand for a reason
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class TrialTask:
     """What a trial trains.
 
     Attributes:
@@ -48,7 +48,7 @@ class Task:
     settings: Mapping[str, str]
 
 
-def start(task: Task, folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start(task: TrialTask, folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Begin, or go on with, the trial in `folder`; what it prints goes to `log.txt` there."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "out").rmtree(missing_ok=True)
@@ -79,7 +79,7 @@ def reason(folder: Path, code: int) -> str:
     return f"ended with exit code {code} and said {said or 'nothing'}"
 
 
-def train(task: Task, folder: Path) -> None:
+def train(task: TrialTask, folder: Path) -> None:
     """Train what `task` says into `folder`, from where an earlier process left it.
 
     Raises:
@@ -102,7 +102,7 @@ def train(task: Task, folder: Path) -> None:
 
 def _main(folder: Path) -> int:
     logging.basicConfig(level=logging.INFO, format=_FORMAT)
-    task = Task(**json.loads((folder / "trial.json").read_text()))
+    task = TrialTask(**json.loads((folder / "trial.json").read_text()))
     try:
         train(task, folder)
     except ComponentError as error:

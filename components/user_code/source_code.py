@@ -39,8 +39,8 @@ def reached(module: str) -> Reached:
 
     A module belongs to the project if it is one of millrace, shares the top-level package of
     `module`, or is in a folder of a person's own: one that no installed distribution accounts for.
-    A comment, a docstring or another layout is no change. What is imported by a name that is made
-    at run time is not seen.
+    A comment, a docstring or another layout changes nothing. What is imported by a name that is
+    made at run time is not seen.
     """
     followed = {PROJECT, module.partition(".")[0]}
     code: dict[str, str] = {}
@@ -79,7 +79,7 @@ def digest(module: str) -> str:
 
 
 def forget() -> None:
-    """Read every module anew the next time: files may have changed."""
+    """Read every module again the next time: files may have changed."""
     modules.forget()
     reached.cache_clear()
     _read.cache_clear()

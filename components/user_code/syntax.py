@@ -38,7 +38,7 @@ class Syntax:
 def read(source: bytes, module: str, *, is_package: bool) -> Syntax:
     """What `source` says as the module of that name.
 
-    Source that does not parse has the digest of its bytes: whoever imports it says where it fails.
+    Source that does not parse has the digest of its bytes: importing it shows where it fails.
     """
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The command `backtest`: a forecaster trained anew for each fold of its last split."""
+"""The command `backtest`: a forecaster trained from scratch for each fold of its last split."""
 
 import csv
 import dataclasses
@@ -87,11 +87,11 @@ def backtest(
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a forecaster anew for each part of its test period; nothing is pushed.
+    """Train a forecaster from scratch for each part of its test period; nothing is pushed.
 
     Each fold is trained on what came before it and judged on it, beside the naive forecast and the
     moving average on the same rows. Folds that were run before come from the cache. A fold that
-    fails ends it; those before are told, and the failure.
+    fails ends it; those before it are reported, and the failure.
     """
     from millrace.components.artifacts import Evaluation, Examples
     from millrace.pipeline import given

@@ -99,7 +99,7 @@ def run(
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a recipe: every step, or those asked for; unchanged steps come from the cache."""
+    """Run a recipe: every step, or those named; unchanged steps come from the cache."""
     from millrace.pipeline.recipes import catalog
     from millrace.pipeline.run_request import RunRequest, Selection
 
@@ -182,7 +182,7 @@ def skew(
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold what a served model was asked against what it was trained on.
+    """Compare the requests to a served model with the data that it was trained on.
 
     `millrace serve --log FOLDER` writes such a log; so does any model server with a
     `logging_config`.

@@ -125,7 +125,7 @@ def predict(
         check=partial(_check_whole, place, [model]),
     )
     for item in answers.rejected:
-        warn(f"left out: {question_files.told(item)}")
+        warn(f"left out: {question_files.described(item)}")
     if as_json:
         print_json(answers.as_json())
     else:
@@ -133,7 +133,7 @@ def predict(
 
 
 def _check_whole(place: "Root", models: list[str]) -> None:
-    """Refuse damaged versions; a server needs no store, so that one out of reach is only told."""
+    """Refuse damaged versions; a server needs no store, so one out of reach is only reported."""
     from millrace.pipeline import pushed
     from millrace.pipeline.store import Store
 
@@ -142,7 +142,7 @@ def _check_whole(place: "Root", models: list[str]) -> None:
     try:
         pushed.check_whole(open_store(place), place, models or pushed.pushed_models(place))
     except StoreError as error:
-        warn(f"not held to what was pushed, as the store cannot be read. {error}")
+        warn(f"not compared with what was pushed, as the store cannot be read. {error}")
 
 
 @app.command(rich_help_panel="Models")

@@ -48,7 +48,7 @@ class OwnWiring:
         """The DAG that the function wires for the pipeline `name`.
 
         Raises:
-            UsageError: it adds no step, or a curated `schema` or an extra step is asked for,
+            UsageError: it adds no step, or a curated `schema` or an extra step is requested,
                 which it cannot take.
         """
         if self.extras:
@@ -190,7 +190,7 @@ def _module_name(place: str) -> str:
     """The module's name for a module or a file; a file's folder becomes importable.
 
     Raises:
-        UsageError: there is no such file, or another module bears its name.
+        UsageError: there is no such file, or another module has its name.
     """
     if not place.endswith(".py"):
         return place
@@ -205,7 +205,7 @@ def _module_name(place: str) -> str:
     spec = importlib.util.find_spec(file.stem) if file.stem.isidentifier() else None
     if spec is None or spec.origin is None or pathlib.Path(spec.origin).resolve() != file:
         raise UsageError(
-            f"Recipe {place!r}: expected a file whose name no other module bears. Received: "
+            f"Recipe {place!r}: expected a file whose name no other module has. Received: "
             f"{file.stem}, which is {spec.origin if spec else 'no name of a module'}. Rename it."
         )
     return file.stem

@@ -122,7 +122,7 @@ def bulk_inference(
 
 
 def serving_skew(name: str, training: Training, log: str) -> Dag:
-    """What the model `name` was asked, by its log, against what it was trained on."""
+    """The logged requests of the model `name`, compared with what it was trained on."""
     dag = Dag(name)
     learnt: Source | Step
     schema: Source | Step

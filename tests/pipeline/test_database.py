@@ -163,7 +163,9 @@ def test_no_password_is_told_wherever_it_stands(url, shown):
 def test_a_file_that_is_no_database_is_told_so(tmp_path):
     (tmp_path / "x.db").write_bytes(b"no database, " * 400)
     text = refused(f"sqlite:///{tmp_path / 'x.db'}")
-    assert "file is not a database. It is damaged, or no database. Move it out of the way" in text
+    assert (
+        "file is not a database. It is damaged, or not a database. Move it out of the way" in text
+    )
     assert "pip install" not in text
 
 
@@ -181,7 +183,7 @@ def test_flipped_bytes_are_told_as_damage(toy):
 @pytest.mark.parametrize(
     ("column", "value", "received"),
     [
-        ("arguments", "{", "a cell that is no JSON"),
+        ("arguments", "{", "a cell that is not JSON"),
         ("started", "long ago", "long ago"),
         ("recipe", b"\xff\xfe", "UTF-8"),
     ],

@@ -47,12 +47,12 @@ def test_another_component_is_named_with_the_one_before():
 def test_what_an_older_store_did_not_record_is_no_difference():
     before = dataclasses.asdict(BEFORE)
     del before["component"]
-    assert reasons(BEFORE, before, forced=True) == ["asked for by --force"]
+    assert reasons(BEFORE, before, forced=True) == ["requested by --force"]
 
 
 def test_without_a_difference_the_output_was_removed_or_the_step_forced():
     assert _reasons() == ["its earlier output is no longer in place"]
-    assert _reasons(forced=True) == ["asked for by --force"]
+    assert _reasons(forced=True) == ["requested by --force"]
 
 
 def test_a_key_from_before_the_packages_were_renamed_blames_the_names_and_not_the_code():

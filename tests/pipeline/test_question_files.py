@@ -86,7 +86,9 @@ def test_a_table_is_asked_about_row_by_row_with_its_dates_expanded(tmp_path, tab
     file = tmp_path / "new.csv"
     file.write_text("price;sold;rooms\n1;05.06.2022;4\n2;oops;4\n")
     bad, row = question_files.from_csv(file, table, ROOMS)
-    assert question_files.told(bad).startswith("new.csv, line 3: column 'sold': expected a date")
+    assert question_files.described(bad).startswith(
+        "new.csv, line 3: column 'sold': expected a date"
+    )
     assert row.name == "line 2"
     assert {name: value[0] for name, value in row.features.items()} == {
         "sold/year": 2022,

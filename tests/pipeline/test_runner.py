@@ -86,7 +86,7 @@ def test_a_forced_step_runs_and_those_below_it_only_if_its_output_differs(toy):
     toy.run()
     toy.run(selection=Selection(force=("read",)))
     assert toys.CALLS == ["read"]
-    assert toy.observer.reasons["read"] == ["asked for by --force"]
+    assert toy.observer.reasons["read"] == ["requested by --force"]
 
 
 def test_the_previous_statistics_are_those_of_the_newest_run_that_differ(toy):

@@ -16,14 +16,14 @@ from millrace.components.training.options import (
     Optimizer,
     Watching,
 )
-from millrace.components.training.plan import Plan, Split, metric_names
+from millrace.components.training.plan import Split, TrainingPlan, metric_names
 
 WATCHING = Watching({}, "loss", EarlyStopping(), "last", tensorboard=False)
 
 
 def plan(stop_at=None, monitor="loss", top_k=0, validation=None, count=10, optimizer=ADAM):
     watching = dataclasses.replace(WATCHING, stop_at=stop_at or {}, monitor=monitor)
-    return Plan(
+    return TrainingPlan(
         spec=ImageSpec(("a", "b", "c"), 2, 2, 1),
         model=Dense(),
         augment=Augment(),
