@@ -20,7 +20,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import IO
 
@@ -28,6 +29,7 @@ _GRACE = 45.0  # seconds to end after SIGTERM: longer than a model server lets i
 _PROGRAM_GRACE = 30.0  # the same for another program, whose guard must outlive it
 _KILL_SECONDS = 1.0  # for the kernel to take down what was killed
 _CANNOT_RUN = 126  # as shells have it
+_SOURCES = str(Path(__file__).parents[2])  # the folder that holds millrace
 _inherited: set[int] = set()  # the ends of pipes that this process holds for such children
 # All that it holds: a process that this one forks must not hold them as well.
 _held: set[int] = set()
@@ -47,14 +49,15 @@ def program(name: str, *arguments: str) -> list[str]:
 def start(command: Sequence[str], output: IO[bytes], **more: str) -> subprocess.Popen[bytes]:
     """Start `command`, one of those above, all that it prints going to `output`.
 
-    `more` is added to its environment. Its lifeline is the process's `stdin`.
+    `more` is added to its environment, in which millrace is found where this process found it.
+    Its lifeline is the process's `stdin`.
     """
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **more},
+        env=_environment(more),
     )
     _started.add(process)
     return process
@@ -79,7 +82,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **more},
+            env=_environment(more),
         ) as process:
             try:
                 output, errors = process.communicate(timeout=timeout)
@@ -90,6 +93,12 @@ def run(
     finally:
         os.close(reader)
         _release(writer)
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    environment = {**os.environ, **more}
+    paths = (environment.get("PYTHONPATH"), _SOURCES)  # a person's own folders come first
+    return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 @contextlib.contextmanager
