@@ -120,7 +120,10 @@ with RestClient(rest) as client:
 """
 
 
-def test_its_wheel_alone_asks_a_server(wheel, serve, push, tmp_path):
+def test_its_wheel_alone_asks_a_server_beside_a_persons_own_folders(wheel, serve, push, tmp_path):
+    for name in ("pipeline", "components", "serving"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('taken for millrace')")
     port = free_port()
     push(tmp_path / "half", 1)
     target = serve(tmp_path / "half", rest_api_port=port, enable_grpc_healthcheck_service=True)
