@@ -7,6 +7,7 @@ imports this module and must start in a blink.
 """
 
 import dataclasses
+import importlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -43,6 +44,12 @@ class Artifact:
     def is_intact(self) -> bool:
         """Whether all that the artifact stands for is still on disk."""
         return self.path.exists()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        # By a name that is made here, so that how an artifact looks is part of no step's key.
+        display = importlib.import_module(f"{__package__}.display.artifacts")
+        return display.notebook(self)
 
 
 class RawFiles(Artifact):

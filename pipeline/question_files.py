@@ -5,7 +5,8 @@ import dataclasses
 import pathlib
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from etils.epath import Path
 
@@ -24,13 +25,13 @@ from millrace.pipeline.questions import Question
 from millrace.serving.signature import Signature
 
 
-def from_columns(assignments: Sequence[str], origin: Origin) -> list[Question]:
-    """One question about the row that `column=value` assignments make; none of none.
+def from_rows(rows: Sequence[Mapping[str, Any]], origin: Origin) -> list[Question]:
+    """One question about each of `rows`, values by column, as text or as they are.
 
     Raises:
         UsageError: a date is not written as the training data's were.
     """
-    asked = questions.from_columns(assignments)
+    asked = [questions.from_row(row) for row in rows]
     if not isinstance(origin.source, TableSource):
         return asked
     from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow

@@ -83,19 +83,25 @@ def from_texts(texts: Iterable[str], option: str = "--text") -> list[Question]:
     ]
 
 
-def from_columns(assignments: Sequence[str]) -> list[Question]:
-    """One question about the row that `column=value` assignments make; none of none.
+def from_columns(assignments: Sequence[str]) -> dict[str, str]:
+    """The row that `column=value` assignments make."""
+    pairs = [assignment.partition("=") for assignment in assignments]
+    return {name: value for name, _, value in pairs}
+
+
+def from_row(row: Mapping[str, Any]) -> Question:
+    """A question about the row whose columns have these values; None and NaN are missing.
 
     Raises:
         UsageError: one is not UTF-8.
     """
-    if not assignments:
-        return []
-    for assignment in assignments:
-        given.utf8(assignment, "predict")
-    pairs = [assignment.partition("=") for assignment in assignments]
-    row = {name: value for name, _, value in pairs}
-    return [Question(shortened(", ".join(assignments)), row, is_typed=True)]
+    known = {name: str(value) for name, value in row.items() if not _is_missing(value)}
+    typed = [given.utf8(f"{name}={value}", "predict") for name, value in known.items()]
+    return Question(shortened(", ".join(typed)), known, is_typed=True)
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def from_window(typed: str, signature: Signature) -> Question:

@@ -70,14 +70,18 @@ def _told() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _redirected(file: TextIO) -> Iterator[None]:
-    """Point file descriptors 1 and 2 at `file`, for what C++ libraries and children print."""
+    """Point file descriptors 1 and 2 at `file`, for what C++ libraries and children print.
+
+    So for Python's own streams, which in a notebook lead elsewhere.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [(number, os.dup(number)) for number in (1, 2)]
     try:
         for number, _ in saved:
             os.dup2(file.fileno(), number)
-        yield
+        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -35,23 +35,25 @@ def check(annotation: Any, value: Any, place: str) -> Any:
         raise OptionError(_misfit(annotation, value, place, error)) from None
 
 
-def assign(annotation: Any, current: Any, keys: Sequence[str], text: str, place: str) -> Any:
-    """`current` with the value at `keys` below it replaced by `text`, converted.
+def assign(annotation: Any, current: Any, keys: Sequence[str], value: Any, place: str) -> Any:
+    """`current` with what is at `keys` below it replaced by `value`, text or not, converted.
 
     Raises:
-        OptionError: there is nothing at `keys`, or the text does not fit; names `place`.
+        OptionError: there is nothing at `keys`, or the value does not fit; names `place`.
     """
+    if not keys and isinstance(value, str):
+        return _from_text(annotation, current, value, place)
     if not keys:
-        return _from_text(annotation, current, text, place)
+        return check(annotation, value, place)
     key, rest = keys[0], keys[1:]
     if dataclasses.is_dataclass(current) and not isinstance(current, type):
-        return _assign_field(annotation, current, key, rest, text, place)
+        return _assign_field(annotation, current, key, rest, value, place)
     if typing.get_origin(_bare(annotation)) is dict:
         value_type = typing.get_args(_bare(annotation))[1]
         if not _has_parts(value_type):
             key, rest = ".".join(keys), ()
         old = dict(current or {})
-        old[key] = assign(value_type, old.get(key), rest, text, place)
+        old[key] = assign(value_type, old.get(key), rest, value, place)
         return old
     raise OptionError(f"--set {place}: expected no `.{key}`; the option is {describe(annotation)}.")
 
@@ -99,16 +101,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _assign_field(
-    annotation: Any, current: Any, key: str, rest: Sequence[str], text: str, place: str
+    annotation: Any, current: Any, key: str, rest: Sequence[str], value: Any, place: str
 ) -> Any:
     members = dataclass_members(annotation)
     if key == "kind" and members and not rest:
-        return _from_text(annotation, current, text, place)
+        return assign(annotation, current, (), value, place)
     hints = typing.get_type_hints(type(current), include_extras=True)
     if key not in hints:
         raise OptionError(f"--set {place}: unknown field `{key}`. {nearest(key, hints)}")
-    value = assign(hints[key], getattr(current, key), rest, text, place)
-    return dataclasses.replace(current, **{key: value})
+    field = assign(hints[key], getattr(current, key), rest, value, place)
+    return dataclasses.replace(current, **{key: field})
 
 
 def _from_text(annotation: Any, current: Any, text: str, place: str) -> Any:

@@ -2,8 +2,18 @@
 
 import dataclasses
 
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
 from millrace.components.artifacts import Statistics
-from millrace.components.statistics.reading import FeatureStats, common_of, name_of, read
+from millrace.components.statistics.reading import (
+    FeatureStats,
+    common_of,
+    histogram_of,
+    name_of,
+    read,
+)
+
+BUCKETS = 20  # of a text's histogram, at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,7 +22,8 @@ class Row:
 
     `type` is INT, FLOAT, STRING or BYTES; `count` and `missing` are numbers of records. For
     BYTES `mean`, `min` and `max` are sizes in bytes. `top` is the most frequent values with
-    their numbers.
+    their numbers, `buckets` the labels and counts of a histogram: of numbers from the lowest,
+    of text the most frequent values.
     """
 
     split: str
@@ -27,6 +38,7 @@ class Row:
     max: float | None = None
     unique: int | None = None
     top: tuple[tuple[str, int], ...] = ()
+    buckets: tuple[tuple[str, float], ...] = ()
 
 
 def rows(statistics: Statistics, *, top: int = 3) -> list[Row]:
@@ -61,7 +73,10 @@ def _row(split: str, feature: FeatureStats, top: int) -> Row:
         case "string_stats":
             text = feature.string_stats
             named = tuple((item.value, int(item.frequency)) for item in text.top_values[:top])
-            return dataclasses.replace(row, unique=text.unique, top=named)
+            counted = [(item.value, item.frequency) for item in text.top_values]
+            return dataclasses.replace(
+                row, unique=text.unique, top=named, buckets=tuple(counted[:BUCKETS])
+            )
         case "bytes_stats":
             raw = feature.bytes_stats
             return dataclasses.replace(
@@ -86,4 +101,13 @@ def _numeric(row: Row, feature: FeatureStats) -> Row:
         min=stats.min,
         median=stats.median,
         max=stats.max,
+        buckets=_buckets(feature),
+    )
+
+
+def _buckets(feature: FeatureStats) -> tuple[tuple[str, float], ...]:
+    histogram = histogram_of(feature, statistics_pb2.Histogram.STANDARD)
+    return tuple(
+        (f"{bucket.low_value:.4g} to {bucket.high_value:.4g}", bucket.sample_count)
+        for bucket in (histogram.buckets if histogram else ())
     )

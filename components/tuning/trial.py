@@ -6,14 +6,13 @@ into `out`, and writes why to `error.txt` if it cannot. It ends with the process
 
 import csv
 import dataclasses
-import inspect
 import io
 import json
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from etils.epath import Path
@@ -21,7 +20,8 @@ from pydantic import JsonValue
 
 from millrace.components.artifacts import Analysis, Examples
 from millrace.components.errors import ComponentError
-from millrace.components.tuning.hyperparameters import options_of, settled
+from millrace.components.options.component_spec import ComponentSpec
+from millrace.components.tuning.hyperparameters import settled
 from millrace.components.user_code import references
 from millrace.serving import lifeline
 
@@ -95,13 +95,8 @@ def train(task: Task, folder: Path) -> None:
         "out": out,
         "resume": resume,
     }
-    component(**{name: given.get(name) for name in _inputs(component)}, **options)
-
-
-def _inputs(component: Callable[..., Any]) -> list[str]:
-    """The parameters of `component` that are no options; of most a trial has none to give."""
-    options = options_of(component)
-    return [name for name in inspect.signature(component).parameters if name not in options]
+    spec = ComponentSpec.of(component)  # a trial has none to give of most inputs
+    component(**{name: given.get(name) for name in (*spec.inputs, *spec.given)}, **options)
 
 
 def _main(folder: Path) -> int:

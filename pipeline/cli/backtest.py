@@ -15,7 +15,7 @@ from millrace.pipeline.cli.app import (
     open_root,
     print_json,
 )
-from millrace.pipeline.cli.execute import EXIT, carry_out
+from millrace.pipeline.cli.execute import EXIT, carry_out, command_line
 from millrace.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def backtest(
     from millrace.components.model_artifacts import Evaluation
     from millrace.pipeline import given
     from millrace.pipeline.recipes import catalog
-    from millrace.pipeline.selection import Selection
+    from millrace.pipeline.run_request import RunRequest, Selection
 
     row = catalog.find(recipe)
     _check_kind(row, recipe)
@@ -111,9 +111,8 @@ def backtest(
         dag.configure(settings or [])
         dag.configure([f"{_INGEST}.{name}={value}" for name, value in cut.items()])
         typer.echo(f"fold {fold} of {folds}", err=as_json)
-        result = carry_out(
-            dag, place, recipe, data=data, as_json=as_json, selection=Selection(last=(_JUDGE,))
-        )
+        request = RunRequest(dag, recipe, command_line(), data, Selection(last=(_JUDGE,)))
+        result = carry_out(request, place, as_json=as_json)
         evaluation = result.output(Evaluation)
         if evaluation is None:
             _tell(recipe, found, as_json=as_json, failure=_failure(fold, result))

@@ -104,10 +104,47 @@ def find(reference: str) -> Recipe | OwnWiring:
     if found is None:
         raise UsageError(f"Recipe {reference!r}: {place} has no `{name}`. {nearest(name, known)}")
     raise UsageError(
-        f"Recipe {reference!r}: expected a millrace.pipeline.recipes.row.Recipe, or a function "
+        f"Recipe {reference!r}: expected a millrace.Recipe, or a function "
         f"(dag: Dag, data: str | None, serving_root: Path). Received: a {type(found).__name__}. "
         f"{nearest(name, known)}"
     )
+
+
+def of(recipe: Recipe | Wiring) -> Recipe | OwnWiring:
+    """The recipe that is given in Python: a row, or a function that wires steps, as it is now.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    if not inspect.isfunction(recipe) or len(inspect.signature(recipe).parameters) != 3:
+        raise UsageError(
+            "run: expected the name of a recipe, a millrace.Recipe, or a function (dag, data, "
+            f"serving_root). Received: {recipe!r}. `millrace recipes` lists the names."
+        )
+    name = recipe.__name__
+    if recipe.__module__ == "__main__":
+        return OwnWiring(name, recipe)
+    # Its module may have been edited since the caller imported it.
+    return OwnWiring(name, _take(recipe.__module__, name, f"{recipe.__module__}:{name}") or recipe)
+
+
+def reference_of(function: Callable[..., Any], place: str) -> str:
+    """The name by which an option holds `function`.
+
+    Raises:
+        UsageError: no module's file holds it under a name, so that no other process could find it.
+    """
+    module, name = function.__module__, getattr(function, "__qualname__", "")
+    reference = f"{module}:{name}"
+    if module == "__main__" or references.split(reference) is None:
+        raise UsageError(
+            f"{place}: expected a function that a module of yours holds. Received: {reference}. "
+            "Write it into a file (in a notebook by `%%writefile mine.py`) and give its name, "
+            "such as mine:build."
+        )
+    return reference
 
 
 def listed(place: str) -> list[tuple[str, Recipe | OwnWiring]]:
@@ -130,7 +167,7 @@ def _members(module: ModuleType) -> Iterator[tuple[str, Recipe | OwnWiring]]:
 def _is_wiring(function: Callable[..., Any]) -> bool:
     """Whether `function` takes a DAG, the data and the serving root."""
     parameters = list(inspect.signature(function).parameters.values())
-    return len(parameters) == 3 and parameters[0].annotation in (Dag, "Dag")
+    return len(parameters) == 3 and parameters[0].annotation in (Dag, "Dag", "millrace.Dag")
 
 
 def _import(place: str) -> ModuleType:

@@ -18,6 +18,7 @@ from millrace.components.features.series_spec import SeriesOptions
 from millrace.components.features.spec import FeatureOptions
 from millrace.components.infra_validator import infra_validator
 from millrace.components.model_artifacts import Evaluation, Model
+from millrace.components.options.component_spec import ComponentSpec
 from millrace.components.projector import projector
 from millrace.components.pusher import pusher
 from millrace.components.rate_finder import rate_finder
@@ -26,7 +27,7 @@ from millrace.components.statistics_gen import statistics_gen
 from millrace.components.trainer import trainer
 from millrace.components.transform import transform
 from millrace.components.tuner import tuner
-from millrace.pipeline.dag import Dag, OptionsOf, Previous, Signature, Source, Step
+from millrace.pipeline.dag import Dag, OptionsOf, Previous, Source, Step
 from millrace.pipeline.pushed import Training
 
 Origin = tuple[Analysis | None, Examples | None]
@@ -83,7 +84,7 @@ def train_and_push(
 
 def _find_rate(dag: Dag, examples: Step, analysis: Step) -> Step:
     """A sweep of learning rates for the very network that the trainer will train."""
-    shared = Signature.of(rate_finder).options.keys() & Signature.of(trainer).options.keys()
+    shared = ComponentSpec.of(rate_finder).options.keys() & ComponentSpec.of(trainer).options.keys()
     lent: dict[str, Any] = {name: OptionsOf("trainer", name) for name in sorted(shared)}
     return dag.step(rate_finder, examples=examples, analysis=analysis, **lent)
 

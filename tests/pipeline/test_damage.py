@@ -13,8 +13,7 @@ from millrace.components.files import folders
 from millrace.components.model_artifacts import Evaluation, Model
 from millrace.pipeline import damage, pushed
 from millrace.pipeline.errors import UsageError
-from millrace.pipeline.runner import Runner
-from millrace.pipeline.selection import Selection
+from millrace.pipeline.run_request import Selection
 from tests.pipeline import toys
 
 
@@ -193,7 +192,7 @@ def pushing(toy):
             toys.push, step_name="pusher", model=model, evaluation=verdict, serving=serving,
             version=version,
         )  # fmt: skip
-        return Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+        return toy.carry_out(dag)
 
     return run
 

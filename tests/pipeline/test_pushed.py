@@ -8,7 +8,6 @@ from millrace.pipeline import pushed
 from millrace.pipeline.dag import Dag, Source
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.root import Root
-from millrace.pipeline.runner import Runner
 from millrace.serving.protos import model_server_config_pb2
 from tests.pipeline import toys
 
@@ -32,7 +31,7 @@ def _push(toy, version, *settings):
         serving=serving,
         version=version,
     )
-    return Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    return toy.carry_out(dag)
 
 
 def test_models_with_a_version_are_pushed_and_others_are_not(root):
@@ -82,12 +81,12 @@ def test_a_model_leads_to_the_schema_of_its_data_not_to_that_of_its_requests(toy
     learnt = dag.steps["count"]
     schema = dag.step(toys.infer, statistics=learnt)
     dag.step(toys.compare, statistics=learnt, schema=schema)
-    run = Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    run = toy.carry_out(dag)
     later = Dag("toy")
     asked = later.step(toys.count, step_name="asked", examples=Source(str(toy.data), Examples))
     other = later.step(toys.infer, step_name="other", statistics=asked)
     later.step(toys.compare, step_name="skew", statistics=asked, schema=other, training=statistics)
-    Runner(later, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    toy.carry_out(later)
     training = pushed.training_of(toy.store, "toy")
     assert training.statistics == run.artifacts["count"].path
     assert training.schema == run.artifacts["infer"].path

@@ -1,5 +1,7 @@
 """Rows of a written artifact."""
 
+import dataclasses
+
 import pytest
 from etils.epath import Path
 
@@ -32,12 +34,20 @@ def test_every_feature_of_every_split_has_its_row(statistics):
     assert [(row.split, row.feature) for row in found] == [
         (split, name) for split in ("train", "eval") for name in ("label", "none", "raw", "text")
     ]
-    assert found[:4] == [
+    assert [dataclasses.replace(row, buckets=()) for row in found[:4]] == [
         Row("train", "label", "INT", 2, 1, 3.0, 1.0, 2.0, 3.0, 4.0),
         Row("train", "none", "FLOAT", 1, 2),
         Row("train", "raw", "BYTES", 2, 1, mean=1.5, min=1.0, max=2.0, unique=2),
         Row("train", "text", "STRING", 3, 0, unique=2, top=(("b", 2), ("a", 1))),
     ]
+
+
+def test_a_row_has_its_histogram(statistics):
+    label, none, raw, text = (row.buckets for row in rows(statistics)[:4])
+    assert len(label) == 10
+    assert label[0] == ("2 to 2.2", 1.0)
+    assert label[-1] == ("3.8 to 4", 1.0)
+    assert (none, raw, text) == ((), (), (("b", 2.0), ("a", 1.0)))
 
 
 def test_only_as_many_values_are_named_as_asked(statistics):

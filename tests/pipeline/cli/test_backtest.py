@@ -26,8 +26,8 @@ def ask(tmp_path, monkeypatch):
     def run(*options, fails=0, recipe="co2"):
         asked = []
 
-        def carry_out(dag, place, recipe, *, data, as_json, selection):
-            asked.append((dag, selection))
+        def carry_out(request, root, *, as_json):
+            asked.append((request.dag, request.selection))
             number = len(asked)
             return FAILED if number == fails else judged(tmp_path / str(number), number)
 

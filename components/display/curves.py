@@ -38,7 +38,8 @@ def _chart(title: str, lines: dict[str, list[float]]) -> str:
     )
     return (
         f'<svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{html.escape(title)}" '
-        f'font-size="12"><text x="{MARGIN}" y="14">{html.escape(title)} {legend}</text>'
+        f'font-size="12" fill="currentColor">'
+        f'<text x="{MARGIN}" y="14">{html.escape(title)} {legend}</text>'
         f'<text x="0" y="{MARGIN}">{high:.3g}</text>'
         f'<text x="0" y="{HEIGHT - MARGIN}">{low:.3g}</text>'
         f'<text x="{WIDTH - MARGIN * 2}" y="{HEIGHT - 8}">epoch {len(next(iter(lines.values())))}'

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.pipeline import curves
+from millrace.components.display import curves
 
 
 def test_the_lowest_value_lies_at_the_bottom_and_the_highest_at_the_top():

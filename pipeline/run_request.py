@@ -1,7 +1,9 @@
-"""Which steps of a DAG a run is for."""
+"""What a run is requested to do: which pipeline, on what data, and which of its steps."""
 
 import dataclasses
 
+from millrace.components.beam.options import BeamOptions
+from millrace.components.errors import OptionError
 from millrace.pipeline.dag import Dag
 from millrace.pipeline.errors import UsageError
 
@@ -43,3 +45,38 @@ class Selection:
                     "--from or --to leaves out. Leave one of them out."
                 )
         return names
+
+
+ALL_STEPS = Selection()
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRequest:
+    """One run, as a person requests it.
+
+    Attributes:
+        dag: its steps, with their options.
+        recipe: by which name the record of runs lists it.
+        command: what to type to run it again.
+        data: the user's own, as given; None where the recipe brings its data.
+        selection: which steps to run.
+        beam_flags: for Beam, such as `--direct_num_workers=2`.
+        fail_on_anomaly: stop after a validator that found anomalies.
+
+    Raises:
+        UsageError: Beam does not take the flags.
+    """
+
+    dag: Dag
+    recipe: str
+    command: str
+    data: str | None = None
+    selection: Selection = ALL_STEPS
+    beam_flags: tuple[str, ...] = ()
+    fail_on_anomaly: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            BeamOptions(self.beam_flags).check()
+        except OptionError as error:
+            raise UsageError(str(error)) from None

@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.pipeline.errors import UsageError
-from millrace.pipeline.selection import Selection
+from millrace.pipeline.run_request import Selection
 
 
 def test_steps_between_two_are_chosen(toy):
