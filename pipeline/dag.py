@@ -240,7 +240,7 @@ def _check_component(component: Component) -> None:
             f"Component {name or component!r}: expected a function that its module holds under "
             f"its own name, so that a change of it is seen. Received: {component!r}. Define it "
             "with `def` at the top of a module, decorated with functools.wraps if at all, and "
-            "give options to `dag.step`."
+            "give options to `dag.step`; import it again if its file was edited."
         )
 
 

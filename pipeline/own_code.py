@@ -51,9 +51,9 @@ def _is_changed(name: str, module: ModuleType) -> bool:
     if not file.exists():
         return False
     now = hashlib.sha256(file.read_bytes()).hexdigest()
-    before = _imported.get(name, now if _is_as_compiled(file, module) else "")
+    before = _imported.get(name, now)
     _imported[name] = now
-    return before != now
+    return before != now or not _is_as_compiled(file, module)
 
 
 def _is_as_compiled(file: pathlib.Path, module: ModuleType) -> bool:

@@ -68,7 +68,7 @@ def _artifacts(result: RunResult) -> Iterator[str]:
         if isinstance(artifact, Examples):
             yield f"<h2>Examples of {html.escape(name)}</h2>{display.body(artifact)}"
     for title, kind in _SECTIONS.items():
-        if (artifact := result.output(kind)) and (body := display.body(artifact)):
+        if (found := result.output(kind)) and (body := display.body(found)):
             yield f"<h2>{title}</h2>{body}"
     for name, artifact in result.artifacts.items():
         if not isinstance(artifact, _SHOWN_ABOVE) and (drawn := plots(artifact.path)):

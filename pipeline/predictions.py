@@ -246,7 +246,7 @@ def _beside(answer: Answer) -> tuple[str, str]:
 
 def _forecasts(answers: Sequence[Answer]) -> _Table:
     """A line per step ahead of each window, by its time if that is known."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     has_truth = any(answer.question.truth is not None for answer in answers)
     for answer in answers:
         truth = iter(answer.question.truth if isinstance(answer.question.truth, list) else [])

@@ -207,13 +207,14 @@ def _step(record: ExecutionRecord, root: Root) -> RunStep:
         seconds=0.0 if record.status == "cached" else record.seconds,
         reasons=tuple(record.reasons),
         options=record.ingredients["options"],
-        output=artifact(record.output) if record.output else None,
+        output=_artifact(record.output) if record.output else None,
         error=record.error,
         log=log if log.exists() else None,
     )
 
 
-def artifact(record: ArtifactRecord) -> Artifact:
+def _artifact(record: ArtifactRecord) -> Artifact:
     """The artifact that `record` stands for; one of a person's own type as an `Artifact`."""
-    kind = getattr(artifacts, record.type, None) or getattr(model_artifacts, record.type, Artifact)
+    module = artifacts if hasattr(artifacts, record.type) else model_artifacts
+    kind: type[Artifact] = getattr(module, record.type, Artifact)
     return kind(Path(record.uri))
