@@ -100,8 +100,7 @@ class Only:
 sys.meta_path.insert(0, Only())
 import numpy as np
 import millrace
-from millrace.serving.client import AsyncClient, Client, RestClient
-from millrace.serving.inputs import columns
+from millrace import AsyncClient, Client, RestClient, inputs
 
 assert millrace.__file__.startswith(sys.path[1]), millrace.__file__
 target, rest = sys.argv[1:]
@@ -112,7 +111,7 @@ async def later():
 
 with Client(target) as client:
     signature = client.metadata("half").signatures["serving_default"]
-    print(client.predict("half", columns([{"x": 1.0}], signature))["y"].tolist())
+    print(client.predict("half", inputs.columns([{"x": 1.0}], signature))["y"].tolist())
     print(client.regress("half", [{"x": 1.0}], signature="regress").tolist(), client.healthy())
 print(asyncio.run(later())["y"].tolist())
 with RestClient(rest) as client:
