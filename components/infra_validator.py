@@ -10,10 +10,9 @@ from typing import Literal
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Examples, InfraBlessing, Model
 from millrace.components.errors import DataError
 from millrace.components.files.folders import copy_tree
-from millrace.components.model_artifacts import InfraBlessing, Model
 from millrace.components.options.ranges import Count, NotNegative, Positive
 
 _log = logging.getLogger(__name__)

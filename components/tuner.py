@@ -10,9 +10,8 @@ from typing import Literal
 from etils.epath import Path
 from pydantic import JsonValue
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, Hyperparameters
 from millrace.components.errors import ModelError, OptionError
-from millrace.components.model_artifacts import Hyperparameters
 from millrace.components.options.ranges import Count, Positive, Seed
 from millrace.components.tuning.hyperparameters import settled
 from millrace.components.tuning.space import Space, parse

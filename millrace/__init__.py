@@ -80,11 +80,20 @@ if TYPE_CHECKING:
         Analysis,
         Anomalies,
         Artifact,
+        Evaluation,
         Examples,
+        Hyperparameters,
+        InferenceResult,
+        InfraBlessing,
+        LearningRate,
+        Model,
         Plots,
+        Projection,
+        PushedModel,
         RawFiles,
         Schema,
         Statistics,
+        TrainedModel,
     )
     from millrace.components.beam.options import BeamOptions
     from millrace.components.errors import DataError, ModelError, OptionError
@@ -93,17 +102,6 @@ if TYPE_CHECKING:
     from millrace.components.features.series_spec import SeriesOptions, SeriesSpec
     from millrace.components.features.table_spec import TableOptions, TableSpec
     from millrace.components.features.text_spec import TextOptions, TextSpec
-    from millrace.components.model_artifacts import (
-        Evaluation,
-        Hyperparameters,
-        InferenceResult,
-        InfraBlessing,
-        LearningRate,
-        Model,
-        Projection,
-        PushedModel,
-        TrainedModel,
-    )
     from millrace.components.tuning.hyperparameters import tunable
     from millrace.pipeline.api import predict, run, serve
     from millrace.pipeline.dag import Dag, Previous, Source, Step
@@ -119,7 +117,9 @@ _PLACES = {
     name: module
     for module, names in {
         "millrace.components.artifacts": (
-            "Analysis Anomalies Artifact Examples Plots RawFiles Schema Statistics"
+            "Analysis Anomalies Artifact Evaluation Examples Hyperparameters InferenceResult "
+            "InfraBlessing LearningRate Model Plots Projection PushedModel RawFiles Schema "
+            "Statistics TrainedModel"
         ),
         "millrace.components.beam.options": "BeamOptions",
         "millrace.components.errors": "DataError ModelError OptionError",
@@ -128,10 +128,6 @@ _PLACES = {
         "millrace.components.features.series_spec": "SeriesOptions SeriesSpec",
         "millrace.components.features.table_spec": "TableOptions TableSpec",
         "millrace.components.features.text_spec": "TextOptions TextSpec",
-        "millrace.components.model_artifacts": (
-            "Evaluation Hyperparameters InferenceResult InfraBlessing LearningRate Model "
-            "Projection PushedModel TrainedModel"
-        ),
         "millrace.components.tuning.hyperparameters": "tunable",
         "millrace.pipeline.api": "predict run serve",
         "millrace.pipeline.dag": "Dag Previous Source Step",

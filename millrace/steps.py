@@ -49,14 +49,18 @@ if TYPE_CHECKING:
     from millrace.components.bulk_inferrer import bulk_inferrer
     from millrace.components.evaluator import evaluator
     from millrace.components.example_gen.corpus import corpus_example_gen
-    from millrace.components.example_gen.digits import digits_images
-    from millrace.components.example_gen.equations import house_prices, line_fit
     from millrace.components.example_gen.image import image_example_gen
     from millrace.components.example_gen.pixels import pixels_example_gen
     from millrace.components.example_gen.request_logs import request_log_example_gen
     from millrace.components.example_gen.reviews import reviews_table
+    from millrace.components.example_gen.samples import (
+        co2_weekly,
+        digits_images,
+        house_prices,
+        line_fit,
+        synthetic_series,
+    )
     from millrace.components.example_gen.series import series_example_gen
-    from millrace.components.example_gen.series_samples import co2_weekly, synthetic_series
     from millrace.components.example_gen.tables import csv_example_gen
     from millrace.components.example_gen.tables_tfds import tfds_table_example_gen
     from millrace.components.example_gen.text import text_example_gen
@@ -82,16 +86,16 @@ _PLACES = {
     "bulk_inferrer": "millrace.components.bulk_inferrer",
     "evaluator": "millrace.components.evaluator",
     "corpus_example_gen": "millrace.components.example_gen.corpus",
-    "digits_images": "millrace.components.example_gen.digits",
-    "house_prices": "millrace.components.example_gen.equations",
-    "line_fit": "millrace.components.example_gen.equations",
     "image_example_gen": "millrace.components.example_gen.image",
     "pixels_example_gen": "millrace.components.example_gen.pixels",
     "request_log_example_gen": "millrace.components.example_gen.request_logs",
     "reviews_table": "millrace.components.example_gen.reviews",
+    "co2_weekly": "millrace.components.example_gen.samples",
+    "digits_images": "millrace.components.example_gen.samples",
+    "house_prices": "millrace.components.example_gen.samples",
+    "line_fit": "millrace.components.example_gen.samples",
+    "synthetic_series": "millrace.components.example_gen.samples",
     "series_example_gen": "millrace.components.example_gen.series",
-    "co2_weekly": "millrace.components.example_gen.series_samples",
-    "synthetic_series": "millrace.components.example_gen.series_samples",
     "csv_example_gen": "millrace.components.example_gen.tables",
     "tfds_table_example_gen": "millrace.components.example_gen.tables_tfds",
     "text_example_gen": "millrace.components.example_gen.text",

@@ -155,9 +155,10 @@ class Dag:
             step.inputs[option] = Source(path, spec.inputs[option][0])
             return
         if option not in spec.options:
+            known = {name: kind for name, (kind, _) in (spec.options | spec.inputs).items()}
             raise UsageError(
                 f"--set {place}: step {step.name} has no option `{option}`. "
-                f"{options.nearest(option, [*spec.options, *spec.inputs])}"
+                f"{options.nearest_option(option, known)}"
             )
         annotation, default = spec.options[option]
         current = step.options.get(option, default)

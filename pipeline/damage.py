@@ -12,11 +12,10 @@ from typing import Any
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Artifact
+from millrace.components.artifacts import Artifact, PushedModel
 from millrace.components.errors import DataError
 from millrace.components.files import folders
 from millrace.components.files.folders import files as files_in
-from millrace.components.model_artifacts import PushedModel
 from millrace.pipeline import fingerprint
 from millrace.pipeline.errors import StoreError
 from millrace.pipeline.records import ArtifactRecord

@@ -82,7 +82,7 @@ def _check_readable(step: Step, reached: source_code.Reached) -> None:
         raise WiringError(
             f"Step {step.name}: expected a component in a module with a source file, so that a "
             f"change of it is seen. Received: {step.component.__module__}, which has none. "
-            "Write it into a file."
+            "Write it into a file (in a notebook: `%%writefile mine.py`) and import it from there."
         )
 
 

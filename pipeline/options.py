@@ -12,10 +12,16 @@ from typing import Any
 
 from millrace.components.errors import OptionError
 from millrace.components.options import settings
-from millrace.components.options.settings import dataclass_members, describe, dump, nearest
+from millrace.components.options.settings import (
+    dataclass_members,
+    describe,
+    dump,
+    nearest,
+    nearest_option,
+)
 from millrace.pipeline.errors import UsageError
 
-__all__ = ["assign", "check", "describe", "dump", "nearest", "rows"]
+__all__ = ["assign", "check", "describe", "dump", "nearest", "nearest_option", "rows"]
 
 
 def check(annotation: Any, value: Any, place: str) -> Any:

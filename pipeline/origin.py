@@ -4,7 +4,7 @@ import dataclasses
 
 from millrace.components.artifacts import Analysis, Examples
 from millrace.components.example_gen.unlabelled_rows import source as sources
-from millrace.components.example_gen.unlabelled_rows.source import Source
+from millrace.components.example_gen.unlabelled_rows.source import TrainingSource
 from millrace.components.features import spec as specs
 from millrace.components.features.spec import Spec
 from millrace.pipeline import damage
@@ -16,7 +16,7 @@ from millrace.pipeline.store import Store
 class Origin:
     """How the training data was read, and what `analyze` settled, each if that is known."""
 
-    source: Source | None = None
+    source: TrainingSource | None = None
     spec: Spec | None = None
 
 

@@ -3,10 +3,17 @@
 import html
 from collections.abc import Iterator
 
-from millrace.components.artifacts import Anomalies, Examples, RawFiles, Statistics
+from millrace.components.artifacts import (
+    Anomalies,
+    Evaluation,
+    Examples,
+    PushedModel,
+    RawFiles,
+    Statistics,
+    TrainedModel,
+)
 from millrace.components.display import artifacts as display
 from millrace.components.display.html import plots, table
-from millrace.components.model_artifacts import Evaluation, PushedModel, TrainedModel
 from millrace.pipeline.records import ExecutionRecord, RunRecord
 from millrace.pipeline.results import RunResult
 from millrace.pipeline.root import Root

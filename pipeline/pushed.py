@@ -8,7 +8,7 @@ from etils.epath import Path
 from google.protobuf import text_format
 from sqlalchemy.orm import Session
 
-from millrace.components.model_artifacts import PushedModel
+from millrace.components.artifacts import PushedModel
 from millrace.pipeline import damage, lineage
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.options import nearest

@@ -12,9 +12,10 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
+from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.components.example_gen.unlabelled_rows import reading
-from millrace.components.example_gen.unlabelled_rows.reading import Asked
-from millrace.components.example_gen.unlabelled_rows.source import SeriesSource, TableSource
+from millrace.components.example_gen.unlabelled_rows.reading import UnlabelledRow
+from millrace.components.example_gen.unlabelled_rows.source import TableSource
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files import paths
 from millrace.components.inference.requests import feature_of
@@ -115,7 +116,7 @@ def _read(file: Path, origin: Origin, signature: Signature) -> Iterator[Question
             yield Question(_name(item), item.features, times=item.times)
 
 
-def _name(item: Asked) -> str:
+def _name(item: UnlabelledRow) -> str:
     """What to call it; a text's begins with where it stands."""
     text = item.features.get("text")
     if not isinstance(text, list) or len(item.features) > 1:

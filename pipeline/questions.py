@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Examples, Model
 from millrace.components.errors import DataError
 from millrace.components.files import paths
 from millrace.components.files.json_files import or_none
 from millrace.components.files.tfrecord import read_records
 from millrace.components.files.walk import problem
 from millrace.components.inference.requests import feature_of
-from millrace.components.model_artifacts import Model
 from millrace.pipeline import damage, given
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.options import nearest

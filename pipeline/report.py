@@ -3,8 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from millrace.components.artifacts import Anomalies, Artifact
-from millrace.components.model_artifacts import Evaluation, InferenceResult, PushedModel
+from millrace.components.artifacts import (
+    Anomalies,
+    Artifact,
+    Evaluation,
+    InferenceResult,
+    PushedModel,
+)
 from millrace.pipeline.records import ExecutionRecord, RunRecord
 from millrace.pipeline.results import RunResult
 from millrace.pipeline.root import Root

@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 
 from etils.epath import Path
 
-from millrace.components import artifacts, model_artifacts
-from millrace.components.artifacts import Artifact
+from millrace.components import artifacts
+from millrace.components.artifacts import Artifact, Evaluation, PushedModel
 from millrace.components.display import html
-from millrace.components.model_artifacts import Evaluation, PushedModel
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
@@ -215,6 +214,5 @@ def _step(record: ExecutionRecord, root: Root) -> RunStep:
 
 def _artifact(record: ArtifactRecord) -> Artifact:
     """The artifact that `record` stands for; one of a person's own type as an `Artifact`."""
-    module = artifacts if hasattr(artifacts, record.type) else model_artifacts
-    kind: type[Artifact] = getattr(module, record.type, Artifact)
+    kind: type[Artifact] = getattr(artifacts, record.type, Artifact)
     return kind(Path(record.uri))

@@ -18,7 +18,7 @@ def check(endpoint: str) -> None:
         endpoint: `host:port`; `embed` and the empty text name none.
 
     Raises:
-        OptionError: it is of another form, or what is there is no job server, or nothing is.
+        OptionError: it is of another form, or no job server answers there.
     """
     if endpoint in ("", EMBEDDED):
         return

@@ -148,14 +148,14 @@ def _parsed(flags: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     # Imported here, as in `pipeline`.
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    told = io.StringIO()
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+        with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
             options = PipelineOptions(flags)
             known = options.get_all_options()
             return known, options.get_all_options(retain_unknown_options=True)
     except SystemExit:  # argparse's way; its usage is 200 lines
-        reason = told.getvalue().rpartition("error: ")[2].strip().partition("\n")[0]
+        reason = printed.getvalue().rpartition("error: ")[2].strip().partition("\n")[0]
         raise OptionError(
             f"Beam flags: expected flags as Beam takes them. Received: {' '.join(flags)}: "
             f"{reason}. Correct it; https://beam.apache.org/documentation/runners/ lists them."

@@ -9,7 +9,6 @@ from typing import Any
 from etils.epath import Path
 
 from millrace.components import artifacts as kinds
-from millrace.components import model_artifacts as models
 from millrace.components.artifacts import Artifact
 from millrace.components.display import curves, examples
 from millrace.components.display.html import (
@@ -54,9 +53,9 @@ def body(artifact: Artifact, *, width: int | None = None) -> Markup:
             return _statistics(artifact)
         case kinds.Anomalies():
             return _anomalies(artifact)
-        case models.Evaluation():
+        case kinds.Evaluation():
             return _evaluation(artifact, width)
-        case models.TrainedModel():
+        case kinds.TrainedModel():
             return _training(artifact)
         case kinds.RawFiles():  # maybe thousands of pictures
             return table((), _facts(artifact))
@@ -71,15 +70,15 @@ def _facts(artifact: Artifact) -> Iterable[tuple[Any, ...]]:
             return _schema(artifact)
         case kinds.Analysis():
             return _fields(json_files.read_object(artifact.file))
-        case models.Model():
+        case kinds.Model():
             return _model(artifact)
-        case models.Hyperparameters():
+        case kinds.Hyperparameters():
             return _fields(artifact.best)
-        case models.PushedModel():
+        case kinds.PushedModel():
             return [("pushed", artifact.outcome)]
-        case models.InferenceResult():
+        case kinds.InferenceResult():
             return _predictions(artifact.path)
-        case models.InfraBlessing():
+        case kinds.InfraBlessing():
             return [("blessed", artifact.blessed), ("because", "; ".join(artifact.reasons))]
         case _:
             return [*artifact.properties().items(), *_files(artifact.path)]
@@ -108,7 +107,7 @@ def _anomalies(artifact: kinds.Anomalies) -> Markup:
     return Markup(shown)
 
 
-def _evaluation(artifact: models.Evaluation, width: int | None) -> Markup:
+def _evaluation(artifact: kinds.Evaluation, width: int | None) -> Markup:
     verdict, state = ("blessed", "yes") if artifact.blessed else ("not blessed", "no")
     reasons = escape("; ".join(artifact.reasons))
     was = artifact.baseline or {}
@@ -125,7 +124,7 @@ def _evaluation(artifact: models.Evaluation, width: int | None) -> Markup:
     return Markup(f'<p class="{state}">{verdict}: {reasons}</p>{figures}{drawn}{"".join(texts)}')
 
 
-def _training(artifact: models.TrainedModel) -> Markup:
+def _training(artifact: kinds.TrainedModel) -> Markup:
     history = artifact.history_file
     if not history.exists():
         return Markup("")
@@ -147,7 +146,7 @@ def _schema(artifact: kinds.Schema) -> Iterator[tuple[Any, ...]]:
         yield feature.name, kind.name, present, shortened(f"{domain or ''} {content}", _LONG)
 
 
-def _model(artifact: models.Model) -> Iterator[tuple[Any, ...]]:
+def _model(artifact: kinds.Model) -> Iterator[tuple[Any, ...]]:
     description = artifact.description
     for name in ("kind", "task", "label"):
         yield name, description.get(name)

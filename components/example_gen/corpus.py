@@ -60,14 +60,14 @@ def corpus_example_gen(
 
     Raises:
         DataError: there is no text file, or too much is unusable.
-        OptionError: the shares are no shares.
+        OptionError: the shares are not valid.
     """
     from millrace.components.example_gen.shards.tally import finish
     from millrace.components.example_gen.texts import corpora
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     root, listing = corpora.list_texts(source.path)
-    cutting = corpora.Cutting("line", passage, encoding, bad_bytes)
+    cutting = corpora.CorpusOptions("line", passage, encoding, bad_bytes)
     chosen = unit
     if chosen == "auto":
         chosen = corpora.fitting_unit(corpora.sample(root, listing.rows, cutting))

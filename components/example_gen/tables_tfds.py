@@ -49,7 +49,7 @@ def tfds_table_example_gen(
 
     Raises:
         DataError: the set cannot be had, or has no columns.
-        OptionError: there is no such set or split, or the shares are no shares.
+        OptionError: there is no such set or split, or the shares are not valid.
     """
     from millrace.components.example_gen.tensorflow_datasets import sets
     from millrace.components.example_gen.tensorflow_datasets.tables import (

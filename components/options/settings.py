@@ -12,7 +12,7 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import pydantic
@@ -30,9 +30,12 @@ def check(annotation: Any, value: Any, place: str) -> Any:
         OptionError: it does not fit; names `place`.
     """
     try:
-        return _adapter(annotation).validate_python(value)
+        found = _adapter(annotation).validate_python(value)
     except pydantic.ValidationError as error:
         raise OptionError(_misfit(annotation, value, place, error)) from None
+    if hasattr(found, "check"):
+        found.check()  # fields that were set one by one may not fit one another
+    return found
 
 
 def assign(annotation: Any, current: Any, keys: Sequence[str], value: Any, place: str) -> Any:
@@ -93,6 +96,22 @@ def _limits(annotation: Any) -> str:
     return " ".join(told)
 
 
+def nearest_option(word: str, known: Mapping[str, Any]) -> str:
+    """A sentence that offers what the options `known`, annotations by name, call `word`.
+
+    That is a field within one (`clipnorm` is `optimizer.clipnorm`), or a kind of one
+    (`cosine` is `schedule=cosine`), else the option of the nearest name.
+    """
+    for name, annotation in known.items():
+        if word in dataclass_members(annotation):
+            return f"Did you mean `{name}={word}`?"
+        bare = _bare(annotation)
+        for one in filter(dataclasses.is_dataclass, (bare, *typing.get_args(bare))):
+            if word in {field.name for field in dataclasses.fields(one)}:
+                return f"Did you mean `{name}.{word}`?"
+    return nearest(word, known)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A sentence that offers the nearest of `known`, or lists them all."""
     known = sorted(known)
@@ -116,8 +135,9 @@ def _assign_field(
 def _from_text(annotation: Any, current: Any, text: str, place: str) -> Any:
     members = dataclass_members(annotation)
     if text in members:
-        same = getattr(current, "kind", None) == text
-        return current if same else members[text]()
+        kind = members[text]
+        is_same = isinstance(current, kind)
+        return dataclasses.replace(current, kind=text) if is_same else kind(kind=text)
     if not is_utf8(text):
         raise OptionError(
             f"Option {place}: expected UTF-8. Received: '{one_line(text)}'. Correct it."
@@ -183,14 +203,15 @@ def _has_parts(annotation: Any) -> bool:
 
 
 def dataclass_members(annotation: Any) -> dict[str, Any]:
-    """The dataclasses of a union that are told apart by `kind`, by that kind."""
+    """The dataclasses of a union, by the `kind` that tells them apart; one may have several."""
     bare = _bare(annotation)
     if typing.get_origin(bare) not in (typing.Union, types.UnionType):
         members = (bare,)
     else:
         members = typing.get_args(bare)
     return {
-        member.kind: member
+        kind: member
         for member in members
         if dataclasses.is_dataclass(member) and hasattr(member, "kind")
+        for kind in typing.get_args(typing.get_type_hints(member)["kind"])
     }

@@ -17,7 +17,7 @@ BUCKETS = 20  # of a text's histogram, at most
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class FeatureRow:
     """One feature of one split; None where the feature's type has no such figure.
 
     `type` is INT, FLOAT, STRING or BYTES; `count` and `missing` are numbers of records. For
@@ -41,7 +41,7 @@ class Row:
     buckets: tuple[tuple[str, float], ...] = ()
 
 
-def rows(statistics: Statistics, *, top: int = 3) -> list[Row]:
+def rows(statistics: Statistics, *, top: int = 3) -> list[FeatureRow]:
     """One row per split and feature, in the order of the splits and of the names.
 
     Args:
@@ -58,9 +58,9 @@ def rows(statistics: Statistics, *, top: int = 3) -> list[Row]:
     ]
 
 
-def _row(split: str, feature: FeatureStats, top: int) -> Row:
+def _row(split: str, feature: FeatureStats, top: int) -> FeatureRow:
     common = common_of(feature)
-    row = Row(
+    row = FeatureRow(
         split=split,
         feature=name_of(feature),
         type=FeatureStats.Type.Name(feature.type),
@@ -90,7 +90,7 @@ def _row(split: str, feature: FeatureStats, top: int) -> Row:
             return row
 
 
-def _numeric(row: Row, feature: FeatureStats) -> Row:
+def _numeric(row: FeatureRow, feature: FeatureStats) -> FeatureRow:
     stats = feature.num_stats
     if not any(histogram.buckets for histogram in stats.histograms):
         return row  # nothing but NaN, or only empty lists

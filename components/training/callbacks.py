@@ -11,6 +11,7 @@ import keras
 from etils.epath import Path
 
 from millrace.components.training.options import Watching
+from millrace.components.training.schedule_options import ReduceOnPlateau, Schedule
 
 logger = logging.getLogger("millrace.components.trainer")
 
@@ -138,18 +139,18 @@ def best_epoch(rows: Sequence[Row], monitor: str) -> int:
     return int(max(rows, key=merit)["epoch"])
 
 
-def patient(watching: Watching) -> dict[str, keras.callbacks.Callback]:
-    """Keras's callbacks that wait for `monitor` to improve, by the option that asks for them."""
+def patient(watching: Watching, schedule: Schedule) -> dict[str, keras.callbacks.Callback]:
+    """Keras's callbacks that wait for `monitor` to improve, by what requests them."""
     mode = "min" if watching.monitor.endswith("loss") else "max"
     common: dict[str, Any] = {"monitor": watching.monitor, "mode": mode}
-    stopping, plateau = watching.early_stopping, watching.reduce_on_plateau
+    stopping = watching.early_stopping
     found: dict[str, keras.callbacks.Callback] = {}
-    if plateau.patience:
+    if isinstance(schedule, ReduceOnPlateau):
         found["reduce_on_plateau"] = keras.callbacks.ReduceLROnPlateau(
-            patience=plateau.patience,
-            factor=plateau.factor,
-            cooldown=plateau.cooldown,
-            min_lr=plateau.min_learning_rate,
+            patience=schedule.patience,
+            factor=schedule.factor,
+            cooldown=schedule.cooldown,
+            min_lr=schedule.min_learning_rate,
             **common,
         )
     if stopping.patience:

@@ -11,15 +11,15 @@ import logging
 
 from etils.epath import Path
 
+from millrace.components.artifacts import TrainedModel
 from millrace.components.errors import OptionError
 from millrace.components.files.folders import copy_tree, sync, sync_tree
-from millrace.components.model_artifacts import TrainedModel
-from millrace.components.models.transfer_options import FROM_THE_FIRST, Transfer
+from millrace.components.models.image_options import FROM_THE_FIRST, Transfer
 from millrace.components.training import fitting
 from millrace.components.training.callbacks import HistoryFile, Row, best_epoch
 from millrace.components.training.options import FineTune
 from millrace.components.training.plan import Plan
-from millrace.components.training.schedule_options import CONSTANT
+from millrace.components.training.schedule_options import CONSTANT, ReduceOnPlateau
 
 logger = logging.getLogger("millrace.components.trainer")
 
@@ -56,11 +56,14 @@ def second_stage(plan: Plan, fine_tune: FineTune, frozen: Path) -> Plan:
             "trainer.model=transfer and its weights, or leave trainer.fine_tune.epochs=0."
         )
     tuned = dataclasses.replace(model, trainable_from=fine_tune.from_layer or FROM_THE_FIRST)
+    # Other schedules are over with the epochs of the first stage.
+    schedule = plan.descent.schedule
+    schedule = schedule if isinstance(schedule, ReduceOnPlateau) else CONSTANT
     return dataclasses.replace(
         plan,
         model=tuned,
         descent=dataclasses.replace(
-            plan.descent, learning_rate=fine_tune.learning_rate, schedule=CONSTANT
+            plan.descent, learning_rate=fine_tune.learning_rate, schedule=schedule
         ),
         warm_start=frozen,
         epochs=fine_tune.epochs,

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from etils.epath import Path
 
+from millrace.components.artifacts import TrainedModel
 from millrace.components.files.folders import copy_tree
-from millrace.components.model_artifacts import TrainedModel
 from millrace.components.models import keras_file
 from millrace.components.models.build import build
 from millrace.components.models.custom_options import Custom
@@ -124,7 +124,7 @@ def _callbacks(
     plan: Plan, history: HistoryFile, state: State, resume: Path
 ) -> list[keras.callbacks.Callback]:
     watching = plan.watching
-    patient = callbacks.patient(watching)
+    patient = callbacks.patient(watching, plan.descent.schedule)
     hooks: list[keras.callbacks.Callback] = list(patient.values())
     if watching.stop_at:
         hooks.append(StopAt(watching.stop_at))

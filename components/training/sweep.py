@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from etils.epath import Path
 
+from millrace.components.artifacts import LearningRate
 from millrace.components.charts import style
 from millrace.components.errors import ModelError
-from millrace.components.model_artifacts import LearningRate
 from millrace.components.training import dataset, rates
 from millrace.components.training.compiling import compile_model
 from millrace.components.training.fitting import networks_of

@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
+from millrace.components.artifacts import Hyperparameters
 from millrace.components.errors import OptionError
-from millrace.components.model_artifacts import Hyperparameters
 from millrace.components.options import settings
 from millrace.components.options.component_spec import MISSING, ComponentSpec
 
@@ -41,9 +41,10 @@ def settled(
     for way, text in texts.items():
         option, *keys = way.split(".")
         if option not in known:
+            annotations = {name: annotation for name, (annotation, _) in known.items()}
             raise OptionError(
                 f"{place}: expected options of {component.__name__}. Received: {option!r}. "
-                f"{settings.nearest(option, known)}"
+                f"{settings.nearest_option(option, annotations)}"
             )
         annotation = known[option][0]
         current = values.get(option)

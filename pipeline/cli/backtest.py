@@ -19,7 +19,7 @@ from millrace.pipeline.cli.execute import EXIT, carry_out, command_line
 from millrace.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from millrace.components.model_artifacts import Evaluation
+    from millrace.components.artifacts import Evaluation
     from millrace.pipeline.dag import Dag
     from millrace.pipeline.recipes.own import OwnWiring
     from millrace.pipeline.recipes.row import Recipe
@@ -93,8 +93,7 @@ def backtest(
     moving average on the same rows. Folds that were run before come from the cache. A fold that
     fails ends it; those before are told, and the failure.
     """
-    from millrace.components.artifacts import Examples
-    from millrace.components.model_artifacts import Evaluation
+    from millrace.components.artifacts import Evaluation, Examples
     from millrace.pipeline import given
     from millrace.pipeline.recipes import catalog
     from millrace.pipeline.run_request import RunRequest, Selection

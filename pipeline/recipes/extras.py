@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from millrace.components.models.options import Dense
+from millrace.components.models.layer_options import Dense
 from millrace.components.models.series_options import (
     DifferencedMovingAverage,
     MovingAverage,

@@ -6,7 +6,7 @@ from typing import Any
 from etils.epath import Path
 
 from millrace.components.analyze import analyze
-from millrace.components.artifacts import Analysis, Examples, Schema, Statistics
+from millrace.components.artifacts import Analysis, Evaluation, Examples, Model, Schema, Statistics
 from millrace.components.bulk_inferrer import bulk_inferrer
 from millrace.components.evaluator import evaluator
 from millrace.components.example_gen.request_logs import request_log_example_gen
@@ -17,7 +17,6 @@ from millrace.components.feature_maps import feature_maps
 from millrace.components.features.series_spec import SeriesOptions
 from millrace.components.features.spec import FeatureOptions
 from millrace.components.infra_validator import infra_validator
-from millrace.components.model_artifacts import Evaluation, Model
 from millrace.components.options.component_spec import ComponentSpec
 from millrace.components.projector import projector
 from millrace.components.pusher import pusher

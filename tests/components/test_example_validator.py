@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from millrace.components.artifacts import Schema, Statistics
 from millrace.components.example_validator import example_validator
-from millrace.components.schema.infer import Rules, infer
+from millrace.components.schema.infer import SchemaRules, infer
 from millrace.components.schema.text import write
 from millrace.components.statistics.dataset import fold
 from millrace.components.statistics.proto import Detail, to_proto
@@ -20,7 +20,7 @@ from millrace.components.statistics.reading import histogram_of, read
 from millrace.components.validation.distances import histogram_divergence
 from millrace.serving.example import encode
 
-RULES = Rules(
+RULES = SchemaRules(
     fixed_shapes=True,
     disallow_nan=True,
     max_categories=1000,
@@ -68,7 +68,7 @@ def validate(tmp_path):
 def inferred(describe):
     def run(records, **rules):
         good = describe("good", train=records)
-        return infer([read(good, "train")], Rules(**{**vars(RULES), **rules}))
+        return infer([read(good, "train")], SchemaRules(**{**vars(RULES), **rules}))
 
     return run
 
@@ -412,11 +412,11 @@ def test_the_summary_is_json_for_people(describe, validate, inferred):
 
 def test_what_a_model_was_asked_is_held_against_what_it_was_trained_on(describe, validate):
     training = describe("training", train=[{"town": "Cork"}] * 3 + [{"town": "Sligo"}])
-    asked = describe("asked", serving=[{"town": "Cork"}] + [{"town": "Sligo"}] * 3)
+    requests = describe("requests", serving=[{"town": "Cork"}] + [{"town": "Sligo"}] * 3)
     schema = """
         feature { name: "town" type: BYTES skew_comparator { infinity_norm { threshold: 0.25 } } }
     """
-    anomalies = validate(asked, schema, training=training)
+    anomalies = validate(requests, schema, training=training)
     assert kinds(anomalies) == [("serving", "town", "COMPARATOR_L_INFTY_HIGH")]
     assert anomalies.distances == [
         {
@@ -432,5 +432,5 @@ def test_what_a_model_was_asked_is_held_against_what_it_was_trained_on(describe,
 
 def test_without_distances_measured_none_are_told(describe, validate):
     schema = 'feature { name: "town" type: BYTES }'
-    asked = describe("asked", serving=[{"town": "Cork"}])
-    assert validate(asked, schema, training=asked).distances == []
+    requests = describe("requests", serving=[{"town": "Cork"}])
+    assert validate(requests, schema, training=requests).distances == []

@@ -10,11 +10,11 @@ import pytest
 from etils.epath import Path
 
 from millrace.components import infra_validator as module
+from millrace.components.artifacts import Model
 from millrace.components.errors import DataError
 from millrace.components.inference import serving_checks
 from millrace.components.inference.serving_checks import Findings, Served, compare
 from millrace.components.infra_validator import infra_validator
-from millrace.components.model_artifacts import Model
 from millrace.serving import example
 from millrace.serving.model import LoadedModel
 from tests.components import classifiers

@@ -7,10 +7,9 @@ import sqlite3
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, Statistics
+from millrace.components.artifacts import Evaluation, Examples, Model, Statistics
 from millrace.components.errors import DataError
 from millrace.components.files import folders
-from millrace.components.model_artifacts import Evaluation, Model
 from millrace.pipeline import damage, pushed
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.run_request import Selection

@@ -9,8 +9,7 @@ import sys
 
 import pytest
 
-from millrace.components.artifacts import Statistics
-from millrace.components.model_artifacts import Evaluation, Model
+from millrace.components.artifacts import Evaluation, Model, Statistics
 from millrace.pipeline.errors import Stopped, UsageError
 from millrace.pipeline.run_request import Selection
 from tests.pipeline import toys

@@ -15,7 +15,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from millrace.serving.client import Client
 from millrace.serving.flags import Options
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
@@ -197,7 +197,9 @@ def serve():
 
     def run(base, **options):
         port = free_port()
-        server = Server(Options(port=port, model_name="half", model_base_path=str(base), **options))
+        server = ModelServer(
+            Options(port=port, model_name="half", model_base_path=str(base), **options)
+        )
         running.append(server)
         assert server.start()
         return f"127.0.0.1:{port}"
@@ -221,7 +223,7 @@ def target(half_plus_two, tmp_path_factory):
         'version_labels { key: "stable" value: 7 } } }'
     )
     port = free_port()
-    server = Server(
+    server = ModelServer(
         Options(port=port, model_config_file=str(file), enable_grpc_healthcheck_service=True)
     )
     assert server.start()

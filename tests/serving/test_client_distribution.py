@@ -18,13 +18,15 @@ CLIENT = tomllib.loads((FOLDER / "pyproject.toml").read_text())
 PACKAGES = {
     "millrace",
     "millrace.serving",
+    "millrace.serving.client",
     "millrace.serving.protos",
     "millrace.serving.rest",
 }  # come with their modules
 
 
 def _source(module):
-    return PROJECT / f"{module.replace('.', '/')}.py"
+    path = PROJECT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_name(f"{path.name}.py")
 
 
 def _imported(module):
@@ -47,14 +49,15 @@ def _reached(*modules):
     return reached
 
 
-def test_its_modules_are_all_that_the_client_reaches_and_nothing_else():
+def test_its_modules_are_exactly_those_that_the_client_imports():
     listed = CLIENT["tool"]["setuptools"]["py-modules"]
     reached = _reached("millrace.serving.client", "millrace.serving.inputs")
-    assert sorted(listed) == sorted({"millrace.__init__", *reached})
+    modules = {module for module in reached if _source(module).name != "__init__.py"}
+    assert sorted(listed) == sorted({"millrace.__init__", *modules})
     assert {module.rpartition(".")[0] for module in listed} == PACKAGES
 
 
-def test_its_version_and_bounds_are_the_projects():
+def test_its_version_and_bounds_are_those_of_the_project():
     assert CLIENT["project"]["version"] == WHOLE["version"]
     assert set(CLIENT["project"]["dependencies"]) <= set(WHOLE["dependencies"])
 
@@ -74,7 +77,7 @@ def wheel(tmp_path_factory):
     return file
 
 
-def test_its_wheel_brings_the_licence(wheel):
+def test_its_wheel_contains_the_licence(wheel):
     with zipfile.ZipFile(wheel) as archive:
         found = archive.read("tf_millrace_client-0.1.0.dist-info/licenses/LICENSE")
     assert found == (PROJECT / "LICENSE").read_bytes()
@@ -119,7 +122,7 @@ with RestClient(rest) as client:
 """
 
 
-def test_its_wheel_alone_asks_a_server_beside_a_persons_own_folders(wheel, serve, push, tmp_path):
+def test_its_wheel_alone_calls_a_server_beside_folders_of_these_names(wheel, serve, push, tmp_path):
     for name in ("pipeline", "components", "serving"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('taken for millrace')")

@@ -185,7 +185,7 @@ def test_structured_predicts_are_answered(fuzzed, request_):
 
 @FUZZ
 @given(nearly_good())
-def test_tensors_whose_shapes_lie_are_answered(fuzzed, request_):
+def test_tensors_with_wrong_shapes_are_answered(fuzzed, request_):
     fuzzed.ask(f"/{PREDICTION}/Predict", request_.SerializeToString())
 
 
@@ -222,7 +222,7 @@ def test_multi_inferences_are_answered(fuzzed, tasks, source):
 
 @FUZZ
 @given(specs(), st.lists(st.text(max_size=5) | st.just("signature_def"), max_size=2))
-def test_questions_about_models_are_answered(fuzzed, spec, fields):
+def test_requests_for_status_and_metadata_are_answered(fuzzed, spec, fields):
     request = METHODS[f"/{PREDICTION}/GetModelMetadata"](model_spec=spec, metadata_field=fields)
     fuzzed.ask(f"/{PREDICTION}/GetModelMetadata", request.SerializeToString())
     status = METHODS[f"/{MODEL}/GetModelStatus"](model_spec=spec)

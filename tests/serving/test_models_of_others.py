@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from millrace.serving.flags import Options
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port, spec
 from tests.serving.rest.conftest import Rest
 from tests.serving.test_contract import predict_request
@@ -108,7 +108,7 @@ def asked(tmp_path_factory):
     words.unlink()  # the model brings its own
     port, rest_port = free_port(), free_port()
     base = str(folder / "half")
-    server = Server(
+    server = ModelServer(
         Options(port=port, rest_api_port=rest_port, model_name="half", model_base_path=base)
     )
     assert server.start()
@@ -134,7 +134,7 @@ def test_the_types_of_json_pass_over_rest(asked, dtype):
 
 
 @pytest.mark.parametrize("dtype", NOT_IN_JSON)
-def test_types_that_the_real_server_cannot_read_from_json_are_refused_in_its_words(asked, dtype):
+def test_types_that_the_real_server_cannot_read_from_json_are_refused_with_its_text(asked, dtype):
     assert asked.rest(f"echo_{dtype}", inputs=[1]) == (
         501,
         f"Conversion of JSON Value: 1 to type: {NOT_IN_JSON[dtype]}",
@@ -147,7 +147,7 @@ def test_an_asset_is_found_in_the_version_folder(asked):
     assert asked.rest("look_up", inputs=["two", "ten"]) == {"outputs": [1, 2]}
 
 
-def test_ragged_outputs_are_their_flat_parts(asked):
+def test_ragged_outputs_are_returned_as_their_flat_parts(asked):
     found = asked.grpc("ragged", line=["a b c", "d"])
     assert found["words"].tolist() == [b"a", b"b", b"c", b"d"]
     assert found["row_splits"].tolist() == [0, 3, 4]
@@ -182,7 +182,7 @@ def test_scalars_empty_outputs_and_nan_pass(asked):
     assert (answer["y"], answer["nothing"], str(answer["nan"])) == (3.0, [], "nan")
 
 
-def test_a_signature_without_inputs_is_served_over_grpc_alone(asked):
+def test_a_signature_without_inputs_is_served_over_grpc_only(asked):
     assert asked.grpc("constant")["y"].tolist() == [7.0]
     assert asked.rest("constant", inputs={}) == (
         400,

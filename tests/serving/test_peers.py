@@ -51,7 +51,7 @@ def join(tmp_path):
         yield run
 
 
-def test_samples_are_added_and_those_of_one_page_alone_are_kept():
+def test_samples_are_added_and_those_of_a_single_page_are_kept():
     other = page(2, 1.25) + ":latency_count{} 7\n# TYPE :loads counter\n:loads{} 4\n"
     assert total([page(40, 0.5), other]) == (
         "# TYPE :requests counter\n"
@@ -62,13 +62,13 @@ def test_samples_are_added_and_those_of_one_page_alone_are_kept():
     )
 
 
-def test_metrics_are_those_of_all(join):
+def test_metrics_are_those_of_all_workers(join):
     one, _, _ = join(os.getpid(), count=1)
     join(ALIVE, count=2)
     assert one.metrics(page(1, 0.5)) == page(3, "1")
 
 
-def test_a_reload_reaches_all_and_is_kept_for_those_that_start_later(join, tmp_path):
+def test_a_reload_reaches_all_workers_and_is_kept_for_later_ones(join, tmp_path):
     one, reload, told = join(os.getpid())
     _, _, others = join(ALIVE)
     assert one.reloaded() is None
@@ -77,7 +77,7 @@ def test_a_reload_reaches_all_and_is_kept_for_those_that_start_later(join, tmp_p
     assert Peers(tmp_path, GONE).reloaded() == reload_of("a")
 
 
-def test_the_refusal_of_another_worker_is_told_with_its_code(join):
+def test_the_refusal_of_another_worker_is_returned_with_its_code(join):
     one, reload, _ = join(os.getpid())
     join(ALIVE, refusal=FailedPreconditionError("not so"))
     with pytest.raises(FailedPreconditionError, match=r"^not so$"):
@@ -85,7 +85,7 @@ def test_the_refusal_of_another_worker_is_told_with_its_code(join):
     assert one.reloaded() is None
 
 
-def test_a_worker_that_still_loads_its_first_models_is_waited_for(join):
+def test_a_reload_waits_for_a_worker_that_loads_its_first_models(join):
     one, reload, _ = join(os.getpid())
     other, _, others = join(ALIVE, started=False)
     starting = threading.Timer(0.2, other.start)
@@ -95,14 +95,14 @@ def test_a_worker_that_still_loads_its_first_models_is_waited_for(join):
     starting.join()
 
 
-def test_no_longer_than_the_caller_waits(join):
+def test_a_reload_waits_no_longer_than_the_caller(join):
     one, reload, _ = join(os.getpid())
     join(ALIVE, started=False)
     with pytest.raises(DeadlineExceededError):
         one.reload(reload_of("a"), 0.2, reload)
 
 
-def test_a_worker_that_was_killed_is_done_without(join, tmp_path, caplog):
+def test_a_killed_worker_is_ignored(join, tmp_path, caplog):
     one, reload, told = join(os.getpid())
     dead = tmp_path / f"{GONE}.sock"
     dead.touch()

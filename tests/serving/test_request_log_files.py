@@ -12,8 +12,8 @@ from millrace.serving import monitoring, request_log_files
 from millrace.serving.client import Client
 from millrace.serving.flags import Options
 from millrace.serving.records import frame
-from millrace.serving.request_log_files import Files, Record
-from millrace.serving.server import Server
+from millrace.serving.request_log_files import LogFiles, LoggedRequest
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port
 
 
@@ -29,7 +29,7 @@ def counts():
 
 
 def record(number, size=100):
-    return Record("half", frame(bytes([number]) * size))
+    return LoggedRequest("half", frame(bytes([number]) * size))
 
 
 def whole(folder):
@@ -40,7 +40,7 @@ def whole(folder):
 
 @pytest.fixture
 def files(tmp_path):
-    return Files(str(tmp_path / "logs" / "half"), 10**6, 60.0)
+    return LogFiles(str(tmp_path / "logs" / "half"), 10**6, 60.0)
 
 
 def write(files, *numbers, **how):
@@ -49,7 +49,7 @@ def write(files, *numbers, **how):
     return files.write(**how)
 
 
-def test_records_are_counted_once_their_file_is_whole(files, tmp_path):
+def test_records_are_counted_once_their_file_is_finished(files, tmp_path):
     assert write(files, 1, 2) == 2 * len(record(1).framed)
     assert (counts(), whole(tmp_path / "logs")[0]) == ({}, [])
     write(files, ending=True)
@@ -78,7 +78,7 @@ def room(monkeypatch):
     """Give files so much room, in turn; those after have no end."""
 
     def run(*rooms, error=errno.ENOSPC):
-        left, opened = list(rooms), Files._open
+        left, opened = list(rooms), LogFiles._open
 
         def limited(files):
             part = opened(files)
@@ -86,7 +86,7 @@ def room(monkeypatch):
                 part.sink = Full(part.sink, left.pop(0), error)
             return part
 
-        monkeypatch.setattr(Files, "_open", limited)
+        monkeypatch.setattr(LogFiles, "_open", limited)
 
     return run
 
@@ -94,7 +94,7 @@ def room(monkeypatch):
 SIZE = len(record(0).framed)
 
 
-def test_what_is_whole_is_kept_and_the_rest_waits(files, room, tmp_path):
+def test_complete_records_are_kept_and_the_rest_waits(files, room, tmp_path):
     room(2 * SIZE + 50, 0, 50)
     write(files, 1, 2, 3)
     assert whole(tmp_path / "logs") == ([1, 2], [])
@@ -107,15 +107,15 @@ def test_what_is_whole_is_kept_and_the_rest_waits(files, room, tmp_path):
     assert counts() == {("half", "OK"): 4}
 
 
-def test_what_is_held_at_the_end_is_tried_once_more_and_then_counted_as_lost(files, room, caplog):
+def test_held_records_are_tried_once_more_at_the_end_and_then_counted_as_lost(files, room, caplog):
     room(0, 0)
     write(files, 1, 2)
     write(files, ending=True)
     assert counts() == {("half", "RESOURCE_EXHAUSTED"): 2}
-    assert "2 record(s) lost so far, the last as RESOURCE_EXHAUSTED" in caplog.text
+    assert "2 record(s) lost so far, the last with code RESOURCE_EXHAUSTED" in caplog.text
 
 
-def test_tries_are_further_and_further_apart(files, room, monkeypatch, caplog):
+def test_attempts_are_made_at_growing_intervals(files, room, monkeypatch, caplog):
     monkeypatch.setattr(request_log_files, "_FIRST_WAIT", 1.0)
     monkeypatch.setattr(request_log_files, "_LONGEST_WAIT", 3.0)
     now = [100.0]
@@ -134,23 +134,23 @@ def test_tries_are_further_and_further_apart(files, room, monkeypatch, caplog):
     now[0] += 3.0
     caplog.set_level(logging.INFO)
     assert write(files) == SIZE
-    assert "written again" in caplog.text
+    assert "writing works again" in caplog.text
     assert files.patience() == 60.0
     files.write(ending=True)
 
 
-def test_a_record_larger_than_any_file_may_be_holds_nothing_up(files, room, tmp_path, caplog):
+def test_a_record_larger_than_the_file_size_limit_delays_nothing(files, room, tmp_path, caplog):
     room(SIZE + 50, 50, 50, SIZE, error=errno.EFBIG)
     write(files, 1, 2, 3, 4, 5)
     assert whole(tmp_path / "logs")[0] == [1, 4]
     write(files, ending=True)
     assert whole(tmp_path / "logs") == ([1, 4, 5], [])
     assert counts() == {("half", "OK"): 3, ("half", "OUT_OF_RANGE"): 2}
-    assert "1 record(s) lost so far, the last as OUT_OF_RANGE" in caplog.text
+    assert "1 record(s) lost so far, the last with code OUT_OF_RANGE" in caplog.text
 
 
 @pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
-def test_a_folder_that_goes_is_made_again(files, tmp_path, how):
+def test_a_folder_that_disappears_is_created_again(files, tmp_path, how):
     write(files, 1)
     folder = tmp_path / "logs"
     folder.rename(tmp_path / "elsewhere")
@@ -208,7 +208,7 @@ def test_a_real_full_disk(disk, files):
     }
 
 
-def test_requests_are_answered_whatever_the_disk_says(disk, push, tmp_path, monkeypatch):
+def test_requests_are_answered_even_if_the_disk_fails(disk, push, tmp_path, monkeypatch):
     monkeypatch.setattr(request_log_files, "_FIRST_WAIT", 0.05)
     folder = disk("size=64k")
     push(tmp_path / "half", 1)
@@ -220,7 +220,7 @@ def test_requests_are_answered_whatever_the_disk_says(disk, push, tmp_path, monk
         "sampling_config { sampling_rate: 1.0 } } } }"
     )
     port = free_port()
-    server = Server(Options(port=port, model_config_file=str(config)))
+    server = ModelServer(Options(port=port, model_config_file=str(config)))
     assert server.start()
     with Client(f"127.0.0.1:{port}") as client:
         for _ in range(300):
@@ -232,7 +232,7 @@ def test_requests_are_answered_whatever_the_disk_says(disk, push, tmp_path, monk
     assert not list(folder.glob("*.part"))
 
 
-def test_a_real_disk_that_cannot_be_written(disk, files, caplog):
+def test_a_real_read_only_disk(disk, files, caplog):
     folder = disk("size=64k,ro")
     write(files, 1)
     assert "Read-only file system" in caplog.text

@@ -66,7 +66,7 @@ def alive(pid):
     return True
 
 
-def test_a_worker_that_dies_is_started_again_and_sigterm_ends_all(supervised, tmp_path):
+def test_a_worker_that_dies_is_restarted_and_sigterm_stops_all(supervised, tmp_path):
     supervisor = supervised()
     until(lambda: len(pids(tmp_path)) == 2)
     first = pids(tmp_path)
@@ -77,7 +77,7 @@ def test_a_worker_that_dies_is_started_again_and_sigterm_ends_all(supervised, tm
     until(lambda: not any(map(alive, pids(tmp_path))))
 
 
-def test_a_worker_that_refuses_ends_all_with_its_status(supervised, tmp_path):
+def test_a_worker_that_refuses_to_start_stops_all_with_its_status(supervised, tmp_path):
     supervisor = supervised("return 3", count=3)
     assert supervisor.wait(20) == 3
     assert not any(map(alive, pids(tmp_path)))
@@ -91,7 +91,7 @@ def test_workers_end_when_the_supervisor_is_killed(supervised, tmp_path):
     until(lambda: not any(map(alive, pids(tmp_path))))
 
 
-def test_a_worker_that_dies_at_its_start_is_not_started_in_a_loop(supervised, tmp_path):
+def test_a_worker_that_dies_at_startup_is_not_restarted_in_a_loop(supervised, tmp_path):
     supervised("os.kill(os.getpid(), signal.SIGKILL)", count=1)
     until(lambda: len(pids(tmp_path)) >= 2)
     time.sleep(1)
@@ -127,7 +127,7 @@ def two(push, tmp_path):
     server.wait()
 
 
-def test_workers_are_one_server_and_survive_the_loss_of_one(two, push, tmp_path):
+def test_workers_act_as_one_server_and_survive_the_loss_of_one(two, push, tmp_path):
     server, port, rest_port, log = two
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind(("127.0.0.1", port))
@@ -163,6 +163,6 @@ def test_workers_are_one_server_and_survive_the_loss_of_one(two, push, tmp_path)
     os.kill(int(line.split()[-1]), signal.SIGKILL)
     until(lambda: log.read_bytes().count(b"Exporting HTTP/REST API") == 3, seconds=120)
     ask("other")  # the new worker has what the reload brought
-    assert "was ended by SIGKILL: starting it again" in log.read_text()
+    assert "ended with SIGKILL: restarting it" in log.read_text()
     server.send_signal(signal.SIGTERM)
     assert server.wait(40) == 0

@@ -134,8 +134,8 @@ def test_a_column_without_a_value_to_learn_from_is_refused_by_its_name(examples,
 
 
 def test_gaps_are_filled_as_the_ingest_was_told_and_the_means_are_of_what_is_known(examples):
-    told = NOTES | {"impute": "seasonal", "impute_season": 7}
-    spec = settle(examples(told, lacking="train"))
+    notes = NOTES | {"impute": "seasonal", "impute_season": 7}
+    spec = settle(examples(notes, lacking="train"))
     assert (spec.fill.impute, spec.fill.season) == ("seasonal", 7)
     assert spec.fill.level == pytest.approx((20, 5), abs=0.1)
     assert spec.mean == spec.fill.level[:1]

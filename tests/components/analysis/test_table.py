@@ -14,7 +14,7 @@ from millrace.components.features.table_spec import (
     Category,
     Cross,
     Number,
-    Raw,
+    RawColumn,
     TableOptions,
 )
 from millrace.components.files.tfrecord import write_records
@@ -55,7 +55,11 @@ def test_numbers_are_scaled_by_the_train_split_and_marked_where_cells_are_missin
             indicator=True,
         ),
     )
-    assert spec.raw == (Raw("hour", "int64"), Raw("sky", "bytes"), Raw("wind", "float32"))
+    assert spec.raw == (
+        RawColumn("hour", "int64"),
+        RawColumn("sky", "bytes"),
+        RawColumn("wind", "float32"),
+    )
     assert (spec.problem, spec.target_mean, spec.classes) == ("regression", 115.0, ())
     assert spec.layout.inputs[0].shape == (3,)
 
@@ -222,13 +226,17 @@ def houses(tmp_path):
 def settled(houses, tmp_path, function, **options):
     out = tmp_path / function
     out.mkdir()
-    asked = TableOptions(preprocess=f"tests.components.features.own_hooks:{function}", **options)
-    return table.settle(houses, asked, Path(out), BeamOptions())
+    chosen = TableOptions(preprocess=f"tests.components.features.own_hooks:{function}", **options)
+    return table.settle(houses, chosen, Path(out), BeamOptions())
 
 
 def test_options_are_of_the_columns_that_a_persons_own_function_makes(houses, tmp_path):
     spec = settled(houses, tmp_path, "roomy", exclude=("id",), buckets=("per_room",))
-    assert spec.raw == (Raw("area", "float32"), Raw("rooms", "int64"), Raw("town", "bytes"))
+    assert spec.raw == (
+        RawColumn("area", "float32"),
+        RawColumn("rooms", "int64"),
+        RawColumn("town", "bytes"),
+    )
     assert (spec.target, spec.hook.function) == (
         "price",
         "tests.components.features.own_hooks:roomy",
@@ -269,7 +277,7 @@ def test_values_beyond_the_vocabulary_are_told(caplog):
     with caplog.at_level("INFO"):
         choose(rows, label="rides", vocabulary_size=5)
     assert (
-        "column 'code': the 5 most frequent of 12 values are told apart; "
+        "column 'code': the 5 most frequent of 12 values are kept; "
         "analyze.features.vocabulary_size allows more"
     ) in caplog.messages
     caplog.clear()

@@ -18,7 +18,7 @@ from millrace.components.errors import OptionError
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (("--runer=FlinkRunner",), "Beam flags: --runer: unknown. Did you mean `--runner`?"),
         (
@@ -32,8 +32,8 @@ from millrace.components.errors import OptionError
         ),
     ],
 )
-def test_a_flag_that_beam_would_drop_is_refused(flags, told):
-    with pytest.raises(OptionError, match=f"^{re.escape(told)}$"):
+def test_a_flag_that_beam_would_drop_is_refused(flags, message):
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
         BeamOptions(flags).check()
 
 
@@ -50,7 +50,7 @@ def test_flags_of_beam_and_of_runners_are_let_through(flags):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (("--runner=Nope",), "--runner: expected a runner that can be used here. Received: 'Nope'"),
         (("--runner=FlnkRunner",), "Did you mean `FlinkRunner`?"),
@@ -63,8 +63,8 @@ def test_flags_of_beam_and_of_runners_are_let_through(flags):
         (("--runner",), "argument --runner: expected one argument."),
     ],
 )
-def test_an_unknown_runner_or_flag_and_a_value_that_does_not_fit_are_refused(flags, told, capfd):
-    with pytest.raises(OptionError, match=f"^Beam flags: .*{re.escape(told)}"):
+def test_an_unknown_runner_or_flag_and_a_value_that_does_not_fit_are_refused(flags, message, capfd):
+    with pytest.raises(OptionError, match=f"^Beam flags: .*{re.escape(message)}"):
         BeamOptions(flags).check()
     assert capfd.readouterr() == ("", "")
 
@@ -94,8 +94,8 @@ def test_a_job_endpoint_where_nothing_listens_is_refused():
 def test_a_job_endpoint_that_never_answers_is_refused(monkeypatch):
     monkeypatch.setattr("millrace.components.beam.job_endpoint._SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        told = _told(f"127.0.0.1:{silent.getsockname()[1]}")
-    assert "Received: no answer in 0.5 s." in told
+        message = _told(f"127.0.0.1:{silent.getsockname()[1]}")
+    assert "Received: no answer in 0.5 s." in message
 
 
 def test_a_job_endpoint_of_another_kind_is_refused():

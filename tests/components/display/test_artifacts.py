@@ -11,23 +11,21 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from millrace.components.artifacts import (
     Anomalies,
-    Examples,
-    RawFiles,
-    Rejected,
-    Schema,
-    Statistics,
-)
-from millrace.components.display.artifacts import body
-from millrace.components.errors import DataError
-from millrace.components.files.tfrecord import write_records
-from millrace.components.model_artifacts import (
     Evaluation,
+    Examples,
     Hyperparameters,
     InferenceResult,
     Model,
     PushedModel,
+    RawFiles,
+    Rejected,
+    Schema,
+    Statistics,
     TrainedModel,
 )
+from millrace.components.display.artifacts import body
+from millrace.components.errors import DataError
+from millrace.components.files.tfrecord import write_records
 from millrace.components.schema import text as schemas
 from millrace.components.statistics.dataset import fold
 from millrace.components.statistics.proto import Detail, to_proto

@@ -40,7 +40,7 @@ def folder(tmp_path):
 
 
 def spoil(root, suffix: str) -> list[Rejected]:
-    """Put a pipe and a file whose name is no UTF-8 into `root`; returns how they are set aside."""
+    """Put a pipe and a file whose name is not UTF-8 into `root`; returns how they are set aside."""
     os.mkfifo(pathlib.Path(root) / f"pipe{suffix}")
     pathlib.Path(root, f"caf\udce9{suffix}").write_bytes(b"")
     return [

@@ -70,8 +70,8 @@ def test_auto_takes_lines_where_they_are_short(ingest):
 
 
 def test_the_encoding_is_told_by_its_mark_or_given(ingest):
-    marked = ingest({"a.txt": "caf\u00e9\n".encode("utf-16")}, unit="line", splits={"train": 1.0})
-    assert [row["text"][0].decode() for row in records_of(marked)["train"]] == ["caf\u00e9"]
+    with_bom = ingest({"a.txt": "caf\u00e9\n".encode("utf-16")}, unit="line", splits={"train": 1.0})
+    assert [row["text"][0].decode() for row in records_of(with_bom)["train"]] == ["caf\u00e9"]
 
 
 def test_a_given_encoding_is_used(ingest):

@@ -268,7 +268,8 @@ def test_real_steps_are_found(ingest, shared_data):
             "date,y\n" + "".join(f"2020-01-{day:02d},1\n" for day in range(1, 20)) + "x,1\n",
             {"time": ("date",), "time_format": "%Y-%m-%d"},
             DataError,
-            r"at most 1\.00% of rows without a time\. Received: 1 of 20 \(5\.00%\)",
+            r"at most 1\.00% of the rows to be unusable\. Received: 1 of 20 \(5\.00%\):\n"
+            r"  data, data row 20: no time that can be read\n",
         ),
         (days(20), {"split_dates": {"test": "soon"}}, OptionError, "a date such as .*'soon'"),
         (days(20), {"zone": "Nowhere"}, OptionError, "option zone: expected a name of the tz"),
@@ -378,5 +379,5 @@ def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, tmp_path, cap
         examples = ingest(path, max_rejected=0.1)
     assert list(examples.rejected()) == aside
     assert r"rejected caf\xe9.csv: its name is not UTF-8: rename it" in caplog.text
-    with pytest.raises(DataError, match=r"max|cannot be read\. Received: 2 of 22"):
+    with pytest.raises(DataError, match=r"rows to be unusable\. Received: 2 of 22"):
         ingest(path, max_rejected=0.05)

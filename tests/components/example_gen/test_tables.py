@@ -309,9 +309,9 @@ def test_a_long_file_of_an_old_mac_is_read_whole(ingest):
     assert ingest("n,x\r" + rows, **TRAIN).counts == {"train": 40_000}
 
 
-def test_a_quote_behind_a_blank_is_refused_wherever_it_stands(ingest):
+def test_a_quote_after_a_space_is_refused_wherever_it_stands(ingest):
     rows = "".join(f"{number},a\n" for number in range(40_000))
-    with pytest.raises(DataError, match=r"t\.csv, line 40002: expected quotes right behind"):
+    with pytest.raises(DataError, match=r"t\.csv, line 40002: expected quotes right after"):
         ingest("n,x\n" + rows + '1, "b"\n', **TRAIN)
 
 

@@ -10,8 +10,8 @@ from etils.epath import Path
 from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.csv.dialect import TextCsv
 from millrace.components.example_gen.text import text_example_gen
-from millrace.components.example_gen.texts.options import TextCsv
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 
@@ -168,7 +168,7 @@ def test_unusable_lines_of_json_are_set_aside(ingest, table):
     examples = ingest(table("bad.jsonl", "\n".join(lines)), max_rejected=1)
     assert rows(examples) == [("a", "1", 1), ("b", "0", 0)]
     assert [(item.position, item.reason) for item in examples.rejected()] == [
-        ("line 2", "no JSON: Expecting value at character 10"),
+        ("line 2", "not JSON: Expecting value at character 10"),
         ("line 3", "expected an object, received [1]"),
         ("line 5", "nothing in column 'text'"),
     ]
@@ -189,7 +189,9 @@ def test_bad_bytes_are_treated_as_asked_and_counted(ingest, folder, errors, text
     assert [row[0] for row in rows(examples)] == texts
     notes = examples.summary["notes"]
     if errors == "reject":
-        assert [item.reason for item in examples.rejected()] == ["byte 0xe9 at 3 is no utf-8"]
+        assert [item.reason for item in examples.rejected()] == [
+            "byte 0xe9 at 3 is not valid utf-8"
+        ]
     else:
         encoding = "cp1252" if errors == "latin-1" else "utf-8"
         assert notes[f"bad bytes, read as {encoding}"] == 1
@@ -221,7 +223,7 @@ def test_pictures_and_empty_files_among_texts_are_set_aside(ingest, folder):
     )
     examples = ingest(root, max_rejected=0.5)
     assert {(item.source, item.reason) for item in examples.rejected()} == {
-        ("a/p.png", "holds zero bytes: no text"),
+        ("a/p.png", "holds zero bytes: not text"),
         ("b/2.txt", "empty text"),
     }
 

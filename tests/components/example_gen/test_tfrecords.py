@@ -9,7 +9,7 @@ from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.image import image_example_gen
-from millrace.components.example_gen.shards.feature_names import FeatureNames
+from millrace.components.example_gen.images.options import FeatureNames
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, SplitRule
 from millrace.components.example_gen.tfrecords import import_example_gen
 from millrace.components.files.tfrecord import write_records
@@ -175,7 +175,7 @@ def test_unusable_records_are_set_aside_by_file_and_number(source, ingest):
     assert [item.reason.split("(")[0] for item in rejected] == [
         "no image in feature 'image/encoded'",
         "no label ",
-        "Record: expected a serialised tf.train.Example. Received: 12 bytes that are none ",
+        "Record: expected a serialised tf.train.Example. Received: 12 bytes that do not parse ",
         "not an image in a format that Pillow knows",
         "no label ",
         "label 2 'c' is none of the 2 classes",

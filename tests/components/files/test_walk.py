@@ -1,4 +1,4 @@
-"""What lies below a folder: files, and what is no readable file, with the reason."""
+"""What lies below a folder: files, and what is not a readable file, with the reason."""
 
 import os
 import pathlib

@@ -3,10 +3,9 @@
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, RawFiles, Statistics
+from millrace.components.artifacts import Examples, Model, RawFiles, Statistics
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import ComponentError
-from millrace.components.model_artifacts import Model
 from millrace.components.options.component_spec import MISSING, ComponentSpec
 from tests.components.tuning.toy import toy
 

@@ -10,7 +10,7 @@ from millrace.components.errors import DataError
 from millrace.components.statistics.dataset import fold
 from millrace.components.statistics.proto import Detail, to_proto
 from millrace.components.statistics.reading import read
-from millrace.components.statistics.table import Row, rows
+from millrace.components.statistics.table import FeatureRow, rows
 from millrace.serving.example import encode
 
 
@@ -35,10 +35,10 @@ def test_every_feature_of_every_split_has_its_row(statistics):
         (split, name) for split in ("train", "eval") for name in ("label", "none", "raw", "text")
     ]
     assert [dataclasses.replace(row, buckets=()) for row in found[:4]] == [
-        Row("train", "label", "INT", 2, 1, 3.0, 1.0, 2.0, 3.0, 4.0),
-        Row("train", "none", "FLOAT", 1, 2),
-        Row("train", "raw", "BYTES", 2, 1, mean=1.5, min=1.0, max=2.0, unique=2),
-        Row("train", "text", "STRING", 3, 0, unique=2, top=(("b", 2), ("a", 1))),
+        FeatureRow("train", "label", "INT", 2, 1, 3.0, 1.0, 2.0, 3.0, 4.0),
+        FeatureRow("train", "none", "FLOAT", 1, 2),
+        FeatureRow("train", "raw", "BYTES", 2, 1, mean=1.5, min=1.0, max=2.0, unique=2),
+        FeatureRow("train", "text", "STRING", 3, 0, unique=2, top=(("b", 2), ("a", 1))),
     ]
 
 

@@ -10,7 +10,8 @@ from millrace.components.errors import DataError
 from millrace.components.training import backup, callbacks
 from millrace.components.training.backup import Backup, State
 from millrace.components.training.callbacks import HistoryFile
-from millrace.components.training.options import EarlyStopping, ReduceOnPlateau, Watching
+from millrace.components.training.options import EarlyStopping, Watching
+from millrace.components.training.schedule_options import ReduceOnPlateau
 
 
 def network():
@@ -27,8 +28,8 @@ def variables(model):
 
 
 def patient():
-    watching = Watching({}, "loss", EarlyStopping(9), ReduceOnPlateau(9), "last", tensorboard=False)
-    return callbacks.patient(watching)
+    watching = Watching({}, "loss", EarlyStopping(9), "last", tensorboard=False)
+    return callbacks.patient(watching, ReduceOnPlateau(9))
 
 
 def train(folder, model, epochs, best_by=None, waiting=None):

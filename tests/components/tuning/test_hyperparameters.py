@@ -6,9 +6,8 @@ import logging
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, Hyperparameters
 from millrace.components.errors import OptionError
-from millrace.components.model_artifacts import Hyperparameters
 from millrace.components.tuning.hyperparameters import settled
 from tests.components.tuning import toy as toys
 from tests.components.tuning.toy import Large, Small, toy

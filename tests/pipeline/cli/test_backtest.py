@@ -5,8 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from millrace.components.artifacts import Examples
-from millrace.components.model_artifacts import Evaluation
+from millrace.components.artifacts import Evaluation, Examples
 from millrace.pipeline.cli import backtest
 from millrace.pipeline.cli.app import app
 from millrace.pipeline.results import RunResult, StepResult

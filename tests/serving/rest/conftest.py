@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from millrace.serving.flags import Options
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port
 
 PREDICT = b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\n"
@@ -107,7 +107,7 @@ def serve_rest(half, folder, **options):
     )
     monitoring.write_text("prometheus_config { enable: true }")
     rest_port = free_port()
-    server = Server(
+    server = ModelServer(
         Options(
             port=free_port(),
             rest_api_port=rest_port,

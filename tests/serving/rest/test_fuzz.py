@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.serving.rest.client import RestClient
+from millrace.serving.client.rest_client import RestClient
 from tests.serving import fuzzing
 from tests.serving.conftest import free_port
 from tests.serving.fuzzing import FUZZ
@@ -133,7 +133,7 @@ def test_structured_bodies_are_answered(fuzzed, method, body, packed):
 
 @FUZZ
 @given(NEARLY_GOOD)
-def test_nearly_good_bodies_are_answered(fuzzed, body):
+def test_nearly_valid_bodies_are_answered(fuzzed, body):
     fuzzed.ask("POST", "/v1/models/half:predict", json.dumps(body))
 
 
@@ -164,7 +164,7 @@ def test_any_path_is_answered(fuzzed, verb, path, body):
 @given(
     st.binary(min_size=1, max_size=300), st.sampled_from([b"", b"GET ", b"POST /v1/models/half"])
 )
-def test_bytes_that_are_no_http_are_refused_or_hung_up_on(fuzzed, raw, start):
+def test_bytes_that_are_not_http_are_refused_or_disconnected(fuzzed, raw, start):
     with socket.create_connection(("127.0.0.1", fuzzed.port), timeout=60) as connection:
         connection.sendall(start + raw + b"\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
@@ -181,7 +181,7 @@ def test_bytes_that_are_no_http_are_refused_or_hung_up_on(fuzzed, raw, start):
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '{"instances":['])
-def test_endless_depth_is_answered(fuzzed, opening):
+def test_unlimited_nesting_is_answered(fuzzed, opening):
     assert fuzzed.ask("POST", "/v1/models/half:predict", opening * 200_000) == 400
     closing = "]" if opening == "[" else "}" if opening == '{"a":' else "]}"
     whole = opening * 500 + "1" + closing * 500

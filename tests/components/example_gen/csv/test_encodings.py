@@ -1,4 +1,4 @@
-"""What bytes are written in, where nobody says so."""
+"""What bytes are written in, where no option names them."""
 
 import pytest
 

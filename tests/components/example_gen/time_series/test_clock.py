@@ -48,9 +48,9 @@ def test_the_whole_column_decides_between_day_and_month():
 def test_a_column_that_reads_both_ways_is_refused_unless_told():
     with pytest.raises(
         DataError,
-        match=r"Time column 'when': expected days above 12 to tell day and month apart\. Received: "
-        r"1 values such as '01-02-2011', which %d-%m-%Y and %m-%d-%Y both read\. Set series_example"
-        r"_gen\.day_first to yes or no",
+        match=r"Time column 'when': expected days above 12, to distinguish day and month\. "
+        r"Received: 1 values such as '01-02-2011', which %d-%m-%Y and %m-%d-%Y both "
+        r"read\. Set series_example_gen\.day_first to yes or no",
     ):
         read("01-02-2011", "03-03-2011")
     assert read("01-02-2011", "03-03-2011", day_first="yes")[0] == "2011-02-01 00:00:00"
