@@ -60,8 +60,13 @@ def python_console() -> Iterator[Console]:
         with lasting_console(descriptor) as console:
             yield console
     else:
+        # ipykernel sets FORCE_COLOR, by which rich would take a notebook for a terminal.
         yield SafeConsole(
-            file=sys.stdout, highlight=False, soft_wrap=True, force_jupyter=False, no_color=True
+            file=sys.stdout,
+            highlight=False,
+            soft_wrap=True,
+            force_jupyter=False,
+            force_terminal=False,
         )
 
 

@@ -6,7 +6,6 @@ There are three engines: the embedded server, a `tensorflow_model_server` binary
 
 import contextlib
 import dataclasses
-import os
 import shlex
 import shutil
 import socket
@@ -109,11 +108,8 @@ def _command(
 @contextlib.contextmanager
 def _running(command: list[str], log: LocalPath) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` as a child of this process; stop it when the block ends."""
-    root = str(LocalPath(__file__).resolve().parents[1])
-    paths = [root, os.environ.get("PYTHONPATH", "")]
     log.parent.mkdir(parents=True, exist_ok=True)
-    path = os.pathsep.join(filter(None, paths))
-    with log.open("wb") as sink, lifeline.start(command, sink, PYTHONPATH=path) as process:
+    with log.open("wb") as sink, lifeline.start(command, sink) as process:
         patience = _STOP_SECONDS
         try:
             yield process

@@ -19,7 +19,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import IO
 
@@ -27,6 +28,7 @@ _GRACE = 45.0  # seconds to end after SIGTERM; longer than a model server drains
 _PROGRAM_GRACE = 30.0  # the same for another program, which its guard must outlive
 _KILL_SECONDS = 1.0  # for the kernel to end a killed process
 _CANNOT_RUN = 126  # as in shells
+_SOURCES = str(Path(__file__).parents[2])  # the folder that holds millrace
 _inherited: set[int] = set()  # write ends of the pipes of `inherited`
 # All write ends: a process forked from this one must not keep them open.
 _held: set[int] = set()
@@ -46,14 +48,15 @@ def program(name: str, *arguments: str) -> list[str]:
 def start(command: Sequence[str], output: IO[bytes], **more: str) -> subprocess.Popen[bytes]:
     """Start `command`, made by `module` or `program`, with all its output going to `output`.
 
-    `more` is added to its environment. The lifeline is the process's `stdin`.
+    `more` is added to its environment, in which millrace is found where this process found it.
+    The lifeline is the process's `stdin`.
     """
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **more},
+        env=_environment(more),
     )
     _started.add(process)
     return process
@@ -78,7 +81,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **more},
+            env=_environment(more),
         ) as process:
             try:
                 output, errors = process.communicate(timeout=timeout)
@@ -89,6 +92,12 @@ def run(
     finally:
         os.close(reader)
         _release(writer)
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    environment = {**os.environ, **more}
+    paths = (environment.get("PYTHONPATH"), _SOURCES)  # a person's own folders come first
+    return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 @contextlib.contextmanager

@@ -89,12 +89,38 @@ class BeamOptions:
         options = PipelineOptions(flags)
         direct = options.view_as(DirectOptions)
         if direct.direct_running_mode != "multi_processing" or not _is_ours(options):
-            with beam.Pipeline(options=options) as pipeline:
+            with _as_in_a_program(), beam.Pipeline(options=options) as pipeline:
                 yield pipeline
             return
         direct.direct_running_mode = None  # or the runner would take workers of its own
-        with lifeline.inherited(), beam.Pipeline(_processes(), options) as pipeline:
+        with (
+            lifeline.inherited(),
+            _as_in_a_program(),
+            beam.Pipeline(_processes(), options) as pipeline,
+        ):
             yield pipeline
+
+
+@contextlib.contextmanager
+def _as_in_a_program() -> Iterator[None]:
+    """Keep Beam from treating a pipeline as one that a notebook's reader writes cell by cell.
+
+    It would put the cell's number before each label, keep its temporary folder, and import its
+    data frames, which new versions of pandas break (2.0: https://github.com/apache/beam/issues/27221;
+    3.0: AttributeError: type object 'DataFrame' has no attribute 'first', with Beam 2.77).
+    """
+    from apache_beam import pipeline
+    from apache_beam.utils import interactive_utils
+
+    users = (pipeline, interactive_utils)
+    kept = interactive_utils.is_in_ipython
+    for module in users:
+        module.is_in_ipython = lambda: False
+    try:
+        yield
+    finally:
+        for module in users:
+            module.is_in_ipython = kept
 
 
 def _is_ours(options: PipelineOptions) -> bool:

@@ -6,7 +6,6 @@ ANSWERS (`.npz`) an array per `signature/output`, and `signatures` as JSON [].
 """
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 OutputArrays = dict[str, np.ndarray]
 
-_SOURCES = Path(__file__).parents[2]
-
 
 def collect(saved_model: Path, rows: list[Decoded], scratch: Path) -> OutputArrays:
     """The answers to `rows` of the model in `saved_model`, loaded in a fresh process.
@@ -36,10 +33,9 @@ def collect(saved_model: Path, rows: list[Decoded], scratch: Path) -> OutputArra
     """
     inputs, answers = scratch / "rows.tfrecord", scratch / "answers.npz"
     write_records(inputs, map(encode, rows))
-    path = os.pathsep.join(filter(None, [str(_SOURCES), os.environ.get("PYTHONPATH")]))
     arguments = map(str, (saved_model, inputs, answers))
     command = lifeline.module("millrace.components.exporting.answers", *arguments)
-    done = lifeline.run(command, PYTHONPATH=path)
+    done = lifeline.run(command)
     if done.returncode:
         raise ModelError(
             f"{saved_model}: expected a SavedModel that a fresh process can load and call. "

@@ -25,7 +25,6 @@ from millrace.components.tuning.hyperparameters import settled
 from millrace.components.user_code import references
 from millrace.serving import lifeline
 
-_SOURCES = Path(__file__).parents[2]
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _TAIL = 400  # characters of a log that stand for a reason
 
@@ -54,9 +53,9 @@ def start(task: TrialTask, folder: Path, environment: Mapping[str, str]) -> subp
     (folder / "out").rmtree(missing_ok=True)
     (folder / "error.txt").unlink(missing_ok=True)
     (folder / "trial.json").write_text(json.dumps(dataclasses.asdict(task)))
-    path = os.pathsep.join(filter(None, [str(_SOURCES), *sys.path]))
     with (folder / "log.txt").open("ab") as log:
         command = lifeline.module("millrace.components.tuning.trial", str(folder))
+        path = os.pathsep.join(filter(None, sys.path))
         return lifeline.start(command, log, PYTHONPATH=path, **environment)
 
 

@@ -103,8 +103,7 @@ class Only:
 sys.meta_path.insert(0, Only())
 import numpy as np
 import millrace
-from millrace.serving.client import AsyncClient, Client, RestClient
-from millrace.serving.inputs import columns
+from millrace import AsyncClient, Client, RestClient, inputs
 
 assert millrace.__file__.startswith(sys.path[1]), millrace.__file__
 target, rest = sys.argv[1:]
@@ -115,7 +114,7 @@ async def later():
 
 with Client(target) as client:
     signature = client.metadata("half").signatures["serving_default"]
-    print(client.predict("half", columns([{"x": 1.0}], signature))["y"].tolist())
+    print(client.predict("half", inputs.columns([{"x": 1.0}], signature))["y"].tolist())
     print(client.regress("half", [{"x": 1.0}], signature="regress").tolist(), client.healthy())
 print(asyncio.run(later())["y"].tolist())
 with RestClient(rest) as client:
@@ -123,7 +122,10 @@ with RestClient(rest) as client:
 """
 
 
-def test_its_wheel_alone_can_call_a_server(wheel, serve, push, tmp_path):
+def test_its_wheel_alone_calls_a_server_beside_folders_of_these_names(wheel, serve, push, tmp_path):
+    for name in ("pipeline", "components", "serving"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('taken for millrace')")
     port = free_port()
     push(tmp_path / "half", 1)
     target = serve(tmp_path / "half", rest_api_port=port, enable_grpc_healthcheck_service=True)

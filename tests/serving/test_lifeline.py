@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import millrace
 from millrace.serving import lifeline
 from tests.command import is_alive
 from tests.serving.conftest import until
@@ -33,7 +34,7 @@ def start(tmp_path):
     def run(command):
         file = tmp_path / str(len(started))
         with file.open("wb") as sink:
-            started.append(lifeline.start(command, sink, PYTHONPATH=str(ROOT)))
+            started.append(lifeline.start(command, sink))
         return started[-1], file
 
     yield run
@@ -114,6 +115,19 @@ def test_a_module_gets_its_arguments_and_its_status_is_returned(start, tmp_path,
     process, file = start(lifeline.module("shown", "--port=1", "two words"))
     assert process.wait(20) == 7
     assert file.read_text() == "['--port=1', 'two words']\n"
+
+
+def test_a_child_finds_millrace_as_its_parent_does_and_none_of_its_folders_by_name(
+    tmp_path, monkeypatch
+):
+    """Else it would take the place of a person's own folder of that name."""
+    (tmp_path / "serving").mkdir()
+    (tmp_path / "serving" / "__init__.py").write_text("OWN = True")
+    monkeypatch.chdir(tmp_path)
+    body = "import serving, millrace; print(serving.OWN, millrace.__file__)"
+    command = lifeline.program(sys.executable, "-c", body)
+    done = lifeline.run(command, PYTHONPATH=str(tmp_path))
+    assert (done.stdout, done.stderr) == (f"True {millrace.__file__}\n", "")
 
 
 def test_a_program_gets_sigterm_and_its_status_is_returned(start):

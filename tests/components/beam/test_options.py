@@ -1,12 +1,17 @@
-"""Beam's flags: what is refused before anything runs."""
+"""Beam's flags: what is refused before anything runs; and pipelines in a notebook."""
 
 import re
 import socket
+import sys
 from concurrent import futures
+from pathlib import Path
+from types import SimpleNamespace
 
+import apache_beam as beam
 import grpc
 import pytest
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
+from apache_beam.utils import interactive_utils
 
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
@@ -111,3 +116,16 @@ def test_a_job_server_that_answers_is_let_through(tmp_path):
     port = service.start_grpc_server()
     BeamOptions(("--runner=PortableRunner", f"--job_endpoint=localhost:{port}")).check()
     service.stop()
+
+
+def test_a_pipeline_in_a_notebook_is_built_as_in_a_program(monkeypatch):
+    """Beam asks IPython whether there is one, and would import its data frames."""
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=object))
+    monkeypatch.setitem(sys.modules, "apache_beam.runners.interactive", None)
+    with BeamOptions().pipeline() as pipeline:
+        made = pipeline | "Make" >> beam.Impulse()
+        assert made.producer.full_label == "Make"
+        folder = Path(pipeline.local_tempdir)
+        assert folder.is_dir()
+    assert not folder.exists()
+    assert interactive_utils.is_in_ipython()
