@@ -11,7 +11,7 @@ from etils.epath import Path
 from pydantic import Field
 
 from millrace.components.artifacts import Analysis, Examples, LearningRate
-from millrace.components.errors import DataError, OptionError
+from millrace.components.errors import OptionError
 from millrace.components.features import spec as specs
 from millrace.components.models.image_options import Augment, Cnn
 from millrace.components.models.options import AnyModel, check_fits
@@ -80,19 +80,13 @@ def rate_finder(
         OptionError: an option does not fit another or the data.
         ModelError: the loss never fell.
     """
-    spec, counts = specs.read(analysis.file), examples.counts
-    if not counts.get("train"):
-        raise DataError(
-            f"{examples.path}: expected examples in the train split. Received: {counts}. "
-            "See what `transform` set aside."
-        )
+    spec, train = specs.read(analysis.file), Split.to_train_on(examples)
     check_fits(model, spec)
     if end <= start:
         raise OptionError(
             f"rate_finder.end: expected a rate above rate_finder.start. Received: {end} and "
             f"{start}. Raise the one or lower the other."
         )
-    train = Split(tuple(examples.files("train")), counts["train"])
     steps = -(-train.count // batch_size) if each == "epoch" else 1
 
     from millrace.components.training import rates, sweep  # TensorFlow

@@ -16,7 +16,6 @@ from millrace.components.artifacts import (
     LearningRate,
     TrainedModel,
 )
-from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models import sizes
@@ -122,14 +121,9 @@ def trainer(
         OptionError: an option does not fit another or the data.
         ModelError: the model of `warm_start` has other layers.
     """
-    spec, counts = specs.read(analysis.file), examples.counts
-    if not counts.get("train"):
-        raise DataError(
-            f"{examples.path}: expected examples in the train split. Received: {counts}. "
-            "See what `transform` set aside."
-        )
+    spec, train = specs.read(analysis.file), Split.to_train_on(examples)
     check_fits(model, spec)
-    has_validation = bool(counts.get(validation)) and validation != "train"
+    has_validation = bool(examples.counts.get(validation)) and validation != "train"
     plan = TrainingPlan(
         spec=spec,
         model=model,
@@ -148,8 +142,8 @@ def trainer(
             keep=keep,
             tensorboard=tensorboard,
         ),
-        train=_split(examples, "train"),
-        validation=_split(examples, validation) if has_validation else None,
+        train=train,
+        validation=Split.of(examples, validation) if has_validation else None,
         warm_start=warm_start.keras_file if warm_start else None,
         epochs=epochs,
         batch_size=batch_size,
@@ -172,7 +166,3 @@ def trainer(
     if fine_tune.epochs:
         return fine_tuning.train(plan, fine_tune, out, resume)
     return fitting.train(plan, out, resume)
-
-
-def _split(examples: Examples, split: str) -> Split:
-    return Split(tuple(examples.files(split)), examples.counts[split])

@@ -1,6 +1,7 @@
 """Paths and names that a person gives to a command or a recipe: refused in words, or found."""
 
 import os
+from collections.abc import Callable
 
 from etils.epath import Path
 
@@ -19,10 +20,7 @@ def path(text: str, place: str) -> str:
     Raises:
         UsageError: it cannot.
     """
-    try:
-        return paths.check(text)
-    except ValueError as error:
-        raise UsageError(f"{place}: {error}") from None
+    return _checked(paths.check, text, place)
 
 
 def utf8(text: str, place: str) -> str:
@@ -31,10 +29,7 @@ def utf8(text: str, place: str) -> str:
     Raises:
         UsageError: it was not.
     """
-    try:
-        return paths.utf8(text)
-    except ValueError as error:
-        raise UsageError(f"{place}: {error}") from None
+    return _checked(paths.utf8, text, place)
 
 
 def model_name(name: str, place: str) -> str:
@@ -43,8 +38,12 @@ def model_name(name: str, place: str) -> str:
     Raises:
         UsageError: it cannot.
     """
+    return _checked(names.model, utf8(name, place), place)
+
+
+def _checked(check: Callable[[str], str], text: str, place: str) -> str:
     try:
-        return names.model(utf8(name, place))
+        return check(text)
     except ValueError as error:
         raise UsageError(f"{place}: {error}") from None
 

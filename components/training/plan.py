@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from etils.epath import Path
 
-from millrace.components.errors import OptionError
+from millrace.components.artifacts import Examples
+from millrace.components.errors import DataError, OptionError
 from millrace.components.features.spec import Spec
 from millrace.components.models.image_options import Augment
 from millrace.components.models.options import Network
@@ -20,6 +21,25 @@ class Split:
 
     files: tuple[Path, ...]
     count: int
+
+    @classmethod
+    def of(cls, examples: Examples, name: str) -> "Split":
+        """The split of `examples` called `name`."""
+        return cls(tuple(examples.files(name)), examples.counts[name])
+
+    @classmethod
+    def to_train_on(cls, examples: Examples) -> "Split":
+        """The train split of `examples`.
+
+        Raises:
+            DataError: it is empty.
+        """
+        if not examples.counts.get("train"):
+            raise DataError(
+                f"{examples.path}: expected examples in the train split. Received: "
+                f"{examples.counts}. See what `transform` set aside."
+            )
+        return cls.of(examples, "train")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,6 +31,13 @@ RootOption = Annotated[
         help="Where artifacts, runs and models lie: a folder of this machine.",
     ),
 ]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
+]
+BeamFlags = Annotated[
+    list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 DEFAULT_ROOT = ".millrace"
 

@@ -11,6 +11,7 @@ from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
     RootOption,
+    SettingsOption,
     app,
     open_root,
     print_json,
@@ -80,10 +81,7 @@ def backtest(
         Literal["expanding", "sliding"],
         typer.Option(help="Train on all that came before, or on as many rows each time."),
     ] = "expanding",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
-    ] = None,
+    settings: SettingsOption = None,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:

@@ -9,8 +9,10 @@ import typer
 from millrace.pipeline.cli import stopping
 from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
+    BeamFlags,
     JsonOption,
     RootOption,
+    SettingsOption,
     app,
     open_root,
     open_store,
@@ -55,9 +57,7 @@ def run(
     recipe: Annotated[
         str, typer.Argument(help="A name from `millrace recipes`, or your own package.module:name.")
     ],
-    beam_flags: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
-    ] = None,
+    beam_flags: BeamFlags = None,
     data: Annotated[
         str | None,
         typer.Option(help="Your own data: a folder or a file; `{SPAN}` or `{YYYY}…` in it."),
@@ -65,10 +65,7 @@ def run(
     spans: Annotated[
         str, typer.Option(help="Which spans of --data: latest, latest:7, or FIRST..LAST.")
     ] = "latest",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
-    ] = None,
+    settings: SettingsOption = None,
     first: Annotated[
         list[str] | None,
         typer.Option("--from", metavar="STEP", help="Start at this step, or these."),
@@ -132,13 +129,8 @@ def infer(
     data: Annotated[
         str, typer.Option(help="A folder of pictures or texts; a CSV of rows, or of series.")
     ],
-    beam_flags: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of the step."),
-    ] = None,
+    beam_flags: BeamFlags = None,
+    settings: SettingsOption = None,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
@@ -169,13 +161,8 @@ def infer(
 def skew(
     model: Annotated[str, typer.Argument(help="The name of a pushed model.")],
     log: Annotated[str, typer.Option(help="The folder of a request log, or a file of it.")],
-    beam_flags: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
-    ] = None,
+    beam_flags: BeamFlags = None,
+    settings: SettingsOption = None,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Exit with code 3 on anomalies.")
     ] = False,

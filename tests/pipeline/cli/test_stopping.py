@@ -100,7 +100,7 @@ def test_predict_says_at_once_why_a_pushed_model_cannot_be_served(tmp_path, serv
         "Received: 1 servable(s) did not become available: {{{name: double version: 1} due to "
         f"error: {version}: expected a SavedModel with tags {{serve}}. Received: {version}/{fault} "
         "is a pipe, not a file. Export the model again, or use its own tags.}}\n"
-        "Go back to the version before it with `millrace rollback double`, or push it anew: "
+        "Go back to the version before it with `millrace rollback double`, or push it again: "
         "`millrace run … --force pusher`.\n"
     )
 
