@@ -18,6 +18,7 @@ _LONGEST = {
     for place, name in enumerate(
         (
             "test_readme.py",
+            "test_examples.py",
             "test_end_to_end.py",
             "test_end_to_end_table.py",
             "test_end_to_end_init.py",
