@@ -6,14 +6,12 @@ import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.unlabelled_rows import reading
-from millrace.components.example_gen.unlabelled_rows.reading import Asked
-from millrace.components.example_gen.unlabelled_rows.source import SeriesSource, TableSource
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files import paths
 from millrace.components.inference.requests import feature_of
@@ -23,6 +21,9 @@ from millrace.pipeline.origin import Origin
 from millrace.pipeline.questions import Question
 from millrace.serving.signature import Signature
 
+if TYPE_CHECKING:
+    from millrace.components.example_gen.unlabelled_rows.reading import Asked  # pyarrow
+
 
 def from_columns(assignments: Sequence[str], origin: Origin) -> list[Question]:
     """One question about the row that `column=value` assignments make; none of none.
@@ -31,7 +32,7 @@ def from_columns(assignments: Sequence[str], origin: Origin) -> list[Question]:
         UsageError: a date is not written as the training data's were.
     """
     asked = questions.from_columns(assignments)
-    if not isinstance(origin.source, TableSource):
+    if origin.source is None or origin.source.kind != "table":
         return asked
     from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow
 
@@ -107,6 +108,8 @@ def _read(file: Path, origin: Origin, signature: Signature) -> Iterator[Question
             "--csv: expected a forecaster that a run under --root has pushed, whose columns of "
             "time and numbers are known. Received: another. Give the numbers by --window."
         )
+    from millrace.components.example_gen.unlabelled_rows import reading  # pyarrow
+
     for item in reading.read(file, wanted, origin.source, origin.spec):
         if isinstance(item, Rejected):
             yield item
@@ -114,7 +117,7 @@ def _read(file: Path, origin: Origin, signature: Signature) -> Iterator[Question
             yield Question(_name(item), item.features, times=item.times)
 
 
-def _name(item: Asked) -> str:
+def _name(item: "Asked") -> str:
     """What to call it; a text's begins with where it stands."""
     text = item.features.get("text")
     if not isinstance(text, list) or len(item.features) > 1:
@@ -123,7 +126,8 @@ def _name(item: Asked) -> str:
 
 
 def _is_known(origin: Origin) -> bool:
-    return isinstance(origin.spec, SeriesSpec) and isinstance(origin.source, SeriesSource)
+    is_series = origin.source is not None and origin.source.kind == "series"
+    return is_series and isinstance(origin.spec, SeriesSpec)
 
 
 def is_series(file: pathlib.Path, origin: Origin) -> bool:
