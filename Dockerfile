@@ -51,7 +51,7 @@ FROM runtime AS server
 COPY --from=serving-only /opt/millrace /opt/millrace
 EXPOSE 8500
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "from millrace.serving.client import Client; raise SystemExit(not Client('127.0.0.1:8500').healthy(timeout=4))"]
+    CMD ["python", "-c", "from millrace import Client; raise SystemExit(not Client('127.0.0.1:8500').healthy(timeout=4))"]
 ENTRYPOINT ["millrace-model-server", "--bind_address=0.0.0.0", "--enable_grpc_healthcheck_service"]
 CMD ["--port=8500", "--model_name=digits", "--model_base_path=/data/serving/digits"]
 

@@ -39,6 +39,8 @@ setup: $(VENV)/installed  ## Make the environment in .venv, once
 $(VENV)/installed: requirements-dev.lock pyproject.toml
 	@$(or $(PYTHON),python3) -c '$(FITS)' 2>/dev/null || { \
 	  echo "millrace needs Python 3.11, 3.12 or 3.13; found $$($(or $(PYTHON),python3) --version 2>&1). Install one, or name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@for folder in pipeline components serving; do \
+	  test -d millrace/$$folder || ln -sfn ../$$folder millrace/$$folder; done  # unpacked without links
 	@echo 'Setting up $(VENV): about 600 MB to fetch, a minute or two, once.'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock

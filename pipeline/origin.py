@@ -11,14 +11,14 @@ from millrace.pipeline.pushed import last_pusher
 from millrace.pipeline.store import Store
 
 if TYPE_CHECKING:
-    from millrace.components.example_gen.unlabelled_rows.source import Source  # pyarrow
+    from millrace.components.example_gen.unlabelled_rows.source import TrainingSource  # pyarrow
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
     """How the training data was read, and what `analyze` settled, each if that is known."""
 
-    source: "Source | None" = None
+    source: "TrainingSource | None" = None
     spec: Spec | None = None
 
 

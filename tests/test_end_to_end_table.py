@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Evaluation, Examples, TrainedModel
 from millrace.components.files.tfrecord import read_records
-from millrace.components.model_artifacts import Evaluation, TrainedModel
 from millrace.pipeline.pushed import write_model_config
 from millrace.pipeline.root import Root
 from millrace.serving.client import Client

@@ -28,7 +28,7 @@ from millrace.components.evaluating.scoring import BASELINE, CANDIDATE, MISSING,
 from millrace.components.evaluating.significance import Change, Differences
 from millrace.components.evaluating.summary import write_json, write_lines
 from millrace.components.evaluating.tallies import UNIT
-from millrace.components.features import text_record
+from millrace.components.features import record
 from millrace.components.inference.saved_model import (
     Models,
     Outputs,
@@ -302,4 +302,4 @@ def _surprises(split: str, rows: Sequence[Row], outputs: Outputs) -> tuple[Surpr
 
 
 def _text(row: Row) -> str:
-    return (text_record.text(row.features) or b"").decode(errors="replace")
+    return (record.text(row.features) or b"").decode(errors="replace")

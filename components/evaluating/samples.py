@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from etils.epath import Path
 
-from millrace.components.features import text_record
+from millrace.components.features import record
 from millrace.components.inference.saved_model import Row
 from millrace.serving.model import LoadedModel
 
@@ -67,7 +67,7 @@ def opening(text: str) -> str:
 
 def _openings(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
-        prompt = opening((text_record.text(row.features) or b"").decode(errors="replace"))
+        prompt = opening((record.text(row.features) or b"").decode(errors="replace"))
         if prompt:
             yield prompt
 
