@@ -6,16 +6,13 @@ import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.time_series.options import SeriesSource
-from millrace.components.example_gen.unlabelled_rows import reading
-from millrace.components.example_gen.unlabelled_rows.reading import UnlabelledRow
-from millrace.components.example_gen.unlabelled_rows.source import TableSource
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files import paths
 from millrace.components.inference.requests import feature_of
@@ -25,6 +22,9 @@ from millrace.pipeline.origin import Origin
 from millrace.pipeline.questions import Question
 from millrace.serving.signature import Signature
 
+if TYPE_CHECKING:
+    from millrace.components.example_gen.unlabelled_rows.reading import UnlabelledRow  # pyarrow
+
 
 def from_rows(rows: Sequence[Mapping[str, Any]], origin: Origin) -> list[Question]:
     """One question about each of `rows`, values by column, as text or as they are.
@@ -33,7 +33,7 @@ def from_rows(rows: Sequence[Mapping[str, Any]], origin: Origin) -> list[Questio
         UsageError: a date is not written as the training data's were.
     """
     asked = [questions.from_row(row) for row in rows]
-    if not isinstance(origin.source, TableSource):
+    if origin.source is None or origin.source.kind != "table":
         return asked
     from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow
 
@@ -111,6 +111,8 @@ def _read(file: Path, origin: Origin, signature: Signature) -> Iterator[Question
             "--csv: expected a forecaster that a run under --root has pushed, whose columns of "
             "time and numbers are known. Received: another. Give the numbers by --window."
         )
+    from millrace.components.example_gen.unlabelled_rows import reading  # pyarrow
+
     for item in reading.read(file, wanted, origin.source, origin.spec):
         if isinstance(item, Rejected):
             yield item
@@ -118,7 +120,7 @@ def _read(file: Path, origin: Origin, signature: Signature) -> Iterator[Question
             yield Question(_name(item), item.features, times=item.times)
 
 
-def _name(item: UnlabelledRow) -> str:
+def _name(item: "UnlabelledRow") -> str:
     """What to call it; a text's begins with where it stands."""
     text = item.features.get("text")
     if not isinstance(text, list) or len(item.features) > 1:
