@@ -19,6 +19,7 @@ REQUIRED = (
     "keras",
     "apache-beam",
     "tensorflow-datasets",
+    "tensorflow-serving-api",
     "grpcio",
     "protobuf",
 )
