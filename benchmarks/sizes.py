@@ -54,8 +54,8 @@ def main() -> None:
         freed = whole - closure(other for other in needed if other is not one)
         rows.append((megabytes([one.name]), megabytes(freed), one.name, sorted(freed)))
     print(f"{'MB':>6} {'freed':>6}  dependency: what goes with it")
-    for own, saved, name, freed in sorted(rows, reverse=True):
-        brought = ", ".join(other for other in freed if other != canonicalize_name(name))
+    for own, saved, name, gone in sorted(rows, reverse=True):
+        brought = ", ".join(other for other in gone if other != canonicalize_name(name))
         print(f"{own:6.1f} {saved:6.1f}  {name}{': ' if brought else ''}{brought}")
     print(f"{megabytes(whole):6.0f}         {len(whole)} distributions in all")
 
