@@ -1,5 +1,6 @@
-"""The project's own distributions: the same bytes each time, with their licence."""
+"""The project's own distributions, the same bytes each time, and those that it needs."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -8,10 +9,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+from benchmarks import sizes
 
 ROOT = Path(__file__).parents[1]
 FILES = ["pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"]
 FOLDERS = ["pipeline", "components", "serving", "millrace", "tests", "benchmarks", "examples"]
+REASONS = (ROOT / "docs/dependencies.md").read_text()
 BUILD = """
 import sys, setuptools.build_meta as backend
 print(getattr(backend, f"build_{sys.argv[1]}")(sys.argv[2]))
@@ -105,6 +110,18 @@ def test_nothing_is_built_where_the_links_are_lost(tmp_path):
     assert done.stderr.splitlines()[-1].endswith("Run `ln -sfn ../serving millrace/serving`.")
 
 
+def test_every_dependency_has_its_row_in_the_table_of_reasons_and_its_weight():
+    rows = re.findall(r"^\| ([\w-]+) \|[^|]+\| [\d.]+ \| [\d.]+ \|", REASONS, re.MULTILINE)
+    assert sorted(rows) == sorted(requirement.name for requirement in sizes.dependencies())
+
+
+def test_the_size_of_a_dependency_counts_what_it_needs_and_what_its_extras_add():
+    assert sizes.closure([Requirement("h5py")]) == {"h5py", "numpy"}
+    assert sizes.closure([Requirement("etils")]) == {"etils"}
+    assert sizes.closure([Requirement("etils[epath]")]) > {"etils", "fsspec"}
+    assert 1 < sizes.megabytes(["h5py"]) < sizes.megabytes(["h5py", "numpy"])
+
+
 def test_the_licences_of_what_is_installed_are_listed():
     """As `make licenses` does."""
     pytest.importorskip("piplicenses", reason="needs the developers' tools")
@@ -115,7 +132,6 @@ def test_the_licences_of_what_is_installed_are_listed():
         text=True,
     )
     unknown = [line for line in done.stdout.splitlines() if "UNKNOWN" in line]
-    told = (ROOT / "docs/dependencies.md").read_text()
     for line in unknown:
-        assert f"`{line.split(',')[0].strip(chr(34))}`" in told
+        assert f"`{line.split(',')[0].strip(chr(34))}`" in REASONS
     assert '"keras","' in done.stdout
