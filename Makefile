@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check lint types client licenses clean lock protos
+.PHONY: help run test setup check lint types client licenses sizes clean lock protos
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,17 +39,23 @@ setup: $(VENV)/installed  ## Make the environment in .venv, once
 $(VENV)/installed: requirements-dev.lock pyproject.toml
 	@$(or $(PYTHON),python3) -c '$(FITS)' 2>/dev/null || { \
 	  echo "millrace needs Python 3.11, 3.12 or 3.13; found $$($(or $(PYTHON),python3) --version 2>&1). Install one, or name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@for folder in pipeline components serving; do \
+	  test -d millrace/$$folder || ln -sfn ../$$folder millrace/$$folder; done  # unpacked without links
 	@echo 'Setting up $(VENV): about 600 MB to fetch, a minute or two, once.'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --quiet
 lock:  ## Pin every dependency with its hashes (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --quiet -o requirements.lock
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --quiet -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --group serving -c requirements.lock -o requirements-serving.lock
+
+sizes: setup  ## List what each dependency weighs, in MB
+	@$(BIN)/python -m benchmarks.sizes
 
 client: setup  ## Build the client's own wheel, which needs no TensorFlow, into dist
 	@rm -rf build/client

@@ -3,10 +3,13 @@
 setuptools writes the times and owners of the files that it packs. As in its wheels, the time is
 that of SOURCE_DATE_EPOCH instead (https://reproducible-builds.org/specs/source-date-epoch/), in
 seconds since 1970; the first that a zip file can tell, 1980, where it is not set.
+
+And nothing is built where the links in `millrace/` are lost: the wheel would be empty.
 """
 
 import gzip
 import os
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -50,5 +53,13 @@ class ReproducibleSdist(sdist):
                 archive.add(file, file.as_posix(), recursive=False, filter=without_trace)
         return path
 
+
+for folder in ("pipeline", "components", "serving"):
+    if not Path("millrace", folder).is_dir():
+        sys.exit(
+            f"millrace/{folder}: expected a link to ../{folder}. Received: something else, as git "
+            "and some unpackers leave where they make no symbolic links. "
+            f"Run `ln -sfn ../{folder} millrace/{folder}`."
+        )
 
 setup(cmdclass={"sdist": ReproducibleSdist})

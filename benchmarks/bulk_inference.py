@@ -1,8 +1,8 @@
-"""How fast inference in Beam is, beside a bare loop that asks the same model.
+"""How fast inference in Beam is, compared with a bare loop that calls the same model.
 
 Rows are 28x28 grey PNGs, or with `photo` 400x300 JPEGs that the model resizes to 96x96; the
 model is a small convolutional network whose signature takes the files' bytes. The bare loop
-reads the records, asks in batches of the same size, and keeps the answers.
+reads the records, calls the model in batches of the same size, and keeps the answers.
 
     python -m benchmarks.bulk_inference [ROWS] [digit|photo]
 """
@@ -23,12 +23,11 @@ import tensorflow as tf
 from etils.epath import Path
 from PIL import Image
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Examples, Model
 from millrace.components.beam.options import BeamOptions
 from millrace.components.bulk_inferrer import bulk_inferrer
 from millrace.components.evaluator import evaluator
 from millrace.components.files.tfrecord import read_records, write_records
-from millrace.components.model_artifacts import Model
 from millrace.serving.example import decode, encode
 from millrace.serving.model import LoadedModel
 
@@ -38,7 +37,7 @@ CLASSES = [f"class {number}" for number in range(10)]
 
 
 def main() -> None:
-    """Print one line per way: seconds, and rows per second."""
+    """Print one line per variant: seconds, and rows per second."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     kind = sys.argv[2] if len(sys.argv) > 2 else "digit"
     with tempfile.TemporaryDirectory() as name:
@@ -46,10 +45,10 @@ def main() -> None:
         model = save_model(folder / "model", side=28 if kind == "digit" else 96)
         examples = write_examples(folder / "examples", rows, kind)
         loaded = LoadedModel(model.saved_model)
-        for _ in range(2):  # the second time everything is warm
+        for _ in range(2):  # the second time, everything is warm
             report("bare loop", rows, lambda: bare_loop(examples, loaded))
         run_on = BeamOptions()
-        ways: dict[str, Callable[[Path], object]] = {
+        variants: dict[str, Callable[[Path], object]] = {
             "evaluator": lambda out: evaluator(examples, model, None, out, run_on=run_on),
             "evaluator, with baseline": lambda out: evaluator(
                 examples, model, model, out, run_on=run_on
@@ -61,10 +60,10 @@ def main() -> None:
                 model, None, examples, None, out, run_on=run_on
             ),
         }
-        for number, (way, run) in enumerate(ways.items()):
+        for number, (variant, run) in enumerate(variants.items()):
             out = folder / f"out{number}"
             out.mkdir()
-            report(way, rows, lambda run=run, out=out: run(out))  # type: ignore[misc]
+            report(variant, rows, lambda run=run, out=out: run(out))  # type: ignore[misc]
 
 
 def save_model(path: Path, side: int) -> Model:
@@ -139,7 +138,7 @@ def picture(seed: int, kind: str) -> bytes:
 
 
 def bare_loop(examples: Examples, model: LoadedModel) -> int:
-    """Read, ask, keep; returns how many answers."""
+    """Read, call, keep; returns the number of answers."""
     records = itertools.chain.from_iterable(map(read_records, examples.files("test")))
     kept = []
     while batch := list(itertools.islice(records, BATCH)):
@@ -148,12 +147,12 @@ def bare_loop(examples: Examples, model: LoadedModel) -> int:
     return sum(len(answers["class"]) for answers in kept)
 
 
-def report(way: str, rows: int, run: Callable[[], object]) -> None:
+def report(variant: str, rows: int, run: Callable[[], object]) -> None:
     """Run it once and print how long it took."""
     started = time.perf_counter()
     run()
     seconds = time.perf_counter() - started
-    print(f"{way:30} {seconds:7.2f} s {rows / seconds:9,.0f} rows/s")
+    print(f"{variant:30} {seconds:7.2f} s {rows / seconds:9,.0f} rows/s")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Run every row of the course from raw data to an answer over gRPC, and print the table.
+"""Run every row of the course, from raw data to an answer over gRPC, and print the table.
 
     python -m benchmarks.course DATA [--results FILE] [--work FOLDER] [ROW…]
 
-DATA holds the data sets, each in a folder of its name (`course_rows`). Each row is the real
-command `millrace run` in a root of its own, then `millrace predict`, which starts the server on
-what was pushed and asks it over gRPC. Rows that the results file has already are not run again.
+DATA holds the datasets, each in a folder of its name (`course_rows`). Each row runs the real
+command `millrace run` in a root of its own, then `millrace predict`, which starts the server on the
+pushed model and queries it over gRPC. Rows already in the results file are not run again.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import tempfile
 import time
 
 from benchmarks import course_data
-from benchmarks.course_rows import ROWS, Row
+from benchmarks.course_rows import ROWS, CourseRow
 
 MILLRACE = pathlib.Path(sys.executable).parent / "millrace"
 _COMPARE = {">=": operator.ge, "<=": operator.le, "<": operator.lt, ">": operator.gt}
@@ -37,7 +37,7 @@ _SHOWN = (
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What came of a row; `seconds` are those of `millrace run`, `passed` says of each need."""
+    """The outcome of a row; `seconds` are for `millrace run`, `passed` says which needs it met."""
 
     name: str
     command: str
@@ -53,7 +53,7 @@ class Result:
 
 
 def main() -> int:
-    """Run what is not in the results yet; returns 1 if a row misses what it must reach."""
+    """Run what is not in the results yet; returns 1 if a row misses a need."""
     arguments = _arguments()
     file = arguments.results
     known = _read(file)
@@ -75,8 +75,8 @@ def main() -> int:
     return int(any(result.failure or not all(result.passed.values()) for result in shown))
 
 
-def run(row: Row, data: pathlib.Path, work: pathlib.Path) -> Result:
-    """Run and ask one row in a fresh root, which is removed if all went well."""
+def run(row: CourseRow, data: pathlib.Path, work: pathlib.Path) -> Result:
+    """Run and query one row in a fresh root, which is removed if all went well."""
     name = row.name or row.recipe
     root = work / name
     if root.exists():
@@ -91,46 +91,48 @@ def run(row: Row, data: pathlib.Path, work: pathlib.Path) -> Result:
     start = time.monotonic()
     done = _millrace(*command, "--root", str(root), "--json")
     seconds = time.monotonic() - start
-    told = json.loads(done.stdout) if done.stdout.strip() else {}
-    figures = {key: told["metrics"][key] for key in _SHOWN if key in (told.get("metrics") or {})}
+    report = json.loads(done.stdout) if done.stdout.strip() else {}
+    figures = {
+        key: report["metrics"][key] for key in _SHOWN if key in (report.get("metrics") or {})
+    }
     result = Result(
         name=name,
         command=" ".join(["millrace", *command]).replace(str(data), "D").replace(str(work), "W"),
         seconds=round(seconds, 1),
         figures=figures,
         passed={need: _holds(need, figures) for need in row.needs},
-        blessed=bool(told.get("blessed")),
-        pushed=bool(told.get("pushed")),
+        blessed=bool(report.get("blessed")),
+        pushed=bool(report.get("pushed")),
         difference=_difference(root),
         answer="",
         stand_in=row.stand_in,
         failure=done.stderr[-500:] if done.returncode else "",
     )
     if result.pushed:
-        result = _asked(result, row, root)
+        result = _queried(result, row, root)
     if not result.failure and all(result.passed.values()):
         shutil.rmtree(root)
     return result
 
 
-def _asked(result: Result, row: Row, root: pathlib.Path) -> Result:
-    """The result with what the served model answered."""
-    asked = _millrace("predict", result.name, *row.ask, "--root", str(root), "--json")
-    if asked.returncode:
-        return dataclasses.replace(result, failure=asked.stderr[-500:])
-    prediction = json.loads(asked.stdout)["predictions"][0]
+def _queried(result: Result, row: CourseRow, root: pathlib.Path) -> Result:
+    """The result with the answer of the served model."""
+    done = _millrace("predict", result.name, *row.query, "--root", str(root), "--json")
+    if done.returncode:
+        return dataclasses.replace(result, failure=done.stderr[-500:])
+    prediction = json.loads(done.stdout)["predictions"][0]
     answer = prediction[row.answer]
     while isinstance(answer, list):
         answer = answer[0]
     passed = dict(result.passed)
     if row.near is not None:
         passed[f"within {row.within} of {row.near:g}"] = abs(answer - row.near) <= row.within
-    said = f"{answer:.5g}" if isinstance(answer, float) else str(answer)
+    shown = f"{answer:.5g}" if isinstance(answer, float) else str(answer)
     if truth := prediction.get("truth"):
         while isinstance(truth, list):
             truth = truth[0]
-        said += f" (truth {truth:.5g})" if isinstance(truth, float) else f" (truth {truth})"
-    return dataclasses.replace(result, answer=said.replace("\n", " / "), passed=passed)
+        shown += f" (truth {truth:.5g})" if isinstance(truth, float) else f" (truth {truth})"
+    return dataclasses.replace(result, answer=shown.replace("\n", " / "), passed=passed)
 
 
 def _holds(need: str, figures: dict[str, float]) -> bool:
@@ -155,7 +157,7 @@ def _millrace(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def _line(result: Result) -> str:
     figures = ", ".join(f"{name} {value:.4g}" for name, value in result.figures.items())
-    missed = [need for need, held in result.passed.items() if not held]
+    missed = [need for need, met in result.passed.items() if not met]
     remarks = [
         *([f"stand-in: {result.stand_in}"] if result.stand_in else []),
         *(f"MISSED {need}" for need in missed),

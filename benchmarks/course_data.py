@@ -1,4 +1,4 @@
-"""Data that rows of the course need in another form than it lies in: made once, kept."""
+"""Data that rows of the course need in another form than it comes in: built once, then kept."""
 
 import csv
 import pathlib
@@ -16,21 +16,21 @@ _SIGNS = "sign_language_digits/Dataset"
 
 
 def place(data: str, source: pathlib.Path, made: pathlib.Path) -> pathlib.Path:
-    """Where `data` of a row lies: below `source`, or below `made`, where it is made at need."""
-    if data not in MADE:
+    """Where the `data` of a row is: below `source`, or below `made`, built there if needed."""
+    if data not in BUILDERS:
         return source / data
     there = made / data
     if not there.exists():
         part = made / f"{data}.part"
         if part.is_dir():
             shutil.rmtree(part)
-        MADE[data](source, part)
+        BUILDERS[data](source, part)
         part.rename(there)
     return there
 
 
 def _tfds(source: pathlib.Path, out: pathlib.Path) -> None:
-    """A TFDS data folder whose downloads are files at hand."""
+    """A TFDS data folder whose downloads are local files."""
     script = source / "seed_tfds_cache.py"
     subprocess.run([sys.executable, script, "--src", source, "--data-dir", out], check=True)
 
@@ -63,10 +63,10 @@ def _pixels(source: pathlib.Path, out: pathlib.Path) -> None:
             writer.writerow([path.parent.name, *np.asarray(grey).reshape(-1).tolist()])
 
 
-MADE: dict[str, Callable[[pathlib.Path, pathlib.Path], None]] = {
+BUILDERS: dict[str, Callable[[pathlib.Path, pathlib.Path], None]] = {
     TFDS: _tfds,
     "three-signs": _three_signs,
     "numerals": _numerals,
     "pixels.csv": _pixels,
 }
-"""What is made, by its name in the rows."""
+"""The functions that build data, by the name in the rows."""

@@ -1,9 +1,9 @@
 """How many rows per second `csv_example_gen` turns into records, on one core.
 
-Its reference is pyarrow alone, which reads the same file's columns in their types on one
-thread and keeps nothing; beside it, rows made into `tf.train.Example` objects one by one. A
-table of 12 columns: six of floats, three of whole numbers, three of few texts, some missing.
-Seconds are of CPU time, user and system, so that a busy machine tells much the same.
+The reference is pyarrow alone, which reads the same file's columns with their types on one thread
+and keeps nothing; for comparison, rows turned into `tf.train.Example` objects one by one. The table
+has 12 columns: six of floats, three of integers, three of a few texts, some missing. Seconds are
+CPU time, user and system, so a busy machine gives much the same figures.
 
     taskset -c 0 python -m benchmarks.csv_ingest [ROWS] [REPEATS]
 """
@@ -31,7 +31,7 @@ _TEXTS = np.array(["red", "green", "dark blue", ""])
 
 
 def main() -> None:
-    """Print one line per way: seconds, rows per second, and its ratio to pyarrow alone."""
+    """Print one line per variant: seconds, rows per second, and the ratio to pyarrow alone."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def write_table(file: pathlib.Path, rows: int) -> None:
-    """Write `rows` random rows; the same for every run."""
+    """Write `rows` random rows, the same in every run."""
     random = np.random.default_rng(0)
     columns: dict[str, np.ndarray] = {
         f"float_{n}": random.normal(size=rows).round(4) for n in range(6)
@@ -57,13 +57,13 @@ def write_table(file: pathlib.Path, rows: int) -> None:
 
 
 def ingest(file: pathlib.Path) -> None:
-    """The whole step, both passes of Beam included."""
+    """The whole step, including both passes of Beam."""
     with tempfile.TemporaryDirectory() as out:
         csv_example_gen(RawFiles(Path(file)), Path(out), run_on=BeamOptions())
 
 
 def read_alone(file: pathlib.Path) -> int:
-    """Parse and convert on one thread, and do nothing with it."""
+    """Parse and convert on one thread, and discard the result."""
     options = pyarrow.csv.ReadOptions(use_threads=False)
     reader = pyarrow.csv.open_csv(file, read_options=options)
     return sum(batch.num_rows for batch in reader)
@@ -79,7 +79,7 @@ def row_by_row(file: pathlib.Path, rows: int) -> int:
 def example_of(row: dict[str, str]) -> bytes:
     """One row as a message, its cells converted by the names of the columns."""
     example = example_pb2.Example()
-    for name, cell in filled(row):
+    for name, cell in present(row):
         feature = example.features.feature[name]
         if name.startswith("float"):
             feature.float_list.value.append(float(cell))
@@ -90,13 +90,13 @@ def example_of(row: dict[str, str]) -> bytes:
     return example.SerializeToString(deterministic=True)
 
 
-def filled(row: dict[str, str]) -> Iterator[tuple[str, str]]:
+def present(row: dict[str, str]) -> Iterator[tuple[str, str]]:
     """The cells of `row` that hold a value."""
     return ((name, cell) for name, cell in row.items() if cell)
 
 
 def show(name: str, rows: int, run: Callable[[], object], repeats: int, bare: float) -> float:
-    """Take the CPU time of `run`, print it, and give the rows per second of it."""
+    """Measure the CPU time of `run`, print it, and return the rows per second."""
     seconds = []
     for _ in range(repeats):
         start = time.process_time()

@@ -1,9 +1,9 @@
-"""A bare grpcio server: each path has one answer, which is sent without looking at the request.
+"""A bare grpcio server: each path has one answer, sent without looking at the request.
 
     python -m benchmarks.echo PORT FOLDER
 
-The answer of the path `/echo/NAME` is what the file `FOLDER/NAME.answer` holds. Nothing is
-parsed and nothing computed: what it costs is what gRPC costs in Python.
+The answer of the path `/echo/NAME` is the content of the file `FOLDER/NAME.answer`. Nothing is
+parsed and nothing computed: its cost is that of gRPC in Python.
 """
 
 import pathlib

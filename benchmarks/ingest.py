@@ -1,8 +1,8 @@
-"""How many images per second `image_example_gen` reads, proves, encodes and writes.
+"""How many images per second `image_example_gen` reads, checks, encodes and writes.
 
-Beside it a bare loop over the same files, which does the same work with nothing around it:
-read, decode with Pillow, encode an Example, write a TFRecord. The ratio is what listing,
-splitting, Beam, threads and the count of what became of each file cost, or win.
+For comparison, a bare loop over the same files does the same work with nothing around it: read,
+decode with Pillow, encode an Example, write a TFRecord. The ratio is what listing, splitting, Beam,
+threads and the accounting for each file cost, or gain.
 
     python -m benchmarks.ingest [--photos DIR] [--repeats N]
 """
@@ -32,13 +32,13 @@ _CLASSES = 10
 
 
 def main() -> None:
-    """Print a table: the set, its images and bytes, both rates, their ratio."""
+    """Print a table: the dataset, its images and bytes, both rates, their ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=pathlib.Path, default=_PHOTOS, help="class folders")
-    parser.add_argument("--repeats", type=int, default=5, help="the best of so many is shown")
+    parser.add_argument("--repeats", type=int, default=5, help="the best of this many is shown")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores, best of {arguments.repeats}; images per second")
-    print(f"{'set':<22}{'images':>8}{'MiB':>8}{'bare loop':>11}{'ours':>9}{'ratio':>8}")
+    print(f"{'dataset':<22}{'images':>8}{'MiB':>8}{'bare loop':>11}{'ours':>9}{'ratio':>8}")
     with tempfile.TemporaryDirectory() as scratch:
         small = pathlib.Path(scratch) / "small"
         _write_small(small)
@@ -78,7 +78,7 @@ def _show(name: str, root: pathlib.Path, repeats: int) -> None:
 
 
 def _best(job: Callable[[Path], None], repeats: int) -> float:
-    """The least wall time of `repeats` runs in seconds, each into an empty folder."""
+    """The shortest wall time of `repeats` runs, seconds, each into an empty folder."""
     seconds = []
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,10 +1,10 @@
 """Kill the recipe `digits` with SIGKILL inside each step, run it again, compare the results.
 
-Run: python benchmarks/kill.py [steps…]
+    python -m benchmarks.kill [STEP…]
 
-For each step a fresh root; the run is killed as soon as the step's log appears (a little later
-for training, so that epochs are done). Then nothing half-written may be visible, and the same
-command must end with the metrics and the answers of a run that nobody killed.
+Each step has a fresh root; the run is killed as soon as the step's log appears (a little later for
+training, so that some epochs are done). Then nothing half-written may be visible, and the same
+command must end with the metrics of an undisturbed run.
 """
 
 import json
@@ -34,7 +34,7 @@ def main(chosen: list[str]) -> None:
         again = _finish(root)
         ran = sum(one["status"] == "ran" for one in again["steps"])
         same = again["metrics"] == whole["metrics"]
-        rows.append((step, visible, ran, "same" if same else f"OTHER: {again['metrics']}"))
+        rows.append((step, visible, ran, "same" if same else f"DIFFERENT: {again['metrics']}"))
         shutil.rmtree(root)
     print_table(stdout_console(), ("killed in", "half-written", "steps run after", "metrics"), rows)
 

@@ -1,6 +1,6 @@
-"""A Keras model that is large in both ways, and its versions on a model server's disk.
+"""A Keras model with a large graph and many weights, and its versions on a model server's disk.
 
-Untrained: weights change neither the time of a load nor its memory.
+Untrained, since trained weights change neither the time of a load nor its memory.
 """
 
 import pathlib
@@ -28,23 +28,23 @@ def export(name: str, folder: pathlib.Path) -> None:
 
 
 def image() -> dict[str, np.ndarray]:
-    """One row for it."""
+    """One row for the model."""
     return {"image": np.zeros((1, SIDE, SIDE, 3), np.float32)}
 
 
 def push(model: pathlib.Path, base: pathlib.Path, version: int) -> None:
-    """Make `model` the version `version` below `base`, and the one before go."""
+    """Make `model` the version `version` below `base`, and remove the previous one."""
     base.mkdir(exist_ok=True)
     (base / str(version)).symlink_to(model)
     (base / str(version - 1)).unlink(missing_ok=True)
 
 
 def size(folder: pathlib.Path) -> float:
-    """What its files hold, MiB."""
+    """The size of its files, MiB."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
 
 
 def is_alone(client: Client, model: str, version: int) -> bool:
-    """Whether `version` is served, and no other is left."""
+    """Whether `version` is served and no other is left."""
     states = {one.version: one.state for one in client.status(model)}
     return states.pop(version, "") == "AVAILABLE" and set(states.values()) <= {"END"}

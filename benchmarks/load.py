@@ -1,8 +1,8 @@
-"""Ask one thing in a loop, so many at once, and measure: the client of `benchmarks.serving`.
+"""Send one request in a loop, some at once, and measure: the client of `benchmarks.serving`.
 
-A process of its own, which may be of another environment: it takes a `Job` as a line of JSON and
-answers with a `Measured`. One at a time goes through the clients for threads, more at once
-through those for asyncio.
+It runs as a separate process, perhaps in another environment: it takes a `LoadJob` as a line of
+JSON and answers with a `Measured`. Requests one at a time go through the clients for threads,
+concurrent ones through those for asyncio.
 """
 
 import asyncio
@@ -20,31 +20,30 @@ import grpc
 import numpy as np
 
 from benchmarks import peer, served
-from millrace.serving import calls, channel
-from millrace.serving.async_client import AsyncClient
-from millrace.serving.client import Client
+from millrace.serving.client import Client, calls, channel
+from millrace.serving.client.async_client import AsyncClient
 
-_FEWEST = 10  # requests that are measured, however long they take
+_FEWEST = 10  # requests to measure, however long they take
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-    """What to ask.
+class LoadJob:
+    """What to send.
 
     Attributes:
-        way: `call` runs the session in this process; the others ask a server.
+        kind: `call` runs the session in this process; the others call a server.
         folder: of the models.
         model: one of `served.MODELS`.
-        at_once: requests under way.
-        warm_up: seconds before the clock runs.
-        seconds: measured.
+        at_once: requests in flight.
+        warm_up: seconds before the measurement.
+        seconds: to measure.
         rows: of each request.
         target: `host:port` of the server.
         server: its process; its children count too.
     """
 
-    way: Literal["call", "echo", "millrace", "mlserver"]
+    kind: Literal["call", "echo", "millrace", "mlserver"]
     folder: str
     model: str
     at_once: int
@@ -57,14 +56,14 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What came of it.
+    """What was measured.
 
     Attributes:
-        requests: that were answered while the clock ran.
-        seconds: that it ran.
-        p50: milliseconds from asking to the answer in numpy.
+        requests: answered during the measurement.
+        seconds: it took.
+        p50: milliseconds from the call to the answer in numpy.
         p99: the same.
-        cpu: milliseconds of the client and of the server together, for each request.
+        cpu: milliseconds of client and server together, per request.
     """
 
     requests: int
@@ -79,10 +78,10 @@ class Measured:
         return self.requests / self.seconds
 
 
-class Clock:
-    """When each request was begun and ended; what is done only while it warms up is forgotten."""
+class Stopwatch:
+    """When each request began and ended; those during the warm-up are dropped."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: LoadJob) -> None:
         self._server = job.server
         self._begin = time.perf_counter() + job.warm_up
         self._seconds = job.seconds
@@ -90,7 +89,7 @@ class Clock:
         self._latencies: list[float] = []
 
     def goes_on(self, started: float) -> bool:
-        """Note that a request which was begun at `started` has its answer."""
+        """Record that a request begun at `started` has its answer; False if that is enough."""
         now = time.perf_counter()
         if self._began:
             self._latencies.append(now - started)
@@ -108,50 +107,50 @@ class Clock:
         return Measured(count, seconds, float(p50), float(p99), used / count * 1e3)
 
     def _used(self) -> float:
-        """CPU seconds of this process and of the server's."""
+        """CPU seconds of this process and of the server."""
         server = sum(map(_cpu_seconds, family(self._server))) if self._server else 0.0
         return time.process_time() + server
 
 
 def family(process: int) -> list[int]:
-    """A process and all that descend from it."""
+    """A process and all its descendants."""
     children = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [process, *(one for child in children for one in family(int(child)))]
 
 
 def main() -> None:
-    """Do the jobs that come."""
+    """Do each job that comes in."""
     for line in sys.stdin:
-        print(json.dumps(dataclasses.asdict(measure(Job(**json.loads(line))))), flush=True)
+        print(json.dumps(dataclasses.asdict(measure(LoadJob(**json.loads(line))))), flush=True)
 
 
-def measure(job: Job) -> Measured:
+def measure(job: LoadJob) -> Measured:
     """Do one job."""
-    if job.way == "call":
-        return _in_turn(job, _session(job.folder, job.model, job.rows))
+    if job.kind == "call":
+        return _one_by_one(job, _session(job.folder, job.model, job.rows))
     if job.at_once > 1:
         return asyncio.run(_together(job))
-    if job.way == "millrace":
+    if job.kind == "millrace":
         with Client(job.target) as client:
-            return _in_turn(job, lambda: client.predict(job.model, _inputs(job)))
+            return _one_by_one(job, lambda: client.predict(job.model, _inputs(job)))
     path, encode, decode = _raw(job)
     with grpc.insecure_channel(job.target) as bare:
-        ask = bare.unary_unary(path)
-        return _in_turn(job, lambda: decode(ask(encode())))
+        send = bare.unary_unary(path)
+        return _one_by_one(job, lambda: decode(send(encode())))
 
 
-def _in_turn(job: Job, ask: Callable[[], object]) -> Measured:
-    clock = Clock(job)
+def _one_by_one(job: LoadJob, send: Callable[[], object]) -> Measured:
+    watch = Stopwatch(job)
     while True:
         started = time.perf_counter()
-        ask()
-        if not clock.goes_on(started):
-            return clock.measured()
+        send()
+        if not watch.goes_on(started):
+            return watch.measured()
 
 
-async def _together(job: Job) -> Measured:
-    """So many loops side by side; the channel is theirs together."""
-    if job.way == "millrace":
+async def _together(job: LoadJob) -> Measured:
+    """Concurrent loops that share a channel."""
+    if job.kind == "millrace":
         client = AsyncClient(job.target)
         try:
             return await _side_by_side(job, lambda: client.predict(job.model, _inputs(job)))
@@ -161,29 +160,29 @@ async def _together(job: Job) -> Measured:
     async with grpc.aio.insecure_channel(job.target) as bare:
         method = bare.unary_unary(path)
 
-        async def ask() -> object:
+        async def send() -> object:
             return decode(await method(encode()))
 
-        return await _side_by_side(job, ask)
+        return await _side_by_side(job, send)
 
 
-async def _side_by_side(job: Job, ask: Callable[[], Awaitable[object]]) -> Measured:
-    clock = Clock(job)
+async def _side_by_side(job: LoadJob, send: Callable[[], Awaitable[object]]) -> Measured:
+    watch = Stopwatch(job)
 
     async def loop() -> None:
         going = True
         while going:
             started = time.perf_counter()
-            await ask()
-            going = clock.goes_on(started)
+            await send()
+            going = watch.goes_on(started)
 
     await asyncio.gather(*(loop() for _ in range(job.at_once)))
-    return clock.measured()
+    return watch.measured()
 
 
-def _raw(job: Job) -> tuple[str, Callable[[], bytes], Callable[[bytes], object]]:
-    """For those with a client of bytes: the path, how to ask, and how to read the answer."""
-    if job.way == "echo":
+def _raw(job: LoadJob) -> tuple[str, Callable[[], bytes], Callable[[bytes], object]]:
+    """For servers called with raw bytes: the path, how to make a request, how to read an answer."""
+    if job.kind == "echo":
         request = request_bytes(pathlib.Path(job.folder), job.model)
         return f"/echo/{job.model}", lambda: request, len
     inputs = _inputs(job)
@@ -196,7 +195,7 @@ def request_bytes(folder: pathlib.Path, model: str) -> bytes:
     return channel.serialize(calls.predict(calls.Spec(model), inputs, ()).request)
 
 
-def _inputs(job: Job) -> dict[str, np.ndarray]:
+def _inputs(job: LoadJob) -> dict[str, np.ndarray]:
     return _kept_inputs(job.folder, job.model, job.rows)
 
 

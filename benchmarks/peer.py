@@ -1,8 +1,8 @@
-"""The same SavedModels behind MLServer, and a light client of its wire.
+"""The same SavedModels behind MLServer, and a light client of its protocol.
 
 MLServer has no TensorFlow runtime of its own: this one gives it the session that the model server
-uses. Only the environment that `benchmarks.serving --peer` names has MLServer installed.
-Wire: the Open Inference Protocol, with numbers as raw bytes, which is its fastest form.
+uses. MLServer is only installed in the environment that `benchmarks.serving --peer` names. The
+protocol is the Open Inference Protocol, with numbers as raw bytes, its fastest form.
 """
 
 import json
@@ -19,13 +19,13 @@ _LENGTH = 4  # bytes before each string
 def configure(
     folder: pathlib.Path, models: pathlib.Path, names: tuple[str, ...], port: int
 ) -> None:
-    """Write what `mlserver start FOLDER` reads; beside `port` it takes the next two."""
+    """Write the files that `mlserver start FOLDER` reads; it uses `port` and the next two."""
     settings = {
         "host": "127.0.0.1",
         "grpc_port": port,
         "http_port": port + 1,
         "metrics_port": port + 2,
-        "parallel_workers": 0,  # a process of their own only costs on two cores
+        "parallel_workers": 0,  # separate processes only add cost on two cores
     }
     folder.mkdir()
     (folder / "settings.json").write_text(json.dumps(settings))

@@ -25,6 +25,6 @@ class Session(MLModel):
 
 
 def _array(one: RequestInput) -> np.ndarray:
-    if one.datatype == "BYTES":  # MLServer's codec would want strings of one length
+    if one.datatype == "BYTES":  # MLServer's codec needs strings of one length
         return np.array(list(one.data), object)
     return NumpyCodec.decode_input(one)

@@ -1,7 +1,7 @@
 """The models that `benchmarks.serving` serves, and one request for each.
 
-Untrained, since weights change no speed: a small dense network, a convolutional one of
-Fashion-MNIST's shape, and one that takes encoded photos and decodes and resizes them itself.
+Untrained, since trained weights do not change the speed: a small dense network, a convolutional one
+of Fashion-MNIST's shape, and one that takes encoded photos and decodes and resizes them itself.
 """
 
 import io
@@ -16,7 +16,7 @@ _FEATURES, _CLASSES, _SIDE = 16, 10, 96
 
 
 def export_all(folder: pathlib.Path) -> None:
-    """Write version 1 of each model below `folder`, and the photo that is asked."""
+    """Write version 1 of each model below `folder`, and the photo for the requests."""
     import keras
     import tensorflow as tf
 
@@ -69,7 +69,7 @@ def inputs(folder: pathlib.Path, model: str, rows: int) -> dict[str, np.ndarray]
 
 
 def _convolutional(side: int, channels: int):  # type: ignore[no-untyped-def]
-    """As in the first lessons about Fashion-MNIST; it takes pixels of 0 to 255."""
+    """As in the first lessons about Fashion-MNIST; takes pixels of 0 to 255."""
     import keras
 
     return keras.Sequential(
@@ -97,7 +97,7 @@ def _export(base, network, endpoint, spec) -> None:  # type: ignore[no-untyped-d
 
 
 def _photo() -> bytes:
-    """One of the real photos, of middling size, or a made one where they are not."""
+    """A real photo of median size, or a generated one if there are none."""
     files = sorted(_PHOTOS.rglob("*.jpg"), key=lambda file: file.stat().st_size)
     if files:
         return files[len(files) // 2].read_bytes()

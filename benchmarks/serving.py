@@ -1,21 +1,21 @@
-"""What an answered request costs, beside the bare call and the bare wire.
+"""What a request costs, compared with the bare call and the bare wire.
 
     python -m benchmarks.serving [--rounds N] [--seconds N] [--peer PYTHON]
 
-Four servers on loopback, and their clients, share this machine's cores: the model server
-without and with batching, a bare grpcio server of constant answers, and, where `--peer` names
-the Python of an environment with MLServer, that one around the same session. Each request is one
-row. The CPU time of client and server together is counted (Linux: from /proc).
+Four servers on loopback, and their clients, share this machine's cores: the model server without
+and with batching, a bare grpcio server of constant answers and, if `--peer` names the Python of an
+environment with MLServer, that server around the same session. Each request is one row. The CPU
+time is that of client and server together (Linux: from /proc).
 
-All of them are asked in turn, a second each, for several rounds: what else the machine does then
-meets all of them. A ratio is the median of the rounds' own ratios, a figure that of their figures.
-The tables are Markdown, as `benchmarks/README.md` has them:
+All are called in turn, for a second each, in several rounds, so other work on the machine affects
+all of them. A ratio is the median of the rounds' ratios, a figure the median of their figures. The
+tables are Markdown, as in `benchmarks/README.md`:
 
-- `batch` is the mean of the rows that ran together.
-- "of the call's", "of the echo's" and "of MLServer's" rate: the requests per second as a part of
-  those of the session called in a loop with batches of that many rows, and of the other servers.
-- `cost` is the CPU time of a request as a multiple of that of the bare call for one row of such a
-  batch and of the bare server's together; `p50` the median as a multiple of those two medians.
+- `batch` is the mean number of rows that ran together.
+- "of the call's", "of the echo's" and "of MLServer's" rate: the requests per second as a fraction
+  of those of the session called in a loop with batches of that many rows, and of the other servers.
+- `cost` is the CPU time of a request as a multiple of that of the bare call, for one row of such a
+  batch, plus that of the bare server; `p50` the median as a multiple of the sum of their medians.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import served, servers, verdict
-from benchmarks.load import Job, Measured
-from benchmarks.servers import Server, Worker
+from benchmarks.load import LoadJob, Measured
+from benchmarks.servers import RunningServer, Worker
 from benchmarks.verdict import Case, Round
 
 _AT_ONCE = (1, 8, 64)
@@ -40,31 +40,31 @@ _AT_ONCE = (1, 8, 64)
 
 @dataclasses.dataclass
 class Bench:
-    """Everything that runs: the servers, those who ask them, and how long."""
+    """Everything that runs: the servers, their clients, and for how long."""
 
     folder: pathlib.Path
     seconds: float
-    off: Server
-    on: Server
-    echo: Server
-    peer: Server | None
+    off: RunningServer
+    on: RunningServer
+    echo: RunningServer
+    peer: RunningServer | None
     client: Worker
     peer_client: Worker | None
     session: Worker
 
-    def ask(self, way: Any, model: str, at_once: int, server: Server) -> Measured:
-        """Ask `server` for a while."""
-        worker = self.peer_client if way == "mlserver" and self.peer_client else self.client
-        return worker.do(self._job(way, model, at_once, server))
+    def send(self, kind: Any, model: str, at_once: int, server: RunningServer) -> Measured:
+        """Call `server` for a while."""
+        worker = self.peer_client if kind == "mlserver" and self.peer_client else self.client
+        return worker.do(self._job(kind, model, at_once, server))
 
     def call(self, model: str, rows: int) -> Measured:
-        """Call the session in a process for a while."""
+        """Call the session in a process of its own for a while."""
         job = self._job("call", model, 1, None)
         return self.session.do(dataclasses.replace(job, rows=rows, seconds=self.seconds / 2))
 
-    def _job(self, way: Any, model: str, at_once: int, server: Server | None) -> Job:
-        return Job(
-            way,
+    def _job(self, kind: Any, model: str, at_once: int, server: RunningServer | None) -> LoadJob:
+        return LoadJob(
+            kind,
             str(self.folder),
             model,
             at_once,
@@ -97,7 +97,7 @@ def main() -> None:
         f"{time.monotonic() - began:.0f} s in all; load {os.getloadavg()[2]:.1f}; "
         f"batching on: {servers.BATCHING}\n"
     )
-    for table in (verdict.ours(cases), verdict.others(cases), verdict.aims(cases)):
+    for table in (verdict.ours(cases), verdict.others(cases), verdict.targets(cases)):
         print(f"{table}\n")
 
 
@@ -126,14 +126,14 @@ def _start(
 
 
 def _round(bench: Bench, model: str, at_once: int) -> Round:
-    """Everything once, one right after the other."""
-    echo = bench.ask("echo", model, at_once, bench.echo)
-    off = bench.ask("millrace", model, at_once, bench.off)
+    """Everything once, one right after another."""
+    echo = bench.send("echo", model, at_once, bench.echo)
+    off = bench.send("millrace", model, at_once, bench.off)
     before = bench.on.batches()
-    on = bench.ask("millrace", model, at_once, bench.on)
+    on = bench.send("millrace", model, at_once, bench.on)
     rows, batches = (a - b for a, b in zip(bench.on.batches(), before, strict=True))
     batch = rows / max(1.0, batches)
-    peer = bench.ask("mlserver", model, at_once, bench.peer) if bench.peer else None
+    peer = bench.send("mlserver", model, at_once, bench.peer) if bench.peer else None
     one = bench.call(model, 1)
     many = one if round(batch) <= 1 else bench.call(model, round(batch))
     return Round(off=off, on=on, echo=echo, peer=peer, one=one, many=many, batch=batch)

@@ -1,15 +1,15 @@
-"""A long time's mixed load, compressed: every answer is checked, and the memory looked at.
+"""A long time of mixed load, compressed: every answer is checked, and the memory watched.
 
     python -m benchmarks.soak [--requests 100000] [--swap-seconds 3]
 
-One model server with two models, one of them batched, on gRPC and REST. While processes of
-clients ask, with bad requests among the good, both models get a new version every few seconds,
-and other clients are killed in the middle of their calls. No client tries anything again. What
-must hold, or the exit status is 1:
+One model server with two models, one of them batched, on gRPC and REST. While client processes send
+requests, bad ones among the good, both models get a new version every few seconds, and other
+clients are killed in the middle of their calls. No client retries. Unless all of this holds, the
+exit status is 1:
 
-- a good request gets the answer of the version that it says, and versions only grow;
+- a good request gets the answer of the version that it reports, and versions only increase;
 - a bad request gets its own error, and harms no other;
-- resident memory, threads and open files are at the end what they were after a quarter.
+- resident memory, threads and open files end up as they were after a quarter of the time.
 """
 
 import argparse
@@ -29,27 +29,27 @@ from multiprocessing.process import BaseProcess
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import servers, soak_clients
-from benchmarks.processes import Process
-from benchmarks.soak_clients import FLAVOURS, MODELS, Told, Where
+from benchmarks.servers import Process
+from benchmarks.soak_clients import FLAVOURS, MODELS, Results, Where
 from millrace.serving.client import Client
 
 _CLIENTS = ("threads", "asyncio", "rest", "plain rest")  # one process each
 _KILLED_AFTER, _KILLED_EVERY = 0.3, 1.0  # seconds
 _KEPT_VERSIONS = 3
 _GROWTH = 0.05  # of the resident memory between the second and the last quarter
-_PROCESSES = multiprocessing.get_context("forkserver")  # victims must not cost an import each
+_PROCESSES = multiprocessing.get_context("forkserver")  # so that victims do not cost an import each
 _PROCESSES.set_forkserver_preload(["benchmarks.soak_clients"])
 
 
-class Server:
-    """What the server's process holds, looked at every quarter of a second."""
+class Samples:
+    """What the server's process uses, sampled every quarter of a second."""
 
     def __init__(self, process: int) -> None:
         self.process = Process(process)
         self.memory: list[float] = []  # MiB
         self.most_threads = 0
 
-    def look(self) -> None:
+    def take(self) -> None:
         """Take a sample."""
         self.memory.append(self.process.memory())
         self.most_threads = max(self.most_threads, self.process.threads())
@@ -61,7 +61,7 @@ class Server:
 
 
 class Swaps(threading.Thread):
-    """Pushes a new version of each model, as the pusher does, again and again."""
+    """Keeps pushing a new version of each model, as the pusher does."""
 
     def __init__(self, folder: pathlib.Path, seconds: float) -> None:
         super().__init__(name="swaps", daemon=True)
@@ -70,12 +70,12 @@ class Swaps(threading.Thread):
         self.latest = 0
 
     def run(self) -> None:
-        """Push until told to end."""
+        """Push until `ending` is set."""
         while not self.ending.wait(self._seconds):
             self.push()
 
     def push(self) -> None:
-        """The next version of each model, by one rename; the oldest goes."""
+        """The next version of each model, by one rename; the oldest is removed."""
         self.latest += 1
         for model in MODELS:
             staged = self._folder / f".{model}"
@@ -92,7 +92,7 @@ class Swaps(threading.Thread):
 
 
 class Victims(threading.Thread):
-    """Clients that are killed in the middle of their calls, one after the other."""
+    """Clients that are killed in the middle of their calls, one after another."""
 
     def __init__(self, where: Where) -> None:
         super().__init__(name="victims", daemon=True)
@@ -101,14 +101,14 @@ class Victims(threading.Thread):
         self.killed = 0
 
     def run(self) -> None:
-        """Start and kill until told to end."""
+        """Start and kill until `ending` is set."""
         while not self.ending.wait(_KILLED_EVERY):
-            asked = _PROCESSES.Event()
+            calling = _PROCESSES.Event()
             victim = _PROCESSES.Process(
-                target=soak_clients.be_killed, args=(self._where, asked), daemon=True
+                target=soak_clients.be_killed, args=(self._where, calling), daemon=True
             )
             victim.start()
-            asked.wait(30)
+            calling.wait(30)
             time.sleep(_KILLED_AFTER)
             victim.kill()
             victim.join()
@@ -118,7 +118,7 @@ class Victims(threading.Thread):
 def main() -> int:
     """Print what happened; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--requests", type=int, default=100_000, help="answers to be checked")
+    parser.add_argument("--requests", type=int, default=100_000, help="answers to check")
     parser.add_argument("--swap-seconds", type=float, default=3.0, help="between two versions")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -135,30 +135,30 @@ def _soak(folder: pathlib.Path, swaps: Swaps, requests: int) -> int:
     with servers.running(_command(folder, port, rest_port), log) as process:
         where = Where(f"127.0.0.1:{port}", f"http://127.0.0.1:{rest_port}")
         servers.wait_for(where.grpc, process, log)
-        server = Server(process.pid)
+        server = Samples(process.pid)
         idle = server.process.files()
         victims = Victims(where)
         start = time.monotonic()
-        told = _load(where, requests, server, swaps, victims)
+        results = _load(where, requests, server, swaps, victims)
         seconds = time.monotonic() - start
-        time.sleep(2)  # for connections of the last victims to end
+        time.sleep(2)  # for the last victims' connections to close
         left = server.process.files() - idle
         with Client(where.grpc) as client:
             states = Counter(one.state for model in MODELS for one in client.status(model))
         process.terminate()
         status = process.wait(40)
-    _print(told, seconds, server, swaps, victims)
+    _print(results, seconds, server, swaps, victims)
     print(f"versions: {dict(states)}; files open beyond the idle server's: {left}; ended {status}")
     growth = server.quarter(3) / server.quarter(1) - 1
     good = {
-        "every answer is right": not told.failures,
+        "every answer is right": not results.failures,
         f"memory grows by less than {_GROWTH:.0%}": growth < _GROWTH,
         "files are closed": left <= 0,
         "one version of each model is left": states["AVAILABLE"] == len(MODELS),
         "the server ends by itself": status == 0,
     }
-    for promise, is_kept in good.items():
-        print("ok    " if is_kept else "BROKEN", promise)
+    for guarantee, holds in good.items():
+        print("ok    " if holds else "BROKEN", guarantee)
     if not all(good.values()):
         print(f"The server's log ends:\n{log.read_text()[-3000:]}", file=sys.stderr)
     return 0 if all(good.values()) else 1
@@ -178,41 +178,43 @@ def _command(folder: pathlib.Path, port: int, rest_port: int) -> list[str]:
     ]
 
 
-def _load(where: Where, requests: int, server: Server, swaps: Swaps, victims: Victims) -> Told:
-    """Let all clients ask, and look at the server meanwhile."""
-    results = _PROCESSES.Queue()
+def _load(where: Where, requests: int, server: Samples, swaps: Swaps, victims: Victims) -> Results:
+    """Run all clients, and sample the server meanwhile."""
+    queue = _PROCESSES.Queue()
     share = -(-requests // len(_CLIENTS))
     clients: list[BaseProcess] = [
-        _PROCESSES.Process(target=soak_clients.ask, args=(kind, where, share, number, results))
+        _PROCESSES.Process(target=soak_clients.run, args=(kind, where, share, number, queue))
         for number, kind in enumerate(_CLIENTS)
     ]
     for client in clients:
         client.start()
     swaps.start()
     victims.start()
-    told = Told()
-    while any(client.is_alive() for client in clients) or not results.empty():
-        server.look()
-        if results.empty():
+    results = Results()
+    while any(client.is_alive() for client in clients) or not queue.empty():
+        server.take()
+        if queue.empty():
             time.sleep(0.25)
         else:
-            told.add(results.get())
+            results.add(queue.get())
     for thread in (swaps, victims):
         thread.ending.set()
         thread.join()
     for client, kind in zip(clients, _CLIENTS, strict=True):
         if client.exitcode:
-            told.failures[f"{kind}: its process ended with {client.exitcode}"] += 1
-    return told
+            results.failures[f"{kind}: its process ended with {client.exitcode}"] += 1
+    return results
 
 
-def _print(told: Told, seconds: float, server: Server, swaps: Swaps, victims: Victims) -> None:
-    total = sum(told.answers.values())
+def _print(
+    results: Results, seconds: float, server: Samples, swaps: Swaps, victims: Victims
+) -> None:
+    total = sum(results.answers.values())
     print(f"{total:,} answers in {seconds:.0f} s, {total / seconds:,.0f} per second")
-    for what, count in sorted(told.answers.items()):
+    for what, count in sorted(results.answers.items()):
         print(f"  {what:44}{count:>9,}")
-    print(f"failures: {sum(told.failures.values())}")
-    for what, count in told.failures.most_common(10):
+    print(f"failures: {sum(results.failures.values())}")
+    for what, count in results.failures.most_common(10):
         print(f"  {what}: {count}")
     print(f"versions of each model: {swaps.latest}; clients killed: {victims.killed}")
     quarters = ", ".join(f"{server.quarter(number):.0f}" for number in range(4))

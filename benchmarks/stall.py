@@ -1,12 +1,12 @@
-"""What callers of one model notice while the server loads another.
+"""What the callers of one model notice while the server loads another.
 
     python -m benchmarks.stall [--versions 6] [--network ResNet101V2]
 
-A small model is asked all the time, by paced callers in a process of their own, in three
-phases: nothing is loaded; another process loads versions of a large model, which takes CPU
-and disk but nothing else from the server; the server itself loads them. The second against the
-first is what any load costs on these cores; the third against the second is what the server's
-own loads add: the interpreter lock.
+Paced callers in a separate process query a small model all the time, in three phases: nothing is
+loaded; another process loads versions of a large model, which takes CPU and disk but nothing else
+from the server; the server itself loads them. The second compared with the first is what any load
+costs on these cores; the third compared with the second is what loading in the server adds: the
+interpreter lock.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from millrace.serving.client import Client
 _CALLERS, _PAUSE = 4, 0.005  # seconds between two requests of one caller
 _QUIET_SECONDS = 4.0
 _SETTLE_SECONDS = 1.0
-_LOOK = 0.05  # seconds between two looks at the large model's state
+_POLL = 0.05  # seconds between two checks of the large model's state
 
 
 def main() -> None:
@@ -75,14 +75,14 @@ def _measure(folder: pathlib.Path, versions: int) -> None:
 
 
 def _load(folder: pathlib.Path, base: str, port: int, versions: int) -> list[tuple[float, float]]:
-    """Push versions one by one; returns when each load, and the unload after it, ran."""
+    """Push versions one by one; returns when each load and the unload after it began and ended."""
     spans = []
     with Client(f"127.0.0.1:{port}") as client:
         for version in range(2, versions + 2):
             start = time.monotonic()
             large.push(folder / "model", folder / base, version)
             while not large.is_alone(client, base, version):
-                time.sleep(_LOOK)
+                time.sleep(_POLL)
             spans.append((start, time.monotonic()))
             time.sleep(_SETTLE_SECONDS)
     return spans
@@ -102,14 +102,14 @@ def _command(folder: pathlib.Path, port: int, base: str) -> list[str]:
 
 
 def _wait() -> tuple[float, float]:
-    """Let as much time pass as a load takes, about; returns when it was."""
+    """Wait about as long as a load takes; returns when that began and ended."""
     start = time.monotonic()
     time.sleep(_QUIET_SECONDS)
     return start, time.monotonic()
 
 
 class Callers:
-    """A process of callers, at work until told to end."""
+    """A process of callers that runs until `end`."""
 
     def __init__(self, target: str) -> None:
         self._process = subprocess.Popen(
@@ -122,25 +122,25 @@ class Callers:
         )
 
     def end(self) -> np.ndarray:
-        """When each request began, and how long it took: seconds, float64 `[requests, 2]`."""
+        """When each request began and how long it took, seconds, float64 [requests, 2]."""
         out, _ = self._process.communicate("end\n")
         return np.array(json.loads(out))
 
 
 def _call(target: str) -> None:
-    """Ask until a line comes in; print what was measured."""
+    """Send requests until a line comes in; print the measurements."""
     samples: list[tuple[float, float]] = []
     ending = threading.Event()
     with Client(target) as client:
         inputs = {"features": np.zeros((1, 16), np.float32)}
 
-        def ask() -> None:
+        def send() -> None:
             while not ending.wait(_PAUSE):
                 start = time.monotonic()
                 client.predict("dense", inputs)
                 samples.append((start, time.monotonic() - start))
 
-        threads = [threading.Thread(target=ask) for _ in range(_CALLERS)]
+        threads = [threading.Thread(target=send) for _ in range(_CALLERS)]
         for thread in threads:
             thread.start()
         sys.stdin.readline()
@@ -151,7 +151,7 @@ def _call(target: str) -> None:
 
 
 def _print(samples: np.ndarray, spans: dict[str, list[tuple[float, float]]]) -> None:
-    """A line per phase: the median over its loads of what callers met during one."""
+    """A line per phase: the medians over its loads."""
     began, took = samples[:, 0], samples[:, 1] * 1e3
     print(f"{'ms, while':24}{'times':>6}{'s each':>8}{'p50':>8}{'p99':>8}{'longest':>9}")
     found = {}
@@ -163,7 +163,7 @@ def _print(samples: np.ndarray, spans: dict[str, list[tuple[float, float]]]) -> 
         print(f"{phase:24}{len(times):6}{seconds:8.1f}{p50:8.1f}{p99:8.1f}{longest:9.1f}")
     quiet, elsewhere, here = found.values()
     any_load, here_too = elsewhere[1] / quiet[1], here[1] / elsewhere[1]
-    print(f"p99: {any_load:.1f} times for any load, {here_too:.1f} for one here")
+    print(f"p99 rises {any_load:.1f} times by any load, {here_too:.1f} times more by one here")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""How fast `statistics_gen` is, beside a bare loop that only reads and decodes.
+"""How fast `statistics_gen` is, compared with a bare loop that only reads and decodes.
 
-60,000 records like Fashion-MNIST's: a 28x28 grey PNG's worth of bytes and the usual image
-features, in 4 gzipped shards.
+60,000 records like Fashion-MNIST's: as many bytes as a 28x28 grey PNG and the usual image features,
+in 4 gzipped shards.
 
     python -m benchmarks.statistics [RECORDS]
 """
@@ -26,7 +26,7 @@ CLASSES = 10
 
 
 def main() -> None:
-    """Print one line per way: seconds, and records per second."""
+    """Print one line per variant: seconds, and records per second."""
     records = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
     with tempfile.TemporaryDirectory() as folder:
         examples = write_examples(Path(folder) / "examples", records)
@@ -66,7 +66,7 @@ def record(number: int) -> bytes:
 
 
 def bare_loop(examples: Examples) -> int:
-    """Read and decode every record, and do nothing with it."""
+    """Read and decode every record, and discard it."""
     return sum(len(decode(record)) for record in records_of(examples))
 
 

@@ -1,10 +1,10 @@
-"""Whether memory comes back when one version after another is loaded and unloaded.
+"""Whether memory is freed when one version after another is loaded and unloaded.
 
     python -m benchmarks.unload [--versions 50] [--network MobileNetV2]
 
-One model server with one model, of which a new version appears as soon as the one before has
-been answered for; resident memory is read when the old one is gone. It must end within
-`_GROWTH` of what it was after `_SETTLED` versions, or the exit status is 1.
+One model server with one model, which gets a new version as soon as the previous one has answered;
+resident memory is read when the old one is gone. It must end within `_GROWTH` of its value after
+`_SETTLED` versions, or the exit status is 1.
 """
 
 import argparse
@@ -17,10 +17,10 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import large, servers
-from benchmarks.processes import Process
+from benchmarks.servers import Process
 from millrace.serving.client import Client
 
-_SETTLED = 5  # versions, by when TensorFlow's own pools and threads are there
+_SETTLED = 5  # versions, after which TensorFlow's own pools and threads exist
 _GROWTH = 0.05
 
 

@@ -1,4 +1,4 @@
-"""The tables of `benchmarks.serving`, and which of its aims hold."""
+"""The tables of `benchmarks.serving`, and which of its targets are met."""
 
 import dataclasses
 import statistics
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from benchmarks import servers
 from benchmarks.load import Measured
 
-COST, P50 = 1.25, 1.3  # the aims: multiples of the bare call and the bare echo together
+COST, P50 = 1.25, 1.3  # the targets: multiples of the bare call and the bare echo together
 _TITLES = (
     *("model", "at once", "batching", "p50 ms", "p99 ms", "requests/s", "CPU ms", "batch"),
     *("of the call's rate", "of the echo's", "of MLServer's"),
@@ -17,7 +17,7 @@ _TITLES = (
 
 @dataclasses.dataclass(frozen=True)
 class Round:
-    """Everything measured once.
+    """Everything, measured once.
 
     Attributes:
         off: the model server.
@@ -25,8 +25,8 @@ class Round:
         echo: the bare server.
         peer: MLServer, where there is one.
         one: the session called with one row.
-        many: the same with as many as `batch`.
-        batch: the mean of the rows that ran together.
+        many: the same with `batch` rows.
+        batch: the mean number of rows that ran together.
     """
 
     off: Measured
@@ -40,7 +40,7 @@ class Round:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Case:
-    """All rounds of one model, with so many requests at once."""
+    """All rounds of one model with one number of concurrent requests."""
 
     model: str
     at_once: int
@@ -51,13 +51,13 @@ class Case:
         return statistics.median(map(figure, self.rounds))
 
     def has_peer(self) -> bool:
-        """Whether MLServer was asked."""
+        """Whether MLServer was called."""
         return all(one.peer for one in self.rounds)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Row:
-    """One way of serving in one case."""
+class _Variant:
+    """One case, with batching on or off."""
 
     case: Case
     batching: str  # on or off
@@ -90,12 +90,12 @@ class _Row:
 
 
 def ours(cases: Sequence[Case]) -> str:
-    """What the model server needed."""
+    """The figures of the model server."""
     return _table(_TITLES, map(_ours, _rows(cases)))
 
 
 def others(cases: Sequence[Case]) -> str:
-    """What the others needed in the same run."""
+    """The figures of the others in the same run."""
     titles = ("model", "at once", "bare call", "bare echo", "MLServer")
     return _table(
         titles,
@@ -112,49 +112,51 @@ def others(cases: Sequence[Case]) -> str:
     )
 
 
-def aims(cases: Sequence[Case]) -> str:
-    """Each aim, in how many rows it holds, and the row that is furthest from it."""
+def targets(cases: Sequence[Case]) -> str:
+    """Each target, in how many rows it is met, and the row that is furthest off."""
     rows = list(_rows(cases))
     alone = [row for row in rows if row.case.at_once == 1]
     wait = servers.BATCHING["batch_timeout_micros"] / 1e3
     slower = {
-        _Row(case, "on"): case.median(lambda r: r.on.p50 - r.off.p50)
+        _Variant(case, "on"): case.median(lambda r: r.on.p50 - r.off.p50)
         for case in cases
         if case.at_once == 1
     }
     found = [
-        _aim(f"CPU of a request at most {COST} of call + echo", {r: r.cost() for r in rows}, COST),
-        _aim(
+        _target(
+            f"CPU of a request at most {COST} of call + echo", {r: r.cost() for r in rows}, COST
+        ),
+        _target(
             f"p50 at concurrency 1 at most {P50} of call + echo",
             {row: row.p50() for row in alone if row.batching == "off"},
             P50,
         ),
-        _aim(f"batching slower by at most its time-out, {wait:g} ms", slower, wait),
+        _target(f"batching slower by at most its timeout, {wait:g} ms", slower, wait),
     ]
     if all(case.has_peer() for case in cases):
         slowness = {row: 1 / row.peers(lambda m: m.rate) for row in rows}
         tails = {row: row.peers(lambda m: m.p99) for row in rows}
-        found.append(_aim("MLServer's requests/s at most ours", slowness, 1.0))
-        found.append(_aim("p99 at most MLServer's", tails, 1.0))
-    return _table(("aim", "holds", "in rows", "furthest"), found)
+        found.append(_target("MLServer's requests/s at most ours", slowness, 1.0))
+        found.append(_target("p99 at most MLServer's", tails, 1.0))
+    return _table(("target", "met", "in rows", "furthest off"), found)
 
 
-def _aim(text: str, found: dict[_Row, float], most: float) -> tuple[str, ...]:
-    held = sum(value <= most for value in found.values())
+def _target(text: str, found: dict[_Variant, float], most: float) -> tuple[str, ...]:
+    met = sum(value <= most for value in found.values())
     worst = max(found, key=lambda row: found[row])
     return (
         text,
-        "yes" if held == len(found) else "no",
-        f"{held} of {len(found)}",
+        "yes" if met == len(found) else "no",
+        f"{met} of {len(found)}",
         f"{found[worst]:.2f} ({worst.name()})",
     )
 
 
-def _rows(cases: Sequence[Case]) -> Iterable[_Row]:
-    return (_Row(case, batching) for case in cases for batching in ("off", "on"))
+def _rows(cases: Sequence[Case]) -> Iterable[_Variant]:
+    return (_Variant(case, batching) for case in cases for batching in ("off", "on"))
 
 
-def _ours(row: _Row) -> tuple[str, ...]:
+def _ours(row: _Variant) -> tuple[str, ...]:
     case, of = row.case, row.of
     return (
         case.model,

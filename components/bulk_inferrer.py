@@ -1,20 +1,28 @@
 """Predict whole data sets: Examples, or a folder of files."""
 
-import json
+import functools
 import logging
 import shutil
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, RawFiles, Rejected
+from millrace.components.artifacts import (
+    Evaluation,
+    Examples,
+    InferenceResult,
+    Model,
+    RawFiles,
+)
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.rejected import check_rejected
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import ModelError, OptionError
-from millrace.components.model_artifacts import Evaluation, InferenceResult, Model
 from millrace.components.options.ranges import Count, Share
 
 if TYPE_CHECKING:
-    from millrace.components.inference.bulk import Plan, Shard
+    from millrace.components.inference.bulk import Done, Plan, Shard
 
 _log = logging.getLogger(__name__)
 
@@ -79,14 +87,16 @@ def bulk_inferrer(
     elif examples is not None:
         shards = bulk.example_shards(examples, splits)
     plan = bulk.Plan(str(out), format, prediction_logs, batch_size)
-    _run(model, shards, plan, run_on)
-    summary = json.loads((out / "summary.json").read_text())
-    rejected = _check_rejected(out, summary, max_rejected)
+    done = _run(model, shards, plan, run_on)
+    total = done.counts.total() + len(done.rejected)
+    check_rejected("bulk_inferrer", done.rejected, total, max_rejected, what="rows")
+    if done.rejected:
+        _log.info("%d of %d rows were set aside, see rejected.jsonl", len(done.rejected), total)
     if format == "examples":
-        Examples(out).write_summary(summary["counts"], rejected)
+        Examples(out).write_summary(dict(sorted(done.counts.items())), done.rejected)
     else:
-        _join_parts(out, format, summary["columns"])
-    for split, count in summary["counts"].items():
+        _join_parts(out, format, done.columns)
+    for split, count in sorted(done.counts.items()):
         _log.info("predicted %d rows of split %r", count, split)
     return InferenceResult(out)
 
@@ -100,39 +110,21 @@ def _check_blessing(evaluation: Evaluation | None, *, allow_unblessed: bool) -> 
         )
 
 
-def _run(model: Model, shards: "list[Shard]", plan: "Plan", run_on: BeamOptions) -> None:
-    """One Beam pass over the shards, each of which writes its own files."""
-    import apache_beam as beam
-
+def _run(model: Model, shards: "list[Shard]", plan: "Plan", run_on: BeamOptions) -> "Done":
+    """One pass over the shards, each of which writes its own files; leaves their summary."""
     from millrace.components.inference import bulk
     from millrace.components.inference.saved_model import Models
 
+    out = Path(plan.out)
     if plan.format != "examples":
-        (Path(plan.out) / bulk.PARTS).mkdir()
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(shards)
-            | "Predict" >> beam.Map(bulk.predict_shard, Models(model.saved_model), plan)
-            | "Merge" >> beam.CombineGlobally(bulk.merge)
-            | "Write" >> beam.Map(bulk.write_summary, plan.out)
-        )
+        (out / bulk.PARTS).mkdir()
+    predict = functools.partial(bulk.predict_shard, models=Models(model.saved_model), plan=plan)
+    done = bulk.merge(shard_pass("Predict", shards, predict, out, run_on))
+    bulk.write_summary(done, plan.out)
+    return done
 
 
-def _check_rejected(out: Path, summary: dict[str, Any], max_rejected: float) -> list[Rejected]:
-    """The rows set aside, if they are few enough."""
-    from millrace.components.inference.saved_model import refuse_too_many
-
-    lines = (out / "rejected.jsonl").read_text().splitlines()
-    rejected = [Rejected(**json.loads(line)) for line in lines]
-    total = sum(summary["counts"].values()) + len(rejected)
-    refuse_too_many(rejected, total, max_rejected)
-    if rejected:
-        _log.info("%d of %d rows were set aside, see rejected.jsonl", len(rejected), total)
-    return rejected
-
-
-def _join_parts(out: Path, form: str, columns: list[str]) -> None:
+def _join_parts(out: Path, form: str, columns: Sequence[str]) -> None:
     """Make one text file of the shards' parts, in their order; remove the parts."""
     from millrace.components.inference.bulk import PARTS, csv_line
 

@@ -2,10 +2,10 @@
 
     ComponentError
     +-- DataError       the data a step was given cannot be used as it is
-    +-- OptionError     an option's value does not fit, alone or beside another
+    +-- OptionError     an option's value is invalid, by itself or together with another
     +-- ModelError      a model cannot be built, trained, loaded or exported
 
-Their texts follow one form: *where*: expected X. Received: Y. What to do.
+Their messages have one form: *where*: expected X. Received: Y. What to do.
 """
 
 from millrace.serving.errors import MillraceError
@@ -20,7 +20,7 @@ class DataError(ComponentError):
 
 
 class OptionError(ComponentError):
-    """An option's value does not fit, alone or beside another."""
+    """An option's value is invalid, by itself or together with another."""
 
 
 class ModelError(ComponentError):

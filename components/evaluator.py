@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Evaluation, Examples, Model, Rejected
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.rejected import check_rejected
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError, OptionError
 from millrace.components.evaluating import simple_baselines, verdict
 from millrace.components.evaluating.verdict import Thresholds, Verdict
-from millrace.components.model_artifacts import Evaluation, Model
 from millrace.components.options.ranges import Count, Number, Share
 
 if TYPE_CHECKING:
@@ -166,35 +167,24 @@ def _score(
     config: "EvalConfig",
     task: "EvaluationTask",
 ) -> None:
-    """One Beam pass over the splits, from shards to the files of the evaluation."""
-    import apache_beam as beam
-
+    """One pass over the splits, from shards to the files of the evaluation."""
     from millrace.components.inference.saved_model import Models
 
     loaded = Models(*(each.saved_model for each in models))
     shards = [(split, str(file)) for split in splits for file in examples.files(split)]
-    merge = functools.partial(task.merge, mistakes=config.mistakes)
+    score = functools.partial(task.score_shard, models=loaded, config=config)
     _log.info("scoring %s in %d shards", ", ".join(splits), len(shards))
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(shards)
-            | "Score" >> beam.Map(task.score_shard, models=loaded, config=config)
-            | "Merge" >> beam.CombineGlobally(merge)
-            | "Write" >> beam.Map(task.write, out, splits, config)
-        )
+    scored = shard_pass("Score", shards, score, out, run_on)
+    task.write(task.merge(scored, config.mistakes), out, splits, config)
 
 
 def _read_summary(out: Path, max_rejected: float) -> dict[str, Any]:
     """The content of `metrics.json`, if enough rows could be scored."""
-    from millrace.components.artifacts import Rejected
-    from millrace.components.inference.saved_model import refuse_too_many
-
     summary: dict[str, Any] = json.loads((out / "metrics.json").read_text())
     lines = (out / "rejected.jsonl").read_text().splitlines()
     rejected = [Rejected(**json.loads(line)) for line in lines]
     scored = sum(split["count"] for split in summary["splits"].values())
-    refuse_too_many(rejected, scored + len(rejected), max_rejected)
+    check_rejected("evaluator", rejected, scored + len(rejected), max_rejected, what="rows")
     if not summary["count"]:
         raise DataError(
             f"Split {summary['split']!r}: expected one row or more to judge the model by. "

@@ -1,4 +1,4 @@
-"""Every split's statistics held against the schema, and against the previous run's."""
+"""Every split's statistics checked against the schema, and compared with the previous run's."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Anomalies, Schema, Statistics
 
 if TYPE_CHECKING:
-    from millrace.components.validation.findings import Finding
+    from millrace.components.validation.findings import Anomaly
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def example_validator(
         previous: statistics of an earlier run; without them no drift is measured.
         out: gets `Split-<name>/SchemaDiff.pb`, `anomalies.json` and `distances.json`.
         training: has the `train` to compare with, where `statistics` are of other data, such
-            as what a model was asked.
+            as the requests that a model got.
 
     Raises:
         DataError: the schema or a split's statistics cannot be read.
@@ -57,15 +57,15 @@ def example_validator(
         findings, distances, message = validate(read(statistics, split), rules, controls)
         artifact.file(split).parent.mkdir(parents=True, exist_ok=True)
         artifact.file(split).write_bytes(message.SerializeToString(deterministic=True))
-        found += [_told(split, finding) for finding in findings]
+        found += [_record(split, finding) for finding in findings]
         measured += [{"split": split, **vars(distance)} for distance in distances]
     artifact.write(found, measured)
     logger.info("%d anomalies in %s", len(found), ", ".join(splits))
     return artifact
 
 
-def _told(split: str, finding: "Finding") -> dict[str, str]:
-    """A finding for `anomalies.json`, and for whoever reads the log."""
+def _record(split: str, finding: "Anomaly") -> dict[str, str]:
+    """A finding for `anomalies.json`, and a line of the log."""
     about = f"{split}: {finding.feature or 'all records'}"
     logger.warning("%s: %s. %s", about, finding.short.rstrip("."), finding.description)
     return {

@@ -9,9 +9,8 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, Model, TrainedModel
 from millrace.components.features import spec as specs
-from millrace.components.model_artifacts import Model, TrainedModel
 
 
 def export(
@@ -24,29 +23,29 @@ def export(
     warm_up: Annotated[int, Field(ge=0, le=300)] = 8,
     tolerance: Annotated[float, Field(gt=0)] = 1e-5,
 ) -> Model:
-    """Write a servable model: raw input in, answers in a person's terms out.
+    """Write a servable model: raw input in, human-readable answers out.
 
-    The SavedModel has the signatures `serving_default` (image files, texts, windows, columns),
-    those over serialised `tf.train.Example`s, and warm-up requests. It is loaded again in a
-    fresh process as a model server loads it, and its answers to raw rows are compared with
-    the trained model's to the transformed ones.
+    The SavedModel has the signature `serving_default` (image files, texts, windows, columns),
+    others over serialised `tf.train.Example`s, and warm-up requests. It is loaded in a fresh
+    process as a model server loads it, and its answers to raw rows are compared with those of
+    the trained model to the transformed rows.
 
     Args:
         model: what `trainer` made.
-        analysis: what it was trained by.
-        examples: raw records, of series their windows; the sample comes from eval, else test,
+        analysis: that it was trained with.
+        examples: raw records, or the windows of series; the sample comes from eval, else test,
             else train.
         out: gets `Format-Serving/`, `Format-Keras/model.keras` and `model.json` (the spec,
             signatures, and the outcome of the comparison).
         sample: rows to compare.
-        warm_up: rows to warm a server up with, a request of each signature per row; 0 leaves
-            the file out.
-        tolerance: the largest difference of a number that is let pass; of numbers above 1 in
-            size, relative to the largest.
+        warm_up: rows to warm a server up with, a request of each signature per row; 0 writes
+            none.
+        tolerance: the largest accepted difference of a number; relative to the largest number
+            if that is above 1 in size.
 
     Raises:
-        ModelError: the exported model cannot be loaded, or answers otherwise.
-        DataError: there is no row to ask about.
+        ModelError: the exported model cannot be loaded, or answers differently.
+        DataError: there is no row to check it with.
     """
     from millrace.components.exporting import exported  # TensorFlow
 

@@ -1,4 +1,4 @@
-"""The journey of a few pictures through the layers of an image model, as PNG files."""
+"""What the layers of an image model make of a few pictures, as PNG files."""
 
 import itertools
 import logging
@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples, Plots
+from millrace.components.artifacts import Analysis, Examples, Plots, TrainedModel
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.features.layout import Column
-from millrace.components.model_artifacts import TrainedModel
+from millrace.components.features.layout import LayoutColumn
 from millrace.components.options.ranges import Count
 
 logger = logging.getLogger(__name__)
@@ -29,56 +28,56 @@ def feature_maps(
     at_most: Count = 24,
     maps: Count = 16,
 ) -> Plots:
-    """Draw what each layer makes of a few pictures: a file a layer, a row a picture.
+    """Draw what each layer makes of a few pictures: one file per layer, one row per picture.
 
     Args:
         model: an image model.
         examples: transformed records.
         analysis: how they were preprocessed.
         out: gets `00-pictures.png`, then `<number>-<layer>.png` in the order of the layers.
-        split: where the pictures are from; where there is none of this name, the first split.
-        pictures: how many, the first ones.
-        layers: by name; a pretrained network's are `backbone.<layer>`. Empty: all that give
-            maps, or `at_most` of them, evenly apart.
-        at_most: layers, where none are named.
-        maps: of each layer, the first ones.
+        split: of the pictures; if it is missing or empty, the first split.
+        pictures: how many, from the start.
+        layers: by name; a pretrained network's are `backbone.<layer>`. Empty: all that return
+            maps, or `at_most` of them, evenly spaced.
+        at_most: layers, if none are named.
+        maps: of each layer, from the first.
 
     Raises:
         DataError: there is no picture.
-        OptionError: the model is not one of images, or has no such layer.
+        OptionError: the model does not take images, or has no such layer.
     """
     spec = specs.read(analysis.file)
     if not isinstance(spec, ImageSpec):
         raise OptionError(
-            f"feature_maps: expected a model of images. Received: one of the kind {spec.kind}. "
+            f"feature_maps: expected an image model. Received: one of the kind {spec.kind}. "
             "Leave feature_maps out."
         )
 
     import numpy as np
 
-    from millrace.components.charts import journey
+    from millrace.components.charts import feature_maps as drawing
     from millrace.components.models import keras_file
 
     rows = list(itertools.islice(_pixels(examples, split, spec.layout.inputs[0]), pictures))
     if not rows:
         raise DataError(
-            f"{examples.path}: expected pictures to look at. Received: none. See what "
+            f"{examples.path}: expected pictures to show. Received: none. See what "
             "`transform` set aside."
         )
     pixels = np.stack([np.frombuffer(row, np.uint8).reshape(spec.shape) for row in rows])
     network = keras_file.load(model.keras_file)
-    wanted = layers or journey.spread_evenly(journey.names_with_maps(network), at_most)
+    wanted = layers or drawing.spread_evenly(drawing.names_with_maps(network), at_most)
     shown = np.concatenate(list(pixels), axis=1)
-    journey.write_picture(shown[..., 0] if spec.channels == 1 else shown, out / "00-pictures.png")
-    for number, found in enumerate(journey.layer_maps(network, pixels, wanted), start=1):
-        file = out / journey.file_name(number, found.layer)
-        journey.write_picture(journey.grid(found.values, maps), file)
+    drawing.write_picture(shown[..., 0] if spec.channels == 1 else shown, out / "00-pictures.png")
+    for number, found in enumerate(drawing.layer_maps(network, pixels, wanted), start=1):
+        file = out / drawing.file_name(number, found.layer)
+        drawing.write_picture(drawing.grid(found.values, maps), file)
     logger.info("%d pictures through %d layers", len(rows), len(wanted))
     return Plots(out)
 
 
-def _pixels(examples: Examples, split: str, column: Column) -> Iterator[bytes]:
-    """The pixels of the records of `split`, or else of the first split, in their order."""
+def _pixels(examples: Examples, split: str, column: LayoutColumn) -> Iterator[bytes]:
+    """The pixels of the records of `split`, else of the first split, in their order."""
     from millrace.components.files.tfrecord import read_records
     from millrace.serving.example import decode
 

@@ -1,4 +1,4 @@
-"""Serve a candidate for real, ask it real questions, and say whether it may be pushed."""
+"""Serves a candidate on the real serving path, sends requests, and says whether to push it."""
 
 import dataclasses
 import itertools
@@ -10,22 +10,21 @@ from typing import Literal
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Examples, InfraBlessing, Model
 from millrace.components.errors import DataError
 from millrace.components.files.folders import copy_tree
-from millrace.components.model_artifacts import InfraBlessing, Model
 from millrace.components.options.ranges import Count, NotNegative, Positive
 
 _log = logging.getLogger(__name__)
 _BINARY = "tensorflow_model_server"
-_PREFERRED = ("eval", "test", "train")  # the split that requests are taken from
+_PREFERRED = ("eval", "test", "train")  # the splits to take requests from, in this order
 _NAME, _VERSION = "candidate", 1
 _TAIL = 2000  # characters of the server's log in the reasons
 
 
 @dataclasses.dataclass(frozen=True)
 class _Trial:
-    """How the candidate is served and asked."""
+    """How the candidate is served and called."""
 
     engine: Literal["embedded", "binary", "image"]
     binary: str
@@ -46,25 +45,24 @@ def infra_validator(
     timeout: Positive = 120.0,
     request_timeout: Positive = 30.0,
 ) -> InfraBlessing:
-    """Start the real serving path on the model, send it requests, and bless it if they succeed.
+    """Serve the model on the real serving path, send it requests, and bless it if they succeed.
 
-    Predict gets raw input, Classify and Regress serialised Examples, over a socket; status and
-    metadata are asked for. The answers must be finite and those of the same SavedModel in
-    this process. `server.log` keeps what the server wrote.
+    Over a socket, Predict is sent raw input, Classify and Regress serialised Examples, and status
+    and metadata are requested. The answers must be finite and equal those of the same SavedModel
+    in this process. `server.log` has the output of the server.
 
     Args:
         model: the candidate; it is served from a copy.
-        examples: raw records (of series their windows), of which those of eval are sent, else
-            of test, else of train.
-        out: where the verdict goes.
+        examples: raw records (for series, windows); those of the split eval are sent, else of
+            test, else of train.
+        out: the folder for the verdict.
         engine: `embedded` is the project's own server, `binary` TensorFlow Serving's program,
-            `image` its image; `auto` takes the binary where it is on the PATH, else `embedded`.
-        binary: the program's name or path; named otherwise than usual, `auto` takes it.
-        requests: how many records are sent.
-        tolerance: how far numbers may be apart; of numbers above 1 in size, relative to the
-            largest.
-        timeout: seconds until the server must be ready.
-        request_timeout: seconds that an answer may take.
+            `image` its image; `auto` uses the binary if it is on the PATH, else `embedded`.
+        binary: the program's name or path; if it is not the default, `auto` uses it.
+        requests: how many records to send.
+        tolerance: how much numbers may differ; relative to the largest if that is above 1 in size.
+        timeout: seconds within which the server must be ready.
+        request_timeout: seconds that a request may take.
 
     Raises:
         DataError: there is no record to send.
@@ -72,7 +70,7 @@ def infra_validator(
     split, records = _records(examples, requests)
     trial = _Trial(_engine(engine, binary), binary, tolerance, timeout, request_timeout)
     _log.info(
-        "serving the candidate (%s), asking %d records of split %r",
+        "serving the candidate (%s), sending %d records of split %r",
         trial.engine,
         len(records),
         split,
@@ -89,31 +87,31 @@ def infra_validator(
 
 
 def _records(examples: Examples, requests: int) -> tuple[str, list[bytes]]:
-    """The split to ask about, and its first records."""
+    """Returns the split to use, and its first records."""
     from millrace.components.files.tfrecord import read_records
 
-    there = [split for split in _PREFERRED if split in examples.splits] or examples.splits
-    for split in there:
+    found = [split for split in _PREFERRED if split in examples.splits] or examples.splits
+    for split in found:
         records = itertools.chain.from_iterable(map(read_records, examples.files(split)))
         if first := list(itertools.islice(records, requests)):
             return split, first
     raise DataError(
-        f"{examples.path}: expected one record or more to send. Received: none in any of the "
-        f"splits {', '.join(there) or '(there is none)'}. Give it some examples."
+        f"{examples.path}: expected at least one record to send. Received: none in the splits "
+        f"{', '.join(found) or '(no splits)'}. Add examples."
     )
 
 
 def _engine(engine: str, binary: str) -> Literal["embedded", "binary", "image"]:
-    """What serves: what was asked for, or the binary if there is one or one was named."""
+    """Returns the engine to use; `auto` means the binary if it exists or one was given."""
     if engine == "auto":
         return "binary" if shutil.which(binary) or binary != _BINARY else "embedded"
-    return engine  # type: ignore[return-value]  # one of the others
+    return engine  # type: ignore[return-value]  # not `auto`
 
 
 def _try(
     model: Model, records: list[bytes], trial: _Trial, out: Path
 ) -> tuple[list[str], list[str]]:
-    """Serve a copy of the model and ask it; what speaks against it, and what else to say."""
+    """Serve a copy of the model and test it; returns objections and remarks."""
     from millrace.serving.errors import RpcError, ServingError
 
     with tempfile.TemporaryDirectory(prefix="infra_validator_") as name:
@@ -122,10 +120,10 @@ def _try(
         log.touch()
         copy_tree(model.saved_model, Path(folder / _NAME / str(_VERSION)))
         try:
-            objections, remarks = _ask(folder / _NAME, log, records, trial)
+            objections, remarks = _check(folder / _NAME, log, records, trial)
         except RpcError as error:
             objections, remarks = [f"{error.code}: {error.details}"], []
-        except ServingError as error:  # it cannot be loaded, or its server does not start
+        except ServingError as error:  # it cannot be loaded, or the server does not start
             objections, remarks = [str(error)], []
         text = log.read_text(errors="replace")
         (out / "server.log").write_text(text)
@@ -134,10 +132,10 @@ def _try(
     return objections, remarks
 
 
-def _ask(
+def _check(
     versions: LocalPath, log: LocalPath, records: list[bytes], trial: _Trial
 ) -> tuple[list[str], list[str]]:
-    """Raises what `millrace.serving.launch` and `millrace.serving.client` do."""
+    """Raises the errors of `millrace.serving.launch` and `millrace.serving.client`."""
     from millrace.components.inference import serving_checks
     from millrace.serving.client import Client
     from millrace.serving.launch import launch

@@ -1,6 +1,6 @@
 """Embeddings of a trained model for TensorBoard's projector.
 
-`tensorboard --logdir FOLDER`, the folder being the step's output, shows them. This module holds
+`tensorboard --logdir FOLDER` shows them, where FOLDER is the step's output. This module holds
 the options; the work is in `projecting`, which imports TensorFlow and is imported when it runs.
 """
 
@@ -10,10 +10,9 @@ from typing import Annotated
 from etils.epath import Path
 from pydantic import Field
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, Projection, TrainedModel
 from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
-from millrace.components.model_artifacts import Projection, TrainedModel
 
 logger = logging.getLogger(__name__)
 
@@ -27,19 +26,19 @@ def projector(
     split: str = "eval",
     points: Annotated[int, Field(ge=2, le=100_000)] = 2_000,
 ) -> Projection:
-    """Write what a model has made of tokens and examples, as points to look at.
+    """Write a model's vectors of tokens and examples, as points to look at.
 
-    Each embedding of tokens is a set of points named by the tokens. The examples of a classifier
-    are one too, by what the last layer but one makes of them, named by their classes; images
-    with thumbnails.
+    Each embedding of tokens is a set of points, labelled by the tokens. So are a classifier's
+    examples, as the last layer but one represents them, labelled by their classes; images have
+    thumbnails.
 
     Args:
         model: what `trainer` made.
-        analysis: what it was trained by.
+        analysis: that it was trained with.
         examples: transformed records.
         out: gets `projector_config.pbtxt`, and the files that this names.
-        split: of the examples to show; where it is empty, train.
-        points: tokens and examples at most; of the tokens the most frequent.
+        split: of the examples to show; if it is empty, train.
+        points: the most tokens or examples; the most frequent tokens come first.
 
     Raises:
         DataError: the model has neither embeddings of tokens nor classes.

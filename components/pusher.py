@@ -4,9 +4,9 @@ import logging
 
 from etils.epath import Path
 
+from millrace.components.artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from millrace.components.files.names import ModelName
 from millrace.components.files.paths import LocalPath
-from millrace.components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from millrace.components.options.ranges import Count
 from millrace.components.pushing.versions import Versions
 

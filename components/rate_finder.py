@@ -10,23 +10,22 @@ from typing import Annotated, Literal
 from etils.epath import Path
 from pydantic import Field
 
-from millrace.components.artifacts import Analysis, Examples
-from millrace.components.errors import DataError, OptionError
+from millrace.components.artifacts import Analysis, Examples, LearningRate
+from millrace.components.errors import OptionError
 from millrace.components.features import spec as specs
-from millrace.components.model_artifacts import LearningRate
-from millrace.components.models.any import AnyModel, check_fits
-from millrace.components.models.options import Augment, Cnn
-from millrace.components.options.ranges import Count, Positive, Seed, ShareBelowOne
+from millrace.components.models.image_options import Augment, Cnn
+from millrace.components.models.options import AnyModel, check_fits
+from millrace.components.options.ranges import Count, Positive, Seed
 from millrace.components.training import objective as objectives
 from millrace.components.training.options import (
+    ADAM,
     Descent,
     EarlyStopping,
     Optimizer,
     Precision,
-    ReduceOnPlateau,
     Watching,
 )
-from millrace.components.training.plan import Plan, Split
+from millrace.components.training.plan import Split, TrainingPlan
 
 logger = logging.getLogger(__name__)
 
@@ -48,15 +47,8 @@ def rate_finder(
     model: AnyModel = CNN,
     augment: Augment = UNCHANGED,
     output: objectives.Output = "probabilities",
-    loss: objectives.Loss = "auto",
-    label_smoothing: ShareBelowOne = 0.0,
-    optimizer: Optimizer = "adam",
-    momentum: ShareBelowOne = 0.0,
-    nesterov: bool = False,
-    clipnorm: Positive | None = None,
-    clipvalue: Positive | None = None,
-    global_clipnorm: Positive | None = None,
-    weight_decay: Positive | None = None,
+    loss: objectives.Loss = objectives.AUTO,
+    optimizer: Optimizer = ADAM,
     precision: Precision = "float32",
     shuffle_buffer: Count | None = None,
 ) -> LearningRate:
@@ -78,15 +70,8 @@ def rate_finder(
         model: a network for the data's kind, and its own options.
         augment: random changes to training pictures.
         output: what the last layer gives.
-        loss: `auto` goes by the task and the number of classes.
-        label_smoothing: share of the target spread over all classes.
-        optimizer: Keras's.
-        momentum: of sgd and rmsprop.
-        nesterov: of sgd.
-        clipnorm: the largest norm of a weight's gradient.
-        clipvalue: the largest value in a gradient, either way.
-        global_clipnorm: the largest norm of all gradients together.
-        weight_decay: the share of itself, times the rate, that a weight loses at each step.
+        loss: Keras's, and label smoothing; `auto` goes by the task and the number of classes.
+        optimizer: Keras's, and its momentum, gradient clipping and weight decay.
         precision: of the layers' arithmetic.
         shuffle_buffer: examples shuffled among one another; none is as many as fit 256 MiB.
 
@@ -95,43 +80,25 @@ def rate_finder(
         OptionError: an option does not fit another or the data.
         ModelError: the loss never fell.
     """
-    spec, counts = specs.read(analysis.file), examples.counts
-    if not counts.get("train"):
-        raise DataError(
-            f"{examples.path}: expected examples in the train split. Received: {counts}. "
-            "See what `transform` set aside."
-        )
+    spec, train = specs.read(analysis.file), Split.to_train_on(examples)
     check_fits(model, spec)
     if end <= start:
         raise OptionError(
             f"rate_finder.end: expected a rate above rate_finder.start. Received: {end} and "
             f"{start}. Raise the one or lower the other."
         )
-    train = Split(tuple(examples.files("train")), counts["train"])
     steps = -(-train.count // batch_size) if each == "epoch" else 1
 
     from millrace.components.training import rates, sweep  # TensorFlow
 
     points = rates.point_count(start, end, per_decade)
-    plan = Plan(
+    plan = TrainingPlan(
         spec=spec,
         model=model,
         augment=augment,
-        objective=objectives.of(spec, loss, output, label_smoothing),
-        descent=Descent(
-            optimizer=optimizer,
-            learning_rate=start,
-            momentum=momentum,
-            nesterov=nesterov,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            weight_decay=weight_decay,
-            precision=precision,
-        ),
-        watching=Watching(
-            {}, "loss", EarlyStopping(), ReduceOnPlateau(), "last", tensorboard=False
-        ),
+        objective=objectives.of(spec, loss, output),
+        descent=Descent(optimizer, start, precision=precision),
+        watching=Watching({}, "loss", EarlyStopping(), "last", tensorboard=False),
         train=train,
         validation=None,
         warm_start=None,

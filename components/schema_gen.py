@@ -5,9 +5,8 @@ from typing import Literal
 
 from etils.epath import Path
 
-from millrace.components.artifacts import RawFiles, Schema, Statistics
+from millrace.components.artifacts import Model, RawFiles, Schema, Statistics
 from millrace.components.errors import DataError
-from millrace.components.model_artifacts import Model
 from millrace.components.options.ranges import Count, Share
 
 logger = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ def schema_gen(
             of different types in two splits.
     """
     # Imported here: the command line imports this module for its signature alone.
-    from millrace.components.schema.infer import Rules, infer
+    from millrace.components.schema.infer import SchemaRules, infer
     from millrace.components.schema.text import write
     from millrace.components.statistics.reading import read
 
@@ -71,7 +70,7 @@ def schema_gen(
         )
     schema = infer(
         datasets,
-        Rules(
+        SchemaRules(
             fixed_shapes=infer_feature_shape,
             disallow_nan=disallow_nan,
             max_categories=max_categories,
@@ -98,7 +97,7 @@ def import_schema(source: RawFiles, out: Path) -> Schema:
         out: gets `schema.pbtxt`.
 
     Raises:
-        DataError: there is no such file, it is no schema (with the line), or it contradicts
+        DataError: there is no such file, it is not a schema (with the line), or it contradicts
             itself.
     """
     from millrace.components.schema.text import read, unchecked_in
@@ -138,8 +137,8 @@ def serving_schema(
     from millrace.components.schema.serving import for_requests
     from millrace.components.schema.text import read, write
 
-    asked = features_asked(model.description["signatures"])
-    found = for_requests(read(schema.file), asked, linf=skew_linf, js=skew_js)
+    taken = features_asked(model.description["signatures"])
+    found = for_requests(read(schema.file), taken, linf=skew_linf, js=skew_js)
     artifact = Schema(out)
     write(found, artifact.file)
     logger.info("requests have %s", ", ".join(feature.name for feature in found.feature))

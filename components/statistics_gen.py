@@ -1,15 +1,20 @@
 """Statistics of every split in one pass: each shard is folded where it is read, then merged.
 
-What is counted, and how exactly, is `millrace.components.statistics`' business; Beam only wires.
+What is counted, and how exactly, is `millrace.components.statistics`' business.
 """
 
 import logging
+from typing import TYPE_CHECKING
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Statistics
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.options.ranges import Count
+
+if TYPE_CHECKING:
+    from millrace.components.statistics.dataset import Dataset
 
 logger = logging.getLogger(__name__)
 
@@ -38,28 +43,32 @@ def statistics_gen(
         DataError: a record cannot be read, or a feature is of different kinds in two records.
     """
     # Imported here: the command line imports this module for its signature alone.
-    import apache_beam as beam
-
-    from millrace.components.statistics.proto import Detail
+    from millrace.components.statistics.dataset import Dataset
+    from millrace.components.statistics.proto import Detail, to_proto
     from millrace.components.statistics.reading import read
-    from millrace.components.statistics.steps import MergeDatasets, fold_shard, write_split
 
-    splits = examples.splits
-    # A split without shards still gets statistics, of no records.
-    shards = [(split, str(file)) for split in splits for file in ["", *examples.files(split)]]
+    shards = [(split, str(file)) for split in examples.splits for file in examples.files(split)]
+    merged = {split: Dataset() for split in examples.splits}  # also of a split without shards
+    folded = shard_pass("Fold", shards, _fold, out, run_on)
+    for (split, _), dataset in zip(shards, folded, strict=True):
+        merged[split].merge(dataset)
     detail = Detail(histogram_buckets, top_values, rank_buckets)
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(shards)
-            | "Fold" >> beam.MapTuple(fold_shard)
-            | "Merge" >> beam.CombinePerKey(MergeDatasets())
-            | "Write" >> beam.Map(write_split, str(out), detail)
-        )
     statistics = Statistics(out)
-    for split in splits:
+    for split, dataset in merged.items():
+        file = statistics.file(split)
+        file.parent.mkdir(parents=True)
+        message = to_proto(split, dataset, detail)
+        file.write_bytes(message.SerializeToString(deterministic=True))
         described = read(statistics, split)
         logger.info(
             "%s: %d features of %d records", split, len(described.features), described.num_examples
         )
     return statistics
+
+
+def _fold(shard: tuple[str, str]) -> "Dataset":
+    from millrace.components.files.tfrecord import read_records
+    from millrace.components.statistics.dataset import fold
+
+    _, file = shard
+    return fold(read_records(Path(file)), file)

@@ -9,26 +9,30 @@ from typing import Literal
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples
-from millrace.components.errors import DataError
+from millrace.components.artifacts import (
+    Analysis,
+    Examples,
+    Hyperparameters,
+    LearningRate,
+    TrainedModel,
+)
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.model_artifacts import Hyperparameters, LearningRate, TrainedModel
 from millrace.components.models import sizes
-from millrace.components.models.any import AnyModel, check_fits
-from millrace.components.models.options import Augment, Cnn
-from millrace.components.options.ranges import Count, Number, Positive, Seed, ShareBelowOne
+from millrace.components.models.image_options import Augment, Cnn
+from millrace.components.models.options import AnyModel, check_fits
+from millrace.components.options.ranges import Count, Number, Positive, Seed
 from millrace.components.training import objective as objectives
 from millrace.components.training.options import (
+    ADAM,
     Descent,
     EarlyStopping,
     FineTune,
     Optimizer,
     Precision,
-    ReduceOnPlateau,
     Watching,
 )
-from millrace.components.training.plan import Plan, Split
+from millrace.components.training.plan import Split, TrainingPlan
 from millrace.components.training.schedule_options import CONSTANT, Schedule
 from millrace.components.tuning.hyperparameters import tunable
 
@@ -38,7 +42,6 @@ CNN = Cnn()
 UNCHANGED = Augment()
 NO_TARGETS: dict[str, float] = {}
 NO_EARLY_STOPPING = EarlyStopping()
-NO_PLATEAU = ReduceOnPlateau()
 ONE_STAGE = FineTune()
 
 
@@ -59,18 +62,11 @@ def trainer(
     model: AnyModel = CNN,
     augment: Augment = UNCHANGED,
     output: objectives.Output = "probabilities",
-    loss: objectives.Loss = "auto",
-    label_smoothing: ShareBelowOne = 0.0,
+    loss: objectives.Loss = objectives.AUTO,
     class_weight: Literal["none", "balanced"] = "none",
-    optimizer: Optimizer = "adam",
+    optimizer: Optimizer = ADAM,
     learning_rate: Positive | None = None,
-    momentum: ShareBelowOne = 0.0,
-    nesterov: bool = False,
     schedule: Schedule = CONSTANT,
-    clipnorm: Positive | None = None,
-    clipvalue: Positive | None = None,
-    global_clipnorm: Positive | None = None,
-    weight_decay: Positive | None = None,
     precision: Precision = "float32",
     top_k: Number = 0,
     shuffle_buffer: Count | None = None,
@@ -78,7 +74,6 @@ def trainer(
     monitor: str = "val_loss",
     stop_at: dict[str, float] = NO_TARGETS,
     early_stopping: EarlyStopping = NO_EARLY_STOPPING,
-    reduce_on_plateau: ReduceOnPlateau = NO_PLATEAU,
     keep: Literal["last", "best"] = "last",
     fine_tune: FineTune = ONE_STAGE,
     tensorboard: bool = False,
@@ -102,28 +97,20 @@ def trainer(
         model: a network for the data's kind, and its own options.
         augment: random changes to training pictures.
         output: what the last layer gives; `logits` moves the softmax into the loss.
-        loss: `auto` goes by the task and the number of classes.
-        label_smoothing: share of the target spread over all classes.
+        loss: Keras's, and label smoothing; `auto` goes by the task and the number of classes.
         class_weight: `balanced` lets each class weigh the same.
-        optimizer: Keras's.
+        optimizer: Keras's, and its momentum, gradient clipping and weight decay.
         learning_rate: the first one; none is what `rate` says, else the optimizer's default.
-        momentum: of sgd and rmsprop.
-        nesterov: of sgd.
-        schedule: how the learning rate changes from there: `constant`, `exponential`, `cosine`
-            or `piecewise`, and their own options.
-        clipnorm: the largest norm of a weight's gradient.
-        clipvalue: the largest value in a gradient, either way.
-        global_clipnorm: the largest norm of all gradients together.
-        weight_decay: the share of itself, times the rate, that a weight loses at each step.
+        schedule: how the learning rate changes from there: `constant`, `exponential`, `cosine`,
+            `piecewise` or `reduce_on_plateau`, and their own options.
         precision: of the layers' arithmetic; weights and the last layer are float32 throughout.
         top_k: adds the metric `top_<k>_accuracy`; 0 does not.
         shuffle_buffer: examples shuffled among one another; none is as many as fit 256 MiB.
         validation: split to evaluate after each epoch, where there is one of this name.
-        monitor: the metric that the next options go by; without a validation split, the one
-            of training stands in for a `val_` one.
+        monitor: the metric that early stopping, `keep` and the schedule `reduce_on_plateau` go
+            by; without a validation split, the one of training stands in for a `val_` one.
         stop_at: targets by metric; stop once all are reached.
         early_stopping: stop once `monitor` has not improved for some epochs.
-        reduce_on_plateau: lower the learning rate then.
         keep: the weights of the last epoch, or of the best by `monitor`; of epochs that are
             equally good, the one of the lowest loss.
         fine_tune: a second stage that trains upper layers of a pretrained network as well.
@@ -134,28 +121,17 @@ def trainer(
         OptionError: an option does not fit another or the data.
         ModelError: the model of `warm_start` has other layers.
     """
-    spec, counts = specs.read(analysis.file), examples.counts
-    if not counts.get("train"):
-        raise DataError(
-            f"{examples.path}: expected examples in the train split. Received: {counts}. "
-            "See what `transform` set aside."
-        )
+    spec, train = specs.read(analysis.file), Split.to_train_on(examples)
     check_fits(model, spec)
-    has_validation = bool(counts.get(validation)) and validation != "train"
-    plan = Plan(
+    has_validation = bool(examples.counts.get(validation)) and validation != "train"
+    plan = TrainingPlan(
         spec=spec,
         model=model,
         augment=augment,
-        objective=objectives.of(spec, loss, output, label_smoothing),
+        objective=objectives.of(spec, loss, output),
         descent=Descent(
             optimizer=optimizer,
             learning_rate=learning_rate or (rate.rate if rate else None),
-            momentum=momentum,
-            nesterov=nesterov,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            weight_decay=weight_decay,
             schedule=schedule,
             precision=precision,
         ),
@@ -163,12 +139,11 @@ def trainer(
             stop_at=stop_at,
             monitor=monitor if has_validation else monitor.removeprefix("val_"),
             early_stopping=early_stopping,
-            reduce_on_plateau=reduce_on_plateau,
             keep=keep,
             tensorboard=tensorboard,
         ),
-        train=_split(examples, "train"),
-        validation=_split(examples, validation) if has_validation else None,
+        train=train,
+        validation=Split.of(examples, validation) if has_validation else None,
         warm_start=warm_start.keras_file if warm_start else None,
         epochs=epochs,
         batch_size=batch_size,
@@ -191,7 +166,3 @@ def trainer(
     if fine_tune.epochs:
         return fine_tuning.train(plan, fine_tune, out, resume)
     return fitting.train(plan, out, resume)
-
-
-def _split(examples: Examples, split: str) -> Split:
-    return Split(tuple(examples.files(split)), examples.counts[split])

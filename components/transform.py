@@ -1,24 +1,22 @@
-"""Raw records to what a network takes, ready to train on: one Beam element per shard.
+"""Raw records to what a network takes, ready to train on, shard by shard.
 
-A shard is read, transformed and written by one worker, so that no record travels between
-workers; what it counted and set aside it leaves in a file beside, which arrives the same way
-from every runner. The arithmetic is in `features`, the ops that `export` serves.
+The arithmetic is in `features`, the ops that `export` serves.
 """
 
 import dataclasses
 import functools
 import itertools
-import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Analysis, Examples, Rejected
 from millrace.components.beam.options import BeamOptions
-from millrace.components.errors import DataError
+from millrace.components.beam.rejected import check_rejected
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.features import rows as features
 from millrace.components.features import spec as specs
 from millrace.components.features.spec import Spec
@@ -33,7 +31,7 @@ _STORED = 0
 
 @dataclasses.dataclass(frozen=True)
 class _Shard:
-    """One file of a split and what becomes of it; travels to the workers.
+    """One file of a split and what becomes of it.
 
     Attributes:
         others: the files of the other splits that belong to the same shard.
@@ -43,7 +41,15 @@ class _Shard:
     source: str
     others: tuple[str, ...]
     target: str
-    notes: str
+
+
+@dataclasses.dataclass
+class _Transformed:
+    """What became of a shard: records written and set aside, and what was left out of others."""
+
+    count: int
+    rejected: list[Rejected]
+    left_out: Counter[str]
 
 
 def transform(
@@ -73,21 +79,22 @@ def transform(
     """
     start = time.monotonic()
     shards = _shards(examples, Examples(out))
-    _run(run_on, shards, specs.read(analysis.file))
+    work = functools.partial(_write_shard, spec=specs.read(analysis.file))
+    done = shard_pass("TransformAndWrite", shards, work, out, run_on)
     counts, left_out = dict.fromkeys(examples.splits, 0), Counter[tuple[str, str]]()
     rejected: list[Rejected] = []
-    for shard in shards:
-        notes = json.loads(Path(shard.notes).read_text())
-        counts[shard.split] += notes["count"]
-        rejected += [Rejected(**item) for item in notes["rejected"]]
-        left_out += Counter({(shard.split, what): n for what, n in notes["left_out"].items()})
-        Path(shard.notes).unlink()
+    for shard, part in zip(shards, done, strict=True):
+        counts[shard.split] += part.count
+        rejected += part.rejected
+        left_out += Counter({(shard.split, what): n for what, n in part.left_out.items()})
     total = sum(counts.values())
     seconds = time.monotonic() - start
     logger.info("%d records in %.1f s (%.0f/s)", total, seconds, total / max(seconds, 1e-9))
     for (split, what), number in left_out.items():
         logger.info("%s: left out %d %s", split, number, what)
-    _check_rejected(rejected, total + len(rejected), max_rejected)
+    check_rejected("transform", rejected, total + len(rejected), max_rejected, what="records")
+    if rejected:
+        logger.warning("%d of %d records set aside", len(rejected), total + len(rejected))
     return Examples(out).write_summary(
         counts, rejected, {f"{split}: {what}": n for (split, what), n in left_out.items()}
     )
@@ -101,7 +108,7 @@ def _shards(examples: Examples, out: Examples) -> list[_Shard]:
         for index, file in enumerate(files):
             target = str(out.shard(split, index, len(files)))
             others = _others(examples, split, index)
-            shards.append(_Shard(split, str(file), others, target, f"{target}.json"))
+            shards.append(_Shard(split, str(file), others, target))
     return shards
 
 
@@ -115,26 +122,12 @@ def _others(examples: Examples, split: str, index: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _run(run_on: BeamOptions, shards: Sequence[_Shard], spec: Spec) -> None:
-    import apache_beam as beam
-
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(shards)
-            | "TransformAndWrite" >> beam.Map(functools.partial(_write_shard, spec=spec))
-        )
-
-
-def _write_shard(shard: _Shard, spec: Spec) -> None:
+def _write_shard(shard: _Shard, spec: Spec) -> _Transformed:
     rejected, left_out = list[Rejected](), Counter[str]()
     records = _transformed(shard, spec, rejected, left_out)
-    notes = {
-        "count": write_records(Path(shard.target), records, level=_STORED),
-        "rejected": [dataclasses.asdict(item) for item in rejected],
-        "left_out": left_out,
-    }
-    Path(shard.notes).write_text(json.dumps(notes))
+    return _Transformed(
+        write_records(Path(shard.target), records, level=_STORED), rejected, left_out
+    )
 
 
 def _transformed(
@@ -148,15 +141,3 @@ def _transformed(
     rows = ((decode(content), f"{file.name}, record {number}") for number, content in raw)
     beside = itertools.chain.from_iterable(map(read_records, map(Path, shard.others)))
     return features.transform(rows, spec, rejected, lambda: map(decode, beside), left_out)
-
-
-def _check_rejected(rejected: Sequence[Rejected], total: int, limit: float) -> None:
-    if len(rejected) <= limit * total:
-        if rejected:
-            logger.warning("%d of %d records set aside", len(rejected), total)
-        return
-    first = "; ".join(f"{item.source or item.position}: {item.reason}" for item in rejected[:3])
-    raise DataError(
-        f"transform: expected at most {limit:.1%} to be set aside. Received: {len(rejected)} of "
-        f"{total}, first {first}. Correct or remove them, or raise transform.max_rejected."
-    )

@@ -10,9 +10,8 @@ from typing import Literal
 from etils.epath import Path
 from pydantic import JsonValue
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, Hyperparameters
 from millrace.components.errors import ModelError, OptionError
-from millrace.components.model_artifacts import Hyperparameters
 from millrace.components.options.ranges import Count, Positive, Seed
 from millrace.components.tuning.hyperparameters import settled
 from millrace.components.tuning.space import Space, parse
@@ -65,8 +64,8 @@ def tuner(
         sampler: `tpe` learns from the trials before, `random` does not.
         prune: `median` gives up a trial that falls behind the median of the others.
         seed: of the draws; the same search with the same seed tries the same.
-        trial_seconds: give a trial up after so many.
-        seconds: begin no trial after so many.
+        trial_seconds: seconds after which a trial is given up.
+        seconds: seconds after which no further trial begins.
 
     Raises:
         OptionError: a range or a setting does not fit the component's options, or the
@@ -80,9 +79,9 @@ def tuner(
     from millrace.components.tuning import report  # Optuna
     from millrace.components.tuning import search as searching
     from millrace.components.tuning.study import Study, best
-    from millrace.components.tuning.trial import Task
+    from millrace.components.tuning.trial import TrialTask
 
-    task = Task(train, str(examples.path), str(analysis.path), base, fixed)
+    task = TrialTask(train, str(examples.path), str(analysis.path), base, fixed)
     plan = searching.Search(task, resume, trials, parallel, objective, sign, trial_seconds, seconds)
     with Study(resume, space, sign, seed, sampler, prune) as study:
         outcomes = searching.run(plan, study)

@@ -48,6 +48,28 @@ def lasting_console(descriptor: int) -> Iterator[Console]:
         yield SafeConsole(file=file, highlight=False, soft_wrap=True)
 
 
+@contextlib.contextmanager
+def python_console() -> Iterator[Console]:
+    """A console on `sys.stdout`, a notebook's for example, that lasts like the one above."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # a notebook's has none
+        descriptor = -1
+    if descriptor in (1, 2):
+        sys.stdout.flush()
+        with lasting_console(descriptor) as console:
+            yield console
+    else:
+        # ipykernel sets FORCE_COLOR, by which rich would take a notebook for a terminal.
+        yield SafeConsole(
+            file=sys.stdout,
+            highlight=False,
+            soft_wrap=True,
+            force_jupyter=False,
+            force_terminal=False,
+        )
+
+
 class RunProgress:
     """Tells a person what a run does: a moving line on a terminal, plain lines in a pipe."""
 

@@ -1,66 +1,20 @@
-"""The graph of steps that a recipe wires, read from the components' signatures.
-
-A component is a function: parameters annotated with an `Artifact` are inputs, `out`,
-`run_on` and `resume` come from the runner, every other parameter is an option, and the
-return annotation is its one output.
-"""
+"""The graph of steps that a recipe wires: components, what they read, and how they are set."""
 
 import dataclasses
 import inspect
+import os
 import sys
-import types
-import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from millrace.components.artifacts import Artifact, RawFiles
+from millrace.components.errors import ComponentError
 from millrace.components.files import names
+from millrace.components.options.component_spec import MISSING, ComponentSpec
 from millrace.pipeline import given, options
 from millrace.pipeline.errors import UsageError, WiringError
 
 Component = Callable[..., Artifact]
-GIVEN = ("out", "run_on", "resume")  # parameters that the runner fills
-MISSING = inspect.Parameter.empty
-
-
-@dataclasses.dataclass(frozen=True)
-class Signature:
-    """What a component's parameters mean to the engine."""
-
-    inputs: dict[str, tuple[type[Artifact], bool]]  # name -> (type, optional)
-    options: dict[str, tuple[Any, Any]]  # name -> (annotation, default or MISSING)
-    given: frozenset[str]
-    output: type[Artifact]
-
-    @classmethod
-    def of(cls, component: Component) -> "Signature":
-        """Read `component`.
-
-        Raises:
-            WiringError: a parameter or the return value lacks an annotation that fits.
-        """
-        name = component.__qualname__
-        hints = typing.get_type_hints(component, include_extras=True)
-        output = hints.get("return")
-        if not (isinstance(output, type) and issubclass(output, Artifact)):
-            raise WiringError(
-                f"Component {name}: expected a return annotation that is an Artifact. "
-                f"Received: {output}. Annotate the one artifact that it returns."
-            )
-        inputs, settings, given = {}, {}, set()
-        for parameter in inspect.signature(component).parameters.values():
-            if parameter.name not in hints:
-                raise WiringError(
-                    f"Component {name}: missing type hint for `{parameter.name}`. Add one."
-                )
-            annotation = hints[parameter.name]
-            if parameter.name in GIVEN:
-                given.add(parameter.name)
-            elif artifact := _artifact_type(annotation):
-                inputs[parameter.name] = artifact
-            else:
-                settings[parameter.name] = (annotation, parameter.default)
-        return cls(inputs, settings, frozenset(given), output)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +31,7 @@ class Step:
 
     name: str
     component: Component
-    signature: Signature
+    spec: ComponentSpec
     inputs: "dict[str, Input]"
     options: dict[str, Any]
     lent: "dict[str, OptionsOf]"  # option -> whose it is
@@ -91,7 +45,7 @@ class Step:
     def dumped_options(self) -> dict[str, Any]:
         """The options as plain JSON types."""
         return {
-            name: options.dump(self.signature.options[name][0], value)
+            name: options.dump(self.spec.options[name][0], value)
             for name, value in sorted(self.options.items())
         }
 
@@ -133,10 +87,13 @@ class Dag:
 
         Raises:
             WiringError: a binding has no parameter, an input is missing or of another type; or
-                `component` is no function that its module holds.
+                `component` is not a function that its module holds.
         """
         _check_component(component)
-        signature = Signature.of(component)
+        try:
+            spec = ComponentSpec.of(component)
+        except ComponentError as error:
+            raise WiringError(str(error)) from None
         name = step_name or component.__name__
         try:
             names.step(name)
@@ -144,57 +101,68 @@ class Dag:
             raise WiringError(f"Step {name!r}: {error}") from None
         if name in self.steps:
             raise WiringError(f"Step {name}: added twice. Give the second a `step_name`.")
-        known = {**signature.inputs, **signature.options}
+        known = {**spec.inputs, **spec.options}
         for binding in bindings:
             if binding not in known:
                 raise WiringError(
                     f"Step {name}: no parameter `{binding}`. {options.nearest(binding, known)}"
                 )
-        inputs = {key: bindings.get(key) for key in signature.inputs}
+        inputs = {key: bindings.get(key) for key in spec.inputs}
         for key, node in inputs.items():
-            _check_input(name, key, node, *signature.inputs[key])
+            _check_input(name, key, node, *spec.inputs[key])
         lent = {key: node for key, node in bindings.items() if isinstance(node, OptionsOf)}
         settings = {
             key: options.check(annotation, bindings.get(key, default), f"{name}.{key}")
-            for key, (annotation, default) in signature.options.items()
+            for key, (annotation, default) in spec.options.items()
             if bindings.get(key, default) is not MISSING and key not in lent
         }
-        step = Step(name, component, signature, inputs, settings, lent)
+        step = Step(name, component, spec, inputs, settings, lent)
         self.steps[name] = step
         return step
 
-    def configure(self, assignments: Iterable[str]) -> None:
-        """Apply `step.option=value` assignments to the steps' options, in order.
+    def configure(self, assignments: Iterable[str] | Mapping[str, Any]) -> None:
+        """Set options of the steps, in order.
 
         `step.input=FOLDER` gives an input an artifact of an earlier run, such as the
         TrainedModel to start from.
 
+        Args:
+            assignments: `step.option=value` each; or values by `step.option`, of the option's type
+                or text as after the equals sign.
+
         Raises:
             UsageError: an assignment is malformed, names nothing, or its value does not fit.
         """
-        for assignment in assignments:
-            place, equals, text = assignment.partition("=")
-            step_name, _, rest = place.partition(".")
-            if not (equals and rest):
-                raise UsageError(
-                    f"--set: expected step.option=value. Received: {assignment!r}. "
-                    "For example `--set trainer.epochs=3`."
-                )
-            step = self.find(step_name)
-            option, *keys = rest.split(".")
-            if option in step.signature.inputs and not keys:
-                path = given.path(text, f"--set {place}")
-                step.inputs[option] = Source(path, step.signature.inputs[option][0])
-                continue
-            if option not in step.signature.options:
-                raise UsageError(
-                    f"--set {place}: step {step.name} has no option `{option}`. "
-                    f"{options.nearest(option, [*step.signature.options, *step.signature.inputs])}"
-                )
-            annotation, default = step.signature.options[option]
-            current = step.options.get(option, default)
-            step.options[option] = options.assign(annotation, current, keys, text, place)
+        if isinstance(assignments, Mapping):
+            pairs = list(assignments.items())
+        else:
+            pairs = [_parted(assignment) for assignment in assignments]
+        for place, value in pairs:
+            self._set(place, value)
         self._lend()
+
+    def _set(self, place: str, value: Any) -> None:
+        step_name, *keys = place.split(".")
+        if not keys:
+            raise UsageError(
+                f"--set {place}: expected step.option. Received: no dot. For example "
+                "trainer.epochs."
+            )
+        step, option = self.find(step_name), keys.pop(0)
+        spec = step.spec
+        if option in spec.inputs and not keys:
+            path = given.path(os.fspath(value), f"--set {place}")
+            step.inputs[option] = Source(path, spec.inputs[option][0])
+            return
+        if option not in spec.options:
+            known = {name: kind for name, (kind, _) in (spec.options | spec.inputs).items()}
+            raise UsageError(
+                f"--set {place}: step {step.name} has no option `{option}`. "
+                f"{options.nearest_option(option, known)}"
+            )
+        annotation, default = spec.options[option]
+        current = step.options.get(option, default)
+        step.options[option] = options.assign(annotation, current, keys, value, place)
 
     def _lend(self) -> None:
         """Give each option that is another step's options what those are by now."""
@@ -211,7 +179,7 @@ class Dag:
             UsageError: names the step, the option and how to give it.
         """
         for step in self.steps.values():
-            for name, (annotation, _) in step.signature.options.items():
+            for name, (annotation, _) in step.spec.options.items():
                 if name not in step.options:
                     raise UsageError(
                         f"Step {step.name}: option `{name}` ({options.describe(annotation)}) "
@@ -247,6 +215,17 @@ class Dag:
         return found
 
 
+def _parted(assignment: str) -> tuple[str, str]:
+    """The place and the value of `step.option=value`."""
+    place, equals, text = assignment.partition("=")
+    if not equals or "." not in place:
+        raise UsageError(
+            f"--set: expected step.option=value. Received: {assignment!r}. "
+            "For example `--set trainer.epochs=3`."
+        )
+    return place, text
+
+
 def _check_component(component: Component) -> None:
     """Refuse what could change without its module's source showing it.
 
@@ -262,17 +241,8 @@ def _check_component(component: Component) -> None:
             f"Component {name or component!r}: expected a function that its module holds under "
             f"its own name, so that a change of it is seen. Received: {component!r}. Define it "
             "with `def` at the top of a module, decorated with functools.wraps if at all, and "
-            "give options to `dag.step`."
+            "give options to `dag.step`; import it again if its file was edited."
         )
-
-
-def _artifact_type(annotation: Any) -> tuple[type[Artifact], bool] | None:
-    """The artifact type of an input's annotation and whether it is optional."""
-    members = [annotation]
-    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        members = list(typing.get_args(annotation))
-    artifacts = [kind for kind in members if isinstance(kind, type) and issubclass(kind, Artifact)]
-    return (artifacts[0], type(None) in members) if artifacts else None
 
 
 def _check_input(step: str, key: str, node: Input, wanted: type[Artifact], optional: bool) -> None:
@@ -281,7 +251,7 @@ def _check_input(step: str, key: str, node: Input, wanted: type[Artifact], optio
     origin = node.of if isinstance(node, Previous) else node
     received: Any = origin
     if isinstance(origin, Step):
-        received = origin.signature.output
+        received = origin.spec.output
     elif isinstance(origin, Source):
         received = origin.artifact_type
     if not (isinstance(received, type) and issubclass(received, wanted)):

@@ -1,8 +1,9 @@
 """Whether a recorded output is still what its step wrote, and what is damaged where it is not.
 
-On each use the names and sizes of its files are held to those recorded, at a `stat` each. Their
-content is read by `millrace verify`, on the first use after the run that made it has died, and when
-a step that reads it has failed. Of an output in an older store only the content's digest is known.
+On each use the names and sizes of its files are compared with those recorded, at a `stat` each.
+Their content is read by `millrace verify`, on the first use after the run that made it has died,
+and when a step that reads it has failed. Of an output in an older store only the content's digest
+is known.
 """
 
 import dataclasses
@@ -12,11 +13,10 @@ from typing import Any
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Artifact
+from millrace.components.artifacts import Artifact, PushedModel
 from millrace.components.errors import DataError
 from millrace.components.files import folders
 from millrace.components.files.folders import files as files_in
-from millrace.components.model_artifacts import PushedModel
 from millrace.pipeline import fingerprint
 from millrace.pipeline.errors import StoreError
 from millrace.pipeline.records import ArtifactRecord
@@ -54,9 +54,14 @@ def measure(artifact: Artifact) -> tuple[str, Files]:
     digests: dict[str, str] = {}
     for part, folder in artifact.parts().items():
         found[part] = {}
-        for name, file in files_in(folder):
-            digests[str(file)] = folders.file_digest(file)
-            found[part][name] = [file.stat().length, digests[str(file)]]
+        try:
+            for name, file in files_in(folder):
+                digests[str(file)] = folders.file_digest(file)
+                found[part][name] = [file.stat().length, digests[str(file)]]
+        except FileNotFoundError:
+            if part == "" or folder.exists():
+                raise
+            del found[part]  # a version that another push has deleted meanwhile
 
     def known(file: Path) -> str:
         return digests.get(str(file)) or folders.file_digest(file)
@@ -92,7 +97,7 @@ def described(found: list[Damage]) -> str:
 def blamed(store: Store, inputs: Mapping[str, ArtifactRecord | None]) -> str:
     """What is damaged of a failed step's inputs, in words; the next run will not reuse that.
 
-    Empty as well where that cannot be told: the step's own error is what counts then.
+    Empty as well where that is not known: the step's own error is what counts then.
     """
     for name, record in inputs.items():
         try:
@@ -114,7 +119,7 @@ def require_whole(record: ArtifactRecord, part: str | None = None) -> None:
     """Refuse to use a damaged output, or a damaged `part` of it.
 
     Raises:
-        DataError: it is damaged; one that is not in place is left to whoever reads it.
+        DataError: it is damaged; one that is not in place is left to its reader.
     """
     found = [one for one in look(record) or () if part in (None, one.part)]
     if found:

@@ -1,4 +1,4 @@
-"""The database behind the store: opened by its URL, brought up to date, its errors told.
+"""The database behind the store: opened by its URL, brought up to date, its errors explained.
 
 The tables have a version, in the one row of `store_version`; without that table it is 1.
 
@@ -27,10 +27,10 @@ from millrace.pipeline.records import ONE_PER_CONTENT, ArtifactRecord, EventReco
 VERSION = 2
 BUSY_SECONDS = 60  # how long a writer waits for another before it gives up
 
-_LOCK = 0x6D696C6C  # PostgreSQL's advisory lock for whoever brings the tables up to date
+_LOCK = 0x6D696C6C  # PostgreSQL's advisory lock while the tables are brought up to date
 _ANEW = (
     "Move it out of the way and run again: artifacts and pushed models stay as they are, "
-    "history and cache begin anew."
+    "history and cache start over."
 )
 _OTHER = f"The tables are not this version's, nor an older one's. {_ANEW}"
 _FULL = "Free some space on its disk."
@@ -47,12 +47,13 @@ _RIGHTS = "Grant its user the right to read and write the tables, or correct MIL
 _URL = (
     "Give sqlite:////ABSOLUTE/PATH.db or postgresql://USER@HOST/DATABASE, or unset MILLRACE_STORE."
 )
+_GONE = "no row where one was: somebody has removed it meanwhile"
 _UNKNOWN = "See what its server or disk reports, then try again."
 
 # https://www.sqlite.org/rescode.html and postgresql.org/docs/current/errcodes-appendix.html: what
 # the codes begin with, and the fix for each.
 _FIXES = {
-    "SQLITE_NOTADB": f"It is damaged, or no database. {_ANEW}",
+    "SQLITE_NOTADB": f"It is damaged, or not a database. {_ANEW}",
     "SQLITE_CORRUPT": f"It is damaged. {_ANEW}",
     "SQLITE_FULL": _FULL,
     "SQLITE_IOERR": "Its disk is full or fails: free some space, or see the system's log.",
@@ -96,7 +97,7 @@ def connect(url: str) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, writes=not reading)
     try:
-        with told(engine), engine.begin() as connection:
+        with readable_errors(engine), engine.begin() as connection:
             _bring_up_to_date(connection, writes=not reading)
     except BaseException:
         engine.dispose()
@@ -105,7 +106,7 @@ def connect(url: str) -> sa.Engine:
 
 
 @contextlib.contextmanager
-def told(engine: sa.Engine) -> Iterator[None]:
+def readable_errors(engine: sa.Engine) -> Iterator[None]:
     """Turn what goes wrong with the database in the block into an error for a person.
 
     Raises:
@@ -116,6 +117,8 @@ def told(engine: sa.Engine) -> Iterator[None]:
         yield
     except sa.exc.IntegrityError:
         raise
+    except sa.exc.NoResultFound as error:
+        raise _error(_shown(engine.url), _GONE, "Run the command again.") from error
     except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         cause = getattr(error, "orig", None) or error
         raise _error(_shown(engine.url), cause, _fix(cause)) from error
@@ -131,7 +134,7 @@ def _shown(url: sa.URL) -> str:
 
 
 def _hidden(text: str) -> str:
-    """The same for a text that is no URL, maybe because of the password in it."""
+    """The same for a text that is not a URL, maybe because of the password in it."""
     scheme, parted, rest = text.partition("://")
     if not parted:
         return text
@@ -154,7 +157,9 @@ def _fix(cause: BaseException) -> str:
 
 def _error(place: str, cause: object, fix: str) -> StoreError:
     received = " ".join(str(cause).split()).rstrip(".")
-    return StoreError(f"Store {place}: expected to read and write it. Received: {received}. {fix}")
+    end = "" if received.endswith(("?", "!")) else "."
+    expected = f"Store {place}: expected to read and write it."
+    return StoreError(f"{expected} Received: {received}{end} {fix}")
 
 
 def _is_from_sqlalchemy(error: BaseException) -> bool:
@@ -173,7 +178,7 @@ def _from_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise _UnreadableError(f"a cell that is no JSON: {error}") from error
+        raise _UnreadableError(f"a cell that is not JSON: {error}") from error
 
 
 def _read_only_file(url: sa.URL) -> pathlib.Path | None:

@@ -1,5 +1,6 @@
 """What is installed, which engines can be reached, what is missing and how to get it."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -53,10 +54,10 @@ def _python() -> Row:
 
 
 def _library(name: str) -> Row:
-    try:
-        return (name, "good", importlib.metadata.version(name), "")
-    except importlib.metadata.PackageNotFoundError:
-        return (name, "broken", "absent", f"pip install {name}, or `make setup`")
+    for one in (name, *(twin for twin, whole in TWINS.items() if whole == name)):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return (one, "good", importlib.metadata.version(one), "")
+    return (name, "broken", "absent", f"pip install {name}, or `make setup`")
 
 
 def _writable(root: Root) -> Row:

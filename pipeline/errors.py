@@ -1,17 +1,24 @@
 """The errors of the pipeline floor.
 
 PipelineError
-+-- UsageError      what was asked for cannot be understood or does not exist (exit 2)
++-- UsageError      what was requested cannot be understood or does not exist (exit 2)
 +-- WiringError     a component or a recipe is written wrongly
 +-- StoreError      the record of runs cannot be read or written
++-- RunError        a run that was started from Python ended before its last step
 
-Stopped is none of these: it ends the process, as SystemExit does, when a signal asks for that.
+Stopped is none of these: it ends the process, as SystemExit does, when a signal requests it.
 """
 
 import errno
 import signal
+from typing import TYPE_CHECKING
+
+from etils.epath import Path
 
 from millrace.serving.errors import MillraceError
+
+if TYPE_CHECKING:
+    from millrace.pipeline.runs import Run
 
 
 class PipelineError(MillraceError):
@@ -19,7 +26,7 @@ class PipelineError(MillraceError):
 
 
 class UsageError(PipelineError):
-    """What was asked for cannot be understood or does not exist."""
+    """What was requested cannot be understood or does not exist."""
 
 
 class WiringError(PipelineError):
@@ -28,6 +35,24 @@ class WiringError(PipelineError):
 
 class StoreError(PipelineError):
     """The record of runs cannot be read or written."""
+
+
+class RunError(PipelineError):
+    """A run ended before its last step: one failed, or found anomalies that were to end it.
+
+    Attributes:
+        run: what there is of it.
+        step: the name of the step that ended it.
+        reason: why, in words.
+        log: what that step printed.
+    """
+
+    def __init__(self, run: "Run", step: str, reason: str, log: Path) -> None:
+        super().__init__(f"{step}: {reason}\nIts log: {log}")
+        self.run = run
+        self.step = step
+        self.reason = reason
+        self.log = log
 
 
 _RIGHT = "Grant this user the right to do so, or name another place (a root by --root)."

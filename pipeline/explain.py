@@ -5,6 +5,10 @@ from typing import Any
 
 from millrace.pipeline.fingerprint import Ingredients
 
+_NAME = "millrace"
+_FORMER = ("components", "pipeline", "serving")  # its packages, until they became millrace.…
+_RENAMED = "millrace's modules have other names now (millrace.…), so that every step runs once"
+
 
 def reasons(
     now: Ingredients, before: Mapping[str, Any] | None, *, forced: bool, damage: str = ""
@@ -16,18 +20,35 @@ def reasons(
     """
     if before is None:
         return ["this step has not run before in this pipeline"]
+    component, code = before.get("component", now.component), before["code"]
+    renamed = _is_of_former_names(code)
     found = [
-        *_component(before.get("component", now.component), now.component),
+        *([_RENAMED] if renamed else _component(component, now.component)),
         *_changes("option", before["options"], now.options),
         *_inputs(before["inputs"], now.inputs),
         *_versions(before["versions"], now.versions),
-        *_code(before["code"], now.code),
+        *(_code(_own(code), _own(now.code)) if renamed else _code(code, now.code)),
     ]
     if damage:
         found.append(f"its output was damaged: {damage}")
     if forced:
-        found.append("asked for by --force")
+        found.append("requested by --force")
     return found or ["its earlier output is no longer in place"]
+
+
+def _is_of_former_names(code: Mapping[str, str]) -> bool:
+    """Whether `code` was reached while millrace's packages bore the `_FORMER` names."""
+    tops = {name.partition(".")[0] for name in code}
+    return _NAME not in tops and bool(tops & set(_FORMER))
+
+
+def _own(code: Mapping[str, str]) -> dict[str, str]:
+    """What of `code` is a person's own."""
+    return {
+        name: digest
+        for name, digest in code.items()
+        if name.partition(".")[0] not in (_NAME, *_FORMER)
+    }
 
 
 def _component(before: str, now: str) -> Iterator[str]:

@@ -82,7 +82,7 @@ def _check_readable(step: Step, reached: source_code.Reached) -> None:
         raise WiringError(
             f"Step {step.name}: expected a component in a module with a source file, so that a "
             f"change of it is seen. Received: {step.component.__module__}, which has none. "
-            "Write it into a file."
+            "Write it into a file (in a notebook: `%%writefile mine.py`) and import it from there."
         )
 
 
@@ -93,7 +93,7 @@ def content_digest(path: Path, digest_of: FileDigest = folders.file_digest) -> s
     of the ingests: what they set aside as unreadable counts by its name and the reason.
 
     Raises:
-        DataError: what lies there is no readable file, or one vanishes or changes meanwhile.
+        DataError: what lies there is not a readable file, or one vanishes or changes meanwhile.
     """
     digest = hashlib.sha256()
     for name, reason in _entries(Path(path)):

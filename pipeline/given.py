@@ -1,14 +1,13 @@
 """Paths and names that a person gives to a command or a recipe: refused in words, or found."""
 
 import os
+from collections.abc import Callable
 
 from etils.epath import Path
 
 from millrace.components.example_gen.shards import span
-from millrace.components.files import names, paths, printable, walk
+from millrace.components.files import names, paths, walk
 from millrace.pipeline.errors import UsageError
-
-_SHOWN = 100  # characters of a text that tell which one it is
 
 
 def path(text: str, place: str) -> str:
@@ -21,37 +20,32 @@ def path(text: str, place: str) -> str:
     Raises:
         UsageError: it cannot.
     """
-    try:
-        return paths.check(text)
-    except ValueError as error:
-        raise UsageError(f"{place}: {error}") from None
+    return _checked(paths.check, text, place)
 
 
 def utf8(text: str, place: str) -> str:
-    """`text`, if it is Unicode throughout: bytes that are no UTF-8 arrive as surrogates.
+    """`text`, if it was given in UTF-8.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it was not.
     """
-    if not walk.is_utf8(text):
-        shown = printable.one_line(text)
-        raise UsageError(
-            f"{place}: expected UTF-8. Received: '{shown[:_SHOWN]}'. "
-            "Convert it first, such as by `iconv -t utf-8`."
-        )
-    return text
+    return _checked(paths.utf8, text, place)
 
 
-def model_name(name: str) -> str:
+def model_name(name: str, place: str) -> str:
     """`name`, if a model can be served by it.
 
     Raises:
         UsageError: it cannot.
     """
+    return _checked(names.model, utf8(name, place), place)
+
+
+def _checked(check: Callable[[str], str], text: str, place: str) -> str:
     try:
-        return names.model(name)
+        return check(text)
     except ValueError as error:
-        raise UsageError(f"--name: {error}") from None
+        raise UsageError(f"{place}: {error}") from None
 
 
 def resolved(text: str | os.PathLike[str], place: str) -> Path:
@@ -93,17 +87,21 @@ def source(text: str, place: str) -> Path:
         UsageError: there is none.
     """
     found = resolved(text, place)
+    given = os.path.expanduser(text)  # noqa: PTH111 - the link itself, where it is one
     try:
-        there = found.exists()
-        reason = "" if not there or found.is_dir() else walk.problem(found)
-        if there and not reason and not os.access(found, os.R_OK):
+        reason = "" if found.is_dir() else walk.problem(given)
+        if not reason and not os.access(found, os.R_OK):
             reason = "a folder that cannot be read"
+    except FileNotFoundError:
+        reason = "nothing there"
     except OSError as error:
-        there, reason = True, f"what cannot be read: {error.strerror}"
-    if not there:
-        reason, advice = "a path where there is none", "Check its spelling"
+        reason = f"what cannot be read: {error.strerror}"
+    if reason == "nothing there":
+        advice = "Check its spelling"
     elif "cannot be read" in reason:
         advice = "Correct its permissions"
+    elif "link" in reason:
+        advice = "Correct the link"
     else:
         advice = "Copy what it holds to a file"
     if reason:

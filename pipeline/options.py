@@ -12,10 +12,16 @@ from typing import Any
 
 from millrace.components.errors import OptionError
 from millrace.components.options import settings
-from millrace.components.options.settings import dataclass_members, describe, dump, nearest
+from millrace.components.options.settings import (
+    dataclass_members,
+    describe,
+    dump,
+    nearest,
+    nearest_option,
+)
 from millrace.pipeline.errors import UsageError
 
-__all__ = ["assign", "check", "describe", "dump", "nearest", "rows"]
+__all__ = ["assign", "check", "describe", "dump", "nearest", "nearest_option", "rows"]
 
 
 def check(annotation: Any, value: Any, place: str) -> Any:
@@ -30,14 +36,14 @@ def check(annotation: Any, value: Any, place: str) -> Any:
         raise UsageError(str(error)) from None
 
 
-def assign(annotation: Any, current: Any, keys: Sequence[str], text: str, place: str) -> Any:
-    """`current` with the value at `keys` below it replaced by `text`, converted.
+def assign(annotation: Any, current: Any, keys: Sequence[str], value: Any, place: str) -> Any:
+    """`current` with what is at `keys` below it replaced by `value`, text or not, converted.
 
     Raises:
-        UsageError: there is nothing at `keys`, or the text does not fit; names `place`.
+        UsageError: there is nothing at `keys`, or the value does not fit; names `place`.
     """
     try:
-        return settings.assign(annotation, current, keys, text, place)
+        return settings.assign(annotation, current, keys, value, place)
     except OptionError as error:
         raise UsageError(str(error)) from None
 

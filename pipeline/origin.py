@@ -1,22 +1,24 @@
 """What is known here of a pushed model's making: how its data was read, and what was settled."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from millrace.components.artifacts import Analysis, Examples
-from millrace.components.example_gen.unlabelled_rows import source as sources
-from millrace.components.example_gen.unlabelled_rows.source import Source
 from millrace.components.features import spec as specs
 from millrace.components.features.spec import Spec
 from millrace.pipeline import damage
 from millrace.pipeline.pushed import last_pusher
 from millrace.pipeline.store import Store
 
+if TYPE_CHECKING:
+    from millrace.components.example_gen.unlabelled_rows.source import TrainingSource  # pyarrow
+
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
     """How the training data was read, and what `analyze` settled, each if that is known."""
 
-    source: Source | None = None
+    source: "TrainingSource | None" = None
     spec: Spec | None = None
 
 
@@ -31,6 +33,8 @@ def find(store: Store, model: str) -> Origin:
     analysis, examples = folders(store, model)
     if analysis is None or examples is None:
         return UNKNOWN
+    from millrace.components.example_gen.unlabelled_rows import source as sources  # pyarrow
+
     spec = specs.read(analysis.file) if analysis.file.exists() else None
     return Origin(sources.read(examples), spec)
 

@@ -1,14 +1,69 @@
-"""Where a person's own modules are found: the folder that a command is given in. Standard library.
+"""A person's own modules: found in the folder that a command is given in, and read again if edited.
 
-It comes last on the path, so that no file there takes the place of an installed module.
+That folder comes last on the path, so that no file there takes the place of an installed module.
 """
 
+import hashlib
 import pathlib
 import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+_imported: dict[str, str] = {}  # module -> SHA-256 of the source that it was imported from
 
 
 def importable(folder: pathlib.Path) -> None:
-    """Let modules in `folder` be imported, where no other module bears their name."""
+    """Let modules in `folder` be imported, where no other module has their name."""
     text = str(folder.resolve())
     if text not in sys.path:
         sys.path.append(text)
+
+
+def refresh() -> None:
+    """Forget the modules of a person's own whose files have changed since they were imported.
+
+    They are imported again when they are next needed, and so are those that import them.
+    """
+    from millrace.components.user_code import source_code
+
+    source_code.forget()
+    found = dict(_own_modules())
+    changed = {name for name, module in found.items() if _is_changed(name, module)}
+    for name in found if changed else ():
+        if changed & source_code.reached(name).code.keys():
+            del sys.modules[name]
+
+
+def _own_modules() -> Iterator[tuple[str, ModuleType]]:
+    """The modules that neither come with Python nor were installed, by name."""
+    from millrace.components.user_code import modules
+
+    tops = {name.partition(".")[0] for name in sys.modules} - {"millrace", "__main__"}
+    own = {top for top in tops if not modules.is_standard(top) and not modules.is_library(top)}
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in own and str(getattr(module, "__file__", "")).endswith(".py"):
+            yield name, module
+
+
+def _is_changed(name: str, module: ModuleType) -> bool:
+    """Whether the module's file has another content than when it was imported."""
+    file = pathlib.Path(str(module.__file__))
+    if not file.exists():
+        return False
+    now = hashlib.sha256(file.read_bytes()).hexdigest()
+    before = _imported.get(name, now)
+    _imported[name] = now
+    return before != now or not _is_as_compiled(file, module)
+
+
+def _is_as_compiled(file: pathlib.Path, module: ModuleType) -> bool:
+    """Whether the compiled file that the import left is of the source as it is now.
+
+    Its header has the time and the size of that: https://peps.python.org/pep-0552/.
+    """
+    compiled = pathlib.Path(str(getattr(module, "__cached__", None)))
+    if not compiled.is_file():
+        return True  # not known; the next change is
+    header, status = compiled.read_bytes()[:16], file.stat()
+    numbers = (header[8:12], int(status.st_mtime)), (header[12:16], status.st_size)
+    return all(int.from_bytes(part, "little") == now & 0xFFFFFFFF for part, now in numbers)

@@ -4,12 +4,13 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from rich.console import Console
 
 from millrace.components.artifacts import Rejected
+from millrace.components.display import html
 from millrace.components.inference import requests
 from millrace.components.inference.predictions import as_json, each
 from millrace.pipeline import questions
@@ -25,6 +26,7 @@ from millrace.serving.signature import DEFAULT, Signature
 
 GENERATE = "generate"  # the signature of a generator that takes all its scalars
 
+_Table = tuple[Sequence[str], list[tuple[str, ...]]]
 Late = Callable[[Signature], Sequence[Question | Rejected]]
 
 NO_SCALARS: Mapping[str, float | None] = {}
@@ -48,33 +50,56 @@ class Answer:
 
 
 @dataclasses.dataclass(frozen=True)
-class Answers:
-    """What one version of a model answered."""
+class Answers(Sequence[dict[str, Any]]):
+    """What one version of a model answered: a sequence of answers as JSON values."""
 
     model: str
     target: str
     answers: tuple[Answer, ...]
     rejected: tuple[Rejected, ...] = ()
 
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        """The answer, or the answers, at `index` as JSON values: see `Answer.as_json`."""
+        if isinstance(index, slice):
+            return [answer.as_json() for answer in self.answers[index]]
+        return self.answers[index].as_json()
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`: `model`, `target`, one object per prediction, and what was set aside."""
-        predictions = [answer.as_json() for answer in self.answers]
-        found = {"model": self.model, "target": self.target, "predictions": predictions}
+        found = {"model": self.model, "target": self.target, "predictions": [*self]}
         rejected = [dataclasses.asdict(item) for item in self.rejected]
         return {**found, "rejected": rejected} if rejected else found
 
     def show(self, console: Console) -> None:
         """As a table, the truth beside the answer; texts one after another."""
+        if (shown := self._table()) is not None:
+            print_table(console, *shown)
+            return
+        for answer in self.answers:
+            _show_values(console, answer.outputs)
+
+    def _repr_html_(self) -> str:
+        columns = ("input", *self.answers[0].outputs)
+        rows = ((answer.question.name, *answer.outputs.values()) for answer in self.answers)
+        return html.table(*(self._table() or (columns, rows)))
+
+    def _table(self) -> _Table | None:
+        """Columns and rows; None for answers that are no row, such as texts."""
         outputs = self.answers[0].outputs
         if "scores" in outputs:
-            _show_rows(console, "answer score", self.answers, _class_cells)
-        elif "prediction" in outputs:
-            _show_rows(console, "answer", self.answers, _number_cells)
-        elif "forecast" in outputs:
-            _show_forecasts(console, self.answers)
-        else:
-            for answer in self.answers:
-                _show_values(console, answer.outputs)
+            return _rows("answer score", self.answers, _class_cells)
+        if "prediction" in outputs:
+            return _rows("answer", self.answers, _number_cells)
+        if "forecast" in outputs:
+            return _forecasts(self.answers)
+        return None
 
 
 def ask(
@@ -154,18 +179,19 @@ def _server(root: Root, model: str, target: str) -> Iterator[str]:
     if target:
         yield target
         return
-    check_pushed(root, model)
-    with _launched(root, model) as server:
+    with launched(root, model) as server:
         yield server.target
 
 
 @contextlib.contextmanager
-def _launched(root: Root, model: str) -> Iterator[Launched]:
+def launched(root: Root, model: str) -> Iterator[Launched]:
     """A server of the pushed `model`.
 
     Raises:
+        UsageError: it has not been pushed.
         LaunchError: its newest version cannot be loaded; says what to do about it.
     """
+    check_pushed(root, model)
     with contextlib.ExitStack() as stack:
         try:
             server = stack.enter_context(launch(root.serving / model, model))
@@ -175,7 +201,7 @@ def _launched(root: Root, model: str) -> Iterator[Launched]:
             raise LaunchError(
                 f"{root.serving / model}: expected a newest version that a model server can load. "
                 f"Received: {error.reason.rstrip(', ')}\nGo back to the version before it with "
-                f"`millrace rollback {model}`, or push it anew: `millrace run … --force pusher`."
+                f"`millrace rollback {model}`, or push it again: `millrace run … --force pusher`."
             ) from None
         yield server
 
@@ -189,18 +215,15 @@ def _sorted(outputs: dict[str, Any]) -> dict[str, Any]:
     return outputs
 
 
-def _show_rows(
-    console: Console,
-    columns: str,
-    answers: Sequence[Answer],
-    cells: Callable[[Answer], tuple[str, ...]],
-) -> None:
-    names = ("input", *columns.split())
+def _rows(
+    columns: str, answers: Sequence[Answer], cells: Callable[[Answer], tuple[str, ...]]
+) -> _Table:
+    names: tuple[str, ...] = ("input", *columns.split())
     rows = [(answer.question.name, *cells(answer)) for answer in answers]
     if any(answer.question.truth is not None for answer in answers):
         names = (*names, "truth", "verdict")
         rows = [(*row, *_beside(answer)) for row, answer in zip(rows, answers, strict=True)]
-    print_table(console, names, rows)
+    return names, rows
 
 
 def _class_cells(answer: Answer) -> tuple[str, ...]:
@@ -221,9 +244,9 @@ def _beside(answer: Answer) -> tuple[str, str]:
     return str(truth), "right" if str(truth) == answer.outputs["class"] else "WRONG"
 
 
-def _show_forecasts(console: Console, answers: Sequence[Answer]) -> None:
+def _forecasts(answers: Sequence[Answer]) -> _Table:
     """A line per step ahead of each window, by its time if that is known."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     has_truth = any(answer.question.truth is not None for answer in answers)
     for answer in answers:
         truth = iter(answer.question.truth if isinstance(answer.question.truth, list) else [])
@@ -235,7 +258,7 @@ def _show_forecasts(console: Console, answers: Sequence[Answer]) -> None:
             rows.append((*row, ", ".join(known)) if has_truth else row)
     when = "time" if any(answer.question.times for answer in answers) else "step"
     names = ("window", when, "forecast", "truth")
-    print_table(console, names[: 4 if has_truth else 3], rows)
+    return names[: 4 if has_truth else 3], rows
 
 
 def _truth(value: float | None) -> str:

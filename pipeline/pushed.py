@@ -1,4 +1,4 @@
-"""The pushed models under a root, as a model server is told of them."""
+"""The pushed models under a root, and what each was made from."""
 
 import dataclasses
 import pathlib
@@ -8,7 +8,7 @@ from etils.epath import Path
 from google.protobuf import text_format
 from sqlalchemy.orm import Session
 
-from millrace.components.model_artifacts import PushedModel
+from millrace.components.artifacts import PushedModel
 from millrace.pipeline import damage, lineage
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.options import nearest
@@ -64,9 +64,10 @@ def last_push(store: Store, model: str) -> tuple[Path, Path]:
 def last_pusher(session: Session, store: Store, model: str) -> ExecutionRecord | None:
     """The execution that pushed what now serves as `model`, judged by an Evaluation; or none."""
     for record in store.outputs(session, model, "pusher"):
-        maker = record.maker
-        is_there = PushedModel(Path(record.uri)).version_path is not None
-        if maker is not None and is_there and "evaluation" in maker.inputs:
+        maker, push = record.maker, PushedModel(Path(record.uri))
+        # One that was repaired away is no longer there, and an older one has pushed another model.
+        is_served = push.is_intact() and push.version_path is not None
+        if maker is not None and is_served and "evaluation" in maker.inputs:
             return maker
     return None
 
@@ -79,7 +80,7 @@ def check_whole(store: Store, root: Root, models: Sequence[str]) -> None:
     Raises:
         DataError: names the first file that is damaged.
     """
-    store.bury(str(root.path), root.is_running)
+    store.mark_dead(str(root.path), root.is_running)
     with store.session() as session:
         pushes = list(store.of_type(session, PushedModel.__name__))
     for model in models:

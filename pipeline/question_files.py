@@ -5,15 +5,14 @@ import dataclasses
 import pathlib
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.unlabelled_rows import reading
-from millrace.components.example_gen.unlabelled_rows.reading import Asked
-from millrace.components.example_gen.unlabelled_rows.source import SeriesSource, TableSource
+from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files import paths
 from millrace.components.inference.requests import feature_of
@@ -23,15 +22,18 @@ from millrace.pipeline.origin import Origin
 from millrace.pipeline.questions import Question
 from millrace.serving.signature import Signature
 
+if TYPE_CHECKING:
+    from millrace.components.example_gen.unlabelled_rows.reading import UnlabelledRow  # pyarrow
 
-def from_columns(assignments: Sequence[str], origin: Origin) -> list[Question]:
-    """One question about the row that `column=value` assignments make; none of none.
+
+def from_rows(rows: Sequence[Mapping[str, Any]], origin: Origin) -> list[Question]:
+    """One question about each of `rows`, values by column, as text or as they are.
 
     Raises:
         UsageError: a date is not written as the training data's were.
     """
-    asked = questions.from_columns(assignments)
-    if not isinstance(origin.source, TableSource):
+    asked = [questions.from_row(row) for row in rows]
+    if origin.source is None or origin.source.kind != "table":
         return asked
     from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow
 
@@ -67,15 +69,17 @@ def from_csv(file: pathlib.Path, origin: Origin, signature: Signature) -> list[Q
         raise UsageError(f"--csv {place}{error}") from None
     bad = [item for item in found if isinstance(item, Rejected)]
     if len(bad) == len(found):
-        reason = f"{len(bad)} that cannot be used: {told(bad[0])}" if bad else "none"
+        expected, received = "rows below the names of the columns", "none"
+        if bad:
+            more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
+            expected, received = "what the model can be asked about", f"{described(bad[0])}{more}"
         raise UsageError(
-            f"--csv {file}: expected rows below the names of the columns. Received: {reason}. "
-            "Correct the file."
+            f"--csv {file}: expected {expected}. Received: {received}. Correct the file."
         )
     return found
 
 
-def told(item: Rejected) -> str:
+def described(item: Rejected) -> str:
     """A row that was set aside, in words."""
     place = f"{item.source}, {item.position}" if item.position else item.source
     return f"{place}: {item.reason}"
@@ -107,6 +111,8 @@ def _read(file: Path, origin: Origin, signature: Signature) -> Iterator[Question
             "--csv: expected a forecaster that a run under --root has pushed, whose columns of "
             "time and numbers are known. Received: another. Give the numbers by --window."
         )
+    from millrace.components.example_gen.unlabelled_rows import reading  # pyarrow
+
     for item in reading.read(file, wanted, origin.source, origin.spec):
         if isinstance(item, Rejected):
             yield item
@@ -114,7 +120,7 @@ def _read(file: Path, origin: Origin, signature: Signature) -> Iterator[Question
             yield Question(_name(item), item.features, times=item.times)
 
 
-def _name(item: Asked) -> str:
+def _name(item: "UnlabelledRow") -> str:
     """What to call it; a text's begins with where it stands."""
     text = item.features.get("text")
     if not isinstance(text, list) or len(item.features) > 1:

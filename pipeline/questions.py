@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Examples, Model
 from millrace.components.errors import DataError
 from millrace.components.files import paths
 from millrace.components.files.json_files import or_none
 from millrace.components.files.tfrecord import read_records
 from millrace.components.files.walk import problem
 from millrace.components.inference.requests import feature_of
-from millrace.components.model_artifacts import Model
 from millrace.pipeline import damage, given
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.options import nearest
@@ -63,7 +62,7 @@ def from_files(files: Sequence[str | os.PathLike[str]]) -> list[Question]:
     """One question per image file, in the form that the ingest gives to what is learnt from.
 
     Raises:
-        UsageError: a file cannot be read, or is no picture.
+        UsageError: a file cannot be read, or is not a picture.
     """
     names = [given.path(os.fspath(file), "--image") for file in files]
     return [Question(name, {"image/encoded": [_picture(Path(name))]}) for name in names]
@@ -76,26 +75,35 @@ def from_texts(texts: Iterable[str], option: str = "--text") -> list[Question]:
         UsageError: one is not UTF-8.
     """
     lines = itertools.chain.from_iterable(
-        _lines_of_stdin(option) if text == STDIN else [text] for text in texts
+        sys.stdin.buffer.read().decode(errors="surrogateescape").splitlines()
+        if text == STDIN
+        else [text]
+        for text in texts
     )
     return [
         Question(shortened(text), {"text": [given.utf8(text, option).encode()]}) for text in lines
     ]
 
 
-def from_columns(assignments: Sequence[str]) -> list[Question]:
-    """One question about the row that `column=value` assignments make; none of none.
+def from_columns(assignments: Sequence[str]) -> dict[str, str]:
+    """The row that `column=value` assignments make."""
+    pairs = [assignment.partition("=") for assignment in assignments]
+    return {name: value for name, _, value in pairs}
+
+
+def from_row(row: Mapping[str, Any]) -> Question:
+    """A question about the row whose columns have these values; None and NaN are missing.
 
     Raises:
         UsageError: one is not UTF-8.
     """
-    if not assignments:
-        return []
-    for assignment in assignments:
-        given.utf8(assignment, "predict")
-    pairs = [assignment.partition("=") for assignment in assignments]
-    row = {name: value for name, _, value in pairs}
-    return [Question(shortened(", ".join(assignments)), row, is_typed=True)]
+    known = {name: str(value) for name, value in row.items() if not _is_missing(value)}
+    typed = [given.utf8(f"{name}={value}", "predict") for name, value in known.items()]
+    return Question(shortened(", ".join(typed)), known, is_typed=True)
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def from_window(typed: str, signature: Signature) -> Question:
@@ -119,6 +127,7 @@ def from_window(typed: str, signature: Signature) -> Question:
     kept = numbers[-steps:] if is_file else numbers
     if len(kept) != steps or any(len(row) != channels for row in kept):
         found = f"{len(numbers)} of {', '.join(sorted({str(len(row)) for row in numbers}))}"
+        found += _odd_cell(rows[-steps:] if is_file else rows)
         form = "numbers parted by `,`" if channels == 1 else "rows such as `1,2`, parted by `;`"
         raise UsageError(
             f"--window: expected {steps} steps of {channels} numbers each. Received: {found}. "
@@ -232,6 +241,16 @@ def _numbers(row: Sequence[str], count: int) -> list[float]:
     return found if len(found) == count else [value for value in found if not math.isnan(value)]
 
 
+def _odd_cell(rows: Sequence[Sequence[str]]) -> str:
+    """The first text among the numbers of a column, with what to say of it; empty if none."""
+    for column in zip(*rows, strict=False):
+        odd = [cell for cell in column if cell.strip() and _number(cell) is None]
+        if odd and any(_number(cell) is not None for cell in column):
+            row = column.index(odd[0]) + 1
+            return f", and {odd[0].strip()!r} in row {row}, where an empty cell is a missing one"
+    return ""
+
+
 def _window(rows: Sequence[Sequence[float]]) -> np.ndarray:
     """The cells of a window as a model takes them, flat; NaN where one is missing."""
     exact = np.array(rows, np.float64).ravel()
@@ -269,10 +288,10 @@ def _read(file: Path, option: str) -> bytes:
 
 
 def check_file(file: Path, option: str) -> None:
-    """Refuse what is no file, or cannot be read.
+    """Refuse what is not a file, or cannot be read.
 
     Raises:
-        UsageError: so it is.
+        UsageError: it is one of these.
     """
     try:
         reason = problem(file)
@@ -289,17 +308,6 @@ def check_file(file: Path, option: str) -> None:
 def _shown(text: bytes) -> str:
     """What a record calls itself, or its class: text, but for records made elsewhere."""
     return text.decode(errors="backslashreplace")
-
-
-def _lines_of_stdin(option: str) -> list[str]:
-    try:
-        return sys.stdin.read().splitlines()
-    except UnicodeDecodeError as error:
-        odd = error.object[error.start]
-        raise UsageError(
-            f"{option} {STDIN}: expected UTF-8. Received: byte {odd:#04x} at {error.start}. "
-            "Convert it first, such as by `iconv -t utf-8`."
-        ) from None
 
 
 def shortened(text: str) -> str:

@@ -1,10 +1,15 @@
-"""A run told in JSON for programs, and in closing lines for the terminal; see `page` too."""
+"""A run in JSON for programs, and in closing lines for the terminal; see `page` too."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from millrace.components.artifacts import Anomalies, Artifact
-from millrace.components.model_artifacts import Evaluation, InferenceResult, PushedModel
+from millrace.components.artifacts import (
+    Anomalies,
+    Artifact,
+    Evaluation,
+    InferenceResult,
+    PushedModel,
+)
 from millrace.pipeline.records import ExecutionRecord, RunRecord
 from millrace.pipeline.results import RunResult
 from millrace.pipeline.root import Root
@@ -90,13 +95,14 @@ def _judged(anomalies: Anomalies, status: str) -> Iterator[str]:
     if status != "done":  # other lines say why it ended
         return
     for found in anomalies.found:
-        yield _anomaly(found)
+        yield anomaly(found)
     if not anomalies.found:
         count = len(anomalies.distances)
         yield f"anomaly none; {count} feature{'' if count == 1 else 's'} could be compared"
 
 
-def _anomaly(found: Mapping[str, str]) -> str:
+def anomaly(found: Mapping[str, str]) -> str:
+    """An anomaly in words."""
     return f"anomaly {found['split']} {found['feature']}: {found['description']}"
 
 
@@ -110,7 +116,7 @@ def _failures(root: Root, result: RunResult, command: str) -> Iterator[str]:
     if result.status == "anomalies":
         anomalies = result.output(Anomalies)
         for found in anomalies.found if anomalies else []:
-            yield _anomaly(found)
+            yield anomaly(found)
         yield "Stopped by --fail-on-anomaly. Correct the data or the schema."
 
 

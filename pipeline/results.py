@@ -41,7 +41,7 @@ class RunResult:
 
 
 class Observer(Protocol):
-    """Who is told what happens while a run goes on."""
+    """What is notified of what happens while a run goes on."""
 
     def started(self, step: Step, reasons: Sequence[str]) -> None:
         """A step begins to run, for these reasons."""

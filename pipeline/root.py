@@ -25,7 +25,7 @@ from etils.epath import Path
 
 from millrace.pipeline import given
 
-RESUME_DAYS = 7  # a checkpoint that runs on so many days passed by goes
+RESUME_DAYS = 7  # a checkpoint that nobody came back for is removed after runs on this many days
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ machine the long steps already use every core (see docs/architecture.md for the 
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from etils.epath import Path
@@ -16,12 +16,12 @@ from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
 from millrace.components.files.folders import sync, sync_tree
 from millrace.pipeline import damage, earlier, explain, fingerprint, given, steplog
-from millrace.pipeline.dag import Dag, Input, Source, Step
+from millrace.pipeline.dag import Input, Source, Step
 from millrace.pipeline.errors import WiringError, describe_error
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from millrace.pipeline.results import Observer, RunResult, StepResult
 from millrace.pipeline.root import Root
-from millrace.pipeline.selection import Selection
+from millrace.pipeline.run_request import RunRequest
 from millrace.pipeline.store import Store, new_run_id, now
 
 
@@ -30,50 +30,42 @@ class Runner:
 
     def __init__(
         self,
-        dag: Dag,
+        request: RunRequest,
         root: Root,
         store: Store,
         observer: Observer,
-        *,
-        beam_flags: Sequence[str] = (),
-        selection: Selection | None = None,
-        fail_on_anomaly: bool = False,
         interruption: Callable[[], BaseException | None] = lambda: None,
     ) -> None:
-        """Run `dag` under `root`.
+        """Run what `request` says under `root`.
 
         Args:
-            dag: its steps, with their options.
+            request: the steps, their options, and which of them to run.
             root: where outputs go.
             store: the record of runs.
-            observer: is told how it goes.
-            beam_flags: as on the command line.
-            selection: which steps to run; all of them where None.
-            fail_on_anomaly: stop after a validator that found some.
+            observer: is notified of each step.
             interruption: what has been raised to end the process. A library that a step calls may
                 wrap that in an error of its own, or drop it.
         """
-        self.dag = dag
+        self.request = request
+        self.dag = request.dag
         self.root = root
         self.store = store
         self.observer = observer
-        self.beam = BeamOptions(tuple(beam_flags))
-        self.selection = selection or Selection()
-        self.fail_on_anomaly = fail_on_anomaly
+        self.beam = BeamOptions(request.beam_flags)
         self._interruption = interruption
         self.run_id = new_run_id()
         self._outputs: dict[str, ArtifactRecord] = {}
         self._sources: dict[Source, ArtifactRecord] = {}
         self._passed_over: list[str] = []  # earlier outputs that the next step might have read
 
-    def run(self, *, recipe: str, arguments: dict[str, Any]) -> RunResult:
+    def run(self) -> RunResult:
         """Run the chosen steps in order and stop at the first that fails.
 
         Raises:
             UsageError: the selection, an option or a source does not fit; nothing was run.
         """
         self.dag.check_complete()
-        chosen = self.selection.chosen(self.dag)
+        chosen = self.request.selection.chosen(self.dag)
         self._read_sources()
         lent = {
             name: self._lend(step, chosen)
@@ -83,14 +75,14 @@ class Runner:
         results: list[StepResult] = []
         with self.root.running(self.run_id):
             self.root.sweep()
-            self.store.bury(str(self.root.path), self.root.is_running)
+            self.store.mark_dead(str(self.root.path), self.root.is_running)
             self.store.begin_run(
                 RunRecord(
                     id=self.run_id,
-                    recipe=recipe,
+                    recipe=self.request.recipe,
                     pipeline=self.dag.name,
                     root=str(self.root.path),
-                    arguments=arguments,
+                    arguments={"command": self.request.command, "data": self.request.data},
                     status="running",
                     started=now(),
                 )
@@ -102,7 +94,7 @@ class Runner:
                 self.root.staging(self.run_id).rmtree(missing_ok=True)
                 self.store.finish_run(self.run_id, status)
         artifacts = {
-            name: self.dag.steps[name].signature.output(Path(record.uri))
+            name: self.dag.steps[name].spec.output(Path(record.uri))
             for name, record in self._outputs.items()
         }
         return RunResult(self.run_id, status, tuple(results), artifacts)
@@ -117,7 +109,7 @@ class Runner:
     def _run_steps(self, lent: Mapping[str, StepResult], results: list[StepResult]) -> str:
         status = "done"
         for step in self.dag.steps.values():
-            self._stop_if_asked()
+            self._stop_if_interrupted()
             if status != "done":
                 result = StepResult(step.name, "skipped")
             elif step.name in lent:
@@ -128,11 +120,11 @@ class Runner:
             self.observer.ended(result)
             if result.status == "failed":
                 status = "failed"
-            elif self.fail_on_anomaly and self._has_anomalies(step, result):
+            elif self.request.fail_on_anomaly and self._has_anomalies(step, result):
                 status = "anomalies"
         return status
 
-    def _stop_if_asked(self) -> None:
+    def _stop_if_interrupted(self) -> None:
         if (interruption := self._interruption()) is not None:
             raise interruption
 
@@ -141,12 +133,14 @@ class Runner:
 
         Files are read and hashed between the transactions, which other runs wait for.
         """
-        forced = step.name in self.selection.force
+        forced = step.name in self.request.selection.force
         inputs = {name: self._resolve(node) for name, node in step.inputs.items()}
         notes, self._passed_over = self._passed_over, []
         digests = {name: record.digest if record else None for name, record in inputs.items()}
         parts = fingerprint.ingredients(step, digests)
         hit, damaged = (None, []) if forced else earlier.cached(self.store, step, parts.key)
+        if hit is not None:
+            notes += _passed_over(damaged)
         with self.store.session() as session:
             if hit is None:
                 before = self.store.last_execution(session, self.dag.name, step.name)
@@ -164,10 +158,12 @@ class Runner:
                 execution.status, execution.ended = "cached", now()
                 self.store.add_event(session, execution, "output", "output", hit)
                 self._outputs[step.name] = hit
-                return StepResult(step.name, "cached", 0.0, Path(hit.uri), tuple(why))
-        self.observer.started(step, why)
+            else:
+                self.observer.started(step, why)
         for note in notes:
             self.observer.line(step, note)
+        if hit is not None:
+            return StepResult(step.name, "cached", 0.0, Path(hit.uri), tuple(why))
         result = self._execute(step, execution, inputs)
         if result.status == "ran":
             self._set_aside(step, damaged)
@@ -228,11 +224,11 @@ class Runner:
             given: dict[str, Any] = {"out": staged, "run_on": self.beam, "resume": resume}
             artifact = step.component(
                 **{name: _artifact(step, name, record) for name, record in inputs.items()},
-                **{name: given[name] for name in step.signature.given},
+                **{name: given[name] for name in step.spec.given},
                 **step.options,
             )
             _check_output(step, artifact, staged)
-            self._stop_if_asked()
+            self._stop_if_interrupted()
         digest, files = damage.measure(artifact)
         sync_tree(staged)
         final = self.root.artifact(step.name, self.run_id)
@@ -270,9 +266,7 @@ class Runner:
         record, damaged = earlier.other(
             self.store, self.dag.name, node, self._outputs[node.of.name]
         )
-        self._passed_over += [
-            f"{one.uri} is passed over: {damage.described(found)}" for one, found in damaged
-        ]
+        self._passed_over += _passed_over(damaged)
         return record
 
     def _set_aside(self, step: Step, damaged: earlier.Damaged) -> None:
@@ -284,17 +278,21 @@ class Runner:
                 self.observer.line(step, f"the damaged output lies in {place} now")
 
     def _has_anomalies(self, step: Step, result: StepResult) -> bool:
-        is_validator = issubclass(step.signature.output, Anomalies)
+        is_validator = issubclass(step.spec.output, Anomalies)
         return is_validator and result.output is not None and bool(Anomalies(result.output).found)
 
 
+def _passed_over(damaged: earlier.Damaged) -> list[str]:
+    return [f"{one.uri} is passed over: {damage.described(found)}" for one, found in damaged]
+
+
 def _artifact(step: Step, name: str, record: ArtifactRecord | None) -> Artifact | None:
-    return step.signature.inputs[name][0](Path(record.uri)) if record is not None else None
+    return step.spec.inputs[name][0](Path(record.uri)) if record is not None else None
 
 
 def _check_output(step: Step, artifact: Any, staged: Path) -> None:
-    if type(artifact) is not step.signature.output or artifact.path != staged:
+    if type(artifact) is not step.spec.output or artifact.path != staged:
         raise WiringError(
-            f"Step {step.name}: expected {step.signature.output.__name__}({staged}) as its return "
+            f"Step {step.name}: expected {step.spec.output.__name__}({staged}) as its return "
             f"value. Received: {artifact!r}. Return the annotated type over `out`."
         )

@@ -27,7 +27,7 @@ def resolve(root: Root, data: str | None, spans: str) -> str | None:
         spans: see `millrace.components.example_gen.shards.span.resolve`.
 
     Raises:
-        UsageError: no span fits, spans are asked of a plain path, or that cannot be read.
+        UsageError: no span fits, spans are requested of a plain path, or that cannot be read.
     """
     given.data(data)
     if data is None or not span.is_pattern(data):

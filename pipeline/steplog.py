@@ -49,7 +49,7 @@ def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> I
             logger.setLevel(logging.INFO)
             logger.addHandler(lines)
         try:
-            with _redirected(file), _told():
+            with _redirected(file), _traceback_logged():
                 yield
         finally:
             logging.getLogger().removeHandler(records)
@@ -59,7 +59,7 @@ def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> I
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _traceback_logged() -> Iterator[None]:
     """Log the traceback of what ends the block, by whatever handlers its libraries have added."""
     try:
         yield
@@ -70,14 +70,18 @@ def _told() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _redirected(file: TextIO) -> Iterator[None]:
-    """Point file descriptors 1 and 2 at `file`, for what C++ libraries and children print."""
+    """Point file descriptors 1 and 2 at `file`, for what C++ libraries and children print.
+
+    So for Python's own streams, which in a notebook lead elsewhere.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [(number, os.dup(number)) for number in (1, 2)]
     try:
         for number, _ in saved:
             os.dup2(file.fileno(), number)
-        yield
+        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

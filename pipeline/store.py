@@ -7,6 +7,7 @@ do not: deleting it loses the history and the cache, never an artifact.
 import contextlib
 import dataclasses
 import datetime
+import os
 import pathlib
 import time
 import uuid
@@ -27,6 +28,7 @@ from millrace.pipeline.records import (
     FileRecord,
     RunRecord,
 )
+from millrace.pipeline.root import Root
 
 RACY_SECONDS = 2  # a file this young could change again without its times showing it
 
@@ -46,6 +48,34 @@ class Store:
         """
         return cls(database.connect(url))
 
+    @classmethod
+    def of(cls, root: Root, *, must_exist: bool = False) -> "Store":
+        """The store of `root`, or the one that MILLRACE_STORE names.
+
+        Raises:
+            UsageError: the root is not there and must be, or cannot be made.
+            StoreError: the database cannot be opened.
+        """
+        url = os.environ.get("MILLRACE_STORE")
+        if must_exist and not url and not root.path.exists():
+            raise UsageError(
+                f"Root {root.path}: expected a folder that `millrace run` has written. Received: "
+                "nothing there. Give the right one with --root or MILLRACE_ROOT."
+            )
+        try:
+            root.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"Root {root.path}: expected a folder to write to. Received: {error.strerror}. "
+                "Give another with --root or MILLRACE_ROOT."
+            ) from None
+        return cls.open(url or root.store_url)
+
+    @staticmethod
+    def is_there(root: Root) -> bool:
+        """Whether `root` has a store: opening one that is not there would make it."""
+        return bool(os.environ.get("MILLRACE_STORE")) or root.store_file.exists()
+
     def close(self) -> None:
         """Close its connections; a session may still open others."""
         self.engine.dispose()
@@ -58,7 +88,7 @@ class Store:
             StoreError: the database cannot be reached, is busy for too long, or is full.
         """
         with (
-            database.told(self.engine),
+            database.readable_errors(self.engine),
             Session(self.engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -69,7 +99,7 @@ class Store:
         with self.session() as session:
             session.add(run)
 
-    def bury(self, root: str, is_running: Callable[[str], bool]) -> None:
+    def mark_dead(self, root: str, is_running: Callable[[str], bool]) -> None:
         """Record as killed the runs under `root` that no process is at work on any more.
 
         What they made becomes suspect: where the whole machine died, its content may have gone.

@@ -1,4 +1,4 @@
-"""Every output under a root held to its record, content and all: `millrace verify`."""
+"""Every output under a root compared with its record, content and all: `millrace verify`."""
 
 import dataclasses
 from typing import Any
@@ -64,7 +64,7 @@ def verify(store: Store, root: Root, *, repair: bool) -> Verification:
     store has no list of them. With `repair`, one that is damaged is set aside, so that the next
     run makes it again.
     """
-    store.bury(str(root.path), root.is_running)
+    store.mark_dead(str(root.path), root.is_running)
     outputs = _outputs(store)
     here = [one for one in outputs if root.contains(one[0].uri)]
     looked = [(*one, damage.look(one[0], content=True)) for one in here]

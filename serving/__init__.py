@@ -1,1 +1,1 @@
-"""TensorFlow Serving's wire: messages, a light client, the embedded model server."""
+"""TensorFlow Serving's protocol: its messages, light clients, and the embedded model server."""

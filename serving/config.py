@@ -1,6 +1,6 @@
 """`--model_config_file`: the models to serve, as a text-format ModelServerConfig.
 
-What is refused, and how, is as in tensorflow_serving/model_servers/server_core.cc.
+Checks and error texts are those of tensorflow_serving/model_servers/server_core.cc.
 """
 
 from etils.epath import Path
@@ -18,10 +18,10 @@ _VersionPolicy = messages.FileSystemStoragePathSourceConfig.ServableVersionPolic
 
 
 def read(file: Path) -> list[ModelConfig]:
-    """Read the models in `file`.
+    """Returns the models in `file`.
 
     Raises:
-        ServerError: it cannot be read, is no ModelServerConfig, or asks for what is not allowed.
+        ServerError: the file cannot be read, is not a ModelServerConfig, or has invalid values.
     """
     try:
         text = regular_file.read_text(file)
@@ -33,9 +33,9 @@ def read(file: Path) -> list[ModelConfig]:
     try:
         config = text_format.Parse(text, messages.ModelServerConfig())
     except text_format.ParseError as error:
-        told = str(error).rstrip(".").replace(f"{_PACKAGE}.", "tensorflow.serving.")
+        message = str(error).rstrip(".").replace(f"{_PACKAGE}.", "tensorflow.serving.")
         raise ServerError(
-            f"Error parsing text-format tensorflow.serving.ModelServerConfig: {told}. "
+            f"Error parsing text-format tensorflow.serving.ModelServerConfig: {message}. "
             f"Correct {file}."
         ) from error
     if config.WhichOneof("config") == "custom_model_config":
@@ -44,7 +44,7 @@ def read(file: Path) -> list[ModelConfig]:
 
 
 def from_proto(config: messages.ModelConfigList) -> list[ModelConfig]:
-    """The models of a parsed configuration."""
+    """Returns the models of a parsed configuration."""
     models: dict[str, ModelConfig] = {}
     for one in config.config:
         if one.name in models:
@@ -54,7 +54,7 @@ def from_proto(config: messages.ModelConfigList) -> list[ModelConfig]:
 
 
 def single(name: str, base_path: str) -> ModelConfig:
-    """The one model of `--model_name` and `--model_base_path`."""
+    """Returns the one model of `--model_name` and `--model_base_path`."""
     return _model(messages.ModelConfig(name=name, base_path=base_path, model_platform=_PLATFORM))
 
 
@@ -80,7 +80,7 @@ def _logging(config: messages.ModelConfig) -> RequestLogging:
     if collector.type != _COLLECTOR:
         raise ServerError(
             f"Model {config.name}: expected a log collector of type {_COLLECTOR!r}. "
-            f"Received: {collector.type!r}. Name that one."
+            f"Received: {collector.type!r}. Use {_COLLECTOR!r}."
         )
     if not collector.filename_prefix or not 0 <= rate <= 1:
         raise ServerError(
@@ -89,8 +89,8 @@ def _logging(config: messages.ModelConfig) -> RequestLogging:
         )
     if "://" in collector.filename_prefix:
         raise ServerError(
-            f"Model {config.name}: expected a `filename_prefix` on a disk of this machine. "
-            f"Received: {collector.filename_prefix!r}. Log into a folder, and copy the whole "
+            f"Model {config.name}: expected a local `filename_prefix`. "
+            f"Received: {collector.filename_prefix!r}. Log into a local folder, and copy finished "
             "files from there."
         )
     return RequestLogging(collector.filename_prefix, rate)

@@ -1,4 +1,4 @@
-"""How many CPU cores this process may use: those it is bound to, or what its container allows.
+"""How many CPU cores this process may use: its CPU affinity, or its container's limit.
 
 Source: the Linux kernel's documentation of control groups v2, `cpu.max`.
 """
@@ -11,7 +11,7 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def available(quota: Path = _QUOTA) -> int:
-    """The number of cores, one at least; `quota` is the file of the container's limit."""
+    """Returns the number of cores, at least one; `quota` is the file with the container's limit."""
     bound = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )

@@ -1,4 +1,4 @@
-"""TensorFlow's data types: their names and numbers, numpy's counterparts, and where values lie.
+"""TensorFlow's data types: names, numbers, numpy dtypes, and their fields in a TensorProto.
 
 Layout: tensorflow/core/framework/types.proto, and the `*_val` fields of tensor.proto.
 """
@@ -10,7 +10,7 @@ from millrace.serving.protos import tensor_pb2
 
 _NOT_IN_NUMPY = ("bfloat16", "float8_e5m2", "float8_e4m3fn", "int4", "uint4")
 
-# DataType -> the name of numpy's dtype, and the field of TensorProto for single values.
+# DataType -> the name of the numpy dtype, and the field of TensorProto that holds its values.
 _TYPES = {
     "DT_FLOAT": ("float32", "float_val"),
     "DT_DOUBLE": ("float64", "double_val"),
@@ -39,18 +39,18 @@ BY_NAME = {
 BY_NUMBER = {
     tensor_pb2.DataType.Value(kind): (dtype, field) for kind, (dtype, field) in _TYPES.items()
 }
-BY_DTYPE = {  # those of numpy's own: an array's dtype has its name only after some formatting
+BY_DTYPE = {  # numpy's own types only; a lookup by dtype is faster than by name
     np.dtype(name): kind for name, kind in BY_NAME.items() if name not in _NOT_IN_NUMPY
 }
 
 
 def data_type(dtype: np.dtype) -> str:
-    """The name of the DataType of `dtype`, such as `DT_FLOAT`."""
+    """Returns the name of the DataType of `dtype`, e.g. `DT_FLOAT`."""
     return tensor_pb2.DataType.Name(BY_NAME[dtype.name][0])
 
 
 def type_name(number: int) -> str:
-    """TensorFlow's Python name for the DataType `number`, such as `float32` or `string`."""
+    """Returns TensorFlow's Python name of the DataType `number`, e.g. `float32` or `string`."""
     if number in BY_NUMBER:
         name = BY_NUMBER[number][0]
         return "string" if name == "object" else name
@@ -59,14 +59,14 @@ def type_name(number: int) -> str:
 
 
 def numpy_dtype(name: str) -> np.dtype:
-    """The dtype that TensorFlow's type `name` (such as `bfloat16`) has in numpy."""
+    """Returns the numpy dtype of TensorFlow's type `name`, e.g. `bfloat16`."""
     if name in _NOT_IN_NUMPY:
         try:
-            import ml_dtypes  # registers the types that numpy lacks; only their users wait for it
+            import ml_dtypes  # slow to import, and only needed for types that numpy lacks
         except ModuleNotFoundError:
             raise WireError(
-                f"Tensor of {name}: expected the package ml_dtypes, which has that type for numpy. "
-                "Received: none. Install it: pip install ml_dtypes."
+                f"Tensor of {name}: expected the package ml_dtypes, which adds that type to numpy. "
+                "Received: no such package. Install it: pip install ml_dtypes."
             ) from None
         return np.dtype(getattr(ml_dtypes, name))
     return np.dtype(name)

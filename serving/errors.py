@@ -1,18 +1,18 @@
-"""The errors that this project raises on purpose, and those of the serving floor.
+"""The root of all errors that this project raises on purpose, and those of the serving floor.
 
-    MillraceError               every error whose text alone tells a person what to do
+    MillraceError               every error whose text alone says what to do
     +-- ServingError            serving floor
-    |   +-- WireError           a value has no place in a message, or a message no value
-    |   +-- ClientError         a client cannot be made or used so
+    |   +-- WireError           a value cannot be encoded in a message, or a message decoded
+    |   +-- ClientError         a client cannot be created or used this way
     |   +-- ModelLoadError      a SavedModel folder cannot be loaded
-    |   +-- ServerError         a model server cannot start as it was asked to
+    |   +-- ServerError         a model server cannot start as configured
     |   +-- LaunchError         a server did not become ready
-    |   +-- RpcError            a request failed; one class for each canonical code below it
+    |   +-- RpcError            a request failed; one subclass for each canonical code
     +-- ComponentError          millrace.components.errors
     +-- PipelineError           millrace.pipeline.errors
 
-Their texts follow one form: *where*: expected X. Received: Y. What to do. Only RpcErrors, which
-carry a model server's own texts from one end of the wire to the other, do not.
+Their texts have one form: *where*: expected X. Received: Y. What to do. The exception are
+RpcErrors, which carry a model server's own texts to the client.
 """
 
 from typing import ClassVar
@@ -23,29 +23,29 @@ class MillraceError(Exception):
 
 
 class ServingError(MillraceError):
-    """Anything that the serving floor refuses."""
+    """Any error of the serving floor."""
 
 
 class WireError(ServingError):
-    """A value cannot be put into a message, or a message holds no readable value."""
+    """A value cannot be encoded in a message, or a message cannot be decoded."""
 
 
 class ClientError(ServingError):
-    """A client cannot be made, or used, as it was: its address, or a call after its end."""
+    """A client cannot be created or used this way: an invalid address, or a call after `close`."""
 
 
 class ModelLoadError(ServingError):
-    """A SavedModel folder cannot be loaded or lacks what it is asked for."""
+    """A SavedModel folder cannot be loaded or lacks something that it needs."""
 
 
 class ServerError(ServingError):
-    """A model server cannot start as it was asked to."""
+    """A model server cannot start as configured."""
 
 
 class LaunchError(ServingError):
     """A model server could not be started or did not become ready in time.
 
-    `reason` is what the server itself gave as the reason; empty where it said none.
+    `reason` is the reason that the server itself gave; empty if it gave none.
     """
 
     def __init__(self, text: str, reason: str = "") -> None:
@@ -54,7 +54,7 @@ class LaunchError(ServingError):
 
 
 class RpcError(ServingError):
-    """A request failed: the server's text, under one of gRPC's canonical codes.
+    """A request failed: the server's text, with one of gRPC's canonical codes.
 
     The service raises these, the servicer sends them, and the client raises them again.
     """
@@ -63,18 +63,18 @@ class RpcError(ServingError):
 
     @property
     def details(self) -> str:
-        """The text alone."""
+        """The text without the code."""
         return str(self.args[0]) if self.args else ""
 
 
 class CancelledError(RpcError):
-    """The caller gave the request up."""
+    """The caller cancelled the request."""
 
     code = "CANCELLED"
 
 
 class InvalidArgumentError(RpcError):
-    """The request is wrong whatever the server's state."""
+    """The request is invalid, whatever the server's state."""
 
     code = "INVALID_ARGUMENT"
 
@@ -92,7 +92,7 @@ class NotFoundError(RpcError):
 
 
 class AlreadyExistsError(RpcError):
-    """What was to be made is there already."""
+    """What was to be created exists already."""
 
     code = "ALREADY_EXISTS"
 
@@ -104,25 +104,25 @@ class PermissionDeniedError(RpcError):
 
 
 class ResourceExhaustedError(RpcError):
-    """A message over the size limit, or no memory left."""
+    """A message over the size limit, or out of memory."""
 
     code = "RESOURCE_EXHAUSTED"
 
 
 class FailedPreconditionError(RpcError):
-    """The server or its model is not in a state for this request."""
+    """The server or its model is not in a state to serve this request."""
 
     code = "FAILED_PRECONDITION"
 
 
 class AbortedError(RpcError):
-    """The request ran into another."""
+    """The request conflicted with another."""
 
     code = "ABORTED"
 
 
 class OutOfRangeError(RpcError):
-    """A value past the end of what is valid."""
+    """A value outside the valid range."""
 
     code = "OUT_OF_RANGE"
 
@@ -134,7 +134,7 @@ class UnimplementedError(RpcError):
 
 
 class InternalError(RpcError):
-    """The server or its model broke a promise of its own."""
+    """The server or its model broke an invariant."""
 
     code = "INTERNAL"
 
@@ -152,12 +152,12 @@ class DataLossError(RpcError):
 
 
 class UnauthenticatedError(RpcError):
-    """The caller did not prove who it is."""
+    """The caller did not authenticate itself."""
 
     code = "UNAUTHENTICATED"
 
 
-# In the order of their numbers on the wire, from 1; UNKNOWN is 2 and the root itself.
+# In the order of gRPC's status codes, from 1; UNKNOWN, 2, is RpcError itself.
 _CODES: tuple[type[RpcError], ...] = (
     CancelledError,
     RpcError,
@@ -179,7 +179,7 @@ _CODES: tuple[type[RpcError], ...] = (
 
 
 def rpc_error(code: str | int, details: str) -> RpcError:
-    """The error of the class that stands for `code`: a canonical name, or its number."""
+    """Returns the error for `code`, a canonical name or number."""
     for number, kind in enumerate(_CODES, start=1):
         if code in (number, kind.code):
             return kind(details)
@@ -187,5 +187,5 @@ def rpc_error(code: str | int, details: str) -> RpcError:
 
 
 def code_number(error: RpcError) -> int:
-    """The number of `error`'s code on the wire."""
+    """Returns the number of `error`'s code."""
     return _CODES.index(type(error)) + 1

@@ -1,7 +1,7 @@
-"""`tf.train.Example` records as mappings of names to numpy arrays, without TensorFlow.
+"""`tf.train.Example` records as mappings from names to numpy arrays, without TensorFlow.
 
-A feature is a flat list of one of three kinds: bytes, float32 or int64. Records are
-deterministic: features lie in the order of their names, so equal values give equal bytes.
+A feature is a flat list of one of three kinds: bytes, float32 or int64. Encoding is
+deterministic: features are sorted by name, so equal values give equal bytes.
 Layout: tensorflow/core/example/feature.proto.
 """
 
@@ -28,11 +28,11 @@ def encode(features: Mapping[str, Value]) -> bytes:
     Args:
         features: by name. `bytes` and `str` (as UTF-8) make a bytes feature; integers and
             booleans int64; other numbers float32. A sequence or an array of any shape makes
-            a list, row-major. An empty sequence that is no array has no kind: it is written
+            a row-major list. An empty sequence other than an array has no kind: it is written
             as a feature without a value, which TensorFlow reads as missing.
 
     Raises:
-        WireError: a value is of no such kind, or too large for its kind.
+        WireError: a value is of none of these kinds, or too large for its kind.
     """
     return to_example(features).SerializeToString(deterministic=True)
 
@@ -52,24 +52,24 @@ def decode(record: bytes) -> Decoded:
     except DecodeError as error:
         raise WireError(
             f"Record: expected a serialised tf.train.Example. "
-            f"Received: {len(record)} bytes that are none ({error}). "
-            "Check that the file holds Examples and was read with its compression."
+            f"Received: {len(record)} bytes that do not parse ({error}). "
+            "Check that the file holds Examples and was read with the right compression."
         ) from error
     return from_example(example)
 
 
 def to_example(features: Mapping[str, Value]) -> example_pb2.Example:
-    """The message that `encode` serialises."""
+    """Returns the message that `encode` serialises."""
     example = example_pb2.Example()
     slots = example.features.feature
     for name, value in features.items():
-        values.utf8(name, "Feature's name")
+        values.utf8(name, "Feature name")
         _fill(slots[name], name, value)
     return example
 
 
 def from_example(example: example_pb2.Example) -> Decoded:
-    """The values of a message, as `decode` gives them, features in the order of their names."""
+    """Returns the values of a message as `decode` does, features sorted by name."""
     slots = example.features.feature
     decoded: Decoded = {}
     for name in sorted(slots):
@@ -85,7 +85,7 @@ def _fill(feature: example_pb2.Feature, name: str, value: Value) -> None:
     elif isinstance(value, str):
         feature.bytes_list.value.append(values.utf8(value, "Feature", name))
     elif isinstance(value, int) and -_INT64_MAX <= value <= _INT64_MAX:
-        feature.int64_list.value.append(int(value))  # a bool is refused as it is
+        feature.int64_list.value.append(int(value))  # int() because protobuf refuses a bool
     elif isinstance(value, Sequence) and len(value) > 0 and isinstance(value[0], bytes | str):
         _fill_text(feature, name, value)
     else:
@@ -103,11 +103,11 @@ def _fill_text(feature: example_pb2.Feature, name: str, value: Sequence[object])
 
 def _fill_array(feature: example_pb2.Feature, name: str, value: object) -> None:
     if values.is_masked(value):
-        raise _refusal(name, "a masked array, which hides some of its elements")
+        raise _refusal(name, "a masked array with hidden elements")
     try:
         array = np.asarray(value)
     except (ValueError, OverflowError) as error:
-        raise _refusal(name, f"a list of unlike parts ({error})") from error
+        raise _refusal(name, f"a ragged list ({error})") from error
     if array.size == 0 and not isinstance(value, np.ndarray):
         feature.SetInParent()
     elif array.dtype.kind in "OSU":
@@ -126,9 +126,9 @@ def _fits(array: np.ndarray) -> bool:
 
 
 def _float32(array: np.ndarray, name: str) -> np.ndarray:
-    """`array` as float32, which must hold each of its values up to rounding."""
+    """Returns `array` as float32, in whose range each value must be."""
     if array.dtype.kind in "uc" or array.dtype.names or not np.can_cast(array.dtype, np.complex128):
-        raise _refusal(name, f"{array.dtype} values that have no place in any of these")
+        raise _refusal(name, f"{array.dtype} values, which fit none of these")
     try:
         with np.errstate(over="raise"):
             return array.astype(np.float32)

@@ -1,7 +1,7 @@
 """Classify, Regress and MultiInference: requests that carry `tf.train.Example`s.
 
-Texts and their order are those of tensorflow_serving/servables/tensorflow/{classifier,
-regressor,multi_inference}.cc.
+Error texts and the order of checks are those of
+tensorflow_serving/servables/tensorflow/{classifier,regressor,multi_inference}.cc.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from millrace.serving.errors import (
     InvalidArgumentError,
     UnimplementedError,
 )
-from millrace.serving.inference import ONCE, Call, Runnable
+from millrace.serving.inference import DEFAULT_OPTIONS, RequestOptions, Runnable
 from millrace.serving.protos import prediction_service_pb2 as messages
 from millrace.serving.signature import CLASSIFY, DEFAULT, REGRESS, Signature
 
@@ -22,12 +22,14 @@ _INPUTS, _OUTPUTS, _CLASSES, _SCORES = "inputs", "outputs", "classes", "scores"
 
 
 def classify(
-    model: Runnable, request: messages.ClassificationRequest, call: Call = ONCE
+    model: Runnable,
+    request: messages.ClassificationRequest,
+    options: RequestOptions = DEFAULT_OPTIONS,
 ) -> messages.ClassificationResponse:
-    """Answer Classify, without the model's name and version."""
+    """Answer Classify; the caller adds the model's name and version."""
     signature = _find(model, request.model_spec)
-    outputs = _classification_outputs(signature, call)
-    count, arrays = _run(model, [signature], request.input, outputs.values(), call)
+    outputs = _classification_outputs(signature, options)
+    count, arrays = _run(model, [signature], request.input, outputs.values(), options)
     response = messages.ClassificationResponse()
     response.model_spec.signature_name = signature.name
     _classifications(outputs, arrays, count, response.result)
@@ -35,12 +37,12 @@ def classify(
 
 
 def regress(
-    model: Runnable, request: messages.RegressionRequest, call: Call = ONCE
+    model: Runnable, request: messages.RegressionRequest, options: RequestOptions = DEFAULT_OPTIONS
 ) -> messages.RegressionResponse:
-    """Answer Regress, without the model's name and version."""
+    """Answer Regress; the caller adds the model's name and version."""
     signature = _find(model, request.model_spec)
-    outputs = _regression_outputs(signature, call)
-    count, arrays = _run(model, [signature], request.input, outputs.values(), call)
+    outputs = _regression_outputs(signature, options)
+    count, arrays = _run(model, [signature], request.input, outputs.values(), options)
     response = messages.RegressionResponse()
     response.model_spec.signature_name = signature.name
     _regressions(outputs, arrays, count, response.result)
@@ -48,16 +50,18 @@ def regress(
 
 
 def multi_inference(
-    model: Runnable, request: messages.MultiInferenceRequest, call: Call = ONCE
+    model: Runnable,
+    request: messages.MultiInferenceRequest,
+    options: RequestOptions = DEFAULT_OPTIONS,
 ) -> messages.MultiInferenceResponse:
-    """Answer MultiInference in one run, without the model's name and version.
+    """Answer MultiInference in one run; the caller adds the model's name and version.
 
-    Each signature's input gets the same examples.
+    Every signature is fed the same examples.
     """
-    plans = _plan_tasks(model, request.tasks, call)
+    plans = _plan_tasks(model, request.tasks, options)
     fetches = dict.fromkeys(name for _, outputs in plans for name in outputs.values())
     signatures = [signature for signature, _ in plans]
-    count, arrays = _run(model, signatures, request.input, fetches, call)
+    count, arrays = _run(model, signatures, request.input, fetches, options)
     response = messages.MultiInferenceResponse()
     for task, (signature, outputs) in zip(request.tasks, plans, strict=True):
         result = response.results.add()
@@ -70,7 +74,7 @@ def multi_inference(
 
 
 def serialized_examples(source: messages.Input) -> list[bytes]:
-    """One serialised Example each, the context's bytes before the example's own."""
+    """Returns serialised Examples, each prefixed with the context's bytes if there are any."""
     if source.WhichOneof("kind") == "example_list_with_context":
         shared = source.example_list_with_context
         records = [shared.context + record for record in shared.examples]
@@ -89,9 +93,9 @@ def _find(model: Runnable, spec: messages.ModelSpec) -> Signature:
 
 
 def _plan_tasks(
-    model: Runnable, tasks: Sequence[messages.InferenceTask], call: Call
+    model: Runnable, tasks: Sequence[messages.InferenceTask], options: RequestOptions
 ) -> list[tuple[Signature, dict[str, str]]]:
-    """Each task's signature and outputs; the tasks must share one model."""
+    """Returns each task's signature and outputs; the tasks must share one model."""
     plans: dict[str, tuple[Signature, dict[str, str]]] = {}
     for task in tasks:
         if not task.model_spec.name:
@@ -105,15 +109,17 @@ def _plan_tasks(
             raise InvalidArgumentError(f"Duplicate evaluation of signature: {name}")
         if name not in model.signatures:
             raise InvalidArgumentError(f"Requested signature not found in model graph: {name}")
-        plans[name] = (model.signatures[name], _task_outputs(model.signatures[name], task, call))
+        plans[name] = (model.signatures[name], _task_outputs(model.signatures[name], task, options))
     return list(plans.values())
 
 
-def _task_outputs(signature: Signature, task: messages.InferenceTask, call: Call) -> dict[str, str]:
+def _task_outputs(
+    signature: Signature, task: messages.InferenceTask, options: RequestOptions
+) -> dict[str, str]:
     if task.method_name == CLASSIFY:
-        return _classification_outputs(signature, call)
+        return _classification_outputs(signature, options)
     if task.method_name == REGRESS:
-        return _regression_outputs(signature, call)
+        return _regression_outputs(signature, options)
     raise UnimplementedError(f"Unsupported signature method_name: {task.method_name}")
 
 
@@ -122,19 +128,21 @@ def _run(
     signatures: Iterable[Signature],
     source: messages.Input,
     fetches: Iterable[str],
-    call: Call,
+    options: RequestOptions,
 ) -> tuple[int, dict[str, np.ndarray]]:
-    """The number of examples, and the fetched arrays by tensor name."""
+    """Returns the number of examples and the fetched arrays by tensor name."""
     records = serialized_examples(source)
     serialized = np.fromiter(records, object, len(records))
     names = list(fetches)
     feeds = {signature.inputs[_INPUTS].name: serialized for signature in signatures}
-    arrays = model.run(feeds, names, call)
+    arrays = model.run(feeds, names, options)
     return len(records), dict(zip(names, arrays, strict=True))
 
 
-def _check_method_and_input(signature: Signature, kind: str, method: str, call: Call) -> None:
-    if call.check_method_name and signature.method_name != method:
+def _check_method_and_input(
+    signature: Signature, kind: str, method: str, options: RequestOptions
+) -> None:
+    if options.check_method_name and signature.method_name != method:
         raise InvalidArgumentError(
             f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}"
         )
@@ -147,8 +155,8 @@ def _check_input(signature: Signature, kind: str) -> None:
         raise FailedPreconditionError(f"No {kind} inputs found in SignatureDef: {signature.proto}")
 
 
-def _classification_outputs(signature: Signature, call: Call) -> dict[str, str]:
-    _check_method_and_input(signature, "classification", CLASSIFY, call)
+def _classification_outputs(signature: Signature, options: RequestOptions) -> dict[str, str]:
+    _check_method_and_input(signature, "classification", CLASSIFY, options)
     outputs = signature.outputs
     if len(outputs) not in (1, 2):
         raise InvalidArgumentError(f"Expected one or two output Tensors, found {len(outputs)}")
@@ -162,8 +170,8 @@ def _classification_outputs(signature: Signature, call: Call) -> dict[str, str]:
     return found
 
 
-def _regression_outputs(signature: Signature, call: Call) -> dict[str, str]:
-    _check_method_and_input(signature, "regression", REGRESS, call)
+def _regression_outputs(signature: Signature, options: RequestOptions) -> dict[str, str]:
+    _check_method_and_input(signature, "regression", REGRESS, options)
     if len(signature.outputs) != 1:
         raise InvalidArgumentError("Expected one output Tensor.")
     _check_input(signature, "regression")
@@ -203,10 +211,10 @@ def _check_class_output(alias: str, array: np.ndarray, count: int) -> None:
         raise InvalidArgumentError(
             f"Expected Tensor shape: [batch_size num_classes] but got {_shape(array)}"
         )
-    wanted = "string" if alias == _CLASSES else "float"
+    name = "string" if alias == _CLASSES else "float"
     if array.dtype != (object if alias == _CLASSES else np.float32):
         raise InvalidArgumentError(
-            f"Expected {alias} Tensor of DT_{wanted.upper()}. Got: {dtypes.data_type(array.dtype)}"
+            f"Expected {alias} Tensor of DT_{name.upper()}. Got: {dtypes.data_type(array.dtype)}"
         )
     if len(array) != count:
         raise InvalidArgumentError(
@@ -240,5 +248,5 @@ def _regressions(
 
 
 def _shape(array: np.ndarray) -> str:
-    """As `TensorShape::DebugString` has it."""
+    """Returns the shape as `TensorShape::DebugString` does."""
     return f"[{','.join(map(str, array.shape))}]"

@@ -1,8 +1,8 @@
-"""The flags of `tensorflow_model_server`, by their own names.
+"""The flags of `tensorflow_model_server`, under the same names.
 
-Those that this server cannot honour are known, and refused by name: a command line that works
-here works there, and never means less than it says. Source: tensorflow_serving/model_servers/
-main.cc.
+Flags that this server does not support are recognised and refused by name, so that a command line
+that works here works there too and no flag is silently ignored.
+Source: tensorflow_serving/model_servers/main.cc.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from millrace.serving.lifecycle import ModelConfig
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What the flags say, under their names."""
+    """The values of the flags, under their names."""
 
     port: int = 8500
     bind_address: str = "127.0.0.1"
@@ -71,82 +71,82 @@ class Options:
     version: bool = False
 
     def models(self) -> list[ModelConfig]:
-        """The models to serve."""
+        """Returns the models to serve."""
         if self.model_config_file:
             return config.read(Path(self.model_config_file))
         return [config.single(self.model_name, self.model_base_path)]
 
 
 _HELP = {
-    "port": "TCP port to listen on for gRPC; none if zero",
-    "bind_address": "address to listen on; 0.0.0.0 or [::] for every network (the real server's "
-    "only choice), as in a container",
+    "port": "TCP port for gRPC; 0 disables it",
+    "bind_address": "address to listen on; 0.0.0.0 or [::] for every network, e.g. in a container "
+    "(the only choice of the real server)",
     "grpc_socket_path": "also listen on a UNIX socket at this path",
-    "grpc_channel_arguments": "comma separated key=value arguments for the gRPC server",
-    "grpc_max_threads": "requests that may run at the same time; those that wait in a batching "
-    "queue are not counted",
-    "rest_api_port": "TCP port to listen on for HTTP/REST; none if zero",
+    "grpc_channel_arguments": "comma-separated key=value arguments for the gRPC server",
+    "grpc_max_threads": "requests that may run at the same time, without those that wait in a "
+    "batching queue",
+    "rest_api_port": "TCP port for HTTP/REST; 0 disables it",
     "rest_api_num_threads": "REST requests that may run at the same time",
-    "rest_api_timeout_in_ms": "milliseconds that a REST request may take once it has come, waiting "
-    "for a thread included; 0 is any number",
-    "rest_api_max_queued_requests": "REST requests that may wait for a thread; more are refused "
-    "(not in the real server)",
-    "rest_api_max_body_bytes": "size of the largest REST request; gRPC has the same limit (not in "
+    "rest_api_timeout_in_ms": "milliseconds that a REST request may take after it was received, "
+    "including the wait for a thread; 0 for no limit",
+    "rest_api_max_queued_requests": "REST requests that may wait for a thread; further ones are "
+    "refused (not in the real server)",
+    "rest_api_max_body_bytes": "largest size of a REST request; gRPC has the same limit (not in "
     "the real server)",
     "rest_api_idle_timeout_seconds": "seconds without progress after which a REST connection is "
     "closed (not in the real server)",
-    "rest_api_enable_cors_support": "let scripts of other origins use REST",
-    "monitoring_config_file": "text-format MonitoringConfig: metrics for Prometheus, on the REST "
-    "port; those of all --workers together",
+    "rest_api_enable_cors_support": "allow scripts of other origins to use REST",
+    "monitoring_config_file": "text-format MonitoringConfig: Prometheus metrics on the REST port, "
+    "summed over all --workers",
     "ssl_config_file": "text-format SSLConfig: key and certificate for gRPC, client verification",
-    "api_token_file": "file with a secret; requests must bring it as `authorization: Bearer …` "
+    "api_token_file": "file with a secret that requests must send as `authorization: Bearer …` "
     "(not in the real server)",
-    "workers": "processes that serve the same ports side by side (not in the real server)",
+    "workers": "processes that serve the same ports (not in the real server)",
     "enable_grpc_healthcheck_service": "serve grpc.health.v1.Health",
     "enable_grpc_reflection": "serve grpc.reflection.v1alpha.ServerReflection, for tools such as "
     "grpcurl (not in the real server)",
-    "enable_profiler": "serve tensorflow.ProfilerService, whose requests name the folder of this "
-    "machine that a trace is written to (the real server does unless told not to)",
-    "model_name": "name of the model; not used with --model_config_file",
-    "model_base_path": "absolute path of the folder of version folders; not used with "
+    "enable_profiler": "serve tensorflow.ProfilerService, whose requests name a folder of this "
+    "machine that a trace is written to (on by default in the real server)",
+    "model_name": "name of the model; ignored with --model_config_file",
+    "model_base_path": "absolute path of the folder that holds the version folders; ignored with "
     "--model_config_file",
-    "model_config_file": "text-format ModelServerConfig: several models, policies, labels",
-    "model_config_file_poll_wait_seconds": "seconds between two looks at --model_config_file; 0 "
+    "model_config_file": "text-format ModelServerConfig: several models, version policies, labels",
+    "model_config_file_poll_wait_seconds": "seconds between reads of --model_config_file; 0 "
     "reads it once",
-    "enable_batching": "run requests together that come at the same time",
+    "enable_batching": "run concurrent requests as batches",
     "batching_parameters_file": "text-format BatchingParameters, for --enable_batching",
-    "enable_per_model_batching_parameters": "batch only the models with a batching_params.pbtxt "
-    "in their folder, by it; threads come from --batching_parameters_file",
-    "allow_version_labels_for_unavailable_models": "labels may name versions that are not "
+    "enable_per_model_batching_parameters": "batch only models with a batching_params.pbtxt in "
+    "their folder, by that file; threads come from --batching_parameters_file",
+    "allow_version_labels_for_unavailable_models": "allow labels for versions that are not "
     "available yet",
-    "file_system_poll_wait_seconds": "seconds between two looks for new versions; 0 looks once",
-    "max_num_load_retries": "how often a failed load is tried again",
-    "load_retry_interval_micros": "microseconds between two tries of a load",
+    "file_system_poll_wait_seconds": "seconds between checks for new versions; 0 checks once",
+    "max_num_load_retries": "how often a failed load is retried",
+    "load_retry_interval_micros": "microseconds between attempts to load",
     "num_load_threads": "models that may be loaded at the same time",
-    "num_unload_threads": "models that may be unloaded at the same time; 0 is any number",
-    "tensorflow_session_parallelism": "threads of TensorFlow, within an operation and among them; "
-    "0 is one for each core",
-    "tensorflow_intra_op_parallelism": "threads of TensorFlow within one operation",
-    "tensorflow_inter_op_parallelism": "threads of TensorFlow for operations side by side",
-    "tensorflow_session_config_file": "text-format ConfigProto of the sessions; the flags of its "
-    "threads go first",
-    "per_process_gpu_memory_fraction": "part of each GPU's memory to take; 0 leaves it to "
+    "num_unload_threads": "models that may be unloaded at the same time; 0 for no limit",
+    "tensorflow_session_parallelism": "TensorFlow threads, within and across operations; 0 for "
+    "one per core",
+    "tensorflow_intra_op_parallelism": "TensorFlow threads within one operation",
+    "tensorflow_inter_op_parallelism": "TensorFlow threads across operations",
+    "tensorflow_session_config_file": "text-format ConfigProto for the sessions; the flags for "
+    "threads take precedence",
+    "per_process_gpu_memory_fraction": "fraction of each GPU's memory to use; 0 leaves it to "
     "TensorFlow",
-    "enable_model_warmup": "run the requests in assets.extra before a version is served",
-    "num_request_iterations_for_warmup": "how often each warm-up request is run; 0 is once",
-    "enable_serialization_as_tensor_content": "answer Predict with tensor_content instead of typed "
+    "enable_model_warmup": "run the requests in assets.extra before serving a version",
+    "num_request_iterations_for_warmup": "how often each warm-up request is run; 0 for once",
+    "enable_serialization_as_tensor_content": "answer Predict in tensor_content instead of typed "
     "fields",
-    "enable_signature_method_name_check": "Classify and Regress ask for signatures of their own "
+    "enable_signature_method_name_check": "require Classify and Regress signatures to have their "
     "method name",
-    "saved_model_tags": "comma separated tags of the graph to load",
-    "prefer_tflite_model": "load model.tflite of a version's folder where there is one",
-    "num_tflite_pools": "pools of interpreters of each TFLite model",
-    "num_tflite_interpreters_per_pool": "interpreters of a pool, each for one request at a time",
+    "saved_model_tags": "comma-separated tags of the graph to load",
+    "prefer_tflite_model": "load model.tflite from a version's folder if there is one",
+    "num_tflite_pools": "pools of interpreters for each TFLite model",
+    "num_tflite_interpreters_per_pool": "interpreters in a pool, each for one request at a time",
     "version": "print the version and exit",
 }
 
-# Flags of the real server that this one has no use for yet, each with the values that ask nothing.
-_NOT_HONOURED = {
+# Flags of the real server that are not supported here, with the values that change nothing.
+_UNSUPPORTED = {
     "flush_filesystem_caches": ("true", "false"),
     "use_alts_credentials": ("false",),
     "platform_config_file": ("",),
@@ -158,8 +158,8 @@ _NOT_HONOURED = {
     "skip_initialize_tpu": ("true", "false"),
 }
 
-# The smallest number that makes sense, where there is one.
-_LEAST = {
+# The smallest valid values.
+_MINIMUM = {
     "file_system_poll_wait_seconds": 0,
     "model_config_file_poll_wait_seconds": 0,
     "grpc_max_threads": 1,
@@ -184,26 +184,26 @@ _READERS: dict[object, Callable[[str], object]] = {
     float: float,
     str: str,
 }
-_UNREADABLE = 255  # how the real server ends on flags that it cannot read: -1
+_INVALID_FLAGS = 255  # the real server exits with -1
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Read a command line; `--help` and what is no flag or no value of one end the process.
+    """Parse a command line; `--help`, unknown flags and invalid values end the process.
 
     Raises:
-        ServerError: a flag asks for what this server cannot do, or the flags do not fit.
+        ServerError: a flag is not supported, or the flags conflict.
     """
     parser = _parser()
     known, unknown = parser.parse_known_args(arguments)
     if unknown:
         parser.error(f"unknown argument: {unknown[0]}")
     given = vars(known)
-    for name, nothing in _NOT_HONOURED.items():
+    for name, harmless in _UNSUPPORTED.items():
         value = given.pop(name)
-        if value is not None and value.lower() not in nothing:
+        if value is not None and value.lower() not in harmless:
             raise ServerError(
-                f"--{name}={value}: expected a flag that this server can honour. Received: one "
-                "that only `tensorflow_model_server` does. Leave it out, or start that one."
+                f"--{name}={value}: expected a flag that this server supports. Received: one that "
+                "only `tensorflow_model_server` does. Leave it out, or use that server."
             )
     options = Options(**given)
     if not options.version:
@@ -220,17 +220,16 @@ def _check(options: Options) -> None:
         port = getattr(options, name)
         if not 0 <= port <= 65535:
             raise ServerError(
-                f"--{name}={port}: expected 0 to 65535. Received: a number outside. Choose another."
+                f"--{name}={port}: expected 0 to 65535. Received: {port}. Choose another."
             )
     if not options.port and not options.grpc_socket_path:
         raise ServerError(
-            "--port=0: expected somewhere to listen. Received: neither a port nor "
-            "--grpc_socket_path. Give one of them."
+            "--port=0: expected a port or --grpc_socket_path. Received: neither. Set one of them."
         )
-    for name, least in _LEAST.items():
-        if getattr(options, name) < least:
+    for name, minimum in _MINIMUM.items():
+        if getattr(options, name) < minimum:
             raise ServerError(
-                f"--{name}: expected {least} or more. Received: {getattr(options, name)}. "
+                f"--{name}: expected {minimum} or more. Received: {getattr(options, name)}. "
                 "Choose another."
             )
     _check_together(options)
@@ -239,7 +238,7 @@ def _check(options: Options) -> None:
 def _check_together(options: Options) -> None:
     if options.port and options.port == options.rest_api_port:
         raise ServerError(
-            f"--rest_api_port={options.port}: expected another port than --port. Received: the "
+            f"--rest_api_port={options.port}: expected a port other than --port. Received: the "
             "same. Choose another."
         )
     if options.batching_parameters_file and not options.enable_batching:
@@ -256,23 +255,23 @@ def _check_together(options: Options) -> None:
         )
     if options.workers > 1 and options.grpc_socket_path:
         raise ServerError(
-            f"--workers={options.workers}: expected one process for --grpc_socket_path. Received: "
-            "several, which cannot share a UNIX socket. Leave one of the two out."
+            f"--workers={options.workers}: expected one process with --grpc_socket_path. Received: "
+            "several, which cannot share a UNIX socket. Leave out one of the two."
         )
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how the command is used, and end with the real server's status."""
+        """Print the error and the usage, and exit with the real server's status."""
         print(f"{message}\n{self.format_usage()}", file=sys.stderr, end="")
-        sys.exit(_UNREADABLE)
+        sys.exit(_INVALID_FLAGS)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="millrace-model-server",
         usage="%(prog)s --model_name=NAME --model_base_path=PATH [--flag=value ...]; or --help",
-        description="Serves SavedModels over gRPC and REST as tensorflow_model_server does.",
+        description="Serves SavedModels over gRPC and REST, like tensorflow_model_server.",
         allow_abbrev=False,
     )
     for field in dataclasses.fields(Options):
@@ -284,13 +283,13 @@ def _parser() -> argparse.ArgumentParser:
             help=f"{_HELP[field.name]} (default: {field.default!r})".replace("%", "%%"),
             **switch,  # type: ignore[arg-type]
         )
-    for name in _NOT_HONOURED:
+    for name in _UNSUPPORTED:
         parser.add_argument(f"--{name}", nargs="?", const="true", help=argparse.SUPPRESS)
     return parser
 
 
 def _value(name: str, read: Callable[[str], object], text: str) -> object:
-    """What `text` says for the flag `name`."""
+    """Returns the value of the flag `name`."""
     try:
         return read(text)
     except (KeyError, ValueError) as error:

@@ -1,8 +1,8 @@
-"""Predict against one loaded model: what is checked, what is run, what is answered.
+"""Predict on one loaded model: checks, feeds, fetches and the response.
 
-Texts and their order are those of tensorflow_serving/servables/tensorflow/predict_util.cc and
-tensorflow/cc/saved_model/util.cc. No gRPC and no TensorFlow here: a model is anything that can
-`run`.
+Error texts and the order of checks are those of
+tensorflow_serving/servables/tensorflow/predict_util.cc and tensorflow/cc/saved_model/util.cc.
+There is no gRPC and no TensorFlow here: a model is anything that can `run`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,18 +26,18 @@ _INPUTS, _OUTPUTS, _CLASSES, _SCORES = "inputs", "outputs", "classes", "scores"
 
 
 def always() -> bool:
-    """A caller that waits whatever comes."""
+    """The `is_active` of a caller that never cancels."""
     return True
 
 
-class Call(NamedTuple):
-    """How one request is run, and how its answer is written.
+class RequestOptions(NamedTuple):
+    """How one request runs, and how its response is written.
 
     Attributes:
-        timeout: seconds that it may take; None waits for ever.
-        check_method_name: whether signatures must have the method name of the request's kind.
-        tensor_content: whether numbers are answered as `tensor_content`, not in typed fields.
-        is_active: whether the caller still waits; what nobody waits for need not run.
+        timeout: seconds that it may take; None for no limit.
+        check_method_name: whether a signature must have the method name of the request's type.
+        tensor_content: whether numbers are returned in `tensor_content` instead of typed fields.
+        is_active: whether the caller still waits; a request that nobody waits for need not run.
     """
 
     timeout: float | None = None
@@ -47,61 +47,66 @@ class Call(NamedTuple):
 
 
 class Runnable(Protocol):
-    """A model in memory."""
+    """A loaded model."""
 
     @property
     def signatures(self) -> Mapping[str, Signature]: ...
 
     def run(
-        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], call: Call
+        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], options: RequestOptions
     ) -> list[np.ndarray]:
         """Feed and fetch tensors by their names in the graph."""
         ...
 
 
-ONCE = Call()
+DEFAULT_OPTIONS = RequestOptions()
 
 
 def predict(
-    model: Runnable, request: messages.PredictRequest, call: Call = ONCE
+    model: Runnable, request: messages.PredictRequest, options: RequestOptions = DEFAULT_OPTIONS
 ) -> messages.PredictResponse:
-    """Answer Predict, without the model's name and version.
+    """Answer Predict; the caller adds the model's name and version.
 
     Raises:
-        RpcError: as the contract of PredictionService says.
+        RpcError: the request is invalid or the run fails.
     """
     name = request.model_spec.signature_name or DEFAULT
-    signature = find_for_predict(model, name, call)
+    signature = find_for_predict(model, name, options)
     feeds = feed(signature, request.inputs, wire.to_array)
     outputs = fetch(signature, request.output_filter)
-    arrays = model.run(feeds, list(outputs.values()), call)
+    arrays = model.run(feeds, list(outputs.values()), options)
     response = messages.PredictResponse()
     response.model_spec.signature_name = name
     for alias, array in zip(outputs, arrays, strict=True):
-        wire.fill(response.outputs[alias], array, name=alias, typed=not call.tensor_content)
+        wire.fill(response.outputs[alias], array, name=alias, typed=not options.tensor_content)
     return response
 
 
 def predict_arrays(
-    model: Runnable, name: str, inputs: Mapping[str, np.ndarray], call: Call = ONCE
+    model: Runnable,
+    name: str,
+    inputs: Mapping[str, np.ndarray],
+    options: RequestOptions = DEFAULT_OPTIONS,
 ) -> dict[str, np.ndarray]:
-    """Run the signature `name` on arrays by alias; gives arrays by alias.
+    """Run the signature `name` on arrays by alias; returns arrays by alias.
 
     Raises:
-        RpcError: as `predict`.
+        RpcError: see `predict`.
     """
-    signature = find_for_predict(model, name, call)
+    signature = find_for_predict(model, name, options)
     outputs = fetch(signature, ())
-    arrays = model.run(feed(signature, inputs, np.asarray), list(outputs.values()), call)
+    arrays = model.run(feed(signature, inputs, np.asarray), list(outputs.values()), options)
     return dict(zip(outputs, arrays, strict=True))
 
 
-def find_for_predict(model: Runnable, name: str, call: Call = ONCE) -> Signature:
-    """The signature `name`, if Predict may call it."""
+def find_for_predict(
+    model: Runnable, name: str, options: RequestOptions = DEFAULT_OPTIONS
+) -> Signature:
+    """Returns the signature `name`, if Predict may call it."""
     if name not in model.signatures:
         raise FailedPreconditionError(f'Serving signature key "{name}" not found.')
     signature = model.signatures[name]
-    if call.check_method_name and signature.method_name not in _METHODS:
+    if options.check_method_name and signature.method_name not in _METHODS:
         raise InternalError(
             "Expected prediction signature method_name to be one of "
             f"{{{', '.join(_METHODS)}}}. Was: {signature.method_name}"
@@ -112,17 +117,17 @@ def find_for_predict(model: Runnable, name: str, call: Call = ONCE) -> Signature
 def feed(
     signature: Signature, inputs: Mapping[str, Value], read: Callable[[Value], np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Arrays by tensor name, from `inputs` by alias and the signature's defaults."""
-    wanted = signature.inputs
-    if len(inputs) > len(wanted) or (len(inputs) < len(wanted) and not signature.defaults):
-        extra, missing = inputs.keys() - wanted.keys(), wanted.keys() - inputs.keys()
+    """Returns arrays by tensor name, from `inputs` by alias and the signature's defaults."""
+    expected = signature.inputs
+    if len(inputs) > len(expected) or (len(inputs) < len(expected) and not signature.defaults):
+        extra, missing = inputs.keys() - expected.keys(), expected.keys() - inputs.keys()
         raise InvalidArgumentError(
-            f"input size does not match signature: {len(inputs)}!={len(wanted)} "
-            f"len({_set(inputs)}) != len({_set(wanted)}). "
+            f"input size does not match signature: {len(inputs)}!={len(expected)} "
+            f"len({_set(inputs)}) != len({_set(expected)}). "
             f"Sent extra: {_set(extra)}. Missing but required: {_set(missing)}."
         )
     feeds, used = {}, 0
-    for alias, tensor in wanted.items():
+    for alias, tensor in expected.items():
         if alias in inputs:
             used += 1
             try:
@@ -139,7 +144,7 @@ def feed(
                 f"{','.join(sorted(signature.defaults))}"
             )
     if used < len(inputs):
-        unknown = inputs.keys() - wanted.keys()
+        unknown = inputs.keys() - expected.keys()
         raise InvalidArgumentError(
             "Inputs contains invalid name. Used request inputs: "
             f"{','.join(sorted(inputs.keys() - unknown))}, "
@@ -149,7 +154,7 @@ def feed(
 
 
 def fetch(signature: Signature, output_filter: Sequence[str]) -> dict[str, str]:
-    """Tensor names by alias: the outputs in `output_filter`, or all of them."""
+    """Returns tensor names by alias: the outputs in `output_filter`, or all of them."""
     outputs: dict[str, str] = {}
     for alias in output_filter:
         if alias not in signature.outputs:

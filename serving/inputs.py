@@ -1,7 +1,6 @@
-"""A person's values as the inputs of a model: pictures, texts, rows of a table.
+"""Turns images, texts and table rows into the inputs of a model, for `Client.predict`.
 
-Each function gives one input, or all of them, for `Client.predict`. Neither Pillow nor pandas is
-imported: their objects are recognised by what they can do.
+Neither Pillow nor pandas is imported: their objects are recognised by their methods.
 """
 
 import io
@@ -18,24 +17,24 @@ from millrace.serving.signature import Signature, TensorInfo
 from millrace.serving.values import utf8
 
 
-class Picture(Protocol):
+class PilImage(Protocol):
     """A `PIL.Image.Image`."""
 
     def save(self, fp: io.BytesIO, format: str) -> None: ...  # noqa: A002 - Pillow's name
 
 
-class Frame(Protocol):
+class DataFrame(Protocol):
     """A `pandas.DataFrame`."""
 
     def to_dict(self, orient: str) -> list[dict[Any, Any]]: ...
 
 
-def images(sources: Iterable[str | os.PathLike[str] | bytes | Picture]) -> np.ndarray:
-    """Encoded images, strings `[images]`, for a signature that takes `image_bytes`.
+def images(sources: Iterable[str | os.PathLike[str] | bytes | PilImage]) -> np.ndarray:
+    """Returns encoded images, strings `[images]`, for a signature that takes `image_bytes`.
 
     Args:
-        sources: paths, the bytes of encoded images, or Pillow images (which are encoded as PNG:
-            no pixel changes).
+        sources: paths, the bytes of encoded images, or Pillow images (which are encoded as PNG,
+            without loss).
 
     Raises:
         OSError: a file cannot be read.
@@ -44,24 +43,24 @@ def images(sources: Iterable[str | os.PathLike[str] | bytes | Picture]) -> np.nd
 
 
 def texts(values: Iterable[str | bytes]) -> np.ndarray:
-    """Texts as UTF-8, strings `[texts]`."""
+    """Returns texts as UTF-8, strings `[texts]`."""
     return _strings([utf8(one, "Text") if isinstance(one, str) else one for one in values])
 
 
 def columns(
-    rows: Frame | Sequence[Mapping[str, object]], signature: Signature
+    rows: DataFrame | Sequence[Mapping[str, object]], signature: Signature
 ) -> dict[str, np.ndarray]:
-    """One input `[rows, ...]` for each of the signature's, from the column of its name.
+    """Returns each input of the signature, `[rows, ...]`, from the column of the same name.
 
-    What a row lacks (no such key, None, NaN, NaT) becomes NaN, or an empty text. Inputs that are
-    scalars have no column, and those with a default need none.
+    Missing values (no such key, None, NaN, NaT) become NaN, or an empty text. Scalar inputs have
+    no column, and inputs with a default need none.
 
     Args:
-        rows: a data frame, or mappings from column to value.
+        rows: a DataFrame, or mappings from column name to value.
         signature: e.g. `client.metadata(model).signatures["serving_default"]`.
 
     Raises:
-        WireError: a value is not of the input's type, a whole number is missing, or no row has
+        WireError: a value does not have the input's dtype, an integer is missing, or no row has
             the column.
     """
     records = rows if isinstance(rows, Sequence) else rows.to_dict("records")
@@ -75,12 +74,12 @@ def columns(
             names = dict.fromkeys(str(name) for record in records for name in record)
             raise WireError(
                 f"Input {alias!r}: expected a column of that name. "
-                f"Received: {', '.join(names) or 'no columns'}. Rename the column that it is."
+                f"Received: {', '.join(names) or 'no columns'}. Rename the column."
             )
     return found
 
 
-def _image(source: str | os.PathLike[str] | bytes | Picture) -> bytes:
+def _image(source: str | os.PathLike[str] | bytes | PilImage) -> bytes:
     if isinstance(source, bytes):
         return source
     if isinstance(source, str | os.PathLike):
@@ -104,15 +103,15 @@ def _column(alias: str, tensor: TensorInfo, values: Sequence[Any]) -> np.ndarray
     except (TypeError, ValueError) as error:
         raise WireError(
             f"Input {alias!r}: expected {tensor.dtype} in each row. Received: {error}. "
-            "Correct the column, or fill what it lacks."
+            "Correct the column, or fill in its missing values."
         ) from error
 
 
 def _is_nan(value: object) -> bool:
-    """Whether `value` is one of the missing values: only those differ from themselves."""
+    """Whether `value` is NaN, NaT or NA: only those differ from themselves."""
     try:
         return bool(value != value)
-    except (TypeError, ValueError):  # pandas' NA has no truth; arrays have many
+    except (TypeError, ValueError):  # bool() fails on pandas' NA and on arrays
         return not hasattr(value, "shape")
 
 

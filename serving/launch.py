@@ -1,12 +1,11 @@
-"""Start a model server for one model and wait until it is ready; stop it afterwards.
+"""Starts a model server for one model, waits until it is ready, and stops it afterwards.
 
-Three engines, one client: the embedded server, a `tensorflow_model_server` binary, and the
+There are three engines: the embedded server, a `tensorflow_model_server` binary, and the
 `tensorflow/serving` image.
 """
 
 import contextlib
 import dataclasses
-import os
 import shlex
 import shutil
 import socket
@@ -28,13 +27,13 @@ IMAGE = "tensorflow/serving:2.21.0"
 _HOST = "127.0.0.1"
 _TAIL_BYTES = 4000
 _STOP_SECONDS, _HURRY_SECONDS = 40.0, 2.0
-_ONCE = "--max_num_load_retries=0"  # a model that cannot be loaded ends its server, which says why
+_ONCE = "--max_num_load_retries=0"  # a model that cannot be loaded ends the server at once
 _REFUSED = "Failed to start server. Error: "
 
 
 @dataclasses.dataclass(frozen=True)
 class Launched:
-    """A server that is ready: where to ask, what runs, and where it writes."""
+    """A server that is ready: its address, its process and its log file."""
 
     target: str
     process: subprocess.Popen[bytes]
@@ -56,18 +55,18 @@ def launch(
     """Serve the versions below `base_path` as `model_name` while the block runs.
 
     Args:
-        base_path: the folder of version folders.
-        model_name: the name by which requests ask.
-        engine: what serves.
-        binary: the program, for the engine `binary`.
-        image: the image, for the engine `image`; needs Docker.
-        port: TCP port on this machine; 0 takes a free one.
-        timeout: seconds until the model must be available.
-        log: file for what the server writes; kept. A temporary one by default.
+        base_path: the folder that holds the version folders.
+        model_name: the name of the model in requests.
+        engine: which server to run.
+        binary: the program of the engine `binary`.
+        image: the image of the engine `image`; requires Docker.
+        port: TCP port on this machine; 0 picks a free one.
+        timeout: seconds within which the model must become available.
+        log: file for the output of the server, which is kept; by default a temporary one.
 
     Raises:
-        LaunchError: the server cannot be started, ended, or was not ready in time; with the end
-            of its log. A model that cannot be loaded ends it at once.
+        LaunchError: the server cannot be started, ended, or was not ready in time; the error has
+            the end of its log. A model that cannot be loaded ends the server at once.
     """
     chosen = port or _free_port()
     command = _command(engine, Path(base_path), model_name, chosen, binary, image)
@@ -84,7 +83,7 @@ def launch(
 def _command(
     engine: Engine, base_path: Path, model_name: str, port: int, binary: str, image: str
 ) -> list[str]:
-    """The command line that serves."""
+    """Returns the command line of the server."""
     path = str(base_path.expanduser().resolve()) if "://" not in str(base_path) else str(base_path)
     flags = [f"--model_name={model_name}", f"--port={port}", f"--model_base_path={path}", _ONCE]
     if engine == "embedded":
@@ -93,8 +92,8 @@ def _command(
     found = shutil.which(program)
     if found is None:
         raise LaunchError(
-            f"Engine {engine}: expected the program {program} on the PATH. Received: none there. "
-            "Install it, name another, or use the engine `embedded`."
+            f"Engine {engine}: expected the program {program} on the PATH. Received: none. "
+            "Install it, give another, or use the engine `embedded`."
         )
     if engine == "binary":
         return lifeline.program(found, *flags)
@@ -108,16 +107,13 @@ def _command(
 
 @contextlib.contextmanager
 def _running(command: list[str], log: LocalPath) -> Iterator[subprocess.Popen[bytes]]:
-    """`command` as a child of this process, told to stop when the block ends."""
-    root = str(LocalPath(__file__).resolve().parents[1])
-    paths = [root, os.environ.get("PYTHONPATH", "")]
+    """Run `command` as a child of this process; stop it when the block ends."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    path = os.pathsep.join(filter(None, paths))
-    with log.open("wb") as sink, lifeline.start(command, sink, PYTHONPATH=path) as process:
+    with log.open("wb") as sink, lifeline.start(command, sink) as process:
         patience = _STOP_SECONDS
         try:
             yield process
-        except (KeyboardInterrupt, SystemExit):  # nobody waits for what still runs there
+        except (KeyboardInterrupt, SystemExit):  # do not wait for requests that still run
             patience = _HURRY_SECONDS
             raise
         finally:
@@ -125,7 +121,7 @@ def _running(command: list[str], log: LocalPath) -> Iterator[subprocess.Popen[by
 
 
 def _wait(launched: Launched, model_name: str, timeout: float) -> None:
-    """Return once the model is available; notice at once if the server ends."""
+    """Wait until the model is available; fail at once if the server ends."""
     deadline = time.monotonic() + timeout
     with Client(launched.target) as client:
         while True:
@@ -142,7 +138,7 @@ def _wait(launched: Launched, model_name: str, timeout: float) -> None:
             try:
                 client.wait_until_available(model_name, timeout=min(1.0, remaining))
             except RpcError:
-                continue  # not yet: the loop looks at the process and at the clock
+                continue  # not yet: check the process and the clock again
             return
 
 
@@ -151,7 +147,7 @@ def _tail(log: LocalPath) -> str:
 
 
 def _reason(log: LocalPath) -> str:
-    """Why a server says that it does not start, in the one line of both kinds of server."""
+    """Returns why the server did not start, from the one line that all engines log."""
     _, refused, reason = _tail(log).rpartition(_REFUSED)
     return reason.partition("\n")[0].strip() if refused else ""
 

@@ -1,7 +1,7 @@
-"""A model's versions and their states, and what to do when the wanted ones change.
+"""A model's versions and their states, and what to do when the aspired versions change.
 
-No threads, disk or TensorFlow: the repository asks, and acts. The rules are those of
-tensorflow_serving/core/availability_preserving_policy.h.
+This module has no threads, disk or TensorFlow: the repository calls it and acts on the result.
+The rules are those of tensorflow_serving/core/availability_preserving_policy.h.
 """
 
 import dataclasses
@@ -22,13 +22,13 @@ from millrace.serving.inference import Runnable
 
 
 class Servable(Runnable, Protocol):
-    """A model in memory that can be freed."""
+    """A loaded model that can be unloaded."""
 
     def close(self) -> None: ...
 
 
-class State(enum.IntEnum):
-    """Where a version stands in its life, numbered as `ModelVersionStatus.State`."""
+class VersionState(enum.IntEnum):
+    """The state of a version, numbered as in `ModelVersionStatus.State`."""
 
     START = 10
     LOADING = 20
@@ -39,7 +39,7 @@ class State(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class RequestLogging:
-    """Which part of a model's requests is logged, into files whose names begin so."""
+    """Which fraction of a model's requests is logged, and the prefix of the log files' paths."""
 
     filename_prefix: str
     sampling_rate: float
@@ -47,7 +47,7 @@ class RequestLogging:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """One model to serve: its versions lie below `base_path`."""
+    """One model to serve, whose version folders are in `base_path`."""
 
     name: str
     base_path: Path
@@ -58,15 +58,15 @@ class ModelConfig:
 
 @dataclasses.dataclass(eq=False)
 class Version:
-    """One version: its folder, its state, and how many requests run on it.
+    """One version: its folder, its state, and how many requests run on it (`users`).
 
-    `aspired` says that it is wanted, `error` why it could not be loaded, `elsewhere` which other
-    folder has the same number and is not loaded, as this one is.
+    `aspired` is whether it should be served, `error` why it could not be loaded, `elsewhere` a
+    second folder with the same number, which is not loaded.
     """
 
     number: int
     path: Path
-    state: State = State.START
+    state: VersionState = VersionState.START
     aspired: bool = True
     servable: Servable | None = None
     error: RpcError | None = None
@@ -75,10 +75,10 @@ class Version:
 
 
 @dataclasses.dataclass(eq=False)
-class Model:
+class ServedModel:
     """A model and every version of it that was ever seen.
 
-    `listed` says that it is in the configuration, `config` how it is there, or last was.
+    `listed` is whether it is in the current configuration, `config` its current or last entry.
     """
 
     config: ModelConfig
@@ -91,47 +91,49 @@ class Model:
 
     @property
     def labels(self) -> Mapping[str, int]:
-        """The versions that labels stand for."""
+        """The version that each label names."""
         return self.config.labels if self.listed else {}
 
-    def in_state(self, *states: State) -> list[Version]:
-        """The versions in one of `states`, the highest first."""
+    def in_state(self, *states: VersionState) -> list[Version]:
+        """Returns the versions in one of `states`, highest first."""
         numbers = sorted(self.versions, reverse=True)
         return [self.versions[n] for n in numbers if self.versions[n].state in states]
 
-    def aspire(self, wanted: Mapping[int, Path]) -> list[Version]:
-        """Take note of the versions that are wanted now; returns those to load, highest first.
+    def aspire(self, aspired: Mapping[int, Path]) -> list[Version]:
+        """Record which versions are aspired now; returns those to load, highest first.
 
-        A version that failed is not tried again as long as it stays wanted, in the same folder; one
-        that is being unloaded can come back only when that is done.
+        A version that failed is not retried while it stays aspired in the same folder. A version
+        that is being unloaded can be loaded again only after that.
         """
         for number, version in self.versions.items():
-            if number not in wanted:
+            if number not in aspired:
                 version.aspired = False
-        candidates = (self._want(number, wanted[number]) for number in sorted(wanted, reverse=True))
+        candidates = (self._aspire(n, aspired[n]) for n in sorted(aspired, reverse=True))
         return [version for version in candidates if version]
 
-    def _want(self, number: int, path: Path) -> Version | None:
+    def _aspire(self, number: int, path: Path) -> Version | None:
         known = self.versions.get(number)
         if known is None or (
-            known.state is State.END and not (known.aspired and known.path == path)
+            known.state is VersionState.END and not (known.aspired and known.path == path)
         ):
             self.versions[number] = Version(number, path)
             return self.versions[number]
-        if known.state is not State.UNLOADING:
+        if known.state is not VersionState.UNLOADING:
             known.aspired = True
         return None
 
-    def confused(self, wanted: Mapping[int, Path]) -> list[Version]:
-        """The versions that came of other folders than those wanted now; each folder once.
+    def conflicting(self, aspired: Mapping[int, Path]) -> list[Version]:
+        """Returns versions loaded from other folders than the aspired ones; each folder once.
 
-        A version is known by its number alone, as in the real server
+        A version is identified by its number alone, as in the real server
         (tensorflow_serving/core/aspired_versions_manager.cc), so the first folder stays.
         """
         found = []
-        for number, path in wanted.items():
+        for number, path in aspired.items():
             known = self.versions.get(number)
-            if known is None or known.state is State.UNLOADING:  # it can come back from there
+            if (
+                known is None or known.state is VersionState.UNLOADING
+            ):  # the new folder can be loaded then
                 continue
             if path not in (known.path, known.elsewhere):
                 known.elsewhere = path
@@ -139,41 +141,41 @@ class Model:
         return found
 
     def outdated(self) -> list[Version]:
-        """The available versions that may go: none, until a wanted one is available."""
-        available = self.in_state(State.AVAILABLE)
-        wanted = any(version.aspired for version in self.versions.values())
-        if wanted and not any(version.aspired for version in available):
+        """Returns the available versions to unload: none until an aspired one is available."""
+        available = self.in_state(VersionState.AVAILABLE)
+        any_aspired = any(version.aspired for version in self.versions.values())
+        if any_aspired and not any(version.aspired for version in available):
             return []
         return [version for version in available if not version.aspired]
 
     def is_settled(self) -> bool:
-        """Whether some version is available, or all that were found have failed."""
-        if self.in_state(State.AVAILABLE):
+        """Whether some version is available, or all versions found have failed."""
+        if self.in_state(VersionState.AVAILABLE):
             return True
-        pending = self.in_state(State.START, State.LOADING, State.UNLOADING)
+        pending = self.in_state(VersionState.START, VersionState.LOADING, VersionState.UNLOADING)
         return bool(self.failed()) and not pending
 
     def failed(self) -> list[Version]:
-        """The wanted versions that could not be loaded."""
-        return [v for v in self.in_state(State.END) if v.aspired and v.error]
+        """Returns the aspired versions that could not be loaded."""
+        return [v for v in self.in_state(VersionState.END) if v.aspired and v.error]
 
     def failure(self) -> str:
-        """Which wanted versions could not be loaded, and why."""
+        """Returns a text on which aspired versions could not be loaded, and why."""
         return ", ".join(
             f"{{{{name: {self.name} version: {version.number}}} due to error: {version.error}}}"
             for version in self.failed()
         )
 
-    def check_labels(self, wanted: Mapping[str, int], *, allow_unavailable: bool = False) -> None:
-        """See that each label in `wanted` stands for an available version.
+    def check_labels(self, labels: Mapping[str, int], *, allow_unavailable: bool = False) -> None:
+        """Check that each of `labels` names an available version.
 
-        `allow_unavailable` lets a label that is new here stand for any version.
+        With `allow_unavailable`, a new label may name any version.
 
         Raises:
             FailedPreconditionError: one does not.
         """
-        available = {version.number for version in self.in_state(State.AVAILABLE)}
-        for label, number in wanted.items():
+        available = {version.number for version in self.in_state(VersionState.AVAILABLE)}
+        for label, number in labels.items():
             is_new = self.labels.get(label, number) == number
             if number not in available and not (allow_unavailable and is_new):
                 raise FailedPreconditionError(
@@ -182,7 +184,7 @@ class Model:
                 )
 
     def find(self, version: int | None, label: str | None) -> Version:
-        """The available version numbered or labelled so, or the highest.
+        """Returns the available version with this number or label, or the highest.
 
         Raises:
             NotFoundError: there is none.
@@ -191,23 +193,23 @@ class Model:
         if label is not None:
             version = label_target(self.labels, label)
         if version is None:
-            served = [n for n, one in self.versions.items() if one.state is State.AVAILABLE]
+            served = [n for n, one in self.versions.items() if one.state is VersionState.AVAILABLE]
             found = self.versions[max(served)] if served else None
         else:
             found = self.versions.get(version)
-        if found is None or found.state is not State.AVAILABLE:
+        if found is None or found.state is not VersionState.AVAILABLE:
             raise not_found(self.name, version)
         return found
 
 
 def label_target(labels: Mapping[str, int], label: str) -> int:
-    """The version that `label` stands for."""
+    """Returns the version that `label` names."""
     if label not in labels:
         raise InvalidArgumentError(f"Unrecognized servable version label: {label}")
     return labels[label]
 
 
 def not_found(name: str, version: int | None) -> NotFoundError:
-    """The refusal of a request for what is not served."""
+    """Returns the error for a model or version that is not served."""
     request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
     return NotFoundError(f"Servable not found for request: {request}")

@@ -1,14 +1,13 @@
-"""Child processes that end with the process that started them, however that one ended.
+"""Child processes that end when their parent ends, even if it is killed.
 
-A child's standard input is a pipe into which nobody writes. The kernel closes the other end when
-its parent is no more, SIGKILL included, and the child, which waits for that in a thread, ends as
-by SIGTERM. Linux's PR_SET_PDEATHSIG would do it without a thread, but fires when the *thread* that
-started the child ends, is lost to `exec` of other users' programs, and is unknown to macOS.
+A child's standard input is a pipe that nobody writes to. The kernel closes the other end when the
+parent ends, even by SIGKILL. A thread in the child waits for that and then ends the child as
+SIGTERM does. Linux's PR_SET_PDEATHSIG would need no thread, but it fires when the *thread* that
+started the child ends, is cleared by `exec` of set-user-ID programs, and does not exist on macOS.
 
-`python -m millrace.serving.lifeline module NAME ARGUMENTS…` runs a module of Python's so;
-`python -m millrace.serving.lifeline program NAME ARGUMENTS…` stands beside another program and
-ends it.
-Standard library only.
+`python -m millrace.serving.lifeline module NAME ARGUMENTS…` runs a Python module this way.
+`python -m millrace.serving.lifeline program NAME ARGUMENTS…` guards another program.
+This module uses the standard library only.
 """
 
 import contextlib
@@ -20,41 +19,44 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import IO
 
-_GRACE = 45.0  # seconds to end after SIGTERM: longer than a model server lets its requests run
-_PROGRAM_GRACE = 30.0  # the same for another program, whose guard must outlive it
-_KILL_SECONDS = 1.0  # for the kernel to take down what was killed
-_CANNOT_RUN = 126  # as shells have it
-_inherited: set[int] = set()  # the ends of pipes that this process holds for such children
-# All that it holds: a process that this one forks must not hold them as well.
+_GRACE = 45.0  # seconds to end after SIGTERM; longer than a model server drains its requests
+_PROGRAM_GRACE = 30.0  # the same for another program, which its guard must outlive
+_KILL_SECONDS = 1.0  # for the kernel to end a killed process
+_CANNOT_RUN = 126  # as in shells
+_SOURCES = str(Path(__file__).parents[2])  # the folder that holds millrace
+_inherited: set[int] = set()  # write ends of the pipes of `inherited`
+# All write ends: a process forked from this one must not keep them open.
 _held: set[int] = set()
 _started: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
 
 
 def module(name: str, *arguments: str) -> list[str]:
-    """The command that runs `python -m name arguments` with a lifeline for standard input."""
+    """Returns the command that runs `python -m name arguments` on a lifeline."""
     return [sys.executable, "-m", "millrace.serving.lifeline", "module", name, *arguments]
 
 
 def program(name: str, *arguments: str) -> list[str]:
-    """The command that runs another program so; it ends with the program's own status."""
+    """Returns the command that guards another program; it exits with the program's status."""
     return [sys.executable, "-m", "millrace.serving.lifeline", "program", name, *arguments]
 
 
 def start(command: Sequence[str], output: IO[bytes], **more: str) -> subprocess.Popen[bytes]:
-    """Start `command`, one of those above, all that it prints going to `output`.
+    """Start `command`, made by `module` or `program`, with all its output going to `output`.
 
-    `more` is added to its environment. Its lifeline is the process's `stdin`.
+    `more` is added to its environment, in which millrace is found where this process found it.
+    The lifeline is the process's `stdin`.
     """
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **more},
+        env=_environment(more),
     )
     _started.add(process)
     return process
@@ -63,13 +65,13 @@ def start(command: Sequence[str], output: IO[bytes], **more: str) -> subprocess.
 def run(
     command: Sequence[str], *, timeout: float | None = None, **more: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `command`, one of those above, to its end; as `subprocess.run` with captured text.
+    """Run `command`, made by `module` or `program`; like `subprocess.run` with captured text.
 
-    Not by that itself: it closes the standard input of its child, and what it ends it kills,
-    which leaves a guard no time to end its program.
+    `subprocess.run` itself would close the child's standard input, and would kill it after the
+    timeout, leaving a guard no time to end its program.
 
     Raises:
-        subprocess.TimeoutExpired: it ran longer than `timeout` seconds; it has ended now.
+        subprocess.TimeoutExpired: it ran longer than `timeout` seconds and was terminated.
     """
     reader, writer = _pipe()
     try:
@@ -79,7 +81,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **more},
+            env=_environment(more),
         ) as process:
             try:
                 output, errors = process.communicate(timeout=timeout)
@@ -92,11 +94,17 @@ def run(
         _release(writer)
 
 
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    environment = {**os.environ, **more}
+    paths = (environment.get("PYTHONPATH"), _SOURCES)  # a person's own folders come first
+    return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
 @contextlib.contextmanager
 def inherited() -> Iterator[None]:
-    """A lifeline for standard input of this process: for children that a library starts."""
-    if not _is_open(0):  # the pipe would take its place
-        os.open(os.devnull, os.O_RDONLY)  # which does, as the lowest that is free
+    """Make a lifeline this process's standard input, for children that a library starts."""
+    if not _is_open(0):
+        os.open(os.devnull, os.O_RDONLY)  # becomes descriptor 0, or the pipe below would
     kept = os.dup(0)
     reader, writer = _pipe()
     os.dup2(reader, 0)
@@ -111,7 +119,7 @@ def inherited() -> Iterator[None]:
 
 
 def cut() -> None:
-    """End the children that a library started, for which this process may wait."""
+    """End the children that a library started, which this process may be waiting for."""
     for writer in list(_inherited):
         _close(writer)
 
@@ -119,13 +127,13 @@ def cut() -> None:
 def _close(writer: int) -> None:
     try:
         _inherited.remove(writer)
-    except KeyError:  # another thread was faster
+    except KeyError:  # closed by another thread
         return
     _release(writer)
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe whose writing end only this process holds, whoever forks it."""
+    """Returns a pipe whose write end is closed in processes forked from this one."""
     reader, writer = os.pipe()
     _held.add(writer)
     return reader, writer
@@ -137,7 +145,7 @@ def _release(writer: int) -> None:
 
 
 def _let_go() -> None:
-    """In a process that was forked: the children are its parent's."""
+    """In a forked process, close the lifelines: the children belong to its parent."""
     for process in list(_started):
         if process.stdin is not None:
             process.stdin.close()
@@ -160,9 +168,9 @@ def _is_open(descriptor: int) -> bool:
 
 
 def end(process: subprocess.Popen[bytes], patience: float) -> None:
-    """Ask `process`, started here, to end, and kill it after so many seconds; returns after it.
+    """Terminate `process`, started here, kill it after `patience` seconds, and wait for its end.
 
-    The second SIGTERM has a guard kill its program.
+    The second SIGTERM makes a guard kill its program.
     """
     for seconds in (patience, _KILL_SECONDS):
         process.terminate()
@@ -176,9 +184,9 @@ def end(process: subprocess.Popen[bytes], patience: float) -> None:
 
 
 def watch(descriptor: int = 0) -> None:
-    """End this process as by SIGTERM once the other end of the pipe is gone.
+    """Send this process SIGTERM once the other end of the pipe is closed.
 
-    What has not ended by itself after a while is killed.
+    If it has not ended after a while, it is killed.
     """
     threading.Thread(target=_end_with, args=(descriptor,), name="lifeline", daemon=True).start()
 
@@ -191,23 +199,23 @@ def _end_with(descriptor: int) -> None:
 
 
 class _Guard:
-    """Stands beside a program: SIGTERM reaches it, and it does not outlive the lifeline."""
+    """Runs a program, passes SIGTERM on to it, and ends it with the lifeline."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = False
 
     def run(self, command: list[str]) -> int:
-        """Run `command` to its end; returns its status as a shell tells it."""
+        """Run `command` to its end; returns its exit status as shells report it."""
         signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the program as well
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the program, too
         watch()
         try:
             self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         except OSError as error:
             print(f"{command[0]}: cannot be run: {error.strerror}", file=sys.stderr)
             return _CANNOT_RUN
-        if self._stopping:  # the signal came while it was not known yet
+        if self._stopping:  # the signal arrived before `_child` was set
             _end(self._child)
         code = self._child.wait()
         return code if code >= 0 else 128 - code

@@ -1,6 +1,6 @@
-"""Bring a version's folder into memory as the flags say: session, warm-up, batching.
+"""Loads a version's folder as the flags say: session, warm-up, batching.
 
-TensorFlow takes seconds to import: the first load does it, when the flags have been found good.
+TensorFlow takes seconds to import, so the first load does it, after the flags were checked.
 """
 
 import functools
@@ -11,10 +11,10 @@ from etils.epath import Path
 from google.protobuf import text_format
 
 from millrace.serving import cores, metered, regular_file
-from millrace.serving.batching import Batching
+from millrace.serving.batching.model import BatchScheduler
 from millrace.serving.errors import MillraceError, ServerError
 from millrace.serving.flags import Options
-from millrace.serving.inference import Call
+from millrace.serving.inference import RequestOptions
 from millrace.serving.lifecycle import Servable
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ _TFLITE = "model.tflite"
 
 
 class Loader:
-    """Loads versions; may be called from any thread."""
+    """Loads versions; thread-safe."""
 
-    def __init__(self, options: Options, batching: Batching | None) -> None:
-        """Read what the flags name.
+    def __init__(self, options: Options, batching: BatchScheduler | None) -> None:
+        """Read the files that the flags name.
 
         Raises:
             ServerError: the session's configuration cannot be read.
@@ -36,10 +36,10 @@ class Loader:
         self._options = options
         self._batching = batching
         if options.tensorflow_session_config_file:
-            _ = self._session  # refused before anything is loaded
+            _ = self._session  # fail before anything is loaded
 
     def __call__(self, path: Path) -> Servable:
-        """The version in the folder `path`, warm.
+        """Load the version in the folder `path` and warm it up.
 
         Raises:
             ModelLoadError: it cannot be loaded, or its warm-up fails.
@@ -57,11 +57,11 @@ class Loader:
             raise
 
     def _read(self, path: Path) -> Servable:
-        """The version in the folder `path`, cold."""
+        """Load the version in the folder `path`, without warm-up."""
         from millrace.serving.model import LoadedModel
 
         if not gc.get_freeze_count():
-            gc.freeze()  # what TensorFlow's import made: a collection after an unload skips it
+            gc.freeze()  # collections after an unload then skip all that TensorFlow's import made
         options = self._options
         if options.prefer_tflite_model and (Path(path) / _TFLITE).exists():
             from millrace.serving.tflite import TfLiteModel
@@ -73,9 +73,9 @@ class Loader:
     def _warm_up(self, model: Servable, path: Path) -> None:
         from millrace.serving.model import warm_up
 
-        call = Call(check_method_name=self._options.enable_signature_method_name_check)
+        options = RequestOptions(check_method_name=self._options.enable_signature_method_name_check)
         iterations = max(1, self._options.num_request_iterations_for_warmup)
-        warm_up(model, path, call, iterations=iterations)
+        warm_up(model, path, options, iterations=iterations)
 
     @functools.cached_property
     def _session(self) -> "ConfigProto":
@@ -83,12 +83,12 @@ class Loader:
 
 
 def session_config(options: Options) -> "ConfigProto":
-    """Threads and devices of the sessions.
+    """Returns the threads and devices of the sessions.
 
-    Where nothing is said, an operation may use half of the cores: the interpreter, gRPC and other
-    requests need the rest, and to cut a small operation into parts costs more than it gains.
-    Threads without work sleep at once, since what they would do while they wait for more is to
-    take the cores from those. Several worker processes share the cores.
+    By default an operation may use half of the cores: the interpreter, gRPC and other requests
+    need the rest, and splitting a small operation costs more than it gains. Idle threads sleep
+    at once instead of spinning, which would take cores from busy ones. Worker processes share
+    the cores.
 
     Raises:
         ServerError: `--tensorflow_session_config_file` cannot be read.

@@ -1,7 +1,7 @@
-"""What the metrics see of requests: how many, how they ended, and how long they took.
+"""Records requests in the metrics: how many, how they ended, and how long they took.
 
-The labels are TensorFlow Serving's: the API by its name in gRPC (`Predict`) or in a path of REST
-(`predict`), the runtime of a SavedModel `TF1`.
+The labels are TensorFlow Serving's: the API by its name in gRPC (`Predict`) or in a REST path
+(`predict`), and `TF1` for the runtime of a SavedModel.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import numpy as np
 
 from millrace.serving import monitoring
 from millrace.serving.errors import RpcError
-from millrace.serving.inference import Call, Runnable
+from millrace.serving.inference import RequestOptions, Runnable
 from millrace.serving.signature import Signature
 
 Answer = TypeVar("Answer")
@@ -21,39 +21,39 @@ _RUNTIME = "TF1"
 _OF_EXAMPLES = ("Classify", "Regress", "MultiInference")
 
 
-class Metered:
-    """A model of which each run is measured; Examples are counted too."""
+class MeteredModel:
+    """A model whose runs are timed and whose Examples are counted."""
 
     def __init__(self, model: Runnable, name: str, api: str) -> None:
-        """Measure runs of `model`, called `name`, for requests of the kind `api`."""
+        """Measure runs of `model`, called `name`, for requests to `api`."""
         self._model, self._name, self._api = model, name, api
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
-        """The model's own."""
+        """The signatures of the wrapped model."""
         return self._model.signatures
 
     def run(
-        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], call: Call
+        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], options: RequestOptions
     ) -> list[np.ndarray]:
-        """Run the model; only what succeeds is recorded."""
+        """Run the model; only successful runs are recorded."""
         start = time.perf_counter()
-        arrays = self._model.run(feeds, fetches, call)
+        arrays = self._model.run(feeds, fetches, options)
         monitoring.RUNTIME_LATENCY.add(_micros(start), self._name, self._api, _RUNTIME)
         if self._api in _OF_EXAMPLES:
-            examples = next(iter(feeds.values()))  # the same for every signature that is asked
+            examples = next(iter(feeds.values()))  # the same for every signature
             monitoring.EXAMPLE_COUNTS.add(len(examples), self._name)
             monitoring.EXAMPLE_COUNT_TOTAL.add(self._name, by=len(examples))
         return arrays
 
 
 def request(answer: Callable[[], Answer], *, model: str, api: str, entrypoint: str) -> Answer:
-    """Answer a request, and record how it went.
+    """Answer a request and record its outcome.
 
     Args:
-        answer: gives the answer, or raises an RpcError.
-        model: the name that the request has for the model.
-        api: the kind of request.
+        answer: returns the answer or raises an RpcError.
+        model: the name of the model in the request.
+        api: the name of the API.
         entrypoint: `GRPC` or `REST`.
     """
     start = time.perf_counter()
@@ -68,7 +68,7 @@ def request(answer: Callable[[], Answer], *, model: str, api: str, entrypoint: s
 
 
 def refused(error: RpcError) -> None:
-    """Record a request that named no model."""
+    """Record a refused request that names no model."""
     monitoring.REQUEST_COUNT.add("", error.code)
 
 
@@ -76,9 +76,9 @@ def batch(counts: Sequence[int], size: int, created: Sequence[float]) -> None:
     """Record a batch that is about to run.
 
     Args:
-        counts: rows of each request in it.
-        size: rows that run, with those that only fill it up.
-        created: when each request came, by `time.perf_counter`.
+        counts: rows of each request.
+        size: rows of the batch, padding included.
+        created: when each request arrived, by `time.perf_counter`.
     """
     for count, start in zip(counts, created, strict=True):
         monitoring.INPUT_BATCH_SIZE.add(count)
@@ -89,7 +89,7 @@ def batch(counts: Sequence[int], size: int, created: Sequence[float]) -> None:
 
 @contextlib.contextmanager
 def load(path: str) -> Iterator[None]:
-    """Record a try to load the version in the folder `path`, which is the block."""
+    """Record the block as an attempt to load the version in the folder `path`."""
     start = time.perf_counter()
     try:
         yield
@@ -102,7 +102,7 @@ def load(path: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def warm_up(path: str) -> Iterator[None]:
-    """Record the warm-up of the version in the folder `path`, which is the block."""
+    """Record the block as the warm-up of the version in the folder `path`."""
     start, status = time.perf_counter(), "OK"
     try:
         yield

@@ -1,7 +1,7 @@
-"""A SavedModel in memory, run as TensorFlow's model server runs it.
+"""A loaded SavedModel, run as TensorFlow's model server runs it.
 
-Signatures are names of tensors, which `session` feeds and fetches. Only this module, that one,
-`saved_model` and `tflite` import TensorFlow on this floor.
+Signatures map aliases to tensor names, which `session` feeds and fetches. On this floor only this
+module, `session`, `saved_model` and `tflite` import TensorFlow at the top.
 """
 
 import ctypes
@@ -15,14 +15,14 @@ from etils.epath import Path
 
 from millrace.serving import inference, regular_file, saved_model, values, warmup
 from millrace.serving.errors import ModelLoadError, RpcError
-from millrace.serving.inference import Call
+from millrace.serving.inference import RequestOptions
 from millrace.serving.protos import signature_pb2
 from millrace.serving.session import GraphSession
 from millrace.serving.signature import DEFAULT, Signature, from_proto
 
 
 class LoadedModel:
-    """A SavedModel with its variables, tables and assets, ready to run; safe to share."""
+    """A SavedModel with its variables, tables and assets, ready to run; thread-safe."""
 
     def __init__(
         self,
@@ -35,12 +35,12 @@ class LoadedModel:
 
         Args:
             path: the folder.
-            tags: of the graph in it.
-            session: threads and devices; TensorFlow's own choice where None.
+            tags: of the graph to load.
+            session: threads and devices; TensorFlow's defaults if None.
 
         Raises:
-            ModelLoadError: there is no SavedModel there, or none with these `tags`, or TensorFlow
-                cannot restore it.
+            ModelLoadError: there is no SavedModel, none with these `tags`, or TensorFlow cannot
+                restore it.
         """
         self.path = Path(path)
         graph = tf.Graph()
@@ -49,13 +49,13 @@ class LoadedModel:
             regular_file.check_version(path)
             with graph.as_default():
                 meta_graph = saved_model.load(within, str(path), tags)
-                within.make_callable([])  # hands what was imported to the runtime
+                within.make_callable([])  # passes the imported graph to the runtime
             self.signatures = _signatures(meta_graph)
         except (OSError, RuntimeError, ValueError, KeyError, tf.errors.OpError) as error:
             within.close()
             raise ModelLoadError(
                 f"{path}: expected a SavedModel with tags {{{', '.join(tags)}}}. "
-                f"Received: {_told(error)}. Export the model again, or name its own tags."
+                f"Received: {_one_line(error)}. Export the model again, or use its own tags."
             ) from error
         self._session = GraphSession(within, meta_graph.graph_def)
 
@@ -72,7 +72,7 @@ class LoadedModel:
         Args:
             inputs: by alias; strings are `bytes` in an object array or a list.
             signature: its name.
-            outputs: aliases of the outputs wanted; none means all.
+            outputs: aliases of the outputs to return; all if empty.
             timeout: seconds.
 
         Returns:
@@ -85,38 +85,43 @@ class LoadedModel:
         arrays = {alias: values.as_array(value, name=alias) for alias, value in inputs.items()}
         feeds = inference.feed(found, arrays, lambda array: array)
         fetches = inference.fetch(found, outputs)
-        found_outputs = self.run(feeds, list(fetches.values()), Call(timeout))
+        found_outputs = self.run(feeds, list(fetches.values()), RequestOptions(timeout))
         return dict(zip(fetches, found_outputs, strict=True))
 
     def run(
-        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], call: Call = inference.ONCE
+        self,
+        feeds: Mapping[str, np.ndarray],
+        fetches: Sequence[str],
+        options: RequestOptions = inference.DEFAULT_OPTIONS,
     ) -> list[np.ndarray]:
         """Feed and fetch tensors by their names in the graph.
 
         Args:
             feeds: arrays by tensor name.
             fetches: tensor names.
-            call: how long it may take.
+            options: how long it may take.
 
         Raises:
-            RpcError: what the runtime says, under its own code.
+            RpcError: the runtime's error, with its code.
         """
-        return self._session.run(feeds, fetches, call.timeout)
+        return self._session.run(feeds, fetches, options.timeout)
 
-    def warm_up(self, call: Call = inference.ONCE, *, iterations: int = 1) -> int:
-        """Run the requests that the model carries in `assets.extra`; returns their number.
+    def warm_up(
+        self, options: RequestOptions = inference.DEFAULT_OPTIONS, *, iterations: int = 1
+    ) -> int:
+        """Run the warm-up requests in `assets.extra`, each `iterations` times.
 
-        Each is run `iterations` times.
+        Returns their number.
 
         Raises:
             ModelLoadError: a record cannot be read or its request fails.
         """
-        return warm_up(self, self.path, call, iterations=iterations)
+        return warm_up(self, self.path, options, iterations=iterations)
 
     def close(self) -> None:
-        """Free the model's memory; nothing may run any more."""
+        """Free the model's memory; it must not be run afterwards."""
         self._session.close()
-        gc.collect()  # a graph is full of cycles and would stay until Python feels like it
+        gc.collect()  # a graph is full of cycles, which would otherwise be freed much later
         _give_back()
 
     def __enter__(self) -> Self:
@@ -127,9 +132,15 @@ class LoadedModel:
 
 
 def warm_up(
-    model: inference.Runnable, path: Path, call: Call = inference.ONCE, *, iterations: int = 1
+    model: inference.Runnable,
+    path: Path,
+    options: RequestOptions = inference.DEFAULT_OPTIONS,
+    *,
+    iterations: int = 1,
 ) -> int:
-    """Run the requests that a version's folder carries, each so often; returns their number.
+    """Run the warm-up requests in a version's folder, each `iterations` times.
+
+    Returns their number.
 
     Raises:
         ModelLoadError: a record cannot be read or its request fails.
@@ -139,7 +150,7 @@ def warm_up(
         return 0
     records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
     try:
-        return warmup.replay(model, records, call, iterations=iterations)
+        return warmup.replay(model, records, options, iterations=iterations)
     except (RpcError, tf.errors.OpError) as error:
         raise ModelLoadError(
             f"{file}: expected requests that the model can answer. Received: {error}. "
@@ -147,8 +158,8 @@ def warm_up(
         ) from error
 
 
-def _told(error: Exception) -> str:
-    """The error's text on one line, without what TensorFlow opens each of a graph's with."""
+def _one_line(error: Exception) -> str:
+    """Returns the error's text on one line, without TensorFlow's generic prefix."""
     return " ".join(str(error).removeprefix("Graph execution error:").split()).rstrip(".")
 
 
@@ -161,7 +172,7 @@ def _signatures(meta_graph: Any) -> dict[str, Signature]:
 
 
 def _give_back() -> None:
-    """Let the C library hand to the system what was freed; glibc keeps it for each thread's use."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other libraries have none
+    """Make the C library return freed memory to the system; glibc keeps it for each thread."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # exists in glibc only
     if trim is not None:
         trim(0)

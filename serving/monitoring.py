@@ -1,9 +1,8 @@
-"""The server's metrics, under TensorFlow Serving's names and in its text.
+"""The server's metrics, with TensorFlow Serving's names and in its format.
 
-A metric has a value for each combination of its labels, which appears when it is first touched.
-Names lose their slashes to colons: `/tensorflow/serving/request_count` is
-`:tensorflow:serving:request_count`. Latencies are in microseconds. Every method may be called
-from any thread.
+A metric has a value for each combination of its labels, which appears when it is first recorded.
+Slashes in names become colons: `/tensorflow/serving/request_count` is exported as
+`:tensorflow:serving:request_count`. Latencies are in microseconds. All methods are thread-safe.
 Sources: tensorflow_serving/util/prometheus_exporter.cc, servables/tensorflow/util.cc,
 batching/batching_session.cc, tensorflow/cc/saved_model/loader.cc.
 """
@@ -22,12 +21,12 @@ from millrace.serving.errors import ServerError
 from millrace.serving.protos import monitoring_config_pb2
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
-_MOST_CELLS = 10_000  # of a metric: callers choose some labels, and must not fill the memory
+_MOST_CELLS = 10_000  # per metric: callers choose some labels and must not exhaust the memory
 _BEYOND = "(others)"
 
 
 class Counter:
-    """A number for each combination of labels, which only grows."""
+    """A number that only grows, for each combination of labels."""
 
     def __init__(self, name: str, labels: Sequence[str]) -> None:
         self.name, self._labels = name, labels
@@ -42,7 +41,7 @@ class Counter:
             cells[key] = cells.get(key, 0) + by
 
     def lines(self) -> Iterator[str]:
-        """The metric in Prometheus's text format."""
+        """Yield the metric in Prometheus's text format."""
         name = _metric_name(self.name)
         with self._lock:
             cells = sorted(self._cells.items())
@@ -52,7 +51,7 @@ class Counter:
 
 
 class Histogram:
-    """For each combination of labels, how many values were below each of some limits."""
+    """Counts values below each of `limits`, for each combination of labels."""
 
     def __init__(self, name: str, labels: Sequence[str], limits: Sequence[float]) -> None:
         self.name, self._labels, self._limits = name, labels, limits
@@ -72,7 +71,7 @@ class Histogram:
         return self._cells.setdefault(key, _Cell(len(self._limits) + 1))
 
     def lines(self) -> Iterator[str]:
-        """The metric in Prometheus's text format."""
+        """Yield the metric in Prometheus's text format."""
         name = _metric_name(self.name)
         limits = [*(f"{limit:g}" for limit in self._limits), "+Inf"]
         with self._lock:
@@ -93,11 +92,11 @@ class _Cell:
 
 
 def _powers(scale: float, growth: float, count: int) -> list[float]:
-    """`scale * growth ** k` for each k below `count`."""
+    """Returns `scale * growth ** k` for each k below `count`."""
     return [scale * growth**power for power in range(count)]
 
 
-_LATENCY = _powers(10, 1.8, 33)  # microseconds, up to some 20 minutes
+_LATENCY = _powers(10, 1.8, 33)  # microseconds, up to about 25 minutes
 
 REQUEST_COUNT = Counter("/tensorflow/serving/request_count", ("model_name", "status"))
 REQUEST_LATENCY = Histogram(
@@ -151,16 +150,16 @@ _METRICS: tuple[Counter | Histogram, ...] = (
 
 
 def page() -> str:
-    """Every metric, in the order of their names."""
+    """Returns the page with every metric, sorted by name."""
     ordered = sorted(_METRICS, key=lambda metric: metric.name)
     return "".join(f"{line}\n" for metric in ordered for line in metric.lines())
 
 
 def prometheus_path(file: Path) -> str:
-    """Where `--monitoring_config_file` wants the metrics served; empty where it does not.
+    """Returns the path for the metrics in `--monitoring_config_file`; empty if disabled.
 
     Raises:
-        ServerError: it cannot be read, or is no MonitoringConfig.
+        ServerError: it cannot be read, or is not a MonitoringConfig.
     """
     try:
         text = regular_file.read_text(file)
@@ -175,7 +174,7 @@ def prometheus_path(file: Path) -> str:
 
 
 def _bounded(cells: Mapping[tuple[str, ...], object], labels: tuple[str, ...]) -> tuple[str, ...]:
-    """`labels`, or those that stand for all the others where there are too many."""
+    """Returns `labels`, or the catch-all labels if there are too many."""
     if labels in cells or len(cells) < _MOST_CELLS:
         return labels
     return (_BEYOND,) * len(labels)

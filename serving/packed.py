@@ -1,8 +1,8 @@
-"""Packed repeated fields of a message, moved to and from numpy in one piece.
+"""Copies packed repeated fields of a message to and from numpy as whole arrays.
 
-A packed field of fixed width (float, double) lies on the wire as its key, its length and the
-little-endian values: the same bytes as a numpy array's. Handing protobuf those bytes, or taking
-them from it, is some twenty times faster than a list of Python numbers.
+A packed field of fixed-width values (float, double) is encoded as its key, its length and the
+little-endian values: the same bytes as a numpy array's. Exchanging those bytes with protobuf is
+about twenty times as fast as a list of Python numbers.
 Source: the protobuf encoding guide, "Packed Repeated Fields".
 """
 
@@ -21,11 +21,11 @@ def merge(message: Message, field: int, values: np.ndarray) -> None:
 
 
 def values(message: Message, field: int, dtype: str) -> np.ndarray:
-    """The values of the packed field number `field`, of fixed width.
+    """Returns the values of the packed field number `field`, of fixed width.
 
     Args:
-        message: has fields of integers and of a length only, packed ones among them.
-        field: its number.
+        message: has only varint and length-delimited fields, packed ones included.
+        field: the number of the field.
         dtype: of the field, `<f4` or `<f8`.
 
     Returns:
@@ -44,7 +44,7 @@ def values(message: Message, field: int, dtype: str) -> np.ndarray:
 
 
 def varint(number: int) -> bytes:
-    """`number` (not negative) in base 128, least significant group first."""
+    """Returns `number` (not negative) as a varint: base 128, least significant group first."""
     groups = bytearray()
     while number > 0x7F:
         groups.append(number & 0x7F | 0x80)
@@ -54,9 +54,9 @@ def varint(number: int) -> bytes:
 
 
 def read_varint(raw: bytes, start: int) -> tuple[int, int]:
-    """The number at `start` in `raw`, and the offset just after it.
+    """Returns the varint at `start` in `raw`, and the offset just after it.
 
-    A number that `raw` breaks off is read as if it ended there, one byte past the end.
+    If `raw` ends within the varint, that offset is one past the end of `raw`.
     """
     number = shift = 0
     for place in range(start, len(raw)):

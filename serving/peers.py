@@ -1,8 +1,9 @@
-"""The workers of `--workers` as one server: metrics of all of them, one configuration for all.
+"""Makes the processes of `--workers` one server: common metrics, and one configuration for all.
 
-Each listens on a UNIX socket in a folder that the supervisor made, for the others alone. A request
-that concerns them all goes to whichever worker the kernel chose, and it asks the rest. The
-configuration that the last reload brought lies in the folder too, for a worker that starts later.
+Each worker listens on a UNIX socket in a folder that the supervisor created, for the other workers
+only. A request that concerns all of them arrives at the worker that the kernel chose, which
+forwards it to the rest. The configuration of the last reload is kept in the folder, for workers
+that start later.
 """
 
 import contextlib
@@ -30,21 +31,21 @@ _log = logging.getLogger(__name__)
 
 
 class Peers:
-    """One worker's view of the others, which share `folder` with it."""
+    """One worker's connection to the others, which share `folder` with it."""
 
     def __init__(self, folder: Path | str, pid: int = 0) -> None:
-        """Know where they meet, and this process's number (`pid`); nothing is opened yet."""
+        """Open nothing yet; `pid` is this process's own by default."""
         self._folder, self._pid = Path(folder), pid or os.getpid()
         self._socket = self._folder / f"{self._pid}.sock"
         self._started = threading.Event()
         self._server: grpc.Server | None = None
 
     def listen(self, page: Callable[[], str], reload: Reload) -> None:
-        """Answer the others from now on.
+        """Answer the other workers from now on.
 
         Args:
-            page: this worker's own metrics.
-            reload: makes this worker serve other models; waits until `start` was called.
+            page: returns this worker's own metrics.
+            reload: makes this worker serve other models; it is called only after `start`.
         """
 
         def own_metrics(request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -73,41 +74,43 @@ class Peers:
         self._server.start()
 
     def start(self) -> None:
-        """Take reloads from now on: the models that this worker began with are there."""
+        """Accept reloads from now on: this worker's first models are loaded."""
         self._started.set()
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         if self._server is not None:
             self._server.stop(None)
         self._socket.unlink(missing_ok=True)
 
     def reload(self, request: Request, timeout: float | None, own: Reload) -> None:
-        """Let every worker serve the models in `request`, this one by `own`; one reload at a time.
+        """Make every worker serve the models in `request`, this one by `own`; one reload at a time.
 
         Raises:
-            RpcError: one of them refuses; the first refusal counts.
+            RpcError: the first refusal of a worker.
         """
         raw = request.SerializeToString()
         with self._lock(), futures.ThreadPoolExecutor() as pool:
             others = [pool.submit(self._ask, path, _RELOAD, raw, timeout) for path in self._rest()]
             own(request, timeout)
             for one in others:
-                with contextlib.suppress(UnavailableError):  # it has ended, and starts anew
+                with contextlib.suppress(
+                    UnavailableError
+                ):  # it has ended, and its successor reads the file
                     one.result()
             staged = self._folder / f"{self._pid}.{_CONFIG}"
             staged.write_bytes(raw)
             staged.rename(self._folder / _CONFIG)
 
     def reloaded(self) -> Request | None:
-        """What the last reload brought; None where there was none."""
+        """Returns the request of the last reload; None if there was none."""
         try:
             return Request.FromString((self._folder / _CONFIG).read_bytes())
         except FileNotFoundError:
             return None
 
     def metrics(self, own: str) -> str:
-        """The metrics of all workers together, given the page of this one."""
+        """Returns the metrics of all workers together, given the page of this one."""
         pages = [own]
         for path in self._rest():
             try:
@@ -124,8 +127,8 @@ class Peers:
             try:
                 return channel.unary_unary(method)(request, timeout=timeout)
             except grpc.RpcError as error:
-                if error.code() is grpc.StatusCode.UNAVAILABLE and not _lives(path.stem):
-                    path.unlink(missing_ok=True)  # of a worker that was killed
+                if error.code() is grpc.StatusCode.UNAVAILABLE and not _is_alive(path.stem):
+                    path.unlink(missing_ok=True)  # left by a killed worker
                 raise rpc_error(error.code().name, error.details()) from error
 
     @contextlib.contextmanager
@@ -136,7 +139,7 @@ class Peers:
 
 
 def total(pages: Sequence[str]) -> str:
-    """The sums of the counters and histograms in `pages`, in Prometheus's text format."""
+    """Returns the sums of the counters and histograms in `pages`, in Prometheus's text format."""
     metrics: dict[str, dict[str, int | float]] = {}
     samples: dict[str, int | float] = {}
     for line in "".join(pages).splitlines():
@@ -149,20 +152,20 @@ def total(pages: Sequence[str]) -> str:
     lines = []
     for kind, samples in metrics.items():
         lines.append(kind)
-        lines += [f"{name} {_shown(value)}" for name, value in samples.items()]
+        lines += [f"{name} {_format(value)}" for name, value in samples.items()]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _shown(value: int | float) -> str:
+def _format(value: int | float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _remaining(context: grpc.ServicerContext) -> float:
-    """The seconds that the caller waits; gRPC reports centuries where it waits for ever."""
+    """Returns the seconds until the deadline; gRPC reports centuries if there is none."""
     return min(context.time_remaining() or _LONGEST, _LONGEST)
 
 
-def _lives(pid: str) -> bool:
+def _is_alive(pid: str) -> bool:
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

@@ -1,9 +1,9 @@
-"""The threads that requests run on: few are awake, the others take over while these are blocked.
+"""A thread pool for requests that keeps few threads awake at a time.
 
-Python runs one thread at a time, and each more that wants to makes all of them wait and wake more
-often. So a thread is woken only if few run, or if one of those has said that it is `blocked`, in
-the runtime or in a queue. Who is blocked without a word, a stream or a reload, is noticed after a
-moment.
+Python runs one thread at a time, and each further runnable thread adds to the switching between
+them. A thread is therefore woken only if few are running, or if one of those has announced by
+`blocked` that it waits, in the runtime or in a queue. A watchdog notices threads that block
+without announcing it (a stream, a reload) and wakes others in their place.
 """
 
 import threading
@@ -16,24 +16,24 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_AWAKE = 3  # one that runs Python, one in the runtime, one that waits for its request's bytes
-_MOMENT = 0.005  # seconds in which a thread that runs begins another request
+_AWAKE = 3  # one runs Python, one is in the runtime, one reads its request
+_MOMENT = 0.005  # seconds without a new task after which the running threads count as blocked
 _here = threading.local()
 _Task = tuple[futures.Future, Callable, tuple, dict]  # type: ignore[type-arg]
 
 
-class Crew(futures.Executor):
-    """Runs what is submitted in the order in which it came, on daemon threads."""
+class ThreadPool(futures.Executor):
+    """Runs tasks on daemon threads, in the order of their submission."""
 
     def __init__(self, most: int, name: str) -> None:
-        """Start no thread yet; there will be `most` of them, called by `name`."""
+        """Start no thread yet; there will be at most `most`, whose names begin with `name`."""
         self._most, self._name = most, name
         self._lock = threading.Lock()
-        self._waits = threading.Condition(self._lock)  # the warden, for tasks that wait
+        self._waits = threading.Condition(self._lock)  # wakes the watchdog when tasks wait
         self._tasks: deque[_Task] = deque()
-        self._idle: list[threading.Lock] = []  # the last one is woken first: its caches are warm
+        self._idle: list[threading.Lock] = []  # the last is woken first: its caches are warm
         self._threads: list[threading.Thread] = []
-        self._warden: threading.Thread | None = None
+        self._watchdog: threading.Thread | None = None
         self._running = self._begun = self._extra = 0
         self._is_watching = self._is_closed = False
 
@@ -43,7 +43,7 @@ class Crew(futures.Executor):
         """Run `fn` when a thread is free.
 
         Raises:
-            RuntimeError: the crew was shut down.
+            RuntimeError: the pool was shut down.
         """
         future: futures.Future[T] = futures.Future()
         with self._lock:
@@ -51,13 +51,13 @@ class Crew(futures.Executor):
                 raise RuntimeError("cannot schedule new futures after shutdown")
             self._tasks.append((future, fn, args, kwargs))
             if self._running < _AWAKE + self._extra:
-                self._call_up()
+                self._wake_one()
             elif not self._is_watching:
                 self._watch()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more tasks; those that wait are run still, or cancelled."""
+        """Accept no more tasks; waiting ones still run, or are cancelled."""
         with self._lock:
             self._is_closed = True
             while cancel_futures and self._tasks:
@@ -67,20 +67,20 @@ class Crew(futures.Executor):
         for thread in self._threads if wait else []:
             thread.join()
 
-    def step_aside(self) -> None:
-        """Let another thread run in the place of the calling one."""
+    def enter_blocked(self) -> None:
+        """Let another thread run while the calling one is blocked."""
         with self._lock:
             self._running -= 1
             if self._tasks and self._running < _AWAKE + self._extra:
-                self._call_up()
+                self._wake_one()
 
-    def step_back(self) -> None:
-        """Run again, whoever else does: who ends first makes room."""
+    def leave_blocked(self) -> None:
+        """Count the calling thread as running again; the first to finish makes room."""
         with self._lock:
             self._running += 1
 
-    def _call_up(self) -> None:
-        """Wake or start one more thread, if there is one; under the lock."""
+    def _wake_one(self) -> None:
+        """Wake or start one more thread, if possible; the caller holds the lock."""
         if self._idle:
             self._running += 1
             self._idle.pop().release()
@@ -97,7 +97,7 @@ class Crew(futures.Executor):
         self._idle.clear()
 
     def _work(self) -> None:
-        _here.crew = self
+        _here.pool = self
         rest = threading.Lock()
         rest.acquire()
         while True:
@@ -105,10 +105,10 @@ class Crew(futures.Executor):
             if task is None:
                 return
             _run(*task)
-            del task  # what it holds is not kept until the next one
+            del task  # do not keep its references until the next one
 
     def _next(self, rest: threading.Lock) -> _Task | None:
-        """The next task, once there is one for this thread; None where there will be none."""
+        """Wait for the next task; returns None once the pool is shut down."""
         while True:
             with self._lock:
                 if self._tasks and self._running <= _AWAKE + self._extra:
@@ -124,16 +124,16 @@ class Crew(futures.Executor):
             rest.acquire()
 
     def _watch(self) -> None:
-        """See to it that no task waits for ever; under the lock."""
+        """Start or wake the watchdog; the caller holds the lock."""
         self._is_watching = True
-        if self._warden is None:
-            name = f"{self._name}_warden"
-            self._warden = threading.Thread(target=self._guard, name=name, daemon=True)
-            self._warden.start()
+        if self._watchdog is None:
+            name = f"{self._name}_watchdog"
+            self._watchdog = threading.Thread(target=self._watch_tasks, name=name, daemon=True)
+            self._watchdog.start()
         self._waits.notify()
 
-    def _guard(self) -> None:
-        """Call up one more thread whenever tasks wait and none was begun for a moment."""
+    def _watch_tasks(self) -> None:
+        """Wake one more thread whenever tasks wait and none was begun for a moment."""
         while True:
             with self._lock:
                 while not self._tasks:
@@ -146,22 +146,22 @@ class Crew(futures.Executor):
             with self._lock:
                 if self._tasks and self._begun == begun:
                     self._extra += 1
-                    self._call_up()
+                    self._wake_one()
 
 
-class blocked:  # noqa: N801 - a context manager is called like a function
-    """Let another thread run Python while the calling one waits in the block."""
+class blocked:  # noqa: N801 - a context manager is used like a function
+    """Let another thread of the pool run while the calling one waits in the block."""
 
-    __slots__ = ("_crew",)
+    __slots__ = ("_pool",)
 
     def __enter__(self) -> None:
-        self._crew: Crew | None = getattr(_here, "crew", None)
-        if self._crew is not None:
-            self._crew.step_aside()
+        self._pool: ThreadPool | None = getattr(_here, "pool", None)
+        if self._pool is not None:
+            self._pool.enter_blocked()
 
     def __exit__(self, *_: object) -> None:
-        if self._crew is not None:
-            self._crew.step_back()
+        if self._pool is not None:
+            self._pool.leave_blocked()
 
 
 def _run(future: futures.Future, fn: Callable, args: tuple, kwargs: dict) -> None:  # type: ignore[type-arg]

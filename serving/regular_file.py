@@ -1,6 +1,7 @@
-"""What a file must be before it is opened: a FIFO or a device would be waited for without end.
+"""Checks that a path is a regular file before it is opened: reading a pipe or a device might block.
 
-Object stores have no such files, and are asked nothing here.
+URIs (`gs://bucket/model`) are not checked: a model's base path may be one, as in TensorFlow
+Serving, and etils and TensorFlow open it themselves. Object stores have no pipes and no devices.
 """
 
 import os
@@ -9,68 +10,77 @@ import stat
 
 from etils.epath import Path
 
-TEXT_BYTES = 64 << 20  # far more than any text that a flag names
-PROTO_BYTES = (2 << 30) - 1  # protobuf counts no further
+TEXT_BYTES = 64 << 20  # far more than any text file that a flag names
+PROTO_BYTES = (2 << 30) - 1  # the largest protobuf message
 _GRAPH = "saved_model.pb"
-_FOLDERS = ("", "variables", "assets", "assets.extra")  # of a version, that are read
+_FOLDERS = ("", "variables", "assets", "assets.extra")  # the parts of a version that are read
 _KINDS = {
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFCHR: "a character device",
-    stat.S_IFBLK: "a block device",
+    stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
-    stat.S_IFDIR: "a directory",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
 }
 
 
 class NotRegularError(OSError):
-    """A path leads to something that cannot be read as a file; the text says to what."""
+    """A path is not a regular file, or not one that can be read as expected; the text says why."""
+
+
+def problem(mode: int) -> str:
+    """Returns why a path with this `st_mode` cannot be read as a file; empty if it can."""
+    kind = stat.S_IFMT(mode)
+    return "" if kind == stat.S_IFREG else f"{_KINDS.get(kind, 'something else')}, not a file"
 
 
 def check(path: Path | str, most: int | None = None) -> None:
-    """Refuse what is no regular file, or has more than `most` bytes; links are followed.
+    """Check that `path` is a regular file of at most `most` bytes; links are followed.
 
     Raises:
-        NotRegularError: it is not as it must be.
-        OSError: there is nothing there.
+        NotRegularError: it is not.
+        OSError: it does not exist.
     """
-    if "://" in os.fspath(path):
+    if _is_uri(path):
         return
     found = pathlib.Path(path).stat()
-    kind = stat.S_IFMT(found.st_mode)
-    if kind != stat.S_IFREG:
-        raise NotRegularError(f"{path} is {_KINDS.get(kind, 'something else')}, no regular file")
+    if found_problem := problem(found.st_mode):
+        raise NotRegularError(f"{path} is {found_problem}")
     if most is not None and found.st_size > most:
         raise NotRegularError(f"{path} has {found.st_size:,} bytes, more than {most:,}")
 
 
 def check_version(folder: Path | str) -> None:
-    """Refuse a version's folder with a file in it that cannot be read as one.
+    """Check that all files in a version's folder are regular files.
 
-    What is missing is for the reader to say.
+    Missing files are left for the loader to report.
 
     Raises:
-        NotRegularError: there is such a file, or the graph is none by its size or first byte.
+        NotRegularError: a file is not, or the graph's size or first byte is not that of a graph.
     """
-    if "://" in os.fspath(folder):
+    if _is_uri(folder):
         return
     places = [pathlib.Path(folder, name) for name in _FOLDERS]
     for file in (file for place in places if place.is_dir() for file in place.iterdir()):
-        if file.exists() and not file.is_dir():  # a dangling link leads to nothing
+        if file.exists() and not file.is_dir():  # False for a dangling link
             check(file)
     graph = places[0] / _GRAPH
     if graph.exists():
         check(graph, PROTO_BYTES)
         with graph.open("rb") as content:
-            if content.read(1) == b"\0":  # no protobuf begins so, but a file that was never written
-                raise NotRegularError(f"{graph} begins with zeros, as a sparse file does")
+            if content.read(1) == b"\0":  # no message begins so, but a file never written to does
+                raise NotRegularError(f"{graph} begins with zeros, like a sparse file")
 
 
 def read_text(file: Path | str) -> str:
-    """The text of a file that a person wrote.
+    """Returns the text of a configuration file.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or is far too large.
-        UnicodeDecodeError: it is no UTF-8.
+        OSError: it cannot be read, is not a regular file, or is far too large.
+        UnicodeDecodeError: it is not valid UTF-8.
     """
     check(file, TEXT_BYTES)
     return Path(file).read_text()
+
+
+def _is_uri(path: Path | str) -> bool:
+    return "://" in os.fspath(path)

@@ -1,12 +1,13 @@
-"""A sample of requests and their answers, as TFRecord files of PredictionLog.
+"""Logs a sample of requests and responses, as TFRecord files of PredictionLog.
 
-A model's `logging_config` asks for it. The stock `tensorflow_model_server` has no collector built
-in and writes nothing; messages and fields are the real ones (tensorflow_serving/config/
-logging_config.proto, apis/prediction_log.proto), the collector's type is `tfrecord`.
+A model's `logging_config` enables it. The stock `tensorflow_model_server` has no built-in
+collector and writes nothing; messages and fields are TensorFlow Serving's
+(tensorflow_serving/config/logging_config.proto, apis/prediction_log.proto), and the collector's
+type is `tfrecord`.
 
-Requests do not wait for the disk: they leave their record in a queue of bounded bytes, and where
-that is full the record is dropped. Records are counted under the real server's metric once they are
-in a whole file, or lost. The files are those of `request_log_files`.
+Requests do not wait for the disk: records go into a queue of limited size in bytes, and are
+dropped when it is full. Records are counted in the real server's metric once they are in a
+finished file, or lost. `request_log_files` writes the files.
 """
 
 import collections
@@ -19,11 +20,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from millrace.serving import monitoring, wire
-from millrace.serving.lease import Lease
 from millrace.serving.protos import prediction_log_pb2
 from millrace.serving.protos import prediction_service_pb2 as messages
 from millrace.serving.records import frame
-from millrace.serving.request_log_files import Files, Record
+from millrace.serving.repository import Lease
+from millrace.serving.request_log_files import LogFiles, LoggedRequest
 
 _QUEUE_BYTES = 64 * 2**20
 _FILE_BYTES = 64 * 2**20
@@ -51,7 +52,7 @@ Response = (
 
 
 class RequestLog:
-    """Collects records from any thread; one of its own writes them."""
+    """Collects records from any thread, and writes them in a thread of its own."""
 
     def __init__(
         self,
@@ -64,24 +65,24 @@ class RequestLog:
         """Open nothing yet.
 
         Args:
-            tags: of the graphs that are served.
-            queue_bytes: records that may wait to be written.
-            file_bytes: size at which a file is whole.
-            file_seconds: age at which a file is whole.
+            tags: of the served graphs.
+            queue_bytes: total size of the records that may wait to be written.
+            file_bytes: size at which a file is finished.
+            file_seconds: age at which a file is finished.
         """
         self.dropped = 0
         self._tags = tags
         self._most = queue_bytes
         self._file_bytes, self._file_seconds = file_bytes, file_seconds
         self._changed = threading.Condition()
-        self._waiting: collections.deque[tuple[str, Record]] = collections.deque()
+        self._waiting: collections.deque[tuple[str, LoggedRequest]] = collections.deque()
         self._size = 0
-        self._files: dict[str, Files] = {}  # by their prefix
+        self._files: dict[str, LogFiles] = {}  # by prefix
         self._writer: threading.Thread | None = None
         self._closing = False
 
     def offer(self, lease: Lease, request: Request, response: Response) -> None:
-        """Have a request and its answer written, if it is one of the sample."""
+        """Log a request and its response, if it is in the sample."""
         if _is_chosen(lease) and self._has_room(lease, request.ByteSize() + response.ByteSize()):
             self._keep(lease, request, response)
 
@@ -92,7 +93,7 @@ class RequestLog:
         inputs: Mapping[str, np.ndarray],
         outputs: Mapping[str, np.ndarray],
     ) -> None:
-        """The same for a prediction that did not come as a message."""
+        """Log a prediction that did not arrive as a message, if it is in the sample."""
         size = sum(array.nbytes for array in (*inputs.values(), *outputs.values()))
         if not _is_chosen(lease) or not self._has_room(lease, size):
             return
@@ -107,7 +108,7 @@ class RequestLog:
         self._keep(lease, request, response)
 
     def close(self) -> None:
-        """Write what waits, and finish the files."""
+        """Write the waiting records, and finish the files."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -128,24 +129,24 @@ class RequestLog:
         one = getattr(log, _REQUEST_LOGS[type(request)])
         one.request.CopyFrom(request)
         one.response.CopyFrom(response)
-        record = Record(lease.name, frame(log.SerializeToString()))
+        record = LoggedRequest(lease.name, frame(log.SerializeToString()))
         if self._has_room(lease, len(record.framed)):
             self._put(lease.logging.filename_prefix, record)
 
     def _has_room(self, lease: Lease, size: int) -> bool:
-        """Whether a record of `size` bytes may wait; it is counted as lost otherwise."""
+        """Whether the queue has room for `size` bytes; counts the record as lost if not."""
         with self._changed:
             if not self._closing and self._size + size <= self._most:
                 return True
             self.dropped += 1
-            is_told = self.dropped & (self.dropped - 1) == 0  # at 1, 2, 4, 8, …
+            is_reported = self.dropped & (self.dropped - 1) == 0  # at 1, 2, 4, 8, …
             code = "UNAVAILABLE" if self._closing else "RESOURCE_EXHAUSTED"
         monitoring.REQUEST_LOG_COUNT.add(lease.name, code)
-        if is_told:
+        if is_reported:
             _log.warning("Request log: %d record(s) dropped so far", self.dropped)
         return False
 
-    def _put(self, prefix: str, record: Record) -> None:
+    def _put(self, prefix: str, record: LoggedRequest) -> None:
         with self._changed:
             self._waiting.append((prefix, record))
             self._size += len(record.framed)
@@ -157,22 +158,22 @@ class RequestLog:
     def _write(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing, self._patience())
+                self._changed.wait_for(lambda: self._waiting or self._closing, self._next_due())
                 taken, self._waiting = self._waiting, collections.deque()
                 ending = self._closing
             for prefix, record in taken:
                 if prefix not in self._files:
-                    self._files[prefix] = Files(prefix, self._file_bytes, self._file_seconds)
+                    self._files[prefix] = LogFiles(prefix, self._file_bytes, self._file_seconds)
                 self._files[prefix].hold(record)
-            gone = sum(files.write(ending=ending) for files in self._files.values())
+            released = sum(files.write(ending=ending) for files in self._files.values())
             with self._changed:
-                self._size -= gone
+                self._size -= released
             if ending:
                 return
 
-    def _patience(self) -> float | None:
-        """Seconds until the files need something without a new record; None for ever."""
-        waits = [files.patience() for files in self._files.values()]
+    def _next_due(self) -> float | None:
+        """Returns the seconds until a file is due without a new record; None if none is."""
+        waits = [files.next_due() for files in self._files.values()]
         return min((wait for wait in waits if wait is not None), default=None)
 
 

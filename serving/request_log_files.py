@@ -1,8 +1,9 @@
-"""The TFRecord files of one request log: whole by one rename, and what a disk that fails leaves.
+"""The TFRecord files of a request log, finished by a rename, and their behaviour on a failing disk.
 
-A file is called `<prefix>-<UTC time>-<process>-<number>.tfrecord` once it is whole; while it is
-written, its name ends in `.part`. Where the disk is full or the folder cannot be written, records
-are held and tried again, less and less often; what was written until then becomes a whole file.
+A finished file is called `<prefix>-<UTC time>-<process>-<number>.tfrecord`; while it is written,
+its name ends in `.part`. If the disk is full or the folder cannot be written, records are held
+and writing is retried at growing intervals; the records written until then become a finished
+file.
 """
 
 import collections
@@ -16,8 +17,8 @@ from typing import BinaryIO, NamedTuple
 
 from millrace.serving import monitoring
 
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds between two tries
-# The codes of TensorFlow's own file system for what the system says.
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds between attempts
+# The codes that TensorFlow's file system maps errno to.
 _CODES = {
     errno.ENOSPC: "RESOURCE_EXHAUSTED",
     errno.EDQUOT: "RESOURCE_EXHAUSTED",
@@ -33,8 +34,8 @@ _CODES = {
 _log = logging.getLogger(__name__)
 
 
-class Record(NamedTuple):
-    """A framed record, and the model that it is of."""
+class LoggedRequest(NamedTuple):
+    """A framed record, and the name of its model."""
 
     model: str
     framed: bytes
@@ -42,7 +43,7 @@ class Record(NamedTuple):
 
 @dataclasses.dataclass
 class _Part:
-    """A file that is being written; `size` and `models` are of its whole records."""
+    """A file that is being written; `size` and `models` count its complete records."""
 
     sink: BinaryIO
     path: Path
@@ -51,48 +52,48 @@ class _Part:
     models: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
 
-class Files:
+class LogFiles:
     """The files of one prefix; used by one thread."""
 
     def __init__(self, prefix: str, file_bytes: int, file_seconds: float) -> None:
-        """Open nothing yet; a file is whole at that size or age."""
+        """Open nothing yet; a file is finished at this size or age."""
         self._prefix, self._bytes, self._seconds = prefix, file_bytes, file_seconds
-        self._held: collections.deque[Record] = collections.deque()
+        self._held: collections.deque[LoggedRequest] = collections.deque()
         self._held_bytes = 0
         self._part: _Part | None = None
         self._number, self._lost = 0, 0
         self._code = "UNKNOWN"  # of the last failure
-        self._wait, self._again = 0.0, 0.0  # seconds, and when to try next
+        self._wait, self._retry_at = 0.0, 0.0  # seconds between attempts, and the time of the next
 
-    def hold(self, record: Record) -> None:
-        """Take a record, to be written by the next `write`."""
+    def hold(self, record: LoggedRequest) -> None:
+        """Accept a record, to be written by the next `write`."""
         self._held.append(record)
         self._held_bytes += len(record.framed)
 
     def write(self, *, ending: bool = False) -> int:
-        """Write what is held, unless it is too soon after a failure; returns the bytes let go.
+        """Write held records, unless it is too soon after a failure; returns the bytes released.
 
-        With `ending` it is tried once more whatever happened, and what then remains is lost.
+        With `ending`, writing is attempted once more in any case, and remaining records are lost.
         """
         before = self._held_bytes
-        if ending or time.monotonic() >= self._again:
-            while self._is_to_be_tried_again(ending=ending):
+        if ending or time.monotonic() >= self._retry_at:
+            while self._try_to_write(ending=ending):
                 pass
         if ending:
             self._end()
         return before - self._held_bytes
 
-    def patience(self) -> float | None:
-        """Seconds until there is something to do without a new record; None for ever."""
+    def next_due(self) -> float | None:
+        """Returns the seconds until something is due without a new record; None if nothing is."""
         now, dues = time.monotonic(), []
         if self._held:
-            dues.append(self._again)
+            dues.append(self._retry_at)
         if self._part is not None:
-            dues.append(max(self._part.opened + self._seconds, self._again))
+            dues.append(max(self._part.opened + self._seconds, self._retry_at))
         return max(0.0, min(dues) - now) if dues else None
 
-    def _is_to_be_tried_again(self, *, ending: bool) -> bool:
-        """Write what can be written; whether more can be at once."""
+    def _try_to_write(self, *, ending: bool) -> bool:
+        """Write as much as possible; returns whether to try again at once."""
         try:
             self._write_all(ending=ending)
         except OSError as error:
@@ -100,29 +101,29 @@ class Files:
             is_first = self._part is None or not self._part.size
             try:
                 self._finish()
-            except OSError as other:  # its whole records stay where they are until then
+            except OSError as other:  # its complete records stay in place until the next attempt
                 error = other
             if error.errno != errno.EFBIG:
                 self._back_off(error)
                 return False
-            if is_first:  # a file of its own has no room for it either
-                self._give_up([self._let_go().model])
+            if is_first:  # it does not even fit into a file of its own
+                self._count_lost([self._pop().model])
             return True
         return False
 
     def _write_all(self, *, ending: bool) -> None:
-        self._forget_what_was_removed()
+        self._check_still_there()
         while self._held:
             part = self._part or self._open()
             self._append(part, self._held[0])
-            self._let_go()
+            self._pop()
             if part.size >= self._bytes:
                 self._finish()
         if self._part and (ending or time.monotonic() - self._part.opened >= self._seconds):
             self._finish()
         if self._wait:
-            _log.info("Request log %s: written again", self._prefix)
-        self._wait = self._again = 0.0
+            _log.info("Request log %s: writing works again", self._prefix)
+        self._wait = self._retry_at = 0.0
 
     def _open(self) -> _Part:
         self._number += 1
@@ -133,13 +134,13 @@ class Files:
         self._part = _Part(path.open("wb", buffering=0), path, time.monotonic())
         return self._part
 
-    def _let_go(self) -> Record:
+    def _pop(self) -> LoggedRequest:
         record = self._held.popleft()
         self._held_bytes -= len(record.framed)
         return record
 
-    def _append(self, part: _Part, record: Record) -> None:
-        """Write the whole of `record`, or nothing of it that counts."""
+    def _append(self, part: _Part, record: LoggedRequest) -> None:
+        """Write `record`, and count it only when it is complete."""
         rest = memoryview(record.framed)
         while rest:
             rest = rest[part.sink.write(rest) :]
@@ -147,7 +148,7 @@ class Files:
         part.models[record.model] += 1
 
     def _finish(self) -> None:
-        """Give the file its name, without what is no whole record; an empty one goes."""
+        """Cut off an incomplete record and rename the file; remove it if it is empty."""
         part = self._part
         if part is None:
             return
@@ -163,14 +164,14 @@ class Files:
 
     def _back_off(self, error: OSError) -> None:
         self._wait = min(2 * self._wait, _LONGEST_WAIT) or _FIRST_WAIT
-        self._again = time.monotonic() + self._wait
+        self._retry_at = time.monotonic() + self._wait
         _log.error(
-            "Request log %s: %d record(s) wait to be written: %s. Trying again in %g s",
+            "Request log %s: %d record(s) wait to be written: %s. Retrying in %g s",
             *(self._prefix, len(self._held), error, self._wait),
         )
 
-    def _forget_what_was_removed(self) -> None:
-        """Begin anew where somebody moved or removed the file that is being written."""
+    def _check_still_there(self) -> None:
+        """Start a new file if the one being written was moved or removed."""
         part = self._part
         if part is None:
             return
@@ -182,23 +183,23 @@ class Files:
             self._abandon(part, "NOT_FOUND")
 
     def _end(self) -> None:
-        """Lose what could not be written."""
+        """Give up what could not be written."""
         if self._part is not None:
             self._abandon(self._part, self._code)
-        self._give_up([self._let_go().model for _ in range(len(self._held))])
+        self._count_lost([self._pop().model for _ in range(len(self._held))])
 
     def _abandon(self, part: _Part, code: str) -> None:
         self._part, self._code = None, code
         part.sink.close()
-        self._give_up(list(part.models.elements()))
+        self._count_lost(list(part.models.elements()))
 
-    def _give_up(self, models: list[str]) -> None:
-        """Count a lost record of each of `models`, and tell at 1, 2, 4, 8 and so on."""
+    def _count_lost(self, models: list[str]) -> None:
+        """Count a lost record for each of `models`; log at 1, 2, 4, 8 and so on."""
         before, self._lost = self._lost, self._lost + len(models)
         for model in models:
             monitoring.REQUEST_LOG_COUNT.add(model, self._code)
         if self._lost.bit_length() > before.bit_length():
             _log.error(
-                "Request log %s: %d record(s) lost so far, the last as %s",
+                "Request log %s: %d record(s) lost so far, the last with code %s",
                 *(self._prefix, self._lost, self._code),
             )

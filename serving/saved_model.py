@@ -1,9 +1,9 @@
-"""A SavedModel brought into a session, while requests of other models go on.
+"""Loads a SavedModel into a session with little delay for requests to other models.
 
-TensorFlow imports a graph under the interpreter lock, and every request of the process waits for
-it. So what no request can reach is left out of the graph, and the functions are added after the
-nodes that call them: otherwise each call's shapes are inferred through the whole of its function,
-most of the import's time, for static shapes that nothing here asks for. The figures are in
+TensorFlow imports a graph while holding the interpreter lock, so all requests of the process wait.
+Therefore nodes that no request can reach are left out, and functions are added after the nodes
+that call them: otherwise the shapes of each call are inferred through its whole function, which
+takes most of the import's time and yields static shapes that nothing here needs. Figures are in
 benchmarks/README.md.
 """
 
@@ -15,22 +15,22 @@ import tensorflow as tf
 from tensorflow.core.framework import function_pb2, graph_pb2
 from tensorflow.python.saved_model import loader_impl
 
-# What TensorFlow 2 saves: how to initialise. TensorFlow 1 lists variables, and more, by name.
+# TensorFlow 2 saves only how to initialise; TensorFlow 1 also lists variables and more by name.
 _KNOWN = {"saved_model_main_op"}
-# The collections, or signatures, that initialise.
-_SETTING = ("saved_model_main_op", "legacy_init_op", "__saved_model_init_op")
+# Collections and signatures that initialise.
+_INITIALISERS = ("saved_model_main_op", "legacy_init_op", "__saved_model_init_op")
 _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
-_NAMED = 3  # variables that a warning names
+_NAMED = 3  # how many variables a warning names
 _log = logging.getLogger(__name__)
 
 
 def load(session: tf.compat.v1.Session, path: str, tags: Sequence[str]) -> Any:
-    """Import the graph with `tags` of the SavedModel at `path`, restore it and initialise it.
+    """Import the graph with `tags` of the SavedModel at `path`, restore and initialise it.
 
     Args:
-        session: of an empty graph.
+        session: has an empty graph.
         path: the SavedModel's folder.
-        tags: exactly those of the graph.
+        tags: exactly the tags of the graph.
 
     Returns:
         Its MetaGraphDef, without the parts of the graph that were left out.
@@ -57,20 +57,20 @@ def load(session: tf.compat.v1.Session, path: str, tags: Sequence[str]) -> Any:
         _add_functions(library, graph_def.versions)
     loader.restore_variables(session, saver)
     loader.run_init_ops(session, tags)
-    _tell_of_unset(session, unset(meta_graph), path)
+    _warn_of_unset(session, unset(meta_graph), path)
     graph_def.library.MergeFrom(library)
     return meta_graph
 
 
 def unset(meta_graph: Any) -> list[str]:
-    """Names of the variables that signatures may read and nothing seems to set.
+    """Returns the names of variables that signatures may read and nothing seems to set.
 
     Neither restoring nor initialising reaches them; a signature may still set them itself.
     """
     nodes = {node.name: node for node in meta_graph.graph_def.node}
     signatures = dict(meta_graph.signature_def)
     setting = [meta_graph.saver_def.restore_op_name]
-    for key in _SETTING:
+    for key in _INITIALISERS:
         if key in meta_graph.collection_def:
             setting += meta_graph.collection_def[key].node_list.value
         if key in signatures:
@@ -78,7 +78,7 @@ def unset(meta_graph: Any) -> list[str]:
     reading = [
         name
         for key, signature in signatures.items()
-        if key not in _SETTING
+        if key not in _INITIALISERS
         for tensor in signature.outputs.values()
         for name in _tensors(tensor)
     ]
@@ -86,8 +86,8 @@ def unset(meta_graph: Any) -> list[str]:
     return sorted(name for name in read if nodes[name].op in _VARIABLES)
 
 
-def _tell_of_unset(session: tf.compat.v1.Session, names: Sequence[str], path: str) -> None:
-    """Warn of those variables among `names` that have no value in `session`."""
+def _warn_of_unset(session: tf.compat.v1.Session, names: Sequence[str], path: str) -> None:
+    """Warn of those of the variables `names` that have no value in `session`."""
     with session.graph.as_default():
         variables = [session.graph.get_tensor_by_name(f"{name}:0") for name in names]
         are_set = [
@@ -109,7 +109,7 @@ def _tell_of_unset(session: tf.compat.v1.Session, names: Sequence[str], path: st
 
 
 def prune(meta_graph: Any) -> None:
-    """Leave out the nodes that neither a signature nor restoring needs, such as those of saving."""
+    """Remove nodes that neither signatures nor restoring need, e.g. those for saving."""
     nodes = {node.name: node for node in meta_graph.graph_def.node}
     kept = _reached(nodes, _roots(meta_graph), _needed)
     left = [node for node in meta_graph.graph_def.node if node.name in kept]
@@ -121,7 +121,7 @@ def prune(meta_graph: Any) -> None:
 def _reached(
     nodes: Mapping[str, Any], roots: Iterable[str], needed: Callable[[Any], Iterator[str]]
 ) -> set[str]:
-    """The nodes of the tensors `roots`, all that they need, and so on."""
+    """Returns the nodes of the tensors `roots`, and all that they need, transitively."""
     waiting = [_node(name) for name in roots]
     reached: set[str] = set()
     while waiting:
@@ -133,18 +133,18 @@ def _reached(
 
 
 def _sources(node: Any) -> Iterator[str]:
-    """The nodes whose outputs `node` takes, or that run before it."""
+    """Returns the nodes that `node` has as inputs or control inputs."""
     return map(_node, node.input)
 
 
 def _needed(node: Any) -> Iterator[str]:
-    """The nodes without which a graph with `node` cannot be imported."""
+    """Yield the nodes without which a graph with `node` cannot be imported."""
     yield from _sources(node)
-    yield from _beside(node)
+    yield from _colocated(node)
 
 
 def _roots(meta_graph: Any) -> Iterator[str]:
-    """Names of what is fed, fetched or run by name."""
+    """Yield the names of everything that is fed, fetched or run by name."""
     saver = meta_graph.saver_def
     yield from (saver.filename_tensor_name, saver.restore_op_name)
     for collection in meta_graph.collection_def.values():
@@ -156,26 +156,26 @@ def _roots(meta_graph: Any) -> Iterator[str]:
 
 
 def _tensors(info: Any) -> Iterator[str]:
-    """The names in a TensorInfo; some are empty."""
+    """Yield the names in a TensorInfo; some are empty."""
     sparse = info.coo_sparse
     yield from (info.name, sparse.values_tensor_name, sparse.indices_tensor_name)
     yield sparse.dense_shape_tensor_name
     yield from (part.name for part in info.composite_tensor.components)
 
 
-def _beside(node: Any) -> Iterator[str]:
-    """The nodes that have to be where `node` is."""
+def _colocated(node: Any) -> Iterator[str]:
+    """Returns the nodes that `node` is colocated with."""
     places = node.attr["_class"].list.s if "_class" in node.attr else ()
     return (place.decode().removeprefix("loc:@") for place in places)
 
 
 def _node(name: str) -> str:
-    """The node of a tensor or a control input."""
+    """Returns the name of the node of a tensor or control input."""
     return name.removeprefix("^").partition(":")[0]
 
 
 def _add_functions(library: function_pb2.FunctionDefLibrary, versions: Any) -> None:
-    """Add each function of `library` to the default graph by itself: the lock is held briefly."""
+    """Add the functions of `library` to the default graph, holding the lock briefly for each."""
     for function in library.function:
         alone = function_pb2.FunctionDefLibrary(function=[function])
         tf.import_graph_def(graph_pb2.GraphDef(library=alone, versions=versions), name="")

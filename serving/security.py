@@ -1,9 +1,9 @@
-"""Who may ask: TLS from `--ssl_config_file`, and a bearer token for both protocols.
+"""Access control: TLS from `--ssl_config_file`, and a bearer token for both protocols.
 
 The token is this project's own option; the real server has none. It covers every service of the
-gRPC port, reflection and the profiler among them, and on the REST port the API and the metrics.
-Health is told to anyone over either, so that a probe needs no secret, and so is a browser's
-preflight, which cannot bring one.
+gRPC port, including reflection and the profiler, and the API and the metrics of the REST port.
+Health checks need no token, so that probes need no secret; nor do CORS preflight requests, which
+cannot carry one.
 """
 
 import hmac
@@ -26,21 +26,21 @@ UNAUTHENTICATED = "Expected `authorization: Bearer` and this server's token."
 
 
 class Gate:
-    """Lets requests in that bring the token; all of them where there is none."""
+    """Admits requests with the right token, or all of them if no token is set."""
 
     def __init__(self, token: str = "") -> None:
         self._token = token.encode()
 
     @property
     def is_open(self) -> bool:
-        """Whether no token is asked for."""
+        """Whether no token is required."""
         return not self._token
 
     def authorized(self, header: str | None) -> bool:
-        """Whether `header`, the value of `authorization`, brings the token.
+        """Whether `header`, the value of `authorization`, has the right token.
 
-        Takes as long for a wrong token as for the right one. A header may hold any bytes: those
-        that are no UTF-8 come as lone surrogates.
+        The comparison takes constant time. A header may hold any bytes: those that are not valid
+        UTF-8 arrive as lone surrogates.
         """
         if self.is_open:
             return True
@@ -50,10 +50,10 @@ class Gate:
 
 
 def read_gate(file: str) -> Gate:
-    """The gate of `--api_token_file`; an open one where `file` is empty.
+    """Returns the gate for `--api_token_file`; an open one if `file` is empty.
 
     Raises:
-        ServerError: the file cannot be read, or holds no token.
+        ServerError: the file cannot be read, or has no token.
     """
     if not file:
         return Gate()
@@ -62,14 +62,14 @@ def read_gate(file: str) -> Gate:
     except (OSError, UnicodeDecodeError) as error:
         raise _no_token(file, str(error)) from error
     if not token or not token.isascii() or not token.isprintable():
-        raise _no_token(file, "none in it")
+        raise _no_token(file, "other content")
     return Gate(token)
 
 
 def _no_token(file: str, received: str) -> ServerError:
     return ServerError(
         f"--api_token_file={file}: expected a file with one line of printable ASCII. "
-        f"Received: {received}. Write a secret into it, e.g. by `openssl rand -hex 32`."
+        f"Received: {received}. Write a secret into it, e.g. from `openssl rand -hex 32`."
     )
 
 
@@ -85,7 +85,7 @@ class TokenInterceptor(grpc.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler:
-        """Hand the call on, or refuse it."""
+        """Pass the call on, or refuse it."""
         details = handler_call_details
         found = dict(details.invocation_metadata).get("authorization")
         if details.method.startswith(_HEALTH) or self._gate.authorized(found):
@@ -100,7 +100,7 @@ def _refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
 
 
 def server_credentials(file: str) -> grpc.ServerCredentials | None:
-    """The credentials in `--ssl_config_file`; None, which is plain text, where `file` is empty.
+    """Returns the credentials in `--ssl_config_file`; None, for plain text, if `file` is empty.
 
     Raises:
         ServerError: it cannot be read, or lacks the key or the certificate.
@@ -113,13 +113,13 @@ def server_credentials(file: str) -> grpc.ServerCredentials | None:
         raise ServerError(f"Invalid protobuf file: '{file}': {error}") from error
     if _PEM not in config.server_key or _PEM not in config.server_cert:
         raise ServerError(
-            f"--ssl_config_file={file}: expected `server_key` and `server_cert`, PEM each. "
-            "Received: one is not. Put the contents of both into the file, not their names."
+            f"--ssl_config_file={file}: expected `server_key` and `server_cert` in PEM. "
+            "Received: other text. Put the contents of both files into it, not their names."
         )
     if config.client_verify and not config.custom_ca:
         raise ServerError(
             f"--ssl_config_file={file}: expected `custom_ca` with `client_verify`. "
-            "Received: none. Name the authority whose clients are let in."
+            "Received: none. Add the authority that signs the certificates of clients."
         )
     _check_pair(file, config)
     return grpc.ssl_server_credentials(
@@ -130,9 +130,9 @@ def server_credentials(file: str) -> grpc.ServerCredentials | None:
 
 
 def _check_pair(file: str, config: ssl_config_pb2.SSLConfig) -> None:
-    """Refuse keys and certificates that gRPC would refuse later, without a word of which."""
+    """Refuse keys and certificates that gRPC would refuse later, without saying which."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # Python reads them from files alone; these are the process's own.
+    # Python reads them from files only; nobody else can read these.
     with tempfile.TemporaryDirectory(prefix="millrace-tls-") as folder:
         key, certificate = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
         key.write_text(config.server_key)
@@ -143,11 +143,11 @@ def _check_pair(file: str, config: ssl_config_pb2.SSLConfig) -> None:
                 context.load_verify_locations(cadata=config.custom_ca)
         except (ssl.SSLError, ValueError) as error:
             raise ServerError(
-                f"--ssl_config_file={file}: expected a key without password, the certificate that "
-                f"was made for it, and authorities in PEM. Received: {error}. Put in those that "
-                "belong together."
+                f"--ssl_config_file={file}: expected a key without a password, its certificate, "
+                f"and authorities in PEM. Received: {error}. Use a key and a certificate that "
+                "match."
             ) from error
 
 
 def _no_password() -> str:
-    raise ValueError("a key that is encrypted")
+    raise ValueError("an encrypted key")

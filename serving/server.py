@@ -1,7 +1,7 @@
 """The embedded model server: `millrace-model-server`, or `python -m millrace.serving.server`.
 
-Same flags, wire and lifecycle as `tensorflow_model_server`: the port opens once every model has
-an available version, SIGTERM lets the requests that run finish.
+It has the flags, protocols and lifecycle of `tensorflow_model_server`: the port opens once every
+model has an available version, and SIGTERM lets running requests finish.
 """
 
 import contextlib
@@ -19,30 +19,20 @@ from typing import TYPE_CHECKING, NoReturn
 import grpc
 from etils.epath import Path
 
-from millrace.serving import (
-    batching_parameters,
-    config,
-    flags,
-    health,
-    listening,
-    monitoring,
-    profiler,
-    reflection,
-    security,
-    servicer,
-    workers,
-)
-from millrace.serving.batching import Batching
-from millrace.serving.batching_parameters import Parameters
+from millrace.serving import config, flags, monitoring, security, workers
+from millrace.serving.batching import parameters as batching_parameters
+from millrace.serving.batching.model import BatchScheduler
+from millrace.serving.batching.parameters import BatchingParameters
 from millrace.serving.errors import MillraceError, RpcError, ServerError
 from millrace.serving.flags import Options
-from millrace.serving.inference import Call
+from millrace.serving.grpc_server import health, listening, profiler, reflection, servicer
+from millrace.serving.inference import RequestOptions
 from millrace.serving.lifecycle import ModelConfig
 from millrace.serving.loading import Loader
 from millrace.serving.peers import Peers
 from millrace.serving.repository import Repository
 from millrace.serving.request_log import RequestLog
-from millrace.serving.rest.api import Api
+from millrace.serving.rest.api import RestApi
 from millrace.serving.rest.probes import Probes
 from millrace.serving.security import Gate
 from millrace.serving.service import Service
@@ -50,24 +40,24 @@ from millrace.serving.service import Service
 if TYPE_CHECKING:
     from millrace.serving.rest.server import RestServer
 
-_DRAIN_SECONDS = 30.0  # for requests to end by themselves, before they are cancelled
+_DRAIN_SECONDS = 30.0  # for running requests to finish before they are cancelled
 _CLOSE_SECONDS = 5.0
-_REFUSE_SECONDS = 0.1  # gRPC itself cancels what reaches it as it ends: callers are told before
+_REFUSE_SECONDS = 0.1  # refuse as UNAVAILABLE before gRPC stops, which answers CANCELLED
 _log = logging.getLogger(__name__)
 
 
-class Server:
-    """A repository of models, and the gRPC server in front of it."""
+class ModelServer:
+    """A repository of models, and the gRPC and REST servers in front of it."""
 
     def __init__(self, options: Options, peers: Peers | None = None) -> None:
-        """Hold `options`; nothing is loaded or opened yet.
+        """Prepare a server; nothing is loaded or opened yet.
 
         Args:
             options: the flags.
-            peers: the other workers, where there are several.
+            peers: the other workers, if there are several.
 
         Raises:
-            ServerError: a file that they name cannot be read.
+            ServerError: a file that a flag names cannot be read.
         """
         self._options, self._peers = options, peers
         self._batching = _batching(options)
@@ -79,11 +69,11 @@ class Server:
             num_unload_threads=options.num_unload_threads,
             allow_unavailable_labels=options.allow_version_labels_for_unavailable_models,
         )
-        self._health = health.Health()
+        self._health = health.HealthService()
         self._log = RequestLog(tags=options.saved_model_tags.split(","))
         self._service = Service(
             self._repository,
-            Call(
+            RequestOptions(
                 check_method_name=options.enable_signature_method_name_check,
                 tensor_content=options.enable_serialization_as_tensor_content,
             ),
@@ -95,10 +85,10 @@ class Server:
         self._stopping, self._stopped = threading.Event(), threading.Event()
 
     def start(self) -> bool:
-        """Load every model, then open the port; False if stopped before.
+        """Load every model, then open the ports; returns False if stopped before.
 
         Raises:
-            MillraceError: the flags, a model or the port is not as it must be.
+            MillraceError: a flag is invalid, a model cannot be loaded, or a port is in use.
         """
         options = self._options
         if self._peers is not None:
@@ -127,18 +117,18 @@ class Server:
         return True
 
     def _models(self) -> list[ModelConfig]:
-        """What the flags name, or what the last reload of all workers brought."""
+        """Returns the models of the last reload of all workers, or those of the flags."""
         request = self._peers.reloaded() if self._peers is not None else None
         if request is not None:
             return config.from_proto(request.config.model_config_list)
         return self._options.models()
 
     def wait(self) -> None:
-        """Return once the server has stopped."""
+        """Wait until the server has stopped."""
         self._stopped.wait()
 
     def stop(self) -> None:
-        """Take no more requests, let those that run finish, and free the models."""
+        """Refuse new requests, let running ones finish, and unload the models."""
         if self._stopping.is_set():
             return
         self._stopping.set()
@@ -146,7 +136,7 @@ class Server:
         self._service.end()
         if self._grpc is not None:
             time.sleep(_REFUSE_SECONDS)
-            self._health.hang_up()
+            self._health.end_watches()
         ended = self._grpc.stop(_DRAIN_SECONDS) if self._grpc is not None else None
         if self._rest is not None:
             self._rest.stop()
@@ -156,7 +146,7 @@ class Server:
             self._peers.close()
         self._log.close()
         if not self._repository.close(_CLOSE_SECONDS):
-            _log.warning("Requests or loads still run: ending without them")
+            _log.warning("Requests or loads are still running: stopping without them")
         self._stopped.set()
 
     def _serve(self, gate: Gate) -> grpc.Server:
@@ -176,12 +166,19 @@ class Server:
     def _take_rest_port(self, gate: Gate) -> "RestServer | None":
         if not self._options.rest_api_port:
             if self._options.monitoring_config_file:
-                _log.warning("--monitoring_config_file: metrics need --rest_api_port; none is open")
+                _log.warning(
+                    "--monitoring_config_file: metrics need --rest_api_port, which is not set"
+                )
             return None
-        from millrace.serving.rest.server import RestServer, settings  # aiohttp takes a moment
+        from millrace.serving.rest.server import (  # aiohttp is slow to import
+            RestServer,
+            rest_settings,
+        )
 
-        api, probes = Api(self._service), Probes(self._service)
-        return RestServer(api, probes, settings(self._options, self._waiting), gate, self._metrics)
+        api, probes = RestApi(self._service), Probes(self._service)
+        return RestServer(
+            api, probes, rest_settings(self._options, self._waiting), gate, self._metrics
+        )
 
     def _metrics(self) -> str:
         own = monitoring.page()
@@ -189,11 +186,11 @@ class Server:
 
     @property
     def _waiting(self) -> int:
-        """Requests that may wait for a batch."""
+        """How many requests may wait for a batch."""
         return 2 * self._batching.parameters.max_batch_size if self._batching else 0
 
     def _poll_config(self) -> None:
-        """Take on what the configuration file says, as often as the flags say."""
+        """Apply the configuration file periodically."""
         options = self._options
         while not self._stopping.wait(options.model_config_file_poll_wait_seconds):
             try:
@@ -207,13 +204,13 @@ class Server:
                 _log.error("PollFilesystemAndReloadConfig failed to ReloadConfig: %s", error)
 
 
-def _batching(options: Options) -> Batching | None:
-    """How requests are put together, if they are."""
+def _batching(options: Options) -> BatchScheduler | None:
+    """Returns the scheduler of batches, if batching is enabled."""
     if not options.enable_batching:
         return None
     file = options.batching_parameters_file
-    parameters = batching_parameters.read(Path(file)) if file else Parameters()
-    return Batching(parameters, per_model=options.enable_per_model_batching_parameters)
+    parameters = batching_parameters.read(Path(file)) if file else BatchingParameters()
+    return BatchScheduler(parameters, per_model=options.enable_per_model_batching_parameters)
 
 
 def main() -> NoReturn:
@@ -221,7 +218,7 @@ def main() -> NoReturn:
     status = run(sys.argv[1:])
     logging.shutdown()
     sys.stdout.flush()
-    # TensorFlow's and gRPC's own threads may still run, and abort a process that ends in steps.
+    # Threads of TensorFlow and gRPC may still run, and could abort the interpreter's shutdown.
     os._exit(status)
 
 
@@ -238,7 +235,7 @@ def run(arguments: Sequence[str]) -> int:
             print(f"TensorFlow Library: {_installed('tensorflow')}")
             return 0
         if options.workers > 1:
-            options.models()  # what is wrong with the file is told once
+            options.models()  # report errors in the file once, not in each worker
             with contextlib.ExitStack() as reserved:
                 for port in filter(None, (options.port, options.rest_api_port)):
                     reserved.enter_context(listening.reserve(options.bind_address, port))
@@ -252,10 +249,10 @@ def run(arguments: Sequence[str]) -> int:
 def _serve(options: Options, folder: str = "") -> int:
     """Serve in this process until SIGTERM or SIGINT; returns the exit status.
 
-    `folder` is where it meets its peers, if it has any.
+    `folder` is shared with its peers, if it has any.
     """
     try:
-        server = Server(options, Peers(folder) if folder else None)
+        server = ModelServer(options, Peers(folder) if folder else None)
         _stop_on_signals(server)
         if server.start():
             server.wait()
@@ -273,10 +270,10 @@ def _installed(distribution: str) -> str:
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
-        return "(not installed, run from its source)"
+        return "(not installed, run from source)"
 
 
-def _stop_on_signals(server: Server) -> None:
+def _stop_on_signals(server: ModelServer) -> None:
     def stop(number: int, _: object) -> None:
         _log.info("%s: draining", signal.Signals(number).name)
         threading.Thread(target=server.stop, name="stop").start()

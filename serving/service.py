@@ -1,6 +1,6 @@
-"""PredictionService and ModelService: which model answers, and what; no gRPC.
+"""PredictionService and ModelService, without gRPC: finds the model and answers the request.
 
-Requests and answers are the messages of the wire; every refusal is an RpcError with the text of
+Requests and responses are the messages on the wire; every refusal is an RpcError with the text of
 `tensorflow_model_server`.
 """
 
@@ -17,15 +17,14 @@ from millrace.serving.errors import (
     UnavailableError,
     code_number,
 )
-from millrace.serving.inference import Call
-from millrace.serving.lease import Lease
-from millrace.serving.lifecycle import State
-from millrace.serving.metered import Metered
+from millrace.serving.inference import RequestOptions
+from millrace.serving.lifecycle import VersionState
+from millrace.serving.metered import MeteredModel
 from millrace.serving.peers import Peers
 from millrace.serving.protos import model_service_pb2 as model_messages
 from millrace.serving.protos import prediction_service_pb2 as messages
 from millrace.serving.protos import signature_pb2
-from millrace.serving.repository import Repository, VersionStatus
+from millrace.serving.repository import Lease, Repository, VersionSnapshot
 from millrace.serving.request_log import RequestLog
 from millrace.serving.signature import DEFAULT, TensorInfo
 
@@ -35,12 +34,12 @@ _TYPE_URL = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 
 
 class Service:
-    """Answers requests from the models in a repository."""
+    """Answers requests with the models in a repository."""
 
     def __init__(
         self,
         repository: Repository,
-        call: Call = inference.ONCE,
+        options: RequestOptions = inference.DEFAULT_OPTIONS,
         *,
         log: RequestLog | None = None,
         peers: Peers | None = None,
@@ -49,18 +48,18 @@ class Service:
 
         Args:
             repository: the models.
-            call: how each request is run, within its own time.
-            log: takes a sample of the requests, where a model's configuration asks for it.
+            options: how each request runs; the timeout comes from the request.
+            log: logs a sample of the requests, if a model's configuration enables it.
             peers: the processes that share a port with this one.
         """
         self._repository = repository
         self._log = log or RequestLog()
         self._peers = peers
-        self._each = call
+        self._each = options
         self._is_ending = False
 
     def end(self) -> None:
-        """Refuse requests for models from now on; those that have begun go on."""
+        """Refuse new requests from now on; running ones continue."""
         self._is_ending = True
 
     def predict(
@@ -71,8 +70,8 @@ class Service:
     ) -> messages.PredictResponse:
         """Run one signature; `timeout` in seconds."""
         with self._lease(_spec(request)) as lease:
-            model = Metered(lease.model, lease.name, "Predict")
-            response = inference.predict(model, request, self._call(timeout, is_active))
+            model = MeteredModel(lease.model, lease.name, "Predict")
+            response = inference.predict(model, request, self._request_options(timeout, is_active))
             _name(response.model_spec, lease)
             self._log.offer(lease, request, response)
         return response
@@ -84,11 +83,11 @@ class Service:
         timeout: float | None = None,
         is_active: IsActive = inference.always,
     ) -> dict[str, np.ndarray]:
-        """Run one signature on arrays, for those who do not speak in messages.
+        """Run one signature on arrays instead of messages.
 
         Args:
             spec: the model, version or label, and signature.
-            read: gives the arrays by alias, told what the signature takes.
+            read: returns the arrays by alias, given the inputs of the signature.
             timeout: seconds.
             is_active: whether the caller still waits.
 
@@ -102,9 +101,9 @@ class Service:
                     f'Serving signature name: "{name}" not found in signature def'
                 )
             inputs = read(lease.model.signatures[name].inputs)
-            call = self._call(timeout, is_active)
-            model = Metered(lease.model, lease.name, "Predict")
-            outputs = inference.predict_arrays(model, name, inputs, call)
+            options = self._request_options(timeout, is_active)
+            model = MeteredModel(lease.model, lease.name, "Predict")
+            outputs = inference.predict_arrays(model, name, inputs, options)
             self._log.offer_arrays(lease, name, inputs, outputs)
         return outputs
 
@@ -114,10 +113,12 @@ class Service:
         timeout: float | None = None,
         is_active: IsActive = inference.always,
     ) -> messages.ClassificationResponse:
-        """Label Examples; `timeout` in seconds."""
+        """Classify Examples; `timeout` in seconds."""
         with self._lease(_spec(request)) as lease:
-            model = Metered(lease.model, lease.name, "Classify")
-            response = example_inference.classify(model, request, self._call(timeout, is_active))
+            model = MeteredModel(lease.model, lease.name, "Classify")
+            response = example_inference.classify(
+                model, request, self._request_options(timeout, is_active)
+            )
             _name(response.model_spec, lease)
             self._log.offer(lease, request, response)
         return response
@@ -128,10 +129,12 @@ class Service:
         timeout: float | None = None,
         is_active: IsActive = inference.always,
     ) -> messages.RegressionResponse:
-        """Value Examples; `timeout` in seconds."""
+        """Run regression on Examples; `timeout` in seconds."""
         with self._lease(_spec(request)) as lease:
-            model = Metered(lease.model, lease.name, "Regress")
-            response = example_inference.regress(model, request, self._call(timeout, is_active))
+            model = MeteredModel(lease.model, lease.name, "Regress")
+            response = example_inference.regress(
+                model, request, self._request_options(timeout, is_active)
+            )
             _name(response.model_spec, lease)
             self._log.offer(lease, request, response)
         return response
@@ -142,12 +145,12 @@ class Service:
         timeout: float | None = None,
         is_active: IsActive = inference.always,
     ) -> messages.MultiInferenceResponse:
-        """Label and value the same Examples in one run; `timeout` in seconds."""
+        """Run classification and regression on the same Examples at once; `timeout` in seconds."""
         spec = request.tasks[0].model_spec if request.tasks else messages.ModelSpec()
         with self._lease(spec) as lease:
-            model = Metered(lease.model, lease.name, "MultiInference")
-            call = self._call(timeout, is_active)
-            response = example_inference.multi_inference(model, request, call)
+            model = MeteredModel(lease.model, lease.name, "MultiInference")
+            options = self._request_options(timeout, is_active)
+            response = example_inference.multi_inference(model, request, options)
             for result in response.results:
                 _name(result.model_spec, lease)
             self._log.offer(lease, request, response)
@@ -159,7 +162,7 @@ class Service:
         timeout: float | None = None,
         is_active: IsActive = inference.always,
     ) -> messages.GetModelMetadataResponse:
-        """The signatures of a model."""
+        """Returns the signatures of a model."""
         del timeout, is_active  # nothing here waits
         spec = _spec(request)
         _check_fields(request.metadata_field)
@@ -179,7 +182,7 @@ class Service:
         timeout: float | None = None,
         is_active: IsActive = inference.always,
     ) -> model_messages.GetModelStatusResponse:
-        """The states of a model's versions, the highest first; labels are not looked at."""
+        """Returns the states of a model's versions, highest first; a label is ignored."""
         del timeout, is_active  # nothing here waits
         spec = _spec(request)
         version = spec.version.value if spec.HasField("version") else None
@@ -189,16 +192,18 @@ class Service:
         return response
 
     def is_ready(self) -> bool:
-        """Whether every model of the configuration can be asked."""
+        """Whether every configured model can be called."""
         return not self._is_ending and self._repository.is_ready()
 
     def is_model_ready(self, name: str, version: int | None) -> bool:
-        """Whether a version of a model can be asked, any of them where None.
+        """Whether a version of a model can be called; any version if None.
 
         Raises:
             NotFoundError: no such model or version was ever seen.
         """
-        available = [status.state is State.AVAILABLE for status in self._found(name, version)]
+        available = [
+            status.state is VersionState.AVAILABLE for status in self._found(name, version)
+        ]
         return not self._is_ending and any(available)
 
     def handle_reload_config(
@@ -207,8 +212,8 @@ class Service:
         timeout: float | None = None,
         is_active: IsActive = inference.always,
     ) -> model_messages.ReloadConfigResponse:
-        """Serve other models instead, and wait for those that are new; `timeout` in seconds."""
-        del is_active  # what was begun goes on
+        """Serve other models instead, and wait for new ones; `timeout` in seconds."""
+        del is_active  # a reload that has begun is completed
         if request.config.WhichOneof("config") != "model_config_list":
             raise InvalidArgumentError(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest."
@@ -231,7 +236,7 @@ class Service:
         self._repository.reload(configs, timeout=timeout)
 
     def _lease(self, spec: messages.ModelSpec) -> contextlib.AbstractContextManager[Lease]:
-        """The model that `spec` names."""
+        """Lease the model that `spec` names."""
         if self._is_ending:
             raise UnavailableError("The server is shutting down")
         if not spec.name:
@@ -240,11 +245,11 @@ class Service:
         label = spec.version_label if spec.HasField("version_label") else None
         return self._repository.lease(spec.name, version, label)
 
-    def _call(self, timeout: float | None, is_active: IsActive) -> Call:
+    def _request_options(self, timeout: float | None, is_active: IsActive) -> RequestOptions:
         each = self._each
-        return Call(timeout, each.check_method_name, each.tensor_content, is_active)
+        return RequestOptions(timeout, each.check_method_name, each.tensor_content, is_active)
 
-    def _found(self, name: str, version: int | None) -> list[VersionStatus]:
+    def _found(self, name: str, version: int | None) -> list[VersionSnapshot]:
         statuses = self._repository.statuses(name)
         if version is not None:
             statuses = [status for status in statuses if status.version == version]
@@ -270,7 +275,7 @@ def _spec(request: _Named) -> messages.ModelSpec:
 
 
 def _name(spec: messages.ModelSpec, lease: Lease) -> None:
-    """Say in an answer which model gave it."""
+    """Set the name and version of the model that answered."""
     spec.name, spec.version.value = lease.name, lease.version
 
 
@@ -281,11 +286,11 @@ def _check_fields(fields: Sequence[str]) -> None:
         )
     for field in fields:
         if field != _SIGNATURE_DEF:
-            # The real server's text, whose %s was never filled in.
+            # The real server's text, which never fills in its %s.
             raise InvalidArgumentError(f"Metadata field %s is not supported{field}")
 
 
-def _version_status(status: VersionStatus) -> model_messages.ModelVersionStatus:
+def _version_status(status: VersionSnapshot) -> model_messages.ModelVersionStatus:
     message = model_messages.ModelVersionStatus(version=status.version)
     message.state = status.state  # type: ignore[assignment]
     message.status.SetInParent()

@@ -1,9 +1,9 @@
 """A graph in a v1 session, fed and fetched by tensor name.
 
-Below the conversions and the shape checks of `Session.run`: a request meets the same kernels, in
-the same order, and fails with the same texts as in `tensorflow_model_server`. What is known to be
-over in a moment runs on the calling thread, since to wake one of the runtime's takes longer than
-that; only what may take longer can be stopped by its time-out.
+It bypasses the conversions and shape checks of `Session.run`, so that a request meets the same
+kernels in the same order, and fails with the same texts, as in `tensorflow_model_server`. Runs
+known to be brief stay on the calling thread, because waking one of the runtime's threads would
+take longer; only other runs can be stopped by their timeout.
 """
 
 import dataclasses
@@ -21,44 +21,44 @@ from tensorflow.python.client import pywrap_tf_session
 from millrace.serving.errors import InvalidArgumentError, rpc_error
 from millrace.serving.pool import blocked
 
-_BRISK = 0.002  # seconds: a moment
-_INSTANT = 0.0002  # seconds in which to wake another thread is not worth it
-_UNHURRIED = 1.1  # by how much a run may seem slower than the one before: the cores are shared
-_MOST_ROUTES = 256  # that are kept: callers choose which outputs they want, in which order
-# Operations of which no earlier run says how long the next one takes.
+_BRIEF = 0.002  # seconds
+_INSTANT = 0.0002  # seconds; too short for waking another thread to pay off
+_MAX_SLOWDOWN = 1.1  # limits the growth of an estimate, as runs are delayed on shared cores
+_MOST_ROUTES = 256  # kept: callers choose the outputs and their order
+# Operations whose run time cannot be predicted from earlier runs.
 _LOOPS = {"While", "StatelessWhile", "For", "Enter", "RefEnter"}
 _OPEN_ENDED = _LOOPS | {"PyFunc", "EagerPyFunc", "PyFuncStateless"}
-# Operations whose fast kernels end the process where an input has another rank than theirs.
+# Operations whose fast kernels abort the process if an input has the wrong rank.
 _STRICT = ("Conv", "Depthwise", "Pool", "FusedBatchNorm", "LRN")
 
 
 @dataclasses.dataclass(eq=False)
 class _Route:
-    """How some tensors are fed and others fetched.
+    """One combination of feeds and fetches.
 
     Attributes:
-        feeds: the runtime's handles.
-        fetches: the same.
-        dtypes: numpy's, of what is fed.
-        ranks: of what is fed; None where it may be any.
-        pace: seconds for each value fed, as far as is known.
-        prepared: the runtime's handle to run it on the calling thread, once that was wanted; it
-            lives as long as the session.
+        feeds: the runtime's handles of the tensors fed.
+        fetches: the runtime's handles of the tensors fetched.
+        dtypes: numpy's, of the feeds.
+        ranks: of the feeds; None if any rank is allowed.
+        pace: estimated seconds per value fed.
+        prepared: the runtime's handle for runs on the calling thread, once created; it lives as
+            long as the session.
     """
 
     feeds: list[Any]
     fetches: list[Any]
     dtypes: list[np.dtype]
     ranks: list[int | None]
-    pace: float = _BRISK
+    pace: float = _BRIEF
     prepared: int | None = None
 
 
 class GraphSession:
-    """Runs a graph; safe to share."""
+    """Runs a graph; thread-safe."""
 
     def __init__(self, session: tf.compat.v1.Session, graph_def: Any) -> None:
-        """Run the graph of `session`, which was made from `graph_def`."""
+        """Run the graph of `session`, which was imported from `graph_def`."""
         self._session = session
         operations = _operations(graph_def)
         self._is_bounded = _OPEN_ENDED.isdisjoint(operations)
@@ -69,10 +69,10 @@ class GraphSession:
     def run(
         self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], timeout: float | None
     ) -> list[np.ndarray]:
-        """Feed and fetch tensors by their names, within `timeout` seconds.
+        """Feed and fetch tensors by name, within `timeout` seconds.
 
         Raises:
-            RpcError: what the runtime says, under its own code.
+            RpcError: the runtime's error, with its code.
         """
         key = (tuple(feeds), tuple(fetches))
         route = self._routes.get(key) or self._new_route(key)
@@ -87,21 +87,23 @@ class GraphSession:
                 outputs = self._run_here(key, route, arrays)
             else:
                 with blocked():
-                    is_brisk = self._is_bounded and expected < _BRISK
+                    is_brief = self._is_bounded and expected < _BRIEF
                     outputs = (
                         self._run_here(key, route, arrays)
-                        if is_brisk
+                        if is_brief
                         else self._run_elsewhere(route, arrays, timeout)
                     )
         except tf.errors.OpError as error:
             raise rpc_error(error.error_code, error.message) from error
-        except UnicodeDecodeError as error:  # the text quotes bytes of the request, and no code
+        except (
+            UnicodeDecodeError
+        ) as error:  # the error text quotes bytes of the request; it has no code
             raise InvalidArgumentError(error.object.decode(errors="replace")) from error
-        route.pace = min((time.perf_counter() - start) / size, route.pace * _UNHURRIED)
+        route.pace = min((time.perf_counter() - start) / size, route.pace * _MAX_SLOWDOWN)
         return [_array(output) for output in outputs]
 
     def close(self) -> None:
-        """Free the session and its graph; nothing may run any more."""
+        """Free the session and its graph; it must not be run afterwards."""
         self._routes.clear()
         self._session.close()
         del self._session
@@ -109,7 +111,7 @@ class GraphSession:
     def _run_here(
         self, key: tuple[Sequence[str], Sequence[str]], route: _Route, arrays: list[np.ndarray]
     ) -> list[Any]:
-        if [array.dtype for array in arrays] != route.dtypes:  # which has another text there
+        if [array.dtype for array in arrays] != route.dtypes:  # its error text would differ
             return self._run(_on_this_thread(), route, arrays)
         if route.prepared is None:
             with self._preparing:
@@ -121,8 +123,8 @@ class GraphSession:
         return outputs
 
     def _prepare(self, feeds: Sequence[str], fetches: Sequence[str]) -> int:
-        # Not the session's own callable: that reaches for modules which a process that ends
-        # has taken down already, and says so on the terminal.
+        # Not `Session.make_callable`: at interpreter shutdown it uses modules that are gone
+        # already, and prints an error.
         self._session._extend_graph()
         proto = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
         proto.run_options.inter_op_thread_pool = -1
@@ -166,7 +168,7 @@ class GraphSession:
     def _find(self, name: str) -> Any:
         try:
             return self._session.graph.get_tensor_by_name(name)
-        except (KeyError, ValueError) as error:  # a signature's name may stand for no tensor
+        except (KeyError, ValueError) as error:  # a signature may name a tensor that does not exist
             raise InvalidArgumentError(
                 f"Tensor {name}, specified in either feed_devices or fetch_devices was not "
                 "found in the Graph"
@@ -174,14 +176,15 @@ class GraphSession:
 
 
 def _array(output: Any) -> np.ndarray:
-    """An output as an array; a single string comes as `bytes`, of which numpy's own arrays drop
-    zeros at the end.
+    """Returns an output as an array.
+
+    A single string arrives as `bytes`, whose trailing zeros numpy would drop.
     """
     return np.array(output, dtype=object) if isinstance(output, bytes) else np.asarray(output)
 
 
 def _operations(graph_def: Any) -> set[str]:
-    """The kinds of operations in a graph and in the functions that it may call."""
+    """Returns the types of operations in a graph and in its functions."""
     functions = (node for function in graph_def.library.function for node in function.node_def)
     return {node.op for node in (*graph_def.node, *functions)}
 

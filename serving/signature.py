@@ -1,4 +1,4 @@
-"""What a SavedModel's signatures take and give, without TensorFlow."""
+"""The signatures of a SavedModel, without TensorFlow."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ REGRESS = "tensorflow/serving/regress"
 class TensorInfo:
     """One input or output of a signature.
 
-    `name` is the tensor's in the graph, `dtype` TensorFlow's name for the type (`float32`,
-    `string`), `shape` holds None where a size is not known and is None where the rank is not.
+    `name` is the tensor's name in the graph, `dtype` TensorFlow's name of the type (`float32`,
+    `string`). `shape` has None for an unknown size, and is None if the rank is unknown.
     """
 
     name: str
@@ -29,9 +29,9 @@ class TensorInfo:
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """One way to call a model: inputs and outputs by alias, in the order of their aliases.
+    """One way to call a model: inputs and outputs by alias, sorted.
 
-    `defaults` holds the inputs that a request may leave out, `proto` the whole message.
+    `defaults` has the values of inputs that a request may leave out, `proto` is the message.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Signature:
 
 
 def from_proto(name: str, proto: signature_pb2.SignatureDef) -> Signature:
-    """Read the signature `name`."""
+    """Returns the signature `name`."""
     return Signature(
         name=name,
         method_name=proto.method_name,

@@ -1,8 +1,8 @@
-"""A TFLite model in memory, run as TensorFlow's model server runs one: `--prefer_tflite_model`.
+"""A loaded TFLite model, run as TensorFlow's model server runs one: `--prefer_tflite_model`.
 
-Signatures are those that `SetSignatureDefMap` put into the file's metadata; a file without has
-one, `serving_default`, whose aliases are the names of its tensors. An interpreter runs one request
-at a time: each model has several. Source: tensorflow_serving/servables/tensorflow/
+Signatures are those that `SetSignatureDefMap` wrote into the file's metadata; a file without them
+has one, `serving_default`, whose aliases are the names of its tensors. An interpreter runs one
+request at a time, so each model has several. Source: tensorflow_serving/servables/tensorflow/
 tflite_session.cc, tensorflow/lite/tools/signature/signature_def_util.cc.
 """
 
@@ -20,7 +20,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from millrace.serving import dtypes, regular_file
 from millrace.serving.errors import InternalError, InvalidArgumentError, ModelLoadError
-from millrace.serving.inference import Call
+from millrace.serving.inference import RequestOptions
 from millrace.serving.pool import blocked
 from millrace.serving.protos import signature_pb2, tensor_pb2
 from millrace.serving.signature import DEFAULT, PREDICT, Signature, from_proto
@@ -30,7 +30,7 @@ _METADATA = b"signature_defs_metadata"
 
 
 class TfLiteModel:
-    """A TFLite model and its interpreters; safe to share."""
+    """A TFLite model and its interpreters; thread-safe."""
 
     def __init__(self, path: Path | str, *, interpreters: int = 1, threads: int = 1) -> None:
         """Load `model.tflite` in the folder `path`.
@@ -41,7 +41,7 @@ class TfLiteModel:
             threads: of each interpreter.
 
         Raises:
-            ModelLoadError: there is no TFLite model there, or its signatures do not fit it.
+            ModelLoadError: there is no TFLite model, or its signatures do not match it.
         """
         self.path = Path(path)
         file = self.path / FILE
@@ -61,19 +61,19 @@ class TfLiteModel:
             self._idle.put(interpreter)
 
     def run(
-        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], call: Call
+        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], options: RequestOptions
     ) -> list[np.ndarray]:
-        """Feed and fetch tensors by their names, once an interpreter is idle.
+        """Feed and fetch tensors by name, once an interpreter is idle.
 
-        A run cannot be ended before its time: only the wait for an interpreter is bounded.
+        A run cannot be stopped: the timeout only limits the wait for an interpreter.
 
         Raises:
-            InvalidArgumentError: an array does not fit the model.
+            InvalidArgumentError: an array does not match the model.
             InternalError: the interpreter fails, or none was idle in time.
         """
         with blocked():
             try:
-                interpreter = self._idle.get(timeout=call.timeout)
+                interpreter = self._idle.get(timeout=options.timeout)
             except queue.Empty as error:
                 raise InternalError("Timed out waiting for a TFLite interpreter") from error
             try:
@@ -82,7 +82,7 @@ class TfLiteModel:
                 self._idle.put(interpreter)
 
     def close(self) -> None:
-        """Free the model's memory; nothing may run any more."""
+        """Free the model's memory; it must not be run afterwards."""
         while not self._idle.empty():
             self._idle.get()
 
@@ -147,7 +147,7 @@ def _from_metadata(content: bytes) -> dict[str, signature_pb2.SignatureDef]:
 
 
 def _known_name(key: str, alias: str, name: str, known: Mapping[str, Any]) -> str:
-    """`name` as the file has it: older ones leave out TensorFlow's `:0`."""
+    """Returns `name` as in the file: older files leave out TensorFlow's `:0`."""
     for candidate in (name, name.partition(":")[0]):
         if candidate in known:
             return candidate

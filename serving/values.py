@@ -1,7 +1,7 @@
-"""Python's values as arrays of the types that TensorFlow has.
+"""Converts Python's values to arrays of TensorFlow's types.
 
-`as_array` gives the types that TensorFlow gives to Python's own values, whatever the model is;
-`as_typed` the type of a signature's input, where no number changes on the way.
+`as_array` uses the types that TensorFlow gives Python's own values, whatever the model;
+`as_typed` uses the type of a signature's input, provided that no value changes.
 """
 
 import numbers
@@ -15,18 +15,18 @@ from millrace.serving.errors import WireError
 
 ArrayLike = np.ndarray | Sequence["ArrayLike"] | bytes | str | bool | int | float
 
-_EXACT = 2**53  # the whole numbers below it are all float64's
+_EXACT = 2**53  # float64 represents all integers below it
 
 
 def as_array(value: ArrayLike, *, name: str) -> np.ndarray:
-    """`value` as an array, with the types that TensorFlow gives to Python's own values.
+    """Returns `value` as an array, with the types that TensorFlow gives Python's own values.
 
-    In a list, a `float` becomes float32, or float64 where one is too large for that; an `int`
-    int32, or int64 where one does not fit; text and bytes become an object array of `bytes`,
+    In a list, a `float` becomes float32, or float64 if one is too large for that; an `int` becomes
+    int32, or int64 if one does not fit; text and bytes become an object array of `bytes`, with
     trailing zero bytes kept. An array keeps its dtype.
 
     Raises:
-        WireError: `value` is ragged, masked, or holds what no tensor can hold.
+        WireError: `value` is ragged, masked, or has elements that no tensor can hold.
     """
     array = _read(value, name)
     if isinstance(value, np.ndarray | np.generic):
@@ -42,26 +42,26 @@ def as_array(value: ArrayLike, *, name: str) -> np.ndarray:
 
 
 def as_typed(value: ArrayLike, dtype: str, *, name: str) -> np.ndarray:
-    """`value` as an array of TensorFlow's type `dtype`, if it has numbers of another width.
+    """Returns `value` as an array of TensorFlow's type `dtype`, if it has other numbers.
 
-    Whole numbers become wider or narrower ones, or decimals; decimals become wider or narrower
-    ones. In a list, Python's floats are rounded, as everywhere; nothing else is. What is of
-    another kind (text, say) is read as `as_array` does.
+    Integers become integers of another width, or floats; floats become floats of another width.
+    Only Python's floats in a list are rounded. Other values, e.g. text, are converted as by
+    `as_array`.
 
     Raises:
-        WireError: as `as_array`; or a number would not be the same in `dtype`.
+        WireError: see `as_array`; or a number cannot be represented in `dtype`.
     """
     array = _read(value, name)
-    wanted = np.dtype(object) if dtype == "string" else dtypes.numpy_dtype(dtype)
-    if array.dtype == wanted:
+    target = np.dtype(object) if dtype == "string" else dtypes.numpy_dtype(dtype)
+    if array.dtype == target:
         return array
-    if array.dtype.kind in "iu" and wanted.kind in "iu":
-        limits = np.iinfo(str(wanted))
+    if array.dtype.kind in "iu" and target.kind in "iu":
+        limits = np.iinfo(str(target))
         fits = not array.size or (limits.min <= array.min() and array.max() <= limits.max)
-        return _checked(array.astype(wanted), array, dtype, name, fits=bool(fits))
-    if array.dtype.kind in "iuf" and wanted.kind == "f":
+        return _checked(array.astype(target), array, dtype, name, fits=bool(fits))
+    if array.dtype.kind in "iuf" and target.kind == "f":
         with np.errstate(over="ignore"):
-            found = array.astype(wanted)
+            found = array.astype(target)
         is_rounded = array.dtype.kind == "f" and not isinstance(value, np.ndarray | np.generic)
         if is_rounded:
             fits = np.array_equal(np.isinf(found), np.isinf(array))
@@ -72,7 +72,7 @@ def as_typed(value: ArrayLike, dtype: str, *, name: str) -> np.ndarray:
 
 
 def typed(inputs: Mapping[str, ArrayLike], types: Mapping[str, str]) -> dict[str, ArrayLike]:
-    """Each of `inputs` as `as_typed` reads it in its type of `types`; others as they are."""
+    """Converts each of `inputs` by `as_typed` to its type in `types`; others are kept."""
     return {
         alias: as_typed(value, types[alias], name=alias) if alias in types else value
         for alias, value in named(inputs)
@@ -80,13 +80,13 @@ def typed(inputs: Mapping[str, ArrayLike], types: Mapping[str, str]) -> dict[str
 
 
 def named(inputs: Mapping[str, ArrayLike]) -> ItemsView[str, ArrayLike]:
-    """Each input with its alias.
+    """Returns the inputs with their aliases.
 
     Raises:
-        WireError: `inputs` are rows, as REST's `instances` have them, or a bare array; or an alias
-            is no text.
+        WireError: `inputs` are rows, as in REST's `instances`, or a bare array; or an alias is not
+            text.
     """
-    if not hasattr(inputs, "items"):  # a data frame has them, and is no Mapping
+    if not hasattr(inputs, "items"):  # a DataFrame has items, but is not a Mapping
         raise WireError(
             "Inputs: expected a mapping from names to values, such as {'text': ['one', 'two']}. "
             f"Received: {type(inputs).__name__}. Name the input; `metadata(model)` lists them."
@@ -97,20 +97,20 @@ def named(inputs: Mapping[str, ArrayLike]) -> ItemsView[str, ArrayLike]:
                 f"Inputs: expected names that are text. Received: {alias!r}. `metadata(model)` "
                 "lists them."
             )
-        utf8(alias, "Input's name")
+        utf8(alias, "Input name")
     return inputs.items()
 
 
 def is_masked(value: object) -> bool:
-    """Whether `value` is an array that hides some of its elements."""
+    """Whether `value` is a masked array with hidden elements."""
     return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
 
 
 def utf8(text: str, what: str, name: str = "") -> bytes:
-    """`text` as UTF-8; `what` it is, and whose, for the error.
+    """Returns `text` as UTF-8; `what` and `name` identify it in the error.
 
     Raises:
-        WireError: it holds half of a surrogate pair, which stands for no character.
+        WireError: it has half of a surrogate pair.
     """
     try:
         return text.encode()
@@ -118,19 +118,19 @@ def utf8(text: str, what: str, name: str = "") -> bytes:
         where = f"{what} {name!r}" if name else what
         raise WireError(
             f"{where}: expected text. Received: {text[error.start]!a}, half of a surrogate "
-            "pair, which UTF-8 has not. Pass bytes, or leave it out: "
+            "pair, which UTF-8 cannot encode. Pass bytes, or remove it: "
             "`text.encode(errors='ignore')`."
         ) from error
 
 
 def _read(value: ArrayLike, name: str) -> np.ndarray:
-    """`value` as an array: text as objects, numbers in the widest type of their kind."""
-    if isinstance(value, bytes | str):  # numpy's own, too, whose arrays drop trailing zero bytes
+    """Returns `value` as an array: text as objects, numbers in the widest type of their kind."""
+    if isinstance(value, bytes | str):  # also np.bytes_, whose arrays drop trailing zero bytes
         return _texts(np.array(value, dtype=object), name)
     if is_masked(value) or (_holds_arrays(value) and any(map(is_masked, value))):
         raise WireError(
-            f"Input {name!r}: expected a value in each place. Received: a masked array, which "
-            "hides some. Fill them first, e.g. `array.filled(0)`."
+            f"Input {name!r}: expected a value for each element. Received: a masked array with "
+            "hidden elements. Fill them first, e.g. `array.filled(0)`."
         )
     if isinstance(value, np.ndarray | np.generic):
         array = np.asarray(value)
@@ -153,17 +153,17 @@ def _numbers(value: ArrayLike, name: str) -> np.ndarray:
 
 
 def _whole(value: ArrayLike, array: np.ndarray, name: str) -> np.ndarray:
-    """Numbers that numpy reads as float64: whole ones that it lacks must not become others."""
+    """Returns numbers that numpy reads as float64, unless that would change an integer."""
     found = np.array(value, dtype=object)
     whole = [int(one) for one in found.ravel().tolist() if isinstance(one, numbers.Integral)]
-    if len(whole) == found.size:  # some are more than int64 holds
+    if len(whole) == found.size:  # some do not fit into int64
         try:
             return found.astype(np.uint64)
         except OverflowError as error:
-            raise refusal(name, "whole numbers of which no type holds all") from error
+            raise refusal(name, "integers that no single type can hold") from error
     if all(int(float(one)) == one for one in whole):
         return array
-    raise refusal(name, "whole numbers beside decimals, which do not hold them")
+    raise refusal(name, "floats and integers that a float cannot represent")
 
 
 def _holds_arrays(value: ArrayLike) -> TypeGuard[Sequence[ArrayLike]]:
@@ -179,20 +179,20 @@ def _holds_text(value: object) -> bool:
 
 
 def _texts(array: np.ndarray, name: str) -> np.ndarray:
-    """`array` with each element as `bytes`."""
+    """Returns `array` with each element as `bytes`."""
     texts = np.empty(array.shape, object)
     for index, item in enumerate(array.ravel().tolist()):
         if not isinstance(item, bytes | str):
-            raise refusal(name, f"an array with {type(item).__name__} where text belongs")
+            raise refusal(name, f"an array of text with an element of type {type(item).__name__}")
         texts.flat[index] = utf8(item, "Input", name) if isinstance(item, str) else bytes(item)
     return texts
 
 
 def _is_same(found: np.ndarray, array: np.ndarray) -> bool:
-    """Whether each of the numbers of `array` is the same in `found`, which are floats."""
+    """Whether the floats `found` have the same values as `array`."""
     if array.dtype.kind == "f":
         return np.array_equal(found.astype(array.dtype), array, equal_nan=True)
-    most = 2 ** (np.finfo(found.dtype).nmant + 1)  # up to which a float has all whole numbers
+    most = 2 ** (np.finfo(found.dtype).nmant + 1)  # all integers up to this are exact
     return not array.size or (-most <= int(array.min()) and int(array.max()) <= most)
 
 
@@ -202,14 +202,14 @@ def _checked(
     if fits:
         return found
     raise WireError(
-        f"Input {name!r}: expected {dtype}, which the model takes. Received: {array.dtype} values "
-        f"that {dtype} does not hold. Convert it first, e.g. `array.astype('{dtype}')`, which "
-        "rounds or wraps them."
+        f"Input {name!r}: expected {dtype}, the type of the model's input. Received: {array.dtype} "
+        f"values that {dtype} cannot represent. Convert them first, e.g. "
+        f"`array.astype('{dtype}')`, which rounds or wraps them."
     )
 
 
 def refusal(name: str, received: str) -> WireError:
-    """The error of a value that no tensor holds."""
+    """Returns the error for a value that no tensor can hold."""
     known = ", ".join(dtype for dtype in dtypes.BY_NAME if dtype != "object")
     return WireError(
         f"Input {name!r}: expected bytes, text or one of {known}. Received: {received}. "

@@ -1,15 +1,17 @@
-"""Which version folders of a model's base path are to be served.
+"""Which version folders of a model's base path should be served.
 
-A version is a folder whose name is a decimal number; leading zeros do not count. Rules and
-texts are those of tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc.
+A version is a folder whose name is a decimal number; leading zeros are ignored. Rules and texts
+are those of tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc.
 """
 
 import dataclasses
+import logging
 from collections.abc import Collection, Mapping
 
 from etils.epath import Path
 
-LARGEST = 2**63 - 1  # a model server's versions are of 64 bits, with a sign
+_log = logging.getLogger(__name__)
+LARGEST = 2**63 - 1  # versions are int64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +28,7 @@ class All:
 
 @dataclasses.dataclass(frozen=True)
 class Specific:
-    """These versions, and no other."""
+    """These versions only."""
 
     versions: frozenset[int]
 
@@ -36,9 +38,9 @@ LATEST = Latest()
 
 
 def on_disk(base_path: Path) -> dict[int, Path] | None:
-    """The version folders below `base_path`, by number; None where there is no base path.
+    """Returns the version folders in `base_path`, by number; None if it does not exist.
 
-    Of two folders with one number (`7`, `007`) the last by name counts, as in the real server.
+    Of two folders with the same number (`7`, `007`) the last by name counts, as in the real server.
     """
     if not base_path.exists():
         return None
@@ -53,12 +55,36 @@ def on_disk(base_path: Path) -> dict[int, Path] | None:
     }
 
 
-def aspired(policy: Policy, found: Mapping[int, Path]) -> dict[int, Path]:
-    """The versions among `found` that `policy` wants."""
-    return {number: found[number] for number in _choose(policy, found)}
+def choose(policy: Policy, found: Mapping[int, Path]) -> dict[int, Path]:
+    """Returns the versions among `found` that `policy` selects."""
+    return {number: found[number] for number in _numbers(policy, found)}
 
 
-def _choose(policy: Policy, found: Collection[int]) -> list[int]:
+def aspired(model: str, base_path: Path, policy: Policy) -> dict[int, Path] | None:
+    """Returns the version folders to serve, by number; None if that cannot be determined.
+
+    A base path that is missing or cannot be listed determines nothing; an empty one, that no
+    version should be served. Both are logged as by the real server.
+    """
+    try:
+        found = on_disk(base_path)
+    except OSError as error:
+        _log.warning("Cannot list base path %s: %s", base_path, error)
+        return None
+    if found is None:
+        _log.warning("Could not find base path %s for servable %s", base_path, model)
+        return None
+    chosen = choose(policy, found)
+    if not chosen:
+        _log.warning(
+            "No versions of servable %s found under base path %s. Did you forget to name "
+            "your leaf directory as a number (eg. '/1/')?",
+            *(model, base_path),
+        )
+    return chosen
+
+
+def _numbers(policy: Policy, found: Collection[int]) -> list[int]:
     match policy:
         case Latest(num_versions):
             return sorted(found, reverse=True)[:num_versions]

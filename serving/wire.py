@@ -1,6 +1,6 @@
-"""Numpy arrays to and from `tensorflow.TensorProto`, and nothing else.
+"""Converts numpy arrays to and from `tensorflow.TensorProto`.
 
-Imports numpy and the generated messages, never TensorFlow, so a client stays light.
+It imports numpy and the generated messages, never TensorFlow, to keep clients light.
 Layout: tensorflow/core/framework/tensor.proto; the rule that a shorter list repeats its last
 value is `Tensor::FromProto`'s in tensorflow/core/framework/tensor.cc.
 """
@@ -15,26 +15,26 @@ from millrace.serving.errors import WireError
 from millrace.serving.protos import tensor_pb2
 
 _IS_LITTLE = sys.byteorder == "little"
-_FEW = 64  # values, up to which a list of Python's numbers is faster than the packed bytes
-# Fields of fixed width go through `packed`, in the element type of the wire.
+_FEW = 64  # values, up to which a list of Python numbers is faster than packed bytes
+# Fields of fixed-width values are copied by `packed`, with the element type on the wire.
 _PACKED = {
     "float_val": "<f4",
     "double_val": "<f8",
     "scomplex_val": "<f4",
     "dcomplex_val": "<f8",
 }
-_MOST_REPEATED = 2**28  # bytes: a message of twenty must not take the memory of the machine
+_MOST_REPEATED = 2**28  # bytes: a message of 20 bytes must not exhaust the memory
 
 
 def to_proto(array: values.ArrayLike, *, name: str, typed: bool = False) -> tensor_pb2.TensorProto:
-    """Encode `array` so that TensorFlow reads it back unchanged.
+    """Encode `array` so that TensorFlow decodes it unchanged.
 
     Args:
         array: any shape, `[]` included. Strings are `bytes` (or `str`, as UTF-8) in an object
-            array or a list; lists are read as `values.as_array` says.
-        name: the model input this is for; only used in the error.
-        typed: put numbers into their type's own field (`float_val`, …), as a model server's
-            answers have them, instead of `tensor_content`.
+            array or a list; lists are converted by `values.as_array`.
+        name: the input of the model, for the error.
+        typed: put numbers into the field of their type (`float_val`, …), as a model server
+            does, instead of `tensor_content`.
 
     Returns:
         Numbers row-major and little-endian in `tensor_content`; strings one by one in
@@ -51,7 +51,7 @@ def to_proto(array: values.ArrayLike, *, name: str, typed: bool = False) -> tens
 def fill(
     proto: tensor_pb2.TensorProto, array: values.ArrayLike, *, name: str, typed: bool = False
 ) -> None:
-    """Encode `array` into the empty `proto`, as `to_proto` does, without a copy of the message."""
+    """Encode `array` into the empty `proto`; like `to_proto`, without copying the message."""
     filled = values.as_array(array, name=name)
     kind = dtypes.BY_DTYPE.get(filled.dtype) or dtypes.BY_NAME.get(filled.dtype.name)
     if kind is None:
@@ -74,17 +74,17 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
     """Decode `proto`.
 
     Returns:
-        An array of the tensor's own shape and dtype, read-only where it shares the message's
-        bytes; DT_STRING gives an object array of `bytes`. Fewer values than elements repeat
-        the last one, none at all stand for zeros, as in TensorFlow; up to 256 MiB of them.
+        An array of the tensor's shape and dtype, read-only if it shares the message's bytes;
+        an object array of `bytes` for DT_STRING. If there are fewer values than elements, the
+        last one is repeated, and no values mean zeros, as in TensorFlow; up to 256 MiB.
 
     Raises:
         WireError: the type has no numpy counterpart, the shape is not fully known, or the
-            content does not fill it.
+            content does not match it.
     """
     kind = dtypes.BY_NUMBER.get(proto.dtype)
     if kind is None:
-        raise _unreadable(f"data type {proto.dtype}", "a type that numpy knows")
+        raise _unreadable(f"data type {proto.dtype}", "a type that numpy has")
     dtype, field = kind
     shape = tuple([dim.size for dim in proto.tensor_shape.dim])
     if proto.tensor_shape.unknown_rank or (shape and min(shape) < 0):
@@ -98,7 +98,7 @@ def to_array(proto: tensor_pb2.TensorProto) -> np.ndarray:
 
 
 def _little(values: np.ndarray) -> np.ndarray:
-    """`values`, in this machine's byte order, in the wire's."""
+    """Returns `values`, which are in this machine's byte order, in little-endian."""
     return values if _IS_LITTLE else values.astype(values.dtype.newbyteorder("<"))
 
 
@@ -119,7 +119,7 @@ def _write_field(proto: tensor_pb2.TensorProto, field: str, values: np.ndarray) 
 
 
 def _read_field(proto: tensor_pb2.TensorProto, field: str, dtype: str) -> np.ndarray:
-    """The values in `field`, flat, in `dtype`."""
+    """Returns the values in `field`, flat, as `dtype`."""
     if field == "float_val" and len(proto.float_val) <= _FEW:
         return np.array(proto.float_val, np.float32)
     if field in _PACKED:
@@ -138,7 +138,7 @@ def _read_field(proto: tensor_pb2.TensorProto, field: str, dtype: str) -> np.nda
 
 
 def _stretch(values: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """`values` `[n]` as `shape`: cut, or its last value repeated; zeros where there is none."""
+    """Returns `values` `[n]` as `shape`: truncated, or filled with the last value or zeros."""
     size = math.prod(shape)
     if len(values) == size:
         return values.reshape(shape)
@@ -167,7 +167,7 @@ def _from_content(content: bytes, dtype: str, shape: tuple[int, ...]) -> np.ndar
 
 
 def _strings(content: bytes, size: int) -> np.ndarray:
-    """`size` strings from their lengths as varints, then their bytes (EncodeStringList)."""
+    """Decode `size` strings: their lengths as varints, then their bytes (EncodeStringList)."""
     lengths: list[int] = []
     place = 0
     while len(lengths) < size and place < len(content):
@@ -185,5 +185,5 @@ def _strings(content: bytes, size: int) -> np.ndarray:
 def _unreadable(received: str, expected: str) -> WireError:
     return WireError(
         f"Tensor: expected {expected}. Received: {received}. "
-        "Check how the sender made the TensorProto."
+        "Check how the sender encoded the TensorProto."
     )

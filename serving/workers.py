@@ -1,8 +1,8 @@
-"""Several processes that serve the same ports side by side: `--workers`.
+"""Several processes that serve the same ports: `--workers`.
 
 The kernel spreads connections over the sockets that listen on a port with SO_REUSEPORT. Workers
-are forked before gRPC or TensorFlow starts a thread, since neither survives a fork. One that dies
-is started again; one that refuses to start ends them all, since the others would refuse too.
+are forked before gRPC or TensorFlow starts threads, because neither survives a fork. A worker that
+dies is restarted; one that refuses to start stops all of them, because the others would, too.
 """
 
 import dataclasses
@@ -14,14 +14,14 @@ from collections.abc import Callable
 
 from millrace.serving import lifeline
 
-_STEADY_SECONDS = 10.0  # a worker that lived so long did not die of its start
+_STEADY_SECONDS = 10.0  # a worker that lived longer than this did not fail at its start
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 10.0
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
 class _Worker:
-    """A worker process: when it was started, and how long to wait before it is again."""
+    """A worker process: when it was started, and how long to wait before the next start."""
 
     number: int
     pid: int = 0
@@ -32,8 +32,8 @@ class _Worker:
 def supervise(count: int, work: Callable[[], int]) -> int:
     """Run `work` in `count` processes until SIGTERM or SIGINT; returns the exit status.
 
-    Each process ends with the status that `work` returns, and gets SIGTERM when it is to end,
-    also when this process was killed.
+    Each process exits with the status that `work` returns, and is sent SIGTERM to stop, even when
+    this process is killed.
     """
     return _Supervisor(count, work).run()
 
@@ -43,7 +43,7 @@ class _Supervisor:
         self._work = work
         self._workers = [_Worker(number) for number in range(1, count + 1)]
         self._stopping, self._status = False, 0
-        # Nobody writes: a worker reads the end of it when the supervisor is no more.
+        # Nobody writes to it: workers see the end of the pipe when the supervisor ends.
         self._alive, self._lifeline = os.pipe()
 
     def run(self) -> int:
@@ -66,12 +66,12 @@ class _Supervisor:
         if worker.pid == 0:
             os._exit(self._be_worker())
         _log.info("Worker %d has started as process %d", worker.number, worker.pid)
-        if self._stopping:  # the signal came while it was not known yet
+        if self._stopping:  # the signal arrived before `pid` was set
             os.kill(worker.pid, signal.SIGTERM)
 
     def _be_worker(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)  # until `work` has its own
+            signal.signal(number, signal.SIG_DFL)  # until `work` sets its own
         os.close(self._lifeline)
         lifeline.watch(self._alive)
         try:
@@ -84,13 +84,15 @@ class _Supervisor:
         if self._stopping:
             self._status = self._status or max(code, 0)
         elif code > 0:
-            _log.error("Worker %d (process %d) refused with status %d", worker.number, pid, code)
+            _log.error(
+                "Worker %d (process %d) refused to start, with status %d", worker.number, pid, code
+            )
             self._status = code
             self._stop(signal.SIGTERM, None)
         else:
-            cause = signal.Signals(-code).name if code else "itself"
+            cause = signal.Signals(-code).name if code else "status 0"
             _log.error(
-                "Worker %d (process %d) was ended by %s: starting it again",
+                "Worker %d (process %d) ended with %s: restarting it",
                 *(worker.number, pid, cause),
             )
             steady = time.monotonic() - worker.started > _STEADY_SECONDS
@@ -99,7 +101,7 @@ class _Supervisor:
 
     def _stop(self, number: int, _: object) -> None:
         if not self._stopping:
-            _log.info("%s: ending the workers", signal.Signals(number).name)
+            _log.info("%s: stopping the workers", signal.Signals(number).name)
         self._stopping = True
         for worker in self._workers:
             if worker.pid:

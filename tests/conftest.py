@@ -18,9 +18,10 @@ _LONGEST = {
     for place, name in enumerate(
         (
             "test_readme.py",
+            "test_examples.py",
             "test_end_to_end.py",
             "test_end_to_end_table.py",
-            "test_init.py",
+            "test_end_to_end_init.py",
             "test_end_to_end_series.py",
             "test_trainer.py",
             "test_end_to_end_language.py",

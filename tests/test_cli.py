@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -260,3 +261,31 @@ def test_odd_entries_of_a_folder_neither_hang_a_run_nor_break_it(tmp_path, two_c
     assert "2 rejected, 1 ignored" in done.stdout
     assert r"rejected caf\xe9/1.png: its name is not UTF-8: rename it" in done.stdout
     assert "rejected ant/pipe.png: a pipe, not a file" in done.stdout
+
+
+OWN_COMPONENTS = """
+from etils.epath import Path
+from millrace.components.artifacts import RawFiles
+from millrace.pipeline.dag import Dag
+
+def write(out: Path) -> RawFiles:
+    (out / "line.txt").write_text("mine")
+    return RawFiles(out)
+
+def recipe(dag: Dag, data: str | None, serving_root: Path) -> None:
+    dag.step(write)
+"""
+
+
+def test_a_persons_own_components_folder_is_theirs(tmp_path):
+    """And no folder named as one of the project's others is imported in place of that."""
+    for name in ("pipeline", "components", "serving"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(
+            "" if name == "components" else "raise SystemExit('taken for millrace')"
+        )
+    (tmp_path / "components" / "mine.py").write_text(OWN_COMPONENTS)
+    done = millrace("run", "components.mine:recipe", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (step,) = json.loads(done.stdout)["steps"]
+    assert Path(step["output"], "line.txt").read_text() == "mine"

@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from millrace.components.artifacts import Examples, Statistics
+from millrace.components.artifacts import (
+    Evaluation,
+    Examples,
+    PushedModel,
+    Statistics,
+    TrainedModel,
+)
 from millrace.components.files.tfrecord import read_records
-from millrace.components.model_artifacts import Evaluation, PushedModel, TrainedModel
 from millrace.serving.client import Client
 from millrace.serving.example import decode
 from millrace.serving.launch import launch

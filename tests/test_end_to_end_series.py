@@ -32,7 +32,7 @@ def run(tmp_path_factory):
     return folder / "root", json.loads(done.stdout)
 
 
-def test_a_backtest_trains_anew_for_each_fold_and_pushes_nothing(run):
+def test_a_backtest_trains_again_for_each_fold_and_pushes_nothing(run):
     root, _ = run
     options = [f"--set={each}" for each in (*QUICK, "series_example_gen.targets=load")]
     asked = ("forecaster", "--data", root.parent / "load.csv", "--root", root, "--folds", 2)
@@ -74,8 +74,8 @@ def test_it_beats_its_baselines_and_is_pushed(run):
     reasons = json.loads((artifact(run, "evaluator") / "reasons.json").read_text())
     assert reasons[:-1] == metrics["merits"]
     found = metrics["metrics"]
-    rivals = ("naive_mae", "seasonal_naive_mae", "moving_average_mae")
-    assert found["mae"] < min(found[name] for name in rivals)
+    baselines = ("naive_mae", "seasonal_naive_mae", "moving_average_mae")
+    assert found["mae"] < min(found[name] for name in baselines)
     assert found["mae"] < 2.0
     assert set(metrics["folds"]) == {"1", "2"}
     assert list((run[0] / "serving" / "forecaster").iterdir())

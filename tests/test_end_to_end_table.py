@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Evaluation, Examples, TrainedModel
 from millrace.components.files.tfrecord import read_records
-from millrace.components.model_artifacts import Evaluation, TrainedModel
 from millrace.pipeline.pushed import write_model_config
 from millrace.pipeline.root import Root
 from millrace.serving.client import Client
 from millrace.serving.example import decode
 from millrace.serving.flags import Options
 from millrace.serving.launch import launch
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.command import millrace
 from tests.serving.conftest import free_port
 
@@ -226,7 +225,7 @@ def ask_and_log(root, log, columns):
     """Serve the model with a log of its requests, and ask it."""
     port = free_port()
     config = write_model_config(Root(root), ["kinds"], log)
-    server = Server(Options(port=port, model_config_file=str(config)))
+    server = ModelServer(Options(port=port, model_config_file=str(config)))
     assert server.start()
     with Client(f"127.0.0.1:{port}") as client:
         for start in range(0, len(columns["Town"]), 10):

@@ -8,8 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from millrace.components import artifacts
+
 PROJECT = Path(__file__).parents[1]
 FLOORS = ("millrace.serving", "millrace.components", "millrace.pipeline")  # from the ground up
+
+EXAMPLE_GEN = (  # its rooms, from the ground up; the steps lie above them
+    "shards",
+    "csv",
+    "texts",
+    "images",
+    "tensorflow_datasets",
+    "time_series",
+    "unlabelled_rows",
+)
 
 ENGINE = (
     "dag",
@@ -24,41 +36,12 @@ ENGINE = (
     "explain",
     "lineage",
 )
-ENGINE_MAY = {"sqlalchemy", "etils", "pydantic", "millrace"}
-
-STEPS = {
-    "millrace.components.analyze",
-    "millrace.components.bulk_inferrer",
-    "millrace.components.evaluator",
-    "millrace.components.example_gen.corpus",
-    "millrace.components.example_gen.digits",
-    "millrace.components.example_gen.equations",
-    "millrace.components.example_gen.image",
-    "millrace.components.example_gen.pixels",
-    "millrace.components.example_gen.request_logs",
-    "millrace.components.example_gen.reviews",
-    "millrace.components.example_gen.series",
-    "millrace.components.example_gen.series_samples",
-    "millrace.components.example_gen.tables",
-    "millrace.components.example_gen.tables_tfds",
-    "millrace.components.example_gen.text",
-    "millrace.components.example_gen.tfds",
-    "millrace.components.example_gen.tfds_texts",
-    "millrace.components.example_gen.tfrecords",
-    "millrace.components.example_gen.unlabelled",
-    "millrace.components.example_validator",
-    "millrace.components.export",
-    "millrace.components.feature_maps",
-    "millrace.components.infra_validator",
-    "millrace.components.projector",
-    "millrace.components.pusher",
-    "millrace.components.rate_finder",
-    "millrace.components.schema_gen",
-    "millrace.components.statistics_gen",
-    "millrace.components.trainer",
-    "millrace.components.transform",
-    "millrace.components.tuner",
+ARTIFACTS = {
+    name
+    for name, value in vars(artifacts).items()
+    if isinstance(value, type) and issubclass(value, artifacts.Artifact)
 }
+ENGINE_MAY = {"sqlalchemy", "etils", "pydantic", "millrace"}
 
 MODULES = sorted(
     path for floor in FLOORS for path in (PROJECT / floor.removeprefix("millrace.")).rglob("*.py")
@@ -101,11 +84,64 @@ def _imported(nodes, path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+BY_NAME = {_name(path): path for path in MODULES}
+STEPS = {
+    _name(path)
+    for folder in ("components", "components/example_gen")
+    for path in (PROJECT / folder).glob("*.py")
+    if path.stem not in ("__init__", "artifacts", "errors")
+}
+
+
+@functools.cache
+def _steps(path):
+    """The functions in the file that a recipe can use as steps: they write an artifact to `out`."""
+    return {
+        node.name
+        for node in _tree(path).body
+        if isinstance(node, ast.FunctionDef)
+        and "out" in {argument.arg for argument in node.args.args}
+        and isinstance(node.returns, ast.Name)
+        and node.returns.id in ARTIFACTS
+    }
+
+
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_imports_point_down(path):
     floor = FLOORS.index(_floor(_name(path)))
     above = {name for name in _imports(path) if _floor(name) in FLOORS[floor + 1 :]}
     assert above == set()
+
+
+def _room(name):
+    """The place of a module among the rooms of `example_gen`; that of a step is above them all."""
+    room = name.removeprefix("millrace.components.example_gen.").partition(".")[0]
+    return EXAMPLE_GEN.index(room) if room in EXAMPLE_GEN else len(EXAMPLE_GEN)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if ".example_gen." in _name(path)], ids=_name
+)
+def test_imports_within_example_gen_point_down_from_room_to_room(path):
+    above = {
+        name
+        for name in _imports(path)
+        if name in BY_NAME and ".example_gen." in name and _room(name) > _room(_name(path))
+    }
+    assert above == set()
+
+
+def test_components_use_beam_in_one_room():
+    users = {
+        _name(path) for path in MODULES if any("apache_beam" in name for name in _imports(path))
+    }
+    others = {name for name in users if not name.startswith("millrace.components.beam.")}
+    assert others == {"millrace.components.inference.saved_model"}  # a model for all of a process
+
+
+def test_the_rooms_of_example_gen_are_its_folders():
+    folders = {path.parent.name for path in MODULES if path.parent.parent.name == "example_gen"}
+    assert folders == set(EXAMPLE_GEN)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
@@ -114,8 +150,17 @@ def test_nobody_imports_a_component_but_the_pipeline(path):
         assert _imports(path) & STEPS == set()
 
 
-def test_every_step_module_is_in_the_list():
-    assert {_name(path) for path in MODULES} >= STEPS
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_the_root_of_components_and_of_example_gen_hold_only_steps(name):
+    assert _steps(BY_NAME[name])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_what_the_pipeline_uses_as_a_step_lies_where_the_steps_are(path):
+    if _floor(_name(path)) == "millrace.pipeline":
+        rooms = [name.rpartition(".") for name in _imports(path)]
+        rooms = [(module, name) for module, _, name in rooms if module in BY_NAME.keys() - STEPS]
+        assert {module for module, name in rooms if name in _steps(BY_NAME[module])} == set()
 
 
 @pytest.mark.parametrize("module", ENGINE)
@@ -152,7 +197,7 @@ LIGHT = "import sys, {modules}; print([m for m in {heavy} if m in sys.modules])"
             ("tensorflow", "keras", "apache_beam", "numpy"),
         ),
         (
-            "millrace.serving.client",
+            "millrace.serving.client.grpc_client, millrace.serving.client.rest_client",
             ("tensorflow", "keras", "millrace.serving.server", "apache_beam"),
         ),
         ("millrace.serving.wire, millrace.serving.example", ("tensorflow", "grpc")),

@@ -103,18 +103,31 @@ def test_every_millrace_command_runs(folder):
         assert done.returncode == 0, (command, done.stderr, done.stdout)
 
 
-def test_the_python_example_runs(folder):
+def _python(code, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_client_in_python_gets_an_answer(folder):
     """On the model of the reader's flowers, and on a free port."""
     root = folder / ".millrace" / "serving" / "image-classifier"
-    (code,) = _blocks("python")
+    code, _ = _blocks("python")
     Image.new("RGB", (24, 20)).save(folder / "seven.png")
     with launch(root, "digits") as server:
-        code = code.replace("127.0.0.1:8500", server.target)
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 0, done.stderr
-    assert "daisy" in done.stdout or "tulip" in done.stdout
+        answer = _python(code.replace("127.0.0.1:8500", server.target), folder)
+    assert "daisy" in answer or "tulip" in answer
+
+
+def test_a_run_in_python_is_that_of_the_command(folder):
+    """It is only compared with the model that was pushed in between, and pushed again."""
+    _, code = _blocks("python")
+    *progress, figures, answer = _python(code, folder).splitlines()
+    ran = [line.split()[1] for line in progress if line.startswith("✓")]
+    assert ran == ["evaluator", "pusher"]
+    assert (figures, answer) == ("1.0 True", "daisy")
 
 
 def test_every_link_leads_to_a_file():

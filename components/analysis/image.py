@@ -1,7 +1,7 @@
 """Settle what pictures are brought to: class names, size, channels, mean and variance.
 
-One Beam pass counts what is there (no TensorFlow); a second, only for `scale=standardise`,
-decodes the train split and sums its pixels up. The arithmetic is in `features.survey` and
+One pass counts what is there (no TensorFlow); a second, only for `scale=standardise`,
+decodes the train split and sums its pixels up. The arithmetic is in `features.image_survey` and
 `features.moments`; the choices that follow from the counts are the plain functions below.
 """
 
@@ -9,17 +9,23 @@ import dataclasses
 import functools
 import itertools
 import logging
-from collections.abc import Mapping
 
 import numpy as np
 from etils.epath import Path
 
+from millrace.components.analysis.splits import (
+    SplitFile,
+    split_files,
+    survey_splits,
+    warn_of_unknown_classes,
+)
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
-from millrace.components.features import hook_spec, moments, survey
+from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.features import hook_spec, image_survey, moments, record
 from millrace.components.features.image_spec import ImageOptions, ImageSpec
+from millrace.components.features.image_survey import ImageSurvey
 from millrace.components.features.moments import Moments
-from millrace.components.features.survey import Survey
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
@@ -34,8 +40,9 @@ def settle(examples: Examples, options: ImageOptions, out: Path, run_on: BeamOpt
     Raises:
         DataError: there are fewer than two classes.
     """
-    surveys = _survey(examples, out, run_on)
-    _warn_of_unknown_classes(surveys)
+    files = split_files(examples)
+    surveys = survey_splits(files, _survey_shard, image_survey.merge, out, "survey", run_on)
+    warn_of_unknown_classes(surveys)
     found = choose(surveys["train"], options)
     if options.scale != "standardise":
         return found
@@ -45,11 +52,11 @@ def settle(examples: Examples, options: ImageOptions, out: Path, run_on: BeamOpt
     )
 
 
-def choose(train: Survey, options: ImageOptions) -> ImageSpec:
+def choose(train: ImageSurvey, options: ImageOptions) -> ImageSpec:
     """The spec that follows from the counts of the train split where `options` leave it open."""
     height, width = _size(train, options)
-    channels = options.channels or survey.fitting_channels(train)
-    classes = survey.class_order(train)
+    channels = options.channels or image_survey.fitting_channels(train)
+    classes = record.class_order(train.classes)
     logger.info(
         "%d classes, pictures of %d x %d pixels with %d %s",
         *(len(classes), height, width, channels, "channel" if channels == 1 else "channels"),
@@ -58,13 +65,13 @@ def choose(train: Survey, options: ImageOptions) -> ImageSpec:
     return ImageSpec(classes, height, width, channels, options.resize, options.scale, hook=hook)
 
 
-def _size(train: Survey, options: ImageOptions) -> survey.Size:
+def _size(train: ImageSurvey, options: ImageOptions) -> image_survey.Size:
     if options.height or options.width:
         return options.height or options.width or 0, options.width or options.height or 0
-    common = survey.common_size(train)
+    common = image_survey.common_size(train)
     if common:
         return common
-    height, width = survey.fitting_size(train)
+    height, width = image_survey.fitting_size(train)
     logger.info(
         "pictures come in %d sizes: taking %d x %d; set analyze.features.height for another",
         *(len(train.sizes), height, width),
@@ -72,64 +79,21 @@ def _size(train: Survey, options: ImageOptions) -> survey.Size:
     return height, width
 
 
-def _warn_of_unknown_classes(surveys: Mapping[str, Survey]) -> None:
-    known = surveys["train"].names
-    for split, found in surveys.items():
-        unknown = sorted(found.names - known)
-        if unknown:
-            logger.warning(
-                "split %s has %d classes that train lacks; their records will be set aside: %s",
-                *(split, len(unknown), ", ".join(unknown[:10])),
-            )
-
-
-def _survey(examples: Examples, out: Path, run_on: BeamOptions) -> dict[str, Survey]:
-    """The survey of each split, in one pass without TensorFlow."""
-    import apache_beam as beam
-
-    files = [(split, str(file)) for split in examples.splits for file in examples.files(split)]
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(files)
-            | "Survey" >> beam.MapTuple(_survey_shard)
-            | "MergePerSplit" >> beam.CombinePerKey(survey.merge)
-            | "Write" >> beam.MapTuple(functools.partial(_write_survey, folder=str(out)))
-        )
-    found = ((split, _survey_file(out, split)) for split in examples.splits)
-    return {split: Survey.from_json(file.read_text()) for split, file in found if file.exists()}
-
-
-def _survey_shard(split: str, file: str) -> tuple[str, Survey]:
-    return split, survey.of(decode(record) for record in read_records(Path(file)))
-
-
-def _write_survey(split: str, found: Survey, folder: str) -> None:
-    _survey_file(Path(folder), split).write_text(found.to_json())
-
-
-def _survey_file(folder: Path, split: str) -> Path:
-    return folder / f"survey-{split}.json"
+def _survey_shard(shard: SplitFile) -> ImageSurvey:
+    return image_survey.of(map(decode, read_records(Path(shard.file))))
 
 
 def _moments(examples: Examples, image: ImageSpec, out: Path, run_on: BeamOptions) -> Moments:
     """Mean and variance per channel of the train split's pixels as the model will see them."""
-    import apache_beam as beam
-
-    file = out / "moments.json"
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "TrainShards" >> beam.Create(map(str, examples.files("train")))
-            | "Moments" >> beam.Map(_moments_of_shard, image)
-            | "MergeMoments" >> beam.CombineGlobally(moments.merge)
-            | "WriteMoments" >> beam.Map(lambda found: file.write_text(found.to_json()))
-        )
-    return Moments.from_json(file.read_text())
+    files = list(map(str, examples.files("train")))
+    work = functools.partial(_moments_of_shard, image=image)
+    found = moments.merge(shard_pass("Moments", files, work, out, run_on))
+    (out / "moments.json").write_text(found.to_json())
+    return found
 
 
 def _moments_of_shard(file: str, image: ImageSpec) -> Moments:
-    from millrace.components.features.decoding import decode_rows  # TensorFlow
+    from millrace.components.features.image_rows import decode_rows  # TensorFlow
 
     rows = ((decode(record),) for record in read_records(Path(file)))
     pixels = (found for _, found in decode_rows(rows, image) if isinstance(found, np.ndarray))

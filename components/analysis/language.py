@@ -1,6 +1,6 @@
 """Settle what a token is, the vocabulary and the length of a window, from text records.
 
-One Beam pass counts words and characters, or only what was asked for (no TensorFlow);
+One pass counts words and characters, or only what is needed (no TensorFlow);
 subwords, which are learned from the words that it counted, take a second pass. The arithmetic is
 in `features.language_survey` and `analysis.byte_pairs`.
 """
@@ -14,6 +14,7 @@ from etils.epath import Path
 from millrace.components.analysis import byte_pairs
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.features import language_survey, text_survey
 from millrace.components.features.language_spec import (
@@ -23,7 +24,7 @@ from millrace.components.features.language_spec import (
     Unit,
 )
 from millrace.components.features.language_survey import LanguageSurvey, Tokens
-from millrace.components.features.text_survey import Cut
+from millrace.components.features.text_survey import Tokenizer
 from millrace.components.features.tokenization import FIRST, Level, Standardize
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
@@ -37,10 +38,10 @@ def settle(
     """The spec of the train split's texts; what was counted goes to `survey-train.json` in `out`.
 
     Raises:
-        DataError: there are no two tokens that could be told apart, or records of several units.
+        DataError: there are no two different tokens, or records of several units.
     """
     files = list(map(str, examples.files("train")))
-    ways = language_survey.cuts(options)
+    ways = language_survey.tokenizers(options)
     found = _pass(files, ways, options.unit, out / "survey-train.json", run_on)
     unit = options.unit or _unit(found)
     level = options.level or language_survey.fitting_level(found.levels["word"], unit)
@@ -49,7 +50,9 @@ def settle(
         size = _size(options, level) - FIRST - 1  # a delimiter may be one
         minimum = options.minimum_count or language_survey.MINIMUM[level]
         pieces = byte_pairs.learn(found.levels["word"].counts, size, minimum)
-        ways = (Cut("subword", words.standardize, strip_html=False, pieces=frozenset(pieces)),)
+        ways = (
+            Tokenizer("subword", words.standardize, strip_html=False, pieces=frozenset(pieces)),
+        )
         found = _pass(files, ways, options.unit, out / "subwords-train.json", run_on)
     standardize = next(way.standardize for way in ways if way.level == level)
     return choose(found.levels[level], options, level, standardize, unit)
@@ -61,7 +64,7 @@ def choose(
     """The spec that follows from the tokens of the train split where `options` leave it open.
 
     Raises:
-        DataError: there are no two tokens that could be told apart.
+        DataError: there are no two different tokens.
     """
     delimiter = DELIMITERS[unit]
     edges = [delimiter] if delimiter else []
@@ -102,28 +105,25 @@ def _unit(found: LanguageSurvey) -> Unit:
         counts = ", ".join(f"{found.units[unit]} {unit}s" for unit in units) or "no records"
         raise DataError(
             "Records: expected one unit of text in the train split. "
-            f"Received: {counts}. Ingest the corpus anew, or set analyze.features.unit."
+            f"Received: {counts}. Ingest the corpus again, or set analyze.features.unit."
         )
     return units[0]
 
 
 def _pass(
-    files: Sequence[str], ways: Sequence[Cut], unit: Unit | None, file: Path, run_on: BeamOptions
+    files: Sequence[str],
+    ways: Sequence[Tokenizer],
+    unit: Unit | None,
+    file: Path,
+    run_on: BeamOptions,
 ) -> LanguageSurvey:
     """The survey of the records in `files`, in one pass; it is left in `file`."""
-    import apache_beam as beam
-
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "TrainShards" >> beam.Create(files)
-            | "Survey" >> beam.Map(functools.partial(_survey_shard, ways=ways, unit=unit))
-            | "Merge" >> beam.CombineGlobally(language_survey.merge)
-            | "Write" >> beam.Map(lambda found: file.write_text(found.to_json()))
-        )
-    return LanguageSurvey.from_json(file.read_text())
+    find = functools.partial(_survey_shard, ways=ways, unit=unit)
+    found = language_survey.merge(shard_pass("Survey", files, find, file.parent, run_on))
+    file.write_text(found.to_json())
+    return found
 
 
-def _survey_shard(file: str, ways: Sequence[Cut], unit: Unit | None) -> LanguageSurvey:
+def _survey_shard(file: str, ways: Sequence[Tokenizer], unit: Unit | None) -> LanguageSurvey:
     rows = (decode(record) for record in read_records(Path(file)))
     return language_survey.of(rows, ways, unit)

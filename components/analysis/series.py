@@ -6,6 +6,7 @@ arithmetic is in `series_shape`; the choices that follow from it are the plain f
 
 import dataclasses
 import functools
+import itertools
 import json
 import logging
 from collections.abc import Mapping
@@ -15,11 +16,11 @@ from etils.epath import Path
 from pydantic import TypeAdapter
 
 from millrace.components.analysis import series_own, series_shape
-from millrace.components.analysis.series_own import Made
+from millrace.components.analysis.series_own import MadeColumns
 from millrace.components.analysis.series_shape import Shape
 from millrace.components.artifacts import Examples
-from millrace.components.beam import gathering
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.features import hook_spec, series
 from millrace.components.features.series_spec import Fill, Impute, SeriesOptions, SeriesSpec
@@ -51,7 +52,7 @@ class Stretch:
 
 
 @dataclasses.dataclass(frozen=True)
-class Survey:
+class SeriesSurvey:
     """What the pass found.
 
     Attributes:
@@ -114,7 +115,7 @@ def settle(
     return with_made(spec, series_own.survey(examples, spec, out, run_on), options)
 
 
-def with_made(spec: SeriesSpec, found: Made, options: SeriesOptions) -> SeriesSpec:
+def with_made(spec: SeriesSpec, found: MadeColumns, options: SeriesOptions) -> SeriesSpec:
     """`spec` with the columns that its hook makes, scaled as these are in the train split."""
     logger.info(
         "%s is given %s; makes %s",
@@ -150,7 +151,7 @@ def roles_of(notes: Mapping[str, object], options: SeriesOptions) -> Roles:
 
 
 def check_not_filled(notes: Mapping[str, object]) -> None:
-    """Refuse records in which nobody can tell what was observed from what was made up.
+    """Refuse records in which observed values and made-up ones cannot be distinguished.
 
     Raises:
         DataError: they are of an earlier version, and a cell was missing.
@@ -165,7 +166,7 @@ def check_not_filled(notes: Mapping[str, object]) -> None:
 
 
 def check_values(train: Shape, roles: Roles) -> None:
-    """Refuse columns that nothing can be learnt from: neither their scale nor what they tell.
+    """Refuse columns that nothing can be learnt from: neither their scale nor anything else.
 
     Raises:
         DataError: a column has no value in the train split.
@@ -179,7 +180,7 @@ def check_values(train: Shape, roles: Roles) -> None:
 
 
 def choose(
-    found: Survey, roles: Roles, options: SeriesOptions, notes: Mapping[str, object]
+    found: SeriesSurvey, roles: Roles, options: SeriesOptions, notes: Mapping[str, object]
 ) -> SeriesSpec:
     """The spec that follows from the train split where `options` leave it open."""
     season = options.season or series_shape.season(found.train)
@@ -187,7 +188,7 @@ def choose(
     average = options.average or series_shape.best_average(found.train, lookback)
     offset, spread = scale(found.train, options)
     logger.info(
-        "windows of %d rows and %d to forecast; %s; held against a moving average of %d rows",
+        "windows of %d rows and %d to forecast; %s; compared with a moving average of %d rows",
         *(lookback, options.horizon),
         *(f"a season of {season} rows" if season > 1 else "no season", average),
     )
@@ -215,7 +216,7 @@ def choose(
 
 
 def fill(train: Shape, notes: Mapping[str, object]) -> Fill | None:
-    """How the ingest was told to fill missing cells; None where it was told not to."""
+    """How the ingest was set to fill missing cells; None where it was set not to."""
     impute = TypeAdapter(Impute).validate_python(notes.get("impute", "none"))
     if impute == "none":
         return None
@@ -242,7 +243,7 @@ def default_lookback(season: int, train_rows: int, options: SeriesOptions) -> in
 
 
 def scale(
-    train: Shape | Made, options: SeriesOptions
+    train: Shape | MadeColumns, options: SeriesOptions
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Offset and spread per column; a constant column, and one left as it is, has spread 1."""
     match options.scale:
@@ -256,7 +257,7 @@ def scale(
     return tuple(offset.tolist()), tuple(np.where(is_flat, 1.0, spread).tolist())
 
 
-def check_lengths(found: Survey, spec: SeriesSpec) -> None:
+def check_lengths(found: SeriesSurvey, spec: SeriesSpec) -> None:
     """Refuse splits in which nothing can be forecast.
 
     A window looks back at earlier splits, but what it forecasts lies in one.
@@ -286,13 +287,13 @@ def _windows(before: int, rows: int, spec: SeriesSpec) -> int:
     return series.count(before + rows, spec.lookback, spec.horizon, spec.stride, before)
 
 
-def _survey(examples: Examples, roles: Roles, out: Path, run_on: BeamOptions) -> Survey:
+def _survey(examples: Examples, roles: Roles, out: Path, run_on: BeamOptions) -> SeriesSurvey:
     files = [(split, str(file)) for split in examples.splits for file in examples.files(split)]
     find = functools.partial(_of_shard, roles=roles)
-    found = gathering.gather(files, find, out / "survey.pickle", run_on)
+    found = list(itertools.chain.from_iterable(shard_pass("Survey", files, find, out, run_on)))
     found.sort(key=lambda one: (examples.splits.index(one[0].split), one[0].series))
     shapes = [shape for _, shape in found if shape]
-    return Survey(tuple(stretch for stretch, _ in found), series_shape.merge(shapes))
+    return SeriesSurvey(tuple(stretch for stretch, _ in found), series_shape.merge(shapes))
 
 
 def _of_shard(shard: tuple[str, str], roles: Roles) -> list[tuple[Stretch, Shape | None]]:

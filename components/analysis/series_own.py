@@ -6,6 +6,7 @@ the figures are the same for any shards.
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +14,8 @@ from etils.epath import Path
 from numpy.typing import NDArray
 
 from millrace.components.artifacts import Examples
-from millrace.components.beam import gathering
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.features import moments, series
 from millrace.components.features.hook_spec import PLACE
@@ -24,11 +25,11 @@ from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
 Floats = NDArray[np.float64]
-Key = tuple[str, int]  # a series' name and first time
+SeriesKey = tuple[str, int]  # a series' name and first time
 
 
 @dataclasses.dataclass(frozen=True)
-class Made:
+class MadeColumns:
     """Of the values of the columns made, over all rows of all windows.
 
     Attributes:
@@ -53,7 +54,7 @@ class Made:
         return np.sqrt(self.moments.variance)
 
 
-def survey(examples: Examples, spec: SeriesSpec, out: Path, run_on: BeamOptions) -> Made:
+def survey(examples: Examples, spec: SeriesSpec, out: Path, run_on: BeamOptions) -> MadeColumns:
     """What the hook of `spec` makes of the windows of the train split.
 
     Raises:
@@ -62,21 +63,21 @@ def survey(examples: Examples, spec: SeriesSpec, out: Path, run_on: BeamOptions)
     """
     shards = list(map(str, examples.files("train")))
     find = functools.partial(_of_shard, spec=spec)
-    found = gathering.gather(shards, find, out / "made.pickle", run_on)
+    found = list(itertools.chain.from_iterable(shard_pass("Made", shards, find, out, run_on)))
     return _checked([made for _, made in sorted(found, key=lambda one: one[0])], spec)
 
 
-def of(values: NDArray[np.float32], names: tuple[str, ...]) -> Made:
+def of(values: NDArray[np.float32], names: tuple[str, ...]) -> MadeColumns:
     """Of `values` [windows, lookback, columns]."""
     flat = values.reshape(-1, len(names)).astype(np.float64)
-    with np.errstate(invalid="ignore"):  # infinity is told of once all is seen
-        return Made(names, moments.of(flat), flat.min(axis=0), flat.max(axis=0))
+    with np.errstate(invalid="ignore"):  # infinity is reported once all is seen
+        return MadeColumns(names, moments.of(flat), flat.min(axis=0), flat.max(axis=0))
 
 
-def merge(parts: Sequence[Made]) -> Made:
+def merge(parts: Sequence[MadeColumns]) -> MadeColumns:
     """Of all parts together, of which there is one or more, in the order given."""
     with np.errstate(invalid="ignore"):
-        return Made(
+        return MadeColumns(
             parts[0].names,
             moments.merge(part.moments for part in parts),
             np.minimum.reduce([part.least for part in parts]),
@@ -84,7 +85,7 @@ def merge(parts: Sequence[Made]) -> Made:
         )
 
 
-def _of_shard(file: str, spec: SeriesSpec) -> list[tuple[Key, Made]]:
+def _of_shard(file: str, spec: SeriesSpec) -> list[tuple[SeriesKey, MadeColumns]]:
     from millrace.components.features import series_hook  # TensorFlow
 
     found = []
@@ -97,7 +98,7 @@ def _of_shard(file: str, spec: SeriesSpec) -> list[tuple[Key, Made]]:
     return found
 
 
-def _checked(parts: Sequence[Made], spec: SeriesSpec) -> Made:
+def _checked(parts: Sequence[MadeColumns], spec: SeriesSpec) -> MadeColumns:
     if not parts:
         raise DataError(
             f"Split 'train': expected windows of {spec.lookback + spec.horizon} rows for "

@@ -6,15 +6,13 @@ functions, and each is logged.
 """
 
 import dataclasses
-import functools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
-from millrace.components.analysis import table_own, table_survey
-from millrace.components.analysis.table_own import Own
-from millrace.components.analysis.table_survey import ColumnSurvey, TableSurvey
+from millrace.components.analysis import table_survey
+from millrace.components.analysis.table_survey import ColumnSurvey, Own, TableSurvey
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
@@ -26,11 +24,10 @@ from millrace.components.features.table_spec import (
     Discrete,
     Number,
     Problem,
-    Raw,
+    RawColumn,
     TableOptions,
     TableSpec,
 )
-from millrace.components.statistics.dataset import Dataset, fold
 
 logger = logging.getLogger("millrace.components.analyze")
 
@@ -38,7 +35,7 @@ _LABELS = ("label", "target", "class", "species", "outcome", "price", "y")
 _MOST_CLASSES = 20  # distinct whole numbers that are still taken for classes
 _ROWS_PER_CLASS = 5  # and how many rows each of them has on average
 _ID_SHARE = 0.5  # distinct texts per row above which they are names, not categories
-_FEW_ROWS = 20  # below which nothing is told by that
+_FEW_ROWS = 20  # below which that says nothing
 
 
 def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOptions) -> TableSpec:
@@ -48,13 +45,13 @@ def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOpt
         DataError: the records hold no label, or no column beside it.
         OptionError: an option names a column that is not there, or of another type.
     """
-    survey = _survey(examples, options.bucket_count, out / "columns.json", run_on, None)
+    survey = table_survey.survey(examples, options.bucket_count, out, "columns", run_on)
     last = str(examples.summary["notes"].get("last_column", ""))
     hook = hook_spec.settle(options.preprocess)
     if hook is None:
         return choose(survey, options, last)
     own = given(survey, options, last, hook)
-    made = _survey(examples, options.bucket_count, out / "made.json", run_on, own)
+    made = table_survey.survey(examples, options.bucket_count, out, "made", run_on, own)
     spec = choose(made, dataclasses.replace(options, label=own.label, exclude=()), "")
     return dataclasses.replace(spec, raw=own.raw, hook=hook)
 
@@ -65,7 +62,7 @@ def given(survey: TableSurvey, options: TableOptions, last: str, hook: Hook) -> 
     _check_known(survey, named)
     label = options.label or _label(survey, last)
     raw = tuple(
-        Raw(name, column.dtype)
+        RawColumn(name, column.dtype)
         for name, column in survey.columns.items()
         if name != label and name not in options.exclude and column.longest == 1
     )
@@ -73,39 +70,12 @@ def given(survey: TableSurvey, options: TableOptions, last: str, hook: Hook) -> 
     return Own(hook, raw, label)
 
 
-def _survey(
-    examples: Examples, quantiles: int, file: Path, run_on: BeamOptions, own: Own | None
-) -> TableSurvey:
-    import apache_beam as beam
-
-    from millrace.components.statistics.steps import MergeDatasets
-
-    write = functools.partial(_write, quantiles=quantiles, file=str(file))
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "TrainShards" >> beam.Create(list(map(str, examples.files("train"))))
-            | "Fold" >> beam.Map(functools.partial(_fold, own=own))
-            | "Merge" >> beam.CombineGlobally(MergeDatasets())
-            | "Write" >> beam.Map(write)
-        )
-    return table_survey.from_json(file.read_bytes())
-
-
-def _fold(shard: str, own: Own | None) -> Dataset:
-    return fold(table_own.records(shard, own), shard)
-
-
-def _write(dataset: Dataset, quantiles: int, file: str) -> None:
-    Path(file).write_bytes(table_survey.to_json(table_survey.of(dataset, quantiles)))
-
-
 def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:
     """The spec that follows from the train split where `options` leave it open.
 
     Args:
         survey: of the train split.
-        options: what is asked for.
+        options: what is given.
         last: the source's last column; empty where that is not known.
     """
     _check_names(survey, options)
@@ -134,25 +104,25 @@ def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:
     spec = TableSpec(
         target=label,
         problem=problem,
-        raw=tuple(Raw(name, column.dtype) for name, column in columns.items()),
+        raw=tuple(RawColumn(name, column.dtype) for name, column in columns.items()),
         classes=_classes(truth) if problem == "classification" else (),
         numbers=tuple(_number(name, each, survey, options) for name, each in numbers.items()),
         discrete=discrete,
         crosses=table_spec.parse_crosses(options.crosses, crossed, options.cross_size),
         target_mean=truth.mean,
     )
-    _tell(spec)
+    _log_spec(spec)
     return spec
 
 
 def _check_names(survey: TableSurvey, options: TableOptions) -> None:
-    asked: dict[str, Sequence[str]] = {
+    named: dict[str, Sequence[str]] = {
         "label": [options.label] if options.label else [],
         "exclude": options.exclude,
         "categorical": options.categorical,
         "buckets": options.buckets,
     }
-    _check_known(survey, asked)
+    _check_known(survey, named)
     texts = [name for name in options.buckets if survey.columns[name].dtype == "bytes"]
     if texts:
         raise OptionError(
@@ -161,8 +131,8 @@ def _check_names(survey: TableSurvey, options: TableOptions) -> None:
         )
 
 
-def _check_known(survey: TableSurvey, asked: Mapping[str, Sequence[str]]) -> None:
-    for option, names in asked.items():
+def _check_known(survey: TableSurvey, named: Mapping[str, Sequence[str]]) -> None:
+    for option, names in named.items():
         unknown = [name for name in names if name not in survey.columns]
         if unknown:
             raise OptionError(
@@ -224,7 +194,7 @@ def _check_label(label: str, truth: ColumnSurvey, problem: Problem) -> None:
 def _usable(
     survey: TableSurvey, label: str, options: TableOptions
 ) -> Iterator[tuple[str, ColumnSurvey]]:
-    """The columns that the model is given; those left out are told."""
+    """The columns that the model is given; those left out are logged."""
     asked_for = {*options.categorical, *options.buckets}
     for name, column in survey.columns.items():
         if name == label or name in options.exclude:
@@ -265,8 +235,8 @@ def _vocabulary(name: str, column: ColumnSurvey, options: TableOptions) -> tuple
     known = [(-n, value) for value, n in counts.items() if n >= options.minimum_count]
     kept = sorted(known)[: options.vocabulary_size]
     if len(kept) < len(known):
-        told = "column %r: the %d most frequent of %d values are told apart; %s allows more"
-        logger.info(told, name, len(kept), len(known), "analyze.features.vocabulary_size")
+        message = "column %r: the %d most frequent of %d values are kept; %s allows more"
+        logger.info(message, name, len(kept), len(known), "analyze.features.vocabulary_size")
     return tuple(sorted(value for _, value in kept))
 
 
@@ -289,7 +259,7 @@ def _number(name: str, column: ColumnSurvey, survey: TableSurvey, options: Table
     return Number(name, center, scale or 1.0, column.mean, indicator)
 
 
-def _tell(spec: TableSpec) -> None:
+def _log_spec(spec: TableSpec) -> None:
     if spec.numbers:
         missing = [each.name for each in spec.numbers if each.indicator]
         also = f"; missing cells in {', '.join(missing)}" if missing else ""

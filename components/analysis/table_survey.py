@@ -1,14 +1,23 @@
-"""What one pass over a table's records leaves of each column, and its way through JSON."""
+"""What one pass over a table's records says of each column, or of those that a hook makes."""
 
 import dataclasses
+import functools
+from collections.abc import Iterable
 from typing import Annotated
 
 import numpy as np
+from etils.epath import Path
 from pydantic import Field, TypeAdapter
 
-from millrace.components.features.table_spec import Dtype
-from millrace.components.statistics.dataset import Dataset, Feature
+from millrace.components.artifacts import Examples
+from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.features.hook_spec import Hook
+from millrace.components.features.table_spec import CellDtype, RawColumn
+from millrace.components.files.tfrecord import read_records
+from millrace.components.statistics.dataset import Dataset, Feature, fold, merge
 from millrace.components.statistics.numbers import Numbers
+from millrace.serving.example import decode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +35,7 @@ class ColumnSurvey:
         boundaries: between quantiles, rising and distinct; of numbers.
     """
 
-    dtype: Dtype
+    dtype: CellDtype
     present: int
     longest: int
     distinct: int
@@ -46,7 +55,50 @@ class TableSurvey:
     columns: Annotated[dict[str, ColumnSurvey], Field(default_factory=dict)]
 
 
+@dataclasses.dataclass(frozen=True)
+class Own:
+    """A person's own function, the columns that it is given, and the label, which it is not."""
+
+    hook: Hook
+    raw: tuple[RawColumn, ...]
+    label: str
+
+
 _JSON = TypeAdapter(TableSurvey)
+
+
+def survey(
+    examples: Examples,
+    quantiles: int,
+    out: Path,
+    name: str,
+    run_on: BeamOptions,
+    own: Own | None = None,
+) -> TableSurvey:
+    """The survey of the train split; left in `<name>.json` in `out`.
+
+    Args:
+        examples: raw records.
+        quantiles: that lie between boundaries.
+        out: the folder of the analysis.
+        name: what the file there is called.
+        run_on: Beam's flags.
+        own: the columns are those that it makes.
+    """
+    files = list(map(str, examples.files("train")))
+    found = merge(shard_pass("Fold", files, functools.partial(_fold, own=own), out, run_on))
+    surveyed = of(found, quantiles)
+    (out / f"{name}.json").write_bytes(to_json(surveyed))
+    return surveyed
+
+
+def _fold(file: str, own: Own | None) -> Dataset:
+    records: Iterable[bytes] = read_records(Path(file))
+    if own is not None:
+        from millrace.components.features import table_rows  # TensorFlow
+
+        records = table_rows.preprocessed(map(decode, records), own.raw, own.hook, own.label)
+    return fold(records, file)
 
 
 def of(dataset: Dataset, quantiles: int) -> TableSurvey:
@@ -77,7 +129,7 @@ def _column(feature: Feature, quantiles: int) -> ColumnSurvey:
 
 
 def _numbers(feature: Feature, values: Numbers, longest: int, quantiles: int) -> ColumnSurvey:
-    dtype: Dtype = "int64" if feature.kind == "int64" else "float32"
+    dtype: CellDtype = "int64" if feature.kind == "int64" else "float32"
     finite = values.distribution.finite()
     if not values.finite:
         return ColumnSurvey(dtype, 0, longest, 0, {})
@@ -100,6 +152,6 @@ def _numbers(feature: Feature, values: Numbers, longest: int, quantiles: int) ->
     )
 
 
-def as_text(value: float, dtype: Dtype) -> str:
+def as_text(value: float, dtype: CellDtype) -> str:
     """A number as a class or a category is called: as numpy writes it."""
     return str(int(value)) if dtype == "int64" else str(np.float32(value))

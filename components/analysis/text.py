@@ -1,6 +1,6 @@
 """Settle what texts are brought to: class names, vocabulary, length of a row.
 
-One Beam pass counts classes and tokens (no TensorFlow); subwords, which are learned from the
+One pass counts classes and tokens (no TensorFlow); subwords, which are learned from the
 words that it counted, take a second pass over the train split. The arithmetic is in
 `features.text_survey` and `analysis.byte_pairs`.
 """
@@ -9,17 +9,23 @@ import dataclasses
 import functools
 import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from etils.epath import Path
 
 from millrace.components.analysis import byte_pairs
+from millrace.components.analysis.splits import (
+    SplitFile,
+    split_files,
+    survey_splits,
+    warn_of_unknown_classes,
+)
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.features import hook_spec, survey, text_record, text_survey
+from millrace.components.features import hook_spec, record, text_survey
 from millrace.components.features.text_spec import TextOptions, TextSpec
-from millrace.components.features.text_survey import Cut, TextSurvey
+from millrace.components.features.text_survey import TextSurvey, Tokenizer
 from millrace.components.features.tokenization import FIRST
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import Decoded, decode
@@ -39,15 +45,18 @@ def settle(examples: Examples, options: TextOptions, out: Path, run_on: BeamOpti
     strip_html = _has_tags(examples) if strip is None else strip
     level = "word" if options.level == "subword" else options.level
     hook = hook_spec.settle(options.preprocess)
-    cut = Cut(level, options.standardize, strip_html, hook=hook)
-    surveys = _survey(examples, cut, out, run_on)
-    _warn_of_unknown_classes(surveys)
+    cut = Tokenizer(level, options.standardize, strip_html, hook=hook)
+    files = split_files(examples)
+    find = functools.partial(_survey_shard, cut=cut)
+    surveys = survey_splits(files, find, text_survey.merge, out, "survey", run_on)
+    warn_of_unknown_classes(surveys)
     train = surveys["train"]
     pieces = _vocabulary(train, options)
     if options.level == "subword":
         cut = dataclasses.replace(cut, level="subword", pieces=frozenset(pieces))
-        only_train = {"train": list(map(str, examples.files("train")))}
-        train = _pass(only_train, cut, out, "subwords", run_on)["train"]
+        files = [file for file in files if file.split == "train"]
+        find = functools.partial(_survey_shard, cut=cut)
+        train = survey_splits(files, find, text_survey.merge, out, "subwords", run_on)["train"]
     spec = choose(train, options, pieces, strip_html=strip_html)
     return dataclasses.replace(spec, hook=hook)
 
@@ -58,7 +67,7 @@ def choose(
     """The spec that follows from the counts of the train split where `options` leave it open."""
     fitting = text_survey.fitting_length(train.lengths, options.level)
     length = options.sequence_length or fitting
-    classes = survey.class_order(survey.Survey(classes=train.classes))
+    classes = record.class_order(train.classes)
     known = sum(train.tokens[token] for token in vocabulary)
     logger.info(
         "%d classes; %d of %d distinct %ss, %.1f %% of the text; rows of %d (95 %% have %d or "
@@ -96,59 +105,15 @@ def _vocabulary(train: TextSurvey, options: TextOptions) -> tuple[str, ...]:
 
 def _has_tags(examples: Examples) -> bool:
     records = itertools.chain.from_iterable(map(read_records, examples.files("train")))
-    texts = (text_record.text(decode(record)) for record in itertools.islice(records, _SAMPLED))
+    texts = (record.text(decode(raw)) for raw in itertools.islice(records, _SAMPLED))
     return text_survey.has_tags(text for text in texts if text is not None)
 
 
-def _warn_of_unknown_classes(surveys: Mapping[str, TextSurvey]) -> None:
-    known = surveys["train"].names
-    for split, found in surveys.items():
-        unknown = sorted(found.names - known)
-        if unknown:
-            logger.warning(
-                "split %s has %d classes that train lacks; their records will be set aside: %s",
-                *(split, len(unknown), ", ".join(unknown[:10])),
-            )
-
-
-def _survey(examples: Examples, cut: Cut, out: Path, run_on: BeamOptions) -> dict[str, TextSurvey]:
-    """The survey of each split, in one pass; only the train split's tokens are counted."""
-    files = {split: list(map(str, examples.files(split))) for split in examples.splits}
-    return _pass(files, cut, out, "survey", run_on)
-
-
-def _pass(
-    files: Mapping[str, list[str]], cut: Cut, out: Path, name: str, run_on: BeamOptions
-) -> dict[str, TextSurvey]:
-    import apache_beam as beam
-
-    shards = [(split, file) for split in files for file in files[split]]
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(shards)
-            | "Survey" >> beam.MapTuple(functools.partial(_survey_shard, cut=cut))
-            | "MergePerSplit" >> beam.CombinePerKey(text_survey.merge)
-            | "Write" >> beam.MapTuple(functools.partial(_write, folder=str(out), name=name))
-        )
-    places = ((split, _file(out, name, split)) for split in files)
-    return {
-        split: TextSurvey.from_json(file.read_text()) for split, file in places if file.exists()
-    }
-
-
-def _survey_shard(split: str, file: str, cut: Cut) -> tuple[str, TextSurvey]:
-    rows: Iterator[Decoded] = (decode(record) for record in read_records(Path(file)))
+def _survey_shard(shard: SplitFile, cut: Tokenizer) -> TextSurvey:
+    """The survey of a shard; only the train split's tokens are counted."""
+    rows: Iterator[Decoded] = map(decode, read_records(Path(shard.file)))
     if cut.hook is not None:
-        from millrace.components.features import text_hook  # TensorFlow
+        from millrace.components.features import text_rows  # TensorFlow
 
-        rows = text_hook.applied(rows, cut.hook)
-    return split, text_survey.of(rows, cut if split == "train" else None)
-
-
-def _write(split: str, found: TextSurvey, folder: str, name: str) -> None:
-    _file(Path(folder), name, split).write_text(found.to_json())
-
-
-def _file(folder: Path, name: str, split: str) -> Path:
-    return folder / f"{name}-{split}.json"
+        rows = text_rows.preprocessed(rows, cut.hook)
+    return text_survey.of(rows, cut if shard.split == "train" else None)

@@ -1,4 +1,4 @@
-"""Whether a Beam job server answers at `--job_endpoint`; Beam would wait for it without a word."""
+"""Whether a Beam job server answers at `--job_endpoint`; Beam would wait for it silently."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ def check(endpoint: str) -> None:
         endpoint: `host:port`; `embed` and the empty text name none.
 
     Raises:
-        OptionError: it is of another form, or what is there is no job server, or nothing is.
+        OptionError: it is of another form, or no job server answers there.
     """
     if endpoint in ("", EMBEDDED):
         return
@@ -34,7 +34,7 @@ def check(endpoint: str) -> None:
         try:
             stub.DescribePipelineOptions(request, timeout=_SECONDS)
         except grpc.RpcError as error:
-            raise _refusal(endpoint, _told(error)) from None
+            raise _refusal(endpoint, _reason(error)) from None
 
 
 def _check_form(endpoint: str) -> None:
@@ -44,7 +44,7 @@ def _check_form(endpoint: str) -> None:
         raise _refusal(endpoint, "no host and port (1 to 65535)")
 
 
-def _told(error: "grpc.RpcError") -> str:
+def _reason(error: "grpc.RpcError") -> str:
     match error.code().name:
         case "UNIMPLEMENTED":
             return "a gRPC server of another kind"

@@ -37,7 +37,7 @@ class BeamOptions:
     flags: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Refuse a runner that Beam has not got, and what Beam would drop without a word.
+        """Refuse a runner that Beam does not have, and what Beam would ignore silently.
 
         Flags that Beam does not know are left to a job server, which may have its own, unless they
         seem to be known ones misspelled. A job server that is named must answer.
@@ -89,12 +89,38 @@ class BeamOptions:
         options = PipelineOptions(flags)
         direct = options.view_as(DirectOptions)
         if direct.direct_running_mode != "multi_processing" or not _is_ours(options):
-            with beam.Pipeline(options=options) as pipeline:
+            with _as_in_a_program(), beam.Pipeline(options=options) as pipeline:
                 yield pipeline
             return
         direct.direct_running_mode = None  # or the runner would take workers of its own
-        with lifeline.inherited(), beam.Pipeline(_processes(), options) as pipeline:
+        with (
+            lifeline.inherited(),
+            _as_in_a_program(),
+            beam.Pipeline(_processes(), options) as pipeline,
+        ):
             yield pipeline
+
+
+@contextlib.contextmanager
+def _as_in_a_program() -> Iterator[None]:
+    """Keep Beam from treating a pipeline as one that a notebook's reader writes cell by cell.
+
+    It would put the cell's number before each label, keep its temporary folder, and import its
+    data frames, which new versions of pandas break (2.0: https://github.com/apache/beam/issues/27221;
+    3.0: AttributeError: type object 'DataFrame' has no attribute 'first', with Beam 2.77).
+    """
+    from apache_beam import pipeline
+    from apache_beam.utils import interactive_utils
+
+    users = (pipeline, interactive_utils)
+    kept = interactive_utils.is_in_ipython
+    for module in users:
+        module.is_in_ipython = lambda: False
+    try:
+        yield
+    finally:
+        for module in users:
+            module.is_in_ipython = kept
 
 
 def _is_ours(options: PipelineOptions) -> bool:
@@ -122,14 +148,14 @@ def _parsed(flags: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     # Imported here, as in `pipeline`.
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    told = io.StringIO()
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+        with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
             options = PipelineOptions(flags)
             known = options.get_all_options()
             return known, options.get_all_options(retain_unknown_options=True)
     except SystemExit:  # argparse's way; its usage is 200 lines
-        reason = told.getvalue().rpartition("error: ")[2].strip().partition("\n")[0]
+        reason = printed.getvalue().rpartition("error: ")[2].strip().partition("\n")[0]
         raise OptionError(
             f"Beam flags: expected flags as Beam takes them. Received: {' '.join(flags)}: "
             f"{reason}. Correct it; https://beam.apache.org/documentation/runners/ lists them."
@@ -167,7 +193,7 @@ def _is_open(runner: str | None) -> bool:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Nothing is logged: Beam warns of flags it does not know, and of extras it has not got."""
+    """Log nothing: Beam warns of flags it does not know, and of extras not installed."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

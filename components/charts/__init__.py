@@ -1,1 +1,1 @@
-"""What charts look like, and what is drawn of the layers of a network."""
+"""What charts look like, and the feature maps of a network as pictures."""

@@ -1,7 +1,7 @@
 """The look of every chart: its colours, its sizes, and how it becomes a PNG file.
 
-Figures are drawn by matplotlib's Agg canvas without pyplot, so nothing global changes and
-nothing stays open: a figure goes with its last reference. The colours are those that Okabe and
+Figures are drawn by matplotlib's Agg canvas without pyplot, so nothing global changes and nothing
+stays open: a figure is freed with its last reference. The colours are those that Okabe and
 Ito chose for all kinds of colour vision ("Color Universal Design", 2008).
 """
 
@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 VERMILION, PURPLE, SKY = "#D55E00", "#CC79A7", "#56B4E9"
-TRUTH, MODEL, PAPER = "black", BLUE, "#BBBBBB"  # what came, what is judged, what is beside
+TRUTH, MODEL, PAPER = "black", BLUE, "#BBBBBB"  # the truth, the model, anything else
 
 _DOTS = 100  # per inch
 
@@ -52,7 +52,7 @@ def write_all(figures: Mapping[str, Figure], out: Path) -> list[str]:
 
 
 def label(name: str, otherwise: str, longest: int = 20) -> str:
-    """`name` on one short line, or `otherwise` where the font cannot write it."""
+    """`name` on one short line, or `otherwise` if the font lacks a letter of it."""
     written = get_font(findfont(FontProperties())).get_charmap()
     if any(ord(letter) not in written for letter in name):
         return otherwise

@@ -22,7 +22,7 @@ from millrace.components.evaluating.scoring import (
     slices_of,
 )
 from millrace.components.evaluating.significance import Differences
-from millrace.components.features import text_record
+from millrace.components.features import record
 from millrace.components.inference.saved_model import (
     Models,
     Outputs,
@@ -220,4 +220,4 @@ def _openings(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _text(row: Row) -> str:
-    return (text_record.text(row.features) or b"").decode(errors="replace")
+    return (record.text(row.features) or b"").decode(errors="replace")

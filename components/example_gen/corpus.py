@@ -34,10 +34,10 @@ def corpus_example_gen(
     """Turn text files into records: a line, a paragraph, a passage or a file each.
 
     Lines, paragraphs and files go into splits by their content, so that a verse that comes
-    again is never both learned and examined. Passages do not: a passage is cut in the midst of
-    a sentence, its neighbours hold the rest of it and its speakers, and a model examined on
-    it would be asked for what it had learned. So the text, its files in the order of their
-    paths, is cut between splits only once each: train first, then eval, then test.
+    again is never both trained on and evaluated. Passages do not: a passage is cut within
+    a sentence, its neighbours hold the rest of it and its speakers, and a model evaluated on
+    it would have seen them. So the text, its files in the order of their paths, is cut between
+    splits only once each: train first, then eval, then test.
 
     Args:
         source: a text file, or a folder of them; the folders or names `train`, `valid`, `test`
@@ -46,7 +46,7 @@ def corpus_example_gen(
             `plays.txt#12`), `text/unit`.
         run_on: where Beam runs.
         unit: what a record is; `auto` takes lines where they are short and stand close, else
-            passages. Paragraphs are parted by empty lines. Empty records are left out and
+            passages. Paragraphs are separated by empty lines. Empty records are left out and
             counted.
         passage: characters of a passage, about.
         splits: share of each split, of text that comes in no split of its own.
@@ -60,14 +60,14 @@ def corpus_example_gen(
 
     Raises:
         DataError: there is no text file, or too much is unusable.
-        OptionError: the shares are no shares.
+        OptionError: the shares are not valid.
     """
     from millrace.components.example_gen.shards.tally import finish
     from millrace.components.example_gen.texts import corpora
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     root, listing = corpora.list_texts(source.path)
-    cutting = corpora.Cutting("line", passage, encoding, bad_bytes)
+    cutting = corpora.CorpusOptions("line", passage, encoding, bad_bytes)
     chosen = unit
     if chosen == "auto":
         chosen = corpora.fitting_unit(corpora.sample(root, listing.rows, cutting))

@@ -1,11 +1,14 @@
 """Images in class folders, or named by a CSV, to `Examples`."""
 
+import functools
+
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
-from millrace.components.example_gen.images.manifest import Manifest, list_manifest
-from millrace.components.example_gen.shards.folders import Layout, list_classes
+from millrace.components.example_gen.images.manifest import list_manifest
+from millrace.components.example_gen.images.options import Manifest
+from millrace.components.example_gen.shards.folders import FolderLayout, list_classes
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
 from millrace.components.example_gen.shards.tally import finish
 from millrace.components.options.ranges import Shards, Share, ShareBelowOne
@@ -21,7 +24,7 @@ def image_example_gen(
     run_on: BeamOptions,
     splits: Shares = DEFAULT_SHARES,
     eval_from_train: ShareBelowOne = 0.0,
-    layout: Layout = "auto",
+    layout: FolderLayout = "auto",
     manifest: Manifest = CLASS_FOLDERS,
     max_rejected: Share = 0.01,
     shards: Shards = 0,
@@ -43,13 +46,15 @@ def image_example_gen(
 
     Raises:
         DataError: there are no two classes of images, or too many are unusable.
-        OptionError: the shares are no shares.
+        OptionError: the shares are not valid.
     """
-    from millrace.components.example_gen.images import files
+    from millrace.components.example_gen.images.files import PictureFiles
+    from millrace.components.example_gen.shards.writing import write_class_folders
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     root = source.path
     listing = list_manifest(root, manifest) if manifest.file else list_classes(root, layout)
     examples = Examples(out)
-    tally = files.write_files(run_on, examples, root, listing, rule, shards=shards)
+    pictures = functools.partial(PictureFiles, str(root))
+    tally = write_class_folders(run_on, examples, root, listing, rule, pictures, shards=shards)
     return finish(_STEP, examples, tally, listing.ignored, max_rejected)

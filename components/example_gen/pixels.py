@@ -58,12 +58,12 @@ def pixels_example_gen(
     Raises:
         DataError: there is no such file, its columns make no picture, it has fewer than two
             classes, or too many lines are unusable.
-        OptionError: the shares are no shares.
+        OptionError: the shares are not valid.
     """
     from millrace.components.example_gen.images import pixel_rows
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
-    asked = pixel_rows.Asked(label_column, delimiter, height, width, channels)
+    options = pixel_rows.PixelOptions(label_column, delimiter, height, width, channels)
     examples = Examples(out)
-    tally = pixel_rows.write_files(run_on, examples, source.path, asked, rule, shards=shards)
+    tally = pixel_rows.write_files(run_on, examples, source.path, options, rule, shards=shards)
     return finish(_STEP, examples, tally, (), max_rejected)

@@ -5,7 +5,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Examples, RawFiles, Schema
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.tally import finish
 from millrace.components.files.walk import is_hidden, is_unfinished, walk
 from millrace.components.options.ranges import Shards, Share
@@ -50,7 +50,7 @@ def request_log_example_gen(
         SPLIT,
         LoggedRequests,
     )
-    from millrace.components.schema.kinds import kinds
+    from millrace.components.schema.serving import kinds
     from millrace.components.schema.text import read
 
     listing = _list(source.path)
@@ -72,11 +72,11 @@ def request_log_example_gen(
 def _list(path: Path) -> Listing:
     """The log files at `path`, and what else lies there."""
     if not path.is_dir():
-        return Listing([Row(path.name, "")])
+        return Listing([ListedRow(path.name, "")])
     entries = walk(path)
     names = [name for name in entries if is_unfinished(name) or not is_hidden(name)]
     listing = Listing(
-        [Row(name, "") for name in names if name.endswith(_SUFFIXES)],
+        [ListedRow(name, "") for name in names if name.endswith(_SUFFIXES)],
         [name for name in names if not name.endswith(_SUFFIXES)],
     )
     if not listing.rows:

@@ -9,15 +9,15 @@ from millrace.components.example_gen.shards.splits import Shares, SplitName
 from millrace.components.example_gen.time_series.options import (
     SHARES,
     Aggregate,
-    Clock,
-    Columns,
-    Cutting,
+    ClockOptions,
     DayFirst,
     Duplicates,
+    GridOptions,
     Limits,
-    Origin,
-    Reading,
-    Rows,
+    RollingOrigin,
+    SeriesColumns,
+    SeriesReading,
+    SplitOptions,
 )
 from millrace.components.features.series_spec import Impute
 from millrace.components.options.ranges import Count, Number, Share
@@ -50,7 +50,7 @@ def series_example_gen(
     split_dates: dict[SplitName, str] = _NO_DATES,
     folds: Count = 1,
     fold: Number = 0,
-    origin: Origin = "expanding",
+    origin: RollingOrigin = "expanding",
     csv: CsvFormat = DETECTED,
     max_rejected: Share = 0.01,
     max_filled: Share = 0.25,
@@ -59,7 +59,7 @@ def series_example_gen(
 
     A record is one series in one split: `series` (its name), `time` (int64, Unix seconds),
     `fold` (int64 per row), and float32 per row under each value column's name, NaN where the cell
-    is missing: what is filled, and what is a truth to learn and to judge by, must be told apart.
+    is missing: what is filled and what was measured must stay distinguishable.
 
     Args:
         source: a CSV file, or a folder of them.
@@ -70,7 +70,7 @@ def series_example_gen(
         targets: columns to forecast. None: the last column of numbers.
         covariates: columns that are known up to the last row only; `*` is every other one.
         known: columns that are known for the rows to be forecast as well.
-        series: the column that tells series apart; empty where all rows are of one.
+        series: the column that identifies the series; empty where all rows are of one.
         series_per_file: each file is a series of its own, of the file's name.
         time_format: strptime's, `unix`, or `quarter` for 2012-Q3 and the like; empty finds it
             over the whole column.
@@ -101,14 +101,17 @@ def series_example_gen(
         OptionError: an option does not fit another, or the data.
     """
     from millrace.components.example_gen.time_series import ingest
+    from millrace.components.example_gen.unlabelled_rows import source as sources
 
-    reading = Reading(
-        columns=Columns(time, targets, covariates, known, series),
-        clock=Clock(time_format, day_first, zone),
-        rows=Rows(duplicates, resample, aggregate, impute, season),
-        cutting=Cutting(splits, split_dates, folds, fold, origin),
+    reading = SeriesReading(
+        columns=SeriesColumns(time, targets, covariates, known, series),
+        clock=ClockOptions(time_format, day_first, zone),
+        rows=GridOptions(duplicates, resample, aggregate, impute, season),
+        cutting=SplitOptions(splits, split_dates, folds, fold, origin),
         limits=Limits(max_rejected, max_filled),
         csv=csv,
         series_per_file=series_per_file,
     )
-    return ingest.ingest(source.path, Examples(out), run_on, reading)
+    examples, learnt = ingest.ingest(source.path, Examples(out), run_on, reading)
+    sources.write(learnt, examples)
+    return examples

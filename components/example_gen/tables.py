@@ -52,32 +52,31 @@ def csv_example_gen(
         eval_from_train: share of a given train split to hold out as `eval`, where the data
             has no eval split of its own.
         max_rejected: share of unusable rows above which the step fails.
-        shards: files per split, about so many; 0 makes one per 64 MiB of CSV.
+        shards: files per split, about; 0 makes one per 64 MiB of CSV.
 
     Raises:
         DataError: there is no table, the files have different columns, or too many rows are
             unusable.
-        OptionError: the shares are no shares, or a column or type is unknown.
+        OptionError: the shares are not valid, or a column or type is unknown.
     """
-    from millrace.components.example_gen.csv import files, plan
-    from millrace.components.example_gen.csv import shards as csv_shards
+    from millrace.components.example_gen.csv import files, passes, plan
     from millrace.components.example_gen.unlabelled_rows import source as sources
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     root, listing = files.list_tables(source.path)
     rule = rule.for_given(listing.given)
     dialect = files.settle(root, listing, csv)
-    job = csv_shards.Job(str(root), dialect, Examples(out))
+    examples, tables = Examples(out), passes.CsvFiles(str(root), dialect)
     spans = files.cut(root, listing, dialect, shards)
     candidates = plan.candidates(_STEP, dialect, types, dates, drop)
-    evidence = csv_shards.gather(run_on, job, spans, candidates)
+    evidence = passes.gather(run_on, out, tables, spans, candidates)
     layout = plan.settle(source.path, dialect, evidence, candidates, dates)
-    tally = csv_shards.write(run_on, job, spans, layout, rule)
+    tally = passes.write(run_on, examples, tables, spans, layout, rule)
     tally.rejected.extend(listing.rejected)
-    sources.write(sources.TableSource(dialect, layout), job.out)
+    sources.write(sources.TableSource(dialect, layout), examples)
     notes: dict[str, Property] = {
         "columns": len(layout.readings),
         "last_column": layout.last,
         "encoding": dialect.encoding,
     }
-    return finish(_STEP, job.out, tally, listing.ignored, max_rejected, what="rows", notes=notes)
+    return finish(_STEP, examples, tally, listing.ignored, max_rejected, what="rows", notes=notes)

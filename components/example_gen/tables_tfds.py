@@ -48,8 +48,8 @@ def tfds_table_example_gen(
         shards: files per split; 0 makes one per 64 MiB, and no more than the set has.
 
     Raises:
-        DataError: the set cannot be had, or has no columns.
-        OptionError: there is no such set or split, or the shares are no shares.
+        DataError: the set is not available, or has no columns.
+        OptionError: there is no such set or split, or the shares are not valid.
     """
     from millrace.components.example_gen.tensorflow_datasets import sets
     from millrace.components.example_gen.tensorflow_datasets.tables import (

@@ -1,14 +1,16 @@
 """Texts in class folders, or in tables of texts and classes, to `Examples`."""
 
+import functools
+
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
+from millrace.components.example_gen.csv.dialect import TextCsv
 from millrace.components.example_gen.csv.encodings import BadBytes
-from millrace.components.example_gen.shards.folders import Layout, list_classes
+from millrace.components.example_gen.shards.folders import FolderLayout, list_classes
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
 from millrace.components.example_gen.shards.tally import finish
-from millrace.components.example_gen.texts.options import TextCsv
 from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "text_example_gen"
@@ -25,7 +27,7 @@ def text_example_gen(
     csv: TextCsv = AS_DETECTED,
     encoding: str | None = None,
     errors: BadBytes = "latin-1",
-    layout: Layout = "auto",
+    layout: FolderLayout = "auto",
     splits: Shares = DEFAULT_SHARES,
     eval_from_train: ShareBelowOne = 0.0,
     max_rejected: Share = 0.01,
@@ -44,8 +46,8 @@ def text_example_gen(
         text: a table's column of texts; chosen by name and length if not given.
         label: a table's column of classes; chosen by name and by how few values it has.
         csv: how a CSV or TSV is written.
-        encoding: by Python's name. None: what a mark says, else UTF-8; of a table most of whose
-            lines are not UTF-8, what charset-normalizer finds.
+        encoding: by Python's name. None: what a byte order mark (BOM) says, else UTF-8; of a
+            table most of whose lines are not UTF-8, what charset-normalizer finds.
         errors: what becomes of a text that is not in the encoding: `reject` sets it aside,
             `replace` puts U+FFFD for what has no meaning, `ignore` nothing, `latin-1` reads it as
             Windows-1252. The summary counts them.
@@ -60,8 +62,9 @@ def text_example_gen(
 
     Raises:
         DataError: there are no two classes of texts, or too many texts are unusable.
-        OptionError: the shares are no shares, or there is no such column.
+        OptionError: the shares are not valid, or there is no such column.
     """
+    from millrace.components.example_gen.shards.writing import write_class_folders
     from millrace.components.example_gen.texts import files, tables
     from millrace.components.example_gen.texts import rows as text_rows
     from millrace.components.example_gen.unlabelled_rows import source as sources
@@ -73,7 +76,7 @@ def text_example_gen(
     if layout == "auto" and tables.holds_tables(root):
         table, listing = tables.find(root, csv, encoding)
         chosen = text_rows.columns(_STEP, table, listing, text, label)
-        rows = text_rows.Rows(table, tables.cut(table, listing, shards), *chosen, decoding)
+        rows = text_rows.TextRows(table, tables.cut(table, listing, shards), *chosen, decoding)
         tally = text_rows.write_rows(run_on, examples, rows, rule)
         tally.rejected.extend(listing.rejected)
         sources.write(sources.TextSource(rows.text), examples)
@@ -82,5 +85,6 @@ def text_example_gen(
             _STEP, examples, tally, listing.ignored, max_rejected, what="texts", notes=notes
         )
     listing = list_classes(root, layout, files.TEXTS)
-    tally = files.write_files(run_on, examples, root, listing, rule, decoding, shards=shards)
+    texts = functools.partial(files.TextFiles, str(root), decoding=decoding)
+    tally = write_class_folders(run_on, examples, root, listing, rule, texts, shards=shards)
     return finish(_STEP, examples, tally, listing.ignored, max_rejected, what="texts")

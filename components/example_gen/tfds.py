@@ -11,7 +11,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.shards.feature_names import FeatureNames
+from millrace.components.example_gen.images.options import FeatureNames
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, SplitRule
 from millrace.components.example_gen.shards.tally import finish
 from millrace.components.example_gen.tensorflow_datasets import sets
@@ -64,10 +64,10 @@ def tfds_example_gen(
         shards: files per split; 0 makes one per 64 MiB, and no more than the set has.
 
     Raises:
-        DataError: the set cannot be had, or has no image and no text with one class.
+        DataError: the set is not available, or has no image and no text with one class.
         OptionError: there is no such set, split or feature.
     """
-    from millrace.components.example_gen.images.tfrecords import write_files
+    from millrace.components.example_gen.shards.tfrecords import write_files
 
     rule = SplitRule.of(_STEP, DEFAULT_SHARES, eval_from_train)
     builder = sets.find(_STEP, dataset, data_dir)

@@ -41,7 +41,7 @@ def tfds_texts(
         text: the feature that is the text; need be named only if there are several.
 
     Raises:
-        DataError: the set cannot be had, or has no text.
+        DataError: the set is not available, or has no text.
         OptionError: there is no such set, split or feature.
     """
     from millrace.components.example_gen.tensorflow_datasets import sets

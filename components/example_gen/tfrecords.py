@@ -8,8 +8,8 @@ from etils.epath import Path
 from millrace.components.artifacts import Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.shards.feature_names import FeatureNames
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.images.options import FeatureNames
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import (
     DEFAULT_SHARES,
     Shares,
@@ -64,13 +64,10 @@ def import_example_gen(
 
     Raises:
         DataError: there are no such files, one is broken, or too many records are unusable.
-        OptionError: the shares are no shares.
+        OptionError: the shares are not valid.
     """
-    from millrace.components.example_gen.images.tfrecords import (
-        RecordFiles,
-        class_names,
-        write_files,
-    )
+    from millrace.components.example_gen.images.tfrecords import RecordFiles, class_names
+    from millrace.components.example_gen.shards.tfrecords import write_files
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     listing = list_records(source.path, patterns)
@@ -91,7 +88,7 @@ def list_records(root: Path, patterns: dict[str, str]) -> Listing:
     entries = walk(root)
     paths = [path for path in entries if not is_hidden(path)]
     if patterns:
-        listing = Listing([Row(*row) for row in _matched(root, paths, patterns)])
+        listing = Listing([ListedRow(*row) for row in _matched(root, paths, patterns)])
         listing.set_aside(root, entries)
         return listing
     paths = [path for path in paths if _TFRECORD.search(path.rsplit("/", 1)[-1])]
@@ -100,7 +97,7 @@ def list_records(root: Path, patterns: dict[str, str]) -> Listing:
             f"{root}: expected TFRecord files, named like data.tfrecord-00000-of-00001. "
             "Received: none. Check the path, or name them by the option patterns."
         )
-    listing = Listing([Row(path, "", split) for path, split in _by_folder(paths)])
+    listing = Listing([ListedRow(path, "", split) for path, split in _by_folder(paths)])
     listing.set_aside(root, entries)
     return listing
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples, RawFiles, Rejected
-from millrace.components.model_artifacts import Model
+from millrace.components.artifacts import Analysis, Examples, Model, RawFiles, Rejected
 from millrace.components.options.ranges import Count, Share
 
 _STEP = "unlabelled_example_gen"
@@ -34,7 +33,7 @@ def unlabelled_example_gen(
 
     Args:
         source: a table, or a folder of them.
-        model: tells what it takes.
+        model: says what it takes.
         learnt: what it was trained on. None: the cells are read as they look.
         analysis: what was settled of that; a forecaster needs both.
         out: becomes the records.
@@ -44,10 +43,10 @@ def unlabelled_example_gen(
     Raises:
         DataError: it is no table of the model's, or too many rows are unusable.
     """
-    from millrace.components.example_gen.shards.tally import Tally, finish
+    from millrace.components.example_gen.shards.tally import IngestTally, finish
     from millrace.components.files.tfrecord import write_records
 
-    tally = Tally({SPLIT: {}})
+    tally = IngestTally({SPLIT: {}})
     examples = Examples(out)
     examples.split_path(SPLIT).mkdir(parents=True)
 

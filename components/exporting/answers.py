@@ -1,12 +1,11 @@
-"""What an exported model answers in a process of its own, loaded as a model server loads it.
+"""What an exported model answers in a separate process, loaded as a model server loads it.
 
 `python -m millrace.components.exporting.answers MODEL ROWS ANSWERS` reads the raw records in the
-TFRecord file ROWS, asks each signature about all of them, runs the warm-up requests, and
-writes to ANSWERS (`.npz`) an array per `signature/output`, and `signatures` as JSON [].
+TFRecord file ROWS, calls each signature with all of them, runs the warm-up requests, and writes to
+ANSWERS (`.npz`) an array per `signature/output`, and `signatures` as JSON [].
 """
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,34 +22,31 @@ from millrace.serving.signature import Signature, TensorInfo
 if TYPE_CHECKING:
     from millrace.serving.model import LoadedModel
 
-Answers = dict[str, np.ndarray]
-
-_SOURCES = Path(__file__).parents[2]
+OutputArrays = dict[str, np.ndarray]
 
 
-def ask(saved_model: Path, rows: list[Decoded], scratch: Path) -> Answers:
-    """The answers about `rows` of the model in `saved_model`, loaded in a fresh process.
+def collect(saved_model: Path, rows: list[Decoded], scratch: Path) -> OutputArrays:
+    """The answers to `rows` of the model in `saved_model`, loaded in a fresh process.
 
     Raises:
-        ModelError: that process failed; holds the end of what it said.
+        ModelError: that process failed; ends with the end of its output.
     """
-    questions, answers = scratch / "rows.tfrecord", scratch / "answers.npz"
-    write_records(questions, map(encode, rows))
-    path = os.pathsep.join(filter(None, [str(_SOURCES), os.environ.get("PYTHONPATH")]))
-    arguments = map(str, (saved_model, questions, answers))
+    inputs, answers = scratch / "rows.tfrecord", scratch / "answers.npz"
+    write_records(inputs, map(encode, rows))
+    arguments = map(str, (saved_model, inputs, answers))
     command = lifeline.module("millrace.components.exporting.answers", *arguments)
-    done = lifeline.run(command, PYTHONPATH=path)
+    done = lifeline.run(command)
     if done.returncode:
         raise ModelError(
-            f"{saved_model}: expected a SavedModel that a fresh process can load and ask. "
+            f"{saved_model}: expected a SavedModel that a fresh process can load and call. "
             f"Received exit code {done.returncode}: {done.stderr.strip()[-2000:]}. "
-            "This is a fault of the export, not of the data."
+            "This is a bug in the export, not a fault of the data."
         )
     with answers.open("rb") as file, np.load(file) as arrays:
         return dict(arrays)
 
 
-def _answer(saved_model: Path, rows: list[Decoded]) -> Answers:
+def _answer(saved_model: Path, rows: list[Decoded]) -> OutputArrays:
     from millrace.serving.model import LoadedModel  # TensorFlow
 
     with LoadedModel(saved_model) as model:
@@ -65,7 +61,7 @@ def _answer(saved_model: Path, rows: list[Decoded]) -> Answers:
     return {**found, "signatures": np.array(json.dumps(described))}
 
 
-def _outputs(model: "LoadedModel", signature: Signature, rows: list[Decoded]) -> Answers:
+def _outputs(model: "LoadedModel", signature: Signature, rows: list[Decoded]) -> OutputArrays:
     return model.predict(requests.inputs(signature, rows), signature=signature.name)
 
 
@@ -91,8 +87,8 @@ def _tensor(tensor: TensorInfo) -> dict[str, object]:
 
 def main(arguments: list[str]) -> None:
     """Answer the records in one file into another."""
-    saved_model, questions, answers = map(Path, arguments)
-    found = _answer(saved_model, [decode(raw) for raw in read_records(questions)])
+    saved_model, inputs, answers = map(Path, arguments)
+    found = _answer(saved_model, [decode(raw) for raw in read_records(inputs)])
     with answers.open("wb") as file:
         np.savez(file, allow_pickle=False, **found)
 

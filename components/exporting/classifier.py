@@ -1,4 +1,4 @@
-"""The signatures that every classifier has, whatever it classifies.
+"""The signatures of every classifier, whatever it classifies.
 
 `serving_default` takes raw inputs; `classify` and `regress` take serialised
 `tf.train.Example`s, as TensorFlow Serving's Classify and Regress send them.
@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from millrace.components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from millrace.components.exporting.comparison import Reference
+from millrace.components.exporting.saved_model import SERIALISED, Endpoint, Outputs
 
 Parsed = tuple[tf.Tensor, ...]
 
@@ -69,7 +70,7 @@ def endpoints(
 def probabilities(model: keras.Model, inputs: tf.Tensor | dict[str, tf.Tensor]) -> tf.Tensor:
     """The probability of every class, float32 [batch, classes], whatever `model` ends in.
 
-    `model` gives probabilities or logits, [batch, classes], or [batch, 1] for the second of two.
+    `model` returns probabilities or logits, [batch, classes], or [batch, 1] for the second of two.
     """
     raw = model(inputs, training=False)
     is_logits = model.layers[-1].activation is keras.activations.linear
@@ -80,9 +81,9 @@ def probabilities(model: keras.Model, inputs: tf.Tensor | dict[str, tf.Tensor]) 
 
 
 def reference(scores: np.ndarray, classes: tuple[str, ...], tolerance: float = 1e-4) -> Reference:
-    """What the signatures have to answer, by the trained model's `scores` [rows, classes].
+    """What the signatures should answer, by the trained model's `scores` [rows, classes].
 
-    A row's class is compared where its two highest scores are `tolerance` apart.
+    A row's class is compared only if its two highest scores are more than `tolerance` apart.
     """
     ranked = np.sort(scores, axis=1)
     is_clear = ranked[:, -1] - ranked[:, -2] > tolerance

@@ -1,23 +1,39 @@
-"""The answers of an exported model held against those of the trained one: plain numpy."""
+"""The answers of an exported model compared with those of the trained one: plain numpy."""
+
+import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
 from millrace.components.errors import ModelError
-from millrace.components.exporting.answers import Answers
-from millrace.components.exporting.signatures import Reference
+from millrace.components.exporting.answers import OutputArrays
 from millrace.components.inference.closeness import difference
 
 
-def largest_difference(found: Answers, reference: Reference, tolerance: float) -> float:
-    """The largest difference of a number, as `closeness.difference` measures it.
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """What the trained model answers on the path of training, by `signature/output`.
+
+    Attributes:
+        numbers: arrays [rows, ...].
+        texts: arrays [rows, ...] of text, and which of them to compare, bool of the same shape:
+            not those where two answers are equally good.
+    """
+
+    numbers: Mapping[str, np.ndarray]
+    texts: Mapping[str, tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
+
+
+def largest_difference(found: OutputArrays, reference: Reference, tolerance: float) -> float:
+    """The largest difference between numbers, as `closeness.difference` measures it.
 
     Args:
         found: the exported model's answers, by `signature/output`.
-        reference: the trained model's on the path of training.
+        reference: the trained model's, on the path of training.
         tolerance: of a number.
 
     Raises:
-        ModelError: a number differs by more, or a text that is clear is another one.
+        ModelError: a number differs by more, or a text to compare differs.
     """
     differences = {
         name: difference(found[name], expected) for name, expected in reference.numbers.items()
@@ -37,6 +53,6 @@ def largest_difference(found: Answers, reference: Reference, tolerance: float) -
 def _error(output: str, received: str, tolerance: float) -> ModelError:
     return ModelError(
         f"Exported model, {output}: expected the trained model's answers within "
-        f"{tolerance:g}. Received: {received}. Do not serve it; export again, and if it stays, "
-        "look for an op that works differently in a graph."
+        f"{tolerance:g}. Received: {received}. Do not serve it; export again, and if that does "
+        "not help, look for an op that works differently in a graph."
     )

@@ -12,14 +12,13 @@ import keras
 import tensorflow as tf
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Examples, Model, TrainedModel
 from millrace.components.errors import DataError
 from millrace.components.exporting import answers, comparison, kinds, saved_model, warm_up
 from millrace.components.features import rows as features
 from millrace.components.features.rows import Positioned
 from millrace.components.features.spec import Spec
 from millrace.components.files.tfrecord import read_records
-from millrace.components.model_artifacts import Model, TrainedModel
 from millrace.components.models import keras_file
 from millrace.components.models.build import load
 from millrace.serving.example import Decoded, decode
@@ -27,13 +26,13 @@ from millrace.serving.example import Decoded, decode
 logger = logging.getLogger("millrace.components.export")
 
 _SAMPLED_FROM = ("eval", "test", "train")
-_UNDESCRIBED = ("vocabulary", "counts")  # too long to be read, and in the graph
+_UNDESCRIBED = ("vocabulary", "counts")  # too long to read, and part of the graph
 
 
 def write_model(
     trained: TrainedModel, spec: Spec, out: Model, warming: Sequence[Decoded]
 ) -> keras.Model:
-    """Write SavedModel, warm-up requests from the rows `warming`, and the Keras file.
+    """Write the SavedModel, warm-up requests made of the rows `warming`, and the Keras file.
 
     Returns:
         The Keras model.
@@ -49,17 +48,17 @@ def write_model(
 def check(
     model: keras.Model, spec: Spec, rows: list[Decoded], out: Model, tolerance: float
 ) -> None:
-    """Ask the exported model in a fresh process; describe it and the outcome in `model.json`.
+    """Call the exported model in a fresh process; describe it and the outcome in `model.json`.
 
     Raises:
-        ModelError: it cannot be loaded, or its answers are not those of `model`.
+        ModelError: it cannot be loaded, or its answers differ from those of `model`.
     """
     reference = kinds.reference(model, spec, rows)
     with tempfile.TemporaryDirectory() as scratch:
-        found = answers.ask(out.saved_model, rows, Path(scratch))
+        found = answers.collect(out.saved_model, rows, Path(scratch))
     worst = comparison.largest_difference(found, reference, tolerance)
     logger.info(
-        "asked again in a fresh process: %d rows, answers differ by at most %.2g", len(rows), worst
+        "checked in a fresh process: %d rows, answers differ by at most %.2g", len(rows), worst
     )
     described = {
         **_described(spec),
@@ -94,8 +93,8 @@ def take_sample(examples: Examples, spec: Spec, count: int) -> list[Decoded]:
         if taken:
             return taken[:count]
     raise DataError(
-        f"{examples.path}: expected rows to ask the exported model about. Received: none in "
-        f"{', '.join(examples.splits) or 'no split'}. Give export the examples of the training."
+        f"{examples.path}: expected rows to check the exported model with. Received: none in "
+        f"{', '.join(examples.splits) or 'no split'}. Give export the training examples."
     )
 
 

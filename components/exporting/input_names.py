@@ -1,8 +1,8 @@
-"""Inputs of signatures that bear names which TensorFlow cannot trace: `Temp (C)`, `Côte`, `class`.
+"""Inputs of signatures whose names TensorFlow cannot trace: `Temp (C)`, `Côte`, `class`.
 
 `tf.function` takes identifiers only. Such a signature is traced with the names that TensorFlow
-itself makes of those that it is called with, and gets its own back in the SavedModel, where
-servers read them.
+itself would make of the original ones, and gets those back in the SavedModel, where servers read
+them.
 """
 
 import keyword
@@ -19,7 +19,7 @@ _FILE = "saved_model.pb"
 
 
 def traceable(names: Sequence[str]) -> list[str]:
-    """An identifier for each of `names`, distinct; the name itself where all are such."""
+    """A distinct identifier for each of `names`; the names themselves if all are identifiers."""
     found = [_identifier(name) for name in names]
     if len(set(found)) < len(found) or not all(map(_PLAIN.fullmatch, found)):
         return [f"input_{place}" for place in range(len(names))]
@@ -33,7 +33,7 @@ def _identifier(name: str) -> str:
 
 
 def named(specs: Sequence[tf.TensorSpec]) -> list[tf.TensorSpec]:
-    """`specs` with traceable names."""
+    """`specs` under traceable names."""
     names = traceable([spec.name for spec in specs])
     pairs = zip(specs, names, strict=True)
     return [tf.TensorSpec(spec.shape, spec.dtype, name=name) for spec, name in pairs]

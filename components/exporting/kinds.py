@@ -1,11 +1,12 @@
-"""The signatures and the reference of a model, whatever its kind of data."""
+"""The signatures and the reference of a model of any kind of data."""
 
 from collections.abc import Sequence
 from typing import assert_never
 
 import keras
 
-from millrace.components.exporting.signatures import Endpoint, Reference
+from millrace.components.exporting.comparison import Reference
+from millrace.components.exporting.saved_model import Endpoint
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.features.series_spec import SeriesSpec
@@ -43,7 +44,7 @@ def endpoints(model: keras.Model, spec: Spec) -> dict[str, Endpoint]:
 
 
 def reference(model: keras.Model, spec: Spec, rows: Sequence[Decoded]) -> Reference:
-    """What the signatures have to answer about raw `rows`, on the path of training."""
+    """What the signatures should answer to raw `rows`, on the path of training."""
     match spec:
         case ImageSpec():
             from millrace.components.exporting import image

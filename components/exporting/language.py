@@ -13,19 +13,20 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.components.exporting import generation
-from millrace.components.exporting.generation import Choice
-from millrace.components.exporting.signatures import Endpoint, Outputs, Reference
-from millrace.components.features import language, language_rows, text_record
+from millrace.components.exporting.comparison import Reference
+from millrace.components.exporting.generation import Sampling
+from millrace.components.exporting.saved_model import Endpoint, Outputs
+from millrace.components.features import language, language_rows, record
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.features.tokenization import FIRST, PADDING, UNKNOWN
 from millrace.serving.example import Decoded
 
 _SCORES_AT_ONCE = 2**24  # floats: 64 MiB
-_WRITTEN = 20  # tokens that a request made of a raw record asks for
-_COMPARED = 4  # prompts whose continuation is worked out the long way
-_CLEAR = 1e-3  # of a score, be it a logit or a probability
+_WRITTEN = 20  # tokens that are generated to be compared
+_COMPARED = 4  # prompts whose continuation is computed the long way
+_CLEAR = 1e-3  # of a score, either a logit or a probability
 
-Network = Callable[[tf.Tensor], tf.Tensor]  # ids int32 [batch, length] to scores of each id
+ScoreFunction = Callable[[tf.Tensor], tf.Tensor]  # ids int32 [batch, length] to scores of each id
 
 _PROMPT = tf.TensorSpec([None], tf.string, name="prompt")
 _LENGTH = tf.TensorSpec([], tf.int32, name="length")
@@ -44,12 +45,12 @@ def endpoints(model: keras.Model, spec: LanguageSpec) -> dict[str, Endpoint]:
 
     Returns:
         serving_default: prompt string [batch], length int32 [], temperature float32 [] -> text
-            string [batch], the prompt with `length` tokens more; the same for the same inputs.
+            string [batch], the prompt and `length` more tokens; the same for the same inputs.
         generate: the same with top_k int32 [] and seed int32 [].
         score: text string [batch] -> loss float32 [batch] (nats, summed over its tokens),
-            tokens int32 [batch] (how many those are), correct int32 [batch] (those that were
+            tokens int32 [batch] (how many there are), correct int32 [batch] (those that were
             the likeliest), unknown int32 [batch] (those not in the vocabulary), unigram
-            float32 [batch] (the loss of a model that goes by the counts of tokens alone).
+            float32 [batch] (the loss of a model that knows only the counts of tokens).
     """
 
     @tf.function(input_signature=[_PROMPT, _LENGTH, _TEMPERATURE, _TOP_K, _SEED])
@@ -60,16 +61,16 @@ def endpoints(model: keras.Model, spec: LanguageSpec) -> dict[str, Endpoint]:
         top_k: tf.Tensor,
         seed: tf.Tensor,
     ) -> tf.Tensor:
-        choice = Choice(temperature, top_k, seed)
-        with tf.control_dependencies(generation.check(length, choice)):
-            ids = generation.write(model, spec, prompt, length, choice)
+        sampling = Sampling(temperature, top_k, seed)
+        with tf.control_dependencies(generation.check(length, sampling)):
+            ids = generation.write(model, spec, prompt, length, sampling)
         return tf.strings.join([prompt, language.continuation(ids, prompt, spec)])
 
     def predict(prompt: tf.Tensor, length: tf.Tensor, temperature: tf.Tensor) -> Outputs:
         return {"text": continued(prompt, length, temperature, 0, 0)}
 
-    def generate(*asked: tf.Tensor) -> Outputs:
-        return {"text": continued(*asked)}
+    def generate(*inputs: tf.Tensor) -> Outputs:
+        return {"text": continued(*inputs)}
 
     return {
         "serving_default": (predict, (_PROMPT, _LENGTH, _TEMPERATURE)),
@@ -79,7 +80,7 @@ def endpoints(model: keras.Model, spec: LanguageSpec) -> dict[str, Endpoint]:
 
 
 def score(model: keras.Model, spec: LanguageSpec, text: tf.Tensor) -> Outputs:
-    """What the signature `score` answers about texts, string [batch]."""
+    """What the signature `score` answers to texts, string [batch]."""
     tokens, following, rows = language.windows(text, spec, spec.sequence_length)
     surprise = tf.constant(unigram(spec))
     is_token = following != PADDING
@@ -105,9 +106,9 @@ def score(model: keras.Model, spec: LanguageSpec, text: tf.Tensor) -> Outputs:
 def _scored(
     model: keras.Model, spec: LanguageSpec, tokens: tf.Tensor, following: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The loss of each next token in nats, float32 [windows, length], and whether it was first.
+    """The loss of each next token in nats, float32 [windows, length], and whether it led.
 
-    A few windows at a time, for the scores of all of them might not fit into memory.
+    A few windows at a time, since the scores of all of them might not fit into memory.
     """
     at_once = max(1, _SCORES_AT_ONCE // (spec.sequence_length * spec.tokens))
     windows = tf.shape(tokens)[0]
@@ -135,7 +136,7 @@ def _scored(
 
 
 def _log_probabilities(model: keras.Model, tokens: tf.Tensor) -> tf.Tensor:
-    """Of each id to come next, float32 [windows, length, ids], whatever `model` ends in."""
+    """Of each id as the next, float32 [windows, length, ids], whatever `model` ends in."""
     raw = model(tokens, training=False)
     if _ends_in_logits(model):
         return tf.nn.log_softmax(raw)
@@ -149,7 +150,7 @@ def _ends_in_logits(model: keras.Model) -> bool:
 def unigram(spec: LanguageSpec) -> np.ndarray:
     """The loss of each id in nats by its count in the train split, float32 [ids].
 
-    -log((count + 1) / (all + ids)), Laplace's rule, so that an id never seen has one too.
+    -log((count + 1) / (all + ids)), Laplace's rule, so that an id never seen has a loss too.
     Padding is never predicted: 0.
     """
     counts = np.array(spec.counts, np.float64) + 1
@@ -157,21 +158,23 @@ def unigram(spec: LanguageSpec) -> np.ndarray:
 
 
 def reference(model: keras.Model, spec: LanguageSpec, rows: Sequence[Decoded]) -> Reference:
-    """What has to be answered to raw records, worked out on the path of training.
+    """What the signatures should answer to raw `rows`, computed on the path of training.
 
-    `score` by Keras's own loss of the network for whole windows; the continuation of the first
-    few records by asking that network for the whole text again after each token. A text may
-    be compared where no two tokens were close rivals.
+    `score` by Keras's own loss of the network on whole windows; the continuation of the first few
+    records by running that network on the whole text again after each token. A text is compared
+    only if no two tokens were close to a tie.
     """
     # Eagerly, Keras runs a recurrent layer as a loop in Python.
     network = tf.function(
         functools.partial(model, training=False),
         input_signature=[tf.TensorSpec([None, None], tf.int32)],
     )
-    texts = [text_record.text(row) or b"" for row in rows]
+    texts = [record.text(row) or b"" for row in rows]
     is_logits = _ends_in_logits(model)
-    cuts = language_rows.cut(texts, spec, spec.sequence_length)
-    losses, counts = zip(*(_trained_loss(network, cut, is_logits) for cut in cuts), strict=True)
+    windows = language_rows.windows(texts, spec, spec.sequence_length)
+    losses, counts = zip(
+        *(_trained_loss(network, each, is_logits) for each in windows), strict=True
+    )
     written = [_greedy(network, spec, prompt) for prompt in texts[:_COMPARED]]
     written += [(b"", False)] * (len(texts) - len(written))
     continued = (
@@ -187,9 +190,11 @@ def reference(model: keras.Model, spec: LanguageSpec, rows: Sequence[Decoded]) -
     )
 
 
-def _trained_loss(network: Network, cut: language_rows.Cut, is_logits: bool) -> tuple[float, int]:
-    """The summed loss of a text's windows as training has it, and how many tokens it is of."""
-    tokens, following = cut
+def _trained_loss(
+    network: ScoreFunction, windows: language_rows.TokenWindows, is_logits: bool
+) -> tuple[float, int]:
+    """The summed loss of a text's windows as in training, and over how many tokens."""
+    tokens, following = windows
     if not len(tokens):
         return 0.0, 0
     losses = keras.losses.sparse_categorical_crossentropy(
@@ -198,8 +203,8 @@ def _trained_loss(network: Network, cut: language_rows.Cut, is_logits: bool) -> 
     return float(np.asarray(losses, np.float64).sum()), int((following != PADDING).sum())
 
 
-def _greedy(network: Network, spec: LanguageSpec, prompt: bytes) -> tuple[bytes, bool]:
-    """`prompt` and the likeliest tokens after it, and whether each was so by a clear margin."""
+def _greedy(network: ScoreFunction, spec: LanguageSpec, prompt: bytes) -> tuple[bytes, bool]:
+    """`prompt` and the likeliest tokens after it, and whether each led by a clear margin."""
     ids = language.prompts(tf.constant([prompt]), spec)[0].numpy()[0].tolist()
     written: list[int] = []
     is_clear = True

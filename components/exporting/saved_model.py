@@ -1,8 +1,8 @@
-"""Signatures over a Keras model, written as the SavedModel that a model server loads."""
+"""The signatures of a Keras model, and the SavedModel of them that a model server loads."""
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -10,18 +10,37 @@ from etils.epath import Path
 from tensorflow.core.protobuf import saved_model_pb2
 
 from millrace.components.exporting import input_names
-from millrace.components.exporting.signatures import METHODS, Endpoint
 from millrace.serving.protos import signature_pb2
-from millrace.serving.signature import Signature, from_proto
+from millrace.serving.signature import CLASSIFY, REGRESS, Signature, from_proto
+
+Outputs = dict[str, tf.Tensor]
+# A function, and its inputs in order; the names of the specs are those of the signature.
+Endpoint = tuple[Callable[..., Outputs], tuple[tf.TensorSpec, ...]]
+
+SERIALISED = tf.TensorSpec([None], tf.string, name="inputs")
+
+_METHODS = {
+    "classify": CLASSIFY,
+    "regress": REGRESS,
+}  # not called by Predict
+
+
+def at_least_one(rows: tf.Tensor) -> tf.Tensor:
+    """`rows` [batch, ...], or one row of zeros if there are none.
+
+    TensorFlow 2.21's fused convolution gets the depth of an empty batch wrong.
+    """
+    zeros = tf.zeros([1, *rows.shape[1:]], rows.dtype)
+    return tf.cond(tf.shape(rows)[0] > 0, lambda: rows, lambda: zeros)
 
 
 def write(endpoints: Mapping[str, Endpoint], folder: Path) -> list[Signature]:
-    """Write `endpoints`, and all the variables and tables that they use, to `folder`.
+    """Write `endpoints`, and the variables and tables that they use, to `folder`.
 
     Returns:
         The signatures as a server will read them.
     """
-    # The archive tracks the variables and tables of its endpoints. `track` on top of that would
+    # The archive tracks the variables and tables of its endpoints. Calling `track` as well would
     # write every weight a second time, under its Keras variable.
     archive = keras.export.ExportArchive()
     for name, (function, signature) in endpoints.items():
@@ -29,7 +48,7 @@ def write(endpoints: Mapping[str, Endpoint], folder: Path) -> list[Signature]:
     with _quiet():
         archive.write_out(str(folder), verbose=False)
         input_names.restore(folder, {name: specs for name, (_, specs) in endpoints.items()})
-        _name_methods(folder, [name for name in endpoints if name in METHODS])
+        _name_methods(folder, [name for name in endpoints if name in _METHODS])
     return _signatures(folder, list(endpoints))
 
 
@@ -43,20 +62,20 @@ def _signatures(folder: Path, names: Sequence[str]) -> list[Signature]:
 
 
 def _name_methods(folder: Path, names: Sequence[str]) -> None:
-    """Give Classify's and Regress's signatures the method names that servers insist on.
+    """Give the signatures of Classify and Regress the method names that servers insist on.
 
-    `tf.saved_model.save` calls every signature a Predict one.
+    `tf.saved_model.save` gives every signature that of Predict.
     """
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
     for name in names:
-        updater.replace_method_name(name, METHODS[name])
+        updater.replace_method_name(name, _METHODS[name])
     if names:
         updater.save()
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without TensorFlow's notes on where it wrote what and which inner names it changed."""
+    """Without TensorFlow's messages about what it wrote and which inner names it changed."""
     loggers = [tf.get_logger(), logging.getLogger("absl")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -7,10 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.components.errors import DataError
-from millrace.components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from millrace.components.exporting.comparison import Reference
+from millrace.components.exporting.saved_model import SERIALISED, Endpoint, Outputs, at_least_one
 from millrace.components.features import series_hook
-from millrace.components.features.layout import Column
+from millrace.components.features.layout import LayoutColumn
 from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.models.networks import as_taken
 from millrace.serving.example import Decoded
 
 FORECAST = "forecast"
@@ -21,25 +23,25 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
 
     Args:
         model: takes the inputs of `spec.layout`, float32 [batch, lookback, channels] and perhaps
-            [batch, horizon, known]; gives float32 [batch, horizon, targets].
+            [batch, horizon, known]; returns float32 [batch, horizon, targets].
         spec: of the windows; its hook is put in front of the model.
 
     Returns:
-        serving_default: window (and known, where columns are known ahead) -> forecast float32
+        serving_default: window (and known, if columns are known ahead) -> forecast float32
             [batch, horizon, targets].
         examples: inputs, serialised Examples with the features `window` (and `known`), the
             form in which windows are written -> the same.
     """
-    columns = spec.asked
+    columns = spec.served_inputs
     specs = tuple(
         tf.TensorSpec([None, *each.shape], tf.float32, name=each.name) for each in columns
     )
 
     @tf.function(input_signature=specs)
     def forecast_of(*inputs: tf.Tensor) -> tf.Tensor:  # traced once for both
-        window, *ahead = (_at_least_one(tensor) for tensor in inputs)
+        window, *ahead = (at_least_one(tensor) for tensor in inputs)
         seen = [series_hook.prepared(window, spec), *ahead]
-        return _ask(model, spec.layout.inputs, seen)[: tf.shape(inputs[0])[0]]
+        return _forecast(model, spec.layout.inputs, seen)[: tf.shape(inputs[0])[0]]
 
     def predict(*inputs: tf.Tensor) -> Outputs:
         return {FORECAST: forecast_of(*inputs)}
@@ -53,34 +55,25 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
 
 
 def reference(model: keras.Model, spec: SeriesSpec, rows: Sequence[Decoded]) -> Reference:
-    """What is to be answered for records of windows, as training sees them.
+    """What the signatures should answer to records of windows, as training sees them.
 
     Raises:
-        DataError: a record is no window of the model's.
+        DataError: a record is not a window of the model's.
     """
     columns = spec.layout.inputs
     inputs = [tf.constant(np.stack([_value(row, each) for row in rows])) for each in columns]
-    forecast = _ask(model, columns, inputs).numpy()
+    forecast = _forecast(model, columns, inputs).numpy()
     return Reference({f"{name}/{FORECAST}": forecast for name in ("serving_default", "examples")})
 
 
-def _ask(model: keras.Model, columns: Sequence[Column], inputs: Sequence[tf.Tensor]) -> tf.Tensor:
-    if len(columns) == 1:
-        return model(inputs[0], training=False)
+def _forecast(
+    model: keras.Model, columns: Sequence[LayoutColumn], inputs: Sequence[tf.Tensor]
+) -> tf.Tensor:
     named = {each.name: tensor for each, tensor in zip(columns, inputs, strict=True)}
-    return model(named, training=False)
+    return model(as_taken(named), training=False)
 
 
-def _at_least_one(rows: tf.Tensor) -> tf.Tensor:
-    """`rows` [batch, ...], or one row of zeros if there is none.
-
-    TensorFlow 2.21's fused convolution gets the depth of an empty batch wrong.
-    """
-    zeros = tf.zeros([1, *rows.shape[1:]], rows.dtype)
-    return tf.cond(tf.shape(rows)[0] > 0, lambda: rows, lambda: zeros)
-
-
-def _value(row: Decoded, column: Column) -> np.ndarray:
+def _value(row: Decoded, column: LayoutColumn) -> np.ndarray:
     value = row.get(column.name)
     if isinstance(value, np.ndarray) and value.size * 4 == column.bytes:
         return value.astype(np.float32).reshape(column.shape)

@@ -7,18 +7,20 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.components.exporting import classifier
-from millrace.components.exporting.signatures import SERIALISED, Endpoint, Outputs, Reference
+from millrace.components.exporting.comparison import Reference
+from millrace.components.exporting.saved_model import SERIALISED, Endpoint, Outputs
 from millrace.components.features import table, table_rows
 from millrace.components.features.table_spec import TableSpec
+from millrace.components.models.networks import as_taken
 from millrace.serving.example import Decoded
 
 
 def endpoints(model: keras.Model, spec: TableSpec) -> dict[str, Endpoint]:
     """Each signature's function and its inputs, by name.
 
-    `serving_default` takes one input per column, [batch]: float32 with NaN for a missing cell,
-    string with "" for one. A classifier answers as all do; a regressor `prediction` float32
-    [batch], and `regress`, over serialised Examples, `outputs` float32 [batch].
+    `serving_default` takes one input per column, [batch]: float32, with NaN for a missing cell, or
+    string, with "" for one. A classifier answers like all others; a regressor `prediction` float32
+    [batch], and `regress`, which takes serialised Examples, `outputs` float32 [batch].
 
     Args:
         model: takes the inputs of `spec.layout`.
@@ -31,7 +33,7 @@ def endpoints(model: keras.Model, spec: TableSpec) -> dict[str, Endpoint]:
 
     def seen(*columns: tf.Tensor) -> tf.Tensor | dict[str, tf.Tensor]:
         named = {raw.name: column for raw, column in zip(spec.raw, columns, strict=True)}
-        return _as_taken(table.preprocess(named, spec))
+        return as_taken(table.preprocess(named, spec))
 
     def parse(examples: tf.Tensor) -> tuple[tf.Tensor, ...]:
         columns = table.parse(examples, spec)
@@ -59,16 +61,11 @@ def endpoints(model: keras.Model, spec: TableSpec) -> dict[str, Endpoint]:
 
 
 def reference(model: keras.Model, spec: TableSpec, rows: Sequence[Decoded]) -> Reference:
-    """What is to be answered for raw `rows`, by the inputs that training would see."""
+    """What the signatures should answer to raw `rows`, by the inputs that training would see."""
     arrays = table_rows.inputs_of(rows, spec)
-    inputs = _as_taken({name: tf.constant(array) for name, array in arrays.items()})
+    inputs = as_taken({name: tf.constant(array) for name, array in arrays.items()})
     if spec.problem == "classification":
         scores = classifier.probabilities(model, inputs)
         return classifier.reference(scores.numpy(), spec.classes)
     numbers: np.ndarray = model(inputs, training=False)[:, 0].numpy()
     return Reference({"serving_default/prediction": numbers, "regress/outputs": numbers})
-
-
-def _as_taken(inputs: dict[str, tf.Tensor]) -> tf.Tensor | dict[str, tf.Tensor]:
-    """One input as a tensor, several by name: as a network takes them."""
-    return inputs if len(inputs) > 1 else next(iter(inputs.values()))

@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from millrace.components.artifacts import Rejected
 from millrace.components.exporting import classifier
-from millrace.components.exporting.signatures import Endpoint, Reference
-from millrace.components.features import text, text_record, text_rows
+from millrace.components.exporting.comparison import Reference
+from millrace.components.exporting.saved_model import Endpoint, at_least_one
+from millrace.components.features import record, text, text_rows
 from millrace.components.features.text_spec import TextSpec
 from millrace.serving.example import Decoded, decode
 
@@ -26,32 +27,24 @@ def endpoints(model: keras.Model, spec: TextSpec) -> dict[str, Endpoint]:
     """
 
     def scores_of(texts: tf.Tensor) -> tf.Tensor:
-        ids = _at_least_one(text.preprocess(texts, spec))
+        ids = at_least_one(text.preprocess(texts, spec))
         return classifier.probabilities(model, ids)[: tf.size(texts)]
 
-    texts = tf.TensorSpec([None], tf.string, name=text_record.TEXT)
+    texts = tf.TensorSpec([None], tf.string, name=record.TEXT)
     return classifier.endpoints(scores_of, _parse, (texts,), spec.classes)
 
 
 def reference(model: keras.Model, spec: TextSpec, rows: Sequence[Decoded]) -> Reference:
-    """What is to be answered for raw `rows`, by the ids that training would see."""
+    """What the signatures should answer to raw `rows`, by the ids that training would see."""
     rejected: list[Rejected] = []
     positioned = ((row, str(number)) for number, row in enumerate(rows))
     records = text_rows.transform(positioned, spec, rejected)
-    ids = [decode(record)[text_record.TOKENS] for record in records]
+    ids = [decode(each)[record.TOKENS] for each in records]
     tokens = tf.constant(np.stack(ids), tf.int32)
     return classifier.reference(classifier.probabilities(model, tokens).numpy(), spec.classes)
 
 
-def _at_least_one(ids: tf.Tensor) -> tf.Tensor:
-    """`ids` [batch, sequence_length], or those of one empty text if there is none.
-
-    TensorFlow 2.21's fused convolution gets the depth of an empty batch wrong.
-    """
-    return tf.cond(tf.shape(ids)[0] > 0, lambda: ids, lambda: tf.zeros([1, ids.shape[1]], tf.int32))
-
-
 def _parse(examples: tf.Tensor) -> tuple[tf.Tensor]:
     """The texts in serialised Examples, string [batch]."""
-    feature = {text_record.TEXT: tf.io.FixedLenFeature([], tf.string)}
-    return (tf.io.parse_example(examples, feature)[text_record.TEXT],)
+    feature = {record.TEXT: tf.io.FixedLenFeature([], tf.string)}
+    return (tf.io.parse_example(examples, feature)[record.TEXT],)

@@ -1,4 +1,4 @@
-"""Warm-up requests: real rows that a server runs before it calls a new model ready.
+"""Warm-up requests: real rows that a server runs before it reports a new model as ready.
 
 `assets.extra/tf_serving_warmup_requests` is a TFRecord file of PredictionLog, at most 1,000
 (tensorflow_serving/servables/tensorflow/saved_model_warmup_util.h).
@@ -16,11 +16,11 @@ from millrace.serving.protos import prediction_log_pb2, prediction_service_pb2
 from millrace.serving.signature import CLASSIFY, REGRESS, Signature
 from millrace.serving.warmup import FILE
 
-_MODEL = "default"  # the model's name is not known yet, and no server looks at it here
+_MODEL = "default"  # the model's name is not known yet, and servers ignore it here
 
 
 def write(saved_model: Path, signatures: Iterable[Signature], rows: Sequence[Decoded]) -> None:
-    """Put a request of each signature per row, and one Predict of all rows, into the model."""
+    """Add a request of each signature per row, and one Predict of all rows, to the model."""
     file = saved_model / FILE
     file.parent.mkdir(parents=True)
     logs = logged(signatures, rows)
@@ -41,9 +41,9 @@ def logged(
 def _example(signature: Signature, row: Decoded) -> prediction_log_pb2.PredictionLog:
     """Classify's or Regress's request for one row."""
     log = prediction_log_pb2.PredictionLog()
-    asked = log.classify_log if signature.method_name == CLASSIFY else log.regress_log
-    asked.request.model_spec.CopyFrom(_spec(signature))
-    asked.request.input.example_list.examples.append(encode(row))
+    found = log.classify_log if signature.method_name == CLASSIFY else log.regress_log
+    found.request.model_spec.CopyFrom(_spec(signature))
+    found.request.input.example_list.examples.append(encode(row))
     return log
 
 

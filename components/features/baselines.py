@@ -1,7 +1,7 @@
 """Forecasts that need no training, each a linear map of a window: float64 [horizon, lookback].
 
 A forecast is `map @ values` of one target's window, oldest value first. The same maps are
-the baselines that a forecast is held against, and the servable models of the same names.
+the baselines that a forecast is compared with, and the servable models of the same names.
 Source of the names: Hyndman, Athanasopoulos, "Forecasting: Principles and Practice", 5.2.
 """
 
@@ -39,7 +39,7 @@ def moving_average(lookback: int, horizon: int, window: int) -> Map:
     Raises:
         OptionError: the window of the data is shorter.
     """
-    _check("moving_average", lookback, window, f"the {window} that it averages")
+    _check("moving_average", lookback, window, f"the {window} that are averaged")
     weights = np.zeros((horizon, lookback))
     weights[:, lookback - window :] = 1.0 / window
     return weights
@@ -56,7 +56,7 @@ def differenced_moving_average(
     Raises:
         OptionError: the window is shorter than `season + window`.
     """
-    needed = f"a season of {season} rows and the {window} changes that it averages"
+    needed = f"a season of {season} rows and the {window} changes that are averaged"
     _check("differenced_moving_average", lookback, season + window, needed)
     weights = moving_average(lookback, horizon, window)
     weights[:, lookback - season - window : lookback - season] -= 1.0 / window

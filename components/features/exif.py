@@ -6,13 +6,13 @@ EXIF is the APP1 segment (marker 0xE1) that begins with `Exif\0\0`; a TIFF heade
 is a uint16 count and entries of 12 bytes: tag, type, count, value. Orientation is tag 0x0112.
 Sources: ISO/IEC 10918-1 annex B, CIPA DC-008 (Exif) 4.5-4.6, TIFF 6.0 sections 2 and 8.
 
-Whatever is broken on the way reads as orientation 1: such a file is shown as it is stored.
+Anything broken on the way reads as orientation 1: such a file is shown as it is stored.
 """
 
 import tensorflow as tf
 
 _HEAD = 1 << 17  # bytes searched: an APP1 segment holds at most 64 KiB and comes early
-_STEPS = 4096  # segments and bytes of junk walked over before the search is given up
+_STEPS = 4096  # segments and bytes of junk skipped before the search is given up
 _ENTRY = 12  # bytes of a directory entry
 
 
@@ -23,7 +23,7 @@ def orientations(encoded: tf.Tensor) -> tf.Tensor:
         encoded: string [batch], the files' bytes, of any format.
 
     Returns:
-        int32 [batch]; 1 where a file is no JPEG or names no valid orientation.
+        int32 [batch]; 1 where a file is not a JPEG or has no valid orientation.
     """
     heads = tf.strings.substr(encoded, 0, _HEAD)
     of_jpegs = tf.where(tf.equal(tf.strings.substr(heads, 0, 2), b"\xff\xd8"))
@@ -32,7 +32,7 @@ def orientations(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """`image` [height, width, channels] turned as `orientation` (int32 []) asks."""
+    """`image` [height, width, channels] turned as `orientation` (int32 []) says."""
     turned = tf.transpose(image, tf.where(orientation >= 5, [1, 0, 2], [0, 1, 2]))
     upside_down, mirrored = _is(orientation, 3, 4, 7, 8), _is(orientation, 2, 3, 6, 7)
     return tf.raw_ops.Reverse(tensor=turned, dims=tf.stack([upside_down, mirrored, False]))

@@ -1,19 +1,17 @@
-"""What `tf.io.decode_image` of TensorFlow 2.21 gets wrong, and the way around it.
+"""What `tf.io.decode_image` of TensorFlow 2.21 gets wrong, and the workarounds.
 
 - An animated WebP without alpha is written past the end of its buffer (the process dies, the
   server with it), so every animated WebP is refused. Container: WebP RIFF specification,
   chunk `VP8X`, flag 0x02.
-- A BMP of 8 bits a pixel is read as grey, its palette ignored: the palette is applied here.
-  Header: BITMAPINFOHEADER, offsets 10 (pixels), 14 (header size) and 28 (bits a pixel).
+- A BMP of 8 bits per pixel is read as grey, its palette ignored: the palette is applied here.
+  Header: BITMAPINFOHEADER, offsets 10 (pixels), 14 (header size) and 28 (bits per pixel).
 """
 
 import tensorflow as tf
 
-_PALETTE = 256
-
 
 def refuse_animated_webp(encoded: tf.Tensor) -> tf.Tensor:
-    """`encoded` (string [batch]) itself.
+    """`encoded` (string [batch]), unchanged.
 
     Raises:
         tf.errors.InvalidArgumentError: one is an animated WebP.
@@ -40,7 +38,7 @@ def has_palette(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def with_palette(encoded: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
-    """A BMP of palette indices in its colours.
+    """The colours of a BMP of palette indices.
 
     Args:
         encoded: string [], the file.
@@ -60,7 +58,7 @@ def with_palette(encoded: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
 def _number(encoded: tf.Tensor, at: int, size: int) -> tf.Tensor:
     """The unsigned little-endian number of `size` bytes at `at` of each, int32 of its shape.
 
-    0 beyond a file's end; four bytes over 2^30 saturate, as no header here is that large.
+    0 beyond a file's end; four bytes over 2^30 saturate, since no header here is that large.
     """
     padded = tf.strings.join([tf.strings.substr(encoded, 0, at + size), b"\0" * (at + size)])
     digits = tf.io.decode_raw(tf.strings.substr(padded, at, size), tf.uint8)

@@ -1,18 +1,17 @@
-"""A person's own preprocessing, run inside ours: once for training and for serving.
+"""A user's preprocessing function, run inside ours: once for training and for serving.
 
 `features.image` and `features.text` call `apply` on what they decoded, `features.table` and
 `features.series_hook` call `columns`, so the function is traced into the graph that `transform`
-runs and into the one that `export` writes.
-Where it stands:
+runs and into the one that `export` writes. What it is given, and may return:
 
-    image   uint8 [height, width, channels] of one picture, upright, before it is resized; any
-            height and width may come back
+    image   uint8 [height, width, channels] of one picture, upright, before it is resized; may
+            return any height and width
     text    string [batch], before it is standardised and split into tokens
     table   columns by name, string or float32 [batch] each, missing cells "" or NaN, before they
-            are scaled or looked up; other columns may come back, made of these
+            are scaled or looked up; may return other columns made from these
     series  columns by name, float32 [batch, lookback] each, of windows in the data's own units:
-            targets, covariates, known ones and the calendar's; what comes back stands in the
-            covariates' place. The targets stay as they are, for a forecast is in their units
+            targets, covariates, columns known ahead and the calendar's; what it returns replaces
+            the covariates. The targets stay as they are, since a forecast is in their units
 """
 
 import functools
@@ -34,7 +33,7 @@ _PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 
 def apply(hook: Hook | None, value: Value, wanted: Any) -> Value:
-    """What the function of `hook` makes of `value`; without a hook, `value` itself.
+    """What the function of `hook` returns for `value`; without a hook, `value` itself.
 
     Args:
         hook: the function, and its code when the analysis was made.
@@ -44,7 +43,7 @@ def apply(hook: Hook | None, value: Value, wanted: Any) -> Value:
     Raises:
         DataError: the function's code has changed since the analysis.
         OptionError: it cannot be found, cannot be traced into a graph, needs Python to run, or
-            gives something else than `wanted`.
+            returns something other than `wanted`.
     """
     if hook is None:
         return value
@@ -59,7 +58,7 @@ def columns(
     given: dict[str, tf.Tensor],
     wanted: Sequence[tf.TensorSpec] = OF_TABLES,
 ) -> dict[str, tf.Tensor]:
-    """The columns that the function of `hook` makes of others; see `apply`.
+    """The columns that the function of `hook` makes from `given`; see `apply`.
 
     Args:
         hook: the function, and its code when the analysis was made.
@@ -68,7 +67,7 @@ def columns(
 
     Raises:
         DataError: as `apply`.
-        OptionError: as `apply`; the answer is to be one or more columns by name.
+        OptionError: as `apply`; the answer must be one or more columns by name.
     """
     if hook is None:
         return given
@@ -77,9 +76,9 @@ def columns(
     is_made = isinstance(answer, Mapping) and answer
     if not is_made or not all(_is_column(each, wanted) for each in answer.values()):
         raise OptionError(
-            f"{PLACE}: expected {hook.function} to give columns by name, "
-            f"{' or '.join(map(_told, wanted))}. "
-            f"Received: {_told(answer)}. Give such columns, in a dict."
+            f"{PLACE}: expected {hook.function} to return columns by name, "
+            f"{' or '.join(map(_described, wanted))}. "
+            f"Received: {_described(answer)}. Return such columns in a dict."
         )
     return dict(answer)
 
@@ -90,7 +89,7 @@ def _is_column(answer: Any, wanted: Sequence[tf.TensorSpec]) -> bool:
 
 @functools.cache
 def _traced(reference: str) -> Callable[[Any], Any]:
-    """The function as a graph, as the server runs it, whoever calls it."""
+    """The function as a graph, as the server runs it, for every caller."""
     graph = tf.function(references.load(reference, PLACE))
 
     def call(value: Any) -> Any:
@@ -101,15 +100,15 @@ def _traced(reference: str) -> Callable[[Any], Any]:
             raise
         except Exception as error:
             raise OptionError(
-                f"{PLACE}: expected a function that TensorFlow can trace with {_told(specs)}. "
+                f"{PLACE}: expected a function that TensorFlow can trace with {_described(specs)}. "
                 f"Received: {reference}, which fails with {type(error).__name__}: "
-                f"{str(error).strip().splitlines()[-1]}. Use TensorFlow's own operations in it."
+                f"{str(error).strip().splitlines()[-1]}. Use TensorFlow operations in it."
             ) from error
         if python := _python_ops(concrete):
             raise OptionError(
                 f"{PLACE}: expected operations that a model server can run. Received: {reference} "
                 f"with {', '.join(sorted(python))}, which call back into Python. Write it in "
-                "TensorFlow's own operations, without py_function and numpy_function."
+                "TensorFlow operations, without py_function and numpy_function."
             )
         return graph(value)
 
@@ -131,8 +130,8 @@ def _check_code(hook: Hook) -> None:
         _check_found(hook.function)
         raise DataError(
             f"{hook.function}: expected the code that the analysis was made with. Received: "
-            "another, so that training and serving would differ. Run `analyze` again, and what "
-            "follows it; where a Beam worker says so, give it the same code as this machine has."
+            "other code, so training and serving would differ. Run `analyze` and the steps after "
+            "it again; if a Beam worker reports this, give it the same code as this machine has."
         )
 
 
@@ -142,7 +141,7 @@ def _check_found(reference: str) -> None:
         references.load(reference, PLACE)
     except OptionError as error:
         raise OptionError(
-            f"{error} Beam's workers need it too: give it to those in other places with "
+            f"{error} Beam's workers need it too: ship it to remote ones with "
             "`-- --setup_file=./setup.py` or `-- --extra_package=FILE.tar.gz`, or put its folder "
             "on the PYTHONPATH of each."
         ) from error
@@ -152,8 +151,8 @@ def _check_answer(reference: str, answer: Any, wanted: Any) -> None:
     if _fits(answer, wanted):
         return
     raise OptionError(
-        f"{PLACE}: expected {reference} to give {_told(wanted)}. Received: {_told(answer)}. "
-        "Give what it takes, in the same form."
+        f"{PLACE}: expected {reference} to return {_described(wanted)}. "
+        f"Received: {_described(answer)}. Return what it is given, in the same form."
     )
 
 
@@ -170,10 +169,12 @@ def _fits(answer: Any, wanted: Any) -> bool:
     )
 
 
-def _told(value: Any) -> str:
+def _described(value: Any) -> str:
     """Dtype and shape of a tensor or a spec, or of several by name; else the type."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_told(one)}" for name, one in sorted(value.items())) or "{}"
+        return (
+            ", ".join(f"{name}: {_described(one)}" for name, one in sorted(value.items())) or "{}"
+        )
     if not isinstance(value, tf.Tensor | tf.TensorSpec):
         return f"a {type(value).__name__}"
     shape = "unknown" if value.shape.rank is None else list(value.shape)

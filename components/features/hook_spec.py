@@ -1,9 +1,9 @@
-"""A person's own preprocessing as options and specs name it; no TensorFlow.
+"""A user's preprocessing function as options and specs name it; no TensorFlow.
 
-`analyze` settles it: the function's name and the digest of the code that it reaches. Both stand
-in `analysis.json`, so that an edit of the function is a change of the analysis, and everything
-that follows from it is made anew. So is other content of a file that its module names whole, in a
-string; a file that is opened by a name made at run time is not seen.
+`analyze` records the function's name and the digest of the code that it reaches. Both are in
+`analysis.json`, so an edit of the function changes the analysis, and every step that depends on it
+runs again. The same goes for a file whose full name is a string in the function's module; a file
+opened by a name built at run time is not tracked.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ PLACE = "analyze.features.preprocess"
 
 @dataclasses.dataclass(frozen=True)
 class Hook:
-    """One function of a person's own, at one state of its source.
+    """A user's function, at one state of its source.
 
     Attributes:
         function: `package.module:function`.
@@ -27,7 +27,7 @@ class Hook:
 
 
 def settle(function: str) -> Hook | None:
-    """The hook for the option `function`; None where that is empty.
+    """The hook for the option `function`; None if that is empty.
 
     Raises:
         OptionError: it cannot be found or imported.

@@ -1,9 +1,9 @@
 """From the bytes of an image file to the pixels a model sees: written once, in TensorFlow ops.
 
 `transform` runs these in Beam and `export` puts them in front of the model, so a picture is
-decoded, turned, coloured and resized in training as in serving. JPEG, PNG, BMP, WebP and the
-first frame of a GIF; grey, colour, alpha (dropped), palette, 16 bits (the upper 8) and CMYK.
-The EXIF orientation of a JPEG is honoured. Stock ops only: TensorFlow Serving runs them.
+decoded, turned, coloured and resized the same way in training and in serving. JPEG, PNG, BMP,
+WebP and the first frame of a GIF; grey, colour, alpha (dropped), palette, 16 bits (the upper 8) and
+CMYK. The EXIF orientation of a JPEG is honoured. Stock ops only: TensorFlow Serving runs them.
 """
 
 import tensorflow as tf
@@ -11,13 +11,13 @@ import tensorflow as tf
 from millrace.components.features import exif, formats, hook
 from millrace.components.features.image_spec import ImageSpec
 
-# A function that is called, not inlined: where a branch is not taken, its inlined ops would
-# still be walked over, one by one, which halves the pictures per second of small PNGs.
-_apart = tf.function(experimental_attributes={"_noinline": True})
+# A function that is called, not inlined: the inlined ops of a branch that is not taken are still
+# visited one by one, which halves the pictures per second of small PNGs.
+_not_inlined = tf.function(experimental_attributes={"_noinline": True})
 
 
 def preprocess(encoded: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
-    """The pictures in some files as a model of `spec` takes them.
+    """The pictures in files, as a model of `spec` takes them.
 
     Args:
         encoded: string [batch], the files' bytes; the batch may be empty.
@@ -27,12 +27,12 @@ def preprocess(encoded: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
         uint8 [batch, height, width, channels].
 
     Raises:
-        tf.errors.InvalidArgumentError: one file is no picture that TensorFlow decodes.
+        tf.errors.InvalidArgumentError: a file is not a picture that TensorFlow decodes.
     """
     encoded = formats.refuse_animated_webp(encoded)
 
     def one(file: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        picture = _own(with_channels(_decode(*file), spec.channels), spec)
+        picture = _preprocessed(with_channels(_decode(*file), spec.channels), spec)
         return tf.ensure_shape(resize(picture, spec), shape)
 
     shape = tf.TensorShape(spec.shape)
@@ -40,8 +40,8 @@ def preprocess(encoded: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
     return tf.map_fn(one, files, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
 
 
-def _own(image: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
-    """What a person's own function makes of a picture, where there is one."""
+def _preprocessed(image: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
+    """What the user's function makes of a picture, if there is one."""
     if spec.hook is None:
         return image
     wanted = tf.TensorSpec([None, None, spec.channels], tf.uint8)
@@ -54,12 +54,12 @@ def _decode(encoded: tf.Tensor, orientation: tf.Tensor, has_palette: tf.Tensor) 
     image = tf.reshape(image, tf.shape(image)[:3])  # decode_image leaves the rank open
     is_odd = tf.logical_or(has_palette, orientation > 1)
     return tf.cond(
-        is_odd, lambda: _put_right(encoded, image, orientation, has_palette), lambda: image
+        is_odd, lambda: _corrected(encoded, image, orientation, has_palette), lambda: image
     )
 
 
-@_apart
-def _put_right(
+@_not_inlined
+def _corrected(
     encoded: tf.Tensor, image: tf.Tensor, orientation: tf.Tensor, has_palette: tf.Tensor
 ) -> tf.Tensor:
     coloured = tf.cond(has_palette, lambda: formats.with_palette(encoded, image), lambda: image)
@@ -84,14 +84,14 @@ def with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
 def resize(image: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
     """uint8 [any height, any width, channels] to uint8 [height, width, channels].
 
-    Bilinear with antialiasing; a picture that has the size already is not touched. `stretch`
-    ignores the aspect; `crop` keeps it and cuts the middle out; `pad` keeps it and centres the
-    picture on black.
+    Bilinear with antialiasing; a picture of the right size is left alone. `stretch` ignores the
+    aspect ratio; `crop` keeps it and cuts out the middle; `pad` keeps it and centres the picture
+    on black.
     """
     target = tf.constant([spec.height, spec.width])
-    is_there = tf.reduce_all(tf.equal(tf.shape(image)[:2], target))
+    is_right = tf.reduce_all(tf.equal(tf.shape(image)[:2], target))
     fit = {"stretch": _interpolate, "crop": _crop, "pad": _pad}[spec.resize]
-    return tf.cond(is_there, lambda: image, lambda: _apart(fit)(image, target))
+    return tf.cond(is_right, lambda: image, lambda: _not_inlined(fit)(image, target))
 
 
 def _interpolate(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
@@ -100,7 +100,7 @@ def _interpolate(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 def _crop(image: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """The largest box of the target's aspect in the middle of `image`, resized."""
+    """The largest box of the target's aspect ratio in the middle of `image`, resized."""
     size = tf.shape(image)[:2]
     box = _scaled(target, tf.reduce_min(size / target))
     top, left = tf.unstack((size - box) // 2)

@@ -1,4 +1,4 @@
-"""What pictures are brought to: what a person may ask for, and what was settled. No TensorFlow."""
+"""Options and spec of the kind `image`: how pictures are brought to one shape. No TensorFlow."""
 
 import dataclasses
 from typing import Annotated, Literal
@@ -7,11 +7,11 @@ from pydantic import Field
 
 from millrace.components.errors import DataError
 from millrace.components.features.hook_spec import Hook
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 
 Resize = Literal["stretch", "pad", "crop"]
-Scale = Literal["unit", "symmetric", "standardise", "none"]
-Side = Annotated[int, Field(ge=1, le=4096)]
+PixelScale = Literal["unit", "symmetric", "standardise", "none"]
+SideLength = Annotated[int, Field(ge=1, le=4096)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,22 +19,22 @@ class ImageOptions:
     """How pictures are brought to one shape.
 
     Attributes:
-        height, width: pixels. One alone makes a square. None: the size that 95 % of the train
-            split has, else a square of at most 128 that most pictures fill.
+        height, width: pixels. If only one is given, the picture is square. None: the size that 95 %
+            of the train split has, else a square of at most 128 that most pictures fill.
         channels: 1 grey, 3 colour. None: 1 if every picture of the train split is grey.
-        resize: `stretch` ignores the aspect, `pad` fits the picture on black, `crop` fills the
-            size and cuts the rest off.
+        resize: `stretch` ignores the aspect ratio, `pad` fits the picture on black, `crop` fills
+            the size and cuts off the rest.
         scale: what the model does to 0..255: `unit` 0..1, `symmetric` -1..1, `standardise`
             mean 0 and variance 1 per channel, `none`.
         preprocess: `package.module:function`, your own TensorFlow function from one upright
-            picture to another, uint8 [height, width, channels], before it is resized.
+            picture to another, uint8 [height, width, channels], applied before resizing.
     """
 
-    height: Side | None = None
-    width: Side | None = None
+    height: SideLength | None = None
+    width: SideLength | None = None
     channels: Literal[1, 3] | None = None
     resize: Resize = "stretch"
-    scale: Scale = "unit"
+    scale: PixelScale = "unit"
     preprocess: str = ""
     kind: Literal["image"] = "image"
 
@@ -49,9 +49,9 @@ class ImageSpec:
         channels: 1 (grey) or 3 (red, green, blue).
         resize: how a picture of another size is brought to this one.
         scale: what the model does to values 0..255 first: `unit` to 0..1, `symmetric` to
-            -1..1, `standardise` by `mean` and `variance`, `none` nothing.
+            -1..1, `standardise` by `mean` and `variance`, `none`.
         mean, variance: per channel, of values 0..255; empty unless `standardise`.
-        hook: a person's own preprocessing.
+        hook: the user's preprocessing.
     """
 
     classes: tuple[str, ...]
@@ -59,7 +59,7 @@ class ImageSpec:
     width: int
     channels: int
     resize: Resize = "stretch"
-    scale: Scale = "unit"
+    scale: PixelScale = "unit"
     mean: tuple[float, ...] = ()
     variance: tuple[float, ...] = ()
     hook: Hook | None = None
@@ -70,7 +70,7 @@ class ImageSpec:
             raise DataError(
                 "Classes: expected two or more in the train split. "
                 f"Received: {', '.join(map(repr, self.classes)) or 'none'}. "
-                "Put the pictures of each class into a folder of its own."
+                "Put the pictures of each class into a folder of their own."
             )
 
     @property
@@ -80,7 +80,7 @@ class ImageSpec:
 
     @property
     def task(self) -> Literal["classification"]:
-        """What a model of it does."""
+        """What a model of this kind does."""
         return "classification"
 
     @property
@@ -89,6 +89,8 @@ class ImageSpec:
         return "image/class/text"
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> RecordLayout:
         """The transformed record: pixels row-major, and the index of the class."""
-        return Layout((Column("image", "uint8", self.shape),), Column("label", "int32"))
+        return RecordLayout(
+            (LayoutColumn("image", "uint8", self.shape),), LayoutColumn("label", "int32")
+        )

@@ -1,9 +1,9 @@
-"""Text to windows of token ids, and ids to text, in stock TensorFlow ops: once, for all.
+"""Text to windows of token ids, and ids to text, in stock TensorFlow ops: written once.
 
-`transform` trains a model on `windows`; an exported one scores texts by the same windows, reads
-a prompt by `prompts` and writes by `continuation`. Where the records of a corpus are delimited
-(lines, paragraphs), a text is taken apart at the delimiter first, and each part begins and
-ends with it: what was one record in training is one sequence in serving.
+`transform` prepares the `windows` that a model trains on; an exported model scores texts by the
+same windows, reads a prompt by `prompts` and writes by `continuation`. If the records of a corpus
+are delimited (lines, paragraphs), a text is split at the delimiter first, and each part begins and
+ends with it: one record in training is one sequence in serving.
 """
 
 import tensorflow as tf
@@ -12,24 +12,24 @@ from millrace.components.features import tokens
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.features.tokenization import FIRST, PADDING, WORD_START
 
-_UNREADABLE = "\N{REPLACEMENT CHARACTER}"  # in place of an unknown token, which has no text
+_UNREADABLE = "\N{REPLACEMENT CHARACTER}"  # stands for an unknown token, which has no text
 _SPACE_AT_END = r"(?s).*\s"
 
 
 def windows(
     text: tf.Tensor, spec: LanguageSpec, stride: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The windows of each text, every `stride` tokens one.
+    """The windows of each text, one every `stride` tokens.
 
     Args:
         text: UTF-8, string [batch].
         spec: says what a token, a record and a window is.
-        stride: at most the window's length. If equal, each token is next in one window exactly.
+        stride: at most the window's length. If equal, each token is `next` in exactly one window.
 
     Returns:
         tokens: int32 [windows, length], 0 where a window ends early.
-        next: the token that follows each, int32 [windows, length], 0 alike.
-        rows: the text that each window is of, int32 [windows], ascending.
+        next: the token that follows each, int32 [windows, length], also 0 there.
+        rows: the text that each window comes from, int32 [windows], ascending.
     """
     parts = _parts(text, spec)
     ids = _delimited(_ids(parts.flat_values, spec), spec)
@@ -42,8 +42,8 @@ def windows(
 def prompts(text: tf.Tensor, spec: LanguageSpec) -> tuple[tf.Tensor, tf.Tensor]:
     """The tokens that a model has to read before it continues each text.
 
-    Of delimited records the last one counts, for each begins anew. A text without any token
-    is continued as a beginning.
+    Of delimited records only the last one counts, since each starts fresh. A text without any
+    token is continued like a beginning.
 
     Args:
         text: UTF-8, string [batch]; may be empty.
@@ -64,10 +64,10 @@ def prompts(text: tf.Tensor, spec: LanguageSpec) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def continuation(ids: tf.Tensor, prompt: tf.Tensor, spec: LanguageSpec) -> tf.Tensor:
-    """The text of `ids`, such that it can be put behind `prompt`.
+    """The text of `ids`, to be appended to `prompt`.
 
-    Words are parted by a space, also from the prompt unless that is empty or ends in white
-    space; characters and subwords carry their own.
+    Words are separated by a space, also from the prompt unless that is empty or ends in
+    whitespace; characters and subwords bring their own.
 
     Args:
         ids: int32 [batch, length]; padding has no text.
@@ -92,7 +92,7 @@ def continuation(ids: tf.Tensor, prompt: tf.Tensor, spec: LanguageSpec) -> tf.Te
 
 
 def _parts(text: tf.Tensor, spec: LanguageSpec) -> tf.RaggedTensor:
-    """The records of each text, ragged string [batch, (records)]; empty ones are left out."""
+    """The records of each text, ragged string [batch, (records)]; without empty ones."""
     text = _unix(text)
     if not spec.delimiter:
         return tf.RaggedTensor.from_tensor(text[:, None], ragged_rank=1)
@@ -101,7 +101,7 @@ def _parts(text: tf.Tensor, spec: LanguageSpec) -> tf.RaggedTensor:
 
 
 def _unix(text: tf.Tensor) -> tf.Tensor:
-    """`text` with line feeds alone for line breaks."""
+    """`text` with its line breaks as line feeds."""
     return tf.strings.regex_replace(text, "\r\n?", "\n")
 
 
@@ -112,7 +112,7 @@ def _ids(text: tf.Tensor, spec: LanguageSpec) -> tf.RaggedTensor:
 
 
 def _delimited(ids: tf.RaggedTensor, spec: LanguageSpec) -> tf.RaggedTensor:
-    """Each row between two delimiters, if records are delimited; rows without ids are left."""
+    """Each row between two delimiters, if records are delimited; rows without ids stay empty."""
     if not spec.delimiter:
         return ids
     one = tf.fill([ids.nrows(), 1], FIRST)
@@ -123,8 +123,8 @@ def _delimited(ids: tf.RaggedTensor, spec: LanguageSpec) -> tf.RaggedTensor:
 def _cut(ids: tf.RaggedTensor, length: int, stride: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Windows of `length` + 1 ids, int32 [windows, length + 1], and each one's row [windows].
 
-    A row of n ids has 1 + ceil((n - 1 - length) / stride) windows, one at least; none if it has
-    no two ids.
+    A row of n ids has 1 + ceil((n - 1 - length) / stride) windows, at least one; none if it has
+    fewer than two ids.
     """
     sizes = tf.cast(ids.row_lengths(), tf.int32)
     beyond = tf.maximum(0, sizes - 1 - length)

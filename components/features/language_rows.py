@@ -7,33 +7,33 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.components.artifacts import Rejected
-from millrace.components.features import language, text_record
+from millrace.components.features import language, record
 from millrace.components.features.language_spec import NEXT, TOKENS, LanguageSpec
 from millrace.serving.example import Decoded, encode
 
-Cut = tuple[np.ndarray, np.ndarray]  # tokens and next, int32 [windows, length] each
+TokenWindows = tuple[np.ndarray, np.ndarray]  # tokens and next, int32 [windows, length] each
 
 
 def transform(
     rows: Iterable[tuple[Decoded, str]], spec: LanguageSpec, rejected: list[Rejected]
 ) -> Iterator[bytes]:
-    """The transformed records of `rows`: raw ones, each with its position; a window a record.
+    """The transformed records of `rows`: raw ones, each with its position; one record per window.
 
     Yields `tokens` and `next` (int64 [length], 0 where a window ends early) and
-    `text/filename`, encoded. Rows without a text, or whose text has no token that another one
-    follows, go to `rejected`.
+    `text/filename`, encoded. Rows without a text, or in which no token follows another, go to
+    `rejected`.
     """
     usable = _usable(rows, rejected)
-    for batch in text_record.batches(usable, lambda row: len(row[2])):
-        found = cut([text for _, _, text in batch], spec, spec.stride)
+    for batch in record.batches(usable, lambda row: len(row[2])):
+        found = windows([text for _, _, text in batch], spec, spec.stride)
         for (source, position, _), (tokens, following) in zip(batch, found, strict=True):
             if not len(tokens):
-                rejected.append(Rejected(source, "no token that another one follows", position))
+                rejected.append(Rejected(source, "no token follows another", position))
             for one, other in zip(tokens, following, strict=True):
-                yield encode({TOKENS: one, NEXT: other, text_record.FILENAME: source})
+                yield encode({TOKENS: one, NEXT: other, record.filename("text"): source})
 
 
-def cut(texts: Sequence[bytes], spec: LanguageSpec, stride: int) -> list[Cut]:
+def windows(texts: Sequence[bytes], spec: LanguageSpec, stride: int) -> list[TokenWindows]:
     """The windows of each text, tokens and next, int32 [windows, length] each."""
     tokens, following, rows = (
         array.numpy() for array in language.windows(tf.constant(texts, tf.string), spec, stride)
@@ -47,7 +47,7 @@ def _usable(
 ) -> Iterator[tuple[str, str, bytes]]:
     """Source, position and text of each row that has one."""
     for row, position in rows:
-        source, text = text_record.source(row), text_record.text(row)
+        source, text = record.source(row, "text"), record.text(row)
         if text is None:
             rejected.append(Rejected(source, "no text", position))
         else:

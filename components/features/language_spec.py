@@ -6,36 +6,36 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.errors import DataError, OptionError
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.features.tokenization import FIRST, Level, Standardize
 from millrace.components.options.ranges import Count
 
 Unit = Literal["line", "paragraph", "passage", "file"]
 
-UNIT = "text/unit"  # of a raw record, beside those of `text_record`; bytes: one of `Unit`
+UNIT = "text/unit"  # of a raw record, beside those of `record`; bytes: one of `Unit`
 TOKENS, NEXT = "tokens", "next"  # of a transformed record, int64 [length]
 
-# What stands between two records of a corpus; a passage goes on where the one before it ends.
+# What separates two records of a corpus; a passage continues where the previous one ends.
 DELIMITERS: dict[Unit, str] = {"line": "\n", "paragraph": "\n\n", "passage": "", "file": ""}
 
 
 @dataclasses.dataclass(frozen=True)
 class LanguageOptions:
-    """How running text becomes sequences of tokens; None is chosen from the train split.
+    """How running text becomes sequences of tokens; None is inferred from the train split.
 
     Attributes:
         level: a token is a `word`, a `subword` (byte-pair encoding, learned from the train
             split) or a `character`. None: words if the records are lines or paragraphs whose
-            words mostly come again, else characters.
-        standardize: what is done to text first. None: words lose case and punctuation,
-            characters and subwords nothing.
-        vocabulary_size: ids at most, those of padding and of unknown tokens included. None:
+            words mostly recur, else characters.
+        standardize: what is done to text first. None: words lose case and punctuation;
+            characters and subwords stay as they are.
+        vocabulary_size: the most ids, including those of padding and of unknown tokens. None:
             20,000 for words, 4,000 for subwords, 1,000 for characters.
-        minimum_count: times that a token must occur in the train split to get an id. None: 2
-            for words, so that those seen once show what an unknown word is like; else 1.
-        unit: what a record is. None: as the records say.
-        sequence_length: tokens of a window. None: where records are delimited, as many as 99 %
-            of them have, at most 64 (256 characters); else 32 (128 characters).
+        minimum_count: how often a token must occur in the train split to get an id. None: 2
+            for words, so that those seen once stand for unknown words; else 1.
+        unit: what a record is. None: what the records say.
+        sequence_length: tokens of a window. None: if records are delimited, enough for 99 % of
+            them, at most 64 (256 characters); else 32 (128 characters).
         stride: tokens from one training window to the next. None: `sequence_length`.
 
     Raises:
@@ -54,26 +54,26 @@ class LanguageOptions:
     def __post_init__(self) -> None:
         if self.stride and self.stride > (self.sequence_length or 0):
             raise OptionError(
-                "analyze.features.stride: expected at most sequence_length, lest tokens are left "
-                f"out. Received: {self.stride} of {self.sequence_length}. Set both, or neither."
+                "analyze.features.stride: expected at most sequence_length, or tokens would be "
+                f"lost. Received: {self.stride} of {self.sequence_length}. Set both, or neither."
             )
 
 
 @dataclasses.dataclass(frozen=True)
 class LanguageSpec:
-    """How text becomes ids, and ids become text again.
+    """How text becomes ids, and ids become text.
 
-    Id 0 is padding, 1 every token that is unknown, 2 the first of `vocabulary`.
+    Id 0 is padding, 1 any unknown token, 2 the first of `vocabulary`.
 
     Attributes:
         level: what a token is.
-        vocabulary: the tokens. Where records are delimited, the first is the delimiter itself:
-            it begins and ends each record.
+        vocabulary: the tokens. If records are delimited, the first is the delimiter itself,
+            which begins and ends each record.
         counts: of id 1 and of each token in the train split, delimiters included once per
-            record; what a model that looks at nothing would go by.
+            record; all that a model without context could use.
         sequence_length: tokens of a window.
         stride: tokens from one training window to the next.
-        delimiter: what stands between two records; empty if they are cut out of running text.
+        delimiter: what separates two records; empty if they are cut from running text.
         standardize: what is done to text first.
     """
 
@@ -101,12 +101,12 @@ class LanguageSpec:
 
     @property
     def tokens(self) -> int:
-        """How many ids there are: outputs of a network, padding and unknown included."""
+        """How many ids there are, and outputs of a network: padding and unknown included."""
         return FIRST + len(self.vocabulary)
 
     @property
     def start(self) -> int:
-        """The id that stands before a text of which nothing else is known.
+        """The id that comes before a text without a prompt.
 
         The delimiter; in running text a line break, else the most frequent token.
         """
@@ -116,12 +116,12 @@ class LanguageSpec:
 
     @property
     def task(self) -> Literal["language"]:
-        """What a model of it does."""
+        """What a model of this kind does."""
         return "language"
 
     @property
     def label(self) -> str:
-        """No feature names the truth: it is the text itself."""
+        """None: the truth is the text itself."""
         return ""
 
     @property
@@ -130,7 +130,9 @@ class LanguageSpec:
         return ()
 
     @property
-    def layout(self) -> Layout:
-        """The transformed record: a window's tokens, and for each the one that comes next."""
+    def layout(self) -> RecordLayout:
+        """The transformed record: a window's tokens, and for each the next one."""
         shape = (self.sequence_length,)
-        return Layout((Column(TOKENS, "int32", shape),), Column(NEXT, "int32", shape))
+        return RecordLayout(
+            (LayoutColumn(TOKENS, "int32", shape),), LayoutColumn(NEXT, "int32", shape)
+        )

@@ -1,7 +1,7 @@
 """What one pass over raw text records counts, and the choices that follow from it.
 
 Plain functions on plain counts: no TensorFlow, no Beam. Tokens are those of
-`features.tokenization`, records are parted as `features.language` parts them.
+`features.tokenization`, and records are split as `features.language` splits them.
 """
 
 import dataclasses
@@ -10,13 +10,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from millrace.components.features import text_record
+from millrace.components.features import record
 from millrace.components.features.language_spec import DELIMITERS, UNIT, LanguageOptions, Unit
-from millrace.components.features.text_survey import Cut, ranked
+from millrace.components.features.text_survey import Tokenizer, ranked
 from millrace.components.features.tokenization import Level, Standardize
 from millrace.serving.example import Decoded
 
-WHOLE = 0.99  # the share of delimited records that a window is long enough for
+WHOLE = 0.99  # the share of delimited records that fit into a window
 LONGEST: dict[Level, int] = {"word": 64, "subword": 96, "character": 256}  # window of a record
 RUNNING: dict[Level, int] = {"word": 32, "subword": 48, "character": 128}  # of running text
 IDS: dict[Level, int] = {"word": 20_000, "subword": 4_000, "character": 1_000}
@@ -26,25 +26,25 @@ STANDARDIZE: dict[Level, Standardize] = {
     "subword": "none",
     "character": "none",
 }
-COVERED = 0.8  # the share of a corpus' words from which on its words are worth learning
+COVERED = 0.8  # the share of a corpus that recurring words must make up to be worth learning
 
 
 @dataclasses.dataclass
 class Tokens:
-    """How often each token occurs, and how many sequences are of how many tokens."""
+    """How often each token occurs, and how many sequences have each length."""
 
     counts: Counter[str] = dataclasses.field(default_factory=Counter)
     lengths: Counter[int] = dataclasses.field(default_factory=Counter)
 
     def add(self, other: "Tokens") -> None:
-        """Count what `other` counts too."""
+        """Add the counts of `other`."""
         self.counts.update(other.counts)
         self.lengths.update(other.lengths)
 
 
 @dataclasses.dataclass
 class LanguageSurvey:
-    """Of the records of a split: how many there are, of which unit, and their tokens by level."""
+    """A split's records: how many there are, their units, and their tokens by level."""
 
     records: int = 0
     units: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -78,46 +78,49 @@ class LanguageSurvey:
         return cls(content["records"], Counter(dict(content["units"])), levels)
 
 
-def cuts(options: LanguageOptions) -> tuple[Cut, ...]:
-    """The ways to cut texts that have to be tried: that of `options`, else words and characters.
+def tokenizers(options: LanguageOptions) -> tuple[Tokenizer, ...]:
+    """The tokenizers to try: that of `options`, else one for words and one for characters.
 
-    Subwords are learned from words, so these are counted first.
+    Subwords are learned from words, so words are counted first.
     """
     levels: Sequence[Level] = ("word", "character")
     if options.level:
         levels = ("word" if options.level == "subword" else options.level,)
     if options.level == "subword":
-        return (Cut("word", options.standardize or STANDARDIZE["subword"], strip_html=False),)
+        return (Tokenizer("word", options.standardize or STANDARDIZE["subword"], strip_html=False),)
     return tuple(
-        Cut(level, options.standardize or STANDARDIZE[level], strip_html=False) for level in levels
+        Tokenizer(level, options.standardize or STANDARDIZE[level], strip_html=False)
+        for level in levels
     )
 
 
-def of(rows: Iterable[Decoded], ways: Sequence[Cut], unit: Unit | None) -> LanguageSurvey:
-    """The survey of raw text records; `unit` stands in for what they say themselves."""
-    survey = LanguageSurvey(levels={way.level: Tokens() for way in ways})
+def of(
+    rows: Iterable[Decoded], tokenizers: Sequence[Tokenizer], unit: Unit | None
+) -> LanguageSurvey:
+    """The survey of raw text records; `unit` overrides what they say themselves."""
+    survey = LanguageSurvey(levels={each.level: Tokens() for each in tokenizers})
     for row in rows:
         survey.records += 1
         own = unit or unit_of(row)
         survey.units[own] += 1
-        text = (text_record.text(row) or b"").decode("utf-8", "replace")
+        text = (record.text(row) or b"").decode("utf-8", "replace")
         for part in parts(text, DELIMITERS[own]):
-            for way in ways:
-                tokens = way.tokens(part)
-                survey.levels[way.level].counts.update(tokens)
-                survey.levels[way.level].lengths[len(tokens)] += 1
+            for each in tokenizers:
+                tokens = each.tokens(part)
+                survey.levels[each.level].counts.update(tokens)
+                survey.levels[each.level].lengths[len(tokens)] += 1
     return survey
 
 
 def unit_of(row: Decoded) -> Unit:
-    """What a raw record is by its own word; running text if it does not say."""
+    """The unit that a raw record names; running text if it names none."""
     value = row.get(UNIT)
     named = bytes(value[0]).decode(errors="replace") if isinstance(value, list) and value else ""
     return next((unit for unit in DELIMITERS if unit == named), "passage")
 
 
 def parts(text: str, delimiter: str) -> list[str]:
-    """The records in `text`, which delimiters part; the empty ones are left out."""
+    """The records in `text`, separated by `delimiter`, without empty ones."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not delimiter:
         return [text]
@@ -136,18 +139,18 @@ def merge(found: Iterable[LanguageSurvey]) -> LanguageSurvey:
 
 
 def fitting_level(words: Tokens, unit: Unit) -> Level:
-    """Words where records are delimited and words that come again make up most of the text.
+    """Words if records are delimited and recurring words make up most of the text, else characters.
 
-    A language of many forms, names, or a script without spaces is better told by characters;
-    so is running text, whose layout words do not keep.
+    Characters suit a highly inflected language, names, or a script without spaces better; and
+    running text, whose layout words do not keep.
     """
-    again = sum(count for count in words.counts.values() if count >= MINIMUM["word"])
-    is_wordy = again >= COVERED * max(1, words.counts.total())
-    return "word" if DELIMITERS[unit] and is_wordy else "character"
+    recurring = sum(count for count in words.counts.values() if count >= MINIMUM["word"])
+    are_frequent = recurring >= COVERED * max(1, words.counts.total())
+    return "word" if DELIMITERS[unit] and are_frequent else "character"
 
 
 def fitting_length(lengths: Counter[int], level: Level, unit: Unit) -> int:
-    """Tokens of a window: what 99 % of delimited records need, else what trains in good time.
+    """Tokens of a window: what 99 % of delimited records need, else a length that trains quickly.
 
     A record of n tokens needs n + 1: all of them but the delimiter at its end are read.
     """

@@ -4,11 +4,11 @@ import dataclasses
 import math
 from typing import Literal
 
-Dtype = Literal["uint8", "int32", "float32"]
+TensorDtype = Literal["uint8", "int32", "float32"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
+class LayoutColumn:
     """One feature of a transformed record, and the Keras input or target that it becomes.
 
     Attributes:
@@ -19,21 +19,21 @@ class Column:
     """
 
     name: str
-    dtype: Dtype
+    dtype: TensorDtype
     shape: tuple[int, ...] = ()
 
     @property
     def bytes(self) -> int:
-        """The size of one value in memory."""
+        """The size of one value in memory, in bytes."""
         return math.prod(self.shape) * (1 if self.dtype == "uint8" else 4)
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class RecordLayout:
     """A network's inputs and its target.
 
     One input goes to the network as a tensor, several as a dictionary by name.
     """
 
-    inputs: tuple[Column, ...]
-    target: Column
+    inputs: tuple[LayoutColumn, ...]
+    target: LayoutColumn

@@ -1,4 +1,4 @@
-"""Mean and variance of data seen in parts: each part's moments, then a merge of any two.
+"""Mean and variance of data seen in parts: the moments of each part, and how to merge them.
 
 Formulas: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing
 sample variances" (1979). No TensorFlow, no Beam.
@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Moments:
-    """Of `count` values per channel.
+    """Mean and squared deviations of `count` values per channel.
 
     Attributes:
         mean: float64 [channels].
@@ -27,7 +27,7 @@ class Moments:
 
     @property
     def variance(self) -> np.ndarray:
-        """The population's, float64 [channels]; 0 where nothing was seen."""
+        """Of the population, float64 [channels]; 0 if nothing was seen."""
         return self.m2 / max(self.count, 1)
 
     def to_json(self) -> str:

@@ -1,27 +1,104 @@
-"""The names in a raw image record, and in a transformed one, and what its class is called."""
+"""The features of raw records of images and texts, and of transformed ones; what their class is.
+
+A raw record of either kind names its class and its source under the kind's prefix: `image/…`,
+`text/…`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, TypeVar
 
 from millrace.serving.example import Decoded
+
+Kind = Literal["image", "text"]
+ClassCounts = Counter[tuple[str, int]]  # by class name and its own label, -1 where it has none
+Row = TypeVar("Row")
 
 ENCODED = "image/encoded"  # bytes: a JPEG, PNG, GIF, BMP or WebP file as it was
 HEIGHT, WIDTH = "image/height", "image/width"  # int64: pixels, as displayed
 CHANNELS = "image/channels"  # int64: 1 grey, 3 colour, 4 with alpha
-FILENAME = "image/filename"  # bytes: path relative to the source
-LABEL = "image/class/label"  # int64
-TEXT = "image/class/text"  # bytes: the class name
+TEXT = "text"  # bytes: UTF-8
 
 PIXELS = "image"  # transformed, bytes: uint8, height * width * channels, row-major
+TOKENS = "tokens"  # transformed, int64 [sequence_length]: ids
 INDEX = "label"  # transformed, int64: index in the analysis' classes
 
+_BATCH = 256  # texts that are tokenized at once
+_BYTES = 1 << 22  # of text at once, unless a single one is longer
 
-def class_name(row: Decoded) -> str | None:
+
+def filename(kind: Kind) -> str:
+    """The feature that says where a record came from, bytes: a path relative to the source.
+
+    A record made from a table has its row in it, too.
+    """
+    return f"{kind}/filename"
+
+
+def class_name(row: Decoded, kind: Kind) -> str | None:
     """The class of a raw record: its text, else its label's number, else None."""
-    text, label = row.get(TEXT), row.get(LABEL)
-    if text is not None and len(text):
-        return bytes(text[0]).decode("utf-8", "backslashreplace")
+    name, label = row.get(f"{kind}/class/text"), row.get(f"{kind}/class/label")
+    if name is not None and len(name):
+        return bytes(name[0]).decode("utf-8", "backslashreplace")
     return str(label[0]) if label is not None and len(label) else None
 
 
-def source(row: Decoded) -> str:
-    """Where a record came from, for messages; empty where it does not say."""
-    name = row.get(FILENAME)
+def classes(row: Decoded, kind: Kind) -> Iterator[tuple[str, int]]:
+    """The key of a raw record's class in `ClassCounts`; none without a class."""
+    name, label = class_name(row, kind), row.get(f"{kind}/class/label")
+    if name is not None:
+        yield name, int(label[0]) if label is not None else -1
+
+
+def class_names(counts: ClassCounts) -> set[str]:
+    """The names of the classes counted."""
+    return {name for name, _ in counts}
+
+
+def class_order(counts: ClassCounts) -> tuple[str, ...]:
+    """The class names, by their own labels if every name has one label, else by name."""
+    names = class_names(counts)
+    by_label = {label: name for name, label in counts}
+    is_one_to_one = len(by_label) == len(counts) == len(names)
+    if is_one_to_one:
+        return tuple(by_label[label] for label in sorted(by_label))
+    return tuple(sorted(names))
+
+
+def label_of(row: Decoded, kind: Kind, labels: dict[str, int]) -> int | str:
+    """The index of a raw record's class in `labels`, or the reason why it has none."""
+    name = class_name(row, kind)
+    if name in labels:
+        return labels[name]
+    return "no class" if name is None else f"class {name!r} is not in the train split"
+
+
+def source(row: Decoded, kind: Kind) -> str:
+    """Where a record came from, for messages; empty if it does not say."""
+    name = row.get(filename(kind))
     return bytes(name[0]).decode("utf-8", "backslashreplace") if name is not None else ""
+
+
+def text(row: Decoded) -> bytes | None:
+    """The text of a raw record, as its bytes; None if it has none."""
+    value = row.get(TEXT)
+    return bytes(value[0]) if isinstance(value, list) and len(value) == 1 else None
+
+
+def batches(rows: Iterable[Row], size: Callable[[Row], int]) -> Iterator[list[Row]]:
+    """The rows in their order, a few hundred or a few megabytes of text at a time.
+
+    Args:
+        rows: of any number.
+        size: the bytes of a row's text.
+    """
+    batch: list[Row] = []
+    total = 0
+    for row in rows:
+        if batch and (len(batch) == _BATCH or total + size(row) > _BYTES):
+            yield batch
+            batch, total = [], 0
+        batch.append(row)
+        total += size(row)
+    if batch:
+        yield batch

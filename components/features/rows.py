@@ -31,9 +31,9 @@ def transform(
         rows: of one file of a split.
         spec: how.
         rejected: gets what cannot be used.
-        others: gives the raw records of the same number in the other splits, where the same series
-            lie; other kinds of data do not ask for them.
-        left_out: counts what a usable record has that is not transformed, by what it is.
+        others: gives the raw records of the same shard in the other splits, which hold the same
+            series; only called for series.
+        left_out: counts the parts of usable records that are not transformed, by what they are.
     """
     match spec:
         case ImageSpec():
@@ -61,9 +61,9 @@ def transform(
 
 
 def usable(rows: Sequence[Positioned], spec: Spec) -> "list[Decoded]":
-    """Those of `rows` that a model of `spec` can be asked about.
+    """The `rows` that a model of `spec` can answer.
 
-    Of series, `rows` are the windows that `transform` made, all of which can be.
+    For series, `rows` are windows made by `transform`, all of which qualify.
     """
     if isinstance(spec, SeriesSpec):
         return [row for row, _ in rows]

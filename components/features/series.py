@@ -1,10 +1,9 @@
 """From a series' rows to windows: written once, in numpy views. No TensorFlow.
 
-A window holds the data's own units, and NaN where a cell is missing; what a network does to them,
-the filling of cells included, are layers of its own (`models.series_layers`), so there is nothing
-that serving could do otherwise. Only a person's own preprocessing comes between the two, in
-`features.series_hook`. What is to be forecast is never made up: `future` is NaN where it is not
-known.
+A window is in the data's own units, with NaN where a cell is missing. All that a network does to
+it, filling cells included, happens in layers of its own (`models.series_layers`), so serving cannot
+differ from training. Only a user's preprocessing function comes in between
+(`features.series_hook`). What is to be forecast is never made up: `future` is NaN where unknown.
 """
 
 import dataclasses
@@ -20,7 +19,7 @@ from millrace.serving.example import Decoded
 
 SERIES, TIME, FOLD = "series", "time", "fold"  # features of raw records and windows alike
 WINDOW, FUTURE, KNOWN = "window", "future", "known"  # of windows
-PREPARED = "prepared"  # of windows: what a person's own preprocessing makes of one
+PREPARED = "prepared"  # of windows: what a user's preprocessing makes of one
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -34,11 +33,11 @@ class Windows:
     Attributes:
         window: float32 [windows, lookback, channels], a view where it can be; NaN where a cell
             is missing, if the spec says how to fill it.
-        future: float32 [windows, horizon, targets]; NaN where it is not known.
+        future: float32 [windows, horizon, targets]; NaN where it is unknown.
         known: float32 [windows, horizon, known].
-        first: int64 [windows]: the row of each first forecast step.
-        unknown: how many more there are of which no target is known.
-        lacking: how many more there are that lack a cell to look at, which nothing fills.
+        first: int64 [windows]: the row of each window's first forecast step.
+        unknown: how many more there are without any known target.
+        lacking: how many more there are that lack an input cell which nothing fills.
     """
 
     window: Floats
@@ -50,7 +49,7 @@ class Windows:
 
 
 def count(rows: int, lookback: int, horizon: int, stride: int, before: int = 0) -> int:
-    """How many windows there are: those whose forecast rows are all among the last ones.
+    """How many windows have all their forecast rows after the first `before` rows.
 
     Args:
         rows: of the series.
@@ -63,10 +62,10 @@ def count(rows: int, lookback: int, horizon: int, stride: int, before: int = 0) 
 
 
 def cut(values: Floats, spec: SeriesSpec, before: int = 0) -> Windows:
-    """Every window of a series of which a target is known.
+    """Every window of a series with a known target.
 
-    Where the spec does not say how to fill what is missing, one that lacks a cell of what is looked
-    at is left out too.
+    If the spec does not say how to fill missing cells, windows that lack an input cell are left
+    out too.
 
     Args:
         values: float32 [rows, channels], rows one step of time apart, channels as
@@ -95,7 +94,7 @@ def cut(values: Floats, spec: SeriesSpec, before: int = 0) -> Windows:
 
 
 def _are_whole(values: Floats, starts: Ints, spec: SeriesSpec) -> Flags:
-    """Whether each window, and what is known ahead of it, lacks no cell, bool [windows]."""
+    """Whether each window and its columns known ahead have every cell, bool [windows]."""
     first = len(spec.targets) + len(spec.covariates)
     ahead = values[:, first : first + len(spec.known)]
     lacking = _counted(np.isnan(values).sum(axis=1), starts, spec.lookback)
@@ -127,7 +126,7 @@ def values(row: Decoded, spec: SeriesSpec) -> Floats:
     """The channels of a raw record, float32 [rows, channels]: its columns, then the calendar.
 
     Raises:
-        DataError: the record lacks a column, or a column has not one number per row.
+        DataError: the record lacks a column, or a column does not have one number per row.
     """
     clock = calendar(times_of(row), spec.calendar, spec.zone)
     return np.concatenate([columns(row, spec.columns), clock], axis=1)
@@ -137,7 +136,7 @@ def columns(row: Decoded, names: Sequence[str]) -> Floats:
     """The columns `names` of a raw record, float32 [rows, names].
 
     Raises:
-        DataError: it lacks a column, or a column has not one number per row.
+        DataError: it lacks a column, or a column does not have one number per row.
     """
     rows = len(times_of(row))
     return np.stack([_column(row, name, rows) for name in names], axis=1)
@@ -159,7 +158,7 @@ def times_of(row: Decoded) -> Ints:
 
 
 def name_of(row: Decoded) -> str:
-    """The series that a record is of; empty where it does not say."""
+    """The series that a record belongs to; empty if it does not say."""
     value = row.get(SERIES)
     return bytes(value[0]).decode(errors="replace") if isinstance(value, list) else ""
 
@@ -195,7 +194,7 @@ def _local(times: Ints, zone: str) -> Ints:
 
 
 def latest(past: Decoded, ahead: Decoded, spec: SeriesSpec) -> Decoded:
-    """What a model is asked about the end of a series: `window`, and `known` if it takes that.
+    """The inputs for a forecast from the end of a series: `window`, and `known` if it is needed.
 
     Args:
         past: a raw record up to the last row that is known.
@@ -203,7 +202,7 @@ def latest(past: Decoded, ahead: Decoded, spec: SeriesSpec) -> Decoded:
         spec: what a window is.
 
     Raises:
-        DataError: there are too few rows, or one lacks a value that the model does not fill.
+        DataError: there are too few rows, or a value is missing that the model does not fill.
     """
     window = values(past, spec)[-spec.lookback :]
     if len(window) < spec.lookback:
@@ -213,7 +212,7 @@ def latest(past: Decoded, ahead: Decoded, spec: SeriesSpec) -> Decoded:
     if spec.fill is None and np.isnan(window).any():
         raise DataError(
             f"expected {spec.lookback} rows up to the last one, received a missing value in them. "
-            "Give it, or train a model that fills it: series_example_gen.impute=linear"
+            "Provide it, or train a model that fills it: series_example_gen.impute=linear"
         )
     if not spec.known:
         return {WINDOW: window.ravel()}

@@ -1,8 +1,8 @@
-"""Windows as serialised `tf.train.Example`s, hundreds of thousands a second.
+"""Windows as serialised `tf.train.Example`s, hundreds of thousands per second.
 
-All windows of a series have the same features of the same lengths, so that their records
-differ in known places only: one record is the template of a byte matrix [windows, bytes], and
-whole columns of it are overwritten by the float arrays and the times. The bytes are those of
+All windows of a series have the same features of the same lengths, so their records differ only in
+known places: one record is the template of a byte matrix [windows, bytes], and whole columns of it
+are overwritten with the float arrays and the times. The bytes are those of
 `millrace.serving.example.encode`. Layout: tensorflow/core/example/feature.proto.
 """
 
@@ -57,7 +57,7 @@ def _encoded(
 
 
 def _runs(lengths: NDArray[np.int64]) -> Iterator[slice]:
-    """Slices of rows one after another whose numbers take the same bytes."""
+    """Slices of consecutive rows whose numbers take equally many bytes."""
     changes = np.flatnonzero((lengths[1:] != lengths[:-1]).any(axis=1)) + 1
     edges = [0, *changes.tolist(), len(lengths)]
     for first, last in itertools.pairwise(edges):
@@ -69,7 +69,7 @@ def _alike(
     numbers: Mapping[str, NDArray[np.int64]],
     texts: Mapping[str, bytes],
 ) -> Iterator[bytes]:
-    """Records of rows whose numbers all take as many bytes as those of the first."""
+    """Records of rows whose numbers take as many bytes as those of the first."""
     first: dict[str, Value] = {name: array[0] for name, array in floats.items()}
     first |= {name: array[:1] for name, array in numbers.items()}
     template = encode(first | dict(texts))

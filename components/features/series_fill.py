@@ -1,10 +1,10 @@
-"""What stands in for the missing cells of a window: made of the window's other cells alone.
+"""Values for the missing cells of a window, made from its other cells alone.
 
-A window is all that a served model is given, so nothing else may be used, in training either: no
-row after it, which is what is to be forecast, and no row before it, which a caller does not send.
-Written once, in stock TensorFlow ops: the layers of `models.series_layers` call it in training and
-in serving, `series_hook` in front of a person's own preprocessing, and the evaluator in front of
-the baselines. A missing cell is NaN.
+A window is all that a served model is given, so nothing else may be used, not even in training: no
+row after it, which is to be forecast, and no row before it, which a client does not send. Written
+once, in stock TensorFlow ops: the layers of `models.series_layers` call it in training and serving,
+`series_hook` in front of a user's preprocessing, and the evaluator in front of the baselines. A
+missing cell is NaN.
 """
 
 import math
@@ -15,11 +15,11 @@ from millrace.components.features.series_spec import Fill
 
 
 def filled(rows: tf.Tensor, fill: Fill) -> tf.Tensor:
-    """`rows` with a value in every cell of the first columns, of which `fill` knows the level.
+    """`rows` with a value in every cell of the first columns, those that `fill` has a level for.
 
     `linear` and `seasonal` draw a line between two known cells. At the end, where the next one is
-    not known yet, every way but `zero` repeats the last known value, at the start the first one; a
-    column without any gets its level.
+    not known yet, every method but `zero` repeats the last known value, and at the start the first
+    one; a column without any gets its level.
 
     Args:
         rows: float32 [batch, rows, channels], oldest first; the calendar's channels come last and
@@ -35,13 +35,13 @@ def filled(rows: tf.Tensor, fill: Fill) -> tf.Tensor:
 def filled_ahead(window: tf.Tensor, ahead: tf.Tensor, fill: Fill, first: int) -> tf.Tensor:
     """The columns known ahead, float32 [batch, horizon, known], with a value in every cell.
 
-    Theirs is the one future that a forecast may look at: the rows to be forecast themselves.
+    They are known for the rows to be forecast, the only future that a forecast may look at.
 
     Args:
-        window: float32 [batch, lookback, channels], before them.
+        window: float32 [batch, lookback, channels], the rows before.
         ahead: float32 [batch, horizon, known].
         fill: how; its level is of the columns known ahead.
-        first: where these begin among the channels of `window`.
+        first: the first of these columns among the channels of `window`.
     """
     before = window[..., first : first + len(fill.level)]
     return filled(tf.concat([before, ahead], axis=1), fill)[:, window.shape[1] :]
@@ -71,7 +71,7 @@ def _from_neighbours(given: tf.Tensor, fill: Fill) -> tf.Tensor:
 def _last_known(values: tf.Tensor, step: int) -> tf.Tensor:
     """Each cell, or the nearest known one whole `step`s before it; NaN where there is none.
 
-    The reach doubles: log2(rows / step) selections.
+    The reach doubles each time: log2(rows / step) selections.
     """
     reach = step
     while reach < values.shape[1]:

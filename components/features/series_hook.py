@@ -1,10 +1,10 @@
-"""A person's own preprocessing of windows: once, in the graph, for training and for serving.
+"""A user's preprocessing of windows: once, in the graph, for training and for serving.
 
 A window is float32 [batch, lookback, channels] in the data's own units, its missing cells filled
-as the network would fill them (`series_fill`). The function makes columns
-of its columns, which the network sees in place of the covariates: targets first, then what was
-made, then what is known ahead and the calendar, these three as they were. So a forecast stays in
-the units of the targets, and scaling and differencing are undone as without it.
+as the network would fill them (`series_fill`). From its columns the function makes new ones, which
+the network sees in place of the covariates: first the targets, then the new columns, then those
+known ahead and the calendar. All but the new ones stay as they are. So a forecast remains in the
+units of the targets, and scaling and differencing are undone as usual.
 """
 
 import functools
@@ -48,8 +48,8 @@ def made(window: tf.Tensor, spec: SeriesSpec) -> dict[str, tf.Tensor]:
 
     Raises:
         DataError: the function's code has changed since the analysis.
-        OptionError: it cannot be served, see `hook.apply`; or gives something else, or a column
-            that is not its to change.
+        OptionError: it cannot be served, see `hook.apply`; or it returns something else, or a
+            column that it must not change.
     """
     return _made(_filled(window, spec), spec)
 
@@ -64,16 +64,16 @@ def _made(window: tf.Tensor, spec: SeriesSpec) -> dict[str, tf.Tensor]:
     kept = [name for name in spec.channels if name in columns and name not in spec.covariates]
     if kept:
         raise OptionError(
-            f"{PLACE}: expected {spec.hook and spec.hook.function} to make columns beside "
+            f"{PLACE}: expected {spec.hook and spec.hook.function} to add columns to "
             f"{', '.join(name for name in spec.channels if name not in spec.covariates)}, which "
-            f"stay as they are. Received: {', '.join(kept)} among them. Leave out what is not "
-            "changed, and call what is made otherwise."
+            f"stay as they are. Received: {', '.join(kept)} among its own. Return only new "
+            "columns, under other names."
         )
     return columns
 
 
 def prepared_windows(windows: Floats, spec: SeriesSpec) -> Iterator[tuple[slice, Floats]]:
-    """`prepared` for windows [windows, lookback, channels], some at a time: where they lie, too."""
+    """`prepared` for windows [windows, lookback, channels], some at a time, each with its place."""
     return _in_parts(windows, _prepare(spec))
 
 
@@ -109,8 +109,8 @@ def _make(spec: SeriesSpec) -> Callable[[tf.Tensor], tf.Tensor]:
 def _graph(
     function: Callable[[tf.Tensor], tf.Tensor], spec: SeriesSpec
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Traced once for any number of windows; its errors pass as they are."""
-    signature = [tf.TensorSpec([None, *spec.asked[0].shape], tf.float32)]
+    """Traced once for any number of windows; its errors pass unchanged."""
+    signature = [tf.TensorSpec([None, *spec.served_inputs[0].shape], tf.float32)]
     traced: Callable[[tf.Tensor], tf.Tensor] = tf.function(
         function, input_signature=signature, autograph=False
     )

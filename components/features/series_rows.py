@@ -14,11 +14,11 @@ from millrace.components.features.series_spec import SeriesSpec
 from millrace.serving.example import Decoded
 
 UNKNOWN = "windows without a known target"
-LACKING = "windows that lack a cell to look at"
+LACKING = "windows that lack an input cell"
 
 
 @dataclasses.dataclass(frozen=True)
-class _Rows:
+class _Stretch:
     """A stretch of a series' rows: times, Unix seconds [rows], and values [rows, channels]."""
 
     times: series.Ints
@@ -32,31 +32,31 @@ def transform(
     others: Callable[[], Iterable[Decoded]] = tuple,
     left_out: Counter[str] | None = None,
 ) -> Iterator[bytes]:
-    """The windows of each record, in the order of time.
+    """The windows of each record, in order of time.
 
-    What a window forecasts lies in its record; what it looks back at may lie in an earlier split,
-    which is no leak: the past is known. So every row of a split is forecast that has enough rows
-    before it, and no window looks at what comes after it. A window of which no target is known has
-    nothing to learn or to judge by, and is left out.
+    The rows that a window forecasts lie in its record; those it looks back at may lie in an earlier
+    split, which is no leak, since the past is known. So every row of a split that has enough rows
+    before it is forecast, and no window looks ahead. A window without a known target cannot be
+    learnt from or judged, and is left out.
 
     A window's record has `window` and `future` (and `known`), flat and in the data's own units,
-    NaN where a cell is missing, the name of its `series`, the `time` of its first forecast row and
-    the `fold` of it; with a hook, what that makes of the window is `prepared`. A record that is
-    unusable or too short for a window goes to `rejected`.
+    NaN where a cell is missing; the name of its `series`, and the `time` and `fold` of its first
+    forecast row; with a hook, also `prepared`, the hook's result. A record that is unusable or too
+    short for a window goes to `rejected`.
 
     Args:
         rows: raw records with their positions.
         spec: what a window is.
         rejected: gets what was set aside.
         others: gives the raw records of the other splits.
-        left_out: counts the windows that were, by what they are.
+        left_out: counts the windows that are left out, by reason.
     """
     known = _tails(others(), spec)
     count = Counter[str]() if left_out is None else left_out
     for row, position in rows:
         name = series.name_of(row)
         try:
-            own = _Rows(series.times_of(row), series.values(row, spec))
+            own = _Stretch(series.times_of(row), series.values(row, spec))
         except DataError as error:
             rejected.append(Rejected(name, str(error), position))
             continue
@@ -75,21 +75,21 @@ def transform(
             yield from _encoded(windows, numbers, name, spec)
 
 
-def _tails(rows: Iterable[Decoded], spec: SeriesSpec) -> Mapping[str, Sequence[_Rows]]:
+def _tails(rows: Iterable[Decoded], spec: SeriesSpec) -> Mapping[str, Sequence[_Stretch]]:
     """The last rows of each record, as many as a window looks back at, by series."""
-    found: dict[str, list[_Rows]] = {}
+    found: dict[str, list[_Stretch]] = {}
     for row in rows:
         try:
-            own = _Rows(series.times_of(row), series.values(row, spec))
+            own = _Stretch(series.times_of(row), series.values(row, spec))
         except DataError:
-            continue  # told of where its own split is transformed
+            continue  # reported when its own split is transformed
         last = slice(-spec.lookback, None)
-        tail = _Rows(own.times[last], own.values[last].copy())
+        tail = _Stretch(own.times[last], own.values[last].copy())
         found.setdefault(series.name_of(row), []).append(tail)
     return found
 
 
-def _before(own: _Rows, others: Sequence[_Rows], spec: SeriesSpec) -> series.Floats:
+def _before(own: _Stretch, others: Sequence[_Stretch], spec: SeriesSpec) -> series.Floats:
     """The rows of the same series right before `own`, at most as many as are looked back at."""
     earlier = [part for part in others if len(part.times) and part.times[-1] < own.times[0]]
     earlier.sort(key=lambda part: int(part.times[0]))
@@ -116,7 +116,7 @@ def _encoded(
 
 
 def _folds(row: Decoded, places: series.Ints) -> series.Ints:
-    """The fold of each of some rows of a record; 0 where it does not say."""
+    """The fold of each of these rows of a record; 0 if it has none."""
     found = row.get(series.FOLD)
     if isinstance(found, np.ndarray) and len(found) == len(series.times_of(row)):
         return found[places].astype(np.int64)

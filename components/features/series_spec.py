@@ -1,19 +1,19 @@
-"""How series become windows: what a person may ask for, and what was settled. No TensorFlow."""
+"""Options and spec of the kind `series`: how series become windows. No TensorFlow."""
 
 import dataclasses
 from typing import Literal
 
 from millrace.components.errors import DataError
 from millrace.components.features.hook_spec import Hook
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.options.ranges import Count
 
-Scale = Literal["standard", "min_max", "none"]
+SeriesScale = Literal["standard", "min_max", "none"]
 Difference = Literal["none", "previous", "season"]
 Calendar = Literal["hour", "weekday", "month"]
 Impute = Literal["forward", "linear", "seasonal", "zero", "none"]
 
-CALENDAR = "calendar/"  # before the name of a channel that the clock gives
+CALENDAR = "calendar/"  # before the name of a channel that is made from the time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,25 +27,25 @@ class SeriesOptions:
         stride: rows between the starts of two windows.
         scale: `standard` mean 0 and variance 1 per channel, `min_max` 0..1, `none`.
         per_series: scale each window by its own mean, variance or extremes instead of those of
-            the train split: series of different sizes look alike, and a served model needs to
-            be told nothing but the window.
+            the train split: series of different sizes look alike, and a served model needs
+            nothing but the window.
         difference: `previous` lets the network see and forecast changes from row to row,
-            `season` those from a season before; undone in its answer.
-        calendar: channels that the time gives, as points on a circle.
-        season: rows. None: found by autocorrelation; 1 is none.
-        average: rows of the moving average that forecasts are held against. None: what is best
-            on the train split.
+            `season` those from a season before; both undone in its answer.
+        calendar: channels made from the time, as points on a circle.
+        season: rows. None: found by autocorrelation; 1 is no season.
+        average: rows of the moving average that forecasts are compared with. None: the best on
+            the train split.
         targets, covariates, known: columns to forecast, to look at, and known ahead of time.
-            Empty: as the ingest said.
+            Empty: those of the ingest.
         preprocess: `package.module:function`, your own TensorFlow function from the columns of
             windows by name, float32 [batch, lookback], to columns that the network sees in place
-            of the covariates; see `features.hook`. The targets are not its to change.
+            of the covariates; see `features.hook`. It cannot change the targets.
     """
 
     lookback: Count | None = None
     horizon: Count = 1
     stride: Count = 1
-    scale: Scale = "standard"
+    scale: SeriesScale = "standard"
     per_series: bool = False
     difference: Difference = "none"
     calendar: tuple[Calendar, ...] = ()
@@ -60,13 +60,13 @@ class SeriesOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Fill:
-    """What stands in for a window's missing cells; see `features.series_fill`.
+    """How a window's missing cells are filled; see `features.series_fill`.
 
     Attributes:
         impute: `forward` the last value, `linear` a line from the last to the next, `seasonal` the
             value `season` rows before, else a line, `zero`.
         season: rows.
-        level: per column, where a window has no value of it: the mean on the train split.
+        level: per column, for windows without any value of it: the mean on the train split.
     """
 
     impute: Impute
@@ -74,7 +74,7 @@ class Fill:
     level: tuple[float, ...]
 
     def of_columns(self, first: int, last: int) -> "Fill":
-        """The same of the columns from `first` to before `last`."""
+        """The same for the columns from `first` up to, not including, `last`."""
         return dataclasses.replace(self, level=self.level[first:last])
 
 
@@ -86,23 +86,23 @@ class SeriesSpec:
         targets: the columns that are forecast.
         covariates: columns known up to the last row of a window.
         known: columns known for the rows to be forecast as well.
-        calendar: channels that the time gives: hour 0..23, weekday 0 (Monday)..6, month 1..12,
-            all of UTC or of the zone that the ingest was told.
+        calendar: channels made from the time: hour 0..23, weekday 0 (Monday)..6, month 1..12,
+            in UTC or in the time zone of the ingest.
         lookback, horizon, stride: rows.
         frequency: the time from row to row, as pandas writes it.
-        season: rows; 1 where there is none.
-        average: rows of the moving average that a forecast is held against.
+        season: rows; 1 if there is none.
+        average: rows of the moving average that a forecast is compared with.
         difference: what the network sees of the targets.
         scale, per_series: see the options.
         offset, spread: per column that the network sees (`seen`): scaled is
             `(value - offset) / spread`; from the train split.
-        mean: per target, on the train split: the forecast of who knows nothing else.
+        mean: per target, on the train split: the simplest forecast.
         naive_error: per target, the mean absolute error on the train split of the value a season
             before, where both are known: the unit of MASE.
         zone: the time zone whose clock the calendar reads.
-        hook: a person's own preprocessing of a window.
+        hook: the user's preprocessing of a window.
         made: the columns that it makes; the network sees them in place of the covariates.
-        fill: of missing cells, NaN. None: a window or a row ahead that lacks one is left out.
+        fill: of missing cells, which are NaN. None: windows with missing inputs are left out.
     """
 
     targets: tuple[str, ...]
@@ -119,7 +119,7 @@ class SeriesSpec:
     season: int = 1
     average: int = 2
     difference: Difference = "none"
-    scale: Scale = "standard"
+    scale: SeriesScale = "standard"
     per_series: bool = False
     zone: str = "UTC"
     hook: Hook | None = None
@@ -148,7 +148,7 @@ class SeriesSpec:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The names of a window's channels: the columns, then what the calendar gives."""
+        """The names of a window's channels: the columns, then those of the calendar."""
         return (*self.columns, *(f"{CALENDAR}{name}" for name in self.calendar))
 
     @property
@@ -163,12 +163,12 @@ class SeriesSpec:
 
     @property
     def task(self) -> Literal["forecast"]:
-        """What a model of it does."""
+        """What a model of this kind does."""
         return "forecast"
 
     @property
     def label(self) -> str:
-        """A window's truth is in `future`, a class in none."""
+        """None: a window's truth is in its `future`."""
         return ""
 
     @property
@@ -177,21 +177,21 @@ class SeriesSpec:
         return ()
 
     @property
-    def asked(self) -> tuple[Column, ...]:
-        """What a served model is given: `window` [lookback, channels], perhaps `known`."""
-        window = Column("window", "float32", (self.lookback, len(self.channels)))
-        ahead = Column("known", "float32", (self.horizon, len(self.known)))
+    def served_inputs(self) -> tuple[LayoutColumn, ...]:
+        """What a served model takes: `window` [lookback, channels], perhaps `known`."""
+        window = LayoutColumn("window", "float32", (self.lookback, len(self.channels)))
+        ahead = LayoutColumn("known", "float32", (self.horizon, len(self.known)))
         return (window, ahead) if self.known else (window,)
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> RecordLayout:
         """`window` [lookback, channels], perhaps `known` [horizon, known], `future` to forecast.
 
-        With a hook `prepared`, what that makes of the window, stands in the window's place.
+        With a hook, its result `prepared` takes the window's place.
         """
-        window, *ahead = self.asked
+        window, *ahead = self.served_inputs
         if self.hook:
             channels = len(self.seen) + len(self.calendar)
-            window = Column("prepared", "float32", (self.lookback, channels))
-        future = Column("future", "float32", (self.horizon, len(self.targets)))
-        return Layout((window, *ahead), future)
+            window = LayoutColumn("prepared", "float32", (self.lookback, channels))
+        future = LayoutColumn("future", "float32", (self.horizon, len(self.targets)))
+        return RecordLayout((window, *ahead), future)

@@ -1,4 +1,4 @@
-"""What `analyze` settles and every later step reads: the content of `analysis.json`.
+"""What `analyze` decides and every later step reads: the content of `analysis.json`.
 
 One frozen dataclass per kind of data, told apart by `kind`. No TensorFlow.
 """
@@ -34,7 +34,7 @@ def read(file: Path) -> Spec:
     """The spec in `file`.
 
     Raises:
-        DataError: it is of another form, or has fewer than two classes.
+        DataError: it has another form, or fewer than two classes.
     """
     try:
         return _JSON.validate_json(Path(file).read_bytes())

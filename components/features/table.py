@@ -1,8 +1,8 @@
 """From the columns of a table to what a network sees: written once, in TensorFlow ops.
 
 `transform` runs these in Beam and `export` puts them in front of the model. Stock ops without
-tables or variables: a vocabulary is looked up by a binary search over the hashes of its
-values, and what is found is held against the value itself, so no two are ever mixed up.
+tables or variables: a vocabulary is looked up by a binary search over the hashes of its values, and
+the value found is compared with the one sought, so no two are ever mixed up.
 """
 
 import numpy as np
@@ -17,29 +17,29 @@ from millrace.components.features.table_spec import (
     Category,
     Cross,
     Discrete,
-    Raw,
+    RawColumn,
     TableSpec,
 )
 
-Columns = dict[str, tf.Tensor]
+Tensors = dict[str, tf.Tensor]
 
 _HASHES = 2**62  # buckets of the fingerprint, as many as int64 holds evenly
 
 
-def preprocess(columns: Columns, spec: TableSpec) -> Columns:
-    """The inputs of a network for some rows.
+def preprocess(columns: Tensors, spec: TableSpec) -> Tensors:
+    """The inputs of a network for rows of a table.
 
     Args:
         columns: by the name of each of `spec.raw`: string [batch], missing ones empty; or
             float32 [batch], missing ones NaN.
-        spec: what becomes of them.
+        spec: how they become inputs.
 
     Returns:
         `numeric` float32 [batch, numbers] and `categorical` int32 [batch, inputs], each where
         `spec.layout` has it.
     """
     columns = hook.columns(spec.hook, columns)
-    inputs: Columns = {}
+    inputs: Tensors = {}
     if spec.numbers:
         inputs["numeric"] = _numeric(columns, spec)
     if spec.discrete:
@@ -51,7 +51,7 @@ def preprocess(columns: Columns, spec: TableSpec) -> Columns:
     return inputs
 
 
-def parse(examples: tf.Tensor, spec: TableSpec) -> Columns:
+def parse(examples: tf.Tensor, spec: TableSpec) -> Tensors:
     """The columns in serialised Examples, string [batch], as `preprocess` takes them.
 
     A feature that is absent or empty is missing; of several values the first counts.
@@ -62,23 +62,23 @@ def parse(examples: tf.Tensor, spec: TableSpec) -> Columns:
     return {raw.name: _first(parsed[raw.name], raw) for raw in spec.raw}
 
 
-def _first(values: tf.RaggedTensor, raw: Raw) -> tf.Tensor:
+def _first(values: tf.RaggedTensor, raw: RawColumn) -> tf.Tensor:
     if raw.dtype != "bytes":
         values = tf.cast(values, tf.float32)
     default = "" if raw.dtype == "bytes" else np.nan
     return values.to_tensor(default, shape=[None, 1])[:, 0]
 
 
-def _numeric(columns: Columns, spec: TableSpec) -> tf.Tensor:
+def _numeric(columns: Tensors, spec: TableSpec) -> tf.Tensor:
     values = tf.stack([columns[each.name] for each in spec.numbers], axis=1)
     is_missing = tf.math.is_nan(values)
     filled = tf.where(is_missing, _row([each.default for each in spec.numbers]), values)
     centers = _row([each.center for each in spec.numbers])
     scaled = (filled - centers) / _row([each.scale for each in spec.numbers])
-    marked = [place for place, each in enumerate(spec.numbers) if each.indicator]
-    if not marked:
+    indicated = [place for place, each in enumerate(spec.numbers) if each.indicator]
+    if not indicated:
         return scaled
-    indicators = tf.gather(tf.cast(is_missing, tf.float32), marked, axis=1)
+    indicators = tf.gather(tf.cast(is_missing, tf.float32), indicated, axis=1)
     return tf.concat([scaled, indicators], axis=1)
 
 
@@ -102,7 +102,7 @@ def _bucket_ids(values: tf.Tensor, buckets: Buckets) -> tf.Tensor:
 
 
 def _as_text(values: tf.Tensor) -> tf.Tensor:
-    """Whole numbers as the vocabulary writes them; NaN is empty, any other number unknown."""
+    """Whole numbers as the vocabulary writes them; NaN becomes "", any other number is unknown."""
     is_whole = tf.equal(values, tf.round(values))
     whole = tf.strings.as_string(tf.cast(tf.where(is_whole, values, 0.0), tf.int64))
     text = tf.where(is_whole, whole, tf.strings.as_string(values))
@@ -122,8 +122,8 @@ def _vocabulary_ids(values: tf.Tensor, category: Category) -> tf.Tensor:
     return tf.where(tf.equal(values, ""), tf.constant(MISSING, tf.int64), ids)
 
 
-def _crossed(ids: Columns, sizes: dict[str, int], cross: Cross) -> tf.Tensor:
-    """The id of each combination: itself where all have room, else a hash of it."""
+def _crossed(ids: Tensors, sizes: dict[str, int], cross: Cross) -> tf.Tensor:
+    """The id of each combination: its number if all fit, else a hash of it."""
     combined = tf.zeros_like(ids[cross.columns[0]])
     combinations = 1
     for name in cross.columns:

@@ -9,9 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.components.artifacts import Rejected
+from millrace.components.errors import OptionError
+from millrace.components.features import hook as hooks
 from millrace.components.features import table
-from millrace.components.features.table_spec import Raw, TableSpec
-from millrace.serving.example import Decoded, encode
+from millrace.components.features.hook_spec import PLACE, Hook
+from millrace.components.features.table_spec import RawColumn, TableSpec
+from millrace.serving.example import Decoded, Value, encode
 
 _BATCH = 1024  # rows preprocessed at once
 
@@ -22,8 +25,8 @@ def transform(
     """The transformed records of `rows`: raw ones, each with its position.
 
     Yields the inputs of `spec.layout`, float and int64 lists, and `label`: the index of the
-    class, or the number to be predicted. Rows without a usable label, or with several values
-    in one column, go to `rejected`.
+    class, or the number to predict. Rows without a usable label, or with several values in one
+    column, go to `rejected`.
     """
     usable = _usable(rows, spec, rejected)
     for batch in iter(lambda: list(itertools.islice(usable, _BATCH)), []):
@@ -34,17 +37,51 @@ def transform(
 
 
 def inputs_of(rows: Sequence[Decoded], spec: TableSpec) -> dict[str, np.ndarray]:
-    """What a network takes for raw `rows`: [rows, width] by the names of its inputs."""
+    """The inputs of a network for raw `rows`: [rows, width] by name."""
     columns = [tf.constant(column(rows, raw)) for raw in spec.raw]
     return {name: array.numpy() for name, array in _compiled(spec)(*columns).items()}
 
 
-def column(rows: Sequence[Decoded], raw: Raw) -> np.ndarray:
-    """One raw column [rows], as the model is given it: bytes as objects, or float32."""
+def column(rows: Sequence[Decoded], raw: RawColumn) -> np.ndarray:
+    """One raw column [rows], as the model takes it: bytes as objects, or float32."""
     values = [row.get(raw.name) for row in rows]
     if raw.dtype == "bytes":
         return np.array([bytes(each[0]) if _holds(each) else b"" for each in values], object)
     return np.array([each[0] if _holds(each) else np.nan for each in values], np.float32)
+
+
+def preprocessed(
+    rows: Iterable[Decoded], raw: Sequence[RawColumn], hook: Hook, label: str
+) -> Iterator[bytes]:
+    """Each raw record with the columns that the function of `hook` makes, and its label.
+
+    `transform` and `export` have that function in their graphs, see `features.table`; `analyze`,
+    which needs no TensorFlow otherwise, counts values after this one. NaN and the empty text are
+    missing cells, which the record leaves out.
+
+    Args:
+        rows: raw records.
+        raw: the columns that the function is given.
+        hook: the function.
+        label: the feature that it is not given.
+
+    Raises:
+        OptionError: it makes a column of the label's name.
+    """
+    waiting = iter(rows)
+    for batch in iter(lambda: list(itertools.islice(waiting, _BATCH)), []):
+        given = {each.name: tf.constant(column(batch, each)) for each in raw}
+        made = {name: each.numpy() for name, each in hooks.columns(hook, given).items()}
+        if label in made:
+            raise OptionError(
+                f"{PLACE}: expected {hook.function} to leave the label {label!r} to the data. "
+                "Received: a column of this name. Call it otherwise."
+            )
+        for place, row in enumerate(batch):
+            cells = {name: values[place] for name, values in made.items()}
+            features = {name: _value(cell) for name, cell in cells.items() if _is_there(cell)}
+            truth: dict[str, Value] = {label: row[label]} if label in row else {}
+            yield encode(features | truth)
 
 
 def _holds(value: list[bytes] | np.ndarray | None) -> TypeGuard[list[bytes] | np.ndarray]:
@@ -87,18 +124,26 @@ def _number_of(spec: TableSpec) -> Callable[[Decoded], float | str]:
         if not isinstance(value, np.ndarray) or len(value) != 1:
             return f"no number {spec.label!r}"
         is_finite = bool(np.isfinite(value[0]))
-        return float(value[0]) if is_finite else f"{spec.label!r} is no finite number"
+        return float(value[0]) if is_finite else f"{spec.label!r} is not a finite number"
 
     return number_of
 
 
 def label_text(row: Decoded, label: str) -> str:
-    """The class of a row as text; empty where there is none."""
+    """The class of a row as text; empty if there is none."""
     value = row.get(label)
     if not _holds(value):
         return ""
     first = value[0]
     return first.decode("utf-8", "backslashreplace") if isinstance(first, bytes) else str(first)
+
+
+def _is_there(cell: bytes | np.float32) -> bool:
+    return bool(cell) if isinstance(cell, bytes) else not np.isnan(cell)
+
+
+def _value(cell: bytes | np.float32) -> Value:
+    return cell if isinstance(cell, bytes) else np.array([cell], np.float32)
 
 
 @functools.cache

@@ -1,8 +1,8 @@
-"""What the columns of a table are brought to: what may be asked for, what was settled.
+"""Options and spec of the kind `table`: how columns become inputs. No TensorFlow.
 
-No TensorFlow. A network gets two inputs: `numeric`, the scaled numbers and the missing
-indicators; `categorical`, one id per categorical input. Ids of all inputs share one range, each
-input's own part of it beginning at its `offset`.
+A network gets two inputs: `numeric`, the scaled numbers and the missing indicators; and
+`categorical`, one id per categorical input. Ids of all inputs share one range, in which the part of
+each input begins at its `offset`.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ from pydantic import Field
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features.hook_spec import Hook
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.options.ranges import Count
 
 Problem = Literal["classification", "regression"]
 Scaling = Literal["z_score", "min_max", "none"]
-Dtype = Literal["bytes", "int64", "float32"]
+CellDtype = Literal["bytes", "int64", "float32"]
 
 MISSING, UNKNOWN, FIRST = 0, 1, 2  # ids of a categorical input, before its offset
 
@@ -29,25 +29,25 @@ class TableOptions:
     """How columns become numbers.
 
     Attributes:
-        label: the column to be predicted. None: the one called label, target, class, species,
-            price, y or the like, else the last of the source.
-        problem: None: a classification if the label is text or has few distinct whole numbers,
-            else a regression.
-        exclude: columns that the model is not to see.
-        categorical: columns of numbers that are names, such as codes. Texts always are.
+        label: the column to predict. None: the one called label, target, class, species, price,
+            y or similar, else the last one of the source.
+        problem: None: classification if the label is text or has few distinct whole numbers, else
+            regression.
+        exclude: columns that the model must not see.
+        categorical: columns of numbers that stand for categories, such as codes. Text always does.
         scaling: of numbers: `z_score` to mean 0 and deviation 1, `min_max` to 0..1, by the
             train split; `none`.
-        missing_indicators: whether a column of numbers with cells missing in the train split
-            has an input of its own for that.
-        vocabulary_size: values at most that a categorical column knows, the most frequent.
-        minimum_count: times that a value must occur in the train split to be known.
-        buckets: columns of numbers that are also a categorical input, by quantile.
-        bucket_count: quantiles of each of these.
-        crosses: categorical columns or `buckets`, combined: `season:hour`.
-        cross_size: ids of each cross; more combinations share them by a hash.
+        missing_indicators: whether a column of numbers with cells missing in the train split gets
+            another input that says so.
+        vocabulary_size: the most values that a categorical column knows, by frequency.
+        minimum_count: how often a value must occur in the train split to be known.
+        buckets: columns of numbers that become a categorical input as well, by quantile.
+        bucket_count: quantiles of each.
+        crosses: combinations of categorical columns or `buckets`, such as `season:hour`.
+        cross_size: ids of each cross; further combinations share them by a hash.
         preprocess: `package.module:function`, your own TensorFlow function from columns by name,
-            string or float32 [batch], to columns, old and new ones; the other options are then of
-            these. Missing cells are "" and NaN.
+            string or float32 [batch], to columns, old and new ones; the other options then refer
+            to these. Missing cells are "" and NaN.
     """
 
     label: str | None = None
@@ -67,17 +67,17 @@ class TableOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Raw:
-    """A column as the model is given it.
+class RawColumn:
+    """A column as the model takes it.
 
     Attributes:
         name: of the raw feature, and of the model's input.
-        dtype: of the raw feature. The input is a string for bytes, else a float32: whole
-            numbers beyond 2**24 are rounded, in training as in serving.
+        dtype: of the raw feature. The input is a string for bytes, else a float32: integers
+            beyond 2**24 are rounded, both in training and in serving.
     """
 
     name: str
-    dtype: Dtype
+    dtype: CellDtype
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Number:
     Attributes:
         name: of the column.
         center, scale: by the train split.
-        default: in place of a missing cell: the mean of the train split.
+        default: replaces a missing cell: the mean on the train split.
         indicator: whether another input is 1 where the cell is missing, else 0.
     """
 
@@ -118,11 +118,11 @@ class Category:
 
 @dataclasses.dataclass(frozen=True)
 class Buckets:
-    """A column of numbers as one of the `categorical` inputs: id 0 missing, 1 is not used.
+    """A column of numbers as one of the `categorical` inputs: id 0 missing, 1 not used.
 
     Attributes:
         name: of the column.
-        boundaries: rising; id 2 is below the first, one more at and above each.
+        boundaries: ascending; id 2 is below the first, and each one reached adds 1.
     """
 
     name: str
@@ -148,7 +148,7 @@ class Cross:
 
     @property
     def name(self) -> str:
-        """As it is asked for."""
+        """As the option writes it."""
         return ":".join(self.columns)
 
 
@@ -157,22 +157,22 @@ Discrete = Category | Buckets
 
 @dataclasses.dataclass(frozen=True)
 class TableSpec:
-    """A table with one column to be predicted.
+    """A table with one column to predict.
 
     Attributes:
-        target: the column to be predicted.
-        problem: what it takes.
+        target: the column to predict.
+        problem: classification or regression.
         classes: names of a classification; a label is an index into them.
-        raw: the columns that the model is given, in the order of their names.
+        raw: the columns that the model takes, ordered by name.
         numbers: of the `numeric` input, in this order, then their indicators.
         discrete, crosses: of the `categorical` input, in this order.
-        target_mean: of the label over the train split, in a regression: what a model has to beat.
-        hook: a person's own preprocessing; `numbers` and `discrete` are of what it makes of `raw`.
+        target_mean: of the label on the train split, for regression: what a model has to beat.
+        hook: the user's preprocessing; `numbers` and `discrete` then refer to its result.
     """
 
     target: str
     problem: Problem
-    raw: tuple[Raw, ...]
+    raw: tuple[RawColumn, ...]
     classes: tuple[str, ...] = ()
     numbers: tuple[Number, ...] = ()
     discrete: tuple[Annotated[Discrete, Field(union_mode="smart")], ...] = ()
@@ -191,7 +191,7 @@ class TableSpec:
 
     @property
     def task(self) -> Problem:
-        """What a model of it does."""
+        """What a model of this kind does."""
         return self.problem
 
     @property
@@ -200,15 +200,17 @@ class TableSpec:
         return self.target
 
     @property
-    def layout(self) -> Layout:
-        """The transformed record; an input of no numbers or no categories is left out."""
+    def layout(self) -> RecordLayout:
+        """The transformed record; an input without numbers or categories is left out."""
         inputs = []
         if self.numbers:
-            inputs.append(Column("numeric", "float32", (self.numeric_width,)))
+            inputs.append(LayoutColumn("numeric", "float32", (self.numeric_width,)))
         if self.sizes:
-            inputs.append(Column("categorical", "int32", (len(self.sizes),)))
+            inputs.append(LayoutColumn("categorical", "int32", (len(self.sizes),)))
         is_class = self.problem == "classification"
-        return Layout(tuple(inputs), Column("label", "int32" if is_class else "float32"))
+        return RecordLayout(
+            tuple(inputs), LayoutColumn("label", "int32" if is_class else "float32")
+        )
 
     @property
     def numeric_width(self) -> int:
@@ -230,7 +232,7 @@ def parse_crosses(crosses: Sequence[str], discrete: Sequence[str], size: int) ->
     """The crosses written as `one:two`, each of two or more of the `discrete` columns.
 
     Raises:
-        OptionError: a cross is of one column, or of one that is not among them.
+        OptionError: a cross has only one column, or one that is not among them.
     """
     found = []
     for text in crosses:
@@ -239,14 +241,14 @@ def parse_crosses(crosses: Sequence[str], discrete: Sequence[str], size: int) ->
             raise OptionError(
                 "analyze.features.crosses: expected categorical columns or buckets, joined by a "
                 f"colon, of {', '.join(discrete) or 'which there are none'}. Received: {text!r}. "
-                "Name others, or make them so by analyze.features.categorical or .buckets."
+                "Name others, or add them to analyze.features.categorical or .buckets."
             )
         found.append(Cross(names, size))
     return tuple(found)
 
 
 def _split(text: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The names joined in `text`, which may hold colons themselves; empty if one is unknown."""
+    """The names joined in `text`, which may contain colons themselves; empty if one is unknown."""
     for name in sorted(known, key=len, reverse=True):
         if text == name:
             return (name,)

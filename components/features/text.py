@@ -1,4 +1,4 @@
-"""From a text to the token ids that a model sees: written once, in TensorFlow ops.
+"""From texts to the token ids that a model sees: written once, in TensorFlow ops.
 
 `transform` runs these in Beam and `export` puts them in front of the model.
 """

@@ -1,17 +1,17 @@
-"""What of a long text can matter where only so many of its tokens are kept.
+"""The part of a long text that can matter if only its first or last tokens are kept.
 
-To standardise and cut a text takes 70 bytes of memory for each of its own, so a book among
-messages is shortened before, by operations from strings to strings that need little more than the
-text itself. The ids that come out are the same, whatever the text: a property test holds them to
-those of the whole one.
+Standardising and tokenizing a text takes 70 bytes of memory for each of its own, so a book among
+messages is shortened first, by operations on strings that need little more memory than the text
+itself. The resulting ids are the same for any text: a property test compares them with those of the
+whole text.
 
-1. What `standardize` would remove is removed first, and what it would make a space becomes one.
-   Each word that is left then gives a token or more, each character gives one.
+1. What `standardize` would remove is removed first, and what it would turn into a space becomes
+   one. Each word that is left then gives at least one token, each character exactly one.
 2. Of characters, the first (or last) `length` are kept; of words, as many words. A word longer
    than every piece of the vocabulary is unknown, whatever it ends in, and of a word that is cut
    into subwords the first `length` pieces have at most 16 times as many characters.
 
-Where unknown tokens are left out it is not known which words matter, and none is left out here.
+If unknown tokens are dropped, any word may matter, and all are kept.
 """
 
 import functools
@@ -23,15 +23,15 @@ from millrace.components.features import tokenization
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.features.tokenization import LONGEST_PIECE, Standardize
 
-_SHORT = 4096  # bytes; texts up to here are as quickly cut into tokens as looked at twice
+_SHORT = 4096  # bytes; tokenizing a text up to here is as fast as looking at it twice
 _TO_THE_END = np.iinfo(np.int32).max  # characters
 
 
 def shortened(text: tf.Tensor, spec: TextSpec) -> tf.Tensor:
-    """Texts with the same ids as `text`, no longer than what these can depend on.
+    """Texts with the same ids as `text`, no longer than the part that these can depend on.
 
     Args:
-        text: string [batch], without tags if these are stripped.
+        text: string [batch], already without tags if they are stripped.
         spec: how it becomes ids.
 
     Returns:
@@ -62,7 +62,7 @@ def _shortened(text: tf.Tensor, spec: TextSpec) -> tf.Tensor:
 def _characters(text: tf.Tensor, spec: TextSpec) -> tf.Tensor:
     if spec.truncating == "post":
         return _beginning(text, spec.sequence_length)
-    # Of a text that begins within a character, such as b"\x80", one is not counted: keep it too.
+    # If a text begins within a character, such as b"\x80", that one is not counted: keep it too.
     count = tf.strings.length(text, "UTF8_CHAR")
     start = tf.maximum(0, count - spec.sequence_length)
     return tf.strings.substr(text, start, tf.fill(tf.shape(text), _TO_THE_END), "UTF8_CHAR")
@@ -73,10 +73,10 @@ def _beginning(text: tf.Tensor, characters: int) -> tf.Tensor:
 
 
 def _reduced(text: tf.Tensor, how: Standardize) -> tf.Tensor:
-    """`text` without what `how` removes, and with a space for what it makes one."""
+    """`text` without what `how` removes, and with spaces where it puts them."""
     if how == "none":
         return text
-    # Else a byte that is no UTF-8 might become a part of it once what parts them is gone.
+    # Otherwise an invalid byte could become valid UTF-8 once the characters in between are gone.
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")
     removed, spaces = _classes(how)
     if removed:

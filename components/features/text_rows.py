@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 import tensorflow as tf
 
 from millrace.components.artifacts import Rejected
-from millrace.components.features import text, text_record
+from millrace.components.features import hook as hooks
+from millrace.components.features import record, text
+from millrace.components.features.hook_spec import Hook
 from millrace.components.features.text_spec import TextSpec
 from millrace.serving.example import Decoded, encode
 
@@ -25,13 +27,27 @@ def transform(
     """
     usable = _usable(rows, spec, rejected)
     preprocess = _compiled(spec)
-    for batch in text_record.batches(usable, lambda row: len(row[1])):
+    filename = record.filename("text")
+    for batch in record.batches(usable, lambda row: len(row[1])):
         ids = preprocess(tf.constant([content for _, content, _ in batch])).numpy()
         for (row, _, label), tokens in zip(batch, ids, strict=True):
-            name = text_record.source(row)
-            yield encode(
-                {text_record.TOKENS: tokens, text_record.INDEX: label, text_record.FILENAME: name}
-            )
+            source = record.source(row, "text")
+            yield encode({record.TOKENS: tokens, record.INDEX: label, filename: source})
+
+
+def preprocessed(rows: Iterable[Decoded], hook: Hook) -> Iterator[Decoded]:
+    """Each raw record, its text replaced by what the function of `hook` returns.
+
+    `transform` and `export` have that function in their graphs, see `features.text`; `analyze`,
+    which needs no TensorFlow otherwise, counts tokens after this one. A record without a text
+    stays as it is.
+    """
+    for batch in record.batches(rows, lambda row: len(record.text(row) or b"")):
+        texts = [record.text(row) or b"" for row in batch]
+        changed = hooks.apply(hook, tf.constant(texts), text.TEXTS).numpy()
+        for row, content in zip(batch, changed, strict=True):
+            has_text = record.text(row) is not None
+            yield {**row, record.TEXT: [content]} if has_text else row
 
 
 def _usable(
@@ -40,17 +56,14 @@ def _usable(
     """Each row that has a text and a known class, its text and its label."""
     labels = {name: label for label, name in enumerate(spec.classes)}
     for row, position in rows:
-        name, content = text_record.class_name(row), text_record.text(row)
-        if content is not None and name in labels:
-            yield row, content, labels[name]
+        content, label = record.text(row), record.label_of(row, "text", labels)
+        if content is not None and not isinstance(label, str):
+            yield row, content, label
             continue
-        reason = "no class" if name is None else f"class {name!r} is not in the train split"
-        if content is None:
-            reason = f"no `{text_record.TEXT}`"
-        rejected.append(Rejected(text_record.source(row), reason, position))
+        reason = f"no `{record.TEXT}`" if content is None else str(label)
+        rejected.append(Rejected(record.source(row, "text"), reason, position))
 
 
 @functools.lru_cache(maxsize=4)
 def _compiled(spec: TextSpec) -> Callable[[tf.Tensor], tf.Tensor]:
-    signature = [tf.TensorSpec([None], tf.string)]
-    return tf.function(lambda texts: text.preprocess(texts, spec), input_signature=signature)
+    return tf.function(lambda texts: text.preprocess(texts, spec), input_signature=[text.TEXTS])

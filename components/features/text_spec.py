@@ -1,4 +1,4 @@
-"""What texts are brought to: what a person may ask for, and what was settled. No TensorFlow."""
+"""Options and spec of the kind `text`: how texts become token ids. No TensorFlow."""
 
 import dataclasses
 from typing import Annotated, Literal
@@ -7,12 +7,12 @@ from pydantic import Field
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features.hook_spec import Hook
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.features.tokenization import FIRST, UNKNOWN_NAME, Level, Side, Standardize
 from millrace.components.options.ranges import Count
 
-Length = Annotated[int, Field(ge=1, le=65_536)]
-Size = Annotated[int, Field(ge=3, le=1_000_000)]
+SequenceLength = Annotated[int, Field(ge=1, le=65_536)]
+VocabularySize = Annotated[int, Field(ge=3, le=1_000_000)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,26 +23,26 @@ class TextOptions:
         level: a token is a `word`, a `subword` (byte-pair encoding, learned from the train
             split) or a `character`.
         standardize: `lower_and_strip_punctuation` as Keras does it, `lower`, or `none`.
-        strip_html: whether a tag becomes a space. None: if one text in a hundred has tags.
-        vocabulary_size: ids at most, those of padding and of unknown tokens included.
-        minimum_count: times that a token must occur in the train split to get an id.
-        oov_token: what an unknown token is called; None leaves unknown tokens out.
-        padding, truncating: where a row is filled up with zeros, and where it is cut.
-        sequence_length: tokens of a row. None: enough for 95 % of the train split whole, at
-            most 512 (1,024 characters).
+        strip_html: whether tags become spaces. None: if one text in a hundred has tags.
+        vocabulary_size: the most ids, including those of padding and of unknown tokens.
+        minimum_count: how often a token must occur in the train split to get an id.
+        oov_token: the name of unknown tokens; None drops unknown tokens.
+        padding, truncating: at which end a row is filled up with zeros, and at which it is cut.
+        sequence_length: tokens of a row. None: enough for 95 % of the train split, at most 512
+            (1,024 characters).
         preprocess: `package.module:function`, your own TensorFlow function from texts to texts,
-            string [batch], before all of this.
+            string [batch], applied before all of this.
     """
 
     level: Level = "word"
     standardize: Standardize = "lower_and_strip_punctuation"
     strip_html: bool | None = None
-    vocabulary_size: Size = 10_000
+    vocabulary_size: VocabularySize = 10_000
     minimum_count: Count = 1
     oov_token: str | None = UNKNOWN_NAME
     padding: Side = "post"
     truncating: Side = "post"
-    sequence_length: Length | None = None
+    sequence_length: SequenceLength | None = None
     preprocess: str = ""
     kind: Literal["text"] = "text"
 
@@ -50,7 +50,7 @@ class TextOptions:
         if self.oov_token == "":
             raise OptionError(
                 "analyze.features.oov_token: expected a name that no token has, or none. "
-                "Received: ''. Set it to [UNK], or to null to leave unknown tokens out."
+                "Received: ''. Set it to [UNK], or to null to drop unknown tokens."
             )
 
 
@@ -66,7 +66,7 @@ class TextSpec:
         level, standardize, strip_html, oov_token, padding, truncating: as in `TextOptions`.
         documents: texts of the train split.
         document_frequencies: in how many of them each token of the vocabulary occurs.
-        hook: a person's own preprocessing.
+        hook: the user's preprocessing.
     """
 
     classes: tuple[str, ...]
@@ -88,22 +88,22 @@ class TextSpec:
             raise DataError(
                 "Classes: expected two or more in the train split. "
                 f"Received: {', '.join(map(repr, self.classes)) or 'none'}. "
-                "Put the texts of each class into a folder of its own, or name the label column."
+                "Put the texts of each class into a folder of their own, or name the label column."
             )
 
     @property
     def size(self) -> int:
-        """How many ids there are, those of padding and unknown tokens included."""
+        """How many ids there are, including those of padding and of unknown tokens."""
         return len(self.vocabulary) + FIRST
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the token of each id is called; padding is ""."""
+        """The token of each id; padding is ""."""
         return ("", self.oov_token or "", *self.vocabulary)
 
     @property
     def task(self) -> Literal["classification"]:
-        """What a model of it does."""
+        """What a model of this kind does."""
         return "classification"
 
     @property
@@ -112,7 +112,7 @@ class TextSpec:
         return "text/class/text"
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> RecordLayout:
         """The transformed record: the row of token ids, and the index of the class."""
-        tokens = Column("tokens", "int32", (self.sequence_length,))
-        return Layout((tokens,), Column("label", "int32"))
+        tokens = LayoutColumn("tokens", "int32", (self.sequence_length,))
+        return RecordLayout((tokens,), LayoutColumn("label", "int32"))

@@ -1,7 +1,7 @@
-"""What one pass over raw text records counts, and the choices that follow from it.
+"""What one pass over raw text records counts, and the choices that follow.
 
 Plain functions on plain counts: no TensorFlow, no Beam. Tokens are those of
-`features.tokenization`, whose TensorFlow twin cuts the texts later.
+`features.tokenization`, whose TensorFlow twin tokenizes the texts later.
 """
 
 import dataclasses
@@ -11,22 +11,26 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from millrace.components.features import text_record, tokenization
+from millrace.components.features import record, tokenization
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.tokenization import Level, Standardize
 from millrace.serving.example import Decoded
 
-WHOLE = 0.95  # the share of texts that a row is long enough for
-LONGEST = {"word": 512, "subword": 512, "character": 1024}  # tokens of a row chosen by itself
-_TAGGED = 0.01  # the share of texts with tags from which on tags are no text
+WHOLE = 0.95  # the share of texts that fit into a row
+LONGEST = {
+    "word": 512,
+    "subword": 512,
+    "character": 1024,
+}  # the most tokens of a row, unless the option says otherwise
+_TAGGED = 0.01  # if more of the texts than this have tags, tags are not text
 _TAG = re.compile(tokenization.TAG)
 
 
 @dataclasses.dataclass(frozen=True)
-class Cut:
-    """How a text is cut into tokens; `pieces` are the subwords, once they are known.
+class Tokenizer:
+    """How a text is split into tokens; `pieces` are the subwords, once they are known.
 
-    `hook` is a person's own preprocessing, which comes before and is not applied here.
+    `hook` is the user's preprocessing, which comes before and is not applied here.
     """
 
     level: Level
@@ -43,7 +47,7 @@ class Cut:
 
 @dataclasses.dataclass
 class TextSurvey:
-    """Of the records of a split.
+    """Counts over the records of a split.
 
     Attributes:
         records: how many there are.
@@ -54,18 +58,13 @@ class TextSurvey:
     """
 
     records: int = 0
-    classes: Counter[tuple[str, int]] = dataclasses.field(default_factory=Counter)
+    classes: record.ClassCounts = dataclasses.field(default_factory=Counter)
     tokens: Counter[str] = dataclasses.field(default_factory=Counter)
     documents: Counter[str] = dataclasses.field(default_factory=Counter)
     lengths: Counter[int] = dataclasses.field(default_factory=Counter)
 
-    @property
-    def names(self) -> set[str]:
-        """The class names seen."""
-        return {name for name, _ in self.classes}
-
     def to_json(self) -> str:
-        """As JSON: the tokens as a list of token, occurrences and texts, by that order."""
+        """As JSON; each token with its occurrences and its texts, the most frequent first."""
         return json.dumps(
             {
                 "records": self.records,
@@ -92,17 +91,15 @@ class TextSurvey:
         )
 
 
-def of(rows: Iterable[Decoded], cut: Cut | None) -> TextSurvey:
-    """The survey of raw text records; without `cut` their tokens are not counted."""
+def of(rows: Iterable[Decoded], tokenizer: Tokenizer | None) -> TextSurvey:
+    """The survey of raw text records; without `tokenizer` their tokens are not counted."""
     survey = TextSurvey()
     for row in rows:
-        name, label = text_record.class_name(row), row.get(text_record.LABEL)
-        content = text_record.text(row)
+        content = record.text(row)
         survey.records += 1
-        if name is not None:
-            survey.classes[name, int(label[0]) if label is not None else -1] += 1
-        if cut and content is not None:
-            tokens = cut.tokens(content.decode("utf-8", "replace"))
+        survey.classes.update(record.classes(row, "text"))
+        if tokenizer and content is not None:
+            tokens = tokenizer.tokens(content.decode("utf-8", "replace"))
             survey.tokens.update(tokens)
             survey.documents.update(set(tokens))
             survey.lengths[len(tokens)] += 1
@@ -122,7 +119,7 @@ def merge(parts: Iterable[TextSurvey]) -> TextSurvey:
 
 
 def ranked(counts: Counter[str]) -> list[str]:
-    """The keys by descending count, equal ones by their text."""
+    """The keys by descending count, then alphabetically."""
     return sorted(counts, key=lambda token: (-counts[token], token))
 
 
@@ -132,7 +129,7 @@ def vocabulary(counts: Counter[str], size: int, minimum: int) -> tuple[str, ...]
 
 
 def fitting_length(lengths: Counter[int], level: Level) -> int:
-    """The least number of tokens that 95 % of the texts do not exceed, from 1 to `LONGEST`."""
+    """The fewest tokens that 95 % of the texts do not exceed, from 1 to `LONGEST`."""
     wanted, seen = math.ceil(WHOLE * lengths.total()), 0
     for length in sorted(lengths):
         seen += lengths[length]

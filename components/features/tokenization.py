@@ -1,17 +1,17 @@
 """What a token is: the same rules as `features.tokens`, in Python without TensorFlow.
 
-`analyze` counts tokens by these functions in Beam; `transform` and an exported model cut text
-by the TensorFlow ops of `features.tokens`, which read the same tables, so that both agree on
-every Unicode text (a property test holds them together).
+`analyze` counts tokens by these functions in Beam; `transform` and an exported model split text
+by the TensorFlow ops of `features.tokens`, which read the same tables, so both agree on every
+Unicode text (a property test compares them).
 
-1. `standardized` maps text code point by code point. `tf.strings.lower` is of no use here: it
-   goes by the Unicode version that TensorFlow was built with and ends a text at a NUL, while
-   Python's `str.lower` knows another version and looks at a letter's neighbours.
-2. `split` cuts it into pieces: words are parted by ASCII white space, characters are code
+1. `standardized` maps text code point by code point. `tf.strings.lower` will not do: it follows
+   the Unicode version that TensorFlow was built with and ends a text at a NUL, while Python's
+   `str.lower` follows another version and looks at a letter's neighbours.
+2. `split` cuts it into pieces: words are separated by ASCII whitespace, characters are code
    points, subwords are the longest pieces of a vocabulary, from left to right, of a word with
-   `WORD_START` before it. A character that begins no piece is a piece of its own.
-3. A piece's id is its place in the vocabulary plus `FIRST`; 0 is padding, 1 stands for every
-   piece that is not in it.
+   `WORD_START` before it. A character that starts no piece is its own piece.
+3. A piece's id is its place in the vocabulary plus `FIRST`; 0 is padding, 1 any piece that is
+   not in it.
 """
 
 import functools
@@ -26,23 +26,23 @@ Side = Literal["post", "pre"]
 
 PADDING, UNKNOWN = 0, 1  # ids
 FIRST = 2  # the id of a vocabulary's first piece
-UNKNOWN_NAME = "[UNK]"  # what an unknown piece is called, unless told otherwise
+UNKNOWN_NAME = "[UNK]"  # the default name of unknown pieces
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # before each word that is cut into subwords
 LONGEST_PIECE = 16  # characters of a subword, WORD_START included
-TAG = r"</?[A-Za-z!][^<>]*>"  # of HTML; in RE2's and Python's syntax the same
+TAG = r"</?[A-Za-z!][^<>]*>"  # of HTML; the same in RE2's and in Python's syntax
 
 _PLANES = 0x20000  # no letter, space or punctuation mark beyond it changes
 _ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")  # what Keras strips
-_PARTING = frozenset("\N{HORIZONTAL ELLIPSIS}\N{EM DASH}\N{EN DASH}\N{HORIZONTAL BAR}")
+_SEPARATING = frozenset("\N{HORIZONTAL ELLIPSIS}\N{EM DASH}\N{EN DASH}\N{HORIZONTAL BAR}")
 
 
 @functools.cache
 def table(standardize: Standardize) -> dict[int, int | None]:
-    """What becomes of a code point; None removes it. Those that stay are left out.
+    """What each code point becomes; None removes it. Those that stay are not in the table.
 
-    `lower` takes the simple lower case of a letter and makes a plain space of every space
-    beyond ASCII; `lower_and_strip_punctuation` removes Keras's ASCII punctuation and Unicode's
-    besides, and makes a space of dashes and the ellipsis, which part words.
+    `lower` takes the simple lower case of a letter and turns every space beyond ASCII into a plain
+    one; `lower_and_strip_punctuation` also removes Keras's ASCII punctuation and Unicode's, and
+    turns dashes and the ellipsis, which separate words, into spaces.
     """
     if standardize == "none":
         return {}
@@ -57,7 +57,7 @@ def _changes(*, strip: bool) -> Iterator[tuple[int, int | None]]:
         if point > 0x7F and category in ("Zs", "Zl", "Zp"):
             yield point, ord(" ")
         elif strip and (char in _ASCII_PUNCTUATION or category[0] == "P"):
-            yield point, ord(" ") if char in _PARTING else None
+            yield point, ord(" ") if char in _SEPARATING else None
         elif char.lower() != char:
             yield point, ord(char.lower()[0])
 
@@ -73,14 +73,14 @@ def split(text: str, level: Level, pieces: Collection[str] = ()) -> list[str]:
     """The tokens of a standardised text; `pieces` are the subwords of the vocabulary."""
     if level == "character":
         return list(text)
-    words = [word.decode() for word in text.encode().split()]  # at ASCII white space only
+    words = [word.decode() for word in text.encode().split()]  # at ASCII whitespace only
     if level == "word":
         return words
     return [piece for word in words for piece in longest_pieces(word, pieces)]
 
 
 def longest_pieces(word: str, pieces: Collection[str]) -> Iterator[str]:
-    """The subwords of `word`: at each place the longest of `pieces` that fits, else a character."""
+    """The subwords of `word`: at each place the longest of `pieces`, else one character."""
     marked, start = WORD_START + word, 0
     while start < len(marked):
         ends = range(min(len(marked), start + LONGEST_PIECE), start + 1, -1)

@@ -7,9 +7,9 @@
 vocabulary is a tuple of distinct pieces without padding and unknown: the id of its piece i is
 i + 2, so a network needs `len(vocabulary) + 2` ids.
 
-Nothing here is a resource: a vocabulary is a constant of the graph, looked up by fingerprint,
-so that there is no table for an export to track or a server to initialise. The rules, and the
-same functions without TensorFlow, are in `features.tokenization`.
+Nothing here is a resource: a vocabulary is a constant of the graph, looked up by fingerprint, so
+there is no table for an export to track or a server to initialise. The rules, and the same
+functions without TensorFlow, are in `features.tokenization`.
 """
 
 import functools
@@ -40,7 +40,7 @@ def standardize(
 ) -> tf.Tensor:
     """`text` (string [batch]) with every code point mapped, string [batch].
 
-    Bytes that are no UTF-8 become U+FFFD. With `strip_html`, each tag becomes a space first.
+    Bytes that are not valid UTF-8 become U+FFFD. With `strip_html`, each tag becomes a space first.
     """
     if strip_html:
         text = without_tags(text)
@@ -52,15 +52,15 @@ def standardize(
 
 
 def without_tags(text: tf.Tensor) -> tf.Tensor:
-    """`text` (string [batch]) with a space for each tag of HTML."""
+    """`text` (string [batch]) with each HTML tag replaced by a space."""
     return tf.strings.regex_replace(text, tokenization.TAG, " ")
 
 
 def kept(rows: tf.RaggedTensor, mask: tf.Tensor) -> tf.RaggedTensor:
-    """Those of the values of `rows` ([batch, (values)]) where `mask` (bool [values]) says so.
+    """The values of `rows` ([batch, (values)]) for which `mask` (bool [values]) is true.
 
-    As `tf.ragged.boolean_mask`, which makes the mask dense to count it: rows times the longest of
-    them, gigabytes for one long text among a few hundred short ones.
+    Like `tf.ragged.boolean_mask`, but that makes the mask dense to count it: rows times the longest
+    of them, gigabytes for one long text among a few hundred short ones.
     """
     before = tf.concat([[0], tf.cumsum(tf.cast(mask, rows.row_splits.dtype))], axis=0)
     splits = tf.gather(before, rows.row_splits)
@@ -69,7 +69,7 @@ def kept(rows: tf.RaggedTensor, mask: tf.Tensor) -> tf.RaggedTensor:
 
 
 def _mapped(points: tf.Tensor, how: Standardize) -> tf.Tensor:
-    """What `tokenization.table` makes of code points (int32 [points]); -1 is removed."""
+    """What `tokenization.table` makes of code points (int32 [points]); -1 means removed."""
     index, pages = _pages(how)
     page = tf.gather(tf.constant(index), tf.minimum(points // _PAGE, len(index) - 1))
     shift = tf.gather(tf.reshape(tf.constant(pages), [-1]), page * _PAGE + points % _PAGE)
@@ -80,8 +80,8 @@ def _mapped(points: tf.Tensor, how: Standardize) -> tf.Tensor:
 def _pages(how: Standardize) -> tuple[np.ndarray, np.ndarray]:
     """The table in two steps: the page of each 256 code points, int32, and the distinct pages.
 
-    A page holds what the code point is XORed with, 0 to stay as it is, and -1 to be removed. The
-    last entry of the index stands for all code points beyond.
+    A page holds what each code point is XORed with: 0 leaves it, -1 removes it. The last entry of
+    the index stands for all code points beyond.
     """
     table = tokenization.table(how)
     size = (max(table) // _PAGE + 2) * _PAGE
@@ -97,8 +97,8 @@ def split(
 ) -> tf.RaggedTensor:
     """The tokens of standardised text (string [batch]), ragged string [batch, (tokens)].
 
-    `pieces` is the vocabulary where the level is `subword`, `most` the number of pieces after
-    which a word need not be cut on.
+    `pieces` is the vocabulary if the level is `subword`, `most` the number of pieces after which
+    the rest of a word does not matter.
     """
     if level == "character":
         return tf.strings.unicode_split(text, "UTF-8")
@@ -107,9 +107,9 @@ def split(
 
 
 def _subwords(words: tf.RaggedTensor, pieces: tuple[str, ...], most: int | None) -> tf.RaggedTensor:
-    """Words (ragged [batch, (words)]) as the longest pieces that fit, [batch, (pieces)].
+    """Words (ragged [batch, (words)]) as the longest matching pieces, [batch, (pieces)].
 
-    Each distinct word is cut once: all of them at the same time, a piece per step.
+    Each distinct word is split once: all of them at the same time, a piece per step.
     """
     distinct, places = tf.unique(words.flat_values)
     marked = tf.strings.join([WORD_START, distinct])
@@ -155,7 +155,7 @@ def _cut(words: tf.Tensor, pieces: tuple[str, ...], most: int | None) -> tf.Ragg
 
 
 def _longest(starts: tf.Tensor, most: int, pieces: tuple[str, ...]) -> tf.Tensor:
-    """The characters of the longest piece that each of `starts` begins with, at least one.
+    """The length of the longest piece that each of `starts` begins with, at least 1.
 
     Args:
         starts: of words, string [words].
@@ -181,7 +181,7 @@ def _substrings(words: tf.Tensor, start: int | tf.Tensor, length: int | tf.Tenso
 
 
 def _by_owner(values: tf.Tensor, owners: tf.Tensor, count: tf.Tensor) -> tf.RaggedTensor:
-    """`values` as a row for each of `count` owners, in the order in which they come."""
+    """`values` as a row for each of `count` owners, in their order."""
     order = tf.argsort(owners, stable=True)
     lengths = tf.cast(tf.math.bincount(owners, minlength=count, maxlength=count), tf.int64)
     return tf.RaggedTensor.from_row_lengths(tf.gather(values, order), lengths, validate=False)
@@ -190,10 +190,10 @@ def _by_owner(values: tf.Tensor, owners: tf.Tensor, count: tf.Tensor) -> tf.Ragg
 def lookup(
     pieces: tf.RaggedTensor, vocabulary: tuple[str, ...], *, drop_unknown: bool = False
 ) -> tf.RaggedTensor:
-    """The ids of pieces (ragged string [batch, (pieces)]), ragged int32; 1 if not in there.
+    """The ids of pieces (ragged string [batch, (pieces)]), ragged int32; 1 for an unknown one.
 
     Raises:
-        DataError: two pieces of the vocabulary are the same.
+        DataError: two pieces of the vocabulary are the same, or have the same fingerprint.
     """
     ids = tf.ragged.map_flat_values(_ids, pieces, vocabulary)
     return kept(ids, ids.flat_values != UNKNOWN) if drop_unknown else ids
@@ -219,7 +219,7 @@ def _fingerprints(pieces: tf.Tensor) -> tf.Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _sorted(vocabulary: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fingerprints in their order, with the pieces and the ids that they belong to."""
+    """Sorted fingerprints, with the pieces and the ids that they belong to."""
     encoded = [piece.encode() for piece in vocabulary]
     with tf.init_scope():
         prints = _fingerprints(tf.constant(encoded)).numpy()
@@ -227,8 +227,8 @@ def _sorted(vocabulary: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.nda
     twins = (pair for pair in itertools.pairwise(order) if prints[pair[0]] == prints[pair[1]])
     for one, other in twins:
         raise DataError(
-            "Vocabulary: expected pieces with fingerprints of their own. Received: "
-            f"{vocabulary[one]!r} and {vocabulary[other]!r}. Leave one of them out."
+            "Vocabulary: expected pieces with distinct fingerprints. Received: "
+            f"{vocabulary[one]!r} and {vocabulary[other]!r}. Remove one of them."
         )
     ids = (order + FIRST).astype(np.int32)
     return prints[order], np.array(encoded, object)[order], ids
@@ -243,7 +243,7 @@ def pad(
         ids: ragged int32 [batch, (ids)].
         length: of every row.
         padding: where the zeros go.
-        truncating: where a longer row loses what is too much.
+        truncating: where a longer row is cut.
     """
     if truncating == "pre":
         ids = ids[:, -length:]

@@ -1,4 +1,4 @@
-"""Whole folders: copied, told apart by their content, and made to survive a power failure."""
+"""Whole folders: copied, compared by their content, and made to survive a power failure."""
 
 import hashlib
 import os

@@ -31,7 +31,7 @@ def step(name: str) -> str:
     """`name`, if a step can be called so.
 
     Raises:
-        ValueError: it could not be a folder's, or be told from its option's.
+        ValueError: it could not be a folder's, or be confused with its option's.
     """
     if not _STEP.fullmatch(name) or len(os.fsencode(name)) > _LONGEST_STEP:
         raise ValueError(

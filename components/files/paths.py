@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 from millrace.components.files.printable import one_line
 from millrace.components.files.walk import is_utf8
 
+_SHOWN = 100  # characters of a text that tell which one it is
 _REMOTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
 
 
@@ -35,6 +36,20 @@ def check(path: str) -> str:
     if received:
         raise ValueError(f"expected a path on this machine. Received: {received}. {advice}.")
     return path
+
+
+def utf8(text: str) -> str:
+    """`text`, if it was given in UTF-8: other bytes arrive as half a surrogate pair (PEP 383).
+
+    Raises:
+        ValueError: it was not; says what to do.
+    """
+    if not is_utf8(text):
+        raise ValueError(
+            f"expected UTF-8. Received: '{one_line(text)[:_SHOWN]}'. "
+            "Convert it first, such as by `iconv -t utf-8`."
+        )
+    return text
 
 
 def names_file(text: str) -> bool:

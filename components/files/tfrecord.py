@@ -49,7 +49,7 @@ def read_records(path: Path) -> Iterator[bytes]:
     """Yield the records of `path`.
 
     Raises:
-        DataError: it cannot be read or is no gzipped file, a checksum does not hold, or the file
+        DataError: it cannot be read or is not gzipped, a checksum does not hold, or the file
             ends inside a record.
     """
     try:

@@ -1,42 +1,35 @@
 """The files below a folder, as every ingest and the digest of a source see them.
 
 One walk for all, so that what decides whether a step runs again is what the step reads. Links are
-followed. An entry that is no readable file (a pipe, a dangling link, a name that is no UTF-8) is
-never opened: it comes with the reason, for the ingest to set it aside. Standard library and
+followed. An entry that is not a readable file (a pipe, a dangling link, a name that is not UTF-8)
+is never opened: it comes with the reason, for the ingest to set it aside. Standard library and
 `etils` only.
 """
 
 import errno
 import os
 import pathlib
-import stat
 from collections.abc import Iterator
 
 from etils.epath import Path
 
 from millrace.components.errors import DataError
 from millrace.components.files.printable import one_line
+from millrace.serving import regular_file
 
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # left by file browsers and archivers
 _UNFINISHED = ".part"  # of a request log, or a download, that is still being written
-_KINDS = {
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a folder",
-}
 
 
 def walk(root: Path) -> dict[str, str]:
-    r"""The paths below `root` of all that is no folder, with `/`, sorted.
+    r"""The paths below `root` of all that is not a folder, with `/`, sorted.
 
-    Each has the reason why it cannot be read, empty for a file that can. A name that is no UTF-8
+    Each has the reason why it cannot be read, empty for a file that can. A name that is not UTF-8
     is shown with `\x..` for its odd bytes, and cannot be opened under that. A link to a folder
     that contains it is not followed: what it leads to is there already.
 
     Raises:
-        DataError: `root` is missing or no folder, a folder cannot be read, or an entry vanishes
+        DataError: `root` is missing or not a folder, a folder cannot be read, or an entry vanishes
             meanwhile.
     """
     if not root.is_dir():
@@ -71,8 +64,8 @@ def problem(path: str | os.PathLike[str]) -> str:
     except OSError as error:
         is_loop = error.errno == errno.ELOOP
         return "a link that leads back to itself" if is_loop else _unreadable(error.errno)
-    if not stat.S_ISREG(mode):
-        return f"{_KINDS[stat.S_IFMT(mode)]}, not a file"
+    if found := regular_file.problem(mode):
+        return found
     return "" if os.access(path, os.R_OK) else _unreadable(errno.EACCES)
 
 
@@ -93,7 +86,7 @@ def is_utf8(text: str) -> bool:
     """Whether `text`, maybe a name from the file system or an argument, is Unicode throughout."""
     try:
         text.encode()
-    except UnicodeEncodeError:  # surrogates stand for bytes that are no UTF-8 (PEP 383)
+    except UnicodeEncodeError:  # surrogates stand for bytes that are not UTF-8 (PEP 383)
         return False
     return True
 
@@ -133,7 +126,7 @@ def _identity(folder: pathlib.Path) -> tuple[int, int]:
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a loop, or to where nobody may look
+    except OSError:  # a link in a loop, or to where access is denied
         return False
 
 

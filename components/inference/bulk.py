@@ -115,7 +115,9 @@ def file_shards(source: RawFiles, files_per_shard: int) -> list[Shard]:
     else:
         folder = source.path.parent
         entries = {source.path.name: ""} if source.path.exists() else {}
-    listing = folders.Listing([folders.Row(name, "") for name in entries if not is_hidden(name)])
+    listing = folders.Listing(
+        [folders.ListedRow(name, "") for name in entries if not is_hidden(name)]
+    )
     listing.set_aside(source.path, entries)
     usable = [row.path for row in listing.rows]
     named = [

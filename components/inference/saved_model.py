@@ -224,23 +224,3 @@ def text(value: list[bytes] | np.ndarray | None, *, default: str) -> str:
 def first_line(error: Exception) -> str:
     """What went wrong, without the places in the graph that follow in TensorFlow's texts."""
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def refuse_too_many(rejected: Sequence[Rejected], total: int, limit: float) -> None:
-    """Check the share of rows set aside.
-
-    Raises:
-        DataError: over `limit` of `total` rows were rejected; the text names some.
-    """
-    if not rejected or len(rejected) <= limit * total:
-        return
-    named = "; ".join(
-        f"{item.source} ({item.position}): {item.reason}"
-        if item.position
-        else f"{item.source}: {item.reason}"
-        for item in rejected[:3]
-    )
-    raise DataError(
-        f"max_rejected: expected at most {limit:.2%} of {total} rows to be set aside. Received: "
-        f"{len(rejected)}, such as {named}. Correct or remove them, or raise `max_rejected`."
-    )

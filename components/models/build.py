@@ -1,4 +1,4 @@
-"""The network for a spec, whatever its kind of data: built, or loaded."""
+"""The network for a spec of any kind of data: built, or loaded."""
 
 from typing import Any, assert_never
 
@@ -13,23 +13,23 @@ from millrace.components.features.table_spec import TableSpec
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models import keras_file
 from millrace.components.models.custom_options import Custom
+from millrace.components.models.image_options import Augment
 from millrace.components.models.networks import Networks
-from millrace.components.models.options import Augment
 
 
 def build(options: Any, augment: Augment, spec: Spec, *, units: int, activation: str) -> Networks:
     """The network that `options` describe.
 
     Args:
-        options: of a network that fits `spec`, see `models.any.check_fits`.
-        augment: random changes to training pictures; of no use to other data.
-        spec: what the network takes.
+        options: of a network that fits `spec`, see `models.options.check_fits`.
+        augment: random changes to training pictures; ignored for other data.
+        spec: of the data.
         units: of its last layer.
         activation: of its last layer.
 
     Raises:
-        OptionError: the options ask for what the data does not have room for.
-        ModelError: a function of a person's own gives a network that does not fit.
+        OptionError: the data are too small for the options.
+        ModelError: a user's function returns a network that does not fit.
     """
     if isinstance(options, Custom):
         from millrace.components.models import custom
@@ -63,7 +63,7 @@ def build(options: Any, augment: Augment, spec: Spec, *, units: int, activation:
 def load(file: Path, spec: Spec) -> keras.Model:
     """The network in a `.keras` file of this project, uncompiled.
 
-    Keras finds a layer of ours by the name under which its module registers it when imported.
+    Keras finds each of our layers by the name that its module registers when imported.
     """
     match spec:
         case ImageSpec():

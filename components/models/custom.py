@@ -1,17 +1,17 @@
-"""A network of a person's own: the function is called, and what it gives is checked.
+"""A user's network: their function is called, and what it returns is checked.
 
-A function that is named as `trainer.model.function` gets the spec of the data (see
-`components.features`), the `units` and the `activation` of the last layer, and its settings.
-Its model takes what the spec's `layout` says and gives float32:
+The function named by `trainer.model.function` gets the spec of the data (see
+`millrace.components.features`), the `units` and the `activation` of the last layer, and its
+settings. Its model takes the inputs of the spec's `layout` and returns float32:
 
     classification, regression   [batch, units]
     forecast                     [batch, horizon, targets]
     language                     [batch, length, units]
 
-A forecaster's windows have no missing cell: these are filled before the model sees them. The last
-layer of a classifier or a generator is called `scores` and has `activation`; layers of its own
-are registered with `keras.saving.register_keras_serializable`, so that the saved model can be
-loaded again.
+A forecaster's windows have no missing cells: they are filled before the model sees them. The last
+layer of a classifier or a generator is called `scores` and has `activation`; custom layers are
+registered with `keras.saving.register_keras_serializable`, so that the saved model can be loaded
+again.
 """
 
 import inspect
@@ -21,7 +21,7 @@ from typing import Any
 import keras
 
 from millrace.components.errors import ModelError, OptionError
-from millrace.components.features.layout import Column
+from millrace.components.features.layout import LayoutColumn
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.features.spec import Spec
 from millrace.components.models.custom_options import Custom
@@ -37,7 +37,7 @@ def build(options: Custom, spec: Spec, *, units: int, activation: str) -> Networ
 
     Raises:
         OptionError: the function cannot be found or imported, or does not take its arguments.
-        ModelError: it gives no model, or one of other inputs or outputs.
+        ModelError: it returns no model, or one with other inputs or outputs.
     """
     function = references.load(options.function, _FUNCTION)
     _check_arguments(function, options)
@@ -55,7 +55,7 @@ def build(options: Custom, spec: Spec, *, units: int, activation: str) -> Networ
 
 
 def _behind_filled(networks: Networks, spec: SeriesSpec) -> Networks:
-    """Networks that fill missing cells before a person's own sees a window."""
+    """Networks that fill the missing cells of a window before the user's network sees it."""
     from millrace.components.models import series
 
     inference = series.behind_filled(networks.inference, spec)
@@ -65,7 +65,7 @@ def _behind_filled(networks: Networks, spec: SeriesSpec) -> Networks:
 
 
 def output_shape(spec: Spec, units: int) -> tuple[int, ...]:
-    """What a network for `spec` gives for one example."""
+    """The output of a network for `spec`, without the batch."""
     target = spec.layout.target.shape
     return target if spec.task == "forecast" else (*target, units)
 
@@ -86,7 +86,7 @@ def _check_model(model: Any, function: str) -> None:
     if isinstance(model, keras.Model) and hasattr(model, "inputs") and model.built:
         if model.inputs and model.outputs:
             return
-        received = f"the subclassed {type(model).__name__}, whose inputs are not known"
+        received = f"the subclassed {type(model).__name__}, whose inputs are unknown"
     else:
         received = f"a {type(model).__name__}"
     raise ModelError(
@@ -95,14 +95,15 @@ def _check_model(model: Any, function: str) -> None:
     )
 
 
-def _check_inputs(model: keras.Model, function: str, columns: tuple[Column, ...]) -> None:
+def _check_inputs(model: keras.Model, function: str, columns: tuple[LayoutColumn, ...]) -> None:
     wanted = {column.name: (column.dtype, (None, *column.shape)) for column in columns}
     found = {each.name: (each.dtype, tuple(each.shape)) for each in model.inputs}
     if found != wanted:
         example = columns[0]
         raise ModelError(
-            f"{function}: expected the inputs {_told(wanted)}. Received: {_told(found)}. Make "
-            f"them from the spec: keras.Input({example.shape}, dtype={example.dtype!r}, "
+            f"{function}: expected the inputs {_described(wanted)}. "
+            f"Received: {_described(found)}. Make them from the spec: "
+            f"keras.Input({example.shape}, dtype={example.dtype!r}, "
             f"name={example.name!r}) for each of spec.layout.inputs."
         )
 
@@ -130,7 +131,7 @@ def _check_last_layer(model: keras.Model, function: str, activation: str) -> Non
     )
 
 
-def _told(tensors: Mapping[str, tuple[str, tuple[int | None, ...]]]) -> str:
+def _described(tensors: Mapping[str, tuple[str, tuple[int | None, ...]]]) -> str:
     return ", ".join(f"{name} {dtype} {_shape(shape)}" for name, (dtype, shape) in tensors.items())
 
 

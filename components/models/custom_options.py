@@ -1,4 +1,4 @@
-"""The option for a network of a person's own; no Keras, so that reading it is cheap."""
+"""The options of a user's network; no Keras, so reading them is cheap."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 
 def _read(value: object) -> object:
-    """Text that is JSON, such as `64`, `0.5`, `true` or `[64, 32]`, as what it says."""
+    """Text that is JSON, such as `64`, `0.5`, `true` or `[64, 32]`, as its value."""
     if not isinstance(value, str):
         return value
     try:
@@ -23,14 +23,14 @@ Setting = Annotated[Scalar | list[Scalar], BeforeValidator(_read)]
 
 @dataclasses.dataclass(frozen=True)
 class Custom:
-    """A network that a function of a person's own builds.
+    """A network that your own function builds.
 
     Attributes:
         function: `package.module:function`, called as
-            `function(spec, units=…, activation=…, **settings)`; gives a `keras.Model`, or
-            `Networks` where training differs from inference.
-        settings: its further arguments by name. One that names a file counts with the file's
-            content; a file that the function opens by a name made at run time is not seen.
+            `function(spec, units=…, activation=…, **settings)`; returns a `keras.Model`, or
+            `Networks` if training differs from inference.
+        settings: its further arguments by name. If one names a file, the file's content counts
+            too; a file that the function opens by a name built at run time is not tracked.
     """
 
     function: str = ""

@@ -1,8 +1,8 @@
 """Image classifiers in Keras: from uint8 pixels to the scores of classes.
 
-Every model begins with a layer that scales uint8 0..255 to floats, so a served model and a
-saved `.keras` file take what `features.image` gives. Layers have fixed names: a later
-training finds the weights of an earlier one by them.
+Every model begins with a layer that scales uint8 0..255 to floats, so a served model and a saved
+`.keras` file take what `features.image` returns. Layers have fixed names, by which a later training
+finds the weights of an earlier one.
 """
 
 import functools
@@ -13,13 +13,18 @@ import keras
 
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models import sizes, transfer
-from millrace.components.models.augmentation import augmentation
-from millrace.components.models.fully_connected import fully_connected, normalization, penalty
-from millrace.components.models.networks import SCORES, Networks
-from millrace.components.models.options import Augment, Cnn, Dense
-from millrace.components.models.transfer_options import Transfer
-
-Wired = transfer.Wired
+from millrace.components.models.image_layers import augmentation
+from millrace.components.models.image_options import Augment, Cnn, Transfer
+from millrace.components.models.layer_options import Dense
+from millrace.components.models.networks import (
+    Networks,
+    Wired,
+    chained,
+    fully_connected,
+    normalization,
+    penalty,
+    scores,
+)
 
 _SCALES: dict[str, Callable[[ImageSpec], keras.Layer]] = {
     "unit": lambda spec: keras.layers.Rescaling(1 / 255, name="scale"),
@@ -47,33 +52,21 @@ def build(
 ) -> Networks:
     """The network that `options` describe, its last layer of `units` with `activation`.
 
-    Both take uint8 [batch, height, width, channels] and give float32 [batch, units].
+    Both take uint8 [batch, height, width, channels] and return float32 [batch, units].
 
     Raises:
         OptionError: a kernel or a pool is larger than what is left of the picture, or a
-            pretrained network lacks what is asked for.
-        ModelError: its weights cannot be had, or are another network's.
+            pretrained network lacks the requested layer.
+        ModelError: its weights cannot be loaded, or are another network's.
     """
     inputs = keras.Input(spec.shape, dtype="uint8", name="image")
     layers = list(_hidden(options, spec))
-    layers.append(
-        keras.layers.Dense(
-            units,
-            activation=activation,
-            kernel_regularizer=penalty(options),
-            name=SCORES,
-            dtype="float32",
-        )
-    )
-    augmented = _chained(augmentation(augment), inputs)
+    layers.append(scores(options, units, activation))
+    augmented = chained(augmentation(augment), inputs)
     return Networks(
-        training=keras.Model(inputs, _chained(layers, augmented), name=options.kind),
-        inference=keras.Model(inputs, _chained(layers, inputs), name=options.kind),
+        training=keras.Model(inputs, chained(layers, augmented), name=options.kind),
+        inference=keras.Model(inputs, chained(layers, inputs), name=options.kind),
     )
-
-
-def _chained(layers: list[Wired], inputs: keras.KerasTensor) -> keras.KerasTensor:
-    return functools.reduce(lambda tensor, layer: layer(tensor), layers, inputs)
 
 
 def _hidden(options: Dense | Cnn | Transfer, spec: ImageSpec) -> Iterator[Wired]:
@@ -100,7 +93,7 @@ def _hidden(options: Dense | Cnn | Transfer, spec: ImageSpec) -> Iterator[Wired]
 
 
 def _pooled(head: keras.Layer, maps: keras.KerasTensor) -> keras.KerasTensor:
-    """The vector that `head` makes of `maps`; some pretrained networks give one themselves."""
+    """The vector that `head` makes of `maps`; some pretrained networks return one themselves."""
     return head(maps) if len(maps.shape) == 4 else maps
 
 

@@ -1,7 +1,7 @@
-"""`.keras` files, with the modules of a person's own that must be imported to load one.
+"""`.keras` files, with the user's modules that must be imported to load one.
 
-Keras finds a layer by the name under which its module registers it when imported. Which modules
-these are stands in `modules.json` beside the file; without it there are none.
+Keras finds a layer by the name that its module registers when imported. `modules.json` beside the
+file lists these modules; without it there are none.
 """
 
 import json
@@ -17,7 +17,7 @@ _MODULES = "modules.json"
 
 
 def save(model: keras.Model, file: Path, modules: Sequence[str] = ()) -> None:
-    """Write `model`; if it is of a person's own `modules`, prove that it can be loaded again.
+    """Write `model`; if it uses layers of the user's `modules`, prove that it can be loaded again.
 
     Raises:
         ModelError: it cannot.
@@ -32,8 +32,8 @@ def save(model: keras.Model, file: Path, modules: Sequence[str] = ()) -> None:
     except Exception as error:
         raise ModelError(
             f"{', '.join(modules)}: expected layers that Keras can save and load. "
-            f"Received: {type(error).__name__}: {str(error).strip()[:400]}. Decorate each class "
-            "and function of your own with @keras.saving.register_keras_serializable("
+            f"Received: {type(error).__name__}: {str(error).strip()[:400]}. Decorate each of "
+            "your own classes and functions with @keras.saving.register_keras_serializable("
             "package='…'), give layers with arguments a get_config, and use no Lambda."
         ) from error
 
@@ -42,7 +42,7 @@ def load(file: Path) -> keras.Model:
     """The model in `file`, uncompiled, its modules imported first.
 
     Raises:
-        OptionError: a module is not there any more.
+        OptionError: a module no longer exists.
     """
     beside = file.parent / _MODULES
     if beside.exists():
@@ -52,7 +52,7 @@ def load(file: Path) -> keras.Model:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy the file `source`, and what stands beside it, to `target`."""
+    """Copy the file `source`, and the list of modules beside it, to `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     source.copy(target)
     if (source.parent / _MODULES).exists():

@@ -1,11 +1,10 @@
 """Recurrent language models in Keras: from token ids to the scores of each token to come next.
 
-A network is built for whole windows, which is how it trains; `step` runs the same layers for
-one token at a time, which is how it writes: the state is kept between steps, so a token costs
-one pass through the cells however long the text has become.
+A network is built for whole windows, as in training; `step` runs the same layers for one token at a
+time, as in generation: the state is kept between steps, so a token costs one pass through the cells
+however long the text has become.
 """
 
-import functools
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -13,9 +12,8 @@ import tensorflow as tf
 
 from millrace.components.errors import ModelError
 from millrace.components.features.language_spec import LanguageSpec
-from millrace.components.models.fully_connected import penalty
 from millrace.components.models.language_options import Generator, LanguageModel
-from millrace.components.models.networks import SCORES, Networks
+from millrace.components.models.networks import SCORES, Networks, chained, penalty, scores
 
 States = list[list[tf.Tensor]]  # per recurrent layer its state, each [batch, units]
 
@@ -38,17 +36,11 @@ def build(options: LanguageModel, spec: LanguageSpec, *, units: int, activation:
     (column,) = spec.layout.inputs
     tokens = keras.Input((None,), dtype=column.dtype, name=column.name)  # any length will do
     layers = list(_layers(options, spec))
-    head = keras.layers.Dense(
-        units,
-        activation=activation,
-        kernel_regularizer=penalty(options),
-        name=SCORES,
-        dtype="float32",
-    )
+    head = scores(options, units, activation)
     dropped = _with_dropout(layers, options.dropout)
     return Networks(
-        training=keras.Model(tokens, _chained([*dropped, head], tokens), name=options.kind),
-        inference=keras.Model(tokens, _chained([*layers, head], tokens), name=options.kind),
+        training=keras.Model(tokens, chained([*dropped, head], tokens), name=options.kind),
+        inference=keras.Model(tokens, chained([*layers, head], tokens), name=options.kind),
     )
 
 
@@ -70,10 +62,6 @@ def _with_dropout(layers: Sequence[keras.Layer], share: float) -> Iterator[keras
         yield layer
         if share:
             yield keras.layers.Dropout(share, name=f"{layer.name}_dropout")
-
-
-def _chained(layers: Sequence[keras.Layer], inputs: keras.KerasTensor) -> keras.KerasTensor:
-    return functools.reduce(lambda tensor, layer: layer(tensor), layers, inputs)
 
 
 def initial(model: keras.Model, batch: tf.Tensor | int) -> States:
@@ -110,14 +98,14 @@ def step(model: keras.Model, tokens: tf.Tensor, states: States) -> tuple[tf.Tens
 
 
 def _recurrent(model: keras.Model) -> list[keras.Layer]:
-    """The recurrent layers of a network of `build`, in the order that tokens pass them."""
+    """The recurrent layers of a network of `build`, in the order in which tokens pass them."""
     kinds = (keras.layers.InputLayer, keras.layers.Embedding, keras.layers.Dense)
     layers = [layer for layer in model.layers if not isinstance(layer, kinds)]
-    strangers = [layer.name for layer in layers if not isinstance(layer, tuple(_CELLS.values()))]
-    if strangers or not layers:
+    others = [layer.name for layer in layers if not isinstance(layer, tuple(_CELLS.values()))]
+    if others or not layers:
         raise ModelError(
-            "Generator: expected an embedding, LSTM or GRU layers, and a dense one, which can be "
-            f"run token by token. Received: {', '.join(strangers) or 'no recurrent layer'}. "
+            "Generator: expected an embedding, LSTM or GRU layers, and a dense layer, which can "
+            f"run token by token. Received: {', '.join(others) or 'no recurrent layer'}. "
             "Use trainer.model=generator."
         )
     return layers

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.errors import OptionError
-from millrace.components.models.options import Counts, Kernels
+from millrace.components.models.layer_options import Counts, Kernels
 from millrace.components.options.ranges import Count, ShareBelowOne
 
 
@@ -16,11 +16,11 @@ class Generator(Kernels):
 
     Attributes:
         cell: of the recurrent layers: `lstm`, or `gru`, which is a quarter cheaper.
-        units: width of each recurrent layer, the first one nearest to the tokens.
-        embedding_dim: numbers that a token becomes first.
+        units: width of each recurrent layer, the one nearest the tokens first.
+        embedding_dim: dimensions of a token's vector.
         dropout: share of the outputs of the embedding and of each recurrent layer that is
             dropped in training.
-        bidirectional: refused: a generator that saw the tokens to come would only copy them.
+        bidirectional: refused, since a generator that saw the next tokens would only copy them.
 
     Raises:
         OptionError: `bidirectional` is true.
@@ -36,9 +36,9 @@ class Generator(Kernels):
     def __post_init__(self) -> None:
         if self.bidirectional:
             raise OptionError(
-                "trainer.model.bidirectional: expected false, for a generator has nothing but "
-                "the tokens before the one that it is to name. Received: true. Leave it out, "
-                "or stack layers by trainer.model.units=256,256."
+                "trainer.model.bidirectional: expected false, since a generator sees only the "
+                "tokens before the one that it predicts. Received: true. Leave it out, or "
+                "stack layers by trainer.model.units=256,256."
             )
 
 

@@ -1,23 +1,29 @@
-"""Forecasters in Keras: from windows in a series' own units to the rows that follow, likewise.
+"""Forecasters in Keras: from windows in a series' own units to the rows that follow, in the same.
 
-A network fills missing cells, scales, differences and knows the calendar by layers of its own, and
-undoes scale and differences in its answer, so that a saved `.keras` file and a served model take
-the data as it is. What it forecasts in between is the change from the last row, or from a season
-before, where the spec says so.
+A network fills missing cells, scales, takes differences and encodes the calendar in layers of its
+own, and undoes scale and differences in its answer, so a saved `.keras` file and a served model
+take the data as they are. Internally it forecasts the change from the last row, or from a season
+before, if the spec says so.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 
 from millrace.components.features.series_spec import SeriesSpec
-from millrace.components.models import series_layers as own
-from millrace.components.models.fully_connected import fully_connected, penalty
-from millrace.components.models.networks import SCORES, Networks
-from millrace.components.models.options import Dense
+from millrace.components.models import series_layers as layers
+from millrace.components.models.layer_options import Dense
+from millrace.components.models.networks import (
+    SCORES,
+    Networks,
+    as_taken,
+    chained,
+    fully_connected,
+    penalty,
+    scores,
+)
 from millrace.components.models.series_options import (
     ConvRnn,
     DifferencedMovingAverage,
@@ -61,40 +67,35 @@ def build(options: SeriesModel, spec: SeriesSpec, *, units: int, activation: str
         case _:
             forecast = _baseline(options, spec)(window)
     return Networks(
-        training=keras.Model(given(inputs), forecast, name=options.kind),
-        inference=keras.Model(given(inputs), forecast, name=options.kind),
+        training=keras.Model(as_taken(inputs), forecast, name=options.kind),
+        inference=keras.Model(as_taken(inputs), forecast, name=options.kind),
     )
 
 
 def filled(inputs: Mapping[str, keras.KerasTensor], spec: SeriesSpec) -> dict[str, Any]:
-    """What a network's `inputs` hold, by name, their missing cells filled.
+    """A network's `inputs` by name, their missing cells filled.
 
-    What a person's own preprocessing gives was filled before it.
+    The result of a user's preprocessing was filled before it.
     """
     found = dict(inputs)
     if spec.fill is None:
         return found
     columns, window = len(spec.columns), spec.layout.inputs[0].name
     if spec.hook is None:
-        layer = own.Filled(**dataclasses.asdict(spec.fill), dtype="float32", name="fill")
+        layer = layers.Filled(**dataclasses.asdict(spec.fill), dtype="float32", name="fill")
         found[window] = layer(inputs[window])
     if spec.known:
         fill = spec.fill.of_columns(columns - len(spec.known), columns)
         settings = {**dataclasses.asdict(fill), "first": len(spec.seen) - len(spec.known)}
-        layer = own.FilledAhead(**settings, dtype="float32", name="fill_known")
+        layer = layers.FilledAhead(**settings, dtype="float32", name="fill_known")
         found["known"] = layer([inputs["known"], found[window]])
     return found
 
 
 def behind_filled(model: keras.Model, spec: SeriesSpec) -> keras.Model:
-    """`model`, which takes windows without a missing cell, so that it may be given others."""
+    """`model`, which takes only complete windows, behind layers that fill missing cells."""
     inputs = {each.name: keras.Input(each.shape[1:], name=each.name) for each in model.inputs}
-    return keras.Model(given(inputs), model(given(filled(inputs, spec))), name=model.name)
-
-
-def given(inputs: Mapping[str, keras.KerasTensor]) -> Any:
-    """`inputs` as a network takes them: one as a tensor, several by name."""
-    return dict(inputs) if len(inputs) > 1 else next(iter(inputs.values()))
+    return keras.Model(as_taken(inputs), model(as_taken(filled(inputs, spec))), name=model.name)
 
 
 def _baseline(
@@ -110,7 +111,7 @@ def _baseline(
             season = options.season or spec.season
             more = {"window": options.window, "smoothing": options.smoothing}
             settings = {"season": season, **more}
-    return own.Baseline(
+    return layers.Baseline(
         options.kind, spec.horizon, len(spec.targets), settings, name=SCORES, dtype="float32"
     )
 
@@ -126,58 +127,51 @@ def _trained(
     scaled = _scaling(spec)(window)
     rows = scaled
     if spec.lag:
-        rows = own.Differenced(spec.lag, len(spec.targets), name="difference")(scaled)
+        rows = layers.Differenced(spec.lag, len(spec.targets), name="difference")(scaled)
     if spec.calendar:
         periods = [_PERIODS[name] for name in spec.calendar]
-        clock = own.Cyclic(periods, spec.lag, name="calendar")(window)
+        clock = layers.Cyclic(periods, spec.lag, name="calendar")(window)
         rows = keras.layers.Concatenate(name="rows")([rows, clock])
-    hidden = _chained(_hidden_before_known(options), rows)
+    hidden = chained(_hidden_before_known(options), rows)
     if known is not None:
         ahead = _scaled_ahead(spec, known)
         hidden = keras.layers.Concatenate(name="with_known")([hidden, ahead])
     widths = options.units if isinstance(options, Dense) else options.dense
-    hidden = _chained(fully_connected(options, widths), hidden)
-    steps = keras.layers.Dense(
-        units,
-        activation=activation,
-        kernel_initializer=_last(spec),
-        kernel_regularizer=penalty(options),
-        dtype="float32",
-        name=SCORES,
-    )(hidden)
+    hidden = chained(fully_connected(options, widths), hidden)
+    steps = scores(options, units, activation, kernel_initializer=_last(spec))(hidden)
     shape = (spec.horizon, len(spec.targets))
     forecast = keras.layers.Reshape(shape, name="steps")(steps)
     if spec.lag:
-        forecast = own.Undifferenced(spec.lag, name="undifference")([forecast, scaled])
+        forecast = layers.Undifferenced(spec.lag, name="undifference")([forecast, scaled])
     return _unscaled(spec, forecast, window)
 
 
 def _last(spec: SeriesSpec) -> str:
-    """Of changes, a network starts from none at all: the naive forecast."""
+    """A network of changes starts from no change: the naive forecast."""
     return "zeros" if spec.lag else "glorot_uniform"
 
 
 def _scaling(spec: SeriesSpec) -> keras.Layer:
     if spec.per_series and spec.scale != "none":
-        return own.ScaledByWindow(len(spec.seen), spec.scale, name="scale")
-    return own.Scaled(spec.offset, spec.spread, name="scale")
+        return layers.ScaledByWindow(len(spec.seen), spec.scale, name="scale")
+    return layers.Scaled(spec.offset, spec.spread, name="scale")
 
 
 def _unscaled(
     spec: SeriesSpec, forecast: keras.KerasTensor, window: keras.KerasTensor
 ) -> keras.KerasTensor:
     if spec.per_series and spec.scale != "none":
-        back = own.UnscaledByWindow(len(spec.seen), spec.scale, name="unscale", dtype="float32")
+        back = layers.UnscaledByWindow(len(spec.seen), spec.scale, name="unscale", dtype="float32")
         return back([forecast, window])
     count = len(spec.targets)
     offset, spread = spec.offset[:count], spec.spread[:count]
-    return own.Unscaled(offset, spread, name="unscale", dtype="float32")(forecast)
+    return layers.Unscaled(offset, spread, name="unscale", dtype="float32")(forecast)
 
 
 def _scaled_ahead(spec: SeriesSpec, known: keras.KerasTensor) -> keras.KerasTensor:
     """The columns known ahead, by the train split's moments, [batch, horizon * known]."""
     first = len(spec.seen) - len(spec.known)
-    scale = own.Scaled(spec.offset[first:], spec.spread[first:], name="scale_known")
+    scale = layers.Scaled(spec.offset[first:], spec.spread[first:], name="scale_known")
     return keras.layers.Flatten(name="flatten_known")(scale(known))
 
 
@@ -203,7 +197,7 @@ def _hidden_before_known(options: Dense | SeriesRnn | ConvRnn) -> Iterator[keras
 
 
 def _recurrent(options: SeriesRnn | ConvRnn, number: int, width: int) -> keras.Layer:
-    """The layer `rnn<number>`; all but the last give a row for each row."""
+    """The layer `rnn<number>`; all but the last return a row for each row."""
     name = f"rnn{number}"
     layer = _CELLS[options.cell](
         width,
@@ -213,7 +207,3 @@ def _recurrent(options: SeriesRnn | ConvRnn, number: int, width: int) -> keras.L
         name="cell" if options.bidirectional else name,
     )
     return keras.layers.Bidirectional(layer, name=name) if options.bidirectional else layer
-
-
-def _chained(layers: Iterator[keras.Layer], tensor: keras.KerasTensor) -> keras.KerasTensor:
-    return functools.reduce(lambda found, layer: layer(found), layers, tensor)

@@ -1,4 +1,4 @@
-"""Keras layers between a series' own units and what a network is good at.
+"""Keras layers between a series' own units and the values that a network works with.
 
 A window is float32 [batch, lookback, channels], the targets its first channels; a forecast
 float32 [batch, horizon, targets]. None of the layers has weights to train.
@@ -16,7 +16,7 @@ from millrace.components.features import baselines, series_fill
 from millrace.components.features.series_spec import Fill, Impute
 
 _PACKAGE = "millrace"
-_FLAT = 1e-6  # a spread below this, relative to the values' size, is that of a constant
+_FLAT = 1e-6  # a spread below this, relative to the values' size, means a constant
 
 
 def _registered(layer: type[keras.Layer]) -> type[keras.Layer]:
@@ -45,7 +45,7 @@ class Filled(_Filling):
 
 @_registered
 class FilledAhead(_Filling):
-    """The columns known ahead, filled: [known, window], whose channels from `first` on they are."""
+    """The columns known ahead, filled: of [known, window], where channel `first` is their first."""
 
     def __init__(self, first: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -80,7 +80,7 @@ class Scaled(keras.layers.Layer):
 
 @_registered
 class Unscaled(keras.layers.Layer):
-    """A forecast times `spread` plus `offset`, each [targets]: `Scaled` undone."""
+    """A forecast times `spread` plus `offset`, each [targets]: the inverse of `Scaled`."""
 
     def __init__(self, offset: Sequence[float], spread: Sequence[float], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -95,8 +95,10 @@ class Unscaled(keras.layers.Layer):
 
 
 class _OfWindow(keras.layers.Layer):
-    """Offset and spread of each window by itself; see Kim et al., "Reversible Instance
-    Normalization for Accurate Time-Series Forecasting against Distribution Shift" (2022).
+    """Offset and spread of each window by itself.
+
+    Kim et al., "Reversible Instance Normalization for Accurate Time-Series Forecasting against
+    Distribution Shift" (2022).
     """
 
     def __init__(self, columns: int, scale: str, **kwargs: Any) -> None:
@@ -131,7 +133,7 @@ class ScaledByWindow(_OfWindow):
 
 @_registered
 class UnscaledByWindow(_OfWindow):
-    """A forecast in the units of the window that it was made from: [forecast, window]."""
+    """A forecast in the units of the window it was made from: [forecast, window]."""
 
     def call(self, inputs: Any) -> Any:
         forecast, window = inputs
@@ -210,7 +212,7 @@ class Baseline(keras.layers.Layer):
     Args:
         method: the map's name.
         horizon, targets: how much is forecast.
-        settings: the map's own arguments, by name.
+        settings: further arguments of the map, by name.
     """
 
     def __init__(

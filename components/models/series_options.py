@@ -1,6 +1,6 @@
 """The options of the models that forecast; no Keras, so that reading them is cheap.
 
-Every one gets windows in the data's own units and answers in them.
+Each takes windows in the data's own units and answers in them.
 """
 
 import dataclasses
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from millrace.components.models.options import Counts, Dense, FullyConnected
+from millrace.components.models.layer_options import Counts, Dense, FullyConnected
 from millrace.components.options.ranges import Count
 
 
@@ -24,7 +24,7 @@ class SeasonalNaive:
     """The value a season before. Nothing is trained.
 
     Attributes:
-        season: rows; none is the season that `analyze` settled.
+        season: rows. None: the season that `analyze` found.
     """
 
     season: Count | None = None
@@ -36,7 +36,7 @@ class MovingAverage:
     """The mean of the last values. Nothing is trained.
 
     Attributes:
-        window: rows; none is the number that `analyze` settled.
+        window: rows. None: the number that `analyze` found.
     """
 
     window: Count | None = None
@@ -48,9 +48,9 @@ class DifferencedMovingAverage:
     """The smoothed value a season before, plus the mean recent change since. Nothing is trained.
 
     Attributes:
-        season: rows; none is the season that `analyze` settled.
+        season: rows. None: the season that `analyze` found.
         window: changes that are averaged, in rows.
-        smoothing: values averaged around the one a season before; 1 takes it as it is.
+        smoothing: values averaged around the one a season before; 1 is that value alone.
     """
 
     season: Count | None = None
@@ -61,14 +61,14 @@ class DifferencedMovingAverage:
 
 @dataclasses.dataclass(frozen=True)
 class Recurrent(FullyConnected):
-    """Recurrent layers, one upon the other, then fully connected ones.
+    """Stacked recurrent layers, then fully connected ones.
 
-    The dropout is that of the recurrent layers' outputs as well; their activation is their own.
+    The dropout applies to the recurrent layers' outputs as well; the activation does not.
 
     Attributes:
         cell: Keras's `SimpleRNN`, `LSTM` or `GRU`.
         units: of each recurrent layer.
-        bidirectional: read the window both ways; doubles each layer's outputs.
+        bidirectional: read the window both ways, which doubles each layer's outputs.
         dense: width of each fully connected layer; may be empty.
     """
 
@@ -89,7 +89,7 @@ class SeriesRnn(Recurrent):
 class ConvRnn(Recurrent):
     """A causal convolution over the window, then recurrent and fully connected layers.
 
-    The activation is the convolution's too.
+    The activation applies to the convolution too.
 
     Attributes:
         filters, kernel_size, strides: of the convolution, in rows.
@@ -103,8 +103,8 @@ class ConvRnn(Recurrent):
     kind: Literal["conv_rnn"] = "conv_rnn"
 
 
-Baseline = Naive | SeasonalNaive | MovingAverage | DifferencedMovingAverage
-SeriesModel = Baseline | Dense | SeriesRnn | ConvRnn
+BaselineModel = Naive | SeasonalNaive | MovingAverage | DifferencedMovingAverage
+SeriesModel = BaselineModel | Dense | SeriesRnn | ConvRnn
 
 MODELS: tuple[type, ...] = (
     Naive,

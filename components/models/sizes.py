@@ -1,11 +1,11 @@
-"""How large the maps of a convolutional model are after each block: plain arithmetic.
+"""The size of a convolutional model's maps after each block: plain arithmetic.
 
 Convolution and pooling arithmetic: Dumoulin, Visin, "A guide to convolution arithmetic for
 deep learning" (2016), relationships 6 (valid) and 5 (same, "half" padding).
 """
 
 from millrace.components.errors import OptionError
-from millrace.components.models.options import Cnn
+from millrace.components.models.image_options import Cnn
 
 Size = tuple[int, int]  # height, width
 
@@ -14,7 +14,7 @@ def after_blocks(options: Cnn, height: int, width: int) -> list[Size]:
     """Height and width of the maps after each block.
 
     Raises:
-        OptionError: a kernel or a pool is larger than the map that it gets.
+        OptionError: a kernel or a pool is larger than its input.
     """
     sizes: list[Size] = []
     size = height, width

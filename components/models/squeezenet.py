@@ -2,7 +2,7 @@
 
 Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and < 0.5 MB model
 size" (2016); version 1.1 of its authors' repository. The weights are those of keras-squeezenet,
-for pictures in blue, green, red less ImageNet's mean. Their names hold a `/`, which Keras 3
+for pictures in blue, green, red less ImageNet's mean. Their names contain a `/`, which Keras 3
 refuses in the name of a layer, so they are read with h5py, layer by layer.
 """
 
@@ -34,7 +34,7 @@ def build(shape: tuple[int, int, int]) -> keras.Model:
     `fire2_expand1x1` and `fire2_expand3x3`), `pool3`, `pool5`.
 
     Raises:
-        ValueError: the pictures are too small for the pools.
+        ValueError: the pictures are too small for the pooling.
     """
     inputs = keras.Input(shape)
     tensor = keras.layers.Conv2D(64, 3, strides=2, activation="relu", name="conv1")(inputs)
@@ -52,11 +52,11 @@ def download() -> str:
 
 
 def load_weights(model: keras.Model, file: Path) -> None:
-    """Give `model` the weights in the HDF5 `file`: per layer a kernel and a bias.
+    """Load the weights in the HDF5 `file` into `model`: a kernel and a bias per layer.
 
     Raises:
-        ModelError: the file lacks a layer, or its shapes are others.
-        OSError: it is no HDF5 file.
+        ModelError: the file lacks a layer, or its shapes differ.
+        OSError: it is not an HDF5 file.
     """
     with h5py.File(file, "r") as found:
         for layer in model.layers:

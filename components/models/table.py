@@ -1,28 +1,25 @@
 """Networks for tables in Keras: from scaled numbers and ids of categories to scores or a number.
 
-Ids of all categories share one range (`features.table_spec`), so that one layer turns a row's
-ids into the one-hot vectors of its categories, side by side, and one embedding holds a vector
-for each id. Layers have fixed names: a later training finds the weights of an earlier one by
-them.
+Ids of all categories share one range (`features.table_spec`), so one layer turns a row's ids into
+the one-hot vectors of its categories, side by side, and one embedding holds a vector for each id.
+Layers have fixed names, by which a later training finds the weights of an earlier one.
 """
 
-import functools
 from collections.abc import Iterator
 from typing import assert_never
 
 import keras
 
 from millrace.components.features.table_spec import TableSpec
-from millrace.components.models.fully_connected import fully_connected, penalty
-from millrace.components.models.networks import SCORES, Networks
-from millrace.components.models.options import Dense
+from millrace.components.models.layer_options import Dense
+from millrace.components.models.networks import Networks, as_taken, chained, fully_connected, scores
 from millrace.components.models.table_options import TableModel, WideDeep
 
 
 def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activation: str) -> Networks:
     """The network that `options` describe, its last layer of `units` with `activation`.
 
-    It takes the inputs of `spec.layout`, several as a dictionary by name, and gives float32
+    It takes the inputs of `spec.layout`, several as a dictionary by name, and returns float32
     [batch, units].
     """
     inputs = {
@@ -30,22 +27,15 @@ def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activatio
         for column in spec.layout.inputs
     }
     joined = _side_by_side(list(_parts(options, spec, inputs)), "all")
-    scores = keras.layers.Dense(
-        units,
-        activation=activation,
-        kernel_regularizer=penalty(options),
-        name=SCORES,
-        dtype="float32",
-    )(joined)
-    alone = next(iter(inputs.values()))
-    model = keras.Model(inputs if len(inputs) > 1 else alone, scores, name=options.kind)
+    outputs = scores(options, units, activation)(joined)
+    model = keras.Model(as_taken(inputs), outputs, name=options.kind)
     return Networks(training=model, inference=model)
 
 
 def _parts(
     options: Dense | TableModel, spec: TableSpec, inputs: dict[str, keras.KerasTensor]
 ) -> Iterator[keras.KerasTensor]:
-    """What the last layer sees, each [batch, any]."""
+    """The inputs of the last layer, each [batch, any]."""
     numeric = [inputs["numeric"]] if "numeric" in inputs else []
     ids = inputs.get("categorical")
     match options:
@@ -75,10 +65,7 @@ def _embedded(ids: keras.KerasTensor, spec: TableSpec, dim: int) -> keras.KerasT
 
 
 def _deep(options: Dense | TableModel, parts: list[keras.KerasTensor]) -> keras.KerasTensor:
-    layers = fully_connected(options, options.units)
-    return functools.reduce(
-        lambda tensor, layer: layer(tensor), layers, _side_by_side(parts, "columns")
-    )
+    return chained(fully_connected(options, options.units), _side_by_side(parts, "columns"))
 
 
 def _side_by_side(parts: list[keras.KerasTensor], name: str) -> keras.KerasTensor:

@@ -3,22 +3,21 @@
 import dataclasses
 from typing import Literal
 
-from millrace.components.models.options import Counts, Dense, FullyConnected
+from millrace.components.models.layer_options import Counts, Dense, FullyConnected
 from millrace.components.options.ranges import Count
 
 
 @dataclasses.dataclass(frozen=True)
 class WideDeep(FullyConnected):
-    """A linear model beside fully connected layers, their sums added before the scores.
+    """A linear model beside fully connected layers, added up before the scores.
 
-    The wide part sees each category, bucket and cross as an input of its own; the deep part
-    sees the numbers, and a vector for each of these; its layers are the fully connected ones.
-    Source: Cheng et al., "Wide & Deep
-    Learning for Recommender Systems", 2016.
+    The wide part sees each category, bucket and cross as an input of its own; the deep part, fully
+    connected layers, sees the numbers and a vector for each of these. Source: Cheng et al., "Wide &
+    Deep Learning for Recommender Systems", 2016.
 
     Attributes:
         units: width of each layer of the deep part.
-        embedding_dim: numbers of a category's vector.
+        embedding_dim: dimensions of a category's vector.
     """
 
     units: Counts = (64, 32)

@@ -1,8 +1,8 @@
 """Text classifiers in Keras: from token ids to the scores of classes.
 
-Every network takes `tokens`, int32 [batch, length], 0 being padding. Dropout stands in layers of
-its own, none inside recurrent cells: those would keep the model from being exported. Layers have
-fixed names: a later training finds the weights of an earlier one by them.
+Every network takes `tokens`, int32 [batch, length], where 0 is padding. Dropout has layers of its
+own and none inside recurrent cells, which would prevent the export of the model. Layers have fixed
+names, by which a later training finds the weights of an earlier one.
 """
 
 import functools
@@ -16,10 +16,8 @@ from etils.epath import Path
 from millrace.components.errors import OptionError
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models import word_vectors
-from millrace.components.models.average import AverageOfTokens
-from millrace.components.models.bag import BagOfTokens, inverse_frequencies
-from millrace.components.models.fully_connected import fully_connected, penalty
-from millrace.components.models.networks import SCORES, Networks
+from millrace.components.models.networks import Networks, chained, fully_connected, penalty, scores
+from millrace.components.models.text_layers import AverageOfTokens, BagOfTokens, inverse_frequencies
 from millrace.components.models.text_options import (
     Bag,
     Embedded,
@@ -50,16 +48,8 @@ def build(options: TextModel, spec: TextSpec, *, units: int, activation: str) ->
     """
     inputs = keras.Input((spec.sequence_length,), dtype="int32", name="tokens")
     layers = [*_hidden(options, spec), *_head(options)]
-    layers.append(
-        keras.layers.Dense(
-            units,
-            activation=activation,
-            kernel_regularizer=penalty(options),
-            name=SCORES,
-            dtype="float32",
-        )
-    )
-    outputs = functools.reduce(lambda tensor, layer: layer(tensor), layers, inputs)
+    layers.append(scores(options, units, activation))
+    outputs = chained(layers, inputs)
     model = keras.Model(inputs, outputs, name=options.kind)
     _load(model, options, spec)
     return Networks(training=model, inference=keras.Model(inputs, outputs, name=options.kind))
@@ -160,13 +150,13 @@ def _vectors(options: Embedded, spec: TextSpec) -> word_vectors.WordVectors:
     """The pretrained vectors of the vocabulary.
 
     Raises:
-        OptionError: they have another number of dimensions than asked for.
+        OptionError: they have another number of dimensions than requested.
     """
     found = word_vectors.read(Path(options.vectors).expanduser(), spec.names)
     dimensions = found.matrix.shape[1]
     if options.embedding_dim not in (None, dimensions):
         raise OptionError(
-            f"trainer.model.embedding_dim: expected {dimensions}, that of {options.vectors}. "
+            f"trainer.model.embedding_dim: expected {dimensions}, as in {options.vectors}. "
             f"Received: {options.embedding_dim}. Leave it out."
         )
     logger.info(

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.files.paths import LocalPath
-from millrace.components.models.options import Counts, FullyConnected, Initializer
+from millrace.components.models.layer_options import Counts, FullyConnected, Initializer
 from millrace.components.options.ranges import Count, NotNegative, ShareBelowOne
 
 
 @dataclasses.dataclass(frozen=True)
 class Head(FullyConnected):
-    """Fully connected layers between what a text is brought to and the scores.
+    """Fully connected layers between the representation of a text and the scores.
 
-    The dropout is that of what the first of them gets as well, and of what the scores get.
+    The dropout also applies to the input of the first of them and to that of the scores.
 
     Attributes:
         dense: width of each layer; may be empty.
@@ -28,15 +28,15 @@ class Embedded(Head):
     """A vector for each token, before anything else.
 
     Attributes:
-        embedding_dim: numbers of a vector. None: as many as `vectors` have, else 16.
-        embedding_dropout: share of a text's vector components dropped in training, each along
-            the whole text.
-        token_dropout: share of a text's tokens hidden in training, their vectors set to zero; as
-            in deep averaging networks (Iyyer et al., 2015).
+        embedding_dim: dimensions of a vector. None: as many as `vectors` have, else 16.
+        embedding_dropout: share of the vectors' components dropped in training, each for the
+            whole text.
+        token_dropout: share of a text's tokens hidden in training by zero vectors, as in deep
+            averaging networks (Iyyer et al., 2015).
         embedding_l2: penalty on the vectors.
         embeddings_initializer: of the vectors.
-        vectors: a text file of pretrained vectors, GloVe's (`word v1 v2 ...` a line) or
-            word2vec's (the same after a line of two counts); empty for none.
+        vectors: a text file of pretrained vectors, in GloVe's format (`word v1 v2 ...` per line)
+            or word2vec's (the same after a line of two counts); empty for none.
         train_vectors: whether pretrained vectors are trained further.
     """
 
@@ -51,7 +51,7 @@ class Embedded(Head):
 
 @dataclasses.dataclass(frozen=True)
 class Bag(Head):
-    """One number for each token of the vocabulary, its place in the text ignored.
+    """One number for each token of the vocabulary, wherever it occurs in the text.
 
     Attributes:
         weigh: `multi_hot` says whether a token occurs, `count` how often; `tf_idf` weighs the
@@ -65,7 +65,7 @@ class Bag(Head):
 
 @dataclasses.dataclass(frozen=True)
 class Embedding(Embedded):
-    """Vectors of tokens, pooled or laid side by side.
+    """Vectors of tokens, pooled or concatenated.
 
     Attributes:
         pooling: `average` of the tokens there are, `max`, or `flatten`, which keeps their order.
@@ -77,14 +77,14 @@ class Embedding(Embedded):
 
 @dataclasses.dataclass(frozen=True)
 class TextConv(Embedded):
-    """Vectors of tokens, one-dimensional convolutions, and the largest answer of each filter.
+    """Vectors of tokens, one-dimensional convolutions, and the largest output of each filter.
 
     Attributes:
         filters: of each convolution, one after another.
         kernel_size: tokens that a filter sees at once.
-        strides: tokens from one place of a filter to the next.
+        strides: tokens from one position of a filter to the next.
         padding: at the ends of the text.
-        pooling: over all places of the text.
+        pooling: over all positions in the text.
     """
 
     filters: Annotated[Counts, Field(min_length=1)] = (128,)
@@ -97,13 +97,13 @@ class TextConv(Embedded):
 
 @dataclasses.dataclass(frozen=True)
 class TextRnn(Embedded):
-    """Vectors of tokens, read one after another.
+    """Vectors of tokens, read one after another by recurrent layers.
 
     Attributes:
         cell: of the recurrent layers.
-        units: of each recurrent layer, one after another; twice as many if bidirectional.
+        units: of each recurrent layer; twice as many if bidirectional.
         bidirectional: whether a text is read from both ends.
-        pooling: of the last layer's answers: the `last`, or the `max` or `average` of all.
+        pooling: of the last layer's outputs: the `last`, or the `max` or `average` of all.
         recurrent_initializer: of the kernels from one step to the next.
     """
 

@@ -1,5 +1,7 @@
-"""Pretrained networks as the first part of an image classifier: keras.applications, SqueezeNet,
-any SavedModel. What they were given in place of 0..255 is layers of the network, too.
+"""Pretrained networks as the first part of an image classifier.
+
+They come from keras.applications, SqueezeNet or any SavedModel. What they take in place of 0..255
+is made by layers of the network, too.
 """
 
 import difflib
@@ -15,17 +17,18 @@ from etils.epath import Path
 
 from millrace.components.errors import ComponentError, ModelError, OptionError
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.models import input_pixels, saved_model, squeezenet
-from millrace.components.models.transfer_options import FROM_THE_FIRST, Pixels, Transfer
+from millrace.components.models import saved_model_layer, squeezenet
+from millrace.components.models.image_layers import input_pixels
+from millrace.components.models.image_options import FROM_THE_FIRST, Pixels, Transfer
+from millrace.components.models.networks import Wired
 
 logger = logging.getLogger("millrace.components.trainer")
 
 Found = TypeVar("Found")
-Wired = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 BACKBONE = "backbone"  # the layer's name
 
-# Families of keras.applications by what they were trained with; the others have that inside.
+# Families of keras.applications by what they take; the others rescale 0..255 themselves.
 _PIXELS: dict[Pixels, tuple[str, ...]] = {
     "caffe": ("VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152", "squeezenet"),
     "symmetric": (
@@ -40,10 +43,10 @@ _FAILED_DOWNLOAD = re.compile(r"URL fetch failure on (\S+): (.*)", re.DOTALL)
 
 @keras.saving.register_keras_serializable(package="millrace")
 class Pretrained(keras.Model):
-    """A network that keeps to inference: no dropout, and the statistics that it came with.
+    """A network that stays in inference mode: no dropout, and the statistics that it came with.
 
-    `network(x, training=False)` inside another network is not enough: Keras 3.15 lets the
-    outer one's `training=True` take its place.
+    `network(x, training=False)` inside another network is not enough: in Keras 3.15 the outer
+    one's `training=True` overrides it.
     """
 
     def call(
@@ -58,16 +61,16 @@ def backbone(options: Transfer, spec: ImageSpec) -> Iterator[Wired]:
 
     Raises:
         OptionError: the pictures are too small, or there is no such layer or SavedModel.
-        ModelError: the weights cannot be had, or are another network's.
+        ModelError: the weights cannot be loaded, or are another network's.
     """
     if spec.channels == 1:
         yield _as_colour
-    yield from input_pixels.layers(pixels_of(options))
+    yield from input_pixels(pixels_of(options))
     shape = (spec.height, spec.width, 3)
     if options.backbone == "saved_model":
         _refuse_training(options)
         folder = Path(options.weights).expanduser()
-        yield saved_model.layer(folder, options.endpoint, options.cut, shape, BACKBONE)
+        yield saved_model_layer.layer(folder, options.endpoint, options.cut, shape, BACKBONE)
         return
     network = _network(options, shape)
     if options.weights != "none":
@@ -76,7 +79,7 @@ def backbone(options: Transfer, spec: ImageSpec) -> Iterator[Wired]:
 
 
 def pixels_of(options: Transfer) -> Pixels:
-    """What the backbone of `options` gets in place of 0..255."""
+    """What the backbone of `options` takes in place of 0..255."""
     if options.pixels != "auto":
         return options.pixels
     return next((pixels for pixels, names in _PIXELS.items() if options.backbone in names), "none")
@@ -90,7 +93,7 @@ def _network(options: Transfer, shape: tuple[int, int, int]) -> keras.Model:
     """The network up to the layer at which it is cut, with its weights."""
     try:
         with warnings.catch_warnings():
-            # MobileNet warns of sizes that it has no weights for, and takes those of another.
+            # MobileNet warns about sizes that it has no weights for, and takes those of another.
             warnings.simplefilter("ignore", UserWarning)
             whole = _without_top(options, shape)
     except ValueError as error:
@@ -119,10 +122,10 @@ def _without_top(options: Transfer, shape: tuple[int, int, int]) -> keras.Model:
 
 
 def _downloaded(get: Callable[[], Found]) -> Found:
-    """What `get` gives, which may download a file.
+    """What `get` returns, which may download a file.
 
     Raises:
-        ModelError: the download failed; names the file, its address and the way around.
+        ModelError: the download failed; names the file, its address and a workaround.
     """
     try:
         return get()
@@ -133,14 +136,14 @@ def _downloaded(get: Callable[[], Found]) -> Found:
         address, reason = failed.groups()
         raise ModelError(
             f"trainer.model.weights=imagenet: expected to download {address.rsplit('/', 1)[-1]} "
-            f"from {address}. Received: {reason}. Fetch that file where there is a network and "
-            "give it with `--set trainer.model.weights=FILE`, or start from random weights "
+            f"from {address}. Received: {reason}. Download that file on a connected machine and "
+            "pass it with `--set trainer.model.weights=FILE`, or start from random weights "
             "with `--set trainer.model.weights=none`."
         ) from error
 
 
 def _load(network: keras.Model, options: Transfer) -> None:
-    """Give the whole network without its top the weights of the local file."""
+    """Load the weights of the local file into the whole network without its top."""
     file = Path(options.weights).expanduser()
     place = f"trainer.model.weights={options.weights}"
     if not file.is_file():
@@ -153,7 +156,7 @@ def _load(network: keras.Model, options: Transfer) -> None:
             squeezenet.load_weights(network, file)
         else:
             with warnings.catch_warnings():
-                warnings.simplefilter("error", UserWarning)  # of weights that are left out
+                warnings.simplefilter("error", UserWarning)  # about weights that are left out
                 network.load_weights(str(file))
     except ComponentError:
         raise
@@ -166,7 +169,7 @@ def _load(network: keras.Model, options: Transfer) -> None:
 
 
 def _freeze(network: keras.Model, trainable_from: str) -> None:
-    """Leave only the layers from `trainable_from` on to be trained; all are frozen for ""."""
+    """Freeze all layers before `trainable_from`, or every layer for ""."""
     network.trainable = bool(trainable_from)
     if trainable_from in ("", FROM_THE_FIRST):
         return
@@ -181,7 +184,7 @@ def _layer(network: keras.Model, name: str, option: str) -> keras.Layer:
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[-3:]
         raise OptionError(
             f"trainer.model.{option}: expected a layer of the backbone. Received: {name!r}. "
-            f"Near it are {', '.join(near)}."
+            f"Similar names: {', '.join(near)}."
         )
     return network.get_layer(name)
 
@@ -190,7 +193,7 @@ def _refuse_training(options: Transfer) -> None:
     if options.trainable_from or options.weights in ("imagenet", "none"):
         raise OptionError(
             "trainer.model.backbone=saved_model: expected the SavedModel's folder as "
-            "trainer.model.weights, and trainable_from empty, for it stays frozen. Received: "
+            "trainer.model.weights, and trainable_from empty, since it stays frozen. Received: "
             f"weights {options.weights!r}, trainable_from {options.trainable_from!r}. "
             "Correct them."
         )

@@ -1,7 +1,7 @@
-"""Pretrained vectors of words, from a file of text.
+"""Pretrained word vectors, from a text file.
 
-GloVe writes `word v1 v2 ...` a line, word2vec the same after a first line of two counts. UTF-8;
-a word may hold spaces, for the numbers are counted from the right.
+GloVe writes `word v1 v2 ...` per line, word2vec the same after a first line of two counts. UTF-8; a
+word may contain spaces, since the numbers are counted from the right.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from etils.epath import Path
 
 from millrace.components.errors import DataError
 
-_SPREAD = 0.05  # of the components of a vector that the file does not have; Keras's uniform
+_SPREAD = 0.05  # of the components of a vector that the file lacks; as Keras's `uniform`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +32,11 @@ def read(file: Path, names: Sequence[str]) -> WordVectors:
     """The vectors of the tokens `names`, in their order.
 
     The first token, padding, gets zeros; one that is not in the file uniform numbers from -0.05
-    to 0.05, the same in every run. Of a word that the file has twice, the first vector counts.
+    to 0.05, the same in every run. If the file has a word twice, the first vector counts.
 
     Raises:
-        DataError: there is no such file, or a line is not a word and as many numbers as the
-            first has.
+        DataError: there is no such file, or a line is not a word and as many numbers as in the
+            first line.
     """
     places = {name: place for place, name in enumerate(names) if name}
     vectors: dict[int, np.ndarray] = {}
@@ -85,6 +85,6 @@ def _vector(numbers: Sequence[str], dimensions: int, place: str) -> np.ndarray:
     if len(vector) != dimensions or not np.isfinite(vector).all():
         raise DataError(
             f"{place}: expected a word and {dimensions} numbers. Received: "
-            f"{' '.join(numbers)[:60]!r}. Correct the line or take it out."
+            f"{' '.join(numbers)[:60]!r}. Correct the line or remove it."
         )
     return vector

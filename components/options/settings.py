@@ -12,14 +12,13 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import pydantic
 
 from millrace.components.errors import OptionError
-from millrace.components.files.printable import one_line
-from millrace.components.files.walk import is_utf8
+from millrace.components.files import paths
 from millrace.components.options.ranges import MOST
 
 
@@ -30,28 +29,33 @@ def check(annotation: Any, value: Any, place: str) -> Any:
         OptionError: it does not fit; names `place`.
     """
     try:
-        return _adapter(annotation).validate_python(value)
+        found = _adapter(annotation).validate_python(value)
     except pydantic.ValidationError as error:
         raise OptionError(_misfit(annotation, value, place, error)) from None
+    if hasattr(found, "check"):
+        found.check()  # fields that were set one by one may not fit one another
+    return found
 
 
-def assign(annotation: Any, current: Any, keys: Sequence[str], text: str, place: str) -> Any:
-    """`current` with the value at `keys` below it replaced by `text`, converted.
+def assign(annotation: Any, current: Any, keys: Sequence[str], value: Any, place: str) -> Any:
+    """`current` with what is at `keys` below it replaced by `value`, text or not, converted.
 
     Raises:
-        OptionError: there is nothing at `keys`, or the text does not fit; names `place`.
+        OptionError: there is nothing at `keys`, or the value does not fit; names `place`.
     """
+    if not keys and isinstance(value, str):
+        return _from_text(annotation, current, value, place)
     if not keys:
-        return _from_text(annotation, current, text, place)
+        return check(annotation, value, place)
     key, rest = keys[0], keys[1:]
     if dataclasses.is_dataclass(current) and not isinstance(current, type):
-        return _assign_field(annotation, current, key, rest, text, place)
+        return _assign_field(annotation, current, key, rest, value, place)
     if typing.get_origin(_bare(annotation)) is dict:
         value_type = typing.get_args(_bare(annotation))[1]
         if not _has_parts(value_type):
             key, rest = ".".join(keys), ()
         old = dict(current or {})
-        old[key] = assign(value_type, old.get(key), rest, text, place)
+        old[key] = assign(value_type, old.get(key), rest, value, place)
         return old
     raise OptionError(f"--set {place}: expected no `.{key}`; the option is {describe(annotation)}.")
 
@@ -84,11 +88,27 @@ def _limits(annotation: Any) -> str:
     """The range of a number, as in `from 0 to 1`; empty without one, or none worth a word."""
     fields = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is Annotated else ()
     bounds = [bound for field in fields for bound in getattr(field, "metadata", [field])]
-    told = list[str]()
+    words = list[str]()
     for name, word in {"ge": "from", "gt": "above", "le": "to", "lt": "below"}.items():
         limits = [getattr(bound, name) for bound in bounds if hasattr(bound, name)]
-        told += [f"{word} {limit:,}" for limit in limits if limit < MOST]
-    return " ".join(told)
+        words += [f"{word} {limit:,}" for limit in limits if limit < MOST]
+    return " ".join(words)
+
+
+def nearest_option(word: str, known: Mapping[str, Any]) -> str:
+    """A sentence that offers what the options `known`, annotations by name, call `word`.
+
+    That is a field within one (`clipnorm` is `optimizer.clipnorm`), or a kind of one
+    (`cosine` is `schedule=cosine`), else the option of the nearest name.
+    """
+    for name, annotation in known.items():
+        if word in dataclass_members(annotation):
+            return f"Did you mean `{name}={word}`?"
+        bare = _bare(annotation)
+        for one in filter(dataclasses.is_dataclass, (bare, *typing.get_args(bare))):
+            if word in {field.name for field in dataclasses.fields(one)}:
+                return f"Did you mean `{name}.{word}`?"
+    return nearest(word, known)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -99,27 +119,28 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _assign_field(
-    annotation: Any, current: Any, key: str, rest: Sequence[str], text: str, place: str
+    annotation: Any, current: Any, key: str, rest: Sequence[str], value: Any, place: str
 ) -> Any:
     members = dataclass_members(annotation)
     if key == "kind" and members and not rest:
-        return _from_text(annotation, current, text, place)
+        return assign(annotation, current, (), value, place)
     hints = typing.get_type_hints(type(current), include_extras=True)
     if key not in hints:
         raise OptionError(f"--set {place}: unknown field `{key}`. {nearest(key, hints)}")
-    value = assign(hints[key], getattr(current, key), rest, text, place)
-    return dataclasses.replace(current, **{key: value})
+    field = assign(hints[key], getattr(current, key), rest, value, place)
+    return dataclasses.replace(current, **{key: field})
 
 
 def _from_text(annotation: Any, current: Any, text: str, place: str) -> Any:
     members = dataclass_members(annotation)
     if text in members:
-        same = getattr(current, "kind", None) == text
-        return current if same else members[text]()
-    if not is_utf8(text):
-        raise OptionError(
-            f"Option {place}: expected UTF-8. Received: '{one_line(text)}'. Correct it."
-        )
+        kind = members[text]
+        is_same = isinstance(current, kind)
+        return dataclasses.replace(current, kind=text) if is_same else kind(kind=text)
+    try:
+        paths.utf8(text)
+    except ValueError as error:
+        raise OptionError(f"Option {place}: {error}") from None
     adapter = _adapter(annotation)
     found: list[pydantic.ValidationError] = []
     for candidate in _readings(annotation, text):
@@ -152,8 +173,8 @@ def _readings(annotation: Any, text: str) -> list[Any]:
 def _misfit(annotation: Any, value: Any, place: str, error: pydantic.ValidationError) -> str:
     first = error.errors()[0]
     if first["type"] == "value_error":  # of a check of our own, which says it all
-        told = str(first["ctx"]["error"])
-        return f"Option {place}: {told} Correct it with `--set {place}=…`."
+        said = str(first["ctx"]["error"])
+        return f"Option {place}: {said} Correct it with `--set {place}=…`."
     where = "".join(f"{part}: " for part in first["loc"])
     detail = "" if dataclass_members(annotation) else f" ({where}{first['msg']})"
     return (
@@ -181,14 +202,15 @@ def _has_parts(annotation: Any) -> bool:
 
 
 def dataclass_members(annotation: Any) -> dict[str, Any]:
-    """The dataclasses of a union that are told apart by `kind`, by that kind."""
+    """The dataclasses of a union, by the `kind` that tells them apart; one may have several."""
     bare = _bare(annotation)
     if typing.get_origin(bare) not in (typing.Union, types.UnionType):
         members = (bare,)
     else:
         members = typing.get_args(bare)
     return {
-        member.kind: member
+        kind: member
         for member in members
         if dataclasses.is_dataclass(member) and hasattr(member, "kind")
+        for kind in typing.get_args(typing.get_type_hints(member)["kind"])
     }

@@ -1,1 +1,1 @@
-"""What `projector` is made of: points out of a model, and the files that TensorBoard shows."""
+"""The parts of `projector`: points from a model, and the files that TensorBoard shows."""

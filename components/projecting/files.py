@@ -1,7 +1,7 @@
 """Points as the files that TensorBoard's projector reads.
 
 `<name>-vectors.tsv` and `<name>-metadata.tsv` beside `projector_config.pbtxt`, which names them;
-a sprite is one PNG with a thumbnail per point, row by row in a square.
+a sprite is a PNG with a thumbnail per point, row by row in a square.
 """
 
 import math
@@ -16,7 +16,7 @@ from tensorboard.plugins.projector import ProjectorConfig
 from millrace.components.projecting.points import Points
 
 CONFIG = "projector_config.pbtxt"
-_SPRITE = 8192  # pixels a side that a browser's textures allow
+_SPRITE = 8192  # pixels a side, the most that a browser's textures allow
 _THUMBNAIL = 64
 
 
@@ -45,7 +45,7 @@ def vectors_text(vectors: np.ndarray) -> str:
 
 
 def names_text(names: Sequence[str]) -> str:
-    """A name a line, without a header, as TensorBoard wants a single column; never empty."""
+    """One name per line, without a header, as TensorBoard reads a single column; never empty."""
     return "".join(f"{_visible(name)}\n" for name in names)
 
 
@@ -67,6 +67,6 @@ def sprite(pictures: np.ndarray, side: int) -> Image.Image:
 
 
 def _visible(name: str) -> str:
-    """`name` on one line and in one column: control characters escaped, blanks in quotes."""
+    """`name` on one line and in one column: control characters escaped, whitespace in quotes."""
     escaped = "".join(one if one.isprintable() else repr(one)[1:-1] for one in name)
     return escaped if escaped.strip() else repr(name)

@@ -1,4 +1,4 @@
-"""Points out of a trained model: what its embeddings hold, and how it sees examples."""
+"""Points from a trained model: the vectors of its embeddings, and how it represents examples."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -37,14 +37,14 @@ class Points:
 
 
 def tokens(spec: Spec) -> list[str] | None:
-    """The token of each id, padding and unknown ones first; None where there are no tokens."""
+    """The token of each id, padding and unknown ones first; None for data without tokens."""
     if not isinstance(spec, TextSpec | LanguageSpec):
         return None
     return [_PADDING, _UNKNOWN, *spec.vocabulary]
 
 
 def embeddings(model: keras.Model, spec: Spec, limit: int) -> Iterator[Points]:
-    """The first `limit` tokens, the most frequent ones, in each of the embeddings of tokens."""
+    """The first `limit` tokens, the most frequent ones, in each embedding of tokens."""
     names = tokens(spec)
     if names is None:
         return
@@ -57,7 +57,7 @@ def embeddings(model: keras.Model, spec: Spec, limit: int) -> Iterator[Points]:
 def activations(
     model: keras.Model, spec: Spec, examples: Examples, split: str, limit: int
 ) -> Points:
-    """What the last layer but one makes of the first `limit` examples of `split`, by class.
+    """The output of the last layer but one for the first `limit` examples of `split`, with classes.
 
     Raises:
         DataError: the split has no examples.
@@ -70,7 +70,7 @@ def activations(
         )
     last = model.get_layer(SCORES)
     before = keras.Model(model.inputs, last.input)
-    files, seen = examples.files(split), objective.of(spec, "auto", "probabilities", 0.0)
+    files, seen = examples.files(split), objective.of(spec, objective.AUTO, "probabilities")
     inputs = dataset.evaluation(files, spec.layout, seen, count)
     labels = dataset.targets(files, spec.layout)
     vectors, names, pictures = [], [], []

@@ -98,5 +98,5 @@ def _block(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]
 def _strange(file: Path, received: str) -> DataError:
     return DataError(
         f"{file}: expected a checkpoint of TensorFlow's second version. Received: {received}. "
-        "Write the model anew."
+        "Write the model again."
     )

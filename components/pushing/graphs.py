@@ -79,7 +79,7 @@ def _named(graph: Any) -> set[str]:
 
 
 def _rest(graph: Any) -> bytes:
-    """Signatures, assets, tags, versions: all but what is told apart elsewhere.
+    """Signatures, assets, tags, versions: all but what is compared elsewhere.
 
     The object graph is for training on in Python; no server reads it.
     """
@@ -122,7 +122,7 @@ class _Library:
         return self._named(name) if name in self.functions else name
 
     def _attributes(self, attributes: Any) -> None:
-        """Name the functions in a map of AttrValues anew, in place."""
+        """Rename the functions in a map of AttrValues, in place."""
         for name in _NUMBERED:
             attributes.pop(name, None)
         for value in attributes.values():

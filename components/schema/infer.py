@@ -4,7 +4,7 @@ A feature present in every record is required; lengths that are all equal make a
 text with few values makes a string domain. Where the rules differ: text is categorical only
 if its values repeat (two records a value or more), so that file names of a small set are not
 taken for classes; a label's range makes an integer domain; a float feature without NaN or
-infinity must stay so, unless NaN is told to be a missing cell.
+infinity must stay so, unless NaN stands for a missing cell.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ _BOOLEANS = ({"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"})
 
 
 @dataclasses.dataclass(frozen=True)
-class Rules:
+class SchemaRules:
     """What the statistics alone do not say."""
 
     fixed_shapes: bool
@@ -48,7 +48,7 @@ class Rules:
     skew_js: float | None
 
 
-def infer(datasets: Sequence[DatasetStats], rules: Rules) -> schema_pb2.Schema:
+def infer(datasets: Sequence[DatasetStats], rules: SchemaRules) -> schema_pb2.Schema:
     """The schema that every one of `datasets` satisfies, features in the order of their names.
 
     Raises:
@@ -68,7 +68,11 @@ def infer(datasets: Sequence[DatasetStats], rules: Rules) -> schema_pb2.Schema:
 
 
 def _add_feature(
-    schema: schema_pb2.Schema, name: str, stats: list[FeatureStats], examples: int, rules: Rules
+    schema: schema_pb2.Schema,
+    name: str,
+    stats: list[FeatureStats],
+    examples: int,
+    rules: SchemaRules,
 ) -> None:
     types = {item.type for item in stats}
     if len({_TYPES[kind] for kind in types}) > 1:
@@ -92,7 +96,7 @@ def _add_feature(
 
 
 def _set_presence(
-    feature: schema_pb2.Feature, stats: list[FeatureStats], examples: int, rules: Rules
+    feature: schema_pb2.Feature, stats: list[FeatureStats], examples: int, rules: SchemaRules
 ) -> None:
     commons = [common_of(item) for item in stats]
     present = sum(common.num_non_missing for common in commons)
@@ -111,7 +115,10 @@ def _set_presence(
 
 
 def _set_text_domain(
-    schema: schema_pb2.Schema, feature: schema_pb2.Feature, stats: list[FeatureStats], rules: Rules
+    schema: schema_pb2.Schema,
+    feature: schema_pb2.Feature,
+    stats: list[FeatureStats],
+    rules: SchemaRules,
 ) -> None:
     complete = all(
         len(item.string_stats.rank_histogram.buckets) == item.string_stats.unique
@@ -140,7 +147,9 @@ def _set_label_domain(feature: schema_pb2.Feature, stats: list[FeatureStats]) ->
         feature.int_domain.is_categorical = True
 
 
-def _set_float_domain(feature: schema_pb2.Feature, stats: list[FeatureStats], rules: Rules) -> None:
+def _set_float_domain(
+    feature: schema_pb2.Feature, stats: list[FeatureStats], rules: SchemaRules
+) -> None:
     numbers = [item.num_stats for item in stats]
     histograms = [histogram for item in numbers for histogram in item.histograms]
     if rules.disallow_nan and not any(histogram.num_nan for histogram in histograms):

@@ -25,7 +25,7 @@ def parse(text: str, file: Path) -> schema_pb2.Schema:
     """The schema that `text`, the content of `file`, stands for.
 
     Raises:
-        DataError: it is no schema in text form (with the line), or it contradicts itself.
+        DataError: it is not a schema in text form (with the line), or it contradicts itself.
     """
     try:
         schema = text_format.Parse(text, schema_pb2.Schema())
@@ -79,7 +79,7 @@ def faults_of(schema: schema_pb2.Schema) -> Iterator[str]:
 
 
 def unchecked_in(schema: schema_pb2.Schema) -> Iterator[str]:
-    """What `schema` asks for that `example_validator` does not look at."""
+    """What `schema` constrains that `example_validator` does not check."""
     for field in ("sparse_feature", "weighted_feature", "default_environment"):
         if getattr(schema, field):
             yield field

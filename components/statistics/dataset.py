@@ -20,7 +20,7 @@ from millrace.serving.example import Decoded, decode
 
 _BATCH_RECORDS = 4096
 _BATCH_BYTES = 32 << 20
-_KINDS = {np.dtype(kind).char: kind for kind in ("int64", "float32")}  # name is slow to ask for
+_KINDS = {np.dtype(kind).char: kind for kind in ("int64", "float32")}  # name is slow to compute
 
 
 @dataclasses.dataclass
@@ -86,6 +86,18 @@ class Dataset:
                 self.features[name] = feature
 
 
+def merge(parts: Iterable[Dataset]) -> Dataset:
+    """What all of `parts` know together; they must not be used after.
+
+    Raises:
+        DataError: a feature is of different kinds in two of them.
+    """
+    merged = Dataset()
+    for part in parts:
+        merged.merge(part)
+    return merged
+
+
 def fold(records: Iterable[bytes], place: str) -> Dataset:
     """What is known of serialised `tf.train.Example` records.
 
@@ -94,7 +106,7 @@ def fold(records: Iterable[bytes], place: str) -> Dataset:
         place: the shard, for the errors.
 
     Raises:
-        DataError: a record is no Example, or a feature is of different kinds in two records.
+        DataError: a record is not an Example, or a feature is of different kinds in two records.
     """
     dataset = Dataset()
     for batch in _batches(records, place):

@@ -2,7 +2,7 @@
 
 The layout is what TensorFlow Data Validation writes: features by `path`, in the order of
 their names; numbers with a STANDARD and a QUANTILES histogram; text with its top values and a
-rank histogram; bytes that are no text with their sizes only. The data set bears the name of
+rank histogram; bytes that are not text with their sizes only. The data set bears the name of
 its split.
 """
 

@@ -2,17 +2,28 @@
 
 import dataclasses
 
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
 from millrace.components.artifacts import Statistics
-from millrace.components.statistics.reading import FeatureStats, common_of, name_of, read
+from millrace.components.statistics.reading import (
+    FeatureStats,
+    common_of,
+    histogram_of,
+    name_of,
+    read,
+)
+
+BUCKETS = 20  # of a text's histogram, at most
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class FeatureRow:
     """One feature of one split; None where the feature's type has no such figure.
 
     `type` is INT, FLOAT, STRING or BYTES; `count` and `missing` are numbers of records. For
     BYTES `mean`, `min` and `max` are sizes in bytes. `top` is the most frequent values with
-    their numbers.
+    their numbers, `buckets` the labels and counts of a histogram: of numbers from the lowest,
+    of text the most frequent values.
     """
 
     split: str
@@ -27,9 +38,10 @@ class Row:
     max: float | None = None
     unique: int | None = None
     top: tuple[tuple[str, int], ...] = ()
+    buckets: tuple[tuple[str, float], ...] = ()
 
 
-def rows(statistics: Statistics, *, top: int = 3) -> list[Row]:
+def rows(statistics: Statistics, *, top: int = 3) -> list[FeatureRow]:
     """One row per split and feature, in the order of the splits and of the names.
 
     Args:
@@ -46,9 +58,9 @@ def rows(statistics: Statistics, *, top: int = 3) -> list[Row]:
     ]
 
 
-def _row(split: str, feature: FeatureStats, top: int) -> Row:
+def _row(split: str, feature: FeatureStats, top: int) -> FeatureRow:
     common = common_of(feature)
-    row = Row(
+    row = FeatureRow(
         split=split,
         feature=name_of(feature),
         type=FeatureStats.Type.Name(feature.type),
@@ -61,7 +73,10 @@ def _row(split: str, feature: FeatureStats, top: int) -> Row:
         case "string_stats":
             text = feature.string_stats
             named = tuple((item.value, int(item.frequency)) for item in text.top_values[:top])
-            return dataclasses.replace(row, unique=text.unique, top=named)
+            counted = [(item.value, item.frequency) for item in text.top_values]
+            return dataclasses.replace(
+                row, unique=text.unique, top=named, buckets=tuple(counted[:BUCKETS])
+            )
         case "bytes_stats":
             raw = feature.bytes_stats
             return dataclasses.replace(
@@ -75,7 +90,7 @@ def _row(split: str, feature: FeatureStats, top: int) -> Row:
             return row
 
 
-def _numeric(row: Row, feature: FeatureStats) -> Row:
+def _numeric(row: FeatureRow, feature: FeatureStats) -> FeatureRow:
     stats = feature.num_stats
     if not any(histogram.buckets for histogram in stats.histograms):
         return row  # nothing but NaN, or only empty lists
@@ -86,4 +101,13 @@ def _numeric(row: Row, feature: FeatureStats) -> Row:
         min=stats.min,
         median=stats.median,
         max=stats.max,
+        buckets=_buckets(feature),
+    )
+
+
+def _buckets(feature: FeatureStats) -> tuple[tuple[str, float], ...]:
+    histogram = histogram_of(feature, statistics_pb2.Histogram.STANDARD)
+    return tuple(
+        (f"{bucket.low_value:.4g} to {bucket.high_value:.4g}", bucket.sample_count)
+        for bucket in (histogram.buckets if histogram else ())
     )

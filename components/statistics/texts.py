@@ -22,7 +22,7 @@ NAMED_BYTES = 1024  # the longest value that is named
 _THETA_LOG_K = 13
 _FREQUENT_LOG_SIZE = 14
 
-Key = str | bytes  # a value's text, or the digest of one that is never named
+TextKey = str | bytes  # a value's text, or the digest of one that is never named
 
 
 class Texts:
@@ -35,7 +35,7 @@ class Texts:
         self.longest = 0
         self.invalid_utf8 = 0
         self._exact = exact
-        self._counts: Counter[Key] | None = Counter()
+        self._counts: Counter[TextKey] | None = Counter()
         self._sketch: _Sketch | None = None  # in place of the counts, once they are too many
 
     def add(self, values: Sequence[bytes]) -> None:
@@ -43,7 +43,7 @@ class Texts:
         if not values:
             return
         sizes = np.fromiter(map(len, values), np.int64, len(values))
-        keys: Counter[Key] = Counter()
+        keys: Counter[TextKey] = Counter()
         for value, count in Counter(values).items():
             text = _text(value)
             self.invalid_utf8 += count if text is None else 0
@@ -75,7 +75,7 @@ class Texts:
     def frequent(self) -> list[tuple[str, int]]:
         """Named values and their numbers, most frequent first, then by name."""
         if self._counts is None:
-            known: Mapping[Key, int] = self._spilled().frequent()
+            known: Mapping[TextKey, int] = self._spilled().frequent()
         else:
             known = self._counts
         named = [(key, count) for key, count in known.items() if isinstance(key, str)]
@@ -87,7 +87,7 @@ class Texts:
         self.shortest = shortest if self.shortest is None else min(self.shortest, shortest)
         self.longest = max(self.longest, longest)
 
-    def _take_counts(self, keys: Mapping[Key, int]) -> None:
+    def _take_counts(self, keys: Mapping[TextKey, int]) -> None:
         if self._counts is None:
             self._spilled().add(keys)
             return
@@ -112,7 +112,7 @@ class _Sketch:
         self._theta = datasketches.theta_union(_THETA_LOG_K)
         self._frequent = datasketches.frequent_strings_sketch(_FREQUENT_LOG_SIZE)
 
-    def add(self, keys: Mapping[Key, int]) -> None:
+    def add(self, keys: Mapping[TextKey, int]) -> None:
         theta = datasketches.update_theta_sketch(_THETA_LOG_K)
         for key, count in keys.items():
             if isinstance(key, bytes):
@@ -130,7 +130,7 @@ class _Sketch:
     def unique(self) -> int:
         return round(self._theta.get_result().get_estimate())
 
-    def frequent(self) -> dict[Key, int]:
+    def frequent(self) -> dict[TextKey, int]:
         sure = datasketches.frequent_items_error_type.NO_FALSE_POSITIVES
         return {item: estimate for item, estimate, *_ in self._frequent.get_frequent_items(sure)}
 

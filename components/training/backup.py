@@ -18,7 +18,6 @@ import keras
 import numpy as np
 from etils.epath import Path
 
-from millrace.components.errors import DataError
 from millrace.components.files.folders import sync
 from millrace.components.training.callbacks import HistoryFile, Row, best_epoch
 
@@ -91,36 +90,40 @@ class Backup(keras.callbacks.Callback):
                 file.unlink()
 
 
-def load(folder: Path, plan: str) -> State:
-    """The state in `folder`, or that of the beginning if it holds none of this plan."""
+def load(folder: Path, plan: str, best_by: str | None = None) -> State:
+    """The state in `folder`, or that of the beginning if it holds none of this plan, or is damaged.
+
+    With `best_by`, a metric, the variables of the best epoch must be there too.
+    """
     file = folder / "state.json"
     if not file.exists():
         return State(plan)
     try:
         state = State(**json.loads(file.read_text()))
-    except (ValueError, TypeError) as error:
+        if state.plan != plan:
+            return State(plan)
+        for epoch in {state.epochs, best_epoch(state.rows, best_by) if best_by else state.epochs}:
+            file = _variables_file(folder, epoch)
+            _check_whole(file)
+    except (OSError, EOFError, LookupError, ValueError, TypeError, zipfile.BadZipFile) as error:
         logger.warning("%s is damaged (%s): training starts from the beginning", file, error)
         return State(plan)
-    return state if state.plan == plan else State(plan)
+    return state
 
 
 def restore(model: keras.Model, folder: Path, epochs: int) -> None:
-    """Give `model`, compiled, the variables that it had after `epochs` epochs.
-
-    Raises:
-        DataError: the file that holds them is damaged.
-    """
+    """Give `model`, compiled, the variables that it had after `epochs` epochs, which are there."""
     model.optimizer.build(model.trainable_variables)
-    place = _variables_file(folder, epochs)
-    try:
-        with place.open("rb") as file, np.load(file) as arrays:
-            for index, variable in enumerate(_variables(model)):
-                variable.assign(arrays[str(index)])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{place}: expected the variables after epoch {epochs}. Received: {error}. "
-            f"Delete {folder}: training then starts from the beginning."
-        ) from error
+    with _variables_file(folder, epochs).open("rb") as file, np.load(file) as arrays:
+        for index, variable in enumerate(_variables(model)):
+            variable.assign(arrays[str(index)])
+
+
+def _check_whole(variables: Path) -> None:
+    """Read the file by its checksums."""
+    with variables.open("rb") as file, zipfile.ZipFile(file) as archive:
+        if (member := archive.testzip()) is not None:
+            raise ValueError(f"{member} has other content")
 
 
 def _save_variables(model: keras.Model, path: Path) -> None:

@@ -11,6 +11,7 @@ import keras
 from etils.epath import Path
 
 from millrace.components.training.options import Watching
+from millrace.components.training.schedule_options import ReduceOnPlateau, Schedule
 
 logger = logging.getLogger("millrace.components.trainer")
 
@@ -82,8 +83,8 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, epochs: int, steps: int, examples: int) -> None:
         super().__init__()
         self._epochs, self._steps, self._examples = epochs, steps, examples
-        self._start = self._said = self._told = 0.0
-        self._untold = ""
+        self._start = self._said = self._logged = 0.0
+        self._unlogged = ""
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the clock."""
@@ -107,16 +108,16 @@ class Progress(keras.callbacks.Callback):
             f"epoch {epoch + 1}/{self._epochs}: {_said(logs)} "
             f"({seconds:.1f} s, {speed:.0f} examples/s)"
         )
-        if self._epochs > _FEW and now - self._told < 1:
-            self._untold = line
+        if self._epochs > _FEW and now - self._logged < 1:
+            self._unlogged = line
             return
         logger.info("%s", line)
-        self._told, self._untold = now, ""
+        self._logged, self._unlogged = now, ""
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Say what the last epoch came to, if that was not said."""
-        if self._untold:
-            logger.info("%s", self._untold)
+        if self._unlogged:
+            logger.info("%s", self._unlogged)
 
 
 def reached(name: str, value: float, target: float) -> bool:
@@ -138,18 +139,18 @@ def best_epoch(rows: Sequence[Row], monitor: str) -> int:
     return int(max(rows, key=merit)["epoch"])
 
 
-def patient(watching: Watching) -> dict[str, keras.callbacks.Callback]:
-    """Keras's callbacks that wait for `monitor` to improve, by the option that asks for them."""
+def patient(watching: Watching, schedule: Schedule) -> dict[str, keras.callbacks.Callback]:
+    """Keras's callbacks that wait for `monitor` to improve, by what requests them."""
     mode = "min" if watching.monitor.endswith("loss") else "max"
     common: dict[str, Any] = {"monitor": watching.monitor, "mode": mode}
-    stopping, plateau = watching.early_stopping, watching.reduce_on_plateau
+    stopping = watching.early_stopping
     found: dict[str, keras.callbacks.Callback] = {}
-    if plateau.patience:
+    if isinstance(schedule, ReduceOnPlateau):
         found["reduce_on_plateau"] = keras.callbacks.ReduceLROnPlateau(
-            patience=plateau.patience,
-            factor=plateau.factor,
-            cooldown=plateau.cooldown,
-            min_lr=plateau.min_learning_rate,
+            patience=schedule.patience,
+            factor=schedule.factor,
+            cooldown=schedule.cooldown,
+            min_lr=schedule.min_learning_rate,
             **common,
         )
     if stopping.patience:

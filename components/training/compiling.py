@@ -1,4 +1,4 @@
-"""Keras's loss, optimizer and metrics for what the options ask."""
+"""Keras's loss, optimizer and metrics as the options say."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _OPTIMIZERS = {
     "nadam": keras.optimizers.Nadam,
     "adagrad": keras.optimizers.Adagrad,
 }
-_SETTINGS = (  # of `Descent`, by Keras's names
+_SETTINGS = (  # of `Optimizer`, by Keras's names
     "momentum",
     "nesterov",
     "clipnorm",
@@ -36,7 +36,7 @@ _ERRORS = {  # of one number, by the loss that is their mean
     "mean_squared_error": keras.losses.mean_squared_error,
     "huber": keras.losses.huber,
 }
-PADDING = 0  # the id of what is no token
+PADDING = 0  # an id that stands for no token
 _STEPS_AT_ONCE = 16
 
 
@@ -147,9 +147,9 @@ def steps_at_once(steps: int) -> int:
 
 
 def _optimizer(descent: Descent, steps: int, epochs: int) -> keras.Optimizer:
-    optimizer = _OPTIMIZERS[descent.optimizer]
+    optimizer = _OPTIMIZERS[descent.optimizer.kind]
     settings: dict[str, Any] = {
-        name: getattr(descent, name) for name in _SETTINGS if getattr(descent, name)
+        name: value for name in _SETTINGS if (value := getattr(descent.optimizer, name))
     }
     rate = descent.learning_rate or float(optimizer().learning_rate)
     return optimizer(learning_rate=learning_rate(descent.schedule, rate, steps, epochs), **settings)

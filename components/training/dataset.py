@@ -12,7 +12,7 @@ from typing import TypeAlias
 import tensorflow as tf
 from etils.epath import Path
 
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.training.objective import Objective
 
 _BUFFER_BYTES = 256 << 20
@@ -38,14 +38,14 @@ class Order:
     buffer: int
 
 
-def default_buffer(layout: Layout, count: int) -> int:
+def default_buffer(layout: RecordLayout, count: int) -> int:
     """All of `count` examples, or as many as fit 256 MiB."""
     size = sum(column.bytes for column in (*layout.inputs, layout.target))
     return max(1, min(count, _BUFFER_BYTES // size))
 
 
 def training(
-    files: Sequence[Path], layout: Layout, objective: Objective, order: Order, batch_size: int
+    files: Sequence[Path], layout: RecordLayout, objective: Objective, order: Order, batch_size: int
 ) -> tf.data.Dataset:
     """The batches of all epochs, one after another.
 
@@ -69,7 +69,7 @@ def training(
 
 
 def evaluation(
-    files: Sequence[Path], layout: Layout, objective: Objective, count: int
+    files: Sequence[Path], layout: RecordLayout, objective: Objective, count: int
 ) -> tf.data.Dataset:
     """The batches of a split's `count` examples once, in the order of its files."""
     records = _records(list(map(str, files))).batch(_EVALUATION_BATCH)
@@ -78,7 +78,7 @@ def evaluation(
     return _parsed(known, layout, objective)
 
 
-def targets(files: Sequence[Path], layout: Layout) -> tf.data.Dataset:
+def targets(files: Sequence[Path], layout: RecordLayout) -> tf.data.Dataset:
     """The targets of a split in batches, [batch, *shape] as the layout says."""
     records = _records(list(map(str, files))).batch(_EVALUATION_BATCH)
     target = layout.target
@@ -92,7 +92,9 @@ def _records(files: tf.Tensor | list[str]) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(files, compression_type="GZIP", buffer_size=1 << 20)
 
 
-def _parsed(records: tf.data.Dataset, layout: Layout, objective: Objective) -> tf.data.Dataset:
+def _parsed(
+    records: tf.data.Dataset, layout: RecordLayout, objective: Objective
+) -> tf.data.Dataset:
     columns = (*layout.inputs, layout.target)
     features = {column.name: _feature(column) for column in columns}
 
@@ -105,7 +107,7 @@ def _parsed(records: tf.data.Dataset, layout: Layout, objective: Objective) -> t
     return records.map(parse, num_parallel_calls=1).prefetch(tf.data.AUTOTUNE)
 
 
-def _feature(column: Column) -> tf.io.FixedLenFeature:
+def _feature(column: LayoutColumn) -> tf.io.FixedLenFeature:
     """How the feature of a record is parsed."""
     if column.dtype == "uint8":
         return tf.io.FixedLenFeature([], tf.string)
@@ -113,7 +115,7 @@ def _feature(column: Column) -> tf.io.FixedLenFeature:
     return tf.io.FixedLenFeature(column.shape, dtype)
 
 
-def _value(parsed: tf.Tensor, column: Column) -> tf.Tensor:
+def _value(parsed: tf.Tensor, column: LayoutColumn) -> tf.Tensor:
     """The parsed feature as the network sees it, [batch, *shape]."""
     if column.dtype == "uint8":
         return tf.reshape(tf.io.decode_raw(parsed, tf.uint8), [-1, *column.shape])

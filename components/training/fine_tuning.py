@@ -11,20 +11,20 @@ import logging
 
 from etils.epath import Path
 
+from millrace.components.artifacts import TrainedModel
 from millrace.components.errors import OptionError
 from millrace.components.files.folders import copy_tree, sync, sync_tree
-from millrace.components.model_artifacts import TrainedModel
-from millrace.components.models.transfer_options import FROM_THE_FIRST, Transfer
+from millrace.components.models.image_options import FROM_THE_FIRST, Transfer
 from millrace.components.training import fitting
 from millrace.components.training.callbacks import HistoryFile, Row, best_epoch
 from millrace.components.training.options import FineTune
-from millrace.components.training.plan import Plan
-from millrace.components.training.schedule_options import CONSTANT
+from millrace.components.training.plan import TrainingPlan
+from millrace.components.training.schedule_options import CONSTANT, ReduceOnPlateau
 
 logger = logging.getLogger("millrace.components.trainer")
 
 
-def train(plan: Plan, fine_tune: FineTune, out: Path, resume: Path) -> TrainedModel:
+def train(plan: TrainingPlan, fine_tune: FineTune, out: Path, resume: Path) -> TrainedModel:
     """Carry `plan` out, then `fine_tune` on what it gave, from where `resume` stands.
 
     The history counts the epochs of both; with `keep=best` the best of all of them is kept.
@@ -42,7 +42,7 @@ def train(plan: Plan, fine_tune: FineTune, out: Path, resume: Path) -> TrainedMo
     return tuned
 
 
-def second_stage(plan: Plan, fine_tune: FineTune, frozen: Path) -> Plan:
+def second_stage(plan: TrainingPlan, fine_tune: FineTune, frozen: Path) -> TrainingPlan:
     """The plan of the stage after `plan`, which left the weights in the file `frozen`.
 
     Raises:
@@ -56,18 +56,21 @@ def second_stage(plan: Plan, fine_tune: FineTune, frozen: Path) -> Plan:
             "trainer.model=transfer and its weights, or leave trainer.fine_tune.epochs=0."
         )
     tuned = dataclasses.replace(model, trainable_from=fine_tune.from_layer or FROM_THE_FIRST)
+    # Other schedules are over with the epochs of the first stage.
+    schedule = plan.descent.schedule
+    schedule = schedule if isinstance(schedule, ReduceOnPlateau) else CONSTANT
     return dataclasses.replace(
         plan,
         model=tuned,
         descent=dataclasses.replace(
-            plan.descent, learning_rate=fine_tune.learning_rate, schedule=CONSTANT
+            plan.descent, learning_rate=fine_tune.learning_rate, schedule=schedule
         ),
         warm_start=frozen,
         epochs=fine_tune.epochs,
     )
 
 
-def _first_stage(plan: Plan, resume: Path) -> TrainedModel:
+def _first_stage(plan: TrainingPlan, resume: Path) -> TrainedModel:
     """The model of the first stage, trained unless `resume` holds it."""
     name = hashlib.sha256(plan.text.encode()).hexdigest()[:16]
     done, draft = resume / name, resume / f"{name}.draft"
@@ -83,7 +86,7 @@ def _first_stage(plan: Plan, resume: Path) -> TrainedModel:
     return TrainedModel(done)
 
 
-def _join(plan: Plan, frozen: TrainedModel, tuned: TrainedModel) -> None:
+def _join(plan: TrainingPlan, frozen: TrainedModel, tuned: TrainedModel) -> None:
     """Put the first stage's history before the second's; keep its model if that is better."""
     first, second = _rows(frozen), _rows(tuned)
     rows = [*first, *({**row, "epoch": len(first) + row["epoch"]} for row in second)]

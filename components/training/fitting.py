@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from etils.epath import Path
 
+from millrace.components.artifacts import TrainedModel
 from millrace.components.files.folders import copy_tree
-from millrace.components.model_artifacts import TrainedModel
 from millrace.components.models import keras_file
 from millrace.components.models.build import build
 from millrace.components.models.custom_options import Custom
@@ -18,12 +18,12 @@ from millrace.components.training import backup, callbacks, dataset, summary, wa
 from millrace.components.training.backup import Backup, State
 from millrace.components.training.callbacks import HistoryFile, Progress, StopAt
 from millrace.components.training.compiling import compile_model, layers_in
-from millrace.components.training.plan import Plan, Split
+from millrace.components.training.plan import Split, TrainingPlan
 
 logger = logging.getLogger("millrace.components.trainer")
 
 
-def train(plan: Plan, out: Path, resume: Path) -> TrainedModel:
+def train(plan: TrainingPlan, out: Path, resume: Path) -> TrainedModel:
     """Carry `plan` out, from where `resume` stands.
 
     Raises:
@@ -43,7 +43,7 @@ def train(plan: Plan, out: Path, resume: Path) -> TrainedModel:
     return trained
 
 
-def networks_of(plan: Plan) -> Networks:
+def networks_of(plan: TrainingPlan) -> Networks:
     """The networks of `plan`, the one for training compiled, with their first weights."""
     objective = plan.objective
     with layers_in(plan.descent.precision):
@@ -67,8 +67,10 @@ def networks_of(plan: Plan) -> Networks:
     return networks
 
 
-def _fit(model: keras.Model, plan: Plan, out: Path, resume: Path) -> None:
-    state = backup.load(resume, plan.text)
+def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> None:
+    watching = plan.watching
+    best_by = watching.monitor if watching.keep == "best" else None
+    state = backup.load(resume, plan.text, best_by)
     if state.epochs:
         logger.info("resuming after epoch %d of %d", state.epochs, plan.epochs)
         backup.restore(model, resume, state.epochs)
@@ -79,16 +81,17 @@ def _fit(model: keras.Model, plan: Plan, out: Path, resume: Path) -> None:
         _run(model, plan, _callbacks(plan, history, state, resume), state.epochs)
     else:
         history.on_train_begin()
-    watching = plan.watching
     if watching.tensorboard and model.trainable_variables:
         copy_tree(Path(resume / "logs"), Path(out / "logs"))
-    if watching.keep == "best" and model.trainable_variables:
-        best = callbacks.best_epoch(history.rows, watching.monitor)
-        logger.info("keeping the weights of epoch %d, the best by %s", best, watching.monitor)
+    if best_by and model.trainable_variables:
+        best = callbacks.best_epoch(history.rows, best_by)
+        logger.info("keeping the weights of epoch %d, the best by %s", best, best_by)
         backup.restore(model, resume, best)
 
 
-def _run(model: keras.Model, plan: Plan, hooks: list[keras.callbacks.Callback], done: int) -> None:
+def _run(
+    model: keras.Model, plan: TrainingPlan, hooks: list[keras.callbacks.Callback], done: int
+) -> None:
     files, layout, objective = plan.train.files, plan.spec.layout, plan.objective
     buffer = plan.buffer or dataset.default_buffer(layout, plan.train.count)
     order = dataset.Order(plan.seed, done, plan.epochs, buffer)
@@ -106,7 +109,7 @@ def _run(model: keras.Model, plan: Plan, hooks: list[keras.callbacks.Callback], 
     )
 
 
-def _look(model: keras.Model, plan: Plan, history: HistoryFile) -> None:
+def _look(model: keras.Model, plan: TrainingPlan, history: HistoryFile) -> None:
     """The history of a network that has nothing to learn, such as a naive forecast."""
     logger.info("the network has nothing to learn: evaluated once")
     figures = model.evaluate(_evaluated(plan, plan.train), verbose=0, return_dict=True)
@@ -116,15 +119,15 @@ def _look(model: keras.Model, plan: Plan, history: HistoryFile) -> None:
     history.on_epoch_end(0, figures)
 
 
-def _evaluated(plan: Plan, split: Split) -> tf.data.Dataset:
+def _evaluated(plan: TrainingPlan, split: Split) -> tf.data.Dataset:
     return dataset.evaluation(split.files, plan.spec.layout, plan.objective, split.count)
 
 
 def _callbacks(
-    plan: Plan, history: HistoryFile, state: State, resume: Path
+    plan: TrainingPlan, history: HistoryFile, state: State, resume: Path
 ) -> list[keras.callbacks.Callback]:
     watching = plan.watching
-    patient = callbacks.patient(watching)
+    patient = callbacks.patient(watching, plan.descent.schedule)
     hooks: list[keras.callbacks.Callback] = list(patient.values())
     if watching.stop_at:
         hooks.append(StopAt(watching.stop_at))
@@ -146,7 +149,7 @@ def class_weights(counts: Sequence[int]) -> dict[int, float]:
     }
 
 
-def _label_counts(plan: Plan) -> list[int]:
+def _label_counts(plan: TrainingPlan) -> list[int]:
     counts = np.zeros(len(plan.spec.classes), np.int64)
     for batch in dataset.targets(plan.train.files, plan.spec.layout):
         counts += np.bincount(batch.numpy(), minlength=len(counts))

@@ -10,8 +10,9 @@ from typing import Literal
 from millrace.components.errors import OptionError
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.features.spec import Spec
+from millrace.components.options.ranges import ShareBelowOne
 
-Loss = Literal[
+LossName = Literal[
     "auto",
     "binary_crossentropy",
     "sparse_categorical_crossentropy",
@@ -40,6 +41,22 @@ _AUTO: dict[Task, str] = {
     "forecast": "mean_absolute_error",
     "language": "sparse_categorical_crossentropy",
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """What training makes small.
+
+    Attributes:
+        kind: Keras's name; `auto` goes by the task and the number of classes.
+        label_smoothing: share of the target spread over all classes.
+    """
+
+    kind: LossName = "auto"
+    label_smoothing: ShareBelowOne = 0.0
+
+
+AUTO = Loss()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +98,7 @@ class Objective:
         return "sigmoid" if self.is_binary else "softmax"
 
 
-def of(spec: Spec, loss: Loss, output: Output, label_smoothing: float) -> Objective:
+def of(spec: Spec, loss: Loss, output: Output) -> Objective:
     """The objective for the task of `spec`; `auto` goes by the task, and the number of classes.
 
     Regression: `mean_squared_error`. Forecasts: `mean_absolute_error`. Language:
@@ -91,25 +108,25 @@ def of(spec: Spec, loss: Loss, output: Output, label_smoothing: float) -> Object
         OptionError: the loss does not fit the task or the number of classes.
     """
     task = spec.task
-    if loss != "auto" and loss not in _FITTING[task]:
+    if loss.kind != "auto" and loss.kind not in _FITTING[task]:
         raise OptionError(
             f"trainer.loss: expected a loss for a {task}: {', '.join(_FITTING[task])}. "
-            f"Received: {loss}. Choose one of these, or leave it at auto."
+            f"Received: {loss.kind}. Choose one of these, or leave it at auto."
         )
     if task == "classification":
-        return settle(len(spec.classes), loss, output, label_smoothing)
-    if label_smoothing:
+        return settle(len(spec.classes), loss, output)
+    if loss.label_smoothing:
         raise OptionError(
-            f"trainer.label_smoothing: expected 0 for a {task}. Received: {label_smoothing}. "
-            "Only a classification has labels to smooth."
+            f"trainer.loss.label_smoothing: expected 0 for a {task}. Received: "
+            f"{loss.label_smoothing}. Only a classification has labels to smooth."
         )
-    name = _AUTO[task] if loss == "auto" else loss
+    name = _AUTO[task] if loss.kind == "auto" else loss.kind
     if isinstance(spec, LanguageSpec):
         return Objective(name, spec.tokens, spec.tokens, output == "logits", task=task)
     return Objective(name, math.prod(spec.layout.target.shape), 0, logits=False, task=task)
 
 
-def settle(classes: int, loss: Loss, output: Output, label_smoothing: float) -> Objective:
+def settle(classes: int, loss: Loss, output: Output) -> Objective:
     """The objective for `classes` classes; `auto` goes by their number.
 
     Two classes: `binary_crossentropy`. More: `sparse_categorical_crossentropy`, or with label
@@ -118,20 +135,21 @@ def settle(classes: int, loss: Loss, output: Output, label_smoothing: float) -> 
     Raises:
         OptionError: the loss does not fit the number of classes or the smoothing.
     """
-    name: str = loss
-    if loss == "auto" and classes == 2:
+    name: str = loss.kind
+    smoothing = loss.label_smoothing
+    if name == "auto" and classes == 2:
         name = "binary_crossentropy"
-    elif loss == "auto":
-        name = "categorical_crossentropy" if label_smoothing else "sparse_categorical_crossentropy"
+    elif name == "auto":
+        name = "categorical_crossentropy" if smoothing else "sparse_categorical_crossentropy"
     if name == "binary_crossentropy" and classes != 2:
         raise OptionError(
             "trainer.loss: binary_crossentropy expected 2 classes. "
             f"Received: {classes}. Leave trainer.loss=auto."
         )
-    if name == "sparse_categorical_crossentropy" and label_smoothing:
+    if name == "sparse_categorical_crossentropy" and smoothing:
         raise OptionError(
-            "trainer.label_smoothing: expected 0 with sparse_categorical_crossentropy. "
-            f"Received: {label_smoothing}. Use trainer.loss=categorical_crossentropy."
+            "trainer.loss.label_smoothing: expected 0 with sparse_categorical_crossentropy. "
+            f"Received: {smoothing}. Use trainer.loss=categorical_crossentropy."
         )
     units = 1 if name == "binary_crossentropy" else classes
-    return Objective(name, units, classes, output == "logits", label_smoothing)
+    return Objective(name, units, classes, output == "logits", smoothing)

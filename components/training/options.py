@@ -1,22 +1,85 @@
-"""The nested options of `trainer`; no Keras, so that reading them is cheap.
+"""The nested options of `trainer` and `rate_finder`; no Keras, so that reading them is cheap.
 
 Names and meanings are Keras's own where it has them.
 """
 
 import dataclasses
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from millrace.components.errors import OptionError
-from millrace.components.options.ranges import NotNegative, Number, Positive
+from millrace.components.options.ranges import NotNegative, Number, Positive, ShareBelowOne
 from millrace.components.training.schedule_options import CONSTANT, Schedule
 
-Optimizer = Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "adagrad"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
-
 _CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """How the weights follow their gradients; none of an attribute is Keras's default.
+
+    Attributes:
+        kind: Keras's optimizer.
+        momentum: of sgd and rmsprop.
+        nesterov: of sgd.
+        clipnorm: the largest norm of a weight's gradient.
+        clipvalue: the largest value in a gradient, either way.
+        global_clipnorm: the largest norm of all gradients together.
+        weight_decay: the share of itself, times the rate, that a weight loses at each step.
+    """
+
+    kind: Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "adagrad"] = "adam"
+    momentum: ShareBelowOne = 0.0
+    nesterov: bool = False
+    clipnorm: Positive | None = None
+    clipvalue: Positive | None = None
+    global_clipnorm: Positive | None = None
+    weight_decay: Positive | None = None
+
+    def check(self) -> None:
+        """Refuse attributes that do not fit one another.
+
+        Raises:
+            OptionError: one does not belong to the optimizer, or two exclude each other.
+        """
+        if self.momentum and self.kind not in ("sgd", "rmsprop"):
+            raise OptionError(
+                f"trainer.optimizer.momentum: expected 0 with {self.kind}, which has its own or "
+                f"none. Received: {self.momentum}. Use trainer.optimizer=sgd or rmsprop."
+            )
+        if self.nesterov and (self.kind != "sgd" or not self.momentum):
+            raise OptionError(
+                "trainer.optimizer.nesterov: expected sgd with momentum above 0. "
+                f"Received: {self.kind}, momentum {self.momentum}. "
+                "Set trainer.optimizer=sgd and trainer.optimizer.momentum=0.9."
+            )
+        clips = {name: getattr(self, name) for name in _CLIPS if getattr(self, name)}
+        if len(clips) > 1:
+            raise OptionError(
+                f"trainer.optimizer: expected one of {', '.join(clips)}. "
+                f"Received: {', '.join(map(str, clips.values()))}. Keep one."
+            )
+
+
+ADAM = Optimizer()
+
+
+@dataclasses.dataclass(frozen=True)
+class Descent:
+    """How the weights follow their gradients, and how far.
+
+    Attributes:
+        optimizer: Keras's, and its settings.
+        learning_rate: the first one; None leaves the optimizer's default.
+        schedule: how the rate changes.
+        precision: of the layers' arithmetic; weights are float32 throughout.
+    """
+
+    optimizer: Optimizer = ADAM
+    learning_rate: float | None = None
+    schedule: Schedule = CONSTANT
+    precision: Precision = "float32"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,23 +93,6 @@ class EarlyStopping:
 
     patience: Number = 0
     min_delta: NotNegative = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class ReduceOnPlateau:
-    """Lower the learning rate once `monitor` has not improved for a while.
-
-    Attributes:
-        patience: epochs without improvement; 0 never lowers it.
-        factor: by which the rate is multiplied.
-        cooldown: epochs to wait after that.
-        min_learning_rate: the rate is not lowered below it.
-    """
-
-    patience: Number = 0
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    cooldown: Number = 0
-    min_learning_rate: NotNegative = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,67 +111,13 @@ class FineTune:
 
 
 @dataclasses.dataclass(frozen=True)
-class Descent:
-    """How weights follow their gradients; None leaves Keras's default.
-
-    Attributes:
-        optimizer: Keras's.
-        learning_rate: the first one.
-        momentum: of sgd and rmsprop.
-        nesterov: of sgd.
-        clipnorm: the largest norm of one weight's gradient.
-        clipvalue: the largest value in a gradient, either way.
-        global_clipnorm: the largest norm of all the gradients together.
-        weight_decay: the share of itself, times the rate, that a weight loses at each step.
-        schedule: how the rate changes.
-        precision: of the layers' arithmetic; weights are float32 throughout.
-
-    Raises:
-        OptionError: an attribute does not belong to the optimizer, or two exclude each other.
-    """
-
-    optimizer: Optimizer = "adam"
-    learning_rate: float | None = None
-    momentum: float = 0.0
-    nesterov: bool = False
-    clipnorm: float | None = None
-    clipvalue: float | None = None
-    global_clipnorm: float | None = None
-    weight_decay: float | None = None
-    schedule: Schedule = CONSTANT
-    precision: Precision = "float32"
-
-    def __post_init__(self) -> None:
-        self._check_momentum()
-        clips = {name: getattr(self, name) for name in _CLIPS if getattr(self, name)}
-        if len(clips) > 1:
-            raise OptionError(
-                f"trainer.{', trainer.'.join(clips)}: expected one of them. "
-                f"Received: {', '.join(map(str, clips.values()))}. Keep one."
-            )
-
-    def _check_momentum(self) -> None:
-        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
-            raise OptionError(
-                f"trainer.momentum: expected 0 with {self.optimizer}, which has its own or none. "
-                f"Received: {self.momentum}. Use trainer.optimizer=sgd or rmsprop."
-            )
-        if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
-            raise OptionError(
-                "trainer.nesterov: expected optimizer sgd with momentum above 0. "
-                f"Received: {self.optimizer}, momentum {self.momentum}. "
-                "Set trainer.optimizer=sgd and trainer.momentum=0.9."
-            )
-
-
-@dataclasses.dataclass(frozen=True)
 class Watching:
-    """When training stops, slows down or looks back.
+    """When training stops or looks back.
 
     Attributes:
         stop_at: targets by metric; training stops once all are reached.
-        monitor: the metric that the next three go by.
-        early_stopping, reduce_on_plateau: as said there.
+        monitor: the metric that early stopping, a schedule by plateaus and `keep` go by.
+        early_stopping: as said there.
         keep: the epoch whose weights are kept.
         tensorboard: whether to write logs for TensorBoard.
     """
@@ -133,6 +125,5 @@ class Watching:
     stop_at: dict[str, float]
     monitor: str
     early_stopping: EarlyStopping
-    reduce_on_plateau: ReduceOnPlateau
     keep: Literal["last", "best"]
     tensorboard: bool

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from etils.epath import Path
 
-from millrace.components.errors import OptionError
+from millrace.components.artifacts import Examples
+from millrace.components.errors import DataError, OptionError
 from millrace.components.features.spec import Spec
-from millrace.components.models.any import Network
-from millrace.components.models.options import Augment
+from millrace.components.models.image_options import Augment
+from millrace.components.models.options import Network
 from millrace.components.training.objective import Objective
 from millrace.components.training.options import Descent, Watching
-from millrace.components.training.schedule_options import CONSTANT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +22,28 @@ class Split:
     files: tuple[Path, ...]
     count: int
 
+    @classmethod
+    def of(cls, examples: Examples, name: str) -> "Split":
+        """The split of `examples` called `name`."""
+        return cls(tuple(examples.files(name)), examples.counts[name])
+
+    @classmethod
+    def to_train_on(cls, examples: Examples) -> "Split":
+        """The train split of `examples`.
+
+        Raises:
+            DataError: it is empty.
+        """
+        if not examples.counts.get("train"):
+            raise DataError(
+                f"{examples.path}: expected examples in the train split. Received: "
+                f"{examples.counts}. See what `transform` set aside."
+            )
+        return cls.of(examples, "train")
+
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What is to be trained, on what and how long.
 
     Attributes:
@@ -33,7 +52,8 @@ class Plan:
         balanced: whether each class weighs the same, however many examples it has.
 
     Raises:
-        OptionError: `stop_at` or `monitor` names a metric that there will not be.
+        OptionError: `stop_at` or `monitor` names a metric that there will not be, or other
+            options do not fit one another.
     """
 
     spec: Spec
@@ -54,18 +74,13 @@ class Plan:
     top_k: int
 
     def __post_init__(self) -> None:
+        self.descent.optimizer.check()
         known = metric_names(self.objective, self.top_k, validated=self.validation is not None)
         for option, names in (
             ("stop_at", self.watching.stop_at),
             ("monitor", [self.watching.monitor]),
         ):
             _check_known(option, names, known)
-        if self.watching.reduce_on_plateau.patience and self.descent.schedule != CONSTANT:
-            raise OptionError(
-                "trainer.schedule, trainer.reduce_on_plateau: expected one of them. Received: "
-                f"{self.descent.schedule.kind} and patience "
-                f"{self.watching.reduce_on_plateau.patience}. Keep one."
-            )
         if self.objective.task != "classification" and (self.top_k or self.balanced):
             raise OptionError(
                 f"trainer.top_k, trainer.class_weight: expected 0 and none for a "

@@ -38,7 +38,7 @@ def point_count(start: float, end: float, per_decade: int) -> int:
 
 
 def has_diverged(loss: float, lowest: float) -> bool:
-    """Whether `loss` is no number any more, or far above the lowest one before it."""
+    """Whether `loss` is no longer a number, or far above the lowest one before it."""
     return not math.isfinite(loss) or loss > _DIVERGED * max(lowest, 1e-6)
 
 

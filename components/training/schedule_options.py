@@ -1,7 +1,8 @@
 """How the learning rate changes while training goes on; no Keras, so that reading it is cheap.
 
-Everything is counted in epochs, parts of one included, and follows from the step alone, so that
-a training resumed after a kill goes on at the rate at which it was broken off.
+Everything is counted in epochs, parts of one included. A rate follows from the step alone, or from
+what the callback that lowers it has seen, which is backed up; so a training resumed after a kill
+goes on at the rate at which it was broken off.
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.errors import OptionError
-from millrace.components.options.ranges import NotNegative, Positive, Share
+from millrace.components.options.ranges import Count, NotNegative, Number, Positive, Share
 
 Factor = Annotated[float, Field(gt=0, le=1)]
 
@@ -102,8 +103,26 @@ class Piecewise:
             )
 
 
+@dataclasses.dataclass(frozen=True)
+class ReduceOnPlateau:
+    """Lower it once `trainer.monitor` has not improved for a while (Keras's ReduceLROnPlateau).
+
+    Attributes:
+        patience: epochs without improvement.
+        factor: by which the rate is multiplied.
+        cooldown: epochs to wait after that.
+        min_learning_rate: the rate is not lowered below it.
+    """
+
+    patience: Count = 10
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    cooldown: Number = 0
+    min_learning_rate: NotNegative = 0.0
+    kind: Literal["reduce_on_plateau"] = "reduce_on_plateau"
+
+
 Schedule = Annotated[
-    Constant | Exponential | Cosine | Piecewise,
+    Constant | Exponential | Cosine | Piecewise | ReduceOnPlateau,
     Field(discriminator="kind"),
 ]
 CONSTANT = Constant()

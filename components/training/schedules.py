@@ -9,6 +9,7 @@ from millrace.components.training.schedule_options import (
     Cosine,
     Exponential,
     Piecewise,
+    ReduceOnPlateau,
     Schedule,
 )
 
@@ -42,7 +43,7 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
 def learning_rate(
     schedule: Schedule, rate: float, steps: int, epochs: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """The rate of each step: a number, or what Keras asks anew for each.
+    """The rate of each step: a number, or what Keras calls for each.
 
     Args:
         schedule: how the rate changes.
@@ -50,6 +51,8 @@ def learning_rate(
         steps: per epoch.
         epochs: of the whole training.
     """
+    if isinstance(schedule, ReduceOnPlateau):  # a callback lowers it, see `callbacks.patient`
+        return rate
     warmup = round(schedule.warmup * steps)
     after = _after_warmup(schedule, rate, steps, max(1, steps * epochs - warmup))
     if not warmup:
@@ -60,7 +63,7 @@ def learning_rate(
 
 
 def _after_warmup(
-    schedule: Schedule, rate: float, steps: int, left: int
+    schedule: Constant | Exponential | Cosine | Piecewise, rate: float, steps: int, left: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
     schedules = keras.optimizers.schedules
     match schedule:

@@ -11,13 +11,13 @@ import keras
 import numpy as np
 from etils.epath import Path
 
+from millrace.components.artifacts import LearningRate
 from millrace.components.charts import style
 from millrace.components.errors import ModelError
-from millrace.components.model_artifacts import LearningRate
 from millrace.components.training import dataset, rates
 from millrace.components.training.compiling import compile_model
 from millrace.components.training.fitting import networks_of
-from millrace.components.training.plan import Plan
+from millrace.components.training.plan import TrainingPlan
 from millrace.components.training.rates import Pick
 
 logger = logging.getLogger("millrace.components.rate_finder")
@@ -40,7 +40,7 @@ class Sweep:
     steps: int
 
 
-def find(plan: Plan, sweep: Sweep, out: Path) -> LearningRate:
+def find(plan: TrainingPlan, sweep: Sweep, out: Path) -> LearningRate:
     """Train as `plan` says at each rate of `sweep`; write what is found to `out`.
 
     Raises:

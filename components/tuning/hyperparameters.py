@@ -6,34 +6,16 @@ Text is read as after `--set`: `learning_rate` is `0.003`, `model.units` is `64,
 import functools
 import inspect
 import logging
-import typing
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from millrace.components.artifacts import Artifact
+from millrace.components.artifacts import Hyperparameters
 from millrace.components.errors import OptionError
-from millrace.components.model_artifacts import Hyperparameters
 from millrace.components.options import settings
+from millrace.components.options.component_spec import MISSING, ComponentSpec
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_GIVEN = ("out", "run_on", "resume")  # by the runner
-
-
-def options_of(component: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
-    """The annotation and the default of each option of `component`, by name."""
-    hints = typing.get_type_hints(component, include_extras=True)
-    return {
-        parameter.name: (hints[parameter.name], parameter.default)
-        for parameter in inspect.signature(component).parameters.values()
-        if parameter.name not in _GIVEN and not _is_input(hints[parameter.name])
-    }
-
-
-def _is_input(annotation: Any) -> bool:
-    members = typing.get_args(annotation) or (annotation,)
-    return any(isinstance(kind, type) and issubclass(kind, Artifact) for kind in members)
 
 
 def settled(
@@ -50,18 +32,19 @@ def settled(
     Raises:
         OptionError: `component` has no such option, or a text does not fit.
     """
-    known = options_of(component)
+    known = ComponentSpec.of(component).options
     values = {
         name: settings.check(annotation, base[name], name) if name in base else default
         for name, (annotation, default) in known.items()
-        if name in base or default is not inspect.Parameter.empty
+        if name in base or default is not MISSING
     }
     for way, text in texts.items():
         option, *keys = way.split(".")
         if option not in known:
+            annotations = {name: annotation for name, (annotation, _) in known.items()}
             raise OptionError(
                 f"{place}: expected options of {component.__name__}. Received: {option!r}. "
-                f"{settings.nearest(option, known)}"
+                f"{settings.nearest_option(option, annotations)}"
             )
         annotation = known[option][0]
         current = values.get(option)
@@ -77,9 +60,8 @@ def tunable(component: Callable[P, R]) -> Callable[P, R]:
         bound = inspect.signature(component).bind(*args, **kwargs)
         found = bound.arguments.get("hyperparameters")
         if isinstance(found, Hyperparameters):
-            given = {
-                name: bound.arguments[name] for name in options_of(component) if name in kwargs
-            }
+            options = ComponentSpec.of(component).options
+            given = {name: bound.arguments[name] for name in options if name in kwargs}
             place = str(found.path / "best.json")
             bound.arguments.update(settled(component, given, found.settings, place))
             said = ", ".join(f"{way}={text}" for way, text in found.settings.items())

@@ -11,12 +11,12 @@ from matplotlib.ticker import MaxNLocator
 
 from millrace.components.charts import style
 from millrace.components.tuning.space import Choice, Range, Space
-from millrace.components.tuning.study import Direction, Outcome
+from millrace.components.tuning.study import Direction, TrialOutcome
 
 _ACROSS = 3  # panels
 
 
-def write_table(outcomes: Sequence[Outcome], ways: Sequence[str], file: Path) -> None:
+def write_table(outcomes: Sequence[TrialOutcome], ways: Sequence[str], file: Path) -> None:
     """Write a CSV row per trial: number from 1, state, value, epoch, seconds, settings, error."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -30,7 +30,7 @@ def write_table(outcomes: Sequence[Outcome], ways: Sequence[str], file: Path) ->
     file.write_text(text.getvalue())
 
 
-def best_so_far(outcomes: Sequence[Outcome], direction: Direction) -> list[tuple[int, float]]:
+def best_so_far(outcomes: Sequence[TrialOutcome], direction: Direction) -> list[tuple[int, float]]:
     """The trial, from 1, and the best value up to it, for each complete trial."""
     better = min if direction == "minimize" else max
     found: list[tuple[int, float]] = []
@@ -41,7 +41,7 @@ def best_so_far(outcomes: Sequence[Outcome], direction: Direction) -> list[tuple
 
 
 def draw(
-    outcomes: Sequence[Outcome], space: Space, objective: str, direction: Direction, file: Path
+    outcomes: Sequence[TrialOutcome], space: Space, objective: str, direction: Direction, file: Path
 ) -> None:
     """Draw the objective trial by trial, then against each option."""
     panels = 1 + len(space)
@@ -58,7 +58,7 @@ def draw(
     style.write(figure, file)
 
 
-def _draw_trials(axes: Axes, outcomes: Sequence[Outcome], direction: Direction) -> None:
+def _draw_trials(axes: Axes, outcomes: Sequence[TrialOutcome], direction: Direction) -> None:
     for state, marker, colour in (
         ("complete", "o", style.MODEL),
         ("pruned", "x", style.VERMILION),
@@ -75,7 +75,9 @@ def _draw_trials(axes: Axes, outcomes: Sequence[Outcome], direction: Direction) 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _draw_option(axes: Axes, way: str, one: Choice | Range, outcomes: Sequence[Outcome]) -> None:
+def _draw_option(
+    axes: Axes, way: str, one: Choice | Range, outcomes: Sequence[TrialOutcome]
+) -> None:
     axes.set_title(way)
     values = [outcome.value for outcome in outcomes]
     texts = [outcome.settings[way] for outcome in outcomes]
@@ -89,7 +91,7 @@ def _draw_option(axes: Axes, way: str, one: Choice | Range, outcomes: Sequence[O
     axes.set_xlim(one.low, one.high)
 
 
-def keep_logs(outcomes: Sequence[Outcome], trials: Path, out: Path) -> None:
+def keep_logs(outcomes: Sequence[TrialOutcome], trials: Path, out: Path) -> None:
     """Copy the logs of the failed trials from their folders below `trials` to `out`."""
     for one in outcomes:
         log = trials / f"trial-{one.number:04d}" / "log.txt"

@@ -13,8 +13,8 @@ from etils.epath import Path
 from millrace.components.errors import OptionError
 from millrace.components.tuning import study as studies
 from millrace.components.tuning import trial as trials
-from millrace.components.tuning.study import Direction, Outcome, Proposal, Study
-from millrace.components.tuning.trial import Task
+from millrace.components.tuning.study import Direction, Proposal, Study, TrialOutcome
+from millrace.components.tuning.trial import TrialTask
 
 logger = logging.getLogger("millrace.components.tuner")
 
@@ -33,11 +33,11 @@ class Search:
         parallel: how many at once.
         objective: a column of the history.
         direction: whether less of it is better.
-        trial_seconds: after so many a trial is given up; None waits.
-        seconds: after so many no further trial begins; None has no end.
+        trial_seconds: seconds after which a trial is given up; None waits.
+        seconds: seconds after which no further trial begins; None is no limit.
     """
 
-    task: Task
+    task: TrialTask
     folder: Path
     trials: int
     parallel: int
@@ -63,8 +63,8 @@ class _Running:
         self.process.communicate()
 
 
-def run(search: Search, study: Study) -> list[Outcome]:
-    """Run trials until there are as many as asked for, and return what came of each.
+def run(search: Search, study: Study) -> list[TrialOutcome]:
+    """Run trials until there are as many as requested, and return what came of each.
 
     Raises:
         OptionError: the objective is not among the figures of an epoch.
@@ -118,14 +118,14 @@ def _fill(
         running.append(_Running(proposal, folder, process, time.monotonic()))
 
 
-def _look(search: Search, study: Study, one: _Running) -> Outcome | None:
+def _look(search: Search, study: Study, one: _Running) -> TrialOutcome | None:
     """What came of a trial, or None while it goes on."""
     seconds = time.monotonic() - one.started
     ended = one.process.poll()
     rows = trials.history(one.folder)
     values = _values(rows, search.objective)
     is_hopeless = _report(study, one, values)
-    outcome = Outcome(one.proposal.number, "failed", one.proposal.settings, seconds=seconds)
+    outcome = TrialOutcome(one.proposal.number, "failed", one.proposal.settings, seconds=seconds)
     if ended is None and is_hopeless:
         return dataclasses.replace(outcome, state="pruned", value=values[-1], epoch=len(values))
     if ended is None:
@@ -137,7 +137,7 @@ def _look(search: Search, study: Study, one: _Running) -> Outcome | None:
     return _completed(outcome, values, search)
 
 
-def _completed(outcome: Outcome, values: Sequence[float], search: Search) -> Outcome:
+def _completed(outcome: TrialOutcome, values: Sequence[float], search: Search) -> TrialOutcome:
     finite = [(value, epoch) for epoch, value in enumerate(values, start=1) if math.isfinite(value)]
     if not finite:
         return dataclasses.replace(outcome, error=f"{search.objective} was never a number")
@@ -172,7 +172,7 @@ def _tidy(folder: Path) -> None:
         part.rmtree(missing_ok=True)
 
 
-def _say(search: Search, study: Study, outcome: Outcome) -> None:
+def _say(search: Search, study: Study, outcome: TrialOutcome) -> None:
     number = outcome.number + 1
     if outcome.state == "failed":
         logger.warning("trial %d failed: %s", number, outcome.error)

@@ -2,7 +2,7 @@
 
 The study is a SQLite file, so that a search that was killed goes on: finished trials stand, and
 unfinished ones are taken up with their own settings. Optuna's samplers start their random
-numbers anew in each process and would propose the first trials again; here trial `n` is drawn
+numbers again in each process and would propose the first trials again; here trial `n` is drawn
 with a seed made of the search's seed and `n`, so that a search in one process and one in two
 halves try the same.
 """
@@ -42,7 +42,7 @@ class Proposal:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """What came of a trial.
 
     Attributes:
@@ -116,7 +116,7 @@ class Study:
         trial.report(value, epoch)
         return trial.should_prune()
 
-    def tell(self, outcome: Outcome) -> None:
+    def tell(self, outcome: TrialOutcome) -> None:
         """Note what came of a trial."""
         trial = self._trial(outcome.number)
         for name, said in (
@@ -132,7 +132,7 @@ class Study:
         else:
             self._study.tell(trial, outcome.value)
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[TrialOutcome]:
         """What came of the finished trials, by their numbers."""
         return [
             _outcome(trial)
@@ -160,21 +160,21 @@ class Study:
         return optuna.samplers.TPESampler(seed=seed)
 
 
-def best(outcomes: Sequence[Outcome], direction: Direction) -> Outcome | None:
+def best(outcomes: Sequence[TrialOutcome], direction: Direction) -> TrialOutcome | None:
     """The complete trial with the best value, the first of equals; None if none is complete."""
     complete = [outcome for outcome in outcomes if outcome.state == "complete"]
     sign = 1 if direction == "minimize" else -1
     return min(complete, key=lambda one: sign * one.value, default=None)
 
 
-def _outcome(trial: FrozenTrial) -> Outcome:
+def _outcome(trial: FrozenTrial) -> TrialOutcome:
     noted = trial.user_attrs
     state: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
         TrialState.COMPLETE: "complete",
         TrialState.PRUNED: "pruned",
     }
     reached = trial.value if trial.value is not None else math.nan
-    return Outcome(
+    return TrialOutcome(
         number=trial.number,
         state=state.get(trial.state, "failed"),
         settings=noted.get(_SETTINGS, {}),

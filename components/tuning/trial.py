@@ -6,14 +6,13 @@ into `out`, and writes why to `error.txt` if it cannot. It ends with the process
 
 import csv
 import dataclasses
-import inspect
 import io
 import json
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from etils.epath import Path
@@ -21,17 +20,17 @@ from pydantic import JsonValue
 
 from millrace.components.artifacts import Analysis, Examples
 from millrace.components.errors import ComponentError
-from millrace.components.tuning.hyperparameters import options_of, settled
+from millrace.components.options.component_spec import ComponentSpec
+from millrace.components.tuning.hyperparameters import settled
 from millrace.components.user_code import references
 from millrace.serving import lifeline
 
-_SOURCES = Path(__file__).parents[2]
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _TAIL = 400  # characters of a log that stand for a reason
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class TrialTask:
     """What a trial trains.
 
     Attributes:
@@ -48,15 +47,15 @@ class Task:
     settings: Mapping[str, str]
 
 
-def start(task: Task, folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start(task: TrialTask, folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Begin, or go on with, the trial in `folder`; what it prints goes to `log.txt` there."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "out").rmtree(missing_ok=True)
     (folder / "error.txt").unlink(missing_ok=True)
     (folder / "trial.json").write_text(json.dumps(dataclasses.asdict(task)))
-    path = os.pathsep.join(filter(None, [str(_SOURCES), *sys.path]))
     with (folder / "log.txt").open("ab") as log:
         command = lifeline.module("millrace.components.tuning.trial", str(folder))
+        path = os.pathsep.join(filter(None, sys.path))
         return lifeline.start(command, log, PYTHONPATH=path, **environment)
 
 
@@ -79,7 +78,7 @@ def reason(folder: Path, code: int) -> str:
     return f"ended with exit code {code} and said {said or 'nothing'}"
 
 
-def train(task: Task, folder: Path) -> None:
+def train(task: TrialTask, folder: Path) -> None:
     """Train what `task` says into `folder`, from where an earlier process left it.
 
     Raises:
@@ -96,18 +95,13 @@ def train(task: Task, folder: Path) -> None:
         "out": out,
         "resume": resume,
     }
-    component(**{name: given.get(name) for name in _inputs(component)}, **options)
-
-
-def _inputs(component: Callable[..., Any]) -> list[str]:
-    """The parameters of `component` that are no options; of most a trial has none to give."""
-    options = options_of(component)
-    return [name for name in inspect.signature(component).parameters if name not in options]
+    spec = ComponentSpec.of(component)  # a trial has none to give of most inputs
+    component(**{name: given.get(name) for name in (*spec.inputs, *spec.given)}, **options)
 
 
 def _main(folder: Path) -> int:
     logging.basicConfig(level=logging.INFO, format=_FORMAT)
-    task = Task(**json.loads((folder / "trial.json").read_text()))
+    task = TrialTask(**json.loads((folder / "trial.json").read_text()))
     try:
         train(task, folder)
     except ComponentError as error:

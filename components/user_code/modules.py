@@ -108,7 +108,7 @@ def versions(modules: Iterable[str]) -> dict[str, str]:
 
 
 def forget() -> None:
-    """Look for every module anew the next time: files may have changed."""
+    """Look for every module again the next time: files may have changed."""
     importlib.invalidate_caches()
     for cached in (find, is_standard, is_library, _distributions):
         cached.cache_clear()

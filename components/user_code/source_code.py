@@ -15,6 +15,8 @@ from millrace.components.user_code import modules, syntax
 from millrace.components.user_code.syntax import Syntax
 
 PROJECT = "millrace"
+# These only give names of other modules: a name more changes no step.
+_FORWARDING = (PROJECT, f"{PROJECT}.steps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +39,8 @@ def reached(module: str) -> Reached:
 
     A module belongs to the project if it is one of millrace, shares the top-level package of
     `module`, or is in a folder of a person's own: one that no installed distribution accounts for.
-    A comment, a docstring or another layout is no change. What is imported by a name that is made
-    at run time is not seen.
+    A comment, a docstring or another layout changes nothing. What is imported by a name that is
+    made at run time is not seen.
     """
     followed = {PROJECT, module.partition(".")[0]}
     code: dict[str, str] = {}
@@ -56,10 +58,11 @@ def reached(module: str) -> Reached:
             libraries.add(owner)
             continue
         waiting.append(name.rpartition(".")[0])
+        waiting += _forwarded(name)
         if name.endswith(".*"):
             waiting += modules.submodules(name[:-2])
         elif (one := _read(name)) is not None:
-            code |= {name: one.digest} | _files(name)
+            code |= _files(name) | ({} if name in _FORWARDING else {name: one.digest})
             waiting += one.modules
     return Reached(dict(sorted(code.items())), frozenset(libraries))
 
@@ -76,7 +79,7 @@ def digest(module: str) -> str:
 
 
 def forget() -> None:
-    """Read every module anew the next time: files may have changed."""
+    """Read every module again the next time: files may have changed."""
     modules.forget()
     reached.cache_clear()
     _read.cache_clear()
@@ -87,6 +90,14 @@ def _owner(name: str) -> str:
     """The module that says whose `name` is: its top-level package, or itself in a namespace."""
     top = name.partition(".")[0]
     return name if modules.is_namespace(top) and modules.find(name) else top
+
+
+def _forwarded(name: str) -> list[str]:
+    """Where the module above `name` takes it from, if that module only forwards it."""
+    above, _, last = name.rpartition(".")
+    said = _read(above) if above else None
+    forwarded = said.forwarded if said else {}
+    return [taken for known, taken in forwarded.items() if last in (known, "*")]
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 _IMPORTERS = ("import_module", "__import__")
@@ -25,17 +25,20 @@ class Syntax:
         modules: absolute names of all that it may import, `package.*` for a star; what is taken
             from a module may be a module too, and so may what stands behind a dot.
         texts: its string constants.
+        forwarded: what a module with a `__getattr__` (PEP 562) imports for type checkers alone,
+            by name: it gives these to others, and imports none of them itself.
     """
 
     digest: str
     modules: frozenset[str]
     texts: frozenset[str]
+    forwarded: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def read(source: bytes, module: str, *, is_package: bool) -> Syntax:
     """What `source` says as the module of that name.
 
-    Source that does not parse has the digest of its bytes: whoever imports it says where it fails.
+    Source that does not parse has the digest of its bytes: importing it shows where it fails.
     """
     try:
         with warnings.catch_warnings():
@@ -46,10 +49,12 @@ def read(source: bytes, module: str, *, is_package: bool) -> Syntax:
     package = module if is_package else module.rpartition(".")[0]
     nodes: list[ast.AST] = []
     text = "\n".join(_tokens(tree, nodes))
+    forwarding = _forwarding(tree)
     return Syntax(
         hashlib.sha256(text.encode()).hexdigest(),
-        frozenset(_modules(nodes, package)),
+        frozenset(_modules([node for node in nodes if node not in forwarding], package)),
         frozenset(str(node.value) for node in nodes if _is_text(node)),
+        {name: taken for node in forwarding for name, taken in _taken(node, package).items()},
     )
 
 
@@ -117,16 +122,38 @@ def _modules(nodes: Sequence[ast.AST], package: str) -> Iterator[str]:
             bound |= {_bound(alias): _given(alias) for alias in node.names}
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            source = _absolute("." * node.level + (node.module or ""), package)
-            taken = {alias.asname or alias.name: f"{source}.{alias.name}" for alias in node.names}
+            taken = _taken(node, package)
             bound |= taken
-            yield from (source, *taken.values()) if source else ()
+            yield from (_source(node, package), *taken.values())
     for node in nodes:
         if isinstance(node, ast.Attribute):
             root, _, rest = _chain(node).partition(".")
             yield f"{bound[root]}.{rest}" if root in bound else ""
         elif isinstance(node, ast.Call):
             yield _absolute(_named(node), package)
+
+
+def _forwarding(tree: ast.Module) -> list[ast.ImportFrom]:
+    """The imports under `if TYPE_CHECKING` of a module that has a `__getattr__`."""
+    if not any(getattr(node, "name", "") == "__getattr__" for node in tree.body):
+        return []
+    blocks = [
+        node.body
+        for node in tree.body
+        if isinstance(node, ast.If) and _chain(node.test).endswith("TYPE_CHECKING")
+    ]
+    return [node for body in blocks for node in body if isinstance(node, ast.ImportFrom)]
+
+
+def _source(node: ast.ImportFrom, package: str) -> str:
+    """The module that `node`, in `package`, imports from; "" where there can be none."""
+    return _absolute("." * node.level + (node.module or ""), package)
+
+
+def _taken(node: ast.ImportFrom, package: str) -> dict[str, str]:
+    """What `node` binds, by its names there: maybe modules, maybe what is in one."""
+    source = _source(node, package)
+    return {alias.asname or alias.name: f"{source}.{alias.name}" for alias in node.names if source}
 
 
 def _bound(alias: ast.alias) -> str:

@@ -1,1 +1,1 @@
-"""Statistics held against a schema and against other statistics."""
+"""Statistics checked against a schema and compared with other statistics."""

@@ -24,7 +24,7 @@ from millrace.components.validation.distances import (
     l_infinity,
     text_divergence,
 )
-from millrace.components.validation.findings import WHOLE_DATASET, Distance, Finding
+from millrace.components.validation.findings import WHOLE_DATASET, Anomaly, Distance
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +33,12 @@ SKEW = "skew"
 _CONTROL = {DRIFT: "the previous run", SKEW: "train"}
 
 Histogram: TypeAlias = statistics_pb2.Histogram
-Compared: TypeAlias = Finding | Distance
+Compared: TypeAlias = Anomaly | Distance
 
 
 def compare(
     dataset: DatasetStats, control: DatasetStats, schema: schema_pb2.Schema, comparator: str
-) -> tuple[list[Finding], list[Distance]]:
+) -> tuple[list[Anomaly], list[Distance]]:
     """Measure every feature that the schema sets a threshold for.
 
     Args:
@@ -59,13 +59,13 @@ def compare(
         thresholds = getattr(feature, f"{comparator}_comparator")
         name = feature.name
         found += _compare_feature(name, here.get(name), there.get(name), thresholds, comparator)
-    findings = [item for item in found if isinstance(item, Finding)]
+    findings = [item for item in found if isinstance(item, Anomaly)]
     return findings, [item for item in found if isinstance(item, Distance)]
 
 
 def compare_sizes(
     dataset: DatasetStats, control: DatasetStats, schema: schema_pb2.Schema
-) -> Iterator[Finding]:
+) -> Iterator[Anomaly]:
     """Hold the number of records, relative to the previous run's, against the schema."""
     limits = schema.dataset_constraints.num_examples_drift_comparator
     if not dataset.num_examples or not control.num_examples:
@@ -73,14 +73,14 @@ def compare_sizes(
     ratio = dataset.num_examples / control.num_examples
     received = f"{dataset.num_examples} records after {control.num_examples}: {ratio:.6g} times"
     if limits.HasField("min_fraction_threshold") and ratio < limits.min_fraction_threshold:
-        yield Finding(
+        yield Anomaly(
             WHOLE_DATASET,
             "COMPARATOR_LOW_NUM_EXAMPLES",
             "Low num examples in current dataset versus the previous span.",
             f"{received}, below {limits.min_fraction_threshold:.6g}.",
         )
     if limits.HasField("max_fraction_threshold") and ratio > limits.max_fraction_threshold:
-        yield Finding(
+        yield Anomaly(
             WHOLE_DATASET,
             "COMPARATOR_HIGH_NUM_EXAMPLES",
             "High num examples in current dataset versus the previous span.",
@@ -99,7 +99,7 @@ def _compare_feature(
         return  # the check against the schema reports it where it is required
     if there is None or not common_of(there).tot_num_values:
         control = _CONTROL[comparator]
-        yield Finding(
+        yield Anomaly(
             name,
             "COMPARATOR_CONTROL_DATA_MISSING",
             f"{control} data missing",
@@ -128,7 +128,7 @@ def _compare_shares(
     yield Distance(name, comparator, "L_INFTY", distance, threshold)
     if distance > threshold:
         control = _CONTROL[comparator]
-        yield Finding(
+        yield Anomaly(
             name,
             "COMPARATOR_L_INFTY_HIGH",
             f"High Linfty distance from {control}",
@@ -153,7 +153,7 @@ def _compare_shapes(
     yield Distance(name, comparator, kind, distance, divergence.threshold)
     if distance > divergence.threshold:
         control = _CONTROL[comparator]
-        yield Finding(
+        yield Anomaly(
             name,
             f"COMPARATOR_{kind}_HIGH",
             f"High approximate Jensen-Shannon divergence from {control}",

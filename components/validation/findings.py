@@ -15,10 +15,10 @@ _PLAIN_STEP = re.compile(r"\([^()]*\)|[^().']+")
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
+class Anomaly:
     """One thing wrong.
 
-    `feature` is `WHOLE_DATASET` for what is no single feature's; `kind` is a name of
+    `feature` is `WHOLE_DATASET` for what concerns no single feature; `kind` is a name of
     `AnomalyInfo.Type`, and `short` the few words that TensorFlow Data Validation has for it.
     """
 
@@ -42,12 +42,12 @@ class Distance:
 
 def to_anomalies(
     schema: schema_pb2.Schema,
-    findings: Iterable[Finding],
+    findings: Iterable[Anomaly],
     distances: Iterable[Distance],
     *,
     data_missing: bool,
 ) -> anomalies_pb2.Anomalies:
-    """The message of one split: findings by feature, the schema they were held against.
+    """The message of one split: anomalies by feature, and the schema that they violate.
 
     The description of a feature with several findings joins theirs.
     """
@@ -84,7 +84,7 @@ def serialized_path(feature: str) -> str:
     return f"'{escaped}'"
 
 
-def _add(info: AnomalyInfo, finding: Finding) -> None:
+def _add(info: AnomalyInfo, finding: Anomaly) -> None:
     info.reason.add(
         type=AnomalyInfo.Type.Value(finding.kind),
         short_description=finding.short,

@@ -1,4 +1,4 @@
-"""All that is held against one split, as findings and as tensorflow-metadata's message."""
+"""All that is wrong with one split, as anomalies and as tensorflow-metadata's message."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from millrace.components.statistics.reading import DatasetStats
 from millrace.components.validation.checks import check
 from millrace.components.validation.comparison import DRIFT, SKEW, compare, compare_sizes
-from millrace.components.validation.findings import Distance, Finding, to_anomalies
+from millrace.components.validation.findings import Anomaly, Distance, to_anomalies
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Controls:
 
 def validate(
     dataset: DatasetStats, schema: schema_pb2.Schema, controls: Controls
-) -> tuple[list[Finding], list[Distance], anomalies_pb2.Anomalies]:
+) -> tuple[list[Anomaly], list[Distance], anomalies_pb2.Anomalies]:
     """Check `dataset` against `schema` and `controls`; those without records are left out.
 
     Returns:

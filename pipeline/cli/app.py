@@ -2,14 +2,12 @@
 
 import atexit
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from millrace.components.files.printable import printable
-from millrace.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from millrace.pipeline.root import Root
@@ -33,6 +31,13 @@ RootOption = Annotated[
         help="Where artifacts, runs and models lie: a folder of this machine.",
     ),
 ]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
+]
+BeamFlags = Annotated[
+    list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 DEFAULT_ROOT = ".millrace"
 
@@ -45,34 +50,12 @@ def open_root(path: str) -> "Root":
 
 
 def open_store(root: "Root", *, must_exist: bool = False) -> "Store":
-    """The store of `root`, or the one that MILLRACE_STORE names.
-
-    Raises:
-        UsageError: the root is not there and must be, or cannot be made.
-    """
+    """The store of `root`, closed when the command ends; see `Store.of`."""
     from millrace.pipeline.store import Store
 
-    url = os.environ.get("MILLRACE_STORE")
-    if must_exist and not url and not root.path.exists():
-        raise UsageError(
-            f"Root {root.path}: expected a folder that `millrace run` has written. Received: "
-            "nothing there. Give the right one with --root or MILLRACE_ROOT."
-        )
-    try:
-        root.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"Root {root.path}: expected a folder to write to. Received: {error.strerror}. "
-            "Give another with --root or MILLRACE_ROOT."
-        ) from None
-    store = Store.open(url or root.store_url)
+    store = Store.of(root, must_exist=must_exist)
     atexit.register(store.close)
     return store
-
-
-def has_store(root: "Root") -> bool:
-    """Whether there is a store to ask: opening one that is not there would make it."""
-    return bool(os.environ.get("MILLRACE_STORE")) or root.store_file.exists()
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The command `backtest`: a forecaster trained anew for each fold of its last split."""
+"""The command `backtest`: a forecaster trained from scratch for each fold of its last split."""
 
 import csv
 import dataclasses
@@ -11,15 +11,16 @@ from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
     RootOption,
+    SettingsOption,
     app,
     open_root,
     print_json,
 )
-from millrace.pipeline.cli.execute import EXIT, carry_out
+from millrace.pipeline.cli.execute import EXIT, carry_out, command_line
 from millrace.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from millrace.components.model_artifacts import Evaluation
+    from millrace.components.artifacts import Evaluation
     from millrace.pipeline.dag import Dag
     from millrace.pipeline.recipes.own import OwnWiring
     from millrace.pipeline.recipes.row import Recipe
@@ -80,24 +81,20 @@ def backtest(
         Literal["expanding", "sliding"],
         typer.Option(help="Train on all that came before, or on as many rows each time."),
     ] = "expanding",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
-    ] = None,
+    settings: SettingsOption = None,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a forecaster anew for each part of its test period; nothing is pushed.
+    """Train a forecaster from scratch for each part of its test period; nothing is pushed.
 
     Each fold is trained on what came before it and judged on it, beside the naive forecast and the
     moving average on the same rows. Folds that were run before come from the cache. A fold that
-    fails ends it; those before are told, and the failure.
+    fails ends it; those before it are reported, and the failure.
     """
-    from millrace.components.artifacts import Examples
-    from millrace.components.model_artifacts import Evaluation
+    from millrace.components.artifacts import Evaluation, Examples
     from millrace.pipeline import given
     from millrace.pipeline.recipes import catalog
-    from millrace.pipeline.selection import Selection
+    from millrace.pipeline.run_request import RunRequest, Selection
 
     row = catalog.find(recipe)
     _check_kind(row, recipe)
@@ -111,9 +108,8 @@ def backtest(
         dag.configure(settings or [])
         dag.configure([f"{_INGEST}.{name}={value}" for name, value in cut.items()])
         typer.echo(f"fold {fold} of {folds}", err=as_json)
-        result = carry_out(
-            dag, place, recipe, data=data, as_json=as_json, selection=Selection(last=(_JUDGE,))
-        )
+        request = RunRequest(dag, recipe, command_line(), data, Selection(last=(_JUDGE,)))
+        result = carry_out(request, place, as_json=as_json)
         evaluation = result.output(Evaluation)
         if evaluation is None:
             _tell(recipe, found, as_json=as_json, failure=_failure(fold, result))

@@ -1,32 +1,28 @@
 """Commands that run steps: recipes, run, infer, skew."""
 
-import dataclasses
 import shlex
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from millrace.components.beam.options import BeamOptions
-from millrace.components.errors import OptionError
 from millrace.pipeline.cli import stopping
 from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
+    BeamFlags,
     JsonOption,
     RootOption,
+    SettingsOption,
     app,
     open_root,
     open_store,
     print_json,
 )
-from millrace.pipeline.errors import Stopped, UsageError, describe_error
 
 if TYPE_CHECKING:
-    from millrace.pipeline.dag import Dag
     from millrace.pipeline.results import RunResult
     from millrace.pipeline.root import Root
-    from millrace.pipeline.selection import Selection
+    from millrace.pipeline.run_request import RunRequest
 
 EXIT = {"done": 0, "failed": 1, "anomalies": 3}
 INTERRUPTED = 130  # as shells have it: 128 + SIGINT
@@ -42,13 +38,12 @@ def recipes(
 ) -> None:
     """List the recipes, also of a module of your own, or the steps and options of one."""
     from millrace.pipeline.console import print_table, stdout_console
-    from millrace.pipeline.recipes import catalog as table
-    from millrace.pipeline.recipes import own
+    from millrace.pipeline.recipes import catalog, own
 
     if name and not own.is_place(name):
-        _print_options(table.find(name))
+        _print_options(catalog.find(name))
         return
-    rows = own.listed(name) if name else list(table.RECIPES.items())
+    rows = own.listed(name) if name else list(catalog.RECIPES.items())
     cells = [(called, row.kind, row.data, row.summary) for called, row in rows]
     if as_json:
         fields = ("name", "kind", "data", "summary")
@@ -62,9 +57,7 @@ def run(
     recipe: Annotated[
         str, typer.Argument(help="A name from `millrace recipes`, or your own package.module:name.")
     ],
-    beam_flags: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
-    ] = None,
+    beam_flags: BeamFlags = None,
     data: Annotated[
         str | None,
         typer.Option(help="Your own data: a folder or a file; `{SPAN}` or `{YYYY}…` in it."),
@@ -72,10 +65,7 @@ def run(
     spans: Annotated[
         str, typer.Option(help="Which spans of --data: latest, latest:7, or FIRST..LAST.")
     ] = "latest",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
-    ] = None,
+    settings: SettingsOption = None,
     first: Annotated[
         list[str] | None,
         typer.Option("--from", metavar="STEP", help="Start at this step, or these."),
@@ -106,33 +96,31 @@ def run(
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a recipe: every step, or those asked for; unchanged steps come from the cache."""
-    from millrace.pipeline import given
-    from millrace.pipeline import spans as patterns
-    from millrace.pipeline.recipes import catalog as table
-    from millrace.pipeline.recipes import extras as beside
-    from millrace.pipeline.selection import Selection
+    """Run a recipe: every step, or those named; unchanged steps come from the cache."""
+    from millrace.pipeline.recipes import catalog
+    from millrace.pipeline.run_request import RunRequest, Selection
 
     place = open_root(root)
-    schema = given.path(schema, "--schema") if schema is not None else None
-    name = given.model_name(name) if name else ""
-    row = table.find(recipe)
-    beside.check_known(extras or [])
-    row = dataclasses.replace(row, extras=tuple(dict.fromkeys([*row.extras, *(extras or [])])))
-    dag = row.wire(name or row.name, patterns.resolve(place, data, spans), place.serving, schema)
-    dag.configure(settings or [])
-    beside.check_fit(dag, row.extras)
-    selection = Selection(tuple(first or []), tuple(last or []), only, tuple(force or []))
-    _execute(
-        dag,
-        place,
+    dag = catalog.wire(
         recipe,
-        selection=selection,
+        place,
         data=data,
-        beam_flags=beam_flags or [],
-        fail_on_anomaly=fail_on_anomaly,
-        as_json=as_json,
+        spans=spans,
+        settings=settings or [],
+        name=name,
+        schema=schema,
+        extras=extras or [],
     )
+    request = RunRequest(
+        dag,
+        recipe,
+        command_line(),
+        data,
+        Selection(tuple(first or []), tuple(last or []), only, tuple(force or [])),
+        tuple(beam_flags or []),
+        fail_on_anomaly,
+    )
+    _execute(request, place, as_json=as_json)
 
 
 @app.command(rich_help_panel="Run")
@@ -141,13 +129,8 @@ def infer(
     data: Annotated[
         str, typer.Option(help="A folder of pictures or texts; a CSV of rows, or of series.")
     ],
-    beam_flags: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of the step."),
-    ] = None,
+    beam_flags: BeamFlags = None,
+    settings: SettingsOption = None,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
@@ -160,35 +143,33 @@ def infer(
     from millrace.pipeline.origin import folders
     from millrace.pipeline.pushed import last_push
     from millrace.pipeline.recipes import wiring
+    from millrace.pipeline.run_request import RunRequest
 
     place = open_root(root)
     given.data(data)
-    given.utf8(model, "Model")
+    given.model_name(model, "Model")
     store = open_store(place, must_exist=True)
     pushed, evaluation = last_push(store, model)
     dag = wiring.bulk_inference(model, pushed, evaluation, data, folders(store, model))
     dag.configure(settings or [])
-    _execute(dag, place, "infer", data=data, beam_flags=beam_flags or [], as_json=as_json)
+    flags = tuple(beam_flags or [])
+    request = RunRequest(dag, "infer", command_line(), data, beam_flags=flags)
+    _execute(request, place, as_json=as_json)
 
 
 @app.command(rich_help_panel="Models")
 def skew(
     model: Annotated[str, typer.Argument(help="The name of a pushed model.")],
     log: Annotated[str, typer.Option(help="The folder of a request log, or a file of it.")],
-    beam_flags: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
-    ] = None,
+    beam_flags: BeamFlags = None,
+    settings: SettingsOption = None,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Exit with code 3 on anomalies.")
     ] = False,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold what a served model was asked against what it was trained on.
+    """Compare the requests to a served model with the data that it was trained on.
 
     `millrace serve --log FOLDER` writes such a log; so does any model server with a
     `logging_config`.
@@ -196,96 +177,46 @@ def skew(
     from millrace.pipeline import given
     from millrace.pipeline.pushed import training_of
     from millrace.pipeline.recipes import wiring
+    from millrace.pipeline.run_request import RunRequest
 
     place = open_root(root)
     given.data(log, "--log")
-    given.utf8(model, "Model")
+    given.model_name(model, "Model")
     dag = wiring.serving_skew(model, training_of(open_store(place, must_exist=True), model), log)
     dag.configure(settings or [])
-    _execute(
-        dag,
-        place,
-        "skew",
-        data=log,
-        beam_flags=beam_flags or [],
-        fail_on_anomaly=fail_on_anomaly,
-        as_json=as_json,
+    flags = tuple(beam_flags or [])
+    request = RunRequest(
+        dag, "skew", command_line(), log, beam_flags=flags, fail_on_anomaly=fail_on_anomaly
     )
+    _execute(request, place, as_json=as_json)
 
 
-def _execute(
-    dag: "Dag",
-    place: "Root",
-    recipe: str,
-    *,
-    data: str | None,
-    beam_flags: list[str],
-    as_json: bool,
-    selection: "Selection | None" = None,
-    fail_on_anomaly: bool = False,
-) -> NoReturn:
-    """Run `dag`, tell how it goes and how it ended, and exit with the code for that."""
+def _execute(request: "RunRequest", root: "Root", *, as_json: bool) -> NoReturn:
+    """Carry out `request`, show the outcome, and exit with the code for that."""
     from millrace.pipeline import report
 
-    result = carry_out(
-        dag,
-        place,
-        recipe,
-        data=data,
-        beam_flags=beam_flags,
-        as_json=as_json,
-        selection=selection,
-        fail_on_anomaly=fail_on_anomaly,
-    )
+    result = carry_out(request, root, as_json=as_json)
     if as_json:
-        print_json(report.result_json(result, recipe))
+        print_json(report.result_json(result, request.recipe))
     raise typer.Exit(EXIT[result.status])
 
 
-def carry_out(
-    dag: "Dag",
-    place: "Root",
-    recipe: str,
-    *,
-    data: str | None,
-    as_json: bool,
-    beam_flags: Sequence[str] = (),
-    selection: "Selection | None" = None,
-    fail_on_anomaly: bool = False,
-) -> "RunResult":
-    """Run `dag`, tell how it goes and how it ended, and write its page."""
-    from millrace.pipeline import page, report
-    from millrace.pipeline.console import RunProgress, lasting_console
-    from millrace.pipeline.runner import Runner
+def carry_out(request: "RunRequest", root: "Root", *, as_json: bool) -> "RunResult":
+    """Carry out `request` with its progress on this terminal."""
+    from millrace.pipeline import running
+    from millrace.pipeline.console import lasting_console
 
-    try:
-        BeamOptions(tuple(beam_flags)).check()
-    except OptionError as error:
-        raise UsageError(str(error)) from None
-    command = shlex.join(["millrace", *sys.argv[1:]])
-    store = open_store(place)
-    with lasting_console(2 if as_json else 1) as console, RunProgress(console, dag.steps) as shown:
-        runner = Runner(
-            dag,
-            place,
-            store,
-            shown,
-            beam_flags=beam_flags,
-            selection=selection,
-            fail_on_anomaly=fail_on_anomaly,
-            interruption=stopping.asked,
-        )
+    store = open_store(root)
+    with lasting_console(2 if as_json else 1) as console:
         try:
-            result = runner.run(recipe=recipe, arguments={"command": command, "data": data})
-        except (KeyboardInterrupt, Stopped) as error:
-            console.print(f"\n{describe_error(error)}\nresume  {command}", markup=False)
-            if isinstance(error, Stopped):
-                raise
+            return running.carry_out(request, root, store, console, stopping.asked)
+        except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
-        page.write(place, store, result)
-        for line in report.closing_lines(place, result, command):
-            console.print(line, markup=False)
-    return result
+
+
+def command_line() -> str:
+    """The command that runs, as it can be typed again."""
+    return shlex.join(["millrace", *sys.argv[1:]])
 
 
 def _print_options(recipe: Any) -> None:
@@ -300,7 +231,7 @@ def _print_options(recipe: Any) -> None:
     rows = [
         row
         for step in dag.steps.values()
-        for option, (annotation, _) in step.signature.options.items()
+        for option, (annotation, _) in step.spec.options.items()
         if option not in step.lent
         for row in options.rows(
             f"{step.name}.{option}", annotation, step.options.get(option, "(required)")

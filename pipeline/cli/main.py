@@ -26,6 +26,14 @@ def main() -> None:
         _fail(error, 2)
     except MillraceError as error:
         _fail(error, 1)
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("millrace"):
+            raise
+        _fail(
+            f"This needs {error.name}, which is not installed here. requirements-serving.lock has "
+            "what serving and asking need, CSV files aside; requirements.lock has everything.",
+            1,
+        )
     except OSError as error:
         if not is_of_the_system(error):
             raise

@@ -1,7 +1,6 @@
 """Commands about pushed models and this machine: serve, predict, rollback, doctor."""
 
 import os
-import pathlib
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,6 @@ from millrace.pipeline.cli.app import (
     JsonOption,
     RootOption,
     app,
-    has_store,
     open_root,
     open_store,
     print_json,
@@ -103,33 +101,31 @@ def predict(
     What to ask by depends on the model: `--image`, `--text`, `--prompt`, `--window`, `--csv`,
     or `column=value` for a row. `--sample` works with every model of this root.
     """
-    from millrace.pipeline import given as paths
-    from millrace.pipeline import predictions, question_files, questions
+    from millrace.pipeline import asking, question_files, questions
     from millrace.pipeline.console import stdout_console
-    from millrace.pipeline.origin import UNKNOWN, find
 
-    paths.utf8(model, "Model")
-    for option, path in (("--csv", csv), *(("--window", each) for each in window or ())):
-        if path:
-            paths.path(path, option)
     place = open_root(root)
-    by_origin = bool(csv or window or given)
-    origin = find(open_store(place), model) if by_origin and has_store(place) else UNKNOWN
     columns = [each for each in given or [] if "=" in each]
-    files = [each for each in given or [] if "=" not in each]
-    asked = questions.from_files([*(image or []), *files])
-    asked += questions.from_texts(text or []) + questions.from_texts(prompt or [], "--prompt")
-    asked += question_files.from_columns(columns, origin)
-    if sample:
-        asked += questions.from_last_run(open_store(place, must_exist=True), model, sample)
-    scalars = {"length": length, "temperature": temperature, "top_k": top_k, "seed": seed}
-    late = [partial(question_files.of_window, each, origin) for each in window or ()]
-    late += [partial(question_files.from_csv, pathlib.Path(csv), origin)] if csv else []
-    if not target:
-        _check_whole(place, [model])
-    answers = predictions.ask(place, model, asked, target, late=late, scalars=scalars)
+    asked = asking.Asked(
+        images=[*(image or []), *(each for each in given or [] if "=" not in each)],
+        texts=text or [],
+        prompts=prompt or [],
+        rows=[questions.from_columns(columns)] if columns else [],
+        windows=window or [],
+        csv=csv,
+        sample=sample,
+        scalars={"length": length, "temperature": temperature, "top_k": top_k, "seed": seed},
+    )
+    answers = asking.predict(
+        place,
+        model,
+        asked,
+        target,
+        open_store=partial(open_store, place, must_exist=True),
+        check=partial(_check_whole, place, [model]),
+    )
     for item in answers.rejected:
-        warn(f"left out: {question_files.told(item)}")
+        warn(f"left out: {question_files.described(item)}")
     if as_json:
         print_json(answers.as_json())
     else:
@@ -137,15 +133,16 @@ def predict(
 
 
 def _check_whole(place: "Root", models: list[str]) -> None:
-    """Refuse damaged versions; a server needs no store, so that one out of reach is only told."""
+    """Refuse damaged versions; a server needs no store, so one out of reach is only reported."""
     from millrace.pipeline import pushed
+    from millrace.pipeline.store import Store
 
-    if not has_store(place):
+    if not Store.is_there(place):
         return
     try:
         pushed.check_whole(open_store(place), place, models or pushed.pushed_models(place))
     except StoreError as error:
-        warn(f"not held to what was pushed, as the store cannot be read. {error}")
+        warn(f"not compared with what was pushed, as the store cannot be read. {error}")
 
 
 @app.command(rich_help_panel="Models")
@@ -155,8 +152,10 @@ def rollback(
 ) -> None:
     """Withdraw a model's newest version, so that servers go back to the one before."""
     from millrace.components.pusher import rollback as withdraw
+    from millrace.pipeline import given
 
-    withdrawn, serving = withdraw(str(open_root(root).serving), model)
+    name = given.model_name(model, "Model")
+    withdrawn, serving = withdraw(str(open_root(root).serving), name)
     say(f"{model}: version {withdrawn} withdrawn; version {serving} is the newest now.")
 
 

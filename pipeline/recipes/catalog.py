@@ -1,10 +1,19 @@
-"""The table of recipes, and those of a person's own beside it."""
+"""The table of recipes, those of a person's own beside it, and any of them made into a DAG."""
 
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from millrace.pipeline import given
+from millrace.pipeline.dag import Dag
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.options import nearest
+from millrace.pipeline.recipes import extras as optional
 from millrace.pipeline.recipes import image, language, own, series, table, text
 from millrace.pipeline.recipes.own import OwnWiring
 from millrace.pipeline.recipes.row import Recipe
+from millrace.pipeline.root import Root
+from millrace.pipeline.spans import LATEST, resolve
 
 _ROWS = (*image.ROWS, *text.ROWS, *language.ROWS, *series.ROWS, *table.ROWS)
 RECIPES: dict[str, Recipe] = {row.name: row for row in _ROWS}
@@ -21,3 +30,40 @@ def find(name: str) -> Recipe | OwnWiring:
     if name not in RECIPES:
         raise UsageError(f"Recipe {name!r}: unknown. {nearest(name, RECIPES)}")
     return RECIPES[name]
+
+
+def wire(
+    recipe: str | Recipe | OwnWiring,
+    root: Root,
+    *,
+    data: str | None = None,
+    spans: str = LATEST,
+    settings: Iterable[str] | Mapping[str, Any] = (),
+    name: str = "",
+    schema: str | None = None,
+    extras: Sequence[str] = (),
+) -> Dag:
+    """The steps of `recipe` for the data of a person, set as the person says.
+
+    Args:
+        recipe: it, or its name as in `find`.
+        root: where models are pushed to.
+        data: a folder, a file, `tfds:NAME` or a pattern of spans; None takes the recipe's own.
+        spans: which of those that `data` names; see `spans.resolve`.
+        settings: see `Dag.configure`.
+        name: of the model; empty takes the recipe's.
+        schema: the file of a curated schema, in place of the inferred one.
+        extras: steps beside the recipe's, see `recipes.extras`.
+
+    Raises:
+        UsageError: there is no such recipe, or one of the others does not fit it.
+    """
+    schema = given.path(schema, "--schema") if schema is not None else None
+    name = given.model_name(name, "--name") if name else ""
+    row = find(recipe) if isinstance(recipe, str) else recipe
+    optional.check_known(extras)
+    row = dataclasses.replace(row, extras=tuple(dict.fromkeys([*row.extras, *extras])))
+    dag = row.wire(name or row.name, resolve(root, data, spans), root.serving, schema)
+    dag.configure(settings)
+    optional.check_fit(dag, row.extras)
+    return dag

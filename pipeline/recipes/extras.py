@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from millrace.components.models.options import Dense
+from millrace.components.models.layer_options import Dense
 from millrace.components.models.series_options import (
     DifferencedMovingAverage,
     MovingAverage,
@@ -62,7 +62,7 @@ def check_fit(dag: Dag, names: Sequence[str]) -> None:
 
 
 def _misfit(name: str, features: Any, model: Any) -> tuple[str, str, str]:
-    """What the step `name` wants, got, and what else helps; empty where it fits."""
+    """What the step `name` needs, got, and what else helps; empty where it fits."""
     is_regression = getattr(features, "problem", None) == "regression"
     match name:
         case "feature_maps" if features.kind != "image":

@@ -2,9 +2,9 @@
 
 from etils.epath import Path
 
-from millrace.components.example_gen.digits import digits_images
 from millrace.components.example_gen.image import image_example_gen
 from millrace.components.example_gen.pixels import pixels_example_gen
+from millrace.components.example_gen.samples import digits_images
 from millrace.components.example_gen.tfds import tfds_example_gen
 from millrace.components.example_gen.tfrecords import import_example_gen
 from millrace.components.features.image_spec import ImageOptions

@@ -48,7 +48,7 @@ _GENERATOR = (
     "trainer.model=generator",
     "trainer.model.cell=gru",
     "trainer.output=logits",
-    "trainer.clipnorm=1.0",
+    "trainer.optimizer.clipnorm=1.0",
     "trainer.keep=best",
 )
 

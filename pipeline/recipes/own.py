@@ -48,7 +48,7 @@ class OwnWiring:
         """The DAG that the function wires for the pipeline `name`.
 
         Raises:
-            UsageError: it adds no step, or a curated `schema` or an extra step is asked for,
+            UsageError: it adds no step, or a curated `schema` or an extra step is requested,
                 which it cannot take.
         """
         if self.extras:
@@ -104,10 +104,47 @@ def find(reference: str) -> Recipe | OwnWiring:
     if found is None:
         raise UsageError(f"Recipe {reference!r}: {place} has no `{name}`. {nearest(name, known)}")
     raise UsageError(
-        f"Recipe {reference!r}: expected a millrace.pipeline.recipes.row.Recipe, or a function "
+        f"Recipe {reference!r}: expected a millrace.Recipe, or a function "
         f"(dag: Dag, data: str | None, serving_root: Path). Received: a {type(found).__name__}. "
         f"{nearest(name, known)}"
     )
+
+
+def of(recipe: Recipe | Wiring) -> Recipe | OwnWiring:
+    """The recipe that is given in Python: a row, or a function that wires steps, as it is now.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    if not inspect.isfunction(recipe) or len(inspect.signature(recipe).parameters) != 3:
+        raise UsageError(
+            "run: expected the name of a recipe, a millrace.Recipe, or a function (dag, data, "
+            f"serving_root). Received: {recipe!r}. `millrace recipes` lists the names."
+        )
+    name = recipe.__name__
+    if recipe.__module__ == "__main__":
+        return OwnWiring(name, recipe)
+    # Its module may have been edited since the caller imported it.
+    return OwnWiring(name, _take(recipe.__module__, name, f"{recipe.__module__}:{name}") or recipe)
+
+
+def reference_of(function: Callable[..., Any], place: str) -> str:
+    """The name by which an option holds `function`.
+
+    Raises:
+        UsageError: no module's file holds it under a name, so that no other process could find it.
+    """
+    module, name = function.__module__, getattr(function, "__qualname__", "")
+    reference = f"{module}:{name}"
+    if module == "__main__" or references.split(reference) is None:
+        raise UsageError(
+            f"{place}: expected a function that a module of yours holds. Received: {reference}. "
+            "Write it into a file (in a notebook by `%%writefile mine.py`) and give its name, "
+            "such as mine:build."
+        )
+    return reference
 
 
 def listed(place: str) -> list[tuple[str, Recipe | OwnWiring]]:
@@ -130,7 +167,7 @@ def _members(module: ModuleType) -> Iterator[tuple[str, Recipe | OwnWiring]]:
 def _is_wiring(function: Callable[..., Any]) -> bool:
     """Whether `function` takes a DAG, the data and the serving root."""
     parameters = list(inspect.signature(function).parameters.values())
-    return len(parameters) == 3 and parameters[0].annotation in (Dag, "Dag")
+    return len(parameters) == 3 and parameters[0].annotation in (Dag, "Dag", "millrace.Dag")
 
 
 def _import(place: str) -> ModuleType:
@@ -153,7 +190,7 @@ def _module_name(place: str) -> str:
     """The module's name for a module or a file; a file's folder becomes importable.
 
     Raises:
-        UsageError: there is no such file, or another module bears its name.
+        UsageError: there is no such file, or another module has its name.
     """
     if not place.endswith(".py"):
         return place
@@ -168,7 +205,7 @@ def _module_name(place: str) -> str:
     spec = importlib.util.find_spec(file.stem) if file.stem.isidentifier() else None
     if spec is None or spec.origin is None or pathlib.Path(spec.origin).resolve() != file:
         raise UsageError(
-            f"Recipe {place!r}: expected a file whose name no other module bears. Received: "
+            f"Recipe {place!r}: expected a file whose name no other module has. Received: "
             f"{file.stem}, which is {spec.origin if spec else 'no name of a module'}. Rename it."
         )
     return file.stem

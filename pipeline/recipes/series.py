@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from millrace.components.artifacts import RawFiles
+from millrace.components.example_gen.samples import co2_weekly, synthetic_series
 from millrace.components.example_gen.series import series_example_gen
-from millrace.components.example_gen.series_samples import co2_weekly, synthetic_series
 from millrace.components.features.series_spec import SeriesOptions
 from millrace.pipeline.dag import Dag, Source, Step
 from millrace.pipeline.errors import UsageError
@@ -38,8 +38,9 @@ def _files(**options: Any) -> Ingest:
 
 _PATIENT = (
     "trainer.early_stopping.patience=20",
-    "trainer.reduce_on_plateau.patience=6",
-    "trainer.reduce_on_plateau.factor=0.5",
+    "trainer.schedule=reduce_on_plateau",
+    "trainer.schedule.patience=6",
+    "trainer.schedule.factor=0.5",
     "trainer.keep=best",
 )
 _LINEAR = ("trainer.model=dense", "trainer.model.units=[]")
@@ -101,7 +102,7 @@ ROWS: tuple[Recipe, ...] = (
             "trainer.batch_size=8",
             "trainer.learning_rate=0.005",
             "trainer.early_stopping.patience=40",
-            "trainer.reduce_on_plateau.patience=15",
+            "trainer.schedule.patience=15",
         ),
         SeriesOptions(lookback=13, difference="previous"),
     ),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from etils.epath import Path
 
 from millrace.components.artifacts import RawFiles
-from millrace.components.example_gen.equations import house_prices, line_fit
+from millrace.components.example_gen.samples import house_prices, line_fit
 from millrace.components.example_gen.tables import csv_example_gen
 from millrace.components.example_gen.tables_tfds import tfds_table_example_gen
 from millrace.components.features.table_spec import TableOptions

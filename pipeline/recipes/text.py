@@ -103,7 +103,7 @@ ROWS: tuple[Recipe, ...] = (
             "trainer.model.pooling=average",
             "trainer.learning_rate=0.002",
             "trainer.schedule=cosine",
-            "trainer.clipnorm=1",
+            "trainer.optimizer.clipnorm=1",
             "trainer.epochs=10",
             "evaluator.at_least.accuracy=0.8",
         ),

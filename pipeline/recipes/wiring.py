@@ -6,7 +6,7 @@ from typing import Any
 from etils.epath import Path
 
 from millrace.components.analyze import analyze
-from millrace.components.artifacts import Analysis, Examples, Schema, Statistics
+from millrace.components.artifacts import Analysis, Evaluation, Examples, Model, Schema, Statistics
 from millrace.components.bulk_inferrer import bulk_inferrer
 from millrace.components.evaluator import evaluator
 from millrace.components.example_gen.request_logs import request_log_example_gen
@@ -17,7 +17,7 @@ from millrace.components.feature_maps import feature_maps
 from millrace.components.features.series_spec import SeriesOptions
 from millrace.components.features.spec import FeatureOptions
 from millrace.components.infra_validator import infra_validator
-from millrace.components.model_artifacts import Evaluation, Model
+from millrace.components.options.component_spec import ComponentSpec
 from millrace.components.projector import projector
 from millrace.components.pusher import pusher
 from millrace.components.rate_finder import rate_finder
@@ -26,7 +26,7 @@ from millrace.components.statistics_gen import statistics_gen
 from millrace.components.trainer import trainer
 from millrace.components.transform import transform
 from millrace.components.tuner import tuner
-from millrace.pipeline.dag import Dag, OptionsOf, Previous, Signature, Source, Step
+from millrace.pipeline.dag import Dag, OptionsOf, Previous, Source, Step
 from millrace.pipeline.pushed import Training
 
 Origin = tuple[Analysis | None, Examples | None]
@@ -83,7 +83,7 @@ def train_and_push(
 
 def _find_rate(dag: Dag, examples: Step, analysis: Step) -> Step:
     """A sweep of learning rates for the very network that the trainer will train."""
-    shared = Signature.of(rate_finder).options.keys() & Signature.of(trainer).options.keys()
+    shared = ComponentSpec.of(rate_finder).options.keys() & ComponentSpec.of(trainer).options.keys()
     lent: dict[str, Any] = {name: OptionsOf("trainer", name) for name in sorted(shared)}
     return dag.step(rate_finder, examples=examples, analysis=analysis, **lent)
 
@@ -122,7 +122,7 @@ def bulk_inference(
 
 
 def serving_skew(name: str, training: Training, log: str) -> Dag:
-    """What the model `name` was asked, by its log, against what it was trained on."""
+    """The logged requests of the model `name`, compared with what it was trained on."""
     dag = Dag(name)
     learnt: Source | Step
     schema: Source | Step

@@ -1,1 +1,1 @@
-"""HTTP and JSON in front of the service, as `tensorflow_model_server` speaks them."""
+"""The REST server in front of the service: HTTP and JSON as in `tensorflow_model_server`."""

@@ -1,7 +1,7 @@
-"""The REST port: how connections are taken, how long they are kept, and what is no HTTP.
+"""The REST port: accepting connections, closing idle ones, and refusing what is not HTTP.
 
-A connection that makes no progress is closed: one without a request after so many seconds by
-aiohttp, one whose answer nobody takes by the kernel.
+A connection without progress is closed after a while: by aiohttp if it sends no request, by the
+kernel if it does not read its response.
 """
 
 import asyncio
@@ -19,44 +19,44 @@ from millrace.serving.errors import InvalidArgumentError, ServerError
 from millrace.serving.rest import api
 
 _BACKLOG = 1024
-_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_MOMENT = 0.9  # seconds, less than asyncio's until it tries again
-_SELDOM = 60.0  # seconds between two lines of the log that say the same
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_PAUSE = 0.9  # seconds; less than the one second after which asyncio tries again
+_LOG_INTERVAL = 60.0  # seconds between equal log lines
 _log = logging.getLogger(__name__)
 
 
 class _Listener(socket.socket):
-    """A socket that, without descriptors for more connections, has none for a moment.
+    """A listening socket that pauses when the process is out of file descriptors.
 
-    asyncio takes up to a backlog of connections in a row. Each one that fails for want of a
-    descriptor it logs, and tries again a second later by a timer of its own, for a backlog each:
-    the tries would multiply.
+    asyncio accepts up to a backlog of connections in a row. For each that fails for lack of a
+    descriptor it logs an error and starts a timer to accept another backlog a second later, so
+    the attempts would multiply.
     """
 
-    _again = 0.0
+    _paused_until = 0.0
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """The next connection.
+        """Accept the next connection.
 
         Raises:
-            BlockingIOError: there is none, or the last one could not be taken.
-            OSError: it cannot be taken.
+            BlockingIOError: there is none, or accepting is paused.
+            OSError: it cannot be accepted.
         """
-        if time.monotonic() < self._again:
+        if time.monotonic() < self._paused_until:
             raise BlockingIOError
         try:
             return super().accept()
         except OSError as error:
-            if error.errno in _SHORT:
-                self._again = time.monotonic() + _MOMENT
+            if error.errno in _EXHAUSTED:
+                self._paused_until = time.monotonic() + _PAUSE
             raise
 
 
 def bind(host: str, port: int, *, shared: bool) -> socket.socket:
-    """Take a port, without listening yet; other processes may listen on a `shared` one.
+    """Bind a port without listening yet; other processes may listen on a `shared` one, too.
 
     Raises:
-        ServerError: it is not free.
+        ServerError: it is in use.
     """
     address = host.strip("[]")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -78,13 +78,13 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
 
 
 async def listen(runner: web.ServerRunner, bound: socket.socket) -> None:
-    """Take connections at `bound` from now on."""
+    """Accept connections at `bound` from now on."""
     await web.SockSite(runner, bound, backlog=_BACKLOG).start()
-    asyncio.get_running_loop().set_exception_handler(_Complaints())
+    asyncio.get_running_loop().set_exception_handler(_ErrorLog())
 
 
-class Server(web.Server):
-    """aiohttp's server, of connections that refuse in the API's own form."""
+class HttpServer(web.Server):
+    """aiohttp's server, with errors for malformed HTTP in the API's form."""
 
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
@@ -94,8 +94,8 @@ class _Connection(RequestHandler):
     __slots__ = ()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin; an answer that nobody takes is waited with no longer than for a request."""
-        option = getattr(socket, "TCP_USER_TIMEOUT", None)  # other systems have none
+        """Begin; limit the time for reading a response to that for sending a request."""
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux only
         if option is not None:
             milliseconds = round(self.keepalive_timeout * 1000)
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, milliseconds)
@@ -108,19 +108,19 @@ class _Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP, and close."""
+        """Answer a request that is not HTTP, and close the connection."""
         if request.writer.output_size > 0:
-            raise ConnectionError("An answer was begun already")
+            raise ConnectionError("A response was begun already")
         _log.debug("Not HTTP, from %s: %s", request.remote, message, exc_info=exc)
-        told = " ".join((message or HTTPStatus(status).phrase).split())
-        reply = api.refusal(InvalidArgumentError(f"Malformed HTTP: {told}"))
+        problem = " ".join((message or HTTPStatus(status).phrase).split())
+        reply = api.refusal(InvalidArgumentError(f"Malformed HTTP: {problem}"))
         response = web.Response(body=reply.body, status=status, content_type="application/json")
         response.force_close()
         return response
 
 
-class _Complaints:
-    """Logs what goes wrong in an event loop, the same thing once a minute."""
+class _ErrorLog:
+    """Logs the errors of an event loop, equal ones once a minute."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
@@ -132,6 +132,6 @@ class _Complaints:
             return
         text = f"{context['message']}: {error}"
         now = time.monotonic()
-        if now - self._last.get(text, -_SELDOM) >= _SELDOM:
+        if now - self._last.get(text, -_LOG_INTERVAL) >= _LOG_INTERVAL:
             self._last[text] = now
-            _log.error("REST: %s. Trying again all the while; told once a minute", text)
+            _log.error("REST: %s. Retrying; logged once a minute", text)

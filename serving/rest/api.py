@@ -1,7 +1,7 @@
-"""The REST API: requests as bytes in, answers as bytes out; no sockets.
+"""The REST API, without sockets: translates requests to calls of the service, and back.
 
-It translates, and the service decides. Whatever comes, there is an answer: a refusal has a code
-of the canonical ones, and a body `{"error": text}`.
+Every request gets a response; an error has the status of one of gRPC's canonical codes, and a
+body `{"error": text}`.
 """
 
 import logging
@@ -28,39 +28,39 @@ _log = logging.getLogger(__name__)
 
 
 class Reply(NamedTuple):
-    """An HTTP status, and a body of JSON."""
+    """An HTTP status and a JSON body."""
 
     status: int
     body: bytes
 
 
 class Caller(NamedTuple):
-    """Who waits for an answer.
+    """The client that waits for the response.
 
     Attributes:
-        deadline: until when, by `time.monotonic`; None for ever.
-        is_active: whether still.
+        deadline: how long it waits, by `time.monotonic`; None for no limit.
+        is_active: whether it is still connected.
     """
 
     deadline: float | None = None
     is_active: IsActive = inference.always
 
     def check(self) -> None:
-        """See that the caller still waits.
+        """Check that the caller still waits.
 
         Raises:
-            CancelledError: it has gone.
-            DeadlineExceededError: its time is over.
+            CancelledError: it has disconnected.
+            DeadlineExceededError: the deadline has passed.
         """
         if not self.is_active():
-            raise CancelledError("The caller gave the request up")
+            raise CancelledError("The caller cancelled the request")
         self.remaining()
 
     def remaining(self) -> float | None:
-        """Seconds that are left, None without a deadline.
+        """Returns the seconds left, or None without a deadline.
 
         Raises:
-            DeadlineExceededError: none are.
+            DeadlineExceededError: none are left.
         """
         if self.deadline is None:
             return None
@@ -73,11 +73,11 @@ class Caller(NamedTuple):
 PATIENT = Caller()
 
 
-class Api:
-    """Answers the requests of one server; may be shared between threads."""
+class RestApi:
+    """Answers the requests to one server; thread-safe."""
 
     def __init__(self, service: Service) -> None:
-        """Ask `service`."""
+        """Pass requests on to `service`."""
         self._service = service
         self._methods: dict[str, Callable[[Target, bytes, Caller], bytes]] = {
             "predict": self._predict,
@@ -93,10 +93,10 @@ class Api:
         """Answer one request.
 
         Args:
-            verb: such as `POST`.
-            path: as it was sent, still encoded, with its query.
-            body: gives it, unpacked, or raises an RpcError.
-            caller: who waits.
+            verb: e.g. `POST`.
+            path: as sent, still percent-encoded, with its query.
+            body: returns the decompressed body, or raises an RpcError.
+            caller: who waits for the response.
         """
         try:
             return Reply(200, self._answer(verb, path, body, caller))
@@ -104,10 +104,10 @@ class Api:
             return refusal(error)
         except Exception:
             _log.exception("%s %s failed", verb, path)
-            return refusal(InternalError("The server failed; its log says how."))
+            return refusal(InternalError("The server failed; see its log."))
 
     def refuse(self, verb: str, path: str, error: RpcError) -> Reply:
-        """Answer a request with `error` that cannot be looked into, and count it as others."""
+        """Answer a request that could not be received with `error`, and count it like others."""
 
         def raise_it() -> bytes:
             raise error
@@ -133,7 +133,7 @@ class Api:
             return self._methods[target.method](target, body(), caller)
         except RecursionError as error:
             raise InvalidArgumentError(
-                "JSON Parse error: The lists are nested too deep."
+                "JSON Parse error: The lists are nested too deeply."
             ) from error
         except MemoryError as error:
             raise ResourceExhaustedError("Out of memory for this request.") from error
@@ -141,41 +141,41 @@ class Api:
     def _predict(self, target: Target, body: bytes, caller: Caller) -> bytes:
         request = document.parse(body)
         spec = target.spec(request.signature_name)
-        question = reading.question(request)
+        parsed = reading.predict_body(request)
         outputs = self._service.predict_arrays(
-            spec, question.arrays, caller.remaining(), caller.is_active
+            spec, parsed.arrays, caller.remaining(), caller.is_active
         )
-        return writing.predictions(outputs) if question.by_row else writing.columns(outputs)
+        return writing.predictions(outputs) if parsed.by_row else writing.columns(outputs)
 
     def _classify(self, target: Target, body: bytes, caller: Caller) -> bytes:
         request = document.parse(body)
         spec = target.spec(request.signature_name)
-        question = messages.ClassificationRequest(model_spec=spec, input=examples.read(request))
+        call = messages.ClassificationRequest(model_spec=spec, input=examples.read(request))
         return writing.classifications(
-            self._service.classify(question, caller.remaining(), caller.is_active).result
+            self._service.classify(call, caller.remaining(), caller.is_active).result
         )
 
     def _regress(self, target: Target, body: bytes, caller: Caller) -> bytes:
         request = document.parse(body)
         spec = target.spec(request.signature_name)
-        question = messages.RegressionRequest(model_spec=spec, input=examples.read(request))
+        call = messages.RegressionRequest(model_spec=spec, input=examples.read(request))
         return writing.regressions(
-            self._service.regress(question, caller.remaining(), caller.is_active).result
+            self._service.regress(call, caller.remaining(), caller.is_active).result
         )
 
     def _metadata(self, target: Target, body: bytes, caller: Caller) -> bytes:
         del body, caller
-        question = messages.GetModelMetadataRequest(
+        call = messages.GetModelMetadataRequest(
             model_spec=target.spec(), metadata_field=["signature_def"]
         )
-        return descriptions.metadata(self._service.get_model_metadata(question))
+        return descriptions.metadata(self._service.get_model_metadata(call))
 
     def _status(self, target: Target, body: bytes, caller: Caller) -> bytes:
         del body, caller
-        question = model_messages.GetModelStatusRequest(model_spec=target.spec())
-        return descriptions.status(self._service.get_model_status(question))
+        call = model_messages.GetModelStatusRequest(model_spec=target.spec())
+        return descriptions.status(self._service.get_model_status(call))
 
 
 def refusal(error: RpcError) -> Reply:
-    """The answer that tells of `error`."""
+    """Returns the response for `error`."""
     return Reply(codes.status_of(error), writing.error(str(error)))

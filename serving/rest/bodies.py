@@ -1,7 +1,7 @@
-"""The bodies of requests: read within a size and a time, and unpacked.
+"""Reads the bodies of requests, within limits of size and time, and decompresses them.
 
-Nothing that a caller announces is believed: not a length beyond the limit, which is refused before
-a byte is read, and not that more will come.
+Nothing that a client announces is trusted: a length over the limit is refused before a byte is
+read, and a body that stops arriving is not waited for.
 """
 
 import asyncio
@@ -13,32 +13,32 @@ from aiohttp.http_writer import HttpVersion11
 from millrace.serving.errors import InvalidArgumentError, UnavailableError
 from millrace.serving.rest.codes import TooLargeError, TooSlowError
 
-MAX_UNPACKED_BYTES = 100 * 2**20  # of a gzip body, as ZLib::kMaxUncompressedBytes
-_GZIP = 16 + zlib.MAX_WBITS  # zlib: a header of gzip, nothing else
-_SLOWEST = 500  # bytes a second, on the whole; Apache's RequestReadTimeout has the same MinRate
+MAX_DECOMPRESSED_BYTES = 100 * 2**20  # of a gzip body, as ZLib::kMaxUncompressedBytes
+_GZIP = 16 + zlib.MAX_WBITS  # zlib's code for a gzip header only
+_SLOWEST = 500  # bytes per second on average, as MinRate in Apache's RequestReadTimeout
 
 
-class Bodies:
+class BodyReader:
     """Reads bodies; used from one event loop."""
 
     def __init__(self, most: int, patience: float) -> None:
-        """Read none of more than `most` bytes, and wait `patience` seconds for the next part."""
+        """Read bodies of up to `most` bytes, waiting up to `patience` seconds for the next part."""
         self._most, self._patience = most, patience
         self._awaited: set[asyncio.Timeout] = set()
         self._is_ending = False
 
     async def read(self, request: web.BaseRequest) -> bytes:
-        """The body of `request`, still packed.
+        """Returns the body of `request`, still compressed.
 
         Raises:
-            TooLargeError: it is, or says that it is, longer than allowed.
-            TooSlowError: it stopped coming, or came too slowly.
-            InvalidArgumentError: it is not in the form that was announced.
-            UnavailableError: the server ends, and the rest had not come.
+            TooLargeError: it is longer than allowed, or announced to be.
+            TooSlowError: it arrived too slowly.
+            InvalidArgumentError: it does not have the announced encoding.
+            UnavailableError: the server is shutting down before all of it arrived.
         """
         if (request.content_length or 0) > self._most:
             raise _too_large("body", self._most)
-        await _invite(request)
+        await _send_continue(request)
         try:
             async with asyncio.timeout(None) as clock:
                 self._awaited.add(clock)
@@ -50,17 +50,17 @@ class Bodies:
             if self._is_ending:
                 raise UnavailableError("The server is shutting down") from error
             raise TooSlowError(
-                f"The body came too slowly: less than {_SLOWEST} bytes a second, or nothing for "
-                f"{self._patience:g} s"
+                f"The body arrived too slowly: less than {_SLOWEST} bytes per second, or nothing "
+                f"for {self._patience:g} s"
             ) from error
         except web.RequestPayloadError as error:
             raise InvalidArgumentError(f"Malformed HTTP: {error}") from error
 
     def end(self) -> None:
-        """Wait for no more bytes: requests whose bodies are not there yet are refused."""
+        """Refuse requests whose bodies have not arrived yet."""
         self._is_ending = True
         for clock in self._awaited:
-            if not clock.expired():  # that one ends by itself, and may not be set again
+            if not clock.expired():  # an expired one cannot be rescheduled
                 clock.reschedule(0)
 
     async def _all(self, request: web.BaseRequest, clock: asyncio.Timeout) -> bytes:
@@ -77,32 +77,32 @@ class Bodies:
                 raise _too_large("body", self._most)
 
 
-def unpack(body: bytes, encoding: str) -> bytes:
-    """`body` without its gzip, if `encoding` says that it has one; nothing if that is broken.
+def decompress(body: bytes, encoding: str) -> bytes:
+    """Decompress `body` if `encoding` is gzip; returns an empty body if it is damaged.
 
-    The real server goes on with an empty document where it cannot unpack one.
+    The real server also continues with an empty body then.
 
     Raises:
-        TooLargeError: it is too large without.
+        TooLargeError: the decompressed body is too large.
     """
     if "gzip" not in encoding:
         return body
-    packed = zlib.decompressobj(_GZIP)
+    stream = zlib.decompressobj(_GZIP)
     try:
-        unpacked = packed.decompress(body, MAX_UNPACKED_BYTES)
+        content = stream.decompress(body, MAX_DECOMPRESSED_BYTES)
     except zlib.error:
         return b""
-    if packed.unconsumed_tail:
-        raise _too_large("unpacked body", MAX_UNPACKED_BYTES)
-    return unpacked if packed.eof else b""
+    if stream.unconsumed_tail:
+        raise _too_large("decompressed body", MAX_DECOMPRESSED_BYTES)
+    return content if stream.eof else b""
 
 
-async def _invite(request: web.BaseRequest) -> None:
-    """Ask for the body of a caller who waits for that."""
+async def _send_continue(request: web.BaseRequest) -> None:
+    """Answer `Expect: 100-continue`, so that the client sends the body."""
     expects = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
     if expects and request.version == HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun
+        request.writer.output_size = 0  # the response itself has not begun
 
 
 def _too_large(what: str, limit: int) -> TooLargeError:

@@ -1,4 +1,4 @@
-"""gRPC's canonical codes as HTTP's, and back: the one table for both ends.
+"""Maps gRPC's canonical codes to HTTP's and back, for server and client.
 
 Source: ToHTTPStatusCode in tensorflow_serving/model_servers/http_server.cc.
 """
@@ -31,33 +31,33 @@ _OTHERS = 500
 
 
 class TooLargeError(ResourceExhaustedError):
-    """A body beyond the server's limit."""
+    """A body over the server's limit."""
 
 
 class TooSlowError(DeadlineExceededError):
-    """A body that stopped coming."""
+    """A body that arrived too slowly."""
 
 
-# What HTTP has a status of its own for; the real server sets no such limits.
+# Errors with an HTTP status of their own; the real server has no such limits.
 _OWN: dict[type[RpcError], int] = {TooLargeError: 413, TooSlowError: 408}
-# Of several codes with one status, the first in the table is the likeliest.
+# Of several codes with one status, the first in the table is the most likely.
 _CODES = {status: code for code, status in reversed(_STATUS.items())} | {
     status: kind.code for kind, status in _OWN.items()
 }
 
 
 def status_of(error: RpcError) -> int:
-    """The HTTP status that stands for `error`."""
+    """Returns the HTTP status for `error`."""
     return _OWN.get(type(error)) or _STATUS.get(error.code, _OTHERS)
 
 
 def error_of(status: int, text: str) -> RpcError:
-    """The error that an answer with this HTTP `status` stands for."""
+    """Returns the error for a response with this HTTP `status`."""
     return rpc_error(_CODES.get(status, "INTERNAL"), text)
 
 
-def told(body: bytes) -> str:
-    """The text of a refusal's body; the body itself where it is none of this API's."""
+def error_text(body: bytes) -> str:
+    """Returns the text in the body of an error; the body itself if it has another format."""
     text = body.decode(errors="replace")
     try:
         return str(json.loads(text)["error"])

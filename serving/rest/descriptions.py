@@ -1,4 +1,4 @@
-"""Status and metadata of models as JSON, as the real server's protobuf prints them.
+"""Status and metadata of models as JSON, in the layout of the real server.
 
 Source: ToJsonString in tensorflow_serving/model_servers/http_rest_api_util.cc.
 """
@@ -16,7 +16,7 @@ _STATE = model_messages.ModelVersionStatus.State
 
 
 def status(response: model_messages.GetModelStatusResponse) -> bytes:
-    """The states of a model's versions; numbers of 64 bits are text in protobuf's JSON."""
+    """Returns the states of a model's versions; 64-bit numbers are strings in protobuf's JSON."""
     versions = [
         {
             "version": str(one.version),
@@ -32,7 +32,7 @@ def status(response: model_messages.GetModelStatusResponse) -> bytes:
 
 
 def metadata(response: messages.GetModelMetadataResponse) -> bytes:
-    """The signatures of a model."""
+    """Returns the signatures of a model."""
     spec = {
         "name": response.model_spec.name,
         "signature_name": response.model_spec.signature_name,

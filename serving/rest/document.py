@@ -1,8 +1,9 @@
-"""A request's JSON text as Python values, and what the real server says of values that do not fit.
+"""Parses the JSON of a request, and describes values in the real server's error texts.
 
-A JSON integer outside 64 bits counts as a decimal number, as it does in RapidJSON. Text that is
-not UTF-8 is kept: each such byte stands as a lone surrogate until it becomes bytes again.
-Texts are those of tensorflow_serving/util/json_tensor.cc.
+A JSON integer that does not fit into 64 bits counts as a decimal number, as in RapidJSON. Bytes
+that are not valid UTF-8 are kept as lone surrogates until the text becomes bytes again. Error
+texts are those of tensorflow_serving/util/json_tensor.cc, except for JSON that does not parse: what
+follows the real server's `JSON Parse error: ` is the message of Python's parser.
 """
 
 import binascii
@@ -10,38 +11,38 @@ import dataclasses
 import json
 import math
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from millrace.serving.errors import InvalidArgumentError
-from millrace.serving.rest import faults
 
-Json = Any  # None, bool, int, float, str, list or dict of these: what `json.loads` gives
+Json = Any  # None, bool, int, float, str, list or dict of these: the result of `json.loads`
 
 _BOM = b"\xef\xbb\xbf"
 _STRING_OR_INF = re.compile(r'"(?:[^"\\]|\\.)*"|Inf(?!inity)')
 _B64 = "b64"
 _LEAST_INTEGER, _MOST_INTEGER = -(2**63), 2**64 - 1
+_TOO_BIG = "JSON Parse error: Number too big to be stored in double."
 
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """The object that a request is; `has_booleans` is False where no value in it is one."""
+    """The JSON object in a request; `has_booleans` is False if none of its values is boolean."""
 
     values: dict[str, Json]
     has_booleans: bool
     raw: bytes
 
     def check_numbers(self, largest: float) -> None:
-        """Refuse a number that was too big for a double, given the `largest` that was read."""
+        """Refuse a number that does not fit into a double; `largest` is the largest one read."""
         if math.isinf(largest) and b"Inf" not in self.raw:
-            _refuse(self.raw, faults.TOO_BIG)
+            raise InvalidArgumentError(_TOO_BIG)
 
     @property
     def signature_name(self) -> str:
-        """The signature asked for; empty where none is.
+        """The name of the signature; empty if there is none.
 
         Raises:
-            InvalidArgumentError: it is no text.
+            InvalidArgumentError: it is not text.
         """
         name = self.values.get("signature_name", "")
         if not isinstance(name, str):
@@ -53,30 +54,37 @@ class Document:
 
 
 def parse(raw: bytes) -> Document:
-    """Read a request's body.
+    """Parse a request's body.
 
     Raises:
-        InvalidArgumentError: it is not JSON, or no object.
+        InvalidArgumentError: it is not JSON, or not an object.
     """
     if not raw:
         raise InvalidArgumentError("JSON Parse error: The document is empty")
     text = raw.removeprefix(_BOM).decode(errors="surrogateescape")
     try:
-        values = _loads(text, raw)
-    except (ValueError, RecursionError) as error:
-        _refuse(raw, str(error))
+        values = _loads(text)
+    except json.JSONDecodeError as error:
+        offset = len(text[: error.pos].encode(errors="surrogateescape"))
+        raise InvalidArgumentError(f"JSON Parse error: {error.msg} at offset: {offset}") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise InvalidArgumentError(_TOO_BIG) from error
+    except RecursionError as error:
+        raise InvalidArgumentError(
+            "JSON Parse error: The document is nested too deeply."
+        ) from error
     if not isinstance(values, dict):
         raise InvalidArgumentError(f"JSON Value: {show(values)} Is not object")
     return Document(values, "true" in text or "false" in text, raw)
 
 
-def _loads(text: str, raw: bytes) -> Json:
+def _loads(text: str) -> Json:
     try:
         return json.loads(text)
-    except ValueError:
-        if "Inf" not in text or faults.find(raw):
+    except json.JSONDecodeError:
+        if "Inf" not in text:
             raise
-        # Python's parser knows Infinity by its full name only.
+        # The real server also accepts Inf, which Python's parser only knows as Infinity.
         return json.loads(_STRING_OR_INF.sub(_full_name, text))
 
 
@@ -84,22 +92,15 @@ def _full_name(matched: re.Match[str]) -> str:
     return "Infinity" if matched[0] == "Inf" else matched[0]
 
 
-def _refuse(raw: bytes, otherwise: str) -> NoReturn:
-    """Refuse `raw` in RapidJSON's words; in `otherwise` where it has none."""
-    fault = faults.find(raw)
-    told = f"{fault.text} at offset: {fault.offset}" if fault else otherwise
-    raise InvalidArgumentError(f"JSON Parse error: {told}")
-
-
 def show(value: Json) -> str:
-    """`value` as the real server shows it in an error."""
+    """Returns `value` as the real server shows it in an error."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return json.dumps(value, indent=4, ensure_ascii=False)
 
 
 def kind(value: Json) -> str:
-    """What a JSON value is, in the real server's words."""
+    """Returns the real server's name for the type of a JSON value."""
     match value:
         case None:
             return "Null"
@@ -116,7 +117,7 @@ def kind(value: Json) -> str:
 
 
 def is_integer(value: Json) -> bool:
-    """Whether `value` is a number written without fraction and exponent, within 64 bits."""
+    """Whether `value` is a number without fraction and exponent that fits into 64 bits."""
     return type(value) is int and _LEAST_INTEGER <= value <= _MOST_INTEGER
 
 
@@ -126,23 +127,23 @@ def is_decimal(value: Json) -> bool:
 
 
 def magnitude(value: float) -> float:
-    """The size of a number; infinite where a double does not reach."""
+    """Returns the absolute value of a number; infinity if it does not fit into a double."""
     try:
         return abs(float(value))
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         return math.inf
 
 
 def is_b64(value: Json) -> bool:
-    """Whether `value` is an object that stands for bytes: `{"b64": text}`."""
+    """Whether `value` is an object that represents bytes: `{"b64": text}`."""
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get(_B64), str)
 
 
 def from_b64(value: Json) -> bytes:
-    """The bytes that `value` stands for.
+    """Returns the bytes that `value` represents.
 
     Raises:
-        InvalidArgumentError: it stands for none.
+        InvalidArgumentError: it is not such an object, or not valid base64.
     """
     if not is_b64(value):
         raise InvalidArgumentError(
@@ -156,19 +157,21 @@ def from_b64(value: Json) -> bytes:
 
 
 def from_text(text: str) -> bytes:
-    """`text` as UTF-8, with the bytes of the request that were none.
+    """Returns `text` as the bytes of the request, valid UTF-8 or not.
 
     Raises:
-        InvalidArgumentError: it holds half of a surrogate pair.
+        InvalidArgumentError: it has half of a surrogate pair.
     """
     try:
         return text.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
-        raise InvalidArgumentError(f"JSON Parse error: {faults.SURROGATE}") from error
+        raise InvalidArgumentError(
+            "JSON Parse error: The surrogate pair in string is invalid."
+        ) from error
 
 
 def _lenient_b64(text: str) -> bytes:
-    """Base64 as abseil reads it: blanks are passed over, padding may be left out or be dots."""
+    """Decode base64 like abseil: whitespace is ignored, padding may be omitted or be dots."""
     packed = "".join(text.split()).replace(".", "=")
     if "=" not in packed:
         packed += "=" * (-len(packed) % 4)

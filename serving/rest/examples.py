@@ -1,7 +1,7 @@
-"""A Classify or Regress request's JSON as Examples.
+"""Reads the Examples in the JSON of a Classify or Regress request.
 
-A feature's values are of one kind: whole numbers and booleans make int64, decimals float, text
-and base64 objects bytes. Texts are those of tensorflow_serving/util/json_tensor.cc.
+A feature's values are of one kind: integers and booleans become int64, other numbers float, text
+and base64 objects bytes. Error texts are those of tensorflow_serving/util/json_tensor.cc.
 """
 
 import math
@@ -19,10 +19,10 @@ _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
 def read(request: Document) -> messages.Input:
-    """The Examples of `request`, with their context where it has one.
+    """Returns the Examples of `request`, with their context if there is one.
 
     Raises:
-        InvalidArgumentError: they are not there, or a value has no place in an Example.
+        InvalidArgumentError: they are missing, or a value is not valid in an Example.
     """
     values = request.values
     has_context = "context" in values
@@ -47,7 +47,7 @@ def read(request: Document) -> messages.Input:
 
 
 def _example(value: Json, request: Document) -> bytes:
-    """One serialised Example."""
+    """Returns one serialised Example."""
     if not isinstance(value, dict):
         raise InvalidArgumentError(
             f"Example must be JSON object but got JSON {document.kind(value)}"
@@ -77,7 +77,7 @@ def _feature(name: str, content: Json, request: Document) -> example.Value:
 
 
 def _value(name: str, value: Json, request: Document) -> tuple[str, bytes | int | float]:
-    """The kind of list that `value` belongs in, and what is put there."""
+    """Returns the kind of list that `value` belongs in, and its content there."""
     if isinstance(value, str):
         return "bytes", document.from_text(value)
     if document.is_b64(value):

@@ -1,6 +1,6 @@
-"""What a request's path asks for.
+"""Parses the path of a request.
 
-Letters' case matters in names only. Source: tensorflow_serving/model_servers/
+Paths are case-insensitive, except for names. Source: tensorflow_serving/model_servers/
 http_rest_api_util.cc.
 """
 
@@ -12,10 +12,10 @@ from millrace.serving.errors import InvalidArgumentError
 from millrace.serving.protos import prediction_service_pb2 as messages
 
 _MODEL = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-_QUESTION = re.compile(
+_INFERENCE = re.compile(
     rf"/v1/models/(?P<model>[^/:]+){_MODEL}:(?P<method>classify|regress|predict)", re.A | re.I
 )
-_LOOK = re.compile(
+_DESCRIPTION = re.compile(
     rf"/v1/models(?:/(?P<model>[^/:]+))?{_MODEL}(?:/(?P<method>metadata))?", re.A | re.I
 )
 _LARGEST = 2**63 - 1
@@ -23,9 +23,9 @@ _LARGEST = 2**63 - 1
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A model, or one version of it, and what is wanted of it.
+    """A model, or one version of it, and the method to call.
 
-    `method` is `predict`, `classify`, `regress`, `metadata`, or empty, which asks for its status.
+    `method` is `predict`, `classify`, `regress`, `metadata`, or empty for the status.
     """
 
     model: str
@@ -34,7 +34,7 @@ class Target:
     label: str | None = None
 
     def spec(self, signature: str = "") -> messages.ModelSpec:
-        """The message."""
+        """Returns the message."""
         spec = messages.ModelSpec(name=self.model, signature_name=signature)
         if self.version is not None:
             spec.version.value = self.version
@@ -43,18 +43,18 @@ class Target:
         return spec
 
 
-def is_ours(path: str) -> bool:
-    """Whether a path lies below `/v1/`."""
+def is_api(path: str) -> bool:
+    """Whether a path is below `/v1/`."""
     return path[:4].lower() == "/v1/"
 
 
 def parse(verb: str, path: str) -> Target:
-    """Read the path of a request, with its query if it has one.
+    """Parse the path of a request, with its query if it has one.
 
     Raises:
-        InvalidArgumentError: it is none that the server knows.
+        InvalidArgumentError: the server has no such path.
     """
-    pattern = {"POST": _QUESTION, "GET": _LOOK}.get(verb)
+    pattern = {"POST": _INFERENCE, "GET": _DESCRIPTION}.get(verb)
     found = pattern.fullmatch(path) if pattern else None
     if found is None:
         raise InvalidArgumentError(f"Malformed request: {verb} {path}")
@@ -71,7 +71,7 @@ def parse(verb: str, path: str) -> Target:
 def _version(text: str | None) -> int | None:
     if text is None:
         return None
-    # A length first: Python refuses to read thousands of digits, each in its own way.
+    # Check the length first: int() refuses thousands of digits with another error.
     if len(text.lstrip("0")) > len(str(_LARGEST)) or int(text) > _LARGEST:
         raise InvalidArgumentError(f"Failed to convert version: {text} to numeric.")
     return int(text)

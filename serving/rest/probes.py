@@ -1,11 +1,11 @@
-"""What probes ask over HTTP: KServe's Open Inference Protocol, and Kubernetes' `/healthz`.
+"""Health probes over HTTP: KServe's Open Inference Protocol, and Kubernetes' `/healthz`.
 
     /v2/health/live                                  {"live": true}
     /v2/health/ready                                 {"ready": true}
     /v2/models/M[/versions/V]/ready                  {"name": "M", "ready": true}
     /healthz                                         {"live": true}
 
-200 where it is so; 503 where it is not yet or no more; 404 for a model that is not served.
+The status is 200 if live or ready, 503 if not, and 404 for a model that is not served.
 Source: github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md.
 """
 
@@ -22,22 +22,22 @@ _VERBS = ("GET", "HEAD")
 
 
 class Probes:
-    """Answers probes, at once and without a secret; from any thread."""
+    """Answers probes, at once and without a token; thread-safe."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def answer(self, verb: str, path: str) -> Reply | None:
-        """The answer to a request that is a probe; None for any other."""
+        """Returns the response to a probe; None for any other request."""
         if verb not in _VERBS:
             return None
-        asked = path.partition("?")[0]
-        if asked in ("/v2/health/live", "/healthz"):
+        probed = path.partition("?")[0]
+        if probed in ("/v2/health/live", "/healthz"):
             return Reply(200, _json(live=True))
-        if asked == "/v2/health/ready":
+        if probed == "/v2/health/ready":
             ready = self._service.is_ready()
             return Reply(200 if ready else 503, _json(ready=ready))
-        found = _MODEL.fullmatch(asked)
+        found = _MODEL.fullmatch(probed)
         return self._model(found["model"], found["version"]) if found else None
 
     def _model(self, quoted: str, version: str | None) -> Reply:
@@ -47,8 +47,8 @@ class Probes:
             ready = self._service.is_model_ready(name, number)
         except NotFoundError as error:
             return refusal(error)
-        told = {"version": version} if version else {}
-        return Reply(200 if ready else 503, _json(name=name, **told, ready=ready))
+        number_field = {"version": version} if version else {}
+        return Reply(200 if ready else 503, _json(name=name, **number_field, ready=ready))
 
 
 def _json(**fields: object) -> bytes:

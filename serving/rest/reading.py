@@ -1,6 +1,6 @@
-"""A Predict request's JSON as arrays: rows (`instances`) or columns (`inputs`).
+"""Reads the arrays in the JSON of a Predict request: rows (`instances`) or columns (`inputs`).
 
-The order of the checks and their texts are those of tensorflow_serving/util/json_tensor.cc.
+The order of the checks and the error texts are those of tensorflow_serving/util/json_tensor.cc.
 """
 
 import dataclasses
@@ -19,18 +19,18 @@ Inputs = Mapping[str, TensorInfo]
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
-    """A Predict request: `by_row` says in which of its two formats it came."""
+class PredictBody:
+    """The body of a Predict request; `by_row` is whether it is in row format."""
 
     document: Document
     by_row: bool
 
     def arrays(self, inputs: Inputs) -> Arrays:
-        """The arrays for a signature's `inputs`.
+        """Returns the arrays for a signature's `inputs`.
 
         Raises:
-            InvalidArgumentError: they are not all there, or not as they must be.
-            UnimplementedError: an input has a type that JSON cannot fill.
+            InvalidArgumentError: an input is missing or invalid.
+            UnimplementedError: an input has a type that JSON does not support.
         """
         if not inputs:
             name = self.document.signature_name or "DEFAULT"
@@ -57,9 +57,9 @@ class Question:
         return values["instances"]
 
 
-def question(request: Document) -> Question:
-    """See in which format `request` came."""
-    return Question(request, "instances" in request.values)
+def predict_body(request: Document) -> PredictBody:
+    """Returns the body of `request`, in the format that it has."""
+    return PredictBody(request, "instances" in request.values)
 
 
 def _columns(values: Json, inputs: Inputs, request: Document) -> Arrays:
@@ -89,7 +89,7 @@ def _rows(rows: Sequence[Json], inputs: Inputs, request: Document) -> Arrays:
 
 
 def _rows_at_once(rows: Sequence[Json], inputs: Inputs, request: Document) -> Arrays | None:
-    """Each input's rows as one tensor; None where the rows must be looked at one by one."""
+    """Converts each input's rows as one tensor; returns None if they must be read one by one."""
     if _is_named(rows[0]):
         if not all(isinstance(row, dict) and row.keys() == inputs.keys() for row in rows):
             return None
@@ -101,11 +101,11 @@ def _rows_at_once(rows: Sequence[Json], inputs: Inputs, request: Document) -> Ar
     try:
         return {a: to_array(rows_, inputs[a].dtype, request) for a, rows_ in columns.items()}
     except RpcError:
-        return None  # the walk finds the same, and says at which row
+        return None  # reading row by row finds the same error, and its row
 
 
 def _rows_one_by_one(rows: Sequence[Json], inputs: Inputs, request: Document) -> Arrays:
-    """The rows in their order, each of the first one's shape; says which does not fit."""
+    """Converts the rows one by one, each with the shape of the first."""
     named = _is_named(rows[0])
     (first, *_), tensors = inputs, {alias: _Stack(info.dtype) for alias, info in inputs.items()}
     for number, row in enumerate(rows):
@@ -134,7 +134,7 @@ def _rows_one_by_one(rows: Sequence[Json], inputs: Inputs, request: Document) ->
 
 
 class _Stack:
-    """The arrays of one input, row by row, all of one shape."""
+    """The arrays of one input, row by row, all with one shape."""
 
     def __init__(self, dtype: str) -> None:
         self._dtype = dtype
@@ -151,7 +151,7 @@ class _Stack:
 
 
 def _is_named(row: Json) -> bool:
-    """Whether a row has names for its inputs."""
+    """Whether a row names its inputs."""
     return isinstance(row, dict) and not document.is_b64(row)
 
 

@@ -1,8 +1,8 @@
 """The REST API, the metrics and the probes on a port of their own, over aiohttp.
 
-One thread runs the event loop and moves bytes; requests are answered in a pool of threads, as
-JSON and TensorFlow would hold the loop up. What no handler is for gets the page of the real
-server's HTTP library.
+One thread runs the event loop and moves bytes; requests are answered in a pool of threads, because
+JSON and TensorFlow would block the loop. Unknown paths get the error page of the real server's
+HTTP library.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ from millrace.serving import monitoring
 from millrace.serving.errors import CancelledError, RpcError, UnauthenticatedError, UnavailableError
 from millrace.serving.flags import Options
 from millrace.serving.rest import accepting, api, bodies, paths
-from millrace.serving.rest.api import Api, Caller, Reply
-from millrace.serving.rest.bodies import Bodies
+from millrace.serving.rest.api import Caller, Reply, RestApi
+from millrace.serving.rest.bodies import BodyReader
+from millrace.serving.rest.bounded_pool import BoundedPool
 from millrace.serving.rest.probes import Probes
-from millrace.serving.rest.turns import Turns
 from millrace.serving.security import UNAUTHENTICATED, Gate
 
-_WORTH_PACKING = 1024  # bytes
-_MOST_WAITING = 256  # threads that only wait for their batch
-_LINGER = 10.0  # seconds to read on for who is refused and still sends, so that it sees why
-_MOST_WATCHING = 16  # callers that may wait for the metrics
+_COMPRESS_FROM = 1024  # bytes
+_MOST_WAITING = 256  # threads that only wait for a batch
+_LINGER = 10.0  # seconds to keep reading from a refused client, so that it sees the response
+_MOST_SCRAPING = 16  # clients that may wait for the metrics
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, GET",
@@ -44,21 +44,21 @@ _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """How a RestServer listens and answers.
+class RestSettings:
+    """The settings of a RestServer.
 
     Attributes:
         host: address to listen on.
         port: TCP port.
         threads: requests that may be answered at the same time.
         queued: requests that may wait for one of the threads.
-        timeout: seconds that a request may take once it has come; None is any number.
-        max_body_bytes: of a request, as it comes.
-        patience: seconds that a connection may make no progress.
-        cors: allow scripts of other origins.
-        metrics_path: where metrics are; nowhere if empty.
-        drain: seconds that requests have to end when the server stops.
-        shared: other processes may listen on the same port.
+        timeout: seconds that a request may take after it was received; None for no limit.
+        max_body_bytes: the largest body of a request, before decompression.
+        patience: seconds that a connection may be without progress.
+        cors: whether to allow scripts of other origins.
+        metrics_path: the path of the metrics; none if empty.
+        drain: seconds for running requests to finish when the server stops.
+        shared: whether other processes may listen on the same port.
     """
 
     host: str
@@ -74,18 +74,18 @@ class Settings:
     shared: bool = False
 
 
-def settings(options: Options, waiting: int) -> Settings:
-    """What the flags say.
+def rest_settings(options: Options, waiting: int) -> RestSettings:
+    """Returns the settings in the flags.
 
     Args:
         options: the flags.
-        waiting: requests that may wait for a batch, beside those that run.
+        waiting: requests that may wait for a batch, in addition to those that run.
 
     Raises:
         ServerError: `--monitoring_config_file` cannot be read.
     """
     file, timeout = options.monitoring_config_file, options.rest_api_timeout_in_ms
-    return Settings(
+    return RestSettings(
         host=options.bind_address,
         port=options.rest_api_port,
         threads=options.rest_api_num_threads + min(waiting, _MOST_WAITING),
@@ -100,59 +100,61 @@ def settings(options: Options, waiting: int) -> Settings:
 
 
 class RestServer:
-    """Listens for HTTP in a thread of its own."""
+    """Serves HTTP from a thread of its own."""
 
     def __init__(
         self,
-        rest_api: Api,
+        rest_api: RestApi,
         probes: Probes,
-        settings: Settings,
+        settings: RestSettings,
         gate: Gate,
         page: Callable[[], str],
     ) -> None:
-        """Take the port, without listening yet: who comes is still refused; `page` has the metrics.
+        """Bind the port without listening yet, so that connections are still refused.
+
+        `page` returns the metrics.
 
         Raises:
-            ServerError: it is not free.
+            ServerError: the port is in use.
         """
         self._api, self._probes = rest_api, probes
         self._settings, self._gate, self._page = settings, gate, page
         self._socket = accepting.bind(settings.host, settings.port, shared=settings.shared)
-        self._turns = Turns(settings.threads, settings.queued, "rest")
-        self._watching = Turns(1, _MOST_WATCHING, "metrics")
-        self._bodies = Bodies(settings.max_body_bytes, settings.patience)
+        self._pool = BoundedPool(settings.threads, settings.queued, "rest")
+        self._metrics_pool = BoundedPool(1, _MOST_SCRAPING, "metrics")
+        self._bodies = BodyReader(settings.max_body_bytes, settings.patience)
         self._cors = _cors(settings, gate)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
         self._runner: web.ServerRunner | None = None
 
     def start(self) -> None:
-        """Answer from now on."""
+        """Answer requests from now on."""
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
         where = f"{self._settings.host}:{self._settings.port}"
         _log.info("Exporting HTTP/REST API at:%s ...", where)
 
     def stop(self) -> None:
-        """Take no more requests, let those that run finish, and give the port back."""
+        """Refuse new requests, let running ones finish, and release the port."""
         if self._runner is not None:
             asyncio.run_coroutine_threadsafe(self._close(self._runner), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         self._loop.close()
         self._socket.close()
-        for turns in (self._turns, self._watching):
-            turns.close()
+        for pool in (self._pool, self._metrics_pool):
+            pool.close()
 
     async def _open(self) -> None:
-        server = accepting.Server(
+        server = accepting.HttpServer(
             self._handle,
             request_factory=self._request,
-            handler_cancellation=True,  # who has gone leaves the queue
+            handler_cancellation=True,  # a client that disconnects leaves the queue
             keepalive_timeout=self._settings.patience,
             lingering_time=min(_LINGER, self._settings.patience),
             access_log=None,
-            auto_decompress=False,  # how far, and what of a broken one, is ours to say
+            auto_decompress=False,  # `bodies` limits the size and handles damaged bodies
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=self._settings.drain)
         await self._runner.setup()
@@ -162,7 +164,7 @@ class RestServer:
         self._bodies.end()
         await runner.cleanup()
         left = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.wait(left, timeout=1) if left else None  # cancelled, but not ended yet
+        await asyncio.wait(left, timeout=1) if left else None  # cancelled, but not finished yet
 
     def _request(
         self, message: RawRequestMessage, payload: StreamReader, protocol: Any, *others: Any
@@ -177,44 +179,46 @@ class RestServer:
         if probed is not None:
             return self._response(request, probed)
         is_metrics = _without_query(path) == self._settings.metrics_path
-        if not is_metrics and not paths.is_ours(path):
+        if not is_metrics and not paths.is_api(path):
             return _page(HTTPStatus.NOT_FOUND)
         if self._cors and not is_metrics and verb == hdrs.METH_OPTIONS:
-            return self._response(request, Reply(200, b""))  # asked for before a token is sent
+            return self._response(request, Reply(200, b""))  # a preflight request carries no token
         if not self._gate.authorized(request.headers.get(hdrs.AUTHORIZATION)):
             return self._response(request, api.refusal(UnauthenticatedError(UNAUTHENTICATED)))
-        return await (self._tell_metrics if is_metrics else self._answer)(request, path)
+        return await (self._answer_metrics if is_metrics else self._answer)(request, path)
 
     async def _answer(self, request: web.BaseRequest, path: str) -> web.Response:
-        """Read the body, which is when the request has come, and answer within its time."""
+        """Read the body, after which the timeout begins, and answer."""
         verb, timeout = request.method, self._settings.timeout
         try:
-            packed = await self._bodies.read(request)
+            compressed = await self._bodies.read(request)
             deadline = None if timeout is None else time.monotonic() + timeout
-            await self._turns.wait(deadline)
+            await self._pool.wait(deadline)
         except RpcError as error:
             refused = self._response(request, self._api.refuse(verb, path, error))
             if not request.content.is_eof():
                 refused.force_close()
             return refused
         except asyncio.CancelledError:
-            self._api.refuse(verb, path, CancelledError("The caller gave the request up"))
+            self._api.refuse(verb, path, CancelledError("The caller cancelled the request"))
             raise
         encoding = request.headers.get(hdrs.CONTENT_ENCODING, "")
         caller = Caller(deadline, lambda: request.transport is not None)
 
         def answer() -> web.Response:
-            reply = self._api.answer(verb, path, lambda: bodies.unpack(packed, encoding), caller)
+            reply = self._api.answer(
+                verb, path, lambda: bodies.decompress(compressed, encoding), caller
+            )
             return self._response(request, reply)
 
-        return await self._turns.run(answer)
+        return await self._pool.run(answer)
 
-    async def _tell_metrics(self, request: web.BaseRequest, path: str) -> web.Response:
+    async def _answer_metrics(self, request: web.BaseRequest, path: str) -> web.Response:
         try:
-            await self._watching.wait()
+            await self._metrics_pool.wait()
         except UnavailableError as error:
             return self._response(request, api.refusal(error))
-        return await self._watching.run(lambda: self._metrics(path))
+        return await self._metrics_pool.run(lambda: self._metrics(path))
 
     def _metrics(self, path: str) -> web.Response:
         if path == self._settings.metrics_path:
@@ -225,14 +229,14 @@ class RestServer:
     def _response(self, request: web.BaseRequest, reply: Reply) -> web.Response:
         headers = {hdrs.CONTENT_TYPE: "application/json", **self._cors}
         body = reply.body
-        if len(body) >= _WORTH_PACKING and _takes_gzip(request):
+        if len(body) >= _COMPRESS_FROM and _takes_gzip(request):
             headers[hdrs.CONTENT_ENCODING] = "gzip"
             body = gzip.compress(body, 1)
         return web.Response(body=body, status=reply.status, headers=headers)
 
 
-def _cors(settings: Settings, gate: Gate) -> dict[str, str]:
-    """The headers that let scripts of other origins in, with the token where there is one."""
+def _cors(settings: RestSettings, gate: Gate) -> dict[str, str]:
+    """Returns the headers that allow scripts of other origins, and their token if required."""
     if not settings.cors:
         return {}
     if gate.is_open:

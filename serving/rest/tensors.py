@@ -1,7 +1,8 @@
-"""JSON values as arrays of the types that a signature names.
+"""Converts JSON values to arrays of a signature's types.
 
-Numbers go through numpy in one piece where that cannot change what is accepted; anything odd is
-walked value by value, in the order and with the texts of tensorflow_serving/util/json_tensor.cc.
+Numbers are converted by numpy at once if that cannot change what is accepted. Anything else is
+read value by value, in the order and with the error texts of
+tensorflow_serving/util/json_tensor.cc.
 """
 
 import math
@@ -15,7 +16,7 @@ from millrace.serving.rest import document
 from millrace.serving.rest.document import Document, Json, show
 
 _MOST_DIMENSIONS = 64  # of a numpy array
-# TensorFlow's names, as `DataTypeString` has them where they differ from numpy's.
+# The names in TensorFlow's `DataTypeString` that differ from numpy's.
 _SHOWN = {"float32": "float", "float64": "double", "float16": "half"}
 _INTEGERS = {
     **dict.fromkeys(("int8", "int16", "int32", "uint8"), (-(2**31), 2**31 - 1)),
@@ -23,7 +24,7 @@ _INTEGERS = {
     "uint32": (0, 2**32 - 1),
     "uint64": (0, 2**64 - 1),
 }
-# The largest whole number below which a float type has them all, and its largest number.
+# The largest integer up to which a float type represents all of them, and its largest number.
 _FLOATS = {
     "float32": (2**24 - 1, float(np.finfo(np.float32).max)),
     "float64": (2**53 - 1, float(np.finfo(np.float64).max)),
@@ -31,21 +32,21 @@ _FLOATS = {
 
 
 def to_array(value: Json, dtype: str, request: Document) -> np.ndarray:
-    """`value`, nested lists of one shape, as an array of TensorFlow's type `dtype`.
+    """Converts `value`, nested lists of one shape, to an array of TensorFlow's type `dtype`.
 
     Raises:
-        InvalidArgumentError: it is ragged, or an element does not fit.
-        UnimplementedError: JSON cannot fill `dtype`.
+        InvalidArgumentError: it is ragged, or an element is invalid.
+        UnimplementedError: JSON does not support `dtype`.
     """
     array = _at_once(value, dtype, request)
     return one_by_one(value, dtype, request) if array is None else array
 
 
 def _at_once(value: Json, dtype: str, request: Document) -> np.ndarray | None:
-    """Numbers as numpy reads them; None where that might accept what must be refused."""
+    """Converts numbers by numpy; returns None if that might accept what must be refused."""
     if dtype not in _FLOATS and dtype not in _INTEGERS:
         return None
-    if request.has_booleans:  # numpy would take them for numbers
+    if request.has_booleans:  # numpy would convert them to numbers
         return None
     try:
         array = np.array(value)
@@ -58,7 +59,7 @@ def _at_once(value: Json, dtype: str, request: Document) -> np.ndarray | None:
 
 
 def _fits_float(array: np.ndarray, dtype: str, request: Document) -> bool:
-    """Whether each number is the same in `dtype`, up to rounding."""
+    """Whether each number is in the range of `dtype`, and each integer exact."""
     whole, most = _FLOATS[dtype]
     if array.dtype.kind in "iu":
         return -whole <= int(array.min()) and int(array.max()) <= whole
@@ -68,7 +69,7 @@ def _fits_float(array: np.ndarray, dtype: str, request: Document) -> bool:
         request.check_numbers(math.inf)
     sizes = np.abs(array[np.isfinite(array)])
     large = sizes[sizes > whole]
-    # Whether one of these was written as a whole number can no longer be seen.
+    # numpy no longer shows whether one of these was written as an integer.
     return not large.size or (bool(large.max() <= most) and not np.any(large % 1 == 0))
 
 
@@ -79,7 +80,7 @@ def _fits_integer(array: np.ndarray, dtype: str, request: Document) -> bool:
 
 
 def one_by_one(value: Json, dtype: str, request: Document) -> np.ndarray:
-    """What `to_array` does, value by value."""
+    """Like `to_array`, value by value."""
     shape = _dense_shape(value)
     if len(shape) > _MOST_DIMENSIONS:
         raise InvalidArgumentError(
@@ -91,13 +92,13 @@ def one_by_one(value: Json, dtype: str, request: Document) -> np.ndarray:
     _fill(value, 0, shape, element, elements)
     if dtype == "string":
         return np.fromiter(elements, object, len(elements)).reshape(shape)
-    # The narrow integers wrap, as they do in the real server's `Tensor::FromProto`.
+    # Narrow integers wrap around, as in the real server's `Tensor::FromProto`.
     wide = "int64" if dtype in ("int8", "int16", "uint8") else dtypes.numpy_dtype(dtype)
     return np.array(elements, wide).astype(dtypes.numpy_dtype(dtype)).reshape(shape)
 
 
 def _dense_shape(value: Json) -> tuple[int, ...]:
-    """The shape that the first values show."""
+    """Returns the shape, judged by the first values."""
     shape = []
     while isinstance(value, list):
         shape.append(len(value))
@@ -194,5 +195,5 @@ class _Element:
 
 
 def shown_type(dtype: str) -> str:
-    """The real server's name of a type in its texts."""
+    """Returns the name of a type in the real server's texts."""
     return _SHOWN.get(dtype, dtype)

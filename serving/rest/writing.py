@@ -1,8 +1,10 @@
-"""Answers as JSON text, laid out as the real server does.
+"""Writes responses as JSON, in the layout of the real server.
 
-Its writer puts rows on one line each and everything else on lines of its own, indented by four.
-Strings go out as the bytes that they are; a client gets them back by decoding with
-`surrogateescape`. Source: tensorflow_serving/util/json_tensor.cc, rapidjson/prettywriter.h.
+Each row is on one line and everything else on a line of its own, indented by four spaces. Strings
+are written as their bytes, valid UTF-8 or not; a client decodes them with `surrogateescape`.
+Floats have six significant digits (`%g`) if that gives the same number in its type, else all
+digits of the type; `.0` follows a whole number without an exponent.
+Source: tensorflow_serving/util/json_tensor.cc, rapidjson/prettywriter.h.
 """
 
 import binascii
@@ -14,18 +16,19 @@ import numpy as np
 
 from millrace.serving.errors import InvalidArgumentError
 from millrace.serving.protos import prediction_service_pb2 as messages
-from millrace.serving.rest import decimals
 from millrace.serving.rest.tensors import shown_type
 
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")
-_BYTES = "_bytes"  # how the name of an output ends that is not text
+_ALL_DIGITS = {"float32": "%.9g", "float64": "%.17g"}
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+_BYTES = "_bytes"  # suffix of the names of outputs that are bytes, not text
 
 
 def predictions(outputs: Mapping[str, np.ndarray]) -> bytes:
-    """The answer to a request by rows; arrays by alias, strings as object arrays of `bytes`.
+    """Returns the response in row format; strings are object arrays of `bytes`.
 
     Raises:
-        InvalidArgumentError: the outputs cannot be cut into rows, or JSON has no such type.
+        InvalidArgumentError: the outputs cannot be split into rows, or JSON has no such type.
     """
     size = _batch_size(outputs)
     depth = 2 + (len(outputs) > 1)
@@ -43,7 +46,7 @@ def predictions(outputs: Mapping[str, np.ndarray]) -> bytes:
 
 
 def columns(outputs: Mapping[str, np.ndarray]) -> bytes:
-    """The answer to a request by columns; the arguments and errors of `predictions`."""
+    """Returns the response in columnar format; arguments and errors as in `predictions`."""
     if not outputs:
         raise InvalidArgumentError("Cannot convert empty tensor map to JSON")
     depth = 1 + (len(outputs) > 1)
@@ -58,10 +61,10 @@ def columns(outputs: Mapping[str, np.ndarray]) -> bytes:
 
 
 def classifications(result: messages.ClassificationResult) -> bytes:
-    """The answer to Classify.
+    """Returns the response to Classify.
 
     Raises:
-        InvalidArgumentError: there is nothing in it.
+        InvalidArgumentError: it is empty.
     """
     if not result.classifications:
         raise InvalidArgumentError("Cannot convert empty ClassificationResults to JSON")
@@ -73,26 +76,26 @@ def classifications(result: messages.ClassificationResult) -> bytes:
 
 
 def regressions(result: messages.RegressionResult) -> bytes:
-    """The answer to Regress.
+    """Returns the response to Regress.
 
     Raises:
-        InvalidArgumentError: there is nothing in it.
+        InvalidArgumentError: it is empty.
     """
     if not result.regressions:
         raise InvalidArgumentError("Cannot convert empty RegressionResults to JSON")
     values = np.array([one.value for one in result.regressions], np.float32)
-    return _object("results", f"[{', '.join(decimals.texts(values))}]")
+    return _object("results", f"[{', '.join(float_texts(values))}]")
 
 
 def error(text: str) -> bytes:
-    """The body of a refusal; what is no text in it is shown as question marks."""
+    """Returns the body of an error; invalid characters become question marks."""
     return _object("error", _text(text.encode(errors="replace").decode()))
 
 
 def _classes(one: messages.Classifications) -> list[tuple[str, str]]:
     scores = np.array([each.score for each in one.classes], np.float32)
     labels = [each.label for each in one.classes]
-    return list(zip(labels, decimals.texts(scores), strict=True))
+    return list(zip(labels, float_texts(scores), strict=True))
 
 
 def _batch_size(outputs: Mapping[str, np.ndarray]) -> int:
@@ -111,7 +114,7 @@ def _batch_size(outputs: Mapping[str, np.ndarray]) -> int:
 
 
 def _rows(alias: str, array: np.ndarray, depth: int) -> list[str]:
-    """One text on one line for each row."""
+    """Returns the text of each row, on one line each."""
     texts = _elements(alias, array, depth + array.ndim - 1)
     for level in range(array.ndim - 1, 0, -1):
         size, count = array.shape[level], math.prod(array.shape[:level])
@@ -120,7 +123,7 @@ def _rows(alias: str, array: np.ndarray, depth: int) -> list[str]:
 
 
 def _nest(texts: Sequence[str], shape: Sequence[int], depth: int) -> str:
-    """`texts` in nested lists of `shape`, each element on a line of its own."""
+    """Returns `texts` in nested lists of `shape`, with each element on a line of its own."""
     for level in range(len(shape) - 1, -1, -1):
         size, inner = shape[level], _line(depth + level + 1)
         count = math.prod(shape[:level])
@@ -131,10 +134,10 @@ def _nest(texts: Sequence[str], shape: Sequence[int], depth: int) -> str:
 
 
 def _elements(alias: str, array: np.ndarray, depth: int) -> list[str]:
-    """One text for each element, row-major; `depth` is how many brackets are around it."""
+    """Returns the text of each element, row-major; `depth` is the number of enclosing brackets."""
     name = array.dtype.name
     if name in ("float32", "float64"):
-        return decimals.texts(array)
+        return float_texts(array)
     if name in _INTEGERS:
         return list(map(str, array.ravel().tolist()))
     if name == "bool":
@@ -167,3 +170,27 @@ def _base64(value: bytes) -> str:
 
 def _line(depth: int) -> str:
     return "\n" + " " * (4 * depth)
+
+
+def float_texts(array: np.ndarray) -> list[str]:
+    """Returns the text of each number in `array`, float32 or float64 of any shape, row-major."""
+    flat = array.ravel()
+    values = flat.tolist()
+    short = _format_all("%.6g", values)
+    same = np.array(short, np.float64).astype(flat.dtype) == flat
+    if not same.all():
+        others = np.flatnonzero(~same)
+        all_digits = _ALL_DIGITS[flat.dtype.name]
+        long = _format_all(all_digits, [values[place] for place in others])
+        for place, text in zip(others.tolist(), long, strict=True):
+            short[place] = text
+    return [text if "." in text or "e" in text else _whole_or_special(text) for text in short]
+
+
+def _format_all(form: str, values: list[float]) -> list[str]:
+    # Formatting all of them at once is several times as fast as one at a time.
+    return (f"{form} " * len(values) % tuple(values)).split()
+
+
+def _whole_or_special(text: str) -> str:
+    return _NOT_FINITE.get(text) or f"{text}.0"

@@ -13,9 +13,8 @@ from etils.epath import Path
 from PIL import Image
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from millrace.components.artifacts import Examples
+from millrace.components.artifacts import Examples, Model
 from millrace.components.files.tfrecord import write_records
-from millrace.components.model_artifacts import Model
 from millrace.serving import example
 
 CLASSES = ("dark", "grey", "bright")

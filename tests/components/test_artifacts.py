@@ -8,17 +8,15 @@ from hypothesis import strategies as st
 from millrace.components.artifacts import (
     Analysis,
     Anomalies,
+    Evaluation,
     Examples,
+    InfraBlessing,
+    Model,
+    PushedModel,
     RawFiles,
     Rejected,
     Schema,
     Statistics,
-)
-from millrace.components.model_artifacts import (
-    Evaluation,
-    InfraBlessing,
-    Model,
-    PushedModel,
     TrainedModel,
 )
 

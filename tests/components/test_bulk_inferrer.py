@@ -13,7 +13,7 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.artifacts import Examples, RawFiles
+from millrace.components.artifacts import Evaluation, Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.bulk_inferrer import bulk_inferrer
 from millrace.components.errors import DataError, ModelError, OptionError
@@ -21,7 +21,6 @@ from millrace.components.files.printable import one_line
 from millrace.components.files.tfrecord import read_records
 from millrace.components.inference import predictions
 from millrace.components.inference.saved_model import Row
-from millrace.components.model_artifacts import Evaluation
 from millrace.serving import example
 from millrace.serving.signature import TensorInfo
 from tests.components import classifiers
@@ -173,7 +172,7 @@ def test_what_is_no_image_is_set_aside_and_named(infer, tmp_path):
     assert [item["source"] for item in lines(result, "rejected.jsonl")] == ["4.png", "notes.txt"]
     assert lines(result, "rejected.jsonl")[1]["reason"].startswith("Unknown image file format")
     (tmp_path / "out").rename(tmp_path / "before")
-    with pytest.raises(DataError, match=r"max_rejected: .* Received: 2, such as 4\.png: "):
+    with pytest.raises(DataError, match=r"^bulk_inferrer: .* Received: 2 of 10 .*\n  4\.png: "):
         infer(source=RawFiles(Path(root)), max_rejected=0.1)
 
 

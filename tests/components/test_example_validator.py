@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from millrace.components.artifacts import Schema, Statistics
 from millrace.components.example_validator import example_validator
-from millrace.components.schema.infer import Rules, infer
+from millrace.components.schema.infer import SchemaRules, infer
 from millrace.components.schema.text import write
 from millrace.components.statistics.dataset import fold
 from millrace.components.statistics.proto import Detail, to_proto
@@ -20,7 +20,7 @@ from millrace.components.statistics.reading import histogram_of, read
 from millrace.components.validation.distances import histogram_divergence
 from millrace.serving.example import encode
 
-RULES = Rules(
+RULES = SchemaRules(
     fixed_shapes=True,
     disallow_nan=True,
     max_categories=1000,
@@ -68,7 +68,7 @@ def validate(tmp_path):
 def inferred(describe):
     def run(records, **rules):
         good = describe("good", train=records)
-        return infer([read(good, "train")], Rules(**{**vars(RULES), **rules}))
+        return infer([read(good, "train")], SchemaRules(**{**vars(RULES), **rules}))
 
     return run
 
@@ -116,7 +116,7 @@ def test_a_few_new_values_pass_where_the_schema_lets_them(describe, validate, in
     assert validate(describe(train=bad), schema).found == []
 
 
-def test_a_class_too_few_is_no_anomaly(describe, validate, inferred):
+def test_a_class_too_few_is_not_an_anomaly(describe, validate, inferred):
     only = [record for record in GOOD if record["label"] == 1]
     assert validate(describe(train=only), inferred(GOOD)).found == []
 
@@ -232,7 +232,7 @@ def test_the_largest_integer_is_within_its_own_domain(describe, validate):
     assert validate(describe(train=[{"a": 2**63 - 1}]), schema).found == []
 
 
-def test_a_domain_far_from_zero_is_not_held_against_no_values(describe, validate):
+def test_a_domain_far_from_zero_is_not_compared_with_no_values(describe, validate):
     schema = """
       feature { name: "a" type: FLOAT float_domain { min: 5 } }
       feature { name: "b" type: INT int_domain { min: 5 } }"""
@@ -240,7 +240,7 @@ def test_a_domain_far_from_zero_is_not_held_against_no_values(describe, validate
     assert validate(describe(train=records), schema).found == []
 
 
-def test_text_that_is_no_utf_8_is_found(describe, validate, inferred):
+def test_text_that_is_not_utf_8_is_found(describe, validate, inferred):
     bad = [*GOOD, {"label": 1, "text": b"class \xa3", "x": 1.0}]
     assert kinds(validate(describe(train=bad), inferred(GOOD))) == [
         ("train", "text", "ENUM_TYPE_INVALID_UTF8")
@@ -410,13 +410,13 @@ def test_the_summary_is_json_for_people(describe, validate, inferred):
     assert set(anomalies.found[0]) == {"split", "feature", "kind", "description"}
 
 
-def test_what_a_model_was_asked_is_held_against_what_it_was_trained_on(describe, validate):
+def test_what_a_model_was_given_is_compared_with_what_it_was_trained_on(describe, validate):
     training = describe("training", train=[{"town": "Cork"}] * 3 + [{"town": "Sligo"}])
-    asked = describe("asked", serving=[{"town": "Cork"}] + [{"town": "Sligo"}] * 3)
+    requests = describe("requests", serving=[{"town": "Cork"}] + [{"town": "Sligo"}] * 3)
     schema = """
         feature { name: "town" type: BYTES skew_comparator { infinity_norm { threshold: 0.25 } } }
     """
-    anomalies = validate(asked, schema, training=training)
+    anomalies = validate(requests, schema, training=training)
     assert kinds(anomalies) == [("serving", "town", "COMPARATOR_L_INFTY_HIGH")]
     assert anomalies.distances == [
         {
@@ -430,7 +430,7 @@ def test_what_a_model_was_asked_is_held_against_what_it_was_trained_on(describe,
     ]
 
 
-def test_without_distances_measured_none_are_told(describe, validate):
+def test_without_distances_measured_none_are_reported(describe, validate):
     schema = 'feature { name: "town" type: BYTES }'
-    asked = describe("asked", serving=[{"town": "Cork"}])
-    assert validate(asked, schema, training=asked).distances == []
+    requests = describe("requests", serving=[{"town": "Cork"}])
+    assert validate(requests, schema, training=requests).distances == []

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from millrace.components.artifacts import Analysis
+from millrace.components.artifacts import Analysis, Model, TrainedModel
 from millrace.components.errors import DataError, ModelError
 from millrace.components.export import export
 from millrace.components.features import spec
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.files.tfrecord import read_records
-from millrace.components.model_artifacts import Model, TrainedModel
 from millrace.components.models.image import build
-from millrace.components.models.options import Augment, Cnn
+from millrace.components.models.image_options import Augment, Cnn
 from millrace.serving.errors import InvalidArgumentError
 from millrace.serving.example import decode, encode
 from millrace.serving.model import LoadedModel
@@ -181,7 +180,7 @@ def test_the_keras_file_goes_along(model, inputs):
     assert model.keras_file.read_bytes() == inputs[0].keras_file.read_bytes()
 
 
-def test_a_model_that_answers_otherwise_is_refused(inputs, tmp_path, monkeypatch):
+def test_a_model_that_answers_differently_is_refused(inputs, tmp_path, monkeypatch):
     from millrace.components.exporting import answers
 
     def other(*_):
@@ -191,20 +190,20 @@ def test_a_model_that_answers_otherwise_is_refused(inputs, tmp_path, monkeypatch
         named = {"regress/outputs": scores[:, 0], "serving_default/class": names}
         return {**found, **named, "signatures": signatures}
 
-    monkeypatch.setattr(answers, "ask", other)
+    monkeypatch.setattr(answers, "collect", other)
     with pytest.raises(ModelError, match="numbers that differ by up to 0"):
         export(*inputs, tmp_path, sample=4, warm_up=0)
     assert not (Model(tmp_path).saved_model / "assets.extra").exists()
 
 
-def test_a_model_that_cannot_be_loaded_is_refused_with_what_was_said(tmp_path):
+def test_a_model_that_cannot_be_loaded_is_refused_with_the_output(tmp_path):
     from millrace.components.exporting import answers
 
     with pytest.raises(ModelError, match=r"exit code 1: (.|\n)*ModelLoadError"):
-        answers.ask(tmp_path / "nothing", [{"image/encoded": [file(noise(8, 8))]}], tmp_path)
+        answers.collect(tmp_path / "nothing", [{"image/encoded": [file(noise(8, 8))]}], tmp_path)
 
 
 def test_no_row_to_ask_about_is_refused(tmp_path):
     inputs = prepare(tmp_path, {"train": [raw(b"junk", "dark")]})
-    with pytest.raises(DataError, match=r"rows to ask the exported model about\. Received: none"):
+    with pytest.raises(DataError, match=r"rows to check the exported model with\. Received: none"):
         export(*inputs, tmp_path / "out")

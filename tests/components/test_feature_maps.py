@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from millrace.components.artifacts import TrainedModel
 from millrace.components.errors import DataError, OptionError
 from millrace.components.feature_maps import feature_maps
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.model_artifacts import TrainedModel
 from millrace.components.models import image, keras_file
-from millrace.components.models.options import Augment, Cnn
+from millrace.components.models.image_options import Augment, Cnn
 from tests.components import transformed
 
 
@@ -62,7 +62,7 @@ def test_layers_can_be_named(trained, data, tmp_path):
 
 def test_no_pictures_are_refused(trained, tmp_path):
     examples, analysis = transformed.write(tmp_path / "none", side=12, train=0, evaluated=0)
-    with pytest.raises(DataError, match=r"expected pictures to look at\. Received: none"):
+    with pytest.raises(DataError, match=r"expected pictures to show\. Received: none"):
         feature_maps(trained, examples, analysis, tmp_path)
 
 

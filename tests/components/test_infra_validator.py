@@ -10,11 +10,11 @@ import pytest
 from etils.epath import Path
 
 from millrace.components import infra_validator as module
+from millrace.components.artifacts import Model
 from millrace.components.errors import DataError
 from millrace.components.inference import serving_checks
 from millrace.components.inference.serving_checks import Findings, Served, compare
 from millrace.components.infra_validator import infra_validator
-from millrace.components.model_artifacts import Model
 from millrace.serving import example
 from millrace.serving.model import LoadedModel
 from tests.components import classifiers
@@ -154,7 +154,7 @@ def test_requests_come_from_eval_else_test_else_train(tmp_path, examples):
 
 def test_examples_without_records_are_refused(validate, grey_model, tmp_path):
     empty = classifiers.write_examples(tmp_path / "empty", {"eval": []})
-    with pytest.raises(DataError, match=r"expected one record or more .*splits eval\. Give"):
+    with pytest.raises(DataError, match=r"expected at least one record .*splits eval\. Add"):
         validate(grey_model, empty)
 
 

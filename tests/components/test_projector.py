@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, TrainedModel
 from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.files.tfrecord import write_records
-from millrace.components.model_artifacts import TrainedModel
 from millrace.components.projector import projector
 from millrace.serving.example import encode
 

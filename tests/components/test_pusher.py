@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace.components.artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from millrace.components.errors import DataError, OptionError
-from millrace.components.model_artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from millrace.components.pusher import pusher, rollback
 from millrace.components.pushing import versions
 from millrace.components.pushing.versions import Versions

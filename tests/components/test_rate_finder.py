@@ -6,13 +6,17 @@ import json
 import pytest
 from PIL import Image
 
+from millrace.components.artifacts import LearningRate
 from millrace.components.errors import DataError, ModelError, OptionError
-from millrace.components.model_artifacts import LearningRate
-from millrace.components.models.options import Cnn, Dense
+from millrace.components.models.image_options import Cnn
+from millrace.components.models.layer_options import Dense
 from millrace.components.rate_finder import rate_finder
 from millrace.components.trainer import trainer
-from millrace.components.training.options import ReduceOnPlateau
+from millrace.components.training.options import Optimizer
+from millrace.components.training.schedule_options import ReduceOnPlateau
 from tests.components import transformed
+
+SGD = Optimizer("sgd")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def data(tmp_path_factory):
 def swept(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("swept")
     options = {"model": Dense(units=()), "batch_size": 8, "start": 1e-6, "end": 100.0}
-    return rate_finder(*data, out, optimizer="sgd", per_decade=8, **options)
+    return rate_finder(*data, out, optimizer=SGD, per_decade=8, **options)
 
 
 def rows(found):
@@ -67,14 +71,14 @@ def test_the_trainer_takes_the_rate_unless_it_is_given_one(data, tmp_path):
         with trained.history_file.open() as file:
             return float(next(csv.DictReader(file))["learning_rate"])
 
-    watched = {"reduce_on_plateau": ReduceOnPlateau(patience=3)}
+    watched = {"schedule": ReduceOnPlateau(patience=3)}
     assert first_rate("found", **watched) == 0.125
     assert first_rate("given", learning_rate=0.5, **watched) == 0.5
 
 
 def test_each_rate_can_be_tried_on_all_batches(data, tmp_path):
     options = {"model": Dense(units=()), "batch_size": 16, "each": "epoch", "per_decade": 4}
-    found = rate_finder(*data, tmp_path, optimizer="sgd", start=1e-4, end=0.1, **options)
+    found = rate_finder(*data, tmp_path, optimizer=SGD, start=1e-4, end=0.1, **options)
     assert [row["rate"] for row in rows(found)][::4] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
 
 
@@ -90,5 +94,5 @@ def test_what_cannot_be_swept_is_refused(data, tmp_path):
 
 def test_a_loss_that_never_falls_is_refused_with_what_to_do(data, tmp_path):
     with pytest.raises(ModelError, match=r"Received: \d+ losses, the lowest at the first rate\."):
-        rate_finder(*data, tmp_path, model=Dense(units=()), start=500.0, end=5e6, optimizer="sgd")
+        rate_finder(*data, tmp_path, model=Dense(units=()), start=500.0, end=5e6, optimizer=SGD)
     assert (tmp_path / "sweep.png").exists()

@@ -73,7 +73,7 @@ def test_lengths_that_vary_set_no_maximum(infer):
 
 
 @pytest.mark.parametrize("options", [{}, {"disallow_nan": False}])
-def test_nan_is_an_anomaly_unless_it_is_told_to_be_a_missing_cell(infer, options):
+def test_nan_is_an_anomaly_unless_it_stands_for_a_missing_cell(infer, options):
     _, features = infer(options, train=[{"a": 0.5}])
     domain = features["a"].float_domain
     assert (domain.disallow_nan, domain.disallow_inf) == (not options, True)
@@ -118,19 +118,19 @@ def test_other_integers_get_no_domain(infer):
     assert features["image/width"].WhichOneof("domain_info") is None
 
 
-def test_text_that_hardly_repeats_is_no_category(infer):
+def test_text_that_hardly_repeats_is_not_a_category(infer):
     _, features = infer(train=[{"name": f"{n}.png", "format": "png"} for n in range(6)])
     assert features["name"].WhichOneof("domain_info") is None
     assert features["format"].domain == "format"
 
 
-def test_text_of_too_many_values_is_no_category(infer):
+def test_text_of_too_many_values_is_not_a_category(infer):
     records = [image(n % 5) for n in range(20)]
     _, features = infer({"max_categories": 4}, train=records)
     assert features["image/class/text"].WhichOneof("domain_info") is None
 
 
-def test_text_whose_values_are_not_all_listed_is_no_category(infer):
+def test_text_whose_values_are_not_all_listed_is_not_a_category(infer):
     records = [image(n % 5) for n in range(20)]
     _, features = infer(train=records, rank_buckets=4)
     assert features["image/class/text"].WhichOneof("domain_info") is None

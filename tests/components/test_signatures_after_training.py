@@ -7,15 +7,10 @@ import typing
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from millrace.components.artifacts import Evaluation, InferenceResult, InfraBlessing, PushedModel
 from millrace.components.bulk_inferrer import bulk_inferrer
 from millrace.components.evaluator import evaluator
 from millrace.components.infra_validator import infra_validator
-from millrace.components.model_artifacts import (
-    Evaluation,
-    InferenceResult,
-    InfraBlessing,
-    PushedModel,
-)
 from millrace.components.pusher import pusher
 
 HEAVY = ("tensorflow", "keras", "apache_beam", "matplotlib", "sklearn", "grpc")

@@ -86,7 +86,7 @@ def test_two_kinds_of_a_feature_in_two_shards_are_refused(generate):
 
 def test_no_tensorflow_is_imported():
     code = (
-        "import sys, millrace.components.statistics.steps, millrace.components.schema.infer, "
+        "import sys, millrace.components.statistics.proto, millrace.components.schema.infer, "
         "millrace.components.validation.split; "
         "assert 'tensorflow' not in sys.modules"
     )

@@ -21,9 +21,12 @@ from millrace.components.errors import DataError, ModelError, OptionError
 from millrace.components.features import spec
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.files.tfrecord import write_records
-from millrace.components.models.options import Augment, Cnn, Dense
+from millrace.components.models.image_options import Augment, Cnn
+from millrace.components.models.layer_options import Dense
 from millrace.components.trainer import trainer
-from millrace.components.training.options import EarlyStopping, ReduceOnPlateau
+from millrace.components.training.objective import Loss
+from millrace.components.training.options import EarlyStopping, Optimizer
+from millrace.components.training.schedule_options import ReduceOnPlateau
 from millrace.serving.example import encode
 
 ROOT = Path(__file__).parents[2]
@@ -146,9 +149,9 @@ def test_two_classes_are_trained_with_one_output(train, binary):
 
 
 def test_other_losses_and_balanced_classes_are_trained(train, data, binary):
-    smoothed = train(data, "a", label_smoothing=0.1, class_weight="balanced", epochs=1)
+    smoothed = train(data, "a", loss=Loss(label_smoothing=0.1), class_weight="balanced", epochs=1)
     assert load(smoothed).output.shape == (None, 3)
-    pair = train(binary, "b", loss="sparse_categorical_crossentropy", epochs=1)
+    pair = train(binary, "b", loss=Loss("sparse_categorical_crossentropy"), epochs=1)
     assert load(pair).output.shape == (None, 2)
 
 
@@ -164,9 +167,9 @@ def test_patience_lowers_the_rate_and_then_stops(train, data):
     trained = train(
         data,
         epochs=20,
-        optimizer="sgd",
+        optimizer=Optimizer("sgd"),
         learning_rate=1e-6,
-        reduce_on_plateau=ReduceOnPlateau(patience=1, factor=0.5, min_learning_rate=1e-9),
+        schedule=ReduceOnPlateau(patience=1, factor=0.5, min_learning_rate=1e-9),
         early_stopping=EarlyStopping(patience=3, min_delta=1.0),
     )
     rows = history(trained)
@@ -175,7 +178,12 @@ def test_patience_lowers_the_rate_and_then_stops(train, data):
 
 
 def test_the_best_epoch_is_kept_if_asked_for(train, data):
-    options = {"optimizer": "sgd", "learning_rate": 8.0, "epochs": 6, "monitor": "val_loss"}
+    options = {
+        "optimizer": Optimizer("sgd"),
+        "learning_rate": 8.0,
+        "epochs": 6,
+        "monitor": "val_loss",
+    }
     best = train(data, "best", keep="best", **options)
     rows = history(best)
     assert evaluate(best)[0] == pytest.approx(min(row["val_loss"] for row in rows), rel=1e-5)
@@ -236,10 +244,11 @@ SCRIPT = textwrap.dedent(
     import sys
     from etils.epath import Path
     from millrace.components.artifacts import Analysis, Examples
-    from millrace.components.models.options import Augment, Cnn
+    from millrace.components.models.image_options import Augment, Cnn
     from millrace.components.trainer import trainer
     from millrace.components.training import backup
-    from millrace.components.training.options import EarlyStopping, ReduceOnPlateau
+    from millrace.components.training.options import EarlyStopping
+    from millrace.components.training.schedule_options import ReduceOnPlateau
 
     folder, name, pause_after = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     commit = backup._commit
@@ -257,7 +266,7 @@ SCRIPT = textwrap.dedent(
         folder / name, folder / f"{name}.resume", epochs=5, batch_size=8,
         model=Cnn(filters=(2,), dense=(4,), dropout=0.4, batch_normalization=True),
         augment=Augment(flip="horizontal", rotation=20),
-        keep="best", early_stopping=EarlyStopping(4), reduce_on_plateau=ReduceOnPlateau(1, 0.5),
+        keep="best", early_stopping=EarlyStopping(4), schedule=ReduceOnPlateau(1, 0.5),
     )
     """
 )

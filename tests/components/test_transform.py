@@ -92,9 +92,10 @@ def test_too_many_set_aside_stop_the_step_and_are_named(transformed):
     with pytest.raises(DataError) as caught:
         transformed({"train": [*blobs(3), raw(b"junk", "dark", 0, "x/junk.png")]})
     assert str(caught.value) == (
-        "transform: expected at most 1.0% to be set aside. Received: 1 of 4, first x/junk.png: "
-        "Unknown image file format. One of JPEG, JPEG XL, PNG, GIF, BMP, WebP required. Correct or "
-        "remove them, or raise transform.max_rejected."
+        "transform: expected at most 1.00% of the records to be unusable. Received: 1 of 4 "
+        "(25.00%):\n  x/junk.png, data_tfrecord-00000-of-00001.gz, record 3: Unknown image file "
+        "format. One of JPEG, JPEG XL, PNG, GIF, BMP, WebP required\nCorrect or remove them, or "
+        "allow more by `--set transform.max_rejected=0.26`."
     )
 
 

@@ -14,9 +14,8 @@ import time
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, Hyperparameters
 from millrace.components.errors import ModelError, OptionError
-from millrace.components.model_artifacts import Hyperparameters
 from millrace.components.tuner import tuner
 
 TOY = "tests.components.tuning.toy:toy"

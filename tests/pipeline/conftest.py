@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from millrace.pipeline.dag import Dag, Previous, Source
 from millrace.pipeline.root import Root
+from millrace.pipeline.run_request import RunRequest
 from millrace.pipeline.runner import Runner
 from millrace.pipeline.store import Store
 from tests.pipeline import toys
@@ -52,8 +53,11 @@ class Toy:
     def run(self, *settings, **options):
         toys.CALLS.clear()
         self.observer.reasons.clear()
-        runner = Runner(self.dag(*settings), self.root, self.store, self.observer, **options)
-        return runner.run(recipe="toy", arguments={"command": "millrace run toy"})
+        return self.carry_out(self.dag(*settings), **options)
+
+    def carry_out(self, dag, recipe="toy", interruption=lambda: None, **options):
+        request = RunRequest(dag, recipe, "millrace run toy", **options)
+        return Runner(request, self.root, self.store, self.observer, interruption).run()
 
     def statuses(self, result):
         return {step.step: step.status for step in result.steps}

@@ -10,7 +10,6 @@ from millrace.pipeline import runner as runners
 from millrace.pipeline import store as stores
 from millrace.pipeline.dag import Dag, Source
 from millrace.pipeline.records import RunRecord
-from millrace.pipeline.runner import Runner
 from tests.pipeline import toys
 
 START = datetime.datetime(2026, 1, 1, 6, 0)
@@ -43,7 +42,7 @@ def short(toy, *settings):
     examples = dag.step(toys.read, source=Source(str(toy.data)))
     dag.step(toys.train, examples=examples)
     dag.configure(settings)
-    return Runner(dag, toy.root, toy.store, toy.observer).run(recipe="short", arguments={})
+    return toy.carry_out(dag, "short")
 
 
 def at_hand(toy, folder):

@@ -2,12 +2,19 @@
 
 import io
 import re
+import sys
 
 from rich.console import Console
 
 from millrace.components.artifacts import Statistics
 from millrace.pipeline import lineage
-from millrace.pipeline.console import RunProgress, SafeConsole, print_table, print_tree
+from millrace.pipeline.console import (
+    RunProgress,
+    SafeConsole,
+    print_table,
+    print_tree,
+    python_console,
+)
 from millrace.pipeline.results import StepResult
 
 
@@ -16,6 +23,16 @@ def test_a_line_of_progress_is_indented_and_loses_the_steps_name(toy):
     step = toy.dag().find("count")
     RunProgress(Console(file=shown, width=200), ["count"]).line(step, "count: one\n[two]")
     assert shown.getvalue() == "    one\n    [two]\n"
+
+
+def test_a_notebook_gets_plain_lines(toy, monkeypatch):
+    """Its standard output is no file, and it says FORCE_COLOR."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with python_console() as console:
+        progress = RunProgress(console, ["count"])
+        progress.started(toy.dag().find("count"), ["an input changed"])
+    assert sys.stdout.getvalue() == "> count an input changed\n"
 
 
 def test_a_part_of_a_tree_that_was_shown_is_not_opened_again(toy):

@@ -6,18 +6,10 @@ import pydantic
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, RawFiles, Statistics
-from millrace.pipeline.dag import MISSING, Dag, OptionsOf, Previous, Signature, Source
+from millrace.components.artifacts import Examples, RawFiles
+from millrace.pipeline.dag import Dag, OptionsOf, Previous, Source
 from millrace.pipeline.errors import UsageError, WiringError
 from tests.pipeline import toys
-
-
-def test_a_signature_tells_inputs_options_and_what_the_runner_gives():
-    signature = Signature.of(toys.train)
-    assert signature.inputs == {"examples": (Examples, False)}
-    assert signature.given == {"out", "resume"}
-    assert set(signature.options) == {"epochs", "model", "fail", "weights", "limit", "note"}
-    assert Signature.of(toys.validate).inputs["previous"] == (Statistics, True)
 
 
 def test_the_options_of_another_step_follow_what_that_is_set_to(toy):
@@ -36,18 +28,12 @@ def lends(out: Path, *, base: dict[str, pydantic.JsonValue] = {}) -> Examples:  
     return Examples(out)
 
 
-def test_a_parameter_without_a_type_hint_is_named():
-    def untyped(source, out: Path) -> Examples: ...
-
+def test_a_component_that_is_not_annotated_is_wired_wrongly():
     with pytest.raises(WiringError, match=r"missing type hint for `source`. Add one"):
-        Signature.of(untyped)
+        Dag("d").step(untyped)
 
 
-def test_a_component_must_return_an_artifact():
-    def nothing(out: Path) -> int: ...
-
-    with pytest.raises(WiringError, match="return annotation that is an Artifact"):
-        Signature.of(nothing)
+def untyped(source, out: Path) -> Examples: ...
 
 
 def test_an_input_of_another_type_is_refused():
@@ -89,7 +75,6 @@ def test_an_option_without_a_value_is_named_with_the_way_to_give_it():
     dag.step(needy, source=Source("x"))
     with pytest.raises(UsageError, match=r"option `size` \(int\) has no default. .*needy.size=…"):
         dag.check_complete()
-    assert Signature.of(needy).options["size"][1] is MISSING
     dag.configure(["needy.size=3"])
     dag.check_complete()
 
@@ -112,6 +97,19 @@ def test_an_option_without_a_value_is_named_with_the_way_to_give_it():
 def test_a_wrong_assignment_says_what_was_expected(toy, assignment, text):
     with pytest.raises(UsageError, match=re.escape(text)):
         toy.dag(assignment)
+
+
+def test_values_of_python_are_set_as_text_is(toy):
+    dag = toy.dag()
+    dag.configure({"train.epochs": 7, "train.limit": None, "train.model": "large"})
+    dag.configure({"train.model.widths": [1, 2], "train.weights.a": 1, "train.fail": "data"})
+    options = dag.find("train").options
+    assert (options["epochs"], options["limit"], options["fail"]) == (7, None, "data")
+    assert (options["model"], options["weights"]) == (toys.Large(widths=(1, 2)), {"a": 1.0})
+    with pytest.raises(UsageError, match=r"Option train\.epochs: expected int\. Received: 1\.5"):
+        dag.configure({"train.epochs": 1.5})
+    with pytest.raises(UsageError, match=r"--set train: expected step\.option\."):
+        dag.configure({"train": 1})
 
 
 def test_assignments_are_converted_by_their_annotations(toy):

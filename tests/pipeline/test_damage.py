@@ -7,14 +7,12 @@ import sqlite3
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, Statistics
+from millrace.components.artifacts import Evaluation, Examples, Model, PushedModel, Statistics
 from millrace.components.errors import DataError
 from millrace.components.files import folders
-from millrace.components.model_artifacts import Evaluation, Model
 from millrace.pipeline import damage, pushed
 from millrace.pipeline.errors import UsageError
-from millrace.pipeline.runner import Runner
-from millrace.pipeline.selection import Selection
+from millrace.pipeline.run_request import Selection
 from tests.pipeline import toys
 
 
@@ -78,6 +76,38 @@ def test_what_a_file_browser_leaves_is_no_damage(toy):
     (folder / ".cache" / "x").write_text("x")
     toy.run()
     assert toys.CALLS == []
+
+
+def test_a_damaged_output_that_is_newer_than_the_one_reused_is_shown(toy):
+    first = toy.run().output(Statistics).path
+    second = toy.run(selection=Selection(force=("count",))).output(Statistics).path
+    empty(second / "count")
+    result = toy.run()
+    assert toys.CALLS == []
+    assert result.output(Statistics).path == first
+    told = f"{second} is passed over: count has 0 bytes instead of 1"
+    assert toy.observer.lines[-1] == ("count", told)
+
+
+def test_a_version_that_another_push_deletes_meanwhile_is_not_measured(toy, monkeypatch):
+    version = toy.root.path / "serving" / "toy" / "1"
+    version.mkdir(parents=True)
+    for name in ("a", "b"):
+        (version / name).write_text(name)
+    folder = toy.root.path / "push"
+    folder.mkdir()
+    record = {"model": "toy", "version": 1, "folder": str(version), "reason": "pushed"}
+    pushed = PushedModel(folder).write_push(**record)
+    assert set(damage.measure(pushed)[1]) == {"", "version"}
+    digest = folders.file_digest
+
+    def prune(file):
+        if file.name == "b" and version.exists():
+            version.rmtree()
+        return digest(file)
+
+    monkeypatch.setattr(folders, "file_digest", prune)
+    assert set(damage.measure(pushed)[1]) == {""}
 
 
 def test_damage_and_another_reason_are_both_told(toy):
@@ -193,7 +223,7 @@ def pushing(toy):
             toys.push, step_name="pusher", model=model, evaluation=verdict, serving=serving,
             version=version,
         )  # fmt: skip
-        return Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+        return toy.carry_out(dag)
 
     return run
 

@@ -163,7 +163,9 @@ def test_no_password_is_told_wherever_it_stands(url, shown):
 def test_a_file_that_is_no_database_is_told_so(tmp_path):
     (tmp_path / "x.db").write_bytes(b"no database, " * 400)
     text = refused(f"sqlite:///{tmp_path / 'x.db'}")
-    assert "file is not a database. It is damaged, or no database. Move it out of the way" in text
+    assert (
+        "file is not a database. It is damaged, or not a database. Move it out of the way" in text
+    )
     assert "pip install" not in text
 
 
@@ -181,7 +183,7 @@ def test_flipped_bytes_are_told_as_damage(toy):
 @pytest.mark.parametrize(
     ("column", "value", "received"),
     [
-        ("arguments", "{", "a cell that is no JSON"),
+        ("arguments", "{", "a cell that is not JSON"),
         ("started", "long ago", "long ago"),
         ("recipe", b"\xff\xfe", "UTF-8"),
     ],
@@ -215,6 +217,20 @@ def test_a_locked_store_names_the_lock(file, monkeypatch):
         f"sqlite:///{file}"
     )
     other.close()
+
+
+def test_a_row_that_is_no_longer_there_is_not_taken_for_damage(toy):
+    with pytest.raises(StoreError) as caught:
+        toy.store.finish_run("gone", "done")
+    assert str(caught.value) == (
+        f"Store {toy.root.store_url}: expected to read and write it. Received: no row where one "
+        "was: somebody has removed it meanwhile. Run the command again."
+    )
+
+
+def test_a_question_of_the_servers_ends_as_one():
+    error = database._error("s", "Is the server running and accepting connections?", "See it.")
+    assert str(error).endswith("Received: Is the server running and accepting connections? See it.")
 
 
 def test_a_full_disk_is_told_as_one(file):

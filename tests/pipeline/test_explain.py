@@ -47,9 +47,25 @@ def test_another_component_is_named_with_the_one_before():
 def test_what_an_older_store_did_not_record_is_no_difference():
     before = dataclasses.asdict(BEFORE)
     del before["component"]
-    assert reasons(BEFORE, before, forced=True) == ["asked for by --force"]
+    assert reasons(BEFORE, before, forced=True) == ["requested by --force"]
 
 
 def test_without_a_difference_the_output_was_removed_or_the_step_forced():
     assert _reasons() == ["its earlier output is no longer in place"]
-    assert _reasons(forced=True) == ["asked for by --force"]
+    assert _reasons(forced=True) == ["requested by --force"]
+
+
+def test_a_key_from_before_the_packages_were_renamed_blames_the_names_and_not_the_code():
+    code = {"components.trainer": "1", "serving": "2", "lab.model": "3"}
+    before = dataclasses.replace(BEFORE, component="components.trainer:trainer", code=code)
+    now = dataclasses.replace(
+        before,
+        component="millrace.components.trainer:trainer",
+        options={"epochs": 2, "model": {"width": 2}},
+        code={"millrace.components.trainer": "4", "millrace.serving": "2", "lab.model": "3"},
+    )
+    renamed = "millrace's modules have other names now (millrace.…), so that every step runs once"
+    was = dataclasses.asdict(before)
+    assert reasons(now, was, forced=False) == [renamed, "option epochs changed from 1 to 2"]
+    edited = dataclasses.replace(now, options=before.options, code={**now.code, "lab.model": "5"})
+    assert reasons(edited, was, forced=False) == [renamed, "code changed in lab.model"]

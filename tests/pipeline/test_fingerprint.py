@@ -22,7 +22,6 @@ from millrace.pipeline.fingerprint import (
     named_files,
     named_modules,
 )
-from millrace.pipeline.runner import Runner
 
 
 def test_a_folder_keeps_its_digest_when_it_moves_and_loses_it_when_a_name_changes(tmp_path):
@@ -162,7 +161,7 @@ def test_other_content_of_a_named_file_is_another_key(toy, tmp_path):
     for content in ("one", "other"):
         weights.write_text(content)
         step.options["note"] = str(weights)
-        step.signature.options["note"] = (str, "")
+        step.spec.options["note"] = (str, "")
         keys.add(ingredients(step, {}).key)
     assert len(keys | {before}) == 3
 
@@ -238,7 +237,7 @@ nameless = lambda out: Artifact(out)
 def answer_of(toy, component):
     dag = Dag("toy")
     dag.step(component, step_name="times", n=7)
-    result = Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    result = toy.carry_out(dag)
     [step] = result.steps
     return step.status, (step.output / "answer").read_text()
 

@@ -67,16 +67,24 @@ def test_data_without_permission_says_so(tmp_path, monkeypatch):
         given.data(str(tmp_path / "a.csv"))
 
 
+def test_what_is_not_there_and_a_link_to_it_are_told_apart(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    with pytest.raises(UsageError, match=r"Received: a link to nothing\. Correct the link\."):
+        given.source(str(tmp_path / "a"), "--data")
+    with pytest.raises(UsageError, match=r"Received: nothing there\. Check its spelling\."):
+        given.source(str(tmp_path / "b"), "--data")
+
+
 def test_a_loop_of_links_leads_nowhere(tmp_path):
     (tmp_path / "a").symlink_to("a")
-    with pytest.raises(UsageError, match=r"Received: .*([Ll]oop|a path where there is none)"):
+    with pytest.raises(UsageError, match=r"Received: .*(loop|a link that leads back to itself)"):
         given.source(str(tmp_path / "a"), "--data")
 
 
 def test_a_name_that_is_a_path_is_no_models():
     with pytest.raises(UsageError, match=r"^--name: expected 1 to 128 letters"):
-        given.model_name("../evil")
-    assert given.model_name("mine-2") == "mine-2"
+        given.model_name("../evil", "--name")
+    assert given.model_name("mine-2", "--name") == "mine-2"
 
 
 def test_a_step_whose_name_is_a_path_is_not_wired():

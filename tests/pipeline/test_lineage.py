@@ -2,8 +2,7 @@
 
 import pytest
 
-from millrace.components.artifacts import Examples
-from millrace.components.model_artifacts import Model
+from millrace.components.artifacts import Examples, Model
 from millrace.pipeline import lineage
 from millrace.pipeline.console import print_tree, stdout_console
 from millrace.pipeline.errors import UsageError

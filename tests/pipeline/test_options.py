@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.components.models.series_options import ConvRnn
+from millrace.components.training.objective import Loss
+from millrace.components.training.options import Optimizer
 from millrace.pipeline import options
 from millrace.pipeline.errors import UsageError
 from tests.pipeline.toys import Large, Small
@@ -65,6 +67,39 @@ def test_a_union_is_chosen_by_kind_and_keeps_its_fields_when_the_kind_stays():
     assert options.assign(MODEL, Small(width=4), [], "small", "p") == Small(width=4)
     assert options.assign(MODEL, Small(width=4), [], "large", "p") == Large()
     assert options.assign(MODEL, Small(), ["kind"], "large", "p") == Large()
+
+
+def test_one_dataclass_of_several_kinds_keeps_its_fields_when_the_kind_changes():
+    adam = Optimizer(clipnorm=1.0)
+    sgd = options.assign(Optimizer, adam, [], "sgd", "p")
+    assert sgd == Optimizer("sgd", clipnorm=1.0)
+    assert options.assign(Optimizer, sgd, ["momentum"], "0.9", "p").momentum == 0.9
+    assert options.describe(Optimizer) == "adagrad or adam or adamw or nadam or rmsprop or sgd"
+    assert next(options.rows("p", Optimizer, sgd)) == ("p", options.describe(Optimizer), "sgd")
+    with pytest.raises(UsageError, match=r"^Option p: expected adagrad or adam or"):
+        options.assign(Optimizer, adam, [], "lion", "p")
+
+
+def test_a_whole_whose_fields_do_not_fit_one_another_is_refused():
+    half_way = options.assign(Optimizer, Optimizer(), ["momentum"], "0.9", "p")
+    assert options.check(Optimizer, options.assign(Optimizer, half_way, [], "sgd", "p"), "p")
+    with pytest.raises(UsageError, match=r"^trainer\.optimizer\.momentum: expected 0 with adam"):
+        options.check(Optimizer, half_way, "p")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("clipnorm", "optimizer.clipnorm"),
+        ("label_smoothing", "loss.label_smoothing"),
+        ("widths", "model.widths"),
+        ("large", "model=large"),
+        ("los", "loss"),
+    ],
+)
+def test_an_option_is_found_where_it_is_nested(word, said):
+    known = {"model": MODEL, "loss": Loss, "optimizer": Optimizer, "epochs": int}
+    assert options.nearest_option(word, known) == f"Did you mean `{said}`?"
 
 
 def test_a_constraint_on_a_field_is_checked():

@@ -2,10 +2,6 @@
 
 import json
 
-import pytest
-from etils.epath import Path
-
-from millrace.components.errors import DataError
 from millrace.pipeline import page
 
 
@@ -44,10 +40,3 @@ def test_the_page_of_a_failed_run_holds_its_cause(toy):
     shown = _page_of(toy, toy.run("train.fail=bug"))
     assert "ZeroDivisionError: one by zero" in shown
     assert '<p class="no">failed</p>' in shown
-
-
-def test_a_damaged_history_is_named(toy, tmp_path):
-    history = Path(tmp_path / "history.csv")
-    history.write_text("epoch,loss\n1,l0w\n")
-    with pytest.raises(DataError, match=r"history\.csv: expected a CSV of numbers.*'l0w'"):
-        list(page._training(history))

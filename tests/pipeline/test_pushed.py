@@ -8,7 +8,7 @@ from millrace.pipeline import pushed
 from millrace.pipeline.dag import Dag, Source
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.root import Root
-from millrace.pipeline.runner import Runner
+from millrace.pipeline.verification import verify
 from millrace.serving.protos import model_server_config_pb2
 from tests.pipeline import toys
 
@@ -32,7 +32,7 @@ def _push(toy, version, *settings):
         serving=serving,
         version=version,
     )
-    return Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    return toy.carry_out(dag)
 
 
 def test_models_with_a_version_are_pushed_and_others_are_not(root):
@@ -66,6 +66,18 @@ def test_the_model_that_serves_is_the_newest_that_was_not_withdrawn(toy):
         pushed.last_push(toy.store, "other")
 
 
+def test_a_version_whose_record_was_repaired_away_is_of_unknown_making(toy):
+    _push(toy, 1)
+    second = _push(toy, 2, "train.epochs=2")
+    record = second.artifacts["pusher"].path / "pushed.json"
+    record.write_text("{")
+    verify(toy.store, toy.root, repair=True)
+    assert not record.exists()
+    with toy.store.session() as session:
+        assert pushed.last_pusher(session, toy.store, "toy") is None  # not that of version 1
+    pushed.check_whole(toy.store, toy.root, ["toy"])
+
+
 def test_a_model_leads_to_the_data_that_it_was_trained_on(toy):
     run = _push(toy, 1)
     training = pushed.training_of(toy.store, "toy")
@@ -82,12 +94,12 @@ def test_a_model_leads_to_the_schema_of_its_data_not_to_that_of_its_requests(toy
     learnt = dag.steps["count"]
     schema = dag.step(toys.infer, statistics=learnt)
     dag.step(toys.compare, statistics=learnt, schema=schema)
-    run = Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    run = toy.carry_out(dag)
     later = Dag("toy")
     asked = later.step(toys.count, step_name="asked", examples=Source(str(toy.data), Examples))
     other = later.step(toys.infer, step_name="other", statistics=asked)
     later.step(toys.compare, step_name="skew", statistics=asked, schema=other, training=statistics)
-    Runner(later, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    toy.carry_out(later)
     training = pushed.training_of(toy.store, "toy")
     assert training.statistics == run.artifacts["count"].path
     assert training.schema == run.artifacts["infer"].path

@@ -18,7 +18,6 @@ from millrace.pipeline import origin, question_files, questions
 from millrace.pipeline.dag import Dag, Source
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.origin import UNKNOWN, Origin
-from millrace.pipeline.runner import Runner
 from millrace.serving.signature import Signature, TensorInfo
 from tests.pipeline import toys
 
@@ -63,7 +62,7 @@ def hourly(toy, tmp_path):
         serving=str(toy.root.serving),
         version=1,
     )
-    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    toy.carry_out(dag)
     return origin.find(toy.store, "toy")
 
 
@@ -79,7 +78,7 @@ def test_a_model_of_steps_of_ones_own_has_no_origin(toy):
     serving = str(toy.root.serving)
     pushing = {"model": model, "evaluation": evaluation, "serving": serving, "version": 1}
     dag.step(toys.push, step_name="pusher", **pushing)
-    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    toy.carry_out(dag)
     assert origin.find(toy.store, "toy") is UNKNOWN
 
 
@@ -87,7 +86,9 @@ def test_a_table_is_asked_about_row_by_row_with_its_dates_expanded(tmp_path, tab
     file = tmp_path / "new.csv"
     file.write_text("price;sold;rooms\n1;05.06.2022;4\n2;oops;4\n")
     bad, row = question_files.from_csv(file, table, ROOMS)
-    assert question_files.told(bad).startswith("new.csv, line 3: column 'sold': expected a date")
+    assert question_files.described(bad).startswith(
+        "new.csv, line 3: column 'sold': expected a date"
+    )
     assert row.name == "line 2"
     assert {name: value[0] for name, value in row.features.items()} == {
         "sold/year": 2022,
@@ -96,12 +97,12 @@ def test_a_table_is_asked_about_row_by_row_with_its_dates_expanded(tmp_path, tab
 
 
 def test_a_typed_date_is_expanded_too(table):
-    (row,) = question_files.from_columns(["sold=05.06.2022", "rooms=3"], table)
+    (row,) = question_files.from_rows([{"sold": "05.06.2022", "rooms": 3}], table)
     assert (row.features["sold/year"], row.features["rooms"]) == ("2022", "3")
     assert row.name == "sold=05.06.2022, rooms=3"
     with pytest.raises(UsageError, match=r"predict: sold: expected a date like %d\.%m\.%Y\. R"):
-        question_files.from_columns(["sold=2022"], table)
-    assert question_files.from_columns([], table) == []
+        question_files.from_rows([{"sold": 2022}], table)
+    assert question_files.from_rows([], table) == []
 
 
 def test_standard_input_is_a_file_called_minus(table, monkeypatch):
@@ -146,6 +147,10 @@ def test_typed_numbers_are_a_window_as_they_are(hourly):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            PAST,
+            r"latest\.csv: expected what the model can be asked about\. Received: latest",
+        ),
         (PAST, r"expected k in the 2 rows after the last one, received 0 such rows"),
         ("\n".join(PAST.splitlines()[:3]), r"expected 3 rows up to the last one, received 2 rows"),
         ("when,y,k\n", r"expected rows below the header\. Received: none"),

@@ -12,7 +12,6 @@ from millrace.pipeline import questions
 from millrace.pipeline.dag import Dag
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.questions import Question
-from millrace.pipeline.runner import Runner
 from millrace.serving.signature import Signature, TensorInfo
 from tests.pipeline import toys
 
@@ -26,7 +25,7 @@ def test_a_sample_is_spread_over_the_test_split(toy):
     dag = Dag("toy")
     examples, model = dag.step(toys.records), dag.step(toys.described)
     dag.step(toys.score, step_name="evaluator", examples=examples, model=model)
-    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    toy.carry_out(dag)
     found = questions.from_last_run(toy.store, "toy", 3)
     assert [one.name for one in found] == ["0.png", "3.png", "6.png"]
     assert [one.truth for one in found] == ["ant"] * 3
@@ -46,15 +45,20 @@ def test_long_texts_are_called_by_their_beginning():
 
 
 def test_a_minus_is_every_line_of_standard_input(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"one\ntwo\n"), "utf-8"))
     found = questions.from_texts(["zero", "-"])
     assert [one.features["text"] for one in found] == [[b"zero"], [b"one"], [b"two"]]
 
 
 def test_columns_make_one_row():
-    (row,) = questions.from_columns(["size=3", "name=a=b"])
-    assert row == Question("size=3, name=a=b", {"size": "3", "name": "a=b"}, is_typed=True)
-    assert questions.from_columns([]) == []
+    row = questions.from_columns(["size=3", "name=a=b"])
+    expected = Question("size=3, name=a=b", {"size": "3", "name": "a=b"}, is_typed=True)
+    assert questions.from_row(row) == expected
+
+
+def test_values_of_a_row_may_be_numbers_and_missing_ones_are_left_out():
+    row = questions.from_row({"size": 3, "price": 1.5, "name": None, "area": float("nan")})
+    assert row == Question("size=3, price=1.5", {"size": "3", "price": "1.5"}, is_typed=True)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +125,22 @@ def test_a_window_of_another_length_is_refused():
         questions.from_window("1,2,3", windows(3, 2))
 
 
+@pytest.mark.parametrize(
+    ("given", "channels", "said"),
+    [("1,NA,3", 1, "'NA' in row 2"), ("1,2;3,4;5,n/a", 2, "'n/a' in row 3")],
+)
+def test_a_cell_of_a_window_that_is_no_number_is_named(given, channels, said):
+    with pytest.raises(UsageError, match=rf", and {said}, where an empty cell is a missing one\."):
+        questions.from_window(given, windows(3, channels))
+
+
+def test_a_cell_of_a_file_that_is_no_number_is_named(tmp_path):
+    file = tmp_path / "past.csv"
+    file.write_text("day,sales\n2020-01-01,1\n2020-01-02,NA\n2020-01-03,3\n")
+    with pytest.raises(UsageError, match=r"Received: 3 of 0, 1, and 'NA' in row 2, where"):
+        questions.from_window(str(file), windows(3, 1))
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(
         UsageError, match=r"--image .*no.png: expected an image file\. Received: No"
@@ -169,14 +189,14 @@ def test_a_text_that_is_no_utf8_is_refused_in_words(option):
 
 def test_lines_of_stdin_that_are_no_utf8_are_refused_in_words(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ok\ncaf\xe9\n"), "utf-8"))
-    with pytest.raises(UsageError, match=r"^--text -: expected UTF-8\. Received: byte 0xe9 at 6\."):
+    with pytest.raises(UsageError, match=r"^--text: expected UTF-8\. Received: 'caf\\xe9'\."):
         questions.from_texts(["-"])
 
 
 @pytest.mark.parametrize("typed", ["colour=caf\udce9", "caf\udce9=1"])
 def test_a_column_that_is_no_utf8_is_refused_in_words(typed):
     with pytest.raises(UsageError, match=r"^predict: expected UTF-8\. Received: '.*caf\\xe9"):
-        questions.from_columns([typed])
+        questions.from_row(questions.from_columns([typed]))
 
 
 def test_a_file_that_would_never_end_is_not_opened(tmp_path):
@@ -206,5 +226,5 @@ def test_a_sample_of_records_made_elsewhere_may_have_names_that_are_no_utf8(toy)
     dag = Dag("toy")
     examples = dag.step(toys.records, name="caf\xe9.png")
     dag.step(toys.score, step_name="evaluator", examples=examples, model=dag.step(toys.described))
-    Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    toy.carry_out(dag)
     assert [one.name for one in questions.from_last_run(toy.store, "toy", 1)] == [r"caf\xe9.png"]

@@ -4,8 +4,7 @@ import json
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Anomalies
-from millrace.components.model_artifacts import Evaluation
+from millrace.components.artifacts import Anomalies, Evaluation
 from millrace.pipeline import report
 from millrace.pipeline.results import RunResult, StepResult
 

@@ -9,11 +9,9 @@ import sys
 
 import pytest
 
-from millrace.components.artifacts import Statistics
-from millrace.components.model_artifacts import Evaluation, Model
+from millrace.components.artifacts import Evaluation, Model, Statistics
 from millrace.pipeline.errors import Stopped, UsageError
-from millrace.pipeline.runner import Runner
-from millrace.pipeline.selection import Selection
+from millrace.pipeline.run_request import Selection
 from tests.pipeline import toys
 
 ALL = ["read", "count", "validate", "train", "judge"]
@@ -78,9 +76,9 @@ def test_a_step_whose_output_was_deleted_runs_again(toy):
 
 
 def test_beam_flags_reach_the_component_and_not_the_key(toy):
-    toy.run(beam_flags=["--direct_num_workers=2"])
+    toy.run(beam_flags=("--direct_num_workers=2",))
     assert ("count", "counting with ('--direct_num_workers=2',)") in toy.observer.lines
-    toy.run(beam_flags=[])
+    toy.run(beam_flags=())
     assert toys.CALLS == []
 
 
@@ -88,7 +86,7 @@ def test_a_forced_step_runs_and_those_below_it_only_if_its_output_differs(toy):
     toy.run()
     toy.run(selection=Selection(force=("read",)))
     assert toys.CALLS == ["read"]
-    assert toy.observer.reasons["read"] == ["asked for by --force"]
+    assert toy.observer.reasons["read"] == ["requested by --force"]
 
 
 def test_the_previous_statistics_are_those_of_the_newest_run_that_differ(toy):
@@ -141,7 +139,7 @@ def test_after_a_failure_the_same_command_runs_only_what_is_missing(toy):
 def test_an_output_that_is_not_over_the_given_folder_is_refused(toy):
     dag = toy.dag()
     dag.step(toys.wrong_folder)
-    result = Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    result = toy.carry_out(dag)
     assert result.steps[-1].status == "failed"
     assert "expected Artifact(" in result.steps[-1].error
 
@@ -282,5 +280,5 @@ def test_two_runs_on_one_root_at_once_do_not_disturb_each_other(toy, tmp_path):
 def test_of_several_outputs_of_a_type_a_result_gives_the_last(toy):
     dag = toy.dag()
     dag.step(toys.count, step_name="count_again", examples=dag.steps["read"])
-    result = Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    result = toy.carry_out(dag)
     assert result.output(Statistics) == result.artifacts["count_again"]

@@ -6,7 +6,6 @@ from millrace.components.files.walk import walk
 from millrace.pipeline import spans
 from millrace.pipeline.dag import Dag, Source
 from millrace.pipeline.errors import UsageError
-from millrace.pipeline.runner import Runner
 from tests.pipeline import toys
 
 
@@ -74,7 +73,7 @@ def run(toy, tmp_path, which="latest"):
     data = spans.resolve(toy.root, str(tmp_path / "day-{SPAN}"), which)
     dag = Dag("toy")
     dag.step(toys.read, source=Source(data))
-    result = Runner(dag, toy.root, toy.store, toy.observer).run(recipe="toy", arguments={})
+    result = toy.carry_out(dag)
     return result.steps[0].status, result.artifacts["read"].path / "text", toy.observer.reasons
 
 

@@ -14,7 +14,10 @@ from millrace.components.artifacts import (
     Analysis,
     Anomalies,
     Artifact,
+    Evaluation,
     Examples,
+    Model,
+    PushedModel,
     RawFiles,
     Schema,
     Statistics,
@@ -24,7 +27,6 @@ from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files.tfrecord import write_records
-from millrace.components.model_artifacts import Evaluation, Model, PushedModel
 from millrace.serving.example import encode
 
 CALLS: list[str] = []  # the names of the components that ran, in order

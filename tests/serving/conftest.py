@@ -1,4 +1,4 @@
-"""A tiny SavedModel with every kind of signature, and servers of it."""
+"""A tiny SavedModel with every kind of signature, and servers for it."""
 
 import shutil
 import socket
@@ -15,7 +15,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from millrace.serving.client import Client
 from millrace.serving.flags import Options
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
@@ -26,7 +26,7 @@ def spec(dtype, *shape, name=None):
 
 
 class HalfPlusTwo(tf.Module):
-    """`y = slope * x + 2`, and signatures that show one trait each."""
+    """`y = slope * x + 2`, and signatures that test one feature each."""
 
     def __init__(self, slope=0.5):
         super().__init__()
@@ -128,7 +128,7 @@ def third_plus_two(tmp_path_factory):
 
 @pytest.fixture
 def push(half_plus_two):
-    """Make a version appear by one rename, as the pusher does."""
+    """Create a version by a rename, like the pusher."""
 
     def run(base, version, model=half_plus_two):
         staged = base.parent / f".staged-{base.name}-{version}"
@@ -154,7 +154,7 @@ def until(condition, seconds=60):
 
 
 class Held:
-    """A request that runs on the server until it is let go."""
+    """A request that runs on the server until it is released."""
 
     def __init__(self, target, gate):
         self._gate, self._target, self.answers = gate, target, []
@@ -177,7 +177,7 @@ class Held:
 
 @pytest.fixture
 def hold(tmp_path):
-    """Send requests that run until they are let go."""
+    """Send requests that run until they are released."""
     held = []
 
     def run(target):
@@ -192,12 +192,14 @@ def hold(tmp_path):
 
 @pytest.fixture
 def serve():
-    """Start servers in this process; they stop with the test."""
+    """Start servers in this process that stop at the end of the test."""
     running = []
 
     def run(base, **options):
         port = free_port()
-        server = Server(Options(port=port, model_name="half", model_base_path=str(base), **options))
+        server = ModelServer(
+            Options(port=port, model_name="half", model_base_path=str(base), **options)
+        )
         running.append(server)
         assert server.start()
         return f"127.0.0.1:{port}"
@@ -221,7 +223,7 @@ def target(half_plus_two, tmp_path_factory):
         'version_labels { key: "stable" value: 7 } } }'
     )
     port = free_port()
-    server = Server(
+    server = ModelServer(
         Options(port=port, model_config_file=str(file), enable_grpc_healthcheck_service=True)
     )
     assert server.start()
@@ -238,7 +240,7 @@ def channel(target):
 
 @pytest.fixture(scope="session")
 def stub(channel):
-    """TensorFlow Serving's own generated client of our server."""
+    """TensorFlow Serving's own generated client, connected to our server."""
     return PredictionServiceStub(channel)
 
 

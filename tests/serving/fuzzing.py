@@ -1,4 +1,4 @@
-"""What the fuzz tests of both protocols share: a server process, and how much is tried."""
+"""Shared by the fuzz tests of both protocols: a server process, and the number of examples."""
 
 import contextlib
 import subprocess
@@ -21,9 +21,9 @@ FUZZ = settings(
 
 @contextlib.contextmanager
 def server(half, folder, *flags):
-    """A server of the model `half`; gives its process and gRPC address.
+    """Start a server of the model `half`; yields its process and gRPC address.
 
-    It must be as if nothing was after the block, end by SIGTERM, and have logged no traceback.
+    After the block it must still work, stop on SIGTERM, and have logged no traceback.
     """
     (folder / "half").mkdir()
     (folder / "half" / "1").symlink_to(half)

@@ -1,4 +1,4 @@
-"""Models such as TensorFlow Serving's own tests serve, built anew: `y = x / 2 + 2`, by many ways.
+"""Models like those in TensorFlow Serving's own tests: `y = x / 2 + 2`, built in many ways.
 
 Signatures, tensor names and shapes are those of tensorflow_serving/servables/tensorflow/testdata,
 which a client sees in a model's metadata.
@@ -19,7 +19,7 @@ ROW = [None, 1]
 
 
 def tf1(base, bias=2.0):
-    """Graph mode: placeholders, variables, an asset, a main op; `classify` of scores alone."""
+    """Graph mode: placeholders, variables, an asset, a main op; `classify` has scores only."""
     path = base / FOLDER
     graph = tf.Graph()
     with graph.as_default(), v1.Session(graph=graph) as session:
@@ -88,7 +88,7 @@ class _Tf2(tf.Module):
 
 
 def tf2(base):
-    """Native TF2: every signature has the method name of Predict, and an input of its own."""
+    """Native TF2: every signature has the method name of Predict and its own input."""
     module = _Tf2()
     signatures = {
         "serving_default": module.predict,
@@ -121,7 +121,7 @@ def several_signatures(base):
 
 
 def keras3(base):
-    """A Sequential by Keras 3's `export`, built under a strategy; it names inputs and outputs."""
+    """A Keras 3 Sequential, built under a strategy, with names for inputs and outputs."""
     with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
         model = keras.Sequential([keras.Input((1,), name="x"), keras.layers.Dense(1, name="y")])
     model.get_layer("y").set_weights([np.array([[0.5]]), np.array([2.0])])
@@ -130,7 +130,7 @@ def keras3(base):
 
 
 def keras2(base):
-    """The layout of Keras 2: the layer's name for the output, and a file for Keras beside it."""
+    """The layout of Keras 2: the output has the layer's name, and there is a file for Keras."""
     module = tf.Module()
     module.kernel, module.bias = tf.Variable([[0.5]]), tf.Variable([2.0])
     spec = [tf.TensorSpec([None, 1], tf.float32, "x")]
@@ -141,7 +141,7 @@ def keras2(base):
 
 
 def tflite(base, *, signatures=False):
-    """`model.tflite` alone: without signatures, its tensors' own names are asked for."""
+    """Only `model.tflite`, without signatures, so that tensors are named by themselves."""
     (base / FOLDER).mkdir(parents=True)
     taken, given = ("input", "output") if signatures else ("x", "y")
     graph = tf.Graph()

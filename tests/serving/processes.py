@@ -1,4 +1,4 @@
-"""Server processes, started and asked as TensorFlow Serving's own integration test does.
+"""Server processes, started and called as in TensorFlow Serving's own integration test.
 
 Source: tensorflow_serving/model_servers/test_util/tensorflow_model_server_test_base.py.
 """
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclasses.dataclass
 class Served:
-    """A server process, where it listens, and what it says."""
+    """A server process, its addresses and its log."""
 
     process: subprocess.Popen
     port: int
@@ -36,7 +36,7 @@ class Served:
         self.prediction = PredictionServiceStub(self.channel)
 
     def wait(self):
-        """As the real test does: until a model that is not there is not found."""
+        """Wait, like the real test, until an unknown model is reported as not found."""
         missing = predict_pb2.PredictRequest()
         missing.model_spec.name = "intentionally_missing_model"
         until(lambda: "Servable" in self._refusal(missing), seconds=120)
@@ -56,7 +56,7 @@ class Served:
 
 
 class Servers:
-    """Starts servers as the real test's `RunServer` does."""
+    """Starts servers like `RunServer` of the real test."""
 
     def __init__(self, folder):
         self._folder, self._running = folder, []
@@ -103,7 +103,7 @@ def configuration(**bases):
 
 
 def verify_predict(stub, expected, *, model="default", signature="serving_default", **form):
-    """One Predict of `x = 2`, as the real test checks it; `form` says how it is asked."""
+    """Check one Predict of `x = 2` like the real test; `form` is the type of the input."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = model, signature
     taken = request.inputs[form.get("alias", "x")]

@@ -1,4 +1,4 @@
-"""The client's own distribution: its modules, its metadata, and its wheel alone in a process."""
+"""The client's own distribution: its modules, its metadata, and its wheel on its own."""
 
 import ast
 import subprocess
@@ -18,13 +18,15 @@ CLIENT = tomllib.loads((FOLDER / "pyproject.toml").read_text())
 PACKAGES = {
     "millrace",
     "millrace.serving",
+    "millrace.serving.client",
     "millrace.serving.protos",
     "millrace.serving.rest",
-}  # come with their modules
+}  # included with their modules
 
 
 def _source(module):
-    return PROJECT / f"{module.replace('.', '/')}.py"
+    path = PROJECT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_name(f"{path.name}.py")
 
 
 def _imported(module):
@@ -37,7 +39,7 @@ def _imported(module):
 
 
 def _reached(*modules):
-    """Every module of this project that those import, at any depth, themselves included."""
+    """`modules` and all modules of this project that they import, at any depth."""
     reached, waiting = set(), [*modules]
     while waiting:
         module = waiting.pop()
@@ -47,14 +49,15 @@ def _reached(*modules):
     return reached
 
 
-def test_its_modules_are_all_that_the_client_reaches_and_nothing_else():
+def test_its_modules_are_exactly_those_that_the_client_imports():
     listed = CLIENT["tool"]["setuptools"]["py-modules"]
     reached = _reached("millrace.serving.client", "millrace.serving.inputs")
-    assert sorted(listed) == sorted({"millrace.__init__", *reached})
+    modules = {module for module in reached if _source(module).name != "__init__.py"}
+    assert sorted(listed) == sorted({"millrace.__init__", *modules})
     assert {module.rpartition(".")[0] for module in listed} == PACKAGES
 
 
-def test_its_version_and_bounds_are_the_projects():
+def test_its_version_and_bounds_are_those_of_the_project():
     assert CLIENT["project"]["version"] == WHOLE["version"]
     assert set(CLIENT["project"]["dependencies"]) <= set(WHOLE["dependencies"])
 
@@ -74,14 +77,14 @@ def wheel(tmp_path_factory):
     return file
 
 
-def test_its_wheel_brings_the_licence(wheel):
+def test_its_wheel_contains_the_licence(wheel):
     with zipfile.ZipFile(wheel) as archive:
         found = archive.read("tf_millrace_client-0.1.0.dist-info/licenses/LICENSE")
     assert found == (PROJECT / "LICENSE").read_bytes()
 
 
 def _elsewhere(folder):
-    """Settings by which setuptools writes nothing among the sources; returns their file."""
+    """Write settings that keep setuptools from writing to the sources; returns their file."""
     file = folder / "setup.cfg"
     file.write_text(f"[build]\nbuild_base = {folder}\n[egg_info]\negg_base = {folder}\n")
     return str(file)
@@ -100,8 +103,7 @@ class Only:
 sys.meta_path.insert(0, Only())
 import numpy as np
 import millrace
-from millrace.serving.client import AsyncClient, Client, RestClient
-from millrace.serving.inputs import columns
+from millrace import AsyncClient, Client, RestClient, inputs
 
 assert millrace.__file__.startswith(sys.path[1]), millrace.__file__
 target, rest = sys.argv[1:]
@@ -112,7 +114,7 @@ async def later():
 
 with Client(target) as client:
     signature = client.metadata("half").signatures["serving_default"]
-    print(client.predict("half", columns([{"x": 1.0}], signature))["y"].tolist())
+    print(client.predict("half", inputs.columns([{"x": 1.0}], signature))["y"].tolist())
     print(client.regress("half", [{"x": 1.0}], signature="regress").tolist(), client.healthy())
 print(asyncio.run(later())["y"].tolist())
 with RestClient(rest) as client:
@@ -120,7 +122,10 @@ with RestClient(rest) as client:
 """
 
 
-def test_its_wheel_alone_asks_a_server(wheel, serve, push, tmp_path):
+def test_its_wheel_alone_calls_a_server_beside_folders_of_these_names(wheel, serve, push, tmp_path):
+    for name in ("pipeline", "components", "serving"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('taken for millrace')")
     port = free_port()
     push(tmp_path / "half", 1)
     target = serve(tmp_path / "half", rest_api_port=port, enable_grpc_healthcheck_service=True)

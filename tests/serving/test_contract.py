@@ -1,4 +1,4 @@
-"""The server's answers, codes and texts, asked by TensorFlow Serving's own stubs."""
+"""The server's answers, codes and texts, requested with TensorFlow Serving's own stubs."""
 
 import grpc
 import numpy as np
@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from millrace.serving import servicer
+from millrace.serving.grpc_server import servicer
 
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
@@ -71,7 +71,7 @@ def test_predict_answers_in_typed_fields_and_names_the_effective_model(stub):
 
 
 @pytest.mark.parametrize(("spec", "version"), [({"version": 7}, 7), ({"label": "stable"}, 7)])
-def test_predict_answers_from_the_version_asked_for(stub, spec, version):
+def test_predict_answers_from_the_requested_version(stub, spec, version):
     assert stub.Predict(predict_request(x=[1.0], **spec)).model_spec.version.value == version
 
 
@@ -81,7 +81,7 @@ def test_strings_and_tables_are_served(stub):
     assert list(response.outputs["word"].string_val) == [b"ONE", b"TEN"]
 
 
-def test_an_output_filter_chooses(stub):
+def test_an_output_filter_selects_outputs(stub):
     request = predict_request("multiply", a=np.ones((2, 2), "f4"), b=np.ones((2, 3), "f4"))
     request.output_filter.append("rows")
     assert list(stub.Predict(request).outputs) == ["rows"]
@@ -187,14 +187,14 @@ def test_a_signature_that_names_an_operation_is_refused_as_a_session_does(stub):
     )
 
 
-def test_a_wrong_shape_meets_the_kernels_own_text(stub):
+def test_a_wrong_shape_gets_the_kernels_own_text(stub):
     request = predict_request("multiply", a=np.ones((2, 2), "f4"), b=np.ones((3, 3), "f4"))
     code, text = refusal(stub.Predict, request)
     assert code == "INVALID_ARGUMENT"
     assert text.startswith("Matrix size-incompatible: In[0]: [2,2], In[1]: [3,3]\n\t [[{{node ")
 
 
-def test_a_shape_that_the_kernels_can_use_is_served_though_the_signature_has_another(stub):
+def test_a_shape_that_the_kernels_accept_is_served_even_if_the_signature_differs(stub):
     request = predict_request("multiply", a=np.ones((1, 5), "f4"), b=np.ones((5, 1), "f4"))
     assert list(stub.Predict(request).outputs["product"].float_val) == [5.0]
 
@@ -218,7 +218,7 @@ def test_a_tensor_that_does_not_parse_is_named(stub, case):
     assert refusal(stub.Predict, bad_tensors()[case]) == expected
 
 
-def test_output_filters_that_do_not_fit_are_refused(stub):
+def test_invalid_output_filters_are_refused(stub):
     unknown, twice = predict_request(x=[1.0]), predict_request(x=[1.0])
     unknown.output_filter.append("q")
     twice.output_filter.extend(["y", "y"])
@@ -302,12 +302,12 @@ def test_classify_and_regress_refuse_with_the_real_servers_text(stub, case, own)
     message, method, kind = kinds[own]
     signature, values, expected, text = EXAMPLE_REFUSALS[case]
     request = example_request(message, signature.format(own=own), *values)
-    code, told = refusal(method, request)
+    code, details = refusal(method, request)
     assert code == expected
-    assert told.startswith(text.format(kind=kind))
+    assert details.startswith(text.format(kind=kind))
 
 
-def test_an_example_that_lacks_a_feature_meets_the_kernels_text(stub):
+def test_an_example_that_lacks_a_feature_gets_the_kernels_text(stub):
     request = example_request(regression_pb2.RegressionRequest, "regress")
     request.input.example_list.examples.add()
     code, text = refusal(stub.Regress, request)
@@ -315,9 +315,9 @@ def test_an_example_that_lacks_a_feature_meets_the_kernels_text(stub):
     assert "Feature: x (data type: float) is required but could not be found." in text
 
 
-def test_an_example_that_is_none_meets_the_kernels_text_whatever_its_bytes(channel):
+def test_bytes_that_are_not_an_example_get_the_kernels_text(channel):
     head = example_request(regression_pb2.RegressionRequest, "regress").SerializeToString()
-    example_list = b"\n\x02\xc5\xff"  # of one example, of two bytes; stock messages take no such
+    example_list = b"\n\x02\xc5\xff"  # one Example, two bytes that stock messages refuse
     kind = b"\n" + bytes([len(example_list)]) + example_list
     request = head + b"\x12" + bytes([len(kind)]) + kind
     ask = channel.unary_unary(f"/{servicer.PREDICTION_SERVICE}/Regress")
@@ -446,7 +446,7 @@ def test_status_lists_versions_the_highest_first_and_ignores_labels(
         assert (one.state, one.status.error_code, one.status.error_message) == (30, 0, "")
 
 
-def test_the_status_of_what_is_not_there_is_not_found(model_stub):
+def test_the_status_of_unknown_models_is_not_found(model_stub):
     assert refusal(model_stub.GetModelStatus, status_request("none")) == (
         "NOT_FOUND",
         "Could not find any versions of model none",
@@ -462,9 +462,9 @@ def test_the_status_of_what_is_not_there_is_not_found(model_stub):
 
 
 def test_long_status_texts_are_cut_at_1024_bytes(stub):
-    assert servicer.cut("a" * 1024) == "a" * 1024
-    assert servicer.cut("a" * 1025) == "a" * 1024 + "...TRUNCATED"
-    assert servicer.cut("é" * 513) == "é" * 512 + "...TRUNCATED"
+    assert servicer.truncate("a" * 1024) == "a" * 1024
+    assert servicer.truncate("a" * 1025) == "a" * 1024 + "...TRUNCATED"
+    assert servicer.truncate("é" * 513) == "é" * 512 + "...TRUNCATED"
     code, text = refusal(stub.Predict, predict_request("S" * 2000))
     assert code == "FAILED_PRECONDITION"
     assert text == 'Serving signature key "' + "S" * 1001 + "...TRUNCATED"

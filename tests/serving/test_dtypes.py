@@ -16,9 +16,9 @@ def test_types_have_tensorflows_names():
     assert data_type(np.dtype("float64")) == "DT_DOUBLE"
 
 
-def test_a_type_that_numpy_lacks_is_refused_with_what_to_install(monkeypatch):
+def test_a_type_that_numpy_lacks_is_refused_with_the_package_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     with pytest.raises(
-        WireError, match=r"^Tensor of bfloat16: .* Received: none\. Install it: pip"
+        WireError, match=r"^Tensor of bfloat16: .* Received: no such package\. Install it: pip"
     ):
         numpy_dtype("bfloat16")

@@ -23,14 +23,14 @@ def same(left, right):
 
 
 @given(st.dictionaries(NAMES, st.one_of(FLOATS, INTS, TEXTS), max_size=5))
-def test_decode_gives_back_what_encode_took(features):
+def test_decode_reverses_encode(features):
     decoded = decode(encode(features))
     assert list(decoded) == sorted(features)
     assert all(same(decoded[name], features[name]) for name in features)
 
 
 @given(st.dictionaries(NAMES, st.one_of(FLOATS, INTS, TEXTS), max_size=5))
-def test_tensorflow_reads_the_same_bytes(features):
+def test_tensorflow_decodes_the_same_bytes(features):
     theirs = tf.train.Example.FromString(encode(features))
     for name, value in features.items():
         kind = theirs.features.feature[name].WhichOneof("kind")
@@ -43,7 +43,7 @@ def type_of(value):
     return list if isinstance(value, list) else lambda values: np.array(values, value.dtype)
 
 
-def test_features_lie_in_the_order_of_their_names():
+def test_features_are_sorted_by_name():
     names = [f"feature-{number:02d}" for number in range(40)]
     record = encode(dict.fromkeys(reversed(names), 1))
     places = [record.index(name.encode()) for name in names]
@@ -88,21 +88,21 @@ def test_an_empty_sequence_is_a_missing_value_as_tensorflow_reads_it():
     [
         (None, "None (NoneType)"),
         (2**64, "18446744073709551616 (int)"),
-        (np.uint64([2**63]), "uint64 values that have no place in any of these"),
-        (1 + 2j, "complex128 values that have no place in any of these"),
+        (np.uint64([2**63]), "uint64 values, which fit none of these"),
+        (1 + 2j, "complex128 values, which fit none of these"),
         (np.array(["2020-01-01"], "M8[D]"), "datetime64[D] values"),
         (1e300, "a number too large for float32"),
         ([b"a", 1], "1 (int)"),
-        ([[1], [1, 2]], "a list of unlike parts"),
+        ([[1], [1, 2]], "a ragged list"),
     ],
 )
-def test_what_has_no_kind_is_refused_by_name(value, received):
+def test_invalid_values_are_refused_with_the_features_name(value, received):
     with pytest.raises(WireError) as refusal:
         encode({"age": value})
     assert str(refusal.value).startswith("Feature 'age': expected bytes, text, int64 or float32")
     assert f"Received: {received}" in str(refusal.value)
 
 
-def test_bytes_that_are_no_record_are_refused():
+def test_bytes_that_are_not_an_example_are_refused():
     with pytest.raises(WireError, match=r"expected a serialised tf\.train\.Example\. Received: 3"):
         decode(b"\xff\xff\xff")

@@ -1,4 +1,4 @@
-"""Classify, Regress and MultiInference over a model made of arrays."""
+"""Classify, Regress and MultiInference with a model made of arrays."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from millrace.serving.signature import CLASSIFY, REGRESS
 
 
 class Table:
-    """A model whose every tensor is known; remembers what it was asked."""
+    """A model with given tensors; remembers its runs."""
 
     def __init__(self, signatures, **tensors):
         self.signatures = {name: signature.from_proto(name, p) for name, p in signatures.items()}
@@ -109,7 +109,7 @@ def test_multi_inference_is_one_run_over_one_input():
         ),
     ],
 )
-def test_classification_outputs_that_do_not_fit_are_refused(tensors, text):
+def test_invalid_classification_outputs_are_refused(tensors, text):
     with pytest.raises(InvalidArgumentError) as refusal:
         classify(Table({"c": define(CLASSIFY, ["classes", "scores"])}, **tensors))
     assert str(refusal.value) == text
@@ -127,7 +127,7 @@ def test_classification_outputs_that_do_not_fit_are_refused(tensors, text):
         (VALUES.astype(int), "Expected output Tensor of DT_FLOAT.  Got: DT_INT64"),
     ],
 )
-def test_regression_outputs_that_do_not_fit_are_refused(values, text):
+def test_invalid_regression_outputs_are_refused(values, text):
     with pytest.raises(InvalidArgumentError) as refusal:
         regress(Table({"r": define(REGRESS, ["outputs"])}, outputs=values))
     assert str(refusal.value) == text
@@ -159,7 +159,7 @@ def test_regression_outputs_that_do_not_fit_are_refused(values, text):
         ),
     ],
 )
-def test_signatures_that_do_not_fit_classify_are_refused(proto, error, text):
+def test_invalid_signatures_of_classify_are_refused(proto, error, text):
     with pytest.raises(error) as refusal:
         classify(Table({"c": proto}))
     assert str(refusal.value).startswith(text)
@@ -190,7 +190,7 @@ def test_signatures_that_do_not_fit_classify_are_refused(proto, error, text):
         ),
     ],
 )
-def test_signatures_that_do_not_fit_regress_are_refused(proto, error, text):
+def test_invalid_signatures_of_regress_are_refused(proto, error, text):
     with pytest.raises(error) as refusal:
         regress(Table({"r": proto}))
     assert str(refusal.value).startswith(text)

@@ -1,4 +1,4 @@
-"""The command line and the config file: what they mean, and what they are refused for."""
+"""The command line and the config file: their meaning, and errors."""
 
 import dataclasses
 
@@ -18,12 +18,12 @@ def test_defaults_are_the_real_servers():
     assert options.load_retry_interval_micros == 60_000_000
     assert options.enable_model_warmup
     assert not options.enable_grpc_healthcheck_service
-    assert not options.enable_signature_method_name_check  # TF2 models have one name for all
-    assert not options.enable_profiler  # there it is on
+    assert not options.enable_signature_method_name_check  # TF2 has one name for all
+    assert not options.enable_profiler  # on in the real server
     assert options.saved_model_tags == "serve"
 
 
-def test_the_server_listens_on_this_machine_only_unless_told():
+def test_the_server_listens_on_this_machine_only_by_default():
     assert flags.parse([REQUIRED]).bind_address == "127.0.0.1"
     assert flags.parse([REQUIRED, "--bind_address=0.0.0.0"]).bind_address == "0.0.0.0"  # noqa: S104
 
@@ -51,13 +51,13 @@ def test_flags_have_the_real_servers_names_and_forms():
         "thread_pool_factory_config_file=t.txt",
     ],
 )
-def test_a_flag_that_cannot_be_honoured_is_refused_by_name(flag):
+def test_an_unsupported_flag_is_refused_by_name(flag):
     with pytest.raises(ServerError) as refusal:
         flags.parse([REQUIRED, f"--{flag}"])
     name, _, value = flag.partition("=")
     assert str(refusal.value) == (
-        f"--{name}={value or 'true'}: expected a flag that this server can honour. Received: one "
-        "that only `tensorflow_model_server` does. Leave it out, or start that one."
+        f"--{name}={value or 'true'}: expected a flag that this server supports. Received: one "
+        "that only `tensorflow_model_server` does. Leave it out, or use that server."
     )
 
 
@@ -68,7 +68,7 @@ def test_a_flag_that_cannot_be_honoured_is_refused_by_name(flag):
         *("flush_filesystem_caches=true", "remove_unused_fields_from_bundle_metagraph"),
     ],
 )
-def test_a_flag_that_asks_for_nothing_more_is_taken(flag):
+def test_an_unsupported_flag_that_changes_nothing_is_accepted(flag):
     flags.parse([REQUIRED, f"--{flag}"])
 
 
@@ -79,8 +79,11 @@ def test_a_flag_that_asks_for_nothing_more_is_taken(flag):
             [],
             "Both server_options.model_base_path and server_options.model_config_file are empty!",
         ),
-        ([REQUIRED, "--port=0"], "--port=0: expected somewhere to listen. Received: neither"),
-        ([REQUIRED, "--port=70000"], "--port=70000: expected 0 to 65535. Received: a number"),
+        (
+            [REQUIRED, "--port=0"],
+            "--port=0: expected a port or --grpc_socket_path. Received: neither",
+        ),
+        ([REQUIRED, "--port=70000"], "--port=70000: expected 0 to 65535. Received: 70000"),
         (
             [REQUIRED, "--file_system_poll_wait_seconds=-1"],
             "--file_system_poll_wait_seconds: expected 0 or more. Received: -1. Choose another.",
@@ -88,7 +91,7 @@ def test_a_flag_that_asks_for_nothing_more_is_taken(flag):
         ([REQUIRED, "--workers=0"], "--workers: expected 1 or more. Received: 0."),
         (
             [REQUIRED, "--workers=2", "--grpc_socket_path=/tmp/s"],
-            "--workers=2: expected one process for --grpc_socket_path. Received: several,",
+            "--workers=2: expected one process with --grpc_socket_path. Received: several,",
         ),
         (
             [REQUIRED, "--batching_parameters_file=b.txt"],
@@ -107,7 +110,7 @@ def test_a_flag_that_asks_for_nothing_more_is_taken(flag):
         ),
     ],
 )
-def test_flags_that_do_not_fit_are_refused(arguments, text):
+def test_conflicting_and_invalid_flags_are_refused(arguments, text):
     with pytest.raises(ServerError) as refusal:
         flags.parse(arguments)
     assert str(refusal.value).startswith(text)
@@ -129,12 +132,12 @@ def test_flags_that_do_not_fit_are_refused(arguments, text):
         ),
     ],
 )
-def test_what_is_no_flag_or_no_value_of_one_ends_with_usage(argument, text, capsys):
+def test_unknown_flags_and_invalid_values_end_with_the_usage(argument, text, capsys):
     with pytest.raises(SystemExit) as end:
         flags.parse([REQUIRED, argument])
     assert end.value.code == 255
-    told = capsys.readouterr().err
-    assert told == (
+    output = capsys.readouterr().err
+    assert output == (
         f"{text}\nusage: millrace-model-server --model_name=NAME --model_base_path=PATH "
         "[--flag=value ...]; or --help\n"
     )
@@ -201,7 +204,7 @@ def test_a_config_file_names_models_policies_and_labels(read):
     assert (models[4].labels, str(models[4].base_path)) == ({"stable": 4}, "gs://b/m")
 
 
-def test_the_deprecated_model_type_is_understood(read):
+def test_the_deprecated_model_type_is_accepted(read):
     (one,) = read('config { name: "half" base_path: "/m" model_type: TENSORFLOW }')
     assert one.name == "half"
 
@@ -234,7 +237,8 @@ def test_the_deprecated_model_type_is_understood(read):
         ),
         (
             [model("logging_config { sampling_config { sampling_rate: 1.0 } }")],
-            "Model half: expected a log collector of type 'tfrecord'. Received: ''. Name that one.",
+            "Model half: expected a log collector of type 'tfrecord'. Received: ''. "
+            "Use 'tfrecord'.",
         ),
         (
             [
@@ -243,8 +247,8 @@ def test_the_deprecated_model_type_is_understood(read):
                     '"gs://logs/half" } sampling_config { sampling_rate: 1.0 } }'
                 )
             ],
-            "Model half: expected a `filename_prefix` on a disk of this machine. Received: "
-            "'gs://logs/half'. Log into a folder, and copy the whole files from there.",
+            "Model half: expected a local `filename_prefix`. Received: "
+            "'gs://logs/half'. Log into a local folder, and copy finished files from there.",
         ),
         (
             [
@@ -258,7 +262,7 @@ def test_the_deprecated_model_type_is_understood(read):
         ),
     ],
 )
-def test_models_that_do_not_fit_are_refused(read, models, text):
+def test_invalid_models_are_refused(read, models, text):
     with pytest.raises(ServerError) as refusal:
         read(*models)
     assert str(refusal.value) == text

@@ -1,7 +1,7 @@
-"""Structured and random requests at the gRPC port: always an answer, always of the contract.
+"""Structured and random requests at the gRPC port: each gets a response of the contract.
 
-The server is a process of its own, so that its end would be seen. How many requests were sent,
-and how they were answered, is printed (`pytest -s`).
+The server is a separate process, so that a crash would be noticed. The number of requests and of
+each kind of response is printed (`pytest -s`).
 """
 
 import collections
@@ -17,14 +17,14 @@ from tests.serving import fuzzing
 from tests.serving.fuzzing import FUZZ
 from tests.serving.test_contract import example, predict_request
 
-# Of what a client can get wrong.
+# Errors that a client can cause.
 REFUSALS = {
     *("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED"),
     *("RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"),
 }
-UNREADABLE = ("INTERNAL", "Exception deserializing request!")  # the code of gRPC in C++, too
+UNREADABLE = ("INTERNAL", "Exception deserializing request!")  # as in gRPC for C++
 PREDICTION, MODEL = "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"
-# Our messages: an Example in them is bytes, which TensorFlow's kernel parses, in both servers.
+# In our messages an Example is bytes, which TensorFlow's kernel parses in both servers.
 METHODS = {
     f"/{PREDICTION}/Predict": prediction_service_pb2.PredictRequest,
     f"/{PREDICTION}/Classify": prediction_service_pb2.ClassificationRequest,
@@ -37,14 +37,14 @@ METHODS = {
 
 
 class Fuzzed:
-    """A server process, and a count of what it answered."""
+    """A server process, and a count of its responses."""
 
     def __init__(self, process, target):
         self.process, self.answers = process, collections.Counter()
         self.channel = grpc.insecure_channel(target)
 
     def ask(self, method, request):
-        """One request as bytes; its answer must be one of the contract's."""
+        """Send one request as bytes; its response must be one of the contract."""
         code, text = "OK", ""
         try:
             self.channel.unary_unary(method)(request, timeout=10)
@@ -140,7 +140,7 @@ def predicts(draw):
 
 @st.composite
 def nearly_good(draw):
-    """A request for `serving_default` whose one tensor may be odd; many of these are answered."""
+    """A request for `serving_default` whose single tensor may be odd; many of these succeed."""
     request = predict_request()
     proto = request.inputs["x"]
     proto.dtype = 1
@@ -185,7 +185,7 @@ def test_structured_predicts_are_answered(fuzzed, request_):
 
 @FUZZ
 @given(nearly_good())
-def test_tensors_whose_shapes_lie_are_answered(fuzzed, request_):
+def test_tensors_with_wrong_shapes_are_answered(fuzzed, request_):
     fuzzed.ask(f"/{PREDICTION}/Predict", request_.SerializeToString())
 
 
@@ -222,7 +222,7 @@ def test_multi_inferences_are_answered(fuzzed, tasks, source):
 
 @FUZZ
 @given(specs(), st.lists(st.text(max_size=5) | st.just("signature_def"), max_size=2))
-def test_questions_about_models_are_answered(fuzzed, spec, fields):
+def test_requests_for_status_and_metadata_are_answered(fuzzed, spec, fields):
     request = METHODS[f"/{PREDICTION}/GetModelMetadata"](model_spec=spec, metadata_field=fields)
     fuzzed.ask(f"/{PREDICTION}/GetModelMetadata", request.SerializeToString())
     status = METHODS[f"/{MODEL}/GetModelStatus"](model_spec=spec)

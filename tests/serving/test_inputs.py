@@ -1,4 +1,4 @@
-"""Paths, pictures, texts and rows as inputs."""
+"""Paths, images, texts and rows as inputs."""
 
 import io
 
@@ -47,7 +47,7 @@ def test_rows_become_one_input_for_each_column():
     assert (found["sibsp"].dtype, found["sibsp"].tolist()) == ("int64", [1, 0])
 
 
-def test_a_data_frame_gives_the_same_with_its_own_missing_values():
+def test_a_data_frame_gives_the_same_with_its_missing_values():
     frame = pd.DataFrame(
         {"age": [22.0, np.nan], "sex": pd.Series(["male", pd.NA], dtype="string"), "sibsp": [1, 0]}
     )
@@ -72,29 +72,28 @@ def test_scalars_and_inputs_with_defaults_may_have_no_column():
     [
         (
             [{"Age": 1, "sex": "male"}],
-            "Input 'age': expected a column of that name. Received: Age, sex. Rename the column "
-            "that it is.",
+            "Input 'age': expected a column of that name. Received: Age, sex. Rename the column.",
         ),
         (
             [{"age": "old", "sex": "male", "sibsp": 1}],
             "Input 'age': expected float32 in each row. Received: could not convert string to "
-            "float: 'old'. Correct the column, or fill what it lacks.",
+            "float: 'old'. Correct the column, or fill in its missing values.",
         ),
     ],
 )
-def test_columns_that_do_not_fit_are_refused(rows, text):
+def test_invalid_columns_are_refused(rows, text):
     with pytest.raises(WireError) as refusal:
         columns(rows, TITANIC)
     assert str(refusal.value) == text
 
 
-def test_a_missing_whole_number_is_refused():
+def test_a_missing_integer_is_refused():
     with pytest.raises(WireError, match=r"^Input 'sibsp': expected int64 in each row\. "):
         columns([{"age": 1, "sex": "male", "sibsp": 1}, {}], TITANIC)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(width=32))))
-def test_numbers_come_back_as_they_were(values):
+def test_numbers_are_not_changed(values):
     found = columns([{"x": value} for value in [*values, 0.0]], signature(x="float32"))["x"]
     expected = [np.nan if value is None else value for value in [*values, 0.0]]
     assert np.array_equal(found, np.array(expected, np.float32), equal_nan=True)

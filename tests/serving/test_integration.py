@@ -1,7 +1,7 @@
-"""What TensorFlow Serving's own integration test asks of its binary, asked of ours.
+"""TensorFlow Serving's own integration test, run against our server.
 
-Each kind of model has a server process of its own, started with that test's flags and all at the
-same time; the stock stubs ask over gRPC, bare HTTP over REST. Source:
+Each kind of model has its own server process, with that test's flags; all are started at the same
+time. Requests use the stock stubs over gRPC and plain HTTP over REST. Source:
 tensorflow_serving/model_servers/tensorflow_model_server_test.py and test_util/.
 """
 
@@ -64,7 +64,7 @@ def bases(folder):
 
 @pytest.fixture(scope="module")
 def servers(folder, bases):
-    """Every server, by what it is for; they load at the same time."""
+    """All servers, by purpose; they load at the same time."""
     found = Servers(folder)
     half, three = bases["tf1"], bases["half_plus_three"]
     good = configuration(half_plus_two=half, half_plus_three=three)
@@ -98,7 +98,7 @@ def servers(folder, bases):
 
 @pytest.fixture(scope="module")
 def server(servers):
-    """A server by what it is for, once it answers."""
+    """Wait for the server of a purpose."""
     return lambda name: servers[name].wait()
 
 

@@ -1,4 +1,4 @@
-"""Starting a server for one model: ready when it says so, gone afterwards, told when it fails."""
+"""Starting a server for one model: ready in time, stopped afterwards, failures reported."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from millrace.serving.launch import IMAGE, _command, launch
 from tests.command import processes
 
 
-def test_the_embedded_server_is_ready_in_the_block_and_gone_after_it(push, tmp_path):
+def test_the_embedded_server_runs_only_inside_the_block(push, tmp_path):
     push(tmp_path / "half", 1)
     log = tmp_path / "logs" / "server.log"
     with launch(tmp_path / "half", "half", log=log) as launched:
@@ -27,7 +27,7 @@ def test_the_embedded_server_is_ready_in_the_block_and_gone_after_it(push, tmp_p
         client.predict("half", {"x": [1.0]})
 
 
-def test_a_server_that_ends_is_told_at_once_with_the_end_of_its_log(tmp_path):
+def test_a_server_that_ends_is_reported_at_once_with_the_end_of_its_log(tmp_path):
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(LaunchError) as failure,
@@ -48,7 +48,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_wait_with_its_reason(push, tmp_p
     assert failure.value.reason == (
         "1 servable(s) did not become available: {{{name: half version: 1} due to error: "
         f"{tmp_path}/half/1: expected a SavedModel with tags {{serve}}. Received: file is too "
-        "short to be an sstable [[{{node RestoreV2}}]]. Export the model again, or name its own "
+        "short to be an sstable [[{{node RestoreV2}}]]. Export the model again, or use its own "
         "tags.}}"
     )
 
@@ -56,7 +56,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_wait_with_its_reason(push, tmp_p
 @pytest.mark.parametrize(
     ("ended_by", "patience"), [(KeyboardInterrupt, 2.0), (SystemExit, 2.0), (ValueError, 40.0)]
 )
-def test_what_still_runs_there_is_not_waited_for_when_the_block_is_interrupted(
+def test_an_interrupted_block_does_not_wait_for_running_requests(
     tmp_path, monkeypatch, ended_by, patience
 ):
     silent = program(tmp_path, "import time; time.sleep(60)")
@@ -84,7 +84,7 @@ def program(tmp_path, body):
     return str(script)
 
 
-def test_a_binary_gets_the_same_flags_and_is_ended_if_it_never_answers(tmp_path):
+def test_a_binary_gets_the_same_flags_and_is_stopped_if_it_never_answers(tmp_path):
     silent = program(tmp_path, "import sys, time; print(*sys.argv[1:], flush=True); time.sleep(60)")
     with (
         pytest.raises(LaunchError) as failure,
@@ -97,19 +97,19 @@ def test_a_binary_gets_the_same_flags_and_is_ended_if_it_never_answers(tmp_path)
     assert f"\n{flags}\n" in text
 
 
-def test_a_missing_program_is_told_with_what_to_do():
+def test_a_missing_program_is_reported_with_advice():
     with (
         pytest.raises(LaunchError) as failure,
         launch("/models/half", "half", engine="binary", binary="no_such_server"),
     ):
         pass
     assert str(failure.value) == (
-        "Engine binary: expected the program no_such_server on the PATH. Received: none there. "
-        "Install it, name another, or use the engine `embedded`."
+        "Engine binary: expected the program no_such_server on the PATH. Received: none. "
+        "Install it, give another, or use the engine `embedded`."
     )
 
 
-def test_the_image_gets_the_model_where_it_looks_for_it(tmp_path, monkeypatch):
+def test_the_image_gets_the_model_where_it_expects_it(tmp_path, monkeypatch):
     docker = program(tmp_path, "")
     monkeypatch.setattr("shutil.which", lambda name: docker if name == "docker" else None)
     command = _command("image", Path("/models/half"), "half", 9000, "", IMAGE)

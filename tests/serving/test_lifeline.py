@@ -1,4 +1,4 @@
-"""Children that end with their parent, through real processes and real signals."""
+"""Children that end with their parent, with real processes and signals."""
 
 import os
 import signal
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import millrace
 from millrace.serving import lifeline
 from tests.command import is_alive
 from tests.serving.conftest import until
@@ -27,13 +28,13 @@ def _pid(file):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a command by `lifeline.start`; its output is a file of its own."""
+    """Start a command by `lifeline.start`; its output goes to a file."""
     started = []
 
     def run(command):
         file = tmp_path / str(len(started))
         with file.open("wb") as sink:
-            started.append(lifeline.start(command, sink, PYTHONPATH=str(ROOT)))
+            started.append(lifeline.start(command, sink))
         return started[-1], file
 
     yield run
@@ -67,7 +68,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path, kind):
     until(lambda: not is_alive(pid))
 
 
-def test_a_process_that_the_parent_has_forked_keeps_no_child_alive(tmp_path):
+def test_a_process_forked_by_the_parent_keeps_no_child_alive(tmp_path):
     parent = f"""
     import os, sys, time
     from millrace.serving import lifeline
@@ -92,7 +93,7 @@ def test_a_process_that_the_parent_has_forked_keeps_no_child_alive(tmp_path):
         os.kill(forked, signal.SIGKILL)
 
 
-def test_a_lifeline_is_inherited_where_standard_input_is_closed(tmp_path):
+def test_a_lifeline_is_inherited_even_if_standard_input_is_closed(tmp_path):
     code = """
     import os
     os.close(0)
@@ -102,13 +103,13 @@ def test_a_lifeline_is_inherited_where_standard_input_is_closed(tmp_path):
     import stat
     print(stat.S_ISFIFO(inside.st_mode), stat.S_ISCHR(os.fstat(0).st_mode))
     """
-    told = subprocess.check_output(
+    output = subprocess.check_output(
         [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, text=True
     )
-    assert told == "True True\n"
+    assert output == "True True\n"
 
 
-def test_a_module_gets_its_arguments_and_ends_with_its_own_status(start, tmp_path, monkeypatch):
+def test_a_module_gets_its_arguments_and_its_status_is_returned(start, tmp_path, monkeypatch):
     (tmp_path / "shown.py").write_text("import sys; print(sys.argv[1:]); sys.exit(7)")
     monkeypatch.chdir(tmp_path)
     process, file = start(lifeline.module("shown", "--port=1", "two words"))
@@ -116,7 +117,20 @@ def test_a_module_gets_its_arguments_and_ends_with_its_own_status(start, tmp_pat
     assert file.read_text() == "['--port=1', 'two words']\n"
 
 
-def test_a_program_gets_sigterm_and_ends_with_its_own_status(start):
+def test_a_child_finds_millrace_as_its_parent_does_and_none_of_its_folders_by_name(
+    tmp_path, monkeypatch
+):
+    """Else it would take the place of a person's own folder of that name."""
+    (tmp_path / "serving").mkdir()
+    (tmp_path / "serving" / "__init__.py").write_text("OWN = True")
+    monkeypatch.chdir(tmp_path)
+    body = "import serving, millrace; print(serving.OWN, millrace.__file__)"
+    command = lifeline.program(sys.executable, "-c", body)
+    done = lifeline.run(command, PYTHONPATH=str(tmp_path))
+    assert (done.stdout, done.stderr) == (f"True {millrace.__file__}\n", "")
+
+
+def test_a_program_gets_sigterm_and_its_status_is_returned(start):
     body = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(9)); " + SLEEPER
     process, file = start(lifeline.program(sys.executable, "-c", body))
     pid = _pid(file)
@@ -133,16 +147,16 @@ def test_a_program_that_ignores_sigterm_is_killed_with_its_guard(start):
     assert not is_alive(pid)
 
 
-def test_what_is_no_program_is_told(start, tmp_path):
+def test_a_missing_program_is_reported(start, tmp_path):
     (tmp_path / "text").write_text("no program")
     process, file = start(lifeline.program(str(tmp_path / "text")))
     assert process.wait(20) == 126
     assert file.read_text() == f"{tmp_path}/text: cannot be run: Permission denied\n"
 
 
-def test_run_gives_what_the_child_said_and_leaves_none_behind_when_it_is_late(tmp_path):
-    done = lifeline.run(lifeline.program("sh", "-c", "echo said; echo told >&2; exit 3"))
-    assert (done.returncode, done.stdout, done.stderr) == (3, "said\n", "told\n")
+def test_run_returns_the_output_and_ends_the_child_after_the_timeout(tmp_path):
+    done = lifeline.run(lifeline.program("sh", "-c", "echo said; echo failed >&2; exit 3"))
+    assert (done.returncode, done.stdout, done.stderr) == (3, "said\n", "failed\n")
     body = f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(60)"
     with pytest.raises(subprocess.TimeoutExpired):
         lifeline.run(lifeline.program(sys.executable, "-c", body), timeout=2)

@@ -1,4 +1,4 @@
-"""A SavedModel in memory: what it runs, what it refuses, what it frees."""
+"""A loaded SavedModel: runs, errors, and freed memory."""
 
 import resource
 import shutil
@@ -17,7 +17,7 @@ from millrace.serving.errors import (
     InvalidArgumentError,
     ModelLoadError,
 )
-from millrace.serving.inference import Call
+from millrace.serving.inference import RequestOptions
 from millrace.serving.model import LoadedModel
 from millrace.serving.protos import prediction_service_pb2 as messages
 from tests.serving.conftest import edit
@@ -29,7 +29,7 @@ def model(half_plus_two):
         yield model
 
 
-def test_signatures_tell_names_types_and_shapes(model):
+def test_signatures_have_names_types_and_shapes(model):
     signature = model.signatures["biased"]
     assert list(signature.inputs) == ["bias", "x"]
     assert signature.inputs["x"].name == "biased_x:0"
@@ -61,7 +61,7 @@ def test_predict_refuses_as_the_server_does(model):
         model.predict({"x": np.array([1.0])})
 
 
-def test_a_run_ends_at_its_time_out_and_the_model_still_runs(model):
+def test_a_run_ends_at_its_timeout_and_the_model_still_works(model):
     with pytest.raises(DeadlineExceededError):
         model.predict({"n": 2**31 - 1}, signature="count", timeout=0.2)
     assert model.predict({"n": 5}, signature="count", timeout=10)["i"] == 5
@@ -83,12 +83,12 @@ def test_threads_may_share_a_model(model):
     assert wrong == []
 
 
-def test_a_folder_without_a_model_is_refused_by_its_path(tmp_path):
+def test_a_folder_without_a_model_is_refused_with_its_path(tmp_path):
     with pytest.raises(ModelLoadError) as refusal:
         LoadedModel(tmp_path)
     text = str(refusal.value)
     assert text.startswith(f"{tmp_path}: expected a SavedModel with tags {{serve}}. Received: ")
-    assert text.endswith(". Export the model again, or name its own tags.")
+    assert text.endswith(". Export the model again, or use its own tags.")
 
 
 def test_tags_that_no_graph_has_are_refused(half_plus_two):
@@ -114,7 +114,7 @@ def test_lost_variables_are_refused(half_plus_two, tmp_path):
 
 
 class Wide(tf.Module):
-    """25 MiB of one variable."""
+    """A variable of 25 MiB."""
 
     def __init__(self):
         super().__init__()
@@ -131,7 +131,7 @@ def resident_mebibytes():
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
-def test_closing_a_model_gives_its_memory_back(tmp_path):
+def test_closing_a_model_frees_its_memory(tmp_path):
     module = Wide()
     tf.saved_model.save(module, str(tmp_path), signatures=module.sums)
     closed, before = [], 0.0
@@ -142,7 +142,7 @@ def test_closing_a_model_gives_its_memory_back(tmp_path):
         closed.append(model)
         if number == 1:
             before = resident_mebibytes()
-    assert resident_mebibytes() - before < 40  # six models more are 150 MiB
+    assert resident_mebibytes() - before < 40  # six more models are 150 MiB
 
 
 def ones(model):
@@ -182,7 +182,7 @@ def with_records(half_plus_two, tmp_path):
     return run
 
 
-def test_a_model_without_warm_up_requests_is_warm_at_once(model):
+def test_a_model_without_warm_up_requests_needs_no_warm_up(model):
     assert model.warm_up() == 0
 
 
@@ -200,7 +200,7 @@ def test_warm_up_runs_every_kind_of_request(with_records):
         (b"\xff", "Failed to parse warmup record"),
     ],
 )
-def test_a_warm_up_request_that_fails_is_told(with_records, record, text):
+def test_a_failing_warm_up_request_is_reported(with_records, record, text):
     model = with_records(record)
     with pytest.raises(ModelLoadError) as failure:
         model.warm_up()
@@ -208,29 +208,29 @@ def test_a_warm_up_request_that_fails_is_told(with_records, record, text):
     assert text in str(failure.value)
 
 
-def test_session_logs_are_no_warm_up_requests(with_records):
+def test_session_logs_are_not_warm_up_requests(with_records):
     log = prediction_log_pb2.PredictionLog()
     log.session_run_log.request.fetch.append("y")
     with pytest.raises(ModelLoadError, match="Unsupported log_type for warmup: session_run_log"):
         with_records(log).warm_up()
 
 
-def test_a_thousand_warm_up_requests_are_enough(with_records):
+def test_more_than_a_thousand_warm_up_requests_are_refused(with_records):
     with pytest.raises(ModelLoadError, match=r"warmup records exceeds the maximum \(1000\)"):
         with_records(*[prediction_log_pb2.PredictionLog()] * 1001).warm_up()
 
 
-def test_warm_up_checks_method_names_only_if_told(with_records):
+def test_warm_up_checks_method_names_only_if_enabled(with_records):
     log = example_log("regress")
     log.regress_log.request.model_spec.signature_name = "classify"
     model = with_records(log)
     with pytest.raises(ModelLoadError, match="Expected regression signature method_name"):
         model.warm_up()
     with pytest.raises(ModelLoadError, match="Expected one output Tensor"):
-        model.warm_up(Call(check_method_name=False))
+        model.warm_up(RequestOptions(check_method_name=False))
 
 
-def test_a_warm_up_file_that_is_no_tfrecord_is_told(half_plus_two, tmp_path):
+def test_a_warm_up_file_that_is_not_a_tfrecord_is_reported(half_plus_two, tmp_path):
     copy = shutil.copytree(half_plus_two, tmp_path / "copy")
     (copy / "assets.extra").mkdir()
     (copy / warmup.FILE).write_bytes(b"not a record")
@@ -238,7 +238,7 @@ def test_a_warm_up_file_that_is_no_tfrecord_is_told(half_plus_two, tmp_path):
         model.warm_up()
 
 
-def test_signature_method_names_can_be_left_unchecked(half_plus_two, tmp_path):
+def test_checking_of_method_names_can_be_disabled(half_plus_two, tmp_path):
     copy = shutil.copytree(half_plus_two, tmp_path / "copy")
 
     def forget(signatures):
@@ -253,9 +253,11 @@ def test_signature_method_names_can_be_left_unchecked(half_plus_two, tmp_path):
     with LoadedModel(copy) as model:
         with pytest.raises(InvalidArgumentError, match="Expected regression signature method_name"):
             example_inference.regress(model, request)
-        unchecked = example_inference.regress(model, request, Call(check_method_name=False))
+        unchecked = example_inference.regress(
+            model, request, RequestOptions(check_method_name=False)
+        )
     assert unchecked.result.regressions[0].value == 2.5
 
 
-def test_loops_in_the_functions_of_a_saved_model_are_seen(model):
+def test_loops_in_the_functions_of_a_saved_model_are_detected(model):
     assert not model._session._is_bounded

@@ -1,7 +1,7 @@
-"""Models as anyone may export them: types, ranks, assets and names, over both protocols.
+"""Models with unusual types, ranks, assets and names, over both protocols.
 
-One server has one model, whose signatures show one trait each; what the real server cannot say in
-JSON is refused in its words.
+One server has one model, whose signatures test one feature each. What the real server cannot
+express in JSON is refused with its text.
 """
 
 import grpc
@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from millrace.serving.flags import Options
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port, spec
 from tests.serving.rest.conftest import Rest
 from tests.serving.test_contract import predict_request
@@ -26,13 +26,13 @@ IN_JSON = {
     **{name: [1, 2] for name in INTEGERS},
     **{"bool": [True, False], "float32": [0.5, 2.0], "float64": [0.5, 2.0], "string": ["a", "é"]},
 }
-NOT_IN_JSON = {  # and how TensorFlow calls them
+NOT_IN_JSON = {  # and TensorFlow's names
     **{"float16": "half", "bfloat16": "bfloat16", "uint16": "uint16", "complex64": "complex64"}
 }
 
 
 class Odd(tf.Module):
-    """Whatever people export."""
+    """A model with unusual signatures."""
 
     def __init__(self, vocabulary):
         super().__init__()
@@ -74,8 +74,8 @@ class Odd(tf.Module):
         return {"y": x + bias, "nothing": tf.zeros([0, 3]), "nan": x / 0.0 * 0.0}
 
 
-class Asked:
-    """One server, asked by the stock stub and by bare HTTP."""
+class Served:
+    """A server, called with the stock stub and with plain HTTP."""
 
     def __init__(self, port, rest_port):
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
@@ -94,7 +94,7 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory):
+def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("others")
     words = folder / "words.txt"
     words.write_text("one\ntwo\n")
@@ -105,68 +105,68 @@ def asked(tmp_path_factory):
         **{"constant": module.constant, "scalar": module.scalar},
     }
     tf.saved_model.save(module, str(folder / "half" / "1"), signatures=signatures)
-    words.unlink()  # the model brings its own
+    words.unlink()  # the model has its own
     port, rest_port = free_port(), free_port()
     base = str(folder / "half")
-    server = Server(
+    server = ModelServer(
         Options(port=port, rest_api_port=rest_port, model_name="half", model_base_path=base)
     )
     assert server.start()
-    found = Asked(port, rest_port)
+    found = Served(port, rest_port)
     yield found
     found.close()
     server.stop()
 
 
 @pytest.mark.parametrize("dtype", ECHOED)
-def test_every_type_passes_over_grpc_unchanged(asked, dtype):
+def test_every_type_passes_over_grpc_unchanged(served, dtype):
     values = [b"a", b"\xff\0"] if dtype == "string" else [1, 0]
     array = np.array(values, ECHOED[dtype].as_numpy_dtype)
-    (y,) = asked.grpc(f"echo_{dtype}", x=array).values()
+    (y,) = served.grpc(f"echo_{dtype}", x=array).values()
     assert (y.dtype, y.tolist()) == (array.dtype, array.tolist())
 
 
 @pytest.mark.parametrize("dtype", IN_JSON)
-def test_the_types_of_json_pass_over_rest(asked, dtype):
+def test_the_types_of_json_pass_over_rest(served, dtype):
     values = IN_JSON[dtype]
-    assert asked.rest(f"echo_{dtype}", instances=values) == {"predictions": values}
-    assert asked.rest(f"echo_{dtype}", inputs=values) == {"outputs": values}
+    assert served.rest(f"echo_{dtype}", instances=values) == {"predictions": values}
+    assert served.rest(f"echo_{dtype}", inputs=values) == {"outputs": values}
 
 
 @pytest.mark.parametrize("dtype", NOT_IN_JSON)
-def test_types_that_the_real_server_cannot_read_from_json_are_refused_in_its_words(asked, dtype):
-    assert asked.rest(f"echo_{dtype}", inputs=[1]) == (
+def test_types_that_the_real_server_cannot_read_from_json_are_refused_with_its_text(served, dtype):
+    assert served.rest(f"echo_{dtype}", inputs=[1]) == (
         501,
         f"Conversion of JSON Value: 1 to type: {NOT_IN_JSON[dtype]}",
     )
 
 
-def test_an_asset_is_found_in_the_version_folder(asked):
-    (ids,) = asked.grpc("look_up", words=["two", "one", "ten"]).values()
+def test_an_asset_is_found_in_the_version_folder(served):
+    (ids,) = served.grpc("look_up", words=["two", "one", "ten"]).values()
     assert ids.tolist() == [1, 0, 2]
-    assert asked.rest("look_up", inputs=["two", "ten"]) == {"outputs": [1, 2]}
+    assert served.rest("look_up", inputs=["two", "ten"]) == {"outputs": [1, 2]}
 
 
-def test_ragged_outputs_are_their_flat_parts(asked):
-    found = asked.grpc("ragged", line=["a b c", "d"])
+def test_ragged_outputs_are_returned_as_their_flat_parts(served):
+    found = served.grpc("ragged", line=["a b c", "d"])
     assert found["words"].tolist() == [b"a", b"b", b"c", b"d"]
     assert found["row_splits"].tolist() == [0, 3, 4]
     assert found["dense"].tolist() == [[b"a", b"b", b"c"], [b"d", b"-", b"-"]]
-    assert asked.rest("ragged", inputs={"line": ["a b", "d"]}) == {
+    assert served.rest("ragged", inputs={"line": ["a b", "d"]}) == {
         "outputs": {
             "words": ["a", "b", "d"],
             "row_splits": [0, 2, 3],
             "dense": [["a", "b"], ["d", "-"]],
         }
     }
-    code, text = asked.rest("ragged", instances=["a b", "d"])
+    code, text = served.rest("ragged", instances=["a b", "d"])
     assert code == 400
     assert "has inconsistent batch size" in text
 
 
-def test_several_outputs_are_objects_and_bytes_are_base64(asked):
+def test_several_outputs_are_objects_and_bytes_are_base64(served):
     rows = [[[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, 1.5]]]
-    assert asked.rest("many", instances=[{"x": row} for row in rows]) == {
+    assert served.rest("many", instances=[{"x": row} for row in rows]) == {
         "predictions": [
             {"raw_bytes": {"b64": "MS4wMDAwMDA="}, "sum": 10.0},
             {"raw_bytes": {"b64": "MC4wMDAwMDA="}, "sum": 1.5},
@@ -174,17 +174,17 @@ def test_several_outputs_are_objects_and_bytes_are_base64(asked):
     }
 
 
-def test_scalars_empty_outputs_and_nan_pass(asked):
-    found = asked.grpc("scalar", x=np.float32(1), bias=np.float32(2))
+def test_scalars_empty_outputs_and_nan_pass(served):
+    found = served.grpc("scalar", x=np.float32(1), bias=np.float32(2))
     assert (found["y"].tolist(), found["nothing"].shape) == (3.0, (0, 3))
     assert np.isnan(found["nan"])
-    answer = asked.rest("scalar", inputs={"x": 1, "bias": 2})["outputs"]
+    answer = served.rest("scalar", inputs={"x": 1, "bias": 2})["outputs"]
     assert (answer["y"], answer["nothing"], str(answer["nan"])) == (3.0, [], "nan")
 
 
-def test_a_signature_without_inputs_is_served_over_grpc_alone(asked):
-    assert asked.grpc("constant")["y"].tolist() == [7.0]
-    assert asked.rest("constant", inputs={}) == (
+def test_a_signature_without_inputs_is_served_over_grpc_only(served):
+    assert served.grpc("constant")["y"].tolist() == [7.0]
+    assert served.rest("constant", inputs={}) == (
         400,
         "Failed to get input map for signature: constant",
     )

@@ -1,4 +1,4 @@
-"""Metrics: TensorFlow Serving's names, labels, buckets and text, and what makes them move."""
+"""Metrics: TensorFlow Serving's names, labels, buckets and format, and what changes them."""
 
 import re
 import threading
@@ -59,7 +59,7 @@ def test_label_values_are_escaped():
     assert list(counter.lines())[1] == ':c{m="a\\"\\\\\\n"} 1'
 
 
-def test_callers_cannot_fill_the_memory_with_labels(monkeypatch):
+def test_callers_cannot_exhaust_the_memory_with_labels(monkeypatch):
     monkeypatch.setattr(monitoring, "_MOST_CELLS", 3)
     counter = Counter("/c", ("m",))
     for name in ("a", "b", "c", "d", "e", "a"):
@@ -126,7 +126,7 @@ def test_every_line_is_prometheus_text():
         assert line.startswith("# TYPE ") or sample.fullmatch(line), line
 
 
-def test_a_batch_is_seen_with_its_rows_its_padding_and_its_wait():
+def test_a_batch_is_recorded_with_its_rows_padding_and_wait():
     def sums():
         found = re.findall(rf"^{BATCHING}:(\w+)_sum\{{(.*)\}} (\S+)$", monitoring.page(), re.M)
         return {(name, labels): float(value) for name, labels, value in found}
@@ -157,11 +157,11 @@ def write(tmp_path, text):
         ("", ""),
     ],
 )
-def test_the_file_says_whether_and_where(tmp_path, text, path):
+def test_the_file_sets_whether_and_where_metrics_are_served(tmp_path, text, path):
     assert monitoring.prometheus_path(write(tmp_path, text)) == path
 
 
-def test_a_file_that_is_none_is_refused(tmp_path):
+def test_an_invalid_file_is_refused(tmp_path):
     file = write(tmp_path, "nonsense {")
     with pytest.raises(ServerError) as refusal:
         monitoring.prometheus_path(file)
@@ -184,7 +184,7 @@ def served(half_plus_two, tmp_path_factory):
 
 
 def value(rest, line):
-    """The number at the line that starts so; 0 where there is none yet."""
+    """The number on the line that starts with this; 0 if there is none yet."""
     page = rest.ask("GET", "/monitoring/prometheus/metrics").text
     found = re.search(rf"^{re.escape(line)} (\S+)$", page, re.M)
     return float(found[1]) if found else 0.0
@@ -299,7 +299,7 @@ def test_latencies_have_33_buckets_of_10_microseconds_times_1_8(served):
     assert re.findall(lines, page) == LATENCY_LIMITS
 
 
-def test_loads_are_counted_by_how_they_ended(served, tmp_path):
+def test_loads_are_counted_by_their_outcome(served, tmp_path):
     folder, _, rest = served
     for version in ("7", "00000123"):
         path = folder / "half" / version
@@ -314,10 +314,10 @@ def test_loads_are_counted_by_how_they_ended(served, tmp_path):
     assert f'{{model_path="{tmp_path}",status="fail"}} 1' in monitoring.page()
 
 
-def test_metrics_need_a_port_and_say_so(half_plus_two, tmp_path, caplog, serve):
+def test_metrics_without_a_port_log_a_warning(half_plus_two, tmp_path, caplog, serve):
     file = write(tmp_path, "prometheus_config { enable: true }")
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "1").symlink_to(half_plus_two)
     target = serve(tmp_path / "half", monitoring_config_file=str(file))
     with grpc.insecure_channel(target):
-        assert "metrics need --rest_api_port; none is open" in caplog.text
+        assert "metrics need --rest_api_port, which is not set" in caplog.text

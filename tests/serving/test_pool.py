@@ -1,4 +1,4 @@
-"""Few threads are awake, and yet no task waits for one that is blocked."""
+"""Few threads are awake, and yet no task waits for a blocked one."""
 
 import threading
 import time
@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.serving import pool
-from millrace.serving.pool import Crew, blocked
+from millrace.serving.pool import ThreadPool, blocked
 
 
 @pytest.fixture
 def patient(monkeypatch):
-    """Nobody is called up for one that is blocked without a word."""
+    """Disable the watchdog: no thread is woken for one that blocks unannounced."""
     monkeypatch.setattr(pool, "_MOMENT", 60)
 
 
 class Gate:
-    """Tasks that wait until it is opened; tells which have begun, in which threads."""
+    """Tasks that wait until it is opened; records which have begun, in which threads."""
 
     def __init__(self):
         self.begun, self.threads, self._open = [], set(), threading.Event()
@@ -38,7 +38,7 @@ class Gate:
 
 
 def only_three_begin(gate):
-    """And the first three at that."""
+    """Check that exactly the first three tasks begin."""
     until(lambda: len(gate.begun) == 3)
     time.sleep(0.05)
     assert sorted(gate.begun) == [0, 1, 2]
@@ -51,16 +51,16 @@ def until(condition):
         time.sleep(0.001)
 
 
-def test_answers_and_errors_come_back():
-    workers = Crew(2, "test")
+def test_results_and_errors_are_returned():
+    workers = ThreadPool(2, "test")
     assert workers.submit(divmod, 7, 2).result(30) == (3, 1)
     with pytest.raises(ZeroDivisionError):
         workers.submit(divmod, 7, 0).result(30)
 
 
 @pytest.mark.usefixtures("patient")
-def test_three_are_awake_and_the_rest_follow_in_their_order():
-    workers, gate = Crew(8, "test"), Gate()
+def test_three_threads_are_awake_and_other_tasks_follow_in_order():
+    workers, gate = ThreadPool(8, "test"), Gate()
     futures = [workers.submit(gate, number) for number in range(8)]
     only_three_begin(gate)
     gate.open()
@@ -69,8 +69,8 @@ def test_three_are_awake_and_the_rest_follow_in_their_order():
 
 
 @pytest.mark.usefixtures("patient")
-def test_who_says_that_it_is_blocked_makes_room_at_once():
-    workers, gate = Crew(8, "test"), Gate()
+def test_a_thread_that_announces_that_it_is_blocked_makes_room_at_once():
+    workers, gate = ThreadPool(8, "test"), Gate()
     futures = [workers.submit(gate.says_so, number) for number in range(9)]
     until(lambda: len(gate.begun) == 8)
     time.sleep(0.05)
@@ -79,8 +79,8 @@ def test_who_says_that_it_is_blocked_makes_room_at_once():
     assert [future.result(30) for future in futures] == list(range(9))
 
 
-def test_who_is_blocked_without_a_word_holds_nobody_up():
-    workers, gate = Crew(6, "test"), Gate()
+def test_a_thread_that_blocks_unannounced_delays_nobody_for_long():
+    workers, gate = ThreadPool(6, "test"), Gate()
     streams = [workers.submit(gate, number) for number in range(5)]
     assert workers.submit(int, "7").result(30) == 7
     assert workers.submit(int, "8").result(30) == 8
@@ -89,8 +89,8 @@ def test_who_is_blocked_without_a_word_holds_nobody_up():
 
 
 @pytest.mark.usefixtures("patient")
-def test_those_that_come_back_from_their_blocks_are_no_crowd():
-    workers, gate, later = Crew(8, "test"), Gate(), Gate()
+def test_threads_that_return_from_blocking_do_not_add_up():
+    workers, gate, later = ThreadPool(8, "test"), Gate(), Gate()
     first = [workers.submit(gate.says_so, number) for number in range(8)]
     until(lambda: len(gate.begun) == 8)
     second = [workers.submit(later, number) for number in range(8)]
@@ -101,8 +101,8 @@ def test_those_that_come_back_from_their_blocks_are_no_crowd():
     assert [future.result(30) for future in second] == list(range(8))
 
 
-def test_once_all_are_done_three_are_awake_again(monkeypatch):
-    workers, gate, later = Crew(8, "test"), Gate(), Gate()
+def test_once_all_tasks_are_done_three_threads_are_awake_again(monkeypatch):
+    workers, gate, later = ThreadPool(8, "test"), Gate(), Gate()
     first = [workers.submit(gate, number) for number in range(6)]
     until(lambda: len(gate.begun) == 6)
     gate.open()
@@ -115,14 +115,14 @@ def test_once_all_are_done_three_are_awake_again(monkeypatch):
     assert [future.result(30) for future in second] == list(range(6))
 
 
-def test_a_block_on_a_thread_of_nobodys_crew_is_just_that():
+def test_blocked_does_nothing_on_a_thread_outside_the_pool():
     with blocked():
         assert threading.current_thread() is threading.main_thread()
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_task_that_is_cancelled_in_time_is_not_run():
-    workers, gate = Crew(1, "test"), Gate()
+def test_a_task_cancelled_in_time_is_not_run():
+    workers, gate = ThreadPool(1, "test"), Gate()
     first, second = workers.submit(gate, 1), workers.submit(gate, 2)
     until(lambda: gate.begun == [1])
     assert second.cancel()
@@ -133,8 +133,8 @@ def test_a_task_that_is_cancelled_in_time_is_not_run():
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_shut_crew_does_what_it_has_and_takes_no_more():
-    workers, gate = Crew(4, "test"), Gate()
+def test_a_pool_that_is_shut_down_finishes_its_tasks_and_accepts_no_more():
+    workers, gate = ThreadPool(4, "test"), Gate()
     futures = [workers.submit(gate, number) for number in range(9)]
     workers.shutdown(wait=False)
     with pytest.raises(RuntimeError, match="after shutdown"):
@@ -146,8 +146,8 @@ def test_a_shut_crew_does_what_it_has_and_takes_no_more():
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_crew_may_be_shut_without_what_waits():
-    workers, gate = Crew(1, "test"), Gate()
+def test_a_pool_may_be_shut_down_without_its_waiting_tasks():
+    workers, gate = ThreadPool(1, "test"), Gate()
     first, second = workers.submit(gate, 1), workers.submit(gate, 2)
     until(lambda: gate.begun == [1])
     workers.shutdown(wait=False, cancel_futures=True)
@@ -171,7 +171,7 @@ def test_every_task_is_run_exactly_once(most, tasks):
             time.sleep(0.0001)
         done.append(number)
 
-    workers = Crew(most, "test")
+    workers = ThreadPool(most, "test")
     for number, how in enumerate(tasks):
         workers.submit(work, number, how)
     workers.shutdown()

@@ -1,4 +1,4 @@
-"""Our messages against TensorFlow's: the same fields, under the same numbers."""
+"""Our messages and TensorFlow's have the same fields with the same numbers."""
 
 import importlib
 import subprocess
@@ -56,7 +56,7 @@ THEIRS = {
 }
 # Text files of the server, and TensorFlow's profiler; their messages are not in the wheel.
 NOT_IN_THE_WHEEL = {"batching_parameters", "monitoring_config", "ssl_config", "profiler_service"}
-# Kept as the bytes, or the number, that they are on the wire.
+# Kept as the bytes or the number on the wire.
 AS_BYTES = {
     ("ExampleList", "examples"),
     ("ExampleListWithContext", "examples"),
@@ -87,7 +87,7 @@ def wire_form(field):
 
 
 @pytest.mark.parametrize("name", sorted(set(PROTOS) - NOT_IN_THE_WHEEL))
-def test_every_field_is_tensorflows(name):
+def test_every_field_is_as_in_tensorflow(name):
     for ours, theirs in messages(module(name).DESCRIPTOR.message_types_by_name, THEIRS):
         for field in ours.fields:
             twin = theirs.fields_by_name[field.name]
@@ -97,14 +97,14 @@ def test_every_field_is_tensorflows(name):
                 assert wire_form(field) == wire_form(twin), (ours.name, field.name)
 
 
-def test_the_profilers_options_are_tensorflows():
+def test_the_profilers_options_are_as_in_tensorflow():
     ours = module("profiler_service").ProfileOptions.DESCRIPTOR
     theirs = profiler_options_pb2.ProfileOptions.DESCRIPTOR
     for field in ours.fields:
         assert wire_form(field) == wire_form(theirs.fields_by_name[field.name]), field.name
 
 
-def test_enums_have_tensorflows_numbers():
+def test_enums_have_the_numbers_of_tensorflow():
     ours = dict(module("tensor").DataType.items())
     assert ours == {name: number for name, number in types_pb2.DataType.items() if number < 100}
     states = module("model_service").ModelVersionStatus.State
@@ -118,7 +118,7 @@ def test_canonical_codes_have_their_numbers():
             assert errors.code_number(errors.rpc_error(name, "text")) == number
 
 
-def test_no_message_is_in_a_package_of_tensorflows():
+def test_no_message_is_in_a_package_of_tensorflow():
     assert {module(name).DESCRIPTOR.package for name in PROTOS} == {"millrace.wire"}
 
 

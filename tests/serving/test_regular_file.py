@@ -1,4 +1,4 @@
-"""FIFOs, devices, sockets and giants where files belong: refused by name before they are opened."""
+"""Pipes, devices, sockets and huge files are refused by name before they are opened."""
 
 import os
 import socket
@@ -6,7 +6,8 @@ import socket
 import pytest
 from etils.epath import Path
 
-from millrace.serving import batching_parameters, config, monitoring, regular_file, security
+from millrace.serving import config, monitoring, regular_file, security
+from millrace.serving.batching import parameters as batching_parameters
 from millrace.serving.client import Client
 from millrace.serving.errors import ModelLoadError, ServerError
 from millrace.serving.flags import Options
@@ -29,17 +30,17 @@ def _giant(path):
 
 
 MADE = {
-    "is a FIFO, no regular file": os.mkfifo,
-    "is a character device, no regular file": lambda path: path.symlink_to("/dev/zero"),
-    "is a socket, no regular file": _socket,
-    "is a directory, no regular file": lambda path: path.mkdir(),
+    "is a pipe, not a file": os.mkfifo,
+    "is a device, not a file": lambda path: path.symlink_to("/dev/zero"),
+    "is a socket, not a file": _socket,
+    "is a folder, not a file": lambda path: path.mkdir(),
     "has 6,442,450,944 bytes, more than": _giant,
 }
 
 
 @pytest.fixture(params=MADE)
 def unfit(request, tmp_path, monkeypatch):
-    """The path of something that is no file to read, and what is said of it."""
+    """The path of something that is not a file, and the reason in the error."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "unfit"
     MADE[request.param](path)
@@ -59,36 +60,36 @@ READERS = {
 
 
 @pytest.mark.parametrize("flag", READERS)
-def test_a_flag_that_names_no_file_to_read_is_refused(flag, unfit):
-    path, told = unfit
+def test_a_flag_that_names_anything_but_a_file_is_refused(flag, unfit):
+    path, reason = unfit
     with pytest.raises(ServerError) as refusal:
         READERS[flag](path)
-    assert told in str(refusal.value)
+    assert reason in str(refusal.value)
 
 
-def test_a_configuration_that_is_no_text_is_refused(tmp_path):
+def test_a_configuration_that_is_not_text_is_refused(tmp_path):
     (tmp_path / "models").write_bytes(b"\xff")
     with pytest.raises(ServerError, match="expected a readable file"):
         config.read(Path(tmp_path / "models"))
 
 
 @pytest.mark.parametrize("load", [LoadedModel, TfLiteModel])
-def test_a_graph_that_is_no_file_to_read_is_refused(unfit, load):
-    path, told = unfit
+def test_a_graph_that_is_not_a_file_is_refused(unfit, load):
+    path, reason = unfit
     version = path.parent / "1"
     version.mkdir()
     file = version / ("saved_model.pb" if load is LoadedModel else "model.tflite")
     path.rename(file)
     with pytest.raises(ModelLoadError) as refusal:
         load(version)
-    assert told.replace(str(path), str(file)) in str(refusal.value)
+    assert reason.replace(str(path), str(file)) in str(refusal.value)
 
 
 def test_a_graph_of_zeros_is_not_read_into_memory(tmp_path):
     graph = tmp_path / "saved_model.pb"
     graph.touch()
     os.truncate(graph, regular_file.PROTO_BYTES)
-    with pytest.raises(ModelLoadError, match="begins with zeros, as a sparse file does"):
+    with pytest.raises(ModelLoadError, match="begins with zeros, like a sparse file"):
         LoadedModel(tmp_path)
 
 
@@ -96,7 +97,7 @@ def test_a_graph_of_zeros_is_not_read_into_memory(tmp_path):
     "name",
     ["variables/variables.index", "assets/words.txt", "assets.extra/notes", "fingerprint.pb"],
 )
-def test_no_file_of_a_version_is_waited_for(push, tmp_path, name):
+def test_no_file_of_a_version_can_block_the_load(push, tmp_path, name):
     version = push(tmp_path / "half", 1)
     file = version / name
     file.parent.mkdir(exist_ok=True)
@@ -104,10 +105,10 @@ def test_no_file_of_a_version_is_waited_for(push, tmp_path, name):
     os.mkfifo(file)
     with pytest.raises(ModelLoadError) as refusal:
         LoadedModel(version)
-    assert f"{file} is a FIFO, no regular file" in str(refusal.value)
+    assert f"{file} is a pipe, not a file" in str(refusal.value)
 
 
-def test_links_are_followed_and_dangling_ones_passed_over(push, tmp_path):
+def test_links_are_followed_and_dangling_ones_ignored(push, tmp_path):
     version = push(tmp_path / "half", 1)
     (version / "saved_model.pb").rename(tmp_path / "elsewhere.pb")
     (version / "saved_model.pb").symlink_to(tmp_path / "elsewhere.pb")
@@ -134,7 +135,7 @@ def test_a_version_that_cannot_be_read_fails_and_others_are_found_and_served(pus
 
         until(lambda: states().get(2) == "END")
         (failed,) = [one for one in client.status("half") if one.version == 2]
-        assert f"{base}/2/saved_model.pb is a FIFO, no regular file" in str(failed)
+        assert f"{base}/2/saved_model.pb is a pipe, not a file" in str(failed)
         assert states()[1] == "AVAILABLE"
         push(base, 3)
         until(lambda: states().get(3) == "AVAILABLE")

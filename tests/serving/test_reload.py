@@ -1,4 +1,4 @@
-"""Another configuration while the server runs: by the RPC, and by its file."""
+"""A new configuration while the server runs: by RPC, and by file."""
 
 import contextlib
 import time
@@ -11,7 +11,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from millrace.serving.client import Client
 from millrace.serving.errors import NotFoundError
 from millrace.serving.flags import Options
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port, until
 
 
@@ -61,10 +61,10 @@ def moved_to(base):
     return request
 
 
-def test_another_folder_with_the_same_number_is_told_of_and_not_served(
+def test_another_folder_with_the_same_number_is_reported_and_not_served(
     serve, bases, push, stub_of, third_plus_two, tmp_path, caplog
 ):
-    """As in the real server, which knows a version by its number; but not in silence."""
+    """As in the real server, which identifies a version by its number; but with a warning."""
     target = serve(bases[0])
     push(tmp_path / "moved", 1, third_plus_two)
     (tmp_path / "same").symlink_to(bases[0])
@@ -75,8 +75,8 @@ def test_another_folder_with_the_same_number_is_told_of_and_not_served(
     with Client(target) as client:
         assert served(client, "half")
         assert [r.getMessage() for r in caplog.records if "same number" in r.getMessage()] == [
-            f"Servable half: version 1 stays the one of {bases[0] / '1'}; {tmp_path / 'moved/1'} "
-            "has the same number and is not loaded. Give it another number."
+            f"Servable half: version 1 is still served from {bases[0] / '1'}; "
+            f"{tmp_path / 'moved/1'} has the same number and is not loaded. Give it another number."
         ]
         push(tmp_path / "moved", 2, third_plus_two)
         until(lambda: client.predict("half", {"x": [6.0]})["y"].tolist() == [4.0])
@@ -103,11 +103,11 @@ def test_a_reload_replaces_the_whole_configuration(serve, bases, stub_of):
     response = stub_of(target).HandleReloadConfigRequest(request, timeout=60)
     assert (response.status.error_code, response.status.error_message) == (0, "")
     with Client(target) as client:
-        assert served(client, "other")  # new models are there when the call returns
+        assert served(client, "other")  # new models are loaded when the call returns
         assert not served(client, "half")
 
 
-def test_reloads_that_do_not_fit_are_refused_and_change_nothing(serve, bases, stub_of):
+def test_invalid_reloads_are_refused_and_change_nothing(serve, bases, stub_of):
     target = serve(bases[0])
     stub = stub_of(target)
     assert refusal(stub, ReloadConfigRequest()) == (
@@ -137,7 +137,7 @@ def test_reloads_that_do_not_fit_are_refused_and_change_nothing(serve, bases, st
         assert served(client, "half")
 
 
-def test_a_label_moves_by_a_reload(serve, push, bases, stub_of):
+def test_a_reload_can_move_a_label(serve, push, bases, stub_of):
     target = serve(bases[0])
     request = ReloadConfigRequest()
     entry(request, "half", bases[0], stable=1)
@@ -148,14 +148,14 @@ def test_a_label_moves_by_a_reload(serve, push, bases, stub_of):
 
 @pytest.fixture
 def from_file(tmp_path):
-    """Start a server of a configuration file."""
+    """Start a server with a configuration file."""
     running = []
 
     def start(content, **options):
         file = tmp_path / "models.config"
         file.write_text(content)
         port = free_port()
-        server = Server(Options(port=port, model_config_file=str(file), **options))
+        server = ModelServer(Options(port=port, model_config_file=str(file), **options))
         running.append(server)
         assert server.start()
         return f"127.0.0.1:{port}", file
@@ -165,7 +165,7 @@ def from_file(tmp_path):
         server.stop()
 
 
-def test_a_file_that_is_polled_takes_effect_and_a_bad_one_does_not(from_file, bases, caplog):
+def test_a_polled_file_takes_effect_unless_it_is_invalid(from_file, bases, caplog):
     target, file = from_file(text(bases[0]), model_config_file_poll_wait_seconds=1)
     with Client(target) as client:
         assert served(client, "half")

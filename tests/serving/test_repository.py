@@ -1,4 +1,4 @@
-"""Loading, swapping and leasing with models that are not there; threads, but no TensorFlow."""
+"""Loading, swapping and leasing fake models; threads, but no TensorFlow."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ from millrace.serving.errors import (
     RpcError,
     ServerError,
 )
-from millrace.serving.lifecycle import ModelConfig, State
+from millrace.serving.lifecycle import ModelConfig, VersionState
 from millrace.serving.repository import Repository
 
 POLL = 0.01
@@ -32,7 +32,7 @@ class Fake:
 
 
 class Loads:
-    """Loads fakes; the folders named in `broken` fail, those in `held` wait to be let go."""
+    """Loads fakes; folders named in `broken` fail, those in `held` wait to be released."""
 
     def __init__(self):
         self.broken, self.held, self.attempts = set(), {}, []
@@ -99,7 +99,7 @@ def test_the_latest_version_is_served(tmp_path, start):
     assert states(repository) == {123: "AVAILABLE"}
 
 
-def test_with_a_poll_period_of_zero_the_disk_is_looked_at_once(tmp_path, start):
+def test_with_a_poll_period_of_zero_the_disk_is_checked_once(tmp_path, start):
     folders(tmp_path, "1")
     repository = start(poll=0)
     folders(tmp_path, "2")
@@ -107,7 +107,7 @@ def test_with_a_poll_period_of_zero_the_disk_is_looked_at_once(tmp_path, start):
     assert states(repository) == {1: "AVAILABLE"}
 
 
-def test_a_version_that_appears_takes_over_and_the_old_one_is_freed(tmp_path, start):
+def test_a_new_version_takes_over_and_the_old_one_is_unloaded(tmp_path, start):
     folders(tmp_path, "1")
     repository = start()
     with repository.lease("half") as lease:
@@ -144,7 +144,7 @@ def test_a_request_finishes_on_the_version_that_it_began_on(tmp_path, start):
     assert lease.model.closed.is_set()
 
 
-def test_a_broken_new_version_leaves_the_old_one_and_says_why(tmp_path, start, loads):
+def test_a_broken_new_version_leaves_the_old_one_and_reports_why(tmp_path, start, loads):
     folders(tmp_path, "1")
     repository = start()
     loads.broken.add("2")
@@ -154,7 +154,7 @@ def test_a_broken_new_version_leaves_the_old_one_and_says_why(tmp_path, start, l
     assert loads.attempts == ["1", "2", "2", "2"]
 
 
-def test_a_load_that_fails_at_first_is_tried_again(tmp_path, start, loads):
+def test_a_load_that_fails_at_first_is_retried(tmp_path, start, loads):
     folders(tmp_path, "1")
     loads.broken.add("1")
     repository = start(wait=False, load_retry_interval=0.05, max_num_load_retries=50)
@@ -164,7 +164,9 @@ def test_a_load_that_fails_at_first_is_tried_again(tmp_path, start, loads):
     assert repository.statuses("half")[0].error is None
 
 
-def test_a_start_with_only_broken_versions_fails_with_the_real_servers_text(tmp_path, start, loads):
+def test_starting_with_only_broken_versions_fails_with_the_real_servers_text(
+    tmp_path, start, loads
+):
     folders(tmp_path, "1")
     loads.broken.add("1")
     with pytest.raises(ServerError) as failure:
@@ -175,7 +177,7 @@ def test_a_start_with_only_broken_versions_fails_with_the_real_servers_text(tmp_
     )
 
 
-def test_an_empty_base_path_is_waited_for_with_a_warning_at_each_poll(tmp_path, start, caplog):
+def test_an_empty_base_path_is_polled_with_a_warning_each_time(tmp_path, start, caplog):
     repository = start(wait=False)
     ready = threading.Thread(target=repository.wait_until_available)
     with caplog.at_level(logging.WARNING):
@@ -209,7 +211,7 @@ def test_a_missing_base_path_unloads_nothing_but_an_empty_one_everything(tmp_pat
     reach(repository, v1="END")
 
 
-def test_a_version_can_come_back(tmp_path, start):
+def test_a_version_can_be_loaded_again(tmp_path, start):
     folders(tmp_path, "1", "2")
     repository = start()
     (tmp_path / "2").rename(tmp_path / ".withdrawn")
@@ -218,7 +220,7 @@ def test_a_version_can_come_back(tmp_path, start):
     reach(repository, v1="END", v2="AVAILABLE")
 
 
-def test_models_have_policies_and_labels_of_their_own(tmp_path, start):
+def test_models_have_their_own_policies_and_labels(tmp_path, start):
     folders(tmp_path / "a", "1", "2", "3")
     folders(tmp_path / "b", "1", "2", "3")
     repository = start(
@@ -244,7 +246,7 @@ def test_a_label_needs_an_available_version(tmp_path, start):
     )
 
 
-def test_a_failing_load_does_not_hold_up_another_model(tmp_path, start, loads):
+def test_a_failing_load_does_not_delay_another_model(tmp_path, start, loads):
     folders(tmp_path / "a", "1")
     folders(tmp_path / "b", "2")
     loads.broken.add("1")
@@ -265,10 +267,10 @@ def test_close_waits_for_requests_then_frees_every_model(tmp_path, start):
         assert not lease.model.closed.is_set()
     closing.join(10)
     assert lease.model.closed.is_set()
-    assert [one.state for one in repository.statuses("half")] == [State.END]
+    assert [one.state for one in repository.statuses("half")] == [VersionState.END]
 
 
-def test_close_does_not_wait_longer_than_it_may(tmp_path, start):
+def test_close_waits_no_longer_than_its_timeout(tmp_path, start):
     folders(tmp_path, "1")
     repository = start()
     with repository.lease("half"):
@@ -293,7 +295,7 @@ def config(base, **changes):
     return ModelConfig(base.name, Path(base), **changes)
 
 
-def test_a_reload_loads_what_is_new_and_unloads_what_is_left_out(tmp_path, start):
+def test_a_reload_loads_new_models_and_unloads_omitted_ones(tmp_path, start):
     for name in "abc":
         folders(tmp_path / name, "1")
     a, b, c = (config(tmp_path / name) for name in "abc")
@@ -317,7 +319,7 @@ def test_a_reload_changes_policy_and_labels_at_once(tmp_path, start):
         assert lease.version == 1
 
 
-def test_a_reload_keeps_the_old_version_until_the_new_one_is_there(tmp_path, start, loads):
+def test_a_reload_keeps_the_old_version_until_the_new_one_is_loaded(tmp_path, start, loads):
     folders(tmp_path / "x", "1")
     folders(tmp_path / "y", "2")
     repository = start(ModelConfig("half", Path(tmp_path / "x")))
@@ -328,7 +330,7 @@ def test_a_reload_keeps_the_old_version_until_the_new_one_is_there(tmp_path, sta
     reach(repository, v1="END", v2="AVAILABLE")
 
 
-def test_a_label_for_what_is_not_available_refuses_the_whole_reload(tmp_path, start):
+def test_a_label_for_an_unavailable_version_fails_the_whole_reload(tmp_path, start):
     for name in "ab":
         folders(tmp_path / name, "1")
     a, b = (config(tmp_path / name) for name in "ab")
@@ -339,7 +341,7 @@ def test_a_label_for_what_is_not_available_refuses_the_whole_reload(tmp_path, st
     assert states(repository, "a") == {1: "AVAILABLE"}
 
 
-def test_a_new_label_may_come_before_its_version_where_that_is_allowed(tmp_path, start):
+def test_a_new_label_may_precede_its_version_if_that_is_enabled(tmp_path, start):
     folders(tmp_path, "1")
     repository = start(config(tmp_path), allow_unavailable_labels=True)
     repository.reload([config(tmp_path, labels={"next": 2})])
@@ -347,7 +349,7 @@ def test_a_new_label_may_come_before_its_version_where_that_is_allowed(tmp_path,
         repository.reload([config(tmp_path, labels={"next": 3})])  # it would move a label away
 
 
-def test_a_reload_tells_which_new_model_cannot_be_loaded(tmp_path, start, loads):
+def test_a_reload_reports_which_new_model_cannot_be_loaded(tmp_path, start, loads):
     for name, version in ("a1", "b7"):
         folders(tmp_path / name, version)
     loads.broken.add("7")
@@ -379,7 +381,7 @@ def test_the_same_configuration_again_changes_nothing(tmp_path, start, loads):
     assert loads.attempts == ["1"]
 
 
-def test_a_model_can_be_left_out_and_listed_again(tmp_path, start):
+def test_a_model_can_be_omitted_and_listed_again(tmp_path, start):
     for name in "ab":
         folders(tmp_path / name, "1")
     a, b = (config(tmp_path / name) for name in "ab")

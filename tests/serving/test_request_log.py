@@ -13,11 +13,11 @@ from millrace.components.files.tfrecord import read_records
 from millrace.serving import request_log
 from millrace.serving.client import Client
 from millrace.serving.flags import Options
-from millrace.serving.lease import Lease
 from millrace.serving.lifecycle import RequestLogging
 from millrace.serving.protos import prediction_service_pb2 as messages
+from millrace.serving.repository import Lease
 from millrace.serving.request_log import RequestLog
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port, until
 
 
@@ -44,7 +44,7 @@ def logs(tmp_path):
     ]
 
 
-def test_a_request_and_its_answer_are_written_with_what_they_were_asked_of(lease, tmp_path):
+def test_a_request_and_its_response_are_written_with_their_model(lease, tmp_path):
     log = RequestLog(tags=["serve"])
     response = messages.PredictResponse()
     response.outputs["y"].float_val.append(2.5)
@@ -60,7 +60,7 @@ def test_a_request_and_its_answer_are_written_with_what_they_were_asked_of(lease
     assert metadata.timestamp_secs > 1_600_000_000
 
 
-def test_arrays_are_written_as_the_message_that_they_might_have_been(lease, tmp_path):
+def test_arrays_are_written_as_the_equivalent_message(lease, tmp_path):
     log = RequestLog()
     inputs, outputs = {"s": np.array([b"a\0"], object)}, {"y": np.array([2.5], np.float32)}
     log.offer_arrays(lease, "S", inputs, outputs)
@@ -87,7 +87,7 @@ def test_only_a_sample_is_written_and_nothing_without_configuration(lease, tmp_p
     assert 350 < len(logs(tmp_path)) < 650
 
 
-def test_a_file_is_whole_at_its_size_and_at_its_age(lease, tmp_path):
+def test_a_file_is_finished_at_its_size_and_at_its_age(lease, tmp_path):
     log = RequestLog(file_bytes=1000, file_seconds=0.2)
     log.offer(lease, request(300), messages.PredictResponse())
     until(lambda: len(files(tmp_path)) == 1)
@@ -98,7 +98,7 @@ def test_a_file_is_whole_at_its_size_and_at_its_age(lease, tmp_path):
     log.close()
 
 
-def test_what_finds_no_room_is_dropped_and_counted(lease, tmp_path, caplog):
+def test_records_without_room_are_dropped_and_counted(lease, tmp_path, caplog):
     log = RequestLog(queue_bytes=1000)
     log.offer(lease, request(1000), messages.PredictResponse())
     log.offer(lease, request(), messages.PredictResponse())
@@ -108,7 +108,7 @@ def test_what_finds_no_room_is_dropped_and_counted(lease, tmp_path, caplog):
     assert "Request log: 1 record(s) dropped so far" in caplog.text
 
 
-def test_a_record_that_is_written_makes_room_for_others(lease, tmp_path):
+def test_a_written_record_makes_room_for_others(lease, tmp_path):
     log = RequestLog(queue_bytes=1000)
     for _ in range(20):
         log.offer(lease, request(100), messages.PredictResponse())
@@ -117,7 +117,7 @@ def test_a_record_that_is_written_makes_room_for_others(lease, tmp_path):
     assert (len(logs(tmp_path)), log.dropped) == (20, 0)
 
 
-def test_what_is_too_large_to_wait_is_not_even_copied(lease, monkeypatch):
+def test_a_record_too_large_for_the_queue_is_not_copied(lease, monkeypatch):
     log = RequestLog(queue_bytes=1000)
     monkeypatch.setattr(request_log, "frame", None)
     log.offer(lease, request(1000), messages.PredictResponse())
@@ -126,7 +126,7 @@ def test_what_is_too_large_to_wait_is_not_even_copied(lease, monkeypatch):
     log.close()
 
 
-def test_records_wait_for_a_disk_that_fails(lease, tmp_path, caplog):
+def test_records_wait_while_the_disk_fails(lease, tmp_path, caplog):
     (tmp_path / "logs").write_text("not a folder")
     log = RequestLog()
     log.offer(lease, request(), messages.PredictResponse())
@@ -147,7 +147,7 @@ def test_a_server_logs_every_kind_of_request_over_both_protocols(push, tmp_path)
         "sampling_config { sampling_rate: 1.0 } } } }"
     )
     port, rest = free_port(), free_port()
-    server = Server(Options(port=port, rest_api_port=rest, model_config_file=str(file)))
+    server = ModelServer(Options(port=port, rest_api_port=rest, model_config_file=str(file)))
     assert server.start()
     with Client(f"127.0.0.1:{port}") as client:
         client.predict("half", {"x": [1.0]})

@@ -1,4 +1,4 @@
-"""What a full, read-only or vanished disk leaves of a request log; on small real disks, too."""
+"""A request log on a full, read-only or vanished disk; also on small real disks."""
 
 import errno
 import logging
@@ -12,14 +12,14 @@ from millrace.serving import monitoring, request_log_files
 from millrace.serving.client import Client
 from millrace.serving.flags import Options
 from millrace.serving.records import frame
-from millrace.serving.request_log_files import Files, Record
-from millrace.serving.server import Server
+from millrace.serving.request_log_files import LogFiles, LoggedRequest
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port
 
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
-    """Tries again at once, and counts from nothing."""
+    """Retry at once, and count from zero."""
     monkeypatch.setattr(request_log_files, "_FIRST_WAIT", 0.0)
     monkeypatch.setattr(monitoring.REQUEST_LOG_COUNT, "_cells", {})
 
@@ -29,18 +29,18 @@ def counts():
 
 
 def record(number, size=100):
-    return Record("half", frame(bytes([number]) * size))
+    return LoggedRequest("half", frame(bytes([number]) * size))
 
 
 def whole(folder):
-    """The first byte of each record in the whole files, and the files that are not."""
+    """The first byte of each record in finished files, and the unfinished files."""
     files = sorted(folder.glob("*.tfrecord"))
     return [raw[0] for file in files for raw in read_records(file)], list(folder.glob("*.part"))
 
 
 @pytest.fixture
 def files(tmp_path):
-    return Files(str(tmp_path / "logs" / "half"), 10**6, 60.0)
+    return LogFiles(str(tmp_path / "logs" / "half"), 10**6, 60.0)
 
 
 def write(files, *numbers, **how):
@@ -49,7 +49,7 @@ def write(files, *numbers, **how):
     return files.write(**how)
 
 
-def test_records_are_counted_once_their_file_is_whole(files, tmp_path):
+def test_records_are_counted_once_their_file_is_finished(files, tmp_path):
     assert write(files, 1, 2) == 2 * len(record(1).framed)
     assert (counts(), whole(tmp_path / "logs")[0]) == ({}, [])
     write(files, ending=True)
@@ -57,7 +57,7 @@ def test_records_are_counted_once_their_file_is_whole(files, tmp_path):
 
 
 class Full:
-    """A file on a disk that has room for so many more bytes, and then says `error`."""
+    """A file on a disk with room for `room` more bytes, and then fails with `error`."""
 
     def __init__(self, sink, room, error):
         self._sink, self.room, self._error = sink, room, error
@@ -75,10 +75,10 @@ class Full:
 
 @pytest.fixture
 def room(monkeypatch):
-    """Give files so much room, in turn; those after have no end."""
+    """Limit the room of the next files in turn; later files have no limit."""
 
     def run(*rooms, error=errno.ENOSPC):
-        left, opened = list(rooms), Files._open
+        left, opened = list(rooms), LogFiles._open
 
         def limited(files):
             part = opened(files)
@@ -86,7 +86,7 @@ def room(monkeypatch):
                 part.sink = Full(part.sink, left.pop(0), error)
             return part
 
-        monkeypatch.setattr(Files, "_open", limited)
+        monkeypatch.setattr(LogFiles, "_open", limited)
 
     return run
 
@@ -94,7 +94,7 @@ def room(monkeypatch):
 SIZE = len(record(0).framed)
 
 
-def test_what_is_whole_is_kept_and_the_rest_waits(files, room, tmp_path):
+def test_complete_records_are_kept_and_the_rest_waits(files, room, tmp_path):
     room(2 * SIZE + 50, 0, 50)
     write(files, 1, 2, 3)
     assert whole(tmp_path / "logs") == ([1, 2], [])
@@ -107,15 +107,15 @@ def test_what_is_whole_is_kept_and_the_rest_waits(files, room, tmp_path):
     assert counts() == {("half", "OK"): 4}
 
 
-def test_what_is_held_at_the_end_is_tried_once_more_and_then_counted_as_lost(files, room, caplog):
+def test_held_records_are_tried_once_more_at_the_end_and_then_counted_as_lost(files, room, caplog):
     room(0, 0)
     write(files, 1, 2)
     write(files, ending=True)
     assert counts() == {("half", "RESOURCE_EXHAUSTED"): 2}
-    assert "2 record(s) lost so far, the last as RESOURCE_EXHAUSTED" in caplog.text
+    assert "2 record(s) lost so far, the last with code RESOURCE_EXHAUSTED" in caplog.text
 
 
-def test_tries_are_further_and_further_apart(files, room, monkeypatch, caplog):
+def test_attempts_are_made_at_growing_intervals(files, room, monkeypatch, caplog):
     monkeypatch.setattr(request_log_files, "_FIRST_WAIT", 1.0)
     monkeypatch.setattr(request_log_files, "_LONGEST_WAIT", 3.0)
     now = [100.0]
@@ -124,7 +124,7 @@ def test_tries_are_further_and_further_apart(files, room, monkeypatch, caplog):
     waits = []
     write(files, 1)
     for _ in range(3):
-        waits.append(files.patience())
+        waits.append(files.next_due())
         now[0] += waits[-1] - 0.01
         assert write(files) == 0  # too early: not tried
         now[0] += 0.01
@@ -134,23 +134,23 @@ def test_tries_are_further_and_further_apart(files, room, monkeypatch, caplog):
     now[0] += 3.0
     caplog.set_level(logging.INFO)
     assert write(files) == SIZE
-    assert "written again" in caplog.text
-    assert files.patience() == 60.0
+    assert "writing works again" in caplog.text
+    assert files.next_due() == 60.0
     files.write(ending=True)
 
 
-def test_a_record_larger_than_any_file_may_be_holds_nothing_up(files, room, tmp_path, caplog):
+def test_a_record_larger_than_the_file_size_limit_delays_nothing(files, room, tmp_path, caplog):
     room(SIZE + 50, 50, 50, SIZE, error=errno.EFBIG)
     write(files, 1, 2, 3, 4, 5)
     assert whole(tmp_path / "logs")[0] == [1, 4]
     write(files, ending=True)
     assert whole(tmp_path / "logs") == ([1, 4, 5], [])
     assert counts() == {("half", "OK"): 3, ("half", "OUT_OF_RANGE"): 2}
-    assert "1 record(s) lost so far, the last as OUT_OF_RANGE" in caplog.text
+    assert "1 record(s) lost so far, the last with code OUT_OF_RANGE" in caplog.text
 
 
 @pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
-def test_a_folder_that_goes_is_made_again(files, tmp_path, how):
+def test_a_folder_that_disappears_is_created_again(files, tmp_path, how):
     write(files, 1)
     folder = tmp_path / "logs"
     folder.rename(tmp_path / "elsewhere")
@@ -173,7 +173,7 @@ def mounted(folder, options):
 
 @pytest.fixture
 def disk(tmp_path):
-    """Mount a small disk at a folder, where that is allowed."""
+    """Mount a small disk at a folder, if permitted."""
     folder = tmp_path / "logs"
     folder.mkdir()
 
@@ -208,7 +208,7 @@ def test_a_real_full_disk(disk, files):
     }
 
 
-def test_requests_are_answered_whatever_the_disk_says(disk, push, tmp_path, monkeypatch):
+def test_requests_are_answered_even_if_the_disk_fails(disk, push, tmp_path, monkeypatch):
     monkeypatch.setattr(request_log_files, "_FIRST_WAIT", 0.05)
     folder = disk("size=64k")
     push(tmp_path / "half", 1)
@@ -220,7 +220,7 @@ def test_requests_are_answered_whatever_the_disk_says(disk, push, tmp_path, monk
         "sampling_config { sampling_rate: 1.0 } } } }"
     )
     port = free_port()
-    server = Server(Options(port=port, model_config_file=str(config)))
+    server = ModelServer(Options(port=port, model_config_file=str(config)))
     assert server.start()
     with Client(f"127.0.0.1:{port}") as client:
         for _ in range(300):
@@ -232,7 +232,7 @@ def test_requests_are_answered_whatever_the_disk_says(disk, push, tmp_path, monk
     assert not list(folder.glob("*.part"))
 
 
-def test_a_real_disk_that_cannot_be_written(disk, files, caplog):
+def test_a_real_read_only_disk(disk, files, caplog):
     folder = disk("size=64k,ro")
     write(files, 1)
     assert "Read-only file system" in caplog.text

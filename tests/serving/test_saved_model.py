@@ -1,4 +1,4 @@
-"""What is brought into a session of a SavedModel, and what is left out."""
+"""What of a SavedModel is loaded into a session, and what is left out."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ def loaded(path):
         return meta_graph, nodes, {one.signature.name for one in graph_def.library.function}
 
 
-def test_what_only_saving_needs_is_left_out_and_every_function_is_there(half_plus_two):
+def test_nodes_for_saving_are_left_out_and_all_functions_are_kept(half_plus_two):
     whole = saved_model_pb2.SavedModel.FromString((half_plus_two / "saved_model.pb").read_bytes())
     (original,) = whole.meta_graphs
     meta_graph, nodes, functions = loaded(half_plus_two)
@@ -58,14 +58,14 @@ def test_assets_are_found(tmp_path):
 
 
 def save_v1(path, x, y, session):
-    """Save what a TensorFlow 1 program has built."""
+    """Save a graph as a TensorFlow 1 program does."""
     builder = tf.compat.v1.saved_model.builder.SavedModelBuilder(str(path))
     signature = tf.compat.v1.saved_model.predict_signature_def({"x": x}, {"y": y})
     builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
     builder.save()
 
 
-def test_a_graph_of_tensorflow_1_is_taken_whole(tmp_path):
+def test_a_graph_of_tensorflow_1_is_loaded_whole(tmp_path):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         x = tf.compat.v1.placeholder(tf.float32, [None], "x")
         slope = tf.compat.v1.get_variable("slope", initializer=0.5, use_resource=False)
@@ -79,14 +79,14 @@ def test_a_graph_of_tensorflow_1_is_taken_whole(tmp_path):
         assert model.predict({"x": [4.0]})["y"].tolist() == [4.0]
 
 
-def test_variables_that_are_not_restored_are_named_with_the_way_out(tmp_path, caplog):
+def test_variables_that_are_not_restored_are_named_with_advice(tmp_path, caplog):
     layers = [keras.layers.Dense(2, name="first"), keras.layers.Dense(1, name="last")]
     model = keras.Sequential([keras.Input((1,), name="x"), *layers])
     tf.saved_model.save(model, str(tmp_path / "model"))  # which loses them, with Keras 3
     with LoadedModel(tmp_path / "model") as loaded:
-        (asked,) = loaded.signatures["serving_default"].inputs
+        (alias,) = loaded.signatures["serving_default"].inputs
         with pytest.raises(RpcError, match="Could not find variable"):
-            loaded.predict({asked: [[1.0]]})
+            loaded.predict({alias: [[1.0]]})
     (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     prefix = model.name
     assert warning == (
@@ -110,7 +110,7 @@ def test_a_variable_of_tensorflow_1_that_nothing_sets_is_named(tmp_path, caplog,
     assert "1 variable(s) that its signatures read are not restored (lost): " in caplog.text
 
 
-def test_a_variable_that_is_set_by_another_name_or_at_the_start_is_no_cause_to_warn(
+def test_a_variable_set_under_another_name_or_at_the_start_causes_no_warning(
     tmp_path, half_plus_two, caplog
 ):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -150,7 +150,7 @@ def test_functions_that_are_called_as_operations_come_with_their_callers(tmp_pat
         assert model.predict({"x": [4.0]})["y"].tolist() == [4.0]
 
 
-def test_sources_controls_neighbours_and_parts_of_a_signature_stay():
+def test_inputs_controls_colocated_nodes_and_parts_of_a_signature_are_kept():
     meta_graph = text_format.Parse(
         """
         graph_def {
@@ -189,7 +189,7 @@ def test_sources_controls_neighbours_and_parts_of_a_signature_stay():
     assert [node.name for node in meta_graph.graph_def.node] == names[:-1]
 
 
-def test_a_loaded_model_answers_as_the_saved_one(half_plus_two):
+def test_a_loaded_model_answers_like_the_saved_one(half_plus_two):
     x = np.float32([1, -4, 0.5])
     expected = tf.saved_model.load(str(half_plus_two)).signatures["serving_default"](tf.constant(x))
     with LoadedModel(half_plus_two) as model:

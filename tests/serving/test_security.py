@@ -1,4 +1,4 @@
-"""Who may ask: TLS, mutual TLS, and the token."""
+"""Access control: TLS, mutual TLS, and the token."""
 
 import ast
 import json
@@ -28,7 +28,7 @@ SECRET = "a-long-secret"
 rest = rest_fixtures.rest
 
 
-def test_without_a_token_everybody_is_let_in():
+def test_without_a_token_every_request_is_admitted():
     assert Gate().authorized(None)
     assert Gate().is_open
 
@@ -44,21 +44,21 @@ def test_without_a_token_everybody_is_let_in():
         (SECRET, False),
         ("Bearer ", False),
         ("Bearer é", False),
-        ("Bearer \udcff", False),  # as a byte comes that is no UTF-8
+        ("Bearer \udcff", False),  # how a byte that is not valid UTF-8 arrives
         ("", False),
         (None, False),
     ],
 )
-def test_a_token_is_asked_for_in_its_header(header, allowed):
+def test_a_token_is_required_in_its_header(header, allowed):
     assert Gate(SECRET).authorized(header) is allowed
 
 
 @given(st.text(st.characters()))
-def test_no_other_header_opens_the_gate(header):
+def test_no_other_header_is_admitted(header):
     assert not Gate(SECRET).authorized(header)
 
 
-def test_a_token_is_read_from_a_file_without_its_line_end(tmp_path):
+def test_a_token_is_read_from_a_file_without_its_newline(tmp_path):
     file = tmp_path / "token"
     file.write_text(f"{SECRET}\n")
     assert read_gate(str(file)).authorized(f"Bearer {SECRET}")
@@ -75,7 +75,7 @@ def test_a_file_without_a_token_is_refused(tmp_path, content):
         read_gate(str(tmp_path / "none"))
 
 
-def test_requests_need_the_token_and_health_does_not(serve, push, tmp_path):
+def test_requests_need_the_token_but_health_checks_do_not(serve, push, tmp_path):
     push(tmp_path / "half", 1)
     file = tmp_path / "token"
     file.write_text(SECRET)
@@ -100,12 +100,12 @@ def literal(name, value):
 
 
 def frame(kind, flags, stream, payload):
-    """A frame of HTTP/2."""
+    """An HTTP/2 frame."""
     head = len(payload).to_bytes(3, "big") + bytes([kind, flags])
     return head + stream.to_bytes(4, "big") + payload
 
 
-def test_a_header_that_is_no_text_is_refused_over_grpc_and_not_logged(
+def test_a_header_that_is_not_text_is_refused_over_grpc_and_not_logged(
     serve, push, tmp_path, caplog
 ):
     push(tmp_path / "half", 1)
@@ -161,7 +161,7 @@ def test_tls_needs_a_client_that_trusts_the_authority(serve, push, tmp_path, key
         assert client.predict("half", {"x": [1.0]})["y"] == 2.5
     for tls, expected in (
         (None, "expected a model server"),  # plain text
-        (Tls(), "expected a TLS handshake"),  # authorities that do not know the server
+        (Tls(), "expected a TLS handshake"),  # the system's own authorities
     ):
         with (
             Client(target, tls=tls, attempts=1) as client,
@@ -184,7 +184,7 @@ def test_mutual_tls_needs_a_clients_certificate(serve, push, tmp_path, keys, ssl
 
 
 @needs_openssl
-def test_a_stock_channel_with_the_servers_name_is_let_in(serve, push, tmp_path, keys, ssl_config):
+def test_a_stock_channel_with_the_servers_name_is_admitted(serve, push, tmp_path, keys, ssl_config):
     push(tmp_path / "half", 1)
     target = serve(tmp_path / "half", ssl_config_file=ssl_config())
     credentials = grpc.ssl_channel_credentials((keys / "ca.pem").read_bytes())
@@ -201,7 +201,7 @@ def test_a_stock_channel_with_the_servers_name_is_let_in(serve, push, tmp_path, 
         ("nome: 1", r"^Invalid protobuf file: '.*ssl\.txt': .*nome"),
         (
             'server_key: "/keys/server.key" server_cert: "-----BEGIN"',
-            r"expected `server_key` and `server_cert`, PEM each\. Received: one is not",
+            r"expected `server_key` and `server_cert` in PEM\. Received: other text",
         ),
         (
             'server_key: "-----BEGIN" server_cert: "-----BEGIN" client_verify: true',
@@ -209,7 +209,7 @@ def test_a_stock_channel_with_the_servers_name_is_let_in(serve, push, tmp_path, 
         ),
     ],
 )
-def test_an_ssl_file_that_does_not_fit_is_refused(tmp_path, content, text):
+def test_an_invalid_ssl_file_is_refused(tmp_path, content, text):
     file = tmp_path / "ssl.txt"
     file.write_text(content)
     with pytest.raises(ServerError, match=text):
@@ -217,13 +217,13 @@ def test_an_ssl_file_that_does_not_fit_is_refused(tmp_path, content, text):
 
 
 @needs_openssl
-def test_a_key_that_does_not_fit_its_certificate_is_refused_before_anything_is_loaded(
+def test_a_key_that_does_not_match_its_certificate_is_refused_before_anything_is_loaded(
     keys, ssl_config
 ):
     for other, received in (
         ((keys / "client.key").read_text(), "KEY_VALUES_MISMATCH"),
         ("-----BEGIN PRIVATE KEY-----\nYQ==\n-----END PRIVATE KEY-----\n", "SSL"),
-        (certificates.encrypted(keys, "server"), "a key that is encrypted"),
+        (certificates.encrypted(keys, "server"), "an encrypted key"),
     ):
         file = ssl_config(server_key=other)
         with pytest.raises(ServerError, match=rf"^--ssl_config_file={file}: .*{received}"):
@@ -244,7 +244,7 @@ NAMES = ["../half", "..", "/etc/passwd", "half/../half", "half/1", "./half", "ha
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_models_name_leads_to_no_file(client, rest, name):
+def test_a_models_name_is_never_used_as_a_path(client, rest, name):
     with pytest.raises(NotFoundError, match="Servable not found for request: Latest"):
         client.predict(name, {"x": [1.0]})
     with pytest.raises(NotFoundError, match="Could not find any versions of model"):
@@ -253,7 +253,7 @@ def test_a_models_name_leads_to_no_file(client, rest, name):
     assert (status, text) == (404, f"Could not find any versions of model {name}")
 
 
-def test_nothing_that_is_served_is_unpickled_or_run_as_python():
+def test_nothing_served_is_unpickled_or_run_as_python():
     found = set()
     for file in (Path(serving.__file__).parent).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):

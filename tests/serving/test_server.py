@@ -15,6 +15,7 @@ import pytest
 
 from millrace.serving import warmup
 from millrace.serving.client import Client
+from millrace.serving.client.rest_client import RestClient
 from millrace.serving.errors import (
     FailedPreconditionError,
     NotFoundError,
@@ -22,9 +23,8 @@ from millrace.serving.errors import (
     UnavailableError,
 )
 from millrace.serving.flags import Options
-from millrace.serving.listening import channel_arguments
-from millrace.serving.rest.client import RestClient
-from millrace.serving.server import Server, run
+from millrace.serving.grpc_server.listening import channel_arguments
+from millrace.serving.server import ModelServer, run
 from tests.serving.conftest import free_port, until
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def states(client):
     return {one.version: one.state for one in client.status("half")}
 
 
-def test_a_pushed_version_takes_over_while_requests_keep_coming(
+def test_a_pushed_version_takes_over_while_requests_keep_arriving(
     serve, push, third_plus_two, tmp_path
 ):
     base = tmp_path / "half"
@@ -78,7 +78,7 @@ def test_a_request_in_flight_finishes_on_the_version_that_it_began_on(serve, pus
         until(lambda: states(client) == {2: "AVAILABLE", 1: "END"})
 
 
-def test_a_broken_version_changes_nothing_but_its_own_status(serve, push, tmp_path):
+def test_a_broken_version_changes_only_its_own_status(serve, push, tmp_path):
     base = tmp_path / "half"
     push(base, 1)
     with Client(serve(base, max_num_load_retries=0)) as client:
@@ -89,9 +89,7 @@ def test_a_broken_version_changes_nothing_but_its_own_status(serve, push, tmp_pa
         assert client.predict("half", {"x": [1.0]}).version == 1
 
 
-def test_a_failing_warm_up_fails_the_load_unless_it_is_switched_off(
-    serve, push, half_plus_two, tmp_path
-):
+def test_a_failing_warm_up_fails_the_load_unless_disabled(serve, push, half_plus_two, tmp_path):
     cold = shutil.copytree(half_plus_two, tmp_path / "cold")
     (cold / "assets.extra").mkdir()
     (cold / warmup.FILE).write_bytes(b"not a record")
@@ -100,7 +98,7 @@ def test_a_failing_warm_up_fails_the_load_unless_it_is_switched_off(
     options = Options(
         port=free_port(), model_name="half", model_base_path=str(base), max_num_load_retries=0
     )
-    server = Server(options)
+    server = ModelServer(options)
     with pytest.raises(ServerError, match="expected requests that the model can answer"):
         server.start()
     server.stop()
@@ -108,7 +106,7 @@ def test_a_failing_warm_up_fails_the_load_unless_it_is_switched_off(
         assert slope(client) == 0.5
 
 
-def test_labels_at_the_start_need_available_versions(push, tmp_path, half_plus_two):
+def test_labels_at_startup_need_available_versions(push, tmp_path, half_plus_two):
     base = tmp_path / "half"
     push(base, 1)
     file = tmp_path / "models.config"
@@ -117,11 +115,11 @@ def test_labels_at_the_start_need_available_versions(push, tmp_path, half_plus_t
         '"tensorflow" version_labels { key: "next" value: 2 } } }'
     )
     port = free_port()
-    refused = Server(Options(port=port, model_config_file=str(file)))
+    refused = ModelServer(Options(port=port, model_config_file=str(file)))
     with pytest.raises(FailedPreconditionError, match="not currently available for inference"):
         refused.start()
     refused.stop()
-    server = Server(
+    server = ModelServer(
         Options(
             port=port, model_config_file=str(file), allow_version_labels_for_unavailable_models=True
         )
@@ -144,7 +142,7 @@ def test_a_unix_socket_serves_too(serve, push, tmp_path):
         assert slope(client) == 0.5
 
 
-def test_channel_arguments_are_whole_numbers_or_text():
+def test_channel_arguments_are_integers_or_text():
     assert channel_arguments("") == []
     assert channel_arguments("grpc.max_connection_age_ms=2000,a=b") == [
         ("grpc.max_connection_age_ms", 2000),
@@ -167,7 +165,7 @@ def command(monkeypatch, capfd):
     return call
 
 
-def test_a_port_in_use_gives_one_line_before_anything_is_loaded(command):
+def test_a_port_in_use_is_reported_on_one_line_before_anything_is_loaded(command):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -193,7 +191,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_server_with_its_reason(command, 
     )
 
 
-def test_version_tells_ours_and_tensorflows(command):
+def test_version_prints_the_servers_and_tensorflows_version(command):
     status, output = command("--version")
     assert status == 0
     assert output.out.splitlines()[0].startswith("TensorFlow ModelServer: millrace ")
@@ -225,7 +223,7 @@ def child(tmp_path):
         log.close()
 
 
-def test_sigterm_lets_the_requests_that_run_finish(child, push, hold, tmp_path):
+def test_sigterm_lets_running_requests_finish(child, push, hold, tmp_path):
     push(tmp_path / "half", 1)
     target, process = child(tmp_path / "half")
     with Client(target) as client:
@@ -240,7 +238,7 @@ def test_sigterm_lets_the_requests_that_run_finish(child, push, hold, tmp_path):
     assert process.wait(30) == 0
 
 
-def test_callers_are_told_unavailable_while_the_server_ends_and_after(push, tmp_path, monkeypatch):
+def test_callers_get_unavailable_while_the_server_stops_and_afterwards(push, tmp_path, monkeypatch):
     push(tmp_path / "half", 1)
     port, rest_port, refusing, end = free_port(), free_port(), threading.Event(), threading.Event()
 
@@ -251,7 +249,7 @@ def test_callers_are_told_unavailable_while_the_server_ends_and_after(push, tmp_
     monkeypatch.setattr("millrace.serving.server.time", types.SimpleNamespace(sleep=pause))
     base = str(tmp_path / "half")
     options = Options(port=port, rest_api_port=rest_port, model_name="half", model_base_path=base)
-    server = Server(options)
+    server = ModelServer(options)
     assert server.start()
     stopping = threading.Thread(target=server.stop)
     with (
@@ -272,7 +270,7 @@ def test_callers_are_told_unavailable_while_the_server_ends_and_after(push, tmp_
                 ask()
 
 
-def test_sigterm_while_waiting_for_a_model_ends_the_server(child, tmp_path):
+def test_sigterm_while_waiting_for_a_model_stops_the_server(child, tmp_path):
     (tmp_path / "half").mkdir()
     _, process = child(tmp_path / "half")
     until(lambda: b"No versions of servable half" in (tmp_path / "log").read_bytes())

@@ -1,4 +1,4 @@
-"""Flags that change how a running server answers, each seen through the wire."""
+"""Flags that change how a running server answers, tested over the wire."""
 
 import time
 from concurrent import futures
@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from millrace.serving import cores, listening, servicer
-from millrace.serving.batching_parameters import PER_MODEL
+from millrace.serving import cores
+from millrace.serving.batching.parameters import PER_MODEL
 from millrace.serving.client import Client
 from millrace.serving.errors import (
     DeadlineExceededError,
@@ -20,14 +20,15 @@ from millrace.serving.errors import (
     ServerError,
 )
 from millrace.serving.flags import Options
+from millrace.serving.grpc_server import listening, servicer
 from millrace.serving.loading import session_config
 from millrace.serving.protos import prediction_service_pb2 as messages
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port
 from tests.serving.test_contract import predict_request
 
 
-def test_numbers_are_answered_as_tensor_content_where_asked(serve, push, tmp_path):
+def test_numbers_are_returned_in_tensor_content_if_enabled(serve, push, tmp_path):
     push(tmp_path / "half", 1)
     target = serve(tmp_path / "half", enable_serialization_as_tensor_content=True)
     with grpc.insecure_channel(target) as channel:
@@ -37,7 +38,7 @@ def test_numbers_are_answered_as_tensor_content_where_asked(serve, push, tmp_pat
     assert tf.make_ndarray(output).tolist() == [2.5]
 
 
-def test_method_names_are_checked_only_where_asked(serve, push, tmp_path):
+def test_method_names_are_checked_only_if_enabled(serve, push, tmp_path):
     push(tmp_path / "half", 1)
     too_many = pytest.raises(InvalidArgumentError, match="Expected one output Tensor")
     with Client(serve(tmp_path / "half")) as client, too_many:
@@ -51,13 +52,13 @@ def test_method_names_are_checked_only_where_asked(serve, push, tmp_path):
     )
 
 
-def test_health_is_served_only_where_asked(serve, push, tmp_path):
+def test_health_is_served_only_if_enabled(serve, push, tmp_path):
     push(tmp_path / "half", 1)
-    for asked in (False, True):
-        target = serve(tmp_path / "half", enable_grpc_healthcheck_service=asked)
+    for enabled in (False, True):
+        target = serve(tmp_path / "half", enable_grpc_healthcheck_service=enabled)
         with grpc.insecure_channel(target) as channel:
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
-            if asked:
+            if enabled:
                 assert check(b"", timeout=20) == b"\x08\x01"  # SERVING
                 continue
             with pytest.raises(grpc.RpcError) as refusal:
@@ -75,7 +76,7 @@ def test_channel_arguments_reach_grpc_and_an_oversize_message_is_refused(serve, 
             client.predict("half", {"x": [1.0] * 1000})
 
 
-def test_a_unix_socket_is_taken_over_from_a_server_before(serve, push, tmp_path):
+def test_a_unix_socket_is_taken_over_from_an_earlier_server(serve, push, tmp_path):
     push(tmp_path / "half", 1)
     path = tmp_path / "socket"  # all servers of the real one's tests share one
     for _ in range(2):
@@ -84,7 +85,7 @@ def test_a_unix_socket_is_taken_over_from_a_server_before(serve, push, tmp_path)
             assert client.predict("half", {"x": [1.0]})["y"] == 2.5
 
 
-def test_batching_answers_each_caller_and_refuses_as_the_real_server(serve, push, tmp_path):
+def test_batching_answers_each_caller_and_refuses_like_the_real_server(serve, push, tmp_path):
     push(tmp_path / "half", 1)
     file = tmp_path / "batching.txt"
     file.write_text("max_batch_size { value: 4 } batch_timeout_micros { value: 1000 }")
@@ -109,7 +110,7 @@ def test_batching_answers_each_caller_and_refuses_as_the_real_server(serve, push
             client.predict("half", ones, signature="multiply", output_filter=["rows"])
 
 
-def test_only_models_with_parameters_of_their_own_are_batched_where_asked(serve, push, tmp_path):
+def test_only_models_with_their_own_parameters_are_batched_if_enabled(serve, push, tmp_path):
     (push(tmp_path / "half", 1) / PER_MODEL).write_text("max_batch_size { value: 1 }")
     options = {"enable_batching": True, "enable_per_model_batching_parameters": True}
     too_many = pytest.raises(InvalidArgumentError, match="maximum input batch size 1")
@@ -120,7 +121,7 @@ def test_only_models_with_parameters_of_their_own_are_batched_where_asked(serve,
         assert client.predict("half", {"n": 3}, signature="count")["i"] == 3
 
 
-def test_a_request_given_up_while_it_waited_for_a_thread_is_not_run(serve, push, hold, tmp_path):
+def test_a_request_cancelled_while_it_waited_for_a_thread_is_not_run(serve, push, hold, tmp_path):
     push(tmp_path / "half", 1)
     log = tmp_path / "ran"
     target = serve(tmp_path / "half", grpc_max_threads=1)
@@ -136,7 +137,7 @@ def test_a_request_given_up_while_it_waited_for_a_thread_is_not_run(serve, push,
         assert time.monotonic() - start < 1
 
 
-def test_a_caller_that_is_gone_is_answered_without_the_service():
+def test_a_cancelled_request_does_not_reach_the_service():
     class Gone:
         def is_active(self):
             return False
@@ -144,14 +145,14 @@ def test_a_caller_that_is_gone_is_answered_without_the_service():
         def abort(self, code, details):
             raise RuntimeError(code.name)
 
-    asked = []
-    handler = servicer._unary(lambda *request: asked.append(request), messages.PredictRequest)
+    handled = []
+    handler = servicer._unary(lambda *request: handled.append(request), messages.PredictRequest)
     with pytest.raises(RuntimeError, match="CANCELLED"):
         handler.unary_unary(messages.PredictRequest(), Gone())
-    assert asked == []
+    assert handled == []
 
 
-def test_sessions_get_the_threads_that_the_flags_say(tmp_path):
+def test_sessions_get_the_threads_of_the_flags(tmp_path):
     def threads(**options):
         config = session_config(Options(model_base_path="/m", **options))
         return config.intra_op_parallelism_threads, config.inter_op_parallelism_threads
@@ -178,10 +179,10 @@ def test_a_session_file_that_does_not_parse_is_refused_at_once(tmp_path):
         port=free_port(), model_base_path="/m", tensorflow_session_config_file=str(file)
     )
     with pytest.raises(ServerError, match=r"expected a text-format ConfigProto\. Received: 1:1"):
-        Server(options)
+        ModelServer(options)
 
 
-def test_a_container_limit_counts_as_its_cores(tmp_path):
+def test_a_containers_limit_counts_as_its_cores(tmp_path):
     limit = tmp_path / "cpu.max"
     bound = cores.available(tmp_path / "none")
     for text, expected in (("max 100000", bound), ("50000 100000", 1), ("99999999 1000", bound)):

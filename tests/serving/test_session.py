@@ -1,4 +1,4 @@
-"""Runs on the calling thread and on the runtime's: the same answers, texts and limits."""
+"""Runs on the calling thread and on the runtime's: the same outputs, errors and limits."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def slowly():
 
 @pytest.fixture
 def here(monkeypatch):
-    """How many runs took place on the calling thread."""
+    """Count the runs on the calling thread."""
     ran = []
     run = pywrap_tf_session.TF_SessionRunCallable
 
@@ -62,26 +62,26 @@ def floats(*rows):
 
 @pytest.fixture
 def brisk(monkeypatch):
-    """Make every run count as brisk, or none."""
-    return lambda seconds: monkeypatch.setattr(session, "_BRISK", seconds)
+    """Make every run count as brief, or none."""
+    return lambda seconds: monkeypatch.setattr(session, "_BRIEF", seconds)
 
 
 ALWAYS, NEVER = 3600.0, 0.0
 
 
-def test_what_is_known_to_be_brisk_runs_on_the_calling_thread(here, brisk):
+def test_runs_known_to_be_brief_stay_on_the_calling_thread(here, brisk):
     brisk(ALWAYS)
     (y,) = made(double).run(floats([1, 2]), ["y:0"], 5.0)
     assert y.tolist() == [[2, 4]]
     assert here == [threading.get_ident()]
 
 
-def test_what_is_not_known_runs_elsewhere(here):
+def test_other_runs_leave_the_calling_thread(here):
     (y,) = made(double).run(floats([1, 2]), ["y:0"], 5.0)
     assert (y.tolist(), here) == ([[2, 4]], [])
 
 
-def test_the_pace_is_that_of_the_fastest_run_and_slows_down_slowly():
+def test_the_estimate_follows_the_fastest_run_and_grows_slowly():
     one = made(double)
     one.run(floats([1, 2]), ["y:0"], None)
     (route,) = one._routes.values()
@@ -91,7 +91,7 @@ def test_the_pace_is_that_of_the_fastest_run_and_slows_down_slowly():
     assert route.pace == pytest.approx(1.1e-12)
 
 
-def test_a_loop_never_runs_where_it_could_not_be_stopped(here, brisk):
+def test_a_loop_never_runs_where_it_cannot_be_stopped(here, brisk):
     brisk(ALWAYS)
     one = made(slowly)
     assert one.run(floats(3), ["y:0"], 5.0)[0].tolist() == [3]
@@ -109,14 +109,14 @@ def test_a_loop_never_runs_where_it_could_not_be_stopped(here, brisk):
         (np.ones((1, 3), np.float32), r"^(Inc|inc)ompatible shapes: \[1,3\] vs\. \[1,2\]"),
     ],
 )
-def test_errors_have_one_text_wherever_it_runs(brisk, seconds, value, text):
+def test_errors_have_the_same_text_on_any_thread(brisk, seconds, value, text):
     brisk(seconds)
     with pytest.raises(InvalidArgumentError, match=text):
         made(double).run({"x:0": value}, ["z:0"], None)
 
 
 @pytest.mark.parametrize("seconds", [ALWAYS, NEVER])
-def test_outputs_come_in_the_order_asked_for(brisk, seconds):
+def test_outputs_are_in_the_requested_order(brisk, seconds):
     brisk(seconds)
     one = made(double)
     z, y = one.run(floats([1, 2]), ["z:0", "y:0"], None)
@@ -124,14 +124,14 @@ def test_outputs_come_in_the_order_asked_for(brisk, seconds):
     assert one.run(floats(), ["y:0"], None)[0].shape == (0,)
 
 
-def test_a_rank_that_fast_kernels_end_the_process_for_is_refused():
+def test_a_rank_for_which_fast_kernels_abort_the_process_is_refused():
     one = made(picture)
     with pytest.raises(InvalidArgumentError, match=r"^input must be 4-dimensional: \[1,2\]$"):
         one.run(floats([1, 2]), ["y:0"], None)
     assert one.run({"x:0": np.ones((1, 4, 4, 1), "f4")}, ["y:0"], None)[0].shape == (1, 3, 3, 1)
 
 
-def test_callers_cannot_fill_the_memory_with_orders_of_outputs(monkeypatch):
+def test_callers_cannot_exhaust_the_memory_with_orders_of_outputs(monkeypatch):
     monkeypatch.setattr(session, "_MOST_ROUTES", 1)
     one = made(double)
     for fetches in (["y:0"], ["z:0"], ["y:0", "z:0"]):
@@ -139,7 +139,7 @@ def test_callers_cannot_fill_the_memory_with_orders_of_outputs(monkeypatch):
     assert len(one._routes) == 1
 
 
-def test_many_threads_that_come_first_each_get_their_own_answer(brisk):
+def test_concurrent_first_runs_each_get_their_own_outputs(brisk):
     brisk(ALWAYS)
     one = made(double)
     together = threading.Barrier(8)
@@ -152,7 +152,7 @@ def test_many_threads_that_come_first_each_get_their_own_answer(brisk):
         assert [set(found) for found in pool.map(ask, range(8))] == [{2.0 * n} for n in range(8)]
 
 
-def test_nothing_runs_any_more_when_it_is_closed():
+def test_nothing_runs_after_close():
     one = made(double)
     one.close()
     with pytest.raises(AttributeError):

@@ -12,14 +12,14 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from millrace.serving.client import Client
 from millrace.serving.errors import InternalError, InvalidArgumentError, ModelLoadError
-from millrace.serving.inference import Call
+from millrace.serving.inference import RequestOptions
 from millrace.serving.tflite import FILE, TfLiteModel
 
-CALL = Call()
+CALL = RequestOptions()
 
 
 class Half(tf.Module):
-    """Of TFLite's own operations alone."""
+    """A model of TFLite's built-in operations only."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
     def predict(self, x):
@@ -70,7 +70,7 @@ def load(tmp_path):
     return run
 
 
-def test_without_signatures_tensors_go_by_their_own_names(load, converted):
+def test_without_signatures_tensors_are_named_by_themselves(load, converted):
     model = load(converted)
     (found,) = model.signatures.values()
     assert (found.name, found.method_name) == ("serving_default", "tensorflow/serving/predict")
@@ -95,18 +95,18 @@ def test_signatures_in_the_file_name_inputs_and_outputs(load, converted):
     assert found.outputs["tflite_output"].name == "PartitionedCall:0"
 
 
-def test_a_signature_of_a_tensor_that_is_not_there_is_refused(load, converted):
+def test_a_signature_with_an_unknown_tensor_is_refused(load, converted):
     with pytest.raises(ModelLoadError, match="tflite_input references an unknown tensor: z:0"):
         load(with_signatures(converted, serving_default=signature("z:0")))
 
 
 @pytest.mark.parametrize("content", [b"", b"junk" * 100])
-def test_what_is_no_model_is_refused(load, content):
+def test_a_file_that_is_not_a_model_is_refused(load, content):
     with pytest.raises(ModelLoadError, match=r"model\.tflite: expected a TFLite model\. "):
         load(content)
 
 
-def test_metadata_that_is_no_signature_is_refused(load, converted):
+def test_metadata_that_is_not_a_signature_is_refused(load, converted):
     class Garbage:
         def SerializeToString(self):  # noqa: N802 - the message's name
             return b"\xff\xff"
@@ -115,7 +115,7 @@ def test_metadata_that_is_no_signature_is_refused(load, converted):
         load(with_signatures(converted, serving_default=Garbage()))
 
 
-def test_an_array_of_another_type_is_refused_and_the_interpreter_goes_on(load, converted):
+def test_an_array_of_another_type_is_refused_and_the_interpreter_still_works(load, converted):
     model = load(converted)
     feeds = {"serving_default_x:0": np.array([1.0])}
     with pytest.raises(InvalidArgumentError, match="FLOAT64 but expected type FLOAT32"):
@@ -124,7 +124,7 @@ def test_an_array_of_another_type_is_refused_and_the_interpreter_goes_on(load, c
     assert model.run(feeds, ["PartitionedCall:0"], CALL)[0].tolist() == [2.5]
 
 
-def test_threads_share_the_interpreters_and_get_their_own_answers(load, converted):
+def test_threads_share_the_interpreters_and_get_their_own_outputs(load, converted):
     model = load(converted, interpreters=2)
 
     def ask(size):
@@ -140,13 +140,13 @@ def test_a_request_waits_no_longer_than_its_time_for_an_interpreter(load, conver
     model = load(converted)
     held = model._idle.get()
     with pytest.raises(InternalError, match="waiting for a TFLite interpreter"):
-        model.run({}, [], Call(timeout=0.05))
+        model.run({}, [], RequestOptions(timeout=0.05))
     model._idle.put(held)
     model.close()
 
 
 @pytest.mark.timeout(60)
-def test_a_server_prefers_tflite_where_asked(serve, push, converted, tmp_path):
+def test_a_server_prefers_tflite_if_enabled(serve, push, converted, tmp_path):
     version = push(tmp_path / "half", 1)
     (version / FILE).write_bytes(with_signatures(converted, serving_default=signature()))
     with Client(serve(tmp_path / "half", prefer_tflite_model=True)) as client:
@@ -156,7 +156,7 @@ def test_a_server_prefers_tflite_where_asked(serve, push, converted, tmp_path):
         assert client.predict("half", {"x": [2.0]})["y"].tolist() == [3.0]
 
 
-def test_a_version_without_tflite_is_a_saved_model_all_the_same(serve, push, tmp_path):
+def test_a_version_without_tflite_is_loaded_as_a_saved_model(serve, push, tmp_path):
     push(tmp_path / "half", 1)
     with Client(serve(tmp_path / "half", prefer_tflite_model=True)) as client:
         assert client.predict("half", {"x": [2.0]})["y"].tolist() == [3.0]

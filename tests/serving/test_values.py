@@ -1,4 +1,4 @@
-"""What Python's values become: by themselves, and for a model that takes another width."""
+"""Conversion of Python's values, by themselves and for a model with another type."""
 
 import numpy as np
 import pytest
@@ -32,27 +32,27 @@ WIDTHS += ["float32", "float64"]
         (np.array(["a"]), "object"),
     ],
 )
-def test_pythons_values_get_the_types_that_tensorflow_gives_them(value, dtype):
+def test_python_values_get_the_types_that_tensorflow_gives_them(value, dtype):
     assert as_array(value, name="x").dtype == dtype
     assert tf.make_tensor_proto(value).dtype == to_proto(value, name="x").dtype
 
 
-def test_a_float_too_large_for_float32_stays_one_of_float64():
+def test_a_float_too_large_for_float32_stays_float64():
     array = as_array([1.0, 1e308], name="x")
     assert (array.dtype, array.tolist()) == (np.float64, [1.0, 1e308])
     assert as_array([1.0, np.inf, -np.inf], name="x").dtype == np.float32
 
 
 @pytest.mark.parametrize("value", [b"a\0\0", np.bytes_(b"a\0\0"), np.array(b"a\0\0", object)])
-def test_a_single_string_keeps_its_zeros(value):
+def test_a_single_string_keeps_its_trailing_zeros(value):
     array = as_array(value, name="x")
     assert (array.shape, array.dtype, array.item()) == ((), object, b"a\0\0")
 
 
-def test_whole_numbers_that_no_float_holds_do_not_become_others_beside_decimals():
-    with pytest.raises(WireError, match=r"^Input 'x': .* Received: whole numbers beside decimals"):
+def test_integers_that_a_float_cannot_represent_are_refused_beside_floats():
+    with pytest.raises(WireError, match=r"^Input 'x': .* Received: floats and integers that"):
         as_array([0.5, 2**53 + 1], name="x")
-    with pytest.raises(WireError, match=r"Received: whole numbers of which no type holds all"):
+    with pytest.raises(WireError, match=r"Received: integers that no single type can hold"):
         as_array([-1, 2**63 + 1], name="x")
     assert as_array([0.5, 2**53], name="x").tolist() == [0.5, 2.0**53]
     assert as_array([1, 2**63 + 1], name="x").tolist() == [1, 2**63 + 1]
@@ -63,11 +63,11 @@ def test_whole_numbers_that_no_float_holds_do_not_become_others_beside_decimals(
     st.sampled_from(WIDTHS).flatmap(lambda dtype: hnp.arrays(dtype, st.integers(0, 5))),
     st.sampled_from(WIDTHS),
 )
-def test_no_number_of_an_array_changes_with_its_width(array, dtype):
+def test_changing_the_width_changes_no_number(array, dtype):
     try:
         found = as_typed(array, dtype, name="x")
     except WireError:
-        found = array  # refused: nothing was changed
+        found = array  # refused, so no number was changed
     pairs = zip(found.tolist(), array.tolist(), strict=True)
     assert all(new == old or (new != new and old != old) for new, old in pairs)
 
@@ -84,7 +84,7 @@ def test_no_number_of_an_array_changes_with_its_width(array, dtype):
         (np.array([np.nan]), "float32", ["nan"]),
     ],
 )
-def test_numbers_take_the_width_of_the_model(value, dtype, found):
+def test_numbers_are_converted_to_the_models_width(value, dtype, found):
     array = as_typed(value, dtype, name="x")
     assert array.dtype == dtype
     assert [str(one) for one in array.tolist()] == [str(one) for one in found]
@@ -101,32 +101,32 @@ def test_numbers_take_the_width_of_the_model(value, dtype, found):
         ([1e39], "float32"),
     ],
 )
-def test_a_number_that_would_be_another_is_refused_by_the_inputs_name(value, dtype):
+def test_a_number_that_would_change_is_refused_with_the_inputs_name(value, dtype):
     with pytest.raises(WireError) as refusal:
         as_typed(value, dtype, name="age")
     text = str(refusal.value)
-    assert text.startswith(f"Input 'age': expected {dtype}, which the model takes. Received: ")
+    assert text.startswith(f"Input 'age': expected {dtype}, the type of the model's input. ")
     assert text.endswith(
-        f"Convert it first, e.g. `array.astype('{dtype}')`, which rounds or wraps them."
+        f"Convert them first, e.g. `array.astype('{dtype}')`, which rounds or wraps them."
     )
 
 
 @pytest.mark.parametrize(
     ("value", "dtype"), [(["a"], "float32"), ([True], "float32"), ([1], "string"), ([0.5], "int32")]
 )
-def test_another_kind_of_value_is_left_to_the_server(value, dtype):
+def test_other_kinds_of_values_are_left_to_the_server(value, dtype):
     assert as_typed(value, dtype, name="x").dtype == as_array(value, name="x").dtype
 
 
-def test_a_masked_array_is_refused_where_it_hides_something():
+def test_a_masked_array_with_hidden_elements_is_refused():
     hiding = np.ma.masked_array([1.0, 2.0], [False, True])
     assert is_masked(hiding)
     for value in (hiding, [np.zeros(2), hiding]):
         with pytest.raises(WireError) as refusal:
             as_array(value, name="x")
         assert str(refusal.value) == (
-            "Input 'x': expected a value in each place. Received: a masked array, which hides "
-            "some. Fill them first, e.g. `array.filled(0)`."
+            "Input 'x': expected a value for each element. Received: a masked array with "
+            "hidden elements. Fill them first, e.g. `array.filled(0)`."
         )
     assert as_array(np.ma.masked_array([1.0]), name="x").tolist() == [1.0]
 
@@ -139,15 +139,15 @@ def test_half_of_a_surrogate_pair_is_refused(text):
         utf8(text, "Text")
 
 
-def test_inputs_have_names_that_are_text():
+def test_names_of_inputs_must_be_text():
     assert list(named({"x": 1})) == [("x", 1)]
     for inputs, received in (([1.0], "Received: list"), ({1: [1.0]}, "Received: 1")):
         with pytest.raises(WireError, match=f"^Inputs: expected .*{received}"):
             named(inputs)
-    with pytest.raises(WireError, match=r"^Input's name: expected text"):
+    with pytest.raises(WireError, match=r"^Input name: expected text"):
         named({"\ud800": 1})
 
 
-def test_inputs_whose_type_is_not_known_stay_as_they_are():
+def test_inputs_of_unknown_type_are_not_changed():
     found = typed({"x": [1], "y": [2]}, {"x": "float64"})
     assert (found["x"].dtype, found["y"]) == (np.float64, [2])

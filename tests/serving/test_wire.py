@@ -1,4 +1,4 @@
-"""Arrays and TensorProtos against TensorFlow's own conversion."""
+"""Arrays and TensorProtos, compared with TensorFlow's own conversion."""
 
 import ml_dtypes
 import numpy as np
@@ -41,23 +41,23 @@ def same(left, right):
 
 
 @given(ARRAYS | STRINGS, st.booleans())
-def test_an_array_comes_back_as_it_went(array, typed):
+def test_an_array_survives_the_round_trip(array, typed):
     assert same(to_array(to_proto(array, name="x", typed=typed)), array)
 
 
 @given(ARRAYS | STRINGS, st.booleans())
-def test_tensorflow_reads_what_we_write(array, typed):
+def test_tensorflow_decodes_our_encoding(array, typed):
     assert same(tf.make_ndarray(theirs(to_proto(array, name="x", typed=typed))), array)
 
 
 @given(ARRAYS | STRINGS)
-def test_we_read_what_tensorflow_writes(array):
+def test_we_decode_tensorflows_encoding(array):
     assert same(to_array(ours(tf.make_tensor_proto(array))), array)
 
 
 @pytest.mark.parametrize("dtype", EXOTIC)
 @pytest.mark.parametrize("typed", [False, True])
-def test_types_that_numpy_lacks_pass_too(dtype, typed):
+def test_types_that_numpy_lacks_are_encoded_too(dtype, typed):
     array = np.array([[0.5, 1.0], [2.0, 4.0]], dtype)
     proto = to_proto(array, name="x", typed=typed)
     assert same(to_array(proto), array)
@@ -65,13 +65,13 @@ def test_types_that_numpy_lacks_pass_too(dtype, typed):
 
 
 @pytest.mark.parametrize("dtype", [ml_dtypes.int4, ml_dtypes.uint4])
-def test_four_bit_integers_pass(dtype):
+def test_four_bit_integers_are_encoded(dtype):
     array = np.array([1, 7], dtype)
     assert same(to_array(to_proto(array, name="x", typed=True)), array)
     assert same(to_array(ours(tf.make_tensor_proto(array))), array)
 
 
-def test_big_endian_arrays_are_turned():
+def test_big_endian_arrays_are_converted():
     array = np.array([1.5, 2.5], ">f4")
     for typed in (False, True):
         assert to_array(to_proto(array, name="x", typed=typed)).tolist() == [1.5, 2.5]
@@ -97,7 +97,7 @@ def test_fewer_values_than_elements_repeat_the_last():
 
 
 @pytest.mark.parametrize("sizes", [[2**31], [2**40], [2**62, 2**62], [2**26 + 1]])
-def test_a_small_message_cannot_ask_for_all_of_the_memory(sizes):
+def test_a_small_message_cannot_exhaust_the_memory(sizes):
     proto = tensor_pb2.TensorProto(dtype=tensor_pb2.DT_FLOAT, float_val=[1.0])
     for size in sizes:
         proto.tensor_shape.dim.add(size=size)
@@ -105,7 +105,7 @@ def test_a_small_message_cannot_ask_for_all_of_the_memory(sizes):
         to_array(proto)
 
 
-def test_strings_in_tensor_content_are_read():
+def test_strings_in_tensor_content_are_decoded():
     # What C++'s Tensor::AsProtoTensorContent writes: lengths as varints, then the bytes.
     proto = tensor_pb2.TensorProto(dtype=7, tensor_content=b"\x02\x00\x01abc")
     proto.tensor_shape.dim.add(size=3)
@@ -115,8 +115,8 @@ def test_strings_in_tensor_content_are_read():
 @pytest.mark.parametrize(
     ("proto", "text"),
     [
-        ({"dtype": 0}, "expected a type that numpy knows. Received: data type 0."),
-        ({"dtype": 20}, "expected a type that numpy knows. Received: data type 20."),
+        ({"dtype": 0}, "expected a type that numpy has. Received: data type 0."),
+        ({"dtype": 20}, "expected a type that numpy has. Received: data type 20."),
         (
             {"dtype": 1, "tensor_content": b"123", "tensor_shape": {"dim": [{"size": 1}]}},
             r"expected 4 bytes for float32 \[1\]. Received: 3 bytes.",
@@ -139,7 +139,7 @@ def test_strings_in_tensor_content_are_read():
         ),
     ],
 )
-def test_a_tensor_that_holds_no_value_is_refused(proto, text):
+def test_an_invalid_tensor_is_refused(proto, text):
     with pytest.raises(WireError, match=text):
         to_array(tensor_pb2.TensorProto(**proto))
 
@@ -149,11 +149,11 @@ def test_a_tensor_that_holds_no_value_is_refused(proto, text):
     [
         (np.array(["2020-01-01"], "M8[D]"), "datetime64[D] values"),
         ([[1.0], [1.0, 2.0]], "a ragged list"),
-        (np.array([b"a", 1], object), "an array with int where text belongs"),
-        (None, "an array with NoneType where text belongs"),
+        (np.array([b"a", 1], object), "an array of text with an element of type int"),
+        (None, "an array of text with an element of type NoneType"),
     ],
 )
-def test_what_no_tensor_holds_is_refused_by_the_inputs_name(value, received):
+def test_values_that_no_tensor_can_hold_are_refused_with_the_inputs_name(value, received):
     with pytest.raises(WireError) as refusal:
         to_proto(value, name="age")
     text = str(refusal.value)

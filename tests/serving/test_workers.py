@@ -66,7 +66,7 @@ def alive(pid):
     return True
 
 
-def test_a_worker_that_dies_is_started_again_and_sigterm_ends_all(supervised, tmp_path):
+def test_a_worker_that_dies_is_restarted_and_sigterm_stops_all(supervised, tmp_path):
     supervisor = supervised()
     until(lambda: len(pids(tmp_path)) == 2)
     first = pids(tmp_path)
@@ -77,7 +77,7 @@ def test_a_worker_that_dies_is_started_again_and_sigterm_ends_all(supervised, tm
     until(lambda: not any(map(alive, pids(tmp_path))))
 
 
-def test_a_worker_that_refuses_ends_all_with_its_status(supervised, tmp_path):
+def test_a_worker_that_refuses_to_start_stops_all_with_its_status(supervised, tmp_path):
     supervisor = supervised("return 3", count=3)
     assert supervisor.wait(20) == 3
     assert not any(map(alive, pids(tmp_path)))
@@ -91,7 +91,7 @@ def test_workers_end_when_the_supervisor_is_killed(supervised, tmp_path):
     until(lambda: not any(map(alive, pids(tmp_path))))
 
 
-def test_a_worker_that_dies_at_its_start_is_not_started_in_a_loop(supervised, tmp_path):
+def test_a_worker_that_dies_at_startup_is_not_restarted_in_a_loop(supervised, tmp_path):
     supervised("os.kill(os.getpid(), signal.SIGKILL)", count=1)
     until(lambda: len(pids(tmp_path)) >= 2)
     time.sleep(1)
@@ -127,13 +127,13 @@ def two(push, tmp_path):
     server.wait()
 
 
-def test_workers_are_one_server_and_survive_the_loss_of_one(two, push, tmp_path):
+def test_workers_act_as_one_server_and_survive_the_loss_of_one(two, push, tmp_path):
     server, port, rest_port, log = two
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind(("127.0.0.1", port))
 
     def ask(model):
-        for _ in range(20):  # each on a connection of its own
+        for _ in range(20):  # each on its own connection
             with Client(f"127.0.0.1:{port}") as client:
                 assert client.predict(model, {"x": [1.0]}, timeout=20)["y"] == 2.5
 
@@ -143,12 +143,12 @@ def test_workers_are_one_server_and_survive_the_loss_of_one(two, push, tmp_path)
         sample = f':tensorflow:serving:request_count{{model_name="{model}",status="OK"}} '
         return [int(line.removeprefix(sample)) for line in page.splitlines() if sample in line]
 
-    for _ in range(10):  # whichever worker is asked
+    for _ in range(10):  # whichever worker answers
         request = HealthCheckRequest(service="tensorflow.serving.PredictionService")
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             assert HealthStub(channel).Check(request, timeout=20).status == 1  # SERVING
     ask("half")
-    assert [counted("half") for _ in range(10)] == [[20]] * 10  # whichever worker tells
+    assert [counted("half") for _ in range(10)] == [[20]] * 10  # whichever worker answers
 
     push(tmp_path / "other", 1)
     request = text_format.Parse(
@@ -162,7 +162,7 @@ def test_workers_are_one_server_and_survive_the_loss_of_one(two, push, tmp_path)
     line = next(line for line in log.read_text().splitlines() if "Worker 1" in line)
     os.kill(int(line.split()[-1]), signal.SIGKILL)
     until(lambda: log.read_bytes().count(b"Exporting HTTP/REST API") == 3, seconds=120)
-    ask("other")  # the new worker has what the reload brought
-    assert "was ended by SIGKILL: starting it again" in log.read_text()
+    ask("other")  # the new worker has the reloaded configuration
+    assert "ended with SIGKILL: restarting it" in log.read_text()
     server.send_signal(signal.SIGTERM)
     assert server.wait(40) == 0

@@ -1,8 +1,9 @@
 """Arrow columns to serialised `tf.train.Example`s, a whole batch at once.
 
 The bytes are those of `serving.example.encode` for the same row: one feature per column with a
-cell, in the order of their names. A number's entry is a row of a byte matrix of repeated
-templates, each distinct text is encoded once, and Arrow joins the columns' entries row by row.
+cell, in the order of their names (where one begins with another, protobuf itself writes the longer
+one first). A number's entry is a row of a byte matrix of repeated templates, each distinct text
+is encoded once, and Arrow joins the columns' entries row by row.
 
 Layout: tensorflow/core/example/{example,feature}.proto; varints and tags as in
 protobuf.dev/programming-guides/encoding. Arrow's `binary` addresses 2 GiB: keep a batch's
@@ -33,7 +34,7 @@ def records(columns: Mapping[str, pa.Array]) -> pa.BinaryArray:
     Args:
         columns: by feature name, all of one length. int64 makes an int64 feature, float32 a
             float one, string and binary a bytes one, a list of a fixed size of float32 a
-            float one of so many values; null means that the row lacks the feature.
+            float one of that many values; null means that the row lacks the feature.
 
     Returns:
         binary [rows].
@@ -75,7 +76,7 @@ def as_bytes(array: pa.BinaryArray) -> list[bytes]:
 
 
 def flat(array: pa.BinaryArray) -> bytes:
-    """All values of `array` one behind the other."""
+    """All values of `array`, one after another."""
     offsets, data = _offsets(array), array.buffers()[2]
     first, last = int(offsets[0]), int(offsets[-1])
     return data.slice(first, last - first).to_pybytes() if last > first else b""
@@ -176,7 +177,7 @@ def _varint(value: int) -> bytes:
 
 
 def _headers(lengths: NDArray[np.int64]) -> pa.BinaryArray:
-    """What precedes a row's entries, of so many bytes: the field `features` of an Example."""
+    """What precedes a row's entries, of `lengths` bytes: the field `features` of an Example."""
     distinct, where = _distinct(lengths)
     fields = [_field(1, size) if size else b"" for size in distinct.tolist()]
     return pa.array(fields, pa.binary()).take(pa.array(where))
@@ -210,7 +211,7 @@ def _fixed(matrix: Bytes) -> pa.BinaryArray:
 
 
 def _binary(data: Bytes, lengths: Sequence[int] | NDArray[np.int64]) -> pa.BinaryArray:
-    """Values of so many bytes each, which lie one behind the other in `data`."""
+    """Values of `lengths` bytes each, one after another in `data`."""
     offsets = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(lengths, out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data).reshape(-1))]

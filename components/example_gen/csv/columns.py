@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from millrace.components.errors import OptionError
 from millrace.components.example_gen.csv import dates as date_forms
 
-Kind = Literal["int", "float", "date", "text"]
+CellKind = Literal["int", "float", "date", "text"]
 Dates = Literal["parts", "seconds", "text"]
 
 _HEAD = 100  # cells tried before all the others
@@ -29,7 +29,7 @@ _EXPECTED = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class ColumnReading:
     """How the cells of a column are read.
 
     Attributes:
@@ -38,7 +38,7 @@ class Reading:
         decimal, thousands: of numbers; the latter may be empty.
     """
 
-    kind: Kind
+    kind: CellKind
     pattern: str = ""
     decimal: str = "."
     thousands: str = ""
@@ -53,24 +53,24 @@ class Reading:
         return f"{self.kind} {self.pattern}".strip() + style
 
 
-TEXT = Reading("text")
+TEXT = ColumnReading("text")
 
 
-def readings(decimal: str, thousands: str, *, comma_parts_cells: bool) -> tuple[Reading, ...]:
+def readings(decimal: str, thousands: str, *, comma_parts_cells: bool) -> tuple[ColumnReading, ...]:
     """All readings that a column may have, the ones preferred first."""
     is_open = decimal == "auto" and not comma_parts_cells
     decimals = [".", ","] if is_open else ["." if decimal == "auto" else decimal]
     decimals = [each for each in decimals if each != thousands]
-    whole = Reading("int", decimal=decimals[0], thousands=thousands)
-    numbers = (whole, *(Reading("float", "", each, thousands) for each in decimals))
-    return (*numbers, *(Reading("date", form) for form in date_forms.FORMS), TEXT)
+    whole = ColumnReading("int", decimal=decimals[0], thousands=thousands)
+    numbers = (whole, *(ColumnReading("float", "", each, thousands) for each in decimals))
+    return (*numbers, *(ColumnReading("date", form) for form in date_forms.FORMS), TEXT)
 
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
     """The readings that all `filled` cells seen so far fit."""
 
-    survivors: tuple[Reading, ...]
+    survivors: tuple[ColumnReading, ...]
     filled: int = 0
 
     def seen(self, cells: pa.Array) -> Self:
@@ -83,8 +83,8 @@ class Evidence:
         return dataclasses.replace(self, survivors=survivors, filled=self.filled + len(cells))
 
     @property
-    def guess(self) -> Reading | None:
-        """The number that further cells may be, where that they are would tell nothing new."""
+    def guess(self) -> ColumnReading | None:
+        """The number that further cells may be, if reading them so loses nothing."""
         first, *others = self.survivors or (TEXT,)
         numbers = [each for each in others if each.kind == "float"]
         is_certain = self.filled and first.is_plain and (first.kind == "int" or not numbers)
@@ -95,13 +95,15 @@ class Evidence:
         return dataclasses.replace(self, survivors=survivors, filled=self.filled + other.filled)
 
     @property
-    def ambiguous(self) -> tuple[Reading, ...]:
+    def ambiguous(self) -> tuple[ColumnReading, ...]:
         """The dates that it may be, if there are several."""
         dates = tuple(each for each in self.survivors if each.kind == "date")
         return dates if len(dates) > 1 and self.survivors[0] == dates[0] else ()
 
 
-def _surviving(cells: pa.StringArray, candidates: Iterable[Reading]) -> Iterator[Reading]:
+def _surviving(
+    cells: pa.StringArray, candidates: Iterable[ColumnReading]
+) -> Iterator[ColumnReading]:
     """Those of `candidates` that all `cells`, without null, fit."""
     may_be_date: bool | None = None
     is_whole = False
@@ -109,7 +111,7 @@ def _surviving(cells: pa.StringArray, candidates: Iterable[Reading]) -> Iterator
         if each.kind == "date":
             if may_be_date is None:
                 cells = cells.unique()
-                may_be_date = not is_whole and _are_like_dates(cells)
+                may_be_date = not is_whole and date_forms.look_like_dates(cells)
             if may_be_date and _fits(cells, each):
                 yield each
         elif (is_whole and each.kind == "float") or _fits(cells, each):
@@ -117,30 +119,17 @@ def _surviving(cells: pa.StringArray, candidates: Iterable[Reading]) -> Iterator
             yield each
 
 
-def _are_like_dates(cells: pa.StringArray) -> bool:
-    """Whether all `cells` have the look of dates; of most columns the first has not.
-
-    To compile the whole expression takes longer than to read a column of a few rows.
-    """
-    looks = date_forms.FIRST_LOOK.search(cells[0].as_py()) is not None
-    return looks and _all(pc.match_substring_regex(cells, date_forms.LIKE))
-
-
-def _fits(cells: pa.StringArray, reading: Reading) -> bool:
+def _fits(cells: pa.StringArray, reading: ColumnReading) -> bool:
     if reading.kind == "text":
         return True
     head_fits = not convert(cells.slice(0, _HEAD), reading)[1].true_count
     return head_fits and not convert(cells, reading)[1].true_count
 
 
-def _all(array: pa.BooleanArray) -> bool:
-    return bool(pc.all(array).as_py())
-
-
-def convert(cells: pa.StringArray, reading: Reading) -> tuple[pa.Array, pa.BooleanArray]:
+def convert(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:
     """The values of `cells` [rows], null as they are, and which of them do not fit.
 
-    int gives int64, float float32, a date timestamps in seconds, text strings without blanks
+    int gives int64, float float32, a date timestamps in seconds, text strings without spaces
     around (null where nothing is left).
     """
     match reading.kind:
@@ -155,7 +144,7 @@ def convert(cells: pa.StringArray, reading: Reading) -> tuple[pa.Array, pa.Boole
             return _numbers(cells, reading)
 
 
-def _numbers(cells: pa.StringArray, reading: Reading) -> tuple[pa.Array, pa.BooleanArray]:
+def _numbers(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:
     if reading.is_plain:
         try:
             return narrowed(_cast(cells, reading.kind))
@@ -168,12 +157,12 @@ def _numbers(cells: pa.StringArray, reading: Reading) -> tuple[pa.Array, pa.Bool
     return values, pc.or_(too_large, pc.and_(cells.is_valid(), pc.invert(fits)))
 
 
-def _plain(cells: pa.StringArray, reading: Reading) -> tuple[pa.StringArray, pa.BooleanArray]:
+def _plain(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.StringArray, pa.BooleanArray]:
     """Numbers as Arrow reads them, and which cells are such numbers as `reading` says."""
     plain = pc.ascii_trim_whitespace(cells)
     if reading.thousands:
-        mark = re.escape(reading.thousands)
-        grouped = rf"^[+-]?\d{{1,3}}({mark}\d{{3}})+([^\d]|$)"
+        group = re.escape(reading.thousands)
+        grouped = rf"^[+-]?\d{{1,3}}({group}\d{{3}})+([^\d]|$)"
         is_grouped = pc.match_substring_regex(plain, grouped)
         without = pc.replace_substring(plain, reading.thousands, "")
         plain = pc.if_else(is_grouped, without, plain)
@@ -213,14 +202,16 @@ def _none(cells: pa.Array) -> pa.BooleanArray:
     return pa.repeat(pa.scalar(value=False), len(cells))
 
 
-def expected(reading: Reading) -> str:
+def expected(reading: ColumnReading) -> str:
     """What a cell ought to be, in words."""
     pattern = f" like {reading.pattern}" if reading.pattern else ""
     decimal = f" with a decimal {reading.decimal!r}" if reading.decimal != "." else ""
     return _EXPECTED[reading.kind] + pattern + decimal
 
 
-def features(name: str, values: pa.Array, reading: Reading, dates: Dates) -> dict[str, pa.Array]:
+def features(
+    name: str, values: pa.Array, reading: ColumnReading, dates: Dates
+) -> dict[str, pa.Array]:
     """The features that a column makes: itself, or what `dates` makes of a date, int64."""
     if reading.kind != "date":
         return {name: values}
@@ -230,7 +221,7 @@ def features(name: str, values: pa.Array, reading: Reading, dates: Dates) -> dic
     return {each: date_forms.PARTS[each.rpartition("/")[2]](values) for each in names}
 
 
-def feature_names(name: str, reading: Reading, dates: Dates) -> list[str]:
+def feature_names(name: str, reading: ColumnReading, dates: Dates) -> list[str]:
     """What the features of a column are called.
 
     A date's parts are `<name>/year`, `/month` (1-12), `/day` (1-31), `/weekday` (0 = Monday)
@@ -245,7 +236,7 @@ def check_types(step: str, types: Mapping[str, str], names: Collection[str]) -> 
     """Refuse a type that is none, or of a column that is not among `names`.
 
     Raises:
-        OptionError: so it is.
+        OptionError: there is such a type or column.
     """
     for name, kind in types.items():
         if name not in names:
@@ -260,9 +251,9 @@ def check_types(step: str, types: Mapping[str, str], names: Collection[str]) -> 
             )
 
 
-def of_type(kind: str, every: Iterable[Reading]) -> tuple[Reading, ...]:
+def of_type(kind: str, every: Iterable[ColumnReading]) -> tuple[ColumnReading, ...]:
     """The readings left to choose from for a column that is said to be of type `kind`."""
     name, _, pattern = kind.partition(":")
     if pattern:
-        return (Reading("date", pattern),)
+        return (ColumnReading("date", pattern),)
     return tuple(each for each in every if each.kind == name)

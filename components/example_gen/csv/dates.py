@@ -1,4 +1,4 @@
-"""Dates and times in a column of a table: the forms that they may have, read by Arrow."""
+"""Dates and times in a column of a table: recognised, and read by Arrow in the forms they have."""
 
 import itertools
 import re
@@ -13,12 +13,12 @@ _DAYS = (
 )
 _TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M:%SZ", "T%H:%M")
 _ISO = "ISO8601"  # with fractions of a second, or an offset from UTC
-LIKE = (
+_LIKE = (
     r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[- ]\pL{3,9}[- ]\d{4}|\pL{3,9} \d{1,2}, \d{4})"
     r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?\s*$"
 )
-# What is in every cell that `LIKE` fits.
-FIRST_LOOK = re.compile(r"\d[-/.]\d{1,2}[-/.]\d|\d[- ]\S|\S \d")
+# What is in every cell that `_LIKE` fits.
+_FIRST_LOOK = re.compile(r"\d[-/.]\d{1,2}[-/.]\d|\d[- ]\S|\S \d")
 _ISO_LIKE = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$"
 PARTS = {
     "year": pc.year,
@@ -33,6 +33,16 @@ PARTS = {
 _OF_DAY = 4  # of the parts
 FORMS = (*(day + time for day, time in itertools.product(_DAYS, _TIMES)), _ISO)
 """As strptime writes them, the ones preferred first."""
+
+
+def look_like_dates(cells: pa.StringArray) -> bool:
+    """Whether all `cells`, at least one and none null, have the look of dates.
+
+    The first is looked at alone: to compile the whole expression takes longer than to read a column
+    of a few rows, and of most columns the first cell is no date.
+    """
+    looks = _FIRST_LOOK.search(cells[0].as_py()) is not None
+    return looks and bool(pc.all(pc.match_substring_regex(cells, _LIKE)).as_py())
 
 
 def read(cells: pa.StringArray, pattern: str) -> pa.TimestampArray:

@@ -67,6 +67,25 @@ class CsvFormat:
 
 
 @dataclasses.dataclass(frozen=True)
+class TextCsv:
+    """How a CSV of texts is written; what is none is detected.
+
+    Attributes:
+        delimiter: one character between cells.
+        quoting: whether `"` encloses cells. None: unless cells are separated by tabs, for in such
+            texts a quote is mostly a quote.
+        header: whether the first record names the columns; without, they are `column_1` and so
+            on, or `names`.
+        names: the columns' names, in place of the header's.
+    """
+
+    delimiter: str | None = None
+    quoting: bool | None = None
+    header: bool | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Dialect:
     """How the files are written, settled.
 
@@ -97,11 +116,11 @@ def settle(
         sample: its beginning.
         encoding: of the file.
         given: what is not to be detected.
-        lenient: whether its reader takes blanks before quotes and any mixture of line ends, as
+        lenient: whether its reader takes spaces before quotes and any mixture of line ends, as
             pandas does.
 
     Raises:
-        DataError: there is no record, two columns bear one name, `names` are not as many as
+        DataError: there is no record, two columns have one name, `names` are not as many as
             there are columns, or it is written in a way that no strict reader can be sure of.
     """
     if _JSON.match(sample):
@@ -116,7 +135,7 @@ def settle(
         if quote:
             from millrace.components.example_gen.csv import quotes  # numpy
 
-            quotes.check_blanks(place, sample.encode(), 1, delimiter)
+            quotes.check_spaces(place, sample.encode(), 1, delimiter)
     records = _records(sample, delimiter, quote, lenient=lenient)
     if not records:
         raise DataError(
@@ -176,10 +195,10 @@ def has_header(
 
 
 def column_names(place: object, header: Sequence[str]) -> tuple[str, ...]:
-    """The names in `header`, without blanks around; a column without one gets its number.
+    """The names in `header`, without spaces around them; a column without one gets its number.
 
     Raises:
-        DataError: two columns bear one name.
+        DataError: two columns have one name.
     """
     names = tuple(cell.strip() or f"column_{n}" for n, cell in enumerate(header, start=1))
     twice = [name for name, count in collections.Counter(names).items() if count > 1]
@@ -230,7 +249,7 @@ def _check_line_ends(place: object, sample: str, quote: str) -> None:
     if "\n" in sample and returns and (returns > newlines or _RETURN.search(first)):
         raise DataError(
             f"{place}: expected lines that all end alike. Received: {returns} that end in \\r, as "
-            f"on old Macs, beside {sample.count(chr(10))} \\n. Write them anew, such as by "
+            f"on old Macs, beside {sample.count(chr(10))} \\n. Write them again, such as by "
             "tr '\\r' '\\n' < old.csv > new.csv."
         )
 

@@ -1,4 +1,4 @@
-"""Bytes of a text file to text: UTF-8, UTF-16 and UTF-32 by their marks, or what they look like."""
+"""Bytes of a text file to text: by a byte order mark (BOM), or by what they look like."""
 
 import codecs
 import dataclasses
@@ -18,7 +18,7 @@ _USUAL = (
     *("latin_1", "iso8859_2", "iso8859_15", "koi8_r"),
     *("cp932", "euc_jp", "gb18030", "big5", "euc_kr"),
 )
-_MARKS = (  # the longer first: UTF-32's little-endian mark begins with UTF-16's
+_BOMS = (  # the longer first: UTF-32's little-endian BOM begins with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -33,7 +33,7 @@ class DecodedText:
 
     text: str
     encoding: str
-    mended: bool = False
+    repaired: bool = False
 
 
 def decode_text(data: bytes, encoding: str | None = None, bad: BadBytes = "reject") -> DecodedText:
@@ -41,8 +41,8 @@ def decode_text(data: bytes, encoding: str | None = None, bad: BadBytes = "rejec
 
     Args:
         data: a whole file.
-        encoding: by Python's name. None: by its mark, else UTF-8 if it is that, else what
-            charset-normalizer finds.
+        encoding: by Python's name. None: by its byte order mark (BOM), else UTF-8 if it is
+            that, else what charset-normalizer finds.
         bad: what becomes of bytes that the encoding has no place for: `reject` refuses the
             text, `replace` puts U+FFFD, `ignore` nothing, `latin-1` reads the text as
             Windows-1252, or as ISO 8859-1 if it is not even that.
@@ -71,41 +71,46 @@ def decode_as(data: bytes, name: str, bad: BadBytes) -> DecodedText:
     except UnicodeDecodeError as error:
         if bad == "reject":
             value = error.object[error.start]
-            raise DataError(f"byte {value:#04x} at {error.start} is no {name}") from error
+            raise DataError(f"byte {value:#04x} at {error.start} is not valid {name}") from error
     if bad == "latin-1":
         return _western(data)
-    return DecodedText(data.decode(name, errors=bad), name, mended=True)
+    return DecodedText(data.decode(name, errors=bad), name, repaired=True)
 
 
 def _western(data: bytes) -> DecodedText:
     try:
-        return DecodedText(data.decode("cp1252"), "cp1252", mended=True)
+        return DecodedText(data.decode("cp1252"), "cp1252", repaired=True)
     except UnicodeDecodeError:
-        return DecodedText(data.decode("latin-1"), "latin-1", mended=True)
+        return DecodedText(data.decode("latin-1"), "latin-1", repaired=True)
 
 
-def marked(data: bytes) -> str | None:
-    """The encoding that a mark at the beginning of `data` names, if there is one."""
-    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
+def named_by_bom(data: bytes) -> str | None:
+    """The encoding that a byte order mark at the beginning of `data` names, if there is one."""
+    return next((name for bom, name in _BOMS if data.startswith(bom)), None)
+
+
+def bom_length(data: bytes) -> int:
+    """How many bytes a byte order mark takes at the beginning of `data`."""
+    return next((len(bom) for bom, _ in _BOMS if data.startswith(bom)), 0)
 
 
 def likely(data: bytes) -> str:
-    """The encoding of the beginning of a table: by its mark, UTF-8 if most lines that are not
+    """The encoding of the beginning of a table: by its BOM, UTF-8 if most lines that are not
     ASCII are that, else what charset-normalizer finds.
 
     A few bad bytes do not make a UTF-8 file one of another encoding.
     """
-    name = marked(data)
+    name = named_by_bom(data)
     if name:
         return name
     lines = [line for line in data.split(b"\n") if not line.isascii()]
-    good = sum(_is_utf8(line) for line in lines)
+    good = sum(_is("utf-8", line) for line in lines)
     return "utf-8" if 2 * good >= len(lines) else detect(data)
 
 
-def _is_utf8(line: bytes) -> bool:
+def _is(encoding: str, data: bytes) -> bool:
     try:
-        line.decode("utf-8")
+        data.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True
@@ -117,8 +122,8 @@ def detect(data: bytes) -> str:
     Among the encodings that files are written in today: a guess among all that Python knows goes
     wrong on tables, which hold few letters.
     """
-    name = marked(data) or _wide(data[:_LOOKED_AT])
-    if name or _is_utf8(data):
+    name = named_by_bom(data) or _wide(data[:_LOOKED_AT])
+    if name or _is("utf-8", data):
         return name or "utf-8"
     from charset_normalizer import from_bytes  # not at the start of the command line
 
@@ -126,24 +131,16 @@ def detect(data: bytes) -> str:
     found = None if b"\0" in sample else from_bytes(sample, cp_isolation=[*_USUAL]).best()
     if found:
         return _most_frequent(found)
-    return "utf-8" if b"\0" in sample or not _is_western(sample) else "cp1252"
+    return "utf-8" if b"\0" in sample or not _is("cp1252", sample) else "cp1252"
 
 
 def _wide(data: bytes) -> str | None:
-    """UTF-16 without a mark, if every other byte of `data` is mostly 0, as of Latin letters."""
+    """UTF-16 without a BOM, if every other byte of `data` is mostly 0, as of Latin letters."""
     for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         zeros, others = data[start::2].count(0), data[1 - start :: 2].count(0)
         if zeros > _ZEROS * len(data) / 2 and not others:
             return name
     return None
-
-
-def _is_western(data: bytes) -> bool:
-    try:
-        data.decode("cp1252")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _most_frequent(found: "CharsetMatch") -> str:

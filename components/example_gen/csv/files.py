@@ -13,7 +13,7 @@ from millrace.components.example_gen.csv import dialect as csv_dialect
 from millrace.components.example_gen.csv import encodings, spans
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.spans import Span
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import canonical, is_split_name
 from millrace.components.files.walk import is_hidden, walk
 
@@ -21,7 +21,7 @@ _SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
 _ALSO = (".txt", ".data", ".dat", ".txt.gz")  # taken where there is no other
 _SAMPLE = 2**17  # bytes
 _CHUNK = 2**24
-_LOOKED_AT = 2**13  # bytes that tell whether a file is text
+_LOOKED_AT = 2**13  # bytes by which a file is taken for text
 _CONTROLS = [bytes([code]) for code in {*range(32)} - {*b"\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f"}]
 _FEW, _SHARE = 3, 0.01  # control characters up to which it is
 _SHARD_BYTES = 2**26
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 def list_tables(
     source: Path, suffixes: tuple[tuple[str, ...], ...] = (_SUFFIXES, _ALSO)
 ) -> tuple[Path, Listing]:
-    """The folder that the files lie below, and its tables with their splits.
+    """The folder of the files, and its tables with their splits.
 
     Those that end in the first of `suffixes`, or where there are none, in the next.
 
@@ -41,7 +41,7 @@ def list_tables(
         DataError: there is no table, or some of several files are in splits and others not.
     """
     if source.is_file():
-        return source.parent, Listing([Row(source.name, "", "")])
+        return source.parent, Listing([ListedRow(source.name, "", "")])
     entries = walk(source)
     paths = [path for path in entries if not is_hidden(path)]
     for endings in suffixes:
@@ -54,7 +54,7 @@ def list_tables(
             f"that ends in {', '.join(itertools.chain(*suffixes))}. Check the path."
         )
     listing = Listing(
-        [Row(path, "", _split_of(path)) for path in tables], sorted(set(paths) - set(tables))
+        [ListedRow(path, "", _split_of(path)) for path in tables], sorted(set(paths) - set(tables))
     )
     listing.set_aside(source, entries)
     without = [row.path for row in listing.rows if not row.split]
@@ -98,7 +98,7 @@ def _dialect(file: Path, encoding: str, given: CsvFormat) -> Dialect:
     else:
         with file.open("rb") as opened:
             data = opened.read(_SAMPLE)
-        data = data[spans.mark_length(data) :].decode(encoding, "replace").encode()
+        data = data[encodings.bom_length(data) :].decode(encoding, "replace").encode()
     check_text(file, data)
     sample = data if len(data) < _SAMPLE else data[: spans.last_line_end(data)] or data
     return csv_dialect.settle(file, sample.decode(errors="replace"), encoding, given)
@@ -142,7 +142,7 @@ def _encoding_of(file: Path) -> str:
     try:
         for chunk in _chunks(file):
             head, seen = head or chunk, chunk
-            if head is chunk and (spans.mark_length(head) or b"\0" in head):
+            if head is chunk and (encodings.bom_length(head) or b"\0" in head):
                 return encodings.detect(head[:_SAMPLE]).removesuffix("-sig")
             decoder.decode(chunk)
         decoder.decode(b"", final=True)

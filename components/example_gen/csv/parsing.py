@@ -18,7 +18,7 @@ from pyarrow import csv
 
 from millrace.components.artifacts import Rejected
 from millrace.components.example_gen.csv import columns
-from millrace.components.example_gen.csv.columns import Dates, Reading
+from millrace.components.example_gen.csv.columns import ColumnReading, Dates
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.csv.spans import line_end, line_ends, record_ends
 
@@ -27,7 +27,7 @@ _SHOWN = 60  # letters of a record or a cell that a reason quotes
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """The columns that become features.
 
     Attributes:
@@ -36,13 +36,13 @@ class Layout:
         least: how many cells a record needs; those that it lacks at its end are missing.
     """
 
-    readings: dict[str, Reading]
+    readings: dict[str, ColumnReading]
     dates: Dates = "parts"
     least: int = 0
 
     @property
     def last(self) -> str:
-        """The last column that is no date, which often is the label; empty if all are."""
+        """The last column that is not a date, which often is the label; empty if all are."""
         named = [name for name, reading in self.readings.items() if reading.kind != "date"]
         return named[-1] if named else ""
 
@@ -56,10 +56,10 @@ class Block(NamedTuple):
     encoding: str
 
 
-class Cells(NamedTuple):
+class ParsedCells(NamedTuple):
     """The records of a block as columns, and what was set aside.
 
-    `table` holds strings, or numbers where they were asked for; `places` is the place of each
+    `table` holds strings, or numbers where these were requested; `places` is the place of each
     row among the block's records, int64 [rows].
     """
 
@@ -74,7 +74,7 @@ class Cells(NamedTuple):
         return {name: self.table.column(name).combine_chunks() for name in self.table.column_names}
 
 
-def strings(block: Block, dialect: Dialect, names: Sequence[str], least: int = 1) -> Cells:
+def strings(block: Block, dialect: Dialect, names: Sequence[str], least: int = 1) -> ParsedCells:
     """The columns `names` of `block`, cells as they stand there; missing ones null.
 
     Records of fewer than `least` cells, or of more than there are columns, are set aside.
@@ -83,8 +83,8 @@ def strings(block: Block, dialect: Dialect, names: Sequence[str], least: int = 1
 
 
 def cells_of(
-    block: Block, dialect: Dialect, readings: Mapping[str, Reading | None], least: int = 1
-) -> Cells:
+    block: Block, dialect: Dialect, readings: Mapping[str, ColumnReading | None], least: int = 1
+) -> ParsedCells:
     """The columns of `readings`: numbers where theirs is a plain one that all cells fit.
 
     If a single cell does not fit, all columns are strings, as those of no reading are.
@@ -95,7 +95,7 @@ def cells_of(
     }
     has_whole = pa.int64() in plain.values()
     if not (has_whole and (b"0x" in block.data or b"0X" in block.data)):  # Arrow reads 0x10 as 16
-        with contextlib.suppress(pa.ArrowInvalid):  # a cell is no plain number
+        with contextlib.suppress(pa.ArrowInvalid):  # a cell is not a plain number
             return _parsed(block, dialect, plain, least)
     return strings(block, dialect, list(readings), least)
 
@@ -103,7 +103,7 @@ def cells_of(
 class Features(NamedTuple):
     """The features of a block's records by name, where those lie, and what was set aside.
 
-    `places` and `text` are as in `Cells`.
+    `places` and `text` are as in `ParsedCells`.
     """
 
     columns: dict[str, pa.Array]
@@ -112,7 +112,7 @@ class Features(NamedTuple):
     rejected: list[Rejected]
 
 
-def features(block: Block, dialect: Dialect, layout: Layout) -> Features:
+def features(block: Block, dialect: Dialect, layout: TableLayout) -> Features:
     """The features of the records in `block`, and what was set aside."""
     cells = cells_of(block, dialect, layout.readings, layout.least)
     found: dict[str, pa.Array] = {}
@@ -136,7 +136,7 @@ def features(block: Block, dialect: Dialect, layout: Layout) -> Features:
     return Features(found, places, cells.text, rejected)
 
 
-def _converted(raw: pa.Array, reading: Reading) -> tuple[pa.Array, pa.BooleanArray]:
+def _converted(raw: pa.Array, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:
     return columns.convert(raw, reading) if raw.type == pa.string() else columns.narrowed(raw)
 
 
@@ -147,7 +147,7 @@ def _is_blank(values: Sequence[pa.Array]) -> NDArray[np.bool_]:
     return np.logical_and.reduce(blank)
 
 
-def _misfit(name: str, cell: object, reading: Reading) -> str:
+def _misfit(name: str, cell: object, reading: ColumnReading) -> str:
     return f"column {name!r}: expected {columns.expected(reading)}, received {_cut(str(cell))!r}"
 
 
@@ -155,7 +155,9 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
-def _parsed(block: Block, dialect: Dialect, types: dict[str, pa.DataType], least: int) -> Cells:
+def _parsed(
+    block: Block, dialect: Dialect, types: dict[str, pa.DataType], least: int
+) -> ParsedCells:
     """The records of `block` with a cell for every column, or at least `least` of them.
 
     Raises:
@@ -184,7 +186,7 @@ def _parsed(block: Block, dialect: Dialect, types: dict[str, pa.DataType], least
         for row in ragged
         if row.number - 1 not in kept
     }
-    return Cells(table, places, text, rejected + _rejected(block, text, dialect, reasons))
+    return ParsedCells(table, places, text, rejected + _rejected(block, text, dialect, reasons))
 
 
 def _completed(short: Sequence[csv.InvalidRow], dialect: Dialect) -> bytes:
@@ -229,11 +231,11 @@ def _decoded(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
     try:
         text = block.data.decode(block.encoding)
     except UnicodeDecodeError:
-        return _mended(block, dialect)
+        return _repaired(block, dialect)
     return (block.data if text.isascii() else text.encode()), []
 
 
-def _mended(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
+def _repaired(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
     rejected = []
     kept = []
     end = line_end(block.data)

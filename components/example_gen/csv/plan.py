@@ -7,16 +7,16 @@ from etils.epath import Path
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv import columns
-from millrace.components.example_gen.csv.columns import Dates, Evidence, Reading
+from millrace.components.example_gen.csv.columns import ColumnReading, Dates, Evidence
 from millrace.components.example_gen.csv.dialect import Dialect
-from millrace.components.example_gen.csv.parsing import Layout
+from millrace.components.example_gen.csv.parsing import TableLayout
 
 _log = logging.getLogger(__name__)
 
 
 def candidates(
     step: str, dialect: Dialect, types: Mapping[str, str], dates: Dates, drop: tuple[str, ...]
-) -> dict[str, tuple[Reading, ...]]:
+) -> dict[str, tuple[ColumnReading, ...]]:
     """What each column that is not dropped may be read as, preferred first.
 
     Raises:
@@ -45,16 +45,16 @@ def settle(
     place: Path,
     dialect: Dialect,
     evidence: Mapping[str, Evidence],
-    candidates: Mapping[str, tuple[Reading, ...]],
+    candidates: Mapping[str, tuple[ColumnReading, ...]],
     dates: Dates,
-) -> Layout:
+) -> TableLayout:
     """The columns with a value, each by the first reading that all its cells fit.
 
     Where a type was given that not all cells fit, it is taken all the same: the other rows
     will be set aside.
 
     Raises:
-        DataError: no column has any value, or a date's parts bear another column's name.
+        DataError: no column has any value, or a date's parts have another column's name.
     """
     empty = [name for name, seen in evidence.items() if not seen.filled]
     if empty:
@@ -81,10 +81,10 @@ def settle(
     _log.info("columns: %s", ", ".join(f"{name} ({each})" for name, each in readings.items()))
     _check_names(place, readings, dates)
     needed = 1 if dialect.fill_short else max(map(dialect.names.index, readings)) + 1
-    return Layout(readings, dates, needed)
+    return TableLayout(readings, dates, needed)
 
 
-def _check_names(place: Path, readings: Mapping[str, Reading], dates: Dates) -> None:
+def _check_names(place: Path, readings: Mapping[str, ColumnReading], dates: Dates) -> None:
     made: dict[str, str] = {}
     for name, reading in readings.items():
         for feature in columns.feature_names(name, reading, dates):

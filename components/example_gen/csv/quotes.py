@@ -1,8 +1,8 @@
-"""Which quotes of a CSV enclose cells, and which look so but stand behind a blank.
+"""Which quotes of a CSV enclose cells, and which only seem to, after a space.
 
-A quote opens a cell at its very beginning. Arrow and Python's `csv` take one behind a blank for a
-letter, and a delimiter after it for the cell's end, so that `a, "b, c"` has three cells there: what
-other programs read as one is refused, not guessed at.
+A quote opens a cell at its very beginning. Arrow and Python's `csv` take one after a space for a
+character, and a delimiter after it for the cell's end, so that `a, "b, c"` has three cells there:
+what other programs read as one is refused, not guessed at.
 """
 
 import re
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from millrace.components.errors import DataError
 
 _QUOTE, _NEWLINE, _RETURN = b'"\n\r'
-_BLANKS = b" \t"
+_SPACES = b" \t"
 _SHOWN = 30  # letters of a cell in an error
 
 
@@ -49,8 +49,8 @@ def _walked(data: bytes, quotes: NDArray[np.int64], before: frozenset[int]) -> N
     return np.array(found, np.int64)
 
 
-def check_blanks(place: object, data: bytes, line: int, delimiter: str) -> None:
-    """Refuse cells in quotes that stand behind a blank.
+def check_spaces(place: object, data: bytes, line: int, delimiter: str) -> None:
+    """Refuse cells in quotes that follow a space.
 
     A cell that goes on after its quotes, `, "so" he said`, is a text with quotes in it.
 
@@ -63,32 +63,32 @@ def check_blanks(place: object, data: bytes, line: int, delimiter: str) -> None:
     Raises:
         DataError: there is one.
     """
-    found = _behind_blank(data, delimiter)
+    found = _after_space(data, delimiter)
     if found is None:
         return
     start = data.rfind(b"\n", 0, found) + 1
     cell = data[found : found + _SHOWN].decode(errors="replace").splitlines()[0]
     line += data.count(b"\n", 0, start)
     raise DataError(
-        f"{place}, line {line}: expected quotes right behind the "
-        f"delimiter {delimiter!r}. Received: a blank before {cell!r}. Remove the blanks before "
+        f"{place}, line {line}: expected quotes right after the "
+        f"delimiter {delimiter!r}. Received: a space before {cell!r}. Remove the spaces before "
         "quotes, or set the option csv.quoting=false if the quotes are part of the cells."
     )
 
 
-def _behind_blank(data: bytes, delimiter: str) -> int | None:
-    """Where the first quote behind a blank encloses all of the cell's rest."""
+def _after_space(data: bytes, delimiter: str) -> int | None:
+    """Where the first quote after a space encloses all of the cell's rest."""
     letters = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(letters == _QUOTE)
-    blanks = [blank for blank in _BLANKS if blank != ord(delimiter)]
-    candidates = quotes[np.isin(letters[np.maximum(quotes - 1, 0)], blanks) & (quotes > 0)]
+    spaces = [space for space in _SPACES if space != ord(delimiter)]
+    candidates = quotes[np.isin(letters[np.maximum(quotes - 1, 0)], spaces) & (quotes > 0)]
     if not len(candidates):
         return None
     inside = np.searchsorted(enclosing(data, delimiter), candidates) % 2 == 1
     cell = re.compile(rb'"(?:[^"]|"")*"[ \t]*(?:[\r\n' + re.escape(delimiter.encode()) + rb"]|\Z)")
     for quote in candidates[~inside].tolist():
         before = quote - 1
-        while before >= 0 and data[before] in blanks:
+        while before >= 0 and data[before] in spaces:
             before -= 1
         begins = before < 0 or data[before] in (_NEWLINE, _RETURN, ord(delimiter))
         if begins and cell.match(data, quote):

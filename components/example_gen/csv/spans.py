@@ -19,14 +19,11 @@ from numpy.typing import NDArray
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import quotes as csv_quotes
 from millrace.components.example_gen.csv.dialect import Dialect
+from millrace.components.example_gen.csv.encodings import bom_length
 
-_BOMS = (
-    *(codecs.BOM_UTF8, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
-    *(codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
-)
 _SHIFTED = ("utf-16", "utf-32", "utf-7", "iso2022", "hz")  # a byte 10 may be no line's end
 _BLOCK = 2**22  # bytes parsed at once
-_UNPACKED, _TIMES = 2**28, 100  # bytes of a gzipped file: up to these, or so many times its own
+_UNPACKED, _TIMES = 2**28, 100  # bytes of a gzipped file: up to these, or this many times its own
 
 
 class Span(NamedTuple):
@@ -50,11 +47,11 @@ def is_whole(path: str, encoding: str) -> bool:
 
 
 def spans(root: Path, path: str, split: str, dialect: Dialect, size: int) -> Iterator[Span]:
-    """The file `root / path` in stretches of about `size` bytes, without mark and header.
+    """The file `root / path` in stretches of about `size` bytes, without BOM and header.
 
     Raises:
-        DataError: a quote is never closed, so that all that follows would be one cell, or stands
-            behind a blank.
+        DataError: a quote is never closed, so that all that follows would be one cell, or follows
+            a space.
     """
     whole = is_whole(path, dialect.encoding)
     if whole:
@@ -65,7 +62,7 @@ def spans(root: Path, path: str, split: str, dialect: Dialect, size: int) -> Ite
         return
     with (root / path).open("rb") as file:
         head = file.read(_BLOCK)
-        start = mark_length(head)
+        start = bom_length(head)
         start += header_end(head[start:], dialect)
         line = 1 + line_ends(head, 0, start)
         file.seek(start)
@@ -79,7 +76,7 @@ def spans(root: Path, path: str, split: str, dialect: Dialect, size: int) -> Ite
 def _check_quotes(path: str, data: bytes, line: int, dialect: Dialect) -> None:
     if not dialect.quote or b'"' not in data:
         return
-    csv_quotes.check_blanks(path, data, line, dialect.delimiter)
+    csv_quotes.check_spaces(path, data, line, dialect.delimiter)
     if data.count(b'"') % 2 == 0:
         return
     quotes = csv_quotes.enclosing(data, dialect.delimiter)
@@ -107,14 +104,14 @@ def _opened(file: Path, span: Span, dialect: Dialect) -> io.BufferedIOBase:
 
 
 def whole_text(file: Path, encoding: str) -> bytes:
-    """All of `file` as UTF-8, decompressed, without a mark.
+    """All of `file` as UTF-8, decompressed, without a byte order mark.
 
     Raises:
         DataError: it is not what its name says, or not in `encoding`.
     """
     data = raw_bytes(file)
     try:
-        return data[mark_length(data) :].decode(_unmarked(data, encoding)).encode()
+        return data[bom_length(data) :].decode(_without_bom(data, encoding)).encode()
     except UnicodeDecodeError as error:
         line = 1 + line_ends(data, 0, error.start)
         raise DataError(
@@ -150,15 +147,10 @@ def raw_bytes(file: Path) -> bytes:
     return text
 
 
-def mark_length(data: bytes) -> int:
-    """How many bytes the mark of an encoding takes at the beginning of `data`."""
-    return max((len(mark) for mark in _BOMS if data.startswith(mark)), default=0)
-
-
-def _unmarked(data: bytes, encoding: str) -> str:
-    """`encoding` with the order of bytes that the mark at the beginning of `data` says."""
+def _without_bom(data: bytes, encoding: str) -> str:
+    """`encoding` with the byte order that the BOM at the beginning of `data` says."""
     family = codecs.lookup(encoding).name
-    if family not in ("utf-16", "utf-32") or not mark_length(data):
+    if family not in ("utf-16", "utf-32") or not bom_length(data):
         return encoding
     is_little = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF32_LE))
     return f"{family}-{'le' if is_little else 'be'}"

@@ -1,49 +1,20 @@
 """Rows named by a CSV file: path, class, and maybe split."""
 
 import csv
-import dataclasses
 import io
 import posixpath
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
-from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.shards.folders import Listing, Row, check_two_classes
+from millrace.components.errors import DataError
+from millrace.components.example_gen.images.options import Manifest
+from millrace.components.example_gen.shards.folders import ListedRow, Listing, check_two_classes
 from millrace.components.example_gen.shards.splits import canonical, is_folder_name
-from millrace.components.files.paths import LocalPath
 from millrace.components.files.walk import problem, walk
 
 _LONGEST = 2**17  # characters of a cell: a quote that nothing closes makes a longer one
-
-
-@dataclasses.dataclass(frozen=True)
-class Manifest:
-    """Where the CSV lies and what its columns are called.
-
-    Args:
-        file: the CSV's path below the source folder; empty means class folders instead.
-        path_column: a image's path, below the source folder or absolute within it.
-        label_column: a image's class.
-        split_column: a image's split; used where the CSV has it, empty to ignore it. A row
-            whose cell is empty is put by content.
-        delimiter: between columns.
-    """
-
-    file: LocalPath | Literal[""] = ""
-    path_column: str = "path"
-    label_column: str = "label"
-    split_column: str = "split"
-    delimiter: str = ","
-
-    def __post_init__(self) -> None:
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
-            raise OptionError(
-                "Option manifest.delimiter: expected one character, neither a quote nor a line's "
-                f"end. Received: {self.delimiter!r}. Give one, or leave it out."
-            )
 
 
 def list_manifest(root: Path, manifest: Manifest) -> Listing:
@@ -102,7 +73,7 @@ def _check_columns(place: Path, manifest: Manifest, columns: list[str]) -> None:
             f"{place}: expected the column {' and '.join(map(repr, missing))}. Received: "
             f"{', '.join(map(repr, columns)) or 'an empty file'}. Name the CSV's own columns by "
             "the options manifest.path_column, manifest.label_column, manifest.split_column, "
-            "and what parts them by manifest.delimiter."
+            "and the delimiter by manifest.delimiter."
         )
 
 
@@ -116,15 +87,15 @@ def _lines(place: Path, reader: "csv.DictReader[str]") -> Iterator[dict[str, str
         ) from error
 
 
-def _row(root: Path, manifest: Manifest, cells: dict[str, str | None]) -> Row:
+def _row(root: Path, manifest: Manifest, cells: dict[str, str | None]) -> ListedRow:
     path = (cells[manifest.path_column] or "").strip()
     path = path.removeprefix(f"{root}/")
     label = (cells[manifest.label_column] or "").strip()
     split = (cells.get(manifest.split_column) or "").strip()
-    return Row(posixpath.normpath(path) if path else "", label, canonical(split))
+    return ListedRow(posixpath.normpath(path) if path else "", label, canonical(split))
 
 
-def _refusal(row: Row, files: Mapping[str, str], seen: dict[str, int]) -> str:
+def _refusal(row: ListedRow, files: Mapping[str, str], seen: dict[str, int]) -> str:
     if files.get(row.path, "none"):
         return files.get(row.path, "no such file below the source folder")
     if row.path in seen:

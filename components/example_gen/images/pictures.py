@@ -1,4 +1,4 @@
-"""One picture file: proven to decode, measured, and put in a form that TensorFlow reads.
+"""One picture file: proven to decode, measured, and re-encoded where TensorFlow could not read it.
 
 `tf.io.decode_image` reads JPEG, PNG, GIF, BMP and WebP, though not every variant of them.
 A file that it reads is kept byte for byte; any other that Pillow reads (TIFF, PGM, AVIF,
@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from millrace.components.errors import DataError
 from millrace.serving.example import Value
 
-# Formats that can be told by their first bytes and need no outside program (EPS does).
+# Formats that are known by their first bytes and need no outside program (EPS does).
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 
 _GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}

@@ -18,10 +18,10 @@ from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images.pictures import Picture
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule, canonical, is_split_name
-from millrace.components.example_gen.shards.tally import Tally
-from millrace.components.example_gen.shards.writing import Record, shard_count, write_shards
+from millrace.components.example_gen.shards.tally import IngestTally
+from millrace.components.example_gen.shards.writing import SplitRecord, shard_count, write_shards
 from millrace.components.files.walk import is_hidden, walk
 from millrace.serving.example import encode
 
@@ -31,7 +31,7 @@ _LIGHT = 1  # zlib level
 _DIGITS = 19
 
 
-class Asked(NamedTuple):
+class PixelOptions(NamedTuple):
     """The options that say what the columns mean; None is found out."""
 
     label_column: str = "label"
@@ -42,7 +42,7 @@ class Asked(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class PixelLine:
     """What a line of a file holds: `cells` cells, the class in cell `label`, the pixels in the
     others, row by row, `channels` values each.
     """
@@ -55,43 +55,43 @@ class Form:
     delimiter: str
 
     @classmethod
-    def of(cls, place: Path, columns: Sequence[str], asked: Asked) -> Self:
+    def of(cls, place: Path, columns: Sequence[str], options: PixelOptions) -> Self:
         """The form of a file with these cells in its first line.
 
         Raises:
             DataError: it has no such label, or its pixels make no picture.
         """
-        if has_header(columns) and asked.label_column not in columns:
+        if has_header(columns) and options.label_column not in columns:
             raise DataError(
-                f"{place}: expected the column {asked.label_column!r}. Received: "
+                f"{place}: expected the column {options.label_column!r}. Received: "
                 f"{', '.join(columns[:5])} and so on. Name it by the option label_column, and "
-                "what parts the columns by delimiter."
+                "the delimiter by the option delimiter."
             )
-        label = columns.index(asked.label_column) if has_header(columns) else 0
+        label = columns.index(options.label_column) if has_header(columns) else 0
         pixels = len(columns) - 1
-        sizes = shape(pixels, asked.height, asked.width, asked.channels)
+        sizes = shape(pixels, options.height, options.width, options.channels)
         if sizes is None:
             raise DataError(
                 f"{place}: expected one label and the pixels of a picture. Received: {pixels} "
-                "pixels, which make none of the options' size or no square. Set the options "
-                "height, width and channels, or the delimiter."
+                "pixels, which do not make a picture of the options' size, or a square. Set the "
+                "options height, width and channels, or the delimiter."
             )
-        return cls(len(columns), label, *sizes, asked.delimiter)
+        return cls(len(columns), label, *sizes, options.delimiter)
 
 
 @dataclasses.dataclass(frozen=True)
-class Lines:
+class PixelLines:
     """Blocks of lines of CSV files below `root`; a row's path is `file#first line@offset`.
 
     `labels` are the classes' numbers.
     """
 
     root: str
-    forms: dict[str, Form]
+    forms: dict[str, PixelLine]
     labels: dict[str, int]
     rule: SplitRule
 
-    def read(self, rows: Sequence[Row]) -> Iterator[tuple[Row, str, int, str]]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[tuple[ListedRow, str, int, str]]:
         """Yield the lines of each block: its row, its file, its number from 1, its text."""
         for row in rows:
             file, _, place = row.path.rpartition("#")
@@ -102,7 +102,7 @@ class Lines:
                     if line.strip():
                         yield row, file, number, line
 
-    def convert(self, item: tuple[Row, str, int, str]) -> Record | Rejected:
+    def convert(self, item: tuple[ListedRow, str, int, str]) -> SplitRecord | Rejected:
         """Prove and encode one line."""
         row, file, number, line = item
         try:
@@ -112,25 +112,31 @@ class Lines:
         picture = draw(pixels, self.forms[file])
         features = picture.features(filename=f"{file}#{number}", label=self.labels[text], text=text)
         digest = hashlib.sha256(pixels).digest()[:8]
-        return Record(self.rule.choose(row.split, pixels), text, encode(features), digest)
+        return SplitRecord(self.rule.choose(row.split, pixels), text, encode(features), digest)
 
 
 def write_files(
-    run_on: BeamOptions, out: Examples, source: Path, asked: Asked, rule: SplitRule, *, shards: int
-) -> Tally:
-    """Write the lines of the file or of the folder `source` and tell what became of them.
+    run_on: BeamOptions,
+    out: Examples,
+    source: Path,
+    options: PixelOptions,
+    rule: SplitRule,
+    *,
+    shards: int,
+) -> IngestTally:
+    """Write the lines of the file or of the folder `source` and report what became of them.
 
     Raises:
         DataError: there is nothing to write, or a file's columns make no picture.
     """
     root, listing = _list(source)
-    forms: dict[str, Form] = {}
+    forms: dict[str, PixelLine] = {}
     classes: set[str] = set()
-    rows: list[Row] = []
+    rows: list[ListedRow] = []
     for name, *_ in listing.rows:
-        forms[name], blocks, found = survey(root / name, asked)
+        forms[name], blocks, found = survey(root / name, options)
         split = split_of(name)
-        rows += [Row(f"{name}#{first}@{offset}", "", split) for first, offset in blocks]
+        rows += [ListedRow(f"{name}#{first}@{offset}", "", split) for first, offset in blocks]
         classes |= found
     if len(classes) < 2:
         raise DataError(
@@ -145,7 +151,7 @@ def write_files(
     tally = write_shards(
         run_on,
         out,
-        Lines(str(root), forms, labels, rule),
+        PixelLines(str(root), forms, labels, rule),
         rows,
         splits=rule.reachable(given),
         shards=min(count, len(rows)),
@@ -154,15 +160,15 @@ def write_files(
     return tally
 
 
-def survey(place: Path, asked: Asked) -> tuple[Form, list[tuple[int, int]], set[str]]:
+def survey(place: Path, options: PixelOptions) -> tuple[PixelLine, list[tuple[int, int]], set[str]]:
     """One pass over a file: its form, each block's first line and offset, its classes.
 
     Raises:
         DataError: it is empty, no text, or its columns make no picture.
     """
     with place.open("rb") as file:
-        columns = _cells(_text(file.readline(), place), asked.delimiter)
-        form = Form.of(place, columns, asked)
+        columns = _cells(_text(file.readline(), place), options.delimiter)
+        form = PixelLine.of(place, columns, options)
         first = 2 if has_header(columns) else 1
         file.seek(file.tell() if first == 2 else 0)
         blocks, classes = [], set()
@@ -183,7 +189,7 @@ def has_header(columns: Sequence[str]) -> bool:
 def shape(
     pixels: int, height: int | None, width: int | None, channels: int | None
 ) -> tuple[int, int, int] | None:
-    """Height, width and channels of a picture of so many values; None if there is none.
+    """Height, width and channels of a picture of `pixels` values; None if there is none.
 
     One side follows from the other; without either, the picture is square; grey goes first.
     """
@@ -203,7 +209,7 @@ def split_of(name: str) -> str:
     return next((canonical(word) for word in words if is_split_name(word)), "")
 
 
-def parse(line: str, form: Form) -> tuple[str, bytes]:
+def parse(line: str, form: PixelLine) -> tuple[str, bytes]:
     """The class and the pixels of a line.
 
     Raises:
@@ -219,10 +225,10 @@ def parse(line: str, form: Form) -> tuple[str, bytes]:
         return text, bytes(map(int, cells))
     except ValueError:
         odd = next(cell for cell in cells if not (_is_count(cell) and int(cell) < 256))
-        raise DataError(f"pixel {odd[:20]!r} is no whole number from 0 to 255") from None
+        raise DataError(f"pixel {odd[:20]!r} is not a whole number from 0 to 255") from None
 
 
-def draw(pixels: bytes, form: Form) -> Picture:
+def draw(pixels: bytes, form: PixelLine) -> Picture:
     """The PNG of these pixels."""
     sink = io.BytesIO()
     size = form.width, form.height
@@ -233,7 +239,7 @@ def draw(pixels: bytes, form: Form) -> Picture:
 def _list(source: Path) -> tuple[Path, Listing]:
     """The folder, and the CSV files in it that are meant."""
     if source.is_file():
-        return source.parent, Listing([Row(source.name, "")])
+        return source.parent, Listing([ListedRow(source.name, "")])
     entries = walk(source)
     names = [name for name in entries if name.lower().endswith(".csv") and not is_hidden(name)]
     if not names:
@@ -241,7 +247,7 @@ def _list(source: Path) -> tuple[Path, Listing]:
             f"{source}: expected a CSV file of pixels, or a folder of them. Received: a folder "
             "without one. Check the path."
         )
-    listing = Listing([Row(name, "") for name in names])
+    listing = Listing([ListedRow(name, "") for name in names])
     listing.set_aside(source, entries)
     return source, listing
 
@@ -255,7 +261,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip().strip('\ufeff"').strip() for cell in line.split(delimiter)]
 
 
-def _label(raw: bytes, form: Form) -> str:
+def _label(raw: bytes, form: PixelLine) -> str:
     """The class of a line, without parting its pixels."""
     delimiter = form.delimiter.encode()
     cells = raw.split(delimiter, form.label + 1)

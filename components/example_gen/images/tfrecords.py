@@ -2,32 +2,26 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
 
 import numpy as np
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, Rejected
-from millrace.components.beam.options import BeamOptions
+from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
+from millrace.components.example_gen.images.options import FeatureNames
 from millrace.components.example_gen.images.pictures import read_picture
-from millrace.components.example_gen.shards.feature_names import FeatureNames
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.tally import Tally
-from millrace.components.example_gen.shards.writing import Record, Source, shard_count, write_shards
+from millrace.components.example_gen.shards.tfrecords import (
+    RecordInput,
+    bytes_of,
+    number_of,
+    read_files,
+)
+from millrace.components.example_gen.shards.writing import SplitRecord
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.errors import WireError
 from millrace.serving.example import Decoded, decode, encode
-
-
-class Input(NamedTuple):
-    """A serialised record: the file it is in, where in it, and the split that it came in."""
-
-    place: str
-    position: str
-    split: str
-    record: bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +39,11 @@ class RecordFiles:
     rule: SplitRule
     kept: frozenset[str] | None = None
 
-    def read(self, rows: Sequence[Row]) -> Iterator[Input]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[RecordInput]:
         """Yield every record of the files in `rows`."""
-        for row in rows:
-            for number, record in enumerate(read_records(self.root / row.path)):
-                yield Input(row.path, f"record {number}", row.split, record)
+        return read_files(self.root, rows)
 
-    def convert(self, item: Input) -> Record | Rejected:
+    def convert(self, item: RecordInput) -> SplitRecord | Rejected:
         """Prove one record and give its features the names that all image records have."""
         try:
             values = decode(item.record)
@@ -69,7 +61,7 @@ class RecordFiles:
             text=text,
         )
         example = encode({**self._others(values), **ours})
-        return Record(self.rule.choose(item.split, data), text, example)
+        return SplitRecord(self.rule.choose(item.split, data), text, example)
 
     def _class(self, values: Decoded) -> tuple[int, str]:
         text = bytes_of(values, self.features.text).decode(errors="replace")
@@ -91,21 +83,7 @@ class RecordFiles:
         return {name: values[name] for name in names}
 
 
-def bytes_of(values: Decoded, name: str) -> bytes:
-    """The one value of the bytes feature `name`; b"" if it has none."""
-    value = values.get(name, [])
-    return value[0] if isinstance(value, list) and len(value) == 1 else b""
-
-
-def number_of(values: Decoded, name: str) -> int | None:
-    """The one value of the int64 feature `name`, if it has one."""
-    value = values.get(name)
-    if not isinstance(value, np.ndarray) or value.dtype != np.int64 or value.shape != (1,):
-        return None
-    return int(value[0])
-
-
-def class_names(root: Path, rows: Sequence[Row], features: FeatureNames) -> tuple[str, ...]:
+def class_names(root: Path, rows: Sequence[ListedRow], features: FeatureNames) -> tuple[str, ...]:
     """The sorted class names in records that have no labels; empty where the first has one.
 
     Reads every record once if it must, for a label is a place among all the names.
@@ -121,26 +99,3 @@ def class_names(root: Path, rows: Sequence[Row], features: FeatureNames) -> tupl
                 return ()
             names.add(bytes_of(values, features.text).decode(errors="replace"))
     return tuple(sorted(names - {""}))
-
-
-class RecordSource(Source, Protocol):
-    """TFRecord files below `root`, split by `rule`, which knows the splits they come in."""
-
-    @property
-    def root(self) -> Path: ...
-    @property
-    def rule(self) -> SplitRule: ...
-
-
-def write_files(
-    run_on: BeamOptions, out: Examples, source: RecordSource, listing: Listing, *, shards: int
-) -> Tally:
-    """Write the records of the files in `listing` and tell what became of them."""
-    return write_shards(
-        run_on,
-        out,
-        source,
-        listing.rows,
-        splits=source.rule.reachable(listing.given),
-        shards=shard_count(source.root, listing.rows, shards),
-    )

@@ -14,7 +14,7 @@ from millrace.components.example_gen.shards.splits import canonical, is_split_na
 from millrace.components.files.printable import one_line
 from millrace.components.files.walk import is_hidden, walk
 
-Layout = Literal["auto", "classes", "splits"]
+FolderLayout = Literal["auto", "classes", "splits"]
 
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".webp", ".avif"}
@@ -39,7 +39,7 @@ class FileKind:
 PICTURES = FileKind("an image", "images", _SUFFIXES, "name them in a CSV (option manifest.file)")
 
 
-class Row(NamedTuple):
+class ListedRow(NamedTuple):
     """A file to read: its path below the source, its class, and the split it came in or ""."""
 
     path: str
@@ -49,9 +49,9 @@ class Row(NamedTuple):
 
 @dataclasses.dataclass
 class Listing:
-    """What a source holds: rows, files that are no data, and rows set aside unread."""
+    """What a source holds: rows, files that are not data, and rows set aside unread."""
 
-    rows: list[Row] = dataclasses.field(default_factory=list)
+    rows: list[ListedRow] = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
     rejected: list[Rejected] = dataclasses.field(default_factory=list)
 
@@ -81,7 +81,7 @@ class Listing:
             )
 
 
-def list_classes(root: Path, layout: Layout = "auto", kind: FileKind = PICTURES) -> Listing:
+def list_classes(root: Path, layout: FolderLayout = "auto", kind: FileKind = PICTURES) -> Listing:
     """The rows of `root`: `[split/]class/.../file`, classes by the name of their folder.
 
     Files below a class folder at any depth are of that class. Where one folder wraps all the
@@ -107,7 +107,7 @@ def list_classes(root: Path, layout: Layout = "auto", kind: FileKind = PICTURES)
         if len(folders) > depth:
             split = canonical(folders[first]) if depth > first else ""
             label = unicodedata.normalize("NFC", folders[depth])
-            listing.rows.append(Row(path, label, split))
+            listing.rows.append(ListedRow(path, label, split))
         elif posixpath.splitext(name)[1].lower() in kind.suffixes:
             listing.rejected.append(Rejected(path, "lies in no class folder"))
         else:
@@ -126,7 +126,7 @@ def _wrapper(paths: list[str]) -> str:
     return f"{tops.pop()}/"
 
 
-def _has_splits(root: Path, paths: list[str], layout: Layout) -> bool:
+def _has_splits(root: Path, paths: list[str], layout: FolderLayout) -> bool:
     if layout != "auto":
         return layout == "splits"
     nested = {path.split("/")[0] for path in paths if path.count("/") > 1}
@@ -158,7 +158,7 @@ def _check_classes(root: Path, listing: Listing, kind: FileKind) -> None:
 
 
 def check_two_classes(place: Path, listing: Listing, advice: str) -> None:
-    """Raise DataError if there are fewer than two classes to tell apart."""
+    """Raise DataError if there are fewer than two classes."""
     if len(listing.classes) < 2:
         raise DataError(
             f"{place}: expected at least two classes. Received: only {listing.classes[0]!r}, "

@@ -2,7 +2,7 @@
 
 TFX's patterns: `{SPAN}` stands for a whole number, `{YYYY}`, `{MM}` and `{DD}` for a date, and
 `{VERSION}` for a number that tells apart the attempts at one span, of which the highest counts.
-`{SPAN:4}` and `{VERSION:2}` are of so many digits. `*` stands for anything.
+`{SPAN:4}` and `{VERSION:2}` have that many digits. `*` stands for anything.
 Source: tfx/components/example_gen/utils.py, tfx/proto/range_config.proto.
 """
 
@@ -23,7 +23,7 @@ _ROLLING = re.compile(r"latest(?::(\d+))?(?::(\d+))?")
 
 
 @dataclasses.dataclass(frozen=True, order=True)
-class Found:
+class FoundSpan:
     """A path that fits a pattern. A date's span is its day since 1970-01-01."""
 
     span: int
@@ -37,7 +37,7 @@ def is_pattern(path: str) -> bool:
 
 
 def resolve(pattern: str, spans: str = "latest") -> list[str]:
-    """The paths of the spans asked for, in their order, each span's highest version.
+    """The paths of the spans requested, in their order, each span's highest version.
 
     Args:
         pattern: a path with `{SPAN}`, or `{YYYY}`, `{MM}` and `{DD}`, and maybe `{VERSION}`; one
@@ -70,15 +70,15 @@ def resolve(pattern: str, spans: str = "latest") -> list[str]:
     return [item.path for item in chosen]
 
 
-def newest_versions(found: Iterable[Found]) -> list[Found]:
+def newest_versions(found: Iterable[FoundSpan]) -> list[FoundSpan]:
     """The paths of each span's highest version, by span and path."""
     known = sorted(found)
     highest = {item.span: item.version for item in known}  # the last of a span is its highest
     return [item for item in known if item.version == highest[item.span]]
 
 
-def select(found: Sequence[Found], spans: str, *, is_date: bool) -> list[Found]:
-    """Those of `found` whose span `spans` asks for; see `resolve`.
+def select(found: Sequence[FoundSpan], spans: str, *, is_date: bool) -> list[FoundSpan]:
+    """Those of `found` whose span `spans` requests; see `resolve`.
 
     Raises:
         OptionError: `spans` is malformed.
@@ -96,7 +96,7 @@ def select(found: Sequence[Found], spans: str, *, is_date: bool) -> list[Found]:
     return [item for item in found if item.span in kept]
 
 
-def match(pattern: str, path: str) -> Found | None:
+def match(pattern: str, path: str) -> FoundSpan | None:
     """What `path` holds in the places of the pattern's fields; None if it does not fit.
 
     A field that comes twice must hold the same both times.
@@ -112,7 +112,7 @@ def match(pattern: str, path: str) -> Found | None:
         except ValueError:  # such as a 30th of February
             return None
         span = str((date - _EPOCH).days)
-    return Found(int(span), int(fields.get("VERSION") or 0), path)
+    return FoundSpan(int(span), int(fields.get("VERSION") or 0), path)
 
 
 def _check(pattern: str) -> None:
@@ -144,7 +144,7 @@ def _literal(text: str) -> str:
     return re.escape(text).replace(r"\*", "[^/]*")
 
 
-def _listed(pattern: str) -> list[Found]:
+def _listed(pattern: str) -> list[FoundSpan]:
     """All paths that fit, wherever they lie."""
     expanded = str(Path(pattern).expanduser())
     start = _FIELD.search(expanded)

@@ -1,23 +1,19 @@
-"""The Beam recipe that every ingest shares: one element, one shard.
+"""The pass that ingests share: inputs to records, a shard of every split by one worker.
 
-The driver writes each shard's share of the inputs into a file; a worker reads that file, reads the
-inputs, proves and encodes them (photos in threads, as Pillow releases the interpreter lock),
-and writes its shard of every split. So no image's bytes ever travel between workers, and a shard's
-bytes depend on its inputs alone. What a worker has to say (counts, rejections, failures) it
-leaves in a file as well, so that it arrives the same way from every runner.
+A worker reads its share of the inputs, proves and encodes them (photos in threads, as Pillow
+releases the interpreter lock), and writes its shard of every split. So no image's bytes ever travel
+between workers, and a shard's bytes depend on its inputs alone.
 """
 
 import collections
 import concurrent.futures
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import itertools
-import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -25,10 +21,11 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
-from millrace.components.example_gen.shards.folders import Row
-from millrace.components.example_gen.shards.tally import Tally
+from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
+from millrace.components.example_gen.shards.splits import SplitRule
+from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.files.tfrecord import FAST, record_writer
-from millrace.serving.errors import MillraceError
 
 _SHARD_BYTES = 64 * 2**20
 _SAMPLED = 64  # files whose size is looked up to estimate a source's
@@ -39,7 +36,7 @@ _THREADS = min(os.cpu_count() or 1, 16)
 _SMALL = 4096
 
 
-class Record(NamedTuple):
+class SplitRecord(NamedTuple):
     """A serialised `tf.train.Example`, its split and its class name.
 
     `digest` is 8 bytes of a hash of what makes two records duplicates; without one none are
@@ -59,46 +56,25 @@ class Skipped(NamedTuple):
     remark: str
 
 
-Outcome = Record | Rejected | Skipped
+Converted = SplitRecord | Rejected | Skipped
 
 
-class Source(Protocol):
+class Inputs(Protocol):
     """A kind of input; instances are pickled to the workers."""
 
-    def read(self, rows: Sequence[Row]) -> Iterator[Any]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[Any]:
         """Yield the inputs of `rows` in order, one at a time."""
 
-    def convert(self, item: Any) -> Outcome:
+    def convert(self, item: Any) -> Converted:
         """Prove and encode one input of `read`; called from several threads at once."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Job:
-    out: Examples
-    source: Source
-    splits: tuple[str, ...]
-    shards: int
-
-    @property
-    def notes(self) -> Path:
-        return self.out.path / ".shards"
-
-    def rows_file(self, index: int) -> Path:
-        return self.notes / f"{index:05d}-rows.json"
-
-    def digests_file(self, index: int) -> Path:
-        return self.notes / f"{index:05d}-digests.bin"
-
-    def tally_file(self, index: int) -> Path:
-        return self.notes / f"{index:05d}-tally.json"
-
-
-def mixed(rows: Sequence[Row]) -> list[Row]:
+def mixed(rows: Sequence[ListedRow]) -> list[ListedRow]:
     """`rows` in an order that mixes classes and depends on nothing but their paths."""
     return sorted(rows, key=lambda row: hashlib.sha256(row.path.encode()).digest())
 
 
-def shard_count(root: Path, rows: Sequence[Row], wanted: int) -> int:
+def shard_count(root: Path, rows: Sequence[ListedRow], wanted: int) -> int:
     """`wanted` if above 0, else one shard per 64 MiB, estimated from a sample of file sizes."""
     if wanted:
         return min(wanted, len(rows))
@@ -115,80 +91,95 @@ def _size(path: Path) -> int:
         return 0
 
 
+def shard_files(out: Examples, splits: Iterable[str], shards: int) -> list[dict[str, Path]]:
+    """For each shard, its file in every split; makes the splits' folders."""
+    splits = list(splits)
+    for split in splits:
+        out.split_path(split).mkdir(parents=True)
+    return [{split: out.shard(split, index, shards) for split in splits} for index in range(shards)]
+
+
 def write_shards(
     run_on: BeamOptions,
     out: Examples,
-    source: Source,
-    rows: Sequence[Row],
+    source: Inputs,
+    rows: Sequence[ListedRow],
     *,
-    splits: Iterable[str],
+    splits: Sequence[str],
     shards: int,
-) -> Tally:
+) -> IngestTally:
     """Write `rows` as `shards` files in each of `splits`; row i goes to shard i modulo `shards`.
 
     Every split has as many files as the others, whatever its size, so that one rule holds.
     """
-    job = _Job(out, source, tuple(splits), shards)
-    for folder in (job.notes, *map(out.split_path, job.splits)):
-        folder.mkdir(parents=True)
-    for index in range(shards):
-        job.rows_file(index).write_text(json.dumps(rows[index::shards]))
-    _run(run_on, job)
-    tally = Tally({split: {} for split in job.splits})
-    for index in range(shards):
-        tally.add(Tally.from_json(job.tally_file(index).read_text()))
-    tally.duplicates = _duplicates(job)
-    job.notes.rmtree()
+    tally = IngestTally({split: {} for split in splits})
+    work = functools.partial(_write_shard, source)
+    share = (
+        (files, rows[index::shards]) for index, files in enumerate(shard_files(out, splits, shards))
+    )
+    digests = bytearray()
+    for written, seen in shard_pass("WriteShard", share, work, out.path, run_on):
+        tally.add(written)
+        digests += seen
+    known = np.frombuffer(digests, np.uint64)
+    tally.duplicates = len(known) - len(np.unique(known))
     return tally
 
 
-def _duplicates(job: _Job) -> int:
-    """How many records have the digest of another one before them, over all shards."""
-    files = [job.digests_file(index) for index in range(job.shards)]
-    written = b"".join(file.read_bytes() for file in files if file.exists())
-    digests = np.frombuffer(written, np.uint64)
-    return len(digests) - len(np.unique(digests))
+def write_class_folders(
+    run_on: BeamOptions,
+    out: Examples,
+    root: Path,
+    listing: Listing,
+    rule: SplitRule,
+    inputs: Callable[[Mapping[str, int], SplitRule], Inputs],
+    *,
+    shards: int,
+) -> IngestTally:
+    """Write the files of `listing`, which lie below `root`, and report what became of them.
+
+    Args:
+        run_on: Beam's flags.
+        out: becomes the records.
+        root: the source.
+        listing: its files and their classes.
+        rule: chooses the split of a file that came in none.
+        inputs: how the files are read, given the label of each class name and the rule.
+        shards: files per split; 0 makes one per 64 MiB.
+    """
+    rule = rule.for_given(listing.given)
+    rows = mixed(listing.rows)
+    labels = {name: label for label, name in enumerate(listing.classes)}
+    tally = write_shards(
+        run_on,
+        out,
+        inputs(labels, rule),
+        rows,
+        splits=rule.reachable(listing.given),
+        shards=shard_count(root, rows, shards),
+    )
+    tally.rejected.extend(listing.rejected)
+    return tally
 
 
-def _run(run_on: BeamOptions, job: _Job) -> None:
-    import apache_beam as beam
-
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(range(job.shards))
-            | "WriteShard" >> beam.Map(functools.partial(_write_shard, job))
-        )
-
-
-def _write_shard(job: _Job, index: int) -> None:
-    rows = [Row(*fields) for fields in json.loads(job.rows_file(index).read_text())]
-    tally = Tally()
-    try:
-        _write_records(job, index, rows, tally)
-    except MillraceError as error:  # told through the tally: a runner would wrap or retry it
-        tally.failure = str(error)
-    job.tally_file(index).write_text(tally.to_json())
-
-
-def _write_records(job: _Job, index: int, rows: Sequence[Row], tally: Tally) -> None:
-    items = job.source.read(rows)
-    first = _convert(job.source, itertools.islice(items, _GROUP))
-    sizes = [len(outcome.example) for outcome in first if isinstance(outcome, Record)]
+def _write_shard(
+    source: Inputs, share: tuple[Mapping[str, Path], Sequence[ListedRow]]
+) -> tuple[IngestTally, bytes]:
+    """Write the rows of a shard, by split into a file each; counts, and the records' digests."""
+    files, rows = share
+    tally, digests = IngestTally(), bytearray()
+    items = source.read(rows)
+    first = _convert(source, itertools.islice(items, _GROUP))
+    sizes = [len(outcome.example) for outcome in first if isinstance(outcome, SplitRecord)]
     is_small = sum(sizes) < _SMALL * len(sizes)
     convert = _in_turn if is_small else _in_threads
-    digests = bytearray()
     with contextlib.ExitStack() as stack:
         writers: dict[str, Callable[[bytes], None]] = {
-            split: stack.enter_context(
-                record_writer(
-                    job.out.shard(split, index, job.shards), level=FAST if is_small else 0
-                )
-            )
-            for split in job.splits
+            split: stack.enter_context(record_writer(file, level=FAST if is_small else 0))
+            for split, file in files.items()
         }
-        for outcome in itertools.chain(first, convert(job.source, items)):
-            if isinstance(outcome, Record):
+        for outcome in itertools.chain(first, convert(source, items)):
+            if isinstance(outcome, SplitRecord):
                 writers[outcome.split](outcome.example)
                 tally.count(outcome.split, outcome.label, outcome.remark)
                 digests += outcome.digest
@@ -196,19 +187,18 @@ def _write_records(job: _Job, index: int, rows: Sequence[Row], tally: Tally) -> 
                 tally.remark(outcome.remark)
             else:
                 tally.rejected.append(outcome)
-    if digests:
-        job.digests_file(index).write_bytes(bytes(digests))
+    return tally, bytes(digests)
 
 
-def _in_turn(source: Source, items: Iterator[Any]) -> Iterator[Outcome]:
+def _in_turn(source: Inputs, items: Iterator[Any]) -> Iterator[Converted]:
     return map(source.convert, items)
 
 
-def _in_threads(source: Source, items: Iterator[Any]) -> Iterator[Outcome]:
+def _in_threads(source: Inputs, items: Iterator[Any]) -> Iterator[Converted]:
     """The outcome of each input in order, a bounded number of them under way at once."""
     groups = iter(lambda: list(itertools.islice(items, _GROUP)), [])
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        ahead: collections.deque[concurrent.futures.Future[list[Outcome]]] = collections.deque()
+        ahead: collections.deque[concurrent.futures.Future[list[Converted]]] = collections.deque()
         for group in groups:
             ahead.append(pool.submit(_convert, source, group))
             if len(ahead) > 2 * _THREADS:
@@ -217,5 +207,5 @@ def _in_threads(source: Source, items: Iterator[Any]) -> Iterator[Outcome]:
             yield from future.result()
 
 
-def _convert(source: Source, group: Iterable[Any]) -> list[Outcome]:
+def _convert(source: Inputs, group: Iterable[Any]) -> list[Converted]:
     return [source.convert(item) for item in group]

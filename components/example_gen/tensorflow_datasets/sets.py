@@ -1,7 +1,7 @@
 """Data sets of TensorFlow Datasets: found, prepared, and their files by split.
 
 TensorFlow Datasets downloads and prepares a set (that needs TensorFlow, the first time); its
-prepared TFRecord files are then read like any others. `step` is the step that asks, for messages.
+prepared TFRecord files are then read like any others. `step` is the calling step, for messages.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any
 from etils.epath import Path
 
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import canonical
 
 _NAMED = 20  # addresses that an error names
@@ -42,7 +42,7 @@ def find(step: str, dataset: str, data_dir: str | None) -> Any:
 
 
 def prepare(step: str, builder: Any, manual_dir: str | None, *, download: bool) -> None:
-    """Have the set's TFRecord files on disk.
+    """Prepare the set's TFRecord files on disk.
 
     Raises:
         DataError: it is not prepared and `download` is off, or preparing it fails.
@@ -101,7 +101,7 @@ def list_splits(step: str, builder: Any, only: Sequence[str]) -> Listing:
         )
     return Listing(
         [
-            Row(Path(file).name, "", canonical(split))
+            ListedRow(Path(file).name, "", canonical(split))
             for split in only or info.splits
             for file in info.splits[split].filepaths
         ]

@@ -10,18 +10,18 @@ from etils.epath import Path
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.tally import Tally
-from millrace.components.example_gen.shards.writing import Record, shard_count, write_shards
-from millrace.components.files.tfrecord import read_records
+from millrace.components.example_gen.shards.tally import IngestTally
+from millrace.components.example_gen.shards.tfrecords import RecordInput, read_files
+from millrace.components.example_gen.shards.writing import SplitRecord, shard_count, write_shards
 from millrace.serving.errors import WireError
 from millrace.serving.example import Value, decode, encode
 
 _log = logging.getLogger(__name__)
 
 
-class Column(NamedTuple):
+class TfdsColumn(NamedTuple):
     """A feature of the set: its name, its classes if it is one, its length if it is a vector."""
 
     name: str
@@ -29,14 +29,7 @@ class Column(NamedTuple):
     width: int = 0
 
 
-class _Input(NamedTuple):
-    place: str
-    position: str
-    split: str
-    record: bytes
-
-
-def columns_of(step: str, builder: Any) -> tuple[Column, ...]:
+def columns_of(step: str, builder: Any) -> tuple[TfdsColumn, ...]:
     """The features of the set that are columns, the one that TFDS supervises with last.
 
     Raises:
@@ -52,23 +45,23 @@ def columns_of(step: str, builder: Any) -> tuple[Column, ...]:
             f"or vectors of numbers. Received: {', '.join(others) or 'none'}. Choose another set."
         )
     if others:
-        _log.info("features that are no columns, left out: %s", ", ".join(others))
+        _log.info("features that are not columns, left out: %s", ", ".join(others))
     label = (builder.info.supervised_keys or ("", ""))[-1]
     return tuple(kept[name] for name in sorted(kept, key=lambda name: name == label))
 
 
-def _column(name: str, feature: Any) -> Column | None:
+def _column(name: str, feature: Any) -> TfdsColumn | None:
     import numpy as np
     import tensorflow_datasets as tfds
 
     if isinstance(feature, tfds.features.ClassLabel):
-        return Column(name, tuple(feature.names or map(str, range(feature.num_classes or 0))))
+        return TfdsColumn(name, tuple(feature.names or map(str, range(feature.num_classes or 0))))
     shape: tuple[int | None, ...] | None = getattr(feature, "shape", None)
     is_number = np.dtype(getattr(feature, "np_dtype", object)).kind in "iufb"
     if shape == () and (is_number or isinstance(feature, tfds.features.Text)):
-        return Column(name)
+        return TfdsColumn(name)
     if type(feature) is tfds.features.Tensor and is_number and shape and len(shape) == 1:
-        return Column(name, width=shape[0]) if shape[0] else None
+        return TfdsColumn(name, width=shape[0]) if shape[0] else None
     return None
 
 
@@ -77,16 +70,14 @@ class TableRecords:
     """TFRecord files below `root`, of which `columns` are taken."""
 
     root: Path
-    columns: tuple[Column, ...]
+    columns: tuple[TfdsColumn, ...]
     rule: SplitRule
 
-    def read(self, rows: Sequence[Row]) -> Iterator[_Input]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[RecordInput]:
         """Yield every record of the files in `rows`."""
-        for row in rows:
-            for number, record in enumerate(read_records(self.root / row.path)):
-                yield _Input(row.path, f"record {number}", row.split, record)
+        return read_files(self.root, rows)
 
-    def convert(self, item: _Input) -> Record | Rejected:
+    def convert(self, item: RecordInput) -> SplitRecord | Rejected:
         """One record with a feature per column; a class of no name is a missing cell."""
         try:
             values = decode(item.record)
@@ -107,12 +98,12 @@ class TableRecords:
         if not features:
             return Rejected(item.place, "no value in any column", item.position)
         example = encode(features)
-        return Record(self.rule.choose(item.split, example), "", example)
+        return SplitRecord(self.rule.choose(item.split, example), "", example)
 
 
 def write_rows(
     run_on: BeamOptions, out: Examples, source: TableRecords, listing: Listing, *, shards: int
-) -> Tally:
+) -> IngestTally:
     """Write the records of the files in `listing`; of a set's only split, each by its content."""
     rows = listing.rows
     if len(listing.given) == 1:

@@ -7,12 +7,16 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.images.tfrecords import Input, bytes_of, number_of
-from millrace.components.example_gen.shards.folders import Row
+from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.writing import Record
+from millrace.components.example_gen.shards.tfrecords import (
+    RecordInput,
+    bytes_of,
+    number_of,
+    read_files,
+)
+from millrace.components.example_gen.shards.writing import SplitRecord
 from millrace.components.example_gen.texts.files import Decoding, text_record
-from millrace.components.files.tfrecord import read_records
 from millrace.serving.errors import WireError
 from millrace.serving.example import decode
 
@@ -31,13 +35,11 @@ class TextRecords:
     classes: tuple[str, ...]
     rule: SplitRule
 
-    def read(self, rows: Sequence[Row]) -> Iterator[Input]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[RecordInput]:
         """Yield every record of the files in `rows`."""
-        for row in rows:
-            for number, record in enumerate(read_records(self.root / row.path)):
-                yield Input(row.path, f"record {number}", row.split, record)
+        return read_files(self.root, rows)
 
-    def convert(self, item: Input) -> Record | Rejected:
+    def convert(self, item: RecordInput) -> SplitRecord | Rejected:
         """Prove one record and give its features the names that all text records have."""
         try:
             values = decode(item.record)

@@ -1,4 +1,4 @@
-"""Which column holds the texts and which the classes, where nobody says so."""
+"""Which column holds the texts and which the classes, where no option names them."""
 
 import logging
 import re

@@ -13,13 +13,13 @@ from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv.encodings import BadBytes, decode_text
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule, canonical, is_split_name
-from millrace.components.example_gen.shards.tally import Tally
+from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.writing import (
-    Outcome,
-    Record,
+    Converted,
     Skipped,
+    SplitRecord,
     shard_count,
     write_shards,
 )
@@ -37,7 +37,7 @@ _BLANK_LINES = re.compile(r"\n(?:[ \t\f\v]*\n)+")
 
 
 @dataclasses.dataclass(frozen=True)
-class Cutting:
+class CorpusOptions:
     """How files become records.
 
     Attributes:
@@ -73,11 +73,11 @@ class CorpusFiles:
     """Text files below `root`, each with its place in the corpus."""
 
     root: str
-    cutting: Cutting
+    cutting: CorpusOptions
     rule: SplitRule
     places: Mapping[str, Place]
 
-    def read(self, rows: Sequence[Row]) -> Iterator[_Item | Rejected]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[_Item | Rejected]:
         """The records of the files of `rows`, in order; a file that cannot be read is one."""
         for row in rows:
             try:
@@ -87,7 +87,7 @@ class CorpusFiles:
             except DataError as error:
                 yield Rejected(row.path, str(error))
 
-    def convert(self, item: _Item | Rejected) -> Outcome:
+    def convert(self, item: _Item | Rejected) -> Converted:
         """Encode one record and choose its split."""
         if isinstance(item, Rejected):
             return item
@@ -100,15 +100,15 @@ class CorpusFiles:
             "text/unit": self.cutting.unit,
         }
         digest = hashlib.sha256(content).digest()[:8]
-        return Record(self._split(item, content), "", encode(features), digest, item.remark)
+        return SplitRecord(self._split(item, content), "", encode(features), digest, item.remark)
 
-    def _records(self, row: Row) -> Iterator[_Item]:
+    def _records(self, row: ListedRow) -> Iterator[_Item]:
         found = decode_text(
             (Path(self.root) / row.path).read_bytes(), self.cutting.encoding, self.cutting.bad_bytes
         )
         texts = cut(found.text, self.cutting.unit, self.cutting.passage)
         place = self.places[row.path]
-        remark = f"of files with bad bytes: {self.cutting.bad_bytes}" if found.mended else ""
+        remark = f"of files with bad bytes: {self.cutting.bad_bytes}" if found.repaired else ""
         for number, text in enumerate(texts):
             within = (number + 0.5) / len(texts)
             fraction = place.start + within * (place.end - place.start)
@@ -124,8 +124,8 @@ class CorpusFiles:
 def cut(text: str, unit: Unit, passage: int) -> list[str]:
     """The records of a file, some of them perhaps empty.
 
-    Line breaks become line feeds; white space at the end of a record is no part of it. A passage
-    is cut to the character, all of a file's about equally long, so that none is a mere rest.
+    Line breaks become line feeds; whitespace at the end of a record is dropped. A passage is cut
+    to the character, all of a file's about equally long, so that none is a short remainder.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     match unit:
@@ -166,7 +166,7 @@ def fitting_unit(samples: Sequence[str]) -> Unit:
     return "line" if is_dense and sum(filled) <= _LONG_LINE * len(filled) else "passage"
 
 
-def sample(root: Path, rows: Sequence[Row], cutting: Cutting) -> list[str]:
+def sample(root: Path, rows: Sequence[ListedRow], cutting: CorpusOptions) -> list[str]:
     """The beginnings of the first files, as text."""
     texts = []
     for row in rows[:_SAMPLED_FILES]:
@@ -186,7 +186,7 @@ def list_texts(source: Path) -> tuple[Path, Listing]:
         DataError: there is no text file.
     """
     if source.exists() and not source.is_dir():
-        return source.parent, Listing([Row(source.name, "")])
+        return source.parent, Listing([ListedRow(source.name, "")])
     listing, paths = Listing(), list[str]()
     entries = walk(source)
     for path in entries:
@@ -201,12 +201,12 @@ def list_texts(source: Path) -> tuple[Path, Listing]:
     splits = {canonical(top) for top in tops}
     is_given = len(splits) > 1 and all(map(is_split_name, tops))
     for path, top in zip(paths, tops, strict=True):
-        listing.rows.append(Row(path, "", canonical(top) if is_given else ""))
+        listing.rows.append(ListedRow(path, "", canonical(top) if is_given else ""))
     listing.set_aside(source, entries)
     return source, listing
 
 
-def places(root: Path, rows: Sequence[Row]) -> dict[str, Place]:
+def places(root: Path, rows: Sequence[ListedRow]) -> dict[str, Place]:
     """Where each file lies in the text of its split, files in the order of their paths.
 
     By their sizes in bytes, which are known without reading them.
@@ -227,11 +227,11 @@ def write_texts(
     root: Path,
     listing: Listing,
     rule: SplitRule,
-    cutting: Cutting,
+    cutting: CorpusOptions,
     *,
     shards: int,
-) -> Tally:
-    """Write the records of the files of `listing`, and tell what became of them."""
+) -> IngestTally:
+    """Write the records of the files of `listing`, and report what became of them."""
     rule = rule.for_given(listing.given)
     tally = write_shards(
         run_on,

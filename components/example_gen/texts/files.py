@@ -2,32 +2,35 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, Rejected
-from millrace.components.beam.options import BeamOptions
+from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import encodings
-from millrace.components.example_gen.csv.encodings import BadBytes, DecodedText, decode_as, marked
-from millrace.components.example_gen.shards.folders import FileKind, Listing, Row
+from millrace.components.example_gen.csv.encodings import (
+    BadBytes,
+    DecodedText,
+    decode_as,
+    named_by_bom,
+)
+from millrace.components.example_gen.shards.folders import FileKind, ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.tally import Tally
-from millrace.components.example_gen.shards.writing import Record, mixed, shard_count, write_shards
+from millrace.components.example_gen.shards.writing import SplitRecord
 from millrace.serving.example import Value, encode
 
 TEXTS = FileKind(
     "a text",
     "text files",
-    frozenset(),  # a README beside the class folders is no text of theirs
+    frozenset(),  # a README beside the class folders does not belong to them
     "give a CSV, TSV or JSON file of texts and labels",
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
-    """How bytes become text: the encoding, or None for UTF-8 or what a mark says, and what
+    """How bytes become text: the encoding, or None for UTF-8 or what a BOM says, and what
     becomes of bytes that it has no place for.
     """
 
@@ -40,10 +43,10 @@ class Decoding:
         Raises:
             DataError: it is refused, or no text; the reason alone.
         """
-        name = self.encoding or marked(data) or "utf-8"
+        name = self.encoding or named_by_bom(data) or "utf-8"
         found = decode_as(data, name, self.bad)
         if "\0" in found.text:
-            raise DataError("holds zero bytes: no text")
+            raise DataError("holds zero bytes: not text")
         return found
 
 
@@ -58,7 +61,7 @@ def check_encoding(step: str, encoding: str | None) -> None:
 
 def text_record(
     rule: SplitRule, given: str, found: DecodedText, *, filename: str, label: int, name: str
-) -> Record | Rejected:
+) -> SplitRecord | Rejected:
     """The record of a text; an empty text is rejected."""
     if not found.text.strip():
         return Rejected(filename, "empty text")
@@ -69,35 +72,9 @@ def text_record(
         "text/class/text": name,
         "text/filename": filename,
     }
-    remark = f"bad bytes, read as {found.encoding}" if found.mended else ""
+    remark = f"bad bytes, read as {found.encoding}" if found.repaired else ""
     digest = hashlib.sha256(content).digest()[:8]
-    return Record(rule.choose(given, content), name, encode(features), digest, remark)
-
-
-def write_files(
-    run_on: BeamOptions,
-    out: Examples,
-    root: Path,
-    listing: Listing,
-    rule: SplitRule,
-    decoding: Decoding,
-    *,
-    shards: int,
-) -> Tally:
-    """Write the rows of `listing`, files below `root`, and tell what became of them."""
-    rule = rule.for_given(listing.given)
-    rows = mixed(listing.rows)
-    labels = {name: label for label, name in enumerate(listing.classes)}
-    tally = write_shards(
-        run_on,
-        out,
-        TextFiles(str(root), labels, rule, decoding),
-        rows,
-        splits=rule.reachable(listing.given),
-        shards=shard_count(root, rows, shards),
-    )
-    tally.rejected.extend(listing.rejected)
-    return tally
+    return SplitRecord(rule.choose(given, content), name, encode(features), digest, remark)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,15 +82,15 @@ class TextFiles:
     """Text files below `root`, with the label of each class name."""
 
     root: str
-    labels: dict[str, int]
+    labels: Mapping[str, int]
     rule: SplitRule
     decoding: Decoding
 
-    def read(self, rows: Sequence[Row]) -> Iterator[Row]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[ListedRow]:
         """The rows themselves."""
         yield from rows
 
-    def convert(self, row: Row) -> Record | Rejected:
+    def convert(self, row: ListedRow) -> SplitRecord | Rejected:
         """Read, decode and encode the file of `row`."""
         try:
             found = self.decoding.decode(Path(f"{self.root}/{row.path}").read_bytes())

@@ -13,10 +13,11 @@ from millrace.components.errors import DataError
 Cells = dict[str, str]
 
 _CHUNK = 1 << 20  # bytes read at once
-_WS = " \t\n\r"  # RFC 8259
-_WHITESPACE, _COMMAS = re.compile(f"[{_WS}]*"), re.compile(f"[{_WS},]*")
+_WHITESPACE = re.compile(r"[ \t\n\r]*")  # RFC 8259
+_MAY_GO_ON = re.compile(r"[-+.0-9Ee]*\Z")  # a number may, at the end of the text read so far
+_SHOWN = 20  # characters of the file in an error
 _LONGEST = 1 << 26  # characters of a member
-_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the others are bytes that are no text
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the others are bytes that are not text
 _JSON = json.JSONDecoder()
 
 
@@ -24,7 +25,7 @@ def cells_of(value: object) -> Cells:
     """The members of an object as text; None and nested ones are left out.
 
     Raises:
-        DataError: `value` is no object; the reason alone.
+        DataError: `value` is not an object; the reason alone.
     """
     if not isinstance(value, dict):
         shown = reprlib.repr(value) if isinstance(value, list) else json.dumps(value)[:40]
@@ -51,62 +52,88 @@ def line_cells(line: str) -> Cells:
     try:
         return cells_of(json.loads(line))
     except json.JSONDecodeError as error:
-        raise DataError(f"no JSON: {error.msg} at character {error.pos + 1}") from error
+        raise DataError(f"not JSON: {error.msg} at character {error.pos + 1}") from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits; [[[[[…
-        raise DataError(f"no JSON that can be read: {error}") from error
+        raise DataError(f"not JSON that can be read: {error}") from error
 
 
 def array_values(file: BinaryIO, place: object, encoding: str) -> Iterator[object]:
     """The members of the array in `file`, one at a time; never the whole file in memory.
 
     Raises:
-        DataError: it is no array, or broken off.
+        DataError: it is not one array, as RFC 8259 has it (and `json`, which also takes NaN).
     """
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    pieces = (decoder.decode(chunk) for chunk in iter(lambda: file.read(_CHUNK), b""))
-    stream = itertools.chain(pieces, [decoder.decode(b"", final=True)])
-    rest = next(stream).lstrip(_WS)
-    if not rest.startswith("["):
-        raise _error(place, 0, f"{rest[:20]!r}")
-    start = 1
-    for number in itertools.count():
-        start = _after(_COMMAS if number else _WHITESPACE, rest, start)
-        value, rest, start = _next(rest, start, stream, place, number)
-        if start < 0:
-            return
-        yield value
+    text = _Text(file, place, encoding)
+    text.take("[")
+    if text.peek() == "]":
+        text.take("]")
+    else:
+        yield text.value()
+        while text.take(",]") == ",":
+            yield text.value()
+    if text.peek():
+        raise text.refusal("something after the array")
 
 
-def _next(
-    rest: str, start: int, stream: Iterator[str], place: object, number: int
-) -> tuple[object, str, int]:
-    """The next member, text in which it ends, and where there; -1 if the array ended instead."""
-    while True:
-        if rest.startswith("]", start):
-            return None, rest, -1
-        reason = "its end"
-        try:
-            value, end = _JSON.raw_decode(rest, start)
-            if end < len(rest):  # a number at the very end may go on
-                return value, rest, end
-        except json.JSONDecodeError as error:
-            reason = f"{error.msg} after {rest[max(0, error.pos - 20) : error.pos]!r}"
-        except (ValueError, RecursionError) as error:  # thousands of digits; [[[[[…
-            raise _error(place, number, str(error)) from error
-        piece = next(stream, None) if len(rest) - start <= _LONGEST else None
-        if piece is None:
-            raise _error(place, number, reason)
-        rest = rest[start:] + piece
-        start = _after(_COMMAS, rest, 0)
+class _Text:
+    """The text of a file, decoded piece by piece, and how much of it was taken."""
 
+    def __init__(self, file: BinaryIO, place: object, encoding: str) -> None:
+        decoder = codecs.getincrementaldecoder(encoding)("replace")
+        pieces = (decoder.decode(chunk) for chunk in iter(lambda: file.read(_CHUNK), b""))
+        ends = (decoder.decode(b"", final=True) for _ in range(1))
+        self._pieces = filter(None, itertools.chain(pieces, ends))
+        self._place, self._member = place, 1
+        self._text, self._start = "", 0
 
-def _after(pattern: re.Pattern[str], text: str, start: int) -> int:
-    found = pattern.match(text, start)
-    return found.end() if found else start
+    def peek(self) -> str:
+        """The next character that is not whitespace; empty at the end of the file."""
+        while True:
+            found = _WHITESPACE.match(self._text, self._start)
+            self._start = found.end() if found else self._start
+            if self._start < len(self._text) or not self._read():
+                return self._text[self._start : self._start + 1]
 
+    def take(self, signs: str) -> str:
+        """The next character, which must be one of `signs`."""
+        found = self.peek()
+        if not found or found not in signs:
+            wanted = " or ".join(f"`{sign}`" for sign in signs)
+            shown = repr(self._text[self._start :][:_SHOWN]) if found else "its end"
+            raise self.refusal(f"{shown} where {wanted} belongs")
+        self._start += 1
+        return found
 
-def _error(place: object, number: int, received: str) -> DataError:
-    return DataError(
-        f"{place}, member {number + 1}: expected a JSON array of objects. Received: {received}. "
-        "Correct the file, or write one object a line."
-    )
+    def value(self) -> object:
+        """The next value."""
+        self.peek()
+        while True:
+            reason = ""
+            try:
+                value, end = _JSON.raw_decode(self._text, self._start)
+            except json.JSONDecodeError as error:
+                reason = f"{error.msg} after {self._text[max(0, error.pos - _SHOWN) : error.pos]!r}"
+            except (ValueError, RecursionError) as error:  # thousands of digits; [[[[[…
+                raise self.refusal(str(error)) from error
+            is_whole = not reason and not _MAY_GO_ON.match(self._text, end)
+            is_long = len(self._text) - self._start > _LONGEST
+            if is_whole or is_long or not self._read():
+                break
+        if reason:
+            raise self.refusal(reason)
+        self._start, self._member = end, self._member + 1
+        return value
+
+    def refusal(self, received: str) -> DataError:
+        """The error for what comes next."""
+        return DataError(
+            f"{self._place}, member {self._member}: expected a JSON array of objects. Received: "
+            f"{received}. Correct the file, or write one object a line."
+        )
+
+    def _read(self) -> bool:
+        """Read on, if the file goes on."""
+        piece = next(self._pieces, "")
+        if piece:
+            self._text, self._start = self._text[self._start :] + piece, 0
+        return bool(piece)

@@ -1,4 +1,4 @@
-"""Rows of tables as a source of text records: two Beam passes, one element per stretch.
+"""Rows of tables as a source of text records: two passes, a stretch of a table as one shard.
 
 The first gathers the class names, for a label is a place among all of them; the second writes
 each stretch as one shard of every split.
@@ -6,30 +6,28 @@ each stretch as one shard of every split.
 
 import contextlib
 import dataclasses
-import functools
-import json
 from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv.encodings import BadBytes, DecodedText
 from millrace.components.example_gen.csv.spans import Span
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.tally import Tally
-from millrace.components.example_gen.shards.writing import Record, write_shards
+from millrace.components.example_gen.shards.tally import IngestTally
+from millrace.components.example_gen.shards.writing import SplitRecord, write_shards
 from millrace.components.example_gen.texts import columns as text_columns
 from millrace.components.example_gen.texts import json_rows, tables
 from millrace.components.example_gen.texts.files import Decoding, text_record
 from millrace.components.example_gen.texts.tables import Item, TextTable
-from millrace.serving.errors import MillraceError
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
+class TextRows:
     """The rows of `table` in `spans`, and its columns of texts and of classes."""
 
     table: TextTable
@@ -47,7 +45,7 @@ class Rows:
         return self._column(cells, self.text, self.decoding.bad)
 
     def class_of(self, cells: json_rows.Cells) -> str:
-        """The class name of a row, without blanks around.
+        """The class name of a row, without spaces around it.
 
         Raises:
             DataError: it has none.
@@ -58,34 +56,34 @@ class Rows:
     def _column(self, cells: json_rows.Cells, name: str, bad: BadBytes) -> DecodedText:
         if not cells.get(name, "").strip():
             raise DataError(f"nothing in column {name!r}")
-        return tables.mended(cells[name], self.table.dialect.encoding, bad)
+        return tables.repaired(cells[name], self.table.dialect.encoding, bad)
 
     def classes(self, span: Span) -> set[str]:
         """The class names of a stretch."""
         names = set[str]()
         for _, cells in tables.read(self.table, span):
             if not isinstance(cells, str):
-                with contextlib.suppress(DataError):  # set aside by the second pass, and told
+                with contextlib.suppress(DataError):  # set aside and reported by the second pass
                     names.add(self.class_of(cells))
         return names
 
 
 @dataclasses.dataclass(frozen=True)
-class _Source:
+class _LabelledRows:
     """The rows of stretches, with the label of each class name."""
 
-    rows: Rows
+    rows: TextRows
     labels: dict[str, int]
     rule: SplitRule
 
-    def read(self, rows: Sequence[Row]) -> Iterator[tuple[Span, Item]]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[tuple[Span, Item]]:
         """Every row of the stretches whose numbers are the paths of `rows`."""
         for row in rows:
             span = self.rows.spans[int(row.path)]
             for item in tables.read(self.rows.table, span):
                 yield span, item
 
-    def convert(self, item: tuple[Span, Item]) -> Record | Rejected:
+    def convert(self, item: tuple[Span, Item]) -> SplitRecord | Rejected:
         """Decode and encode one row."""
         span, (place, cells) = item
         if isinstance(cells, str):
@@ -107,58 +105,31 @@ def columns(
     return text_columns.choose(step, place, table.names, rows, text, label)
 
 
-def class_names(run_on: BeamOptions, rows: Rows, notes: Path) -> tuple[str, ...]:
-    """The names of all classes in the order of their labels; `notes` is a folder for workers.
+def class_names(run_on: BeamOptions, rows: TextRows, out: Path) -> tuple[str, ...]:
+    """The names of all classes in the order of their labels.
 
     Raises:
         DataError: a stretch cannot be read, or there are fewer than two classes, or too many.
     """
-    import apache_beam as beam
-
-    notes.mkdir(parents=True)
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Stretches" >> beam.Create(range(len(rows.spans)))
-            | "ClassNames" >> beam.Map(functools.partial(_note_classes, rows, str(notes)))
-        )
-    found = [json.loads(_note(notes, index).read_text()) for index in range(len(rows.spans))]
-    notes.rmtree()
-    for failure in (item["failure"] for item in found if item["failure"]):
-        raise DataError(failure)
-    names = {name for item in found for name in item["classes"]}
+    names = set[str]().union(*shard_pass("ClassNames", rows.spans, rows.classes, out, run_on))
     text_columns.check_classes(rows.table.root, rows.label, names)
     return text_columns.in_order(names)
 
 
-def _note_classes(rows: Rows, notes: str, index: int) -> None:
-    classes, failure = set[str](), ""
-    try:
-        classes = rows.classes(rows.spans[index])
-    except MillraceError as error:  # told through a file: a runner would wrap or retry it
-        failure = str(error)
-    content = json.dumps({"classes": sorted(classes), "failure": failure})
-    _note(Path(notes), index).write_text(content)
-
-
-def _note(notes: Path, index: int) -> Path:
-    return notes / f"{index:05d}.json"
-
-
-def write_rows(run_on: BeamOptions, out: Examples, rows: Rows, rule: SplitRule) -> Tally:
-    """Write the rows and tell what became of them.
+def write_rows(run_on: BeamOptions, out: Examples, rows: TextRows, rule: SplitRule) -> IngestTally:
+    """Write the rows and report what became of them.
 
     Raises:
         DataError: a stretch cannot be read, or there are fewer than two classes, or too many.
     """
-    names = class_names(run_on, rows, out.path / ".classes")
+    names = class_names(run_on, rows, out.path)
     given = {span.split for span in rows.spans}
     rule = rule.for_given(given)
     return write_shards(
         run_on,
         out,
-        _Source(rows, {name: label for label, name in enumerate(names)}, rule),
-        [Row(str(index), "", span.split) for index, span in enumerate(rows.spans)],
+        _LabelledRows(rows, {name: label for label, name in enumerate(names)}, rule),
+        [ListedRow(str(index), "", span.split) for index, span in enumerate(rows.spans)],
         splits=rule.reachable(given),
         shards=len(rows.spans),
     )

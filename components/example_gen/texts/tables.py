@@ -13,15 +13,14 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import dialect as csv_dialect
 from millrace.components.example_gen.csv import encodings, files
 from millrace.components.example_gen.csv import spans as csv_spans
-from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect, TextCsv
 from millrace.components.example_gen.csv.spans import Span
 from millrace.components.example_gen.shards.folders import Listing
 from millrace.components.example_gen.shards.splits import is_split_name
 from millrace.components.example_gen.texts import json_rows
-from millrace.components.example_gen.texts.options import TextCsv
 from millrace.components.files.walk import is_hidden, walk
 
-Kind = Literal["csv", "lines", "array"]
+TableForm = Literal["csv", "lines", "array"]
 Item = tuple[str, json_rows.Cells | str]  # where, and the cells of a row, or why there are none
 
 _SUFFIXES = (
@@ -44,7 +43,7 @@ class TextTable:
     """
 
     root: Path
-    kind: Kind
+    kind: TableForm
     dialect: Dialect
     names: tuple[str, ...]
 
@@ -75,7 +74,7 @@ def find(source: Path, given: TextCsv, encoding: str | None) -> tuple[TextTable,
     path = listing.rows[0].path
     data = _beginning(root / path)
     encoding = encoding or encodings.likely(data)
-    text = data[csv_spans.mark_length(data) :].decode(encoding, "replace")
+    text = data[encodings.bom_length(data) :].decode(encoding, "replace")
     files.check_text(root / path, text.encode())
     kind = _kind(path, text)
     if kind == "csv":
@@ -97,7 +96,7 @@ def _beginning(file: Path) -> bytes:
         return opened.read(_SAMPLE)
 
 
-def _kind(path: str, text: str) -> Kind:
+def _kind(path: str, text: str) -> TableForm:
     first = text.lstrip()[:1]
     is_json = path.lower().endswith(_JSON) or ("." not in path and first == "{")
     if not is_json:
@@ -117,7 +116,7 @@ def _dialect(place: Path, text: str, encoding: str, given: TextCsv) -> Dialect:
 
 
 def _has_header(sample: str, delimiter: str, *, quoting: bool) -> bool:
-    """Whether the first record's cells are names: none of them is a number, or comes again."""
+    """Whether the first record's cells are names: none of them is a number, or is repeated."""
     records = itertools.islice(_read_csv(sample, delimiter, quoting=quoting), _ROWS)
     first, *rest = [cells for _, cells in records] or [[]]
     again = any(cell in {row[n] for row in rest if n < len(row)} for n, cell in enumerate(first))
@@ -170,7 +169,7 @@ def _whole(table: TextTable, path: str, split: str) -> Span:
 def read(table: TextTable, span: Span) -> Iterator[Item]:
     """Where each row of `span` lies, and its cells, or why it has none; bytes as they are read.
 
-    Text that is not in the table's encoding comes with lone surrogates; `mended` puts it right.
+    Text that is not in the table's encoding comes with lone surrogates; `repaired` puts it right.
     """
     if table.kind == "array":
         yield from _array(table, span)
@@ -215,7 +214,7 @@ def _array(table: TextTable, span: Span) -> Iterator[Item]:
                 yield f"member {number}", str(error)
 
 
-def mended(text: str, encoding: str, bad: encodings.BadBytes) -> encodings.DecodedText:
+def repaired(text: str, encoding: str, bad: encodings.BadBytes) -> encodings.DecodedText:
     """`text` of `read`, its bytes of no meaning in `encoding` treated as `bad` says.
 
     Raises:

@@ -1,7 +1,7 @@
 """Times in text or numbers, in one column or spread over several, to the wall clock they mean.
 
-The format is found over the whole column: a column in which no day is above 12 does not tell
-day and month apart, and is refused unless an option does.
+The format is found over the whole column: a column in which no day is above 12 leaves
+day and month ambiguous, and is refused unless an option does.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ _OF = {alias: part for part, aliases in PARTS.items() for alias in aliases}
 _UNITS_OF_DAY: dict[str, Literal["h", "min", "s"]] = {"hour": "h", "minute": "min", "second": "s"}
 _OFFSET = re.compile(r":\d\d(\.\d+)? ?(Z|[+-]\d\d:?(\d\d)?)$", re.IGNORECASE)
 _SAMPLE = 200  # values that rule formats out before the whole column is read
-_MANY = 10  # distinct values among which one may be no time
+_MANY = 10  # distinct values among which one may not be a time
 _SINCE = 1e8  # seconds: 1973
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %H")
 _DAY_FIRST = [f"%d{s}%m{s}{year}" for s in "-/." for year in ("%Y", "%y")]
@@ -50,7 +50,7 @@ _UNIX: tuple[tuple[float, Literal["ns", "us", "ms", "s"]], ...] = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Parsed:
+class ParsedTimes:
     """What a time column says.
 
     Attributes:
@@ -70,7 +70,9 @@ def part_of(name: str) -> str | None:
     return _OF.get(name.strip().lower())
 
 
-def read(frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayFirst) -> Parsed:
+def read(
+    frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayFirst
+) -> ParsedTimes:
     """The times in `columns` of `frame`, whose cells are text.
 
     One column holds whole times, or years. Several are parts of them: year, month, day, hour,
@@ -85,12 +87,12 @@ def read(frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayF
 
     Raises:
         DataError: the column holds no times, or could be read in two ways.
-        OptionError: the columns are no parts of a time.
+        OptionError: the columns are not parts of a time.
     """
     parts = [part_of(name) for name in columns]
     if parts == list(PARTS)[: len(parts)] and _are_numbers(frame[columns[0]]):
         numbers = {part: _numbers(frame[name]) for part, name in zip(PARTS, columns, strict=False)}
-        return Parsed(_assembled(numbers), ", ".join(columns))
+        return ParsedTimes(_assembled(numbers), ", ".join(columns))
     date = read_column(frame[columns[0]], form, day_first)
     if len(columns) == 1:
         return date
@@ -108,10 +110,10 @@ def read(frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayF
     return dataclasses.replace(date, times=times, format=f"{date.format}, {', '.join(columns[1:])}")
 
 
-def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> Parsed:
+def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> ParsedTimes:
     """The times in one text column; see `read`."""
     if form == "unix":
-        return Parsed(_unix(values), "Unix time")
+        return ParsedTimes(_unix(values), "Unix time")
     known = values.dropna()
     if form:
         _check_form(form)
@@ -122,7 +124,7 @@ def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> Par
     distinct = pd.Series(known.unique(), dtype=object)
     formats = list(_fitting(distinct, day_first))
     if not formats and _are_unix(distinct):
-        return Parsed(_unix(values), "Unix time")
+        return ParsedTimes(_unix(values), "Unix time")
     if not formats and (tolerant := _mostly_fitting(distinct, day_first)):
         formats = [tolerant]
     if not formats:
@@ -152,7 +154,7 @@ def order_of(form: str, day_first: DayFirst) -> DayFirst:
 def looks_like_times(values: "pd.Series[str]", day_first: DayFirst) -> bool:
     """Whether all cells of a text column that say something are times of one usual form.
 
-    Of many, one in a hundred may be none.
+    Of many, one in a hundred may be something else.
     """
     known = pd.Series(values.dropna().unique(), dtype=object)
     if not len(known):
@@ -250,9 +252,9 @@ def _first_days(quarters: "pd.Series[str]") -> "pd.Series[str]":
     return (year + "-" + months).astype(object).where(year.notna(), None)
 
 
-def _naive(values: "pd.Series[str]", found: "pd.Series[pd.Timestamp]", form: str) -> Parsed:
+def _naive(values: "pd.Series[str]", found: "pd.Series[pd.Timestamp]", form: str) -> ParsedTimes:
     has_offset = "%z" in form or (form == "ISO8601" and bool(_OFFSET.search(_first(values))))
-    return Parsed(found.dt.tz_localize(None).astype("datetime64[s]"), form, has_offset)
+    return ParsedTimes(found.dt.tz_localize(None).astype("datetime64[s]"), form, has_offset)
 
 
 def _first(values: "pd.Series[str]") -> str:
@@ -265,7 +267,7 @@ def _refuse_ambiguous(values: "pd.Series[str]", formats: Sequence[str]) -> None:
     differing = values[(one != two) & one.notna()]
     if len(differing):
         raise DataError(
-            f"Time column {values.name!r}: expected days above 12 to tell day and month apart. "
+            f"Time column {values.name!r}: expected days above 12, to distinguish day and month. "
             f"Received: {len(differing)} values such as {differing.iloc[0]!r}, which "
             f"{' and '.join(formats[:2])} both read. Set series_example_gen.day_first to yes or "
             "no, or series_example_gen.time_format."

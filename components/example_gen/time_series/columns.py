@@ -9,7 +9,7 @@ import pandas as pd
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.time_series import clock, reading
-from millrace.components.example_gen.time_series.options import Columns, DayFirst
+from millrace.components.example_gen.time_series.options import DayFirst, SeriesColumns
 
 logger = logging.getLogger("millrace.components.series_example_gen")
 
@@ -20,16 +20,18 @@ _RESERVED = ("series", "time", "fold")
 _CLOCKS = ("time", "date", "datetime", "timestamp", "ts", "ds", "date/time", "unix", "epoch")
 
 
-def choose(frame: pd.DataFrame, asked: Columns, day_first: DayFirst, dialect: Dialect) -> Columns:
-    """The columns asked for, and where none were, those that the data suggests.
+def choose(
+    frame: pd.DataFrame, given: SeriesColumns, day_first: DayFirst, dialect: Dialect
+) -> SeriesColumns:
+    """The columns that are named, and where none are, those that the data suggests.
 
     The time is the first text column of times, else year, month, day and so on, else a number
-    called like a time. The target is the last column of numbers that is no index,
+    called like a time. The target is the last column of numbers that is not an index,
     or the only one.
 
     Args:
         frame: text columns.
-        asked: names; empty ones are chosen.
+        given: names; empty ones are chosen.
         day_first: how a date is read.
         dialect: how numbers are written.
 
@@ -37,18 +39,18 @@ def choose(frame: pd.DataFrame, asked: Columns, day_first: DayFirst, dialect: Di
         DataError: there is no such column, or none fits.
         OptionError: a column is named twice.
     """
-    _check_names(frame, asked)
+    _check_names(frame, given)
     numeric = _numeric(frame, dialect)
-    time = asked.time or _time(frame, asked, day_first, set(numeric))
-    taken = {*time, asked.series, *asked.known, *asked.covariates}
+    time = given.time or _time(frame, given, day_first, set(numeric))
+    taken = {*time, given.series, *given.known, *given.covariates}
     free = [name for name in numeric if name not in taken]
-    targets = asked.targets or _target(frame, free)
-    covariates = asked.covariates
+    targets = given.targets or _target(frame, free)
+    covariates = given.covariates
     if covariates == (EVERY_OTHER,):
         covariates = tuple(name for name in free if name not in targets)
-    found = Columns(time, targets, covariates, asked.known, asked.series)
+    found = SeriesColumns(time, targets, covariates, given.known, given.series)
     _check_reserved(found)
-    left = [name for name in frame.columns if name not in {*time, *found.values, asked.series}]
+    left = [name for name in frame.columns if name not in {*time, *found.values, given.series}]
     logger.info(
         "time from %s; forecasting %s%s; not used: %s",
         *(", ".join(time), ", ".join(targets)),
@@ -58,7 +60,7 @@ def choose(frame: pd.DataFrame, asked: Columns, day_first: DayFirst, dialect: Di
     return found
 
 
-def telling_apart(frame: pd.DataFrame, columns: Columns) -> str:
+def telling_apart(frame: pd.DataFrame, columns: SeriesColumns) -> str:
     """The column that may say which series a row is of; empty where no time comes twice.
 
     Of those without a part, the one of the fewest values, each on two rows or more and never
@@ -86,10 +88,10 @@ def numbers(
         frame: text columns.
         name: of one.
         dialect: how numbers are written.
-        limit: share of the rows whose cell may be no finite number: it is then missing.
+        limit: share of the rows whose cell may not be a finite number: it is then missing.
 
     Raises:
-        DataError: more are none; names a row.
+        DataError: more are not; names a row.
     """
     text = frame[name]
     found = reading.numbers(text, dialect)
@@ -111,8 +113,8 @@ def numbers(
     return found.to_numpy(np.float64), wrong
 
 
-def _check_names(frame: pd.DataFrame, asked: Columns) -> None:
-    named = [*asked.time, *asked.values, *([asked.series] if asked.series else [])]
+def _check_names(frame: pd.DataFrame, given: SeriesColumns) -> None:
+    named = [*given.time, *given.values, *([given.series] if given.series else [])]
     missing = [name for name in named if name not in frame.columns and name != EVERY_OTHER]
     if missing:
         raise DataError(
@@ -128,7 +130,7 @@ def _check_names(frame: pd.DataFrame, asked: Columns) -> None:
         )
 
 
-def _check_reserved(found: Columns) -> None:
+def _check_reserved(found: SeriesColumns) -> None:
     taken = [name for name in found.values if name in _RESERVED]
     if taken:
         raise DataError(
@@ -139,9 +141,9 @@ def _check_reserved(found: Columns) -> None:
 
 
 def _time(
-    frame: pd.DataFrame, asked: Columns, day_first: DayFirst, numeric: set[str]
+    frame: pd.DataFrame, given: SeriesColumns, day_first: DayFirst, numeric: set[str]
 ) -> tuple[str, ...]:
-    taken = {asked.series, *asked.values}
+    taken = {given.series, *given.values}
     free = [name for name in frame.columns if name not in taken]
     for name in free:
         if name not in numeric and clock.looks_like_times(frame[name], day_first):

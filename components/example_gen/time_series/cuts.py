@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from millrace.components.errors import OptionError
 from millrace.components.example_gen.shards.splits import SplitRule, canonical
-from millrace.components.example_gen.time_series.options import Origin
+from millrace.components.example_gen.time_series.options import RollingOrigin
 
 Ints = NDArray[np.int64]
 
@@ -69,7 +69,7 @@ def by_dates(times: Ints, first: str, starts: Mapping[str, int]) -> Cuts:
     return _cuts((first, *map(canonical, starts)), [int(times[0]), *starts.values()], times)
 
 
-def roll_forward(cuts: Cuts, times: Ints, folds: int, fold: int, origin: Origin) -> Cuts:
+def roll_forward(cuts: Cuts, times: Ints, folds: int, fold: int, origin: RollingOrigin) -> Cuts:
     """The same cuts with the last split in `folds` parts, as many rows each.
 
     Args:
@@ -78,11 +78,11 @@ def roll_forward(cuts: Cuts, times: Ints, folds: int, fold: int, origin: Origin)
         folds: how many.
         fold: 0 keeps all folds in the last split, to be judged by one model trained before the
             first. Number k keeps fold k alone, moves the splits before it up to it, and drops
-            what comes after: a model trained anew for every fold.
+            what comes after: a model trained from scratch for every fold.
         origin: whether train then grows (`expanding`), or keeps its length (`sliding`).
 
     Raises:
-        OptionError: there are not so many folds, or rows.
+        OptionError: there are fewer folds, or rows.
     """
     if not 0 <= fold <= folds:
         raise OptionError(

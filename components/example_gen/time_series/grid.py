@@ -21,7 +21,7 @@ _A_SEASON = ((3600, 24), (_DAY, 7), (7 * _DAY, 52), (31 * _DAY, 12))  # rows, up
 
 
 @dataclasses.dataclass
-class Counts:
+class GridCounts:
     """What was changed on the way from a file's rows to a grid.
 
     Attributes:
@@ -42,13 +42,13 @@ class Counts:
     missing: int = 0
     trimmed: int = 0
 
-    def add(self, other: "Counts") -> None:
+    def add(self, other: "GridCounts") -> None:
         """Take in the counts of other rows."""
         for field in dataclasses.fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
-def ordered(frame: pd.DataFrame, duplicates: Duplicates, counts: Counts) -> pd.DataFrame:
+def ordered(frame: pd.DataFrame, duplicates: Duplicates, counts: GridCounts) -> pd.DataFrame:
     """Rows by `series` and `time`, each pair once.
 
     Rows that are equal in everything are one; others of the same time are `duplicates`' matter.
@@ -90,7 +90,7 @@ def frequency(times: pd.Series) -> str:
     if not len(steps):
         raise DataError(
             f"Time: expected two rows or more of a series. Received: {len(times)} rows. "
-            "Name the column that tells series apart by series_example_gen.series, if any."
+            "Name the column that identifies the series by series_example_gen.series, if any."
         )
     index = pd.DatetimeIndex(times.to_numpy())
     if steps.min() >= _MONTH[0] and (months := _months(index)):
@@ -148,7 +148,7 @@ def times(
 
 
 def regular(
-    values: pd.DataFrame, step: str, aggregate: Aggregate | None, counts: Counts
+    values: pd.DataFrame, step: str, aggregate: Aggregate | None, counts: GridCounts
 ) -> pd.DataFrame:
     """A row for every time of the grid from the first to the last, NaN where there was none.
 
@@ -214,7 +214,7 @@ def season_of(step: str) -> int:
     return next((rows for longest, rows in _A_SEASON if seconds <= longest * 1.01), 4)
 
 
-def trimmed(values: pd.DataFrame, targets: Sequence[str], counts: Counts) -> pd.DataFrame:
+def trimmed(values: pd.DataFrame, targets: Sequence[str], counts: GridCounts) -> pd.DataFrame:
     """A series from the first to the last row that has a target.
 
     Args:
@@ -234,8 +234,8 @@ def _repeated(frame: pd.DataFrame, again: pd.Series) -> DataError:
     name = f" of series {first['series']!r}" if first["series"] else ""
     return DataError(
         f"Time: expected each time once per series. Received: {int(again.sum())} repeated ones "
-        f"with other values, such as {first['time']}{name}. Name the column that tells series "
-        "apart by series_example_gen.series, or set series_example_gen.duplicates to first, "
+        f"with other values, such as {first['time']}{name}. Name the column that identifies "
+        "the series by series_example_gen.series, or set series_example_gen.duplicates to first, "
         "last, mean or sum."
     )
 

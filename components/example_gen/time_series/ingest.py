@@ -1,4 +1,4 @@
-"""From CSV files to the records of series: read, ordered, brought to a grid, cut, written, told."""
+"""From CSV files to the records of series: read, sorted, resampled, split, written."""
 
 import dataclasses
 import json
@@ -11,16 +11,15 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Property, Rejected
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.rejected import check_rejected
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.time_series import clock, cuts, grid, grid_size, records
 from millrace.components.example_gen.time_series import columns as columns_of_series
 from millrace.components.example_gen.time_series import reading as series_files
 from millrace.components.example_gen.time_series.cuts import Cuts
-from millrace.components.example_gen.time_series.grid import Counts
-from millrace.components.example_gen.time_series.options import Columns, Reading
-from millrace.components.example_gen.time_series.records import Plan, Written
-from millrace.components.example_gen.unlabelled_rows import source as sources
-from millrace.components.example_gen.unlabelled_rows.source import SeriesSource
+from millrace.components.example_gen.time_series.grid import GridCounts
+from millrace.components.example_gen.time_series.options import SeriesReading, SeriesSource
+from millrace.components.example_gen.time_series.records import SeriesPlan, Written
 from millrace.components.files import printable
 
 logger = logging.getLogger("millrace.components.series_example_gen")
@@ -28,13 +27,19 @@ logger = logging.getLogger("millrace.components.series_example_gen")
 _DAILY = 86400  # seconds; steps from here on follow the days of the zone, shorter ones UTC
 
 
-def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -> Examples:
-    """Write the series in the files at `source` to `out`; see `series_example_gen`."""
+def ingest(
+    source: Path, out: Examples, run_on: BeamOptions, reading: SeriesReading
+) -> tuple[Examples, SeriesSource]:
+    """Write the series in the files at `source` to `out`; see `series_example_gen`.
+
+    Returns:
+        The records, and how the files were read, with all that was chosen from the data.
+    """
     if reading.clock.zone != "UTC":
         clock.check_zone(reading.clock.zone)
     step = grid.check_frequency(reading.rows.resample) if reading.rows.resample else ""
     raw, reading, rejected = read(source, reading)
-    columns, counts = reading.columns, Counts()
+    columns, counts = reading.columns, GridCounts()
     raw, zone = _on_clock(raw, reading)
     table = grid.ordered(raw, reading.rows.duplicates, counts)
     step = step or grid.frequency(table.set_index("series")["time"])
@@ -45,7 +50,7 @@ def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -
             f"series_example_gen: {excess}; {gap}. Correct that time, or set "
             "series_example_gen.resample to a longer step."
         )
-    plan = Plan(
+    plan = SeriesPlan(
         columns=columns.values,
         targets=columns.targets,
         step=step,
@@ -58,11 +63,14 @@ def ingest(source: Path, out: Examples, run_on: BeamOptions, reading: Reading) -
     if lack := _lack(written, plan, reading.limits.filled):
         gap = described_gap(source, reading, raw, table, step)
         raise DataError(f"{lack} The widest gap: {gap or 'none'}.")
-    return _finish(out, written, [*rejected, *written.rejected], columns, plan, reading)
+    _report(written, plan, reading)
+    notes = _notes(written, plan, reading)
+    examples = out.write_summary(written.records, [*rejected, *written.rejected], notes)
+    return examples, SeriesSource(reading, plan.step, plan.zone)
 
 
 def described_gap(
-    source: Path, reading: Reading, raw: pd.DataFrame, table: pd.DataFrame, step: str
+    source: Path, reading: SeriesReading, raw: pd.DataFrame, table: pd.DataFrame, step: str
 ) -> str:
     """Where the grid of `table` lacks the most rows, by file and line; empty if it lacks none.
 
@@ -81,7 +89,9 @@ def described_gap(
     return f"{gap} ({place})"
 
 
-def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Rejected]]:
+def read(
+    source: Path, reading: SeriesReading
+) -> tuple[pd.DataFrame, SeriesReading, list[Rejected]]:
     """The rows in the files at `source`, how they were read, and those without a time.
 
     Returns:
@@ -125,10 +135,8 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
         Rejected(str(files.iloc[row]), "no time that can be read", f"data row {row + 1}")
         for row in lacking.tolist()
     ]
-    what = "rows without a time" + (", and of files that cannot be read" if unread else "")
-    lost, found = [*unread, *rejected], len(table) + len(unread)
-    if excess := _excess("max_rejected", what, len(lost), found, limit):
-        raise DataError(f"{excess} The first: {lost[0].source}, {lost[0].position}.")
+    found = len(table) + len(unread)
+    check_rejected("series_example_gen", [*unread, *rejected], found, limit, what="rows")
     table = table.drop(index=table.index[lacking])
     order = clock.order_of(parsed.format, reading.clock.day_first)
     settled = dataclasses.replace(reading.clock, day_first=order)
@@ -136,10 +144,10 @@ def read(source: Path, reading: Reading) -> tuple[pd.DataFrame, Reading, list[Re
     return table, settled_reading, [*unread, *rejected, *bad_cells]
 
 
-def _on_clock(table: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str]:
+def _on_clock(table: pd.DataFrame, reading: SeriesReading) -> tuple[pd.DataFrame, str]:
     """Times as the zone's days have them for steps of a day or more, in UTC for shorter ones.
 
-    Before rows are ordered: of the hour that clocks show twice, the file tells which came first.
+    Before rows are ordered: of the hour that clocks show twice, the file says which came first.
     """
     zone = reading.clock.zone
     if zone == "UTC":
@@ -161,7 +169,7 @@ def in_utc(table: pd.DataFrame, zone: str) -> pd.DataFrame:
     return table.assign(time=clock.to_utc(pd.DatetimeIndex(table["time"]), zone, again))
 
 
-def _cuts(table: pd.DataFrame, step: str, zone: str, reading: Reading) -> Cuts:
+def _cuts(table: pd.DataFrame, step: str, zone: str, reading: SeriesReading) -> Cuts:
     first, last = table["time"].min(), table["time"].max()
     index = grid.times(first, last, step, resampled=bool(reading.rows.resample))
     times = clock.seconds(clock.to_utc(index, zone))
@@ -198,14 +206,7 @@ def _advise(name: str) -> None:
         )
 
 
-def _finish(
-    out: Examples,
-    written: Written,
-    rejected: list[Rejected],
-    columns: Columns,
-    plan: Plan,
-    reading: Reading,
-) -> Examples:
+def _report(written: Written, plan: SeriesPlan, reading: SeriesReading) -> None:
     counts = written.counts
     logger.info(
         "a row every %s: %s",
@@ -219,7 +220,12 @@ def _finish(
     )
     if counts.partial:
         logger.info("%d steps at the ends are filled in part only: missing", counts.partial)
-    notes: dict[str, Property] = {
+
+
+def _notes(written: Written, plan: SeriesPlan, reading: SeriesReading) -> dict[str, Property]:
+    """What the summary of the records says of the series; JSON text where it is a list."""
+    columns, counts = reading.columns, written.counts
+    return {
         **{name: json.dumps(getattr(columns, name)) for name in ("targets", "covariates", "known")},
         "time": json.dumps(columns.time),
         "frequency": plan.step,
@@ -235,11 +241,9 @@ def _finish(
         "trimmed": counts.trimmed,
         **{f"rows_{name}": rows for name, rows in written.rows.items()},
     }
-    sources.write(SeriesSource(reading, plan.step, plan.zone), out)
-    return out.write_summary(written.records, rejected, notes)
 
 
-def _lack(written: Written, plan: Plan, limit: float) -> str:
+def _lack(written: Written, plan: SeriesPlan, limit: float) -> str:
     """What a set of series cannot do without, and lacks; empty if it has all."""
     empty = [split for split, rows in written.rows.items() if not rows]
     if empty:
@@ -248,16 +252,11 @@ def _lack(written: Written, plan: Plan, limit: float) -> str:
             f"{', '.join(empty)} of {dict(written.rows)} rows {plan.step} apart. Change "
             "series_example_gen.splits, or impute what is missing there."
         )
-    cells = sum(written.rows.values()) * len(plan.columns)
-    return _excess("max_filled", "cells that were missing", written.counts.missing, cells, limit)
-
-
-def _excess(option: str, what: str, part: int, whole: int, limit: float) -> str:
-    """Why the step fails where more than the share `limit` is `part`; else empty."""
-    if part <= limit * whole:
+    missing, cells = written.counts.missing, sum(written.rows.values()) * len(plan.columns)
+    if missing <= limit * cells:
         return ""
     return (
-        f"series_example_gen: expected at most {limit:.2%} of {what}. Received: {part} of "
-        f"{whole} ({part / max(1, whole):.2%}). Correct the data, bring it to a longer step by "
-        f"series_example_gen.resample, or raise series_example_gen.{option}."
+        f"series_example_gen: expected at most {limit:.2%} of cells that were missing. Received: "
+        f"{missing} of {cells} ({missing / max(1, cells):.2%}). Correct the data, bring it to a "
+        "longer step by series_example_gen.resample, or raise series_example_gen.max_filled."
     )

@@ -9,17 +9,17 @@ from millrace.components.features.series_spec import Impute
 DayFirst = Literal["auto", "yes", "no"]
 Duplicates = Literal["error", "first", "last", "mean", "sum"]
 Aggregate = Literal["mean", "sum", "last", "first", "min", "max"]
-Origin = Literal["expanding", "sliding"]
+RollingOrigin = Literal["expanding", "sliding"]
 
 SHARES: dict[str, float] = {"train": 0.7, "eval": 0.15, "test": 0.15}
 
 
 @dataclasses.dataclass(frozen=True)
-class Columns:
+class SeriesColumns:
     """The part that each column plays; empty ones are chosen from the data.
 
     Attributes:
-        series: tells series apart; empty where all rows are of one.
+        series: identifies the series; empty where all rows are of one.
     """
 
     time: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Columns:
 
 
 @dataclasses.dataclass(frozen=True)
-class Clock:
+class ClockOptions:
     """How times are read."""
 
     form: str = ""
@@ -44,7 +44,7 @@ class Clock:
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
+class GridOptions:
     """How rows become a grid of times without gaps, and what is to stand in its missing cells."""
 
     duplicates: Duplicates = "error"
@@ -55,14 +55,14 @@ class Rows:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cutting:
+class SplitOptions:
     """How time is cut into splits, and the last split into folds."""
 
     shares: dict[str, float]
     dates: dict[str, str]
     folds: int = 1
     fold: int = 0
-    origin: Origin = "expanding"
+    origin: RollingOrigin = "expanding"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +74,29 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
-    """All that is asked of one ingest."""
+class SeriesReading:
+    """All options of one ingest."""
 
-    columns: Columns
-    clock: Clock
-    rows: Rows
-    cutting: Cutting
+    columns: SeriesColumns
+    clock: ClockOptions
+    rows: GridOptions
+    cutting: SplitOptions
     limits: Limits
     csv: CsvFormat
     series_per_file: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesSource:
+    """How CSV files of series were read.
+
+    Attributes:
+        reading: what was requested, with the columns that were chosen.
+        step: of the grid, as pandas writes it.
+        zone: of the grid's times.
+    """
+
+    reading: SeriesReading
+    step: str
+    zone: str
+    kind: Literal["series"] = "series"

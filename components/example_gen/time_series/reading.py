@@ -13,20 +13,20 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import dialect as csv_dialect
 from millrace.components.example_gen.csv import encodings, spans
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
-from millrace.components.example_gen.shards.folders import Listing, Row
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.files.walk import is_hidden, walk
 
 FILE = "\0file"  # the column with each row's file, without its suffix
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-_LOOKED_AT = 1 << 16  # bytes that tell delimiter and encoding
+_LOOKED_AT = 1 << 16  # bytes from which delimiter and encoding are detected
 
 
 def read(source: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect, list[Rejected]]:
     """The rows of the file `source`, or of all CSV files in that folder, as text.
 
-    Missing cells are NaN. The dialect is that of the first file. What is no readable file comes
-    last.
+    Missing cells are NaN. The dialect is that of the first file. What is not a readable
+    file comes last.
 
     Raises:
         DataError: there is no such file, one cannot be read, or their columns differ.
@@ -80,7 +80,7 @@ def numbers(values: "pd.Series[str]", dialect: Dialect) -> "pd.Series[float]":
 
 
 def decode(raw: bytes, encoding: str | None, file: Path) -> tuple[str, str]:
-    """The text of `raw` and its encoding: by its mark, UTF-8, or what it looks like.
+    """The text of `raw` and its encoding: by its byte order mark, UTF-8, or what it looks like.
 
     Raises:
         DataError: it is not of the given encoding, or no text.
@@ -110,7 +110,7 @@ def _lost(found: "pd.Series[float]", text: "pd.Series[str]") -> bool:
 def _list(source: Path) -> Listing:
     entries = walk(source)
     names = [name for name in entries if not is_hidden(name)]
-    listing = Listing([Row(name, "") for name in names if name.lower().endswith(_SUFFIXES)])
+    listing = Listing([ListedRow(name, "") for name in names if name.lower().endswith(_SUFFIXES)])
     if not listing.rows:
         raise DataError(
             f"{source}: expected CSV files, named *.csv, *.tsv or *.txt. Received: "
@@ -121,7 +121,7 @@ def _list(source: Path) -> Listing:
 
 
 def _listing(source: Path) -> Listing:
-    return Listing([Row(source.name, "")]) if source.is_file() else _list(source)
+    return Listing([ListedRow(source.name, "")]) if source.is_file() else _list(source)
 
 
 def _paths(source: Path, listing: Listing) -> list[Path]:
@@ -162,8 +162,8 @@ def _table(file: Path, text: str, dialect: Dialect) -> pd.DataFrame:
             quoting=0 if dialect.quote else 3,  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
         )
     except pd.errors.ParserError as error:
-        told = str(error).removeprefix("Error tokenizing data. C error: ").strip()
+        reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(
-            f"{file}: expected rows of as many cells as the header. Received: {told}. "
-            "Correct them, or name what parts the cells by series_example_gen.csv.delimiter."
+            f"{file}: expected rows of as many cells as the header. Received: {reason}. "
+            "Correct them, or name the delimiter by series_example_gen.csv.delimiter."
         ) from error

@@ -1,1 +1,1 @@
-"""Rows to ask a model about, read as the data was that it learnt from."""
+"""Rows to predict, read as the model's training data was."""

@@ -1,6 +1,6 @@
 """What a model server logged, as raw Examples: one for each row of each request.
 
-A logged request (PredictionLog) holds what the model was asked: the inputs of a signature by
+A logged request (PredictionLog) holds what the model was given: the inputs of a signature by
 alias, or Examples. Both become rows under the names and in the types of the training data; an
 answer is not looked at.
 """
@@ -16,8 +16,8 @@ from google.protobuf.message import DecodeError
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images.pictures import read_picture
-from millrace.components.example_gen.shards.folders import Row
-from millrace.components.example_gen.shards.writing import Outcome, Record, Skipped
+from millrace.components.example_gen.shards.folders import ListedRow
+from millrace.components.example_gen.shards.writing import Converted, Skipped, SplitRecord
 from millrace.components.files.tfrecord import read_records
 from millrace.components.inference.requests import SERIALISED, feature_of
 from millrace.serving import wire
@@ -30,10 +30,10 @@ SPLIT = "serving"
 OTHERS = "requests about other models, passed over"
 _IMAGE = "image/encoded"
 
-Kind = Literal["bytes", "int64", "float32"]
+FeatureKind = Literal["bytes", "int64", "float32"]
 
 
-class Asked(NamedTuple):
+class RequestRow(NamedTuple):
     """One row of a request: the file it was logged in, where in it, and its raw features."""
 
     place: str
@@ -50,9 +50,9 @@ class LoggedRequests:
 
     root: Path
     model: str
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, FeatureKind]
 
-    def read(self, rows: Sequence[Row]) -> Iterator[Asked | Rejected | Skipped]:
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[RequestRow | Rejected | Skipped]:
         """Yield every row of every request in the files of `rows`."""
         for row in rows:
             number = 0
@@ -62,9 +62,9 @@ class LoggedRequests:
             except DataError as error:  # the file ends in the middle of a record
                 yield Rejected(row.path, str(error), f"record {number}")
 
-    def convert(self, item: Asked | Rejected | Skipped) -> Outcome:
+    def convert(self, item: RequestRow | Rejected | Skipped) -> Converted:
         """Give one row the types of the training data."""
-        if not isinstance(item, Asked):
+        if not isinstance(item, RequestRow):
             return item
         try:
             features = {
@@ -73,11 +73,11 @@ class LoggedRequests:
             }
         except DataError as error:
             return Rejected(item.place, str(error), item.position)
-        return Record(SPLIT, "", encode(features))
+        return SplitRecord(SPLIT, "", encode(features))
 
     def _rows(
         self, place: str, position: str, record: bytes
-    ) -> Iterator[Asked | Rejected | Skipped]:
+    ) -> Iterator[RequestRow | Rejected | Skipped]:
         try:
             log = prediction_log_pb2.PredictionLog.FromString(record)
             if log.log_metadata.model_spec.name != self.model:
@@ -88,11 +88,11 @@ class LoggedRequests:
             yield Rejected(place, str(error), position)
             return
         for number, features in enumerate(rows):
-            yield Asked(place, f"{position}, row {number}", features)
+            yield RequestRow(place, f"{position}, row {number}", features)
 
 
 def rows_of(log: prediction_log_pb2.PredictionLog) -> list[Decoded]:
-    """The rows that a logged request asks about, by feature; what a row lacks is left out.
+    """The rows of a logged request, by feature; what a row lacks is left out.
 
     Raises:
         DataError: it holds no request, or inputs of unlike numbers of rows.
@@ -138,12 +138,12 @@ def _value(name: str, cell: np.ndarray) -> list[bytes] | np.ndarray:
     return cell[:0] if len(cell) == 1 and np.isnan(cell[0]) else cell.astype(np.float32)
 
 
-def _examples(asked: messages.Input) -> list[Decoded]:
-    if asked.WhichOneof("kind") == "example_list_with_context":
-        listed = asked.example_list_with_context
+def _examples(given: messages.Input) -> list[Decoded]:
+    if given.WhichOneof("kind") == "example_list_with_context":
+        listed = given.example_list_with_context
         context = decode(listed.context)
         return [{**context, **decode(record)} for record in listed.examples]
-    return [decode(record) for record in asked.example_list.examples]
+    return [decode(record) for record in given.example_list.examples]
 
 
 def _measured(features: Decoded) -> Mapping[str, list[bytes] | np.ndarray | str | int]:
@@ -160,12 +160,12 @@ def _measured(features: Decoded) -> Mapping[str, list[bytes] | np.ndarray | str 
 
 
 def _fitted(
-    name: str, value: list[bytes] | np.ndarray | str | int, kind: Kind | None
+    name: str, value: list[bytes] | np.ndarray | str | int, kind: FeatureKind | None
 ) -> list[bytes] | np.ndarray | str | int:
     """`value` in the type that the training data has for it.
 
     Raises:
-        DataError: it has no such type, or holds what that cannot.
+        DataError: it has no such type, or holds what it cannot hold.
     """
     if kind is None or isinstance(value, str | int):
         return value

@@ -1,7 +1,7 @@
-"""Files of rows to ask a model about, read as the data was that it learnt from.
+"""Files of rows to predict, read as the model's training data was.
 
-One dispatch for a few questions (`predict --csv`) and for many (`unlabelled_example_gen`). What a
-model takes is told by its features: `window` makes it a forecaster, `text` alone a model of
+One dispatch for a few rows (`predict --csv`) and for many (`unlabelled_example_gen`). What a
+model takes follows from its features: `window` makes it a forecaster, `text` alone a model of
 texts, anything else one of a table's columns.
 """
 
@@ -12,11 +12,11 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
+from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.components.example_gen.unlabelled_rows.source import (
-    SeriesSource,
-    Source,
     TableSource,
     TextSource,
+    TrainingSource,
 )
 from millrace.components.features import series
 from millrace.components.features.series_spec import SeriesSpec
@@ -25,7 +25,7 @@ from millrace.serving.example import Decoded
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class UnlabelledRow:
     """One row, or the end of one series.
 
     Attributes:
@@ -40,13 +40,13 @@ class Asked:
 
 
 def read(
-    file: Path, wanted: Mapping[str, bool], source: Source | None, spec: Spec | None
-) -> Iterator[Asked | Rejected]:
+    file: Path, needed: Mapping[str, bool], source: TrainingSource | None, spec: Spec | None
+) -> Iterator[UnlabelledRow | Rejected]:
     """Each row of `file`, or of a forecaster one per series in it, and what cannot be used.
 
     Args:
         file: a table with the columns of the training data, in any order; others are ignored.
-        wanted: the features that the model takes, and whether each is text.
+        needed: the features that the model takes, and whether each is text.
         source: how the training data was read. None: as the cells look.
         spec: what was settled of a forecaster.
 
@@ -54,30 +54,32 @@ def read(
         DataError: it cannot be read, or is no such table; of a forecaster also where `source`
             and `spec` are not known.
     """
-    if "window" in wanted:
+    if "window" in needed:
         return _windows(file, source, spec)
-    if list(wanted) == ["text"] and not isinstance(source, TableSource):
+    if list(needed) == ["text"] and not isinstance(source, TableSource):
         return _texts(file, source)
-    return _rows(file, wanted, source)
+    return _rows(file, needed, source)
 
 
 def _rows(
-    file: Path, wanted: Mapping[str, bool], source: Source | None
-) -> Iterator[Asked | Rejected]:
+    file: Path, needed: Mapping[str, bool], source: TrainingSource | None
+) -> Iterator[UnlabelledRow | Rejected]:
     from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow, Beam's options
 
-    for item in tables.read(file, wanted, source if isinstance(source, TableSource) else None):
-        yield item if isinstance(item, Rejected) else Asked(f"line {item[0]}", item[1])
+    for item in tables.read(file, needed, source if isinstance(source, TableSource) else None):
+        yield item if isinstance(item, Rejected) else UnlabelledRow(f"line {item[0]}", item[1])
 
 
-def _texts(file: Path, source: Source | None) -> Iterator[Asked | Rejected]:
+def _texts(file: Path, source: TrainingSource | None) -> Iterator[UnlabelledRow | Rejected]:
     from millrace.components.example_gen.unlabelled_rows import texts
 
     for item in texts.read(file, source if isinstance(source, TextSource) else None):
-        yield item if isinstance(item, Rejected) else Asked(item[0], {"text": [item[1]]})
+        yield item if isinstance(item, Rejected) else UnlabelledRow(item[0], {"text": [item[1]]})
 
 
-def _windows(file: Path, source: Source | None, spec: Spec | None) -> Iterator[Asked | Rejected]:
+def _windows(
+    file: Path, source: TrainingSource | None, spec: Spec | None
+) -> Iterator[UnlabelledRow | Rejected]:
     from millrace.components.example_gen.unlabelled_rows import series as series_latest  # pandas
 
     if not isinstance(source, SeriesSource) or not isinstance(spec, SeriesSpec):
@@ -95,4 +97,4 @@ def _windows(file: Path, source: Source | None, spec: Spec | None) -> Iterator[A
         except DataError as error:
             yield Rejected(name, str(error))
         else:
-            yield Asked(name, features, tuple(item.times))
+            yield UnlabelledRow(name, features, tuple(item.times))

@@ -1,4 +1,4 @@
-"""The end of each series in a file, to ask a forecaster about: read as its training data was."""
+"""The end of each series in a file, to forecast from: read as the training data was."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.example_gen.time_series import clock, grid, grid_size, ingest
-from millrace.components.example_gen.time_series.grid import Counts
-from millrace.components.example_gen.unlabelled_rows.source import SeriesSource
+from millrace.components.example_gen.time_series.grid import GridCounts
+from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.serving.example import Decoded, Value, decode, encode
 
 
-class Latest(NamedTuple):
+class LatestSeries(NamedTuple):
     """A series up to now, which is its last row with all targets.
 
     Attributes:
@@ -28,20 +28,20 @@ class Latest(NamedTuple):
     times: list[str]
 
 
-def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[Latest | Rejected]:
+def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[LatestSeries | Rejected]:
     """The latest of each series in `file`, which has the columns of the training data.
 
-    Rows after the last one with all targets tell what is known ahead; without such columns
+    Rows after the last one with all targets say what is known ahead; without such columns
     there need be none.
 
     Raises:
-        DataError: it is no table, lacks a column, or holds something else in one.
+        DataError: it is not a table, lacks a column, or holds something else in one.
     """
     raw, reading, rejected = ingest.read(file, source.reading)
     yield from rejected
     if source.zone != reading.clock.zone:
         raw = ingest.in_utc(raw, reading.clock.zone)
-    table = grid.ordered(raw, reading.rows.duplicates, Counts())
+    table = grid.ordered(raw, reading.rows.duplicates, GridCounts())
     for series, rows in table.groupby("series", sort=True):
         name = str(series) or file.name
         if excess := grid_size.excess(rows, source.step):
@@ -54,7 +54,7 @@ def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[Latest | Re
 
 def _latest(
     series: str, name: str, values: pd.DataFrame, source: SeriesSource, horizon: int
-) -> Latest | Rejected:
+) -> LatestSeries | Rejected:
     """What is known of `series`, called `name` where it cannot be used.
 
     All its rows are brought to the grid, those after the last target too: what is known ahead is
@@ -62,7 +62,7 @@ def _latest(
     """
     rows, targets = source.reading.rows, list(source.reading.columns.targets)
     aggregate = rows.aggregate if rows.resample else None
-    found = grid.regular(values, source.step, aggregate, Counts())
+    found = grid.regular(values, source.step, aggregate, GridCounts())
     past = found.iloc[: _known(found, targets)]
     if aggregate is None and not values.index[: _known(values, targets)].isin(found.index).all():
         return Rejected(name, f"expected rows every {source.step}, received others")
@@ -79,7 +79,7 @@ def _latest(
     times = _times_after(past.index[-1], source.step, horizon)
     ahead = found[list(source.reading.columns.known)].reindex(times)
     utc = clock.seconds(clock.to_utc(pd.DatetimeIndex(past.index), source.zone))
-    return Latest(
+    return LatestSeries(
         _record({"series": series, "time": utc}, past),
         _record({}, ahead),
         _shown(times, source),

@@ -1,6 +1,6 @@
 """How the source of some records was read: kept beside them as `source.json`.
 
-Whoever asks a model about files of the same kind later reads them the same way.
+Files of the same kind that are to be predicted later are read the same way.
 """
 
 import dataclasses
@@ -10,8 +10,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from millrace.components.artifacts import Examples
 from millrace.components.example_gen.csv.dialect import Dialect
-from millrace.components.example_gen.csv.parsing import Layout
-from millrace.components.example_gen.time_series.options import Reading
+from millrace.components.example_gen.csv.parsing import TableLayout
+from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.components.files import json_files
 
 _FILE = "source.json"
@@ -22,24 +22,8 @@ class TableSource:
     """A CSV: how it is written, and what its columns became."""
 
     dialect: Dialect
-    layout: Layout
+    layout: TableLayout
     kind: Literal["table"] = "table"
-
-
-@dataclasses.dataclass(frozen=True)
-class SeriesSource:
-    """CSV files of series.
-
-    Attributes:
-        reading: what was asked for, with the columns that were chosen.
-        step: of the grid, as pandas writes it.
-        zone: of the grid's times.
-    """
-
-    reading: Reading
-    step: str
-    zone: str
-    kind: Literal["series"] = "series"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,17 +34,19 @@ class TextSource:
     kind: Literal["text"] = "text"
 
 
-Source = TableSource | SeriesSource | TextSource
+TrainingSource = TableSource | SeriesSource | TextSource
 
-_JSON: TypeAdapter[Source] = TypeAdapter(Annotated[Source, Field(discriminator="kind")])
+_JSON: TypeAdapter[TrainingSource] = TypeAdapter(
+    Annotated[TrainingSource, Field(discriminator="kind")]
+)
 
 
-def write(source: Source, examples: Examples) -> None:
+def write(source: TrainingSource, examples: Examples) -> None:
     """Write `source` beside the records that were made of it."""
     (examples.path / _FILE).write_bytes(_JSON.dump_json(source, indent=1))
 
 
-def read(examples: Examples) -> Source | None:
+def read(examples: Examples) -> TrainingSource | None:
     """How the source of `examples` was read; None where they do not say.
 
     Raises:

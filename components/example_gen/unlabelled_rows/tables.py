@@ -1,4 +1,4 @@
-"""The rows of a CSV as raw records to ask a model about, read as its training data was."""
+"""The rows of a CSV as raw records to predict, read as the model's training data was."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +9,10 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv import columns, files, parsing, shards, spans
-from millrace.components.example_gen.csv.columns import TEXT, Evidence, Reading
+from millrace.components.example_gen.csv import columns, files, parsing, passes, spans
+from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
-from millrace.components.example_gen.csv.parsing import Block, Layout
+from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.example_gen.unlabelled_rows.source import TableSource
 from millrace.serving.example import Decoded
 
@@ -22,36 +22,36 @@ Line = tuple[int, Decoded]  # the line of the file that a row begins in, and its
 
 
 def read(
-    file: Path, wanted: Mapping[str, bool], source: TableSource | None
+    file: Path, needed: Mapping[str, bool], source: TableSource | None
 ) -> Iterator[Line | Rejected]:
-    """The rows of `file`, and those that cannot be read; columns that are not wanted are ignored.
+    """The rows of `file`, and those that cannot be read; columns that are not needed are ignored.
 
-    A cell that is missing is no feature.
+    A missing cell makes no feature.
 
     Args:
         file: a CSV, maybe gzipped, in any order of columns.
-        wanted: features by name, and whether each is text; a date is wanted by its parts.
+        needed: features by name, and whether each is text; a date is needed by its parts.
         source: how the training data was read. None: as the cells look.
 
     Raises:
-        DataError: it is no table, has no row, or no column that is wanted.
+        DataError: it is not a table, has no row, or no column that is needed.
     """
     root, listing = files.list_tables(file)
-    dialect = _named(files.settle(root, listing, _format(source)), wanted, source)
+    dialect = _named(files.settle(root, listing, _format(source)), needed, source)
     blocks = [
         Block(file.name, line, data, "utf-8" if span.whole else dialect.encoding)
         for span in files.cut(root, listing, dialect, 1)
         for data, line in spans.blocks(root, span, dialect)
     ]
-    layout = _layout(file, blocks, dialect, wanted, source)
+    layout = _layout(file, blocks, dialect, needed, source)
     for block in blocks:
         rows = parsing.features(block, dialect, layout)
         yield from rows.rejected
-        yield from _lines(block, rows, dialect, wanted)
+        yield from _lines(block, rows, dialect, needed)
 
 
 def with_dates(cells: Mapping[str, str], source: TableSource) -> dict[str, str]:
-    """`cells` by column, each date in the place of what the ingest made of such.
+    """`cells` by column, each date replaced by the features that the ingest makes of it.
 
     Raises:
         DataError: a date is written in another way than the training data's.
@@ -73,9 +73,9 @@ def with_dates(cells: Mapping[str, str], source: TableSource) -> dict[str, str]:
 
 
 def _lines(
-    block: Block, rows: parsing.Features, dialect: Dialect, wanted: Mapping[str, bool]
+    block: Block, rows: parsing.Features, dialect: Dialect, needed: Mapping[str, bool]
 ) -> Iterator[Line]:
-    kept = {name: values.to_pylist() for name, values in rows.columns.items() if name in wanted}
+    kept = {name: values.to_pylist() for name, values in rows.columns.items() if name in needed}
     lines = parsing.lines_of(rows.places.tolist(), block, rows.text, dialect)
     for row, line in enumerate(lines):
         cells = {name: values[row] for name, values in kept.items()}
@@ -100,16 +100,16 @@ def _format(source: TableSource | None) -> CsvFormat:
     )
 
 
-def _named(dialect: Dialect, wanted: Mapping[str, bool], source: TableSource | None) -> Dialect:
+def _named(dialect: Dialect, needed: Mapping[str, bool], source: TableSource | None) -> Dialect:
     """`dialect`, with the training data's names where the file has none of its own.
 
     It may lack what was learnt to be predicted.
     """
-    if source is None or any(_is_used(name, wanted, source) for name in dialect.names):
+    if source is None or any(_is_used(name, needed, source) for name in dialect.names):
         return dialect
     every = source.dialect.names
-    asked = tuple(name for name in every if _is_used(name, wanted, source))
-    names = every if len(every) == len(dialect.names) else asked
+    used = tuple(name for name in every if _is_used(name, needed, source))
+    names = every if len(every) == len(dialect.names) else used
     if len(names) != len(dialect.names):
         return dialect
     return dataclasses.replace(dialect, header=False, names=names)
@@ -119,46 +119,50 @@ def _layout(
     file: Path,
     blocks: Sequence[Block],
     dialect: Dialect,
-    wanted: Mapping[str, bool],
+    needed: Mapping[str, bool],
     source: TableSource | None,
-) -> Layout:
+) -> TableLayout:
     dates = source.layout.dates if source else "parts"
-    known = {name: _reading(name, wanted, source) for name in dialect.names}
-    unknown = {name: _candidates(name, wanted, dialect) for name in known if known[name] is None}
+    known = {name: _reading(name, needed, source) for name in dialect.names}
+    unknown = {name: _candidates(name, needed, dialect) for name in known if known[name] is None}
     evidence = {name: Evidence(kept) for name, kept in unknown.items() if kept}
     for block in blocks if evidence else ():
-        evidence = shards.with_block(evidence, block, dialect)
+        evidence = passes.with_block(evidence, block, dialect)
     seen = {name: (each.survivors or unknown[name])[0] for name, each in evidence.items()}
     readings = {name: known[name] or seen.get(name) for name in dialect.names}
     found = {name: reading for name, reading in readings.items() if reading is not None}
     if not found:
         raise DataError(
-            f"{file}: expected columns that the model takes: {', '.join(wanted)}. Received: "
+            f"{file}: expected columns that the model takes: {', '.join(needed)}. Received: "
             f"{', '.join(dialect.names)}. Name them in the first line."
         )
-    return Layout(found, dates, least=1)
+    return TableLayout(found, dates, least=1)
 
 
-def _reading(name: str, wanted: Mapping[str, bool], source: TableSource | None) -> Reading | None:
-    """How column `name` was read, if a feature that it makes is wanted.
+def _reading(
+    name: str, needed: Mapping[str, bool], source: TableSource | None
+) -> ColumnReading | None:
+    """How column `name` was read, if a feature that it makes is needed.
 
     None for a whole number as well: others of the column may be none, and are fine.
     """
-    reading = source.layout.readings[name] if source and _is_used(name, wanted, source) else None
+    reading = source.layout.readings[name] if source and _is_used(name, needed, source) else None
     return reading if reading is not None and reading.kind != "int" else None
 
 
-def _is_used(name: str, wanted: Mapping[str, bool], source: TableSource) -> bool:
+def _is_used(name: str, needed: Mapping[str, bool], source: TableSource) -> bool:
     reading = source.layout.readings.get(name)
     made = columns.feature_names(name, reading, source.layout.dates) if reading else []
-    return any(feature in wanted for feature in made)
+    return any(feature in needed for feature in made)
 
 
-def _candidates(name: str, wanted: Mapping[str, bool], dialect: Dialect) -> tuple[Reading, ...]:
-    """What a column that nothing is known of may be read as, by what is wanted of it."""
-    if wanted.get(name):
+def _candidates(
+    name: str, needed: Mapping[str, bool], dialect: Dialect
+) -> tuple[ColumnReading, ...]:
+    """What a column that nothing is known of may be read as, by what is needed of it."""
+    if needed.get(name):
         return (TEXT,)
-    kind = "float" if name in wanted else "date" if f"{name}/year" in wanted else ""
+    kind = "float" if name in needed else "date" if f"{name}/year" in needed else ""
     every = columns.readings(
         dialect.decimal, dialect.thousands, comma_parts_cells=dialect.delimiter == ","
     )

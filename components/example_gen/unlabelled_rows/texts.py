@@ -1,4 +1,4 @@
-"""The texts in a table, CSV, TSV, JSON lines or array, to ask a model about."""
+"""The texts in a table, CSV, TSV, JSON lines or array, to predict."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
+from millrace.components.example_gen.csv.dialect import TextCsv
 from millrace.components.example_gen.texts import columns, tables
-from millrace.components.example_gen.texts.options import TextCsv
 from millrace.components.example_gen.unlabelled_rows.source import TextSource
 
 AS_DETECTED = TextCsv()
@@ -18,10 +18,10 @@ def read(file: Path, source: TextSource | None) -> Iterator[tuple[str, bytes] | 
 
     Args:
         file: a table that has the column of the training data's texts; others are ignored.
-        source: tells that column's name. None: the one with a usual name, or the longest cells.
+        source: has that column's name. None: the one with a usual name, or the longest cells.
 
     Raises:
-        DataError: it is no table, or has no such column.
+        DataError: it is not a table, or has no such column.
     """
     table, listing = tables.find(file, AS_DETECTED, None)
     rows = tables.first_rows(table, listing)
@@ -36,7 +36,7 @@ def read(file: Path, source: TextSource | None) -> Iterator[tuple[str, bytes] | 
             if isinstance(cells, str):
                 yield Rejected(file.name, cells, place)
             elif cells.get(name, "").strip():
-                found = tables.mended(cells[name], table.dialect.encoding, "latin-1")
+                found = tables.repaired(cells[name], table.dialect.encoding, "latin-1")
                 yield place, found.text.encode()
             else:
                 yield Rejected(file.name, f"nothing in column {name!r}", place)

@@ -67,7 +67,9 @@ def test_options_are_kept(settled):
 
 
 def test_records_of_several_units_are_refused(settled):
-    message = r"expected one unit of text .* Received: 2 lines, 2 passages\. Ingest the corpus anew"
+    message = (
+        r"expected one unit of text .* Received: 2 lines, 2 passages\. Ingest the corpus again"
+    )
     with pytest.raises(DataError, match=message):
         settled(LINES, units=("line", "passage"))
 

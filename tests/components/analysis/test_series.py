@@ -69,7 +69,7 @@ def test_the_shards_do_not_change_the_spec(examples):
     assert settle(examples(NOTES)) == settle(examples(NOTES, shards=2))
 
 
-def test_what_is_asked_for_is_taken(examples):
+def test_what_is_given_is_taken(examples):
     spec = settle(
         examples(NOTES), lookback=9, horizon=3, season=6, average=4, scale="min_max", targets=("x",)
     )
@@ -133,9 +133,9 @@ def test_a_column_without_a_value_to_learn_from_is_refused_by_its_name(examples,
         settle(examples(notes), scale=scale)
 
 
-def test_gaps_are_filled_as_the_ingest_was_told_and_the_means_are_of_what_is_known(examples):
-    told = NOTES | {"impute": "seasonal", "impute_season": 7}
-    spec = settle(examples(told, lacking="train"))
+def test_gaps_are_filled_as_the_ingest_was_set_and_the_means_are_of_what_is_known(examples):
+    notes = NOTES | {"impute": "seasonal", "impute_season": 7}
+    spec = settle(examples(notes, lacking="train"))
     assert (spec.fill.impute, spec.fill.season) == ("seasonal", 7)
     assert spec.fill.level == pytest.approx((20, 5), abs=0.1)
     assert spec.mean == spec.fill.level[:1]
@@ -151,7 +151,7 @@ def test_records_in_which_an_earlier_version_made_values_up_are_refused(examples
     assert settle(examples(NOTES | {"filled": 0, "trimmed": 0}, shards=2))
 
 
-def test_records_that_do_not_say_their_columns_need_to_be_told():
+def test_records_that_do_not_say_their_columns_need_them_given():
     with pytest.raises(DataError, match=r"features\.targets: expected columns to forecast\. Rec"):
         series.roles_of({}, SeriesOptions())
     assert series.roles_of({}, SeriesOptions(targets=("y",))) == Roles(("y",), (), ())

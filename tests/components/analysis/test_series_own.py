@@ -28,8 +28,8 @@ def settled(tmp_path):
                 records = [_record(each, wind[each]) for each in names]
                 write_records(found.shard(split, shard, shards), records)
         found.write_summary({"train": 2, "eval": 2}, (), NOTES)
-        asked = SeriesOptions(preprocess=f"{OWN}:{name}", lookback=2, season=1, **options)
-        return series.settle(found, asked, Path(tmp_path), BeamOptions())
+        chosen = SeriesOptions(preprocess=f"{OWN}:{name}", lookback=2, season=1, **options)
+        return series.settle(found, chosen, Path(tmp_path), BeamOptions())
 
     return settle
 

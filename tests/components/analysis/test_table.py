@@ -14,7 +14,7 @@ from millrace.components.features.table_spec import (
     Category,
     Cross,
     Number,
-    Raw,
+    RawColumn,
     TableOptions,
 )
 from millrace.components.files.tfrecord import write_records
@@ -42,7 +42,7 @@ HOURS = [
 ]
 
 
-def test_numbers_are_scaled_by_the_train_split_and_marked_where_cells_are_missing():
+def test_numbers_are_scaled_by_the_train_split_and_flagged_where_cells_are_missing():
     spec = choose(HOURS, label="rides")
     winds = np.array([hour for hour in range(24) if hour % 4], np.float64)
     assert spec.numbers == (
@@ -55,7 +55,11 @@ def test_numbers_are_scaled_by_the_train_split_and_marked_where_cells_are_missin
             indicator=True,
         ),
     )
-    assert spec.raw == (Raw("hour", "int64"), Raw("sky", "bytes"), Raw("wind", "float32"))
+    assert spec.raw == (
+        RawColumn("hour", "int64"),
+        RawColumn("sky", "bytes"),
+        RawColumn("wind", "float32"),
+    )
     assert (spec.problem, spec.target_mean, spec.classes) == ("regression", 115.0, ())
     assert spec.layout.inputs[0].shape == (3,)
 
@@ -127,7 +131,7 @@ def test_classes_of_numbers_are_in_the_order_of_the_numbers():
     assert choose(rows).classes == ("0.0", "1.0")
 
 
-def test_columns_that_tell_nothing_are_left_out():
+def test_columns_without_information_are_left_out():
     rows = [
         {"x": float(n), "one": 1, "name": f"row {n}", "v": [1.0, 2.0], "y": float(n) / 7}
         for n in range(40)
@@ -222,13 +226,17 @@ def houses(tmp_path):
 def settled(houses, tmp_path, function, **options):
     out = tmp_path / function
     out.mkdir()
-    asked = TableOptions(preprocess=f"tests.components.features.own_hooks:{function}", **options)
-    return table.settle(houses, asked, Path(out), BeamOptions())
+    chosen = TableOptions(preprocess=f"tests.components.features.own_hooks:{function}", **options)
+    return table.settle(houses, chosen, Path(out), BeamOptions())
 
 
 def test_options_are_of_the_columns_that_a_persons_own_function_makes(houses, tmp_path):
     spec = settled(houses, tmp_path, "roomy", exclude=("id",), buckets=("per_room",))
-    assert spec.raw == (Raw("area", "float32"), Raw("rooms", "int64"), Raw("town", "bytes"))
+    assert spec.raw == (
+        RawColumn("area", "float32"),
+        RawColumn("rooms", "int64"),
+        RawColumn("town", "bytes"),
+    )
     assert (spec.target, spec.hook.function) == (
         "price",
         "tests.components.features.own_hooks:roomy",
@@ -264,12 +272,12 @@ def test_a_column_of_names_is_left_out_with_the_setting_that_takes_it(caplog):
     ) in caplog.messages
 
 
-def test_values_beyond_the_vocabulary_are_told(caplog):
+def test_values_beyond_the_vocabulary_are_reported(caplog):
     rows = [{**row, "code": f"no {row['hour'] // 2}"} for row in HOURS]
     with caplog.at_level("INFO"):
         choose(rows, label="rides", vocabulary_size=5)
     assert (
-        "column 'code': the 5 most frequent of 12 values are told apart; "
+        "column 'code': the 5 most frequent of 12 values are kept; "
         "analyze.features.vocabulary_size allows more"
     ) in caplog.messages
     caplog.clear()

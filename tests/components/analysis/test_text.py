@@ -74,7 +74,7 @@ def test_characters_and_subwords_are_counted_alike(settled):
     assert subwords.sequence_length > 4
 
 
-def test_classes_that_train_lacks_are_told(settled, caplog):
+def test_classes_that_train_lacks_are_reported(settled, caplog):
     caplog.set_level(logging.INFO, "millrace.components")
     settled()
     assert caplog.messages == [

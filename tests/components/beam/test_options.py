@@ -1,19 +1,24 @@
-"""Beam's flags: what is refused before anything runs."""
+"""Beam's flags: what is refused before anything runs; and pipelines in a notebook."""
 
 import re
 import socket
+import sys
 from concurrent import futures
+from pathlib import Path
+from types import SimpleNamespace
 
+import apache_beam as beam
 import grpc
 import pytest
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
+from apache_beam.utils import interactive_utils
 
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (("--runer=FlinkRunner",), "Beam flags: --runer: unknown. Did you mean `--runner`?"),
         (
@@ -27,8 +32,8 @@ from millrace.components.errors import OptionError
         ),
     ],
 )
-def test_a_flag_that_beam_would_drop_is_refused(flags, told):
-    with pytest.raises(OptionError, match=f"^{re.escape(told)}$"):
+def test_a_flag_that_beam_would_drop_is_refused(flags, message):
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
         BeamOptions(flags).check()
 
 
@@ -45,7 +50,7 @@ def test_flags_of_beam_and_of_runners_are_let_through(flags):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (("--runner=Nope",), "--runner: expected a runner that can be used here. Received: 'Nope'"),
         (("--runner=FlnkRunner",), "Did you mean `FlinkRunner`?"),
@@ -58,13 +63,13 @@ def test_flags_of_beam_and_of_runners_are_let_through(flags):
         (("--runner",), "argument --runner: expected one argument."),
     ],
 )
-def test_an_unknown_runner_or_flag_and_a_value_that_does_not_fit_are_refused(flags, told, capfd):
-    with pytest.raises(OptionError, match=f"^Beam flags: .*{re.escape(told)}"):
+def test_an_unknown_runner_or_flag_and_a_value_that_does_not_fit_are_refused(flags, message, capfd):
+    with pytest.raises(OptionError, match=f"^Beam flags: .*{re.escape(message)}"):
         BeamOptions(flags).check()
     assert capfd.readouterr() == ("", "")
 
 
-def _told(endpoint):
+def _refusal(endpoint):
     with pytest.raises(OptionError) as caught:
         BeamOptions(("--runner=PortableRunner", f"--job_endpoint={endpoint}")).check()
     text = str(caught.value)
@@ -77,27 +82,27 @@ def _told(endpoint):
 
 @pytest.mark.parametrize("endpoint", ["localhost", ":8099", "a:0", "a:99999", "a:b"])
 def test_a_job_endpoint_without_host_and_port_is_refused(endpoint):
-    assert "Received: no host and port (1 to 65535)." in _told(endpoint)
+    assert "Received: no host and port (1 to 65535)." in _refusal(endpoint)
 
 
 def test_a_job_endpoint_where_nothing_listens_is_refused():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        assert "Connection refused" in _told(f"127.0.0.1:{free.getsockname()[1]}")
+        assert "Connection refused" in _refusal(f"127.0.0.1:{free.getsockname()[1]}")
 
 
 def test_a_job_endpoint_that_never_answers_is_refused(monkeypatch):
     monkeypatch.setattr("millrace.components.beam.job_endpoint._SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        told = _told(f"127.0.0.1:{silent.getsockname()[1]}")
-    assert "Received: no answer in 0.5 s." in told
+        message = _refusal(f"127.0.0.1:{silent.getsockname()[1]}")
+    assert "Received: no answer in 0.5 s." in message
 
 
 def test_a_job_endpoint_of_another_kind_is_refused():
     server = grpc.server(futures.ThreadPoolExecutor(1))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    assert "Received: a gRPC server of another kind." in _told(f"127.0.0.1:{port}")
+    assert "Received: a gRPC server of another kind." in _refusal(f"127.0.0.1:{port}")
     server.stop(0).wait()
 
 
@@ -111,3 +116,16 @@ def test_a_job_server_that_answers_is_let_through(tmp_path):
     port = service.start_grpc_server()
     BeamOptions(("--runner=PortableRunner", f"--job_endpoint=localhost:{port}")).check()
     service.stop()
+
+
+def test_a_pipeline_in_a_notebook_is_built_as_in_a_program(monkeypatch):
+    """Beam asks IPython whether there is one, and would import its data frames."""
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=object))
+    monkeypatch.setitem(sys.modules, "apache_beam.runners.interactive", None)
+    with BeamOptions().pipeline() as pipeline:
+        made = pipeline | "Make" >> beam.Impulse()
+        assert made.producer.full_label == "Make"
+        folder = Path(pipeline.local_tempdir)
+        assert folder.is_dir()
+    assert not folder.exists()
+    assert interactive_utils.is_in_ipython()

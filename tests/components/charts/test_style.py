@@ -1,4 +1,4 @@
-"""Charts are PNG files of the size asked for, and names on them are short and can be written."""
+"""Charts are PNG files of the requested size, and names on them are short and printable."""
 
 import pytest
 from etils.epath import Path

@@ -40,7 +40,7 @@ def folder(tmp_path):
 
 
 def spoil(root, suffix: str) -> list[Rejected]:
-    """Put a pipe and a file whose name is no UTF-8 into `root`; returns how they are set aside."""
+    """Put a pipe and a file whose name is not UTF-8 into `root`; returns how they are set aside."""
     os.mkfifo(pathlib.Path(root) / f"pipe{suffix}")
     pathlib.Path(root, f"caf\udce9{suffix}").write_bytes(b"")
     return [
@@ -55,6 +55,12 @@ def out(tmp_path) -> Path:
     staging = tmp_path / "out"
     staging.mkdir()
     return Path(staging)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory) -> str:
+    """Where TensorFlow Datasets prepares the sets of a test module, each once."""
+    return str(tmp_path_factory.mktemp("tfds"))
 
 
 def records_of(examples: Examples) -> dict[str, list[dict]]:

@@ -69,9 +69,9 @@ def test_auto_takes_lines_where_they_are_short(ingest):
     assert examples.summary["notes"]["unit"] == "line"
 
 
-def test_the_encoding_is_told_by_its_mark_or_given(ingest):
-    marked = ingest({"a.txt": "caf\u00e9\n".encode("utf-16")}, unit="line", splits={"train": 1.0})
-    assert [row["text"][0].decode() for row in records_of(marked)["train"]] == ["caf\u00e9"]
+def test_the_encoding_is_known_by_its_byte_order_mark_or_given(ingest):
+    with_bom = ingest({"a.txt": "caf\u00e9\n".encode("utf-16")}, unit="line", splits={"train": 1.0})
+    assert [row["text"][0].decode() for row in records_of(with_bom)["train"]] == ["caf\u00e9"]
 
 
 def test_a_given_encoding_is_used(ingest):
@@ -123,7 +123,7 @@ def test_empty_files_are_refused(ingest):
         ingest({"a.txt": b"\n\n"}, unit="line")
 
 
-def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, folder):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(ingest, folder):
     aside = spoil(folder({}), ".txt")
     examples = ingest({"a.txt": b"one\ntwo\n"}, unit="line", max_rejected=0.5)
     assert sum(examples.counts.values()) == 2

@@ -12,7 +12,7 @@ from millrace.components.artifacts import RawFiles, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.image import image_example_gen
-from millrace.components.example_gen.images.manifest import Manifest
+from millrace.components.example_gen.images.options import Manifest
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, SplitRule
 from tests.components.example_gen.conftest import files_of, image_bytes, records_of
 
@@ -241,7 +241,7 @@ def test_real_odd_files_are_decoded_or_set_aside(shared_data, ingest, tmp_path):
 def test_ingest_imports_no_tensorflow():
     script = (
         "import sys\n"
-        "from millrace.components.example_gen import digits, image, tfds, tfrecords\n"
+        "from millrace.components.example_gen import image, samples, tfds, tfrecords\n"
         "from millrace.components.example_gen.images import files, tfrecords as images\n"
         "assert not {'tensorflow', 'tensorflow_datasets', 'keras'} & set(sys.modules)\n"
     )
@@ -251,7 +251,7 @@ def test_ingest_imports_no_tensorflow():
 def test_the_steps_options_are_read_without_beam_or_pillow():
     script = (
         "import sys\n"
-        "from millrace.components.example_gen import digits, image, tfds, tfrecords\n"
+        "from millrace.components.example_gen import image, samples, tfds, tfrecords\n"
         "assert not {'apache_beam', 'PIL', 'numpy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -13,7 +13,13 @@ from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images import pixel_rows
-from millrace.components.example_gen.images.pixel_rows import Asked, Form, parse, shape, split_of
+from millrace.components.example_gen.images.pixel_rows import (
+    PixelLine,
+    PixelOptions,
+    parse,
+    shape,
+    split_of,
+)
 from millrace.components.example_gen.pixels import pixels_example_gen
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
@@ -54,8 +60,8 @@ def test_bad_lines_are_set_aside_by_their_number(ingest):
     examples = ingest({"signs.csv": HEADER + "\n".join(lines)})
     assert [(item.position, item.reason) for item in examples.rejected()] == [
         ("line 3", "4 cells in place of 5"),
-        ("line 5", "pixel 'x' is no whole number from 0 to 255"),
-        ("line 6", "pixel '256' is no whole number from 0 to 255"),
+        ("line 5", "pixel 'x' is not a whole number from 0 to 255"),
+        ("line 6", "pixel '256' is not a whole number from 0 to 255"),
         ("line 7", "no label"),
     ]
     assert examples.counts == {"train": 2}
@@ -121,7 +127,7 @@ def test_blocks_and_shards_change_no_record(ingest, monkeypatch, tmp_path):
 def test_pixels_survive_the_way_through_a_line_and_a_png(height, width, channels, data):
     count = height * width * channels
     pixels = bytes(data.draw(st.lists(st.integers(0, 255), min_size=count, max_size=count)))
-    form = Form(count + 1, 0, height, width, channels, ",")
+    form = PixelLine(count + 1, 0, height, width, channels, ",")
     text, found = parse("a," + ",".join(map(str, pixels)) + "\n", form)
     assert (text, found) == ("a", pixels)
     picture = pixel_rows.draw(found, form)
@@ -131,7 +137,7 @@ def test_pixels_survive_the_way_through_a_line_and_a_png(height, width, channels
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("given", "expected"),
     [
         ((784, None, None, None), (28, 28, 1)),
         ((3072, None, None, None), (32, 32, 3)),
@@ -142,25 +148,25 @@ def test_pixels_survive_the_way_through_a_line_and_a_png(height, width, channels
         ((784, None, None, 3), None),
     ],
 )
-def test_the_shape_follows_from_the_number_of_pixels(asked, expected):
-    assert shape(*asked) == expected
+def test_the_shape_follows_from_the_number_of_pixels(given, expected):
+    assert shape(*given) == expected
 
 
 def test_columns_that_make_no_picture_and_a_lone_class_are_refused(tmp_path, ingest):
     with pytest.raises(DataError) as caught:
-        Form.of(Path("x.csv"), ["label", "a", "b"], Asked())
+        PixelLine.of(Path("x.csv"), ["label", "a", "b"], PixelOptions())
     assert str(caught.value) == (
-        "x.csv: expected one label and the pixels of a picture. Received: 2 pixels, which make "
-        "none of the options' size or no square. Set the options height, width and channels, or "
-        "the delimiter."
+        "x.csv: expected one label and the pixels of a picture. Received: 2 pixels, which do "
+        "not make a picture of the options' size, or a square. Set the options height, width and "
+        "channels, or the delimiter."
     )
     with pytest.raises(DataError, match=r"expected the column 'label'\. Received: kind, a, b"):
-        Form.of(Path("x.csv"), ["kind", "a", "b"], Asked())
+        PixelLine.of(Path("x.csv"), ["kind", "a", "b"], PixelOptions())
     with pytest.raises(DataError, match=r"lines of at least two classes\. Received: 7\."):
         ingest({"signs.csv": HEADER + "7,1,2,3,4\n"})
 
 
-def test_a_folder_without_a_csv_and_a_file_that_is_no_text_are_refused(tmp_path, out):
+def test_a_folder_without_a_csv_and_a_file_that_is_not_text_are_refused(tmp_path, out):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="Received: a folder without one"):
         pixels_example_gen(RawFiles(tmp_path / "empty"), out, run_on=BeamOptions())
@@ -169,13 +175,13 @@ def test_a_folder_without_a_csv_and_a_file_that_is_no_text_are_refused(tmp_path,
         pixels_example_gen(RawFiles(tmp_path / "x.csv"), out, run_on=BeamOptions())
 
 
-def test_a_number_of_thousands_of_digits_is_no_pixel():
-    form = pixel_rows.Form(2, 0, 1, 1, 1, ",")
-    with pytest.raises(DataError, match=r"pixel '9{20}' is no whole number from 0 to 255"):
+def test_a_number_of_thousands_of_digits_is_not_a_pixel():
+    form = pixel_rows.PixelLine(2, 0, 1, 1, 1, ",")
+    with pytest.raises(DataError, match=r"pixel '9{20}' is not a whole number from 0 to 255"):
         pixel_rows.parse("a," + "9" * 5000, form)
 
 
-def test_what_is_no_readable_file_is_set_aside_and_counted(tmp_path, out):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(tmp_path, out):
     root = tmp_path / "source"
     root.mkdir()
     aside = spoil(root, ".csv")

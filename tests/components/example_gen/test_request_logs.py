@@ -39,10 +39,10 @@ def predict_log(model="houses", **inputs):
 def examples_log(kind, *records, context=None):
     log = prediction_log_pb2.PredictionLog()
     log.log_metadata.model_spec.name = "houses"
-    asked = getattr(log, kind).request.input
-    listed = asked.example_list
+    logged = getattr(log, kind).request.input
+    listed = logged.example_list
     if context is not None:
-        listed = asked.example_list_with_context
+        listed = logged.example_list_with_context
         listed.context.ParseFromString(encode(context))
     for record in records:
         listed.examples.add().ParseFromString(encode(record))
@@ -117,8 +117,8 @@ def test_what_asks_about_no_rows_is_refused(log, reason):
 
 
 def test_rows_get_the_types_that_training_had(ingest):
-    asked = predict_log(rooms=np.float32([3]), area=np.float64([80]), town=["Cork"], new=[7])
-    examples = ingest(asked, examples_log("classify_log", {"rooms": 4, "area": 90}))
+    logged = predict_log(rooms=np.float32([3]), area=np.float64([80]), town=["Cork"], new=[7])
+    examples = ingest(logged, examples_log("classify_log", {"rooms": 4, "area": 90}))
     first, second = records_of(examples)["serving"]
     kinds = {name: getattr(value, "dtype", bytes) for name, value in first.items()}
     assert kinds == {"rooms": np.int64, "area": np.float32, "town": bytes, "new": np.int64}
@@ -165,8 +165,8 @@ def test_what_is_unusable_is_set_aside_with_its_place_and_reason(ingest):
 
 def test_a_file_that_breaks_off_is_read_as_far_as_it_goes(ingest, tmp_path):
     whole = tmp_path / "logs" / "houses-1.tfrecord"
-    asked = [predict_log(rooms=np.float32([number])) for number in range(3)]
-    ingest(*asked)
+    logged = [predict_log(rooms=np.float32([number])) for number in range(3)]
+    ingest(*logged)
     whole.write_bytes(whole.read_bytes()[:-5])
     examples = ingest(max_rejected=0.5)
     assert examples.counts == {"serving": 2}
@@ -199,7 +199,7 @@ def test_one_file_may_be_named(ingest, tmp_path):
     assert ingest(predict_log(rooms=np.float32([1])), source=file).counts == {"serving": 1}
 
 
-def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, tmp_path):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(ingest, tmp_path):
     (tmp_path / "logs").mkdir()
     aside = spoil(tmp_path / "logs", ".tfrecord")
     examples = ingest(predict_log(rooms=np.float32([1, 2])), max_rejected=0.5)

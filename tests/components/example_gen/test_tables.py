@@ -122,7 +122,7 @@ def test_a_cell_that_is_not_of_the_given_type_takes_its_row_along(ingest):
     assert rows_of(examples) == [{"a": 1, "b": 0.5, "c": b"x"}]
 
 
-def test_a_hexadecimal_cell_is_no_whole_number_beside_others_that_are(ingest):
+def test_a_hexadecimal_cell_is_not_a_whole_number_beside_others_that_are(ingest):
     examples = ingest("a,b\n1,x\n0x10,y\n", types={"a": "int"}, max_rejected=1, **TRAIN)
     assert rejections(examples) == [
         ("t.csv", "line 3", "column 'a': expected a whole number of 64 bits, received '0x10'")
@@ -132,12 +132,12 @@ def test_a_hexadecimal_cell_is_no_whole_number_beside_others_that_are(ingest):
 @pytest.mark.parametrize(
     "data", [b"PK\x03\x04" + bytes(range(99)) * 9, b"\x89PNG\r\n" + bytes(range(256))]
 )
-def test_a_file_that_is_no_text_is_refused(ingest, data):
+def test_a_file_that_is_not_text_is_refused(ingest, data):
     with pytest.raises(DataError, match=r"t\.csv: expected a text file\. Received: one that begi"):
         ingest(data)
 
 
-def test_utf_16_needs_no_mark(ingest):
+def test_utf_16_needs_no_byte_order_mark(ingest):
     assert rows_of(ingest("a;b\n1;é\n2;x\n".encode("utf-16-le"), **TRAIN))[0] == {
         "a": 1,
         "b": "é".encode(),
@@ -309,13 +309,13 @@ def test_a_long_file_of_an_old_mac_is_read_whole(ingest):
     assert ingest("n,x\r" + rows, **TRAIN).counts == {"train": 40_000}
 
 
-def test_a_quote_behind_a_blank_is_refused_wherever_it_stands(ingest):
+def test_a_quote_after_a_space_is_refused_wherever_it_stands(ingest):
     rows = "".join(f"{number},a\n" for number in range(40_000))
-    with pytest.raises(DataError, match=r"t\.csv, line 40002: expected quotes right behind"):
+    with pytest.raises(DataError, match=r"t\.csv, line 40002: expected quotes right after"):
         ingest("n,x\n" + rows + '1, "b"\n', **TRAIN)
 
 
-def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, folder):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(ingest, folder):
     aside = spoil(folder({}), ".csv")
     examples = ingest("n\n1\n2\n", **TRAIN, max_rejected=0.5)
     assert examples.counts == {"train": 2}

@@ -67,11 +67,6 @@ class MadePictures(tfds.core.GeneratorBasedBuilder):
         yield from ()
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return str(tmp_path_factory.mktemp("tfds"))
-
-
 @pytest.fixture
 def ingest(out, data_dir):
     def run(dataset, **options):

@@ -10,8 +10,8 @@ from etils.epath import Path
 from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.csv.dialect import TextCsv
 from millrace.components.example_gen.text import text_example_gen
-from millrace.components.example_gen.texts.options import TextCsv
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 
@@ -130,7 +130,7 @@ def test_a_table_without_a_header_is_known_by_its_classes_coming_again(ingest, t
     assert [row[0] for row in rows(named)] == ["one more", "two more"]
 
 
-def test_a_table_without_rows_or_one_that_is_no_text_is_refused(ingest, table):
+def test_a_table_without_rows_or_one_that_is_not_text_is_refused(ingest, table):
     with pytest.raises(DataError, match=r"Received: none that looks like classes among 'text', 'l"):
         ingest(table("empty.csv", "text,label\n"))
     place = table("picture.csv", b"\x89PNG\r\n" + bytes(range(256)))
@@ -138,7 +138,7 @@ def test_a_table_without_rows_or_one_that_is_no_text_is_refused(ingest, table):
         ingest(place)
 
 
-def test_quotes_in_a_tsv_are_quotes_unless_told_otherwise(ingest, table):
+def test_quotes_in_a_tsv_are_quotes_unless_quoting_is_set(ingest, table):
     place = table("q.tsv", 'label\ttext\na\t"begun\nb\tand never ended\n')
     assert [row[0] for row in rows(ingest(place))] == ['"begun', "and never ended"]
     with pytest.raises(DataError, match=r"q\.tsv, line 2: expected a quote that closes"):
@@ -168,7 +168,7 @@ def test_unusable_lines_of_json_are_set_aside(ingest, table):
     examples = ingest(table("bad.jsonl", "\n".join(lines)), max_rejected=1)
     assert rows(examples) == [("a", "1", 1), ("b", "0", 0)]
     assert [(item.position, item.reason) for item in examples.rejected()] == [
-        ("line 2", "no JSON: Expecting value at character 10"),
+        ("line 2", "not JSON: Expecting value at character 10"),
         ("line 3", "expected an object, received [1]"),
         ("line 5", "nothing in column 'text'"),
     ]
@@ -183,13 +183,15 @@ def test_unusable_lines_of_json_are_set_aside(ingest, table):
         ("reject", ["plain"]),
     ],
 )
-def test_bad_bytes_are_treated_as_asked_and_counted(ingest, folder, errors, texts):
+def test_bad_bytes_are_treated_as_configured_and_counted(ingest, folder, errors, texts):
     root = folder({"a/1.txt": b"caf\xe9 \xa35", "b/1.txt": b"plain"})
     examples = ingest(root, errors=errors, max_rejected=1)
     assert [row[0] for row in rows(examples)] == texts
     notes = examples.summary["notes"]
     if errors == "reject":
-        assert [item.reason for item in examples.rejected()] == ["byte 0xe9 at 3 is no utf-8"]
+        assert [item.reason for item in examples.rejected()] == [
+            "byte 0xe9 at 3 is not valid utf-8"
+        ]
     else:
         encoding = "cp1252" if errors == "latin-1" else "utf-8"
         assert notes[f"bad bytes, read as {encoding}"] == 1
@@ -221,7 +223,7 @@ def test_pictures_and_empty_files_among_texts_are_set_aside(ingest, folder):
     )
     examples = ingest(root, max_rejected=0.5)
     assert {(item.source, item.reason) for item in examples.rejected()} == {
-        ("a/p.png", "holds zero bytes: no text"),
+        ("a/p.png", "holds zero bytes: not text"),
         ("b/2.txt", "empty text"),
     }
 
@@ -311,7 +313,7 @@ def test_the_pound_sign_of_a_real_article_is_read(ingest, shared_data):
     "files",
     [{"all.csv": b"text,label\ngood,pos\nbad,neg\n"}, {"pos/1.csv": b"good", "neg/1.csv": b"bad"}],
 )
-def test_what_is_no_readable_file_is_set_aside_and_counted(ingest, folder, files):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(ingest, folder, files):
     root = folder(files)
     place = root / "pos" if "pos/1.csv" in files else root
     aside = spoil(place, ".csv")

@@ -98,11 +98,6 @@ class MadeRows(_Made):
     FEATURES = tfds.features.FeaturesDict({"x": np.float32, "y": np.int64})
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return str(tmp_path_factory.mktemp("tfds"))
-
-
 @pytest.fixture
 def ingest(out, data_dir):
     def run(dataset, **options):

@@ -9,7 +9,7 @@ from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.image import image_example_gen
-from millrace.components.example_gen.shards.feature_names import FeatureNames
+from millrace.components.example_gen.images.options import FeatureNames
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, SplitRule
 from millrace.components.example_gen.tfrecords import import_example_gen
 from millrace.components.files.tfrecord import write_records
@@ -175,7 +175,7 @@ def test_unusable_records_are_set_aside_by_file_and_number(source, ingest):
     assert [item.reason.split("(")[0] for item in rejected] == [
         "no image in feature 'image/encoded'",
         "no label ",
-        "Record: expected a serialised tf.train.Example. Received: 12 bytes that are none ",
+        "Record: expected a serialised tf.train.Example. Received: 12 bytes that do not parse ",
         "not an image in a format that Pillow knows",
         "no label ",
         "label 2 'c' is none of the 2 classes",
@@ -183,7 +183,7 @@ def test_unusable_records_are_set_aside_by_file_and_number(source, ingest):
     ]
 
 
-def test_a_wrong_feature_name_is_told_with_the_name(source, ingest):
+def test_a_wrong_feature_name_is_reported_by_name(source, ingest):
     root = source({"train/x.tfrecord": [ours(1, 0, "a")]})
     with pytest.raises(DataError, match=r"x\.tfrecord, record 0: no image in feature 'img'"):
         ingest(root, features=FeatureNames(image="img"))
@@ -216,7 +216,7 @@ def test_records_that_are_no_examples_are_set_aside_and_hide_no_class_names(sour
 
 
 @pytest.mark.parametrize("patterns", [{}, {"train": "*tfrecord"}])
-def test_what_is_no_readable_file_is_set_aside_and_counted(source, ingest, patterns):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(source, ingest, patterns):
     root = source({"a.tfrecord": [ours(0, 0, "a"), ours(1, 1, "b")]})
     aside = spoil(root, ".tfrecord")
     examples = ingest(root, patterns=patterns, max_rejected=0.5)

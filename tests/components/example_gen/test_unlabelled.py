@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, RawFiles
+from millrace.components.artifacts import Analysis, Model, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.series import series_example_gen
@@ -15,7 +15,6 @@ from millrace.components.example_gen.unlabelled import takes_rows, unlabelled_ex
 from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files.tfrecord import read_records
-from millrace.components.model_artifacts import Model
 from millrace.serving.example import decode
 from tests.components.example_gen.conftest import spoil
 
@@ -59,8 +58,8 @@ def test_cells_are_read_as_the_training_datas_were(tmp_path, model, read):
         tmp_path, csv_example_gen, "sold;area;price\n31.12.2020;1,5;1\n01.01.2021;2,5;2\n"
     )
     Path(tmp_path / "new.csv").write_text("price,area,sold\n9,'7,5',05.06.2022\n".replace("'", '"'))
-    asked = model("table", **{"area": NUMBER, "sold/year": NUMBER})
-    found, ((row,),) = read(Path(tmp_path / "new.csv"), asked, learnt)
+    taking = model("table", **{"area": NUMBER, "sold/year": NUMBER})
+    found, ((row,),) = read(Path(tmp_path / "new.csv"), taking, learnt)
     assert {name: value[0] for name, value in row.items()} == {
         "filename": b"new.csv, line 2",
         "area": 7.5,
@@ -79,7 +78,7 @@ def test_rows_of_a_folder_lie_in_shards_in_their_order(tmp_path, model, read):
     assert shards[1][0]["filename"] == [b"b.csv, line 2"]
 
 
-def test_a_forecaster_is_asked_about_the_end_of_each_series(tmp_path, model, read):
+def test_a_forecaster_gets_the_end_of_each_series(tmp_path, model, read):
     rows = [f"2020-01-0{1 + hour // 24}T{hour % 24:02d},{hour}" for hour in range(72)]
     learnt = _learnt(tmp_path, series_example_gen, "\n".join(["when,y", *rows]))
     spec = SeriesSpec(("y",), 2, 2, "h", (0.0,), (1.0,), (1.0,))
@@ -105,11 +104,11 @@ def test_a_forecaster_of_unknown_origin_is_refused(tmp_path, model, read):
 def test_rows_that_cannot_be_read_are_set_aside_up_to_the_limit(tmp_path, model, read):
     learnt = _learnt(tmp_path, csv_example_gen, "area,price\n1.5,1\n2.5,2\n")
     Path(tmp_path / "new.csv").write_text("area\n1\nmuch\n")
-    asked = model("table", area=NUMBER)
+    taking = model("table", area=NUMBER)
     with pytest.raises(DataError, match=r"(?s)at most 1\.00% .*new\.csv, line 3: column 'area'"):
-        read(Path(tmp_path / "new.csv"), asked, learnt)
+        read(Path(tmp_path / "new.csv"), taking, learnt)
     Path(tmp_path / "out").rmtree()
-    found, _ = read(Path(tmp_path / "new.csv"), asked, learnt, max_rejected=0.5)
+    found, _ = read(Path(tmp_path / "new.csv"), taking, learnt, max_rejected=0.5)
     assert (found.counts, found.summary["rejected"]) == ({"unlabelled": 1}, 1)
 
 
@@ -125,7 +124,7 @@ def test_pictures_and_files_of_text_are_no_rows(tmp_path, model):
     assert not takes_rows(Model(Path(tmp_path / "bare")), str(tmp_path))
 
 
-def test_scalars_of_a_generator_are_not_asked_of_a_row(tmp_path, model, read):
+def test_scalars_of_a_generator_are_not_read_from_a_row(tmp_path, model, read):
     prompts = model("language", prompt=STRING, length={"dtype": "int32", "shape": []})
     Path(tmp_path / "new.csv").write_text("id,text\n1,once upon\n")
     assert takes_rows(prompts, str(tmp_path / "new.csv"))
@@ -134,7 +133,7 @@ def test_scalars_of_a_generator_are_not_asked_of_a_row(tmp_path, model, read):
     assert not any(isinstance(value, np.ndarray) for value in row.values())
 
 
-def test_what_is_no_readable_file_is_set_aside_and_counted(tmp_path, model, read):
+def test_what_is_not_a_readable_file_is_set_aside_and_counted(tmp_path, model, read):
     folder = Path(tmp_path / "new")
     folder.mkdir()
     aside = spoil(folder, ".csv")

@@ -1,12 +1,11 @@
-"""The exported model's answers held against the trained one's."""
+"""The exported model's answers compared with the trained one's."""
 
 import numpy as np
 import pytest
 
 from millrace.components.errors import ModelError
 from millrace.components.exporting import classifier
-from millrace.components.exporting.comparison import largest_difference
-from millrace.components.exporting.signatures import Reference
+from millrace.components.exporting.comparison import Reference, largest_difference
 
 EXPECTED = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]], np.float32)
 NAMES = ("a", "b", "c")
@@ -29,7 +28,7 @@ def test_equal_answers_differ_by_nothing():
     assert largest_difference(answers(), REFERENCE, 1e-6) == 0.0
 
 
-def test_the_largest_difference_of_any_signature_is_told():
+def test_the_largest_difference_of_any_signature_is_returned():
     found = answers(classify=EXPECTED + np.float32(0.25), regress=np.array([0.5, 0.725]))
     assert largest_difference(found, REFERENCE, 0.5) == pytest.approx(0.25)
 
@@ -41,7 +40,7 @@ def test_a_difference_over_the_tolerance_is_an_error_with_the_figures():
     assert str(caught.value) == (
         "Exported model, classify/scores: expected the trained model's answers within "
         "0.001. Received: numbers that differ by up to 0.25. Do not serve it; export again, and "
-        "if it stays, look for an op that works differently in a graph."
+        "if that does not help, look for an op that works differently in a graph."
     )
 
 

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from millrace.components.exporting import generation
-from millrace.components.exporting.generation import Choice, choose
+from millrace.components.exporting.generation import Sampling, choose
 from tests.components.language_models import LINES, RUNNING
 
-GREEDY = Choice(tf.constant(0.0), tf.constant(0), tf.constant(0))
+GREEDY = Sampling(tf.constant(0.0), tf.constant(0), tf.constant(0))
 
 
 class Counter:
@@ -36,7 +36,7 @@ def written(monkeypatch):
     return write
 
 
-def test_after_a_delimiter_the_state_begins_anew(written):
+def test_after_a_delimiter_the_state_is_fresh(written):
     assert written(LINES, [""]) == [[3, 3, 2, 3, 3, 2, 3]]
 
 
@@ -52,7 +52,9 @@ def test_each_prompt_is_read_to_its_own_end(written):
 
 def drawn(scores, chances, **options):
     given = {"temperature": 1.0, "top_k": 0} | options
-    choice = Choice(tf.constant(given["temperature"]), tf.constant(given["top_k"]), tf.constant(0))
+    choice = Sampling(
+        tf.constant(given["temperature"]), tf.constant(given["top_k"]), tf.constant(0)
+    )
     rows = tf.tile(tf.constant([scores], tf.float32), [len(chances), 1])
     return choose(rows, tf.constant(chances, tf.float32), choice).numpy()
 

@@ -37,14 +37,14 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_a_server_is_asked_by_the_columns_own_names(folder):
+def test_a_server_is_inputs_by_the_columns_own_names(folder):
     with LoadedModel(folder) as model:
-        asked = {name: np.float32([n]) for n, name in enumerate(NAMES)}
+        inputs = {name: np.float32([n]) for n, name in enumerate(NAMES)}
         assert list(model.signatures["serving_default"].inputs) == sorted(NAMES)
-        assert model.predict(asked)["sum"].tolist() == [43210.0]
+        assert model.predict(inputs)["sum"].tolist() == [43210.0]
 
 
 def test_tensorflow_itself_loads_the_model(folder):
     signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
-    asked = {f"input_{n}": tf.constant([float(n)]) for n in range(len(NAMES))}
-    assert signature(**asked)["sum"].numpy().tolist() == [43210.0]
+    inputs = {f"input_{n}": tf.constant([float(n)]) for n in range(len(NAMES))}
+    assert signature(**inputs)["sum"].numpy().tolist() == [43210.0]

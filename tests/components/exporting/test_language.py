@@ -1,4 +1,4 @@
-"""What the signatures of a text generator answer, written, loaded as a server does, and asked."""
+"""The signatures of a text generator: written, loaded as a server does, and called."""
 
 import keras
 import numpy as np
@@ -46,14 +46,14 @@ def expected(exported):
 @pytest.fixture(scope="module")
 def ask(exported):
     def generate(prompts, *, length=12, temperature=0.0, top_k=0, seed=0):
-        asked = {
+        inputs = {
             "prompt": np.array(prompts, object),
             "length": np.int32(length),
             "temperature": np.float32(temperature),
             "top_k": np.int32(top_k),
             "seed": np.int32(seed),
         }
-        answers = exported[2].predict(asked, signature="generate")
+        answers = exported[2].predict(inputs, signature="generate")
         return answers["text"].tolist()
 
     return generate
@@ -83,8 +83,8 @@ def test_a_greedy_answer_is_the_trained_networks_step_by_step_argmax(expected, a
 
 
 def test_serving_default_is_generate_with_all_tokens_and_seed_0(exported, ask):
-    asked = {"prompt": np.array(PROMPTS, object), "length": np.int32(9)}
-    found = exported[2].predict({**asked, "temperature": np.float32(0.9)})["text"].tolist()
+    inputs = {"prompt": np.array(PROMPTS, object), "length": np.int32(9)}
+    found = exported[2].predict({**inputs, "temperature": np.float32(0.9)})["text"].tolist()
     assert found == ask(PROMPTS, length=9, temperature=0.9)
 
 
@@ -99,7 +99,7 @@ def test_the_score_counts_hits_unknown_tokens_and_the_loss_of_mere_counts(export
     spec, model, loaded = exported
     text = b"come foo all abx"
     found = loaded.predict({"text": np.array([text], object)}, signature="score")
-    ((tokens, following),) = language_rows.cut([text], spec, spec.sequence_length)
+    ((tokens, following),) = language_rows.windows([text], spec, spec.sequence_length)
     counted = following != 0
     best = model(tokens).numpy().argmax(axis=2)
     counts = np.array([0, *spec.counts]) + 1
@@ -139,7 +139,7 @@ def test_a_longer_answer_begins_as_a_shorter_one(ask):
     assert all(longer.startswith(shorter) for shorter, longer in pairs)
 
 
-def test_what_is_written_is_known_tokens_as_many_as_asked(exported, ask):
+def test_what_is_written_is_known_tokens_as_many_as_inputs(exported, ask):
     spec, _, _ = exported
     (answer,) = ask([b""], temperature=1.5, length=400)
     text = answer.decode()
@@ -186,6 +186,6 @@ def test_no_texts_have_no_scores(exported):
         ({"top_k": -2}, r"top_k: expected 0 \(all tokens\) or more\. Received:\] \[-2\]"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_with_what_can(ask, option, message):
+def test_an_invalid_option_is_refused_with_the_valid_ones(ask, option, message):
     with pytest.raises(InvalidArgumentError, match=message):
         ask([b"come"], **option)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from millrace.components.errors import DataError
 from millrace.components.exporting import saved_model, series
 from millrace.components.features.series_spec import Fill, SeriesSpec
-from millrace.components.models.options import Dense
+from millrace.components.models.layer_options import Dense
 from millrace.components.models.series import build
 from millrace.components.models.series_options import ConvRnn
 from millrace.serving.example import decode, encode

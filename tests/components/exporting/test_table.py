@@ -1,4 +1,4 @@
-"""The signatures of a table's model, asked in the SavedModel, against the training path."""
+"""The signatures of a table's model, called in the SavedModel, compared with the training path."""
 
 import keras
 import numpy as np
@@ -6,14 +6,21 @@ import pytest
 from etils.epath import Path
 
 from millrace.components.exporting import saved_model, table
-from millrace.components.features.table_spec import Buckets, Category, Cross, Number, Raw, TableSpec
+from millrace.components.features.table_spec import (
+    Buckets,
+    Category,
+    Cross,
+    Number,
+    RawColumn,
+    TableSpec,
+)
 from millrace.components.inference import requests
 from millrace.components.models import table as networks
 from millrace.components.models.table_options import WideDeep
 from millrace.serving.example import decode, encode
 from millrace.serving.model import LoadedModel
 
-RAW = (Raw("Temp (C)", "float32"), Raw("rooms", "int64"), Raw("town", "bytes"))
+RAW = (RawColumn("Temp (C)", "float32"), RawColumn("rooms", "int64"), RawColumn("town", "bytes"))
 PARTS = {
     "raw": RAW,
     "numbers": (Number("Temp (C)", 5.0, 2.5, 5.0, indicator=True), Number("rooms", 0.0, 1.0, 3.0)),

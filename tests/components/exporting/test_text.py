@@ -39,12 +39,12 @@ def test_the_served_answers_are_those_of_the_training_path(level, vocabulary, op
     folder = Path(tmp_path) / "model"
     saved_model.write(endpoints(model, spec), folder)
     expected = reference(model, spec, ROWS).numbers
-    asked = np.array([text.encode() for text in TEXTS], object)
+    inputs = np.array([text.encode() for text in TEXTS], object)
     examples = np.array([encode({"text": text}) for text in TEXTS], object)
     with LoadedModel(folder) as served:
-        predicted = served.predict({"text": asked})
+        predicted = served.predict({"text": inputs})
         classified = served.predict({"inputs": examples}, signature="classify")
-        assert served.predict({"text": asked[:0]})["scores"].shape == (0, 3)
+        assert served.predict({"text": inputs[:0]})["scores"].shape == (0, 3)
     ops = ops_of(folder)
     assert {op for op in ops if not hasattr(tf.raw_ops, op)} == set()  # none but TensorFlow's own
     assert not ops & {"PyFunc", "PyFuncStateless", "EagerPyFunc"}

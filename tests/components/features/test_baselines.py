@@ -63,7 +63,7 @@ def test_every_map_keeps_a_constant_series(season, window, horizon, smoothing):
             r"Model seasonal_naive: expected windows of 7 rows or more, for a season of 7 rows\. "
             r"Received: 6\. Set analyze\.features\.lookback=7 or more\.",
         ),
-        (lambda: baselines.moving_average(6, 1, 9), "for the 9 that it averages. Received: 6"),
+        (lambda: baselines.moving_average(6, 1, 9), "for the 9 that are averaged. Received: 6"),
         (
             lambda: baselines.differenced_moving_average(6, 1, 4, 3, 1),
             "expected windows of 7 rows or more, for a season of 4 rows and the 3 changes",

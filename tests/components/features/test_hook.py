@@ -1,4 +1,4 @@
-"""A person's own function stands in the graph, or is refused with the reason."""
+"""A user's function runs in the graph, or is refused with the reason."""
 
 import dataclasses
 
@@ -42,8 +42,8 @@ def test_a_picture_may_change_its_size_but_not_its_channels():
     assert apply(_hook("halved"), picture, IMAGE).shape == (1, 1, 1)
     wanted = tf.TensorSpec([None, None, 3], tf.uint8)
     assert _refusal("inverted", picture, wanted) == (
-        f"analyze.features.preprocess: expected {OWN}:inverted to give uint8 […, …, 3]. "
-        "Received: uint8 [2, 2, 1]. Give what it takes, in the same form."
+        f"analyze.features.preprocess: expected {OWN}:inverted to return uint8 […, …, 3]. "
+        "Received: uint8 [2, 2, 1]. Return what it is given, in the same form."
     )
 
 
@@ -67,8 +67,8 @@ def test_the_function_stands_in_the_graph_of_its_caller():
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("counted", "to give string […]. Received: int32 [1]."),
-        ("nothing", "to give string […]. Received: a NoneType."),
+        ("counted", "to return string […]. Received: int32 [1]."),
+        ("nothing", "to return string […]. Received: a NoneType."),
         ("by_numpy", "fails with AttributeError:"),
         ("by_python", "with EagerPyFunc, which call back into Python."),
     ],
@@ -100,7 +100,7 @@ def test_a_process_that_cannot_import_the_function_says_so_and_what_gives_it_the
     assert str(caught.value) == (
         "analyze.features.preprocess: expected a module that Python can find. Received: "
         "nowhere_to_be_found.pre, and there is no nowhere_to_be_found. Run millrace in the folder "
-        "that holds it, or put that folder on PYTHONPATH. Beam's workers need it too: give it to "
-        "those in other places with `-- --setup_file=./setup.py` or "
-        "`-- --extra_package=FILE.tar.gz`, or put its folder on the PYTHONPATH of each."
+        "that holds it, or put that folder on PYTHONPATH. Beam's workers need it too: ship it to "
+        "remote ones with `-- --setup_file=./setup.py` or `-- --extra_package=FILE.tar.gz`, or put "
+        "its folder on the PYTHONPATH of each."
     )

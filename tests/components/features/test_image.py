@@ -1,4 +1,4 @@
-"""Files to pixels, held against Pillow on every format, and on real odd files."""
+"""Files to pixels, compared with Pillow on every format, and on real odd files."""
 
 import functools
 import io
@@ -150,7 +150,7 @@ def test_real_odd_files_are_read_as_pillow_reads_them(shared_data):
             with pytest.raises(tf.errors.InvalidArgumentError):
                 preprocess([path.read_bytes()])
             continue
-        if path.name in ("hopper_16bit.pgm", "no_palette.gif"):  # ingest writes these anew
+        if path.name in ("hopper_16bit.pgm", "no_palette.gif"):  # ingest re-encodes these
             continue
         found = preprocess([path.read_bytes()], 32, 32)[0]
         shrunk = Image.fromarray(expected.astype(np.uint8)).resize((32, 32), BILINEAR)

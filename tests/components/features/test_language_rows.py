@@ -35,7 +35,7 @@ def test_records_without_text_or_without_a_second_token_are_set_aside():
     assert len(found) == 1
     assert rejected == [
         Rejected("f", "no text", "record 0"),
-        Rejected("g", "no token that another one follows", "record 1"),
+        Rejected("g", "no token follows another", "record 1"),
     ]
 
 

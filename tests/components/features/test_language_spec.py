@@ -1,11 +1,11 @@
-"""What may be asked of text, and what was settled about it."""
+"""The options and the spec of text that is generated."""
 
 import pytest
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.features import spec
 from millrace.components.features.language_spec import LanguageOptions, LanguageSpec
-from millrace.components.features.layout import Column
+from millrace.components.features.layout import LayoutColumn
 
 
 def made(vocabulary=("\n", "a"), counts=(0, 1, 1), delimiter="\n"):
@@ -14,8 +14,8 @@ def made(vocabulary=("\n", "a"), counts=(0, 1, 1), delimiter="\n"):
 
 def test_ids_are_the_vocabulary_with_padding_and_unknown():
     assert made().tokens == 4
-    assert made().layout.inputs == (Column("tokens", "int32", (3,)),)
-    assert made().layout.target == Column("next", "int32", (3,))
+    assert made().layout.inputs == (LayoutColumn("tokens", "int32", (3,)),)
+    assert made().layout.target == LayoutColumn("next", "int32", (3,))
 
 
 def test_a_text_starts_with_the_delimiter_else_a_line_break_else_the_most_frequent_token():

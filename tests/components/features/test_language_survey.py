@@ -10,7 +10,7 @@ from millrace.components.features import language_survey
 from millrace.components.features.language_spec import LanguageOptions
 from millrace.components.features.language_survey import LanguageSurvey, Tokens
 
-WAYS = language_survey.cuts(LanguageOptions())
+WAYS = language_survey.tokenizers(LanguageOptions())
 
 
 def row(text, unit="line"):

@@ -1,4 +1,6 @@
-"""What a raw record is called."""
+"""The class and the source of a raw record."""
+
+from collections import Counter
 
 import pytest
 
@@ -6,19 +8,43 @@ from millrace.components.features import record
 from millrace.serving.example import decode, encode
 
 
+@pytest.mark.parametrize("kind", ["image", "text"])
 @pytest.mark.parametrize(
-    ("features", "name"),
+    ("label", "text", "name", "counted"),
     [
-        ({"image/class/text": "cat", "image/class/label": 3}, "cat"),
-        ({"image/class/label": 3}, "3"),
-        ({"image/class/text": b"\xff"}, "\\xff"),
-        ({}, None),
+        (3, "cat", "cat", [("cat", 3)]),
+        (3, None, "3", [("3", 3)]),
+        (None, b"\xff", "\\xff", [("\\xff", -1)]),
+        (None, None, None, []),
     ],
 )
-def test_a_class_is_called_by_its_text_or_else_its_label(features, name):
-    assert record.class_name(decode(encode({"x": 1, **features}))) == name
+def test_a_class_is_named_by_its_text_or_else_its_label(kind, label, text, name, counted):
+    given = {f"{kind}/class/label": label, f"{kind}/class/text": text}
+    features = {key: value for key, value in given.items() if value is not None}
+    row = decode(encode({"x": 1, **features}))
+    assert record.class_name(row, kind) == name
+    assert list(record.classes(row, kind)) == counted
 
 
 def test_a_record_without_a_file_name_has_no_source():
-    assert record.source(decode(encode({"image/filename": "a/b.png"}))) == "a/b.png"
-    assert record.source({}) == ""
+    assert record.source(decode(encode({"image/filename": "a/b.png"})), "image") == "a/b.png"
+    assert record.source(decode(encode({"text/filename": "a.txt"})), "text") == "a.txt"
+    assert record.source({}, "image") == ""
+
+
+def test_the_reason_why_a_record_has_no_label_names_its_class():
+    row = decode(encode({"text/class/text": "cat"}))
+    assert record.label_of(row, "text", {"dog": 0, "cat": 1}) == 1
+    assert record.label_of(row, "text", {}) == "class 'cat' is not in the train split"
+    assert record.label_of({}, "text", {}) == "no class"
+
+
+def test_classes_are_in_the_order_of_their_labels_if_each_has_its_own():
+    numbered = Counter({("zero", 0): 1, ("one", 1): 1, ("two", 2): 1})
+    assert record.class_order(numbered) == ("zero", "one", "two")
+    shared = Counter({("zero", 0): 1, ("one", 0): 1})
+    assert record.class_order(shared) == ("one", "zero")
+    unnumbered = Counter({("b", -1): 1, ("a", -1): 1})
+    assert record.class_order(unnumbered) == ("a", "b")
+    changing = Counter({("b", 0): 1, ("b", 1): 1, ("a", 2): 1})
+    assert record.class_order(changing) == ("a", "b")

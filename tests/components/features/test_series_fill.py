@@ -1,4 +1,4 @@
-"""Missing cells of a window, filled from its other cells alone, each way that can be asked for."""
+"""Missing cells of a window, filled from its other cells alone, by each method."""
 
 import dataclasses
 
@@ -35,7 +35,7 @@ def filled(cells, impute, season=2):
         ("zero", [0, 1, 0, 4, 0, 0]),
     ],
 )
-def test_gaps_at_the_start_within_and_at_the_end_are_filled_as_asked(impute, expected):
+def test_gaps_at_the_start_within_and_at_the_end_are_filled_by_each_method(impute, expected):
     assert filled([NAN, 1, NAN, 4, NAN, NAN], impute) == expected
 
 

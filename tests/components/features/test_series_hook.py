@@ -1,4 +1,4 @@
-"""A person's own columns of windows: made in transform and in serving alike, the targets kept."""
+"""A user's own columns of windows: the same in transform and in serving, the targets kept."""
 
 import dataclasses
 
@@ -11,10 +11,10 @@ from millrace.components.errors import OptionError
 from millrace.components.exporting import saved_model
 from millrace.components.exporting import series as exporting
 from millrace.components.features import hook_spec, series_hook
-from millrace.components.features.layout import Column
+from millrace.components.features.layout import LayoutColumn
 from millrace.components.features.series_rows import transform
 from millrace.components.features.series_spec import Fill
-from millrace.components.models.options import Dense
+from millrace.components.models.layer_options import Dense
 from millrace.components.models.series import build
 from millrace.serving.example import decode
 from tests.components.features.test_series import SPEC
@@ -60,13 +60,16 @@ def test_what_is_made_stands_in_the_covariates_place_between_target_and_known():
 
 def test_without_a_hook_a_window_passes():
     assert series_hook.prepared(tf.constant(WINDOW), SPEC).numpy().tolist() == WINDOW.tolist()
-    assert SPEC.layout.inputs == SPEC.asked
+    assert SPEC.layout.inputs == SPEC.served_inputs
 
 
 def test_a_network_takes_what_is_prepared_and_a_server_is_given_the_window():
     assert MADE.seen == ("load", "log_load", "wind", "holiday")
-    assert MADE.asked == (Column("window", "float32", (3, 4)), Column("known", "float32", (2, 1)))
-    assert MADE.layout.inputs[0] == Column("prepared", "float32", (3, 5))
+    assert MADE.served_inputs == (
+        LayoutColumn("window", "float32", (3, 4)),
+        LayoutColumn("known", "float32", (2, 1)),
+    )
+    assert MADE.layout.inputs[0] == LayoutColumn("prepared", "float32", (3, 5))
 
 
 def test_records_hold_the_raw_window_and_what_is_prepared():
@@ -115,11 +118,11 @@ def test_what_is_served_is_what_training_would_have_answered(tmp_path, scaling, 
     model.layers[-2].set_weights([np.ones_like(each) for each in model.layers[-2].get_weights()])
     saved_model.write(exporting.endpoints(model, spec), tmp_path / "model")
     loaded = tf.saved_model.load(str(tmp_path / "model"))
-    asked = {
+    inputs = {
         each.name: tf.constant([row[each.name].reshape(each.shape) for row in rows])
-        for each in spec.asked
+        for each in spec.served_inputs
     }
-    found = loaded.signatures["serving_default"](**asked)["forecast"].numpy()
+    found = loaded.signatures["serving_default"](**inputs)["forecast"].numpy()
     expected = exporting.reference(model, spec, rows).numbers["serving_default/forecast"]
     assert found.shape == (5, 2, 1)
     assert found.tolist() == expected.tolist()
@@ -127,22 +130,22 @@ def test_what_is_served_is_what_training_would_have_answered(tmp_path, scaling, 
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "message"),
     [
         (
             "other_load",
-            "to make columns beside load, holiday, calendar/hour, which stay as they are. "
-            "Received: load, holiday, calendar/hour among them. Leave out what is not changed, and "
-            "call what is made otherwise.",
+            "to add columns to load, holiday, calendar/hour, which stay as they are. "
+            "Received: load, holiday, calendar/hour among its own. Return only new columns, under "
+            "other names.",
         ),
         (
             "last_wind",
-            "to give columns by name, float32 […, 3]. Received: last: float32 [1]. Give such "
-            "columns, in a dict.",
+            "to return columns by name, float32 […, 3]. Received: last: float32 [1]. Return such "
+            "columns in a dict.",
         ),
     ],
 )
-def test_a_target_and_a_column_of_another_shape_are_refused(function, told):
+def test_a_target_and_a_column_of_another_shape_are_refused(function, message):
     with pytest.raises(OptionError) as caught:
         series_hook.made(tf.constant(WINDOW), _hooked(function))
-    assert str(caught.value) == f"analyze.features.preprocess: expected {OWN}:{function} {told}"
+    assert str(caught.value) == f"analyze.features.preprocess: expected {OWN}:{function} {message}"

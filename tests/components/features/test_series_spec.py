@@ -6,16 +6,16 @@ import pytest
 
 from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from tests.components.features.test_series import ONE, SPEC
 
 
 def test_the_layout_has_the_window_the_known_columns_and_the_future():
-    assert SPEC.layout == Layout(
-        (Column("window", "float32", (3, 3)), Column("known", "float32", (2, 1))),
-        Column("future", "float32", (2, 1)),
+    assert SPEC.layout == RecordLayout(
+        (LayoutColumn("window", "float32", (3, 3)), LayoutColumn("known", "float32", (2, 1))),
+        LayoutColumn("future", "float32", (2, 1)),
     )
-    assert ONE.layout.inputs == (Column("window", "float32", (3, 1)),)
+    assert ONE.layout.inputs == (LayoutColumn("window", "float32", (3, 1)),)
 
 
 def test_channels_are_the_columns_and_then_the_calendar():

@@ -14,7 +14,7 @@ from millrace.components.features.table_spec import (
     Category,
     Cross,
     Number,
-    Raw,
+    RawColumn,
     TableSpec,
 )
 from millrace.serving.example import decode, encode
@@ -22,7 +22,7 @@ from millrace.serving.example import decode, encode
 SPEC = TableSpec(
     target="price",
     problem="regression",
-    raw=(Raw("area", "float32"), Raw("rooms", "int64"), Raw("town", "bytes")),
+    raw=(RawColumn("area", "float32"), RawColumn("rooms", "int64"), RawColumn("town", "bytes")),
     numbers=(
         Number("area", center=50.0, scale=25.0, default=50.0, indicator=True),
         Number("rooms", center=0.0, scale=1.0, default=3.0),
@@ -73,11 +73,11 @@ def test_a_cross_that_has_room_is_the_pair_itself_and_else_a_hash_of_it():
 @settings(deadline=None, max_examples=30)
 def test_every_value_finds_its_own_place_in_the_vocabulary(words, data):
     vocabulary = tuple(sorted(words, key=str.encode))
-    asked = data.draw(st.lists(st.one_of(st.sampled_from(vocabulary), st.text(max_size=3))))
-    values = tf.constant([word.encode() for word in asked], tf.string)
+    sought = data.draw(st.lists(st.one_of(st.sampled_from(vocabulary), st.text(max_size=3))))
+    values = tf.constant([word.encode() for word in sought], tf.string)
     found = table._vocabulary_ids(values, Category("w", vocabulary)).numpy().tolist()
     places = {word: place + 2 for place, word in enumerate(vocabulary)}
-    assert found == [places.get(word, 1) if word else 0 for word in asked]
+    assert found == [places.get(word, 1) if word else 0 for word in sought]
 
 
 def test_an_empty_batch_gives_empty_inputs():
@@ -124,13 +124,15 @@ def test_rows_become_records_of_the_layout_and_odd_ones_are_set_aside():
     assert found[0]["categorical"].dtype == np.int64
     assert [(item.position, item.reason) for item in rejected] == [
         ("record 1", "no number 'price'"),
-        ("record 2", "'price' is no finite number"),
+        ("record 2", "'price' is not a finite number"),
         ("record 3", "several values in column 'town'"),
     ]
 
 
 def test_classes_are_known_by_their_text_whatever_their_type():
-    spec = TableSpec("y", "classification", (Raw("rooms", "int64"),), ("0", "7"), SPEC.numbers[1:])
+    spec = TableSpec(
+        "y", "classification", (RawColumn("rooms", "int64"),), ("0", "7"), SPEC.numbers[1:]
+    )
     found, rejected = transformed([{"rooms": 1, "y": 7}, {"rooms": 1, "y": 3}, {"rooms": 1}], spec)
     assert [row["label"].tolist() for row in found] == [[1]]
     assert found[0].keys() == {"numeric", "label"}

@@ -1,4 +1,4 @@
-"""Texts to rows of ids, and raw records to transformed ones."""
+"""Texts to rows of ids."""
 
 import dataclasses
 
@@ -6,10 +6,9 @@ import pytest
 import tensorflow as tf
 
 from millrace.components.errors import OptionError
-from millrace.components.features import text, text_rows
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features import text
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.features.text_spec import TextOptions, TextSpec
-from millrace.serving.example import decode, encode
 
 SPEC = TextSpec(("ham", "spam"), ("the", "cat", "dog"), sequence_length=4, strip_html=True)
 
@@ -31,31 +30,8 @@ def test_texts_become_rows_of_ids():
 
 
 def test_the_layout_is_a_row_of_ids_and_a_label():
-    tokens = Column("tokens", "int32", (4,))
-    assert SPEC.layout == Layout((tokens,), Column("label", "int32"))
-
-
-def test_records_keep_their_source_and_unusable_ones_are_set_aside():
-    raw = [
-        {"text": "the dog", "text/class/text": "spam", "text/filename": "a.csv, line 2"},
-        {"text": "the dog", "text/class/text": "eggs", "text/filename": "b"},
-        {"text/class/text": "ham", "text/filename": "c"},
-        {"text": "x", "text/filename": "d"},
-        {"text": "dog", "text/class/text": "ham"},
-    ]
-    rejected = []
-    rows = ((decode(encode(row)), f"record {n}") for n, row in enumerate(raw))
-    found = [decode(record) for record in text_rows.transform(rows, SPEC, rejected)]
-    assert [(row["tokens"].tolist(), row["label"].tolist()) for row in found] == [
-        ([2, 4, 0, 0], [1]),
-        ([4, 0, 0, 0], [0]),
-    ]
-    assert found[0]["text/filename"] == [b"a.csv, line 2"]
-    assert [(item.source, item.reason, item.position) for item in rejected] == [
-        ("b", "class 'eggs' is not in the train split", "record 1"),
-        ("c", "no `text`", "record 2"),
-        ("d", "no class", "record 3"),
-    ]
+    tokens = LayoutColumn("tokens", "int32", (4,))
+    assert SPEC.layout == RecordLayout((tokens,), LayoutColumn("label", "int32"))
 
 
 def test_an_empty_name_for_unknown_tokens_is_refused():

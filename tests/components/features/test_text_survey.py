@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.components.features import text_survey
-from millrace.components.features.text_survey import Cut, TextSurvey
+from millrace.components.features.text_survey import TextSurvey, Tokenizer
 from millrace.serving.example import decode, encode
 
-CUT = Cut("word", "lower_and_strip_punctuation", strip_html=True)
+CUT = Tokenizer("word", "lower_and_strip_punctuation", strip_html=True)
 
 
 def row(text, name="a", label=0):

@@ -74,7 +74,7 @@ def test_ids_are_places_in_the_vocabulary_plus_two():
 
 
 def test_a_vocabulary_with_a_piece_twice_is_refused():
-    with pytest.raises(DataError, match=r"Received: 'a' and 'a'\. Leave one of them out\.$"):
+    with pytest.raises(DataError, match=r"Received: 'a' and 'a'\. Remove one of them\.$"):
         tokens.lookup(tf.ragged.constant([["a"]]), ("a", "b", "a"))
 
 
@@ -87,7 +87,7 @@ def test_a_vocabulary_with_a_piece_twice_is_refused():
         ("pre", "pre", [[2, 3, 4], [0, 5, 6], [0, 0, 0]]),
     ],
 )
-def test_rows_get_one_length_at_the_side_asked_for(padding, truncating, rows):
+def test_rows_get_one_length_at_the_requested_side(padding, truncating, rows):
     ids = tf.ragged.constant([[1, 2, 3, 4], [5, 6], []], dtype=tf.int32)
     padded = tokens.pad(ids, 3, padding, truncating)
     assert padded.dtype == tf.int32

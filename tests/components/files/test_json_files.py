@@ -6,18 +6,19 @@ import math
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Anomalies, Examples
-from millrace.components.errors import DataError
-from millrace.components.example_gen.unlabelled_rows import source
-from millrace.components.features import spec
-from millrace.components.files import json_files
-from millrace.components.model_artifacts import (
+from millrace.components.artifacts import (
+    Anomalies,
     Evaluation,
+    Examples,
     Hyperparameters,
     LearningRate,
     Model,
     PushedModel,
 )
+from millrace.components.errors import DataError
+from millrace.components.example_gen.unlabelled_rows import source
+from millrace.components.features import spec
+from millrace.components.files import json_files
 
 READERS = [
     ("examples.json", lambda path: Examples(path).counts),

@@ -19,7 +19,7 @@ def test_a_model_may_be_called_so(name):
 
 
 @pytest.mark.parametrize("name", [*PATHS, "a.b", "a=b", "a" * 129, "é" * 65])
-def test_a_step_has_no_name_that_is_a_path_or_that_an_option_cannot_be_told_from(name):
+def test_a_step_has_no_name_that_is_a_path_or_that_an_option_cannot_be_distinguished_from(name):
     with pytest.raises(ValueError, match=r"^expected letters, digits, .* Choose such a name\.$"):
         names.step(name)
 

@@ -28,16 +28,16 @@ def test_paths_of_this_machine_are_let_through(path):
     ],
 )
 def test_urls_are_refused_by_name_with_what_to_do(path):
-    told = (
+    message = (
         f"expected a path on this machine. Received: {path!r}, a URL. Remote files cannot be read "
         "or written yet: mount them, or copy them here first."
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check(path)
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("file:///a/b", r"Received: 'file:///a/b', a URL\. Give /a/b instead\."),
         ("caf\udce9", r"Received: 'caf\\xe9', which is not UTF-8\. Rename it\."),
@@ -45,6 +45,6 @@ def test_urls_are_refused_by_name_with_what_to_do(path):
         ("a\0b", r"Received: 'a\\x00b'\. Correct it\."),
     ],
 )
-def test_what_names_nothing_is_refused(path, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_names_nothing_is_refused(path, message):
+    with pytest.raises(ValueError, match=message):
         check(path)

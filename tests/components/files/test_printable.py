@@ -18,7 +18,7 @@ def test_control_characters_overrides_and_half_pairs_are_escaped():
 
 
 @given(st.binary(max_size=40))
-def test_any_name_of_a_file_can_be_printed_and_tells_its_bytes(name):
+def test_any_name_of_a_file_can_be_printed_and_shows_its_bytes(name):
     given = os.fsdecode(name)
     shown = one_line(given)
     assert shown.encode().decode() == shown

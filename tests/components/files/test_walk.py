@@ -1,4 +1,4 @@
-"""What lies below a folder: files, and what is no readable file, with the reason."""
+"""What lies below a folder: files, and what is not a readable file, with the reason."""
 
 import os
 import pathlib
@@ -39,7 +39,7 @@ def test_links_are_followed_and_loops_end(root):
     }
 
 
-def test_what_is_no_file_is_told_and_never_opened(root, tmp_path_factory):
+def test_what_is_not_a_file_is_reported_and_never_opened(root, tmp_path_factory):
     os.mkfifo(root / "pipe")
     (root / "to-pipe").symlink_to("pipe")
     (root / "zero").symlink_to("/dev/zero")
@@ -59,7 +59,7 @@ def test_what_is_no_file_is_told_and_never_opened(root, tmp_path_factory):
     }
 
 
-def test_a_name_that_is_no_utf8_is_shown_with_its_bytes(root):
+def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(root):
     for name in (b"caf\xe9.png", rb"caf\xe9.png", b"line\nbreak.png"):
         (root / os.fsdecode(name)).write_bytes(b"")
     folder = pathlib.Path(root, "\udcff")
@@ -75,7 +75,7 @@ def test_a_name_that_is_no_utf8_is_shown_with_its_bytes(root):
     }
 
 
-def test_a_file_without_permission_is_told(root, monkeypatch):
+def test_a_file_without_permission_is_reported(root, monkeypatch):
     monkeypatch.setattr(
         "millrace.components.files.walk.os.access", lambda path, mode: "2.png" not in str(path)
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.components.artifacts import Rejected
-from millrace.components.errors import DataError, ModelError
+from millrace.components.errors import ModelError
 from millrace.components.inference.saved_model import (
     Models,
     Row,
@@ -20,7 +20,6 @@ from millrace.components.inference.saved_model import (
     class_names,
     predictor,
     read_rows,
-    refuse_too_many,
 )
 from millrace.serving.errors import InvalidArgumentError, ResourceExhaustedError
 from tests.components import classifiers
@@ -189,17 +188,6 @@ def test_classes_in_another_order_per_row_are_refused():
     classes = np.array([[b"a", b"b"], [b"b", b"a"]], object)
     with pytest.raises(ModelError, match="expected the same order in every row"):
         class_names({"classes": classes, "scores": np.zeros((2, 2))})
-
-
-def test_too_many_rejected_rows_stop_and_some_are_named():
-    rejected = [Rejected(f"{n}.png", "broken", f"record {n}") for n in range(5)]
-    refuse_too_many(rejected, 50, 0.1)
-    with pytest.raises(
-        DataError,
-        match=r"max_rejected: expected at most 10\.00% of 49 rows to be set aside\. Received: 5, "
-        r"such as 0\.png \(record 0\): broken; 1\.png .*; 2\.png .*broken\. Correct or remove",
-    ):
-        refuse_too_many(rejected, 49, 0.1)
 
 
 def test_a_models_folders_are_loaded_by_name(tmp_path):

@@ -1,4 +1,4 @@
-"""A network of a person's own is built and checked; each way not to fit says what to do."""
+"""A user's network is built and checked; every misfit says what to do."""
 
 import dataclasses
 
@@ -9,13 +9,13 @@ from pydantic import TypeAdapter
 
 from millrace.components.errors import ModelError, OptionError
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.features.series_spec import Fill, SeriesSpec
 from millrace.components.models import custom, keras_file
-from millrace.components.models.any import AnyModel, check_fits
 from millrace.components.models.build import build
 from millrace.components.models.custom_options import Custom
-from millrace.components.models.options import Augment
+from millrace.components.models.image_options import Augment
+from millrace.components.models.options import AnyModel, check_fits
 from millrace.pipeline import options
 
 OWN = "tests.components.models.own_models"
@@ -27,8 +27,8 @@ class Forecast:
     """As much of a spec as a network of one's own for series needs."""
 
     task: str = "forecast"
-    layout: Layout = Layout(  # noqa: RUF009
-        (Column("window", "float32", (4, 2)),), Column("future", "float32", (3, 1))
+    layout: RecordLayout = RecordLayout(  # noqa: RUF009
+        (LayoutColumn("window", "float32", (4, 2)),), LayoutColumn("future", "float32", (3, 1))
     )
 
 

@@ -7,7 +7,8 @@ import pytest
 from millrace.components.errors import OptionError
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models.image import build
-from millrace.components.models.options import Augment, Cnn, Dense
+from millrace.components.models.image_options import Augment, Cnn
+from millrace.components.models.layer_options import Dense
 from millrace.components.models.sizes import after_blocks
 
 NAMES = tuple("0123456789")

@@ -74,5 +74,5 @@ def test_another_network_cannot_be_stepped():
 
 
 def test_a_generator_that_sees_what_comes_is_refused_with_the_reason():
-    with pytest.raises(OptionError, match=r"bidirectional: expected false, for a generator has no"):
+    with pytest.raises(OptionError, match=r"bidirectional: expected false, since a generator"):
         Generator(bidirectional=True)

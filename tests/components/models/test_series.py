@@ -11,8 +11,8 @@ from millrace.components.errors import OptionError
 from millrace.components.features import baselines, series_fill
 from millrace.components.features.series_spec import Fill, SeriesSpec
 from millrace.components.models import series_layers
+from millrace.components.models.layer_options import Dense
 from millrace.components.models.networks import SCORES
-from millrace.components.models.options import Dense
 from millrace.components.models.series import build
 from millrace.components.models.series_options import (
     MODELS,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from millrace.components.errors import OptionError
 from millrace.components.models import sizes
-from millrace.components.models.options import Cnn
+from millrace.components.models.image_options import Cnn
 
 
 def test_the_course_model_leaves_five_pixels_of_28():

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from millrace.components.features.table_spec import Category, Number, Raw, TableSpec
+from millrace.components.features.table_spec import Category, Number, RawColumn, TableSpec
 from millrace.components.models import table
+from millrace.components.models.layer_options import Dense
 from millrace.components.models.networks import SCORES
-from millrace.components.models.options import Dense
 from millrace.components.models.table_options import WideDeep
 
 NUMBERS = (Number("a", 0.0, 1.0, 0.0, indicator=True), Number("b", 0.0, 1.0, 0.0))
@@ -15,7 +15,7 @@ CATEGORIES = (Category("c", ("x", "y")), Category("d", ("z",)))
 
 
 def spec(numbers=NUMBERS, discrete=CATEGORIES):
-    raw = tuple(Raw(each.name, "float32") for each in (*numbers, *discrete))
+    raw = tuple(RawColumn(each.name, "float32") for each in (*numbers, *discrete))
     return TableSpec("y", "regression", raw, numbers=numbers, discrete=discrete)
 
 

@@ -9,9 +9,8 @@ from etils.epath import Path
 
 from millrace.components.errors import OptionError
 from millrace.components.features.text_spec import TextSpec
-from millrace.components.models.average import AverageOfTokens
-from millrace.components.models.bag import BagOfTokens, inverse_frequencies
 from millrace.components.models.text import build
+from millrace.components.models.text_layers import AverageOfTokens, BagOfTokens, inverse_frequencies
 from millrace.components.models.text_options import Bag, Embedding, TextConv, TextRnn
 
 WORDS = tuple(f"word{number}" for number in range(8))
@@ -145,7 +144,7 @@ def test_another_dimension_than_that_of_the_vectors_is_refused(vectors):
     options = Embedding(vectors=vectors, embedding_dim=50)
     with pytest.raises(
         OptionError,
-        match=r"^trainer\.model\.embedding_dim: expected 3, that of .*vectors\.txt\. "
+        match=r"^trainer\.model\.embedding_dim: expected 3, as in .*vectors\.txt\. "
         r"Received: 50\. Leave it out\.$",
     ):
         build(options, SPEC, units=1, activation="sigmoid")

@@ -9,8 +9,7 @@ import pytest
 from millrace.components.errors import ModelError, OptionError
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models import image, squeezenet, transfer
-from millrace.components.models.options import Augment
-from millrace.components.models.transfer_options import Backbone, Transfer
+from millrace.components.models.image_options import Augment, Backbone, Transfer
 
 SIDE = 32
 SPEC = ImageSpec(("ant", "bee"), SIDE, SIDE, 3)
@@ -141,12 +140,12 @@ def refused(error, **options):
     return str(caught.value)
 
 
-def test_a_layer_that_is_not_there_is_refused_with_the_nearest(weights):
+def test_a_missing_layer_is_refused_with_similar_names(weights):
     assert refused(
         OptionError, weights=str(weights[0]), backbone="MobileNet", cut="conv_pw_2_rel"
     ) == (
         "trainer.model.cut: expected a layer of the backbone. Received: 'conv_pw_2_rel'. "
-        "Near it are conv_pw_2_relu, conv_pw_12_relu, conv_pw_9_relu."
+        "Similar names: conv_pw_2_relu, conv_pw_12_relu, conv_pw_9_relu."
     )
     text = refused(OptionError, weights=str(weights[0]), **MOBILE, trainable_from="top")
     assert text.startswith("trainer.model.trainable_from: expected a layer of the backbone.")
@@ -176,16 +175,16 @@ def test_a_file_that_is_missing_or_of_another_network_is_refused(weights, tmp_pa
     assert "expected the weights of squeezenet without its top, as HDF5. Received: " in text
 
 
-def test_a_failed_download_names_the_file_its_address_and_the_way_around(monkeypatch):
+def test_a_failed_download_names_the_file_its_address_and_a_workaround(monkeypatch):
     def fail():
         raise Exception("URL fetch failure on https://host/a/net_notop.h5: None -- no route")
 
     monkeypatch.setattr(squeezenet, "download", fail)
     assert refused(ModelError, backbone="squeezenet", spec=ImageSpec(("a", "b"), 64, 64, 3)) == (
         "trainer.model.weights=imagenet: expected to download net_notop.h5 from "
-        "https://host/a/net_notop.h5. Received: None -- no route. Fetch that file where there is "
-        "a network and give it with `--set trainer.model.weights=FILE`, or start from random "
-        "weights with `--set trainer.model.weights=none`."
+        "https://host/a/net_notop.h5. Received: None -- no route. Download that file on a "
+        "connected machine and pass it with `--set trainer.model.weights=FILE`, or start from "
+        "random weights with `--set trainer.model.weights=none`."
     )
 
 

@@ -8,7 +8,7 @@ import typing
 import pytest
 
 from millrace.components.options import settings
-from millrace.pipeline.dag import MISSING, Signature
+from millrace.components.options.component_spec import MISSING, ComponentSpec
 from tests.test_floors import STEPS
 
 FREE = {
@@ -45,7 +45,7 @@ def numbers(place, annotation):
 OPTIONS = [
     (f"{component.__name__}.{option}", annotation, default)
     for component in components()
-    for option, (annotation, default) in Signature.of(component).options.items()
+    for option, (annotation, default) in ComponentSpec.of(component).options.items()
 ]
 
 

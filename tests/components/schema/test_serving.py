@@ -1,10 +1,9 @@
-"""What a training schema asks of requests, and the types that it gives."""
+"""What a training schema demands of requests, and the types that it gives."""
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from millrace.components.schema.kinds import kinds
-from millrace.components.schema.serving import for_requests
+from millrace.components.schema.serving import for_requests, kinds
 
 SCHEMA = text_format.Parse(
     """
@@ -23,8 +22,8 @@ SCHEMA = text_format.Parse(
 
 
 def test_labels_and_demands_on_the_data_set_go_and_limits_for_skew_come():
-    asked = {"rooms", "area", "town", "note", "more"}
-    assert for_requests(SCHEMA, asked, linf=0.2, js=0.1) == text_format.Parse(
+    taken = {"rooms", "area", "town", "note", "more"}
+    assert for_requests(SCHEMA, taken, linf=0.2, js=0.1) == text_format.Parse(
         """
         feature { name: "rooms" type: INT presence { min_fraction: 1 }
                   skew_comparator { jensen_shannon_divergence { threshold: 0.1 } } }

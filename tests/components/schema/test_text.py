@@ -33,7 +33,7 @@ def test_a_missing_file_is_named(tmp_path):
         read(Path(tmp_path) / "none.pbtxt")
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path):
+def test_a_file_that_is_not_text_is_refused(tmp_path):
     file = Path(tmp_path) / "schema.pbtxt"
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match=r"expected a schema\.pbtxt"):

@@ -77,6 +77,6 @@ def test_two_kinds_in_two_shards_are_refused_with_both_named():
         merged.merge(fold([encode({"a": "x"})], "two.gz"))
 
 
-def test_a_record_that_is_no_example_is_named_by_file_and_number():
+def test_a_record_that_is_not_an_example_is_named_by_file_and_number():
     with pytest.raises(DataError, match=r"f\.gz, record 1: .*expected a serialised"):
         fold([encode({"a": 1}), b"\xff\xff"], "f.gz")

@@ -1,5 +1,7 @@
 """Rows of a written artifact."""
 
+import dataclasses
+
 import pytest
 from etils.epath import Path
 
@@ -8,7 +10,7 @@ from millrace.components.errors import DataError
 from millrace.components.statistics.dataset import fold
 from millrace.components.statistics.proto import Detail, to_proto
 from millrace.components.statistics.reading import read
-from millrace.components.statistics.table import Row, rows
+from millrace.components.statistics.table import FeatureRow, rows
 from millrace.serving.example import encode
 
 
@@ -32,15 +34,23 @@ def test_every_feature_of_every_split_has_its_row(statistics):
     assert [(row.split, row.feature) for row in found] == [
         (split, name) for split in ("train", "eval") for name in ("label", "none", "raw", "text")
     ]
-    assert found[:4] == [
-        Row("train", "label", "INT", 2, 1, 3.0, 1.0, 2.0, 3.0, 4.0),
-        Row("train", "none", "FLOAT", 1, 2),
-        Row("train", "raw", "BYTES", 2, 1, mean=1.5, min=1.0, max=2.0, unique=2),
-        Row("train", "text", "STRING", 3, 0, unique=2, top=(("b", 2), ("a", 1))),
+    assert [dataclasses.replace(row, buckets=()) for row in found[:4]] == [
+        FeatureRow("train", "label", "INT", 2, 1, 3.0, 1.0, 2.0, 3.0, 4.0),
+        FeatureRow("train", "none", "FLOAT", 1, 2),
+        FeatureRow("train", "raw", "BYTES", 2, 1, mean=1.5, min=1.0, max=2.0, unique=2),
+        FeatureRow("train", "text", "STRING", 3, 0, unique=2, top=(("b", 2), ("a", 1))),
     ]
 
 
-def test_only_as_many_values_are_named_as_asked(statistics):
+def test_a_row_has_its_histogram(statistics):
+    label, none, raw, text = (row.buckets for row in rows(statistics)[:4])
+    assert len(label) == 10
+    assert label[0] == ("2 to 2.2", 1.0)
+    assert label[-1] == ("3.8 to 4", 1.0)
+    assert (none, raw, text) == ((), (), (("b", 2.0), ("a", 1.0)))
+
+
+def test_only_as_many_values_are_named_as_requested(statistics):
     assert rows(statistics, top=1)[3].top == (("b", 2),)
 
 

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from millrace.components.errors import DataError
 from millrace.components.training import backup, callbacks
 from millrace.components.training.backup import Backup, State
 from millrace.components.training.callbacks import HistoryFile
-from millrace.components.training.options import EarlyStopping, ReduceOnPlateau, Watching
+from millrace.components.training.options import EarlyStopping, Watching
+from millrace.components.training.schedule_options import ReduceOnPlateau
 
 
 def network():
@@ -27,8 +27,8 @@ def variables(model):
 
 
 def patient():
-    watching = Watching({}, "loss", EarlyStopping(9), ReduceOnPlateau(9), "last", tensorboard=False)
-    return callbacks.patient(watching)
+    watching = Watching({}, "loss", EarlyStopping(9), "last", tensorboard=False)
+    return callbacks.patient(watching, ReduceOnPlateau(9))
 
 
 def train(folder, model, epochs, best_by=None, waiting=None):
@@ -107,9 +107,26 @@ def test_a_damaged_state_starts_training_from_the_beginning(tmp_path, caplog):
     assert caplog.text.count("state.json is damaged") == 3
 
 
-@pytest.mark.parametrize("content", [b"", b"half a fi", b"PK\x03\x04"])
-def test_damaged_variables_are_named_with_what_to_delete(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"half a fi", b"PK\x03\x04", None, b"flipped"])
+def test_damaged_variables_start_training_from_the_beginning(tmp_path, caplog, content):
     train(tmp_path, network(), 1)
-    (tmp_path / "epoch-000001.npz").write_bytes(content)
-    with pytest.raises(DataError, match=r"epoch-000001\.npz: expected the variables.*Delete "):
-        backup.restore(network(), tmp_path, 1)
+    file = tmp_path / "epoch-000001.npz"
+    if content is None:
+        file.unlink()
+    elif content == b"flipped":
+        whole = bytearray(file.read_bytes())
+        whole[whole.index(b"\x93NUMPY") + 130] ^= 1
+        file.write_bytes(whole)
+    else:
+        file.write_bytes(content)
+    assert backup.load(tmp_path, "plan") == State("plan")
+    assert "epoch-000001.npz is damaged (" in caplog.text
+    assert caplog.text.endswith("): training starts from the beginning\n")
+
+
+def test_the_variables_of_the_best_epoch_are_needed_where_it_is_kept(tmp_path):
+    rows = train(tmp_path, network(), 4, best_by="loss")
+    best = callbacks.best_epoch(rows, "loss")
+    assert backup.load(tmp_path, "plan", "loss").epochs == 4
+    (tmp_path / f"epoch-{best:06d}.npz").write_bytes(b"")
+    assert backup.load(tmp_path, "plan", "loss") == State("plan")

@@ -7,7 +7,8 @@ import pytest
 
 from millrace.components.training import callbacks
 from millrace.components.training.callbacks import HistoryFile, Progress, StopAt
-from millrace.components.training.options import EarlyStopping, ReduceOnPlateau, Watching
+from millrace.components.training.options import EarlyStopping, Watching
+from millrace.components.training.schedule_options import CONSTANT, ReduceOnPlateau
 
 
 def with_model(callback):
@@ -22,7 +23,6 @@ def watching(**changes):
         "stop_at": {},
         "monitor": "val_loss",
         "early_stopping": EarlyStopping(),
-        "reduce_on_plateau": ReduceOnPlateau(),
         "keep": "last",
         "tensorboard": False,
     }
@@ -108,12 +108,12 @@ def test_keras_is_asked_to_wait_as_the_options_say():
         watching(
             monitor="val_accuracy",
             early_stopping=EarlyStopping(patience=3, min_delta=0.5),
-            reduce_on_plateau=ReduceOnPlateau(2, 0.25, 1, 1e-4),
-        )
+        ),
+        ReduceOnPlateau(2, 0.25, 1, 1e-4),
     )
     stopping, plateau = found["early_stopping"], found["reduce_on_plateau"]
     assert (stopping.patience, stopping.mode, stopping.monitor) == (3, "max", "val_accuracy")
     assert (plateau.patience, plateau.factor, plateau.cooldown) == (2, 0.25, 1)
     assert plateau.min_lr == 1e-4
     assert list(found) == ["reduce_on_plateau", "early_stopping"]
-    assert callbacks.patient(watching()) == {}
+    assert callbacks.patient(watching(), CONSTANT) == {}

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from millrace.components.errors import OptionError
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models.image import build
-from millrace.components.models.options import Augment, Cnn
+from millrace.components.models.image_options import Augment, Cnn
 from millrace.components.training.compiling import compile_model, layers_in, steps_at_once
-from millrace.components.training.objective import Objective, settle
-from millrace.components.training.options import Descent
+from millrace.components.training.objective import AUTO, Loss, Objective, settle
+from millrace.components.training.options import Descent, Optimizer
 from millrace.components.training.schedule_options import Exponential
+
+SGD = Optimizer("sgd")
 
 
 def compiled(objective, descent=None, top_k=0):
@@ -26,7 +28,7 @@ def compiled(objective, descent=None, top_k=0):
 @pytest.mark.parametrize("output", ["probabilities", "logits"])
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
 def test_loss_and_metrics_of_many_classes_are_the_same_however_written(loss, output):
-    objective = settle(4, loss, output, 0.0)
+    objective = settle(4, Loss(loss), output)
     logits = np.log(np.array([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]], np.float32))
     labels = np.array([2, 0])
     targets = np.eye(4, dtype=np.float32)[labels] if objective.is_one_hot else labels
@@ -37,7 +39,7 @@ def test_loss_and_metrics_of_many_classes_are_the_same_however_written(loss, out
 
 @pytest.mark.parametrize("output", ["probabilities", "logits"])
 def test_loss_and_accuracy_of_two_classes_know_logits(output):
-    objective = settle(2, "auto", output, 0.0)
+    objective = settle(2, AUTO, output)
     odds = np.array([[0.4], [0.9]], np.float32)
     logits = np.log(odds / (1 - odds))
     targets = np.array([[0.0], [0.0]])
@@ -46,7 +48,7 @@ def test_loss_and_accuracy_of_two_classes_know_logits(output):
 
 
 def test_label_smoothing_reaches_the_loss():
-    objective = settle(2, "categorical_crossentropy", "probabilities", 0.2)
+    objective = settle(2, Loss("categorical_crossentropy", 0.2), "probabilities")
     logits = np.log(np.array([[0.5, 0.5]], np.float32))
     found = compiled(objective).evaluate(logits, np.array([[1.0, 0.0]]), verbose=0)
     assert found[0] == pytest.approx(-np.log(0.5), rel=1e-5)
@@ -65,7 +67,7 @@ def forecaster(loss="mean_absolute_error"):
     inputs = keras.Input((3, 2))
     model = keras.Model(inputs, keras.layers.Add()([inputs, Shift()(inputs)]))
     objective = Objective(loss, 6, 0, logits=False, task="forecast")
-    compile_model(model, objective, Descent("sgd", learning_rate=1.0), 0, steps=1, epochs=1)
+    compile_model(model, objective, Descent(SGD, 1.0), 0, steps=1, epochs=1)
     return model
 
 
@@ -105,11 +107,11 @@ def test_an_unknown_target_teaches_nothing():
 
 
 def test_every_optimizer_takes_its_settings_or_keeps_kerass():
-    objective = settle(3, "auto", "probabilities", 0.0)
-    plain = compiled(objective, Descent("rmsprop")).optimizer
+    objective = settle(3, AUTO, "probabilities")
+    plain = compiled(objective, Descent(Optimizer("rmsprop"))).optimizer
     assert type(plain) is keras.optimizers.RMSprop
     assert float(plain.learning_rate) == pytest.approx(0.001)
-    descent = Descent("sgd", 0.5, momentum=0.9, nesterov=True, clipnorm=2.0)
+    descent = Descent(Optimizer("sgd", momentum=0.9, nesterov=True, clipnorm=2.0), 0.5)
     sgd = compiled(objective, descent).optimizer
     assert type(sgd) is keras.optimizers.SGD
     assert (float(sgd.learning_rate), sgd.clipnorm) == (0.5, 2.0)
@@ -128,28 +130,28 @@ def test_steps_run_at_once_end_where_the_epoch_ends(steps):
     [
         ({"clipvalue": 0.5}, {"clipvalue": 0.5, "clipnorm": None}),
         ({"global_clipnorm": 3.0}, {"global_clipnorm": 3.0}),
-        ({"optimizer": "adamw", "weight_decay": 0.1}, {"weight_decay": 0.1}),
-        ({"optimizer": "adamw"}, {"weight_decay": 0.004}),
-        ({"optimizer": "sgd", "weight_decay": 0.2}, {"weight_decay": 0.2}),
+        ({"kind": "adamw", "weight_decay": 0.1}, {"weight_decay": 0.1}),
+        ({"kind": "adamw"}, {"weight_decay": 0.004}),
+        ({"kind": "sgd", "weight_decay": 0.2}, {"weight_decay": 0.2}),
     ],
 )
 def test_clipping_and_decay_reach_the_optimizer(settings, expected):
-    objective = settle(3, "auto", "probabilities", 0.0)
-    optimizer = compiled(objective, Descent(**settings)).optimizer
+    objective = settle(3, AUTO, "probabilities")
+    optimizer = compiled(objective, Descent(Optimizer(**settings))).optimizer
     assert {name: getattr(optimizer, name) for name in expected} == expected
 
 
 def test_two_ways_of_clipping_are_refused():
     with pytest.raises(OptionError) as caught:
-        Descent(clipnorm=1.0, clipvalue=0.5)
+        Optimizer(clipnorm=1.0, clipvalue=0.5).check()
     assert str(caught.value) == (
-        "trainer.clipnorm, trainer.clipvalue: expected one of them. Received: 1.0, 0.5. Keep one."
+        "trainer.optimizer: expected one of clipnorm, clipvalue. Received: 1.0, 0.5. Keep one."
     )
 
 
 def test_a_schedule_starts_from_the_optimizers_own_rate_where_none_is_given():
-    objective = settle(3, "auto", "probabilities", 0.0)
-    optimizer = compiled(objective, Descent("sgd", schedule=Exponential(0.5))).optimizer
+    objective = settle(3, AUTO, "probabilities")
+    optimizer = compiled(objective, Descent(SGD, schedule=Exponential(0.5))).optimizer
     assert float(optimizer.learning_rate) == pytest.approx(0.01)
     optimizer.iterations.assign(1)
     assert float(optimizer.learning_rate) == pytest.approx(0.005)
@@ -170,7 +172,7 @@ def test_layers_compute_in_the_precision_asked_for_and_keep_their_weights_whole(
     assert model.get_layer("block1_conv1").compute_dtype == computed
     assert model.get_layer("block1_conv1").kernel.dtype == "float32"
     assert model.get_layer("scores").compute_dtype == "float32"
-    objective = settle(3, "auto", "probabilities", 0.0)
+    objective = settle(3, AUTO, "probabilities")
     compile_model(model, objective, Descent(), 0, steps=1, epochs=1)
     is_scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert is_scaled == (precision == "mixed_float16")

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from millrace.components.artifacts import Examples
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.features.layout import Column, Layout
+from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.files.tfrecord import write_records
 from millrace.components.training import dataset
 from millrace.components.training.dataset import Order
-from millrace.components.training.objective import Objective, settle
+from millrace.components.training.objective import AUTO, Loss, Objective, settle
 from millrace.serving.example import encode
 
 SPEC = ImageSpec(("a", "b", "c"), 2, 1, 1)
-SPARSE = settle(3, "auto", "probabilities", 0.0)
+SPARSE = settle(3, AUTO, "probabilities")
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +65,8 @@ def test_pixels_and_labels_stay_together(files):
 
 
 def test_labels_have_the_form_that_the_loss_takes(files):
-    one_hot = settle(3, "categorical_crossentropy", "probabilities", 0.0)
-    binary = settle(2, "auto", "probabilities", 0.0)
+    one_hot = settle(3, Loss("categorical_crossentropy"), "probabilities")
+    binary = settle(2, AUTO, "probabilities")
     [(pixels, rows)] = dataset.evaluation(files, SPEC.layout, one_hot, 20)
     numbers = pixels.numpy()[:, 0, 0, 0]
     np.testing.assert_array_equal(rows, np.eye(3, dtype=np.float32)[numbers % 3])
@@ -96,9 +96,9 @@ def test_the_shuffle_buffer_never_takes_more_than_its_memory(count, side):
 
 
 def test_several_inputs_make_a_dictionary_and_a_forecast_keeps_its_shape(tmp_path):
-    layout = Layout(
-        (Column("window", "float32", (2, 1)), Column("known", "int32", (3,))),
-        Column("future", "float32", (2, 2)),
+    layout = RecordLayout(
+        (LayoutColumn("window", "float32", (2, 1)), LayoutColumn("known", "int32", (3,))),
+        LayoutColumn("future", "float32", (2, 2)),
     )
     features = {"window": [1.5, 2.5], "known": [1, 2, 3], "future": [0.0, 1.0, 2.0, 3.0]}
     path = tmp_path / "data_tfrecord-00000-of-00001.gz"
@@ -111,7 +111,9 @@ def test_several_inputs_make_a_dictionary_and_a_forecast_keeps_its_shape(tmp_pat
 
 
 def test_a_number_to_be_learnt_is_a_column(tmp_path):
-    layout = Layout((Column("numeric", "float32", (1,)),), Column("label", "float32"))
+    layout = RecordLayout(
+        (LayoutColumn("numeric", "float32", (1,)),), LayoutColumn("label", "float32")
+    )
     path = tmp_path / "data_tfrecord-00000-of-00001.gz"
     write_records(path, [encode({"numeric": [1.0], "label": 2.0})] * 3)
     objective = Objective("mean_squared_error", 1, 0, logits=False, task="regression")

@@ -10,12 +10,12 @@ import pytest
 
 from millrace.components.errors import OptionError
 from millrace.components.models import squeezenet
-from millrace.components.models.options import Dense
-from millrace.components.models.transfer_options import Transfer
+from millrace.components.models.image_options import Transfer
+from millrace.components.models.layer_options import Dense
 from millrace.components.trainer import trainer
 from millrace.components.training import backup
-from millrace.components.training.options import FineTune
-from millrace.components.training.schedule_options import Cosine
+from millrace.components.training.options import FineTune, Optimizer
+from millrace.components.training.schedule_options import Cosine, ReduceOnPlateau
 from tests.components import transformed
 
 SIDE = 32
@@ -85,6 +85,13 @@ def test_the_second_stage_trains_the_named_layers_only_and_the_history_holds_bot
     assert changed == ["fire2_squeeze1x1", "fire2_expand1x1", "fire2_expand3x3"]
 
 
+def test_a_plateau_lowers_the_rate_in_both_stages(train):
+    trained = train("out", schedule=ReduceOnPlateau(patience=9))
+    assert [row["learning_rate"] for row in history(trained)] == pytest.approx(
+        [0.01, 0.01, 0.001, 0.001]
+    )
+
+
 def test_a_training_killed_in_its_second_stage_ends_with_the_same_weights(train, monkeypatch):
     whole = train("whole")
     commit = backup._commit
@@ -115,7 +122,7 @@ def test_a_training_killed_in_its_second_stage_ends_with_the_same_weights(train,
 def test_fine_tuning_that_makes_it_worse_is_undone_where_the_best_is_kept(train, caplog):
     caplog.set_level("INFO", "millrace.components")
     worse = FineTune(1, "fire2_squeeze1x1", 1e4)
-    trained = train("out", keep="best", optimizer="sgd", fine_tune=worse)
+    trained = train("out", keep="best", optimizer=Optimizer("sgd"), fine_tune=worse)
     assert "fine-tuning made it no better by val_loss: undone" in caplog.text
     rows = history(trained)
     assert min(rows[:2], key=lambda row: row["val_loss"])["val_loss"] < rows[2]["val_loss"]

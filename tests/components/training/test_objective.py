@@ -4,49 +4,49 @@ import pytest
 
 from millrace.components.errors import OptionError
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.training.objective import Objective, of, settle
+from millrace.components.training.objective import AUTO, Loss, Objective, of, settle
 
 
 def test_two_classes_get_one_sigmoid_unit():
-    found = settle(2, "auto", "probabilities", 0.0)
+    found = settle(2, AUTO, "probabilities")
     assert found == Objective("binary_crossentropy", 1, 2, logits=False)
     assert (found.is_binary, found.is_one_hot, found.activation) == (True, False, "sigmoid")
 
 
 def test_more_classes_get_a_softmax_and_integer_labels():
-    found = settle(10, "auto", "probabilities", 0.0)
+    found = settle(10, AUTO, "probabilities")
     assert found == Objective("sparse_categorical_crossentropy", 10, 10, logits=False)
     assert (found.is_binary, found.is_one_hot, found.activation) == (False, False, "softmax")
 
 
 def test_label_smoothing_of_more_classes_needs_one_hot_labels():
-    found = settle(10, "auto", "probabilities", 0.1)
+    found = settle(10, Loss(label_smoothing=0.1), "probabilities")
     assert found == Objective("categorical_crossentropy", 10, 10, logits=False, label_smoothing=0.1)
     assert found.is_one_hot
-    assert settle(2, "auto", "probabilities", 0.1).loss == "binary_crossentropy"
+    assert settle(2, Loss(label_smoothing=0.1), "probabilities").loss == "binary_crossentropy"
 
 
 def test_logits_leave_the_last_layer_linear():
-    assert settle(10, "auto", "logits", 0.0).activation == "linear"
-    assert settle(2, "auto", "logits", 0.0).activation == "linear"
+    assert settle(10, AUTO, "logits").activation == "linear"
+    assert settle(2, AUTO, "logits").activation == "linear"
 
 
 def test_a_named_loss_overrules_the_number_of_classes():
-    found = settle(2, "sparse_categorical_crossentropy", "probabilities", 0.0)
+    found = settle(2, Loss("sparse_categorical_crossentropy"), "probabilities")
     assert (found.units, found.activation) == (2, "softmax")
 
 
 def test_a_loss_that_does_not_fit_is_refused():
     with pytest.raises(OptionError, match=r"expected 2 classes\. Received: 3\. Leave trainer.loss"):
-        settle(3, "binary_crossentropy", "logits", 0.0)
+        settle(3, Loss("binary_crossentropy"), "logits")
     with pytest.raises(OptionError, match=r"label_smoothing: expected 0 with .*Received: 0\.1"):
-        settle(3, "sparse_categorical_crossentropy", "logits", 0.1)
+        settle(3, Loss("sparse_categorical_crossentropy", 0.1), "logits")
 
 
 def test_a_loss_for_numbers_does_not_fit_classes():
     spec = ImageSpec(("a", "b"), 2, 2, 1)
     with pytest.raises(OptionError) as caught:
-        of(spec, "huber", "probabilities", 0.0)
+        of(spec, Loss("huber"), "probabilities")
     assert str(caught.value) == (
         "trainer.loss: expected a loss for a classification: binary_crossentropy, "
         "sparse_categorical_crossentropy, categorical_crossentropy. Received: huber. "

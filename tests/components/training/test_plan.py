@@ -6,22 +6,29 @@ import pytest
 
 from millrace.components.errors import OptionError
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.models.options import Augment, Dense
-from millrace.components.training.objective import Objective, settle
-from millrace.components.training.options import Descent, EarlyStopping, ReduceOnPlateau, Watching
-from millrace.components.training.plan import Plan, Split, metric_names
+from millrace.components.models.image_options import Augment
+from millrace.components.models.layer_options import Dense
+from millrace.components.training.objective import AUTO, Objective, settle
+from millrace.components.training.options import (
+    ADAM,
+    Descent,
+    EarlyStopping,
+    Optimizer,
+    Watching,
+)
+from millrace.components.training.plan import Split, TrainingPlan, metric_names
 
-WATCHING = Watching({}, "loss", EarlyStopping(), ReduceOnPlateau(), "last", tensorboard=False)
+WATCHING = Watching({}, "loss", EarlyStopping(), "last", tensorboard=False)
 
 
-def plan(stop_at=None, monitor="loss", top_k=0, validation=None, count=10):
+def plan(stop_at=None, monitor="loss", top_k=0, validation=None, count=10, optimizer=ADAM):
     watching = dataclasses.replace(WATCHING, stop_at=stop_at or {}, monitor=monitor)
-    return Plan(
+    return TrainingPlan(
         spec=ImageSpec(("a", "b", "c"), 2, 2, 1),
         model=Dense(),
         augment=Augment(),
-        objective=settle(3, "auto", "probabilities", 0.0),
-        descent=Descent(),
+        objective=settle(3, AUTO, "probabilities"),
+        descent=Descent(optimizer),
         watching=watching,
         train=Split((), count),
         validation=validation,
@@ -41,7 +48,7 @@ def test_the_last_batch_of_an_epoch_may_be_smaller():
 
 
 def test_metrics_of_validation_are_known_only_with_validation():
-    classes = settle(3, "auto", "probabilities", 0.0)
+    classes = settle(3, AUTO, "probabilities")
     assert metric_names(classes, 0, validated=False) == ["loss", "accuracy"]
     assert metric_names(classes, 2, validated=True)[2:] == [
         "top_2_accuracy",
@@ -78,14 +85,14 @@ def test_any_difference_makes_another_text():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"optimizer": "adam", "momentum": 0.9}, "momentum: expected 0 with adam"),
-        ({"optimizer": "sgd", "nesterov": True}, "nesterov: expected optimizer sgd with momentum"),
+        ({"kind": "adam", "momentum": 0.9}, r"optimizer\.momentum: expected 0 with adam"),
+        ({"kind": "sgd", "nesterov": True}, "nesterov: expected sgd with momentum above 0"),
         (
-            {"optimizer": "rmsprop", "momentum": 0.9, "nesterov": True},
+            {"kind": "rmsprop", "momentum": 0.9, "nesterov": True},
             "Received: rmsprop, momentum 0.9",
         ),
     ],
 )
 def test_settings_of_another_optimizer_are_refused(settings, message):
     with pytest.raises(OptionError, match=message):
-        Descent(**settings)
+        plan(optimizer=Optimizer(**settings))

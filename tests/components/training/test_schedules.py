@@ -5,11 +5,17 @@ import numpy as np
 import pytest
 
 from millrace.components.errors import OptionError
-from millrace.components.models.options import Dense
+from millrace.components.models.layer_options import Dense
 from millrace.components.trainer import trainer
 from millrace.components.training import backup
-from millrace.components.training.options import ReduceOnPlateau
-from millrace.components.training.schedule_options import Constant, Cosine, Exponential, Piecewise
+from millrace.components.training.options import Optimizer
+from millrace.components.training.schedule_options import (
+    Constant,
+    Cosine,
+    Exponential,
+    Piecewise,
+    ReduceOnPlateau,
+)
 from millrace.components.training.schedules import learning_rate
 from tests.components import transformed
 
@@ -21,6 +27,10 @@ def rates(schedule, steps=range(8), rate=0.1, per_epoch=2, epochs=4):
 
 def test_a_constant_rate_is_a_plain_number_that_other_callbacks_may_change():
     assert learning_rate(Constant(), 0.1, 2, 4) == 0.1
+
+
+def test_a_rate_that_waits_for_a_plateau_is_a_plain_number_too():
+    assert learning_rate(ReduceOnPlateau(patience=2), 0.1, 2, 4) == 0.1
 
 
 def test_an_exponential_rate_shrinks_by_its_factor_in_its_epochs():
@@ -95,10 +105,8 @@ def weights(trained):
 def test_a_killed_training_goes_on_at_the_rate_where_it_was(train, tmp_path, monkeypatch):
     options = {
         "schedule": Cosine(floor=0.1, warmup=1.5),
-        "optimizer": "adamw",
+        "optimizer": Optimizer("adamw", weight_decay=0.01, global_clipnorm=1.0),
         "learning_rate": 0.05,
-        "weight_decay": 0.01,
-        "global_clipnorm": 1.0,
     }
     whole = train("whole", **options)
     commit = backup._commit
@@ -117,12 +125,3 @@ def test_a_killed_training_goes_on_at_the_rate_where_it_was(train, tmp_path, mon
         np.testing.assert_array_equal(one, two)
     constant = train("constant", **{**options, "schedule": Constant()})
     assert not np.array_equal(weights(constant)[0], weights(whole)[0])
-
-
-def test_a_schedule_and_a_plateau_exclude_each_other(train):
-    with pytest.raises(OptionError) as caught:
-        train("out", schedule=Cosine(), reduce_on_plateau=ReduceOnPlateau(patience=2))
-    assert str(caught.value) == (
-        "trainer.schedule, trainer.reduce_on_plateau: expected one of them. "
-        "Received: cosine and patience 2. Keep one."
-    )

@@ -6,18 +6,11 @@ import logging
 import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, Hyperparameters
 from millrace.components.errors import OptionError
-from millrace.components.model_artifacts import Hyperparameters
-from millrace.components.tuning.hyperparameters import options_of, settled
-from millrace.pipeline.dag import Signature
+from millrace.components.tuning.hyperparameters import settled
 from tests.components.tuning import toy as toys
 from tests.components.tuning.toy import Large, Small, toy
-
-
-def test_the_options_are_what_neither_the_runner_nor_another_step_gives():
-    assert set(options_of(toy)) == {"rate", "epochs", "model", "pause", "fail"}
-    assert set(options_of(toy)) == set(Signature.of(toy).options)
 
 
 def test_a_base_of_plain_values_is_converted_and_the_rest_has_its_default():

@@ -4,15 +4,15 @@ from etils.epath import Path
 
 from millrace.components.tuning import report
 from millrace.components.tuning.space import parse
-from millrace.components.tuning.study import Outcome
+from millrace.components.tuning.study import TrialOutcome
 
 SPACE = {"rate": parse("log 1e-4..1e-1", "p"), "units": parse("choice 64|64,64", "p")}
 OUTCOMES = [
-    Outcome(0, "complete", {"rate": "0.01", "units": "64"}, 0.5, epoch=2, seconds=1.26),
-    Outcome(1, "failed", {"rate": "0.02", "units": "64,64"}, error='said "no", twice'),
-    Outcome(2, "complete", {"rate": "0.03", "units": "64"}, 0.75, epoch=1),
-    Outcome(3, "pruned", {"rate": "0.04", "units": "64"}, 0.875, epoch=1),
-    Outcome(4, "complete", {"rate": "0.05", "units": "64"}, 0.25, epoch=1),
+    TrialOutcome(0, "complete", {"rate": "0.01", "units": "64"}, 0.5, epoch=2, seconds=1.26),
+    TrialOutcome(1, "failed", {"rate": "0.02", "units": "64,64"}, error='said "no", twice'),
+    TrialOutcome(2, "complete", {"rate": "0.03", "units": "64"}, 0.75, epoch=1),
+    TrialOutcome(3, "pruned", {"rate": "0.04", "units": "64"}, 0.875, epoch=1),
+    TrialOutcome(4, "complete", {"rate": "0.05", "units": "64"}, 0.25, epoch=1),
 ]
 
 

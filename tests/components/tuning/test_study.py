@@ -7,7 +7,7 @@ import pytest
 from etils.epath import Path
 
 from millrace.components.tuning.space import parse
-from millrace.components.tuning.study import Outcome, Study, best
+from millrace.components.tuning.study import Study, TrialOutcome, best
 
 SPACE = {
     "rate": parse("log 1e-4..1e-1", "p"),
@@ -36,7 +36,9 @@ def _try(study, count):
     for _ in range(count):
         asked = study.ask()
         value = _value(asked.settings)
-        study.tell(Outcome(asked.number, "complete", asked.settings, value, epoch=2, seconds=0.5))
+        study.tell(
+            TrialOutcome(asked.number, "complete", asked.settings, value, epoch=2, seconds=0.5)
+        )
     return [one.settings for one in study.outcomes()]
 
 
@@ -77,9 +79,9 @@ def test_what_came_of_a_trial_reads_back(tmp_path, study_in):
     study = study_in(tmp_path)
     asked = [study.ask() for _ in range(3)]
     told = [
-        Outcome(0, "complete", asked[0].settings, 0.25, epoch=3, seconds=1.5),
-        Outcome(1, "failed", asked[1].settings, seconds=0.5, error="too large"),
-        Outcome(2, "pruned", asked[2].settings, 0.75, epoch=1, seconds=0.25),
+        TrialOutcome(0, "complete", asked[0].settings, 0.25, epoch=3, seconds=1.5),
+        TrialOutcome(1, "failed", asked[1].settings, seconds=0.5, error="too large"),
+        TrialOutcome(2, "pruned", asked[2].settings, 0.75, epoch=1, seconds=0.25),
     ]
     study.report(2, 1, 0.75)
     for one in told:
@@ -95,18 +97,18 @@ def test_a_trial_behind_the_median_is_hopeless(tmp_path, study_in):
     for _ in range(5):
         asked = study.ask()
         assert not study.report(asked.number, 1, 1.0)
-        study.tell(Outcome(asked.number, "complete", asked.settings, 1.0))
+        study.tell(TrialOutcome(asked.number, "complete", asked.settings, 1.0))
     assert study.report(study.ask().number, 1, 2.0)
     assert not study.report(study.ask().number, 1, 0.5)
 
 
 def test_the_best_is_the_first_of_the_best_complete_trials():
     outcomes = [
-        Outcome(0, "pruned", {}, 0.0),
-        Outcome(1, "complete", {}, 0.5),
-        Outcome(2, "complete", {}, 0.5),
-        Outcome(3, "complete", {}, 0.75),
-        Outcome(4, "failed", {}),
+        TrialOutcome(0, "pruned", {}, 0.0),
+        TrialOutcome(1, "complete", {}, 0.5),
+        TrialOutcome(2, "complete", {}, 0.5),
+        TrialOutcome(3, "complete", {}, 0.75),
+        TrialOutcome(4, "failed", {}),
     ]
     assert best(outcomes, "minimize").number == 1
     assert best(outcomes, "maximize").number == 3

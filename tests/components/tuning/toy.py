@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 import pydantic
 from etils.epath import Path
 
-from millrace.components.artifacts import Analysis, Examples
+from millrace.components.artifacts import Analysis, Examples, Hyperparameters, TrainedModel
 from millrace.components.errors import OptionError
-from millrace.components.model_artifacts import Hyperparameters, TrainedModel
 from millrace.components.tuning.hyperparameters import tunable
 
 

@@ -207,3 +207,40 @@ def test_the_digest_of_a_module_leaves_the_floors_out(package):
     (package / "first.py").write_text("x = 1\nfrom millrace.components import errors  # again\n")
     source_code.forget()
     assert source_code.digest("mine.first") == before
+
+
+def test_a_forwarded_name_reaches_the_module_that_holds_it_and_no_other(package):
+    (package / "__init__.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from mine.second import f\n    from mine.third import g\n"
+        "def __getattr__(name): ...\n"
+    )
+    (package / "third.py").write_text("def g(): ...\n")
+    for source in (
+        "from mine import f\n",
+        "import mine\nmine.f()\n",
+        "import mine as m\nm.f.x()\n",
+    ):
+        (package / "first.py").write_text(source)
+        source_code.forget()
+        assert set(source_code.reached("mine.first").code) == {"mine", "mine.first", "mine.second"}
+    (package / "first.py").write_text("from mine import *\n")
+    source_code.forget()
+    assert "mine.third" in source_code.reached("mine.first").code
+
+
+def test_a_name_from_millrace_reaches_its_module_and_not_the_engine(package):
+    (package / "first.py").write_text(
+        "from millrace import Examples\nfrom millrace.steps import transform\n"
+    )
+    source_code.forget()
+    reached = source_code.reached("mine.first").code
+    assert {"millrace.components.artifacts", "millrace.components.transform"} <= set(reached)
+    assert not {"millrace", "millrace.steps"} & set(reached)
+    assert not any(name.startswith("millrace.pipeline") for name in reached)
+
+
+def test_how_artifacts_look_is_part_of_no_step():
+    reached = source_code.reached("millrace.components.trainer").code
+    assert "millrace.components.artifacts" in reached
+    assert "millrace.components.display" not in reached

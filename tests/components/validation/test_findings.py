@@ -5,15 +5,15 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from millrace.components.validation.findings import (
     WHOLE_DATASET,
+    Anomaly,
     AnomalyInfo,
     Distance,
-    Finding,
     serialized_path,
     to_anomalies,
 )
 
-WRONG = Finding("a", "UNEXPECTED_DATA_TYPE", "Wrong", "It is wrong.")
-NEW = Finding("a", "SCHEMA_NEW_COLUMN", "New", "It is new.", AnomalyInfo.WARNING)
+WRONG = Anomaly("a", "UNEXPECTED_DATA_TYPE", "Wrong", "It is wrong.")
+NEW = Anomaly("a", "SCHEMA_NEW_COLUMN", "New", "It is new.", AnomalyInfo.WARNING)
 
 
 def test_the_findings_of_a_feature_are_joined_under_the_gravest():
@@ -32,7 +32,7 @@ def test_a_single_finding_gives_its_own_words():
 
 
 def test_findings_of_the_whole_split_lie_apart():
-    finding = Finding(WHOLE_DATASET, "NO_DATA_IN_SPAN", "No data", "None.")
+    finding = Anomaly(WHOLE_DATASET, "NO_DATA_IN_SPAN", "No data", "None.")
     message = to_anomalies(schema_pb2.Schema(), [finding], [], data_missing=True)
     assert message.dataset_anomaly_info.description == "None."
     assert not message.anomaly_info

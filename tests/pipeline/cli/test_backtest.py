@@ -5,8 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from millrace.components.artifacts import Examples
-from millrace.components.model_artifacts import Evaluation
+from millrace.components.artifacts import Evaluation, Examples
 from millrace.pipeline.cli import backtest
 from millrace.pipeline.cli.app import app
 from millrace.pipeline.results import RunResult, StepResult
@@ -26,8 +25,8 @@ def ask(tmp_path, monkeypatch):
     def run(*options, fails=0, recipe="co2"):
         asked = []
 
-        def carry_out(dag, place, recipe, *, data, as_json, selection):
-            asked.append((dag, selection))
+        def carry_out(request, root, *, as_json):
+            asked.append((request.dag, request.selection))
             number = len(asked)
             return FAILED if number == fails else judged(tmp_path / str(number), number)
 

@@ -55,7 +55,7 @@ def test_a_store_that_is_no_database_is_told_by_every_command(toy, millrace, lin
     toy.root.store_file.write_bytes(b"nothing of the kind" * 300)
     code, out, err = millrace(line, "--root", toy.root.path)
     assert (code, out) == (1, "")
-    assert "file is not a database. It is damaged, or no database. Move it" in err
+    assert "file is not a database. It is damaged, or not a database. Move it" in err
     assert len(err.splitlines()) == 1
 
 

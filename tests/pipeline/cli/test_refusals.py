@@ -78,6 +78,20 @@ def test_what_cannot_go_well_is_refused_before_the_first_step(options, told, tmp
 @pytest.mark.parametrize(
     "command",
     [
+        ("predict", "../evil", "--sample", "1"),
+        ("infer", "../evil", "--data", "."),
+        ("skew", "../evil", "--log", "."),
+        ("rollback", "../evil"),
+    ],
+)
+def test_a_name_that_no_model_has_is_wrong_usage(command, tmp_path):
+    text = refusal(*command, "--root", str(tmp_path))
+    assert text.startswith("Model: expected 1 to 128 letters, digits,")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
         ("run", "digits", "--data", ODD),
         ("run", "digits", "--set", f"evaluator.label={ODD}"),
         ("predict", "digits", "--text", ODD),
@@ -89,7 +103,7 @@ def test_what_cannot_go_well_is_refused_before_the_first_step(options, told, tmp
         ("lineage", ODD),
     ],
 )
-def test_a_byte_that_is_no_utf8_is_refused_in_words_wherever_it_is_typed(command, tmp_path):
+def test_a_byte_that_is_not_utf8_is_refused_in_words_wherever_it_is_typed(command, tmp_path):
     text = refusal(*command, "--root", str(tmp_path))
     assert "UTF-8" in text
     assert r"caf\xe9" in text

@@ -1,4 +1,4 @@
-"""The files of a new project, and where none is written; tests/test_init.py uses one."""
+"""The files of a new project, and where none is written; tests/test_end_to_end_init.py uses one."""
 
 import ast
 import importlib.resources

@@ -36,7 +36,7 @@ def parameters(recipe, classes, *settings):
     features, options = dag.find("analyze").options["features"], dag.find("trainer").options
     names = tuple(map(str, range(classes)))
     spec = ImageSpec(names, features.height, features.width or features.height, features.channels)
-    target = objective.of(spec, options["loss"], options["output"], options["label_smoothing"])
+    target = objective.of(spec, options["loss"], options["output"])
     model = images.build(
         options["model"],
         options["augment"],

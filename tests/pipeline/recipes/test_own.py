@@ -97,7 +97,7 @@ def test_what_is_not_there_is_named(file):
         f"Recipe '{place}:roow': {place} has no `roow`. Did you mean `row`?"
     )
     assert _refusal(f"{place}:number") == (
-        f"Recipe '{place}:number': expected a millrace.pipeline.recipes.row.Recipe, or a function "
+        f"Recipe '{place}:number': expected a millrace.Recipe, or a function "
         "(dag: Dag, data: str | None, serving_root: Path). Received: a int. There are: "
         "counted, empty, row."
     )

@@ -1,4 +1,4 @@
-"""One server with REST for all of these tests, and a bare HTTP client of it."""
+"""A server with REST for all of these tests, and a plain HTTP client."""
 
 import http.client
 import json
@@ -7,14 +7,14 @@ import socket
 import pytest
 
 from millrace.serving.flags import Options
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port
 
 PREDICT = b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\n"
 
 
 class Answer:
-    """What came back."""
+    """A response."""
 
     def __init__(self, response):
         self.status, self.headers = response.status, response.headers
@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def error(self):
-        """The HTTP status and the text of a refusal."""
+        """The HTTP status and the text of an error."""
         assert self.headers["Content-Type"] == "application/json"
         (text,) = self.json.values()
         assert list(self.json) == ["error"]
@@ -38,19 +38,19 @@ class Answer:
 
 
 class Sent:
-    """One request that was sent, whole or not, over a connection of its own."""
+    """A request that was sent, complete or not, over its own connection."""
 
     def __init__(self, port, raw):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self.socket.sendall(raw)
 
     def rest(self):
-        """All that comes until the server closes the connection."""
+        """Everything that arrives until the server closes the connection."""
         with self.socket:
             return b"".join(iter(lambda: self.socket.recv(2**20), b""))
 
     def trickle(self, part):
-        """What comes first, if `part` is sent ten times a second until then."""
+        """What arrives first if `part` is sent ten times a second until then."""
         self.socket.settimeout(0.1)
         with self.socket:
             for _ in range(200):
@@ -62,7 +62,7 @@ class Sent:
 
 
 class Rest:
-    """Asks one REST port, over a connection for each request."""
+    """Sends requests to a REST port, each over its own connection."""
 
     def __init__(self, port):
         self.port, self.url = port, f"http://127.0.0.1:{port}"
@@ -77,11 +77,11 @@ class Rest:
             connection.close()
 
     def send(self, raw):
-        """Send `raw`, bytes of HTTP, and read nothing yet."""
+        """Send the bytes `raw`, and read nothing yet."""
         return Sent(self.port, raw)
 
     def send_predict(self, body):
-        """Ask the model for a prediction, and read nothing yet."""
+        """Request a prediction, and read nothing yet."""
         raw = json.dumps(body).encode()
         length = b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(raw)
         return self.send(PREDICT + length + raw)
@@ -94,7 +94,7 @@ class Rest:
 
 
 def serve_rest(half, folder, **options):
-    """A server of versions 7 and 123 of the model `half`, 7 labelled `stable`; and its REST."""
+    """Start a server of versions 7 and 123 of the model `half`, 7 labelled `stable`."""
     base = folder / "half"
     base.mkdir()
     for version in ("7", "00000123"):
@@ -107,7 +107,7 @@ def serve_rest(half, folder, **options):
     )
     monitoring.write_text("prometheus_config { enable: true }")
     rest_port = free_port()
-    server = Server(
+    server = ModelServer(
         Options(
             port=free_port(),
             rest_api_port=rest_port,
@@ -122,7 +122,7 @@ def serve_rest(half, folder, **options):
 
 @pytest.fixture(scope="session")
 def narrow(half_plus_two, tmp_path_factory):
-    """A REST server with one thread, and limits that are soon met."""
+    """A REST server with one thread and low limits."""
     server, rest = serve_rest(
         half_plus_two,
         tmp_path_factory.mktemp("narrow"),

@@ -1,4 +1,4 @@
-"""Classify and Regress requests: features from JSON, and their refusals."""
+"""Classify and Regress requests: features from JSON, and errors."""
 
 import json
 
@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.serving import example
-from millrace.serving.calls import Spec
+from millrace.serving.client import rest_messages
+from millrace.serving.client.calls import Spec
 from millrace.serving.errors import InvalidArgumentError
-from millrace.serving.rest import document, examples, questions
+from millrace.serving.rest import document, examples
 
 
 def read(body):
@@ -46,7 +47,7 @@ def test_features_have_the_kind_of_their_values():
     }
 
 
-def test_numbers_that_are_none_are_decimals():
+def test_nan_and_infinity_are_floats():
     raw = b'{"examples": [{"x": [NaN, Infinity, -Infinity]}]}'
     (record,) = examples.read(document.parse(raw)).example_list.examples
     dtype, values = features(record)["x"]
@@ -54,7 +55,7 @@ def test_numbers_that_are_none_are_decimals():
     assert np.array_equal(values, [np.nan, np.inf, -np.inf], equal_nan=True)
 
 
-def test_a_context_stands_beside_the_examples():
+def test_a_context_is_kept_beside_the_examples():
     source = read({"context": {"query": "pizza"}, "examples": [{"x": 1.0}, {}]})
     shared = source.example_list_with_context
     assert features(shared.context) == {"query": [b"pizza"]}
@@ -67,7 +68,7 @@ REFUSALS = {
         "JSON Value: {\n    \"x\": 1\n} When method is classify, key 'examples' is expected "
         "and was not found",
     ),
-    "examples that are no list": (
+    "examples that are not a list": (
         {"examples": 1},
         "JSON Value: {\n    \"examples\": 1\n} Expecting 'examples' value to be an list/array",
     ),
@@ -75,11 +76,11 @@ REFUSALS = {
         {"examples": []},
         "JSON Value: {\n    \"examples\": []\n} 'examples' value is an empty array",
     ),
-    "an example that is no object": (
+    "an example that is not an object": (
         {"examples": [[{}]]},
         "Example must be JSON object but got JSON Array",
     ),
-    "a context that is no object": (
+    "a context that is not an object": (
         {"context": [], "examples": [{}]},
         "Example must be JSON object but got JSON Array",
     ),
@@ -115,7 +116,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_request_is_refused_in_the_real_servers_words(case):
+def test_a_request_is_refused_with_the_real_servers_text(case):
     body, text = REFUSALS[case]
     with pytest.raises(InvalidArgumentError) as refusal:
         read(body)
@@ -132,12 +133,12 @@ FEATURES = st.dictionaries(
 
 
 @given(FEATURES)
-def test_any_example_comes_from_a_client_unchanged(values):
+def test_any_example_arrives_unchanged_from_a_client(values):
     arrays = {
         name: np.array(value, np.int64) if isinstance(value[0], int) else value
         for name, value in values.items()
     }
     record = example.encode(arrays)
-    body = questions.examples(Spec("m"), [record], record)
+    body = rest_messages.examples(Spec("m"), [record], record)
     shared = examples.read(document.parse(body)).example_list_with_context
     assert [shared.context, *shared.examples] == [record, record]

@@ -1,7 +1,7 @@
-"""Structured and random requests at the REST port: always an answer, always of the contract.
+"""Structured and random requests at the REST port: each gets a response of the contract.
 
-The server is a process of its own, so that its end would be seen. How many requests were sent,
-and how they were answered, is printed (`pytest -s`).
+The server is a separate process, so that a crash would be noticed. The number of requests and of
+each kind of response is printed (`pytest -s`).
 """
 
 import collections
@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.serving.rest.client import RestClient
+from millrace.serving.client.rest_client import RestClient
 from tests.serving import fuzzing
 from tests.serving.conftest import free_port
 from tests.serving.fuzzing import FUZZ
 
-REFUSALS = {400, 404, 429, 501, 504}  # of what a client can get wrong
+REFUSALS = {400, 404, 429, 501, 504}  # errors that a client can cause
 
 
 class Fuzzed:
-    """A server process, and a count of what it answered."""
+    """A server process, and a count of its responses."""
 
     def __init__(self, process, port):
         self.process, self.port = process, port
@@ -31,7 +31,7 @@ class Fuzzed:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def ask(self, verb, path, body, headers=None):
-        """One request; its answer must be one of the contract's."""
+        """Send one request; its response must be one of the contract."""
         self._connection.request(verb, path, body, headers or {})
         response = self._connection.getresponse()
         raw = response.read()
@@ -93,7 +93,7 @@ BODIES = st.fixed_dictionaries(
     },
 )
 ROWS = st.lists(st.floats(width=32) | st.integers(-9, 9) | VALUES, min_size=1, max_size=4)
-NEARLY_GOOD = st.one_of(  # most of these are answered
+NEARLY_GOOD = st.one_of(  # most of these succeed
     st.fixed_dictionaries({"instances": st.lists(st.floats(width=32), min_size=1) | ROWS}),
     st.fixed_dictionaries({"inputs": st.fixed_dictionaries({"x": ROWS})}),
     st.fixed_dictionaries(
@@ -133,7 +133,7 @@ def test_structured_bodies_are_answered(fuzzed, method, body, packed):
 
 @FUZZ
 @given(NEARLY_GOOD)
-def test_nearly_good_bodies_are_answered(fuzzed, body):
+def test_nearly_valid_bodies_are_answered(fuzzed, body):
     fuzzed.ask("POST", "/v1/models/half:predict", json.dumps(body))
 
 
@@ -164,7 +164,7 @@ def test_any_path_is_answered(fuzzed, verb, path, body):
 @given(
     st.binary(min_size=1, max_size=300), st.sampled_from([b"", b"GET ", b"POST /v1/models/half"])
 )
-def test_bytes_that_are_no_http_are_refused_or_hung_up_on(fuzzed, raw, start):
+def test_bytes_that_are_not_http_are_refused_or_disconnected(fuzzed, raw, start):
     with socket.create_connection(("127.0.0.1", fuzzed.port), timeout=60) as connection:
         connection.sendall(start + raw + b"\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
@@ -181,7 +181,7 @@ def test_bytes_that_are_no_http_are_refused_or_hung_up_on(fuzzed, raw, start):
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '{"instances":['])
-def test_endless_depth_is_answered(fuzzed, opening):
+def test_unlimited_nesting_is_answered(fuzzed, opening):
     assert fuzzed.ask("POST", "/v1/models/half:predict", opening * 200_000) == 400
     closing = "]" if opening == "[" else "}" if opening == '{"a":' else "]}"
     whole = opening * 500 + "1" + closing * 500

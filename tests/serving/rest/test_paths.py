@@ -1,4 +1,4 @@
-"""Paths: what each asks for, and which are refused."""
+"""Paths: what each means, and which are refused."""
 
 import pytest
 
@@ -22,7 +22,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize(("verb", "path"), GOOD)
-def test_a_path_names_a_model_and_what_is_wanted_of_it(verb, path):
+def test_a_path_names_a_model_and_a_method(verb, path):
     assert paths.parse(verb, path) == GOOD[verb, path]
 
 
@@ -58,7 +58,7 @@ def test_the_largest_version_is_read():
     assert paths.parse("GET", f"/v1/models/m/versions/0{2**63 - 1}").version == 2**63 - 1
 
 
-def test_a_label_and_a_signature_go_into_the_message():
+def test_a_label_and_a_signature_are_put_into_the_message():
     spec = Target("m", "predict", None, "stable").spec("s")
     assert (spec.name, spec.version_label, spec.signature_name) == ("m", "stable", "s")
     assert not spec.HasField("version")

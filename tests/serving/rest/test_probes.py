@@ -1,4 +1,4 @@
-"""What KServe's protocol and Kubernetes ask, over real sockets."""
+"""Probes of KServe's protocol and of Kubernetes, over real sockets."""
 
 import pytest
 
@@ -43,15 +43,13 @@ def test_a_probe_is_answered(rest, path, status, body):
     assert (head.status, head.body) == (status, b"")
 
 
-def test_other_paths_of_that_protocol_and_other_verbs_are_not_found(rest):
+def test_other_paths_and_verbs_of_the_protocol_are_not_found(rest):
     for path in ("/v2", "/v2/models/half", "/v2/models/half/versions/x/ready", "/healthz/"):
         assert rest.ask("GET", path).status == 404
     assert rest.ask("POST", "/v2/health/live", "{}").status == 404
 
 
-def test_a_model_that_was_unloaded_is_not_ready_and_a_server_that_ends_neither(
-    half_plus_two, tmp_path
-):
+def test_neither_an_unloaded_model_nor_a_stopping_server_is_ready(half_plus_two, tmp_path):
     server, rest = serve_rest(half_plus_two, tmp_path)
 
     def statuses():

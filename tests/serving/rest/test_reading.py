@@ -15,7 +15,7 @@ def infos(**dtypes):
 
 
 def read(body, **dtypes):
-    question = reading.question(document.parse(json.dumps(body).encode()))
+    question = reading.predict_body(document.parse(json.dumps(body).encode()))
     return question.arrays(infos(**dtypes))
 
 
@@ -35,7 +35,7 @@ def test_rows_of_one_input_need_no_name():
     assert lists(read({"instances": [{"x": [1]}, {"x": [2]}]}, x="int32")) == {"x": [[1], [2]]}
 
 
-def test_rows_of_base64_are_values_and_no_names():
+def test_rows_of_base64_objects_are_values():
     rows = [{"b64": "aGVsbG8="}, {"b64": "d29ybGQ="}]
     assert lists(read({"instances": rows}, x="string")) == {"x": [b"hello", b"world"]}
     assert lists(read({"instances": [[row] for row in rows]}, x="string")) == {
@@ -61,7 +61,7 @@ def test_columns_are_by_name_or_bare_for_one_input():
     assert lists(read({"inputs": {"b64": "aGVsbG8="}}, x="string")) == {"x": b"hello"}
 
 
-def test_columns_of_several_inputs_have_shapes_of_their_own():
+def test_columns_of_several_inputs_may_differ_in_shape():
     columns = {"i": [[1, 2]], "s": {"b64": "aGVsbG8="}, "other": 1}
     assert lists(read({"inputs": columns}, i="int64", s="string")) == {"i": [[1, 2]], "s": b"hello"}
 
@@ -77,7 +77,7 @@ REFUSALS = {
         '    "inputs": [\n        1\n    ]\n} '
         "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ",
     ),
-    "rows that are no list": (
+    "rows that are not a list": (
         {"instances": 1},
         ONE,
         "JSON Value: {\n    \"instances\": 1\n} Excepting 'instances' to be an list/array",
@@ -171,6 +171,6 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_request_is_refused_in_the_real_servers_words(case):
+def test_a_request_is_refused_with_the_real_servers_text(case):
     body, dtypes, text = REFUSALS[case]
     assert refusal(body, **dtypes) == text

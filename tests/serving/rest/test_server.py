@@ -1,4 +1,4 @@
-"""The REST server over a real socket: paths, codes, encodings, flags, its life."""
+"""The REST server over a real socket: paths, codes, encodings, flags, lifecycle."""
 
 import gzip
 import http.client
@@ -10,12 +10,13 @@ import urllib.parse
 
 import pytest
 
-from millrace.serving import cores, flags, listening
+from millrace.serving import cores, flags
 from millrace.serving.client import Client
 from millrace.serving.errors import RpcError, ServerError
 from millrace.serving.flags import Options
+from millrace.serving.grpc_server import listening
 from millrace.serving.rest import bodies, codes
-from millrace.serving.server import Server
+from millrace.serving.server import ModelServer
 from tests.serving.conftest import free_port
 from tests.serving.rest.conftest import Rest, serve_rest
 
@@ -30,7 +31,7 @@ from tests.serving.rest.conftest import Rest, serve_rest
         *(("OPTIONS", "/v1/models/half"), ("POST", "/v1/models/half:multiInference")),
     ],
 )
-def test_a_malformed_path_is_told(rest, verb, path):
+def test_a_malformed_path_is_reported(rest, verb, path):
     assert rest.ask(verb, path).error == (400, f"Malformed request: {verb} {path}")
 
 
@@ -67,26 +68,26 @@ def test_each_code_has_its_http_status(kind):
     assert HTTP[codes.error_of(HTTP[kind.code], "x").code] == HTTP[kind.code]
 
 
-def test_a_gzip_body_is_unpacked(rest):
+def test_a_gzip_body_is_decompressed(rest):
     body = gzip.compress(json.dumps({"instances": [1.0]}).encode())
     answer = rest.post("half:predict", body, **{"Content-Encoding": "gzip"})
     assert answer.json == {"predictions": [2.5]}
 
 
 @pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b'{"instances": [1]}', mtime=0)[:-9]])
-def test_a_broken_gzip_body_counts_as_empty(rest, body):
+def test_a_damaged_gzip_body_counts_as_empty(rest, body):
     answer = rest.post("half:predict", body, **{"Content-Encoding": "gzip"})
     assert answer.error == (400, "JSON Parse error: The document is empty")
 
 
-def test_a_gzip_bomb_is_refused_before_it_is_unpacked(rest, monkeypatch):
-    monkeypatch.setattr(bodies, "MAX_UNPACKED_BYTES", 1000)
+def test_a_gzip_bomb_is_refused_before_it_is_decompressed(rest, monkeypatch):
+    monkeypatch.setattr(bodies, "MAX_DECOMPRESSED_BYTES", 1000)
     body = gzip.compress(b" " * 100_000)
     answer = rest.post("half:predict", body, **{"Content-Encoding": "gzip"})
-    assert answer.error == (413, "Received a unpacked body larger than max (1000 bytes)")
+    assert answer.error == (413, "Received a decompressed body larger than max (1000 bytes)")
 
 
-def test_a_long_answer_is_packed_for_who_takes_that(rest):
+def test_a_long_response_is_compressed_for_clients_that_accept_it(rest):
     values = [1.0] * 1000
     plain = rest.post("half:predict", {"instances": values})
     packed = rest.post("half:predict", {"instances": values}, **{"Accept-Encoding": "br, gzip"})
@@ -106,7 +107,7 @@ def raw_answer(port, request):
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def test_what_is_no_http_gets_an_answer_of_the_same_form(rest):
+def test_a_request_that_is_not_http_gets_an_error_in_the_usual_form(rest):
     answer = raw_answer(rest.port, b"\x16\x03\x01 hello\r\n\r\n")
     assert answer.partition(b"\r\n")[0] in (
         b"HTTP/1.0 400 Bad Request",
@@ -115,7 +116,7 @@ def test_what_is_no_http_gets_an_answer_of_the_same_form(rest):
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"].startswith("Malformed HTTP: ")
 
 
-def test_a_caller_who_waits_for_leave_gets_it(rest):
+def test_a_client_that_expects_100_continue_gets_it(rest):
     body = b'{"instances": [1.0]}'
     head = (
         b"POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -140,7 +141,7 @@ def test_flags_have_the_real_servers_defaults():
     assert not options.rest_api_enable_cors_support
 
 
-def test_limits_of_our_own_have_defaults_that_nobody_meets():
+def test_limits_beyond_the_real_servers_have_generous_defaults():
     options = flags.parse(["--model_base_path=/models/half"])
     assert options.rest_api_max_body_bytes == listening.MAX_MESSAGE_BYTES == 2**31 - 1
     assert options.rest_api_max_queued_requests == 1000
@@ -150,21 +151,21 @@ def test_limits_of_our_own_have_defaults_that_nobody_meets():
 @pytest.mark.parametrize(
     ("flag", "text"),
     [
-        ("rest_api_port=8500", "--rest_api_port=8500: expected another port than --port. Received"),
-        ("rest_api_port=70000", "--rest_api_port=70000: expected 0 to 65535. Received: a number"),
+        ("rest_api_port=8500", "--rest_api_port=8500: expected a port other than --port. Received"),
+        ("rest_api_port=70000", "--rest_api_port=70000: expected 0 to 65535. Received: 70000"),
         ("rest_api_num_threads=0", "--rest_api_num_threads: expected 1 or more. Received: 0."),
         ("rest_api_max_queued_requests=-1", "--rest_api_max_queued_requests: expected 0 or more."),
         ("rest_api_max_body_bytes=0", "--rest_api_max_body_bytes: expected 1 or more. Received"),
         ("rest_api_idle_timeout_seconds=0", "--rest_api_idle_timeout_seconds: expected 1 or more."),
     ],
 )
-def test_flags_that_do_not_fit_are_refused(flag, text):
+def test_conflicting_and_invalid_flags_are_refused(flag, text):
     with pytest.raises(ServerError) as refusal:
         flags.parse(["--model_base_path=/models/half", f"--{flag}"])
     assert str(refusal.value).startswith(text)
 
 
-def test_cors_is_only_by_its_flag(rest, half_plus_two, tmp_path):
+def test_cors_needs_its_flag(rest, half_plus_two, tmp_path):
     assert rest.get("/half").headers["Access-Control-Allow-Origin"] is None
     server, open_rest = serve_rest(half_plus_two, tmp_path, rest_api_enable_cors_support=True)
     try:
@@ -185,7 +186,7 @@ def test_cors_is_only_by_its_flag(rest, half_plus_two, tmp_path):
 NO_TEXT = [b"Bearer \xff\xfe", b"Bearer s3cret\xe9", b"\xff", "Bearer ü"]
 
 
-def test_a_token_is_asked_for_where_there_is_one(half_plus_two, tmp_path):
+def test_a_token_is_required_if_one_is_set(half_plus_two, tmp_path):
     (tmp_path / "token").write_text("s3cret\n")
     options = {"api_token_file": str(tmp_path / "token"), "rest_api_enable_cors_support": True}
     server, rest = serve_rest(half_plus_two, tmp_path, **options)
@@ -209,20 +210,20 @@ def test_a_token_is_asked_for_where_there_is_one(half_plus_two, tmp_path):
     assert probes == [200, 200]
 
 
-def test_without_the_flag_there_is_no_rest(serve, half_plus_two, tmp_path):
+def test_rest_needs_its_flag(serve, half_plus_two, tmp_path):
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "1").symlink_to(half_plus_two)
     target = serve(tmp_path / "half")
-    with pytest.raises((http.client.HTTPException, OSError)):  # the one port there is speaks gRPC
+    with pytest.raises((http.client.HTTPException, OSError)):  # the only port is for gRPC
         Rest(int(target.rpartition(":")[2])).get("/half")
 
 
-def test_a_port_in_use_is_told_before_models_are_loaded(tmp_path):
+def test_a_port_in_use_is_reported_before_models_are_loaded(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        server = Server(
+        server = ModelServer(
             Options(port=free_port(), rest_api_port=port, model_base_path=str(tmp_path))
         )
         with pytest.raises(ServerError) as refusal:
@@ -231,10 +232,10 @@ def test_a_port_in_use_is_told_before_models_are_loaded(tmp_path):
     assert str(refusal.value).endswith("Choose another --rest_api_port or --bind_address.")
 
 
-def test_the_port_opens_once_the_models_are_there(push, tmp_path):
+def test_the_port_opens_once_the_models_are_loaded(push, tmp_path):
     base, port = tmp_path / "half", free_port()
     base.mkdir()
-    server = Server(
+    server = ModelServer(
         Options(port=free_port(), rest_api_port=port, model_name="half", model_base_path=str(base))
     )
     starting = threading.Thread(target=server.start)
@@ -250,7 +251,7 @@ def test_the_port_opens_once_the_models_are_there(push, tmp_path):
         server.stop()
 
 
-def test_a_request_that_runs_is_answered_before_the_server_stops(half_plus_two, tmp_path):
+def test_a_running_request_is_answered_before_the_server_stops(half_plus_two, tmp_path):
     server, rest = serve_rest(half_plus_two, tmp_path)
     gate, answers = tmp_path / "gate", []
     gate.write_text("stop")

@@ -1,4 +1,4 @@
-"""Answers as JSON: the real server's layout to the letter, and its refusals."""
+"""Responses as JSON: the real server's exact layout, and its errors; floats by its rule."""
 
 import json
 import math
@@ -51,7 +51,7 @@ def test_columns_have_a_line_for_each_element():
     )
 
 
-def test_only_an_output_named_so_is_bytes():
+def test_only_an_output_with_the_suffix_bytes_is_base64():
     assert json.loads(writing.predictions({"y_bytes": strings(b"hello", b"\xff")})) == {
         "predictions": [{"b64": "aGVsbG8="}, {"b64": "/w=="}]
     }
@@ -63,12 +63,12 @@ def test_only_an_output_named_so_is_bytes():
     }
 
 
-def test_other_strings_go_out_as_the_bytes_that_they_are():
+def test_other_strings_are_written_as_their_bytes():
     assert b'"a\xff\xfe"' in writing.columns({"y": strings(b"a\xff\xfe")})
 
 
 @pytest.mark.parametrize("name", ["y", "y_bytes"])
-def test_no_rows_are_an_empty_list(name):
+def test_zero_rows_are_an_empty_list(name):
     assert writing.predictions({name: strings().reshape(0, 2)}) == b'{\n    "predictions": []\n}'
     two = {name: strings(), "z": floats().reshape(0, 3)}
     assert writing.predictions(two) == b'{\n    "predictions": []\n}'
@@ -93,14 +93,14 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_what_cannot_be_cut_into_rows_is_refused(case):
+def test_outputs_that_cannot_be_split_into_rows_are_refused(case):
     outputs, text = REFUSALS[case]
     with pytest.raises(InvalidArgumentError) as refusal:
         writing.predictions(outputs)
     assert str(refusal.value) == text
 
 
-def test_columns_need_an_output_and_a_type_that_json_has():
+def test_columns_need_an_output_and_a_type_that_json_supports():
     with pytest.raises(InvalidArgumentError, match=r"^Cannot convert empty tensor map to JSON$"):
         writing.columns({})
     with pytest.raises(InvalidArgumentError, match=r"tensor type: complex128$"):
@@ -137,7 +137,7 @@ def test_values_are_on_one_line():
         writing.regressions(messages.RegressionResult())
 
 
-def test_a_refusal_is_valid_json_whatever_it_tells():
+def test_an_error_is_valid_json_whatever_its_text():
     assert writing.error('Bad key: "key"') == b'{\n    "error": "Bad key: \\"key\\""\n}'
     assert json.loads(writing.error("\udcff\ud800é\n")) == {"error": "??é\n"}
 
@@ -152,6 +152,65 @@ def test_rows_and_columns_are_the_arrays_own_lists(array):
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
-def test_any_text_comes_back(texts):
+def test_any_text_survives_the_round_trip(texts):
     raw = writing.predictions({"y": strings(*(text.encode() for text in texts))})
     assert json.loads(raw)["predictions"] == texts
+
+
+FLOAT32 = {
+    9000000: "9e+06",
+    999999: "999999.0",
+    0.5: "0.5",
+    0.0003: "0.0003",
+    0.00003: "3e-05",
+    555557.5: "555557.5",
+    3: "3.0",
+    -0.0: "-0.0",
+    0.2: "0.2",
+    1 / 3: "0.333333343",
+    16777216: "16777216.0",
+    1e38: "1e+38",
+    np.nan: "NaN",
+    np.inf: "Infinity",
+    -np.inf: "-Infinity",
+}
+
+
+def test_float32_has_six_or_nine_digits_and_a_point():
+    assert writing.float_texts(np.array(list(FLOAT32), np.float32)) == list(FLOAT32.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1, "0.1"), (1 / 3, "0.33333333333333331"), (123456789.0, "123456789.0"), (1e300, "1e+300")],
+)
+def test_float64_has_six_or_seventeen_digits(value, text):
+    assert writing.float_texts(np.array([value])) == [text]
+
+
+def plainly(value, dtype):
+    """The rule, applied to one number at a time."""
+    if np.isnan(value):
+        return "NaN"
+    if np.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    text = f"{value:.6g}"
+    if dtype(float(text)) != value:
+        text = f"{value:.9g}" if dtype is np.float32 else f"{value:.17g}"
+    return text if "." in text or "e" in text else text + ".0"
+
+
+@given(arrays.arrays(np.float32, st.integers(0, 20), elements=st.floats(width=32)))
+def test_float32_follows_the_rule_and_reads_back_the_same(values):
+    texts = writing.float_texts(values)
+    with np.errstate(over="ignore"):
+        assert texts == [plainly(float(value), np.float32) for value in values]
+    back = np.array([float(text) for text in texts], np.float64).astype(np.float32)
+    assert np.array_equal(back, values, equal_nan=True)
+
+
+@given(arrays.arrays(np.float64, st.integers(0, 20), elements=st.floats()))
+def test_float64_follows_the_rule_and_reads_back_the_same(values):
+    texts = writing.float_texts(values)
+    assert texts == [plainly(float(value), np.float64) for value in values]
+    assert np.array_equal([float(text) for text in texts], values, equal_nan=True)

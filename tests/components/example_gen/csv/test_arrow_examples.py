@@ -3,13 +3,13 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from millrace.components.example_gen.csv import arrow_examples, shards
+from millrace.components.example_gen.csv import arrow_examples, passes
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.files import tfrecord
-from millrace.serving.example import encode
+from millrace.serving.example import decode, encode
 from millrace.serving.records import frame
 
 INTS = st.integers(-(2**63) + 1, 2**63 - 1)
@@ -24,6 +24,7 @@ def tables(draw):
     """Columns of all kinds by name, with cells missing."""
     rows = draw(st.integers(1, 6))
     names = draw(st.lists(NAMES, min_size=1, max_size=5, unique=True))
+    assume(not any(one != two and two.startswith(one) for one in names for two in names))
     columns = {}
     for name in names:
         kind = draw(st.sampled_from(list(CELLS)))
@@ -48,6 +49,13 @@ def typed(columns, row):
         name: np.float32([value]) if kinds[name] == pa.float32() else value
         for name, value in row.items()
     }
+
+
+def test_a_name_comes_before_those_that_begin_with_it():
+    columns = {"10": pa.array([1]), "1": pa.array([2])}
+    (record,) = arrow_examples.as_bytes(arrow_examples.records(columns))
+    assert {name: value.tolist() for name, value in decode(record).items()} == {"1": [2], "10": [1]}
+    assert record.index(b"\x011\x12") < record.index(b"\x0210\x12")
 
 
 @given(tables())
@@ -91,7 +99,7 @@ def test_a_slice_of_a_column_is_read_from_its_own_beginning():
 def test_rows_go_where_the_rule_puts_each_of_them(given_split, held_out):
     rule = SplitRule.of("step", {"train": 0.6, "eval": 0.2, "test": 0.2}, held_out)
     columns = {"n": pa.array(list(range(200)))}
-    found = shards.framed(columns, rule, given_split)
+    found = passes.framed(columns, rule, given_split)
     expected = {}
     for number in range(200):
         record = encode({"n": number})

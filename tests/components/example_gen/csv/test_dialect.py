@@ -1,4 +1,4 @@
-"""How a file is written, told from its beginning."""
+"""How a file is written, detected from its beginning."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_equal_names_are_refused():
 
 
 @pytest.mark.parametrize("sample", ['{"a": 1}\n{"a": 2}\n', '[\n  {\n    "a": 1\n  }\n]\n'])
-def test_json_is_no_table(sample):
+def test_json_is_not_a_table(sample):
     with pytest.raises(DataError) as refused:
         settle(sample)
     assert str(refused.value) == (
@@ -127,14 +127,14 @@ def test_names_must_be_as_many_as_columns():
         ({"thousands": ",", "decimal": ","}, r"^Option csv\.thousands: expected another char"),
     ],
 )
-def test_marks_that_cannot_be_told_apart_are_refused(options, message):
+def test_separators_that_cannot_be_distinguished_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
         CsvFormat(**options)
 
 
-def test_quotes_behind_blanks_are_refused_unless_the_reader_takes_them():
+def test_quotes_after_spaces_are_refused_unless_the_reader_takes_them():
     sample = 'name, note\na, "b, c"\nd, "e"\n'
-    with pytest.raises(DataError, match=r"t\.csv, line 2: expected quotes right behind the delim"):
+    with pytest.raises(DataError, match=r"t\.csv, line 2: expected quotes right after the delim"):
         settle(sample)
     assert settle(sample, quoting=False, header=False).quote == ""
     found = dialect.settle("t.csv", sample, "utf-8", CsvFormat(), lenient=True)
@@ -150,7 +150,7 @@ def test_lines_of_old_macs_are_read_and_refused_beside_others():
         settle("a,b\rx,1\ny,2\rz,3\r")  # the header would end with the first row
     assert str(caught.value) == (
         r"t.csv: expected lines that all end alike. Received: 3 that end in \r, as on old Macs, "
-        r"beside 1 \n. Write them anew, such as by tr '\r' '\n' < old.csv > new.csv."
+        r"beside 1 \n. Write them again, such as by tr '\r' '\n' < old.csv > new.csv."
     )
     with pytest.raises(DataError, match="beside 1"):
         settle('a,b\rx,1\r"y\nz",2\r')

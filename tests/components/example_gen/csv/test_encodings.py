@@ -1,4 +1,4 @@
-"""What bytes are written in, where nobody says so."""
+"""What bytes are written in, where no option names them."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_utf_8_is_utf_8(text):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_without_a_mark_is_told_by_its_zeros(encoding):
+def test_utf_16_without_a_byte_order_mark_is_known_by_its_zeros(encoding):
     assert encodings.detect("id;Straße\n1;Köln\n".encode(encoding)) == encoding
 
 

@@ -1,4 +1,4 @@
-"""Quotes that open cells, and those behind a blank, which strict readers take for letters."""
+"""Quotes that open cells, and those after a space, which strict readers take for characters."""
 
 import csv
 import io
@@ -14,15 +14,15 @@ CELLS = st.text('ab, "\n', max_size=6)
 
 
 def check(text, delimiter=",", line=1):
-    quotes.check_blanks("t.csv", text.encode(), line, delimiter)
+    quotes.check_spaces("t.csv", text.encode(), line, delimiter)
 
 
-def test_a_cell_in_quotes_behind_a_blank_is_refused_with_its_line():
+def test_a_cell_in_quotes_after_a_space_is_refused_with_its_line():
     with pytest.raises(DataError) as caught:
         check('x,y\na, "b, c"\n', line=7)
     assert str(caught.value) == (
-        "t.csv, line 8: expected quotes right behind the delimiter ','. Received: a blank before "
-        "'\"b, c\"'. Remove the blanks before quotes, or set the option csv.quoting=false if the "
+        "t.csv, line 8: expected quotes right after the delimiter ','. Received: a space before "
+        "'\"b, c\"'. Remove the spaces before quotes, or set the option csv.quoting=false if the "
         "quotes are part of the cells."
     )
 
@@ -40,7 +40,7 @@ def test_a_cell_in_quotes_behind_a_blank_is_refused_with_its_line():
     ],
 )
 def test_so_is_each_that_ends_with_its_quotes(text):
-    with pytest.raises(DataError, match="a blank before"):
+    with pytest.raises(DataError, match="a space before"):
         check(text)
 
 
@@ -59,9 +59,9 @@ def test_quotes_within_cells_are_none_of_these(text):
     check(text)
 
 
-def test_a_tab_between_cells_is_no_blank():
+def test_a_tab_between_cells_is_not_a_space():
     check('a\t"b"\n', "\t")
-    with pytest.raises(DataError, match="a blank before"):
+    with pytest.raises(DataError, match="a space before"):
         check('a\t "b"\n', "\t")
 
 

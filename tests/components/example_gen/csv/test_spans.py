@@ -90,11 +90,11 @@ def test_without_quoting_every_line_is_a_record():
     st.integers(1, 60),
     st.sampled_from([b"", codecs.BOM_UTF8]),
 )
-def test_stretches_are_the_file_without_its_header_and_know_their_lines(rows, size, mark):
+def test_stretches_are_the_file_without_its_header_and_know_their_lines(rows, size, bom):
     text = written([("a", 'the\n"b"'), *rows])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "t.csv"
-        file.write_bytes(mark + text.encode())
+        file.write_bytes(bom + text.encode())
         found = list(spans.spans(Path(folder), "t.csv", "", COMMA, size))
         parts = [
             b"".join(data for data, _ in spans.blocks(Path(folder), span, COMMA)) for span in found

@@ -4,8 +4,9 @@ import pytest
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.images.manifest import Manifest, list_manifest
-from millrace.components.example_gen.shards.folders import Row
+from millrace.components.example_gen.images.manifest import list_manifest
+from millrace.components.example_gen.images.options import Manifest
+from millrace.components.example_gen.shards.folders import ListedRow
 from tests.components.example_gen.conftest import spoil
 
 FILES = {"img/1.png": b"", "img/2, old.png": b"", "3.png": b""}
@@ -25,7 +26,7 @@ def test_quotes_a_byte_order_mark_and_other_columns_are_understood(listed):
     listing = listed(
         b'\xef\xbb\xbflabel,path,note\r\ncat,img/1.png,"two\r\nlines"\r\ndog,"img/2, old.png",\r\n'
     )
-    assert listing.rows == [Row("img/1.png", "cat"), Row("img/2, old.png", "dog")]
+    assert listing.rows == [ListedRow("img/1.png", "cat"), ListedRow("img/2, old.png", "dog")]
     assert listing.rejected == []
 
 
@@ -37,10 +38,10 @@ def test_columns_and_the_delimiter_are_options(listed):
         split_column="fold",
         delimiter=";",
     )
-    assert listing.rows == [Row("img/1.png", "a", "eval"), Row("3.png", "b", "")]
+    assert listing.rows == [ListedRow("img/1.png", "a", "eval"), ListedRow("3.png", "b", "")]
 
 
-def test_a_column_called_split_is_used_unless_told_otherwise(listed):
+def test_a_column_called_split_is_used_unless_another_is_named(listed):
     text = "path,label,split\nimg/1.png,a,train\n3.png,b,test\n"
     assert listed(text).given == {"train", "test"}
     assert listed(text, split_column="").given == {""}
@@ -49,7 +50,10 @@ def test_a_column_called_split_is_used_unless_told_otherwise(listed):
 def test_paths_may_be_absolute_or_roundabout_within_the_source(folder):
     root = folder(FILES)
     (root / "m.csv").write_text(f"path,label\n{root}/3.png,a\nimg/../img/1.png,b\n")
-    assert list_manifest(root, Manifest("m.csv")).rows == [Row("3.png", "a"), Row("img/1.png", "b")]
+    assert list_manifest(root, Manifest("m.csv")).rows == [
+        ListedRow("3.png", "a"),
+        ListedRow("img/1.png", "b"),
+    ]
 
 
 def test_lines_that_name_no_row_are_set_aside_with_their_number(listed):
@@ -66,7 +70,7 @@ def test_lines_that_name_no_row_are_set_aside_with_their_number(listed):
         ",b,\n"
     )
     missing = "no such file below the source folder"
-    assert listing.rows == [Row("img/1.png", "a"), Row("img/2, old.png", "b")]
+    assert listing.rows == [ListedRow("img/1.png", "a"), ListedRow("img/2, old.png", "b")]
     assert listing.rejected == [
         Rejected("gone.png", missing, "line 3"),
         Rejected("../secret.png", missing, "line 4"),
@@ -123,7 +127,7 @@ def test_a_delimiter_that_is_none_is_refused(delimiter):
         Manifest(delimiter=delimiter)
 
 
-def test_a_line_that_names_no_readable_file_is_set_aside_and_a_manifest_that_is_none_refused(
+def test_a_line_that_names_no_readable_file_is_set_aside_and_an_unreadable_manifest_refused(
     folder,
 ):
     root = folder({**FILES, "labels.csv": b"path,label\nimg/1.png,a\n3.png,b\npipe.png,b\n"})

@@ -1,4 +1,4 @@
-"""What is written decodes in TensorFlow, to what Pillow shows; what does not decode is told."""
+"""What is written decodes in TensorFlow, to what Pillow shows; what does not decode is reported."""
 
 import io
 import subprocess
@@ -123,7 +123,7 @@ def test_a_tiff_with_an_orientation_becomes_an_upright_png():
         assert 0x0112 not in image.getexif()
 
 
-def test_a_jpeg_without_its_end_marker_is_mended():
+def test_a_jpeg_without_its_end_marker_is_repaired():
     data = image_bytes(1, size=(40, 30), kind="JPEG").removesuffix(b"\xff\xd9") + bytes(200)
     picture = read_picture(data)
     assert picture.format == "png"
@@ -148,7 +148,7 @@ def test_what_is_encoded_again_is_put_upright():
     ],
     ids=["GIF", "BMP", "PNG"],
 )
-def test_a_file_that_does_not_end_where_it_should_is_mended(data):
+def test_a_file_that_does_not_end_where_it_should_is_repaired(data):
     picture = read_picture(data)
     assert picture.format == "png"
     assert picture.encoded != data

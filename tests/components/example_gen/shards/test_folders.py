@@ -6,16 +6,16 @@ import pytest
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.shards.folders import Row, list_classes
+from millrace.components.example_gen.shards.folders import ListedRow, list_classes
 
 
 def test_folders_are_classes_at_any_depth_below_them(folder):
     root = folder({"dog/a.png": b"", "cat/tabby/old/b.jpg": b"", "cat/c": b""})
     listing = list_classes(root)
     assert listing.rows == [
-        Row("cat/c", "cat"),
-        Row("cat/tabby/old/b.jpg", "cat"),
-        Row("dog/a.png", "dog"),
+        ListedRow("cat/c", "cat"),
+        ListedRow("cat/tabby/old/b.jpg", "cat"),
+        ListedRow("dog/a.png", "dog"),
     ]
     assert listing.classes == ["cat", "dog"]
     assert listing.given == {""}
@@ -27,9 +27,9 @@ def test_top_folders_named_like_splits_are_splits(folder):
     )
     listing = list_classes(root)
     assert listing.rows == [
-        Row("Val/cat/x/3.jpg", "cat", "eval"),
-        Row("training_set/cat/1.jpg", "cat", "train"),
-        Row("training_set/dog/2.jpg", "dog", "train"),
+        ListedRow("Val/cat/x/3.jpg", "cat", "eval"),
+        ListedRow("training_set/cat/1.jpg", "cat", "train"),
+        ListedRow("training_set/dog/2.jpg", "dog", "train"),
     ]
     assert listing.given == {"train", "eval"}
 
@@ -53,12 +53,14 @@ def test_splits_beside_other_folders_are_ambiguous(folder):
 def test_the_layout_can_be_forced(folder):
     root = folder({"holdout/a/1.jpg": b"", "train/b/1.jpg": b""})
     assert list_classes(root, "splits").rows == [
-        Row("holdout/a/1.jpg", "a", "holdout"),
-        Row("train/b/1.jpg", "b", "train"),
+        ListedRow("holdout/a/1.jpg", "a", "holdout"),
+        ListedRow("train/b/1.jpg", "b", "train"),
     ]
 
 
-def test_hidden_files_and_files_beside_the_classes_are_ignored_but_images_there_are_told(folder):
+def test_hidden_files_and_files_beside_the_classes_are_ignored_but_images_there_are_reported(
+    folder,
+):
     root = folder(
         {
             "a/1.png": b"",
@@ -104,7 +106,7 @@ def test_splits_inside_one_folder_are_found(folder):
     assert [(row.label, row.split) for row in rows] == [("b", "test"), ("a", "train")]
 
 
-def test_a_split_that_is_alone_is_no_wrapper(folder):
+def test_a_split_that_is_alone_is_not_a_wrapper(folder):
     source = folder({"train/a/1.png": b"", "train/b/2.png": b""})
     rows = list_classes(source).rows
     assert [(row.label, row.split) for row in rows] == [("a", "train"), ("b", "train")]
@@ -135,7 +137,7 @@ def test_what_cannot_be_read_is_set_aside_as_a_row_and_ignored_beside_the_classe
     pathlib.Path(root, "b", ".#lock.png").symlink_to("nowhere")
     pathlib.Path(root, "stray").symlink_to("nowhere")
     listing = list_classes(root)
-    assert listing.rows == [Row("a/1.png", "a"), Row("b/2.png", "b")]
+    assert listing.rows == [ListedRow("a/1.png", "a"), ListedRow("b/2.png", "b")]
     assert listing.rejected == [
         Rejected("a/gone.png", "a link to nothing"),
         Rejected("caf\\xe9/3.png", "its name is not UTF-8: rename it"),

@@ -1,4 +1,4 @@
-"""Patterns of spans: what fits, which is newest, which range was asked for."""
+"""Patterns of spans: what fits, which is newest, which range was requested."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.shards import span
-from millrace.components.example_gen.shards.span import Found
+from millrace.components.example_gen.shards.span import FoundSpan
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_width_fits_that_many_digits_only(place):
 def test_dates_are_spans_and_impossible_ones_fit_nothing(place):
     root = place("2024-02-28", "2024-02-30", "2023-12-31")
     assert below(root, "{YYYY}-{MM}-{DD}") == ["2024-02-28"]
-    assert span.match("{YYYY}{MM}{DD}", "19700103") == Found(2, 0, "19700103")
+    assert span.match("{YYYY}{MM}{DD}", "19700103") == FoundSpan(2, 0, "19700103")
 
 
 def test_of_a_span_the_highest_version_counts_alone(place):
@@ -83,14 +83,14 @@ def test_a_relative_pattern_gives_relative_paths(place, monkeypatch):
 
 
 def test_a_field_that_comes_twice_holds_the_same():
-    assert span.match("{SPAN}/data-{SPAN}.csv", "7/data-7.csv") == Found(7, 0, "7/data-7.csv")
+    assert span.match("{SPAN}/data-{SPAN}.csv", "7/data-7.csv") == FoundSpan(7, 0, "7/data-7.csv")
     assert span.match("{SPAN}/data-{SPAN}.csv", "7/data-8.csv") is None
 
 
 @given(st.integers(0, 10**9), st.integers(0, 99))
 def test_what_is_written_into_a_pattern_is_read_back(number, version):
     path = f"/d/{number}.+/v{version}/x"
-    assert span.match("/d/{SPAN}.+/v{VERSION}/x", path) == Found(number, version, path)
+    assert span.match("/d/{SPAN}.+/v{VERSION}/x", path) == FoundSpan(number, version, path)
 
 
 @pytest.mark.parametrize(

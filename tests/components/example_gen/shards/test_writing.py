@@ -11,7 +11,7 @@ from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.shards import writing
-from millrace.components.example_gen.shards.folders import Row
+from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.files.tfrecord import read_records
 
 
@@ -32,11 +32,11 @@ class Numbers:
         if number % 10 == 0:
             return Rejected(str(number), "a multiple of ten")
         split = "train" if number % 3 else "eval"
-        return writing.Record(split, str(number % 2), f"{number} ".encode() * self.bytes_each)
+        return writing.SplitRecord(split, str(number % 2), f"{number} ".encode() * self.bytes_each)
 
 
 def rows_of(count):
-    return [Row(str(number), "") for number in range(count)]
+    return [ListedRow(str(number), "") for number in range(count)]
 
 
 def numbers_in(examples, split):
@@ -70,20 +70,20 @@ def test_every_row_is_in_its_shard_in_order_or_set_aside(out, count, bytes_each)
 
 
 def test_a_shard_that_cannot_be_read_on_says_so(out):
-    tally = writing.write_shards(
-        BeamOptions(),
-        Examples(out),
-        Numbers(stop=7),
-        rows_of(20),
-        splits=["train", "eval"],
-        shards=2,
-    )
-    assert tally.failure == "7: broken"
+    with pytest.raises(DataError, match=r"^7: broken$"):
+        writing.write_shards(
+            BeamOptions(),
+            Examples(out),
+            Numbers(stop=7),
+            rows_of(20),
+            splits=["train", "eval"],
+            shards=2,
+        )
 
 
 @given(st.lists(st.text(), unique=True), st.randoms())
 def test_the_order_depends_on_the_paths_alone(paths, random):
-    rows = [Row(path, "") for path in paths]
+    rows = [ListedRow(path, "") for path in paths]
     shuffled = random.sample(rows, len(rows))
     assert writing.mixed(rows) == writing.mixed(shuffled)
     assert sorted(writing.mixed(rows)) == sorted(rows)
@@ -99,7 +99,7 @@ def test_the_order_depends_on_the_paths_alone(paths, random):
         ([1 << 20] * 200, 0, 4),
     ],
 )
-def test_a_shard_holds_64_mib_unless_told_otherwise(tmp_path, sizes, wanted, count):
+def test_a_shard_holds_64_mib_unless_a_count_is_given(tmp_path, sizes, wanted, count):
     for number, size in enumerate(sizes):
         with (tmp_path / str(number)).open("wb") as file:
             file.truncate(size)

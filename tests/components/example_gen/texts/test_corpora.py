@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.components.errors import DataError
-from millrace.components.example_gen.shards.folders import Row
+from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.texts.corpora import (
     Place,
@@ -77,13 +77,13 @@ def test_short_lines_that_stand_close_are_records(text, unit):
 def test_text_files_of_a_folder_are_taken_at_any_depth(folder):
     root, listing = list_texts(folder({"b.TXT": b"", "a/x.md": b"", "c.jpg": b"", ".h.txt": b""}))
     assert root.name == "source"
-    assert listing.rows == [Row("a/x.md", ""), Row("b.TXT", "")]
+    assert listing.rows == [ListedRow("a/x.md", ""), ListedRow("b.TXT", "")]
     assert sorted(listing.ignored) == [".h.txt", "c.jpg"]
 
 
 def test_a_file_alone_is_taken_whatever_its_name(folder):
     root, listing = list_texts(folder({"plays.dat": b""}) / "plays.dat")
-    assert (root.name, listing.rows) == ("source", [Row("plays.dat", "")])
+    assert (root.name, listing.rows) == ("source", [ListedRow("plays.dat", "")])
 
 
 def test_folders_or_files_named_like_splits_are_splits(folder):
@@ -112,7 +112,7 @@ def test_a_folder_without_text_files_is_refused(folder):
 
 def test_files_lie_in_their_split_in_the_order_of_their_paths(folder):
     root = folder({"b": b"x" * 30, "a": b"x" * 10, "c": b"x" * 5})
-    rows = [Row("b", ""), Row("a", ""), Row("c", "", "test")]
+    rows = [ListedRow("b", ""), ListedRow("a", ""), ListedRow("c", "", "test")]
     assert places(root, rows) == {
         "a": Place(0, 0.25),
         "b": Place(0.25, 1),

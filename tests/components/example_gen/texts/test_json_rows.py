@@ -11,20 +11,72 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.texts import json_rows
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=6,
 )
+OBJECTS = st.dictionaries(st.text(max_size=3), VALUES, max_size=3)
+TOKENS = [
+    "{}",
+    '{"a": 1}',
+    "[",
+    "]",
+    ",",
+    " ",
+    "\n",
+    "1",
+    "-2.5e3",
+    '"x"',
+    "true",
+    "1.",
+    "Infinity",
+]
 
 
-@given(st.lists(VALUES, max_size=6), st.sampled_from([None, 1]), st.integers(1, 9))
-def test_an_array_is_read_whole_in_pieces_of_any_size(values, indent, size):
+def read(text, size):
+    """The members of the array `text`, from pieces of `size` bytes."""
+
     class Pieces(io.BytesIO):
         def read(self, _=-1):
             return super().read(size)
 
-    file = Pieces(json.dumps(values, indent=indent, ensure_ascii=False).encode())
-    assert list(json_rows.array_values(file, "x.json", "utf-8")) == values
+    return list(json_rows.array_values(Pieces(text.encode()), "x.json", "utf-8"))
+
+
+@given(st.lists(OBJECTS | VALUES, max_size=6), st.sampled_from([None, 1]), st.integers(1, 9))
+def test_an_array_is_read_whole_in_pieces_of_any_size(values, indent, size):
+    text = json.dumps(values, indent=indent, ensure_ascii=False)
+    assert repr(read(text, size)) == repr(json.loads(text))  # NaN is not equal to itself
+
+
+@given(st.lists(st.sampled_from(TOKENS), max_size=9).map("".join), st.integers(1, 9))
+def test_what_python_reads_as_an_array_is_read_alike_and_all_else_refused(text, size):
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        expected = None
+    if isinstance(expected, list):
+        assert read(text, size) == expected
+    else:
+        with pytest.raises(DataError, match=r"^x\.json, member \d+: expected a JSON array"):
+            read(text, size)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[{"a": 1} {"a": 2}]', "member 2: .* Received: '{\"a\": 2}]' where `,` or `]` belongs"),
+        ('[{"a": 1},, {"a": 2}]', "member 2: .* Received: Expecting value after "),
+        ('[, {"a": 1}]', "member 1: .* Received: Expecting value after "),
+        ('[{"a": 1},]', "member 2: .* Received: Expecting value after "),
+        ('[{"a": 1}', "member 2: .* Received: its end where `,` or `]` belongs"),
+        ('[{"a": 1}] [', "member 2: .* Received: something after the array"),
+        ("", "member 1: .* Received: its end where `\\[` belongs"),
+    ],
+)
+def test_a_missing_or_doubled_comma_is_refused_with_its_place(text, reason):
+    with pytest.raises(DataError, match=rf"^x\.json, {reason}"):
+        read(text, 99)
 
 
 def test_members_become_text_and_nested_ones_are_left_out():
@@ -34,8 +86,8 @@ def test_members_become_text_and_nested_ones_are_left_out():
         json_rows.cells_of([1])
 
 
-def test_what_is_no_array_or_broken_off_is_refused():
-    for content, message in ((b'{"a": 1}', "member 1: .*Received"), (b"[1, 2", "member 2: .*end")):
+def test_what_is_not_an_array_or_broken_off_is_refused():
+    for content, message in ((b'{"a": 1}', "member 1: .*Received"), (b"[1, 2", "member 3: .*end")):
         with pytest.raises(DataError, match=message):
             list(json_rows.array_values(io.BytesIO(content), "x.json", "utf-8"))
 
@@ -46,13 +98,13 @@ DEEP = "[" * 100_000 + "]" * 100_000
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('{"a": ' + DEEP + "}", "no JSON that can be read: maximum recursion"),
-        ('{"a": ' + "9" * 5000 + "}", "no JSON that can be read: Exceeds the limit"),
+        ('{"a": ' + DEEP + "}", "not JSON that can be read: maximum recursion"),
+        ('{"a": ' + "9" * 5000 + "}", "not JSON that can be read: Exceeds the limit"),
         (r'{"a": "x\ud800"}', r"half of a character, \\ud800"),
         (r'{"\udfff": "x"}', r"half of a character, \\udfff"),
     ],
 )
-def test_a_line_that_python_cannot_hold_is_no_row(line, reason):
+def test_a_line_that_python_cannot_hold_is_not_a_row(line, reason):
     with pytest.raises(DataError, match=reason):
         json_rows.line_cells(line)
 

@@ -45,12 +45,12 @@ def test_the_whole_column_decides_between_day_and_month():
     assert read("01-02-2011", "01-13-2011") == ["2011-01-02 00:00:00", "2011-01-13 00:00:00"]
 
 
-def test_a_column_that_reads_both_ways_is_refused_unless_told():
+def test_a_column_that_reads_both_ways_is_refused_unless_the_order_is_given():
     with pytest.raises(
         DataError,
-        match=r"Time column 'when': expected days above 12 to tell day and month apart\. Received: "
-        r"1 values such as '01-02-2011', which %d-%m-%Y and %m-%d-%Y both read\. Set series_example"
-        r"_gen\.day_first to yes or no",
+        match=r"Time column 'when': expected days above 12, to distinguish day and month\. "
+        r"Received: 1 values such as '01-02-2011', which %d-%m-%Y and %m-%d-%Y both "
+        r"read\. Set series_example_gen\.day_first to yes or no",
     ):
         read("01-02-2011", "03-03-2011")
     assert read("01-02-2011", "03-03-2011", day_first="yes")[0] == "2011-02-01 00:00:00"
@@ -96,7 +96,7 @@ def test_parts_in_another_order_are_refused():
         (("x", "1"), "unix", "expected whole numbers. Received: 'x'. Correct it"),
     ],
 )
-def test_what_is_no_time_is_refused(cells, form, message):
+def test_what_is_not_a_time_is_refused(cells, form, message):
     with pytest.raises(DataError, match=message):
         read(*cells, form=form)
 
@@ -123,7 +123,7 @@ def test_quarters_are_their_first_days(form):
     assert read(*cells) == [f"2012-{month}-01 00:00:00" for month in ("01", "04", "07", "10")]
 
 
-def test_quarters_may_come_before_the_year_and_be_asked_for():
+def test_quarters_may_come_before_the_year_and_be_requested():
     assert read("Q3 2012", "Q4-2012")[0] == "2012-07-01 00:00:00"
     assert read("2012Q2", "oops", form="quarter") == ["2012-04-01 00:00:00", "NaT"]
     assert read("2012Q2", None) == ["2012-04-01 00:00:00", "NaT"]

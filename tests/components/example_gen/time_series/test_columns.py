@@ -6,7 +6,7 @@ import pytest
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv.dialect import CsvFormat, settle
 from millrace.components.example_gen.time_series import columns as columns_of_series
-from millrace.components.example_gen.time_series.options import Columns
+from millrace.components.example_gen.time_series.options import SeriesColumns
 
 DIALECT = settle("x.csv", "a;b\n1;2\n", "utf-8", CsvFormat())
 COMMA = settle("x.csv", "a,b\n1,2\n", "utf-8", CsvFormat())
@@ -16,8 +16,8 @@ def frame(**columns):
     return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
 
 
-def choose(table, **asked):
-    found = columns_of_series.choose(table, Columns(**asked), "auto", COMMA)
+def choose(table, **given):
+    found = columns_of_series.choose(table, SeriesColumns(**given), "auto", COMMA)
     return found.time, found.targets, found.covariates
 
 
@@ -29,7 +29,7 @@ def test_the_time_is_the_column_of_times_and_the_target_the_last_of_numbers():
     assert choose(table) == (("day",), ("b",), ())
 
 
-def test_a_column_that_counts_the_rows_is_no_target_unless_it_is_the_only_one():
+def test_a_column_that_counts_the_rows_is_not_a_target_unless_it_is_the_only_one():
     assert choose(frame(day=DAYS, a=["3", "1", "4"], index=["0", "1", "2"]))[1] == ("a",)
     assert choose(frame(day=DAYS, a=["0", "1", "2"]))[1] == ("a",)
 
@@ -58,7 +58,7 @@ def test_commas_are_decimal_points_where_they_do_not_part_the_cells():
         columns_of_series.numbers(table, "y", COMMA)
 
 
-def test_the_column_of_few_values_that_come_once_at_a_time_tells_series_apart():
+def test_the_column_of_few_values_that_come_once_at_a_time_identifies_the_series():
     table = frame(
         day=[DAYS[0], DAYS[0], DAYS[1], DAYS[1]],
         kind=["a", "b", "b", "c"],
@@ -67,7 +67,7 @@ def test_the_column_of_few_values_that_come_once_at_a_time_tells_series_apart():
         y=["1", "2", "3", "4"],
         note=["k", "l", "m", "n"],
     )
-    chosen = Columns(time=("day",), targets=("y",))
+    chosen = SeriesColumns(time=("day",), targets=("y",))
     assert columns_of_series.telling_apart(table, chosen) == "shop"
     assert columns_of_series.telling_apart(table.drop(columns=["shop", "kind"]), chosen) == ""
     assert columns_of_series.telling_apart(table[::2], chosen) == ""

@@ -1,4 +1,4 @@
-"""Disorder, repeats, gaps and missing cells, each handled as asked and counted."""
+"""Disorder, repeats, gaps and missing cells, each handled as configured and counted."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.time_series import grid
-from millrace.components.example_gen.time_series.grid import Counts
+from millrace.components.example_gen.time_series.grid import GridCounts
 
 
 def table(*rows):
@@ -26,7 +26,7 @@ def values(*cells, start="2020-01-01", freq="D"):
 
 
 def test_rows_are_ordered_within_their_series_and_disorder_is_counted():
-    counts = Counts()
+    counts = GridCounts()
     found = grid.ordered(
         table(("b", "2020-01-02", 2), ("a", "2020-01-03", 3), ("b", "2020-01-01", 1)),
         "error",
@@ -39,8 +39,8 @@ def test_rows_are_ordered_within_their_series_and_disorder_is_counted():
 @pytest.mark.parametrize(
     ("duplicates", "left"), [("first", 1.0), ("last", 5.0), ("mean", 3.0), ("sum", 6.0)]
 )
-def test_repeated_times_become_one_row_as_asked_and_are_counted(duplicates, left):
-    counts = Counts()
+def test_repeated_times_become_one_row_as_configured_and_are_counted(duplicates, left):
+    counts = GridCounts()
     rows = (("a", "2020-01-01", 1), ("a", "2020-01-01", 5), ("a", "2020-01-02", 9))
     found = grid.ordered(table(*rows), duplicates, counts)
     assert found["y"].tolist() == [left, 9]
@@ -48,7 +48,7 @@ def test_repeated_times_become_one_row_as_asked_and_are_counted(duplicates, left
 
 
 def test_equal_rows_are_one_and_others_of_the_same_time_an_error():
-    counts = Counts()
+    counts = GridCounts()
     same = ("a", "2020-01-01", 1)
     assert len(grid.ordered(table(same, same), "error", counts)) == 1
     assert counts.repeated == 1
@@ -104,7 +104,7 @@ def test_irregular_times_are_refused(stamps, message):
 
 
 def test_times_without_a_row_get_one_without_a_value():
-    counts = Counts()
+    counts = GridCounts()
     found = grid.regular(values(1, 2, 4).iloc[[0, 2]], "D", None, counts)
     assert np.isnan(found["y"].tolist()[1])
     assert counts.added == 1
@@ -114,13 +114,13 @@ def test_times_without_a_row_get_one_without_a_value():
     ("aggregate", "expected"), [("mean", [1.5, 3.5]), ("sum", [3, 7]), ("last", [2, 4])]
 )
 def test_rows_are_brought_to_a_longer_step(aggregate, expected):
-    counts = Counts()
+    counts = GridCounts()
     half_days = values(1, 2, 3, 4, freq="12h")
     assert grid.regular(half_days, "D", aggregate, counts)["y"].tolist() == expected
 
 
 def test_an_empty_bin_is_missing_even_from_a_sum():
-    counts = Counts()
+    counts = GridCounts()
     found = grid.regular(values(1, 2, 3).iloc[[0, 2]], "D", "sum", counts)
     assert found["y"].isna().tolist() == [False, True, False]
     assert counts.added == 1
@@ -131,7 +131,7 @@ def test_an_empty_bin_is_missing_even_from_a_sum():
     [(0, 24 * 20, []), (5, 24 * 20, [0]), (0, 24 * 20 - 5, [-1]), (1, 24 * 20 - 23, [0, -1])],
 )
 def test_a_day_that_rows_begin_or_end_within_is_missing(first, last, missing):
-    counts = Counts()
+    counts = GridCounts()
     found = grid.regular(values(*range(480), freq="h").iloc[first:last], "D", "sum", counts)["y"]
     assert found.index[found.isna()].tolist() == [found.index[place] for place in missing]
     assert counts.partial == len(missing)
@@ -141,7 +141,7 @@ def test_a_day_that_rows_begin_or_end_within_is_missing(first, last, missing):
 def test_days_of_a_shop_that_closes_at_night_are_whole_and_of_few_nothing_is_said():
     hours = values(*range(480), freq="h")
     shop = hours[(hours.index.hour >= 8) & (hours.index.hour < 20)]
-    counts = Counts()
+    counts = GridCounts()
     assert not grid.regular(shop, "D", "sum", counts)["y"].isna().any()
     assert not grid.regular(hours.iloc[:70], "D", "sum", counts)["y"].isna().any()
     assert counts.partial == 0
@@ -166,7 +166,7 @@ def test_a_step_lasts_to_its_last_second(step, time, last):
 
 
 def test_a_series_goes_from_its_first_to_its_last_target_and_keeps_its_gaps():
-    counts = Counts()
+    counts = GridCounts()
     rows = values(np.nan, 3, np.nan, 5, np.nan, np.nan).assign(x=[1, 2, np.nan, 4, 5, 6])
     found = grid.trimmed(rows, ["y"], counts)
     np.testing.assert_array_equal(found["y"], [3, np.nan, 5])
@@ -175,14 +175,14 @@ def test_a_series_goes_from_its_first_to_its_last_target_and_keeps_its_gaps():
 
 
 def test_a_series_without_a_target_is_trimmed_altogether():
-    counts = Counts()
+    counts = GridCounts()
     assert grid.trimmed(values(np.nan, np.nan), ["y"], counts).empty
     assert (counts.missing, counts.trimmed) == (0, 2)
 
 
 @given(st.lists(st.none() | st.integers(-9, 9), min_size=1, max_size=30))
 def test_nothing_that_is_there_is_lost_or_changed_and_nothing_made_up(cells):
-    counts = Counts()
+    counts = GridCounts()
     raw = values(*[np.nan if cell is None else cell for cell in cells])
     found = grid.trimmed(raw, ["y"], counts)
     assert found["y"].dropna().equals(raw["y"].dropna())

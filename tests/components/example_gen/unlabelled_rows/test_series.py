@@ -1,4 +1,4 @@
-"""The end of a series, as a forecaster is asked about it, and the times that it forecasts."""
+"""The end of a series, as a forecaster takes it, and the times that it forecasts."""
 
 import numpy as np
 import pytest
@@ -24,13 +24,13 @@ def hours(count, *, first=0, column="y", known=None):
 def latest(tmp_path, out):
     """Learns how the first text is read, and reads the second so."""
 
-    def run(learnt, asked, horizon=2, **options):
-        for name, text in (("learnt.csv", learnt), ("asked.csv", asked)):
+    def run(learnt, new, horizon=2, **options):
+        for name, text in (("learnt.csv", learnt), ("new.csv", new)):
             (tmp_path / name).write_text(text)
         examples = series_example_gen(
             RawFiles(tmp_path / "learnt.csv"), out, run_on=BeamOptions(), **options
         )
-        file = RawFiles(tmp_path / "asked.csv").path
+        file = RawFiles(tmp_path / "new.csv").path
         return list(series.read(file, sources.read(examples), horizon))
 
     return run
@@ -44,9 +44,9 @@ def test_the_rows_are_a_raw_record_and_the_forecast_has_the_times_after_them(lat
     assert found.ahead == {}
 
 
-def test_rows_without_a_target_tell_what_is_known_ahead(latest):
-    asked = hours(4, known=True) + "2020-03-01T04,,7\n2020-03-01T05,,8\n"
-    (found,) = latest(hours(48, known=True), asked, targets=("y",), known=("holiday",))
+def test_rows_without_a_target_say_what_is_known_ahead(latest):
+    new = hours(4, known=True) + "2020-03-01T04,,7\n2020-03-01T05,,8\n"
+    (found,) = latest(hours(48, known=True), new, targets=("y",), known=("holiday",))
     assert found.past["y"].tolist() == [0, 1, 2, 3]
     assert found.past["holiday"].tolist() == [0, 1, 0, 1]
     assert found.ahead["holiday"].tolist() == [7, 8]
@@ -59,9 +59,9 @@ def test_disorder_and_gaps_are_dealt_with_as_in_the_ingest(latest):
 
 
 def test_what_is_known_ahead_is_aggregated_as_it_was_for_training(latest):
-    asked = hours(3, known=True) + "2020-03-01T03,,1\n2020-03-01T04,,5\n2020-03-01T05,,7\n"
+    new = hours(3, known=True) + "2020-03-01T03,,1\n2020-03-01T04,,5\n2020-03-01T05,,7\n"
     options = {"resample": "2h", "targets": ("y",), "known": ("holiday",)}
-    (found,) = latest(hours(48, known=True), asked, **options)
+    (found,) = latest(hours(48, known=True), new, **options)
     assert found.past["y"].tolist() == [0.5, 2]
     assert found.past["holiday"].tolist() == [0.5, 0.5]
     np.testing.assert_array_equal(found.ahead["holiday"], [6, np.nan])
@@ -83,39 +83,37 @@ def test_the_clock_of_a_zone_is_shown_with_its_offset(latest):
     assert found.times == ["2020-03-01 02:00:00+01:00", "2020-03-01 03:00:00+01:00"]
 
 
-def test_each_series_is_asked_about_and_one_without_a_value_is_set_aside(latest):
+def test_each_series_is_forecast_and_one_without_a_value_is_set_aside(latest):
     rows = [f"{s},{START + hour},{hour}" for s in "ab" for hour in range(48)]
     learnt = "\n".join(["shop,when,y", *rows])
-    asked = f"shop,when,y\nb,{START},5\nc,{START},\na,{START},7\n"
-    found = latest(learnt, asked, series="shop", targets=("y",))
+    new = f"shop,when,y\nb,{START},5\nc,{START},\na,{START},7\n"
+    found = latest(learnt, new, series="shop", targets=("y",))
     assert [item.past["y"].tolist() for item in (found[0], found[1])] == [[7], [5]]
     assert found[2] == Rejected("c", "no row with y")
 
 
 def test_rows_off_the_grid_are_set_aside_with_the_step(latest):
-    asked = "when,y\n2020-03-01T00:00,1\n2020-03-01T00:30,2\n2020-03-01T01:00,3\n"
-    assert latest(hours(48), asked) == [
-        Rejected("asked.csv", "expected rows every h, received others")
-    ]
+    new = "when,y\n2020-03-01T00:00,1\n2020-03-01T00:30,2\n2020-03-01T01:00,3\n"
+    assert latest(hours(48), new) == [Rejected("new.csv", "expected rows every h, received others")]
 
 
 def test_a_series_with_a_stray_time_is_set_aside_with_the_line_of_it(latest):
     (found,) = latest(hours(48), hours(5) + "2920-01-01T00,1\n")
     assert isinstance(found, Rejected)
-    assert "asked.csv:7)" in found.reason
+    assert "new.csv:7)" in found.reason
     assert "between 2020-03-01 04:00:00 and 2920-01-01 00:00:00" in found.reason
 
 
 def test_a_series_that_lacks_more_than_training_allowed_is_set_aside(latest):
     assert latest(hours(48), hours(4) + "2020-03-01T07,1\n") == [
         Rejected(
-            "asked.csv",
+            "new.csv",
             "expected at most 25.00% of cells that are missing, as training allowed by "
             "series_example_gen.max_filled, received 3 of 8",
         )
     ]
 
 
-def test_a_series_that_lacks_as_much_as_training_allowed_is_asked_about(latest):
+def test_a_series_that_lacks_as_much_as_training_allowed_is_forecast(latest):
     (found,) = latest(hours(48), hours(4) + "2020-03-01T07,1\n", max_filled=0.5)
     assert (len(found.past["y"]), int(np.isnan(found.past["y"]).sum())) == (8, 3)

@@ -1,4 +1,4 @@
-"""Rows to ask a model about: read as the rows that it learnt from, in whatever form they come."""
+"""Rows to predict: read as the training data was, in whatever form they come."""
 
 import numpy as np
 import pytest

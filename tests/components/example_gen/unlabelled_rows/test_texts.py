@@ -1,4 +1,4 @@
-"""Texts to ask a model about, from any table that texts are learnt from."""
+"""Texts to predict, from any table that texts are trained on."""
 
 import pytest
 from etils.epath import Path

@@ -1,0 +1,1 @@
+"""How artifacts look in a notebook and on the page of a run: HTML that needs no other file."""

@@ -1,0 +1,152 @@
+"""The two passes over CSV files, a stretch of a file as one shard.
+
+The first gathers what the cells of each column can be read as; the second writes each stretch
+as one shard of every split.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import gzip
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from etils.epath import Path
+from numpy.typing import NDArray
+
+from millrace.components.artifacts import Examples
+from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.example_gen.csv import arrow_examples, columns, parsing
+from millrace.components.example_gen.csv.columns import ColumnReading, Evidence
+from millrace.components.example_gen.csv.dialect import Dialect
+from millrace.components.example_gen.csv.parsing import Block, TableLayout
+from millrace.components.example_gen.csv.spans import Span, blocks
+from millrace.components.example_gen.shards.splits import SplitRule
+from millrace.components.example_gen.shards.tally import IngestTally
+from millrace.components.example_gen.shards.writing import shard_files
+from millrace.components.files.tfrecord import FAST
+
+Candidates = Mapping[str, tuple[ColumnReading, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class CsvFiles:
+    """Files below `root`, all in `dialect`; travels to the workers."""
+
+    root: str
+    dialect: Dialect
+
+    def blocks(self, span: Span) -> Iterator[Block]:
+        """A stretch of a file in parsable pieces."""
+        encoding = "utf-8" if span.whole else self.dialect.encoding
+        for data, line in blocks(Path(self.root), span, self.dialect):
+            yield Block(span.path, line, data, encoding)
+
+
+def gather(
+    run_on: BeamOptions, out: Path, files: CsvFiles, spans: Sequence[Span], candidates: Candidates
+) -> dict[str, Evidence]:
+    """What the cells of each column in `candidates` can be read as, over all `spans`."""
+    evidence = _nothing_seen(candidates)
+    find = functools.partial(_evidence, files, candidates)
+    for found in shard_pass("Gather", spans, find, out, run_on):
+        evidence = {name: seen + found[name] for name, seen in evidence.items()}
+    return evidence
+
+
+def _evidence(files: CsvFiles, candidates: Candidates, span: Span) -> dict[str, Evidence]:
+    evidence = _nothing_seen(candidates)
+    for block in files.blocks(span):
+        evidence = with_block(evidence, block, files.dialect)
+    return evidence
+
+
+def _nothing_seen(candidates: Candidates) -> dict[str, Evidence]:
+    return {name: Evidence(readings) for name, readings in candidates.items()}
+
+
+def with_block(
+    evidence: Mapping[str, Evidence], block: Block, dialect: Dialect
+) -> dict[str, Evidence]:
+    """`evidence` and what the cells of `block` say.
+
+    A column of numbers is read as such, which is faster than as text; where a cell of the block
+    is none, all are looked at as text.
+    """
+    guesses = {name: seen.guess for name, seen in evidence.items()}
+    cells = parsing.cells_of(block, dialect, guesses).columns
+    if not all(map(columns.are_usual, cells.values())):
+        cells = parsing.strings(block, dialect, list(evidence)).columns
+    return {name: seen.seen(cells[name]) for name, seen in evidence.items()}
+
+
+def write(
+    run_on: BeamOptions,
+    out: Examples,
+    files: CsvFiles,
+    spans: Sequence[Span],
+    layout: TableLayout,
+    rule: SplitRule,
+) -> IngestTally:
+    """Write stretch i of `spans` as shard i of every split that its rows can come to lie in."""
+    splits = rule.reachable({span.split for span in spans})
+    shards = list(zip(spans, shard_files(out, splits, len(spans)), strict=True))
+    work = functools.partial(_write_shard, files, layout, rule)
+    tally = IngestTally({split: {"": 0} for split in splits})
+    for part in shard_pass("WriteShard", shards, work, out.path, run_on):
+        tally.add(part)
+    return tally
+
+
+def _write_shard(
+    files: CsvFiles, layout: TableLayout, rule: SplitRule, shard: tuple[Span, Mapping[str, Path]]
+) -> IngestTally:
+    """Write the rows of a stretch, by split into a file each."""
+    span, targets = shard
+    tally = IngestTally()
+    with contextlib.ExitStack() as stack:
+        sinks = {split: stack.enter_context(_sink(file)) for split, file in targets.items()}
+        for block in files.blocks(span):
+            rows = parsing.features(block, files.dialect, layout)
+            tally.rejected.extend(rows.rejected)
+            for split, frames in framed(rows.columns, rule, span.split).items():
+                sinks[split].write(arrow_examples.flat(frames))
+                tally.written.setdefault(split, {"": 0})[""] += len(frames)
+    return tally
+
+
+def framed(
+    features: Mapping[str, pa.Array], rule: SplitRule, given: str
+) -> dict[str, pa.BinaryArray]:
+    """The rows as framed records, by the split that each belongs to; order is kept.
+
+    Args:
+        features: columns by name, at least one.
+        rule: chooses by the content of the record.
+        given: the split that the rows came in, or "".
+    """
+    examples = arrow_examples.records(features)
+    values = arrow_examples.as_bytes(examples)
+    frames = arrow_examples.frames(examples, values)
+    names, edges = [given], np.array([1.0])
+    if not given:
+        names, edges = list(rule.names), np.array(rule.edges)
+    elif given == "train" and rule.held_out:
+        names, edges = ["eval", given], np.array([rule.held_out, 1.0])
+    if len(names) == 1:
+        return {names[0]: frames}
+    chosen: NDArray[np.int64] = edges.searchsorted(arrow_examples.points(values), side="right")
+    return {name: frames.filter(pa.array(chosen == place)) for place, name in enumerate(names)}
+
+
+@contextlib.contextmanager
+def _sink(path: Path) -> Iterator[BinaryIO]:
+    """A gzipped file for framed records; the same records give the same bytes."""
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=FAST, fileobj=file, mtime=0) as sink,
+    ):
+        yield sink  # type: ignore[misc]

@@ -1,0 +1,82 @@
+"""What a run is requested to do: which pipeline, on what data, and which of its steps."""
+
+import dataclasses
+
+from millrace.components.beam.options import BeamOptions
+from millrace.components.errors import OptionError
+from millrace.pipeline.dag import Dag
+from millrace.pipeline.errors import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Which steps to run: all, or those between any of `first` and any of `last`, or `only` one."""
+
+    first: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    only: str | None = None
+    force: tuple[str, ...] = ()
+
+    def chosen(self, dag: Dag) -> set[str]:
+        """Names of the steps to run; the others lend their newest outputs.
+
+        Raises:
+            UsageError: a name is not a step of `dag`, or the choices exclude one another.
+        """
+        if self.only and (self.first or self.last):
+            raise UsageError("--only: expected alone. Received: --from or --to beside it.")
+        names = set(dag.steps)
+        if self.only:
+            names = {dag.find(self.only).name}
+        if self.first:
+            names &= set().union(*(dag.descendants(dag.find(step)) for step in self.first))
+        if self.last:
+            names &= set().union(*(dag.ancestors(dag.find(step)) for step in self.last))
+        if not names:
+            raise UsageError(
+                f"--from {' '.join(self.first)} --to {' '.join(self.last)}: expected a step on "
+                "the way from the one to the other. Received: none. The order is "
+                f"{', '.join(dag.steps)}."
+            )
+        for name in self.force:
+            if dag.find(name).name not in names:
+                raise UsageError(
+                    f"--force {name}: expected a step of this run. Received: one that --only, "
+                    "--from or --to leaves out. Leave one of them out."
+                )
+        return names
+
+
+ALL_STEPS = Selection()
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRequest:
+    """One run, as a person requests it.
+
+    Attributes:
+        dag: its steps, with their options.
+        recipe: by which name the record of runs lists it.
+        command: what to type to run it again.
+        data: the user's own, as given; None where the recipe brings its data.
+        selection: which steps to run.
+        beam_flags: for Beam, such as `--direct_num_workers=2`.
+        fail_on_anomaly: stop after a validator that found anomalies.
+
+    Raises:
+        UsageError: Beam does not take the flags.
+    """
+
+    dag: Dag
+    recipe: str
+    command: str
+    data: str | None = None
+    selection: Selection = ALL_STEPS
+    beam_flags: tuple[str, ...] = ()
+    fail_on_anomaly: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            BeamOptions(self.beam_flags).check()
+        except OptionError as error:
+            raise UsageError(str(error)) from None

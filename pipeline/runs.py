@@ -1,0 +1,218 @@
+"""Runs as Python sees them: what `millrace runs`, `show` and `explain` print, as objects."""
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import os
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from etils.epath import Path
+
+from millrace.components import artifacts
+from millrace.components.artifacts import Artifact, Evaluation, PushedModel
+from millrace.components.display import html
+from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
+from millrace.pipeline.root import Root
+from millrace.pipeline.store import Store
+
+ArtifactT = TypeVar("ArtifactT", bound=Artifact)
+AnyPath = str | os.PathLike[str]
+
+_ROOT = ".millrace"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class RunStep:
+    """One step of a run.
+
+    Attributes:
+        name: the step's.
+        status: ran, cached, failed, killed or running.
+        seconds: of wall time; 0 where it came from the cache.
+        reasons: why it ran, or from where it came.
+        options: what it was set to, as plain JSON values.
+        output: the artifact that it wrote, or that came from the cache.
+        error: why it failed.
+        log: what it printed; None where it wrote none.
+    """
+
+    name: str
+    status: str
+    seconds: float
+    reasons: tuple[str, ...]
+    options: dict[str, Any]
+    output: Artifact | None = None
+    error: str = ""
+    log: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"<RunStep {self.name}: {self.status}, {self.seconds:.1f} s>"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "status": f"{self.status}, {self.seconds:.1f} s",
+            "because": "; ".join(self.reasons),
+            "error": self.error,
+            "log": self.log,
+        }
+        facts = html.table((), ((name, value) for name, value in rows.items() if value))
+        shown = self.output._repr_html_() if self.output else ""
+        return f"<b>{html.escape(self.name)}</b>{facts}{shown}"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Run:
+    """One run, under way or ended; its steps are read when they are looked at.
+
+    Attributes:
+        id: by which the command and `open_run` find it.
+        recipe: its name.
+        name: of the model, and of the pipeline.
+        status: done, failed, anomalies, killed or running.
+        started: when, in UTC.
+        seconds: of wall time; 0 while it runs.
+    """
+
+    id: str
+    recipe: str
+    name: str
+    status: str
+    started: datetime.datetime
+    seconds: float
+    _root: Root
+
+    @functools.cached_property
+    def steps(self) -> dict[str, RunStep]:
+        """The steps that began, by name and in that order; those left out are not among them."""
+        with opened(self._root, must_exist=True) as store, store.session() as session:
+            record = session.get_one(RunRecord, self.id)
+            return {one.step: _step(one, self._root) for one in record.executions}
+
+    @property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """What each step was set to, as plain JSON values."""
+        return {name: step.options for name, step in self.steps.items()}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The figures that stand for the model, by name; none where nothing was judged."""
+        evaluation = self._output(Evaluation)
+        return evaluation.metrics if evaluation else {}
+
+    @property
+    def blessed(self) -> bool | None:
+        """Whether the model was; None where nothing was judged."""
+        evaluation = self._output(Evaluation)
+        return evaluation.blessed if evaluation else None
+
+    @property
+    def pushed(self) -> Path | None:
+        """The folder of the version that was pushed, while it is there; else None."""
+        pushed = self._output(PushedModel)
+        return pushed.version_path if pushed else None
+
+    @property
+    def report(self) -> Path:
+        """The page of the run, to look at in a browser."""
+        return self._root.report(self.id)
+
+    def _output(self, kind: type[ArtifactT]) -> ArtifactT | None:
+        found = [step.output for step in self.steps.values() if isinstance(step.output, kind)]
+        return found[-1] if found else None
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}: {self.recipe}, {self.status}>"
+
+    def _repr_html_(self) -> str:
+        steps = (
+            (one.name, one.status, f"{one.seconds:.1f} s", one.error or "; ".join(one.reasons))
+            for one in self.steps.values()
+        )
+        verdict = {None: "", True: " · blessed", False: " · not blessed"}[self.blessed]
+        title = html.escape(f"{self.recipe} · {self.id} · {self.status}{verdict}")
+        figures = html.table((), self.metrics.items()) if self.metrics else ""
+        because = html.table(("step", "status", "time", "because"), steps)
+        return f"<p><b>{title}</b></p>{figures}{because}"
+
+
+def runs(root: AnyPath | None = None) -> list[Run]:
+    """The runs under `root`, the newest first.
+
+    Args:
+        root: the folder; by default that of MILLRACE_ROOT, or `.millrace`.
+
+    Raises:
+        UsageError: there is no such root.
+        StoreError: its store cannot be read.
+    """
+    place = root_at(root)
+    with opened(place, must_exist=True) as store, store.session() as session:
+        return [_run(record, place) for record in store.runs(session)]
+
+
+def open_run(run: str = "latest", root: AnyPath | None = None) -> Run:
+    """The run with the id `run`, or the only one whose id starts so; `latest` is the newest.
+
+    Args:
+        run: which one.
+        root: the folder; by default that of MILLRACE_ROOT, or `.millrace`.
+
+    Raises:
+        UsageError: there is none, more than one, or no such root.
+        StoreError: its store cannot be read.
+    """
+    place = root_at(root)
+    with opened(place, must_exist=True) as store, store.session() as session:
+        return _run(store.find_run(session, run), place)
+
+
+def root_at(root: AnyPath | None) -> Root:
+    """The root at `root`, or where the command would look for it."""
+    return Root(root if root is not None else os.environ.get("MILLRACE_ROOT", _ROOT))
+
+
+@contextlib.contextmanager
+def opened(root: Root, *, must_exist: bool = False) -> Iterator[Store]:
+    """The store of `root` while the block lasts."""
+    store = Store.of(root, must_exist=must_exist)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _run(record: RunRecord, root: Root) -> Run:
+    ended = record.ended or record.started
+    # A shared store knows of runs under other roots; one that is gone was moved here.
+    elsewhere = record.root != str(root.path) and Path(record.root).exists()
+    return Run(
+        id=record.id,
+        recipe=record.recipe,
+        name=record.pipeline,
+        status=record.status,
+        started=record.started.replace(tzinfo=datetime.UTC),
+        seconds=max((ended - record.started).total_seconds(), 0.0),
+        _root=Root(record.root) if elsewhere else root,
+    )
+
+
+def _step(record: ExecutionRecord, root: Root) -> RunStep:
+    log = root.log(record.run_id, record.step)
+    return RunStep(
+        name=record.step,
+        status=record.status,
+        seconds=0.0 if record.status == "cached" else record.seconds,
+        reasons=tuple(record.reasons),
+        options=record.ingredients["options"],
+        output=_artifact(record.output) if record.output else None,
+        error=record.error,
+        log=log if log.exists() else None,
+    )
+
+
+def _artifact(record: ArtifactRecord) -> Artifact:
+    """The artifact that `record` stands for; one of a person's own type as an `Artifact`."""
+    kind: type[Artifact] = getattr(artifacts, record.type, Artifact)
+    return kind(Path(record.uri))

@@ -1,0 +1,1 @@
+"""The gRPC server in front of the service, and the standard services beside it."""

@@ -1,0 +1,54 @@
+"""Each shard is worked on once, and what is noted of them comes back in their order."""
+
+import functools
+
+import pytest
+from etils.epath import Path
+
+from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.errors import DataError, OptionError
+
+ALONE = BeamOptions()
+TWO = BeamOptions(("--direct_running_mode=multi_processing", "--direct_num_workers=2"))
+
+
+def length(word, most=9):
+    if len(word) > most:
+        raise OptionError(f"{word}: too long")
+    if word.isdigit():
+        raise DataError(f"{word}: a number")
+    return word, len(word)
+
+
+def run(words, out, run_on=ALONE, most=9):
+    work = functools.partial(length, most=most)
+    return list(shard_pass("Measure", words, work, Path(out), run_on))
+
+
+@pytest.mark.parametrize("run_on", [ALONE, TWO])
+def test_notes_come_in_the_order_of_the_shards_and_no_file_is_left(tmp_path, run_on):
+    words = ["x" * (13 * n % 7) for n in range(30)]
+    assert run(words, tmp_path, run_on) == [(word, len(word)) for word in words]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_shards_give_no_notes_and_leave_no_file(tmp_path):
+    assert run([], tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_shards_may_be_made_one_by_one(tmp_path):
+    assert run((word for word in ("a", "bb")), tmp_path) == [("a", 1), ("bb", 2)]
+
+
+def test_the_error_of_the_first_shard_that_fails_is_raised_as_it_is(tmp_path):
+    with pytest.raises(DataError, match=r"^17: a number$"):
+        run(["a", "17", "longer", "18"], tmp_path, most=3)
+    with pytest.raises(OptionError, match=r"^longer: too long$"):
+        run(["a", "longer", "18"], tmp_path / "other", most=3)
+
+
+def test_an_error_of_the_code_itself_is_not_taken_for_a_note(tmp_path):
+    with pytest.raises(TypeError, match=r"while running .Measure"):
+        run(["a", 7], tmp_path)

@@ -1,0 +1,63 @@
+"""Raw records to transformed ones; a user's function counts, trains and serves the same texts."""
+
+import tensorflow as tf
+from etils.epath import Path
+
+from millrace.components.analysis import text as analysis
+from millrace.components.artifacts import Examples
+from millrace.components.beam.options import BeamOptions
+from millrace.components.features import hook_spec, text, text_rows
+from millrace.components.features.text_spec import TextOptions, TextSpec
+from millrace.components.files.tfrecord import write_records
+from millrace.serving.example import decode, encode
+
+LOWER = "tests.components.features.own_hooks:lower"
+SPEC = TextSpec(("ham", "spam"), ("the", "cat", "dog"), sequence_length=4, strip_html=True)
+
+
+def test_records_keep_their_source_and_unusable_ones_are_set_aside():
+    raw = [
+        {"text": "the dog", "text/class/text": "spam", "text/filename": "a.csv, line 2"},
+        {"text": "the dog", "text/class/text": "eggs", "text/filename": "b"},
+        {"text/class/text": "ham", "text/filename": "c"},
+        {"text": "x", "text/filename": "d"},
+        {"text": "dog", "text/class/text": "ham"},
+    ]
+    rejected = []
+    rows = ((decode(encode(row)), f"record {n}") for n, row in enumerate(raw))
+    found = [decode(record) for record in text_rows.transform(rows, SPEC, rejected)]
+    assert [(row["tokens"].tolist(), row["label"].tolist()) for row in found] == [
+        ([2, 4, 0, 0], [1]),
+        ([4, 0, 0, 0], [0]),
+    ]
+    assert found[0]["text/filename"] == [b"a.csv, line 2"]
+    assert [(item.source, item.reason, item.position) for item in rejected] == [
+        ("b", "class 'eggs' is not in the train split", "record 1"),
+        ("c", "no `text`", "record 2"),
+        ("d", "no class", "record 3"),
+    ]
+
+
+def test_the_text_of_each_row_is_changed_and_nothing_else():
+    rows = [{"text": [b"ONE"], "n": [1]}, {"n": [2]}, {"text": [b"Two"], "n": [3]}]
+    changed = list(text_rows.preprocessed(iter(rows), hook_spec.settle(LOWER)))
+    assert changed == [{"text": [b"one"], "n": [1]}, {"n": [2]}, {"text": [b"two"], "n": [3]}]
+
+
+def test_the_vocabulary_is_of_the_changed_texts_and_so_is_the_graph(tmp_path):
+    examples = Examples(Path(tmp_path / "examples"))
+    examples.split_path("train").mkdir(parents=True)
+    records = [("Good DAY", "a"), ("good day", "a"), ("Bad", "b")]
+    encoded = [
+        encode({"text": content, "text/class/text": name, "text/class/label": index})
+        for index, (content, name) in enumerate(records)
+    ]
+    write_records(examples.shard("train", 0, 1), encoded)
+    examples.write_summary({"train": 3})
+    options = TextOptions(standardize="none", preprocess=LOWER)
+    spec = analysis.settle(examples, options, Path(tmp_path), BeamOptions())
+    assert set(spec.vocabulary) == {"good", "day", "bad"}
+    assert spec.hook == hook_spec.settle(LOWER)
+    ids = text.preprocess(tf.constant(["GOOD", "good"]), spec).numpy()
+    assert ids[0].tolist() == ids[1].tolist()
+    assert ids[0][0] == spec.vocabulary.index("good") + 2

@@ -1,0 +1,51 @@
+"""A run from request to report, without a command line."""
+
+import io
+import signal
+
+import pytest
+
+from millrace.pipeline.console import SafeConsole
+from millrace.pipeline.errors import Stopped, UsageError
+from millrace.pipeline.run_request import RunRequest
+from millrace.pipeline.running import carry_out
+from tests.pipeline import toys
+
+
+@pytest.fixture
+def run(toy):
+    """Carry out the toy pipeline; returns its result, or what it raised, and the console's text."""
+
+    def carried(*settings, interruption=lambda: None):
+        toys.CALLS.clear()
+        console = SafeConsole(file=io.StringIO(), width=200)
+        request = RunRequest(toy.dag(*settings), "toy", "millrace run toy")
+        try:
+            result = carry_out(request, toy.root, toy.store, console, interruption)
+        except BaseException as error:
+            result = error
+        return result, console.file.getvalue()
+
+    return carried
+
+
+def test_progress_and_outcome_are_shown_and_the_page_is_written(toy, run):
+    result, shown = run()
+    assert result.status == "done"
+    assert "> count this step has not run before" in shown
+    assert "verdict blessed: told so" in shown
+    assert toy.root.report(result.run).exists()
+
+
+def test_an_interrupted_run_says_how_to_resume_it(run):
+    def interruption():
+        return Stopped(signal.SIGTERM) if "train" in toys.CALLS else None
+
+    error, shown = run(interruption=interruption)
+    assert isinstance(error, Stopped)
+    assert shown.endswith("\nStopped by SIGTERM.\nresume  millrace run toy\n")
+
+
+def test_flags_that_beam_does_not_take_cannot_be_requested(toy):
+    with pytest.raises(UsageError, match="Beam flags: expected --flag=value"):
+        RunRequest(toy.dag(), "toy", "millrace run toy", beam_flags=("flag",))

@@ -1,0 +1,51 @@
+"""The pages are true to the code: the files that they name exist and hold what they say."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+PAGES = [*PROJECT.glob("docs/*.md"), *PROJECT.glob("*/README.md"), *PROJECT.glob("*.md")]
+PAGES = sorted({page for page in PAGES if page.name != "CHANGELOG.md"})  # which names former files
+ARCHITECTURE = (PROJECT / "docs/architecture.md").read_text()
+FLOORS = ("", "components", "pipeline", "serving")  # a page may leave out the floor
+
+
+def _rows(heading):
+    section = ARCHITECTURE.split(f" {heading}\n", 1)[1].split("\n#", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+ROOMS = _rows("The rooms of components")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_every_module_that_a_page_names_exists(page):
+    named = re.findall(r"`(?!tensorflow_)([\w./]+\.py)`", page.read_text())
+    missing = [
+        name for name in named if not any((PROJECT / floor / name).exists() for floor in FLOORS)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("row", _rows("Where is …")[1:], ids=lambda row: row[0])
+def test_the_function_that_the_table_of_places_names_is_there(row):
+    _, file, function = (cell.strip("`") for cell in row)
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    tree = ast.parse((PROJECT / file).read_text())
+    assert function in {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
+
+
+def test_every_step_at_the_root_of_components_has_a_row():
+    steps = {path.stem for path in PROJECT.glob("components/*.py")}
+    named = {name for row in ROOMS for name in re.findall(r"`(\w+)`", row[0])}
+    assert steps - {"__init__", "artifacts", "errors"} - named == set()
+
+
+def test_every_room_of_components_is_named_and_is_there():
+    rooms = {path.parent.name for path in PROJECT.glob("components/*/__init__.py")}
+    named = {name for row in ROOMS for name in re.findall(r"`(\w+)/`", f"{row[0]} {row[-1]}")}
+    assert named == rooms
