@@ -22,7 +22,7 @@ from millrace.components.errors import ModelError, OptionError
 from millrace.components.options.ranges import Count, Share
 
 if TYPE_CHECKING:
-    from millrace.components.inference.bulk import Done, Plan, Shard
+    from millrace.components.inference.bulk import BulkOutput, BulkResult, BulkShard
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def bulk_inferrer(
         summary.json             how many of each
 
     Args:
-        model: asked by its `serving_default` signature.
+        model: called by its `serving_default` signature.
         evaluation: its evaluator's verdict, if it has one.
         examples: what to predict.
         source: what to predict instead: a file or a folder; hidden files are passed over.
@@ -86,8 +86,8 @@ def bulk_inferrer(
         shards = bulk.file_shards(source, files_per_shard)
     elif examples is not None:
         shards = bulk.example_shards(examples, splits)
-    plan = bulk.Plan(str(out), format, prediction_logs, batch_size)
-    done = _run(model, shards, plan, run_on)
+    output = bulk.BulkOutput(str(out), format, prediction_logs, batch_size)
+    done = _run(model, shards, output, run_on)
     total = done.counts.total() + len(done.rejected)
     check_rejected("bulk_inferrer", done.rejected, total, max_rejected, what="rows")
     if done.rejected:
@@ -110,17 +110,19 @@ def _check_blessing(evaluation: Evaluation | None, *, allow_unblessed: bool) -> 
         )
 
 
-def _run(model: Model, shards: "list[Shard]", plan: "Plan", run_on: BeamOptions) -> "Done":
+def _run(
+    model: Model, shards: "list[BulkShard]", output: "BulkOutput", run_on: BeamOptions
+) -> "BulkResult":
     """One pass over the shards, each of which writes its own files; leaves their summary."""
     from millrace.components.inference import bulk
     from millrace.components.inference.saved_model import Models
 
-    out = Path(plan.out)
-    if plan.format != "examples":
+    out = Path(output.folder)
+    if output.format != "examples":
         (out / bulk.PARTS).mkdir()
-    predict = functools.partial(bulk.predict_shard, models=Models(model.saved_model), plan=plan)
+    predict = functools.partial(bulk.predict_shard, models=Models(model.saved_model), output=output)
     done = bulk.merge(shard_pass("Predict", shards, predict, out, run_on))
-    bulk.write_summary(done, plan.out)
+    bulk.write_summary(done, output.folder)
     return done
 
 

@@ -133,11 +133,11 @@ def serving_schema(
         skew_js: the same for numeric features, by Jensen-Shannon divergence (0 to 1).
     """
     # Imported here: the command line imports this module for its signature alone.
-    from millrace.components.inference.requests import features_asked
+    from millrace.components.inference.requests import request_features
     from millrace.components.schema.serving import for_requests
     from millrace.components.schema.text import read, write
 
-    taken = features_asked(model.description["signatures"])
+    taken = request_features(model.description["signatures"])
     found = for_requests(read(schema.file), taken, linf=skew_linf, js=skew_js)
     artifact = Schema(out)
     write(found, artifact.file)

@@ -21,7 +21,7 @@ from millrace.components.evaluating.scoring import (
     slices_of,
 )
 from millrace.components.evaluating.significance import Differences
-from millrace.components.inference.saved_model import Predict, Row, class_names, text
+from millrace.components.inference.saved_model import InputRow, Predict, class_names, text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def metric_names(config: EvalConfig) -> list[str]:
 
 
 def score_batch(
-    split: str, rows: Sequence[Row], predicts: Sequence[Predict], config: EvalConfig
+    split: str, rows: Sequence[InputRow], predicts: Sequence[Predict], config: EvalConfig
 ) -> ScoredClassification:
     """Score rows that fit into memory together, by the candidate and perhaps a baseline."""
     rows, outputs, rejected = answers_of_all(predicts, rows)
@@ -109,11 +109,11 @@ def score_batch(
 score_shard = functools.partial(scoring.score_shard, ScoredClassification, score_batch)
 
 
-def _label(row: Row, feature: str) -> str:
+def _label(row: InputRow, feature: str) -> str:
     return text(row.features.get(feature), default=MISSING)
 
 
-def _truth(rows: Sequence[Row], classes: Sequence[str], feature: str) -> Ints:
+def _truth(rows: Sequence[InputRow], classes: Sequence[str], feature: str) -> Ints:
     """The index of each row's class in `classes`, int64 [rows]; -1 where it is not there."""
     index = {name: number for number, name in enumerate(classes)}
     return np.array([index.get(_label(row, feature), -1) for row in rows], np.int64)
@@ -133,7 +133,7 @@ def _tallies(
 
 
 def _wrong_answers(
-    split: str, rows: Sequence[Row], truth: Ints, scores: np.ndarray, classes: Sequence[str]
+    split: str, rows: Sequence[InputRow], truth: Ints, scores: np.ndarray, classes: Sequence[str]
 ) -> tuple[WrongAnswer, ...]:
     answers = scores.argmax(axis=1)
     losses = cross_entropy(truth, scores)

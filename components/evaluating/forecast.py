@@ -23,7 +23,7 @@ from millrace.components.evaluating import forecast_metrics, scoring
 from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
 from millrace.components.evaluating.scoring import BASELINE, CANDIDATE, EvalConfig, Scored
 from millrace.components.features import baselines
-from millrace.components.inference.saved_model import Predict, Row, answer
+from millrace.components.inference.saved_model import InputRow, Predict, answer
 
 CONSTANT = "constant"
 
@@ -49,7 +49,7 @@ def metric_names(config: EvalConfig) -> list[str]:
 
 
 def score_batch(
-    split: str, rows: Sequence[Row], predicts: Sequence[Predict], config: EvalConfig
+    split: str, rows: Sequence[InputRow], predicts: Sequence[Predict], config: EvalConfig
 ) -> ScoredForecast:
     """Score windows that fit into memory together, by the models and the baselines."""
     spec = WindowSpec.of(config.model)
@@ -104,7 +104,9 @@ def maps(spec: WindowSpec) -> dict[str, baselines.Map]:
     return found
 
 
-def _of_baseline(predict: Predict, rows: list[Row], shape: tuple[int, ...]) -> np.ndarray | None:
+def _of_baseline(
+    predict: Predict, rows: list[InputRow], shape: tuple[int, ...]
+) -> np.ndarray | None:
     """What the last blessed model says; None if it takes other windows or forecasts others."""
     answers = answer(predict, rows)
     found = answers.outputs.get("forecast")

@@ -24,10 +24,10 @@ from millrace.components.evaluating.scoring import (
 from millrace.components.evaluating.significance import Differences
 from millrace.components.features import record
 from millrace.components.inference.saved_model import (
+    InputRow,
     Models,
     Outputs,
     Predict,
-    Row,
     answer,
     read_rows,
 )
@@ -120,7 +120,7 @@ def score_shard(shard: tuple[str, str], models: Models, config: EvalConfig) -> S
 
 
 def score_batch(
-    split: str, rows: Sequence[Row], predicts: Sequence[Predict], config: EvalConfig
+    split: str, rows: Sequence[InputRow], predicts: Sequence[Predict], config: EvalConfig
 ) -> ScoredLanguage:
     """Score rows that fit into memory together, by the candidate and perhaps a baseline.
 
@@ -148,7 +148,7 @@ def score_batch(
     paired = {}
     for predict in predicts[1:]:
         answered = answer(predict, kept)
-        if answered.rejected:  # what an earlier model cannot read is no fault of the rows
+        if answered.rejected:  # what an earlier model cannot read is not the rows' fault
             continue
         other = of_rows(answered.outputs, characters)
         sums |= _by_key(Key(split, BASELINE), other, slices)
@@ -172,7 +172,7 @@ def _by_key(
     return found
 
 
-def _losses(split: str, rows: Sequence[Row], outputs: Outputs) -> tuple[TextLoss, ...]:
+def _losses(split: str, rows: Sequence[InputRow], outputs: Outputs) -> tuple[TextLoss, ...]:
     losses, counts = outputs["loss"].tolist(), outputs["tokens"].tolist()
     return tuple(
         TextLoss(split, row.source, row.position, _text(row)[:_SHOWN], tokens, loss / tokens)
@@ -181,7 +181,7 @@ def _losses(split: str, rows: Sequence[Row], outputs: Outputs) -> tuple[TextLoss
 
 
 def continuations(
-    model: LoadedModel, split: str, rows: Iterable[Row], described: Mapping[str, Any]
+    model: LoadedModel, split: str, rows: Iterable[InputRow], described: Mapping[str, Any]
 ) -> tuple[Continuation, ...]:
     """How the model continues the openings of the first rows, by the signature `generate`."""
     prompts = list(itertools.islice(_openings(rows), _PROMPTS))
@@ -215,9 +215,9 @@ def opening(text: str) -> str:
     return " ".join(words)[:_CHARACTERS]
 
 
-def _openings(rows: Iterable[Row]) -> Iterator[str]:
+def _openings(rows: Iterable[InputRow]) -> Iterator[str]:
     return filter(None, (opening(_text(row)) for row in rows))
 
 
-def _text(row: Row) -> str:
+def _text(row: InputRow) -> str:
     return (record.text(row.features) or b"").decode(errors="replace")

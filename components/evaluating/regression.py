@@ -22,7 +22,7 @@ from millrace.components.evaluating.scoring import (
     first_of_each_split,
     slices_of,
 )
-from millrace.components.inference.saved_model import Outputs, Predict, Row
+from millrace.components.inference.saved_model import InputRow, Outputs, Predict
 
 MEAN = "mean"  # beside candidate and baseline: whose answers are the train split's mean
 SAMPLED = 2000  # rows of a split that are drawn
@@ -98,7 +98,7 @@ def metric_names(config: EvalConfig) -> list[str]:
 
 
 def score_batch(
-    split: str, rows: Sequence[Row], predicts: Sequence[Predict], config: EvalConfig
+    split: str, rows: Sequence[InputRow], predicts: Sequence[Predict], config: EvalConfig
 ) -> ScoredRegression:
     """Score rows that fit into memory together, by the candidate and perhaps a baseline."""
     rows, outputs, rejected = answers_of_all(predicts, rows)
@@ -136,7 +136,7 @@ def score_batch(
 score_shard = functools.partial(scoring.score_shard, ScoredRegression, score_batch)
 
 
-def _truth(row: Row, label: str) -> float:
+def _truth(row: InputRow, label: str) -> float:
     value = row.features.get(label)
     is_number = isinstance(value, np.ndarray) and len(value) == 1
     return float(value[0]) if is_number and value is not None else np.nan

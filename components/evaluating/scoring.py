@@ -20,10 +20,10 @@ from millrace.components.errors import OptionError
 from millrace.components.evaluating.significance import Differences
 from millrace.components.inference.saved_model import (
     SIGNATURE,
+    InputRow,
     Models,
     Outputs,
     Predict,
-    Row,
     ahead,
     answer,
     batched,
@@ -149,7 +149,7 @@ def first_of_each_split(rows: Iterable[Item], number: int, key: str = "rank") ->
 
 def score_shard(
     scored: type[S],
-    score_batch: Callable[[str, Sequence[Row], Sequence[Predict], EvalConfig], S],
+    score_batch: Callable[[str, Sequence[InputRow], Sequence[Predict], EvalConfig], S],
     shard: tuple[str, str],
     models: Models,
     config: EvalConfig,
@@ -174,7 +174,7 @@ def score_shard(
         if signature == SIGNATURE or signature in each.signatures
     ]
 
-    def score(batch: list[Row]) -> S:
+    def score(batch: list[InputRow]) -> S:
         return score_batch(split, batch, predicts, config)
 
     batches = batched(read_rows(Path(file)), config.batch_size)
@@ -182,12 +182,12 @@ def score_shard(
 
 
 def answers_of_all(
-    predicts: Sequence[Predict], rows: Sequence[Row]
-) -> tuple[list[Row], list[Outputs], list[Rejected]]:
+    predicts: Sequence[Predict], rows: Sequence[InputRow]
+) -> tuple[list[InputRow], list[Outputs], list[Rejected]]:
     """The rows that the candidate answers, each model's answers, and the rows that it does not.
 
     Without the baseline's answers where it does not answer all of these rows: what an earlier model
-    cannot read is no fault of the rows.
+    cannot read is not the rows' fault.
     """
     own = answer(predicts[0], rows)
     outputs = [own.outputs]
@@ -201,7 +201,9 @@ def answers_of_all(
     return own.rows, outputs, rejected
 
 
-def slices_of(rows: Sequence[Row], features: Sequence[str]) -> dict[tuple[str, str], list[int]]:
+def slices_of(
+    rows: Sequence[InputRow], features: Sequence[str]
+) -> dict[tuple[str, str], list[int]]:
     """The rows of each value of each feature; a row with several values is in each's slice."""
     found: dict[tuple[str, str], list[int]] = {}
     for feature in features:

@@ -50,7 +50,7 @@ def _answer(saved_model: Path, rows: list[Decoded]) -> OutputArrays:
     from millrace.serving.model import LoadedModel  # TensorFlow
 
     with LoadedModel(saved_model) as model:
-        signatures = requests.asked(model.signatures)
+        signatures = requests.callable_signatures(model.signatures)
         found = {
             f"{signature.name}/{output}": _comparable(array)
             for signature in signatures

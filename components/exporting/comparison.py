@@ -7,7 +7,7 @@ import numpy as np
 
 from millrace.components.errors import ModelError
 from millrace.components.exporting.answers import OutputArrays
-from millrace.components.inference.closeness import difference
+from millrace.components.inference.predictions import difference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Reference:
 
 
 def largest_difference(found: OutputArrays, reference: Reference, tolerance: float) -> float:
-    """The largest difference between numbers, as `closeness.difference` measures it.
+    """The largest difference between numbers, as `predictions.difference` measures it.
 
     Args:
         found: the exported model's answers, by `signature/output`.

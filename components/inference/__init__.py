@@ -1,1 +1,1 @@
-"""A model asked about rows: in this process, in a Beam worker, behind a server."""
+"""Models called on rows: in this process, in a Beam worker, behind a server."""

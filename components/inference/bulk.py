@@ -25,10 +25,10 @@ from millrace.components.inference import predictions, requests
 from millrace.components.inference.predictions import Prediction
 from millrace.components.inference.saved_model import (
     SIGNATURE,
-    Answers,
+    InputRow,
     Models,
     Predict,
-    Row,
+    RowAnswers,
     ahead,
     answer,
     batched,
@@ -42,15 +42,15 @@ Format = Literal["jsonl", "csv", "examples"]
 PARTS = ".parts"  # folder of the parts of one text file, gone in the end
 TIMES = "forecast/times"  # a feature, texts: of the rows that a forecaster is to forecast
 UNLABELLED = "unlabelled"  # the split that files are put into
-Write = Callable[[Row, Prediction], object]
+Write = Callable[[InputRow, Prediction], object]
 
 
 @dataclasses.dataclass(frozen=True)
-class Shard:
+class BulkShard:
     """Rows to predict: `files` below `folder`, one file of Examples where `is_examples`.
 
     `index` counts from 0 over all of `shards`; `split_index` over the `split_shards` of its
-    split. `rejected` beside them were found to be no readable files.
+    split. `rejected` beside them could not be read as files.
     """
 
     index: int
@@ -65,17 +65,17 @@ class Shard:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """Where and how to write, and what to ask."""
+class BulkOutput:
+    """Where and how to write what bulk inference predicts."""
 
-    out: str
+    folder: str
     format: Format
     prediction_logs: bool
     batch_size: int
 
 
 @dataclasses.dataclass(frozen=True)
-class Done:
+class BulkResult:
     """Rows predicted by split, the columns of a CSV file, and the rows set aside."""
 
     counts: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -83,7 +83,7 @@ class Done:
     rejected: tuple[Rejected, ...] = ()
 
 
-def example_shards(examples: Examples, splits: Sequence[str]) -> list[Shard]:
+def example_shards(examples: Examples, splits: Sequence[str]) -> list[BulkShard]:
     """The files of `splits`, or of all splits where none is named.
 
     Raises:
@@ -104,7 +104,7 @@ def example_shards(examples: Examples, splits: Sequence[str]) -> list[Shard]:
     return _shards(named, examples.path, examples.path, is_examples=True)
 
 
-def file_shards(source: RawFiles, files_per_shard: int) -> list[Shard]:
+def file_shards(source: RawFiles, files_per_shard: int) -> list[BulkShard]:
     """The files of a folder and the folders in it, by name; hidden ones are passed over.
 
     Raises:
@@ -130,7 +130,7 @@ def file_shards(source: RawFiles, files_per_shard: int) -> list[Shard]:
 
 def _shards(
     named: Sequence[tuple[str, tuple[str, ...]]], place: Path, folder: Path, *, is_examples: bool
-) -> list[Shard]:
+) -> list[BulkShard]:
     if not named:
         raise DataError(
             f"{place}: expected one file or more to predict. Received: none. "
@@ -141,31 +141,31 @@ def _shards(
     shards = []
     for index, (split, names) in enumerate(named):
         where = (index, len(named), split, seen[split], sizes[split])
-        shards.append(Shard(*where, str(folder), names, is_examples))
+        shards.append(BulkShard(*where, str(folder), names, is_examples))
         seen[split] += 1
     return shards
 
 
-def merge(parts: Iterable[Done]) -> Done:
+def merge(parts: Iterable[BulkResult]) -> BulkResult:
     """All of them together, in any order."""
     known = list(parts)
     rejected = [item for part in known for item in part.rejected]
-    return Done(
+    return BulkResult(
         counts=sum((part.counts for part in known), Counter()),
         columns=next((part.columns for part in known if part.columns), ()),
         rejected=tuple(sorted(rejected, key=lambda item: (item.source, item.position))),
     )
 
 
-def predict_shard(shard: Shard, models: Models, plan: Plan) -> Done:
+def predict_shard(shard: BulkShard, models: Models, output: BulkOutput) -> BulkResult:
     """Predict the rows of `shard` and write its part of the output."""
     (model,) = models.load()
     predict = predictor(model)
     signature = model.signatures[SIGNATURE]
     rejected, count, columns = list[Rejected](), 0, tuple[str, ...]()
-    batches = batched(_rows(shard, signature), plan.batch_size)
+    batches = batched(_rows(shard, signature), output.batch_size)
     with contextlib.ExitStack() as stack:
-        writers = _writers(shard, plan, signature, stack)
+        writers = _writers(shard, output, signature, stack)
         for answers in ahead(functools.partial(_answer_batch, predict), batches):
             rejected += answers.rejected
             count += len(answers.rows)
@@ -175,10 +175,10 @@ def predict_shard(shard: Shard, models: Models, plan: Plan) -> Done:
                 columns = columns or tuple(predictions.as_columns(prediction))
                 for write in writers:
                     write(row, prediction)
-    return Done(Counter({shard.split: count}), columns, tuple(rejected))
+    return BulkResult(Counter({shard.split: count}), columns, tuple(rejected))
 
 
-def write_summary(done: Done, out: str) -> None:
+def write_summary(done: BulkResult, out: str) -> None:
     """Write `rejected.jsonl` and `summary.json`, whose `counts` are rows predicted by split."""
     folder = Path(out)
     lines = [json.dumps(dataclasses.asdict(item), ensure_ascii=False) for item in done.rejected]
@@ -198,7 +198,7 @@ def csv_line(values: Iterable[object]) -> str:
     return line.getvalue()
 
 
-def _rows(shard: Shard, signature: Signature) -> Iterator[Row | Rejected]:
+def _rows(shard: BulkShard, signature: Signature) -> Iterator[InputRow | Rejected]:
     feature = "" if shard.is_examples else _feature_of_files(signature)
     yield from shard.rejected
     for name in shard.files:
@@ -207,7 +207,7 @@ def _rows(shard: Shard, signature: Signature) -> Iterator[Row | Rejected]:
             yield from read_rows(file)
         else:
             try:
-                yield Row(name, "", {feature: [file.read_bytes()]})
+                yield InputRow(name, "", {feature: [file.read_bytes()]})
             except OSError as error:
                 yield Rejected(name, f"cannot be read: {error.strerror or error}")
 
@@ -227,37 +227,37 @@ def _feature_of_files(signature: Signature) -> str:
     )
 
 
-def _answer_batch(predict: Predict, batch: Sequence[Row | Rejected]) -> Answers:
-    """The answers of a batch, what was rejected before it was asked among the rejected."""
-    answers = answer(predict, [row for row in batch if isinstance(row, Row)])
+def _answer_batch(predict: Predict, batch: Sequence[InputRow | Rejected]) -> RowAnswers:
+    """The answers of a batch; the rejected include those that never reached the model."""
+    answers = answer(predict, [row for row in batch if isinstance(row, InputRow)])
     lost = [row for row in batch if isinstance(row, Rejected)]
     return dataclasses.replace(answers, rejected=lost + answers.rejected)
 
 
 def _writers(
-    shard: Shard, plan: Plan, signature: Signature, stack: contextlib.ExitStack
+    shard: BulkShard, output: BulkOutput, signature: Signature, stack: contextlib.ExitStack
 ) -> list[Write]:
     """A function for each file that a row goes into; the stack closes the files."""
-    out = Path(plan.out)
+    out = Path(output.folder)
     writers: list[Write] = []
-    if plan.prediction_logs:
+    if output.prediction_logs:
         file = f"prediction_logs-{shard.index:05d}-of-{shard.shards:05d}.gz"
         log = stack.enter_context(record_writer(out / file))
         writers.append(lambda row, found: log(predictions.as_log(row, found, signature)))
-    if plan.format == "examples":
+    if output.format == "examples":
         path = Examples(out).shard(shard.split, shard.split_index, shard.split_shards)
         path.parent.mkdir(parents=True, exist_ok=True)
         record = stack.enter_context(record_writer(path))
         writers.append(lambda row, found: record(_encode(row, found)))
     else:
-        line = _json_line if plan.format == "jsonl" else _csv_line
+        line = _json_line if output.format == "jsonl" else _csv_line
         part = out / PARTS / f"{shard.index:05d}"
         text = stack.enter_context(part.open("w"))
         writers.append(lambda row, found: text.write(line(shard.split, row, found)))
     return writers
 
 
-def _json_line(split: str, row: Row, found: Prediction) -> str:
+def _json_line(split: str, row: InputRow, found: Prediction) -> str:
     content = {"filename": row.source, "split": split, **predictions.as_json(found)}
     times = row.features.get(TIMES)
     if isinstance(times, list):
@@ -265,11 +265,11 @@ def _json_line(split: str, row: Row, found: Prediction) -> str:
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 
-def _csv_line(split: str, row: Row, found: Prediction) -> str:
+def _csv_line(split: str, row: InputRow, found: Prediction) -> str:
     return csv_line([row.source, split, *predictions.as_columns(found).values()])
 
 
-def _encode(row: Row, found: Prediction) -> bytes:
+def _encode(row: InputRow, found: Prediction) -> bytes:
     return example.encode(
         {"filename": row.source, **row.features, **predictions.as_features(found)}
     )

@@ -1,7 +1,7 @@
-"""One row's prediction, as JSON, as columns, as features of an Example, as a PredictionLog.
+"""One row's prediction, as JSON, columns, features of an Example or a PredictionLog; compared.
 
 A prediction is the outputs of a signature for one row: arrays by name without the batch's
-axis, strings as bytes. A classifier's `scores` are told by the names in its `classes`.
+axis, strings as bytes. A classifier's `scores` are named by its `classes`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from millrace.serving.protos import prediction_log_pb2
 from millrace.serving.signature import DEFAULT, Signature
 
 if TYPE_CHECKING:
-    from millrace.components.inference.saved_model import Row  # Beam
+    from millrace.components.inference.saved_model import InputRow  # Beam
 
 Prediction = Mapping[str, np.ndarray]
 PREFIX = "prediction/"  # of the features that are added to an Example
@@ -52,8 +52,8 @@ def as_features(prediction: Prediction) -> dict[str, Value]:
     }
 
 
-def as_log(row: "Row", prediction: Prediction, signature: Signature) -> bytes:
-    """A serialised PredictionLog: Predict asked by `signature` about one row, and its answer."""
+def as_log(row: "InputRow", prediction: Prediction, signature: Signature) -> bytes:
+    """A serialised PredictionLog: a Predict request by `signature` for one row, and its answer."""
     log = prediction_log_pb2.PredictionLog()
     request, response = log.predict_log.request, log.predict_log.response
     request.model_spec.signature_name = response.model_spec.signature_name = DEFAULT
@@ -62,6 +62,18 @@ def as_log(row: "Row", prediction: Prediction, signature: Signature) -> bytes:
     for output, array in prediction.items():
         response.outputs[output].CopyFrom(wire.to_proto(array[None], name=output, typed=True))
     return log.SerializeToString(deterministic=True)
+
+
+def difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest absolute difference; of numbers above 1 in size, relative to the largest.
+
+    float32 sums come out differently by their order, in proportion to their size. Infinite where
+    the shapes differ.
+    """
+    if found.shape != expected.shape:
+        return float("inf")
+    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
+    return float(np.abs(found.astype(np.float64) - expected).max(initial=0.0)) / scale
 
 
 def _has_named_scores(prediction: Prediction) -> bool:

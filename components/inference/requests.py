@@ -1,4 +1,4 @@
-"""What a model is asked about raw records, by its signature's own inputs.
+"""The requests that raw records become, by the inputs of a model's signature.
 
 An input is filled by the feature of its name; `image_bytes` by `image/encoded`, `prompt` by
 `text`. An input without a batch, such as a generator's `length`, gets a fixed value.
@@ -24,7 +24,7 @@ def feature_of(alias: str) -> str:
     return _FEATURES.get(alias, alias)
 
 
-def features_asked(signatures: Mapping[str, Mapping[str, Any]]) -> set[str]:
+def request_features(signatures: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """The raw features that requests of a model can hold.
 
     Args:
@@ -63,8 +63,8 @@ def inputs(signature: Signature, rows: Sequence[Decoded]) -> dict[str, np.ndarra
     return {alias: _input(alias, tensor, rows) for alias, tensor in signature.inputs.items()}
 
 
-def asked(signatures: Mapping[str, Signature]) -> list[Signature]:
-    """The signatures that can be asked: not those that only initialise."""
+def callable_signatures(signatures: Mapping[str, Signature]) -> list[Signature]:
+    """The signatures that requests can name: not those that only initialise."""
     return [signature for signature in signatures.values() if signature.method_name]
 
 

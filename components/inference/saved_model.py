@@ -1,7 +1,7 @@
 """A SavedModel over rows, inside a Beam worker.
 
 A row is a raw record; `requests` makes of it what a signature takes. A worker process loads a
-model once, however many shards it gets, and asks it in batches. An input that the model refuses
+model once, however many shards it gets, and calls it in batches. An input that the model refuses
 does not take its batch along: the batch is halved until the culprit stands alone, and is set
 aside with the model's reason.
 """
@@ -33,7 +33,7 @@ NOT_FINITE = "the model's answer is not finite"
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class InputRow:
     """One input of the model, and where it came from.
 
     Attributes:
@@ -51,14 +51,14 @@ class Row:
         return Rejected(source=self.source, position=self.position, reason=reason)
 
 
-Predict = Callable[[Sequence[Row]], Mapping[str, np.ndarray]]
+Predict = Callable[[Sequence[InputRow]], Mapping[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Answers:
+class RowAnswers:
     """The rows that were answered, the answers `[rows, ...]` alike, and the rows that were not."""
 
-    rows: list[Row]
+    rows: list[InputRow]
     outputs: Outputs
     rejected: list[Rejected]
 
@@ -94,23 +94,23 @@ def predictor(model: LoadedModel, signature: str = SIGNATURE) -> Predict:
     found = model.signatures.get(signature)
     if found is None:
         raise ModelError(
-            f"Model's signature {signature!r}: expected one to ask. Received a model with "
+            f"Model's signature {signature!r}: expected one that it has. Received a model with "
             f"{', '.join(model.signatures) or 'none'}. Export the model with `export`."
         )
 
-    def predict(rows: Sequence[Row]) -> Mapping[str, np.ndarray]:
-        asked = requests.inputs(found, [row.features for row in rows])
-        return model.predict(asked, signature=signature)
+    def predict(rows: Sequence[InputRow]) -> Mapping[str, np.ndarray]:
+        inputs = requests.inputs(found, [row.features for row in rows])
+        return model.predict(inputs, signature=signature)
 
     return predict
 
 
-def read_rows(file: Path) -> Iterator[Row]:
+def read_rows(file: Path) -> Iterator[InputRow]:
     """The rows of one shard of Examples."""
     place = f"{file.parent.name}/{file.name}, record"
     for number, record in enumerate(read_records(file)):
         features = example.decode(record)
-        yield Row(source_of(features, default=file.name), f"{place} {number}", features)
+        yield InputRow(source_of(features, default=file.name), f"{place} {number}", features)
 
 
 def source_of(features: example.Decoded, *, default: str) -> str:
@@ -142,7 +142,7 @@ def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Res
             yield running.result()
 
 
-def answer(predict: Predict, rows: Sequence[Row]) -> Answers:
+def answer(predict: Predict, rows: Sequence[InputRow]) -> RowAnswers:
     """Ask for `rows` in as few batches as there are rows that the model refuses.
 
     A row is rejected if it alone makes the model refuse its argument, or if one of its
@@ -156,7 +156,7 @@ def answer(predict: Predict, rows: Sequence[Row]) -> Answers:
             parts.append((part, outputs))
     kept = [row for part, _ in parts for row in part]
     if not kept:
-        return Answers([], {}, rejected)
+        return RowAnswers([], {}, rejected)
     joined = {name: np.concatenate([each[name] for _, each in parts]) for name in parts[0][1]}
     finite = _finite(joined)
     if not finite.all():
@@ -165,12 +165,12 @@ def answer(predict: Predict, rows: Sequence[Row]) -> Answers:
         ]
         kept = [row for row, good in zip(kept, finite, strict=True) if good]
         joined = {name: array[finite] for name, array in joined.items()}
-    return Answers(kept, joined, rejected)
+    return RowAnswers(kept, joined, rejected)
 
 
 def _halve(
-    predict: Predict, rows: list[Row]
-) -> Iterator[tuple[list[Row], Mapping[str, np.ndarray] | str]]:
+    predict: Predict, rows: list[InputRow]
+) -> Iterator[tuple[list[InputRow], Mapping[str, np.ndarray] | str]]:
     """Yield parts of `rows` with their outputs, or one row with the reason of its refusal."""
     if not rows:
         return

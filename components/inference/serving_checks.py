@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from millrace.components.inference import requests
-from millrace.components.inference.closeness import difference
+from millrace.components.inference.predictions import difference
 from millrace.components.inference.saved_model import (
     NOT_FINITE,
     SIGNATURE,
+    InputRow,
     Outputs,
-    Row,
     answer,
     predictor,
     source_of,
@@ -39,7 +39,7 @@ class Findings:
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A server that is up, and the same model in this process to hold its answers against."""
+    """A server that is up, and the same model in this process to compare its answers with."""
 
     client: Client
     name: str
@@ -68,9 +68,9 @@ def check_all(served: Served, records: Sequence[bytes]) -> Findings:
     return findings + check_predict(served, sent) + check_classify(served, kept)
 
 
-def _row(number: int, record: bytes) -> Row:
+def _row(number: int, record: bytes) -> InputRow:
     features = example.decode(record)
-    return Row(source_of(features, default=""), str(number), features)
+    return InputRow(source_of(features, default=""), str(number), features)
 
 
 def check_status(served: Served) -> Findings:
@@ -103,11 +103,11 @@ def check_metadata(served: Served) -> Findings:
 def check_predict(served: Served, rows: Sequence[example.Decoded]) -> Findings:
     """Predict of raw input, one by one and all together, must answer as this process does.
 
-    Every signature that answers Predict alone is asked, about all rows in one batch; the
+    Every signature that answers Predict alone is called, with all rows in one batch; the
     default one also about each row.
     """
     findings = Findings()
-    for signature in requests.asked(served.model.signatures):
+    for signature in requests.callable_signatures(served.model.signatures):
         if requests.is_predict(signature):
             findings += _check_signature(served, signature, rows)
     return findings
@@ -116,15 +116,15 @@ def check_predict(served: Served, rows: Sequence[example.Decoded]) -> Findings:
 def _check_signature(
     served: Served, signature: Signature, rows: Sequence[example.Decoded]
 ) -> Findings:
-    def ask(asked: Sequence[example.Decoded]) -> Mapping[str, np.ndarray]:
-        questions = requests.inputs(signature, asked)
-        return served.client.predict(served.name, questions, signature=signature.name)
+    def predict(records: Sequence[example.Decoded]) -> Mapping[str, np.ndarray]:
+        inputs = requests.inputs(signature, records)
+        return served.client.predict(served.name, inputs, signature=signature.name)
 
     expected = served.model.predict(requests.inputs(signature, rows), signature=signature.name)
-    together = ask(rows)
+    together = predict(rows)
     if signature.name != SIGNATURE:
         return compare(f"Predict {signature.name}", expected, together, served.tolerance)
-    singles = [ask([row]) for row in rows]
+    singles = [predict([row]) for row in rows]
     apart = {name: np.concatenate([one[name] for one in singles]) for name in singles[0]}
     findings = _known_classes(together)
     for what, answers in (("Predict together", together), ("Predict one by one", apart)):
@@ -146,7 +146,7 @@ def check_classify(served: Served, records: Sequence[bytes]) -> Findings:
     """Classify of Examples must answer as this process does, for each signature made for it."""
     signatures = [each for each in served.model.signatures.values() if each.method_name == CLASSIFY]
     if not signatures:
-        return Findings(remarks=("Classify: not asked, the model has no signature for it",))
+        return Findings(remarks=("Classify: not called, the model has no signature for it",))
     findings = Findings()
     for signature in signatures:
         expected = served.model.predict(
@@ -171,13 +171,13 @@ def compare(
     received: Mapping[str, np.ndarray],
     tolerance: float,
 ) -> Findings:
-    """Hold outputs `[rows, ...]` against expected ones: names, shapes, text, finite numbers.
+    """Compare outputs `[rows, ...]` with expected ones: names, shapes, text, finite numbers.
 
     Args:
-        what: was asked; opens each objection.
+        what: the call; opens each objection.
         expected: the answers of this process.
         received: the server's.
-        tolerance: how far numbers may be apart, see `closeness.difference`.
+        tolerance: how far numbers may be apart, see `predictions.difference`.
     """
     if sorted(expected) != sorted(received):
         return Findings(

@@ -20,7 +20,7 @@ from millrace.components.errors import DataError, ModelError, OptionError
 from millrace.components.files.printable import one_line
 from millrace.components.files.tfrecord import read_records
 from millrace.components.inference import predictions
-from millrace.components.inference.saved_model import Row
+from millrace.components.inference.saved_model import InputRow
 from millrace.serving import example
 from millrace.serving.signature import TensorInfo
 from tests.components import classifiers
@@ -249,7 +249,7 @@ def test_any_models_outputs_have_all_four_forms(outputs):
     np.testing.assert_array_equal(features["prediction/window"], outputs["window"].ravel())
     assert features["prediction/words"] == outputs["words"].tolist()
     signature = SimpleNamespace(inputs={"text": TensorInfo("text:0", "string", (None,))})
-    assert predictions.as_log(Row("a", "", {"text": [b"value"]}), prediction, signature)
+    assert predictions.as_log(InputRow("a", "", {"text": [b"value"]}), prediction, signature)
 
 
 def test_what_is_no_readable_file_is_set_aside_and_never_opened(infer, tmp_path):

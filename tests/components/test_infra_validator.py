@@ -213,7 +213,7 @@ def test_a_model_without_a_classify_signature_is_not_asked_to(loaded):
     only = {"serving_default": loaded.signatures["serving_default"]}
     served = Served(None, "candidate", 1, SimpleNamespace(signatures=only), tolerance=1e-4)
     assert serving_checks.check_classify(served, RECORDS) == Findings(
-        remarks=("Classify: not asked, the model has no signature for it",)
+        remarks=("Classify: not called, the model has no signature for it",)
     )
 
 

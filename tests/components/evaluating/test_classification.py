@@ -10,13 +10,13 @@ from millrace.components.errors import OptionError
 from millrace.components.evaluating import classification, scoring
 from millrace.components.evaluating.classification import ScoredClassification
 from millrace.components.evaluating.significance import Differences
-from millrace.components.inference.saved_model import Row
+from millrace.components.inference.saved_model import InputRow
 
 CONFIG = scoring.EvalConfig("label", ("label", "size"), 8, mistakes=4)
 
 
 def row(source, letter, position="", **features):
-    return Row(source, position, {"input": [bytes([letter])], **features})
+    return InputRow(source, position, {"input": [bytes([letter])], **features})
 
 
 def fake_rows(truths):

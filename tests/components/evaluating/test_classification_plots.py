@@ -35,6 +35,7 @@ def test_the_confusion_matrix_shows_its_counts_and_names():
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.texts] == ["5", "1", "7"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]
+    assert axes.get_title() == "Answers by class"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("answer", "truth")
 
 

@@ -16,7 +16,7 @@ from millrace.components.evaluating.forecast import ScoredForecast
 from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
 from millrace.components.evaluating.scoring import EvalConfig
 from millrace.components.evaluating.simple_baselines import BaselineResults
-from millrace.components.inference.saved_model import Row
+from millrace.components.inference.saved_model import InputRow
 
 MODEL = {
     "targets": ["y"],
@@ -37,7 +37,7 @@ CONFIG = EvalConfig("", (), 8, 2, must_beat=("naive", "moving_average"), model=M
 def record(number, series="a", fold=1):
     own = number + np.arange(6, dtype=np.float32)
     window = np.stack([own[:4], np.zeros(4)], axis=1)
-    return Row(
+    return InputRow(
         series,
         f"record {number}",
         {

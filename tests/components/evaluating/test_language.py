@@ -13,7 +13,7 @@ from scipy import stats
 from millrace.components.evaluating import language, language_files
 from millrace.components.evaluating.language import Continuation, ScoredLanguage, opening
 from millrace.components.evaluating.scoring import EvalConfig
-from millrace.components.inference.saved_model import Row
+from millrace.components.inference.saved_model import InputRow
 from millrace.serving.errors import InvalidArgumentError
 
 MODEL = {"level": "word", "delimiter": "\n", "vocabulary_size": 100}
@@ -22,7 +22,9 @@ CONFIG = EvalConfig("", (), 8, 2, model=MODEL)
 
 def rows(*texts):
     return [
-        Row(f"f#{number}", f"record {number}", {"text": [text.encode()], "text/filename": [b"f"]})
+        InputRow(
+            f"f#{number}", f"record {number}", {"text": [text.encode()], "text/filename": [b"f"]}
+        )
         for number, text in enumerate(texts)
     ]
 

@@ -15,14 +15,14 @@ from millrace.components.errors import DataError, ModelError
 from millrace.components.evaluating import regression, regression_files
 from millrace.components.evaluating.regression import ScoredRegression
 from millrace.components.evaluating.scoring import EvalConfig, Key
-from millrace.components.inference.saved_model import Row
+from millrace.components.inference.saved_model import InputRow
 
 CONFIG = EvalConfig("y", ("town",), 4, 3, model={"target_mean": 2.0})
 
 
 def rows(count=12, start=0):
     return [
-        Row(
+        InputRow(
             "t.csv",
             f"record {number:02d}",
             {
@@ -150,7 +150,7 @@ def test_however_the_rows_are_cut_the_whole_is_the_same():
 
 
 def test_a_row_without_a_number_is_set_aside():
-    odd = [Row("t.csv", "record 1", {"x": np.float32([1])}), *rows(1)]
+    odd = [InputRow("t.csv", "record 1", {"x": np.float32([1])}), *rows(1)]
     found = score(odd, [doubled])
     assert [(item.position, item.reason) for item in found.rejected] == [
         ("record 1", "no number 'y'")
@@ -218,7 +218,7 @@ def test_a_baseline_that_does_not_answer_all_rows_is_not_compared(tmp_path):
 
 def labelled(*labels):
     return [
-        Row("t.csv", f"record {n}", {"x": np.float32([n]), "y": np.float32([label])})
+        InputRow("t.csv", f"record {n}", {"x": np.float32([n]), "y": np.float32([label])})
         for n, label in enumerate(labels)
     ]
 

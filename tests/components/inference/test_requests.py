@@ -81,7 +81,7 @@ def test_values_that_do_not_fit_are_refused(row, message):
 
 def test_a_signature_that_only_initialises_is_not_asked():
     found = {"a": signature(), "init": signature("")}
-    assert requests.asked(found) == [found["a"]]
+    assert requests.callable_signatures(found) == [found["a"]]
 
 
 def described(*shape, **inputs):
@@ -94,10 +94,10 @@ def test_the_features_that_requests_can_hold_are_those_of_all_signatures():
     signatures = {"serving_default": column, "generate": generate}
     signatures["classify"] = described(None, inputs="string")
     signatures = json.loads(json.dumps(signatures))
-    assert requests.features_asked(signatures) == {"text"}
+    assert requests.request_features(signatures) == {"text"}
 
 
 def test_a_picture_also_tells_its_measures():
     signatures = {"serving_default": described(None, image_bytes="string")}
     measures = set(Picture(b"", "png", 1, 1, 1).measures)
-    assert requests.features_asked(signatures) == {"image/encoded"} | measures
+    assert requests.request_features(signatures) == {"image/encoded"} | measures

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import ModelError
 from millrace.components.inference.saved_model import (
+    InputRow,
     Models,
-    Row,
     ahead,
     answer,
     batched,
@@ -27,7 +27,8 @@ from tests.components import classifiers
 
 def rows_of(values):
     return [
-        Row(f"{number}.png", "", {"image/encoded": [value]}) for number, value in enumerate(values)
+        InputRow(f"{number}.png", "", {"image/encoded": [value]})
+        for number, value in enumerate(values)
     ]
 
 
@@ -137,7 +138,10 @@ def test_records_are_read_with_their_places(tmp_path):
 
 def test_a_row_that_does_not_fit_the_model_is_set_aside_with_the_reason(grey_model):
     (model,) = Models(grey_model.saved_model).load()
-    rows = [*rows_of([classifiers.png(40)]), Row("two.png", "", {"image/encoded": [b"a", b"b"]})]
+    rows = [
+        *rows_of([classifiers.png(40)]),
+        InputRow("two.png", "", {"image/encoded": [b"a", b"b"]}),
+    ]
     answers = answer(predictor(model), rows)
     assert answers.outputs["class"].tolist() == [b"dark"]
     assert answers.rejected == [
@@ -169,7 +173,7 @@ def test_a_real_model_answers_and_refuses_what_is_no_image(grey_model):
 def test_a_model_without_the_signature_is_refused():
     with pytest.raises(
         ModelError,
-        match=r"'serving_default': expected one to ask\. "
+        match=r"'serving_default': expected one that it has\. "
         r"Received a model with none\. Export",
     ):
         predictor(SimpleNamespace(signatures={}))

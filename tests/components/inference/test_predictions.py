@@ -1,12 +1,12 @@
-"""How far apart numbers are."""
+"""How far apart predictions are."""
 
 import numpy as np
 import pytest
 
-from millrace.components.inference.closeness import difference
+from millrace.components.inference.predictions import difference
 
 
-def test_small_numbers_are_held_absolutely_and_large_ones_to_the_largest():
+def test_small_numbers_are_compared_absolutely_and_large_ones_to_the_largest():
     assert difference(np.array([0.5]), np.array([0.25])) == 0.25
     assert difference(np.array([1000.0, 1.0]), np.array([1001.0, 1.0])) == pytest.approx(1 / 1001)
 
