@@ -181,6 +181,16 @@ def test_there_is_no_import_cycle_through(path):
     assert start not in reached
 
 
+def test_two_rooms_of_components_never_import_each_other():
+    inside = {name for name in BY_NAME if name.startswith("millrace.components.")}
+    arrows = {
+        (name.split(".")[2], imported.split(".")[2])
+        for name in inside
+        for imported in _imports(BY_NAME[name]) & inside
+    }
+    assert {arrow for arrow in arrows if arrow[0] < arrow[1] and arrow[::-1] in arrows} == set()
+
+
 LIGHT = "import sys, {modules}; print([m for m in {heavy} if m in sys.modules])"
 
 

@@ -9,7 +9,7 @@ is never opened: it comes with the reason, for the ingest to set it aside. Stand
 import errno
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
@@ -67,6 +67,22 @@ def problem(path: str | os.PathLike[str]) -> str:
     if found := regular_file.problem(mode):
         return found
     return "" if os.access(path, os.R_OK) else _unreadable(errno.EACCES)
+
+
+def unreadable(root: Path, entries: Mapping[str, str], paths: Sequence[str]) -> dict[str, str]:
+    """Those of `paths` that cannot be read, with the reasons that `walk` of `root` gave.
+
+    Raises:
+        DataError: that is all of them.
+    """
+    reasons = {path: reason for path in paths if (reason := entries[path])}
+    if reasons and all(path in reasons for path in paths):
+        path, reason = next(iter(reasons.items()))
+        raise DataError(
+            f"{root}: expected a file that can be read. Received: {len(paths)} that cannot, "
+            f"such as {one_line(path)}: {reason}. Correct or remove them."
+        )
+    return reasons
 
 
 def is_hidden(path: str) -> bool:

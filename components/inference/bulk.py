@@ -18,9 +18,8 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles, Rejected
 from millrace.components.errors import DataError, ModelError, OptionError
-from millrace.components.example_gen.shards import folders
 from millrace.components.files.tfrecord import record_writer
-from millrace.components.files.walk import is_hidden, walk
+from millrace.components.files.walk import is_hidden, unreadable, walk
 from millrace.components.inference import predictions, requests
 from millrace.components.inference.predictions import Prediction
 from millrace.components.inference.saved_model import (
@@ -115,17 +114,16 @@ def file_shards(source: RawFiles, files_per_shard: int) -> list[BulkShard]:
     else:
         folder = source.path.parent
         entries = {source.path.name: ""} if source.path.exists() else {}
-    listing = folders.Listing(
-        [folders.ListedRow(name, "") for name in entries if not is_hidden(name)]
-    )
-    listing.set_aside(source.path, entries)
-    usable = [row.path for row in listing.rows]
+    names = [name for name in entries if not is_hidden(name)]
+    reasons = unreadable(source.path, entries, names)
+    usable = [name for name in names if name not in reasons]
     named = [
         (UNLABELLED, tuple(usable[start : start + files_per_shard]))
         for start in range(0, len(usable), files_per_shard)
     ]
     first, *others = _shards(named, source.path, folder, is_examples=False)
-    return [dataclasses.replace(first, rejected=tuple(listing.rejected)), *others]
+    rejected = tuple(Rejected(name, reason) for name, reason in reasons.items())
+    return [dataclasses.replace(first, rejected=rejected), *others]
 
 
 def _shards(

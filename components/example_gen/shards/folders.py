@@ -11,8 +11,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.shards.splits import canonical, is_split_name
-from millrace.components.files.printable import one_line
-from millrace.components.files.walk import is_hidden, walk
+from millrace.components.files.walk import is_hidden, unreadable, walk
 
 FolderLayout = Literal["auto", "classes", "splits"]
 
@@ -71,14 +70,10 @@ class Listing:
         Raises:
             DataError: that is all of them.
         """
-        aside = [Rejected(row.path, why) for row in self.rows if (why := entries[row.path])]
-        self.rejected += aside
-        self.rows = [row for row in self.rows if not entries[row.path]]
-        if aside and not self.rows:
-            raise DataError(
-                f"{root}: expected a file that can be read. Received: {len(aside)} that cannot, "
-                f"such as {one_line(aside[0].source)}: {aside[0].reason}. Correct or remove them."
-            )
+        reasons = unreadable(root, entries, [row.path for row in self.rows])
+        aside = [row.path for row in self.rows if row.path in reasons]
+        self.rejected += [Rejected(path, reasons[path]) for path in aside]
+        self.rows = [row for row in self.rows if row.path not in reasons]
 
 
 def list_classes(root: Path, layout: FolderLayout = "auto", kind: FileKind = PICTURES) -> Listing:

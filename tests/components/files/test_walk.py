@@ -8,7 +8,7 @@ import pytest
 from etils.epath import Path
 
 from millrace.components.errors import DataError
-from millrace.components.files.walk import is_hidden, is_unfinished, problem, walk
+from millrace.components.files.walk import is_hidden, is_unfinished, problem, unreadable, walk
 
 
 @pytest.fixture
@@ -140,3 +140,18 @@ def test_a_dot_within_a_name_hides_nothing_and_what_is_being_written_is_hidden()
     assert is_hidden("log/1.tfrecord.part")
     assert is_unfinished("log/1.tfrecord.part")
     assert not is_unfinished("a.part/1")
+
+
+def test_files_that_cannot_be_read_come_with_their_reasons(root):
+    entries = {"a.png": "", "b.png": "a pipe, not a file", "c.png": ""}
+    assert unreadable(Path(root), entries, ["a.png", "b.png"]) == {"b.png": "a pipe, not a file"}
+    assert unreadable(Path(root), entries, []) == {}
+
+
+def test_files_of_which_none_can_be_read_are_refused(root):
+    entries = {"a.png": "", "b.png": "a pipe, not a file"}
+    with pytest.raises(
+        DataError,
+        match=r"expected a file that can be read\. Received: 1 that cannot, such as b\.png: a pipe",
+    ):
+        unreadable(Path(root), entries, ["b.png"])
