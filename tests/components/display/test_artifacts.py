@@ -1,12 +1,13 @@
 """What a notebook shows of each artifact."""
 
+import base64
 import io
 import json
 
 import numpy as np
 import pytest
 from etils.epath import Path
-from PIL import Image
+from PIL import ExifTags, Image
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from millrace.components.artifacts import (
@@ -71,6 +72,17 @@ def test_pictures_are_thumbnails_and_other_bytes_are_counted(folder):
     shown = body(_examples(folder, {"image/encoded": _png("red"), "raw": b"\xff\xfe\x00"}))
     assert shown.count('src="data:image/png;base64,') == 1
     assert "<td>3 bytes</td>" in shown
+
+
+def test_a_photo_taken_sideways_is_shown_upright(folder):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # to be turned by 90 degrees
+    file = io.BytesIO()
+    Image.new("RGB", (16, 8)).save(file, "JPEG", exif=exif)
+    shown = body(_examples(folder, {"image/encoded": file.getvalue()}))
+    _, _, data = shown.partition("base64,")
+    with Image.open(io.BytesIO(base64.b64decode(data.partition('"')[0]))) as thumbnail:
+        assert thumbnail.size == (32, 64)
 
 
 def test_statistics_have_a_row_per_feature_with_a_histogram(folder):

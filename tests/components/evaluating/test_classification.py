@@ -72,6 +72,35 @@ def test_rows_that_the_baseline_refuses_are_judged_and_it_is_not_compared():
     assert not classification.score_batch("test", rows, [fake_model], CONFIG).is_compared
 
 
+def _model_of(classes):
+    """`fake_model` with its scores in the order of `classes`."""
+
+    def model(rows):
+        scores = fake_model(rows)["scores"][:, ["abc".index(name) for name in classes.lower()]]
+        names = [name.encode() for name in classes]
+        return {"scores": scores, "classes": np.array([names] * len(rows), object)}
+
+    return model
+
+
+def test_a_baseline_is_judged_by_its_own_order_of_the_classes():
+    rows = fake_rows([b"a", b"b", b"a"])
+    scored = classification.score_batch("test", rows, [fake_model, _model_of("cab")], CONFIG)
+    candidate, baseline = (
+        scored.sums[scoring.Key("test", model)] for model in (scoring.CANDIDATE, scoring.BASELINE)
+    )
+    assert candidate == baseline
+    assert scored.paired == {"test": Differences.of([0, 0, 0])}
+
+
+def test_a_baseline_of_other_classes_is_not_compared():
+    rows = fake_rows([b"a", b"b", b"a"])
+    scored = classification.score_batch("test", rows, [fake_model, _model_of("abC")], CONFIG)
+    assert scored.baseline_classes == ("a", "b", "C")
+    assert {key.model for key in scored.sums} == {scoring.CANDIDATE}
+    assert not scored.is_compared
+
+
 def test_rows_that_the_candidate_refuses_are_set_aside_for_both():
     def refusing(rows):
         from millrace.serving.errors import InvalidArgumentError

@@ -29,7 +29,7 @@ def test_every_scan_is_a_png_in_the_folder_of_its_digit(out):
         with Image.open(path) as image:
             assert (image.mode, image.size) == ("L", (8, 8))
             pixels = np.asarray(image, dtype=int)
-        assert (np.rint(pixels / 255 * 16) == scan).all()
+        assert (pixels == np.rint(scan * 255 / 16)).all()
     assert pixels.max() == 255
     assert pixels.min() == 0
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from millrace.components.example_gen.csv import columns, passes
@@ -32,6 +32,7 @@ def block_of(rows):
     return Block("t.csv", 1, "".join(f"{a};{b}\n" for a, b in rows).encode(), "utf-8")
 
 
+@example([[("2.5", "x")], [("1e39", "x")]])  # a float, and one that float32 does not hold
 @given(st.lists(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_blocks_say_what_their_cells_as_text_say(blocks):
     found = {"a": Evidence(READINGS), "b": Evidence(READINGS)}
