@@ -22,8 +22,15 @@ _PATIENCE = 8.0  # seconds to end in; Docker kills after 10
 _STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
+class _Forking(threading.local):
+    """The signals that a thread had blocked before its fork, once for each `listen`."""
+
+    def __init__(self) -> None:
+        self.masks: list[set[int]] = []
+
+
 _asked: list[BaseException] = []  # what a signal has raised
-_forking = threading.local()  # the signals that the thread had blocked before its fork
+_forking = _Forking()
 
 
 def listen() -> None:
@@ -52,11 +59,11 @@ def asked() -> BaseException | None:
 
 
 def _hold() -> None:
-    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    _forking.masks.append({*signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)})
 
 
 def _release() -> None:
-    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.masks.pop())
 
 
 def _unlisten() -> None:
