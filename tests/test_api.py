@@ -2,6 +2,7 @@
 
 import ast
 import datetime
+import math
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import millrace
 from millrace import steps
 from millrace.components.user_code import source_code
+from millrace.pipeline import api
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "python.md").read_text()
@@ -119,6 +121,19 @@ def test_the_client_alone_says_what_to_install(tmp_path):
     ]
 
 
+def test_a_library_that_is_missing_is_named():
+    code = """
+        import sys
+        sys.modules["etils"] = None
+        import millrace
+        try:
+            millrace.Examples
+        except ModuleNotFoundError as error:
+            print(error.name)
+    """
+    assert _python(code) == ("etils.epath", "")
+
+
 class LineFit:
     """One real run of the smallest recipe, and where it lies."""
 
@@ -169,6 +184,29 @@ def test_runs_are_listed_and_opened(line_fit):
         millrace.open_run("x", line_fit.root)
     with pytest.raises(millrace.UsageError, match="expected a folder that `millrace run` has"):
         millrace.runs(line_fit.root / "nowhere")
+
+
+def test_a_root_is_opened_where_it_was_moved_to(tmp_path):
+    first = millrace.run("line-fit", only="line_fit", root=tmp_path / "before")
+    again = millrace.run("line-fit", only="line_fit", root=tmp_path / "before")
+    assert (again.steps["line_fit"].status, again.steps["line_fit"].seconds) == ("cached", 0.0)
+    (tmp_path / "before").rename(tmp_path / "after")
+    moved = millrace.open_run(first.id, tmp_path / "after")
+    assert Path(moved.report) == tmp_path / "after" / "runs" / first.id / "report.html"
+    assert moved.steps["line_fit"].log.exists()
+
+
+@pytest.mark.parametrize(
+    ("window", "text"),
+    [
+        ([1, math.nan, 2.5], "1.0;;2.5"),
+        ([[1, 2], [math.nan, 4]], "1.0,2.0;,4.0"),
+        (Path("past.csv"), "past.csv"),
+        ("1,2,3", "1,2,3"),
+    ],
+)
+def test_a_window_is_what_the_command_takes(window, text):
+    assert api._window(window) == text
 
 
 def test_the_pushed_model_is_asked(line_fit):
