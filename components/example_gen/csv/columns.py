@@ -170,10 +170,18 @@ def _plain(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.StringArra
         plain = pc.replace_substring(pc.replace_substring(plain, ".", "?"), reading.decimal, ".")
     fits = pc.match_substring_regex(plain, _PLAIN[reading.kind])
     plain = pc.replace_substring_regex(plain, r"^\+", "")
-    if reading.kind == "int":  # 18 digits always fit, 19 may
-        digits = pc.utf8_length(pc.ascii_trim(plain, "-"))
-        fits = pc.and_(fits, pc.less_equal(digits, 18))
+    if reading.kind == "int":
+        fits = pc.and_(fits, _fits_int64(plain))
     return plain, fits
+
+
+def _fits_int64(whole: pa.StringArray) -> pa.BooleanArray:
+    """Which whole numbers lie within 64 bits: 18 digits always fit, 19 may."""
+    most = pc.if_else(pc.starts_with(whole, "-"), str(2**63), str(2**63 - 1))
+    digits = pc.ascii_ltrim(pc.ascii_ltrim(whole, "-"), "0")
+    length = pc.utf8_length(digits)
+    may_fit = pc.and_(pc.equal(length, 19), pc.less_equal(digits, most))
+    return pc.or_(pc.less(length, 19), may_fit)
 
 
 def _cast(cells: pa.StringArray, kind: str) -> pa.Array:

@@ -4,7 +4,7 @@ import datetime
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from millrace.components.errors import OptionError
@@ -87,6 +87,7 @@ def test_parts_of_a_column_say_together_what_the_whole_says(cells, cut):
     assert one.seen(pa.array(cells[cut:], pa.string())) == whole
 
 
+@example(["1000000000000000000", "0.0"], ColumnReading("int"))
 @given(st.lists(CELLS, max_size=12), st.sampled_from(ALL))
 def test_each_cell_is_read_as_it_is_alone(cells, reading):
     values, misfits = columns.convert(pa.array(cells, pa.string()), reading)
@@ -95,6 +96,21 @@ def test_each_cell_is_read_as_it_is_alone(cells, reading):
     kept = [None if bad else value for value, bad in pairs]
     assert misfits.to_pylist() == [bad[0].as_py() for _, bad in alone]
     assert kept == [None if bad[0].as_py() else value[0].as_py() for value, bad in alone]
+
+
+@given(
+    st.integers(-(2**64), 2**64)
+    | st.integers(2**63 - 2, 2**63 + 1).flatmap(lambda number: st.sampled_from([number, -number])),
+    st.integers(0, 3),
+)
+def test_a_whole_number_is_read_beside_another_cell_just_if_it_has_64_bits(number, zeros):
+    cell = f"{'-' if number < 0 else ''}{'0' * zeros}{abs(number)}"
+    values, misfits = columns.convert(pa.array([cell, "x"]), ColumnReading("int"))
+    fits = -(2**63) <= number < 2**63
+    assert (values.to_pylist(), misfits.to_pylist()) == (
+        [number if fits else None, None],
+        [not fits, True],
+    )
 
 
 def test_a_time_with_an_offset_is_that_of_utc():
