@@ -100,10 +100,25 @@ class Examples(_Split):
         counts: Mapping[str, int],
         rejected: Iterable[Rejected] = (),
         notes: Mapping[str, Property] | None = None,
+        *,
+        unlabelled: Iterable[Rejected] = (),
+        bad_cells: Iterable[Rejected] = (),
     ) -> Self:
-        """Write `examples.json` and `rejected.jsonl`; returns the artifact."""
+        """Write `examples.json`, and what is not in the records; returns the artifact.
+
+        Args:
+            counts: records per split.
+            rejected: inputs that could not be used, to `rejected.jsonl`.
+            notes: what else the summary is to hold.
+            unlabelled: rows without a label, to `unlabelled.jsonl` if there are any.
+            bad_cells: cells taken as missing in rows that were kept, to `bad_cells.jsonl` if
+                there are any.
+        """
         lines = [json.dumps(dataclasses.asdict(item)) + "\n" for item in rejected]
         (self.path / "rejected.jsonl").write_text("".join(lines))
+        for name, items in (("unlabelled", unlabelled), ("bad_cells", bad_cells)):
+            if listed := [json.dumps(dataclasses.asdict(item)) + "\n" for item in items]:
+                (self.path / f"{name}.jsonl").write_text("".join(listed))
         summary = {"counts": dict(counts), "rejected": len(lines), "notes": dict(notes or {})}
         (self.path / "examples.json").write_text(json.dumps(summary, indent=1))
         return self

@@ -7,7 +7,9 @@ import io
 import itertools
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from millrace.components.errors import DataError, OptionError
 
@@ -23,34 +25,56 @@ _JSON = re.compile(r'\s*(\[\s*)?\{\s*("|\})')  # an object, or a list of such
 _RETURN = re.compile(r"\r(?!\r*\n)")
 
 
+DayFirst = Literal["auto", "yes", "no"]
+
+
 @dataclasses.dataclass(frozen=True)
 class CsvFormat:
     """How the files are written; what is none or empty is detected.
 
     Attributes:
         delimiter: one character between cells.
-        quoting: whether `"` encloses cells; off, it is a character like any other.
+        quoting: whether `"` encloses cells; off, it is a character like any other. None: it does,
+            but for texts that are separated by tabs, in which a quote is mostly a quote.
+        skip_rows: lines above the header, or above the data where there is none. None: lines of
+            prose are found.
+        comment: what a line begins with that is not data. None: `#` where lines above the header
+            do.
         header: whether the first record names the columns; without, they are `column_1` and so
             on, or `names`.
         names: the columns' names, in place of the header's.
+        types: of columns, instead of what their cells suggest: `int`, `float`, `number` (either),
+            `text`, `date`, or a date's pattern, such as `date:%d/%m/%Y`.
+        day_first: whether `01/02/2020` is the first of February.
         encoding: by Python's name; none: UTF-8, or what charset-normalizer finds.
         decimal: `.` or `,` in numbers; `auto` takes `.`, and `,` in columns where all
             numbers have it and it does not part the cells.
         thousands: what groups the digits of numbers by three; empty if nothing does.
-        missing: cells that hold no value.
+        missing: cells that hold no value, beside those that usually do.
+        default_missing: whether empty cells, `NA`, `null`, `?` and so on are missing as well.
         fill_short: whether the cells that a record lacks at its end are missing ones. Off, it
             is set aside, unless it lacks only cells of columns that are left out.
     """
 
     delimiter: str | None = None
-    quoting: bool = True
+    quoting: bool | None = None
+    skip_rows: Annotated[int, Field(ge=0)] | None = None
+    comment: str | None = None
     header: bool | None = None
     names: tuple[str, ...] = ()
+    types: dict[str, str] = dataclasses.field(default_factory=dict)
+    day_first: DayFirst = "auto"
     encoding: str | None = None
     decimal: Literal["auto", ".", ","] = "auto"
     thousands: str = ""
-    missing: tuple[str, ...] = MISSING
+    missing: tuple[str, ...] = ()
+    default_missing: bool = True
     fill_short: bool = False
+
+    @property
+    def every_missing(self) -> tuple[str, ...]:
+        """All cells that hold no value."""
+        return (*(MISSING if self.default_missing else ()), *self.missing)
 
     def __post_init__(self) -> None:
         for name, text in (("delimiter", self.delimiter or ","), ("thousands", self.thousands)):
@@ -128,7 +152,7 @@ def settle(
             f"{place}: expected a table, one record a line. Received: JSON. Write it as CSV, such "
             f"as by pandas.read_json({str(place)!r}, lines=True).to_csv('table.csv', index=False)."
         )
-    quote = '"' if given.quoting else ""
+    quote = "" if given.quoting is False else '"'
     delimiter = given.delimiter or detect_delimiter(sample, quote, lenient=lenient)
     if not lenient:
         _check_line_ends(place, sample, quote)
@@ -143,7 +167,7 @@ def settle(
             "Remove it, or write it again."
         )
     first, rest = records[0], records[1:]
-    header = has_header(first, given.missing, rest) if given.header is None else given.header
+    header = has_header(first, given.every_missing, rest) if given.header is None else given.header
     if header:
         first = _completed(place, first, rest)
     names = given.names or (column_names(place, first) if header else _numbered(rest or records))
@@ -154,7 +178,7 @@ def settle(
         )
     return Dialect(
         *(delimiter, quote, header, names, encoding),
-        *(given.decimal, given.thousands, given.missing, given.fill_short),
+        *(given.decimal, given.thousands, given.every_missing, given.fill_short),
     )
 
 

@@ -18,12 +18,15 @@ _log = logging.getLogger(__name__)
 class IngestTally:
     """Records written by split and class name, and inputs set aside.
 
-    Records without a class count under the name "". `remarks` count records by what was done to
-    them, and `duplicates` those whose content an earlier one has.
+    Records without a class count under the name "". `unlabelled` rows lack the label that others
+    have, `bad_cells` are taken as missing in rows that were written. `remarks` count records by
+    what was done to them, and `duplicates` those whose content an earlier one has.
     """
 
     written: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     rejected: list[Rejected] = dataclasses.field(default_factory=list)
+    unlabelled: list[Rejected] = dataclasses.field(default_factory=list)
+    bad_cells: list[Rejected] = dataclasses.field(default_factory=list)
     remarks: dict[str, int] = dataclasses.field(default_factory=dict)
     duplicates: int = 0
 
@@ -44,6 +47,8 @@ class IngestTally:
             mine = collections.Counter(self.written.get(split, {}))
             self.written[split] = dict(mine + collections.Counter(classes))
         self.rejected.extend(other.rejected)
+        self.unlabelled.extend(other.unlabelled)
+        self.bad_cells.extend(other.bad_cells)
         self.remarks = dict(collections.Counter(self.remarks) + collections.Counter(other.remarks))
         self.duplicates += other.duplicates
 
@@ -97,15 +102,19 @@ def finish(
         raise DataError(f"{step}: expected {what}. Received: none. Check the source.")
     _report(step, counts, tally, len(ignored), what)
     kept: dict[str, Property] = {
-        "found": written + len(tally.rejected) + len(ignored),
+        "found": written + len(tally.rejected) + len(tally.unlabelled) + len(ignored),
         "ignored": len(ignored),
+        **({"unlabelled": len(tally.unlabelled)} if tally.unlabelled else {}),
+        **({"bad_cells": len(tally.bad_cells)} if tally.bad_cells else {}),
         "classes": len(tally.classes),
         "gaps": "; ".join(tally.gaps()),
         **({"duplicates": tally.duplicates} if tally.duplicates else {}),
         **tally.remarks,
         **notes,
     }
-    return examples.write_summary(counts, tally.rejected, kept)
+    return examples.write_summary(
+        counts, tally.rejected, kept, unlabelled=tally.unlabelled, bad_cells=tally.bad_cells
+    )
 
 
 def _report(
@@ -124,5 +133,13 @@ def _report(
         _log.warning("%d %s: %s", count, what, remark)
     for line in first_rejected(tally.rejected):
         _log.warning("rejected %s", line)
+    if tally.unlabelled:
+        _log.warning("%d %s have no label: set aside", len(tally.unlabelled), what)
+    for line in first_rejected(tally.unlabelled):
+        _log.warning("unlabelled %s", line)
+    if tally.bad_cells:
+        _log.warning("%d cells are taken as missing", len(tally.bad_cells))
+    for line in first_rejected(tally.bad_cells):
+        _log.warning("missing %s", line)
     for gap in tally.gaps():
         _log.warning("no %s in split %s", what, gap)

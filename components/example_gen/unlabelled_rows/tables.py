@@ -96,6 +96,7 @@ def _format(source: TableSource | None) -> CsvFormat:
         decimal=learnt.decimal,
         thousands=learnt.thousands,
         missing=learnt.missing,
+        default_missing=False,
         fill_short=learnt.fill_short,
     )
 
