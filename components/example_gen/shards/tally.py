@@ -122,24 +122,19 @@ def _report(
 ) -> None:
     of_classes = f" of {len(tally.classes)} classes" if tally.classes else ""
     _log.info(
-        "%s: %d %s%s (%s); %d rejected, %d ignored",
+        "%s: %d %s%s (%s); %d rejected, %d ignored%s%s",
         *(step, sum(counts.values()), what, of_classes),
         ", ".join(f"{split} {count}" for split, count in counts.items()),
         *(len(tally.rejected), ignored),
+        f", {len(tally.unlabelled)} without a label" if tally.unlabelled else "",
+        f"; {len(tally.bad_cells)} cells taken as missing" if tally.bad_cells else "",
     )
     if tally.duplicates:
         _log.info("%d %s repeat another's content", tally.duplicates, what)
     for remark, count in sorted(tally.remarks.items()):
         _log.warning("%d %s: %s", count, what, remark)
-    for line in first_rejected(tally.rejected):
-        _log.warning("rejected %s", line)
-    if tally.unlabelled:
-        _log.warning("%d %s have no label: set aside", len(tally.unlabelled), what)
-    for line in first_rejected(tally.unlabelled):
-        _log.warning("unlabelled %s", line)
-    if tally.bad_cells:
-        _log.warning("%d cells are taken as missing", len(tally.bad_cells))
-    for line in first_rejected(tally.bad_cells):
-        _log.warning("missing %s", line)
+    for kind in ("rejected", "unlabelled", "bad_cells"):
+        for line in first_rejected(getattr(tally, kind)):
+            _log.warning("%s %s", kind.replace("_", " ").removesuffix("s"), line)
     for gap in tally.gaps():
         _log.warning("no %s in split %s", what, gap)

@@ -14,7 +14,7 @@ NAMES = st.sampled_from(["a", "b", "c"])
 TALLIES = st.builds(
     IngestTally,
     st.dictionaries(NAMES, st.dictionaries(NAMES, st.integers(1, 9))),
-    st.lists(st.builds(Rejected, st.text(), st.text(), st.text())),
+    *[st.lists(st.builds(Rejected, st.text(), st.text(), st.text()))] * 3,
     st.dictionaries(NAMES, st.integers(1, 9)),
     st.integers(0, 9),
 )
@@ -29,7 +29,10 @@ def test_tallies_add_up_in_every_class(tallies):
         for label in "abc":
             parts = [tally.written.get(split, {}).get(label, 0) for tally in tallies]
             assert total.written.get(split, {}).get(label, 0) == sum(parts)
-    assert len(total.rejected) == sum(len(tally.rejected) for tally in tallies)
+    for aside in ("rejected", "unlabelled", "bad_cells"):
+        assert getattr(total, aside) == [
+            item for tally in tallies for item in getattr(tally, aside)
+        ]
     assert total.duplicates == sum(tally.duplicates for tally in tallies)
     for name in "abc":
         assert total.remarks.get(name, 0) == sum(tally.remarks.get(name, 0) for tally in tallies)
