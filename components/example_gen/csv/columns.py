@@ -129,8 +129,8 @@ def _fits(cells: pa.StringArray, reading: ColumnReading) -> bool:
 def convert(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:
     """The values of `cells` [rows], null as they are, and which of them do not fit.
 
-    int gives int64, float float32, a date timestamps in seconds, text strings without spaces
-    around (null where nothing is left).
+    int gives int64, float finite float64, a date timestamps in microseconds, text strings without
+    spaces around (null where nothing is left).
     """
     match reading.kind:
         case "text":
@@ -147,13 +147,13 @@ def convert(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.Array, pa
 def _numbers(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:
     if reading.is_plain:
         try:
-            return narrowed(_cast(cells, reading.kind))
+            return finite(_cast(cells, reading.kind))
         except pa.ArrowInvalid:
             pass  # some cells need a closer look
     plain, fits = _plain(cells, reading)
     fits = fits.fill_null(fill_value=False)
     kept = pc.if_else(fits, plain, pa.scalar(None, pa.string()))
-    values, too_large = narrowed(_cast(kept, reading.kind))
+    values, too_large = finite(_cast(kept, reading.kind))
     return values, pc.or_(too_large, pc.and_(cells.is_valid(), pc.invert(fits)))
 
 
@@ -193,17 +193,27 @@ def _cast(cells: pa.StringArray, kind: str) -> pa.Array:
     return pc.cast(cells, pa.float64())
 
 
-def narrowed(values: pa.Array) -> tuple[pa.Array, pa.BooleanArray]:
-    """float64 as float32, and which are finite in neither; int64 as it is."""
-    if pa.types.is_int64(values.type):
+def finite(values: pa.Array) -> tuple[pa.Array, pa.BooleanArray]:
+    """`values`, null where not finite, and which of them are not."""
+    if not pa.types.is_floating(values.type):
         return values, _none(values)
-    narrow = pc.cast(values, pa.float32(), safe=False)
-    return narrow, pc.invert(pc.is_finite(narrow)).fill_null(fill_value=False)
+    is_finite = pc.is_finite(values)
+    infinite = pc.invert(is_finite).fill_null(fill_value=False)
+    if not infinite.true_count:
+        return values, infinite
+    return pc.if_else(is_finite, values, pa.scalar(None, values.type)), infinite
 
 
-def are_usual(cells: pa.Array) -> bool:
-    """Whether `cells`, if they are float64, are finite as float32 as well."""
-    return not pa.types.is_float64(cells.type) or not narrowed(cells)[1].true_count
+def narrowed(values: pa.Array) -> tuple[pa.Array, pa.BooleanArray]:
+    """float64 as float32, and which are too large for it, null; any other type as it is."""
+    if not pa.types.is_float64(values.type):
+        return values, _none(values)
+    return finite(pc.cast(values, pa.float32(), safe=False))
+
+
+def are_finite(cells: pa.Array) -> bool:
+    """Whether `cells` hold no infinity and no NaN."""
+    return not finite(cells)[1].true_count
 
 
 def _none(cells: pa.Array) -> pa.BooleanArray:
@@ -225,7 +235,7 @@ def features(
         return {name: values}
     names = feature_names(name, reading, dates)
     if dates == "seconds":
-        return {name: values.cast(pa.int64())}
+        return {name: date_forms.seconds(values)}
     return {each: date_forms.PARTS[each.rpartition("/")[2]](values) for each in names}
 
 

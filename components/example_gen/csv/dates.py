@@ -46,13 +46,13 @@ def look_like_dates(cells: pa.StringArray) -> bool:
 
 
 def read(cells: pa.StringArray, pattern: str) -> pa.TimestampArray:
-    """Timestamps in seconds, of UTC where the cells have an offset; null where they do not fit."""
+    """Timestamps in microseconds, of UTC where the cells have an offset; null where they do not fit."""
     if pattern == _ISO:
         return _iso_moments(cells)
     if "%Y" in pattern:  # which would take 31/01/20 for the year 31
         fits = pc.match_substring_regex(cells, r"(^|\D)\d{4}(\D|$)")
         cells = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
-    return pc.strptime(cells, pattern, "s", error_is_null=True)
+    return pc.strptime(cells, pattern, "us", error_is_null=True)
 
 
 def _iso_moments(cells: pa.StringArray) -> pa.TimestampArray:
@@ -61,21 +61,25 @@ def _iso_moments(cells: pa.StringArray) -> pa.TimestampArray:
     has_offset = pc.match_substring_regex(kept, r"(Z|[+-]\d{2}:?\d{2})$")
     zoned = pc.if_else(has_offset, kept, pc.binary_join_element_wise(kept, "Z", ""))
     try:
-        return _seconds(zoned)
+        return _microseconds(zoned)
     except pa.ArrowInvalid:  # one is a 30th of February, or the like
-        return pa.concat_arrays([_second(zoned.slice(row, 1)) for row in range(len(zoned))])
+        return pa.concat_arrays([_moment(zoned.slice(row, 1)) for row in range(len(zoned))])
 
 
-def _second(cell: pa.StringArray) -> pa.TimestampArray:
+def _moment(cell: pa.StringArray) -> pa.TimestampArray:
     try:
-        return _seconds(cell)
+        return _microseconds(cell)
     except pa.ArrowInvalid:
-        return pa.nulls(1, pa.timestamp("s"))
+        return pa.nulls(1, pa.timestamp("us"))
 
 
-def _seconds(cells: pa.StringArray) -> pa.TimestampArray:
-    moments = pc.floor_temporal(pc.cast(cells, pa.timestamp("us", "UTC")), unit="second")
-    return pc.cast(moments, pa.timestamp("s"))
+def _microseconds(cells: pa.StringArray) -> pa.TimestampArray:
+    return pc.cast(pc.cast(cells, pa.timestamp("us", "UTC")), pa.timestamp("us"))
+
+
+def seconds(values: pa.TimestampArray) -> pa.Int64Array:
+    """Whole seconds since 1970, those of a fraction before it."""
+    return pc.floor_temporal(values, unit="second").cast(pa.timestamp("s")).cast(pa.int64())
 
 
 def parts_of(pattern: str) -> list[str]:

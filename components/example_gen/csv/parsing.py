@@ -137,7 +137,10 @@ def features(block: Block, dialect: Dialect, layout: TableLayout) -> Features:
 
 
 def _converted(raw: pa.Array, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:
-    return columns.convert(raw, reading) if raw.type == pa.string() else columns.narrowed(raw)
+    is_text = raw.type == pa.string()
+    values, is_misfit = columns.convert(raw, reading) if is_text else columns.finite(raw)
+    narrow, is_too_large = columns.narrowed(values)
+    return narrow, pc.or_(is_misfit, is_too_large)
 
 
 def _is_blank(values: Sequence[pa.Array]) -> NDArray[np.bool_]:

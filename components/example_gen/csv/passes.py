@@ -78,7 +78,7 @@ def with_block(
     """
     guesses = {name: seen.guess for name, seen in evidence.items()}
     cells = parsing.cells_of(block, dialect, guesses).columns
-    if not all(map(columns.are_usual, cells.values())):
+    if not all(map(columns.are_finite, cells.values())):
         cells = parsing.strings(block, dialect, list(evidence)).columns
     return {name: seen.seen(cells[name]) for name, seen in evidence.items()}
 

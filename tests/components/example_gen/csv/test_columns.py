@@ -2,6 +2,7 @@
 
 import datetime
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
@@ -37,7 +38,8 @@ def best(*cells, readings=ALL):
         (["1,5", "2.5"], ColumnReading("text")),
         (["0x10"], ColumnReading("text")),
         (["inf"], ColumnReading("text")),
-        (["1e300"], ColumnReading("text")),
+        (["1e300"], ColumnReading("float")),
+        (["1e400"], ColumnReading("text")),
         (["true", "false"], ColumnReading("text")),
         (["31/12/2012", "01/02/2012"], ColumnReading("date", "%d/%m/%Y")),
         (["12/31/2012", "01/02/2012"], ColumnReading("date", "%m/%d/%Y")),
@@ -116,7 +118,9 @@ def test_a_whole_number_is_read_beside_another_cell_just_if_it_has_64_bits(numbe
 def test_a_time_with_an_offset_is_that_of_utc():
     cells = pa.array(["2012-01-31T00:30:00.75+02:00", "2012-01-31T00:30:00", None, "soon"])
     values, misfits = columns.convert(cells, ColumnReading("date", "ISO8601"))
-    assert values.cast(pa.int64()).to_pylist() == [1327962600, 1327969800, None, None]
+    assert values.type == pa.timestamp("us")
+    assert values.cast(pa.int64()).to_pylist() == [1327962600750000, 1327969800000000, None, None]
+    assert dates.seconds(values).to_pylist() == [1327962600, 1327969800, None, None]
     assert misfits.to_pylist() == [False, False, False, True]
 
 
@@ -184,3 +188,16 @@ def test_what_may_be_a_date_looks_like_one(moment, form, around):
     cell = around + moment.strftime(form) + around
     assert dates.look_like_dates(pa.array([cell]))
     assert not dates.look_like_dates(pa.array([cell, "7"]))
+
+
+@given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_numbers_keep_all_their_digits_until_a_table_makes_float32_of_them(numbers):
+    cells = pa.array([None if each is None else repr(each) for each in numbers], pa.string())
+    values, misfits = columns.convert(cells, ColumnReading("float"))
+    assert (values.type, values.to_pylist()) == (pa.float64(), numbers)
+    assert not misfits.true_count
+    narrow, too_large = columns.narrowed(values)
+    assert narrow.type == pa.float32()
+    with np.errstate(over="ignore"):
+        expected = [each is not None and np.isinf(np.float32(each)) for each in numbers]
+    assert too_large.to_pylist() == expected
