@@ -13,9 +13,13 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.time_series.options import DayFirst
+from millrace.components.example_gen.csv.dialect import DayFirst
+from millrace.components.example_gen.time_series.options import WithinDay
+from millrace.components.example_gen.time_series.reading import SeriesRows
 
 PARTS: dict[str, tuple[str, ...]] = {
     "year": ("year", "yr", "yyyy"),
@@ -27,6 +31,13 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 _OF = {alias: part for part, aliases in PARTS.items() for alias in aliases}
 _UNITS_OF_DAY: dict[str, Literal["h", "min", "s"]] = {"hour": "h", "minute": "min", "second": "s"}
+_NAMED_SO = frozenset(
+    ("time", "hour", "hours", "hr", "hh", "clock", "uhrzeit", "zeit", "stunde", "heure", "hora")
+)
+_OF_DAY = (
+    r"^(?P<hour>\d{1,2})(?:[:.h]?(?P<minute>\d{2}))?(?:[:.]?(?P<second>\d{2}(?:\.\d{1,6})?))?"
+    r"\s?(?:(?P<half>[AaPp])\.?[Mm]\.?)?$"
+)
 _OFFSET = re.compile(r":\d\d(\.\d+)? ?(Z|[+-]\d\d:?(\d\d)?)$", re.IGNORECASE)
 _SAMPLE = 200  # values that rule formats out before the whole column is read
 _MANY = 10  # distinct values among which one may not be a time
@@ -54,15 +65,17 @@ class ParsedTimes:
     """What a time column says.
 
     Attributes:
-        times: naive datetime64[s] Series, NaT where a cell says nothing; of UTC where the
+        times: naive datetime64[us] Series, NaT where a cell says nothing; of UTC where the
             text has offsets, else of the clock that wrote it.
         format: how it was read, in words.
         has_offset: whether the text says how far from UTC it is.
+        within: how a time of day in a column of its own is written.
     """
 
     times: "pd.Series[pd.Timestamp]"
     format: str
     has_offset: bool = False
+    within: WithinDay = ""
 
 
 def part_of(name: str) -> str | None:
@@ -71,24 +84,30 @@ def part_of(name: str) -> str | None:
 
 
 def read(
-    frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayFirst
+    rows: SeriesRows,
+    columns: Sequence[str],
+    form: str,
+    day_first: DayFirst,
+    within: WithinDay = "",
 ) -> ParsedTimes:
-    """The times in `columns` of `frame`, whose cells are text.
+    """The times in `columns` of `rows`.
 
     One column holds whole times, or years. Several are parts of them: year, month, day, hour,
-    minute, second by their usual names, or a date first and then the parts within the day.
+    minute, second by their usual names, or a date first and then a time of day, or its parts.
 
     Args:
-        frame: text columns.
+        rows: of a file.
         columns: names.
         form: strptime's, `unix` for seconds (or milli-, micro-, nanoseconds) since 1970,
             `quarter` for 2012-Q3, 2012Q3 or Q3 2012, the quarter's first day, or empty.
         day_first: what `01-02-2020` means.
+        within: how a time of day is written; found where empty.
 
     Raises:
         DataError: the column holds no times, or could be read in two ways.
         OptionError: the columns are not parts of a time.
     """
+    frame = rows.cells.select(columns).to_pandas()
     parts = [part_of(name) for name in columns]
     if parts == list(PARTS)[: len(parts)] and _are_numbers(frame[columns[0]]):
         numbers = {part: _numbers(frame[name]) for part, name in zip(PARTS, columns, strict=False)}
@@ -96,18 +115,79 @@ def read(
     date = read_column(frame[columns[0]], form, day_first)
     if len(columns) == 1:
         return date
-    if parts[1:] != list(_UNITS_OF_DAY)[: len(parts) - 1]:
+    if len(columns) == 2:
+        since_midnight, within = time_of_day(columns[1], rows.column(columns[1]), within)
+    elif parts[1:] == list(_UNITS_OF_DAY)[: len(parts) - 1]:
+        spans = [
+            pd.to_timedelta(_numbers(frame[name]), unit=unit)
+            for name, unit in zip(columns[1:], _UNITS_OF_DAY.values(), strict=False)
+        ]
+        since_midnight = sum(spans[1:], spans[0]).astype("timedelta64[us]")
+    else:
         raise OptionError(
             f"series_example_gen, option time: expected one column, {', '.join(PARTS)} as far as "
-            "they go, or a date, hour, minute, second as far as they go. Received: "
-            f"{', '.join(columns)}. Name the columns that hold the time in this order."
+            "they go, a date and a time of day, or a date, hour, minute, second as far as they "
+            f"go. Received: {', '.join(columns)}. Name the columns of the time in this order."
         )
-    within = [
-        pd.to_timedelta(_numbers(frame[name]), unit=unit)
-        for name, unit in zip(columns[1:], _UNITS_OF_DAY.values(), strict=False)
-    ]
-    times = date.times + sum(within[1:], within[0]).astype("timedelta64[s]")
-    return dataclasses.replace(date, times=times, format=f"{date.format}, {', '.join(columns[1:])}")
+    times = date.times + since_midnight
+    shown = f"{date.format}, {', '.join(columns[1:])}"
+    return dataclasses.replace(date, times=times, format=shown, within=within)
+
+
+def time_of_day(
+    name: str, cells: pa.StringArray, within: WithinDay = ""
+) -> "tuple[pd.Series[pd.Timedelta], WithinDay]":
+    """The time since midnight, timedelta64[us] Series, NaT where a cell is none; and its form.
+
+    Args:
+        name: of the column, for errors.
+        cells: such as `18:00:00`, `18.00`, `6:00 PM`, `1800`, or the number of the hour.
+        within: their form; where it is empty, the largest number says it.
+
+    Raises:
+        DataError: no cell is a time of day.
+    """
+    text = pc.replace_substring_regex(pc.ascii_trim_whitespace(cells), r"\.0$", "")
+    is_number = pc.match_substring_regex(text, r"^\d{1,6}$")
+    known = cells.drop_null()
+    if not len(known) or not pc.any(pc.match_substring_regex(text, _OF_DAY)).as_py():
+        raise DataError(
+            f"Time column {name!r}: expected times of day such as 18:00:00, 6:00 PM, 1800 or the "
+            f"hour. Received: {', '.join(map(repr, known.unique()[:3].to_pylist()))}. Name others "
+            "by series_example_gen.time."
+        )
+    if pc.all(is_number).as_py():
+        number = text.cast(pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64)
+        largest = np.nanmax(number)
+        within = within or ("hour" if largest <= 24 else "hhmm" if largest <= 2400 else "hhmmss")
+        scale = {"hour": 10000, "hhmm": 100, "hhmmss": 1}[within]
+        scaled = number * scale
+        hour, minute, second = scaled // 10000, scaled // 100 % 100, scaled % 100
+    else:
+        found = pc.extract_regex(text, _OF_DAY)
+        parts = {part: _floats(found.field(part)) for part in ("hour", "minute", "second")}
+        half = pd.Series(pc.utf8_lower(found.field("half")).to_pandas())
+        hour, minute, second = parts["hour"], parts["minute"], parts["second"]
+        hour = np.where(half.isin(["a", "p"]), hour % 12 + 12 * (half == "p"), hour)
+        within = "clock"
+    is_time = (hour <= 24) & (minute < 60) & (second < 60)
+    seconds_in = np.where(is_time, hour * 3600 + minute * 60 + second, np.nan)
+    return pd.to_timedelta(pd.Series(seconds_in), unit="s").astype("timedelta64[us]"), within
+
+
+def looks_like_times_of_day(name: str, cells: pa.StringArray) -> bool:
+    """Whether all cells that say something are times of day; bare numbers by the column's name."""
+    text = pc.replace_substring_regex(pc.ascii_trim_whitespace(cells.drop_null()), r"\.0$", "")
+    if not len(text) or not pc.all(pc.match_substring_regex(text, _OF_DAY)).as_py():
+        return False
+    is_number = pc.any(pc.match_substring_regex(text, r"^[\d.]+$")).as_py()
+    return not is_number or not _NAMED_SO.isdisjoint(re.split(r"[\W_]+", name.strip().lower()))
+
+
+def _floats(texts: pa.StringArray) -> np.ndarray:
+    """Numbers as float64, 0 where a text is empty."""
+    filled = pc.if_else(pc.equal(texts, ""), "0", texts)
+    return filled.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
 def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> ParsedTimes:
@@ -151,12 +231,12 @@ def order_of(form: str, day_first: DayFirst) -> DayFirst:
     return "no" if form.startswith("%m") and "%d" in form else day_first
 
 
-def looks_like_times(values: "pd.Series[str]", day_first: DayFirst) -> bool:
+def looks_like_times(cells: pa.StringArray, day_first: DayFirst) -> bool:
     """Whether all cells of a text column that say something are times of one usual form.
 
     Of many, one in a hundred may be something else.
     """
-    known = pd.Series(values.dropna().unique(), dtype=object)
+    known = pd.Series(cells.drop_null().unique().to_pandas(), dtype=object)
     if not len(known):
         return False
     found = next(_fitting(known, day_first), None) or _mostly_fitting(known, day_first)
@@ -254,7 +334,7 @@ def _first_days(quarters: "pd.Series[str]") -> "pd.Series[str]":
 
 def _naive(values: "pd.Series[str]", found: "pd.Series[pd.Timestamp]", form: str) -> ParsedTimes:
     has_offset = "%z" in form or (form == "ISO8601" and bool(_OFFSET.search(_first(values))))
-    return ParsedTimes(found.dt.tz_localize(None).astype("datetime64[s]"), form, has_offset)
+    return ParsedTimes(found.dt.tz_localize(None).astype("datetime64[us]"), form, has_offset)
 
 
 def _first(values: "pd.Series[str]") -> str:
@@ -269,8 +349,8 @@ def _refuse_ambiguous(values: "pd.Series[str]", formats: Sequence[str]) -> None:
         raise DataError(
             f"Time column {values.name!r}: expected days above 12, to distinguish day and month. "
             f"Received: {len(differing)} values such as {differing.iloc[0]!r}, which "
-            f"{' and '.join(formats[:2])} both read. Set series_example_gen.day_first to yes or "
-            "no, or series_example_gen.time_format."
+            f"{' and '.join(formats[:2])} both read. Set series_example_gen.csv.day_first to yes "
+            "or no, or series_example_gen.time_format."
         )
 
 
@@ -299,12 +379,12 @@ def _unix(values: "pd.Series[str]") -> "pd.Series[pd.Timestamp]":
     numbers = _numbers(values)
     size = float(numbers.abs().max())
     unit = next(unit for least, unit in _UNIX if not size < least)
-    return pd.to_datetime(numbers, unit=unit, errors="coerce").astype("datetime64[s]")
+    return pd.to_datetime(numbers, unit=unit, errors="coerce").astype("datetime64[us]")
 
 
 def _assembled(parts: Mapping[str, "pd.Series[float]"]) -> "pd.Series[pd.Timestamp]":
     numbers = pd.DataFrame({"month": 1, "day": 1} | dict(parts))
-    return pd.to_datetime(numbers, errors="coerce").astype("datetime64[s]")
+    return pd.to_datetime(numbers, errors="coerce").astype("datetime64[us]")
 
 
 def _are_numbers(values: "pd.Series[str]") -> bool:

@@ -50,7 +50,7 @@ def test_a_column_that_reads_both_ways_is_refused_unless_the_order_is_given():
         DataError,
         match=r"Time column 'when': expected days above 12, to distinguish day and month\. "
         r"Received: 1 values such as '01-02-2011', which %d-%m-%Y and %m-%d-%Y both "
-        r"read\. Set series_example_gen\.day_first to yes or no",
+        r"read\. Set series_example_gen\.csv\.day_first to yes",
     ):
         read("01-02-2011", "03-03-2011")
     assert read("01-02-2011", "03-03-2011", day_first="yes")[0] == "2011-02-01 00:00:00"
@@ -67,25 +67,68 @@ def test_unix_times_are_seconds_or_parts_of_them_by_their_size(scale):
     assert read(str(1_600_000_000 * scale), form="unix") == ["2020-09-13 12:26:40"]
 
 
-def test_parts_of_a_time_are_put_together():
-    frame = pd.DataFrame({"year": ["2010"], "month": ["2"], "day": ["3"], "hour": ["4"]}, dtype=str)
-    found = clock.read(frame, ["year", "month", "day", "hour"], "", "auto")
-    assert str(found.times[0]) == "2010-02-03 04:00:00"
-    assert str(clock.read(frame, ["year"], "", "auto").times[0]) == "2010-01-01 00:00:00"
+def test_parts_of_a_time_are_put_together(rows):
+    found = rows(year=["2010"], month=["2"], day=["3"], hour=["4"])
+    times = clock.read(found, ["year", "month", "day", "hour"], "", "auto").times
+    assert str(times[0]) == "2010-02-03 04:00:00"
+    assert str(clock.read(found, ["year"], "", "auto").times[0]) == "2010-01-01 00:00:00"
 
 
-def test_a_date_and_the_parts_within_the_day_are_put_together():
-    frame = pd.DataFrame({"dateday": ["31-01-2011"], "hour": ["23"], "min": ["30"]}, dtype=str)
-    found = clock.read(frame, ["dateday", "hour", "min"], "", "auto")
-    assert str(found.times[0]) == "2011-01-31 23:30:00"
+def test_a_date_and_the_parts_within_the_day_are_put_together(rows):
+    found = rows(dateday=["31-01-2011"], hour=["23"], min=["30"])
+    times = clock.read(found, ["dateday", "hour", "min"], "", "auto").times
+    assert str(times[0]) == "2011-01-31 23:30:00"
 
 
-def test_parts_in_another_order_are_refused():
-    frame = pd.DataFrame({"month": ["2"], "year": ["2010"], "day": ["1"]}, dtype=str)
+@pytest.mark.parametrize(
+    ("cells", "form", "hours"),
+    [
+        (["18:00:00", "06:30:00"], "clock", [18, 6.5]),
+        (["18:00", "6:30"], "clock", [18, 6.5]),
+        (["18.00.00", "06.30.00"], "clock", [18, 6.5]),
+        (["18h00", "6h30"], "clock", [18, 6.5]),
+        (["6:00 PM", "6:30 AM"], "clock", [18, 6.5]),
+        (["6 p.m.", "12 a.m."], "clock", [18, 0]),
+        (["12:15:30 pm", "12:15:30.5 am"], "clock", [12 + 15.5 / 60, 15.5 / 60 + 0.5 / 3600]),
+        (["1800", "0630"], "hhmm", [18, 6.5]),
+        (["1800", "0", "30"], "hhmm", [18, 0, 0.5]),
+        (["180000", "63000"], "hhmmss", [18, 6.5]),
+        (["18", "6"], "hour", [18, 6]),
+        (["18.0", "6.0"], "hour", [18, 6]),
+        (["1", "24"], "hour", [1, 24]),
+        (["18:00", "25:00", "12:60"], "clock", [18, np.nan, np.nan]),
+    ],
+)
+def test_times_of_day_stand_beside_a_date_in_many_forms(rows, cells, form, hours):
+    found = rows(d=["2020-01-01"] * len(cells), t=cells)
+    parsed = clock.read(found, ["d", "t"], "", "auto")
+    since = (parsed.times - np.datetime64("2020-01-01")) / np.timedelta64(1, "h")
+    np.testing.assert_allclose(since, hours, rtol=1e-12)
+    assert parsed.within == form
+
+
+def test_the_form_of_a_time_of_day_may_be_known_already(rows):
+    found = rows(d=["2020-01-01"], t=["15"])
+    times = clock.read(found, ["d", "t"], "", "auto", "hhmm").times
+    assert str(times[0]) == "2020-01-01 00:15:00"
+
+
+def test_what_is_no_time_of_day_is_refused(rows):
+    with pytest.raises(DataError, match=r"'t': expected times of day such as .*Received: 'noon'"):
+        clock.read(rows(d=["2020-01-01"], t=["noon"]), ["d", "t"], "", "auto")
+
+
+def test_fractions_of_a_second_are_kept():
+    assert read("2020-01-01T00:00:01.250") == ["2020-01-01 00:00:01.250000"]
+    assert read("1577836800250", form="unix") == ["2020-01-01 00:00:00.250000"]
+
+
+def test_parts_in_another_order_are_refused(rows):
+    found = rows(month=["2"], year=["2010"], day=["1"])
     with pytest.raises((OptionError, DataError), match="Received: "):
-        clock.read(frame, ["month", "year"], "", "auto")
+        clock.read(found, ["month", "year"], "", "auto")
     with pytest.raises(OptionError, match="option time: expected one column, year, month, day"):
-        clock.read(frame, ["year", "day"], "", "auto")
+        clock.read(found, ["year", "day", "month"], "", "auto")
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_each_series_is_forecast_and_one_without_a_value_is_set_aside(latest):
     rows = [f"{s},{START + hour},{hour}" for s in "ab" for hour in range(48)]
     learnt = "\n".join(["shop,when,y", *rows])
     new = f"shop,when,y\nb,{START},5\nc,{START},\na,{START},7\n"
-    found = latest(learnt, new, series="shop", targets=("y",))
+    found = latest(learnt, new, series=("shop",), targets=("y",))
     assert [item.past["y"].tolist() for item in (found[0], found[1])] == [[7], [5]]
     assert found[2] == Rejected("c", "no row with y")
 
@@ -100,7 +100,7 @@ def test_rows_off_the_grid_are_set_aside_with_the_step(latest):
 def test_a_series_with_a_stray_time_is_set_aside_with_the_line_of_it(latest):
     (found,) = latest(hours(48), hours(5) + "2920-01-01T00,1\n")
     assert isinstance(found, Rejected)
-    assert "new.csv:7)" in found.reason
+    assert "new.csv, line 7)" in found.reason
     assert "between 2020-03-01 04:00:00 and 2920-01-01 00:00:00" in found.reason
 
 
