@@ -293,8 +293,9 @@ def _target(rows: SeriesRows, free: Sequence[str], times: "pd.Series[pd.Timestam
     why = "by its name" if named else "which later rows lack" if ahead else "the first"
     logger.info(
         "forecasting %r, %s of %d columns of numbers (%s); series_example_gen.targets names "
-        "others, series_example_gen.wide=true makes a series of each",
+        "others%s",
         *(chosen, why, len(fitting), ", ".join(fitting)),
+        "" if named else ", series_example_gen.wide=true makes a series of each",
     )
     return (chosen,)
 

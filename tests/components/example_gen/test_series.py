@@ -244,7 +244,8 @@ def test_real_steps_are_found(ingest, shared_data):
             "date,wind\n2020-01-01,NW\n2020-01-02,SE\n",
             {"targets": ("wind",)},
             DataError,
-            r"data\.csv, line 2: expected numbers in column 'wind'\. Received: 'NW' \(2 such cells\)\. "
+            r"data\.csv, line 2: expected numbers in column 'wind'\. Received: 'NW' \(2 such "
+            r"cells\)\. "
             r"A category of 2 values cannot be forecast or averaged; choose among no other column",
         ),
         (
@@ -342,6 +343,82 @@ def test_the_column_that_tells_rows_of_a_time_apart_identifies_the_series(ingest
     caplog.clear()
     assert ingest(text, series=("shop no",)).counts["train"] == 2
     assert said not in caplog.messages
+
+
+def write(folder, **files):
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_text(text)
+    return folder
+
+
+def days_of(first, last, value=lambda day: day):
+    lines = days(last, value).splitlines()
+    return "\n".join([lines[0], *lines[first + 1 :]]) + "\n"
+
+
+def test_files_named_like_splits_are_those(ingest, tmp_path):
+    files = {"train": days_of(0, 12), "valid": days_of(12, 15), "test": days_of(15, 20)}
+    examples = ingest(write(tmp_path / "split", **files))
+    assert [len(records(examples, name)[0]["y"]) for name in ("train", "eval", "test")] == [
+        12,
+        3,
+        5,
+    ]
+
+
+def test_without_a_file_of_eval_it_is_the_end_of_train(ingest, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        examples = ingest(write(tmp_path / "two", train=days_of(0, 85), test=days_of(85, 100)))
+    assert records(examples, "train")[0]["y"].tolist() == list(range(70))
+    assert records(examples, "eval")[0]["y"].tolist() == list(range(70, 85))
+    assert records(examples, "test")[0]["y"].tolist() == list(range(85, 100))
+    said = "the files hold no split eval: it is the last 18% of train, from 2020-03-11T00:00:00"
+    assert said in caplog.messages
+
+
+def test_a_day_in_the_files_of_two_splits_is_of_the_later_and_said(ingest, tmp_path, caplog):
+    later = days_of(12, 20, lambda day: -day)
+    examples = ingest(write(tmp_path / "both", test=later, train=days_of(0, 14)))
+    assert records(examples, "test")[0]["y"].tolist() == list(range(-12, -20, -1))
+    assert records(examples, "eval")[0]["y"].tolist() == [10, 11]
+    assert caplog.messages[0] == (
+        "2 times, such as 2020-01-13 00:00:00, stand in the files of two splits: taken from those "
+        "of test"
+    )
+
+
+def test_files_that_are_series_of_their_own_are_no_splits(ingest, tmp_path):
+    examples = ingest(write(tmp_path / "own", train=days(20), test=days(20)), series_per_file=True)
+    assert [row["series"] for row in records(examples, "eval")] == [[b"test"], [b"train"]]
+
+
+def test_each_column_of_a_wide_file_is_a_series_of_its_name(ingest):
+    rows = [f"{np.datetime64('2020-01-01') + day},{3 * day},{day % 7}" for day in range(20)]
+    examples = ingest("\n".join(["date,paris,rome", *rows]), wide=True)
+    train = records(examples, "train")
+    assert [row["series"] for row in train] == [[b"paris"], [b"rome"]]
+    assert [row["value"].tolist()[:3] for row in train] == [[0, 3, 6], [0, 1, 2]]
+
+
+def test_two_columns_may_identify_a_series(ingest):
+    rows = [
+        f"{np.datetime64('2020-01-01') + day},{shop},{item},{day}{shop}"
+        for day in range(20)
+        for shop in (1, 2)
+        for item in "ab"
+    ]
+    text = "\n".join(["date,shop,item,y", *rows])
+    names = [[b"1/a"], [b"1/b"], [b"2/a"], [b"2/b"]]
+    assert [row["series"] for row in records(ingest(text), "train")] == names
+    named = ingest(text, series=("item", "shop"))
+    assert records(named, "train")[1]["series"] == [b"a/2"]
+
+
+def test_a_total_at_the_end_and_a_blank_line_are_set_aside_or_no_matter(ingest):
+    examples = ingest(days(120) + "\nTotal,5555\n")
+    assert [item.position for item in examples.rejected()] == ["line 123"]
+    assert examples.summary["notes"]["read"] == 120
 
 
 def test_a_stray_year_is_named_before_its_grid_is_built(ingest):

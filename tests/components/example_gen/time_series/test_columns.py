@@ -68,7 +68,7 @@ def test_what_later_rows_lack_is_to_be_forecast(choose):
     known = [str(day % 2) for day in range(10)]
     past = [str(3 * day % 7) for day in range(7)] + [None] * 3
     assert choose(day=days, discount=known, rides=past).targets == ("rides",)
-    short = past[:-3] + ["1", "2", None]
+    short = [*past[:-3], "1", "2", None]
     assert choose(day=days, discount=known, rides=short).targets == ("discount",)
 
 

@@ -117,3 +117,39 @@ def test_a_series_that_lacks_more_than_training_allowed_is_set_aside(latest):
 def test_a_series_that_lacks_as_much_as_training_allowed_is_forecast(latest):
     (found,) = latest(hours(48), hours(4) + "2020-03-01T07,1\n", max_filled=0.5)
     assert (len(found.past["y"]), int(np.isnan(found.past["y"]).sum())) == (8, 3)
+
+
+def test_a_date_and_a_time_of_day_are_put_together_as_in_the_training_data(latest):
+    def rows(first, count):
+        hours = [(first + hour, (first + hour) % 24) for hour in range(count)]
+        cells = [f"2020-03-{1 + row // 24:02},{hour * 100},{row}" for row, hour in hours]
+        return "\n".join(["date,time,load", *cells])
+
+    (found,) = latest(rows(0, 72), rows(24, 2))  # 0 and 100, which may be hours by themselves
+    assert (found.past["time"] - found.past["time"][0]).tolist() == [0, 3600]
+    assert found.times == ["2020-03-02 02:00:00", "2020-03-02 03:00:00"]
+
+
+def test_the_series_of_one_file_are_those_that_the_training_data_had(latest):
+    def rows(first, count):
+        cells = [
+            f"{START + 24 * day},{s},{i},{day}"
+            for day in range(first, first + count)
+            for s in "ab"
+            for i in (1, 2)
+        ]
+        return "\n".join(["when,shop,item,sales", *cells])
+
+    found = latest(rows(0, 20), rows(50, 2))
+    assert [each.past["series"] for each in found] == [[b"a/1"], [b"a/2"], [b"b/1"], [b"b/2"]]
+    assert found[3].past["sales"].tolist() == [50, 51]
+
+
+def test_each_column_of_a_wide_file_is_forecast(latest):
+    def rows(first):
+        cells = [f"{START + hour},{3 * hour % 7},{hour % 5}" for hour in range(first, first + 20)]
+        return "\n".join(["when,paris,rome", *cells])
+
+    found = latest(rows(0), rows(100), wide=True)
+    assert [each.past["series"] for each in found] == [[b"paris"], [b"rome"]]
+    assert found[1].past["value"].tolist()[:3] == [0, 1, 2]
