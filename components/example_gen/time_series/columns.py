@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv import columns as csv_columns
-from millrace.components.example_gen.csv.columns import ColumnReading
-from millrace.components.example_gen.csv.dialect import DayFirst
+from millrace.components.example_gen.csv import dates as csv_dates
+from millrace.components.example_gen.csv.columns import TEXT, ColumnReading
 from millrace.components.example_gen.time_series import clock, reading
 from millrace.components.example_gen.time_series.options import SeriesColumns
 from millrace.components.example_gen.time_series.reading import SeriesRows
@@ -24,10 +24,6 @@ logger = logging.getLogger("millrace.components.series_example_gen")
 EVERY_OTHER = "*"  # as a covariate: every numeric column that has no other part
 WIDE = "value"  # what the values of a wide file are called
 _RESERVED = ("series", "time", "fold")
-_CLOCKS = (
-    *("time", "date", "datetime", "timestamp", "ts", "ds", "date/time", "unix", "epoch"),
-    *("month", "period", "yearmonth", "year_month", "yyyymm", "yyyymmdd", "day", "quarter", "week"),
-)
 _TARGETS = (
     *("target", "y", "sales", "demand", "value", "values", "count", "cnt", "load", "consumption"),
     *("close", "visitors", "passengers", "quantity", "qty", "units", "orders", "revenue"),
@@ -72,9 +68,14 @@ def check(rows: SeriesRows, given: SeriesColumns) -> None:
         )
 
 
-def time_of(rows: SeriesRows, given: SeriesColumns, day_first: DayFirst) -> tuple[str, ...]:
-    """The columns of the time: the first of dates, else year, month and so on, else a number
-    called like a time. A date that comes several times takes the time of day beside it.
+def time_of(rows: SeriesRows, given: SeriesColumns, form: str = "") -> tuple[str, ...]:
+    """The columns of the time: the first of dates, else year, month and so on, else numbers that
+    are dates. A date that comes several times takes the time of day beside it.
+
+    Args:
+        rows: as read.
+        given: columns that have another part.
+        form: of the times, where it is given.
 
     Raises:
         DataError: there is none.
@@ -82,16 +83,16 @@ def time_of(rows: SeriesRows, given: SeriesColumns, day_first: DayFirst) -> tupl
     if given.time:
         return given.time
     free = [name for name in rows.cells.column_names if name not in given.values + given.series]
-    numeric = set(_numeric(rows, free))
-    for name in free:
-        if name not in numeric and clock.looks_like_times(rows.column(name), day_first):
-            return (name, *_within_day(rows, free, name, numeric, day_first))
+    dates = {name: rows.readings[name].pattern for name in free if _kind(rows, name) == "date"}
+    written = [name for name in dates if not csv_dates.is_digits(dates[name])]
     parts = _parts(free, tuple(clock.PARTS))
-    if parts:
+    if form:
+        dates = {name: form for name in free if clock.mostly_fits(rows.column(name), form)}
+        written, parts = list(dates), ()
+    if parts and not written:
         return parts
-    for name in free:
-        if name.strip().lower() in _CLOCKS:
-            return (name, *_within_day(rows, free, name, numeric, day_first))
+    for name in (*written, *dates):
+        return (name, *_within_day(rows, free, name, dates[name]))
     raise DataError(
         "Time: expected a column whose cells are all times, or columns year, month, day. "
         f"Received: {', '.join(map(repr, rows.cells.column_names))}. Name it by "
@@ -121,7 +122,7 @@ def telling_apart(
     taken = {*given.time, *given.values}
     labels = {name: _labels(rows, name) for name in rows.cells.column_names if name not in taken}
     codes = {name: found[kept] for name, found in labels.items() if found is not None}
-    texts = {name for name in codes if not reading.is_numeric(rows.column(name), rows.dialect)}
+    texts = {name for name in codes if _kind(rows, name) == "text"}
     for size in (1, 2):
         fit: list[tuple[int, tuple[str, ...]]] = []
         for names in itertools.combinations(codes, size):
@@ -191,11 +192,7 @@ def names_of(rows: SeriesRows, columns: Sequence[str]) -> np.ndarray:
 
 
 def numbers(
-    rows: SeriesRows,
-    name: str,
-    is_timed: NDArray[np.bool_],
-    learnt: ColumnReading | None = None,
-    limit: float = 0.0,
+    rows: SeriesRows, name: str, is_timed: NDArray[np.bool_], limit: float = 0.0
 ) -> Numbers:
     """A column of values.
 
@@ -203,17 +200,18 @@ def numbers(
         rows: as read.
         name: of the column.
         is_timed: bool [rows], those that have a time; the cells of others do not matter.
-        learnt: how it was read before, which is preferred.
-        limit: share of the rows whose cell may not be a finite number: it is then missing.
+        limit: share of the rows whose cell may be neither a finite number nor a usual word for
+            a missing value: it is then missing.
 
     Raises:
         DataError: more are not; names a row.
     """
     cells = rows.column(name)
-    how = reading.best(cells, reading.number_readings(rows.dialect, learnt))
+    how = reading.number_of(rows, name)
     found, is_wrong = reading.as_floats(cells, how)
     wrong = np.flatnonzero(is_wrong & is_timed).tolist()
-    if len(wrong) > limit * len(cells):
+    odd = [row for row in wrong if not csv_columns.are_missing([cells[row].as_py()])]
+    if len(odd) > limit * len(cells):
         kinds = len(cells.drop_null().unique())
         numeric = _numeric(rows, rows.cells.column_names)
         hint = (
@@ -224,8 +222,8 @@ def numbers(
             "series_example_gen.max_rejected"
         )
         raise DataError(
-            f"{', '.join(rows.place(wrong[0]))}: expected numbers in column {name!r}. Received: "
-            f"{cells[wrong[0]].as_py()!r} ({len(wrong)} such cells). {hint[0].upper()}{hint[1:]}."
+            f"{', '.join(rows.place(odd[0]))}: expected numbers in column {name!r}. Received: "
+            f"{cells[odd[0]].as_py()!r} ({len(odd)} such cells). {hint[0].upper()}{hint[1:]}."
         )
     reason = "column {!r}: expected a number, received {!r}; taken as missing"
     bad_cells = [rows.rejection(row, reason.format(name, cells[row].as_py())) for row in wrong]
@@ -242,24 +240,17 @@ def _check_reserved(found: SeriesColumns) -> None:
         )
 
 
-def _within_day(
-    rows: SeriesRows, free: Sequence[str], date: str, numeric: set[str], day_first: DayFirst
-) -> tuple[str, ...]:
+def _within_day(rows: SeriesRows, free: Sequence[str], date: str, form: str) -> tuple[str, ...]:
     """Columns of hour, minute and second, or one of times of day, beside a date that repeats."""
     days = rows.column(date)
-    if 1 - len(days.unique()) / len(days) < _OFTEN:
+    if csv_dates.has_time(form) or 1 - len(days.unique()) / len(days) < _OFTEN:
         return ()
-    parts = _parts([name for name in free if name in numeric], ("hour", "minute", "second"))
-    if parts:
+    parts = _parts(_numeric(rows, free), ("hour", "minute", "second"))
+    if len(parts) > 1:
         return parts
-    times = clock.read(rows, (date,), "", day_first).times.dropna()
-    if not (times == times.dt.normalize()).all():
-        return ()
     others = [name for name in free if name != date]
-    within = next(
-        (name for name in others if clock.looks_like_times_of_day(name, rows.column(name))), None
-    )
-    return (within,) if within else ()
+    within = (name for name in others if clock.looks_like_times_of_day(name, rows.column(name)))
+    return tuple(itertools.islice(within, 1))
 
 
 def _parts(free: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
@@ -271,16 +262,18 @@ def _parts(free: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
 
 def _numeric(rows: SeriesRows, names: Sequence[str]) -> list[str]:
     """Those of `names` that are columns of numbers."""
-    return [name for name in names if reading.is_numeric(rows.column(name), rows.dialect)]
+    return [name for name in names if _kind(rows, name) in ("int", "float")]
+
+
+def _kind(rows: SeriesRows, name: str) -> str:
+    return rows.readings.get(name, TEXT).kind
 
 
 def _labels(rows: SeriesRows, name: str) -> np.ndarray | None:
     """A number for each distinct cell of a column, -1 where it is missing; None of measurements."""
-    cells = rows.texts(name)
-    if reading.is_numeric(cells, rows.dialect) and csv_columns.convert(cells, _INT)[1].true_count:
+    if _kind(rows, name) not in ("int", "text"):
         return None
-    found, _ = pd.factorize(cells.to_numpy(zero_copy_only=False))
-    return found
+    return pd.factorize(rows.texts(name).to_numpy(zero_copy_only=False))[0]
 
 
 def _target(rows: SeriesRows, free: Sequence[str], times: "pd.Series[pd.Timestamp]") -> tuple[str]:

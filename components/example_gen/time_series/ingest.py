@@ -15,6 +15,8 @@ from millrace.components.artifacts import Examples, Property, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.rejected import check_rejected, first_rejected
 from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.csv import dates
+from millrace.components.example_gen.csv.columns import ColumnReading
 from millrace.components.example_gen.time_series import (
     clock,
     cuts,
@@ -123,11 +125,11 @@ def read(source: Path, reading: SeriesReading, learnt: Learnt | None = None) -> 
         reading: what is requested; columns that are not named are chosen.
         learnt: of the training data, whose `reading` this is: then nothing is chosen.
     """
-    rows = series_files.read(source, reading.csv)
+    rows = series_files.read(source, reading.csv, learnt)
     limit, found = reading.limits.rejected, rows.cells.num_rows + len(rows.rejected)
     check_rejected("series_example_gen", rows.rejected, found, limit, what="rows")
     columns, parsed = _chosen(rows, reading, learnt)
-    logger.info("%d rows; times read as %s", len(parsed.times), parsed.format)
+    logger.info("%d rows; times read as %s", len(parsed.times), dates.shown(parsed.format))
     is_timed = parsed.times.notna().to_numpy()
     rejected = [
         rows.rejection(row, _untimed(rows, columns.time, row))
@@ -135,9 +137,8 @@ def read(source: Path, reading: SeriesReading, learnt: Learnt | None = None) -> 
     ]
     rejected = [*rows.rejected, *rejected]
     check_rejected("series_example_gen", rejected, found, limit, what="rows")
-    known = learnt.numbers if learnt else {}
     read_all = {
-        name: columns_of_series.numbers(rows, name, is_timed, known.get(name), limit)
+        name: columns_of_series.numbers(rows, name, is_timed, limit)
         for name in columns.wide or columns.values
     }
     table = pd.DataFrame(
@@ -154,7 +155,9 @@ def read(source: Path, reading: SeriesReading, learnt: Learnt | None = None) -> 
         _melted(table, columns) if columns.wide else table,
         rows,
         _settled(reading, columns, parsed),
-        Learnt(parsed.within, {name: each.reading for name, each in read_all.items()}),
+        Learnt(
+            parsed.within, _used(rows, columns) | {n: each.reading for n, each in read_all.items()}
+        ),
         rejected,
         [item for each in read_all.values() for item in each.bad_cells],
         starts,
@@ -165,13 +168,13 @@ def _chosen(
     rows: SeriesRows, reading: SeriesReading, learnt: Learnt | None
 ) -> tuple[SeriesColumns, ParsedTimes]:
     """The columns, those that are not named chosen from the data, and the times in theirs."""
-    columns, day_first = reading.columns, reading.csv.day_first
+    columns, form = reading.columns, reading.clock.form
     columns_of_series.check(rows, columns)
     if not columns.time:
-        time = columns_of_series.time_of(rows, columns, day_first)
+        time = columns_of_series.time_of(rows, columns, form)
         columns = dataclasses.replace(columns, time=time)
     within = learnt.within if learnt else ""
-    parsed = clock.read(rows, columns.time, reading.clock.form, day_first, within)
+    parsed = clock.read(rows, columns.time, form, within)
     if learnt is not None:
         return columns, parsed
     is_named = columns.series or reading.series_per_file or reading.wide
@@ -179,6 +182,11 @@ def _chosen(
         series = columns_of_series.telling_apart(rows, columns, parsed.times)
         columns = dataclasses.replace(columns, series=series)
     return columns_of_series.values_of(rows, columns, parsed.times, wide=reading.wide), parsed
+
+
+def _used(rows: SeriesRows, columns: SeriesColumns) -> dict[str, ColumnReading]:
+    """How the columns of the time were read."""
+    return {name: rows.readings[name] for name in columns.time if name in rows.readings}
 
 
 def _names(rows: SeriesRows, reading: SeriesReading, columns: SeriesColumns) -> NDArray[np.object_]:

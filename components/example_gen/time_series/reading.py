@@ -3,7 +3,6 @@
 import bisect
 import dataclasses
 import itertools
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,15 +13,15 @@ from numpy.typing import NDArray
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv import columns, files, parsing
-from millrace.components.example_gen.csv.columns import TEXT, ColumnReading
+from millrace.components.example_gen.csv import columns, files, parsing, plan
+from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.parsing import Block, ParsedCells
 from millrace.components.example_gen.csv.passes import CsvFiles
 from millrace.components.example_gen.time_series.options import SeriesReading, WithinDay
 
-_LOOKED_AT = 100  # cells of a column
-_MOSTLY = 0.9  # share of them that are numbers in a column of numbers
+STEP = "series_example_gen"
+AS_DETECTED = CsvFormat()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +30,11 @@ class Learnt:
 
     Attributes:
         within: a time of day in a column of its own.
-        numbers: each column of values.
+        readings: each column that was used.
     """
 
     within: WithinDay = ""
-    numbers: dict[str, ColumnReading] = dataclasses.field(default_factory=dict)
+    readings: dict[str, ColumnReading] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +62,7 @@ class SeriesRows:
     Attributes:
         cells: strings [rows] by column, null where a cell is missing.
         dialect: how they are written.
+        readings: of each column; none of one without any value.
         splits: that each row's file is of, or "", str [rows].
         rejected: files that cannot be read, and records of too many cells.
         ignored: files that are no tables.
@@ -71,6 +71,7 @@ class SeriesRows:
 
     cells: pa.Table
     dialect: Dialect
+    readings: dict[str, ColumnReading]
     splits: np.ndarray
     rejected: list[Rejected]
     ignored: list[str]
@@ -113,8 +114,13 @@ class SeriesRows:
         return block, cells, ends[place] - len(cells.places)
 
 
-def read(source: Path, given: CsvFormat) -> SeriesRows:
+def read(source: Path, given: CsvFormat, learnt: Learnt | None = None) -> SeriesRows:
     """The rows of the file `source`, or of all tables in that folder, as text.
+
+    Args:
+        source: a file, or a folder.
+        given: how they are written; what is not given is detected.
+        learnt: of the training data, where these are others of its kind.
 
     Raises:
         DataError: there is no such file, one cannot be read or has no row, or their columns differ.
@@ -136,9 +142,11 @@ def read(source: Path, given: CsvFormat) -> SeriesRows:
         raise DataError(
             f"{root / empty}: expected rows below the header. Received: none. Fill the file."
         )
+    cells = pa.concat_tables([cells.table for _, cells in blocks])
     return SeriesRows(
-        pa.concat_tables([cells.table for _, cells in blocks]),
+        cells,
         dialect,
+        _readings(source, dialect, cells, given, learnt),
         np.concatenate(splits),
         [*listing.rejected, *(item for _, cells in blocks for item in cells.rejected)],
         listing.ignored,
@@ -146,39 +154,43 @@ def read(source: Path, given: CsvFormat) -> SeriesRows:
     )
 
 
-def number_readings(dialect: Dialect, first: ColumnReading | None = None) -> list[ColumnReading]:
-    """How numbers may be written, the ones preferred first, `first` before all."""
-    every = columns.readings(
-        dialect.decimal, dialect.thousands, comma_parts_cells=dialect.delimiter == ","
-    )
-    others = [reading for reading in every if reading.kind == "float" and reading != first]
-    return [first, *others] if first else others
-
-
-def best(cells: pa.StringArray, candidates: Sequence[ColumnReading]) -> ColumnReading:
-    """The first of `candidates` that the fewest of `cells` misfit."""
-    misfits = {}
-    for reading in candidates:
-        misfits[reading] = columns.convert(cells, reading)[1].true_count
-        if not misfits[reading]:
-            break
-    return min(misfits, key=misfits.__getitem__)
-
-
-def is_numeric(cells: pa.StringArray, dialect: Dialect) -> bool:
-    """Whether most of the first cells that say something are numbers."""
-    head = cells.drop_null().slice(0, _LOOKED_AT)
-    if not len(head):
-        return False
-    misfits = columns.convert(head, best(head, number_readings(dialect)))[1]
-    return misfits.true_count <= (1 - _MOSTLY) * len(head)
+def number_of(rows: SeriesRows, name: str) -> ColumnReading:
+    """How the numbers of a column are written, by most of its cells, however many are none."""
+    known = rows.readings.get(name, TEXT)
+    if known.is_number:
+        return known
+    every = columns.of_type("number", plan.candidates(STEP, rows.dialect, AS_DETECTED)[name])
+    found = Evidence(every).seen(rows.column(name), name).best.reading
+    return found if found.is_number else ColumnReading("float")
 
 
 def as_floats(
     cells: pa.StringArray, reading: ColumnReading
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Numbers as float64 [rows], NaN where a cell is missing or none; and which are the latter."""
-    values, is_misfit = columns.convert(cells, reading)
+    values, is_misfit = columns.convert(cells, reading, lenient=True)
     is_wrong = is_misfit.to_numpy(zero_copy_only=False)
     floats = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return np.where(is_wrong, np.nan, floats), is_wrong
+
+
+def _readings(
+    source: Path, dialect: Dialect, cells: pa.Table, given: CsvFormat, learnt: Learnt | None
+) -> dict[str, ColumnReading]:
+    """How each column is read: as its cells suggest, or as the training data's were if they fit."""
+    candidates = plan.candidates(STEP, dialect, given)
+    known = learnt.readings if learnt else {}
+    evidence = {}
+    for name, every in candidates.items():
+        column = cells.column(name).combine_chunks()
+        if learnt is None or (name in known and _misfit(column, known[name])):
+            evidence[name] = Evidence(every).seen(column, name)
+    if learnt is None:
+        return plan.settle(STEP, source, dialect, evidence, given, "seconds").readings
+    return known | {
+        name: plan.choose(STEP, source, name, evidence[name], given) for name in evidence
+    }
+
+
+def _misfit(cells: pa.StringArray, reading: ColumnReading) -> bool:
+    return bool(columns.convert(cells, reading, lenient=True)[1].true_count)
