@@ -82,38 +82,38 @@ def read(
     if parts == list(PARTS)[: len(parts)] and not is_date and not form:
         numbers = {part: _numbers(rows, name) for part, name in zip(PARTS, columns, strict=False)}
         return ParsedTimes(_assembled(numbers), ", ".join(columns))
-    date = _read_column(rows, columns[0], form)
-    if len(columns) == 1:
-        return date
-    if len(columns) == 2:
-        since_midnight, within = time_of_day(columns[1], rows.column(columns[1]), within)
-    elif parts[1:] == list(_UNITS_OF_DAY)[: len(parts) - 1]:
-        spans = [
-            pd.to_timedelta(_numbers(rows, name), unit=unit)
-            for name, unit in zip(columns[1:], _UNITS_OF_DAY.values(), strict=False)
-        ]
-        since_midnight = sum(spans[1:], spans[0]).astype("timedelta64[us]")
-    else:
+    is_spread = parts[1:] == list(_UNITS_OF_DAY)[: len(parts) - 1]
+    if not is_spread and (len(columns) != 2 or (parts[0] and not (is_date or form))):
         raise OptionError(
             f"series_example_gen, option time: expected one column, {', '.join(PARTS)} as far as "
             "they go, a date and a time of day, or a date, hour, minute, second as far as they "
             f"go. Received: {', '.join(columns)}. Name the columns of the time in this order."
         )
+    date = _read_column(rows, columns[0], form)
+    if len(columns) == 1:
+        return date
+    if len(columns) == 2:
+        since_midnight, within = time_of_day(columns[1], rows.column(columns[1]), within)
+    else:
+        spans = [
+            pd.to_timedelta(_numbers(rows, name), unit=unit)
+            for name, unit in zip(columns[1:], _UNITS_OF_DAY.values(), strict=False)
+        ]
+        since_midnight = sum(spans[1:], spans[0]).astype("timedelta64[us]")
     return dataclasses.replace(date, times=date.times + since_midnight, within=within)
 
 
 def _read_column(rows: SeriesRows, name: str, form: str) -> ParsedTimes:
     cells = rows.column(name)
-    if form:
-        dates.check_form("series_example_gen, option time_format", form)
     reading = ColumnReading("date", form) if form else rows.readings.get(name, TEXT)
     found = pd.Series(dates.read(cells, reading.pattern).to_pandas()) if reading.pattern else None
     if found is None or found.isna().all():
         shown = ", ".join(map(repr, cells.drop_null().unique()[:3].to_pylist()))
+        expected = f"like {form!r}" if form else "in a usual form"
         raise DataError(
-            f"Time column {name!r}: expected times {f'like {form!r}' if form else 'in a usual form'}"
-            f". Received: {shown or 'no value'}. Name the column by series_example_gen.time, or "
-            "its form by series_example_gen.time_format, such as %d.%m.%Y %H:%M, quarter or unix."
+            f"Time column {name!r}: expected times {expected}. Received: {shown or 'no value'}. "
+            "Name the column by series_example_gen.time, or its form by "
+            "series_example_gen.time_format, such as %d.%m.%Y %H:%M, quarter or unix."
         )
     times = found.astype("datetime64[us]")
     return ParsedTimes(times, reading.pattern, dates.have_offsets(cells, reading.pattern))
@@ -174,7 +174,7 @@ def looks_like_times_of_day(name: str, cells: pa.StringArray) -> bool:
 def _plain(cells: pa.StringArray) -> pa.StringArray:
     """Times of day with colons, `18.30` and `18h30` too; hours without the `.0` of a float."""
     text = pc.replace_substring_regex(pc.ascii_trim_whitespace(cells), r"^(\d+)\.0$", r"\1")
-    colons = pc.replace_substring_regex(text, r"(\d)[.h](\d{2})", r"\1:\2")
+    colons = pc.replace_substring_regex(text, r"[.h](\d{2})", r":\1")
     return pc.if_else(pc.match_substring(text, ":"), text, colons)
 
 

@@ -170,6 +170,8 @@ def _chosen(
     """The columns, those that are not named chosen from the data, and the times in theirs."""
     columns, form = reading.columns, reading.clock.form
     columns_of_series.check(rows, columns)
+    if form:
+        dates.check_form("series_example_gen, option time_format", form)
     if not columns.time:
         time = columns_of_series.time_of(rows, columns, form)
         columns = dataclasses.replace(columns, time=time)

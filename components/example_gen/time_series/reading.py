@@ -12,6 +12,7 @@ from etils.epath import Path
 from numpy.typing import NDArray
 
 from millrace.components.artifacts import Rejected
+from millrace.components.beam.rejected import check_rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import columns, files, parsing, plan
 from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evidence
@@ -142,13 +143,16 @@ def read(source: Path, given: CsvFormat, learnt: Learnt | None = None) -> Series
         raise DataError(
             f"{root / empty}: expected rows below the header. Received: none. Fill the file."
         )
+    rejected = [*listing.rejected, *(item for _, cells in blocks for item in cells.rejected)]
     cells = pa.concat_tables([cells.table for _, cells in blocks])
+    if not cells.num_rows:
+        check_rejected(STEP, rejected, len(rejected), 0.0, what="rows")
     return SeriesRows(
         cells,
         dialect,
         _readings(source, dialect, cells, given, learnt),
         np.concatenate(splits),
-        [*listing.rejected, *(item for _, cells in blocks for item in cells.rejected)],
+        rejected,
         listing.ignored,
         blocks,
     )

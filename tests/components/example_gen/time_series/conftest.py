@@ -7,15 +7,22 @@ from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.time_series import reading
 
 
+AS_DETECTED = CsvFormat()
+
+
+def _quoted(cell):
+    return f'"{cell}"' if cell and "," in cell else cell or ""
+
+
 @pytest.fixture
 def rows(tmp_path):
-    """Rows of the text of a CSV, or of columns by name."""
+    """Rows of columns by name."""
 
-    def read(text="", name="x.csv", **columns):
+    def read(name="x.csv", csv=AS_DETECTED, **columns):
         file = Path(tmp_path) / name
         cells = zip(*columns.values(), strict=True)
-        lines = [",".join(columns), *(",".join(each or "" for each in row) for row in cells)]
-        file.write_text(text or "\n".join(lines))
-        return reading.read(file, CsvFormat())
+        lines = [",".join(columns), *(",".join(map(_quoted, row)) for row in cells)]
+        file.write_text("\n".join(lines))
+        return reading.read(file, csv)
 
     return read

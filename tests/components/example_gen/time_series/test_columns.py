@@ -17,8 +17,8 @@ def choose(rows):
 
     def run(given=None, *, name="x.csv", wide=False, **columns):
         found, given = rows(name=name, **columns), given or SeriesColumns()
-        time = columns_of_series.time_of(found, given, "auto")
-        times = clock.read(found, time, "", "auto").times
+        time = columns_of_series.time_of(found, given)
+        times = clock.read(found, time).times
         given = SeriesColumns(time, given.targets, given.covariates, given.known, given.series)
         series = given.series or columns_of_series.telling_apart(found, given, times)
         given = SeriesColumns(time, given.targets, given.covariates, given.known, series)
