@@ -61,3 +61,9 @@ def test_both_the_given_value_and_an_empty_cell_are_missing(case):
     whole = np.concatenate([found[split][0]["y"] for split in ("train", "eval", "test")])
     assert np.flatnonzero(np.isnan(whole)).tolist()[:4] == [7, 9, 57, 59]
     assert np.nanmin(whole) > 0
+
+
+def test_numbers_have_commas_between_thousands(case):
+    found, notes = case("thousands.csv")
+    assert (notes["read"], notes["missing"], notes["frequency"]) == (300, 0, "D")
+    np.testing.assert_allclose(found["train"][0]["Close"][:2], [1006.83, 1011.84], rtol=1e-6)

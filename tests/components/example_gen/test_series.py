@@ -325,7 +325,7 @@ def test_quarters_are_a_grid_of_quarters(ingest):
     assert json.loads((examples.path / "source.json").read_text())["step"] == "3MS"
 
 
-def test_lines_of_old_macs_are_read(ingest):
+def test_spaces_before_quotes_and_lines_of_old_macs_are_read(ingest):
     dates = np.datetime64("2020-01-01") + np.arange(5000)
     text = "date, y\r" + "".join(f"{date}, {row}\r" for row, date in enumerate(dates))
     (train,) = records(ingest(text), "train")
@@ -343,6 +343,51 @@ def test_the_column_that_tells_rows_of_a_time_apart_identifies_the_series(ingest
     caplog.clear()
     assert ingest(text, series=("shop no",)).counts["train"] == 2
     assert said not in caplog.messages
+
+
+def test_where_each_time_may_be_two_the_option_that_is_named_says_which(ingest):
+    dates = [f"{1 + row % 12:02}/{1 + row // 12:02}/2020,{row}" for row in range(144)]
+    text = "\n".join(["date,y", *dates])
+    with pytest.raises(DataError, match=r"Set series_example_gen\.csv\.day_first to yes or no"):
+        ingest(text)
+    options = {"resample": "D", "max_filled": 0.9}
+    (train,) = records(ingest(text, csv=CsvFormat(day_first="yes"), **options), "train")
+    assert train["y"][:3].tolist() == [0, 1, 2]
+    (train,) = records(ingest(text, csv=CsvFormat(day_first="no"), **options), "train")
+    assert train["y"][:3].tolist() == [0, 12, 24]
+
+
+def test_what_others_could_be_meant_is_said_and_can_be_set(ingest, caplog):
+    rows = [f"{np.datetime64('2020-01-01') + day},{day % 7}.5,{day % 5}.5" for day in range(20)]
+    text = "\n".join(["date,north,south", *rows])
+    with caplog.at_level("INFO"):
+        ingest(text)
+    assert (
+        "forecasting 'north', the first of 2 columns of numbers (north, south); "
+        "series_example_gen.targets names others, series_example_gen.wide=true makes a series of "
+        "each" in caplog.messages
+    )
+    assert json.loads(ingest(text, targets=("south",)).summary["notes"]["targets"]) == ["south"]
+    assert ingest(text, wide=True).counts["train"] == 2
+
+
+def test_types_in_a_persons_hand_are_taken(ingest):
+    text = "\n".join(
+        ["date,a,b", *(f"2020{1 + d // 28:02}{1 + d % 28:02},{d},{d}" for d in range(56))]
+    )
+    types = {"a": "text", "date": "date:%Y%m%d"}
+    notes = ingest(text, csv=CsvFormat(types=types)).summary["notes"]
+    assert json.loads(notes["targets"]) == ["b"]
+    with pytest.raises(DataError, match="Time: expected a column whose cells are all times"):
+        ingest(text, csv=CsvFormat(types={"date": "int"}))
+
+
+def test_words_for_a_missing_value_count_as_such_and_others_are_named_and_shown(ingest, caplog):
+    text = days(100, lambda day: "-" if day in (3, 5, 7) else "closed" if day == 50 else day)
+    examples = ingest(text)
+    assert examples.summary["notes"]["missing"] == 4
+    said = "line 52: column 'y': expected a number, received 'closed'; taken as missing"
+    assert sum(message.endswith(said) for message in caplog.messages) == 1
 
 
 def write(folder, **files):

@@ -6,7 +6,6 @@ from etils.epath import Path
 from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.time_series import reading
 
-
 AS_DETECTED = CsvFormat()
 
 

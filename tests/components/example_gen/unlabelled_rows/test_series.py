@@ -153,3 +153,27 @@ def test_each_column_of_a_wide_file_is_forecast(latest):
     found = latest(rows(0), rows(100), wide=True)
     assert [each.past["series"] for each in found] == [[b"paris"], [b"rome"]]
     assert found[1].past["value"].tolist()[:3] == [0, 1, 2]
+
+
+def test_numbers_are_read_as_the_training_data_was(latest):
+    def rows(cells):
+        days = [str(START + 24 * day)[:10] for day in range(len(cells))]
+        return "when;y\n" + "".join(
+            f"{day};{cell}\n" for day, cell in zip(days, cells, strict=True)
+        )
+
+    learnt = rows([f"{1 + day}.{day:03},50" for day in range(20)])
+    (found,) = latest(learnt, rows(["1.234", "1.500,25", "-", "7"]))
+    np.testing.assert_array_equal(found.past["y"], [1234, 1500.25, np.nan, 7])
+
+
+@pytest.mark.parametrize(
+    ("form", "first"),
+    [("%m/%d/%Y", "03/01/2020"), ("%G-W%V-%u", "2020-W09-7"), ("%Y%m%d", "20200301")],
+)
+def test_times_are_read_as_the_training_data_was(latest, form, first):
+    dates = [(START + 24 * day).astype(object) for day in range(40)]
+    rows = [f"{date.strftime(form)},{row}" for row, date in enumerate(dates)]
+    (found,) = latest("\n".join(["date,y", *rows]), "\n".join(["date,y", *rows[:2]]))
+    assert rows[0].startswith(first)
+    assert found.times == ["2020-03-03", "2020-03-04"]
