@@ -29,8 +29,13 @@ _TARGETS = (
     *("close", "visitors", "passengers", "quantity", "qty", "units", "orders", "revenue"),
     *("turnover", "traffic", "usage"),
 )
+_CALENDAR = frozenset(
+    ("weekday", "dayofweek", "dow", "week", "weekofyear", "dayofyear", "quarter", "season")
+    + ("holiday", "workingday", "weekend", "id", "index", "no", "nr")
+)
 _OFTEN = 0.3  # share of times that repeat, or of dates, from which on it is no accident
 _MOSTLY = 0.9
+_AGAIN = 0.01  # share of rows up to which a label may come twice at a time, as in autumn
 _FUTURE = 0.5  # share of the rows above which blank ones at the end are not the future
 _INT = ColumnReading("int")
 
@@ -101,17 +106,22 @@ def time_of(rows: SeriesRows, given: SeriesColumns, form: str = "") -> tuple[str
 
 
 def telling_apart(
-    rows: SeriesRows, given: SeriesColumns, times: "pd.Series[pd.Timestamp]"
+    rows: SeriesRows,
+    given: SeriesColumns,
+    times: "pd.Series[pd.Timestamp]",
+    *,
+    texts_alone: bool = False,
 ) -> tuple[str, ...]:
     """The column, or the two together, that say which series a row is of; none if times are once.
 
-    Text or whole numbers, never twice at a time, and of as many values as rows usually share a
-    time: an hour that clocks show twice in a year tells nothing apart.
+    Text or whole numbers, hardly ever twice at a time, and of as many values as rows usually share
+    a time: an hour that clocks show twice in a year tells nothing apart.
 
     Args:
         rows: as read.
         given: columns with a part, the time among them.
         times: of the rows, NaT where there is none.
+        texts_alone: whether no number names a series, as where each is one.
     """
     moments = pd.factorize(times)[0]
     at_once = np.bincount(moments[moments >= 0])
@@ -123,6 +133,8 @@ def telling_apart(
     labels = {name: _labels(rows, name) for name in rows.cells.column_names if name not in taken}
     codes = {name: found[kept] for name, found in labels.items() if found is not None}
     texts = {name for name in codes if _kind(rows, name) == "text"}
+    if texts_alone:
+        codes = {name: codes[name] for name in codes if name in texts}
     for size in (1, 2):
         fit: list[tuple[int, tuple[str, ...]]] = []
         for names in itertools.combinations(codes, size):
@@ -131,7 +143,7 @@ def telling_apart(
             is_even = at_once.sum() / np.count_nonzero(at_once) >= count / 2
             is_named = texts.issuperset(names) and (at_once > 1).mean() >= _MOSTLY
             pairs = pd.DataFrame({"time": moments[kept], "kind": kinds})
-            is_apart = 2 <= count <= len(kinds) / 2 and not pairs.duplicated().any()
+            is_apart = 2 <= count <= len(kinds) / 2 and pairs.duplicated().mean() <= _AGAIN
             if is_apart and (is_even or is_named):
                 fit.append((count, names))
         if fit:
@@ -162,12 +174,12 @@ def values_of(
     taken = {*given.time, *given.series, *given.known, *given.covariates}
     free = [name for name in _numeric(rows, rows.cells.column_names) if name not in taken]
     if wide and not given.wide:
-        series = given.targets or tuple(_varying(rows, free))
+        series = given.targets or tuple(_varying(rows, free, given.series))
         found = SeriesColumns(given.time, (WIDE,), (), (), given.series, series or _none(rows))
     elif given.wide:
         found = given
     else:
-        targets = given.targets or _target(rows, free, times)
+        targets = given.targets or _target(rows, free, given.series, times)
         covariates = given.covariates
         if covariates == (EVERY_OTHER,):
             covariates = tuple(name for name in free if name not in targets)
@@ -276,13 +288,16 @@ def _labels(rows: SeriesRows, name: str) -> np.ndarray | None:
     return pd.factorize(rows.texts(name).to_numpy(zero_copy_only=False))[0]
 
 
-def _target(rows: SeriesRows, free: Sequence[str], times: "pd.Series[pd.Timestamp]") -> tuple[str]:
-    fitting = _varying(rows, free) or list(free) or _none(rows)
-    if len(fitting) == 1:
-        return (fitting[0],)
+def _target(
+    rows: SeriesRows, free: Sequence[str], series: Sequence[str], times: "pd.Series[pd.Timestamp]"
+) -> tuple[str]:
+    fitting = _varying(rows, free, series) or list(free) or _none(rows)
     named = _by_name(rows, fitting)
-    ahead = _blank_ahead(rows, fitting, times)
-    chosen = named or next(iter(ahead or fitting))
+    measured = [name for name in fitting if not _is_of_calendar(name)] or fitting
+    ahead = _blank_ahead(rows, measured, fitting, times)
+    chosen = named or next(iter(ahead or measured))
+    if len(fitting) == 1:
+        return (chosen,)
     why = "by its name" if named else "which later rows lack" if ahead else "the first"
     logger.info(
         "forecasting %r, %s of %d columns of numbers (%s); series_example_gen.targets names "
@@ -291,6 +306,11 @@ def _target(rows: SeriesRows, free: Sequence[str], times: "pd.Series[pd.Timestam
         "" if named else ", series_example_gen.wide=true makes a series of each",
     )
     return (chosen,)
+
+
+def _is_of_calendar(name: str) -> bool:
+    words = _words(name)
+    return clock.part_of(name) is not None or not _CALENDAR.isdisjoint([*words, "".join(words)])
 
 
 def _by_name(rows: SeriesRows, names: Sequence[str]) -> str:
@@ -313,12 +333,15 @@ def _words(name: str) -> list[str]:
 
 
 def _blank_ahead(
-    rows: SeriesRows, names: Sequence[str], times: "pd.Series[pd.Timestamp]"
+    rows: SeriesRows,
+    names: Sequence[str],
+    others: Sequence[str],
+    times: "pd.Series[pd.Timestamp]",
 ) -> list[str]:
-    """The columns that several of the last rows lack, where others have a value there."""
+    """Those of `names` that several of the last rows lack, where `others` have a value there."""
     order = times.argsort(kind="stable").to_numpy()
     blank = {}
-    for name in names:
+    for name in others:
         known = np.flatnonzero(rows.column(name).is_valid().to_numpy(zero_copy_only=False)[order])
         blank[name] = len(order) - 1 - int(known[-1])
     ahead = [name for name in names if 2 <= blank[name] <= _FUTURE * len(order)]
@@ -333,9 +356,14 @@ def _none(rows: SeriesRows) -> tuple[str, ...]:
     )
 
 
-def _varying(rows: SeriesRows, names: Sequence[str]) -> list[str]:
-    """Those of `names` that neither count the rows nor hold one value alone."""
-    return [name for name in names if not _is_index(rows.column(name))]
+def _varying(rows: SeriesRows, names: Sequence[str], series: Sequence[str]) -> list[str]:
+    """Those of `names` that neither count the rows nor are constant within each series."""
+    found = [name for name in names if not _is_index(rows.column(name))]
+    if not series or not found:
+        return found
+    table = rows.cells.select([*series, *found]).to_pandas()
+    distinct = table.groupby(list(series), dropna=False)[found].nunique().max()
+    return [name for name in found if distinct[name] > 1]
 
 
 def _is_index(cells: pa.StringArray) -> bool:

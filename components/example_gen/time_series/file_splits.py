@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 logger = logging.getLogger("millrace.components.series_example_gen")
+_INTERLEAVED = 0.5  # share of a split's rows beyond the next one's beginning
 
 
 def settled(
@@ -18,11 +19,21 @@ def settled(
         splits: of each row's file, str [rows]; "" of files that are none.
 
     Returns:
-        Rows in their order, and first times by split, ascending; none of a single split.
+        Rows in their order, and first times by split, ascending; none of a single split, or where
+        the files of two cover the same time.
     """
     starts = table.groupby(splits)["time"].min().sort_values()
     if len(starts) < 2:
         return table, {}
+    for split, following in zip(starts.index, starts.iloc[1:], strict=False):
+        beyond = (table["time"][splits == split] >= following).mean()
+        if beyond > _INTERLEAVED:
+            logger.warning(
+                "%.0f%% of the rows in files named like split %s lie after %s, where the next split "
+                "begins: time is cut by series_example_gen.splits instead",
+                *(100 * beyond, split, following),
+            )
+            return table, {}
     place = pd.Series(splits, index=table.index).map(
         {name: i for i, name in enumerate(starts.index)}
     )

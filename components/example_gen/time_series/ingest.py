@@ -179,9 +179,11 @@ def _chosen(
     parsed = clock.read(rows, columns.time, form, within)
     if learnt is not None:
         return columns, parsed
-    is_named = columns.series or reading.series_per_file or reading.wide
+    is_named = columns.series or reading.series_per_file
     if reading.rows.duplicates == "error" and not is_named:
-        series = columns_of_series.telling_apart(rows, columns, parsed.times)
+        series = columns_of_series.telling_apart(
+            rows, columns, parsed.times, texts_alone=reading.wide
+        )
         columns = dataclasses.replace(columns, series=series)
     return columns_of_series.values_of(rows, columns, parsed.times, wide=reading.wide), parsed
 
@@ -232,10 +234,11 @@ def _melted(table: pd.DataFrame, columns: SeriesColumns) -> pd.DataFrame:
 
 def _show(found: ReadSeries) -> None:
     for kind, items in (("rejected", found.rejected), ("bad cell", found.bad_cells)):
-        for line in first_rejected(items):
+        shown = first_rejected(items)
+        for line in shown:
             logger.warning("%s %s", kind, line)
-        if items:
-            logger.warning("%d %s in all", len(items), kind if kind == "rejected" else "bad cells")
+        if len(items) > len(shown):
+            logger.warning("%s: %d more", kind, len(items) - len(shown))
 
 
 def _on_clock(table: pd.DataFrame, reading: SeriesReading) -> tuple[pd.DataFrame, str]:

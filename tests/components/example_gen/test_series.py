@@ -433,6 +433,20 @@ def test_a_day_in_the_files_of_two_splits_is_of_the_later_and_said(ingest, tmp_p
     )
 
 
+def test_files_that_cover_the_same_time_are_no_splits_and_that_is_said(ingest, tmp_path, caplog):
+    whole = days(100).splitlines()
+    files = {
+        "train": "\n".join([whole[0], *whole[1::2]]),
+        "test": "\n".join([whole[0], *whole[2::2]]),
+    }
+    examples = ingest(write(tmp_path / "random", **files))
+    assert records(examples, "train")[0]["y"].tolist() == list(range(70))
+    assert caplog.messages[0] == (
+        "98% of the rows in files named like split train lie after 2020-01-02 00:00:00, where the "
+        "next split begins: time is cut by series_example_gen.splits instead"
+    )
+
+
 def test_files_that_are_series_of_their_own_are_no_splits(ingest, tmp_path):
     examples = ingest(write(tmp_path / "own", train=days(20), test=days(20)), series_per_file=True)
     assert [row["series"] for row in records(examples, "eval")] == [[b"test"], [b"train"]]
@@ -444,6 +458,13 @@ def test_each_column_of_a_wide_file_is_a_series_of_its_name(ingest):
     train = records(examples, "train")
     assert [row["series"] for row in train] == [[b"paris"], [b"rome"]]
     assert [row["value"].tolist()[:3] for row in train] == [[0, 3, 6], [0, 1, 2]]
+
+
+def test_a_wide_file_may_have_several_rows_of_a_time(ingest):
+    dates = np.datetime64("2020-01-01") + np.arange(20)
+    rows = [f"{date},{r},{n % 5},{n % 3}" for n, date in enumerate(dates) for r in "ab"]
+    train = records(ingest("\n".join(["date,region,x,y", *rows]), wide=True), "train")
+    assert [row["series"] for row in train] == [[b"a/x"], [b"a/y"], [b"b/x"], [b"b/y"]]
 
 
 def test_two_columns_may_identify_a_series(ingest):

@@ -43,7 +43,7 @@ def test_the_time_is_the_column_of_times_and_the_target_the_first_of_numbers(cho
         ("x.csv", ("humidity", "wind"), "humidity"),
         ("x.csv", ("sales", "demand"), "sales"),
         ("x.csv", ("a", "y"), "y"),
-        ("x.csv", ("day of y", "b"), "day of y"),
+        ("x.csv", ("Day Of Week", "month", "promo_id", "rides"), "rides"),
     ],
 )
 def test_the_target_is_known_by_its_name_else_it_is_the_first_and_said(
@@ -157,6 +157,19 @@ def test_a_time_that_comes_twice_once_tells_nothing_apart(choose):
     days = [str(np.datetime64("2020-01-01") + day) for day in (*range(10), 9)]
     kinds = ["a"] * 10 + ["b"]
     assert choose(day=days, kind=kinds, y=[str(n * n % 7) for n in range(11)]).series == ()
+
+
+def test_the_hour_that_clocks_show_twice_hides_no_series(choose):
+    start = np.datetime64("2020-10-20T00", "h")
+    hours = [str(start + hour) + ":00" for hour in (*range(123), 122, *range(123, 200))]
+    numbers = [f"{row * 13 % 97}.5" for row in range(2 * len(hours))]
+    stores = ["a"] * len(hours) + ["b"] * len(hours)
+    assert choose(day=hours * 2, store=stores, y=numbers).series == ("store",)
+
+
+def test_what_is_constant_in_each_series_is_not_forecast(choose):
+    table = panel(store=["a", "b"], size=["7", "9"])
+    assert choose(**table).targets == ("y",)
 
 
 def test_what_is_neither_apart_nor_a_label_names_no_series(choose):
