@@ -29,10 +29,10 @@ _TARGETS = (
     *("close", "visitors", "passengers", "quantity", "qty", "units", "orders", "revenue"),
     *("turnover", "traffic", "usage"),
 )
-_CALENDAR = frozenset(
-    ("weekday", "dayofweek", "dow", "week", "weekofyear", "dayofyear", "quarter", "season")
-    + ("holiday", "workingday", "weekend", "id", "index", "no", "nr")
-)
+_CALENDAR = {
+    *("weekday", "dayofweek", "dow", "week", "weekofyear", "dayofyear", "quarter", "season"),
+    *("holiday", "workingday", "weekend", "id", "index", "no", "nr"),
+}
 _OFTEN = 0.3  # share of times that repeat, or of dates, from which on it is no accident
 _MOSTLY = 0.9
 _AGAIN = 0.01  # share of rows up to which a label may come twice at a time, as in autumn

@@ -29,8 +29,8 @@ def settled(
         beyond = (table["time"][splits == split] >= following).mean()
         if beyond > _INTERLEAVED:
             logger.warning(
-                "%.0f%% of the rows in files named like split %s lie after %s, where the next split "
-                "begins: time is cut by series_example_gen.splits instead",
+                "%.0f%% of the rows in files named like split %s lie after %s, where the next "
+                "split begins: time is cut by series_example_gen.splits instead",
                 *(100 * beyond, split, following),
             )
             return table, {}
