@@ -12,7 +12,6 @@ from millrace.components.example_gen.shards.tally import finish
 from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "csv_example_gen"
-_NO_TYPES: dict[str, str] = {}
 AS_DETECTED = CsvFormat()
 
 
@@ -22,7 +21,7 @@ def csv_example_gen(
     *,
     run_on: BeamOptions,
     csv: CsvFormat = AS_DETECTED,
-    types: dict[str, str] = _NO_TYPES,
+    label: str | None = None,
     dates: Literal["parts", "seconds", "text"] = "parts",
     drop: tuple[str, ...] = (),
     splits: Shares = DEFAULT_SHARES,
@@ -42,8 +41,9 @@ def csv_example_gen(
         out: becomes the records.
         run_on: where Beam runs.
         csv: how the files are written; detected where nothing is said.
-        types: of columns, instead of what their cells suggest: `int`, `float`, `text`, `date`,
-            or a date's pattern, such as `date:%d/%m/%Y`.
+        label: the feature to predict, whose rows without it are counted and left out. None:
+            the one called label, target, class, species, price or similar, else the last column
+            that is neither a date nor mostly empty.
         dates: become their `parts` (`<column>/year`, `/month`, `/day`, `/weekday`, and
             `/hour`, `/minute` where they have a time), Unix `seconds`, or stay `text`.
         drop: columns to leave out.
@@ -57,7 +57,7 @@ def csv_example_gen(
     Raises:
         DataError: there is no table, the files have different columns, or too many rows are
             unusable.
-        OptionError: the shares are not valid, or a column or type is unknown.
+        OptionError: the shares are not valid, or a column, a type or the label is unknown.
     """
     from millrace.components.example_gen.csv import files, passes, plan
     from millrace.components.example_gen.unlabelled_rows import source as sources
@@ -68,15 +68,16 @@ def csv_example_gen(
     dialect = files.settle(root, listing, csv)
     examples, tables = Examples(out), passes.CsvFiles(str(root), dialect)
     spans = files.cut(root, listing, dialect, shards)
-    candidates = plan.candidates(_STEP, dialect, types, dates, drop)
+    candidates = plan.candidates(_STEP, dialect, csv.types, dates, drop)
     evidence = passes.gather(run_on, out, tables, spans, candidates)
     layout = plan.settle(source.path, dialect, evidence, candidates, dates)
-    tally = passes.write(run_on, examples, tables, spans, layout, rule)
+    truth = plan.label(_STEP, label, layout, evidence)
+    tally = passes.write(run_on, examples, tables, spans, layout, rule, truth)
     tally.rejected.extend(listing.rejected)
     sources.write(sources.TableSource(dialect, layout), examples)
     notes: dict[str, Property] = {
         "columns": len(layout.readings),
-        "last_column": layout.last,
+        "label": truth,
         "encoding": dialect.encoding,
     }
     return finish(_STEP, examples, tally, listing.ignored, max_rejected, what="rows", notes=notes)

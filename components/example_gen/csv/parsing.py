@@ -40,12 +40,6 @@ class TableLayout:
     dates: Dates = "parts"
     least: int = 0
 
-    @property
-    def last(self) -> str:
-        """The last column that is not a date, which often is the label; empty if all are."""
-        named = [name for name, reading in self.readings.items() if reading.kind != "date"]
-        return named[-1] if named else ""
-
 
 class Block(NamedTuple):
     """Raw bytes of whole records: the file they are of, the line they begin in, their encoding."""
@@ -134,6 +128,20 @@ def features(block: Block, dialect: Dialect, layout: TableLayout) -> Features:
         found = {name: values.filter(pa.array(kept)) for name, values in found.items()}
         places = places[kept]
     return Features(found, places, cells.text, rejected)
+
+
+def labelled(
+    rows: Features, label: str, block: Block, dialect: Dialect
+) -> tuple[Features, list[Rejected]]:
+    """The `rows` of `block` that have the feature `label`, all if it is empty; and the others."""
+    if not label or not rows.columns[label].null_count:
+        return rows, []
+    has_label = rows.columns[label].is_valid()
+    kept = has_label.to_numpy(zero_copy_only=False)
+    reasons = dict.fromkeys(rows.places[~kept].tolist(), f"no label {label!r}")
+    columns_kept = {name: values.filter(has_label) for name, values in rows.columns.items()}
+    left = rows._replace(columns=columns_kept, places=rows.places[kept])
+    return left, _rejected(block, rows.text, dialect, reasons)
 
 
 def _converted(raw: pa.Array, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:

@@ -204,7 +204,7 @@ def test_a_pass_over_shards_finds_what_the_records_together_say(tmp_path):
         examples.split_path("train").mkdir(parents=True)
         for shard in range(shards):
             write_records(examples.shard("train", shard, shards), records[shard::shards])
-        examples.write_summary({"train": 24}, notes={"last_column": "rides"})
+        examples.write_summary({"train": 24}, notes={"label": "rides"})
         specs.append(table.settle(examples, TableOptions(), examples.path, BeamOptions()))
     assert specs[0] == specs[1] == choose(HOURS, "rides")
 
@@ -220,7 +220,7 @@ def houses(tmp_path):
         for n in range(1, 41)
     ]  # fmt: skip
     write_records(examples.shard("train", 0, 1), map(encode, rows))
-    return examples.write_summary({"train": 40}, (), {"last_column": "price"})
+    return examples.write_summary({"train": 40}, (), {"label": "price"})
 
 
 def settled(houses, tmp_path, function, **options):

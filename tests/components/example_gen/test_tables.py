@@ -1,5 +1,7 @@
 """From CSV files to records: what is kept, what is set aside, and where each row goes."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,12 +46,18 @@ def rejections(examples):
     return [(item.source, item.position, item.reason) for item in examples.rejected()]
 
 
+def unlabelled(examples):
+    lines = (examples.path / "unlabelled.jsonl").read_text().splitlines()
+    return [tuple(json.loads(line)[key] for key in ("source", "position", "reason")) for line in lines]
+
+
 def test_columns_become_features_of_their_types_and_missing_cells_are_absent(ingest):
-    examples = ingest("n,x,colour,empty\n1,0.5,red,\n2,,NA,\n,1.5, blue ,\n", **TRAIN)
+    text = "n,colour,x,empty\n1,red,0.5,\n2,,,\n,blue ,1.5,\n2,NA,2.5,\n"
+    examples = ingest(text, **TRAIN)
     assert rows_of(examples) == [
         {"n": 1, "x": 0.5, "colour": b"red"},
-        {"n": 2},
         {"x": 1.5, "colour": b"blue"},
+        {"n": 2, "x": 2.5},
     ]
     kinds = {
         name: value.dtype
@@ -57,7 +65,8 @@ def test_columns_become_features_of_their_types_and_missing_cells_are_absent(ing
         if name != "colour"
     }
     assert kinds == {"n": np.int64, "x": np.float32}
-    assert examples.summary["notes"]["last_column"] == "colour"
+    assert examples.summary["notes"]["label"] == "x"
+    assert unlabelled(examples) == [("t.csv", "line 3", "no label 'x'")]
     assert examples.counts == {"train": 3}
 
 
@@ -113,7 +122,7 @@ def test_odd_records_are_set_aside_with_line_and_reason_and_none_is_lost(ingest)
 
 def test_a_cell_that_is_not_of_the_given_type_takes_its_row_along(ingest):
     text = "a,b,c\n1,0.5,x\ntwo,1.5,y\n3,inf,z\n4,1e39,z\n"
-    examples = ingest(text, types={"a": "int", "b": "float"}, max_rejected=1, **TRAIN)
+    examples = ingest(text, csv=CsvFormat(types={"a": "int", "b": "float"}), max_rejected=1, **TRAIN)
     assert rejections(examples) == [
         ("t.csv", "line 3", "column 'a': expected a whole number of 64 bits, received 'two'"),
         ("t.csv", "line 4", "column 'b': expected a number within float32, received 'inf'"),
@@ -123,7 +132,7 @@ def test_a_cell_that_is_not_of_the_given_type_takes_its_row_along(ingest):
 
 
 def test_a_hexadecimal_cell_is_not_a_whole_number_beside_others_that_are(ingest):
-    examples = ingest("a,b\n1,x\n0x10,y\n", types={"a": "int"}, max_rejected=1, **TRAIN)
+    examples = ingest("a,b\n1,x\n0x10,y\n", csv=CsvFormat(types={"a": "int"}), max_rejected=1, **TRAIN)
     assert rejections(examples) == [
         ("t.csv", "line 3", "column 'a': expected a whole number of 64 bits, received '0x10'")
     ]
@@ -145,7 +154,7 @@ def test_utf_16_needs_no_byte_order_mark(ingest):
 
 
 def test_codes_can_be_kept_as_text(ingest):
-    examples = ingest("zip,n\n007,1\n010,2\n", types={"zip": "text"}, **TRAIN)
+    examples = ingest("zip,n\n007,1\n010,2\n", csv=CsvFormat(types={"zip": "text"}), **TRAIN)
     assert [row["zip"] for row in rows_of(examples)] == [b"007", b"010"]
 
 
@@ -153,7 +162,7 @@ def test_codes_can_be_kept_as_text(ingest):
 def test_a_byte_that_is_not_of_the_encoding_takes_its_row_along(ingest, end):
     data = b"a,b\nx,1\n\xe9,2\ny,3\nz,inf\n".replace(b"\n", end)
     examples = ingest(
-        data, csv=CsvFormat(encoding="utf-8"), types={"b": "float"}, max_rejected=1, **TRAIN
+        data, csv=CsvFormat(encoding="utf-8", types={"b": "float"}), max_rejected=1, **TRAIN
     )
     assert rejections(examples) == [
         ("t.csv", "line 3", "byte 0xe9 is not of utf-8"),
@@ -167,7 +176,7 @@ def test_a_record_may_lack_cells_of_columns_that_are_left_out(ingest):
     examples = ingest(text, max_rejected=1, **TRAIN)
     assert rows_of(examples) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
     assert rejections(examples) == [("t.csv", "line 4", "expected 3 cells, received 1: 5")]
-    filled = ingest(text, csv=CsvFormat(fill_short=True), **TRAIN)
+    filled = ingest(text, csv=CsvFormat(fill_short=True), label="a", **TRAIN)
     assert rows_of(filled) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}, {"a": 5}]
 
 
@@ -178,12 +187,12 @@ def test_a_record_may_lack_cells_of_columns_that_are_left_out(ingest):
         ("a;b\n1,5;é\n".encode("cp1252"), {"csv": CsvFormat(encoding="cp1252")}),
         ("a\tb\n1.5\té\n".encode("utf-16"), {}),
         ("1.5,é\n".encode(), {"csv": CsvFormat(header=False, names=("a", "b"))}),
-        ("a;b\n1.005;é\n".encode(), {"csv": CsvFormat(thousands="."), "types": {"a": "int"}}),
+        ("a;b\n1.005;é\n".encode(), {"csv": CsvFormat(thousands=".", types={"a": "int"})}),
     ],
 )
 def test_the_same_row_however_it_is_written(ingest, data, options):
     (row,) = rows_of(ingest(data, **TRAIN, **options))
-    assert (float(row["a"]), row["b"]) == (1005.0 if "types" in options else 1.5, "é".encode())
+    assert (float(row["a"]), row["b"]) == (1005.0 if b"005" in data else 1.5, "é".encode())
 
 
 def test_dates_become_parts_seconds_or_stay_text(ingest):
