@@ -114,9 +114,11 @@ def label(
 def _no_label(
     step: str, given: str, layout: TableLayout, evidence: Mapping[str, Evidence]
 ) -> OptionError:
-    parts = columns.feature_names(given, layout.readings[given], layout.dates) if (
-        given in layout.readings
-    ) else []
+    parts = (
+        columns.feature_names(given, layout.readings[given], layout.dates)
+        if (given in layout.readings)
+        else []
+    )
     received = f"{given!r}"
     if parts:
         received += f", a date that becomes {', '.join(parts)}"

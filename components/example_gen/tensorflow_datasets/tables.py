@@ -22,7 +22,7 @@ from millrace.components.example_gen.shards.writing import (
 )
 from millrace.components.features import table_label
 from millrace.serving.errors import WireError
-from millrace.serving.example import Value, decode, encode
+from millrace.serving.example import Decoded, Value, decode, encode
 
 _log = logging.getLogger(__name__)
 
@@ -120,6 +120,16 @@ class TableRecords:
             values = decode(item.record)
         except WireError as error:
             return Rejected(item.place, str(error), item.position)
+        features = self._features(values)
+        if not features:
+            return Rejected(item.place, "no value in any column", item.position)
+        if self.label not in features:
+            missing = Rejected(item.place, f"no label {self.label!r}", item.position)
+            return Unlabelled(missing)
+        example = encode(features)
+        return SplitRecord(self.rule.choose(item.split, example), "", example)
+
+    def _features(self, values: Decoded) -> dict[str, Value]:
         features: dict[str, Value] = {}
         for column in self.columns:
             found = values.get(column.name, [])
@@ -132,13 +142,7 @@ class TableRecords:
                 features |= {f"{column.name}_{place}": part for place, part in parts}
             elif len(found):
                 features[column.name] = found[0]
-        if not features:
-            return Rejected(item.place, "no value in any column", item.position)
-        if self.label not in features:
-            missing = Rejected(item.place, f"no label {self.label!r}", item.position)
-            return Unlabelled(missing)
-        example = encode(features)
-        return SplitRecord(self.rule.choose(item.split, example), "", example)
+        return features
 
 
 def write_rows(

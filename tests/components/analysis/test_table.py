@@ -26,9 +26,9 @@ def survey(rows, quantiles=4):
     return table_survey.of(fold([encode(row) for row in rows], "here"), quantiles)
 
 
-def choose(rows, last="", **options):
+def choose(rows, noted="", **options):
     parts = options.get("bucket_count", 4)
-    return table.choose(survey(rows, parts), TableOptions(**options), last)
+    return table.choose(survey(rows, parts), TableOptions(**options), noted)
 
 
 HOURS = [
@@ -93,18 +93,10 @@ def test_buckets_lie_at_quantiles_and_crosses_name_categories():
     assert [each.name for each in spec.numbers] == ["hour", "wind"]
 
 
-@pytest.mark.parametrize(
-    ("columns", "last", "label"),
-    [
-        (("a", "Species", "z"), "z", "Species"),
-        (("price", "target"), "price", "target"),
-        (("a", "b", "c"), "b", "b"),
-        (("a", "b", "c"), "", "c"),
-    ],
-)
-def test_a_label_is_chosen_by_its_name_else_the_last_column(columns, last, label):
-    rows = [dict.fromkeys(columns, float(number) / 3) for number in range(30)]
-    assert choose(rows, last).label == label
+@pytest.mark.parametrize(("noted", "label"), [("b", "b"), ("", "target"), ("other", "target")])
+def test_the_label_is_that_of_the_ingest_else_chosen(noted, label):
+    rows = [dict.fromkeys(("target", "b", "z"), float(number) / 3) for number in range(30)]
+    assert choose(rows, noted).label == label
 
 
 @pytest.mark.parametrize(
@@ -268,7 +260,7 @@ def test_a_column_of_names_is_left_out_with_the_setting_that_takes_it(caplog):
         choose(rows, label="rides")
     assert (
         "column 'code' is left out: 24 distinct texts in 24 rows are names; "
-        "analyze.features.categorical=code takes them for categories"
+        "or identifiers; analyze.features.include=code takes it all the same"
     ) in caplog.messages
 
 

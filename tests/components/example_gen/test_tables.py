@@ -48,7 +48,9 @@ def rejections(examples):
 
 def unlabelled(examples):
     lines = (examples.path / "unlabelled.jsonl").read_text().splitlines()
-    return [tuple(json.loads(line)[key] for key in ("source", "position", "reason")) for line in lines]
+    return [
+        tuple(json.loads(line)[key] for key in ("source", "position", "reason")) for line in lines
+    ]
 
 
 def test_columns_become_features_of_their_types_and_missing_cells_are_absent(ingest):
@@ -122,7 +124,9 @@ def test_odd_records_are_set_aside_with_line_and_reason_and_none_is_lost(ingest)
 
 def test_a_cell_that_is_not_of_the_given_type_takes_its_row_along(ingest):
     text = "a,b,c\n1,0.5,x\ntwo,1.5,y\n3,inf,z\n4,1e39,z\n"
-    examples = ingest(text, csv=CsvFormat(types={"a": "int", "b": "float"}), max_rejected=1, **TRAIN)
+    examples = ingest(
+        text, csv=CsvFormat(types={"a": "int", "b": "float"}), max_rejected=1, **TRAIN
+    )
     assert rejections(examples) == [
         ("t.csv", "line 3", "column 'a': expected a whole number of 64 bits, received 'two'"),
         ("t.csv", "line 4", "column 'b': expected a number within float32, received 'inf'"),
@@ -132,7 +136,9 @@ def test_a_cell_that_is_not_of_the_given_type_takes_its_row_along(ingest):
 
 
 def test_a_hexadecimal_cell_is_not_a_whole_number_beside_others_that_are(ingest):
-    examples = ingest("a,b\n1,x\n0x10,y\n", csv=CsvFormat(types={"a": "int"}), max_rejected=1, **TRAIN)
+    examples = ingest(
+        "a,b\n1,x\n0x10,y\n", csv=CsvFormat(types={"a": "int"}), max_rejected=1, **TRAIN
+    )
     assert rejections(examples) == [
         ("t.csv", "line 3", "column 'a': expected a whole number of 64 bits, received '0x10'")
     ]
