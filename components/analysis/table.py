@@ -96,11 +96,17 @@ def choose(survey: TableSurvey, options: TableOptions, noted: str, rows: int = 0
     truth = survey.columns[label]
     problem = options.problem or _problem(label, truth)
     _check_label(label, truth, problem)
-    columns = dict(_usable(survey, label, options, max(rows, survey.records)))
+    left_out = _left_out(survey, label, options, max(rows, survey.records))
+    columns = {
+        name: column
+        for name, column in survey.columns.items()
+        if name != label and name not in left_out
+    }
     if not columns:
         raise DataError(
             f"Table: expected columns beside the label {label!r} to predict it from. Received: "
-            "none that is neither constant nor excluded. Add columns, or choose another label."
+            f"none, {_reasons(left_out)}. Add columns, take one by analyze.features.include, or "
+            "choose another label."
         )
     categories = [
         Category(name, _vocabulary(name, column, options))
@@ -124,7 +130,7 @@ def choose(survey: TableSurvey, options: TableOptions, noted: str, rows: int = 0
         crosses=table_spec.parse_crosses(options.crosses, crossed, options.cross_size),
         target_mean=truth.mean,
     )
-    _log_spec(spec)
+    _log_spec(spec, left_out)
     return spec
 
 
@@ -208,25 +214,22 @@ def _check_label(label: str, truth: ColumnSurvey, problem: Problem) -> None:
         )
 
 
-def _usable(
-    survey: TableSurvey, label: str, options: TableOptions, rows: int
-) -> Iterator[tuple[str, ColumnSurvey]]:
-    """The columns that the model is given, of a table of `rows`; those left out are logged."""
+def _left_out(survey: TableSurvey, label: str, options: TableOptions, rows: int) -> dict[str, str]:
+    """Why columns of a table of `rows` are kept from the model, by name; the label apart."""
     asked_for = {*options.include, *options.categorical, *options.buckets}
-    for name, column in survey.columns.items():
-        if name == label or name in options.exclude:
-            continue
-        reason = "" if name in asked_for else _useless(name, survey, rows)
-        if reason:
-            logger.info("column %r is left out: %s", name, reason)
-            continue
-        if name not in asked_for and table_identifiers.counts_rows(name, survey, rows):
+    found = {
+        name: "excluded" if name in options.exclude else _useless(name, survey, rows)
+        for name in survey.columns
+        if name != label and (name in options.exclude or name not in asked_for)
+    }
+    for name, reason in found.items():
+        if not reason and table_identifiers.counts_rows(name, survey, rows):
             logger.warning(
                 "column %r holds whole numbers of 0 to %d, each once, as row numbers are; "
                 "analyze.features.exclude=%s leaves it out",
                 *(name, rows, name),
             )
-        yield name, column
+    return {name: reason for name, reason in found.items() if reason}
 
 
 def _useless(name: str, survey: TableSurvey, rows: int) -> str:
@@ -234,12 +237,11 @@ def _useless(name: str, survey: TableSurvey, rows: int) -> str:
     if column.longest > 1:
         return f"up to {column.longest} values in a row"
     if column.distinct <= 1:
-        return "it is constant"
-    why = table_identifiers.reason(name, survey, rows)
+        return "constant"
     are_names = column.present >= _FEW_ROWS and column.distinct > _ID_SHARE * column.present
-    if not why and column.dtype == "bytes" and are_names:
-        why = f"{column.distinct} distinct texts in {column.present} rows are names or identifiers"
-    return f"{why}; analyze.features.include={name} takes it all the same" if why else ""
+    names = f"names or identifiers, {column.distinct} distinct texts in {column.present} rows"
+    is_text = column.dtype == "bytes"
+    return table_identifiers.reason(name, survey, rows) or (names if is_text and are_names else "")
 
 
 def _warn_of_leaks(examples: Examples, spec: TableSpec) -> None:
@@ -313,14 +315,32 @@ def _number(name: str, column: ColumnSurvey, survey: TableSurvey, options: Table
     return Number(name, center, scale or 1.0, column.mean, indicator)
 
 
-def _log_spec(spec: TableSpec) -> None:
+def _log_spec(spec: TableSpec, left_out: Mapping[str, str]) -> None:
+    """What each column became, a line for all of one fate."""
     if spec.numbers:
         missing = [each.name for each in spec.numbers if each.indicator]
         also = f"; missing cells in {', '.join(missing)}" if missing else ""
-        logger.info("numbers: %s%s", ", ".join(each.name for each in spec.numbers), also)
+        logger.info("numbers: %s%s", ", ".join(_with_parts(spec.numbers)), also)
     sizes = zip((*spec.discrete, *spec.crosses), spec.sizes, strict=True)
     named = ", ".join(f"{each.name} ({size} ids)" for each, size in sizes)
     if named:
         logger.info("categories: %s", named)
+    if left_out:
+        logger.info(
+            "left out: %s; analyze.features.include takes a column all the same", _reasons(left_out)
+        )
     if spec.classes:
-        logger.info("%d classes: %s", len(spec.classes), ", ".join(spec.classes[:20]))
+        logger.info("%d classes: %s", len(spec.classes), ", ".join(spec.classes[:_SHOWN]))
+
+
+def _reasons(left_out: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({reason})" for name, reason in left_out.items()) or "no other column"
+
+
+def _with_parts(numbers: Sequence[Number]) -> list[str]:
+    """The names of `numbers`, the parts of a date as one: `when (day, month)`."""
+    parts: dict[str, list[str]] = {}
+    for each in numbers:
+        name, _, part = each.name.rpartition("/")
+        parts.setdefault(name or each.name, []).extend([part] if name else [])
+    return [f"{name} ({', '.join(each)})" if each else name for name, each in parts.items()]

@@ -158,7 +158,7 @@ def test_columns_without_information_are_left_out():
         (
             {"exclude": ("hour", "sky", "wind", "half")},
             DataError,
-            r"^Table: expected columns beside the label 'rides' .* Received: none that is neither",
+            r"^Table: expected columns beside the label 'rides' .* Received: none, half \(excl",
         ),
         (
             {"categorical": ("half",)},
@@ -255,12 +255,12 @@ def test_columns_that_a_function_is_not_given_must_be_there(houses, tmp_path):
 
 
 def test_a_column_of_names_is_left_out_with_the_setting_that_takes_it(caplog):
-    rows = [{**row, "code": f"no {row['hour']}"} for row in HOURS]
+    rows = [{**row, "remark": f"no {row['hour']}"} for row in HOURS]
     with caplog.at_level("INFO"):
         choose(rows, label="rides")
     assert (
-        "column 'code' is left out: 24 distinct texts in 24 rows are names; "
-        "or identifiers; analyze.features.include=code takes it all the same"
+        "left out: remark (names or identifiers, 24 distinct texts in 24 rows); "
+        "analyze.features.include takes a column all the same"
     ) in caplog.messages
 
 
