@@ -52,12 +52,6 @@ class TableLayout:
     dates: Dates = "parts"
     least: int = 0
 
-    @property
-    def last(self) -> str:
-        """The last column that is not a date, which often is the label; empty if all are."""
-        named = [name for name, reading in self.readings.items() if reading.kind != "date"]
-        return named[-1] if named else ""
-
 
 class Block(NamedTuple):
     """Raw bytes of whole records: the file they are of, the line they begin in, their encoding."""
@@ -198,6 +192,20 @@ def _converted(
         values, is_misfit = columns.convert(raw, reading, lenient=lenient)
     narrow, is_too_large = numbers.narrowed(values)
     return narrow, pc.or_(is_misfit, is_too_large)
+
+
+def labelled(
+    rows: Features, label: str, block: Block, dialect: Dialect
+) -> tuple[Features, list[Rejected]]:
+    """The `rows` of `block` that have the feature `label`, all if it is empty; and the others."""
+    if not label or not rows.columns[label].null_count:
+        return rows, []
+    has_label = rows.columns[label].is_valid()
+    kept = has_label.to_numpy(zero_copy_only=False)
+    reasons = dict.fromkeys(rows.places[~kept].tolist(), f"no label {label!r}")
+    columns_kept = {name: values.filter(has_label) for name, values in rows.columns.items()}
+    left = rows._replace(columns=columns_kept, places=rows.places[kept])
+    return left, _rejected(block, rows.text, dialect, reasons)
 
 
 def _rows_aside(

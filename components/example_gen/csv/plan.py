@@ -13,6 +13,7 @@ from millrace.components.example_gen.csv import columns, dates
 from millrace.components.example_gen.csv.columns import ColumnReading, Dates, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.parsing import TableLayout
+from millrace.components.features import table_label
 
 _log = logging.getLogger(__name__)
 
@@ -234,6 +235,52 @@ def tell_bad_cells(
             *(name, filled - len(cells), filled, kind, first.position, first.source, received),
             *(received.strip("'"), name),
         )
+
+
+def label(
+    step: str, given: str | None, layout: TableLayout, evidence: Mapping[str, Evidence]
+) -> str:
+    """The feature that is to be predicted: the one `given`, or chosen; empty if all are dates.
+
+    Raises:
+        OptionError: none has the name that is given.
+    """
+    made = {
+        feature: name
+        for name, reading in layout.readings.items()
+        for feature in columns.feature_names(name, reading, layout.dates)
+    }
+    if given is not None:
+        if given not in made:
+            raise _no_label(step, given, layout, evidence)
+        return given
+    whole = [name for name, reading in layout.readings.items() if reading.kind != "date"]
+    most = max((evidence[name].filled for name in whole), default=0)
+    filled = [name for name in whole if 2 * evidence[name].filled > most]
+    chosen, how = table_label.choose(whole, filled[-1] if filled else "")
+    if chosen:
+        _log.info("label: %r (%s); analyze.features.label names another", chosen, how)
+    return chosen
+
+
+def _no_label(
+    step: str, given: str, layout: TableLayout, evidence: Mapping[str, Evidence]
+) -> OptionError:
+    parts = (
+        columns.feature_names(given, layout.readings[given], layout.dates)
+        if (given in layout.readings)
+        else []
+    )
+    received = f"{given!r}"
+    if parts:
+        received += f", a date that becomes {', '.join(parts)}"
+    elif given in evidence:
+        received += ", which is empty in every row"
+    return OptionError(
+        f"{step}, option label, which a recipe takes from analyze.features.label: expected a "
+        f"feature of the table: {', '.join(layout.readings)}. Received: {received}. "
+        + ("Name one of these." if parts else "Correct the name.")
+    )
 
 
 def _check_names(place: Path, readings: Mapping[str, ColumnReading], dates: Dates) -> None:
