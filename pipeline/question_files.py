@@ -39,7 +39,7 @@ def from_rows(rows: Sequence[Mapping[str, Any]], origin: Origin) -> list[Questio
 
     try:
         return [
-            dataclasses.replace(each, features=tables.with_dates(each.features, origin.source))
+            dataclasses.replace(each, features=tables.as_ingested(each.features, origin.source))
             for each in asked
         ]
     except DataError as error:

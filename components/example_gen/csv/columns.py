@@ -7,7 +7,7 @@ the type found is that of the whole column, whatever the parts and their order.
 import collections
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -169,7 +169,7 @@ class Evidence:
     orders: int = 0
     is_exact: bool = True
 
-    def seen(self, cells: pa.Array, name: str = "") -> Self:
+    def seen(self, cells: pa.Array, name: str = "") -> "Evidence":
         """With `cells` of the column `name`, of which null ones say nothing.
 
         Numbers, int64 or float64, are taken to be all of the reading `guess`.
@@ -189,7 +189,7 @@ class Evidence:
         part = _counted(counted.field("values"), counted.field("counts"), self.candidates, name)
         return self + part
 
-    def __add__(self, other: Self) -> Self:
+    def __add__(self, other: "Evidence") -> "Evidence":
         return dataclasses.replace(
             self,
             filled=self.filled + other.filled,

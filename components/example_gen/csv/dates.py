@@ -336,7 +336,8 @@ def _days(
         return _in_week(start, parts, valid)
     if "ordinal" in parts:
         days = start.astype("datetime64[D]") + (parts["ordinal"] - 1)
-        return days, valid & (parts["ordinal"] >= 1) & (days.astype("datetime64[Y]") == start)
+        is_there = (parts["ordinal"] >= 1) & (days.astype("datetime64[Y]") == start)
+        return np.asarray(days, "datetime64[D]"), np.asarray(valid & is_there, bool)
     if "quarter" in parts:
         quarter = np.maximum(parts["quarter"], parts.get("quarter2", parts["quarter"]))
         month = 3 * quarter - 2
@@ -345,8 +346,8 @@ def _days(
     day = parts.get("day", np.ones(count, np.int64))
     valid &= (month >= 1) & (month <= 12)
     months = start.astype("datetime64[M]") + np.where(valid, month - 1, 0)
-    days = months.astype("datetime64[D]") + (day - 1)
-    return days, valid & (day >= 1) & (days.astype("datetime64[M]") == months)
+    days = np.asarray(months.astype("datetime64[D]") + (day - 1), "datetime64[D]")
+    return days, np.asarray(valid & (day >= 1) & (days.astype("datetime64[M]") == months), bool)
 
 
 def _in_week(
@@ -359,7 +360,8 @@ def _in_week(
     first = monday + 7 * (parts["week"] - 1)
     thursday = first + 3
     is_there = (parts["week"] >= 1) & (thursday.astype("datetime64[Y]") == start)
-    return first + (weekday - 1), valid & is_there
+    days = np.asarray(first + (weekday - 1), "datetime64[D]")
+    return days, np.asarray(valid & is_there, bool)
 
 
 def _within_day(
@@ -410,7 +412,8 @@ def _counted(cells: pa.StringArray, form: str) -> NDArray[np.datetime64]:
     """Excel's days, or Unix time in the unit that its size says, each cell for itself."""
     numbers = _numbers(cells)
     if form == EXCEL:
-        limit, start, scale = 3e6, np.datetime64("1899-12-30", "us"), np.float64(86_400 * _US)
+        limit, start = 3e6, np.datetime64("1899-12-30", "us")
+        scale = np.full(len(numbers), 86_400.0 * _US)
     else:
         size = np.abs(np.nan_to_num(numbers))
         limit, start = 1e20, np.datetime64(0, "us")

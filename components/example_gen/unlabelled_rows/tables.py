@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
@@ -17,6 +18,7 @@ from millrace.components.example_gen.unlabelled_rows.source import TableSource
 from millrace.serving.example import Decoded
 
 AS_DETECTED = CsvFormat()
+_PLAIN = r"^[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?$"
 
 Line = tuple[int, Decoded]  # the line of the file that a row begins in, and its features
 
@@ -50,8 +52,10 @@ def read(
         yield from _lines(block, rows, dialect, needed)
 
 
-def with_dates(cells: Mapping[str, str], source: TableSource) -> dict[str, str]:
+def as_ingested(cells: Mapping[str, str], source: TableSource) -> dict[str, str]:
     """`cells` by column, each date replaced by the features that the ingest makes of it.
+
+    A number in the form of the training data's, such as `$1,234.50`, becomes a plain one.
 
     Raises:
         DataError: a date is written in another way than the training data's.
@@ -59,6 +63,9 @@ def with_dates(cells: Mapping[str, str], source: TableSource) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, cell in cells.items():
         reading = source.layout.readings.get(name)
+        if reading is not None and reading.is_number and isinstance(cell, str):
+            found[name] = _plain_number(cell, reading)
+            continue
         if reading is None or reading.kind != "date" or not cell:
             found[name] = cell
             continue
@@ -70,6 +77,14 @@ def with_dates(cells: Mapping[str, str], source: TableSource) -> dict[str, str]:
         made = columns.features(name, values, reading, source.layout.dates)
         found |= {each: str(number[0]) for each, number in made.items()}
     return found
+
+
+def _plain_number(cell: str, reading: ColumnReading) -> str:
+    """`cell` as a plain number, if it is one of the column's form; else as it is."""
+    number = dataclasses.replace(reading, kind="float")
+    values, is_misfit = columns.convert(pa.array([cell]), number, lenient=True)
+    is_plain = reading.is_plain and pc.match_substring_regex(cell, _PLAIN).as_py()
+    return cell if is_misfit.true_count or is_plain else repr(values[0].as_py())
 
 
 def _lines(
@@ -148,10 +163,12 @@ def _reading(
 ) -> ColumnReading | None:
     """How column `name` was read, if a feature that it makes is needed.
 
-    None for a whole number as well: others of the column may be none, and are fine.
+    None for a plain whole number as well: others of the column may be none, and are fine.
     """
     reading = source.layout.readings[name] if source and _is_used(name, needed, source) else None
-    return reading if reading is not None and reading.kind != "int" else None
+    if reading is None or reading == ColumnReading("int"):
+        return None
+    return dataclasses.replace(reading, kind="float") if reading.kind == "int" else reading
 
 
 def _is_used(name: str, needed: Mapping[str, bool], source: TableSource) -> bool:
