@@ -142,10 +142,11 @@ def features(
         reading = layout.readings[name]
         values, is_misfit = _converted(raw, reading, lenient=asked)
         rows = pc.indices_nonzero(is_misfit).to_pylist()
-        if rows and raw.type != pa.string():  # as it is written
-            raw = strings(block, dialect, [name], layout.least).columns[name]
+        written = raw
+        if rows and raw.type != pa.string():
+            written = strings(block, dialect, [name], layout.least).columns[name]
         for row in rows:
-            misfits.setdefault(row, {})[name] = raw[row].as_py()
+            misfits.setdefault(row, {})[name] = written[row].as_py()
         found |= columns.features(name, values, reading, layout.dates)
     reasons = _rows_aside(cells.columns, misfits, layout)
     for row in np.flatnonzero(_is_blank(list(found.values()))).tolist():

@@ -278,16 +278,8 @@ def tell_bad_cells(
         _log.warning(
             "column %r: %d of %d cells are %s; %s of %s is %s: taken as missing; csv.missing=%s "
             "names it, csv.types.%s=text keeps the column as text",
-            *(
-                name,
-                filled - len(cells),
-                filled,
-                kind,
-                first.position,
-                first.source,
-                received,
-                name,
-            ),
+            *(name, filled - len(cells), filled, kind, first.position, first.source, received),
+            *(received.strip("'"), name),
         )
 
 
