@@ -252,7 +252,7 @@ def tell_bad_cells(
     given: CsvFormat,
     max_rejected: float,
 ) -> None:
-    """Log, once per column, the cells that are taken as missing.
+    """Log, once per column, the cells that are taken as missing; reasons of others are passed over.
 
     Raises:
         DataError: they are more than the share `max_rejected` of a column whose type was given, or
@@ -260,9 +260,9 @@ def tell_bad_cells(
     """
     by_column: dict[str, list[Rejected]] = collections.defaultdict(list)
     for each in bad_cells:
-        by_column[
-            next(n for n in layout.readings if each.reason.startswith(f"column {n!r}: "))
-        ].append(each)
+        for name in layout.readings:
+            if each.reason.startswith(f"column {name!r}: "):
+                by_column[name].append(each)
     for name, cells in by_column.items():
         first, filled = cells[0], evidence[name].filled
         limit = max_rejected if name in given.types else 0.5
