@@ -73,7 +73,9 @@ def csv_example_gen(
     layout = plan.settle(_STEP, source.path, dialect, evidence, csv, dates)
     truth = plan.label(_STEP, label, layout, evidence)
     tally = passes.write(run_on, examples, tables, spans, layout, rule, truth)
-    plan.tell_bad_cells(_STEP, tally.bad_cells, evidence, layout, csv, max_rejected)
+    plan.tell_bad_cells(
+        _STEP, [*tally.bad_cells, *tally.unlabelled], evidence, layout, csv, max_rejected
+    )
     tally.rejected.extend(listing.rejected)
     sources.write(sources.TableSource(dialect, layout), examples)
     notes: dict[str, Property] = {

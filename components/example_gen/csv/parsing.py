@@ -176,6 +176,32 @@ def features(
     return Features(found, places, cells.text, rejected, bad_cells)
 
 
+def labelled(
+    rows: Features, label: str, block: Block, dialect: Dialect
+) -> tuple[Features, list[Rejected]]:
+    """The `rows` of `block` that have the feature `label`, all if it is empty; and the others.
+
+    Where the label is a bad cell, that is why its row is left out.
+    """
+    if not label or not rows.columns[label].null_count:
+        return rows, []
+    has_label = rows.columns[label].is_valid()
+    kept = has_label.to_numpy(zero_copy_only=False)
+    reasons = dict.fromkeys(rows.places[~kept].tolist(), f"no label {label!r}")
+    found = _rejected(block, rows.text, dialect, reasons)
+    left_out = {each.position for each in found}
+    bad = {each.position: each for each in rows.bad_cells if _is_of(each, label)}
+    unlabelled = [bad.get(each.position, each) for each in found]
+    columns_kept = {name: values.filter(has_label) for name, values in rows.columns.items()}
+    bad_cells = [each for each in rows.bad_cells if each.position not in left_out]
+    left = rows._replace(columns=columns_kept, places=rows.places[kept], bad_cells=bad_cells)
+    return left, unlabelled
+
+
+def _is_of(bad_cell: Rejected, name: str) -> bool:
+    return bad_cell.reason.startswith(f"column {name!r}: ")
+
+
 def _placed(
     block: Block, cells: ParsedCells, dialect: Dialect, reasons: Mapping[int, str]
 ) -> list[Rejected]:
@@ -192,20 +218,6 @@ def _converted(
         values, is_misfit = columns.convert(raw, reading, lenient=lenient)
     narrow, is_too_large = numbers.narrowed(values)
     return narrow, pc.or_(is_misfit, is_too_large)
-
-
-def labelled(
-    rows: Features, label: str, block: Block, dialect: Dialect
-) -> tuple[Features, list[Rejected]]:
-    """The `rows` of `block` that have the feature `label`, all if it is empty; and the others."""
-    if not label or not rows.columns[label].null_count:
-        return rows, []
-    has_label = rows.columns[label].is_valid()
-    kept = has_label.to_numpy(zero_copy_only=False)
-    reasons = dict.fromkeys(rows.places[~kept].tolist(), f"no label {label!r}")
-    columns_kept = {name: values.filter(has_label) for name, values in rows.columns.items()}
-    left = rows._replace(columns=columns_kept, places=rows.places[kept])
-    return left, _rejected(block, rows.text, dialect, reasons)
 
 
 def _rows_aside(
@@ -296,6 +308,8 @@ def _parsed(
         ragged.append(row)
         return "skip"
 
+    padding = _padding(dialect)
+    types = types | dict.fromkeys(padding, pa.string())
     table = _read(text, dialect, types, skip)
     numbers = np.array([row.number - 1 for row in ragged], np.int64)
     places = np.delete(np.arange(table.num_rows + len(ragged)), numbers)
@@ -312,7 +326,19 @@ def _parsed(
         for row in ragged
         if row.number - 1 not in kept
     }
+    if padding:
+        is_blank = np.logical_and.reduce(
+            [table.column(name).is_null().to_numpy() for name in padding]
+        )
+        for place in places[~is_blank].tolist():
+            reasons[place] = f"expected {len(dialect.names)} cells and nothing after them"
+        table, places = table.filter(pa.array(is_blank)).drop(padding), places[is_blank]
     return ParsedCells(table, places, text, rejected + _rejected(block, text, dialect, reasons))
+
+
+def _padding(dialect: Dialect) -> list[str]:
+    """Names for the empty cells at the end of each record."""
+    return [f"\0{n}" for n in range(dialect.padding)]
 
 
 def _completed(short: Sequence[csv.InvalidRow], dialect: Dialect) -> bytes:
@@ -334,7 +360,9 @@ def _read(
     return csv.read_csv(
         pa.BufferReader(text),
         csv.ReadOptions(
-            use_threads=False, block_size=len(text) + 1, column_names=list(dialect.names)
+            use_threads=False,
+            block_size=len(text) + 1,
+            column_names=[*dialect.names, *_padding(dialect)],
         ),
         csv.ParseOptions(
             delimiter=dialect.delimiter,

@@ -144,9 +144,9 @@ def _write_shard(
         for block in files.blocks(span):
             rows = parsing.features(block, files.dialect, layout)
             tally.rejected.extend(rows.rejected)
-            tally.bad_cells.extend(rows.bad_cells)
             rows, unlabelled = parsing.labelled(rows, label, block, files.dialect)
             tally.unlabelled.extend(unlabelled)
+            tally.bad_cells.extend(rows.bad_cells)
             for split, frames in framed(rows.columns, rule, span.split).items():
                 sinks[split].write(arrow_examples.flat(frames))
                 tally.written.setdefault(split, {"": 0})[""] += len(frames)

@@ -97,6 +97,52 @@ def settle(
     return TableLayout(readings, dates, needed)
 
 
+def label(
+    step: str, given: str | None, layout: TableLayout, evidence: Mapping[str, Evidence]
+) -> str:
+    """The feature that is to be predicted: the one `given`, or chosen; empty if all are dates.
+
+    Raises:
+        OptionError: none has the name that is given.
+    """
+    made = {
+        feature: name
+        for name, reading in layout.readings.items()
+        for feature in columns.feature_names(name, reading, layout.dates)
+    }
+    if given is not None:
+        if given not in made:
+            raise _no_label(step, given, layout, evidence)
+        return given
+    whole = [name for name, reading in layout.readings.items() if reading.kind != "date"]
+    most = max((evidence[name].filled for name in whole), default=0)
+    filled = [name for name in whole if 2 * evidence[name].filled > most]
+    chosen, how = table_label.choose(whole, filled[-1] if filled else "")
+    if chosen:
+        _log.info("label: %r (%s); analyze.features.label names another", chosen, how)
+    return chosen
+
+
+def _no_label(
+    step: str, given: str, layout: TableLayout, evidence: Mapping[str, Evidence]
+) -> OptionError:
+    parts = (
+        columns.feature_names(given, layout.readings[given], layout.dates)
+        if (given in layout.readings)
+        else []
+    )
+    received = f"{given!r}"
+    if parts:
+        received += f", a date that becomes {', '.join(parts)}"
+    elif given in evidence:
+        received += ", which is empty in every row"
+    return OptionError(
+        f"{step}, option label, which a recipe takes from analyze.features.label: expected a "
+        f"feature of the table: {', '.join(layout.readings)}. Received: {received}. "
+        + ("Name one of these." if parts else "Correct the name.")
+    )
+
+
 def choose(step: str, place: Path, name: str, seen: Evidence, given: CsvFormat) -> ColumnReading:
     """How the column `name` is read, by what was `seen` of it.
 
@@ -206,7 +252,7 @@ def tell_bad_cells(
     given: CsvFormat,
     max_rejected: float,
 ) -> None:
-    """Log, once per column, the cells that are taken as missing.
+    """Log, once per column, the cells that are taken as missing; reasons of others are passed over.
 
     Raises:
         DataError: they are more than the share `max_rejected` of a column whose type was given, or
@@ -214,9 +260,9 @@ def tell_bad_cells(
     """
     by_column: dict[str, list[Rejected]] = collections.defaultdict(list)
     for each in bad_cells:
-        by_column[
-            next(n for n in layout.readings if each.reason.startswith(f"column {n!r}: "))
-        ].append(each)
+        for name in layout.readings:
+            if each.reason.startswith(f"column {name!r}: "):
+                by_column[name].append(each)
     for name, cells in by_column.items():
         first, filled = cells[0], evidence[name].filled
         limit = max_rejected if name in given.types else 0.5
@@ -235,52 +281,6 @@ def tell_bad_cells(
             *(name, filled - len(cells), filled, kind, first.position, first.source, received),
             *(received.strip("'"), name),
         )
-
-
-def label(
-    step: str, given: str | None, layout: TableLayout, evidence: Mapping[str, Evidence]
-) -> str:
-    """The feature that is to be predicted: the one `given`, or chosen; empty if all are dates.
-
-    Raises:
-        OptionError: none has the name that is given.
-    """
-    made = {
-        feature: name
-        for name, reading in layout.readings.items()
-        for feature in columns.feature_names(name, reading, layout.dates)
-    }
-    if given is not None:
-        if given not in made:
-            raise _no_label(step, given, layout, evidence)
-        return given
-    whole = [name for name, reading in layout.readings.items() if reading.kind != "date"]
-    most = max((evidence[name].filled for name in whole), default=0)
-    filled = [name for name in whole if 2 * evidence[name].filled > most]
-    chosen, how = table_label.choose(whole, filled[-1] if filled else "")
-    if chosen:
-        _log.info("label: %r (%s); analyze.features.label names another", chosen, how)
-    return chosen
-
-
-def _no_label(
-    step: str, given: str, layout: TableLayout, evidence: Mapping[str, Evidence]
-) -> OptionError:
-    parts = (
-        columns.feature_names(given, layout.readings[given], layout.dates)
-        if (given in layout.readings)
-        else []
-    )
-    received = f"{given!r}"
-    if parts:
-        received += f", a date that becomes {', '.join(parts)}"
-    elif given in evidence:
-        received += ", which is empty in every row"
-    return OptionError(
-        f"{step}, option label, which a recipe takes from analyze.features.label: expected a "
-        f"feature of the table: {', '.join(layout.readings)}. Received: {received}. "
-        + ("Name one of these." if parts else "Correct the name.")
-    )
 
 
 def _check_names(place: Path, readings: Mapping[str, ColumnReading], dates: Dates) -> None:
