@@ -335,9 +335,9 @@ def _days(
     if "week" in parts:
         return _in_week(start, parts, valid)
     if "ordinal" in parts:
-        found: NDArray[np.datetime64] = start.astype("datetime64[D]") + (parts["ordinal"] - 1)
-        is_there = (parts["ordinal"] >= 1) & (found.astype("datetime64[Y]") == start)
-        return found, np.asarray(valid & is_there, bool)
+        days = start.astype("datetime64[D]") + (parts["ordinal"] - 1).astype("timedelta64[D]")
+        is_there = (parts["ordinal"] >= 1) & (days.astype("datetime64[Y]") == start)
+        return days, np.asarray(valid & is_there, bool)
     if "quarter" in parts:
         quarter = np.maximum(parts["quarter"], parts.get("quarter2", parts["quarter"]))
         month = 3 * quarter - 2
@@ -346,7 +346,7 @@ def _days(
     day = parts.get("day", np.ones(count, np.int64))
     valid &= (month >= 1) & (month <= 12)
     months = start.astype("datetime64[M]") + np.where(valid, month - 1, 0)
-    days: NDArray[np.datetime64] = months.astype("datetime64[D]") + (day - 1)
+    days = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
     return days, np.asarray(valid & (day >= 1) & (days.astype("datetime64[M]") == months), bool)
 
 
@@ -360,8 +360,7 @@ def _in_week(
     first = monday + 7 * (parts["week"] - 1)
     thursday = first + 3
     is_there = (parts["week"] >= 1) & (thursday.astype("datetime64[Y]") == start)
-    days: NDArray[np.datetime64] = first + (weekday - 1)
-    return days, np.asarray(valid & is_there, bool)
+    return first + (weekday - 1).astype("timedelta64[D]"), np.asarray(valid & is_there, bool)
 
 
 def _within_day(
