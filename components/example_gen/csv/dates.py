@@ -83,7 +83,8 @@ _NAMES = (
     *("aug august", "sep sept september", "oct october", "nov november", "dec december"),
 )
 _MONTHS = {name: n for n, names in enumerate(_NAMES, start=1) for name in names.split()}
-_FIRST_LOOK = re.compile(r"\d")
+_DIGITS_LOOK = r"^\d{5,}"
+_DOTTED, _DOTTED_LOOK = "%m.%Y", r"^\d{1,2}\.\d{4}$"  # which looks like a number as well
 _MOST = 60  # letters of what may be a date
 _US = 1_000_000
 _EXCEL_DAYS = (20_000, 75_000)  # 1954 to 2105: what a column may hold to be taken for dates
@@ -119,7 +120,7 @@ def candidates(name: str, day_first: Order = "auto") -> tuple[str, ...]:
 
 def is_digits(form: str) -> bool:
     """Whether its cells are numbers as well."""
-    return form in (*_NUMBERS, "%Y%m%d")
+    return form in (*_NUMBERS, "%Y%m%d", "%Y%m%d" + _TIME)
 
 
 def swapped(form: str) -> str:
@@ -130,25 +131,22 @@ def swapped(form: str) -> str:
 
 
 def fits(cells: pa.StringArray, forms: tuple[str, ...]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Each of `forms` that any of `cells`, none null, is of, and which are: bool [cells].
-
-    The first is looked at alone: to compile the whole expression takes longer than to read a column
-    of a few rows.
-    """
-    if len(cells) == 1 and not _FIRST_LOOK.search(cells[0].as_py()):
-        return
+    """Each of `forms` that any of `cells`, none null, is of, and which are: bool [cells]."""
     text = pc.utf8_trim_whitespace(cells)
-    may_be = pc.and_(
-        pc.less_equal(pc.utf8_length(text), _MOST), pc.match_substring_regex(text, _look())
-    ).to_numpy(zero_copy_only=False)
-    if not may_be.any():
-        return
-    kept = text.filter(pa.array(may_be))
-    for form, found in _fits(kept, forms):
-        if found.any():
-            whole = np.zeros(len(cells), bool)
-            whole[may_be] = found
-            yield form, whole
+    is_short = pc.less_equal(pc.utf8_length(text), _MOST)
+    digits = tuple(form for form in forms if is_digits(form))
+    dotted = tuple(form for form in forms if form == _DOTTED)
+    others = tuple(form for form in forms if form not in (*digits, *dotted))
+    for some, look in ((digits, _DIGITS_LOOK), (dotted, _DOTTED_LOOK), (others, _look())):
+        may_be = pc.and_(is_short, pc.match_substring_regex(text, look))
+        where = may_be.to_numpy(zero_copy_only=False)
+        if not where.any():
+            continue
+        for form, found in _fits(text.filter(may_be), some):
+            if found.any():
+                whole = np.zeros(len(cells), bool)
+                whole[where] = found
+                yield form, whole
 
 
 def _fits(cells: pa.StringArray, forms: tuple[str, ...]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
@@ -242,10 +240,10 @@ def shown(form: str) -> str:
 
 @functools.cache
 def _look() -> str:
-    """An expression for all that is of one of the forms, or a number."""
-    days = "|".join(_ungrouped(_day_expression(form)) for form in _DAYS)
-    spans = "|".join(_ungrouped(_day_expression(form)) for form in _SPANS)
-    return rf"^(?:(?:{days}){_ungrouped(_AT)}|{spans}|\d+(?:\.\d+)?)$"
+    """An expression for all that is of one of the forms, but for those that look like numbers."""
+    days = "|".join(_ungrouped(_day_expression(form)) for form in _DAYS if not is_digits(form))
+    spans = "|".join(_ungrouped(_day_expression(form)) for form in _SPANS if form != _DOTTED)
+    return rf"^(?:(?:{days}){_ungrouped(_AT)}|{spans})$"
 
 
 def _ungrouped(expression: str) -> str:
@@ -291,7 +289,10 @@ def _moments(cells: pa.StringArray, form: str) -> tuple[NDArray[np.datetime64], 
     """datetime64[us] of UTC, NaT where a cell is not of the form, and which have a time of day."""
     if form in (EXCEL, UNIX):
         return _counted(cells, form), np.ones(len(cells), bool)
-    fields = _fields(pc.extract_regex(cells, _expression(form)))
+    groups = pc.extract_regex(cells, _expression(form))
+    if groups.null_count == len(cells):
+        return np.full(len(cells), "NaT", "datetime64[us]"), np.zeros(len(cells), bool)
+    fields = _fields(groups)
     fits = next(iter(fields.values())).is_valid().to_numpy(zero_copy_only=False)
     parts = {
         name: _whole(field)

@@ -81,7 +81,9 @@ def _recounted(files: CsvFiles, candidates: Candidates, span: Span) -> dict[str,
     evidence = _nothing_seen(candidates)
     for block in files.blocks(span):
         cells = parsing.strings(block, files.dialect, list(evidence)).columns
-        evidence = {name: seen.seen(cells[name], name) for name, seen in evidence.items()}
+        evidence = {
+            name: seen.seen(cells[name], name, exact=True) for name, seen in evidence.items()
+        }
     return evidence
 
 
