@@ -1,6 +1,7 @@
 """The graph of steps that a recipe wires: components, what they read, and how they are set."""
 
 import dataclasses
+import functools
 import inspect
 import os
 import sys
@@ -53,6 +54,8 @@ class Step:
 @dataclasses.dataclass(frozen=True)
 class OptionsOf:
     """What the step called `step` will run with: its option `option`, or all, as JSON by name.
+
+    `option` may name what is within one, as in `features.label`.
 
     A step that runs another step's work over and over, as a tuner does, starts from them.
     """
@@ -154,6 +157,12 @@ class Dag:
             path = given.path(os.fspath(value), f"--set {place}")
             step.inputs[option] = Source(path, spec.inputs[option][0])
             return
+        if option in step.lent:
+            lent = step.lent[option]
+            raise UsageError(
+                f"--set {place}: expected `{lent.step}.{lent.option or '…'}`, from which step "
+                f"{step.name} takes it. Received: {step.name}.{option}. Set that instead."
+            )
         if option not in spec.options:
             known = {name: kind for name, (kind, _) in (spec.options | spec.inputs).items()}
             raise UsageError(
@@ -169,8 +178,7 @@ class Dag:
         for step in self.steps.values():
             for option, lent in step.lent.items():
                 lender = self.find(lent.step)
-                options_of = lender.options[lent.option] if lent.option else lender.dumped_options()
-                step.options[option] = options_of
+                step.options[option] = _lendable(lender, lent.option)
 
     def check_complete(self) -> None:
         """Refuse to start with an option that has no value, or one set key by key to a bad whole.
@@ -213,6 +221,14 @@ class Dag:
             if found & {parent.name for parent in other.upstream}:
                 found.add(other.name)
         return found
+
+
+def _lendable(lender: Step, path: str) -> Any:
+    """The value of the option at `path` of `lender`; all of them as JSON where it is empty."""
+    if not path:
+        return lender.dumped_options()
+    option, *fields = path.split(".")
+    return functools.reduce(getattr, fields, lender.options[option])
 
 
 def _parted(assignment: str) -> tuple[str, str]:

@@ -7,16 +7,16 @@ functions, and each is logged.
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from etils.epath import Path
 
-from millrace.components.analysis import table_survey
+from millrace.components.analysis import table_identifiers, table_leaks, table_survey
 from millrace.components.analysis.table_survey import ColumnSurvey, Own, TableSurvey
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.features import hook_spec, table_spec
+from millrace.components.features import hook_spec, table_label, table_spec
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.table_spec import (
     Buckets,
@@ -31,11 +31,12 @@ from millrace.components.features.table_spec import (
 
 logger = logging.getLogger("millrace.components.analyze")
 
-_LABELS = ("label", "target", "class", "species", "outcome", "price", "y")
 _MOST_CLASSES = 20  # distinct whole numbers that are still taken for classes
 _ROWS_PER_CLASS = 5  # and how many rows each of them has on average
 _ID_SHARE = 0.5  # distinct texts per row above which they are names, not categories
 _FEW_ROWS = 20  # below which that says nothing
+_CLASS_SHARE = 0.5  # distinct labels per row above which they are no classes
+_SHOWN = 20  # names that a line of the log has at most
 
 
 def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOptions) -> TableSpec:
@@ -46,21 +47,32 @@ def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOpt
         OptionError: an option names a column that is not there, or of another type.
     """
     survey = table_survey.survey(examples, options.bucket_count, out, "columns", run_on)
-    last = str(examples.summary["notes"].get("last_column", ""))
+    notes = examples.summary["notes"]
+    noted, rows = str(notes.get("label", "")), int(notes.get("found", 0))
     hook = hook_spec.settle(options.preprocess)
     if hook is None:
-        return choose(survey, options, last)
-    own = given(survey, options, last, hook)
-    made = table_survey.survey(examples, options.bucket_count, out, "made", run_on, own)
-    spec = choose(made, dataclasses.replace(options, label=own.label, exclude=()), "")
-    return dataclasses.replace(spec, raw=own.raw, hook=hook)
+        spec = choose(survey, options, noted, rows)
+    else:
+        own = given(survey, options, noted, hook)
+        made = table_survey.survey(examples, options.bucket_count, out, "made", run_on, own)
+        spec = choose(made, dataclasses.replace(options, label=own.label, exclude=()), "", rows)
+        spec = dataclasses.replace(spec, raw=own.raw, hook=hook)
+    if notes.get("unlabelled") and spec.target != noted:
+        logger.warning(
+            "%d rows without %r were left out where the data was read: set its option label too",
+            *(notes["unlabelled"], noted),
+        )
+    _warn_of_leaks(examples, spec)
+    if spec.classes:
+        _warn_of_rare_classes(survey.columns[spec.target], examples, spec, out, run_on)
+    return spec
 
 
-def given(survey: TableSurvey, options: TableOptions, last: str, hook: Hook) -> Own:
+def given(survey: TableSurvey, options: TableOptions, noted: str, hook: Hook) -> Own:
     """What the function of `hook` is given: all columns but the label and those excluded."""
     named = {"label": (options.label,) if options.label else (), "exclude": options.exclude}
     _check_known(survey, named)
-    label = options.label or _label(survey, last)
+    label = options.label or _label(survey, noted)
     raw = tuple(
         RawColumn(name, column.dtype)
         for name, column in survey.columns.items()
@@ -70,24 +82,31 @@ def given(survey: TableSurvey, options: TableOptions, last: str, hook: Hook) -> 
     return Own(hook, raw, label)
 
 
-def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:
+def choose(survey: TableSurvey, options: TableOptions, noted: str, rows: int = 0) -> TableSpec:
     """The spec that follows from the train split where `options` leave it open.
 
     Args:
         survey: of the train split.
         options: what is given.
-        last: the source's last column; empty where that is not known.
+        noted: the label by which the ingest left rows out; empty where that is not known.
+        rows: of all splits, if that is known.
     """
     _check_names(survey, options)
-    label = options.label or _label(survey, last)
+    label = options.label or _label(survey, noted)
     truth = survey.columns[label]
     problem = options.problem or _problem(label, truth)
     _check_label(label, truth, problem)
-    columns = dict(_usable(survey, label, options))
+    left_out = _left_out(survey, label, options, max(rows, survey.records))
+    columns = {
+        name: column
+        for name, column in survey.columns.items()
+        if name != label and name not in left_out
+    }
     if not columns:
         raise DataError(
             f"Table: expected columns beside the label {label!r} to predict it from. Received: "
-            "none that is neither constant nor excluded. Add columns, or choose another label."
+            f"none, {_reasons(left_out)}. Add columns, take one by analyze.features.include, or "
+            "choose another label."
         )
     categories = [
         Category(name, _vocabulary(name, column, options))
@@ -111,7 +130,7 @@ def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:
         crosses=table_spec.parse_crosses(options.crosses, crossed, options.cross_size),
         target_mean=truth.mean,
     )
-    _log_spec(spec)
+    _log_spec(spec, left_out)
     return spec
 
 
@@ -119,6 +138,7 @@ def _check_names(survey: TableSurvey, options: TableOptions) -> None:
     named: dict[str, Sequence[str]] = {
         "label": [options.label] if options.label else [],
         "exclude": options.exclude,
+        "include": options.include,
         "categorical": options.categorical,
         "buckets": options.buckets,
     }
@@ -141,17 +161,16 @@ def _check_known(survey: TableSurvey, named: Mapping[str, Sequence[str]]) -> Non
             )
 
 
-def _label(survey: TableSurvey, last: str) -> str:
-    by_name = {name.lower(): name for name in survey.columns}
-    known = next((by_name[name] for name in _LABELS if name in by_name), None)
-    label = known or (last if last in survey.columns else next(reversed(survey.columns), ""))
+def _label(survey: TableSurvey, noted: str) -> str:
+    if noted in survey.columns:
+        return noted
+    label, how = table_label.choose(list(survey.columns), "")
     if not label:
         raise DataError(
             "Table: expected records with features. Received: none in the train split. "
             "Give a table with columns."
         )
-    why = "by its name" if known else "the last column"
-    logger.info("label: %r (%s); analyze.features.label names another", label, why)
+    logger.info("label: %r (%s); analyze.features.label names another", label, how)
     return label
 
 
@@ -178,46 +197,83 @@ def _check_label(label: str, truth: ColumnSurvey, problem: Problem) -> None:
             f"analyze.features.problem: expected classification of the text {label!r}. Received: "
             "regression. Choose a column of numbers by analyze.features.label."
         )
-    if problem == "classification" and not truth.counts:
-        raise OptionError(
-            f"analyze.features.problem: expected regression of {label!r}, which has "
-            f"{truth.distinct:,} distinct values or more. Received: classification. Choose another "
-            "label, or leave the problem out."
-        )
     if not truth.present:
         raise DataError(
             f"Label {label!r}: expected values in the train split. Received: none. "
             "Choose another column by analyze.features.label."
         )
+    many = truth.present >= _FEW_ROWS and truth.distinct > _CLASS_SHARE * truth.present
+    if problem == "classification" and (many or not truth.counts):
+        fix = "or set analyze.features.problem=regression"
+        if not _is_number(truth):
+            fix = f"or, if its cells are numbers, set csv_example_gen.csv.types.{label}=number"
+        raise DataError(
+            f"Label {label!r}: expected few classes, each in several rows. Received: "
+            f"{truth.distinct:,} classes in {truth.present:,} rows. Choose another column by "
+            f"analyze.features.label, {fix}."
+        )
 
 
-def _usable(
-    survey: TableSurvey, label: str, options: TableOptions
-) -> Iterator[tuple[str, ColumnSurvey]]:
-    """The columns that the model is given; those left out are logged."""
-    asked_for = {*options.categorical, *options.buckets}
-    for name, column in survey.columns.items():
-        if name == label or name in options.exclude:
-            continue
-        reason = "" if name in asked_for else _useless(name, column)
-        if reason:
-            logger.info("column %r is left out: %s", name, reason)
-        else:
-            yield name, column
+def _left_out(survey: TableSurvey, label: str, options: TableOptions, rows: int) -> dict[str, str]:
+    """Why columns of a table of `rows` are kept from the model, by name; the label apart."""
+    asked_for = {*options.include, *options.categorical, *options.buckets}
+    found = {
+        name: "excluded" if name in options.exclude else _useless(name, survey, rows)
+        for name in survey.columns
+        if name != label and (name in options.exclude or name not in asked_for)
+    }
+    for name, reason in found.items():
+        if not reason and table_identifiers.counts_rows(name, survey, rows):
+            logger.warning(
+                "column %r holds whole numbers of 0 to %d, each once, as row numbers are; "
+                "analyze.features.exclude=%s leaves it out",
+                *(name, rows, name),
+            )
+    return {name: reason for name, reason in found.items() if reason}
 
 
-def _useless(name: str, column: ColumnSurvey) -> str:
+def _useless(name: str, survey: TableSurvey, rows: int) -> str:
+    column = survey.columns[name]
     if column.longest > 1:
         return f"up to {column.longest} values in a row"
     if column.distinct <= 1:
-        return "it is constant"
+        return "constant"
     are_names = column.present >= _FEW_ROWS and column.distinct > _ID_SHARE * column.present
-    if column.dtype == "bytes" and are_names:
-        return (
-            f"{column.distinct} distinct texts in {column.present} rows are names; "
-            f"analyze.features.categorical={name} takes them for categories"
+    names = f"names or identifiers, {column.distinct} distinct texts in {column.present} rows"
+    is_text = column.dtype == "bytes"
+    return table_identifiers.reason(name, survey, rows) or (names if is_text and are_names else "")
+
+
+def _warn_of_leaks(examples: Examples, spec: TableSpec) -> None:
+    names = [column.name for column in spec.raw]
+    leaks = table_leaks.find(table_leaks.sample(examples), spec.target, names)
+    for name, how in leaks.items():
+        logger.warning(
+            "column %s gives the label %r away: %s; if it is not known when the model is asked, "
+            "leave it out by analyze.features.exclude=%s",
+            *(name, spec.target, how, ",".join(name.split(" + "))),
         )
-    return ""
+
+
+def _warn_of_rare_classes(
+    truth: ColumnSurvey, examples: Examples, spec: TableSpec, out: Path, run_on: BeamOptions
+) -> None:
+    once = sorted(name for name, count in truth.counts.items() if count == 1)
+    if once:
+        logger.warning("classes with one row in train: %s", _listed(once))
+    elsewhere = table_survey.labels_elsewhere(examples, spec.target, out, run_on)
+    unknown = sorted(elsewhere.keys() - set(spec.classes))
+    if unknown:
+        logger.warning(
+            "classes that are not in train: %s; their %d rows will be set aside, unless "
+            "csv_example_gen.splits gives train more rows, or their cells are corrected",
+            *(_listed(unknown), sum(elsewhere[name] for name in unknown)),
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(repr, names[:_SHOWN])) + more
 
 
 def _vocabulary(name: str, column: ColumnSurvey, options: TableOptions) -> tuple[str, ...]:
@@ -241,7 +297,7 @@ def _vocabulary(name: str, column: ColumnSurvey, options: TableOptions) -> tuple
 
 
 def _whole(column: ColumnSurvey) -> bool:
-    return all(float(value).is_integer() for value in column.counts)
+    return table_identifiers.are_whole(column.counts)
 
 
 def _classes(truth: ColumnSurvey) -> tuple[str, ...]:
@@ -259,14 +315,32 @@ def _number(name: str, column: ColumnSurvey, survey: TableSurvey, options: Table
     return Number(name, center, scale or 1.0, column.mean, indicator)
 
 
-def _log_spec(spec: TableSpec) -> None:
+def _log_spec(spec: TableSpec, left_out: Mapping[str, str]) -> None:
+    """What each column became, a line for all of one fate."""
     if spec.numbers:
         missing = [each.name for each in spec.numbers if each.indicator]
         also = f"; missing cells in {', '.join(missing)}" if missing else ""
-        logger.info("numbers: %s%s", ", ".join(each.name for each in spec.numbers), also)
+        logger.info("numbers: %s%s", ", ".join(_with_parts(spec.numbers)), also)
     sizes = zip((*spec.discrete, *spec.crosses), spec.sizes, strict=True)
     named = ", ".join(f"{each.name} ({size} ids)" for each, size in sizes)
     if named:
         logger.info("categories: %s", named)
+    if left_out:
+        logger.info(
+            "left out: %s; analyze.features.include takes a column all the same", _reasons(left_out)
+        )
     if spec.classes:
-        logger.info("%d classes: %s", len(spec.classes), ", ".join(spec.classes[:20]))
+        logger.info("%d classes: %s", len(spec.classes), ", ".join(spec.classes[:_SHOWN]))
+
+
+def _reasons(left_out: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({reason})" for name, reason in left_out.items()) or "no other column"
+
+
+def _with_parts(numbers: Sequence[Number]) -> list[str]:
+    """The names of `numbers`, the parts of a date as one: `when (day, month)`."""
+    parts: dict[str, list[str]] = {}
+    for each in numbers:
+        name, _, part = each.name.rpartition("/")
+        parts.setdefault(name or each.name, []).extend([part] if name else [])
+    return [f"{name} ({', '.join(each)})" if each else name for name, each in parts.items()]

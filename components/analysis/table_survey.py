@@ -1,5 +1,6 @@
 """What one pass over a table's records says of each column, or of those that a hook makes."""
 
+import collections
 import dataclasses
 import functools
 from collections.abc import Iterable
@@ -90,6 +91,30 @@ def survey(
     surveyed = of(found, quantiles)
     (out / f"{name}.json").write_bytes(to_json(surveyed))
     return surveyed
+
+
+def labels_elsewhere(
+    examples: Examples, label: str, out: Path, run_on: BeamOptions
+) -> collections.Counter[str]:
+    """How often each value of `label`, as a class is called, occurs outside the train split."""
+    splits = [split for split in examples.splits if split != "train"]
+    files = [str(file) for split in splits for file in examples.files(split)]
+    if not files:
+        return collections.Counter()
+    found = shard_pass("Labels", files, functools.partial(_labels, label), out, run_on)
+    return sum(found, collections.Counter())
+
+
+def _labels(label: str, file: str) -> collections.Counter[str]:
+    values = (row.get(label, []) for row in map(decode, read_records(Path(file))))
+    return collections.Counter(class_name(each) for each in values if len(each))
+
+
+def class_name(value: list[bytes] | np.ndarray) -> str:
+    """A label as its class is called."""
+    if isinstance(value, list):
+        return value[0].decode("utf-8", "backslashreplace")
+    return as_text(value[0], "int64" if value.dtype.kind == "i" else "float32")
 
 
 def _fold(file: str, own: Own | None) -> Dataset:

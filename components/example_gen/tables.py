@@ -21,6 +21,7 @@ def csv_example_gen(
     *,
     run_on: BeamOptions,
     csv: CsvFormat = AS_DETECTED,
+    label: str | None = None,
     dates: Literal["parts", "seconds", "text"] = "parts",
     drop: tuple[str, ...] = (),
     splits: Shares = DEFAULT_SHARES,
@@ -40,6 +41,9 @@ def csv_example_gen(
         out: becomes the records.
         run_on: where Beam runs.
         csv: how the files are written; detected where nothing is said.
+        label: the feature to predict, whose rows without it are counted and left out. None:
+            the one called label, target, class, species, price or similar, else the last column
+            that is neither a date nor mostly empty.
         dates: become their `parts` (`<column>/year`, `/month`, `/day`, `/weekday`, and
             `/hour`, `/minute` where they have a time), Unix `seconds`, or stay `text`.
         drop: columns to leave out.
@@ -53,7 +57,7 @@ def csv_example_gen(
     Raises:
         DataError: there is no table, the files have different columns, what a date or a number
             means cannot be told, or too many rows are unusable.
-        OptionError: the shares are not valid, or a column or type is unknown.
+        OptionError: the shares are not valid, or a column, a type or the label is unknown.
     """
     from millrace.components.example_gen.csv import files, passes, plan
     from millrace.components.example_gen.unlabelled_rows import source as sources
@@ -67,13 +71,16 @@ def csv_example_gen(
     candidates = plan.candidates(_STEP, dialect, csv, dates, drop)
     evidence = passes.gather(run_on, out, tables, spans, candidates)
     layout = plan.settle(_STEP, source.path, dialect, evidence, csv, dates)
-    tally = passes.write(run_on, examples, tables, spans, layout, rule)
-    plan.tell_bad_cells(_STEP, tally.bad_cells, evidence, layout, csv, max_rejected)
+    truth = plan.label(_STEP, label, layout, evidence)
+    tally = passes.write(run_on, examples, tables, spans, layout, rule, truth)
+    plan.tell_bad_cells(
+        _STEP, [*tally.bad_cells, *tally.unlabelled], evidence, layout, csv, max_rejected
+    )
     tally.rejected.extend(listing.rejected)
     sources.write(sources.TableSource(dialect, layout), examples)
     notes: dict[str, Property] = {
         "columns": len(layout.readings),
-        "last_column": layout.last,
+        "label": truth,
         "encoding": dialect.encoding,
     }
     return finish(_STEP, examples, tally, listing.ignored, max_rejected, what="rows", notes=notes)

@@ -17,6 +17,7 @@ def tfds_table_example_gen(
     *,
     run_on: BeamOptions,
     dataset: str,
+    label: str | None = None,
     data_dir: LocalPath | None = None,
     manual_dir: LocalPath | None = None,
     download: bool = True,
@@ -35,6 +36,8 @@ def tfds_table_example_gen(
         out: becomes the records.
         run_on: where Beam runs.
         dataset: its name, with a config and a version if need be: `penguins/processed`.
+        label: the feature to predict, whose records without it are counted and left out. None:
+            the one that TFDS supervises with, else one with a name such as label, else the last.
         data_dir: where TFDS keeps prepared sets; its own default if not given.
         manual_dir: files downloaded by hand, where the set asks for that or there is no
             network.
@@ -49,22 +52,24 @@ def tfds_table_example_gen(
 
     Raises:
         DataError: the set is not available, or has no columns.
-        OptionError: there is no such set or split, or the shares are not valid.
+        OptionError: there is no such set, split or label, or the shares are not valid.
     """
     from millrace.components.example_gen.tensorflow_datasets import sets
     from millrace.components.example_gen.tensorflow_datasets.tables import (
         TableRecords,
         columns_of,
+        label_of,
         write_rows,
     )
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     builder = sets.find(_STEP, dataset, data_dir)
     columns = columns_of(_STEP, builder)
+    truth = label_of(_STEP, builder, columns, label)
     sets.prepare(_STEP, builder, manual_dir, download=download)
     listing = sets.list_splits(_STEP, builder, only)
-    source = TableRecords(Path(builder.data_path), columns, rule)
+    source = TableRecords(Path(builder.data_path), columns, rule, truth)
     examples = Examples(out)
     tally = write_rows(run_on, examples, source, listing, shards=shards)
-    notes: dict[str, Property] = {"columns": len(columns), "last_column": columns[-1].name}
+    notes: dict[str, Property] = {"columns": len(columns), "label": truth}
     return finish(_STEP, examples, tally, (), max_rejected, what="rows", notes=notes)

@@ -29,11 +29,13 @@ class TableOptions:
     """How columns become numbers.
 
     Attributes:
-        label: the column to predict. None: the one called label, target, class, species, price,
-            y or similar, else the last one of the source.
+        label: the column to predict, to the ingest as well, which leaves out rows without it.
+            None: the one called label, target, class, species, price, y or similar, else the last
+            one of the source.
         problem: None: classification if the label is text or has few distinct whole numbers, else
             regression.
         exclude: columns that the model must not see.
+        include: columns that it sees although they look like identifiers, row numbers or names.
         categorical: columns of numbers that stand for categories, such as codes. Text always does.
         scaling: of numbers: `z_score` to mean 0 and deviation 1, `min_max` to 0..1, by the
             train split; `none`.
@@ -53,6 +55,7 @@ class TableOptions:
     label: str | None = None
     problem: Problem | None = None
     exclude: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     scaling: Scaling = "z_score"
     missing_indicators: bool = True

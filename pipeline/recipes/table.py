@@ -9,9 +9,12 @@ from millrace.components.example_gen.samples import house_prices, line_fit
 from millrace.components.example_gen.tables import csv_example_gen
 from millrace.components.example_gen.tables_tfds import tfds_table_example_gen
 from millrace.components.features.table_spec import TableOptions
-from millrace.pipeline.dag import Dag, Source, Step
+from millrace.pipeline.dag import Dag, OptionsOf, Source, Step
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.recipes.row import Ingest, Recipe
+
+# Rows without a label are set aside where they are read, so both steps are told by one option.
+_LABEL = OptionsOf("analyze", "features.label")
 
 
 def _inside(write: Callable[[Path], RawFiles]) -> Ingest:
@@ -19,7 +22,7 @@ def _inside(write: Callable[[Path], RawFiles]) -> Ingest:
 
     def ingest(dag: Dag, data: str | None) -> Step:
         source = Source(str(Path(data).expanduser())) if data else dag.step(write)
-        return dag.step(csv_example_gen, source=source, splits={"train": 1.0})
+        return dag.step(csv_example_gen, source=source, splits={"train": 1.0}, label=_LABEL)
 
     return ingest
 
@@ -32,12 +35,14 @@ def _tfds(dataset: str) -> Ingest:
 
     def ingest(dag: Dag, data: str | None) -> Step:
         if data is None:
-            return dag.step(tfds_table_example_gen, dataset=dataset)
+            return dag.step(tfds_table_example_gen, dataset=dataset, label=_LABEL)
         folder = Path(data).expanduser()
         is_ours = (folder / dataset).exists() or (folder / "downloads").exists()
         if not data.startswith("tfds:") and is_ours:
             data_dir = str(folder.resolve())
-            return dag.step(tfds_table_example_gen, dataset=dataset, data_dir=data_dir)
+            return dag.step(
+                tfds_table_example_gen, dataset=dataset, data_dir=data_dir, label=_LABEL
+            )
         return _anything(dag, data)
 
     return ingest
@@ -51,10 +56,11 @@ def _anything(dag: Dag, data: str | None) -> Step:
             "of such files, or `tfds:NAME`. Received: no --data."
         )
     if data.startswith("tfds:"):
-        return dag.step(tfds_table_example_gen, dataset=data.removeprefix("tfds:"))
+        name = data.removeprefix("tfds:")
+        return dag.step(tfds_table_example_gen, dataset=name, label=_LABEL)
     source = Source(str(Path(data).expanduser()))
     # Where a data set has no eval split of its own, nobody shall stop early on its test split.
-    return dag.step(csv_example_gen, source=source, eval_from_train=0.1)
+    return dag.step(csv_example_gen, source=source, eval_from_train=0.1, label=_LABEL)
 
 
 _LINEAR = (

@@ -7,7 +7,7 @@ the type found is that of the whole column, whatever the parts and their order.
 import collections
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -62,6 +62,7 @@ MISSING_WORDS = frozenset(
 )
 """Words for a missing value, in lower case, taken as such in a column of numbers or dates."""
 
+_HEAD = 200  # cells looked at before all the others
 _ENOUGH = 10  # filled cells, of which a few may be none of the column's
 _FEW = 0.05
 
@@ -169,11 +170,17 @@ class Evidence:
     orders: int = 0
     is_exact: bool = True
 
-    def seen(self, cells: pa.Array, name: str = "") -> Self:
+    def seen(self, cells: pa.Array, name: str = "", *, exact: bool = False) -> "Evidence":
         """With `cells` of the column `name`, of which null ones say nothing.
 
-        Numbers, int64 or float64, are taken to be all of the reading `guess`.
+        Numbers, int64 or float64, are taken to be all of the reading `guess`; and so, unless all
+        is to be `exact`, are many cells of text if they are such numbers.
         """
+        if cells.type == pa.string() and len(cells) > _HEAD and not exact:
+            head = self if self.filled else self.seen(cells.slice(0, _HEAD), name)
+            rest = cells if self.filled else cells.slice(_HEAD)
+            numbers_found = _plain_numbers(rest, head.guess)
+            return head.seen(rest if numbers_found is None else numbers_found, name, exact=True)
         filled = len(cells) - cells.null_count
         if not filled:
             return self
@@ -189,7 +196,7 @@ class Evidence:
         part = _counted(counted.field("values"), counted.field("counts"), self.candidates, name)
         return self + part
 
-    def __add__(self, other: Self) -> Self:
+    def __add__(self, other: "Evidence") -> "Evidence":
         return dataclasses.replace(
             self,
             filled=self.filled + other.filled,
@@ -360,6 +367,14 @@ def _cast(cells: pa.StringArray, *, whole: bool) -> pa.Array | None:
     except pa.ArrowInvalid:
         return None  # some cells need a closer look
     return values if whole or numbers.are_plain(values) else None
+
+
+def _plain_numbers(cells: pa.StringArray, guess: ColumnReading | None) -> pa.Array | None:
+    """Numbers of the kind `guess`, if all `cells` are, and none begins as a code does."""
+    if guess is None or pc.any(pc.match_substring_regex(cells, r"^\s*0\d")).as_py():
+        return None
+    values = _cast(cells, whole=guess.kind == "int")
+    return values if values is not None and numbers.are_plain(values) else None
 
 
 def _none(cells: pa.Array) -> pa.BooleanArray:

@@ -83,7 +83,8 @@ _NAMES = (
     *("aug august", "sep sept september", "oct october", "nov november", "dec december"),
 )
 _MONTHS = {name: n for n, names in enumerate(_NAMES, start=1) for name in names.split()}
-_FIRST_LOOK = re.compile(r"\d")
+_DIGITS_LOOK = r"^\d{5,}"
+_DOTTED, _DOTTED_LOOK = "%m.%Y", r"^\d{1,2}\.\d{4}$"  # which looks like a number as well
 _MOST = 60  # letters of what may be a date
 _US = 1_000_000
 _EXCEL_DAYS = (20_000, 75_000)  # 1954 to 2105: what a column may hold to be taken for dates
@@ -119,7 +120,7 @@ def candidates(name: str, day_first: Order = "auto") -> tuple[str, ...]:
 
 def is_digits(form: str) -> bool:
     """Whether its cells are numbers as well."""
-    return form in (*_NUMBERS, "%Y%m%d")
+    return form in (*_NUMBERS, "%Y%m%d", "%Y%m%d" + _TIME)
 
 
 def swapped(form: str) -> str:
@@ -130,25 +131,22 @@ def swapped(form: str) -> str:
 
 
 def fits(cells: pa.StringArray, forms: tuple[str, ...]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Each of `forms` that any of `cells`, none null, is of, and which are: bool [cells].
-
-    The first is looked at alone: to compile the whole expression takes longer than to read a column
-    of a few rows.
-    """
-    if len(cells) == 1 and not _FIRST_LOOK.search(cells[0].as_py()):
-        return
+    """Each of `forms` that any of `cells`, none null, is of, and which are: bool [cells]."""
     text = pc.utf8_trim_whitespace(cells)
-    may_be = pc.and_(
-        pc.less_equal(pc.utf8_length(text), _MOST), pc.match_substring_regex(text, _look())
-    ).to_numpy(zero_copy_only=False)
-    if not may_be.any():
-        return
-    kept = text.filter(pa.array(may_be))
-    for form, found in _fits(kept, forms):
-        if found.any():
-            whole = np.zeros(len(cells), bool)
-            whole[may_be] = found
-            yield form, whole
+    is_short = pc.less_equal(pc.utf8_length(text), _MOST)
+    digits = tuple(form for form in forms if is_digits(form))
+    dotted = tuple(form for form in forms if form == _DOTTED)
+    others = tuple(form for form in forms if form not in (*digits, *dotted))
+    for some, look in ((digits, _DIGITS_LOOK), (dotted, _DOTTED_LOOK), (others, _look())):
+        may_be = pc.and_(is_short, pc.match_substring_regex(text, look))
+        where = may_be.to_numpy(zero_copy_only=False)
+        if not where.any():
+            continue
+        for form, found in _fits(text.filter(may_be), some):
+            if found.any():
+                whole = np.zeros(len(cells), bool)
+                whole[where] = found
+                yield form, whole
 
 
 def _fits(cells: pa.StringArray, forms: tuple[str, ...]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
@@ -242,10 +240,10 @@ def shown(form: str) -> str:
 
 @functools.cache
 def _look() -> str:
-    """An expression for all that is of one of the forms, or a number."""
-    days = "|".join(_ungrouped(_day_expression(form)) for form in _DAYS)
-    spans = "|".join(_ungrouped(_day_expression(form)) for form in _SPANS)
-    return rf"^(?:(?:{days}){_ungrouped(_AT)}|{spans}|\d+(?:\.\d+)?)$"
+    """An expression for all that is of one of the forms, but for those that look like numbers."""
+    days = "|".join(_ungrouped(_day_expression(form)) for form in _DAYS if not is_digits(form))
+    spans = "|".join(_ungrouped(_day_expression(form)) for form in _SPANS if form != _DOTTED)
+    return rf"^(?:(?:{days}){_ungrouped(_AT)}|{spans})$"
 
 
 def _ungrouped(expression: str) -> str:
@@ -291,7 +289,10 @@ def _moments(cells: pa.StringArray, form: str) -> tuple[NDArray[np.datetime64], 
     """datetime64[us] of UTC, NaT where a cell is not of the form, and which have a time of day."""
     if form in (EXCEL, UNIX):
         return _counted(cells, form), np.ones(len(cells), bool)
-    fields = _fields(pc.extract_regex(cells, _expression(form)))
+    groups = pc.extract_regex(cells, _expression(form))
+    if groups.null_count == len(cells):
+        return np.full(len(cells), "NaT", "datetime64[us]"), np.zeros(len(cells), bool)
+    fields = _fields(groups)
     fits = next(iter(fields.values())).is_valid().to_numpy(zero_copy_only=False)
     parts = {
         name: _whole(field)
@@ -335,8 +336,9 @@ def _days(
     if "week" in parts:
         return _in_week(start, parts, valid)
     if "ordinal" in parts:
-        days = start.astype("datetime64[D]") + (parts["ordinal"] - 1)
-        return days, valid & (parts["ordinal"] >= 1) & (days.astype("datetime64[Y]") == start)
+        days = start.astype("datetime64[D]") + (parts["ordinal"] - 1).astype("timedelta64[D]")
+        is_there = (parts["ordinal"] >= 1) & (days.astype("datetime64[Y]") == start)
+        return days, np.asarray(valid & is_there, bool)
     if "quarter" in parts:
         quarter = np.maximum(parts["quarter"], parts.get("quarter2", parts["quarter"]))
         month = 3 * quarter - 2
@@ -345,8 +347,8 @@ def _days(
     day = parts.get("day", np.ones(count, np.int64))
     valid &= (month >= 1) & (month <= 12)
     months = start.astype("datetime64[M]") + np.where(valid, month - 1, 0)
-    days = months.astype("datetime64[D]") + (day - 1)
-    return days, valid & (day >= 1) & (days.astype("datetime64[M]") == months)
+    days = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
+    return days, np.asarray(valid & (day >= 1) & (days.astype("datetime64[M]") == months), bool)
 
 
 def _in_week(
@@ -359,7 +361,7 @@ def _in_week(
     first = monday + 7 * (parts["week"] - 1)
     thursday = first + 3
     is_there = (parts["week"] >= 1) & (thursday.astype("datetime64[Y]") == start)
-    return first + (weekday - 1), valid & is_there
+    return first + (weekday - 1).astype("timedelta64[D]"), np.asarray(valid & is_there, bool)
 
 
 def _within_day(
@@ -410,7 +412,8 @@ def _counted(cells: pa.StringArray, form: str) -> NDArray[np.datetime64]:
     """Excel's days, or Unix time in the unit that its size says, each cell for itself."""
     numbers = _numbers(cells)
     if form == EXCEL:
-        limit, start, scale = 3e6, np.datetime64("1899-12-30", "us"), np.float64(86_400 * _US)
+        limit, start = 3e6, np.datetime64("1899-12-30", "us")
+        scale = np.full(len(numbers), 86_400.0 * _US)
     else:
         size = np.abs(np.nan_to_num(numbers))
         limit, start = 1e20, np.datetime64(0, "us")

@@ -52,12 +52,6 @@ class TableLayout:
     dates: Dates = "parts"
     least: int = 0
 
-    @property
-    def last(self) -> str:
-        """The last column that is not a date, which often is the label; empty if all are."""
-        named = [name for name, reading in self.readings.items() if reading.kind != "date"]
-        return named[-1] if named else ""
-
 
 class Block(NamedTuple):
     """Raw bytes of whole records: the file they are of, the line they begin in, their encoding."""
@@ -148,10 +142,11 @@ def features(
         reading = layout.readings[name]
         values, is_misfit = _converted(raw, reading, lenient=asked)
         rows = pc.indices_nonzero(is_misfit).to_pylist()
-        if rows and raw.type != pa.string():  # as it is written
-            raw = strings(block, dialect, [name], layout.least).columns[name]
+        written = raw
+        if rows and raw.type != pa.string():
+            written = strings(block, dialect, [name], layout.least).columns[name]
         for row in rows:
-            misfits.setdefault(row, {})[name] = raw[row].as_py()
+            misfits.setdefault(row, {})[name] = written[row].as_py()
         found |= columns.features(name, values, reading, layout.dates)
     reasons = _rows_aside(cells.columns, misfits, layout)
     for row in np.flatnonzero(_is_blank(list(found.values()))).tolist():
@@ -179,6 +174,32 @@ def features(
         found = {name: values.filter(pa.array(kept)) for name, values in found.items()}
         places = places[kept]
     return Features(found, places, cells.text, rejected, bad_cells)
+
+
+def labelled(
+    rows: Features, label: str, block: Block, dialect: Dialect
+) -> tuple[Features, list[Rejected]]:
+    """The `rows` of `block` that have the feature `label`, all if it is empty; and the others.
+
+    Where the label is a bad cell, that is why its row is left out.
+    """
+    if not label or not rows.columns[label].null_count:
+        return rows, []
+    has_label = rows.columns[label].is_valid()
+    kept = has_label.to_numpy(zero_copy_only=False)
+    reasons = dict.fromkeys(rows.places[~kept].tolist(), f"no label {label!r}")
+    found = _rejected(block, rows.text, dialect, reasons)
+    left_out = {each.position for each in found}
+    bad = {each.position: each for each in rows.bad_cells if _is_of(each, label)}
+    unlabelled = [bad.get(each.position, each) for each in found]
+    columns_kept = {name: values.filter(has_label) for name, values in rows.columns.items()}
+    bad_cells = [each for each in rows.bad_cells if each.position not in left_out]
+    left = rows._replace(columns=columns_kept, places=rows.places[kept], bad_cells=bad_cells)
+    return left, unlabelled
+
+
+def _is_of(bad_cell: Rejected, name: str) -> bool:
+    return bad_cell.reason.startswith(f"column {name!r}: ")
 
 
 def _placed(

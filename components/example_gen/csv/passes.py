@@ -81,7 +81,9 @@ def _recounted(files: CsvFiles, candidates: Candidates, span: Span) -> dict[str,
     evidence = _nothing_seen(candidates)
     for block in files.blocks(span):
         cells = parsing.strings(block, files.dialect, list(evidence)).columns
-        evidence = {name: seen.seen(cells[name], name) for name, seen in evidence.items()}
+        evidence = {
+            name: seen.seen(cells[name], name, exact=True) for name, seen in evidence.items()
+        }
     return evidence
 
 
@@ -114,11 +116,15 @@ def write(
     spans: Sequence[Span],
     layout: TableLayout,
     rule: SplitRule,
+    label: str,
 ) -> IngestTally:
-    """Write stretch i of `spans` as shard i of every split that its rows can come to lie in."""
+    """Write stretch i of `spans` as shard i of every split that its rows can come to lie in.
+
+    Rows without the feature `label` are left out and counted; none are where it is empty.
+    """
     splits = rule.reachable({span.split for span in spans})
     shards = list(zip(spans, shard_files(out, splits, len(spans)), strict=True))
-    work = functools.partial(_write_shard, files, layout, rule)
+    work = functools.partial(_write_shard, files, layout, rule, label)
     tally = IngestTally({split: {"": 0} for split in splits})
     for part in shard_pass("WriteShard", shards, work, out.path, run_on):
         tally.add(part)
@@ -126,7 +132,11 @@ def write(
 
 
 def _write_shard(
-    files: CsvFiles, layout: TableLayout, rule: SplitRule, shard: tuple[Span, Mapping[str, Path]]
+    files: CsvFiles,
+    layout: TableLayout,
+    rule: SplitRule,
+    label: str,
+    shard: tuple[Span, Mapping[str, Path]],
 ) -> IngestTally:
     """Write the rows of a stretch, by split into a file each."""
     span, targets = shard
@@ -136,6 +146,8 @@ def _write_shard(
         for block in files.blocks(span):
             rows = parsing.features(block, files.dialect, layout)
             tally.rejected.extend(rows.rejected)
+            rows, unlabelled = parsing.labelled(rows, label, block, files.dialect)
+            tally.unlabelled.extend(unlabelled)
             tally.bad_cells.extend(rows.bad_cells)
             for split, frames in framed(rows.columns, rule, span.split).items():
                 sinks[split].write(arrow_examples.flat(frames))

@@ -13,6 +13,7 @@ from millrace.components.example_gen.csv import columns, dates
 from millrace.components.example_gen.csv.columns import ColumnReading, Dates, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.parsing import TableLayout
+from millrace.components.features import table_label
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +95,52 @@ def settle(
     _check_names(place, readings, dates)
     needed = 1 if dialect.fill_short else max(map(dialect.names.index, readings)) + 1
     return TableLayout(readings, dates, needed)
+
+
+def label(
+    step: str, given: str | None, layout: TableLayout, evidence: Mapping[str, Evidence]
+) -> str:
+    """The feature that is to be predicted: the one `given`, or chosen; empty if all are dates.
+
+    Raises:
+        OptionError: none has the name that is given.
+    """
+    made = {
+        feature: name
+        for name, reading in layout.readings.items()
+        for feature in columns.feature_names(name, reading, layout.dates)
+    }
+    if given is not None:
+        if given not in made:
+            raise _no_label(step, given, layout, evidence)
+        return given
+    whole = [name for name, reading in layout.readings.items() if reading.kind != "date"]
+    most = max((evidence[name].filled for name in whole), default=0)
+    filled = [name for name in whole if 2 * evidence[name].filled > most]
+    chosen, how = table_label.choose(whole, filled[-1] if filled else "")
+    if chosen:
+        _log.info("label: %r (%s); analyze.features.label names another", chosen, how)
+    return chosen
+
+
+def _no_label(
+    step: str, given: str, layout: TableLayout, evidence: Mapping[str, Evidence]
+) -> OptionError:
+    parts = (
+        columns.feature_names(given, layout.readings[given], layout.dates)
+        if (given in layout.readings)
+        else []
+    )
+    received = f"{given!r}"
+    if parts:
+        received += f", a date that becomes {', '.join(parts)}"
+    elif given in evidence:
+        received += ", which is empty in every row"
+    return OptionError(
+        f"{step}, option label, which a recipe takes from analyze.features.label: expected a "
+        f"feature of the table: {', '.join(layout.readings)}. Received: {received}. "
+        + ("Name one of these." if parts else "Correct the name.")
+    )
 
 
 def choose(step: str, place: Path, name: str, seen: Evidence, given: CsvFormat) -> ColumnReading:
@@ -205,7 +252,7 @@ def tell_bad_cells(
     given: CsvFormat,
     max_rejected: float,
 ) -> None:
-    """Log, once per column, the cells that are taken as missing.
+    """Log, once per column, the cells that are taken as missing; reasons of others are passed over.
 
     Raises:
         DataError: they are more than the share `max_rejected` of a column whose type was given, or
@@ -213,9 +260,9 @@ def tell_bad_cells(
     """
     by_column: dict[str, list[Rejected]] = collections.defaultdict(list)
     for each in bad_cells:
-        by_column[
-            next(n for n in layout.readings if each.reason.startswith(f"column {n!r}: "))
-        ].append(each)
+        for name in layout.readings:
+            if each.reason.startswith(f"column {name!r}: "):
+                by_column[name].append(each)
     for name, cells in by_column.items():
         first, filled = cells[0], evidence[name].filled
         limit = max_rejected if name in given.types else 0.5
@@ -231,16 +278,8 @@ def tell_bad_cells(
         _log.warning(
             "column %r: %d of %d cells are %s; %s of %s is %s: taken as missing; csv.missing=%s "
             "names it, csv.types.%s=text keeps the column as text",
-            *(
-                name,
-                filled - len(cells),
-                filled,
-                kind,
-                first.position,
-                first.source,
-                received,
-                name,
-            ),
+            *(name, filled - len(cells), filled, kind, first.position, first.source, received),
+            *(received.strip("'"), name),
         )
 
 

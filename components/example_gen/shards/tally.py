@@ -98,6 +98,11 @@ def finish(
     counts = {split: tally.counts[split] for split in examples.splits}
     written = sum(counts.values())
     check_rejected(step, tally.rejected, written + len(tally.rejected), max_rejected)
+    if not written and tally.unlabelled:
+        raise DataError(
+            f"{step}: expected {what} with a label. Received: {len(tally.unlabelled)} without one, "
+            f"such as {first_rejected(tally.unlabelled)[0]}. Name another label, or add it."
+        )
     if not written:
         raise DataError(f"{step}: expected {what}. Received: none. Check the source.")
     _report(step, counts, tally, len(ignored), what)

@@ -9,14 +9,20 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
-from millrace.components.errors import DataError
+from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.tfrecords import RecordInput, read_files
-from millrace.components.example_gen.shards.writing import SplitRecord, shard_count, write_shards
+from millrace.components.example_gen.shards.writing import (
+    SplitRecord,
+    Unlabelled,
+    shard_count,
+    write_shards,
+)
+from millrace.components.features import table_label
 from millrace.serving.errors import WireError
-from millrace.serving.example import Value, decode, encode
+from millrace.serving.example import Decoded, Value, decode, encode
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +33,11 @@ class TfdsColumn(NamedTuple):
     name: str
     classes: tuple[str, ...] = ()
     width: int = 0
+
+    @property
+    def features(self) -> list[str]:
+        """The features that it makes: itself, or one per component."""
+        return [f"{self.name}_{n}" for n in range(self.width)] if self.width else [self.name]
 
 
 def columns_of(step: str, builder: Any) -> tuple[TfdsColumn, ...]:
@@ -46,8 +57,33 @@ def columns_of(step: str, builder: Any) -> tuple[TfdsColumn, ...]:
         )
     if others:
         _log.info("features that are not columns, left out: %s", ", ".join(others))
-    label = (builder.info.supervised_keys or ("", ""))[-1]
+    label = _supervised(builder)
     return tuple(kept[name] for name in sorted(kept, key=lambda name: name == label))
+
+
+def label_of(step: str, builder: Any, columns: Sequence[TfdsColumn], given: str | None) -> str:
+    """The feature to predict: the one `given`, else that which TFDS supervises with, or chosen.
+
+    Raises:
+        OptionError: none has the name that is given.
+    """
+    names = [name for column in columns for name in column.features]
+    if given is None:
+        if _supervised(builder) in names:
+            return _supervised(builder)
+        chosen, how = table_label.choose(names, "")
+        _log.info("label: %r (%s); analyze.features.label names another", chosen, how)
+        return chosen
+    if given not in names:
+        raise OptionError(
+            f"{step}, option label, which a recipe takes from analyze.features.label: expected a "
+            f"feature of the set: {', '.join(names)}. Received: {given!r}. Correct the name."
+        )
+    return given
+
+
+def _supervised(builder: Any) -> str:
+    return (builder.info.supervised_keys or ("", ""))[-1]
 
 
 def _column(name: str, feature: Any) -> TfdsColumn | None:
@@ -67,22 +103,33 @@ def _column(name: str, feature: Any) -> TfdsColumn | None:
 
 @dataclasses.dataclass(frozen=True)
 class TableRecords:
-    """TFRecord files below `root`, of which `columns` are taken."""
+    """TFRecord files below `root`, of which `columns` are taken; a record needs its `label`."""
 
     root: Path
     columns: tuple[TfdsColumn, ...]
     rule: SplitRule
+    label: str
 
     def read(self, rows: Sequence[ListedRow]) -> Iterator[RecordInput]:
         """Yield every record of the files in `rows`."""
         return read_files(self.root, rows)
 
-    def convert(self, item: RecordInput) -> SplitRecord | Rejected:
+    def convert(self, item: RecordInput) -> SplitRecord | Rejected | Unlabelled:
         """One record with a feature per column; a class of no name is a missing cell."""
         try:
             values = decode(item.record)
         except WireError as error:
             return Rejected(item.place, str(error), item.position)
+        features = self._features(values)
+        if not features:
+            return Rejected(item.place, "no value in any column", item.position)
+        if self.label not in features:
+            missing = Rejected(item.place, f"no label {self.label!r}", item.position)
+            return Unlabelled(missing)
+        example = encode(features)
+        return SplitRecord(self.rule.choose(item.split, example), "", example)
+
+    def _features(self, values: Decoded) -> dict[str, Value]:
         features: dict[str, Value] = {}
         for column in self.columns:
             found = values.get(column.name, [])
@@ -95,10 +142,7 @@ class TableRecords:
                 features |= {f"{column.name}_{place}": part for place, part in parts}
             elif len(found):
                 features[column.name] = found[0]
-        if not features:
-            return Rejected(item.place, "no value in any column", item.position)
-        example = encode(features)
-        return SplitRecord(self.rule.choose(item.split, example), "", example)
+        return features
 
 
 def write_rows(

@@ -26,9 +26,9 @@ def survey(rows, quantiles=4):
     return table_survey.of(fold([encode(row) for row in rows], "here"), quantiles)
 
 
-def choose(rows, last="", **options):
+def choose(rows, noted="", **options):
     parts = options.get("bucket_count", 4)
-    return table.choose(survey(rows, parts), TableOptions(**options), last)
+    return table.choose(survey(rows, parts), TableOptions(**options), noted)
 
 
 HOURS = [
@@ -93,18 +93,10 @@ def test_buckets_lie_at_quantiles_and_crosses_name_categories():
     assert [each.name for each in spec.numbers] == ["hour", "wind"]
 
 
-@pytest.mark.parametrize(
-    ("columns", "last", "label"),
-    [
-        (("a", "Species", "z"), "z", "Species"),
-        (("price", "target"), "price", "target"),
-        (("a", "b", "c"), "b", "b"),
-        (("a", "b", "c"), "", "c"),
-    ],
-)
-def test_a_label_is_chosen_by_its_name_else_the_last_column(columns, last, label):
-    rows = [dict.fromkeys(columns, float(number) / 3) for number in range(30)]
-    assert choose(rows, last).label == label
+@pytest.mark.parametrize(("noted", "label"), [("b", "b"), ("", "target"), ("other", "target")])
+def test_the_label_is_that_of_the_ingest_else_chosen(noted, label):
+    rows = [dict.fromkeys(("target", "b", "z"), float(number) / 3) for number in range(30)]
+    assert choose(rows, noted).label == label
 
 
 @pytest.mark.parametrize(
@@ -166,7 +158,7 @@ def test_columns_without_information_are_left_out():
         (
             {"exclude": ("hour", "sky", "wind", "half")},
             DataError,
-            r"^Table: expected columns beside the label 'rides' .* Received: none that is neither",
+            r"^Table: expected columns beside the label 'rides' .* Received: none, half \(excl",
         ),
         (
             {"categorical": ("half",)},
@@ -204,7 +196,7 @@ def test_a_pass_over_shards_finds_what_the_records_together_say(tmp_path):
         examples.split_path("train").mkdir(parents=True)
         for shard in range(shards):
             write_records(examples.shard("train", shard, shards), records[shard::shards])
-        examples.write_summary({"train": 24}, notes={"last_column": "rides"})
+        examples.write_summary({"train": 24}, notes={"label": "rides"})
         specs.append(table.settle(examples, TableOptions(), examples.path, BeamOptions()))
     assert specs[0] == specs[1] == choose(HOURS, "rides")
 
@@ -220,7 +212,7 @@ def houses(tmp_path):
         for n in range(1, 41)
     ]  # fmt: skip
     write_records(examples.shard("train", 0, 1), map(encode, rows))
-    return examples.write_summary({"train": 40}, (), {"last_column": "price"})
+    return examples.write_summary({"train": 40}, (), {"label": "price"})
 
 
 def settled(houses, tmp_path, function, **options):
@@ -263,12 +255,12 @@ def test_columns_that_a_function_is_not_given_must_be_there(houses, tmp_path):
 
 
 def test_a_column_of_names_is_left_out_with_the_setting_that_takes_it(caplog):
-    rows = [{**row, "code": f"no {row['hour']}"} for row in HOURS]
+    rows = [{**row, "remark": f"no {row['hour']}"} for row in HOURS]
     with caplog.at_level("INFO"):
         choose(rows, label="rides")
     assert (
-        "column 'code' is left out: 24 distinct texts in 24 rows are names; "
-        "analyze.features.categorical=code takes them for categories"
+        "left out: remark (names or identifiers, 24 distinct texts in 24 rows); "
+        "analyze.features.include takes a column all the same"
     ) in caplog.messages
 
 

@@ -46,17 +46,26 @@ def rejections(examples):
     return [(item.source, item.position, item.reason) for item in examples.rejected()]
 
 
+def unlabelled(examples):
+    return listed(examples, "unlabelled")
+
+
 def bad_cells(examples):
-    lines = (examples.path / "bad_cells.jsonl").read_text().splitlines()
-    return [(cell["source"], cell["position"], cell["reason"]) for cell in map(json.loads, lines)]
+    return listed(examples, "bad_cells")
+
+
+def listed(examples, kind):
+    lines = (examples.path / f"{kind}.jsonl").read_text().splitlines()
+    return [(item["source"], item["position"], item["reason"]) for item in map(json.loads, lines)]
 
 
 def test_columns_become_features_of_their_types_and_missing_cells_are_absent(ingest):
-    examples = ingest("n,x,colour,empty\n1,0.5,red,\n2,,NA,\n,1.5, blue ,\n", **TRAIN)
+    text = "n,colour,x,empty\n1,red,0.5,\n2,,,\n,blue ,1.5,\n2,NA,2.5,\n"
+    examples = ingest(text, **TRAIN)
     assert rows_of(examples) == [
         {"n": 1, "x": 0.5, "colour": b"red"},
-        {"n": 2},
         {"x": 1.5, "colour": b"blue"},
+        {"n": 2, "x": 2.5},
     ]
     kinds = {
         name: value.dtype
@@ -64,7 +73,8 @@ def test_columns_become_features_of_their_types_and_missing_cells_are_absent(ing
         if name != "colour"
     }
     assert kinds == {"n": np.int64, "x": np.float32}
-    assert examples.summary["notes"]["last_column"] == "colour"
+    assert examples.summary["notes"]["label"] == "x"
+    assert unlabelled(examples) == [("t.csv", "line 3", "no label 'x'")]
     assert examples.counts == {"train": 3}
 
 
@@ -180,10 +190,10 @@ def test_a_byte_that_is_not_of_the_encoding_takes_its_row_along(ingest, end):
         data, csv=CsvFormat(encoding="utf-8", types={"b": "float"}), max_rejected=1, **TRAIN
     )
     assert rejections(examples) == [("t.csv", "line 3", "byte 0xe9 is not of utf-8")]
-    assert bad_cells(examples) == [
+    assert unlabelled(examples) == [
         ("t.csv", "line 5", "column 'b': expected a number within float32, received 'inf'"),
     ]
-    assert [row.get("b") for row in rows_of(examples)] == [1, 3, None]
+    assert [row["b"] for row in rows_of(examples)] == [1, 3]
 
 
 def test_a_record_may_lack_cells_of_columns_that_are_left_out(ingest):
@@ -191,7 +201,7 @@ def test_a_record_may_lack_cells_of_columns_that_are_left_out(ingest):
     examples = ingest(text, max_rejected=1, **TRAIN)
     assert rows_of(examples) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
     assert rejections(examples) == [("t.csv", "line 4", "expected 3 cells, received 1: 5")]
-    filled = ingest(text, csv=CsvFormat(fill_short=True), **TRAIN)
+    filled = ingest(text, csv=CsvFormat(fill_short=True), label="a", **TRAIN)
     assert rows_of(filled) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}, {"a": 5}]
 
 

@@ -79,7 +79,7 @@ def ingest(out, data_dir):
 def test_features_become_columns_and_the_only_split_is_divided_by_content(ingest):
     examples = ingest("made_table/one")
     assert set(examples.counts) == {"train", "eval", "test"}
-    assert sum(examples.counts.values()) == 40
+    assert sum(examples.counts.values()) == 39
     rows = [row for split in examples.splits for row in records_of(examples)[split]]
     by_number = {int(row["sizes_0"][0]): row for row in rows}
     assert by_number[3] == {
@@ -89,12 +89,14 @@ def test_features_become_columns_and_the_only_split_is_divided_by_content(ingest
         "sizes_0": np.float32([3]),
         "sizes_1": np.float32([1.5]),
     }
-    assert "kind" not in by_number[7]
-    assert examples.summary["notes"]["last_column"] == "kind"
+    assert 7 not in by_number
+    notes = examples.summary["notes"]
+    assert (notes["found"], notes["unlabelled"]) == (40, 1)
+    assert examples.summary["notes"]["label"] == "kind"
 
 
 def test_splits_of_the_set_are_kept_and_eval_is_held_out_of_train(ingest):
-    examples = ingest("made_table/two", eval_from_train=0.4)
+    examples = ingest("made_table/two", eval_from_train=0.4, label="legs")
     assert set(examples.counts) == {"train", "eval", "test"}
     assert examples.counts["test"] == 10
     assert sum(examples.counts.values()) == 40

@@ -1,0 +1,80 @@
+"""Which columns of a table only tell its rows apart: a model could but learn them by heart."""
+
+import re
+from collections.abc import Iterable
+
+from millrace.components.analysis.table_survey import TableSurvey
+
+EXACT = 2**53  # beyond it a float64 does not hold every whole number
+
+_WORDS = frozenset(
+    (
+        *("id", "ids", "uid", "uuid", "guid", "index", "idx", "key", "ref", "reference", "code"),
+        *("row", "rowid", "rownum", "rownumber", "number", "no", "nr", "num", "sn", "sno"),
+        *("account", "serial", "instant", "record", "token", "hash", "barcode", "ean", "isbn"),
+        *("phone", "telephone", "tel", "mobile", "fax", "ssn", "iban", "vin", "unnamed"),
+    )
+)
+_UUID = re.compile(r"\{?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
+_FEW_ROWS = 10  # below which it says nothing that all cells differ
+_LOOKED_AT = 100  # values of a column that show whether they are UUIDs
+
+
+def reason(name: str, survey: TableSurvey, rows: int) -> str:
+    """Why the column `name` is one of them, in words; empty if it is none.
+
+    Args:
+        name: of the column.
+        survey: of the train split.
+        rows: of all splits.
+    """
+    column = survey.columns[name]
+    if column.dtype == "int64" and max(abs(column.low), abs(column.high)) > EXACT:
+        return "an identifier: whole numbers beyond 2^53, of which many would become equal"
+    if column.dtype == "bytes" and _are_uuids(column.counts):
+        return "an identifier: UUIDs"
+    if column.present < _FEW_ROWS or column.distinct < column.present:
+        return ""
+    if column.dtype == "float32" and not (column.counts and are_whole(column.counts)):
+        return ""
+    if _is_unnamed(name) and counts_rows(name, survey, rows):
+        return "it numbers the rows"
+    if not _names_rows(name):
+        return ""
+    if column.dtype != "bytes" and counts_rows(name, survey, rows):
+        return "it numbers the rows"
+    return f"an identifier: {column.distinct} distinct values in {column.present} rows"
+
+
+def counts_rows(name: str, survey: TableSurvey, rows: int) -> bool:
+    """Whether it holds whole numbers as a count of the `rows` from 0 or 1 does, each once."""
+    column = survey.columns[name]
+    return (
+        column.dtype != "bytes"
+        and column.present >= _FEW_ROWS
+        and column.distinct == column.present == survey.records
+        and column.low >= 0
+        and column.high <= rows
+        and (column.dtype == "int64" or bool(column.counts and are_whole(column.counts)))
+    )
+
+
+def are_whole(values: Iterable[str]) -> bool:
+    """Whether all numbers, written as `values`, are whole ones."""
+    return all(float(value).is_integer() for value in values)
+
+
+def _are_uuids(values: Iterable[str]) -> bool:
+    some = [value for value, _ in zip(values, range(_LOOKED_AT), strict=False)]
+    return bool(some) and all(map(_UUID.fullmatch, some))
+
+
+def _names_rows(name: str) -> bool:
+    """Whether the last word of `name` is one for identifiers: `PassengerId`, `order no.`."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    return "/" not in name and bool(words) and words[-1].lower() in _WORDS
+
+
+def _is_unnamed(name: str) -> bool:
+    """Whether it is the first column, and its name was made up, as for R's and pandas' exports."""
+    return name in ("column_1", "Unnamed: 0", "...1", "X1")

@@ -1,0 +1,111 @@
+"""Columns of a table that give the label away: alone, or two of them together.
+
+A model that is given such a column is as good as perfect on data at hand, and useless where the
+label is not known yet. Looked at are the first rows of the train split's files, which is enough:
+what holds for all rows holds for these.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from etils.epath import Path
+from numpy.typing import NDArray
+
+from millrace.components.artifacts import Examples
+from millrace.components.files.tfrecord import read_records
+from millrace.serving.example import Decoded, decode
+
+_ROWS = 5000  # looked at, over all files
+_LEAST = 20  # rows that say anything
+_PER_VALUE = 5  # rows per value of a column that can be said to tell the label
+_LINE = 0.9999  # r2 of a line through the label
+_CLOSE = 1e-5  # of the label's size: what float32 leaves of a sum
+_PAIRED = 64  # columns of numbers of which sums are tried
+
+Floats = NDArray[np.float64]
+
+
+def sample(examples: Examples) -> list[Decoded]:
+    """The first rows of each file of the train split, some thousands in all."""
+    files = list(examples.files("train"))
+    share = max(1, _ROWS // max(1, len(files)))
+    return [row for file in files for row in _head(Path(file), share)]
+
+
+def _head(file: Path, count: int) -> Iterator[Decoded]:
+    return map(decode, itertools.islice(read_records(file), count))
+
+
+def find(rows: Sequence[Decoded], label: str, names: Sequence[str]) -> dict[str, str]:
+    """How columns give the label away, in words, by their name, or both names joined by ` + `."""
+    rows = [row for row in rows if len(row.get(label, ())) == 1]
+    if len(rows) < _LEAST:
+        return {}
+    truth, classes = _numbers(rows, label), _codes(rows, label)
+    numbers = {name: found for name in names if (found := _numbers(rows, name)) is not None}
+    found: dict[str, str] = {}
+    for name in names:
+        how = truth is not None and name in numbers and _line(numbers[name], truth)
+        how = how or _tells(_codes(rows, name), classes)
+        if how:
+            found[name] = how
+    if truth is not None:
+        found |= _sums({name: each for name, each in numbers.items() if name not in found}, truth)
+    return found
+
+
+def _numbers(rows: Sequence[Decoded], name: str) -> Floats | None:
+    """The column as numbers, NaN where a cell is missing; None if it is text."""
+    cells = [row.get(name) for row in rows]
+    if any(isinstance(cell, list) for cell in cells):
+        return None
+    return np.array(
+        [np.nan if cell is None or not len(cell) else float(cell[0]) for cell in cells], np.float64
+    )
+
+
+def _codes(rows: Sequence[Decoded], name: str) -> NDArray[np.int64]:
+    """A number for each distinct value of the column, that of a missing cell among them."""
+    values: dict[object, int] = {}
+    cells = (row.get(name) for row in rows)
+    keys = (cell[0] if cell is not None and len(cell) else None for cell in cells)
+    return np.array([values.setdefault(key, len(values)) for key in keys], np.int64)
+
+
+def _line(column: Floats, truth: Floats) -> str:
+    known = ~np.isnan(column) & ~np.isnan(truth)
+    x, y = column[known], truth[known]
+    if len(x) < _LEAST or len(np.unique(y)) < 3 or len(np.unique(x)) < 3:
+        return ""
+    if np.array_equal(x, y):
+        return "holds the same values"
+    r2 = float(np.corrcoef(x, y)[0, 1]) ** 2
+    return "follows from it by a straight line" if r2 > _LINE else ""
+
+
+def _tells(column: NDArray[np.int64], classes: NDArray[np.int64]) -> str:
+    """Whether each of its few values has one label only."""
+    values, labels = int(column.max()) + 1, int(classes.max()) + 1
+    if values < 2 or labels < 2 or values * _PER_VALUE > len(column):
+        return ""
+    pairs = len(np.unique(column * labels + classes))
+    return f"each of its {values} values has one label only" if pairs == values else ""
+
+
+def _sums(numbers: Mapping[str, Floats], truth: Floats) -> dict[str, str]:
+    """Pairs of columns whose sum or difference is the label in every row."""
+    names = [name for name, each in numbers.items() if len(np.unique(each)) > 1][:_PAIRED]
+    if len(names) < 2 or len(np.unique(truth)) < 3:
+        return {}
+    every = np.stack([numbers[name] for name in names])
+    close = _CLOSE * float(np.abs(truth).max())
+    found: dict[str, str] = {}
+    for place, name in enumerate(names):
+        for sign, how in ((1, "add up to it"), (-1, "differ by it")):
+            rest = truth - every[place] if sign > 0 else every[place] - truth
+            fits = (np.abs(every - rest) <= close).all(axis=1)
+            for other in np.flatnonzero(fits).tolist():
+                if other != place and (sign < 0 or other > place):
+                    found.setdefault(f"{name} + {names[other]}", how)
+    return found

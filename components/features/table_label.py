@@ -1,0 +1,36 @@
+"""Which column of a table is the label, where nobody says: by its name, else by its place."""
+
+from collections.abc import Sequence
+
+_CERTAIN = ("label", "labels", "target", "class", "y", "outcome", "species")
+_LIKELY = (
+    *("survived", "churn", "churned", "exited", "attrition", "diagnosis", "fraud", "is_fraud"),
+    *("spam", "is_spam", "price", "sale_price", "selling_price", "medv", "median_house_value"),
+)
+_AT_AN_END = ("quality", "default", "income", "rating", "score", "result", "response", "approved")
+
+
+def choose(names: Sequence[str], last: str) -> tuple[str, str]:
+    """The label of a table, and how it was found, in words.
+
+    Args:
+        names: of the columns that may be it, in the order of the source.
+        last: the one taken where no name tells; empty for the last of `names`.
+    """
+    by_name = {_plain(name): name for name in reversed(names)}
+    ends = {_plain(name) for name in (*names[:1], last or names[-1])} if names else set()
+    wanted = [
+        *(_plain(name) for name in (*_CERTAIN, *_LIKELY)),
+        *(_plain(name) for name in _AT_AN_END if _plain(name) in ends),
+    ]
+    found = [by_name[name] for name in wanted if name in by_name]
+    if not found:
+        return last or (names[-1] if names else ""), "the last column"
+    rest = found[1:] if _plain(found[0]) not in _CERTAIN[:3] else []
+    others = f"; {', '.join(map(repr, rest))} could be it too" if rest else ""
+    return found[0], f"by its name{others}"
+
+
+def _plain(name: str) -> str:
+    """`name` without case, blanks and signs: `Sale Price` and `sale_price` are one."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -1,0 +1,236 @@
+"""Numbers and dates as people bring them, from a file to records and to a question about them."""
+
+import logging
+
+import numpy as np
+import pytest
+from etils.epath import Path
+
+from millrace.components.artifacts import RawFiles, Rejected
+from millrace.components.beam.options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.csv.dialect import CsvFormat
+from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.example_gen.unlabelled_rows import source as sources
+from millrace.components.example_gen.unlabelled_rows import tables
+from tests.components.example_gen.conftest import records_of
+
+CASES = Path("../shared/cases")
+
+
+@pytest.fixture
+def ingest(tmp_path, caplog):
+    """Ingests a case by its name, or a text; gives the records and what was said."""
+    place = Path(tmp_path)
+
+    def run(source, **options):
+        file = place / "t.csv"
+        if "\n" in source:
+            file.write_text(source)
+        else:
+            file = CASES / f"{source}.csv"
+            if not file.exists():
+                pytest.skip(f"the cases are not at {CASES}")
+        out = place / "out"
+        if out.exists():
+            out.rmtree()
+        out.mkdir()
+        caplog.clear()
+        caplog.set_level(logging.INFO)
+        csv = CsvFormat(**options)
+        examples = csv_example_gen(
+            RawFiles(file), out, run_on=BeamOptions(), csv=csv, splits={"train": 1.0}
+        )
+        return examples, caplog.text
+
+    return run
+
+
+def rows_of(examples):
+    return [
+        {
+            name: value[0].item() if hasattr(value[0], "item") else value[0]
+            for name, value in row.items()
+        }
+        for row in records_of(examples)["train"]
+    ]
+
+
+def column(examples, name):
+    return [row.get(name) for row in rows_of(examples)]
+
+
+def repeated(header, *rows, filler, count=20):
+    return "\n".join([header, *rows, *[filler] * count]) + "\n"
+
+
+def test_money_percents_and_brackets_are_numbers(ingest):
+    examples, said = ingest("money")
+    assert rows_of(examples)[0] == {
+        "rate": np.float32(0.14).item(),
+        "price": 4024.5,
+        "balance": -6.5,
+        "label": b"no",
+    }
+    assert {type(value) for value in column(examples, "balance")} == {float}
+    assert "column 'rate': float in %: 45% is 0.45; csv.types.rate=text keeps it as text" in said
+    assert "column 'price': float with ',' between thousands in $" in said
+
+
+def test_numbers_beyond_64_bits_are_text_and_exact(ingest):
+    examples, _ = ingest("huge")
+    assert column(examples, "uid")[:2] == [b"12345678901234567890", b"12345678901234567891"]
+
+
+def test_zeros_before_digits_are_kept(ingest):
+    examples, said = ingest("zeros")
+    assert set(column(examples, "zip")) == {b"06075", b"02116", b"10001", *column(examples, "zip")}
+    assert column(examples, "account")[:2] == [b"00000", b"00001"]
+    assert "column 'zip': leading zeros: read as text; csv.types.zip=int reads numbers" in said
+    numbers, _ = ingest("zeros", types={"zip": "int"})
+    assert column(numbers, "zip")[:2] == [6075, 2116]
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "line", "cell", "rows"),
+    [
+        ("one_bad_number", "size", 82, "1e39", 81),
+        ("feature_na_word", "area", 7, "unknown", 120),
+    ],
+)
+def test_one_stray_cell_leaves_a_column_of_numbers(ingest, case, name, line, cell, rows):
+    examples, said = ingest(case)
+    values = column(examples, name)
+    assert (len(values), values[line - 2]) == (rows, None)
+    assert all(isinstance(value, float) for place, value in enumerate(values) if place != line - 2)
+    assert (
+        f"column {name!r}: {rows - 1} of {rows} cells are numbers; line {line} of {case}.csv is "
+        f"{cell!r}: taken as missing; csv.missing={cell} names it, csv.types.{name}=text keeps"
+        in said
+    )
+    assert examples.summary["notes"]["bad_cells"] == 1
+    named, said = ingest(case, missing=(cell,))
+    assert column(named, name) == values
+    assert "taken as missing" not in said
+    text, _ = ingest(case, types={name: "text"})
+    assert column(text, name)[line - 2] == cell.encode()
+
+
+def test_a_stray_cell_in_the_label_leaves_numbers_and_a_row_without_one(ingest):
+    examples, said = ingest("label_dash")
+    assert {type(value) for value in column(examples, "price")} == {int}
+    notes = examples.summary["notes"]
+    assert (notes["found"], notes["unlabelled"], sum(examples.counts.values())) == (120, 1, 119)
+    assert "column 'price': 119 of 120 cells are numbers; line 7 of label_dash.csv is '-'" in said
+
+
+@pytest.mark.parametrize(
+    ("case", "line", "reason"),
+    [
+        ("units_row", "line 2", "no cell is of its column's type: '(cm)', '(kg)'"),
+        ("header_repeated", "line 153", "it repeats the header"),
+    ],
+)
+def test_a_row_of_units_or_of_names_is_set_aside_whole(ingest, case, line, reason):
+    examples, _ = ingest(case)
+    assert list(examples.rejected()) == [Rejected(f"{case}.csv", reason, line)]
+    assert rows_of(examples)[1] == {"a": 1, "b": np.float32(2.551).item(), "label": b"q"}
+    notes = examples.summary["notes"]
+    assert (notes["found"], sum(examples.counts.values())) == (301, 300)
+
+
+def test_what_is_named_as_missing_is_so_beside_empty_cells(ingest):
+    examples, _ = ingest(
+        "date,y,label\n2020-01-01,1.5,1\n2020-01-02,,2\n2020-01-03,-200,3\n", missing=("-200",)
+    )
+    assert column(examples, "label") == [1, 2, 3]
+    assert column(examples, "y") == [1.5, None, None]
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [("-", None), ("N.A.", None), ("tbd", None), ("inf", None), ("1e400", None), ("seven", None)],
+)
+def test_words_in_a_column_of_numbers_are_missing(ingest, cell, kept):
+    examples, said = ingest(repeated("x,y", f"{cell},1", filler="2.5,2"))
+    assert column(examples, "x") == [kept] + [2.5] * 20
+    assert f"line 2 of t.csv is {cell!r}" in said
+
+
+def test_a_row_of_totals_is_set_aside(ingest):
+    examples, _ = ingest(repeated("id,y", "Total,999", filler="7,2", count=200))
+    assert list(examples.rejected()) == [Rejected("t.csv", "a row of totals: 'Total'", "line 2")]
+
+
+def test_a_word_in_most_cells_is_a_text(ingest):
+    examples, _ = ingest("x,y\nunknown,1\nunknown,2\n5,3\n")
+    assert column(examples, "x") == [b"unknown", b"unknown", b"5"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "values"),
+    [
+        ('"1,234";a\n"12,345";b\n', {"delimiter": ";", "thousands": ","}, [1234, 12345]),
+        ('"1,234";a\n"12,345";b\n', {"delimiter": ";", "decimal": ","}, [1.234, 12.345]),
+        ('"1,234",a\n"12,345",b\n', {}, [1234, 12345]),
+        ("1.234;a\n12.345;b\n", {}, [1.234, 12.345]),
+        ("1.234;a\n1.234,5;b\n", {}, [1234, 1234.5]),
+        ("0,234;a\n1,234;b\n", {}, [0.234, 1.234]),
+    ],
+)
+def test_a_comma_and_a_point_are_what_the_column_says(ingest, rows, options, values):
+    delimiter = ";" if ";" in rows else ","
+    examples, _ = ingest(f"x{delimiter}y\n" + rows, **options)
+    assert column(examples, "x") == [np.float32(value).item() for value in values]
+
+
+def test_a_comma_that_may_be_either_is_refused_unless_another_column_says(ingest):
+    with pytest.raises(DataError, match=r"column 'x': expected a number that says what its comma"):
+        ingest("x;y\n1,234;a\n5,678;b\n")
+    examples, said = ingest("x;z;y\n1.234;1,5;a\n5.678;2,5;b\n")
+    assert column(examples, "x") == [1234, 5678]
+    assert "column 'x': numbers such as 1.234 are read as 1234; csv.decimal=. says" in said
+
+
+def test_days_and_months_that_cannot_be_told_apart_are_refused_with_a_fix_that_works(ingest):
+    text = "when,y\n01/02/2020,1\n03/04/2020,2\n"
+    with pytest.raises(
+        DataError,
+        match=r"t\.csv, column 'when': expected dates with a day above 12, .* Set csv_example_gen"
+        r"\.csv\.day_first to yes or no, or csv_example_gen\.csv\.types\.when=date:%d/%m/%Y, ",
+    ):
+        ingest(text)
+    assert column(ingest(text, day_first="yes")[0], "when/month") == [2, 4]
+    assert column(ingest(text, day_first="no")[0], "when/month") == [1, 3]
+    assert column(ingest(text, types={"when": "date:%d/%m/%Y"})[0], "when/month") == [2, 4]
+    assert column(ingest(text, types={"when": "text"})[0], "when") == [b"01/02/2020", b"03/04/2020"]
+
+
+def test_numbers_are_dates_where_the_column_is_called_so(ingest):
+    examples, said = ingest("date,code,y\n43831,43831,1\n43832.5,43832,2\n")
+    assert column(examples, "date/hour") == [0, 12]
+    assert column(examples, "code") == [43831, 43832]
+    assert "column 'date': numbers read as dates like 43831.5, an Excel serial date; csv" in said
+
+
+@pytest.mark.parametrize("written", ["$1,234.50", "1234.5", '"1,234.50"', "$1234.50"])
+def test_a_question_takes_both_the_form_of_the_training_data_and_plain_numbers(
+    ingest, tmp_path, written
+):
+    examples, _ = ingest('price,share,y\n"$4,024.50",45%,1\n"$3,024.25",3%,2\n')
+    learnt = sources.read(examples)
+    cell = written if written.startswith('"') else f'"{written}"'
+    (tmp_path / "new.csv").write_text(f"share,price\n5%,{cell}\n0.05,unknown\nx,1\n")
+    third, first, second = tables.read(
+        Path(tmp_path / "new.csv"), {"price": False, "share": False}, learnt
+    )
+    assert {name: value[0] for name, value in first[1].items()} == {
+        "price": 1234.5,
+        "share": np.float32(0.05),
+    }
+    assert {name: value[0] for name, value in second[1].items()} == {"share": np.float32(0.05)}
+    assert third == Rejected(
+        "new.csv", "column 'share': expected a number within float32 in %, received 'x'", "line 4"
+    )
+    asked = tables.as_read({"price": written.strip('"'), "share": "5%"}, learnt)
+    assert {name: float(value) for name, value in asked.items()} == {"price": 1234.5, "share": 0.05}

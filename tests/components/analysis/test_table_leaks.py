@@ -1,0 +1,64 @@
+"""Columns that give the label away, and those that do not."""
+
+import numpy as np
+import pytest
+
+from millrace.components.analysis.table_leaks import find
+
+RNG = np.random.default_rng(7)
+X, Z = (RNG.normal(size=60).astype(np.float32) for _ in range(2))
+BITS = RNG.integers(0, 2, 60)
+TOWNS = [[b"Cork"], [b"Galway"]]
+
+
+def rows(**columns):
+    return [
+        {
+            name: value if isinstance(value, list) else np.array([value])
+            for name, values in columns.items()
+            if (value := values[row]) is not None
+        }
+        for row in range(60)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        ({"a": BITS, "x": X, "y": BITS}, {"a": "each of its 2 values has one label only"}),
+        (
+            {"a": [TOWNS[bit] for bit in BITS], "x": X, "y": BITS},
+            {"a": "each of its 2 values has one label only"},
+        ),
+        (
+            {"a": [1.5 if bit else None for bit in BITS], "y": BITS},
+            {"a": "each of its 2 values has one label only"},
+        ),
+        ({"a": X, "z": Z, "y": X}, {"a": "holds the same values"}),
+        ({"a": 3 - 2 * X, "z": Z, "y": X}, {"a": "follows from it by a straight line"}),
+        ({"a": X, "z": Z, "y": X + Z}, {"a + z": "add up to it"}),
+        ({"a": X, "z": Z, "y": X - Z}, {"a + z": "differ by it"}),
+    ],
+)
+def test_what_gives_the_label_away(columns, found):
+    assert find(rows(**columns), "y", [name for name in columns if name != "y"]) == found
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"a": X, "y": (X > 0).astype(int)},
+        {"a": np.where(np.arange(60) == 3, 1 - BITS, BITS), "y": BITS},
+        {"a": X, "z": Z, "y": X + Z + np.where(np.arange(60) == 3, 0.1, 0)},
+        {"a": X, "y": X + 0.05 * Z},
+        {"a": [TOWNS[0]] * 60, "y": BITS},
+    ],
+)
+def test_what_does_not(columns):
+    assert find(rows(**columns), "y", [name for name in columns if name != "y"]) == {}
+
+
+def test_few_rows_say_nothing():
+    few = rows(a=BITS, y=BITS)
+    assert find(few[:19], "y", ["a"]) == {}
+    assert find(few[:20], "y", ["a"]) != {}
