@@ -191,8 +191,11 @@ def settle(
         )
     _tell(place, _lines(sample)[:skipped], padding)
     return Dialect(
-        *(form.delimiter, form.quote, header),
-        *(given.names or csv_header.distinct(place, names), encoding),
+        form.delimiter,
+        form.quote,
+        header,
+        given.names or csv_header.distinct(place, names),
+        encoding,
         *(given.decimal, given.thousands, given.every_missing, given.fill_short),
         skipped=skipped,
         comment=form.comment,
