@@ -138,16 +138,8 @@ def time_of_day(
     Raises:
         DataError: no cell is a time of day.
     """
-    text = _plain(cells)
-    known = text.drop_null()
-    if pc.all(pc.match_substring_regex(text, r"^\d+$")).as_py():
-        longest = int(pc.max(known.cast(pa.int64())).as_py()) if len(known) else 0
-        within = within or ("hour" if longest <= 24 else "hhmm" if longest <= 2400 else "hhmmss")
-        text = pc.utf8_lpad(text, {"hour": 2, "hhmm": 4, "hhmmss": 6}[within], "0")
-    else:
-        within = "clock"
-    since = dates.read(pc.binary_join_element_wise(_EPOCH, text, ""), _AT_EPOCH)
-    if not len(known) or since.null_count == len(since):
+    since, within = _at_epoch(cells, within)
+    if since.null_count == len(since):
         shown = ", ".join(map(repr, cells.drop_null().unique()[:3].to_pylist()))
         raise DataError(
             f"Time column {name!r}: expected times of day such as 18:00:00, 6:00 PM, 1800 or the "
@@ -159,16 +151,24 @@ def time_of_day(
 
 def looks_like_times_of_day(name: str, cells: pa.StringArray) -> bool:
     """Whether all cells that say something are times of day; bare numbers by the column's name."""
-    text = _plain(cells.drop_null().unique())
-    is_number = pc.match_substring_regex(text, r"^[\d.]+$")
+    known = cells.drop_null().unique()
+    is_number = pc.any(pc.match_substring_regex(_plain(known), r"^[\d.]+$")).as_py()
     is_called = not _NAMED_SO.isdisjoint(re.split(r"[\W_]+", name.strip().lower()))
-    if not len(text) or (pc.any(is_number).as_py() and not is_called):
+    if not len(known) or (is_number and not is_called):
         return False
-    padded = pc.if_else(
-        pc.match_substring_regex(text, r"^\d{3}$"), pc.utf8_lpad(text, 4, "0"), text
-    )
-    since = dates.read(pc.binary_join_element_wise(_EPOCH, padded, ""), _AT_EPOCH)
-    return not since.null_count
+    return not _at_epoch(known)[0].null_count
+
+
+def _at_epoch(cells: pa.StringArray, within: WithinDay = "") -> tuple[pa.TimestampArray, WithinDay]:
+    """Times of day as those of 1970-01-01, null where a cell is none, and their form."""
+    text = _plain(cells)
+    if pc.all(pc.match_substring_regex(text, r"^\d{1,6}$")).as_py():
+        largest = pc.max(text.cast(pa.int64())).as_py() or 0
+        within = within or ("hour" if largest <= 24 else "hhmm" if largest <= 2400 else "hhmmss")
+        text = pc.utf8_lpad(text, {"hour": 2, "hhmm": 4, "hhmmss": 6}[within], "0")
+    else:
+        within = "clock"
+    return dates.read(pc.binary_join_element_wise(_EPOCH, text, ""), _AT_EPOCH), within
 
 
 def _plain(cells: pa.StringArray) -> pa.StringArray:

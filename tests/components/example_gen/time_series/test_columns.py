@@ -84,6 +84,7 @@ def test_a_date_that_comes_several_times_takes_the_hour_beside_it(choose):
         ("Time", ["00:00:00", "08:00:00", "16:00:00"], True),
         ("at", ["12:00 AM", "8:00 AM", "4:00 PM"], True),
         ("Time", ["0000", "0800", "1600"], True),
+        ("Time", ["15", "45", "1630"], True),
         ("Hour", ["0", "8", "16"], True),
         ("price", ["0", "8", "16"], False),
         ("Time", ["a", "b", "c"], False),
@@ -169,7 +170,8 @@ def test_the_hour_that_clocks_show_twice_hides_no_series(choose):
 
 def test_what_is_constant_in_each_series_is_not_forecast(choose):
     table = panel(store=["a", "b"], size=["7", "9"])
-    assert choose(**table).targets == ("y",)
+    table["rides"] = table.pop("y")
+    assert choose(**table).targets == ("rides",)
 
 
 def test_what_is_neither_apart_nor_a_label_names_no_series(choose):

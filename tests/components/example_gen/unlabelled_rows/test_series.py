@@ -121,13 +121,13 @@ def test_a_series_that_lacks_as_much_as_training_allowed_is_forecast(latest):
 
 def test_a_date_and_a_time_of_day_are_put_together_as_in_the_training_data(latest):
     def rows(first, count):
-        hours = [(first + hour, (first + hour) % 24) for hour in range(count)]
-        cells = [f"2020-03-{1 + row // 24:02},{hour * 100},{row}" for row, hour in hours]
+        quarters = [(place // 96, place % 96, place) for place in range(first, first + count)]
+        cells = [f"2020-03-{1 + d:02},{q // 4 * 100 + q % 4 * 15},{row}" for d, q, row in quarters]
         return "\n".join(["date,time,load", *cells])
 
-    (found,) = latest(rows(0, 72), rows(24, 2))  # 0 and 100, which may be hours by themselves
-    assert (found.past["time"] - found.past["time"][0]).tolist() == [0, 3600]
-    assert found.times == ["2020-03-02 02:00:00", "2020-03-02 03:00:00"]
+    (found,) = latest(rows(0, 192), rows(96, 2))  # 0 and 15, which may be hours by themselves
+    assert (found.past["time"] - found.past["time"][0]).tolist() == [0, 900]
+    assert found.times == ["2020-03-02 00:30:00", "2020-03-02 00:45:00"]
 
 
 def test_the_series_of_one_file_are_those_that_the_training_data_had(latest):
