@@ -360,7 +360,7 @@ def convert(
 
 def _cast(cells: pa.StringArray, *, whole: bool) -> pa.Array | None:
     """Plain numbers by Arrow, if all are."""
-    if pc.any(pc.match_substring(cells, "x", ignore_case=True)).as_py():
+    if pc.any(pc.match_substring_regex(cells, r"^\s*[+-]?0[xX]")).as_py():
         return None  # Arrow reads 0x10 as 16: no other reader of tables does
     try:
         values = cells.cast(pa.int64() if whole else pa.float64())
