@@ -30,17 +30,18 @@ def from_rows(rows: Sequence[Mapping[str, Any]], origin: Origin) -> list[Questio
     """One question about each of `rows`, values by column, as text or as they are.
 
     Raises:
-        UsageError: a date is not written as the training data's were.
+        UsageError: a cell is not one of its column, as the training data's were.
     """
     asked = [questions.from_row(row) for row in rows]
     if origin.source is None or origin.source.kind != "table":
         return asked
+    source = origin.source
     from millrace.components.example_gen.unlabelled_rows import tables  # pyarrow
 
     try:
         return [
-            dataclasses.replace(each, features=tables.with_dates(each.features, origin.source))
-            for each in asked
+            dataclasses.replace(each, features=tables.as_read(row, source))
+            for each, row in zip(asked, rows, strict=True)
         ]
     except DataError as error:
         raise UsageError(f"predict: {error}") from None

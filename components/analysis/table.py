@@ -7,7 +7,7 @@ functions, and each is logged.
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from etils.epath import Path
 
@@ -59,7 +59,7 @@ def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOpt
         spec = dataclasses.replace(spec, raw=own.raw, hook=hook)
     if notes.get("unlabelled") and spec.target != noted:
         logger.warning(
-            "%d rows without %r were left out where the data was read: tell that step the label too",
+            "%d rows without %r were left out where the data was read: set its option label too",
             *(notes["unlabelled"], noted),
         )
     _warn_of_leaks(examples, spec)

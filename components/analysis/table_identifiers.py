@@ -3,14 +3,17 @@
 import re
 from collections.abc import Iterable
 
-from millrace.components.analysis.table_survey import ColumnSurvey, TableSurvey
+from millrace.components.analysis.table_survey import TableSurvey
 
 EXACT = 2**53  # beyond it a float64 does not hold every whole number
 
 _WORDS = frozenset(
-    "id ids uid uuid guid index idx row rowid rownum rownumber number no nr num key account serial "
-    "instant record sn sno phone telephone tel mobile fax ssn iban isbn ean barcode vin unnamed "
-    "ref reference code token hash".split()
+    (
+        *("id", "ids", "uid", "uuid", "guid", "index", "idx", "key", "ref", "reference", "code"),
+        *("row", "rowid", "rownum", "rownumber", "number", "no", "nr", "num", "sn", "sno"),
+        *("account", "serial", "instant", "record", "token", "hash", "barcode", "ean", "isbn"),
+        *("phone", "telephone", "tel", "mobile", "fax", "ssn", "iban", "vin", "unnamed"),
+    )
 )
 _UUID = re.compile(r"\{?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
 _FEW_ROWS = 10  # below which it says nothing that all cells differ

@@ -26,7 +26,8 @@ def choose(names: Sequence[str], last: str) -> tuple[str, str]:
     found = [by_name[name] for name in wanted if name in by_name]
     if not found:
         return last or (names[-1] if names else ""), "the last column"
-    others = f"; {', '.join(map(repr, found[1:]))} could be it too" if found[1:] else ""
+    rest = found[1:] if _plain(found[0]) not in _CERTAIN[:3] else []
+    others = f"; {', '.join(map(repr, rest))} could be it too" if rest else ""
     return found[0], f"by its name{others}"
 
 

@@ -50,26 +50,71 @@ def read(
         yield from _lines(block, rows, dialect, needed)
 
 
-def with_dates(cells: Mapping[str, str], source: TableSource) -> dict[str, str]:
-    """`cells` by column, each date replaced by the features that the ingest makes of it.
+def as_read(row: Mapping[str, object], source: TableSource) -> dict[str, str]:
+    """The features that the ingest makes of a row, as text; columns that it did not read as given.
+
+    Text is read as a cell of the training data, or as a number in any form that is certain. A
+    number is taken as it is, as is a missing cell: None, or a word for it.
+
+    Args:
+        row: cells by column.
+        source: how the training data was read.
 
     Raises:
-        DataError: a date is written in another way than the training data's.
+        DataError: a cell is not of its column.
     """
     found: dict[str, str] = {}
-    for name, cell in cells.items():
+    for name, cell in row.items():
         reading = source.layout.readings.get(name)
-        if reading is None or reading.kind != "date" or not cell:
-            found[name] = cell
+        if cell is None or cell != cell or str(cell).strip() in ("", *source.dialect.missing):
             continue
-        values, is_misfit = columns.convert(pa.array([cell]), reading)
-        if is_misfit.true_count:
+        if reading is None:
+            found[name] = str(cell)
+        elif reading.is_number:
+            found[name] = _number(name, cell, reading)
+        elif reading.kind == "date":
+            found |= _date(name, str(cell), reading, source)
+        elif isinstance(cell, int | float) and not isinstance(cell, bool):
             raise DataError(
-                f"{name}: expected {columns.expected(reading)}. Received: {cell!r}. Write it so."
+                f"{name}: expected text, as the training data's cells are. Received: the number "
+                f"{cell}. Quote it, with its leading zeros if it has any."
             )
-        made = columns.features(name, values, reading, source.layout.dates)
-        found |= {each: str(number[0]) for each, number in made.items()}
+        else:
+            found[name] = str(cell).strip()
     return found
+
+
+def _number(name: str, cell: object, reading: ColumnReading) -> str:
+    """The number in `cell`, whole or not: read so, else in the one way that fits it."""
+    if not isinstance(cell, str):
+        return str(cell)
+    known = dataclasses.replace(reading, kind="float")
+    others = columns.readings("auto", "", comma_parts_cells=True)
+    seen = Evidence(tuple(each for each in others if each.kind == "float")).seen(pa.array([cell]))
+    for tried in ([known], [each for each in seen.fits if each.mark != "%"]):
+        read = {_value_of(cell, each) for each in tried} - {None}
+        if len(read) == 1:
+            return str(*read)
+    raise DataError(
+        f"{name}: expected {columns.expected(known)}. Received: {cell!r}. Write it so, or leave it "
+        "out if it is not known."
+    )
+
+
+def _value_of(cell: str, reading: ColumnReading) -> float | None:
+    values, is_misfit = columns.convert(pa.array([cell]), reading, lenient=True)
+    value: float | None = values[0].as_py()
+    return None if is_misfit.true_count else value
+
+
+def _date(name: str, cell: str, reading: ColumnReading, source: TableSource) -> dict[str, str]:
+    values, is_misfit = columns.convert(pa.array([cell]), reading)
+    if is_misfit.true_count:
+        raise DataError(
+            f"{name}: expected {columns.expected(reading)}. Received: {cell!r}. Write it so."
+        )
+    made = columns.features(name, values, reading, source.layout.dates)
+    return {each: str(number[0]) for each, number in made.items()}
 
 
 def _lines(

@@ -122,16 +122,16 @@ def test_a_file_without_a_row_has_none(read):
 
 def test_a_date_that_is_typed_becomes_its_parts(ingested):
     source = sources.read(ingested)
-    assert tables.with_dates({"sold": "31.12.2020", "rooms": "3"}, source) == {
+    assert tables.as_read({"sold": "31.12.2020", "rooms": "3"}, source) == {
         "sold/year": "2020",
         "sold/month": "12",
         "sold/day": "31",
         "sold/weekday": "3",
-        "rooms": "3",
+        "rooms": "3.0",
     }
-    assert tables.with_dates({"sold": ""}, source) == {"sold": ""}
+    assert tables.as_read({"sold": "", "rooms": None}, source) == {}
     with pytest.raises(DataError, match=r"sold: expected a date like %d\.%m\.%Y\. Received: 'x'"):
-        tables.with_dates({"sold": "x"}, source)
+        tables.as_read({"sold": "x"}, source)
 
 
 def test_how_a_source_was_read_is_kept_beside_its_records(ingested, tmp_path):
