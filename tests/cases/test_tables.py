@@ -212,6 +212,29 @@ def test_a_class_of_one_row_and_one_outside_train_are_named(tmp_path, log):
     )
 
 
+def test_classes_that_differ_in_case_alone_are_named(settle, log):
+    kinds = ["True", "TRUE", "no", "maybe "]
+    settle(table("x,label", *(f"{n * n},{kinds[n % 4]}" for n in range(40))))
+    assert (
+        "classes 'TRUE', 'True' differ in case or blanks alone, and are learnt as 2: write them "
+        "alike"
+    ) in log.messages
+    assert "'no'" not in line(log.messages, "classes 'TRUE'")
+
+
+@pytest.mark.parametrize("mark", ["|", ";"])
+def test_several_labels_in_a_cell_are_refused(settle, mark):
+    kinds = ["a", "b", f"a{mark}b"]
+    text = table("x,label", *(f"{n * n},{kinds[n % 3]}" for n in range(40)))
+    with pytest.raises(
+        DataError, match=r"one class in a cell\. Received: 'a.b', which lists 'a', "
+    ):
+        settle(text)
+    apart = ["a", "b", f"c{mark}d"]
+    text = table("x,label", *(f"{n * n},{apart[n % 3]}" for n in range(40)))
+    assert len(settle(text).classes) == 3
+
+
 @pytest.mark.parametrize(
     ("typed", "value"),
     [("$1,234.50", 1234.5), ("1234.5", 1234.5), (1234.5, 1234.5), ("1.234,50 €", 1234.5)],
