@@ -278,7 +278,7 @@ def _check_classes(spec: TableSpec) -> None:
         if len(parts) > 1 and parts < single:
             raise DataError(
                 f"Label {spec.target!r}: expected one class in a cell. Received: {name!r}, which "
-                f"lists {_listed(sorted(parts))}, classes themselves. Keep one of them in each row, "
+                f"lists {_listed(sorted(parts))}, classes themselves. Keep one in each row, "
                 "or make a column of yes and no for each and name one by analyze.features.label."
             )
 

@@ -1,5 +1,6 @@
 """Small tables of `../shared/cases`, and others of their kinds: what their columns mean."""
 
+import json
 import logging
 from pathlib import Path as LocalPath
 
@@ -19,6 +20,7 @@ from millrace.components.example_gen.unlabelled_rows import source as sources
 from millrace.components.example_gen.unlabelled_rows import tables
 from millrace.components.features import spec as specs
 from millrace.components.features.table_spec import Category, TableOptions
+from tests.command import millrace
 
 CASES = LocalPath(__file__).parents[2] / ".." / "shared" / "cases"
 
@@ -281,3 +283,20 @@ def test_every_row_is_written_rejected_or_unlabelled(ingest, rows):
         written + summary["rejected"] + notes["ignored"] + notes.get("unlabelled", 0)
     )
     assert written == 1 + sum(label in "pq" and bool(label) for _, label in rows)
+
+
+def test_a_model_of_codes_and_money_is_asked_by_the_command(case, tmp_path):
+    run = millrace(
+        *("run", "tabular", "--data", case("zeros.csv"), "--set", "trainer.epochs=1"),
+        *("--set", "evaluator.allow_inconclusive=true"),
+        cwd=tmp_path,
+    )
+    assert "left out: account (an identifier: 49 distinct values in 49 rows)" in run.stdout
+    assert run.returncode == 0, run.stdout + run.stderr
+    found = millrace("predict", "tabular", "zip=02116", "amount=$12.50", "--json", cwd=tmp_path)
+    plain = millrace("predict", "tabular", "zip=02116", "amount=12.5", "--json", cwd=tmp_path)
+    answers = [json.loads(each.stdout)["predictions"][0] for each in (found, plain)]
+    assert answers[0].pop("input") != answers[1].pop("input")
+    assert answers[0] == answers[1]
+    refused = millrace("predict", "tabular", "zip=02116", "amount=much", cwd=tmp_path)
+    assert refused.stderr.startswith("millrace: predict: amount: expected a number within float32.")
