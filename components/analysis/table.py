@@ -6,6 +6,7 @@ functions, and each is logged.
 """
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -64,6 +65,7 @@ def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOpt
         )
     _warn_of_leaks(examples, spec)
     if spec.classes:
+        _check_classes(spec)
         _warn_of_rare_classes(survey.columns[spec.target], examples, spec, out, run_on)
     return spec
 
@@ -253,6 +255,32 @@ def _warn_of_leaks(examples: Examples, spec: TableSpec) -> None:
             "leave it out by analyze.features.exclude=%s",
             *(name, spec.target, how, ",".join(name.split(" + "))),
         )
+
+
+def _check_classes(spec: TableSpec) -> None:
+    """Warn of classes that differ in case or blanks alone; refuse several labels in a cell.
+
+    Raises:
+        DataError: a class is made of others.
+    """
+    alike: dict[str, list[str]] = {}
+    for name in spec.classes:
+        alike.setdefault("".join(name.casefold().split()), []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            logger.warning(
+                "classes %s differ in case or blanks alone, and are learnt as %d: write them alike",
+                *(_listed(names), len(names)),
+            )
+    single = set(spec.classes)
+    for name, mark in itertools.product(spec.classes, "|;,"):
+        parts = {part.strip() for part in name.split(mark)}
+        if len(parts) > 1 and parts < single:
+            raise DataError(
+                f"Label {spec.target!r}: expected one class in a cell. Received: {name!r}, which "
+                f"lists {_listed(sorted(parts))}, classes themselves. Keep one in each row, "
+                "or make a column of yes and no for each and name one by analyze.features.label."
+            )
 
 
 def _warn_of_rare_classes(

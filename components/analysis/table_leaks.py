@@ -43,12 +43,12 @@ def find(rows: Sequence[Decoded], label: str, names: Sequence[str]) -> dict[str,
     if len(rows) < _LEAST:
         return {}
     truth, classes = _numbers(rows, label), _codes(rows, label)
-    numbers = {name: found for name in names if (found := _numbers(rows, name)) is not None}
+    columns = {name: _numbers(rows, name) for name in names}
+    numbers = {name: column for name, column in columns.items() if column is not None}
     found: dict[str, str] = {}
     for name in names:
-        how = truth is not None and name in numbers and _line(numbers[name], truth)
-        how = how or _tells(_codes(rows, name), classes)
-        if how:
+        how = _line(numbers[name], truth) if truth is not None and name in numbers else ""
+        if how := how or _tells(_codes(rows, name), classes):
             found[name] = how
     if truth is not None:
         found |= _sums({name: each for name, each in numbers.items() if name not in found}, truth)
