@@ -54,7 +54,7 @@ class ParsedTimes:
     """What a time column says.
 
     Attributes:
-        times: naive datetime64[s] Series, NaT where a cell says nothing; of UTC where the
+        times: naive datetime64[us] Series, NaT where a cell says nothing; of UTC where the
             text has offsets, else of the clock that wrote it.
         format: how it was read, in words.
         has_offset: whether the text says how far from UTC it is.
@@ -106,7 +106,7 @@ def read(
         pd.to_timedelta(_numbers(frame[name]), unit=unit)
         for name, unit in zip(columns[1:], _UNITS_OF_DAY.values(), strict=False)
     ]
-    times = date.times + sum(within[1:], within[0]).astype("timedelta64[s]")
+    times = date.times + sum(within[1:], within[0]).astype("timedelta64[us]")
     return dataclasses.replace(date, times=times, format=f"{date.format}, {', '.join(columns[1:])}")
 
 
@@ -176,9 +176,9 @@ def to_utc(times: pd.DatetimeIndex, zone: str, again: np.ndarray | None = None) 
     return local.tz_convert("UTC").tz_localize(None)
 
 
-def seconds(times: pd.DatetimeIndex) -> np.ndarray:
-    """Naive times of UTC as Unix seconds, int64 [times]."""
-    return times.to_numpy("datetime64[s]").astype(np.int64)
+def unix(times: pd.DatetimeIndex, unit: Literal["s", "us"] = "s") -> np.ndarray:
+    """Naive times of UTC as Unix seconds or microseconds, int64 [times]."""
+    return times.to_numpy(f"datetime64[{unit}]").astype(np.int64)
 
 
 def check_zone(zone: str) -> None:
@@ -254,7 +254,7 @@ def _first_days(quarters: "pd.Series[str]") -> "pd.Series[str]":
 
 def _naive(values: "pd.Series[str]", found: "pd.Series[pd.Timestamp]", form: str) -> ParsedTimes:
     has_offset = "%z" in form or (form == "ISO8601" and bool(_OFFSET.search(_first(values))))
-    return ParsedTimes(found.dt.tz_localize(None).astype("datetime64[s]"), form, has_offset)
+    return ParsedTimes(found.dt.tz_localize(None).astype("datetime64[us]"), form, has_offset)
 
 
 def _first(values: "pd.Series[str]") -> str:
@@ -299,12 +299,12 @@ def _unix(values: "pd.Series[str]") -> "pd.Series[pd.Timestamp]":
     numbers = _numbers(values)
     size = float(numbers.abs().max())
     unit = next(unit for least, unit in _UNIX if not size < least)
-    return pd.to_datetime(numbers, unit=unit, errors="coerce").astype("datetime64[s]")
+    return pd.to_datetime(numbers, unit=unit, errors="coerce").astype("datetime64[us]")
 
 
 def _assembled(parts: Mapping[str, "pd.Series[float]"]) -> "pd.Series[pd.Timestamp]":
     numbers = pd.DataFrame({"month": 1, "day": 1} | dict(parts))
-    return pd.to_datetime(numbers, errors="coerce").astype("datetime64[s]")
+    return pd.to_datetime(numbers, errors="coerce").astype("datetime64[us]")
 
 
 def _are_numbers(values: "pd.Series[str]") -> bool:

@@ -1,6 +1,7 @@
 """From CSV files to the records of series: read, sorted, resampled, split, written."""
 
 import dataclasses
+import functools
 import json
 import logging
 import shlex
@@ -13,13 +14,26 @@ from millrace.components.artifacts import Examples, Property, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.rejected import check_rejected
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.time_series import clock, cuts, grid, grid_size, records
+from millrace.components.example_gen.time_series import (
+    clock,
+    cuts,
+    daylight,
+    grid,
+    grid_size,
+    records,
+    steps,
+)
 from millrace.components.example_gen.time_series import columns as columns_of_series
 from millrace.components.example_gen.time_series import reading as series_files
 from millrace.components.example_gen.time_series.cuts import Cuts
 from millrace.components.example_gen.time_series.grid import GridCounts
-from millrace.components.example_gen.time_series.options import SeriesReading, SeriesSource
+from millrace.components.example_gen.time_series.options import (
+    DayFirst,
+    SeriesReading,
+    SeriesSource,
+)
 from millrace.components.example_gen.time_series.records import SeriesPlan, Written
+from millrace.components.features.series_spec import time_unit
 from millrace.components.files import printable
 
 logger = logging.getLogger("millrace.components.series_example_gen")
@@ -37,13 +51,16 @@ def ingest(
     """
     if reading.clock.zone != "UTC":
         clock.check_zone(reading.clock.zone)
-    step = grid.check_frequency(reading.rows.resample) if reading.rows.resample else ""
+    step = steps.check_frequency(reading.rows.resample) if reading.rows.resample else ""
     raw, reading, rejected = read(source, reading)
     columns, counts = reading.columns, GridCounts()
     raw, zone = _on_clock(raw, reading)
     table = grid.ordered(raw, reading.rows.duplicates, counts)
-    step = step or grid.frequency(table.set_index("series")["time"])
-
+    if step:
+        table["time"] = grid.snapped(table["time"], step)
+    else:
+        place = functools.partial(_place, source, reading, raw)
+        step = steps.frequency(table.set_index("series")["time"], place)
     if excess := grid_size.excess(table, step):
         gap = described_gap(source, reading, raw, table, step)
         raise DataError(
@@ -63,6 +80,8 @@ def ingest(
     if lack := _lack(written, plan, reading.limits.filled):
         gap = described_gap(source, reading, raw, table, step)
         raise DataError(f"{lack} The widest gap: {gap or 'none'}.")
+    if hint := daylight.spring_hint(table, step) if reading.clock.zone == "UTC" else "":
+        logger.warning("%s", hint)
     _report(written, plan, reading)
     notes = _notes(written, plan, reading)
     examples = out.write_summary(written.records, [*rejected, *written.rejected], notes)
@@ -84,9 +103,16 @@ def described_gap(
     gap = grid_size.widest_gap(table, step)
     if gap is None or gap.rows < 1:  # a step longer than it leaves less than none
         return ""
-    is_it = (raw["series"] == gap.series) & (raw["time"] == gap.stray)
-    place = series_files.place_of(source, reading.csv, int(raw.index[is_it][0]))
-    return f"{gap} ({place})"
+    return f"{gap} ({_place(source, reading, raw, gap.series, gap.stray)})"
+
+
+def _place(
+    source: Path, reading: SeriesReading, raw: pd.DataFrame, series: str, time: pd.Timestamp
+) -> str:
+    """The file and the line of the row of a series and time; see `described_gap`."""
+    apart = (raw["time"] - time).abs()  # a row may have been moved to the grid
+    row = apart[raw["series"] == series].idxmin()
+    return series_files.place_of(source, reading.csv, int(row))
 
 
 def read(
@@ -150,51 +176,64 @@ def _on_clock(table: pd.DataFrame, reading: SeriesReading) -> tuple[pd.DataFrame
     Before rows are ordered: of the hour that clocks show twice, the file says which came first.
     """
     zone = reading.clock.zone
-    if zone == "UTC":
-        return table, zone
     if reading.rows.resample:
         step = pd.tseries.frequencies.to_offset(reading.rows.resample)
         start = pd.Timestamp("2001-01-01")
         is_daily = (start + 2 * step - start).total_seconds() >= _DAILY
     else:
         times = table.sort_values("time").groupby("series")["time"]
-        steps = times.diff().dropna().dt.total_seconds()
-        is_daily = bool(len(steps)) and float(steps.mode().iloc[0]) >= _DAILY
-    return (table, zone) if is_daily else (in_utc(table, zone), "UTC")
+        apart = times.diff().dropna().dt.total_seconds()
+        is_daily = bool(len(apart)) and float(apart.mode().iloc[0]) >= _DAILY
+    if is_daily:
+        return table, zone
+    daylight.check_clock(table, reading)
+    return in_utc(table, zone), "UTC"
 
 
 def in_utc(table: pd.DataFrame, zone: str) -> pd.DataFrame:
     """`table` with its times, which the clocks of `zone` showed, in UTC."""
-    again = table.duplicated(["series", "time"]).to_numpy()
+    if zone == "UTC":
+        return table
+    again = daylight.second_runs(table)
     return table.assign(time=clock.to_utc(pd.DatetimeIndex(table["time"]), zone, again))
 
 
 def _cuts(table: pd.DataFrame, step: str, zone: str, reading: SeriesReading) -> Cuts:
     first, last = table["time"].min(), table["time"].max()
     index = grid.times(first, last, step, resampled=bool(reading.rows.resample))
-    times = clock.seconds(clock.to_utc(index, zone))
+    unit = time_unit(step)
+    times = clock.unix(clock.to_utc(index, zone), unit)
     cutting = reading.cutting
     if cutting.dates:
         first = next(iter(cutting.shares))
-        starts = {name: _moment(text, zone) for name, text in cutting.dates.items()}
-        found = cuts.by_dates(times, first, starts)
+        order = reading.clock.day_first
+        starts = {
+            name: int(clock.unix(_moment(text, reading.clock.zone, order), unit)[0])
+            for name, text in cutting.dates.items()
+        }
+        found = cuts.by_dates(times, first, starts, unit)
     else:
-        found = cuts.by_shares(times, cutting.shares)
+        found = cuts.by_shares(times, cutting.shares, unit)
     if cutting.folds > 1 or cutting.fold:
-        return cuts.roll_forward(found, times, cutting.folds, cutting.fold, cutting.origin)
+        found = cuts.roll_forward(found, times, cutting.folds, cutting.fold, cutting.origin)
+    if reading.rows.resample and found.edges[-1] > times[-1]:
+        end = clock.unix(clock.to_utc(grid.last_moments(index[-1:], step), zone), unit)
+        return dataclasses.replace(found, edges=(*found.edges[:-1], int(end[0]) + 1))
     return found
 
 
-def _moment(text: str, zone: str) -> int:
+def _moment(text: str, zone: str, day_first: DayFirst) -> pd.DatetimeIndex:
+    """The one time, in UTC, that a person wrote as any column of times may be written."""
     try:
-        found = pd.DatetimeIndex([pd.Timestamp(text)])
-    except ValueError as error:
+        parsed = clock.read_column(pd.Series([text.strip()], dtype=object), "", day_first)
+    except DataError as error:
         raise OptionError(
-            f"series_example_gen, option split_dates: expected a date such as 2019-01-31. "
-            f"Received: {text!r}. Correct it."
+            "series_example_gen, option split_dates: expected a date such as 2019-01-31, which "
+            f"can be read in one way. Received: {text!r}. Write the year, month and day in this "
+            "order."
         ) from error
-    utc = found.tz_convert("UTC").tz_localize(None) if found.tz else clock.to_utc(found, zone)
-    return int(clock.seconds(utc)[0])
+    found = pd.DatetimeIndex(parsed.times)
+    return found if parsed.has_offset else clock.to_utc(found, zone)
 
 
 def _advise(name: str) -> None:
@@ -214,9 +253,10 @@ def _report(written: Written, plan: SeriesPlan, reading: SeriesReading) -> None:
     )
     logger.info(
         "%d rows out of order, %d repeated; %d times without a row, %d cells missing (impute=%s), "
-        "%d rows without a target trimmed from the ends",
+        "%d rows without a target trimmed from the ends%s",
         *(counts.disorder, counts.repeated, counts.added, counts.missing, reading.rows.impute),
         counts.trimmed,
+        f"; {counts.merged} rows merged into longer steps" if counts.merged else "",
     )
     if counts.partial:
         logger.info("%d steps at the ends are filled in part only: missing", counts.partial)
@@ -235,6 +275,7 @@ def _notes(written: Written, plan: SeriesPlan, reading: SeriesReading) -> dict[s
         "read": counts.rows,
         "disorder": counts.disorder,
         "repeated": counts.repeated,
+        **({"merged": counts.merged} if plan.aggregate else {}),
         "added": counts.added,
         "partial": counts.partial,
         "missing": counts.missing,
