@@ -15,6 +15,7 @@ from etils.epath import Path
 from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.series import series_example_gen
 from millrace.components.example_gen.unlabelled_rows import series as latest
 from millrace.components.example_gen.unlabelled_rows import source as sources
@@ -310,3 +311,13 @@ def test_every_row_read_is_accounted_for(ingest, options):
     assert kept == notes["read"] - notes["repeated"] - merged + notes["added"] - notes["trimmed"]
     assert notes["read"] == len(lines) - 2
     assert len(list(examples.rejected())) == 1
+
+
+def test_a_value_that_stands_for_a_missing_one_is_named_and_may_be_made_missing(ingest, caplog):
+    with caplog.at_level(logging.WARNING):
+        ingest("sentinel.csv")
+    (hint,) = [line for line in caplog.messages if "csv.missing" in line]
+    assert followed(hint) == {"csv.missing": "-200"}
+    examples = ingest("sentinel.csv", csv=CsvFormat(missing=("-200",)))
+    _, values = rows(examples)
+    assert np.nanmin(values) > 0

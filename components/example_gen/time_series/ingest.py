@@ -35,6 +35,7 @@ from millrace.components.example_gen.time_series.options import (
 from millrace.components.example_gen.time_series.records import SeriesPlan, Written
 from millrace.components.features.series_spec import time_unit
 from millrace.components.files import printable
+from millrace.components.statistics import stand_ins
 
 logger = logging.getLogger("millrace.components.series_example_gen")
 
@@ -54,6 +55,7 @@ def ingest(
     step = steps.check_frequency(reading.rows.resample) if reading.rows.resample else ""
     raw, reading, rejected = read(source, reading)
     columns, counts = reading.columns, GridCounts()
+    _warn_of_stand_ins(raw, columns.values)
     raw, zone = _on_clock(raw, reading)
     table = grid.ordered(raw, reading.rows.duplicates, counts)
     if step:
@@ -234,6 +236,16 @@ def _moment(text: str, zone: str, day_first: DayFirst) -> pd.DatetimeIndex:
         ) from error
     found = pd.DatetimeIndex(parsed.times)
     return found if parsed.has_offset else clock.to_utc(found, zone)
+
+
+def _warn_of_stand_ins(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    for name in columns:
+        for found in stand_ins.among(table[name].to_numpy(np.float64)):
+            logger.warning(
+                "column %r: %s. If it means that there is no value: "
+                "`--set series_example_gen.csv.missing=%s`",
+                *(name, found, found.text),
+            )
 
 
 def _advise(name: str) -> None:
