@@ -10,8 +10,10 @@ from pathlib import Path as LocalPath
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from etils.epath import Path
 
+from millrace.components.analyze import analyze
 from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
@@ -19,10 +21,24 @@ from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.series import series_example_gen
 from millrace.components.example_gen.unlabelled_rows import series as latest
 from millrace.components.example_gen.unlabelled_rows import source as sources
+from millrace.components.features import series_fill
+from millrace.components.features import spec as specs
+from millrace.components.features.series_spec import SeriesOptions
 from millrace.components.files.tfrecord import read_records
+from millrace.components.transform import transform
 from millrace.serving.example import decode
 
 CASES = LocalPath(__file__).parents[2] / ".." / "shared" / "cases"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def make(name):
+        made = Path(tmp_path / name)
+        made.mkdir()
+        return made
+
+    return make
 
 
 @pytest.fixture
@@ -321,3 +337,46 @@ def test_a_value_that_stands_for_a_missing_one_is_named_and_may_be_made_missing(
     examples = ingest("sentinel.csv", csv=CsvFormat(missing=("-200",)))
     _, values = rows(examples)
     assert np.nanmin(values) > 0
+
+
+def test_without_the_stand_in_the_season_is_a_week(ingest, folder):
+    examples = ingest("sentinel.csv", csv=CsvFormat(missing=("-200",)))
+    analysis = analyze(examples, folder("analysis"), run_on=BeamOptions(), features=SeriesOptions())
+    assert specs.read(analysis.file).season == 7
+
+
+@pytest.mark.parametrize(("value", "text"), [(-999, "-999"), (999.9, "999.9"), (99999, "99999")])
+def test_other_stand_ins_are_named_in_files_of_several_columns(ingest, caplog, value, text):
+    lines = [
+        f"{day:%Y-%m-%d},{value if place % 17 == 3 else 50 + 9 * (place % 7)},{place % 11}"
+        for place, day in enumerate(pd.date_range("2020-01-01", periods=200))
+    ]
+    with caplog.at_level(logging.WARNING):
+        ingest("\n".join(["day,temp,wind", *lines]), targets=("temp",), covariates=("wind",))
+    (hint,) = [line for line in caplog.messages if "csv.missing" in line]
+    assert followed(hint) == {"csv.missing": text}
+    assert hint.startswith(
+        f"column 'temp': {text} stands in 12 rows, all others between 50 and 104"
+    )
+
+
+def test_of_white_noise_with_gaps_no_window_says_more_than_the_mean(ingest, folder):
+    """Even the best fit to all inputs is no better on the test split: nothing looks ahead."""
+    examples = ingest("noise.csv")
+    options = SeriesOptions(difference="none", lookback=14)
+    analysis = analyze(examples, folder("analysis"), run_on=BeamOptions(), features=options)
+    windows = transform(examples, analysis, folder("windows"), run_on=BeamOptions())
+    fill = specs.read(analysis.file).fill
+    parts = {}
+    for split in ("train", "test"):
+        found = [decode(raw) for file in windows.files(split) for raw in read_records(file)]
+        raw = np.stack([row["window"] for row in found])[:, :, None]
+        future = np.concatenate([row["future"] for row in found]).astype(np.float64)
+        assert np.isfinite(future).all()  # only what was observed is judged
+        filled = series_fill.filled(tf.constant(raw), fill).numpy()[..., 0]
+        parts[split] = np.column_stack([filled, np.isnan(raw[..., 0]), np.ones(len(raw))]), future
+    (inputs, truth), (asked, expected) = parts["train"], parts["test"]
+    assert len(expected) == 348
+    weights = np.linalg.lstsq(inputs, truth, rcond=None)[0]
+    assert np.abs(expected - truth.mean()).mean() == pytest.approx(0.797, abs=1e-3)
+    assert np.abs(expected - asked @ weights).mean() == pytest.approx(0.80, abs=0.02)
