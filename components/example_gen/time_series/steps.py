@@ -122,15 +122,17 @@ def snapped(moments: Ints, length: int) -> Ints:
     """`moments` at the nearest multiple of `length`, if all lie near to one; else as they are.
 
     A reading of every ten minutes is taken some seconds early or late: of 09:59:58 and 10:10:01
-    neither step may lack its row.
+    neither step may lack its row. One that is always taken at 23:59 is of the day that ends.
 
     Args:
         moments: Unix microseconds.
         length: of a step that divides the day.
     """
     nearest = (moments + length // 2) // length * length
-    is_near = np.abs(moments - nearest).max(initial=0) * _NEAR <= length
-    return nearest if is_near else moments
+    late = moments - nearest
+    is_near = np.abs(late).max(initial=0) * _NEAR <= length
+    is_days_end = length == _DAY and late.max(initial=-1) < 0
+    return nearest if is_near and not is_days_end else moments
 
 
 def name_of(length: int, finest: int = _SECOND) -> str:

@@ -191,3 +191,21 @@ def test_rows_any_whole_microseconds_apart_are_a_grid(length, start, present):
     found = grid.regular(rows, step, None, counts)
     assert found["y"].dropna().tolist() == places.tolist()
     assert len(found) == len(places) + counts.added
+
+
+@pytest.mark.parametrize(
+    ("step", "late", "moved"),
+    [
+        ("10min", [-5, 7, 0], [0, 0, 0]),
+        ("10min", [-5, -7, -1], [0, 0, 0]),
+        ("10min", [-5, 7, 61], [-5, 7, 61]),
+        ("D", [-60, 60, 0], [0, 0, 0]),
+        ("D", [-60, -60, -50], [-60, -60, -50]),  # of the day that ends
+        ("7min", [-5, 7, 0], [-5, 7, 0]),
+        ("MS", [-5, 7, 0], [-5, 7, 0]),
+    ],
+)
+def test_rows_next_to_the_times_of_a_grid_are_moved_there(step, late, moved):
+    exact = pd.Series(pd.date_range("2020-01-01", periods=3, freq=step, unit="us"))
+    found = grid.snapped(exact + pd.to_timedelta(late, unit="s"), step)
+    assert ((found - exact).dt.total_seconds()).tolist() == moved
