@@ -58,8 +58,9 @@ def series_example_gen(
     """Turn CSV files of series into records of regular rows, split by time.
 
     A record is one series in one split: `series` (its name), `time` (int64, Unix seconds, or
-    microseconds where the noted `frequency` is in ms or us), `fold` (int64 per row), and float32 per row under each value column's name, NaN where the cell
-    is missing: what is filled and what was measured must stay distinguishable.
+    microseconds where the noted `frequency` is in ms or us), `fold` (int64 per row), and float32
+    per row under each value column's name, NaN where the cell is missing: what is filled and what
+    was measured must stay distinguishable.
 
     Args:
         source: a CSV file, or a folder of them.

@@ -13,10 +13,10 @@ _MOST = 3  # stand-ins of a column
 
 
 class StandIn(NamedTuple):
-    """A value, how often it comes, and the ends of all others."""
+    """A value, the rows in which it stands, and the ends of all others."""
 
     value: float
-    count: int
+    rows: int
     least: float
     greatest: float
 
@@ -27,7 +27,7 @@ class StandIn(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{self.text} stands in {self.count} rows, all others between "
+            f"{self.text} stands in {self.rows} rows, all others between "
             f"{as_text(self.least)} and {as_text(self.greatest)}"
         )
 
@@ -58,7 +58,7 @@ def find(values: NDArray[np.float64], counts: NDArray[np.int64]) -> list[StandIn
         place, stand_in = fitting[0]
         found.append(stand_in)
         values, counts = np.delete(values, place), np.delete(counts, place)
-    return [StandIn(each.value, each.count, values[0], values[-1]) for each in found]
+    return [StandIn(each.value, each.rows, values[0], values[-1]) for each in found]
 
 
 def among(column: NDArray[np.float64]) -> list[StandIn]:

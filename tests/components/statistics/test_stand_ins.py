@@ -28,8 +28,8 @@ def column(*extra, low=0.0, high=10.0, rows=200):
 def test_a_repeated_value_far_outside_is_found(cells, text):
     (found,) = stand_ins.among(cells)
     assert found.text == text
-    assert found.count == (cells == found.value).sum()
-    assert str(found).startswith(f"{text} stands in {found.count} rows, all others between ")
+    assert found.rows == (cells == found.value).sum()
+    assert str(found).startswith(f"{text} stands in {found.rows} rows, all others between ")
 
 
 def test_several_are_found_one_behind_the_other_and_on_both_sides():
