@@ -12,7 +12,6 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.time_series.options import SeriesSource
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files import paths
 from millrace.components.inference.requests import feature_of
@@ -129,7 +128,9 @@ def _name(item: "UnlabelledRow") -> str:
 
 
 def _is_known(origin: Origin) -> bool:
-    return isinstance(origin.spec, SeriesSpec) and isinstance(origin.source, SeriesSource)
+    return isinstance(origin.spec, SeriesSpec) and (
+        origin.source is not None and origin.source.kind == "series"
+    )
 
 
 def is_series(file: pathlib.Path, origin: Origin) -> bool:

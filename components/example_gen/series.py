@@ -10,7 +10,6 @@ from millrace.components.example_gen.time_series.options import (
     SHARES,
     Aggregate,
     ClockOptions,
-    DayFirst,
     Duplicates,
     GridOptions,
     Limits,
@@ -36,10 +35,10 @@ def series_example_gen(
     targets: tuple[str, ...] = _NONE,
     covariates: tuple[str, ...] = _NONE,
     known: tuple[str, ...] = _NONE,
-    series: str = "",
+    series: tuple[str, ...] = _NONE,
     series_per_file: bool = False,
+    wide: bool = False,
     time_format: str = "",
-    day_first: DayFirst = "auto",
     zone: str = "UTC",
     duplicates: Duplicates = "error",
     resample: str = "",
@@ -67,15 +66,18 @@ def series_example_gen(
         out: becomes the records.
         run_on: where Beam runs.
         time: the column of times; several hold its parts (`year,month,day,hour`), or a date and
-            the parts within the day (`date,hour`). None: the first column of times.
-        targets: columns to forecast. None: the last column of numbers.
+            the time of day (`date,time`, `date,hour`). None: the first column of times, with
+            the time of day beside it where dates repeat.
+        targets: columns to forecast. None: the column of numbers called like what is forecast
+            usually (`sales`, `demand`, `value`) or like the file, else the first.
         covariates: columns that are known up to the last row only; `*` is every other one.
         known: columns that are known for the rows to be forecast as well.
-        series: the column that identifies the series; empty where all rows are of one.
+        series: the columns that identify the series, by their cells together. None: where times
+            repeat, the column or two of texts or whole numbers that tell their rows apart.
         series_per_file: each file is a series of its own, of the file's name.
+        wide: each column of numbers (or of the targets) is a series of its own.
         time_format: strptime's, `unix`, or `quarter` for 2012-Q3 and the like; empty finds it
             over the whole column.
-        day_first: whether `01-02-2020` is the first of February.
         zone: of clocks whose times say nothing of it, such as `Europe/Berlin`: the hour that they
             show twice in autumn is then two hours.
         duplicates: what becomes of rows of the same time with other values.
@@ -110,12 +112,13 @@ def series_example_gen(
 
     reading = SeriesReading(
         columns=SeriesColumns(time, targets, covariates, known, series),
-        clock=ClockOptions(time_format, day_first, zone),
+        clock=ClockOptions(time_format, zone),
         rows=GridOptions(duplicates, resample, aggregate, impute, season),
         cutting=SplitOptions(splits, split_dates, folds, fold, origin),
         limits=Limits(max_rejected, max_filled),
         csv=csv,
         series_per_file=series_per_file,
+        wide=wide,
     )
     examples, learnt = ingest.ingest(source.path, Examples(out), run_on, reading)
     sources.write(learnt, examples)

@@ -12,7 +12,6 @@ from millrace.components.example_gen.shards.tally import finish
 from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "csv_example_gen"
-_NO_TYPES: dict[str, str] = {}
 AS_DETECTED = CsvFormat()
 
 
@@ -22,7 +21,6 @@ def csv_example_gen(
     *,
     run_on: BeamOptions,
     csv: CsvFormat = AS_DETECTED,
-    types: dict[str, str] = _NO_TYPES,
     dates: Literal["parts", "seconds", "text"] = "parts",
     drop: tuple[str, ...] = (),
     splits: Shares = DEFAULT_SHARES,
@@ -33,8 +31,8 @@ def csv_example_gen(
     """Turn the rows of a CSV, or of a folder of them, into records.
 
     A column becomes a feature of its name: int64, float32 or bytes, by what all its cells can
-    be read as; a row lacks the feature where its cell is missing. Columns without any value
-    are left out.
+    be read as, or all but a few; a row lacks the feature where its cell is missing or is one of
+    those few. Columns without any value are left out.
 
     Args:
         source: a CSV, maybe gzipped, or a folder of such files with the same columns; files
@@ -42,8 +40,6 @@ def csv_example_gen(
         out: becomes the records.
         run_on: where Beam runs.
         csv: how the files are written; detected where nothing is said.
-        types: of columns, instead of what their cells suggest: `int`, `float`, `text`, `date`,
-            or a date's pattern, such as `date:%d/%m/%Y`.
         dates: become their `parts` (`<column>/year`, `/month`, `/day`, `/weekday`, and
             `/hour`, `/minute` where they have a time), Unix `seconds`, or stay `text`.
         drop: columns to leave out.
@@ -55,8 +51,8 @@ def csv_example_gen(
         shards: files per split, about; 0 makes one per 64 MiB of CSV.
 
     Raises:
-        DataError: there is no table, the files have different columns, or too many rows are
-            unusable.
+        DataError: there is no table, the files have different columns, what a date or a number
+            means cannot be told, or too many rows are unusable.
         OptionError: the shares are not valid, or a column or type is unknown.
     """
     from millrace.components.example_gen.csv import files, passes, plan
@@ -68,10 +64,11 @@ def csv_example_gen(
     dialect = files.settle(root, listing, csv)
     examples, tables = Examples(out), passes.CsvFiles(str(root), dialect)
     spans = files.cut(root, listing, dialect, shards)
-    candidates = plan.candidates(_STEP, dialect, types, dates, drop)
+    candidates = plan.candidates(_STEP, dialect, csv, dates, drop)
     evidence = passes.gather(run_on, out, tables, spans, candidates)
-    layout = plan.settle(source.path, dialect, evidence, candidates, dates)
+    layout = plan.settle(_STEP, source.path, dialect, evidence, csv, dates)
     tally = passes.write(run_on, examples, tables, spans, layout, rule)
+    plan.tell_bad_cells(_STEP, tally.bad_cells, evidence, layout, csv, max_rejected)
     tally.rejected.extend(listing.rejected)
     sources.write(sources.TableSource(dialect, layout), examples)
     notes: dict[str, Property] = {

@@ -89,7 +89,7 @@ def _series(folder, out, run_on):
     ]
     (folder / "rows.csv").write_text("\n".join(["name,time,y", *rows, ""]))
     examples = series_example_gen(
-        RawFiles(Path(folder)), out / "examples", run_on=run_on, series="name"
+        RawFiles(Path(folder)), out / "examples", run_on=run_on, series=("name",)
     )
     options = SeriesOptions(lookback=2, horizon=1)
     analyze(examples, out / "analysis", run_on=run_on, features=options)

@@ -1,31 +1,69 @@
 """What the cells of a CSV's column can be read as, and reading them: Arrow, no files.
 
-A reading survives while every cell fits it. Survivors of two parts of a column intersect, so
+Of each reading it is counted how many cells it fits. Counts of two parts of a column add up, so
 the type found is that of the whole column, whatever the parts and their order.
 """
 
+import collections
 import dataclasses
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.components.errors import OptionError
 from millrace.components.example_gen.csv import dates as date_forms
+from millrace.components.example_gen.csv import numbers
+from millrace.components.example_gen.csv.numbers import NumberForm
 
 CellKind = Literal["int", "float", "date", "text"]
 Dates = Literal["parts", "seconds", "text"]
 
-_HEAD = 100  # cells tried before all the others
-_PLAIN = {"int": r"^[+-]?\d+$", "float": r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"}
 _EXPECTED = {
     "int": "a whole number of 64 bits",
     "float": "a number within float32",
     "date": "a date",
     "text": "text",
 }
+_TYPES = (*_EXPECTED, "number")
+MISSING_WORDS = frozenset(
+    (
+        *("-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "\u2026", "*", "**", "#", "_"),
+        *("n.a.", "n.a", "n/d", "nd", "n.d.", "k.a.", "s/o", "s.o.", "<na>", "nan", "na", "n/a"),
+        *("#n/d", "#n/a", "#ref!", "#value!", "#div/0!", "#num!", "#name?", "#null!"),
+        *(
+            "unknown",
+            "unk",
+            "missing",
+            "none",
+            "nil",
+            "null",
+            "empty",
+            "blank",
+            "void",
+            "undefined",
+        ),
+        *("not available", "not applicable", "not known", "not reported", "no data", "no value"),
+        *(
+            "not_available",
+            "unavailable",
+            "invalid",
+            "error",
+            "err",
+            "tbd",
+            "tba",
+            "tbc",
+            "pending",
+        ),
+        *("inf", "-inf", "+inf", "infinity", "-infinity", "\u221e", "-\u221e"),
+    )
+)
+"""Words for a missing value, in lower case, taken as such in a column of numbers or dates."""
+
+_ENOUGH = 10  # filled cells, of which a few may be none of the column's
+_FEW = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,103 +72,270 @@ class ColumnReading:
 
     Attributes:
         kind: what they are.
-        pattern: of dates, as strptime writes it.
+        pattern: the form of dates, as `dates` names it.
         decimal, thousands: of numbers; the latter may be empty.
+        mark: that the numbers have, `%` or a currency.
     """
 
     kind: CellKind
     pattern: str = ""
     decimal: str = "."
     thousands: str = ""
+    mark: str = ""
 
     @property
     def is_plain(self) -> bool:
         """Whether Arrow's own CSV reader can read it."""
-        return self.kind in ("int", "float") and self.decimal == "." and not self.thousands
+        return self.is_number and self.form == numbers.PLAIN and not self.mark
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number."""
+        return self.kind in ("int", "float")
+
+    @property
+    def form(self) -> NumberForm:
+        """Of a number."""
+        return NumberForm(self.decimal, self.thousands)
 
     def __str__(self) -> str:
-        style = f" with a decimal {self.decimal!r}" if self.decimal != "." else ""
-        return f"{self.kind} {self.pattern}".strip() + style
+        return f"{self.kind} {date_forms.shown(self.pattern)}".strip() + _style(self)
 
 
 TEXT = ColumnReading("text")
 
 
-def readings(decimal: str, thousands: str, *, comma_parts_cells: bool) -> tuple[ColumnReading, ...]:
-    """All readings that a column may have, the ones preferred first."""
-    is_open = decimal == "auto" and not comma_parts_cells
-    decimals = [".", ","] if is_open else ["." if decimal == "auto" else decimal]
-    decimals = [each for each in decimals if each != thousands]
-    whole = ColumnReading("int", decimal=decimals[0], thousands=thousands)
-    numbers = (whole, *(ColumnReading("float", "", each, thousands) for each in decimals))
-    return (*numbers, *(ColumnReading("date", form) for form in date_forms.FORMS), TEXT)
+def _style(reading: ColumnReading) -> str:
+    style = f" with a decimal {reading.decimal!r}" if reading.decimal != "." else ""
+    style += f" with {reading.thousands!r} between thousands" if reading.thousands else ""
+    return style + (f" in {reading.mark}" if reading.mark else "")
+
+
+def readings(
+    decimal: str,
+    thousands: str,
+    *,
+    comma_parts_cells: bool,
+    name: str = "",
+    day_first: date_forms.Order = "auto",
+) -> tuple[ColumnReading, ...]:
+    """All readings that the column `name` may have, the ones preferred first.
+
+    Where commas part the cells, one within a cell is rather between thousands.
+    """
+    forms = numbers.forms(decimal, thousands)
+    if not comma_parts_cells:
+        forms = (*(each for each in forms if each.thousands != ","), *forms)
+        forms = tuple(dict.fromkeys(forms))
+    found = [
+        ColumnReading(kind, "", form.decimal, form.thousands)
+        for form in forms
+        for kind in ("int", "float")
+    ]
+    names = date_forms.candidates(name, day_first)
+    digits = [ColumnReading("date", form) for form in names if date_forms.is_digits(form)]
+    others = [ColumnReading("date", form) for form in names if not date_forms.is_digits(form)]
+    return (*digits, *found, *others, TEXT)
+
+
+class Fit(NamedTuple):
+    """A reading, and how many filled cells it does not fit."""
+
+    reading: ColumnReading
+    misfits: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """The readings that all `filled` cells seen so far fit."""
+    """How many of the cells seen so far each reading fits.
 
-    survivors: tuple[ColumnReading, ...]
+    Attributes:
+        candidates: the readings, the ones preferred first.
+        filled: cells that are not null.
+        fits: cells by reading; of numbers with the mark of the cell.
+        words: of cells that usually mean that a value is missing, or repeat the header.
+        zeros: of whole numbers that begin with a zero, as codes do.
+        orders: of dates that are another day where day and month change places.
+        is_exact: whether `fits` is; else it may lack cells for readings that do not fit all.
+    """
+
+    candidates: tuple[ColumnReading, ...]
     filled: int = 0
+    fits: collections.Counter[ColumnReading] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    words: int = 0
+    zeros: int = 0
+    orders: int = 0
+    is_exact: bool = True
 
-    def seen(self, cells: pa.Array) -> Self:
-        """With `cells`, of which null ones say nothing; numbers all fit `guess`."""
+    def seen(self, cells: pa.Array, name: str = "") -> Self:
+        """With `cells` of the column `name`, of which null ones say nothing.
+
+        Numbers, int64 or float64, are taken to be all of the reading `guess`.
+        """
         filled = len(cells) - cells.null_count
-        if not filled or cells.type != pa.string():
-            return dataclasses.replace(self, filled=self.filled + filled)
-        cells = cells.drop_null()
-        survivors = tuple(_surviving(cells, self.survivors))
-        return dataclasses.replace(self, survivors=survivors, filled=self.filled + len(cells))
+        if not filled:
+            return self
+        if cells.type != pa.string():
+            fits = dict.fromkeys(self._implied(), filled)
+            return dataclasses.replace(
+                self,
+                filled=self.filled + filled,
+                fits=self.fits + collections.Counter(fits),
+                is_exact=False,
+            )
+        counted = cells.drop_null().value_counts()
+        part = _counted(counted.field("values"), counted.field("counts"), self.candidates, name)
+        return self + part
+
+    def __add__(self, other: Self) -> Self:
+        return dataclasses.replace(
+            self,
+            filled=self.filled + other.filled,
+            fits=self.fits + other.fits,
+            words=self.words + other.words,
+            zeros=self.zeros + other.zeros,
+            orders=self.orders + other.orders,
+            is_exact=self.is_exact and other.is_exact,
+        )
 
     @property
     def guess(self) -> ColumnReading | None:
         """The number that further cells may be, if reading them so loses nothing."""
-        first, *others = self.survivors or (TEXT,)
-        numbers = [each for each in others if each.kind == "float"]
-        is_certain = self.filled and first.is_plain and (first.kind == "int" or not numbers)
-        return first if is_certain else None
+        if not self.filled or self.zeros:
+            return None
+        whole = [each for each in self.candidates if self.fits[each] == self.filled]
+        first = whole[0] if whole else TEXT
+        return first if first.is_plain and set(whole) <= {TEXT, *self._implied()} else None
 
-    def __add__(self, other: Self) -> Self:
-        survivors = tuple(each for each in self.survivors if each in other.survivors)
-        return dataclasses.replace(self, survivors=survivors, filled=self.filled + other.filled)
+    def _implied(self) -> Iterator[ColumnReading]:
+        """All that a cell fits if it is a number of the plain kind that all were so far."""
+        int_fits = self.fits[ColumnReading("int")] == self.filled
+        for each in self.candidates:
+            if each.is_number and (int_fits or (each.kind == "float" and each.decimal == ".")):
+                yield each
+
+    @property
+    def needs_recount(self) -> bool:
+        """Whether it takes another look to know how many cells each reading fits."""
+        best = min((fit.misfits for fit in self._every()), default=0)
+        return not self.is_exact and (best > 0 or self.zeros > 0)
+
+    def _every(self) -> Iterator[Fit]:
+        for each in self.candidates:
+            if not each.is_number:
+                if each.kind == "date":
+                    yield Fit(each, self.filled - self.fits[each])
+                continue
+            yield Fit(each, self.filled - self.fits[each])
+            marks = {found.mark for found in self.fits if found.mark}
+            for mark in sorted(marks):
+                marked = dataclasses.replace(each, mark=mark)
+                if mark != numbers.PERCENT:
+                    yield Fit(marked, self.filled - self.fit(marked))
+                elif each.kind == "float":
+                    yield Fit(marked, self.filled - self.fits[marked])
+
+    def fit(self, number: ColumnReading) -> int:
+        """How many cells are such a number, with its mark or without."""
+        plain = dataclasses.replace(number, mark="")
+        return self.fits[plain] + (self.fits[number] if number.mark else 0)
+
+    @property
+    def best(self) -> Fit:
+        """The number or date that most cells fit, the one preferred of equals; else text."""
+        text = Fit(TEXT, 0)
+        found = min(self._every(), key=lambda fit: fit.misfits, default=text)
+        return found if found.misfits < self.filled else text
+
+    @property
+    def settled(self) -> Fit:
+        """The reading of the column: a number or a date where all but a few cells are one.
+
+        Whole numbers that begin with a zero are codes, unless numbers are asked for.
+        That is: of ten or more at most 5 % are none (one may always be), or all that are none mean
+        that a value is missing, and are no more than half.
+        """
+        best = self.best
+        is_code = best.reading.is_number and self.zeros and TEXT in self.candidates
+        return best if self.allows(best.misfits) and not is_code else Fit(TEXT, 0)
+
+    def allows(self, misfits: int) -> bool:
+        """Whether a column may have so many cells that it is not of."""
+        others = misfits - self.words
+        few = max(1, int(_FEW * self.filled)) if self.filled >= _ENOUGH else 0
+        return misfits <= few or (others <= 0 and 2 * misfits <= self.filled)
 
     @property
     def ambiguous(self) -> tuple[ColumnReading, ...]:
-        """The dates that it may be, if there are several."""
-        dates = tuple(each for each in self.survivors if each.kind == "date")
-        return dates if len(dates) > 1 and self.survivors[0] == dates[0] else ()
+        """The dates that it may be, if there are two of other orders of day and month."""
+        best = self.settled
+        other = ColumnReading("date", date_forms.swapped(best.reading.pattern))
+        if best.reading.kind != "date" or other not in self.candidates or not self.orders:
+            return ()
+        misfits = self.filled - self.fits[other]
+        unsure = misfits == best.misfits or (best.misfits > self.words and self.allows(misfits))
+        return (best.reading, other) if unsure else ()
 
 
-def _surviving(
-    cells: pa.StringArray, candidates: Iterable[ColumnReading]
-) -> Iterator[ColumnReading]:
-    """Those of `candidates` that all `cells`, without null, fit."""
-    may_be_date: bool | None = None
-    is_whole = False
-    for each in candidates:
-        if each.kind == "date":
-            if may_be_date is None:
-                cells = cells.unique()
-                may_be_date = not is_whole and date_forms.look_like_dates(cells)
-            if may_be_date and _fits(cells, each):
-                yield each
-        elif (is_whole and each.kind == "float") or _fits(cells, each):
-            is_whole = is_whole or each.kind == "int"
-            yield each
+def _counted(
+    cells: pa.StringArray,
+    counts: pa.Int64Array,
+    candidates: tuple[ColumnReading, ...],
+    name: str,
+) -> Evidence:
+    """What distinct `cells`, each so many times, say."""
+    weights = counts.to_numpy(zero_copy_only=False)
+    fits: collections.Counter[ColumnReading] = collections.Counter()
+    zeros = orders = 0
+    bodies = numbers.taken_apart(cells)
+    if any(each.is_number for each in candidates) and bodies.digits.null_count < len(cells):
+        marks = bodies.marks.fill_null("").to_numpy(zero_copy_only=False)
+        zeros = int(weights[numbers.has_leading_zero(bodies)].sum())
+        for each in candidates:
+            if each.is_number:
+                found = numbers.fits(bodies, each.form, whole=each.kind == "int")
+                for mark in set(marks[found]):
+                    count = int(weights[found & (marks == mark)].sum())
+                    fits[dataclasses.replace(each, mark=mark)] = count
+    forms = tuple(each.pattern for each in candidates if each.kind == "date")
+    dated: dict[str, np.ndarray] = {}
+    for form, found in date_forms.fits(cells, forms) if forms else ():
+        fits[ColumnReading("date", form)] = int(weights[found].sum())
+        dated[form] = found
+    for form, found in dated.items():
+        other = date_forms.swapped(form)
+        if other in dated and form < other and date_forms.has_time(form):  # a day alone fits too
+            both = pa.array(found & dated[other])
+            one, two = (date_forms.read(cells.filter(both), each) for each in (form, other))
+            differ = pc.not_equal(one, two).to_numpy(zero_copy_only=False)
+            orders += int(weights[found & dated[other]][differ].sum())
+    words = int(weights[_mean_missing(cells, name)].sum())
+    total = int(weights.sum())
+    return Evidence(candidates, total, +fits, words, zeros, orders)
 
 
-def _fits(cells: pa.StringArray, reading: ColumnReading) -> bool:
-    if reading.kind == "text":
-        return True
-    head_fits = not convert(cells.slice(0, _HEAD), reading)[1].true_count
-    return head_fits and not convert(cells, reading)[1].true_count
+def _mean_missing(cells: pa.StringArray, name: str = "") -> np.ndarray:
+    """Which cells mean that a value is missing, or repeat the column's `name`; bool [cells]."""
+    lower = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
+    usual = pc.is_in(lower, pa.array(sorted({*MISSING_WORDS, name.strip().lower()} - {""})))
+    return usual.to_numpy(zero_copy_only=False)
 
 
-def convert(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:
+def are_missing(cells: Iterable[str]) -> bool:
+    """Whether all of `cells` usually mean that a value is missing."""
+    return all(cell.strip().lower() in MISSING_WORDS for cell in cells)
+
+
+def convert(
+    cells: pa.StringArray, reading: ColumnReading, *, lenient: bool = False
+) -> tuple[pa.Array, pa.BooleanArray]:
     """The values of `cells` [rows], null as they are, and which of them do not fit.
 
-    int gives int64, float float32, a date timestamps in seconds, text strings without spaces
-    around (null where nothing is left).
+    int gives int64, float finite float64, a date timestamps in microseconds, text strings without
+    spaces around (null where nothing is left). A `lenient` reader takes plain numbers beside those
+    of the reading's form.
     """
     match reading.kind:
         case "text":
@@ -138,72 +343,23 @@ def convert(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.Array, pa
             empty = pc.equal(trimmed, "")
             return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed), _none(cells)
         case "date":
-            values = date_forms.read(pc.ascii_trim_whitespace(cells), reading.pattern)
+            values = date_forms.read(cells, reading.pattern)
             return values, pc.and_(values.is_null(), cells.is_valid())
-        case _:
-            return _numbers(cells, reading)
+    whole = reading.kind == "int"
+    if reading.is_plain and (found := _cast(cells, whole=whole)) is not None:
+        return found, _none(cells)
+    return numbers.read(cells, reading.form, reading.mark, whole=whole, lenient=lenient)
 
 
-def _numbers(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:
-    if reading.is_plain:
-        try:
-            return narrowed(_cast(cells, reading.kind))
-        except pa.ArrowInvalid:
-            pass  # some cells need a closer look
-    plain, fits = _plain(cells, reading)
-    fits = fits.fill_null(fill_value=False)
-    kept = pc.if_else(fits, plain, pa.scalar(None, pa.string()))
-    values, too_large = narrowed(_cast(kept, reading.kind))
-    return values, pc.or_(too_large, pc.and_(cells.is_valid(), pc.invert(fits)))
-
-
-def _plain(cells: pa.StringArray, reading: ColumnReading) -> tuple[pa.StringArray, pa.BooleanArray]:
-    """Numbers as Arrow reads them, and which cells are such numbers as `reading` says."""
-    plain = pc.ascii_trim_whitespace(cells)
-    if reading.thousands:
-        group = re.escape(reading.thousands)
-        grouped = rf"^[+-]?\d{{1,3}}({group}\d{{3}})+([^\d]|$)"
-        is_grouped = pc.match_substring_regex(plain, grouped)
-        without = pc.replace_substring(plain, reading.thousands, "")
-        plain = pc.if_else(is_grouped, without, plain)
-    if reading.decimal != ".":
-        plain = pc.replace_substring(pc.replace_substring(plain, ".", "?"), reading.decimal, ".")
-    fits = pc.match_substring_regex(plain, _PLAIN[reading.kind])
-    plain = pc.replace_substring_regex(plain, r"^\+", "")
-    if reading.kind == "int":
-        fits = pc.and_(fits, _fits_int64(plain))
-    return plain, fits
-
-
-def _fits_int64(whole: pa.StringArray) -> pa.BooleanArray:
-    """Which whole numbers lie within 64 bits: 18 digits always fit, 19 may."""
-    most = pc.if_else(pc.starts_with(whole, "-"), str(2**63), str(2**63 - 1))
-    digits = pc.ascii_ltrim(pc.ascii_ltrim(whole, "-"), "0")
-    length = pc.utf8_length(digits)
-    may_fit = pc.and_(pc.equal(length, 19), pc.less_equal(digits, most))
-    return pc.or_(pc.less(length, 19), may_fit)
-
-
-def _cast(cells: pa.StringArray, kind: str) -> pa.Array:
-    if kind == "int":
-        # Arrow reads 0x10 as 16: no other reader of tables does.
-        if pc.any(pc.match_substring(cells, "x", ignore_case=True)).as_py():
-            raise pa.ArrowInvalid("hexadecimal")
-        return pc.cast(cells, pa.int64())
-    return pc.cast(cells, pa.float64())
-
-
-def narrowed(values: pa.Array) -> tuple[pa.Array, pa.BooleanArray]:
-    """float64 as float32, and which are finite in neither; int64 as it is."""
-    if pa.types.is_int64(values.type):
-        return values, _none(values)
-    narrow = pc.cast(values, pa.float32(), safe=False)
-    return narrow, pc.invert(pc.is_finite(narrow)).fill_null(fill_value=False)
-
-
-def are_usual(cells: pa.Array) -> bool:
-    """Whether `cells`, if they are float64, are finite as float32 as well."""
-    return not pa.types.is_float64(cells.type) or not narrowed(cells)[1].true_count
+def _cast(cells: pa.StringArray, *, whole: bool) -> pa.Array | None:
+    """Plain numbers by Arrow, if all are."""
+    if pc.any(pc.match_substring(cells, "x", ignore_case=True)).as_py():
+        return None  # Arrow reads 0x10 as 16: no other reader of tables does
+    try:
+        values = cells.cast(pa.int64() if whole else pa.float64())
+    except pa.ArrowInvalid:
+        return None  # some cells need a closer look
+    return values if whole or numbers.are_plain(values) else None
 
 
 def _none(cells: pa.Array) -> pa.BooleanArray:
@@ -212,9 +368,8 @@ def _none(cells: pa.Array) -> pa.BooleanArray:
 
 def expected(reading: ColumnReading) -> str:
     """What a cell ought to be, in words."""
-    pattern = f" like {reading.pattern}" if reading.pattern else ""
-    decimal = f" with a decimal {reading.decimal!r}" if reading.decimal != "." else ""
-    return _EXPECTED[reading.kind] + pattern + decimal
+    pattern = f" like {date_forms.shown(reading.pattern)}" if reading.pattern else ""
+    return _EXPECTED[reading.kind] + pattern + _style(reading)
 
 
 def features(
@@ -225,7 +380,7 @@ def features(
         return {name: values}
     names = feature_names(name, reading, dates)
     if dates == "seconds":
-        return {name: values.cast(pa.int64())}
+        return {name: date_forms.seconds(values)}
     return {each: date_forms.PARTS[each.rpartition("/")[2]](values) for each in names}
 
 
@@ -249,13 +404,15 @@ def check_types(step: str, types: Mapping[str, str], names: Collection[str]) -> 
     for name, kind in types.items():
         if name not in names:
             raise OptionError(
-                f"{step}, option types: expected columns of the table: {', '.join(names)}. "
+                f"{step}, option csv.types: expected columns of the table: {', '.join(names)}. "
                 f"Received: {name!r}. Correct the name."
             )
-        if kind not in _EXPECTED and not kind.startswith("date:"):
+        if kind.startswith("date:"):
+            date_forms.check_form(f"{step}, option csv.types.{name}", kind.removeprefix("date:"))
+        elif kind not in _TYPES:
             raise OptionError(
-                f"{step}, option types.{name}: expected int, float, text, date, or a date's "
-                f"pattern such as date:%d/%m/%Y. Received: {kind!r}. Correct it."
+                f"{step}, option csv.types.{name}: expected int, float, number, text, date, or a "
+                f"date's form such as date:%d/%m/%Y. Received: {kind!r}. Correct it."
             )
 
 
@@ -264,4 +421,6 @@ def of_type(kind: str, every: Iterable[ColumnReading]) -> tuple[ColumnReading, .
     name, _, pattern = kind.partition(":")
     if pattern:
         return (ColumnReading("date", pattern),)
-    return tuple(each for each in every if each.kind == name)
+    return tuple(
+        each for each in every if each.kind == name or (name == "number" and each.is_number)
+    )

@@ -1,25 +1,94 @@
-"""Dates and times in a column of a table: recognised, and read by Arrow in the forms they have."""
+"""Dates and times as people write them: one table of forms, recognised and read by Arrow.
 
+A form has the name that strptime would give it. Those that are looked for (`FORMS`) come without
+and with a time of day, `%H:%M` at their end; the time may then be left out, have seconds, a
+fraction of them, AM or PM, and an offset from UTC. A pattern that is asked for is read as it says.
+"""
+
+import functools
 import itertools
 import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-_DAYS = (
-    *("%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y"),
-    *("%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y"),
-    *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y"),  # %b takes whole names too
+from millrace.components.errors import OptionError
+
+Order = Literal["auto", "yes", "no"]
+
+QUARTER, EXCEL, UNIX = "quarter", "excel", "unix"
+"""Forms without strptime's directives: `2012-Q3`; days since 1899-12-30; seconds, or milli-, micro-
+or nanoseconds, since 1970."""
+
+_TIME = " %H:%M"
+_AT = (
+    r"(?:(?:[T ] *|, )(?P<hour>\d{1,2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})"
+    r"(?:[.,](?P<fraction>\d{1,9})\d*)?)?)?(?: ?(?P<half>[AaPp]\.?[Mm]\.?))?"
+    r"(?: ?(?P<offset>Z|z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?))?)?"
 )
-_TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M:%SZ", "T%H:%M")
-_ISO = "ISO8601"  # with fractions of a second, or an offset from UTC
-_LIKE = (
-    r"^\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[- ]\pL{3,9}[- ]\d{4}|\pL{3,9} \d{1,2}, \d{4})"
-    r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?\s*$"
+_DIRECTIVES = {
+    **{"Y": r"(?P<year>\d{4})", "y": r"(?P<short>\d{2})", "G": r"(?P<year>\d{4})"},
+    **{"m": r"(?P<month>\d{1,2})", "d": r"(?P<day>\d{1,2})", "e": r" ?(?P<day>\d{1,2})"},
+    **dict.fromkeys("bBh", r"(?P<name>[A-Za-z]{3,9})\.?"),
+    **dict.fromkeys("aA", r"[A-Za-z]{2,9}\.?"),
+    **{"j": r"(?P<ordinal>\d{1,3})", "V": r"(?P<week>\d{1,2})", "u": r"(?P<weekday>[1-7])"},
+    **{"q": r"(?P<quarter>[1-4])", "H": r"(?P<hour>\d{1,2})", "I": r"(?P<hour>\d{1,2})"},
+    **{"M": r"(?P<minute>\d{1,2})", "S": r"(?P<second>\d{1,2})", "f": r"(?P<fraction>\d{1,9})"},
+    **{"p": r"(?P<half>[AaPp]\.?[Mm]\.?)", "z": r"(?P<offset>Z|[+-]\d{2}:?\d{2})", "%": "%"},
+}
+_SHORTHANDS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y"}
+_NUMERIC = frozenset("YymdHMSj")
+_WEEKDAY, _TH = r"(?:[A-Za-z]{2,9}\.?,? )?", r"(?:st|nd|rd|th)?"
+_NAME, _DAY = r"(?P<name>[A-Za-z]{3,9})\.?", r"(?P<day>\d{1,2})"
+_YEAR, _SHORT = r"(?P<year>\d{4})", r"(?P<short>\d{2})"
+_DAYS: dict[str, str] = {
+    **dict.fromkeys(("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d"), ""),
+    **dict.fromkeys((f"%d{s}%m{s}{year}" for s in "/-." for year in ("%Y", "%y")), ""),
+    **dict.fromkeys((f"%m{s}%d{s}{year}" for s in "/-." for year in ("%Y", "%y")), ""),
+    "%d %b %Y": rf"{_WEEKDAY}{_DAY}{_TH}[ /-]{_NAME},?[ /-]{_YEAR}",
+    "%d %b %y": rf"{_WEEKDAY}{_DAY}{_TH}[ /-]{_NAME},?[ /-]'?{_SHORT}",
+    "%b %d, %Y": rf"{_WEEKDAY}{_NAME} +{_DAY}{_TH},? {_YEAR}",
+    "%Y %b %d": rf"{_YEAR}[ /-]{_NAME}[ /-]{_DAY}",
+    "%Y%m%d": "",
+}
+"""The forms of a day, and their expressions where they take more than the form says."""
+
+_SPANS: dict[str, str] = {
+    QUARTER: rf"(?:{_YEAR}[-/. ]?[Qq](?P<quarter>[1-4])|[Qq](?P<quarter2>[1-4])[-/. ]?"
+    r"(?P<year2>\d{4}))",
+    "%G-W%V": rf"{_YEAR}-?W(?P<week>\d{{2}})(?:-?(?P<weekday>[1-7]))?",
+    **dict.fromkeys(("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%m.%Y", "%YM%m"), ""),
+    "%b %Y": rf"{_NAME}[ -]{_YEAR}",
+    "%b %y": rf"{_NAME}[ -]'?{_SHORT}",
+    "%Y %b": rf"{_YEAR}[ -]{_NAME}",
+}
+"""The same of months, quarters and weeks, which begin with the day that they mean."""
+
+_NUMBERS = ("%Y%m", EXCEL, UNIX)  # looked for only in columns that are called like a time
+_CALLED = re.compile(
+    r"date|datum|fecha|\btime\b|time_?stamp|_time\b|Time\b|^t$|^ts$|^ds$|epoch|unix|when|period"
+    r"|month|yyyymm|yearmon|(_|\b)(at|on)$|[a-z]At$",
+    re.IGNORECASE,
 )
-# What is in every cell that `_LIKE` fits.
-_FIRST_LOOK = re.compile(r"\d[-/.]\d{1,2}[-/.]\d|\d[- ]\S|\S \d")
-_ISO_LIKE = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$"
+FORMS = (*itertools.chain(*((day, day + _TIME) for day in _DAYS)), *_SPANS, *_NUMBERS)
+"""All that are looked for, the ones preferred first."""
+
+_SHOWN = {QUARTER: "2012-Q3", EXCEL: "43831.5, an Excel serial date", UNIX: "Unix time"}
+_NAMES = (
+    *("jan january", "feb february", "mar march", "apr april", "may", "jun june", "jul july"),
+    *("aug august", "sep sept september", "oct october", "nov november", "dec december"),
+)
+_MONTHS = {name: n for n, names in enumerate(_NAMES, start=1) for name in names.split()}
+_FIRST_LOOK = re.compile(r"\d")
+_MOST = 60  # letters of what may be a date
+_US = 1_000_000
+_EXCEL_DAYS = (20_000, 75_000)  # 1954 to 2105: what a column may hold to be taken for dates
+_UNIX_SECONDS = (1e8, 4.2e9)  # 1973 to 2103
+_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 PARTS = {
     "year": pc.year,
     "month": pc.month,
@@ -31,54 +100,326 @@ PARTS = {
 """What becomes of a date; the last two where it has a time."""
 
 _OF_DAY = 4  # of the parts
-FORMS = (*(day + time for day, time in itertools.product(_DAYS, _TIMES)), _ISO)
-"""As strptime writes them, the ones preferred first."""
 
 
-def look_like_dates(cells: pa.StringArray) -> bool:
-    """Whether all `cells`, at least one and none null, have the look of dates.
+def candidates(name: str, day_first: Order = "auto") -> tuple[str, ...]:
+    """The forms to look for in a column called `name`, the ones preferred first.
+
+    Numbers are dates only in columns that are called like a time, but for `20200131`.
+    """
+    unwanted = {"yes": "%m{}%d", "no": "%d{}%m", "auto": "never"}[day_first]
+    starts = tuple(unwanted.format(separator) for separator in "/-.")
+    is_called = _CALLED.search(name) is not None
+    return tuple(
+        form
+        for form in FORMS
+        if not form.startswith(starts) and (is_called or form not in _NUMBERS)
+    )
+
+
+def is_digits(form: str) -> bool:
+    """Whether its cells are numbers as well."""
+    return form in (*_NUMBERS, "%Y%m%d")
+
+
+def swapped(form: str) -> str:
+    """The form with day and month in the other order, if cells of `form` may be of that; or ""."""
+    if form.startswith(("%d/%m", "%d-%m", "%m/%d", "%m-%d")):
+        return form[3:5].join(("", form[2])) + form[:2] + form[5:]
+    return ""
+
+
+def fits(cells: pa.StringArray, forms: tuple[str, ...]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each of `forms` that any of `cells`, none null, is of, and which are: bool [cells].
 
     The first is looked at alone: to compile the whole expression takes longer than to read a column
-    of a few rows, and of most columns the first cell is no date.
+    of a few rows.
     """
-    looks = _FIRST_LOOK.search(cells[0].as_py()) is not None
-    return looks and bool(pc.all(pc.match_substring_regex(cells, _LIKE)).as_py())
+    if len(cells) == 1 and not _FIRST_LOOK.search(cells[0].as_py()):
+        return
+    text = pc.utf8_trim_whitespace(cells)
+    may_be = pc.and_(
+        pc.less_equal(pc.utf8_length(text), _MOST), pc.match_substring_regex(text, _look())
+    ).to_numpy(zero_copy_only=False)
+    if not may_be.any():
+        return
+    kept = text.filter(pa.array(may_be))
+    for form, found in _fits(kept, forms):
+        if found.any():
+            whole = np.zeros(len(cells), bool)
+            whole[may_be] = found
+            yield form, whole
 
 
-def read(cells: pa.StringArray, pattern: str) -> pa.TimestampArray:
-    """Timestamps in seconds, of UTC where the cells have an offset; null where they do not fit."""
-    if pattern == _ISO:
-        return _iso_moments(cells)
-    if "%Y" in pattern:  # which would take 31/01/20 for the year 31
-        fits = pc.match_substring_regex(cells, r"(^|\D)\d{4}(\D|$)")
-        cells = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
-    return pc.strptime(cells, pattern, "s", error_is_null=True)
+def _fits(cells: pa.StringArray, forms: tuple[str, ...]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    for form in forms:
+        if form.endswith(_TIME):
+            continue
+        timed = form + _TIME
+        if timed in forms:
+            found, has_time = _moments(cells, timed)
+            fit = _are_of_today(found) if form == "%Y%m%d" else ~np.isnat(found)
+            yield form, fit & ~has_time
+            yield timed, fit
+        elif form in _NUMBERS:
+            yield form, _are_plausible(cells, form)
+        else:
+            yield form, ~np.isnat(_moments(cells, form)[0])
 
 
-def _iso_moments(cells: pa.StringArray) -> pa.TimestampArray:
-    fits = pc.match_substring_regex(cells, _ISO_LIKE)
-    kept = pc.if_else(fits, cells, pa.scalar(None, pa.string()))
-    has_offset = pc.match_substring_regex(kept, r"(Z|[+-]\d{2}:?\d{2})$")
-    zoned = pc.if_else(has_offset, kept, pc.binary_join_element_wise(kept, "Z", ""))
-    try:
-        return _seconds(zoned)
-    except pa.ArrowInvalid:  # one is a 30th of February, or the like
-        return pa.concat_arrays([_second(zoned.slice(row, 1)) for row in range(len(zoned))])
+def _are_plausible(cells: pa.StringArray, form: str) -> NDArray[np.bool_]:
+    """Which numbers are such dates as one would have today."""
+    if form in (EXCEL, UNIX):
+        numbers = _numbers(cells)
+        if form == EXCEL:
+            return (numbers >= _EXCEL_DAYS[0]) & (numbers < _EXCEL_DAYS[1])
+        least, most = _UNIX_SECONDS
+        scaled = [(numbers >= least * unit) & (numbers < most * unit) for unit in _UNITS]
+        return np.logical_or.reduce(scaled)
+    return _are_of_today(_moments(cells, form)[0])
 
 
-def _second(cell: pa.StringArray) -> pa.TimestampArray:
-    try:
-        return _seconds(cell)
-    except pa.ArrowInvalid:
-        return pa.nulls(1, pa.timestamp("s"))
+def _are_of_today(moments: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+    return (moments >= np.datetime64("1900")) & (moments < np.datetime64("2100"))
 
 
-def _seconds(cells: pa.StringArray) -> pa.TimestampArray:
-    moments = pc.floor_temporal(pc.cast(cells, pa.timestamp("us", "UTC")), unit="second")
-    return pc.cast(moments, pa.timestamp("s"))
+def read(cells: pa.StringArray, form: str) -> pa.TimestampArray:
+    """Timestamps in microseconds, of UTC where the cells have an offset.
+
+    Null where they do not fit.
+    """
+    encoded = pc.utf8_trim_whitespace(cells).dictionary_encode()
+    values = _moments(encoded.dictionary, form)[0]
+    return pa.array(values, pa.timestamp("us")).take(encoded.indices)
 
 
-def parts_of(pattern: str) -> list[str]:
-    """The names in `PARTS` of what a date of the form `pattern` has."""
-    has_time = pattern == _ISO or "%H" in pattern
-    return list(PARTS) if has_time else list(itertools.islice(PARTS, _OF_DAY))
+def have_offsets(cells: pa.StringArray, form: str) -> bool:
+    """Whether any of `cells` of the `form` says how far from UTC it is."""
+    if form in (EXCEL, UNIX):
+        return False
+    found = pc.extract_regex(pc.utf8_trim_whitespace(cells), _expression(form))
+    fields = _fields(found)
+    return "offset" in fields and bool(pc.any(pc.not_equal(fields["offset"], "")).as_py())
+
+
+def has_time(form: str) -> bool:
+    """Whether dates of the `form` have a time of day."""
+    return form in (EXCEL, UNIX) or "%H" in form or "%I" in form
+
+
+def check_form(option: str, form: str) -> None:
+    """Refuse a pattern that cannot be read.
+
+    Raises:
+        OptionError: it has an unknown directive, or says no year.
+    """
+    if form in (QUARTER, EXCEL, UNIX):
+        return
+    expression, unknown = _compiled(form)
+    if unknown or not re.search(r"<(year|short)>", expression):
+        what = f"{unknown} in {form!r}" if unknown else f"{form!r}, without a year"
+        known = " ".join(f"%{each}" for each in "YymdbjHIMSfpzGVuq")
+        raise OptionError(
+            f"{option}: expected strptime's directives ({known}), {QUARTER}, {EXCEL} or {UNIX}. "
+            f"Received: {what}. Correct it, such as to %d.%m.%Y %H:%M."
+        )
+
+
+def seconds(values: pa.TimestampArray) -> pa.Int64Array:
+    """Whole seconds since 1970, those of a fraction before it."""
+    return pc.floor_temporal(values, unit="second").cast(pa.timestamp("s")).cast(pa.int64())
+
+
+def parts_of(form: str) -> list[str]:
+    """The names in `PARTS` of what a date of the `form` has."""
+    return list(PARTS) if has_time(form) else list(itertools.islice(PARTS, _OF_DAY))
+
+
+def shown(form: str) -> str:
+    """The form as a message names it."""
+    return _SHOWN.get(form, form)
+
+
+@functools.cache
+def _look() -> str:
+    """An expression for all that is of one of the forms, or a number."""
+    days = "|".join(_ungrouped(_day_expression(form)) for form in _DAYS)
+    spans = "|".join(_ungrouped(_day_expression(form)) for form in _SPANS)
+    return rf"^(?:(?:{days}){_ungrouped(_AT)}|{spans}|\d+(?:\.\d+)?)$"
+
+
+def _ungrouped(expression: str) -> str:
+    return re.sub(r"\(\?P<\w+>", "(?:", expression)
+
+
+def _day_expression(form: str) -> str:
+    return (_DAYS | _SPANS).get(form) or _compiled(form)[0]
+
+
+@functools.cache
+def _expression(form: str) -> str:
+    """Named groups for the parts of a date."""
+    day = form.removesuffix(_TIME)
+    if day in _DAYS and day != form:
+        return f"^{_day_expression(day)}{_AT}$"
+    return f"^{_day_expression(form)}$"
+
+
+def _compiled(form: str) -> tuple[str, str]:
+    """Strptime's pattern as an expression of named groups, and its first unknown directive."""
+    for short, whole in _SHORTHANDS.items():
+        form = form.replace(short, whole)
+    parts: list[str] = re.findall(r"%.?|[^%]", form, re.DOTALL)
+    made = []
+    for place, part in enumerate(parts):
+        if not part.startswith("%"):
+            made.append(" +" if part.isspace() else re.escape(part))
+            continue
+        if part[1:] not in _DIRECTIVES:
+            return "", part
+        beside = [*parts[max(0, place - 1) : place], *parts[place + 1 : place + 2]]
+        is_beside = any(each[0] == "%" and each[1:] in _NUMERIC for each in beside)
+        expression = _DIRECTIVES[part[1:]]
+        made.append(expression.replace("{1,2}", "{2}") if is_beside else expression)
+    found = "".join(made)
+    groups: list[str] = re.findall(r"<(\w+)>", found)
+    twice = next((each for each in groups if groups.count(each) > 1), "")
+    return ("", f"{twice} twice") if twice else (found, "")
+
+
+def _moments(cells: pa.StringArray, form: str) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
+    """datetime64[us] of UTC, NaT where a cell is not of the form, and which have a time of day."""
+    if form in (EXCEL, UNIX):
+        return _counted(cells, form), np.ones(len(cells), bool)
+    fields = _fields(pc.extract_regex(cells, _expression(form)))
+    fits = next(iter(fields.values())).is_valid().to_numpy(zero_copy_only=False)
+    parts = {
+        name: _whole(field)
+        for name, field in fields.items()
+        if name not in ("name", "half", "offset", "fraction")
+    }
+    if "name" in fields:
+        names = pa.array(list(_MONTHS), pa.string())
+        places = pc.index_in(pc.utf8_lower(fields["name"]), names)
+        numbers = np.array([*_MONTHS.values(), -1])
+        parts["month"] = numbers[places.fill_null(-1).to_numpy(zero_copy_only=False)]
+    days, valid = _days(parts, len(cells))
+    moments, at_valid, has_time = _within_day(fields, parts, len(cells))
+    found = days.astype("datetime64[us]") + moments.astype("timedelta64[us]")
+    found[~(fits & valid & at_valid)] = np.datetime64("NaT")
+    return found, has_time
+
+
+def _fields(found: pa.StructArray) -> dict[str, pa.StringArray]:
+    names = [field.name for field in found.type]
+    return dict(zip(names, found.flatten(), strict=True))
+
+
+def _whole(field: pa.StringArray, missing: int = -1) -> NDArray[np.int64]:
+    """Digits as int64, `missing` where there are none."""
+    filled = pc.if_else(pc.equal(field, ""), pa.scalar(None, pa.string()), field)
+    return filled.cast(pa.int64()).fill_null(missing).to_numpy(zero_copy_only=False)
+
+
+def _days(
+    parts: Mapping[str, NDArray[np.int64]], count: int
+) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
+    """datetime64[D], and where there is such a day."""
+    year = parts.get("year", np.full(count, -1))
+    if "short" in parts:
+        year = parts["short"] + np.where(parts["short"] < 69, 2000, 1900)  # as POSIX has it
+    if "year2" in parts:
+        year = np.where(year < 0, parts["year2"], year)
+    valid = year >= 1
+    start = (np.where(valid, year, 1970) - 1970).astype("datetime64[Y]")
+    if "week" in parts:
+        return _in_week(start, parts, valid)
+    if "ordinal" in parts:
+        days = start.astype("datetime64[D]") + (parts["ordinal"] - 1)
+        return days, valid & (parts["ordinal"] >= 1) & (days.astype("datetime64[Y]") == start)
+    if "quarter" in parts:
+        quarter = np.maximum(parts["quarter"], parts.get("quarter2", parts["quarter"]))
+        month = 3 * quarter - 2
+    else:
+        month = parts.get("month", np.ones(count, np.int64))
+    day = parts.get("day", np.ones(count, np.int64))
+    valid &= (month >= 1) & (month <= 12)
+    months = start.astype("datetime64[M]") + np.where(valid, month - 1, 0)
+    days = months.astype("datetime64[D]") + (day - 1)
+    return days, valid & (day >= 1) & (days.astype("datetime64[M]") == months)
+
+
+def _in_week(
+    start: NDArray[np.datetime64], parts: Mapping[str, NDArray[np.int64]], valid: NDArray[np.bool_]
+) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
+    """ISO 8601: week 1 is that of the fourth of January, and weeks begin on Monday."""
+    fourth = start.astype("datetime64[D]") + 3
+    monday = fourth - (fourth.astype(np.int64) + 3) % 7
+    weekday = np.maximum(parts.get("weekday", np.ones_like(parts["week"])), 1)
+    first = monday + 7 * (parts["week"] - 1)
+    thursday = first + 3
+    is_there = (parts["week"] >= 1) & (thursday.astype("datetime64[Y]") == start)
+    return first + (weekday - 1), valid & is_there
+
+
+def _within_day(
+    fields: Mapping[str, pa.StringArray], parts: Mapping[str, NDArray[np.int64]], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Microseconds since midnight of UTC, where there is such a time, and which cells have one."""
+    if "hour" not in parts:
+        return np.zeros(count, np.int64), np.ones(count, bool), np.zeros(count, bool)
+    has_time = parts["hour"] >= 0
+    hour = np.maximum(parts["hour"], 0)
+    rest = {name: np.maximum(parts.get(name, hour * 0), 0) for name in ("minute", "second")}
+    valid = (hour <= 24) & (rest["minute"] <= 59) & (rest["second"] <= 59)
+    if "half" in fields:
+        half = pc.utf8_lower(pc.utf8_slice_codeunits(fields["half"], 0, 1)).fill_null("")
+        is_pm = pc.equal(half, "p").to_numpy(zero_copy_only=False)
+        is_of_half = is_pm | pc.equal(half, "a").to_numpy(zero_copy_only=False)
+        valid &= ~is_of_half | ((hour >= 1) & (hour <= 12))
+        hour = np.where(is_of_half, hour % 12 + 12 * is_pm, hour)
+    micros = ((hour * 60 + rest["minute"]) * 60 + rest["second"]) * _US
+    valid &= micros <= 24 * 3600 * _US
+    if "fraction" in fields:
+        digits = pc.utf8_slice_codeunits(pc.utf8_rpad(fields["fraction"], 6, "0"), 0, 6)
+        micros = micros + _whole(digits, 0)
+    if "offset" in fields:
+        micros = micros - _offset(fields["offset"])
+    return micros, valid, has_time
+
+
+def _offset(field: pa.StringArray) -> NDArray[np.int64]:
+    """`+02:00` in microseconds, 0 where it is Z or nothing."""
+    sign = np.where(
+        pc.starts_with(field, "-").fill_null(fill_value=False).to_numpy(zero_copy_only=False), -1, 1
+    )
+    digits = pc.replace_substring_regex(field, r"\D", "")
+    hours = _whole(pc.utf8_slice_codeunits(digits, 0, 2), 0)
+    minutes = _whole(pc.utf8_slice_codeunits(digits, 2, 4), 0)
+    return sign * (hours * 60 + minutes) * 60 * _US
+
+
+def _numbers(cells: pa.StringArray) -> NDArray[np.float64]:
+    """Plain numbers as float64, NaN for what is none."""
+    is_number = pc.match_substring_regex(cells, r"^-?\d+(?:\.\d+)?$")
+    kept = pc.if_else(is_number, cells, pa.scalar(None, pa.string()))
+    return kept.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+
+
+def _counted(cells: pa.StringArray, form: str) -> NDArray[np.datetime64]:
+    """Excel's days, or Unix time in the unit that its size says, each cell for itself."""
+    numbers = _numbers(cells)
+    if form == EXCEL:
+        limit, start, scale = 3e6, np.datetime64("1899-12-30", "us"), np.float64(86_400 * _US)
+    else:
+        size = np.abs(np.nan_to_num(numbers))
+        limit, start = 1e20, np.datetime64(0, "us")
+        scale = _US / np.select([size >= 1e17, size >= 1e14, size >= 1e11], [1e9, 1e6, 1e3], 1.0)
+    fits = np.abs(numbers) < limit
+    micros = np.rint(np.where(fits, numbers, 0) * scale)
+    fits &= np.abs(micros) < 9e18
+    if form == EXCEL:  # a float has no more than these digits of a day
+        micros = np.rint(micros / 1_000) * 1_000
+    found = start + np.where(fits, micros, 0).astype(np.int64).astype("timedelta64[us]")
+    found[~fits] = np.datetime64("NaT")
+    return found

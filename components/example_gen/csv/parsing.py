@@ -1,8 +1,8 @@
 """Bytes of a CSV to the columns of its features: parsed and converted by Arrow.
 
 A record of more cells than there are columns, or of fewer than those that are kept need, a byte
-that is not of the encoding, a cell that is not of its column's type and a record without any
-value are set aside with their line and the reason; all others are kept.
+that is not of the encoding, and a record without any value are set aside with their line and the
+reason; all others are kept. A cell that is not of its column's type is missing, and said to be.
 """
 
 import contextlib
@@ -17,12 +17,24 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from millrace.components.artifacts import Rejected
-from millrace.components.example_gen.csv import columns
+from millrace.components.example_gen.csv import columns, numbers
 from millrace.components.example_gen.csv.columns import ColumnReading, Dates
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.csv.spans import line_end, line_ends, record_ends
 
 _PLAIN = {"int": pa.int64(), "float": pa.float64()}
+_DIGITS = np.frombuffer(b"0123456789", np.uint8)
+_TOTALS = (
+    "total",
+    "totals",
+    "grand total",
+    "sum",
+    "subtotal",
+    "summe",
+    "gesamt",
+    "somme",
+    "totale",
+)
 _SHOWN = 60  # letters of a record or a cell that a reason quotes
 
 
@@ -103,41 +115,146 @@ def cells_of(
 class Features(NamedTuple):
     """The features of a block's records by name, where those lie, and what was set aside.
 
-    `places` and `text` are as in `ParsedCells`.
+    `places` and `text` are as in `ParsedCells`; `bad_cells` are missing in records that are kept.
     """
 
     columns: dict[str, pa.Array]
     places: NDArray[np.int64]
     text: bytes
     rejected: list[Rejected]
+    bad_cells: list[Rejected]
 
 
-def features(block: Block, dialect: Dialect, layout: TableLayout) -> Features:
-    """The features of the records in `block`, and what was set aside."""
+def features(
+    block: Block, dialect: Dialect, layout: TableLayout, *, asked: bool = False
+) -> Features:
+    """The features of the records in `block`, and what was set aside.
+
+    Numbers are narrowed to float32. A cell that is not of its column is missing; a record of
+    nothing but such cells, or of cells that repeat the header, is set aside, and so are totals.
+
+    Args:
+        block: of a file in the `dialect`.
+        dialect: how it is written.
+        layout: the columns that are read.
+        asked: whether somebody wants an answer to each record: then numbers may be written plainly
+            whatever the column's form is, and a record with a cell that is not of its column is set
+            aside, unless it is a usual word for a missing value.
+    """
     cells = cells_of(block, dialect, layout.readings, layout.least)
     found: dict[str, pa.Array] = {}
-    reasons: dict[int, str] = {}
+    misfits: dict[int, dict[str, str]] = {}
     for name, raw in cells.columns.items():
         reading = layout.readings[name]
-        values, is_misfit = _converted(raw, reading)
-        for row in pc.indices_nonzero(is_misfit).to_pylist():
-            reasons.setdefault(row, _misfit(name, raw[row].as_py(), reading))
+        values, is_misfit = _converted(raw, reading, lenient=asked)
+        rows = pc.indices_nonzero(is_misfit).to_pylist()
+        if rows and raw.type != pa.string():  # as it is written
+            raw = strings(block, dialect, [name], layout.least).columns[name]
+        for row in rows:
+            misfits.setdefault(row, {})[name] = raw[row].as_py()
         found |= columns.features(name, values, reading, layout.dates)
+    reasons = _rows_aside(cells.columns, misfits, layout)
     for row in np.flatnonzero(_is_blank(list(found.values()))).tolist():
-        reasons.setdefault(row, "no value in any column")
-    misfits = {int(cells.places[row]): reason for row, reason in reasons.items()}
-    rejected = cells.rejected + _rejected(block, cells.text, dialect, misfits)
+        reasons.setdefault(row, _all_of(misfits.get(row, {}), layout) or "no value in any column")
+    bad = {
+        row: [_misfit(name, cell, layout.readings[name]) for name, cell in cell_of.items()]
+        for row, cell_of in misfits.items()
+        if row not in reasons and not (asked and columns.are_missing(cell_of.values()))
+    }
+    if asked:
+        reasons |= {row: first for row, (first, *_) in bad.items()}
+        bad = {}
+    rejected = cells.rejected + _placed(block, cells, dialect, reasons)
+    bad_cells = [
+        each
+        for count in range(max(map(len, bad.values()), default=0))
+        for each in _placed(
+            block, cells, dialect, {row: one[count] for row, one in bad.items() if count < len(one)}
+        )
+    ]
     places = cells.places
     if reasons:
         kept = np.ones(len(places), bool)
         kept[list(reasons)] = False
         found = {name: values.filter(pa.array(kept)) for name, values in found.items()}
         places = places[kept]
-    return Features(found, places, cells.text, rejected)
+    return Features(found, places, cells.text, rejected, bad_cells)
 
 
-def _converted(raw: pa.Array, reading: ColumnReading) -> tuple[pa.Array, pa.BooleanArray]:
-    return columns.convert(raw, reading) if raw.type == pa.string() else columns.narrowed(raw)
+def _placed(
+    block: Block, cells: ParsedCells, dialect: Dialect, reasons: Mapping[int, str]
+) -> list[Rejected]:
+    by_place = {int(cells.places[row]): reason for row, reason in reasons.items()}
+    return _rejected(block, cells.text, dialect, by_place)
+
+
+def _converted(
+    raw: pa.Array, reading: ColumnReading, *, lenient: bool
+) -> tuple[pa.Array, pa.BooleanArray]:
+    if raw.type != pa.string():
+        values, is_misfit = numbers.finite(raw)
+    else:
+        values, is_misfit = columns.convert(raw, reading, lenient=lenient)
+    narrow, is_too_large = numbers.narrowed(values)
+    return narrow, pc.or_(is_misfit, is_too_large)
+
+
+def _rows_aside(
+    cells: Mapping[str, pa.Array], misfits: Mapping[int, Mapping[str, str]], layout: TableLayout
+) -> dict[int, str]:
+    """Rows that are no data, and why: a header that is repeated, units, totals."""
+    rows = set(misfits)
+    name, first = next(iter(cells.items()))
+    if first.type == pa.string():
+        rows |= set(
+            pc.indices_nonzero(pc.equal(first, name).fill_null(fill_value=False)).to_pylist()
+        )
+    found = {}
+    for row in sorted(rows):
+        filled = {each: raw[row].as_py() for each, raw in cells.items() if raw[row].is_valid}
+        repeated = [each for each, cell in filled.items() if str(cell).strip() == each]
+        other = set(filled) - set(repeated) - set(misfits.get(row, {}))
+        if len(repeated) == len(filled) and repeated:
+            found[row] = "it repeats the header"
+        elif not other:
+            found[row] = _all_of(misfits[row], layout)
+        elif total := next((c for c in misfits.get(row, {}).values() if _is_total(c)), ""):
+            found[row] = f"a row of totals: {_cut(total)!r}"
+    return found
+
+
+def _all_of(misfits: Mapping[str, str], layout: TableLayout) -> str:
+    """Why a row of nothing but `misfits` is no data, if there are any."""
+    if len(misfits) == 1:
+        ((name, cell),) = misfits.items()
+        return _misfit(name, cell, layout.readings[name])
+    shown = ", ".join(repr(_cut(cell)) for cell in list(misfits.values())[:3])
+    return f"no cell is of its column's type: {shown}" if misfits else ""
+
+
+def _is_total(cell: str) -> bool:
+    return cell.strip().rstrip(":").lower() in _TOTALS
+
+
+def leading_zeros(block: Block, dialect: Dialect) -> frozenset[str]:
+    """The columns of which a cell may begin with a zero and another digit, as codes do."""
+    data = np.frombuffer(block.data, np.uint8)
+    zeros = np.flatnonzero(data[:-1] == ord("0"))
+    zeros = zeros[np.isin(data[zeros + 1], _DIGITS)]
+    before = np.where(zeros > 0, data[zeros - 1], ord("\n"))
+    ends = np.frombuffer(f'\r\n "{dialect.delimiter}'.encode(), np.uint8)
+    zeros = zeros[np.isin(before, ends)]
+    if not len(zeros):
+        return frozenset()
+    if dialect.quote and dialect.quote.encode() in block.data:
+        return frozenset(dialect.names)
+    parts = np.flatnonzero(data == ord(dialect.delimiter))
+    lines = np.flatnonzero(data == ord(line_end(block.data)))
+    starts = np.concatenate([[0], lines])[np.searchsorted(lines, zeros)]
+    places = np.searchsorted(parts, zeros) - np.searchsorted(parts, starts)
+    return frozenset(
+        dialect.names[place] for place in np.unique(places).tolist() if place < len(dialect.names)
+    )
 
 
 def _is_blank(values: Sequence[pa.Array]) -> NDArray[np.bool_]:
@@ -170,6 +287,8 @@ def _parsed(
         ragged.append(row)
         return "skip"
 
+    padding = _padding(dialect)
+    types = types | dict.fromkeys(padding, pa.string())
     table = _read(text, dialect, types, skip)
     numbers = np.array([row.number - 1 for row in ragged], np.int64)
     places = np.delete(np.arange(table.num_rows + len(ragged)), numbers)
@@ -186,7 +305,19 @@ def _parsed(
         for row in ragged
         if row.number - 1 not in kept
     }
+    if padding:
+        is_blank = np.logical_and.reduce(
+            [table.column(name).is_null().to_numpy() for name in padding]
+        )
+        for place in places[~is_blank].tolist():
+            reasons[place] = f"expected {len(dialect.names)} cells and nothing after them"
+        table, places = table.filter(pa.array(is_blank)).drop(padding), places[is_blank]
     return ParsedCells(table, places, text, rejected + _rejected(block, text, dialect, reasons))
+
+
+def _padding(dialect: Dialect) -> list[str]:
+    """Names for the empty cells at the end of each record."""
+    return [f"\0{n}" for n in range(dialect.padding)]
 
 
 def _completed(short: Sequence[csv.InvalidRow], dialect: Dialect) -> bytes:
@@ -208,7 +339,9 @@ def _read(
     return csv.read_csv(
         pa.BufferReader(text),
         csv.ReadOptions(
-            use_threads=False, block_size=len(text) + 1, column_names=list(dialect.names)
+            use_threads=False,
+            block_size=len(text) + 1,
+            column_names=[*dialect.names, *_padding(dialect)],
         ),
         csv.ParseOptions(
             delimiter=dialect.delimiter,

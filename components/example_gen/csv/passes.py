@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import functools
 import gzip
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
-from millrace.components.example_gen.csv import arrow_examples, columns, parsing
+from millrace.components.example_gen.csv import arrow_examples, numbers, parsing
 from millrace.components.example_gen.csv.columns import ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
@@ -49,10 +49,23 @@ class CsvFiles:
 def gather(
     run_on: BeamOptions, out: Path, files: CsvFiles, spans: Sequence[Span], candidates: Candidates
 ) -> dict[str, Evidence]:
-    """What the cells of each column in `candidates` can be read as, over all `spans`."""
-    evidence = _nothing_seen(candidates)
+    """What the cells of each column in `candidates` can be read as, over all `spans`.
+
+    A column of numbers beside other cells is looked at twice: the second time all its cells as
+    text, so that the counts are exact.
+    """
     find = functools.partial(_evidence, files, candidates)
-    for found in shard_pass("Gather", spans, find, out, run_on):
+    evidence = _merged(candidates, shard_pass("Gather", spans, find, out, run_on))
+    again = {name: candidates[name] for name, seen in evidence.items() if seen.needs_recount}
+    if not again:
+        return evidence
+    recount = functools.partial(_recounted, files, again)
+    return evidence | _merged(again, shard_pass("Recount", spans, recount, out, run_on))
+
+
+def _merged(candidates: Candidates, parts: Iterable[Mapping[str, Evidence]]) -> dict[str, Evidence]:
+    evidence = _nothing_seen(candidates)
+    for found in parts:
         evidence = {name: seen + found[name] for name, seen in evidence.items()}
     return evidence
 
@@ -61,6 +74,14 @@ def _evidence(files: CsvFiles, candidates: Candidates, span: Span) -> dict[str, 
     evidence = _nothing_seen(candidates)
     for block in files.blocks(span):
         evidence = with_block(evidence, block, files.dialect)
+    return evidence
+
+
+def _recounted(files: CsvFiles, candidates: Candidates, span: Span) -> dict[str, Evidence]:
+    evidence = _nothing_seen(candidates)
+    for block in files.blocks(span):
+        cells = parsing.strings(block, files.dialect, list(evidence)).columns
+        evidence = {name: seen.seen(cells[name], name) for name, seen in evidence.items()}
     return evidence
 
 
@@ -74,13 +95,16 @@ def with_block(
     """`evidence` and what the cells of `block` say.
 
     A column of numbers is read as such, which is faster than as text; where a cell of the block
-    is none, all are looked at as text.
+    is none, all are looked at as text, and so is a number that Arrow would not read as written.
     """
     guesses = {name: seen.guess for name, seen in evidence.items()}
     cells = parsing.cells_of(block, dialect, guesses).columns
-    if not all(map(columns.are_usual, cells.values())):
-        cells = parsing.strings(block, dialect, list(evidence)).columns
-    return {name: seen.seen(cells[name]) for name, seen in evidence.items()}
+    read = [name for name, each in cells.items() if each.type != pa.string()]
+    zeros = parsing.leading_zeros(block, dialect) if read else frozenset()
+    doubtful = [name for name in read if name in zeros or not numbers.are_plain(cells[name])]
+    if doubtful:
+        cells |= parsing.strings(block, dialect, doubtful).columns
+    return {name: seen.seen(cells[name], name) for name, seen in evidence.items()}
 
 
 def write(
@@ -112,6 +136,7 @@ def _write_shard(
         for block in files.blocks(span):
             rows = parsing.features(block, files.dialect, layout)
             tally.rejected.extend(rows.rejected)
+            tally.bad_cells.extend(rows.bad_cells)
             for split, frames in framed(rows.columns, rule, span.split).items():
                 sinks[split].write(arrow_examples.flat(frames))
                 tally.written.setdefault(split, {"": 0})[""] += len(frames)

@@ -1,66 +1,83 @@
 """What becomes of each column of a CSV: the candidates, and the choice by what its cells are."""
 
+import collections
+import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from etils.epath import Path
 
+from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.csv import columns
+from millrace.components.example_gen.csv import columns, dates
 from millrace.components.example_gen.csv.columns import ColumnReading, Dates, Evidence
-from millrace.components.example_gen.csv.dialect import Dialect
+from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.parsing import TableLayout
 
 _log = logging.getLogger(__name__)
 
 
 def candidates(
-    step: str, dialect: Dialect, types: Mapping[str, str], dates: Dates, drop: tuple[str, ...]
+    step: str,
+    dialect: Dialect,
+    given: CsvFormat,
+    dates: Dates = "parts",
+    drop: tuple[str, ...] = (),
 ) -> dict[str, tuple[ColumnReading, ...]]:
     """What each column that is not dropped may be read as, preferred first.
 
     Raises:
-        OptionError: `types` or `drop` names a column that is not there, or an unknown type.
+        OptionError: `given.types` or `drop` names a column that is not there, or an unknown type.
     """
-    columns.check_types(step, types, dialect.names)
+    columns.check_types(step, given.types, dialect.names)
     unknown = [name for name in drop if name not in dialect.names]
     if unknown:
         raise OptionError(
             f"{step}, option drop: expected columns of the table: {', '.join(dialect.names)}. "
             f"Received: {', '.join(unknown)}. Correct the name."
         )
-    every = columns.readings(
-        dialect.decimal, dialect.thousands, comma_parts_cells=dialect.delimiter == ","
-    )
-    if dates == "text":
-        every = tuple(reading for reading in every if reading.kind != "date")
     return {
-        name: columns.of_type(types[name], every) if name in types else every
-        for name in dialect.names
-        if name not in drop
+        name: _of_column(name, dialect, given, dates) for name in dialect.names if name not in drop
     }
 
 
+def _of_column(
+    name: str, dialect: Dialect, given: CsvFormat, dates: Dates
+) -> tuple[ColumnReading, ...]:
+    kind = given.types.get(name)
+    every = columns.readings(
+        dialect.decimal,
+        dialect.thousands,
+        comma_parts_cells=dialect.delimiter == ",",
+        name="date" if kind == "date" else name,
+        day_first=given.day_first,
+    )
+    if kind:
+        return columns.of_type(kind, every)
+    return tuple(each for each in every if each.kind != "date" or dates != "text")
+
+
 def settle(
+    step: str,
     place: Path,
     dialect: Dialect,
     evidence: Mapping[str, Evidence],
-    candidates: Mapping[str, tuple[ColumnReading, ...]],
-    dates: Dates,
+    given: CsvFormat,
+    dates: Dates = "parts",
 ) -> TableLayout:
-    """The columns with a value, each by the first reading that all its cells fit.
+    """The columns with a value, each by the reading that all its cells fit, or all but a few.
 
-    Where a type was given that not all cells fit, it is taken all the same: the other rows
-    will be set aside.
+    Where a type was given, it is taken however many cells fit it.
 
     Raises:
-        DataError: no column has any value, or a date's parts have another column's name.
+        DataError: no column has any value, a date's parts have another column's name, or what day
+            and month or a comma mean cannot be told.
     """
     empty = [name for name, seen in evidence.items() if not seen.filled]
     if empty:
         _log.info("columns without any value, left out: %s", ", ".join(empty))
     readings = {
-        name: (seen.survivors or candidates[name])[0]
+        name: choose(step, place, name, seen, given)
         for name, seen in evidence.items()
         if seen.filled
     }
@@ -70,18 +87,161 @@ def settle(
             f"{', '.join(dialect.names)}. Check the file, and what stands for a missing value "
             "(option csv.missing)."
         )
+    readings = _with_separators(step, place, dialect, readings, evidence, given)
     for name, reading in readings.items():
-        others = ", ".join(each.pattern for each in evidence[name].ambiguous[1:])
-        if others:
-            _log.warning(
-                "column %r may be dates like %s or %s: took the first; types.%s=date:PATTERN "
-                "says which",
-                *(name, reading.pattern, others, name),
-            )
+        _say(name, reading, evidence[name], given)
     _log.info("columns: %s", ", ".join(f"{name} ({each})" for name, each in readings.items()))
     _check_names(place, readings, dates)
     needed = 1 if dialect.fill_short else max(map(dialect.names.index, readings)) + 1
     return TableLayout(readings, dates, needed)
+
+
+def choose(step: str, place: Path, name: str, seen: Evidence, given: CsvFormat) -> ColumnReading:
+    """How the column `name` is read, by what was `seen` of it.
+
+    Raises:
+        DataError: it holds dates of which day and month cannot be told apart.
+    """
+    if seen.ambiguous:
+        forms = [each.pattern for each in seen.ambiguous]
+        raise DataError(
+            f"{place}, column {name!r}: expected dates with a day above 12, to distinguish day and "
+            f"month. Received: {seen.orders} that {' and '.join(forms)} both read. Set "
+            f"{step}.csv.day_first to yes or no, or {step}.csv.types.{name}=date:{forms[0]}, or "
+            "=text."
+        )
+    if name not in given.types:
+        return seen.settled.reading
+    best = seen.best.reading
+    return best if best in seen.candidates or best.mark else seen.candidates[0]
+
+
+def _with_separators(
+    step: str,
+    place: Path,
+    dialect: Dialect,
+    readings: Mapping[str, ColumnReading],
+    evidence: Mapping[str, Evidence],
+    given: CsvFormat,
+) -> dict[str, ColumnReading]:
+    """`readings`, where `1.234` and `1,234` are of the decimal that other columns have.
+
+    Where commas part the cells, one within a cell is between thousands if it can be.
+
+    Raises:
+        DataError: no column says whether `1,234` is above a thousand.
+    """
+    others = {name: _other(each, evidence[name]) for name, each in readings.items()}
+    unsure = {name: other for name, other in others.items() if other}
+    if not unsure or dialect.decimal != "auto" or dialect.thousands:
+        return dict(readings)
+    decimals = {
+        each.decimal
+        for name, each in readings.items()
+        if each.kind == "float" and name not in unsure and not each.is_plain
+    }
+    found = dict(readings)
+    for name, other in unsure.items():
+        taken = readings[name]
+        if len(decimals) == 1 and taken.decimal not in decimals:
+            taken = other
+        elif dialect.delimiter == "," and taken.is_plain:
+            continue  # a decimal point, as almost always there
+        elif taken.decimal == "," and not decimals:
+            raise DataError(
+                f"{place}, column {name!r}: expected a number that says what its comma is. "
+                f"Received: groups of three digits alone, such as 1,234. Set {step}.csv.decimal=, "
+                f"or {step}.csv.thousands=, for all columns, or {step}.csv.types.{name}=text."
+            )
+        found[name] = taken
+        _log.warning(
+            "column %r: numbers such as 1%s234 are read as %s; csv.decimal=%s says otherwise",
+            *(name, taken.thousands or taken.decimal, "1234" if taken.thousands else "1.234"),
+            taken.thousands or (readings[name] if taken == other else other).decimal,
+        )
+    return found
+
+
+def _other(reading: ColumnReading, seen: Evidence) -> ColumnReading | None:
+    """What `1,234` or `1.234` may be too, if all cells with such a mark have three digits after."""
+    if not reading.is_number or reading == ColumnReading("int"):
+        return None
+    if reading.kind == "int" and reading.thousands in (",", "."):
+        other = dataclasses.replace(reading, kind="float", decimal=reading.thousands, thousands="")
+    elif reading.kind == "float" and not reading.thousands:
+        decimal = "." if reading.decimal == "," else ","
+        other = dataclasses.replace(reading, kind="int", decimal=decimal, thousands=reading.decimal)
+    else:
+        return None
+    if not seen.is_exact or seen.fit(ColumnReading("int", mark=reading.mark)) == seen.filled:
+        return None
+    return other if seen.fit(other) >= seen.filled - seen.words > 0 else None
+
+
+def _say(name: str, reading: ColumnReading, seen: Evidence, given: CsvFormat) -> None:
+    if name in given.types:
+        return
+    if reading.kind == "text" and seen.zeros and seen.best.reading.is_number:
+        _log.warning(
+            "column %r: leading zeros: read as text; csv.types.%s=int reads numbers", name, name
+        )
+    elif reading.is_number and not reading.is_plain:
+        percent = ": 45% is 0.45" if reading.mark == "%" else ""
+        _log.info(
+            "column %r: %s%s; csv.types.%s=text keeps it as text", name, reading, percent, name
+        )
+    elif reading.kind == "date" and dates.is_digits(reading.pattern):
+        _log.warning(
+            "column %r: numbers read as dates like %s; csv.types.%s=int keeps the numbers",
+            *(name, dates.shown(reading.pattern), name),
+        )
+
+
+def tell_bad_cells(
+    step: str,
+    bad_cells: Sequence[Rejected],
+    evidence: Mapping[str, Evidence],
+    layout: TableLayout,
+    given: CsvFormat,
+    max_rejected: float,
+) -> None:
+    """Log, once per column, the cells that are taken as missing.
+
+    Raises:
+        DataError: they are more than the share `max_rejected` of a column whose type was given, or
+            more than half of any other.
+    """
+    by_column: dict[str, list[Rejected]] = collections.defaultdict(list)
+    for each in bad_cells:
+        by_column[
+            next(n for n in layout.readings if each.reason.startswith(f"column {n!r}: "))
+        ].append(each)
+    for name, cells in by_column.items():
+        first, filled = cells[0], evidence[name].filled
+        limit = max_rejected if name in given.types else 0.5
+        received = first.reason.rpartition("received ")[2]
+        if len(cells) > limit * filled:
+            raise DataError(
+                f"{step}, column {name!r}: expected {columns.expected(layout.readings[name])}. "
+                f"Received: {len(cells)} of {filled} cells that are not, the first in "
+                f"{first.source}, {first.position}: {received}. Correct them, name what stands for "
+                f"a missing value by {step}.csv.missing, or set {step}.csv.types.{name}=text."
+            )
+        kind = "dates" if layout.readings[name].kind == "date" else "numbers"
+        _log.warning(
+            "column %r: %d of %d cells are %s; %s of %s is %s: taken as missing; csv.missing=%s "
+            "names it, csv.types.%s=text keeps the column as text",
+            *(
+                name,
+                filled - len(cells),
+                filled,
+                kind,
+                first.position,
+                first.source,
+                received,
+                name,
+            ),
+        )
 
 
 def _check_names(place: Path, readings: Mapping[str, ColumnReading], dates: Dates) -> None:

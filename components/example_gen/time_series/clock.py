@@ -1,21 +1,23 @@
-"""Times in text or numbers, in one column or spread over several, to the wall clock they mean.
-
-The format is found over the whole column: a column in which no day is above 12 leaves
-day and month ambiguous, and is refused unless an option does.
-"""
+"""Times in one column or spread over several, to the wall clock they mean; zones of clocks."""
 
 import dataclasses
-import itertools
 import re
 import zoneinfo
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.time_series.options import DayFirst
+from millrace.components.example_gen.csv import columns as csv_columns
+from millrace.components.example_gen.csv import dates
+from millrace.components.example_gen.csv.columns import TEXT, ColumnReading
+from millrace.components.example_gen.csv.dialect import DayFirst
+from millrace.components.example_gen.time_series.options import WithinDay
+from millrace.components.example_gen.time_series.reading import SeriesRows
 
 PARTS: dict[str, tuple[str, ...]] = {
     "year": ("year", "yr", "yyyy"),
@@ -27,26 +29,11 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 _OF = {alias: part for part, aliases in PARTS.items() for alias in aliases}
 _UNITS_OF_DAY: dict[str, Literal["h", "min", "s"]] = {"hour": "h", "minute": "min", "second": "s"}
-_OFFSET = re.compile(r":\d\d(\.\d+)? ?(Z|[+-]\d\d:?(\d\d)?)$", re.IGNORECASE)
-_SAMPLE = 200  # values that rule formats out before the whole column is read
-_MANY = 10  # distinct values among which one may not be a time
-_SINCE = 1e8  # seconds: 1973
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %H")
-_DAY_FIRST = [f"%d{s}%m{s}{year}" for s in "-/." for year in ("%Y", "%y")]
-_MONTH_FIRST = [f"%m{s}%d{s}{year}" for s in "-/." for year in ("%Y", "%y")]
-_PLAIN = [
-    "ISO8601",
-    *("%Y/%m/%d", "%Y.%m.%d", "%Y/%m", "%m/%Y", "%m-%Y", "%m.%Y"),
-    *("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y", "%a %b %d %Y"),
-    *("%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%Y %b", "%Y-%b", "%YM%m"),
-]
-QUARTER = "quarter"  # in place of a strptime format, which has none for it
-_QUARTER = (
-    r"^\s*(?:(?P<year>\d{4})[-/. ]?Q(?P<of>[1-4])|Q(?P<of2>[1-4])[-/. ]?(?P<year2>\d{4}))\s*$"
+_NAMED_SO = frozenset(
+    ("time", "hour", "hours", "hr", "hh", "clock", "uhrzeit", "zeit", "stunde", "heure", "hora")
 )
-_UNIX: tuple[tuple[float, Literal["ns", "us", "ms", "s"]], ...] = (
-    *((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (0.0, "s")),  # by the size of the numbers
-)
+_EPOCH, _AT_EPOCH = "1970-01-01 ", "%Y-%m-%d %H:%M"  # a time of day is read as that of this day
+_MOSTLY = 0.9  # share of cells
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,13 +43,15 @@ class ParsedTimes:
     Attributes:
         times: naive datetime64[us] Series, NaT where a cell says nothing; of UTC where the
             text has offsets, else of the clock that wrote it.
-        format: how it was read, in words.
+        format: how it was read, as `csv.dates` names it.
         has_offset: whether the text says how far from UTC it is.
+        within: how a time of day in a column of its own is written.
     """
 
     times: "pd.Series[pd.Timestamp]"
     format: str
     has_offset: bool = False
+    within: WithinDay = ""
 
 
 def part_of(name: str) -> str | None:
@@ -71,77 +60,122 @@ def part_of(name: str) -> str | None:
 
 
 def read(
-    frame: pd.DataFrame, columns: Sequence[str], form: str, day_first: DayFirst
+    rows: SeriesRows, columns: Sequence[str], form: str = "", within: WithinDay = ""
 ) -> ParsedTimes:
-    """The times in `columns` of `frame`, whose cells are text.
+    """The times in `columns` of `rows`.
 
     One column holds whole times, or years. Several are parts of them: year, month, day, hour,
-    minute, second by their usual names, or a date first and then the parts within the day.
+    minute, second by their usual names, or a date first and then a time of day, or its parts.
 
     Args:
-        frame: text columns.
+        rows: of a file.
         columns: names.
-        form: strptime's, `unix` for seconds (or milli-, micro-, nanoseconds) since 1970,
-            `quarter` for 2012-Q3, 2012Q3 or Q3 2012, the quarter's first day, or empty.
-        day_first: what `01-02-2020` means.
+        form: as `csv.dates` names it, or strptime's; what was found where it is empty.
+        within: how a time of day is written; found where empty.
 
     Raises:
-        DataError: the column holds no times, or could be read in two ways.
-        OptionError: the columns are not parts of a time.
+        DataError: the column holds no times.
+        OptionError: the columns are not parts of a time, or the form cannot be read.
     """
     parts = [part_of(name) for name in columns]
-    if parts == list(PARTS)[: len(parts)] and _are_numbers(frame[columns[0]]):
-        numbers = {part: _numbers(frame[name]) for part, name in zip(PARTS, columns, strict=False)}
+    is_date = rows.readings.get(columns[0], TEXT).kind == "date"
+    if parts == list(PARTS)[: len(parts)] and not is_date and not form:
+        numbers = {part: _numbers(rows, name) for part, name in zip(PARTS, columns, strict=False)}
         return ParsedTimes(_assembled(numbers), ", ".join(columns))
-    date = read_column(frame[columns[0]], form, day_first)
-    if len(columns) == 1:
-        return date
-    if parts[1:] != list(_UNITS_OF_DAY)[: len(parts) - 1]:
+    is_spread = parts[1:] == list(_UNITS_OF_DAY)[: len(parts) - 1]
+    if not is_spread and (len(columns) != 2 or (parts[0] and not (is_date or form))):
         raise OptionError(
             f"series_example_gen, option time: expected one column, {', '.join(PARTS)} as far as "
-            "they go, or a date, hour, minute, second as far as they go. Received: "
-            f"{', '.join(columns)}. Name the columns that hold the time in this order."
+            "they go, a date and a time of day, or a date, hour, minute, second as far as they "
+            f"go. Received: {', '.join(columns)}. Name the columns of the time in this order."
         )
-    within = [
-        pd.to_timedelta(_numbers(frame[name]), unit=unit)
-        for name, unit in zip(columns[1:], _UNITS_OF_DAY.values(), strict=False)
-    ]
-    times = date.times + sum(within[1:], within[0]).astype("timedelta64[us]")
-    return dataclasses.replace(date, times=times, format=f"{date.format}, {', '.join(columns[1:])}")
+    date = _read_column(rows, columns[0], form)
+    if len(columns) == 1:
+        return date
+    if len(columns) == 2:
+        since_midnight, within = time_of_day(columns[1], rows.column(columns[1]), within)
+    else:
+        spans = [
+            pd.to_timedelta(_numbers(rows, name), unit=unit)
+            for name, unit in zip(columns[1:], _UNITS_OF_DAY.values(), strict=False)
+        ]
+        since_midnight = sum(spans[1:], spans[0]).astype("timedelta64[us]")
+    return dataclasses.replace(date, times=date.times + since_midnight, within=within)
 
 
-def read_column(values: "pd.Series[str]", form: str, day_first: DayFirst) -> ParsedTimes:
-    """The times in one text column; see `read`."""
-    if form == "unix":
-        return ParsedTimes(_unix(values), "Unix time")
-    known = values.dropna()
-    if form:
-        _check_form(form)
-        found = _parse(values, form)
-        if known.size and found.isna().all():
-            raise _unreadable(values, f"times like {form!r}")
-        return _naive(values, found, form)
-    distinct = pd.Series(known.unique(), dtype=object)
-    formats = list(_fitting(distinct, day_first))
-    if not formats and _are_unix(distinct):
-        return ParsedTimes(_unix(values), "Unix time")
-    if not formats and (tolerant := _mostly_fitting(distinct, day_first)):
-        formats = [tolerant]
-    if not formats:
-        raise _unreadable(values, "times in a usual form")
-    if len(formats) > 1 and day_first == "auto":
-        _refuse_ambiguous(values, formats)
-    return _naive(values, _parse(values, formats[0]), formats[0])
+def _read_column(rows: SeriesRows, name: str, form: str) -> ParsedTimes:
+    cells = rows.column(name)
+    reading = ColumnReading("date", form) if form else rows.readings.get(name, TEXT)
+    found = pd.Series(dates.read(cells, reading.pattern).to_pandas()) if reading.pattern else None
+    if found is None or found.isna().all():
+        shown = ", ".join(map(repr, cells.drop_null().unique()[:3].to_pylist()))
+        expected = f"like {form!r}" if form else "in a usual form"
+        raise DataError(
+            f"Time column {name!r}: expected times {expected}. Received: {shown or 'no value'}. "
+            "Name the column by series_example_gen.time, or its form by "
+            "series_example_gen.time_format, such as %d.%m.%Y %H:%M, quarter or unix."
+        )
+    times = found.astype("datetime64[us]")
+    return ParsedTimes(times, reading.pattern, dates.have_offsets(cells, reading.pattern))
 
 
-def _check_form(form: str) -> None:
-    try:
-        _parse(pd.Series(["0"], dtype=object), form)
-    except ValueError as error:  # pandas looks at a format only where there is a value
-        raise OptionError(
-            "series_example_gen, option time_format: expected strptime's directives, such as "
-            f"%d.%m.%Y %H:%M, quarter or unix. Received: {form!r} ({error}). Correct it."
-        ) from error
+def mostly_fits(cells: pa.StringArray, form: str) -> bool:
+    """Whether most cells that say something are times of the `form`."""
+    known = cells.drop_null()
+    return dates.read(known, form).null_count < (1 - _MOSTLY) * len(known)
+
+
+def time_of_day(
+    name: str, cells: pa.StringArray, within: WithinDay = ""
+) -> "tuple[pd.Series[pd.Timedelta], WithinDay]":
+    """The time since midnight, timedelta64[us] Series, NaT where a cell is none; and its form.
+
+    Args:
+        name: of the column, for errors.
+        cells: such as `18:00:00`, `18.00`, `6:00 PM`, `1800`, or the number of the hour.
+        within: their form; where it is empty, the largest number says it.
+
+    Raises:
+        DataError: no cell is a time of day.
+    """
+    text = _plain(cells)
+    known = text.drop_null()
+    if pc.all(pc.match_substring_regex(text, r"^\d+$")).as_py():
+        longest = int(pc.max(known.cast(pa.int64())).as_py()) if len(known) else 0
+        within = within or ("hour" if longest <= 24 else "hhmm" if longest <= 2400 else "hhmmss")
+        text = pc.utf8_lpad(text, {"hour": 2, "hhmm": 4, "hhmmss": 6}[within], "0")
+    else:
+        within = "clock"
+    since = dates.read(pc.binary_join_element_wise(_EPOCH, text, ""), _AT_EPOCH)
+    if not len(known) or since.null_count == len(since):
+        shown = ", ".join(map(repr, cells.drop_null().unique()[:3].to_pylist()))
+        raise DataError(
+            f"Time column {name!r}: expected times of day such as 18:00:00, 6:00 PM, 1800 or the "
+            f"hour. Received: {shown or 'no value'}. Name others by series_example_gen.time."
+        )
+    micros = since.cast(pa.int64()).to_pandas().astype("Int64")
+    return pd.to_timedelta(micros, unit="us").astype("timedelta64[us]"), within
+
+
+def looks_like_times_of_day(name: str, cells: pa.StringArray) -> bool:
+    """Whether all cells that say something are times of day; bare numbers by the column's name."""
+    text = _plain(cells.drop_null().unique())
+    is_number = pc.match_substring_regex(text, r"^[\d.]+$")
+    is_called = not _NAMED_SO.isdisjoint(re.split(r"[\W_]+", name.strip().lower()))
+    if not len(text) or (pc.any(is_number).as_py() and not is_called):
+        return False
+    padded = pc.if_else(
+        pc.match_substring_regex(text, r"^\d{3}$"), pc.utf8_lpad(text, 4, "0"), text
+    )
+    since = dates.read(pc.binary_join_element_wise(_EPOCH, padded, ""), _AT_EPOCH)
+    return not since.null_count
+
+
+def _plain(cells: pa.StringArray) -> pa.StringArray:
+    """Times of day with colons, `18.30` and `18h30` too; hours without the `.0` of a float."""
+    text = pc.replace_substring_regex(pc.ascii_trim_whitespace(cells), r"^(\d+)\.0$", r"\1")
+    colons = pc.replace_substring_regex(text, r"[.h](\d{2})", r":\1")
+    return pc.if_else(pc.match_substring(text, ":"), text, colons)
 
 
 def order_of(form: str, day_first: DayFirst) -> DayFirst:
@@ -149,18 +183,6 @@ def order_of(form: str, day_first: DayFirst) -> DayFirst:
     if form.startswith("%d") and "%m" in form:
         return "yes"
     return "no" if form.startswith("%m") and "%d" in form else day_first
-
-
-def looks_like_times(values: "pd.Series[str]", day_first: DayFirst) -> bool:
-    """Whether all cells of a text column that say something are times of one usual form.
-
-    Of many, one in a hundred may be something else.
-    """
-    known = pd.Series(values.dropna().unique(), dtype=object)
-    if not len(known):
-        return False
-    found = next(_fitting(known, day_first), None) or _mostly_fitting(known, day_first)
-    return found is not None
 
 
 def to_utc(times: pd.DatetimeIndex, zone: str, again: np.ndarray | None = None) -> pd.DatetimeIndex:
@@ -196,116 +218,19 @@ def check_zone(zone: str) -> None:
         ) from error
 
 
-def _fitting(known: "pd.Series[str]", day_first: DayFirst) -> Iterator[str]:
-    """The formats in which every one of `known` can be read."""
-    sample = pd.concat([known.iloc[: _SAMPLE // 2], known.iloc[-_SAMPLE // 2 :]])
-    for form in _formats(day_first):
-        if _parse(sample, form).notna().all() and _parse(known, form).notna().all():
-            yield form
-
-
-def _formats(day_first: DayFirst) -> Iterator[str]:
-    """All usual formats, those preferred first."""
-    orders = {"yes": _DAY_FIRST, "no": _MONTH_FIRST, "auto": [*_DAY_FIRST, *_MONTH_FIRST]}
-    yield QUARTER
-    for date, time in itertools.product([*_PLAIN, *orders[day_first]], _TIMES):
-        if date != "ISO8601":
-            yield date + time
-        elif not time:
-            yield date
-
-
-def _mostly_fitting(known: "pd.Series[str]", day_first: DayFirst) -> str | None:
-    """The one format in which all but a few of many can be read, if there is just one best."""
-    if len(known) < _MANY:
-        return None
-    few = max(1, len(known) // 100)
-    sample = known.iloc[:: max(1, len(known) // _SAMPLE)]
-    failures = {}
-    for form in _formats(day_first):
-        if _parse(sample, form).isna().sum() <= few:
-            failures[form] = int(_parse(known, form).isna().sum())
-    least = min(failures.values(), default=few + 1)
-    best = [form for form, count in failures.items() if count == least]
-    return best[0] if least <= few and len(best) == 1 else None
-
-
-def _are_unix(known: "pd.Series[str]") -> bool:
-    """Whether all are whole numbers as large as the seconds since 1970 have been since 1973."""
-    numbers = pd.to_numeric(known, errors="coerce")
-    return len(known) > 0 and bool((numbers >= _SINCE).all() and (numbers % 1 == 0).all())
-
-
-def _parse(values: "pd.Series[str]", form: str) -> "pd.Series[pd.Timestamp]":
-    text = values.astype(object).where(values.notna(), None)
-    if form == QUARTER:
-        text = _first_days(text)
-        form = "%Y-%m"
-    return pd.to_datetime(text, format=form, errors="coerce", utc=True)
-
-
-def _first_days(quarters: "pd.Series[str]") -> "pd.Series[str]":
-    """The month that each quarter begins with, as `2012-7`; NaN where it is none."""
-    found = quarters.astype("string").str.extract(_QUARTER, flags=re.IGNORECASE)
-    year, of = found["year"].fillna(found["year2"]), found["of"].fillna(found["of2"])
-    months = of.map({"1": "01", "2": "04", "3": "07", "4": "10"})
-    return (year + "-" + months).astype(object).where(year.notna(), None)
-
-
-def _naive(values: "pd.Series[str]", found: "pd.Series[pd.Timestamp]", form: str) -> ParsedTimes:
-    has_offset = "%z" in form or (form == "ISO8601" and bool(_OFFSET.search(_first(values))))
-    return ParsedTimes(found.dt.tz_localize(None).astype("datetime64[us]"), form, has_offset)
-
-
-def _first(values: "pd.Series[str]") -> str:
-    known = values.dropna()
-    return str(known.iloc[0]) if len(known) else ""
-
-
-def _refuse_ambiguous(values: "pd.Series[str]", formats: Sequence[str]) -> None:
-    one, two = (_parse(values, form) for form in formats[:2])
-    differing = values[(one != two) & one.notna()]
-    if len(differing):
+def _numbers(rows: SeriesRows, name: str) -> "pd.Series[float]":
+    cells = rows.column(name)
+    values, is_misfit = csv_columns.convert(cells, ColumnReading("float"))
+    if is_misfit.true_count:
+        row = pc.indices_nonzero(is_misfit)[0].as_py()
         raise DataError(
-            f"Time column {values.name!r}: expected days above 12, to distinguish day and month. "
-            f"Received: {len(differing)} values such as {differing.iloc[0]!r}, which "
-            f"{' and '.join(formats[:2])} both read. Set series_example_gen.day_first to yes or "
-            "no, or series_example_gen.time_format."
-        )
-
-
-def _unreadable(values: "pd.Series[str]", expected: str) -> DataError:
-    shown = ", ".join(map(repr, values.dropna().unique()[:3]))
-    return DataError(
-        f"Time column {values.name!r}: expected {expected}. Received: {shown or 'no value'}. "
-        "Name the column by series_example_gen.time, or its form by "
-        "series_example_gen.time_format, such as %d.%m.%Y %H:%M, quarter or unix."
-    )
-
-
-def _numbers(values: "pd.Series[str]") -> "pd.Series[float]":
-    numbers = pd.to_numeric(values, errors="coerce")
-    wrong = numbers.isna() & values.notna()
-    if wrong.any():
-        raise DataError(
-            f"Time column {values.name!r}: expected whole numbers. Received: "
-            f"{values[wrong].iloc[0]!r}. Correct it, or choose other columns by "
+            f"Time column {name!r}: expected whole numbers. Received: {cells[row].as_py()!r} in "
+            f"{', '.join(rows.place(row))}. Correct it, or choose other columns by "
             "series_example_gen.time."
         )
-    return numbers
-
-
-def _unix(values: "pd.Series[str]") -> "pd.Series[pd.Timestamp]":
-    numbers = _numbers(values)
-    size = float(numbers.abs().max())
-    unit = next(unit for least, unit in _UNIX if not size < least)
-    return pd.to_datetime(numbers, unit=unit, errors="coerce").astype("datetime64[us]")
+    return pd.Series(values.to_numpy(zero_copy_only=False))
 
 
 def _assembled(parts: Mapping[str, "pd.Series[float]"]) -> "pd.Series[pd.Timestamp]":
     numbers = pd.DataFrame({"month": 1, "day": 1} | dict(parts))
     return pd.to_datetime(numbers, errors="coerce").astype("datetime64[us]")
-
-
-def _are_numbers(values: "pd.Series[str]") -> bool:
-    return bool(pd.to_numeric(values, errors="coerce").notna().any())

@@ -113,7 +113,7 @@ def second_runs(table: pd.DataFrame) -> NDArray[np.bool_]:
     ordered = table[::-1] if is_reversed else table
     latest = ordered.groupby("series", sort=False)["time"].cummax()
     behind = (ordered["time"] < latest) | ordered.duplicated(["series", "time"])
-    return behind.reindex(table.index).to_numpy() if is_reversed else behind.to_numpy()
+    return (behind[::-1] if is_reversed else behind).to_numpy()
 
 
 def _is_skipped(times: pd.DatetimeIndex, zone: str) -> NDArray[np.bool_]:

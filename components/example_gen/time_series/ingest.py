@@ -4,20 +4,27 @@ import dataclasses
 import functools
 import json
 import logging
-import shlex
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from etils.epath import Path
+from numpy.typing import NDArray
 
 from millrace.components.artifacts import Examples, Property, Rejected
 from millrace.components.beam.options import BeamOptions
-from millrace.components.beam.rejected import check_rejected
+from millrace.components.beam.rejected import check_rejected, first_rejected
 from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.csv import dates
+from millrace.components.example_gen.csv.columns import ColumnReading
+from millrace.components.example_gen.csv.dialect import DayFirst
 from millrace.components.example_gen.time_series import (
     clock,
     cuts,
     daylight,
+    file_splits,
     grid,
     grid_size,
     records,
@@ -25,21 +32,35 @@ from millrace.components.example_gen.time_series import (
 )
 from millrace.components.example_gen.time_series import columns as columns_of_series
 from millrace.components.example_gen.time_series import reading as series_files
+from millrace.components.example_gen.time_series.clock import ParsedTimes
 from millrace.components.example_gen.time_series.cuts import Cuts
 from millrace.components.example_gen.time_series.grid import GridCounts
-from millrace.components.example_gen.time_series.options import (
-    DayFirst,
-    SeriesReading,
-    SeriesSource,
-)
+from millrace.components.example_gen.time_series.options import SeriesColumns, SeriesReading
+from millrace.components.example_gen.time_series.reading import Learnt, SeriesRows, SeriesSource
 from millrace.components.example_gen.time_series.records import SeriesPlan, Written
 from millrace.components.features.series_spec import time_unit
-from millrace.components.files import printable
 from millrace.components.statistics import stand_ins
 
 logger = logging.getLogger("millrace.components.series_example_gen")
 
 _DAILY = 86400  # seconds; steps from here on follow the days of the zone, shorter ones UTC
+
+
+class ReadSeries(NamedTuple):
+    """Rows with a time, how they were read, and what was set aside.
+
+    `table` has columns `series`, `time` (as the clock showed it, or UTC) and values, float64, with
+    the numbers of the rows in the files as its index; `starts` where the files themselves begin
+    a split, first times by its name.
+    """
+
+    table: pd.DataFrame
+    rows: SeriesRows
+    reading: SeriesReading
+    learnt: Learnt
+    rejected: list[Rejected]
+    bad_cells: list[Rejected]
+    starts: dict[str, pd.Timestamp]
 
 
 def ingest(
@@ -53,18 +74,20 @@ def ingest(
     if reading.clock.zone != "UTC":
         clock.check_zone(reading.clock.zone)
     step = steps.check_frequency(reading.rows.resample) if reading.rows.resample else ""
-    raw, reading, rejected = read(source, reading)
+    found = read(source, reading)
+    _show(found)
+    reading = found.reading
     columns, counts = reading.columns, GridCounts()
-    _warn_of_stand_ins(raw, columns.values)
-    raw, zone = _on_clock(raw, reading)
+    _warn_of_stand_ins(found.table, columns.values)
+    raw, zone = _on_clock(found.table, reading)
     table = grid.ordered(raw, reading.rows.duplicates, counts)
     if step:
         table["time"] = grid.snapped(table["time"], step)
     else:
-        place = functools.partial(_place, source, reading, raw)
+        place = functools.partial(_place, found.rows, raw)
         step = steps.frequency(table.set_index("series")["time"], place)
     if excess := grid_size.excess(table, step):
-        gap = described_gap(source, reading, raw, table, step)
+        gap = described_gap(found.rows, raw, table, step)
         raise DataError(
             f"series_example_gen: {excess}; {gap}. Correct that time, or set "
             "series_example_gen.resample to a longer step."
@@ -74,102 +97,166 @@ def ingest(
         targets=columns.targets,
         step=step,
         aggregate=reading.rows.aggregate if reading.rows.resample else None,
-        cuts=_cuts(table, step, zone, reading),
+        cuts=_cuts(table, step, zone, reading, found.starts),
         zone=zone,
     )
     written = records.write(run_on, out, table, plan)
     written.counts.add(counts)
     if lack := _lack(written, plan, reading.limits.filled):
-        gap = described_gap(source, reading, raw, table, step)
+        gap = described_gap(found.rows, raw, table, step)
         raise DataError(f"{lack} The widest gap: {gap or 'none'}.")
-    if hint := daylight.spring_hint(table, step) if reading.clock.zone == "UTC" else "":
-        logger.warning("%s", hint)
+    _warn_of_clock(table, step, reading.clock.zone)
     _report(written, plan, reading)
-    notes = _notes(written, plan, reading)
-    examples = out.write_summary(written.records, [*rejected, *written.rejected], notes)
-    return examples, SeriesSource(reading, plan.step, plan.zone)
+    notes = _notes(written, plan, reading, found)
+    rejected = [*found.rejected, *written.rejected]
+    examples = out.write_summary(written.records, rejected, notes, bad_cells=found.bad_cells)
+    return examples, SeriesSource(reading, found.learnt, plan.step, plan.zone)
 
 
-def described_gap(
-    source: Path, reading: SeriesReading, raw: pd.DataFrame, table: pd.DataFrame, step: str
-) -> str:
+def described_gap(rows: SeriesRows, raw: pd.DataFrame, table: pd.DataFrame, step: str) -> str:
     """Where the grid of `table` lacks the most rows, by file and line; empty if it lacks none.
 
     Args:
-        source: of the rows.
-        reading: how they were read.
-        raw: its rows, numbered as they lie in the files.
+        rows: of the files.
+        raw: those with a time, by their numbers among `rows`.
         table: the same in order.
         step: of the grid.
     """
     gap = grid_size.widest_gap(table, step)
     if gap is None or gap.rows < 1:  # a step longer than it leaves less than none
         return ""
-    return f"{gap} ({_place(source, reading, raw, gap.series, gap.stray)})"
+    return f"{gap} ({_place(rows, raw, gap.series, gap.stray)})"
 
 
-def _place(
-    source: Path, reading: SeriesReading, raw: pd.DataFrame, series: str, time: pd.Timestamp
-) -> str:
+def _place(rows: SeriesRows, raw: pd.DataFrame, series: str, time: pd.Timestamp) -> str:
     """The file and the line of the row of a series and time; see `described_gap`."""
     apart = (raw["time"] - time).abs()  # a row may have been moved to the grid
     row = apart[raw["series"] == series].idxmin()
-    return series_files.place_of(source, reading.csv, int(row))
+    return ", ".join(rows.place(int(row)))
 
 
-def read(
-    source: Path, reading: SeriesReading
-) -> tuple[pd.DataFrame, SeriesReading, list[Rejected]]:
-    """The rows in the files at `source`, how they were read, and those without a time.
+def read(source: Path, reading: SeriesReading, learnt: Learnt | None = None) -> ReadSeries:
+    """The rows in the files at `source`.
 
-    Returns:
-        Columns `series`, `time` (as the clock showed it, or UTC) and values, float64, with the
-        numbers of the rows in the files; `reading` with the columns that were chosen, and the
-        order of day and month that was found.
+    Args:
+        source: a file, or a folder of them.
+        reading: what is requested; columns that are not named are chosen.
+        learnt: of the training data, whose `reading` this is: then nothing is chosen.
     """
-    text, dialect, unread = series_files.read(source, reading.csv)
-    for item in unread:
-        logger.warning("rejected %s: %s", printable.one_line(item.source), item.reason)
-    files = text.pop(series_files.FILE)
-    columns = columns_of_series.choose(text, reading.columns, reading.clock.day_first, dialect)
-    parsed = clock.read(text, columns.time, reading.clock.form, reading.clock.day_first)
-    logger.info("%d rows; times read as %s", len(text), parsed.format)
-    if reading.rows.duplicates == "error" and not reading.series_per_file:
-        _advise(columns_of_series.telling_apart(text, columns))
-    names = files if reading.series_per_file else pd.Series("", index=text.index, dtype=object)
-    if columns.series:
-        names = text[columns.series].fillna("")
-    limit = reading.limits.rejected
-    read_all = {
-        name: columns_of_series.numbers(text, name, dialect, limit) for name in columns.values
-    }
-    values = {name: numbers for name, (numbers, _) in read_all.items()}
-    bad_cells = [
-        Rejected(
-            str(files.iloc[row]),
-            f"column {name!r}: expected a number, received {text[name].iloc[row]!r}; taken as "
-            "missing",
-            f"data row {row + 1}",
-        )
-        for name, (_, wrong) in read_all.items()
-        for row in wrong.tolist()
-    ]
-    table = pd.DataFrame({"series": names.astype(object), "time": parsed.times, **values})
-    if parsed.has_offset and reading.clock.zone != "UTC":
-        shown = pd.DatetimeIndex(table["time"]).tz_localize("UTC").tz_convert(reading.clock.zone)
-        table["time"] = shown.tz_localize(None)
-    lacking = np.flatnonzero(table["time"].isna().to_numpy())
+    rows = series_files.read(source, reading.csv, learnt)
+    limit, found = reading.limits.rejected, rows.cells.num_rows + len(rows.rejected)
+    check_rejected("series_example_gen", rows.rejected, found, limit, what="rows")
+    columns, parsed = _chosen(rows, reading, learnt)
+    logger.info("%d rows; times read as %s", len(parsed.times), dates.shown(parsed.format))
+    is_timed = parsed.times.notna().to_numpy()
     rejected = [
-        Rejected(str(files.iloc[row]), "no time that can be read", f"data row {row + 1}")
-        for row in lacking.tolist()
+        rows.rejection(row, _untimed(rows, columns.time, row))
+        for row in np.flatnonzero(~is_timed).tolist()
     ]
-    found = len(table) + len(unread)
-    check_rejected("series_example_gen", [*unread, *rejected], found, limit, what="rows")
-    table = table.drop(index=table.index[lacking])
-    order = clock.order_of(parsed.format, reading.clock.day_first)
-    settled = dataclasses.replace(reading.clock, day_first=order)
-    settled_reading = dataclasses.replace(reading, columns=columns, clock=settled)
-    return table, settled_reading, [*unread, *rejected, *bad_cells]
+    rejected = [*rows.rejected, *rejected]
+    check_rejected("series_example_gen", rejected, found, limit, what="rows")
+    read_all = {
+        name: columns_of_series.numbers(rows, name, is_timed, limit)
+        for name in columns.wide or columns.values
+    }
+    table = pd.DataFrame(
+        {
+            "series": _names(rows, reading, columns),
+            "time": _shown(parsed, reading),
+            **{name: each.floats for name, each in read_all.items()},
+        }
+    )[is_timed]
+    starts = dict[str, pd.Timestamp]()
+    if learnt is None and not reading.series_per_file:
+        table, starts = file_splits.settled(table, rows.splits[is_timed])
+    return ReadSeries(
+        _melted(table, columns) if columns.wide else table,
+        rows,
+        _settled(reading, columns, parsed),
+        Learnt(
+            parsed.within, _used(rows, columns) | {n: each.reading for n, each in read_all.items()}
+        ),
+        rejected,
+        [item for each in read_all.values() for item in each.bad_cells],
+        starts,
+    )
+
+
+def _chosen(
+    rows: SeriesRows, reading: SeriesReading, learnt: Learnt | None
+) -> tuple[SeriesColumns, ParsedTimes]:
+    """The columns, those that are not named chosen from the data, and the times in theirs."""
+    columns, form = reading.columns, reading.clock.form
+    columns_of_series.check(rows, columns)
+    if form:
+        dates.check_form("series_example_gen, option time_format", form)
+    if not columns.time:
+        time = columns_of_series.time_of(rows, columns, form)
+        columns = dataclasses.replace(columns, time=time)
+    within = learnt.within if learnt else ""
+    parsed = clock.read(rows, columns.time, form, within)
+    if learnt is not None:
+        return columns, parsed
+    is_named = columns.series or reading.series_per_file
+    if reading.rows.duplicates == "error" and not is_named:
+        series = columns_of_series.telling_apart(
+            rows, columns, parsed.times, texts_alone=reading.wide
+        )
+        columns = dataclasses.replace(columns, series=series)
+    return columns_of_series.values_of(rows, columns, parsed.times, wide=reading.wide), parsed
+
+
+def _used(rows: SeriesRows, columns: SeriesColumns) -> dict[str, ColumnReading]:
+    """How the columns of the time were read."""
+    return {name: rows.readings[name] for name in columns.time if name in rows.readings}
+
+
+def _names(rows: SeriesRows, reading: SeriesReading, columns: SeriesColumns) -> NDArray[np.object_]:
+    if columns.series:
+        return columns_of_series.names_of(rows, columns.series)
+    if reading.series_per_file:
+        return rows.files().to_numpy(zero_copy_only=False)
+    return np.full(rows.cells.num_rows, "", object)
+
+
+def _shown(parsed: ParsedTimes, reading: SeriesReading) -> "pd.Series[pd.Timestamp]":
+    """The times as the clocks of the zone show them."""
+    if not parsed.has_offset or reading.clock.zone == "UTC":
+        return parsed.times
+    utc = parsed.times.dt.tz_localize("UTC")
+    return utc.dt.tz_convert(reading.clock.zone).dt.tz_localize(None)
+
+
+def _settled(reading: SeriesReading, columns: SeriesColumns, parsed: ParsedTimes) -> SeriesReading:
+    order = clock.order_of(parsed.format, reading.csv.day_first)
+    written = dataclasses.replace(reading.csv, day_first=order)
+    return dataclasses.replace(reading, columns=columns, csv=written)
+
+
+def _untimed(rows: SeriesRows, time: Sequence[str], row: int) -> str:
+    cells = ", ".join(str(rows.cells.column(name)[row].as_py() or "") for name in time)
+    return f"no time that can be read: {cells!r}"
+
+
+def _melted(table: pd.DataFrame, columns: SeriesColumns) -> pd.DataFrame:
+    """A row for each of the columns that are a series, of the series' name."""
+    parts = [
+        table[["series", "time"]].assign(
+            series=[f"{name}/{column}" if name else column for name in table["series"]],
+            **{columns.targets[0]: table[column]},
+        )
+        for column in columns.wide
+    ]
+    return pd.concat(parts)
+
+
+def _show(found: ReadSeries) -> None:
+    for kind, items in (("rejected", found.rejected), ("bad cell", found.bad_cells)):
+        shown = first_rejected(items)
+        for line in shown:
+            logger.warning("%s %s", kind, line)
+        if len(items) > len(shown):
+            logger.warning("%s: %d more", kind, len(items) - len(shown))
 
 
 def _on_clock(table: pd.DataFrame, reading: SeriesReading) -> tuple[pd.DataFrame, str]:
@@ -200,7 +287,13 @@ def in_utc(table: pd.DataFrame, zone: str) -> pd.DataFrame:
     return table.assign(time=clock.to_utc(pd.DatetimeIndex(table["time"]), zone, again))
 
 
-def _cuts(table: pd.DataFrame, step: str, zone: str, reading: SeriesReading) -> Cuts:
+def _cuts(
+    table: pd.DataFrame,
+    step: str,
+    zone: str,
+    reading: SeriesReading,
+    files: Mapping[str, pd.Timestamp],
+) -> Cuts:
     first, last = table["time"].min(), table["time"].max()
     index = grid.times(first, last, step, resampled=bool(reading.rows.resample))
     unit = time_unit(step)
@@ -208,12 +301,16 @@ def _cuts(table: pd.DataFrame, step: str, zone: str, reading: SeriesReading) -> 
     cutting = reading.cutting
     if cutting.dates:
         first = next(iter(cutting.shares))
-        order = reading.clock.day_first
+        order = reading.csv.day_first
         starts = {
             name: int(clock.unix(_moment(text, reading.clock.zone, order), unit)[0])
             for name, text in cutting.dates.items()
         }
         found = cuts.by_dates(times, first, starts, unit)
+    elif files:
+        index_of_files = clock.to_utc(pd.DatetimeIndex(list(files.values())), zone)
+        starts = dict(zip(files, clock.unix(index_of_files, unit).tolist(), strict=True))
+        found = _cuts_of_files(times, starts, cutting.shares, unit)
     else:
         found = cuts.by_shares(times, cutting.shares, unit)
     if cutting.folds > 1 or cutting.fold:
@@ -224,18 +321,43 @@ def _cuts(table: pd.DataFrame, step: str, zone: str, reading: SeriesReading) -> 
     return found
 
 
-def _moment(text: str, zone: str, day_first: DayFirst) -> pd.DatetimeIndex:
+def _cuts_of_files(
+    times: NDArray[np.int64], starts: dict[str, int], shares: Mapping[str, float], unit: cuts.Unit
+) -> Cuts:
+    """Cuts where the files of each split begin; the end of train is eval's where it has none."""
+    first = next(iter(starts))
+    if first == "train" and "eval" not in starts and {"train", "eval"} <= shares.keys():
+        end = np.searchsorted(times, min(starts[name] for name in starts if name != first))
+        kept = shares["train"] / (shares["train"] + shares["eval"])
+        starts["eval"] = int(times[round(end * kept)])
+        logger.info(
+            "the files hold no split eval: it is the last %.0f%% of train, from %s",
+            *(100 * (1 - kept), np.datetime64(starts["eval"], unit)),
+        )
+    later = sorted((name for name in starts if name != first), key=starts.__getitem__)
+    return cuts.by_dates(times, first, {name: starts[name] for name in later}, unit)
+
+
+def _moment(text: str, zone: str, order: DayFirst) -> pd.DatetimeIndex:
     """The one time, in UTC, that a person wrote as any column of times may be written."""
-    try:
-        parsed = clock.read_column(pd.Series([text.strip()], dtype=object), "", day_first)
-    except DataError as error:
+    is_year = text.strip().isdecimal() and len(text.strip()) == 4
+    cells = pa.array([f"{text.strip()}-01" if is_year else text])
+    fitting = [form for form, _ in dates.fits(cells, dates.candidates("", order))]
+    moments = {dates.read(cells, form)[0].as_py() for form in fitting}
+    if len(moments) != 1:
         raise OptionError(
             "series_example_gen, option split_dates: expected a date such as 2019-01-31, which "
             f"can be read in one way. Received: {text!r}. Write the year, month and day in this "
             "order."
-        ) from error
-    found = pd.DatetimeIndex(parsed.times)
-    return found if parsed.has_offset else clock.to_utc(found, zone)
+        )
+    found = pd.DatetimeIndex([moments.pop()])
+    has_offset = any(dates.have_offsets(cells, form) for form in fitting)
+    return found if has_offset else clock.to_utc(found, zone)
+
+
+def _warn_of_clock(table: pd.DataFrame, step: str, zone: str) -> None:
+    if zone == "UTC" and (hint := daylight.spring_hint(table, step)):
+        logger.warning("%s", hint)
 
 
 def _warn_of_stand_ins(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
@@ -246,15 +368,6 @@ def _warn_of_stand_ins(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
                 "`--set series_example_gen.csv.missing=%s`",
                 *(name, found, found.text),
             )
-
-
-def _advise(name: str) -> None:
-    if name:
-        logger.warning(
-            "times repeat, but never with the same %s: `--set series_example_gen.series=%s` makes "
-            "a series of each",
-            *(name, shlex.quote(name)),
-        )
 
 
 def _report(written: Written, plan: SeriesPlan, reading: SeriesReading) -> None:
@@ -274,7 +387,9 @@ def _report(written: Written, plan: SeriesPlan, reading: SeriesReading) -> None:
         logger.info("%d steps at the ends are filled in part only: missing", counts.partial)
 
 
-def _notes(written: Written, plan: SeriesPlan, reading: SeriesReading) -> dict[str, Property]:
+def _notes(
+    written: Written, plan: SeriesPlan, reading: SeriesReading, found: ReadSeries
+) -> dict[str, Property]:
     """What the summary of the records says of the series; JSON text where it is a list."""
     columns, counts = reading.columns, written.counts
     return {
@@ -284,6 +399,8 @@ def _notes(written: Written, plan: SeriesPlan, reading: SeriesReading) -> dict[s
         "zone": reading.clock.zone,
         "impute": reading.rows.impute,
         "impute_season": reading.rows.season or grid.season_of(plan.step),
+        **({"series": json.dumps(columns.series)} if columns.series else {}),
+        "encoding": found.rows.dialect.encoding,
         "read": counts.rows,
         "disorder": counts.disorder,
         "repeated": counts.repeated,

@@ -6,7 +6,7 @@ from typing import Literal
 from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.features.series_spec import Impute
 
-DayFirst = Literal["auto", "yes", "no"]
+WithinDay = Literal["", "clock", "hour", "hhmm", "hhmmss"]
 Duplicates = Literal["error", "first", "last", "mean", "sum"]
 Aggregate = Literal["mean", "sum", "last", "first", "min", "max"]
 RollingOrigin = Literal["expanding", "sliding"]
@@ -19,14 +19,16 @@ class SeriesColumns:
     """The part that each column plays; empty ones are chosen from the data.
 
     Attributes:
-        series: identifies the series; empty where all rows are of one.
+        series: identify the series, by their cells together; empty where all rows are of one.
+        wide: columns that are a series of values each; targets then holds their common name.
     """
 
     time: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
-    series: str = ""
+    series: tuple[str, ...] = ()
+    wide: tuple[str, ...] = ()
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -39,7 +41,6 @@ class ClockOptions:
     """How times are read."""
 
     form: str = ""
-    day_first: DayFirst = "auto"
     zone: str = "UTC"
 
 
@@ -75,7 +76,7 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class SeriesReading:
-    """All options of one ingest."""
+    """All options of one ingest, and once it is done what it found in place of empty ones."""
 
     columns: SeriesColumns
     clock: ClockOptions
@@ -84,19 +85,4 @@ class SeriesReading:
     limits: Limits
     csv: CsvFormat
     series_per_file: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class SeriesSource:
-    """How CSV files of series were read.
-
-    Attributes:
-        reading: what was requested, with the columns that were chosen.
-        step: of the grid, as pandas writes it.
-        zone: of the grid's times.
-    """
-
-    reading: SeriesReading
-    step: str
-    zone: str
-    kind: Literal["series"] = "series"
+    wide: bool = False

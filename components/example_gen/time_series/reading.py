@@ -1,169 +1,216 @@
-"""CSV files of series to one table of text, their columns held equal."""
+"""CSV files of series to one table of text, of which each row is known by its file and line."""
 
-import csv
-import io
+import bisect
+import dataclasses
+import itertools
 from typing import Literal
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from etils.epath import Path
+from numpy.typing import NDArray
 
 from millrace.components.artifacts import Rejected
+from millrace.components.beam.rejected import check_rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv import dialect as csv_dialect
-from millrace.components.example_gen.csv import encodings, spans
+from millrace.components.example_gen.csv import columns, files, parsing, plan
+from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
-from millrace.components.example_gen.shards.folders import ListedRow, Listing
-from millrace.components.files.walk import is_hidden, walk
+from millrace.components.example_gen.csv.parsing import Block, ParsedCells
+from millrace.components.example_gen.csv.passes import CsvFiles
+from millrace.components.example_gen.time_series.options import SeriesReading, WithinDay
 
-FILE = "\0file"  # the column with each row's file, without its suffix
+STEP = "series_example_gen"
+AS_DETECTED = CsvFormat()
+_SAMPLED = 1000  # cells that rule forms of dates out
 
-_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-_LOOKED_AT = 1 << 16  # bytes from which delimiter and encoding are detected
+
+@dataclasses.dataclass(frozen=True)
+class Learnt:
+    """How the cells of the training data were written, for others of the same kind.
+
+    Attributes:
+        within: a time of day in a column of its own.
+        readings: each column that was used.
+    """
+
+    within: WithinDay = ""
+    readings: dict[str, ColumnReading] = dataclasses.field(default_factory=dict)
 
 
-def read(source: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect, list[Rejected]]:
-    """The rows of the file `source`, or of all CSV files in that folder, as text.
+@dataclasses.dataclass(frozen=True)
+class SeriesSource:
+    """How CSV files of series were read.
 
-    Missing cells are NaN. The dialect is that of the first file. What is not a readable
-    file comes last.
+    Attributes:
+        reading: what was requested, with the columns that were chosen.
+        learnt: from their cells.
+        step: of the grid, as pandas writes it.
+        zone: of the grid's times.
+    """
+
+    reading: SeriesReading
+    learnt: Learnt
+    step: str
+    zone: str
+    kind: Literal["series"] = "series"
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesRows:
+    """The rows of all files, one after another.
+
+    Attributes:
+        cells: strings [rows] by column, null where a cell is missing.
+        dialect: how they are written.
+        readings: of each column; none of one without any value.
+        splits: that each row's file is of, or "", str [rows].
+        rejected: files that cannot be read, and records of too many cells.
+        ignored: files that are no tables.
+        blocks: what they were read from, and their records.
+    """
+
+    cells: pa.Table
+    dialect: Dialect
+    readings: dict[str, ColumnReading]
+    splits: np.ndarray
+    rejected: list[Rejected]
+    ignored: list[str]
+    blocks: list[tuple[Block, ParsedCells]]
+
+    def column(self, name: str) -> pa.StringArray:
+        """The cells of one column, strings [rows]."""
+        return self.cells.column(name).combine_chunks()
+
+    def texts(self, name: str) -> pa.StringArray:
+        """The same without spaces around, null where nothing is left."""
+        return columns.convert(self.column(name), TEXT)[0]
+
+    def path(self, row: int) -> str:
+        """The file, below the source, that the row is of."""
+        return self._block_of(row)[0].path
+
+    def place(self, row: int) -> tuple[str, str]:
+        """The file of the row, and the line that it begins in, in words."""
+        block, cells, start = self._block_of(row)
+        record = int(cells.places[row - start])
+        (line,) = parsing.lines_of([record], block, cells.text, self.dialect)
+        return block.path, f"line {line}"
+
+    def rejection(self, row: int, reason: str) -> Rejected:
+        """The row, set aside."""
+        path, line = self.place(row)
+        return Rejected(path, reason, line)
+
+    def files(self) -> pa.StringArray:
+        """The name of each row's file up to its first dot, strings [rows]."""
+        names = [block.path.split("/")[-1].split(".")[0] for block, _ in self.blocks]
+        counts = [len(cells.places) for _, cells in self.blocks]
+        return pa.array(np.repeat(np.array(names, object), counts), pa.string())
+
+    def _block_of(self, row: int) -> tuple[Block, ParsedCells, int]:
+        ends = list(itertools.accumulate(len(cells.places) for _, cells in self.blocks))
+        place = bisect.bisect_right(ends, row)
+        block, cells = self.blocks[place]
+        return block, cells, ends[place] - len(cells.places)
+
+
+def read(source: Path, given: CsvFormat, learnt: Learnt | None = None) -> SeriesRows:
+    """The rows of the file `source`, or of all tables in that folder, as text.
+
+    Args:
+        source: a file, or a folder.
+        given: how they are written; what is not given is detected.
+        learnt: of the training data, where these are others of its kind.
 
     Raises:
-        DataError: there is no such file, one cannot be read, or their columns differ.
+        DataError: there is no such file, one cannot be read or has no row, or their columns differ.
     """
-    listing = _listing(source)
-    files = _paths(source, listing)
-    read_all = [_read_one(file, given) for file in files]
-    first, dialect = read_all[0]
-    for file, (frame, _) in zip(files, read_all, strict=True):
-        if list(frame.columns) != list(first.columns):
-            raise DataError(
-                f"{file}: expected the columns of {files[0].name}: {', '.join(dialect.names)}. "
-                f"Received: {', '.join(frame.columns[:-1])}. Keep files of other tables in "
-                "other folders."
-            )
-    whole = pd.concat([frame for frame, _ in read_all], ignore_index=True)
-    return whole, dialect, listing.rejected
-
-
-def place_of(source: Path, given: CsvFormat, row: int) -> str:
-    """The file and the line in which row number `row`, from 0, of what `read` gave begins."""
-    for file in _paths(source, _listing(source)):
-        text, dialect = _text(file, given)
-        quoting: Literal[0, 3] = 0 if dialect.quote else 3
-        reader = csv.reader(
-            io.StringIO(text, newline=""),
-            delimiter=dialect.delimiter,
-            quoting=quoting,
-            skipinitialspace=True,
-        )
-        csv.field_size_limit(2**31 - 1)
-        line, row = 1, row + dialect.header
-        for cells in reader:
-            if cells and not row:
-                return f"{file}:{line}"
-            line, row = reader.line_num + 1, row - bool(cells)
-    return str(source)
-
-
-def numbers(values: "pd.Series[str]", dialect: Dialect) -> "pd.Series[float]":
-    """Text as float64, NaN where a cell is missing or no number."""
-    text = values
-    if dialect.thousands:
-        text = text.str.replace(dialect.thousands, "", regex=False)
-    found = pd.to_numeric(text, errors="coerce").astype(np.float64)
-    is_comma = dialect.decimal == ","
-    if is_comma or (dialect.decimal == "auto" and dialect.delimiter != "," and _lost(found, text)):
-        commas = pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce")
-        return commas.astype(np.float64)
-    return found
-
-
-def decode(raw: bytes, encoding: str | None, file: Path) -> tuple[str, str]:
-    """The text of `raw` and its encoding: by its byte order mark, UTF-8, or what it looks like.
-
-    Raises:
-        DataError: it is not of the given encoding, or no text.
-    """
-    name = encoding or encodings.detect(raw)
-    try:
-        text = raw.decode("utf-8-sig" if name == "utf-8" else name)
-    except (UnicodeError, LookupError) as error:
-        if encoding:
-            raise DataError(
-                f"{file}: expected text in {encoding}. Received: {error}. Set "
-                "series_example_gen.csv.encoding to the file's own, or to none."
-            ) from error
-        text = raw.decode(name, errors="replace")
-    if "\0" in text:
+    root, listing = files.list_tables(source)
+    dialect = files.settle(root, listing, given)
+    tables = CsvFiles(str(root), dialect)
+    blocks: list[tuple[Block, ParsedCells]] = []
+    splits: list[np.ndarray] = []
+    rows = dict.fromkeys((row.path for row in listing.rows), 0)
+    for span in files.cut(root, listing, dialect, 0):
+        for block in tables.blocks(span):
+            cells = parsing.strings(block, dialect, dialect.names)
+            blocks.append((block, cells))
+            splits.append(np.full(len(cells.places), span.split, object))
+            rows[span.path] += len(cells.places) + len(cells.rejected)
+    empty = next((path for path, count in rows.items() if not count), None)
+    if empty is not None:
         raise DataError(
-            f"{file}: expected a text file. Received: bytes of no known encoding. "
-            "Name the encoding by series_example_gen.csv.encoding."
+            f"{root / empty}: expected rows below the header. Received: none. Fill the file."
         )
-    return text, name
+    rejected = [*listing.rejected, *(item for _, cells in blocks for item in cells.rejected)]
+    cells = pa.concat_tables([cells.table for _, cells in blocks])
+    if not cells.num_rows:
+        check_rejected(STEP, rejected, len(rejected), 0.0, what="rows")
+    return SeriesRows(
+        cells,
+        dialect,
+        _readings(source, dialect, cells, given, learnt),
+        np.concatenate(splits),
+        rejected,
+        listing.ignored,
+        blocks,
+    )
 
 
-def _lost(found: "pd.Series[float]", text: "pd.Series[str]") -> bool:
-    return bool((found.isna() & text.notna()).any())
+def number_of(rows: SeriesRows, name: str) -> ColumnReading:
+    """How the numbers of a column are written, by most of its cells, however many are none."""
+    known = rows.readings.get(name, TEXT)
+    if known.is_number:
+        return known
+    every = columns.of_type("number", plan.candidates(STEP, rows.dialect, AS_DETECTED)[name])
+    found = Evidence(every).seen(rows.column(name), name).best.reading
+    return found if found.is_number else ColumnReading("float")
 
 
-def _list(source: Path) -> Listing:
-    entries = walk(source)
-    names = [name for name in entries if not is_hidden(name)]
-    listing = Listing([ListedRow(name, "") for name in names if name.lower().endswith(_SUFFIXES)])
-    if not listing.rows:
-        raise DataError(
-            f"{source}: expected CSV files, named *.csv, *.tsv or *.txt. Received: "
-            f"{', '.join(names[:5]) or 'an empty folder'}. Check the path, or name the file."
-        )
-    listing.set_aside(source, entries)
-    return listing
+def as_floats(
+    cells: pa.StringArray, reading: ColumnReading
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Numbers as float64 [rows], NaN where a cell is missing or none; and which are the latter."""
+    values, is_misfit = columns.convert(cells, reading, lenient=True)
+    is_wrong = is_misfit.to_numpy(zero_copy_only=False)
+    floats = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return np.where(is_wrong, np.nan, floats), is_wrong
 
 
-def _listing(source: Path) -> Listing:
-    return Listing([ListedRow(source.name, "")]) if source.is_file() else _list(source)
+def _readings(
+    source: Path, dialect: Dialect, cells: pa.Table, given: CsvFormat, learnt: Learnt | None
+) -> dict[str, ColumnReading]:
+    """How each column is read: as its cells suggest, or as the training data's were if they fit."""
+    candidates = plan.candidates(STEP, dialect, given)
+    known = learnt.readings if learnt else {}
+    evidence = {}
+    for name, every in candidates.items():
+        column = cells.column(name).combine_chunks()
+        if learnt is None or (name in known and _misfit(column, known[name])):
+            evidence[name] = Evidence(_likely(column, every, name)).seen(column, name)
+    if learnt is None:
+        return plan.settle(STEP, source, dialect, evidence, given, "seconds").readings
+    return known | {
+        name: plan.choose(STEP, source, name, evidence[name], given) for name in evidence
+    }
 
 
-def _paths(source: Path, listing: Listing) -> list[Path]:
-    folder = source.parent if source.is_file() else source
-    return [folder / row.path for row in listing.rows]
+def _likely(
+    cells: pa.StringArray, candidates: tuple[ColumnReading, ...], name: str
+) -> tuple[ColumnReading, ...]:
+    """Those of `candidates` that may be of most cells: no dates that none of a sample is."""
+    known = cells.drop_null()
+    sample = known.take(pa.array(np.arange(0, len(known), 1 + len(known) // _SAMPLED)))
+    fits = Evidence(candidates).seen(sample, name).fits
+    found = tuple(each.pattern for each in fits if each.kind == "date")
+    return tuple(  # a day beside the same with a time
+        each
+        for each in candidates
+        if each.kind != "date" or any(form.startswith(each.pattern) for form in found)
+    )
 
 
-def _read_one(file: Path, given: CsvFormat) -> tuple[pd.DataFrame, Dialect]:
-    text, dialect = _text(file, given)
-    frame = _table(file, text, dialect)
-    if frame.empty:
-        raise DataError(f"{file}: expected rows below the header. Received: none. Fill the file.")
-    frame[FILE] = file.name.split(".")[0]
-    return frame, dialect
-
-
-def _text(file: Path, given: CsvFormat) -> tuple[str, Dialect]:
-    """All of `file`, and how it is written."""
-    text, encoding = decode(spans.raw_bytes(file), given.encoding, file)
-    sample = text[:_LOOKED_AT]
-    end = sample.rfind("\n" if "\n" in sample else "\r") + 1  # the latter on old Macs
-    whole = sample if len(text) <= _LOOKED_AT else sample[:end]
-    return text, csv_dialect.settle(file, whole, encoding, given, lenient=True)
-
-
-def _table(file: Path, text: str, dialect: Dialect) -> pd.DataFrame:
-    try:
-        return pd.read_csv(
-            io.StringIO(text),
-            sep=dialect.delimiter,
-            header=0 if dialect.header else None,
-            names=list(dialect.names),
-            index_col=False,
-            dtype=str,
-            keep_default_na=False,
-            na_values=list(dialect.missing),
-            skipinitialspace=True,
-            quoting=0 if dialect.quote else 3,  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
-        )
-    except pd.errors.ParserError as error:
-        reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
-        raise DataError(
-            f"{file}: expected rows of as many cells as the header. Received: {reason}. "
-            "Correct them, or name the delimiter by series_example_gen.csv.delimiter."
-        ) from error
+def _misfit(cells: pa.StringArray, reading: ColumnReading) -> bool:
+    return bool(columns.convert(cells, reading, lenient=True)[1].true_count)

@@ -12,7 +12,7 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.time_series.options import SeriesSource
+from millrace.components.example_gen.time_series.reading import SeriesSource
 from millrace.components.example_gen.unlabelled_rows.source import (
     TableSource,
     TextSource,

@@ -10,7 +10,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.example_gen.time_series import clock, grid, grid_size, ingest
 from millrace.components.example_gen.time_series.grid import GridCounts
-from millrace.components.example_gen.time_series.options import SeriesSource
+from millrace.components.example_gen.time_series.reading import SeriesSource
 from millrace.components.features.series_spec import time_unit
 from millrace.serving.example import Decoded, Value, decode, encode
 
@@ -38,8 +38,9 @@ def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[LatestSerie
     Raises:
         DataError: it is not a table, lacks a column, or holds something else in one.
     """
-    raw, reading, rejected = ingest.read(file, source.reading)
-    yield from rejected
+    found = ingest.read(file, source.reading, source.learnt)
+    raw, reading = found.table, found.reading
+    yield from found.rejected
     if source.zone != reading.clock.zone:
         raw = ingest.in_utc(raw, reading.clock.zone)
     table = grid.ordered(raw, reading.rows.duplicates, GridCounts())
@@ -48,7 +49,7 @@ def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[LatestSerie
     for series, rows in table.groupby("series", sort=True):
         name = str(series) or file.name
         if excess := grid_size.excess(rows, source.step):
-            gap = ingest.described_gap(file, reading, raw, rows, source.step)
+            gap = ingest.described_gap(found.rows, raw, rows, source.step)
             yield Rejected(name, f"{excess}; {gap}")
             continue
         values = rows.set_index("time")[list(reading.columns.values)]

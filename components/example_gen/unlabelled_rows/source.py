@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from millrace.components.artifacts import Examples
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.csv.parsing import TableLayout
-from millrace.components.example_gen.time_series.options import SeriesSource
+from millrace.components.example_gen.time_series.reading import SeriesSource
 from millrace.components.files import json_files
 
 _FILE = "source.json"

@@ -45,7 +45,7 @@ def read(
     ]
     layout = _layout(file, blocks, dialect, needed, source)
     for block in blocks:
-        rows = parsing.features(block, dialect, layout)
+        rows = parsing.features(block, dialect, layout, asked=True)
         yield from rows.rejected
         yield from _lines(block, rows, dialect, needed)
 
@@ -129,7 +129,10 @@ def _layout(
     evidence = {name: Evidence(kept) for name, kept in unknown.items() if kept}
     for block in blocks if evidence else ():
         evidence = passes.with_block(evidence, block, dialect)
-    seen = {name: (each.survivors or unknown[name])[0] for name, each in evidence.items()}
+    seen = {
+        name: each.best.reading if each.best.misfits < each.filled else unknown[name][0]
+        for name, each in evidence.items()
+    }
     readings = {name: known[name] or seen.get(name) for name in dialect.names}
     found = {name: reading for name, reading in readings.items() if reading is not None}
     if not found:
@@ -165,6 +168,6 @@ def _candidates(
         return (TEXT,)
     kind = "float" if name in needed else "date" if f"{name}/year" in needed else ""
     every = columns.readings(
-        dialect.decimal, dialect.thousands, comma_parts_cells=dialect.delimiter == ","
+        dialect.decimal, dialect.thousands, comma_parts_cells=dialect.delimiter == ",", name=name
     )
     return columns.of_type(kind, every) if kind else ()

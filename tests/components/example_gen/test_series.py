@@ -86,7 +86,7 @@ def test_no_step_of_a_split_reaches_beyond_its_end(ingest, step):
         times = start + np.arange(first, 24 * 120)
         rows += [f"{name},{time},{int(time >= cut)}" for time in times]
     options = {"split_dates": {"test": str(cut)}, "resample": step, "aggregate": "max"}
-    examples = ingest("\n".join(rows), series="s", targets=("y",), **options)
+    examples = ingest("\n".join(rows), series=("s",), targets=("y",), **options)
     train, test = records(examples, "train"), records(examples, "test")
     assert len(train) == len(test) == 3
     assert all(np.nanmax(each["y"]) == 0 for each in train)
@@ -105,7 +105,7 @@ def test_several_series_are_cut_at_the_same_moments(ingest):
     rows = ["shop,date,sales"]
     for shop, first in (("a", 0), ("b", 10)):
         rows += [f"{shop},{np.datetime64('2020-01-01') + day},{day}" for day in range(first, 20)]
-    examples = ingest("\n".join(rows), series="shop")
+    examples = ingest("\n".join(rows), series=("shop",))
     assert [row["series"] for row in records(examples, "train")] == [[b"a"], [b"b"]]
     assert [row["sales"].tolist() for row in records(examples, "train")] == [
         list(range(14)),
@@ -127,9 +127,9 @@ def test_each_file_may_be_a_series_of_its_own(ingest, tmp_path):
 def test_the_shards_do_not_change_the_records(ingest, monkeypatch):
     rows = [f"{s},{np.datetime64('2020-01-01') + d},{d}" for s in "abc" for d in range(20)]
     text = "\n".join(["s,date,y", *rows])
-    one = records(ingest(text, series="s"), "train")
+    one = records(ingest(text, series=("s",)), "train")
     monkeypatch.setattr("millrace.components.example_gen.time_series.records._SHARD_CELLS", 60)
-    many = ingest(text, series="s")
+    many = ingest(text, series=("s",))
     assert len(many.files("train")) == 3
     assert [row["series"] for row in records(many, "train")] == [row["series"] for row in one]
 
@@ -162,20 +162,26 @@ def test_the_hour_that_clocks_show_twice_is_two_hours(ingest):
 def test_a_few_cells_that_are_not_numbers_are_missing_and_reported(ingest):
     text = days(200, lambda day: {5: "oops", 9: "inf"}.get(day, day))
     examples = ingest(text, max_rejected=0.01)
-    assert [(item.position, item.reason) for item in examples.rejected()] == [
-        ("data row 6", "column 'y': expected a number, received 'oops'; taken as missing"),
-        ("data row 10", "column 'y': expected a number, received 'inf'; taken as missing"),
+    lines = (examples.path / "bad_cells.jsonl").read_text().splitlines()
+    assert [tuple(json.loads(line).values()) for line in lines] == [
+        ("data.csv", "column 'y': expected a number, received 'oops'; taken as missing", "line 7"),
+        ("data.csv", "column 'y': expected a number, received 'inf'; taken as missing", "line 11"),
     ]
+    assert list(examples.rejected()) == []
     found = records(examples, "train")[0]["y"][4:11]
     np.testing.assert_array_equal(found, [4, np.nan, 6, 7, 8, np.nan, 10])
-    with pytest.raises(DataError, match=r"Column 'y': expected numbers\. Received: 'oops' in data"):
-        ingest(text, max_rejected=0.005)
+    with pytest.raises(
+        DataError, match=r"line 7: expected numbers in column 'y'\. Received: 'oops'"
+    ):
+        ingest(text, max_rejected=0.004)
 
 
-def test_a_time_that_is_none_among_many_is_set_aside(ingest):
-    examples = ingest(days(200).replace("2020-01-09,", "soon,"))
+def test_a_time_that_is_none_among_many_is_set_aside_and_shown(ingest, caplog):
+    with caplog.at_level("WARNING"):
+        examples = ingest(days(200).replace("2020-01-09,", "soon,"))
+    assert "rejected data.csv, line 10: no time that can be read: 'soon'" in caplog.messages
     (item,) = examples.rejected()
-    assert (item.position, item.reason) == ("data row 9", "no time that can be read")
+    assert (item.position, item.reason) == ("line 10", "no time that can be read: 'soon'")
     np.testing.assert_array_equal(records(examples, "train")[0]["y"][7:10], [7, np.nan, 9])
 
 
@@ -193,7 +199,7 @@ def test_a_value_may_not_bear_the_name_of_what_a_record_has_of_its_own(ingest, n
 
 
 def test_a_row_of_too_many_cells_is_named_by_its_line(ingest):
-    with pytest.raises(DataError, match=r"Received: Expected 2 fields in line 6, saw 3\. Correct"):
+    with pytest.raises(DataError, match=r"line 6: expected 2 cells, received 3: 2020-01-05,4,5\n"):
         ingest(days(20).replace("2020-01-05,4", "2020-01-05,4,5"))
 
 
@@ -238,14 +244,15 @@ def test_real_steps_are_found(ingest, shared_data):
             "date,wind\n2020-01-01,NW\n2020-01-02,SE\n",
             {"targets": ("wind",)},
             DataError,
-            r"Column 'wind': expected numbers\. Received: 'NW' in data row 1 \(2 such cells\)\. "
+            r"data\.csv, line 2: expected numbers in column 'wind'\. Received: 'NW' \(2 such "
+            r"cells\)\. "
             r"A category of 2 values cannot be forecast or averaged; choose among no other column",
         ),
         (
-            days(20, lambda day: "n.a." if day == 4 else day),
+            days(20, lambda day: "abc" if day == 4 else day),
             {"targets": ("y",)},
             DataError,
-            r"Received: 'n\.a\.' in data row 5 \(1 such cells\)\. Correct it, name it as "
+            r"line 6: .*Received: 'abc' \(1 such cells\)\. Correct it, name it as "
             r"missing by series_example_gen\.csv\.missing",
         ),
         ("a,b\nx,1\ny,2\n", {}, DataError, "Time: expected a column whose cells are all times"),
@@ -269,7 +276,7 @@ def test_real_steps_are_found(ingest, shared_data):
             {"time": ("date",), "time_format": "%Y-%m-%d"},
             DataError,
             r"at most 1\.00% of the rows to be unusable\. Received: 1 of 20 \(5\.00%\):\n"
-            r"  data, data row 20: no time that can be read\n",
+            r"  data\.csv, line 21: no time that can be read: 'x'\n",
         ),
         (days(20), {"split_dates": {"test": "soon"}}, OptionError, "a date such as .*'soon'"),
         (days(20), {"zone": "Nowhere"}, OptionError, "option zone: expected a name of the tz"),
@@ -291,7 +298,9 @@ def test_a_folder_without_csv_and_files_of_other_columns_are_refused(ingest, tmp
     folder = tmp_path / "mixed"
     folder.mkdir()
     (folder / "notes.md").write_text("x")
-    with pytest.raises(DataError, match=r"expected CSV files, named \*\.csv.*Received: notes\.md"):
+    with pytest.raises(
+        DataError, match=r"expected a CSV, or a folder of them\. Received: a folder wi"
+    ):
         ingest(folder)
     (folder / "a.csv").write_text(days(20))
     (folder / "b.csv").write_text("date,z\n2020-01-01,1\n")
@@ -302,9 +311,7 @@ def test_a_folder_without_csv_and_files_of_other_columns_are_refused(ingest, tmp
 def test_a_wrong_encoding_is_refused(ingest, tmp_path):
     file = tmp_path / "x.csv"
     file.write_bytes("date,y\n2020-01-01,é\n".encode("latin-1"))
-    with pytest.raises(
-        DataError, match=r"x\.csv: expected text in utf-8\. Received: .*codec can't"
-    ):
+    with pytest.raises(DataError, match=r"x\.csv, line 2: byte 0xe9 is not of utf-8"):
         ingest(file, csv=CsvFormat(encoding="utf-8"))
 
 
@@ -320,21 +327,164 @@ def test_quarters_are_a_grid_of_quarters(ingest):
 
 def test_spaces_before_quotes_and_lines_of_old_macs_are_read(ingest):
     dates = np.datetime64("2020-01-01") + np.arange(5000)
-    text = "date, y\r" + "".join(f'{date}, "{row}"\r' for row, date in enumerate(dates))
+    text = "date, y\r" + "".join(f"{date}, {row}\r" for row, date in enumerate(dates))
     (train,) = records(ingest(text), "train")
     assert train["y"].tolist() == list(range(3500))
 
 
-def test_the_column_that_identifies_the_series_is_named_where_times_repeat(ingest, caplog):
+def test_the_column_that_tells_rows_of_a_time_apart_identifies_the_series(ingest, caplog):
     rows = [f"2020-01-{day:02},{shop},{day}{shop}" for day in range(1, 9) for shop in (1, 2)]
     text = "\n".join(["date,shop no,y", *rows])
-    with pytest.raises(DataError, match="8 repeated ones"):
-        ingest(text)
-    advice = "`--set series_example_gen.series='shop no'` makes a series of each"
-    assert caplog.messages[-1] == f"times repeat, but never with the same shop no: {advice}"
+    with caplog.at_level("INFO"):
+        examples = ingest(text)
+    said = "2 series by 'shop no'; series_example_gen.series names another column"
+    assert said in caplog.messages
+    assert [row["series"] for row in records(examples, "train")] == [[b"1"], [b"2"]]
     caplog.clear()
-    assert ingest(text, series="shop no").counts["train"] == 2
-    assert advice not in caplog.text
+    assert ingest(text, series=("shop no",)).counts["train"] == 2
+    assert said not in caplog.messages
+
+
+def test_where_each_time_may_be_two_the_option_that_is_named_says_which(ingest):
+    dates = [f"{1 + row % 12:02}/{1 + row // 12:02}/2020,{row}" for row in range(144)]
+    text = "\n".join(["date,y", *dates])
+    with pytest.raises(DataError, match=r"Set series_example_gen\.csv\.day_first to yes or no"):
+        ingest(text)
+    options = {"resample": "D", "max_filled": 0.9}
+    (train,) = records(ingest(text, csv=CsvFormat(day_first="yes"), **options), "train")
+    assert train["y"][:3].tolist() == [0, 1, 2]
+    (train,) = records(ingest(text, csv=CsvFormat(day_first="no"), **options), "train")
+    assert train["y"][:3].tolist() == [0, 12, 24]
+
+
+def test_what_others_could_be_meant_is_said_and_can_be_set(ingest, caplog):
+    rows = [f"{np.datetime64('2020-01-01') + day},{day % 7}.5,{day % 5}.5" for day in range(20)]
+    text = "\n".join(["date,north,south", *rows])
+    with caplog.at_level("INFO"):
+        ingest(text)
+    assert (
+        "forecasting 'north', the first of 2 columns of numbers (north, south); "
+        "series_example_gen.targets names others, series_example_gen.wide=true makes a series of "
+        "each" in caplog.messages
+    )
+    assert json.loads(ingest(text, targets=("south",)).summary["notes"]["targets"]) == ["south"]
+    assert ingest(text, wide=True).counts["train"] == 2
+
+
+def test_types_in_a_persons_hand_are_taken(ingest):
+    text = "\n".join(
+        ["date,a,b", *(f"2020{1 + d // 28:02}{1 + d % 28:02},{d},{d}" for d in range(56))]
+    )
+    types = {"a": "text", "date": "date:%Y%m%d"}
+    notes = ingest(text, csv=CsvFormat(types=types)).summary["notes"]
+    assert json.loads(notes["targets"]) == ["b"]
+    with pytest.raises(DataError, match="Time: expected a column whose cells are all times"):
+        ingest(text, csv=CsvFormat(types={"date": "int"}))
+
+
+def test_words_for_a_missing_value_count_as_such_and_others_are_named_and_shown(ingest, caplog):
+    text = days(100, lambda day: "-" if day in (3, 5, 7) else "closed" if day == 50 else day)
+    examples = ingest(text)
+    assert examples.summary["notes"]["missing"] == 4
+    said = "line 52: column 'y': expected a number, received 'closed'; taken as missing"
+    assert sum(message.endswith(said) for message in caplog.messages) == 1
+
+
+def write(folder, **files):
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_text(text)
+    return folder
+
+
+def days_of(first, last, value=lambda day: day):
+    lines = days(last, value).splitlines()
+    return "\n".join([lines[0], *lines[first + 1 :]]) + "\n"
+
+
+def test_files_named_like_splits_are_those(ingest, tmp_path):
+    files = {"train": days_of(0, 12), "valid": days_of(12, 15), "test": days_of(15, 20)}
+    examples = ingest(write(tmp_path / "split", **files))
+    assert [len(records(examples, name)[0]["y"]) for name in ("train", "eval", "test")] == [
+        12,
+        3,
+        5,
+    ]
+
+
+def test_without_a_file_of_eval_it_is_the_end_of_train(ingest, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        examples = ingest(write(tmp_path / "two", train=days_of(0, 85), test=days_of(85, 100)))
+    assert records(examples, "train")[0]["y"].tolist() == list(range(70))
+    assert records(examples, "eval")[0]["y"].tolist() == list(range(70, 85))
+    assert records(examples, "test")[0]["y"].tolist() == list(range(85, 100))
+    said = "the files hold no split eval: it is the last 18% of train, from 2020-03-11T00:00:00"
+    assert said in caplog.messages
+
+
+def test_a_day_in_the_files_of_two_splits_is_of_the_later_and_said(ingest, tmp_path, caplog):
+    later = days_of(12, 20, lambda day: -day)
+    examples = ingest(write(tmp_path / "both", test=later, train=days_of(0, 14)))
+    assert records(examples, "test")[0]["y"].tolist() == list(range(-12, -20, -1))
+    assert records(examples, "eval")[0]["y"].tolist() == [10, 11]
+    assert caplog.messages[0] == (
+        "2 times, such as 2020-01-13 00:00:00, stand in the files of two splits: taken from those "
+        "of test"
+    )
+
+
+def test_files_that_cover_the_same_time_are_no_splits_and_that_is_said(ingest, tmp_path, caplog):
+    whole = days(100).splitlines()
+    files = {
+        "train": "\n".join([whole[0], *whole[1::2]]),
+        "test": "\n".join([whole[0], *whole[2::2]]),
+    }
+    examples = ingest(write(tmp_path / "random", **files))
+    assert records(examples, "train")[0]["y"].tolist() == list(range(70))
+    assert caplog.messages[0] == (
+        "98% of the rows in files named like split train lie after 2020-01-02 00:00:00, where the "
+        "next split begins: time is cut by series_example_gen.splits instead"
+    )
+
+
+def test_files_that_are_series_of_their_own_are_no_splits(ingest, tmp_path):
+    examples = ingest(write(tmp_path / "own", train=days(20), test=days(20)), series_per_file=True)
+    assert [row["series"] for row in records(examples, "eval")] == [[b"test"], [b"train"]]
+
+
+def test_each_column_of_a_wide_file_is_a_series_of_its_name(ingest):
+    rows = [f"{np.datetime64('2020-01-01') + day},{3 * day},{day % 7}" for day in range(20)]
+    examples = ingest("\n".join(["date,paris,rome", *rows]), wide=True)
+    train = records(examples, "train")
+    assert [row["series"] for row in train] == [[b"paris"], [b"rome"]]
+    assert [row["value"].tolist()[:3] for row in train] == [[0, 3, 6], [0, 1, 2]]
+
+
+def test_a_wide_file_may_have_several_rows_of_a_time(ingest):
+    dates = np.datetime64("2020-01-01") + np.arange(20)
+    rows = [f"{date},{r},{n % 5},{n % 3}" for n, date in enumerate(dates) for r in "ab"]
+    train = records(ingest("\n".join(["date,region,x,y", *rows]), wide=True), "train")
+    assert [row["series"] for row in train] == [[b"a/x"], [b"a/y"], [b"b/x"], [b"b/y"]]
+
+
+def test_two_columns_may_identify_a_series(ingest):
+    rows = [
+        f"{np.datetime64('2020-01-01') + day},{shop},{item},{10 * day + shop}"
+        for day in range(20)
+        for shop in (1, 2)
+        for item in "ab"
+    ]
+    text = "\n".join(["date,shop,item,y", *rows])
+    names = [[b"1/a"], [b"1/b"], [b"2/a"], [b"2/b"]]
+    assert [row["series"] for row in records(ingest(text), "train")] == names
+    named = ingest(text, series=("item", "shop"))
+    assert records(named, "train")[1]["series"] == [b"a/2"]
+
+
+def test_a_total_at_the_end_and_a_blank_line_are_set_aside_or_no_matter(ingest):
+    examples = ingest(days(120) + "\nTotal,5555\n")
+    assert [item.position for item in examples.rejected()] == ["line 123"]
+    assert examples.summary["notes"]["read"] == 120
 
 
 def test_a_stray_year_is_named_before_its_grid_is_built(ingest):
@@ -344,12 +494,16 @@ def test_a_stray_year_is_named_before_its_grid_is_built(ingest):
         ingest("when,y\n\n" + "\n".join(rows) + "\n")
     assert "94,670,461 rows. 94,670,400" in str(error.value).replace("; ", ". ")
     assert "between 2024-01-01 00:59:00 and 2204-01-01 09:00:00 (" in str(error.value)
-    assert "data.csv:43). Correct that time, or set series_example_gen.resample" in str(error.value)
+    assert "data.csv, line 43). Correct that time, or set series_example_gen.resample" in str(
+        error.value
+    )
 
 
 def test_a_gap_that_fills_too_much_is_named_as_well(ingest):
     lines = days(40).splitlines()
-    with pytest.raises(DataError, match=r"12 rows are missing between .* 00:00:00 \(.*csv:23\)\."):
+    with pytest.raises(
+        DataError, match=r"12 rows are missing between .* 00:00:00 \(data\.csv, line 23\)\."
+    ):
         ingest("\n".join([*lines[:22], *lines[34:]]), splits={"train": 0.9, "test": 0.1})
 
 

@@ -87,7 +87,7 @@ def test_each_series_is_forecast_and_one_without_a_value_is_set_aside(latest):
     rows = [f"{s},{START + hour},{hour}" for s in "ab" for hour in range(48)]
     learnt = "\n".join(["shop,when,y", *rows])
     new = f"shop,when,y\nb,{START},5\nc,{START},\na,{START},7\n"
-    found = latest(learnt, new, series="shop", targets=("y",))
+    found = latest(learnt, new, series=("shop",), targets=("y",))
     assert [item.past["y"].tolist() for item in (found[0], found[1])] == [[7], [5]]
     assert found[2] == Rejected("c", "no row with y")
 
@@ -100,7 +100,7 @@ def test_rows_off_the_grid_are_set_aside_with_the_step(latest):
 def test_a_series_with_a_stray_time_is_set_aside_with_the_line_of_it(latest):
     (found,) = latest(hours(48), hours(5) + "2920-01-01T00,1\n")
     assert isinstance(found, Rejected)
-    assert "new.csv:7)" in found.reason
+    assert "new.csv, line 7)" in found.reason
     assert "between 2020-03-01 04:00:00 and 2920-01-01 00:00:00" in found.reason
 
 
@@ -117,3 +117,63 @@ def test_a_series_that_lacks_more_than_training_allowed_is_set_aside(latest):
 def test_a_series_that_lacks_as_much_as_training_allowed_is_forecast(latest):
     (found,) = latest(hours(48), hours(4) + "2020-03-01T07,1\n", max_filled=0.5)
     assert (len(found.past["y"]), int(np.isnan(found.past["y"]).sum())) == (8, 3)
+
+
+def test_a_date_and_a_time_of_day_are_put_together_as_in_the_training_data(latest):
+    def rows(first, count):
+        hours = [(first + hour, (first + hour) % 24) for hour in range(count)]
+        cells = [f"2020-03-{1 + row // 24:02},{hour * 100},{row}" for row, hour in hours]
+        return "\n".join(["date,time,load", *cells])
+
+    (found,) = latest(rows(0, 72), rows(24, 2))  # 0 and 100, which may be hours by themselves
+    assert (found.past["time"] - found.past["time"][0]).tolist() == [0, 3600]
+    assert found.times == ["2020-03-02 02:00:00", "2020-03-02 03:00:00"]
+
+
+def test_the_series_of_one_file_are_those_that_the_training_data_had(latest):
+    def rows(first, count):
+        cells = [
+            f"{START + 24 * day},{s},{i},{day}"
+            for day in range(first, first + count)
+            for s in "ab"
+            for i in (1, 2)
+        ]
+        return "\n".join(["when,shop,item,sales", *cells])
+
+    found = latest(rows(0, 20), rows(50, 2))
+    assert [each.past["series"] for each in found] == [[b"a/1"], [b"a/2"], [b"b/1"], [b"b/2"]]
+    assert found[3].past["sales"].tolist() == [50, 51]
+
+
+def test_each_column_of_a_wide_file_is_forecast(latest):
+    def rows(first):
+        cells = [f"{START + hour},{3 * hour % 7},{hour % 5}" for hour in range(first, first + 20)]
+        return "\n".join(["when,paris,rome", *cells])
+
+    found = latest(rows(0), rows(100), wide=True)
+    assert [each.past["series"] for each in found] == [[b"paris"], [b"rome"]]
+    assert found[1].past["value"].tolist()[:3] == [0, 1, 2]
+
+
+def test_numbers_are_read_as_the_training_data_was(latest):
+    def rows(cells):
+        days = [str(START + 24 * day)[:10] for day in range(len(cells))]
+        return "when;y\n" + "".join(
+            f"{day};{cell}\n" for day, cell in zip(days, cells, strict=True)
+        )
+
+    learnt = rows([f"{1 + day}.{day:03},50" for day in range(20)])
+    (found,) = latest(learnt, rows(["1.234", "1.500,25", "-", "7"]))
+    np.testing.assert_array_equal(found.past["y"], [1234, 1500.25, np.nan, 7])
+
+
+@pytest.mark.parametrize(
+    ("form", "first"),
+    [("%m/%d/%Y", "03/01/2020"), ("%G-W%V-%u", "2020-W09-7"), ("%Y%m%d", "20200301")],
+)
+def test_times_are_read_as_the_training_data_was(latest, form, first):
+    dates = [(START + 24 * day).astype(object) for day in range(40)]
+    rows = [f"{date.strftime(form)},{row}" for row, date in enumerate(dates)]
+    (found,) = latest("\n".join(["date,y", *rows]), "\n".join(["date,y", *rows[:2]]))
+    assert rows[0].startswith(first)
+    assert found.times == ["2020-03-03", "2020-03-04"]

@@ -71,7 +71,7 @@ def test_a_whole_number_was_an_example_not_a_promise(read):
 
 
 def test_a_row_that_cannot_be_read_is_set_aside_and_the_others_know_their_lines(read):
-    found = read('sold;area;town\n2020-02-01;1;a\n01.02.2020;66.5;b\n;1;"c\nd"\n;2;e\n')
+    found = read('sold;area;town\n2020-02-01;1;a\n01.02.2020;6x5;b\n;1;"c\nd"\n;unknown;e\n')
     assert found == [
         Rejected(
             "new.csv", "column 'sold': expected a date like %d.%m.%Y, received '2020-02-01'",
@@ -79,12 +79,19 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_the_others_know_their_lines(
         ),
         Rejected(
             "new.csv",
-            "column 'area': expected a number within float32 with a decimal ',', received '66.5'",
+            "column 'area': expected a number within float32 with a decimal ',', received '6x5'",
             "line 3",
         ),
         (4, {"area": 1, "town": b"c\nd"}),
-        (6, {"area": 2, "town": b"e"}),
+        (6, {"town": b"e"}),
     ]  # fmt: skip
+
+
+def test_a_number_may_be_written_plainly_whatever_the_training_datas_were(read):
+    assert read("area;town\n66.5;Cork\n66,5;Cork\n") == [
+        (2, {"area": 66.5, "town": b"Cork"}),
+        (3, {"area": 66.5, "town": b"Cork"}),
+    ]
 
 
 def test_without_a_header_the_columns_are_the_training_datas_with_or_without_the_label(read):
