@@ -23,7 +23,13 @@ from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
 from millrace.components.features import hook_spec, series
-from millrace.components.features.series_spec import Fill, Impute, SeriesOptions, SeriesSpec
+from millrace.components.features.series_spec import (
+    Fill,
+    Impute,
+    SeriesOptions,
+    SeriesSpec,
+    time_unit,
+)
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import decode
 
@@ -39,7 +45,7 @@ class Stretch:
     """A series in a split.
 
     Attributes:
-        first: Unix seconds.
+        first: Unix time.
         rows: how many.
         targets: rows of them with a target.
     """
@@ -289,14 +295,18 @@ def _windows(before: int, rows: int, spec: SeriesSpec) -> int:
 
 def _survey(examples: Examples, roles: Roles, out: Path, run_on: BeamOptions) -> SeriesSurvey:
     files = [(split, str(file)) for split in examples.splits for file in examples.files(split)]
-    find = functools.partial(_of_shard, roles=roles)
+    frequency = str(examples.summary["notes"].get("frequency", ""))
+    second = 1 if time_unit(frequency) == "s" else 1_000_000
+    find = functools.partial(_of_shard, roles=roles, second=second)
     found = list(itertools.chain.from_iterable(shard_pass("Survey", files, find, out, run_on)))
     found.sort(key=lambda one: (examples.splits.index(one[0].split), one[0].series))
     shapes = [shape for _, shape in found if shape]
     return SeriesSurvey(tuple(stretch for stretch, _ in found), series_shape.merge(shapes))
 
 
-def _of_shard(shard: tuple[str, str], roles: Roles) -> list[tuple[Stretch, Shape | None]]:
+def _of_shard(
+    shard: tuple[str, str], roles: Roles, second: int
+) -> list[tuple[Stretch, Shape | None]]:
     split, file = shard
     found = []
     for raw in read_records(Path(file)):
@@ -304,7 +314,7 @@ def _of_shard(shard: tuple[str, str], roles: Roles) -> list[tuple[Stretch, Shape
         values, times = series.columns(row, roles.columns), series.times_of(row)
         shape = None
         if split == "train":
-            period = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+            period = float(np.median(np.diff(times))) / second if len(times) > 1 else 0.0
             shape = series_shape.of(values.astype(np.float64), len(roles.targets), period)
         known = np.isfinite(values[:, : len(roles.targets)]).any(axis=1)
         counts = int(times[0]), len(times), int(known.sum())

@@ -10,6 +10,7 @@ import itertools
 import logging
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from etils.epath import Path
 
 from millrace.components.analysis import table_identifiers, table_leaks, table_survey
@@ -29,6 +30,7 @@ from millrace.components.features.table_spec import (
     TableOptions,
     TableSpec,
 )
+from millrace.components.statistics import stand_ins
 
 logger = logging.getLogger("millrace.components.analyze")
 
@@ -133,6 +135,7 @@ def choose(survey: TableSurvey, options: TableOptions, noted: str, rows: int = 0
         target_mean=truth.mean,
     )
     _log_spec(spec, left_out)
+    _warn_of_stand_ins(numbers | ({label: truth} if problem == "regression" else {}))
     return spec
 
 
@@ -341,6 +344,18 @@ def _number(name: str, column: ColumnSurvey, survey: TableSurvey, options: Table
     is_missing = column.present < survey.records
     indicator = options.missing_indicators and is_missing
     return Number(name, center, scale or 1.0, column.mean, indicator)
+
+
+def _warn_of_stand_ins(columns: Mapping[str, ColumnSurvey]) -> None:
+    for name, column in columns.items():
+        counts = sorted((float(text), count) for text, count in column.counts.items())
+        values, numbers = np.array(counts, np.float64).reshape(-1, 2).T
+        for found in stand_ins.find(values, numbers.astype(np.int64)):
+            logger.warning(
+                "column %r: %s. If it means that there is no value: "
+                "`--set csv_example_gen.csv.missing=%s`",
+                *(name, found, found.text),
+            )
 
 
 def _log_spec(spec: TableSpec, left_out: Mapping[str, str]) -> None:

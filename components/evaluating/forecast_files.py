@@ -35,6 +35,7 @@ from millrace.components.evaluating.simple_baselines import (
     compare,
     improve_or_leave_out,
 )
+from millrace.components.features.series_spec import time_unit
 from millrace.components.files.json_files import or_none
 
 _SLICES = 10_000  # series with figures of their own
@@ -223,7 +224,7 @@ def _worst(rows: ForecastRows, number: int, spec: WindowSpec) -> list[dict[str, 
         {
             "split": rows.split[i],
             "series": rows.series[i],
-            "time": _iso(int(rows.time[i])),
+            "time": _iso(int(rows.time[i]), spec.frequency),
             "targets": list(spec.targets),
             "actual": [[or_none(value) for value in step] for step in rows.actual[i].tolist()],
             "forecast": rows.forecasts[CANDIDATE][i].tolist(),
@@ -242,7 +243,7 @@ def _write_forecasts(file: Path, rows: ForecastRows, spec: WindowSpec) -> None:
         lines = csv.writer(sink, lineterminator="\n")
         lines.writerow(header)
         for i in range(len(rows)):
-            first = [_iso(int(rows.time[i])), rows.series[i], int(rows.fold[i])]
+            first = [_iso(int(rows.time[i]), spec.frequency), rows.series[i], int(rows.fold[i])]
             for step in range(spec.horizon):
                 for j, target in enumerate(spec.targets):
                     values = [_cell(column[i, step, j]) for column in columns]
@@ -253,5 +254,5 @@ def _cell(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.9g}"
 
 
-def _iso(seconds: int) -> str:
-    return f"{np.datetime64(seconds, 's')}Z"
+def _iso(time: int, frequency: str) -> str:
+    return f"{np.datetime64(time, time_unit(frequency))}Z"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from millrace.components.charts import style as charts
 from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
+from millrace.components.features.series_spec import time_unit
 
 _POINTS = 1_000  # along the time axis; of more, the last ones
 _CLOSE = 60  # rows that are shown from near by
@@ -49,13 +50,13 @@ def forecast(rows: ForecastRows, spec: WindowSpec) -> Figure:
     rows = _last(rows, _POINTS)
     is_long, target = len(rows) > _CLOSE, _target(spec)
     figure, (whole, *near) = charts.panels((10, 7 if is_long else 4), rows=2 if is_long else 1)
-    _one_step(whole, rows, "-")
+    _one_step(whole, rows, spec, "-")
     whole.set_title(f"{target}, one step ahead", loc="left")
     if near and spec.horizon > 1:
         _paths(near[0], _last(rows, _CLOSE + _PATHS * spec.horizon), spec)
         near[0].set_title(f"The last of them, all {spec.horizon} steps", loc="left")
     elif near:
-        _one_step(near[0], _last(rows, _CLOSE), ".-")
+        _one_step(near[0], _last(rows, _CLOSE), spec, ".-")
         near[0].set_title(f"The last {_CLOSE} of them", loc="left")
     for axes in (whole, *near):
         axes.set_ylabel(target)
@@ -64,8 +65,8 @@ def forecast(rows: ForecastRows, spec: WindowSpec) -> Figure:
     return figure
 
 
-def _one_step(axes: Axes, rows: ForecastRows, style: str) -> None:
-    times = _times(rows)
+def _one_step(axes: Axes, rows: ForecastRows, spec: WindowSpec, style: str) -> None:
+    times = _times(rows, spec)
     axes.plot(times, rows.actual[:, 0, 0], style, color=charts.TRUTH, linewidth=1.2, label="actual")
     for who, width in (("naive", 1.0), ("candidate", 1.4)):
         values = rows.forecasts[who][:, 0, 0]
@@ -74,23 +75,24 @@ def _one_step(axes: Axes, rows: ForecastRows, style: str) -> None:
 
 def _paths(axes: Axes, rows: ForecastRows, spec: WindowSpec) -> None:
     """What came, and every step of the last forecasts that do not overlap."""
-    axes.plot(_times(rows), rows.actual[:, 0, 0], color=charts.TRUTH, linewidth=1.2, label="actual")
+    whole = _times(rows, spec)
+    axes.plot(whole, rows.actual[:, 0, 0], color=charts.TRUTH, linewidth=1.2, label="actual")
     ends = rows.time[-1] + 1
     chosen: list[tuple[int, NDArray[np.datetime64]]] = []
     for i in reversed(range(len(rows))):
-        times = pd.date_range(_times(rows)[i], periods=spec.horizon, freq=spec.frequency)
-        seconds = times.as_unit("s").to_numpy()
-        if not chosen or seconds[-1].astype(np.int64) < ends:
-            chosen.append((i, seconds))
+        times = pd.date_range(whole[i], periods=spec.horizon, freq=spec.frequency)
+        moments = times.as_unit(time_unit(spec.frequency)).to_numpy()
+        if not chosen or moments[-1].astype(np.int64) < ends:
+            chosen.append((i, moments))
             ends = rows.time[i]
         if len(chosen) == _PATHS:
             break
-    for number, (i, seconds) in enumerate(chosen):
-        axes.plot(seconds, rows.actual[i, :, 0], color=charts.TRUTH, linewidth=1.2)
+    for number, (i, moments) in enumerate(chosen):
+        axes.plot(moments, rows.actual[i, :, 0], color=charts.TRUTH, linewidth=1.2)
         for who in ("naive", "candidate"):
             named = _name(who) if not number else None
             values = rows.forecasts[who][i, :, 0]
-            axes.plot(seconds, values, ".-", color=_COLOURS[who], markersize=4, label=named)
+            axes.plot(moments, values, ".-", color=_COLOURS[who], markersize=4, label=named)
 
 
 def residuals(rows: ForecastRows, spec: WindowSpec) -> Figure:
@@ -104,7 +106,7 @@ def residuals(rows: ForecastRows, spec: WindowSpec) -> Figure:
     average = f": {known.mean():.3g} on average" if len(known) else ""
     left.set(title=f"What is left over{average}", xlabel=name, ylabel="rows")
     right.axhline(0, color=charts.TRUTH, linewidth=1)
-    right.plot(_times(rows), rest, ".", color=charts.MODEL, markersize=4)
+    right.plot(_times(rows, spec), rest, ".", color=charts.MODEL, markersize=4)
     right.set(title="The same over time", ylabel=name)
     _date(right)
     return figure
@@ -147,8 +149,8 @@ def _last(rows: ForecastRows, number: int) -> ForecastRows:
     return rows.take(np.arange(max(0, len(rows) - number), len(rows)))
 
 
-def _times(rows: ForecastRows) -> NDArray[np.datetime64]:
-    return rows.time.astype("datetime64[s]")
+def _times(rows: ForecastRows, spec: WindowSpec) -> NDArray[np.datetime64]:
+    return rows.time.astype(f"datetime64[{time_unit(spec.frequency)}]")
 
 
 def _date(axes: Axes) -> None:

@@ -89,7 +89,7 @@ class ForecastRows:
 
     Attributes:
         split, series: names, objects [rows].
-        time: of the first forecast step, Unix seconds, int64 [rows].
+        time: of the first forecast step, Unix time, int64 [rows].
         fold: of it, int64 [rows].
         actual: float64 [rows, horizon, targets], NaN where it is not known.
         forecasts: by who made them, alike.

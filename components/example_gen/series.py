@@ -56,9 +56,10 @@ def series_example_gen(
 ) -> Examples:
     """Turn CSV files of series into records of regular rows, split by time.
 
-    A record is one series in one split: `series` (its name), `time` (int64, Unix seconds),
-    `fold` (int64 per row), and float32 per row under each value column's name, NaN where the cell
-    is missing: what is filled and what was measured must stay distinguishable.
+    A record is one series in one split: `series` (its name), `time` (int64, Unix seconds, or
+    microseconds where the noted `frequency` is in ms or us), `fold` (int64 per row), and float32
+    per row under each value column's name, NaN where the cell is missing: what is filled and what
+    was measured must stay distinguishable.
 
     Args:
         source: a CSV file, or a folder of them.
@@ -77,9 +78,11 @@ def series_example_gen(
         wide: each column of numbers (or of the targets) is a series of its own.
         time_format: strptime's, `unix`, or `quarter` for 2012-Q3 and the like; empty finds it
             over the whole column.
-        zone: of clocks whose times say nothing of it.
+        zone: of clocks whose times say nothing of it, such as `Europe/Berlin`: the hour that they
+            show twice in autumn is then two hours.
         duplicates: what becomes of rows of the same time with other values.
-        resample: bring rows to this step, as pandas writes it: `15min`, `h`, `D`, `W`, `MS`.
+        resample: bring rows to this step, as pandas writes it: `500ms`, `15min`, `h`, `D`, `W`,
+            `MS`. Rows that all lie within a tenth of a step around its times are moved there.
         aggregate: of the rows that fall into one step.
         impute: what the model puts in place of the missing cells of a window, in training as in
             serving, from its other cells alone: the last value, a line (where the next value is
@@ -87,7 +90,9 @@ def series_example_gen(
             leaves out the windows that they are in. A missing target is never made up.
         season: rows, for `seasonal`; 0 goes by the step.
         splits: share of each split, in the order of time.
-        split_dates: where each split after train begins, instead of shares: `test=2019-01-01`.
+        split_dates: where each split after train begins, instead of shares: `test=2019-01-01`,
+            or as the data's times may be written (`1 Jan 2019`, `2019-01`, `2019`), by the clock
+            of `zone`.
         folds: parts of the last split, each to be judged by itself.
         fold: 0 keeps them in one split; else the one to be judged, by a model trained on what
             comes before it.

@@ -8,13 +8,13 @@ differ from training. Only a user's preprocessing function comes in between
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from millrace.components.errors import DataError
-from millrace.components.features.series_spec import Calendar, SeriesSpec
+from millrace.components.features.series_spec import Calendar, SeriesSpec, time_unit
 from millrace.serving.example import Decoded
 
 SERIES, TIME, FOLD = "series", "time", "fold"  # features of raw records and windows alike
@@ -128,7 +128,7 @@ def values(row: Decoded, spec: SeriesSpec) -> Floats:
     Raises:
         DataError: the record lacks a column, or a column does not have one number per row.
     """
-    clock = calendar(times_of(row), spec.calendar, spec.zone)
+    clock = calendar(times_of(row), spec.calendar, spec.zone, time_unit(spec.frequency))
     return np.concatenate([columns(row, spec.columns), clock], axis=1)
 
 
@@ -143,7 +143,7 @@ def columns(row: Decoded, names: Sequence[str]) -> Floats:
 
 
 def times_of(row: Decoded) -> Ints:
-    """The times of a raw record, Unix seconds.
+    """The times of a raw record, Unix seconds, or microseconds: see `series_spec.time_unit`.
 
     Raises:
         DataError: it has none.
@@ -163,16 +163,19 @@ def name_of(row: Decoded) -> str:
     return bytes(value[0]).decode(errors="replace") if isinstance(value, list) else ""
 
 
-def calendar(times: Ints, parts: tuple[Calendar, ...], zone: str = "UTC") -> Floats:
+def calendar(
+    times: Ints, parts: tuple[Calendar, ...], zone: str = "UTC", unit: Literal["s", "us"] = "s"
+) -> Floats:
     """Hour 0..23, weekday 0 (Monday)..6, month 1..12 of `times`, float32 [times, parts].
 
     Args:
-        times: Unix seconds.
+        times: Unix times.
         parts: which of them.
         zone: whose clock is read.
+        unit: of `times`.
     """
     found = np.empty((len(times), len(parts)), np.float32)
-    local = _local(times, zone)
+    local = _local(times if unit == "s" else times // 1_000_000, zone)
     readers = {
         "hour": lambda: local // 3600 % 24,
         "weekday": lambda: (local // 86400 + 3) % 7,  # 1970-01-01 was a Thursday

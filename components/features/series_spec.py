@@ -195,3 +195,8 @@ class SeriesSpec:
             window = LayoutColumn("prepared", "float32", (self.lookback, channels))
         future = LayoutColumn("future", "float32", (self.horizon, len(self.targets)))
         return RecordLayout((window, *ahead), future)
+
+
+def time_unit(frequency: str) -> Literal["s", "us"]:
+    """The unit of the records' Unix times: seconds, or microseconds where the step has parts."""
+    return "us" if frequency.endswith(("ms", "us")) else "s"

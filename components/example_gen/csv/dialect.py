@@ -27,6 +27,8 @@ _SAMPLED = 200  # records
 _FEWEST = 0.25  # share of all records that must agree, however few come before
 _QUOTED = re.compile(r'"[^"]*"')  # a doubled quote is where two of these meet
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*("|\})')  # an object, or a list of such
+_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
+_PLACES = 6  # after the point, up to which a missing number may be written
 _RETURN = re.compile(r"\r(?!\r*\n)")
 _SEP = re.compile(r'"?sep=(\\t|[^\w"\r\n])"?[ ,;\t]*(\r\n|\n|\r)', re.ASCII | re.IGNORECASE)
 _COMMENTS = ("#", "//", "%")
@@ -60,7 +62,7 @@ class CsvFormat:
         decimal: `.` or `,` in numbers; `auto` takes `.`, and `,` in columns where all
             numbers have it and it does not part the cells.
         thousands: what groups the digits of numbers by three; empty if nothing does.
-        missing: cells that hold no value, beside those that usually do.
+        missing: cells that hold no value, beside those that usually do; `-200` is `-200.00` too.
         default_missing: whether empty cells, `NA`, `null`, `?` and so on are missing as well.
         fill_short: whether the cells that a record lacks at its end are missing ones. Off, it
             is set aside, unless it lacks only cells of columns that are left out.
@@ -83,8 +85,9 @@ class CsvFormat:
 
     @property
     def every_missing(self) -> tuple[str, ...]:
-        """All cells that hold no value."""
-        return (*(MISSING if self.default_missing else ()), *self.missing)
+        """All cells that hold no value; of a number, with further zeros: -200.00 as well."""
+        written = itertools.chain.from_iterable(map(_as_written, self.missing))
+        return (*(MISSING if self.default_missing else ()), *dict.fromkeys(written))
 
     def __post_init__(self) -> None:
         for name, text in (("delimiter", self.delimiter or ","), ("thousands", self.thousands)):
@@ -146,6 +149,18 @@ class Dialect:
     skipped_in: dict[str, int] = dataclasses.field(default_factory=dict)
     comment: str = ""
     padding: int = 0
+
+
+def _as_written(text: str) -> list[str]:
+    """`text`, and where it is a number the same one with zeros at its end."""
+    found = _NUMBER.fullmatch(text)
+    if not found:
+        return [text]
+    point = found[1][0] if found[1] else "."
+    whole, _, fraction = text.partition(point)
+    fraction = fraction.rstrip("0")
+    longer = [fraction.ljust(places, "0") for places in range(len(fraction), _PLACES + 1)]
+    return [text, *(f"{whole}{point}{places}" if places else whole for places in longer)]
 
 
 def settle(

@@ -198,9 +198,9 @@ def to_utc(times: pd.DatetimeIndex, zone: str, again: np.ndarray | None = None) 
     return local.tz_convert("UTC").tz_localize(None)
 
 
-def seconds(times: pd.DatetimeIndex) -> np.ndarray:
-    """Naive times of UTC as Unix seconds, int64 [times]."""
-    return times.to_numpy("datetime64[s]").astype(np.int64)
+def unix(times: pd.DatetimeIndex, unit: Literal["s", "us"] = "s") -> np.ndarray:
+    """Naive times of UTC as Unix seconds or microseconds, int64 [times]."""
+    return times.to_numpy(f"datetime64[{unit}]").astype(np.int64)
 
 
 def check_zone(zone: str) -> None:

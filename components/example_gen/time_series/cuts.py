@@ -1,13 +1,14 @@
 """Where time is cut into splits, so that everything learnt from lies before what it is judged by.
 
-A cut is a moment; a split holds the rows from one cut to the next. The cuts are the same for
-all series of a set: no split knows what another series did later.
+A cut is a moment, in Unix time of the records' unit; a split holds the rows from one cut to the
+next. The cuts are the same for all series of a set: no split knows what another series did later.
 Source: Tashman, "Out-of-sample tests of forecasting accuracy" (2000), on rolling origins.
 """
 
 import dataclasses
 import itertools
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from millrace.components.example_gen.shards.splits import SplitRule, canonical
 from millrace.components.example_gen.time_series.options import RollingOrigin
 
 Ints = NDArray[np.int64]
+Unit = Literal["s", "us"]
 
 _STEP = "series_example_gen"
 
@@ -27,8 +29,8 @@ class Cuts:
 
     Attributes:
         names: of the splits.
-        edges: Unix seconds, one more than names: split i is `edges[i] <= time < edges[i + 1]`.
-        folds: Unix seconds where the folds of the last split begin, ascending.
+        edges: Unix times, one more than names: split i is `edges[i] <= time < edges[i + 1]`.
+        folds: Unix times where the folds of the last split begin, ascending.
         first_fold: the number of the first of them.
     """
 
@@ -48,7 +50,7 @@ class Cuts:
         return np.where(numbers > 0, numbers + self.first_fold - 1, 0).astype(np.int64)
 
 
-def by_shares(times: Ints, shares: Mapping[str, float]) -> Cuts:
+def by_shares(times: Ints, shares: Mapping[str, float], unit: Unit = "s") -> Cuts:
     """Cuts after the given shares of the rows of `times`, ascending and distinct.
 
     Raises:
@@ -57,16 +59,16 @@ def by_shares(times: Ints, shares: Mapping[str, float]) -> Cuts:
     rule = SplitRule.of(_STEP, shares)
     places = [0, *(round(edge * len(times)) for edge in rule.edges[:-1])]
     starts = [int(times[min(place, len(times) - 1)]) for place in places]
-    return _cuts(rule.names, starts, times)
+    return _cuts(rule.names, starts, times, unit)
 
 
-def by_dates(times: Ints, first: str, starts: Mapping[str, int]) -> Cuts:
+def by_dates(times: Ints, first: str, starts: Mapping[str, int], unit: Unit = "s") -> Cuts:
     """Cuts at the given moments: each split begins at its own, `first` with the data.
 
     Raises:
         OptionError: the moments do not ascend within the data.
     """
-    return _cuts((first, *map(canonical, starts)), [int(times[0]), *starts.values()], times)
+    return _cuts((first, *map(canonical, starts)), [int(times[0]), *starts.values()], times, unit)
 
 
 def roll_forward(cuts: Cuts, times: Ints, folds: int, fold: int, origin: RollingOrigin) -> Cuts:
@@ -107,16 +109,16 @@ def roll_forward(cuts: Cuts, times: Ints, folds: int, fold: int, origin: Rolling
     return Cuts(cuts.names, edges, (edges[-2],), fold)
 
 
-def _cuts(names: tuple[str, ...], starts: list[int], times: Ints) -> Cuts:
+def _cuts(names: tuple[str, ...], starts: list[int], times: Ints, unit: Unit) -> Cuts:
     edges = (*starts, int(times[-1]) + 1)
     if any(one >= two for one, two in itertools.pairwise(edges)):
         shown = ", ".join(
-            f"{name} from {np.datetime64(start, 's')}"
+            f"{name} from {np.datetime64(start, unit)}"
             for name, start in zip(names, starts, strict=True)
         )
         raise OptionError(
             f"{_STEP}: expected splits that begin one after another before the data's end, "
-            f"{np.datetime64(int(times[-1]), 's')}. Received: {shown}, of {len(times)} rows. "
+            f"{np.datetime64(int(times[-1]), unit)}. Received: {shown}, of {len(times)} rows. "
             f"Change {_STEP}.splits or {_STEP}.split_dates."
         )
     return Cuts(names, edges, (starts[-1],))

@@ -1,6 +1,7 @@
-"""Rows at regular times: the step from row to row, and rows for the times that lack one.
+"""Rows at regular times: rows for the times that lack one, and longer steps.
 
-A series is a table of numbers, float64, with its naive times as the index.
+A series is a table of numbers, float64, with its naive times as the index, datetime64[us]. Which
+step lies between the rows is found in `steps`.
 """
 
 import dataclasses
@@ -10,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from millrace.components.errors import DataError, OptionError
+from millrace.components.errors import DataError
+from millrace.components.example_gen.time_series import steps
 from millrace.components.example_gen.time_series.options import Aggregate, Duplicates
+from millrace.components.features.series_spec import time_unit
 
-_DAY = 86400
-_MONTH = (28 * _DAY, 31 * _DAY)  # the shortest and the longest
-_NAMED = {7 * _DAY: "7D", _DAY: "D", 3600: "h", 60: "min", 1: "s"}
+_DAY = 86400  # seconds
 _ENOUGH = 10  # steps, of which it can be said how far rows usually fill one
 _A_SEASON = ((3600, 24), (_DAY, 7), (7 * _DAY, 52), (31 * _DAY, 12))  # rows, up to seconds a row
 
@@ -28,6 +29,7 @@ class GridCounts:
         rows: read, with a time.
         disorder: rows that came before an earlier one.
         repeated: rows of a time that there was already, merged with it.
+        merged: rows beyond the first of a longer step, aggregated with it.
         added: rows for times that had none.
         partial: steps at a series' ends that its rows fill in part only, taken as missing.
         missing: cells without a value, of those and of others.
@@ -37,6 +39,7 @@ class GridCounts:
     rows: int = 0
     disorder: int = 0
     repeated: int = 0
+    merged: int = 0
     added: int = 0
     partial: int = 0
     missing: int = 0
@@ -77,72 +80,12 @@ def ordered(frame: pd.DataFrame, duplicates: Duplicates, counts: GridCounts) -> 
     return frame
 
 
-def frequency(times: pd.Series) -> str:
-    """The step that lies between the rows, as pandas writes it: `h`, `D`, `MS`, `15min`.
-
-    Args:
-        times: of all series, each one's in order, with its name in the index.
-
-    Raises:
-        DataError: the steps are no multiples of one, and no months.
-    """
-    steps = times.groupby(level=0).diff().dropna().dt.total_seconds().to_numpy()
-    if not len(steps):
-        raise DataError(
-            f"Time: expected two rows or more of a series. Received: {len(times)} rows. "
-            "Name the column that identifies the series by series_example_gen.series, if any."
-        )
-    index = pd.DatetimeIndex(times.to_numpy())
-    if steps.min() >= _MONTH[0] and (months := _months(index)):
-        return months
-    found, seen = np.unique(steps, return_counts=True)
-    usual = float(found[seen.argmax()])
-    if usual == _DAY and len(index) > 14 and index.day_of_week.max() < 5:
-        return "B"
-    if (found % usual == 0).all():
-        return _name(usual)
-    shown = ", ".join(f"{found[i]:g} s ({seen[i]} times)" for i in np.argsort(-seen)[:4])
-    raise DataError(
-        f"Time: expected rows a fixed step apart. Received: steps of {shown}. "
-        f"Bring them to one by series_example_gen.resample, such as {_name(usual)}."
-    )
-
-
-def check_frequency(rule: str) -> str:
-    """`rule` as pandas writes it.
-
-    Raises:
-        OptionError: pandas knows none of this name, it does not go forward, or it is of parts of
-            a second, which times do not have.
-    """
-    place = "series_example_gen, option resample"
-    try:
-        step = pd.tseries.frequencies.to_offset(rule)
-        _ = pd.Timestamp("2001-01-01") + 64 * step  # which is a time in reach
-    except (ValueError, OverflowError) as error:
-        raise OptionError(
-            f"{place}: expected a frequency such as 15min, h, D, MS. "
-            f"Received: {rule!r}. Use one that pandas knows."
-        ) from error
-    if step.n <= 0:
-        raise OptionError(
-            f"{place}: expected a step that is longer than nothing, such as 15min, h, D, MS. "
-            f"Received: {rule!r}. Give its length."
-        )
-    if isinstance(step, pd.tseries.offsets.Tick) and pd.Timedelta(step) % pd.Timedelta("1s"):
-        raise OptionError(
-            f"{place}: expected whole seconds, which is as fine as times are read. "
-            f"Received: {rule!r}. Use 1s or longer."
-        )
-    return step.freqstr
-
-
 def times(
     first: pd.Timestamp, last: pd.Timestamp, step: str, *, resampled: bool
 ) -> pd.DatetimeIndex:
     """All times of the grid from `first` to `last`."""
     if not resampled:
-        return pd.date_range(first, last, freq=step)
+        return pd.date_range(first, last, freq=step, unit="us")
     ends = pd.Series(0.0, index=pd.DatetimeIndex([first, last]))
     return pd.DatetimeIndex(ends.resample(step).sum().index)
 
@@ -164,12 +107,14 @@ def regular(
     if aggregate:
         bins = values.resample(step)
         found = bins.sum(min_count=1) if aggregate == "sum" else getattr(bins, aggregate)()
-        counts.added += int((bins.size() == 0).sum())
-        partial = _partial(pd.DatetimeIndex(values.index), step)
+        rows = bins.size()
+        counts.added += int((rows == 0).sum())
+        counts.merged += int((rows - 1).clip(lower=0).sum())
+        partial = _partial(pd.DatetimeIndex(values.index), step) if rows.max() > 1 else []
         counts.partial += len(partial)
         found.iloc[partial] = np.nan
         return found
-    found = values.reindex(pd.date_range(values.index[0], values.index[-1], freq=step))
+    found = values.reindex(pd.date_range(values.index[0], values.index[-1], freq=step, unit="us"))
     counts.added += len(found) - len(values)
     return found
 
@@ -179,29 +124,38 @@ def _partial(times: pd.DatetimeIndex, step: str) -> list[int]:
     19 of 20 others; none of few, of which that cannot be said.
     """
     bins = pd.Series(times, index=times).resample(step)
-    begin, end = _seconds_into(bins.min()), _seconds_into(bins.max())
+    begin, end = _time_into(bins.min()), _time_into(bins.max())
     if len(begin) < _ENOUGH:
         return []
     found = [0] if begin[0] > np.quantile(begin[1:], 0.95) else []
     return [*found, -1] if end[-1] < np.quantile(end[:-1], 0.05) else found
 
 
-def _seconds_into(moments: "pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
-    """How long after its step's time each of `moments` lies, without those of empty steps."""
+def _time_into(moments: "pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+    """How many microseconds after its step's time each of `moments` lies, of steps with rows."""
     known = moments.dropna()
-    apart = known.to_numpy("datetime64[s]") - known.index.to_numpy("datetime64[s]")
+    apart = known.to_numpy("datetime64[us]") - known.index.to_numpy("datetime64[us]")
     return apart.astype(np.int64)
 
 
+def snapped(times: pd.Series, step: str) -> pd.Series:
+    """`times` on the grid of `step` where all lie next to it; see `steps.snapped`."""
+    length = steps.fixed_length(step)
+    if length is None or 86400 * 1_000_000 % length:
+        return times
+    moments = steps.snapped(times.to_numpy("datetime64[us]").astype(np.int64), length)
+    return pd.Series(moments.astype("datetime64[us]"), index=times.index)
+
+
 def last_moments(index: pd.DatetimeIndex, step: str) -> pd.DatetimeIndex:
-    """The last second of what is aggregated at each time of `index`, a grid of `step`.
+    """The last moment of what is aggregated at each time of `index`, a grid of `step`.
 
     A split must not hold a step that reaches beyond its end. pandas calls most steps by their
     beginning, weeks and ends of months by their last day.
     """
     grouper = pd.Grouper(freq=step)
     following = index + pd.tseries.frequencies.to_offset("D" if grouper.label == "right" else step)
-    return pd.DatetimeIndex(following - pd.Timedelta(seconds=1))
+    return pd.DatetimeIndex(following - pd.Timedelta(1, time_unit(step)))
 
 
 def season_of(step: str) -> int:
@@ -238,28 +192,3 @@ def _repeated(frame: pd.DataFrame, again: pd.Series) -> DataError:
         "the series by series_example_gen.series, or set series_example_gen.duplicates to first, "
         "last, mean or sum."
     )
-
-
-def _months(index: pd.DatetimeIndex) -> str:
-    """The frequency of rows at starts or ends of months; empty if they lie elsewhere."""
-    numbers = np.unique(index.year.to_numpy() * 12 + index.month.to_numpy())
-    apart = int(np.gcd.reduce(np.diff(numbers))) if len(numbers) > 1 else 1
-    if (index.day == 1).all():
-        name = "MS"
-    elif index.is_month_end.all():
-        name = "ME"
-    else:
-        return ""
-    if apart % 12:
-        return f"{apart}{name}" if apart > 1 else name
-    month = index[0].strftime("%b").upper()
-    years = apart // 12
-    return f"{years if years > 1 else ''}{'YS' if name == 'MS' else 'YE'}-{month}"
-
-
-def _name(seconds: float) -> str:
-    unit = next(unit for unit in _NAMED if seconds % unit == 0)
-    count = round(seconds / unit)
-    if unit == 7 * _DAY:
-        return f"{7 * count}D"
-    return f"{count if count > 1 else ''}{_NAMED[unit]}"

@@ -43,18 +43,18 @@ def rows(first: pd.Timestamp, last: pd.Timestamp, step: str) -> int:
     Months, years and business days count by their mean length.
 
     Args:
-        first: naive, of whole seconds.
+        first: naive.
         last: alike, not before.
-        step: as pandas writes it, a second or longer.
+        step: as pandas writes it, a microsecond or longer.
     """
-    return _seconds(last - first) // step_seconds(step) + 1
+    return _whole(last - first) // step_length(step) + 1
 
 
-def step_seconds(step: str) -> int:
-    """The length of `step`, of a calendar's the mean one; at least 1."""
+def step_length(step: str) -> int:
+    """The microseconds of `step`, of a calendar's the mean ones; at least 1."""
     start = pd.Timestamp("2001-01-01")
     end = start + _MEASURED * pd.tseries.frequencies.to_offset(step)
-    return max(1, _seconds(end - start) // _MEASURED)
+    return max(1, _whole(end - start) // _MEASURED)
 
 
 def widest_gap(table: pd.DataFrame, step: str) -> Gap | None:
@@ -91,8 +91,8 @@ def excess(table: pd.DataFrame, step: str) -> str:
     most = max(_FREE // width, AT_MOST * len(table))
     ends = table.groupby("series", sort=False)["time"].agg(["min", "max"])
     first, last = ends["min"].min(), ends["max"].max()
-    length = step_seconds(step)
-    spans = (ends["max"] - ends["min"]).to_numpy("timedelta64[s]").astype(np.int64)
+    length = step_length(step)
+    spans = (ends["max"] - ends["min"]).to_numpy("timedelta64[us]").astype(np.int64)
     needed = max(sum(span // length + 1 for span in spans.tolist()), rows(first, last, step))
     if needed <= most:
         return ""
@@ -102,5 +102,6 @@ def excess(table: pd.DataFrame, step: str) -> str:
     )
 
 
-def _seconds(span: pd.Timedelta) -> int:
-    return int(span.to_timedelta64().astype("timedelta64[s]").astype(np.int64))
+def _whole(span: pd.Timedelta) -> int:
+    """Microseconds."""
+    return int(span.to_timedelta64().astype("timedelta64[us]").astype(np.int64))

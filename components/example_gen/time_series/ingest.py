@@ -1,6 +1,7 @@
 """From CSV files to the records of series: read, sorted, resampled, split, written."""
 
 import dataclasses
+import functools
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from etils.epath import Path
 from numpy.typing import NDArray
 
@@ -17,13 +19,16 @@ from millrace.components.beam.rejected import check_rejected, first_rejected
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv import dates
 from millrace.components.example_gen.csv.columns import ColumnReading
+from millrace.components.example_gen.csv.dialect import DayFirst
 from millrace.components.example_gen.time_series import (
     clock,
     cuts,
+    daylight,
     file_splits,
     grid,
     grid_size,
     records,
+    steps,
 )
 from millrace.components.example_gen.time_series import columns as columns_of_series
 from millrace.components.example_gen.time_series import reading as series_files
@@ -33,6 +38,8 @@ from millrace.components.example_gen.time_series.grid import GridCounts
 from millrace.components.example_gen.time_series.options import SeriesColumns, SeriesReading
 from millrace.components.example_gen.time_series.reading import Learnt, SeriesRows, SeriesSource
 from millrace.components.example_gen.time_series.records import SeriesPlan, Written
+from millrace.components.features.series_spec import time_unit
+from millrace.components.statistics import stand_ins
 
 logger = logging.getLogger("millrace.components.series_example_gen")
 
@@ -66,15 +73,19 @@ def ingest(
     """
     if reading.clock.zone != "UTC":
         clock.check_zone(reading.clock.zone)
-    step = grid.check_frequency(reading.rows.resample) if reading.rows.resample else ""
+    step = steps.check_frequency(reading.rows.resample) if reading.rows.resample else ""
     found = read(source, reading)
     _show(found)
     reading = found.reading
     columns, counts = reading.columns, GridCounts()
+    _warn_of_stand_ins(found.table, columns.values)
     raw, zone = _on_clock(found.table, reading)
     table = grid.ordered(raw, reading.rows.duplicates, counts)
-    step = step or grid.frequency(table.set_index("series")["time"])
-
+    if step:
+        table["time"] = grid.snapped(table["time"], step)
+    else:
+        place = functools.partial(_place, found.rows, raw)
+        step = steps.frequency(table.set_index("series")["time"], place)
     if excess := grid_size.excess(table, step):
         gap = described_gap(found.rows, raw, table, step)
         raise DataError(
@@ -94,6 +105,7 @@ def ingest(
     if lack := _lack(written, plan, reading.limits.filled):
         gap = described_gap(found.rows, raw, table, step)
         raise DataError(f"{lack} The widest gap: {gap or 'none'}.")
+    _warn_of_clock(table, step, reading.clock.zone)
     _report(written, plan, reading)
     notes = _notes(written, plan, reading, found)
     rejected = [*found.rejected, *written.rejected]
@@ -113,8 +125,14 @@ def described_gap(rows: SeriesRows, raw: pd.DataFrame, table: pd.DataFrame, step
     gap = grid_size.widest_gap(table, step)
     if gap is None or gap.rows < 1:  # a step longer than it leaves less than none
         return ""
-    is_it = (raw["series"] == gap.series) & (raw["time"] == gap.stray)
-    return f"{gap} ({', '.join(rows.place(int(raw.index[is_it][0])))})"
+    return f"{gap} ({_place(rows, raw, gap.series, gap.stray)})"
+
+
+def _place(rows: SeriesRows, raw: pd.DataFrame, series: str, time: pd.Timestamp) -> str:
+    """The file and the line of the row of a series and time; see `described_gap`."""
+    apart = (raw["time"] - time).abs()  # a row may have been moved to the grid
+    row = apart[raw["series"] == series].idxmin()
+    return ", ".join(rows.place(int(row)))
 
 
 def read(source: Path, reading: SeriesReading, learnt: Learnt | None = None) -> ReadSeries:
@@ -247,22 +265,25 @@ def _on_clock(table: pd.DataFrame, reading: SeriesReading) -> tuple[pd.DataFrame
     Before rows are ordered: of the hour that clocks show twice, the file says which came first.
     """
     zone = reading.clock.zone
-    if zone == "UTC":
-        return table, zone
     if reading.rows.resample:
         step = pd.tseries.frequencies.to_offset(reading.rows.resample)
         start = pd.Timestamp("2001-01-01")
         is_daily = (start + 2 * step - start).total_seconds() >= _DAILY
     else:
         times = table.sort_values("time").groupby("series")["time"]
-        steps = times.diff().dropna().dt.total_seconds()
-        is_daily = bool(len(steps)) and float(steps.mode().iloc[0]) >= _DAILY
-    return (table, zone) if is_daily else (in_utc(table, zone), "UTC")
+        apart = times.diff().dropna().dt.total_seconds()
+        is_daily = bool(len(apart)) and float(apart.mode().iloc[0]) >= _DAILY
+    if is_daily:
+        return table, zone
+    daylight.check_clock(table, reading)
+    return in_utc(table, zone), "UTC"
 
 
 def in_utc(table: pd.DataFrame, zone: str) -> pd.DataFrame:
     """`table` with its times, which the clocks of `zone` showed, in UTC."""
-    again = table.duplicated(["series", "time"]).to_numpy()
+    if zone == "UTC":
+        return table
+    again = daylight.second_runs(table)
     return table.assign(time=clock.to_utc(pd.DatetimeIndex(table["time"]), zone, again))
 
 
@@ -275,51 +296,78 @@ def _cuts(
 ) -> Cuts:
     first, last = table["time"].min(), table["time"].max()
     index = grid.times(first, last, step, resampled=bool(reading.rows.resample))
-    times = clock.seconds(clock.to_utc(index, zone))
+    unit = time_unit(step)
+    times = clock.unix(clock.to_utc(index, zone), unit)
     cutting = reading.cutting
     if cutting.dates:
         first = next(iter(cutting.shares))
-        starts = {name: _moment(text, zone) for name, text in cutting.dates.items()}
-        found = cuts.by_dates(times, first, starts)
+        order = reading.csv.day_first
+        starts = {
+            name: int(clock.unix(_moment(text, reading.clock.zone, order), unit)[0])
+            for name, text in cutting.dates.items()
+        }
+        found = cuts.by_dates(times, first, starts, unit)
     elif files:
-        found = _cuts_of_files(times, zone, reading, files)
+        index_of_files = clock.to_utc(pd.DatetimeIndex(list(files.values())), zone)
+        starts = dict(zip(files, clock.unix(index_of_files, unit).tolist(), strict=True))
+        found = _cuts_of_files(times, starts, cutting.shares, unit)
     else:
-        found = cuts.by_shares(times, cutting.shares)
+        found = cuts.by_shares(times, cutting.shares, unit)
     if cutting.folds > 1 or cutting.fold:
-        return cuts.roll_forward(found, times, cutting.folds, cutting.fold, cutting.origin)
+        found = cuts.roll_forward(found, times, cutting.folds, cutting.fold, cutting.origin)
+    if reading.rows.resample and found.edges[-1] > times[-1]:
+        end = clock.unix(clock.to_utc(grid.last_moments(index[-1:], step), zone), unit)
+        return dataclasses.replace(found, edges=(*found.edges[:-1], int(end[0]) + 1))
     return found
 
 
 def _cuts_of_files(
-    times: NDArray[np.int64], zone: str, reading: SeriesReading, files: Mapping[str, pd.Timestamp]
+    times: NDArray[np.int64], starts: dict[str, int], shares: Mapping[str, float], unit: cuts.Unit
 ) -> Cuts:
     """Cuts where the files of each split begin; the end of train is eval's where it has none."""
-    index = pd.DatetimeIndex(list(files.values()))
-    starts = dict(zip(files, clock.seconds(clock.to_utc(index, zone)).tolist(), strict=True))
     first = next(iter(starts))
-    shares = reading.cutting.shares
     if first == "train" and "eval" not in starts and {"train", "eval"} <= shares.keys():
         end = np.searchsorted(times, min(starts[name] for name in starts if name != first))
         kept = shares["train"] / (shares["train"] + shares["eval"])
         starts["eval"] = int(times[round(end * kept)])
         logger.info(
             "the files hold no split eval: it is the last %.0f%% of train, from %s",
-            *(100 * (1 - kept), np.datetime64(starts["eval"], "s")),
+            *(100 * (1 - kept), np.datetime64(starts["eval"], unit)),
         )
     later = sorted((name for name in starts if name != first), key=starts.__getitem__)
-    return cuts.by_dates(times, first, {name: starts[name] for name in later})
+    return cuts.by_dates(times, first, {name: starts[name] for name in later}, unit)
 
 
-def _moment(text: str, zone: str) -> int:
-    try:
-        found = pd.DatetimeIndex([pd.Timestamp(text)])
-    except ValueError as error:
+def _moment(text: str, zone: str, order: DayFirst) -> pd.DatetimeIndex:
+    """The one time, in UTC, that a person wrote as any column of times may be written."""
+    is_year = text.strip().isdecimal() and len(text.strip()) == 4
+    cells = pa.array([f"{text.strip()}-01" if is_year else text])
+    fitting = [form for form, _ in dates.fits(cells, dates.candidates("", order))]
+    moments = {dates.read(cells, form)[0].as_py() for form in fitting}
+    if len(moments) != 1:
         raise OptionError(
-            f"series_example_gen, option split_dates: expected a date such as 2019-01-31. "
-            f"Received: {text!r}. Correct it."
-        ) from error
-    utc = found.tz_convert("UTC").tz_localize(None) if found.tz else clock.to_utc(found, zone)
-    return int(clock.seconds(utc)[0])
+            "series_example_gen, option split_dates: expected a date such as 2019-01-31, which "
+            f"can be read in one way. Received: {text!r}. Write the year, month and day in this "
+            "order."
+        )
+    found = pd.DatetimeIndex([moments.pop()])
+    has_offset = any(dates.have_offsets(cells, form) for form in fitting)
+    return found if has_offset else clock.to_utc(found, zone)
+
+
+def _warn_of_clock(table: pd.DataFrame, step: str, zone: str) -> None:
+    if zone == "UTC" and (hint := daylight.spring_hint(table, step)):
+        logger.warning("%s", hint)
+
+
+def _warn_of_stand_ins(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    for name in columns:
+        for found in stand_ins.among(table[name].to_numpy(np.float64)):
+            logger.warning(
+                "column %r: %s. If it means that there is no value: "
+                "`--set series_example_gen.csv.missing=%s`",
+                *(name, found, found.text),
+            )
 
 
 def _report(written: Written, plan: SeriesPlan, reading: SeriesReading) -> None:
@@ -330,9 +378,10 @@ def _report(written: Written, plan: SeriesPlan, reading: SeriesReading) -> None:
     )
     logger.info(
         "%d rows out of order, %d repeated; %d times without a row, %d cells missing (impute=%s), "
-        "%d rows without a target trimmed from the ends",
+        "%d rows without a target trimmed from the ends%s",
         *(counts.disorder, counts.repeated, counts.added, counts.missing, reading.rows.impute),
         counts.trimmed,
+        f"; {counts.merged} rows merged into longer steps" if counts.merged else "",
     )
     if counts.partial:
         logger.info("%d steps at the ends are filled in part only: missing", counts.partial)
@@ -355,6 +404,7 @@ def _notes(
         "read": counts.rows,
         "disorder": counts.disorder,
         "repeated": counts.repeated,
+        **({"merged": counts.merged} if plan.aggregate else {}),
         "added": counts.added,
         "partial": counts.partial,
         "missing": counts.missing,

@@ -27,6 +27,7 @@ from millrace.components.example_gen.time_series.grid import (
     trimmed,
 )
 from millrace.components.example_gen.time_series.options import Aggregate
+from millrace.components.features.series_spec import time_unit
 from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
 
@@ -103,10 +104,10 @@ def _write_shard(plan: SeriesPlan, share: tuple[Mapping[str, Path], pd.DataFrame
     written = Written.none(plan.cuts.names)
     records = {split: list[bytes]() for split in files}
     for name, rows in table.groupby("series", sort=True):
-        times = pd.DatetimeIndex(rows["time"].astype("datetime64[s]"))
+        times = pd.DatetimeIndex(rows["time"].astype("datetime64[us]"))
         values = rows[list(plan.columns)].set_index(times)
-        for split, seconds, kept in _splits(str(name), values, plan, written):
-            records[split].append(_record(str(name), seconds, kept, plan))
+        for split, moments, kept in _splits(str(name), values, plan, written):
+            records[split].append(_record(str(name), moments, kept, plan))
     for split, found in records.items():
         write_records(files[split], found)
     return written
@@ -115,14 +116,15 @@ def _write_shard(plan: SeriesPlan, share: tuple[Mapping[str, Path], pd.DataFrame
 def _splits(
     name: str, values: pd.DataFrame, plan: SeriesPlan, written: Written
 ) -> Iterator[tuple[str, np.ndarray, pd.DataFrame]]:
-    """A series' rows in each split, on the grid, with their Unix seconds."""
+    """A series' rows in each split, on the grid, with their Unix times."""
     grid = regular(values, plan.step, plan.aggregate, written.counts)
     grid = trimmed(grid, plan.targets, written.counts)
     index = pd.DatetimeIndex(grid.index)
-    seconds = clock.seconds(clock.to_utc(index, plan.zone))
-    ends = seconds
+    unit = time_unit(plan.step)
+    times = clock.unix(clock.to_utc(index, plan.zone), unit)
+    ends = times
     if plan.aggregate:
-        ends = clock.seconds(clock.to_utc(last_moments(index, plan.step), plan.zone))
+        ends = clock.unix(clock.to_utc(last_moments(index, plan.step), plan.zone), unit)
     for split, rows in plan.cuts.places(ends).items():
         kept = grid.iloc[rows]
         if not len(kept):
@@ -130,7 +132,7 @@ def _splits(
             continue
         written.records[split] += 1
         written.rows[split] += len(kept)
-        yield split, seconds[rows], kept
+        yield split, times[rows], kept
 
 
 def _record(name: str, times: np.ndarray, values: pd.DataFrame, plan: SeriesPlan) -> bytes:

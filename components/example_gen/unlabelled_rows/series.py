@@ -11,6 +11,7 @@ from millrace.components.artifacts import Rejected
 from millrace.components.example_gen.time_series import clock, grid, grid_size, ingest
 from millrace.components.example_gen.time_series.grid import GridCounts
 from millrace.components.example_gen.time_series.reading import SeriesSource
+from millrace.components.features.series_spec import time_unit
 from millrace.serving.example import Decoded, Value, decode, encode
 
 
@@ -43,6 +44,8 @@ def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[LatestSerie
     if source.zone != reading.clock.zone:
         raw = ingest.in_utc(raw, reading.clock.zone)
     table = grid.ordered(raw, reading.rows.duplicates, GridCounts())
+    if reading.rows.resample:
+        table["time"] = grid.snapped(table["time"], source.step)
     for series, rows in table.groupby("series", sort=True):
         name = str(series) or file.name
         if excess := grid_size.excess(rows, source.step):
@@ -79,9 +82,9 @@ def _latest(
         )
     times = _times_after(past.index[-1], source.step, horizon)
     ahead = found[list(source.reading.columns.known)].reindex(times)
-    utc = clock.seconds(clock.to_utc(pd.DatetimeIndex(past.index), source.zone))
+    utc = clock.to_utc(pd.DatetimeIndex(past.index), source.zone)
     return LatestSeries(
-        _record({"series": series, "time": utc}, past),
+        _record({"series": series, "time": clock.unix(utc, time_unit(source.step))}, past),
         _record({}, ahead),
         _shown(times, source),
     )

@@ -276,3 +276,16 @@ def test_values_beyond_the_vocabulary_are_reported(caplog):
     with caplog.at_level("INFO"):
         choose(rows, label="rides", vocabulary_size=12)
     assert "most frequent" not in caplog.text
+
+
+@pytest.mark.parametrize("label", ["rides", "wind"])
+def test_a_number_that_stands_for_a_missing_one_is_named_with_the_option(caplog, label):
+    rows = [
+        {"rides": float(10 * hour), "wind": -999.9 if hour in (3, 9) else hour / 8}
+        for hour in range(40)
+    ]
+    choose(rows, label=label)
+    assert caplog.messages[-1] == (
+        "column 'wind': -999.9 stands in 2 rows, all others between 0 and 4.875. If it means that "
+        "there is no value: `--set csv_example_gen.csv.missing=-999.9`"
+    )

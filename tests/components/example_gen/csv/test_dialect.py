@@ -106,3 +106,19 @@ def test_lines_of_old_macs_are_read_and_refused_beside_others():
     )
     with pytest.raises(DataError, match="beside 1"):
         settle('a,b\rx,1\r"y\nz",2\r')
+
+
+@pytest.mark.parametrize(
+    ("given", "cells", "others"),
+    [
+        ("-200", ["-200", "-200.0", "-200.00"], ["200", "-2000", "-200.01", "-200,0"]),
+        ("-999.90", ["-999.90", "-999.9", "-999.900"], ["-999", "-999.91"]),
+        ("-99,9", ["-99,9", "-99,90"], ["-99.9"]),
+        ("9999.0", ["9999.0", "9999", "9999.00"], []),
+        ("closed", ["closed"], ["closed.0"]),
+    ],
+)
+def test_a_number_that_is_missing_is_so_with_more_zeros(given, cells, others):
+    found = dialect.CsvFormat(missing=(given,), default_missing=False).every_missing
+    assert set(cells) <= set(found)
+    assert not set(others) & set(found)

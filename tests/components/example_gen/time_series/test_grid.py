@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.errors import DataError, OptionError
+from millrace.components.errors import DataError
 from millrace.components.example_gen.time_series import grid
 from millrace.components.example_gen.time_series.grid import GridCounts
 
@@ -14,10 +14,6 @@ from millrace.components.example_gen.time_series.grid import GridCounts
 def table(*rows):
     frame = pd.DataFrame(rows, columns=["series", "time", "y"])
     return frame.assign(time=pd.to_datetime(frame["time"]), y=frame["y"].astype(float))
-
-
-def times(*stamps, series="a"):
-    return pd.Series(pd.to_datetime(list(stamps)), index=[series] * len(stamps))
 
 
 def values(*cells, start="2020-01-01", freq="D"):
@@ -58,49 +54,6 @@ def test_equal_rows_are_one_and_others_of_the_same_time_an_error():
         r"values, such as 2020-01-01 00:00:00 of series 'a'\. Name the column",
     ):
         grid.ordered(table(same, ("a", "2020-01-01", 2)), "error", counts)
-
-
-@pytest.mark.parametrize(
-    ("stamps", "expected"),
-    [
-        (("2020-01-01", "2020-01-02", "2020-01-04"), "D"),
-        (("2020-01-01 00:00", "2020-01-01 01:00", "2020-01-01 04:00"), "h"),
-        (("2020-01-01 00:00", "2020-01-01 00:15", "2020-01-01 00:30"), "15min"),
-        (("2020-01-01", "2020-02-01", "2020-04-01"), "MS"),
-        (("2020-01-31", "2020-02-29", "2020-03-31"), "ME"),
-        (("2020-01-01", "2020-04-01", "2020-07-01"), "3MS"),
-        (("1700-01-01", "1701-01-01", "1702-01-01"), "YS-JAN"),
-        (("2020-01-04", "2020-01-11", "2020-01-18"), "7D"),
-    ],
-)
-def test_the_step_from_row_to_row_is_found(stamps, expected):
-    assert grid.frequency(times(*stamps)) == expected
-
-
-def test_weekdays_are_business_days():
-    days = pd.date_range("2020-01-01", periods=30, freq="B")
-    assert grid.frequency(pd.Series(days, index=["a"] * 30)) == "B"
-
-
-def test_steps_between_series_do_not_count():
-    both = pd.concat([times("2020-01-01", "2020-01-02"), times("2020-01-01 05:00", series="b")])
-    assert grid.frequency(both) == "D"
-
-
-@pytest.mark.parametrize(
-    ("stamps", "message"),
-    [
-        (
-            ("2020-01-01 00:00:00", "2020-01-01 00:01:00", "2020-01-01 00:02:01"),
-            r"rows a fixed step apart\. Received: steps of 60 s \(1 times\), 61 s \(1 times\)\. "
-            r"Bring them to one by series_example_gen\.resample, such as min\.",
-        ),
-        (("2020-01-01",), "expected two rows or more of a series. Received: 1 rows. Name"),
-    ],
-)
-def test_irregular_times_are_refused(stamps, message):
-    with pytest.raises(DataError, match=message):
-        grid.frequency(times(*stamps))
 
 
 def test_times_without_a_row_get_one_without_a_value():
@@ -196,9 +149,3 @@ def test_nothing_that_is_there_is_lost_or_changed_and_nothing_made_up(cells):
 )
 def test_a_step_suggests_a_season(step, rows):
     assert grid.season_of(step) == rows
-
-
-def test_an_unknown_step_is_refused():
-    with pytest.raises(OptionError, match=r"expected a frequency such as .* Received: 'fortnight'"):
-        grid.check_frequency("fortnight")
-    assert grid.check_frequency("15min") == "15min"
