@@ -56,7 +56,13 @@ class Skipped(NamedTuple):
     remark: str
 
 
-Converted = SplitRecord | Rejected | Skipped
+class Unlabelled(NamedTuple):
+    """An input that lacks the label which others have."""
+
+    row: Rejected
+
+
+Converted = SplitRecord | Rejected | Skipped | Unlabelled
 
 
 class Inputs(Protocol):
@@ -185,6 +191,8 @@ def _write_shard(
                 digests += outcome.digest
             elif isinstance(outcome, Skipped):
                 tally.remark(outcome.remark)
+            elif isinstance(outcome, Unlabelled):
+                tally.unlabelled.append(outcome.row)
             else:
                 tally.rejected.append(outcome)
     return tally, bytes(digests)
