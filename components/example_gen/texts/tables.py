@@ -223,7 +223,7 @@ def _settle(root: Path, listing: Listing, given: CsvFormat, text: str) -> Dialec
         given = dataclasses.replace(given, header=is_header)
     dialect = dataclasses.replace(files.settle(root, listing, given), missing=())
     if dialect.header and not given.names:
-        _check_width(root / listing.rows[0].path, text, dialect)
+        _check_width(root, listing, text, dialect)
     return dialect
 
 
@@ -234,23 +234,26 @@ def _comes_again(root: Path, listing: Listing, dialect: Dialect) -> bool:
     return any(row.get(name, "").strip() == name for row in rows for name in dialect.names)
 
 
-def _check_width(place: Path, text: str, dialect: Dialect) -> None:
+def _check_width(root: Path, listing: Listing, text: str, dialect: Dialect) -> None:
     """Refuse records that all have a cell more than there are names: texts with a comma.
 
+    A first column without a name may be no more than the numbers of the rows, as R writes them.
+
     Raises:
-        DataError: the first column has no name, and the header no place for one.
+        DataError: it is something else.
     """
     head = text[: csv_spans.header_end(text.encode(), dialect)].strip("\r\n").split("\n")[-1]
     cells = head.count(dialect.delimiter) + 1
     if dialect.names[0] != "column_1" or '"' in head or cells == len(dialect.names):
         return
-    record = text[len(head) :].strip("\r\n").partition("\n")[0].strip("\r")
-    first = record.partition(dialect.delimiter)[0]
-    if " " in first.strip('"').strip():
+    table = TextTable(root, "csv", dialect, dialect.names)
+    rows = [row.get("column_1", "") for row in first_rows(table, listing)]
+    if not all(row.strip().isdigit() for row in rows) or len(set(rows)) < len(rows):
+        record = text.partition(head)[2].strip("\r\n").partition("\n")[0].strip("\r")
         raise DataError(
-            f"{place}, line 2: expected {cells} cells, as there are names: {head}. Received: "
-            f"{len(dialect.names)}: {record[:60]}. Put texts that hold {dialect.delimiter!r} into "
-            "quotes, as pandas' to_csv does."
+            f"{root / listing.rows[0].path}, line 2: expected {cells} cells, as there are names: "
+            f"{head}. Received: {len(dialect.names)}: {record[:60]}. Put texts that hold "
+            f"{dialect.delimiter!r} into quotes, as pandas' to_csv does."
         )
 
 
