@@ -1,6 +1,7 @@
 """Which files of a source are its tables, what they are written in, and what columns they have."""
 
 import codecs
+import dataclasses
 import itertools
 import logging
 import posixpath
@@ -72,14 +73,16 @@ def _split_of(path: str) -> str:
     return next((canonical(part) for part in (*folders[:1], stem) if is_split_name(part)), "")
 
 
-def settle(root: Path, listing: Listing, given: CsvFormat) -> Dialect:
-    """The dialect that all the files have in common.
+def settle(root: Path, listing: Listing, given: CsvFormat, *, texts: bool = False) -> Dialect:
+    """The dialect that all the files have in common, of `texts` or of other data.
 
     Raises:
         DataError: two files have other columns than one another, or there is no record.
     """
     encoding = given.encoding or _encoding(root, [row.path for row in listing.rows])
-    dialects = {row.path: _dialect(root / row.path, encoding, given) for row in listing.rows}
+    dialects = {
+        row.path: _dialect(root / row.path, encoding, given, texts=texts) for row in listing.rows
+    }
     (first, dialect), *others = dialects.items()
     for path, other in others:
         if other.names != dialect.names or other.header != dialect.header:
@@ -88,10 +91,18 @@ def settle(root: Path, listing: Listing, given: CsvFormat) -> Dialect:
                 f"Received: {', '.join(other.names)}. Give files of one table, or set the options "
                 "csv.header and csv.names."
             )
-    return dialect
+        if (other.delimiter, other.padding) != (dialect.delimiter, dialect.padding):
+            raise DataError(
+                f"{root / path}: expected cells parted by {dialect.delimiter!r} and ends of lines "
+                f"as in {first}. Received: {other.delimiter!r}, or other ends. Write all files "
+                "alike."
+            )
+    skipped = {path: each.skipped for path, each in others if each.skipped != dialect.skipped}
+    comment = next((each.comment for each in dialects.values() if each.comment), "")
+    return dataclasses.replace(dialect, skipped_in=skipped, comment=comment)
 
 
-def _dialect(file: Path, encoding: str, given: CsvFormat) -> Dialect:
+def _dialect(file: Path, encoding: str, given: CsvFormat, *, texts: bool) -> Dialect:
     _check_encoding(file, encoding)
     if spans.is_whole(str(file), encoding):
         data = spans.whole_text(file, encoding)[:_SAMPLE]
@@ -101,7 +112,8 @@ def _dialect(file: Path, encoding: str, given: CsvFormat) -> Dialect:
         data = data[encodings.bom_length(data) :].decode(encoding, "replace").encode()
     check_text(file, data)
     sample = data if len(data) < _SAMPLE else data[: spans.last_line_end(data)] or data
-    return csv_dialect.settle(file, sample.decode(errors="replace"), encoding, given)
+    text = sample.decode(errors="replace")
+    return csv_dialect.settle(file, text, encoding, given, texts=texts)
 
 
 def check_text(file: Path, data: bytes) -> None:

@@ -1,8 +1,8 @@
 """Tables of texts and classes, CSV, TSV, JSON lines and arrays: found, and read in stretches.
 
 Of a CSV of texts, otherwise than of one of numbers: cells that are separated by tabs stand in no
-quotes, a first record whose cells come again below names no columns, no cell is missing, for `NA`
-may be a text, and a few bytes that are not of the encoding spoil no row.
+quotes, no cell is missing but an empty one, for `NA` may be a text, and a few bytes that are not of
+the encoding spoil no row.
 """
 
 import dataclasses
@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple
 from etils.epath import Path
 
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv import dialect as csv_dialect
 from millrace.components.example_gen.csv import encodings, files, parsing
 from millrace.components.example_gen.csv import spans as csv_spans
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
@@ -47,7 +46,7 @@ _SUFFIXES = (
 _JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _SAMPLE = 1 << 20  # bytes
 _ROWS = 1000  # of the sample, by which columns are chosen
-_SHARD_BYTES = 64 * 2**20
+_EMPTY = ("",)  # what is missing among texts
 _log = logging.getLogger("millrace.components.example_gen.text")
 
 
@@ -120,7 +119,8 @@ def find(
     kind = _kind(path, text)
     if kind == "csv":
         found = dataclasses.replace(given, encoding=encoding)
-        dialect = _settle(root, listing, found, text)
+        dialect = files.settle(root, listing, found, texts=True)
+        dialect = dataclasses.replace(dialect, missing=_EMPTY)
         return TextTable(root, kind, dialect, dialect.names, bad), listing
     table = TextTable(root, kind, _of_lines(encoding), (), bad)
     items = first_items(table, listing)
@@ -210,53 +210,6 @@ def _kind(path: str, text: str) -> TableForm:
     return "array" if first == "[" else "lines"
 
 
-def _settle(root: Path, listing: Listing, given: CsvFormat, text: str) -> Dialect:
-    """The dialect of all files, settled as texts are written; `text` is the first one's."""
-    if given.quoting is None:
-        sample = text[: text.rfind("\n") + 1] or text
-        delimiter = given.delimiter or csv_dialect.detect_delimiter(sample)
-        given = dataclasses.replace(given, quoting=delimiter != "\t")
-    if given.header is None and not given.names:
-        first = Listing(listing.rows[:1])
-        dialect = files.settle(root, first, given)
-        is_header = dialect.header and not _comes_again(root, first, dialect)
-        given = dataclasses.replace(given, header=is_header)
-    dialect = dataclasses.replace(files.settle(root, listing, given), missing=())
-    if dialect.header and not given.names:
-        _check_width(root, listing, text, dialect)
-    return dialect
-
-
-def _comes_again(root: Path, listing: Listing, dialect: Dialect) -> bool:
-    """Whether a cell of the first record comes again in its column, as a class does."""
-    table = TextTable(root, "csv", dataclasses.replace(dialect, missing=()), dialect.names)
-    rows = first_rows(table, listing)
-    return any(row.get(name, "").strip() == name for row in rows for name in dialect.names)
-
-
-def _check_width(root: Path, listing: Listing, text: str, dialect: Dialect) -> None:
-    """Refuse records that all have a cell more than there are names: texts with a comma.
-
-    A first column without a name may be no more than the numbers of the rows, as R writes them.
-
-    Raises:
-        DataError: it is something else.
-    """
-    head = text[: csv_spans.header_end(text.encode(), dialect)].strip("\r\n").split("\n")[-1]
-    cells = head.count(dialect.delimiter) + 1
-    if dialect.names[0] != "column_1" or '"' in head or cells == len(dialect.names):
-        return
-    table = TextTable(root, "csv", dialect, dialect.names)
-    rows = [row.get("column_1", "") for row in first_rows(table, listing)]
-    if not all(row.strip().isdigit() for row in rows) or len(set(rows)) < len(rows):
-        record = text.partition(head)[2].strip("\r\n").partition("\n")[0].strip("\r")
-        raise DataError(
-            f"{root / listing.rows[0].path}, line 2: expected {cells} cells, as there are names: "
-            f"{head}. Received: {len(dialect.names)}: {record[:60]}. Put texts that hold "
-            f"{dialect.delimiter!r} into quotes, as pandas' to_csv does."
-        )
-
-
 def first_items(table: TextTable, listing: Listing) -> list[Item]:
     """What the first rows of the first file are."""
     row = listing.rows[0]
@@ -318,7 +271,7 @@ def _records(block: Block, table: TextTable, used: Sequence[str]) -> Iterator[It
     lines_of = parsing.lines_of(found.places.tolist(), block, found.text, dialect)
     columns = [column.to_pylist() for column in found.columns.values()]
     for place, line, *cells in zip(found.places.tolist(), lines_of, *columns, strict=True):
-        row = dict(zip(found.columns, cells, strict=True))
+        row = {name: cell or "" for name, cell in zip(found.columns, cells, strict=True)}
         yield Item(f"line {line}", row, repaired.get(place, ""))
 
 
