@@ -1,7 +1,6 @@
 """Texts in class folders, in tables of texts and classes, or a line each, to `Examples`."""
 
 import functools
-from typing import Literal
 
 from etils.epath import Path
 
@@ -12,14 +11,11 @@ from millrace.components.example_gen.csv.encodings import BadBytes
 from millrace.components.example_gen.shards.folders import list_classes
 from millrace.components.example_gen.shards.splits import DEFAULT_SHARES, Shares, SplitRule
 from millrace.components.example_gen.shards.tally import finish
-from millrace.components.example_gen.texts.files import DROPPED, EmptyTexts
-from millrace.components.example_gen.texts.labels import LabelSets
+from millrace.components.example_gen.texts.options import EmptyTexts, LabelSets, TextLayout
 from millrace.components.options.ranges import Shards, Share, ShareBelowOne
 
 _STEP = "text_example_gen"
 AS_DETECTED = CsvFormat()
-
-TextLayout = Literal["auto", "classes", "splits", "class_files", "labelled_lines"]
 
 
 def text_example_gen(
@@ -105,5 +101,5 @@ def text_example_gen(
         listing = list_classes(root, top, files.TEXTS)
         texts = functools.partial(files.TextFiles, str(root), decoding=decoding)
         tally = write_class_folders(run_on, examples, root, listing, rule, texts, shards=shards)
-    ignored = [*listing.ignored, *[DROPPED] * tally.remarks.get(DROPPED, 0)]
+    ignored = [*listing.ignored, *[files.DROPPED] * tally.remarks.get(files.DROPPED, 0)]
     return finish(_STEP, examples, tally, ignored, max_rejected, what="texts", notes=notes)

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
 from etils.epath import Path
 
@@ -19,9 +18,8 @@ from millrace.components.example_gen.csv.encodings import (
 from millrace.components.example_gen.shards.folders import FileKind, ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.writing import Skipped, SplitRecord
+from millrace.components.example_gen.texts.options import EmptyTexts
 from millrace.serving.example import Value, encode
-
-EmptyTexts = Literal["reject", "drop"]
 
 DROPPED = "empty, left out"
 EMPTY = "empty text; text_example_gen.empty=drop leaves such out"

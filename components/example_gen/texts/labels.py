@@ -6,11 +6,9 @@ import itertools
 import logging
 import re
 from collections.abc import Mapping
-from typing import Literal
 
 from millrace.components.errors import DataError
-
-LabelSets = Literal["refuse", "whole", "first"]
+from millrace.components.example_gen.texts.options import LabelSets
 
 MOST_CLASSES = 1000
 _ROWS_EACH, _FEW = 2, 10  # rows of a class on average, unless there are no more than a few classes

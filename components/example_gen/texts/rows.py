@@ -22,8 +22,8 @@ from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.writing import Converted, Unlabelled, write_shards
 from millrace.components.example_gen.texts import columns as text_columns
 from millrace.components.example_gen.texts import json_rows, labels, tables
-from millrace.components.example_gen.texts.files import EMPTY, EmptyTexts, empty_text, text_record
-from millrace.components.example_gen.texts.labels import LabelSets
+from millrace.components.example_gen.texts.files import EMPTY, empty_text, text_record
+from millrace.components.example_gen.texts.options import EmptyTexts, LabelSets
 from millrace.components.example_gen.texts.tables import Item, TextTable
 
 _NO_LIST = "[]"

@@ -25,9 +25,9 @@ from millrace.components.example_gen.shards.folders import Listing
 from millrace.components.example_gen.shards.splits import is_split_name
 from millrace.components.example_gen.texts import json_rows, lines
 from millrace.components.example_gen.texts.files import Decoding
+from millrace.components.example_gen.texts.options import TextLayout
 from millrace.components.files.walk import is_hidden, walk
 
-TextLayout = Literal["auto", "classes", "splits", "class_files", "labelled_lines"]
 TableForm = Literal["csv", "lines", "array", "class_files", "labelled_lines"]
 
 
