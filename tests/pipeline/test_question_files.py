@@ -115,7 +115,9 @@ def test_standard_input_is_a_file_called_minus(table, monkeypatch):
 def test_texts_are_the_column_that_the_model_learnt_from(tmp_path):
     file = tmp_path / "new.csv"
     file.write_text("id,note\n1,so good\n2,\n")
-    first, second = question_files.from_csv(file, Origin(TextSource("note")), asked_by(text=STRING))
+    first, second = question_files.from_csv(
+        file, Origin(TextSource(("note",))), asked_by(text=STRING)
+    )
     assert (first.name, first.features) == ("line 2: so good", {"text": [b"so good"]})
     assert second == Rejected("new.csv", "nothing in column 'note'", "line 3")
 

@@ -104,25 +104,6 @@ class CsvFormat:
 
 
 @dataclasses.dataclass(frozen=True)
-class TextCsv:
-    """How a CSV of texts is written; what is none is detected.
-
-    Attributes:
-        delimiter: one character between cells.
-        quoting: whether `"` encloses cells. None: unless cells are separated by tabs, for in such
-            texts a quote is mostly a quote.
-        header: whether the first record names the columns; without, they are `column_1` and so
-            on, or `names`.
-        names: the columns' names, in place of the header's.
-    """
-
-    delimiter: str | None = None
-    quoting: bool | None = None
-    header: bool | None = None
-    names: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
 class Dialect:
     """How the files are written, settled.
 

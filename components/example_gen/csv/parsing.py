@@ -393,7 +393,7 @@ def _repaired(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
     rejected = []
     kept = []
     end = line_end(block.data)
-    for start, record in _records(block.data, dialect):
+    for start, record in records(block.data, dialect):
         try:
             kept.append(record.decode(block.encoding).encode())
         except UnicodeDecodeError as error:
@@ -404,7 +404,7 @@ def _repaired(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
     return b"".join(kept), rejected
 
 
-def _records(data: bytes, dialect: Dialect) -> Iterator[tuple[int, bytes]]:
+def records(data: bytes, dialect: Dialect) -> Iterator[tuple[int, bytes]]:
     """Each record of `data` with the place where it begins, blank lines among them."""
     start = 0
     for end in [*record_ends(data, dialect).tolist(), len(data)]:
@@ -429,7 +429,7 @@ def _rejected(
 
 def lines_of(places: Sequence[int], block: Block, text: bytes, dialect: Dialect) -> list[int]:
     """The line of the file that each record at `places` of `text`, rising, begins in."""
-    starts = [start for start, record in _records(text, dialect) if record.strip(b"\r\n")]
+    starts = [start for start, record in records(text, dialect) if record.strip(b"\r\n")]
     lines, line, seen, end = [], block.line, 0, line_end(text)
     for place in places:
         line += text.count(end, seen, starts[place])

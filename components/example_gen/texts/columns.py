@@ -1,7 +1,6 @@
-"""Which column holds the texts and which the classes, where no option names them."""
+"""Which columns hold the texts and which the classes, where no option names them."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 
 from millrace.components.errors import DataError, OptionError
@@ -16,93 +15,110 @@ _TEXTS = (
 _LABELS = (
     *("label", "class", "category", "sentiment", "target", "topic", "intent", "polarity", "rating"),
     *("stars", "spam", "is_spam", "sarcastic", "is_sarcastic", "emotion", "type", "language"),
+    *("labels", "y", "gold", "gold_label", "annotation", "class_name", "label_name", "genre"),
+    *("tag", "tags", "classes", "categories", "author", "source"),
 )
-MOST_CLASSES = 1000
 _FEW = 50  # distinct values of a column that is taken for classes without such a name
+_LONG = 20  # characters of a cell on average, from which it may be a text
 _log = logging.getLogger("millrace.components.example_gen.text")
 
 
 def choose(
     step: str, place: object, names: Sequence[str], rows: Sequence[Cells], text: str, label: str
-) -> tuple[str, str]:
+) -> tuple[tuple[str, ...], str]:
     """The names of the columns of texts and of classes, `names` being all, `rows` the first ones.
 
-    `text` and `label` are taken where they are not empty. Else the texts are the column with such a
-    name, or that with the longest cells; the classes that with such a name, or that with the
-    fewest distinct cells, from 2 to 50.
+    `text` and `label` are taken where they are not empty, several columns of texts with commas
+    between them. Else the texts are the column with such a name, or that with the longest cells;
+    the classes that with such a name, or that with the fewest distinct cells, from 2 to 50.
 
     Raises:
         OptionError: there is no column of the name given.
         DataError: there is no column that can be meant.
     """
-    _check(step, place, names, text=text, label=label)
-    text = text or text_column([name for name in names if name != label], rows)
-    label = label or _label_column(names, rows, text)
-    if not text or not label or text == label:
-        missing = "texts" if not text else "classes"
-        option = "text" if not text else "label"
+    given = named(names, text)
+    _check(step, place, names, text=given, label=(label,) if label else ())
+    found, how = (text, "as named") if given else text_column(_others(names, label), rows)
+    texts = given or ((found,) if found else ())
+    classes, why = (label, "as named") if label else _label_column(_others(names, *texts), rows)
+    if not texts or not classes or classes in texts:
+        missing = "texts" if not texts else "classes"
+        option = "text" if not texts else "label"
         raise DataError(
             f"{place}: expected a column of texts and one of classes. Received: none that looks "
-            f"like {missing} among {', '.join(map(repr, names)) or 'no columns'}. Name it by "
-            f"the option {option}."
+            f"like {missing} among {', '.join(map(repr, names))}. Name it by the option {option}."
         )
-    _log.info("%s: texts from column %r, classes from column %r", step, text, label)
-    return text, label
+    _log.info(
+        "%s: texts from column %s (%s), classes from column %r (%s)%s",
+        *(step, " and ".join(map(repr, texts)), how, classes, why),
+        _left_out(step, _others(names, *texts, classes), rows, texts),
+    )
+    return texts, classes
 
 
-def _check(step: str, place: object, names: Sequence[str], **given: str) -> None:
-    for option, name in given.items():
-        if name and name not in names:
-            raise OptionError(
-                f"{step}, option {option}: expected a column of {place}: {', '.join(names)}. "
-                f"Received: {name!r}. Correct the name."
-            )
+def named(names: Sequence[str], text: str) -> tuple[str, ...]:
+    """The columns that the option `text` names: one of `names`, or several with commas."""
+    if not text or text in names:
+        return (text,) if text else ()
+    return tuple(part.strip() for part in text.split(","))
 
 
-def text_column(names: Sequence[str], rows: Sequence[Cells]) -> str:
-    """The one of `names` with a usual name for texts, else with the longest cells, if any."""
-    known = _named(names, _TEXTS)
+def _others(names: Sequence[str], *taken: str) -> list[str]:
+    return [name for name in names if name not in taken]
+
+
+def _check(step: str, place: object, names: Sequence[str], **given: Sequence[str]) -> None:
+    for option, chosen in given.items():
+        for name in chosen:
+            if name not in names:
+                raise OptionError(
+                    f"{step}, option {option}: expected a column of {place}: {', '.join(names)}. "
+                    f"Received: {name!r}. Correct the name."
+                )
+
+
+def _left_out(step: str, names: Sequence[str], rows: Sequence[Cells], texts: Sequence[str]) -> str:
+    """What is said of the columns that are not used: texts among them can be joined."""
+    if not names:
+        return ""
+    said = f"; not used: {', '.join(map(repr, names))}"
+    others = [name for name in names if name.strip().lower() in _TEXTS or _is_long(name, rows)]
+    return f"{said}; {step}.text={','.join([*others, *texts])} joins several" if others else said
+
+
+def _is_long(name: str, rows: Sequence[Cells]) -> bool:
+    cells = [row.get(name, "") for row in rows]
+    return any(" " in cell for cell in cells) and sum(map(len, cells)) >= _LONG * len(cells)
+
+
+def text_column(names: Sequence[str], rows: Sequence[Cells]) -> tuple[str, str]:
+    """The one of `names` with a usual name for texts, else with the longest cells, if any.
+
+    Returns:
+        Its name, and how it was found.
+    """
+    known = _known(names, _TEXTS)
     if known:
-        return known
-    lengths = {name: sum(len(row.get(name, "")) for row in rows) for name in names}
-    return max(lengths, key=lambda name: lengths[name], default="")
+        return known, "by its name"
+    lengths = {name: sum(_length(row.get(name, "")) for row in rows) for name in names}
+    return max(lengths, key=lambda name: lengths[name], default=""), "its cells are the longest"
 
 
-def _label_column(names: Sequence[str], rows: Sequence[Cells], text: str) -> str:
-    others = [name for name in names if name != text]
-    distinct = {name: len({row[name] for row in rows if row.get(name)}) for name in others}
-    known = _named([name for name in others if distinct[name]], _LABELS)
-    fitting = [name for name in others if 2 <= distinct[name] <= max(2, min(_FEW, len(rows) / 2))]
-    return known or min(fitting, key=lambda name: distinct[name], default="")
+def _length(cell: str) -> int:
+    return 0 if cell.startswith("[") and cell.endswith("]") else len(cell)  # a list is no text
 
 
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
+def _label_column(names: Sequence[str], rows: Sequence[Cells]) -> tuple[str, str]:
+    distinct = {name: len({row[name] for row in rows if row.get(name)}) for name in names}
+    known = _known([name for name in names if distinct[name]], _LABELS)
+    if known:
+        return known, "by its name"
+    fitting = [name for name in names if 2 <= distinct[name] <= max(2, min(_FEW, len(rows) / 2))]
+    found = min(fitting, key=lambda name: distinct[name], default="")
+    return found, "its cells are the most alike"
 
 
-def _named(names: Sequence[str], wanted: Sequence[str]) -> str:
+def _known(names: Sequence[str], wanted: Sequence[str]) -> str:
     """The first of `wanted` that is a name, whatever its case."""
     folded = {name.strip().lower(): name for name in reversed(names)}
     return next((folded[name] for name in wanted if name in folded), "")
-
-
-def in_order(classes: set[str]) -> tuple[str, ...]:
-    """Class names in the order of their labels: by number if all are numbers, else by text."""
-    if all(_WHOLE.fullmatch(name) for name in classes):
-        return tuple(sorted(classes, key=lambda name: (int(name), name)))
-    return tuple(sorted(classes))
-
-
-def check_classes(place: object, label: str, classes: set[str]) -> None:
-    """Raise DataError if there are fewer than two classes, or too many to be classes."""
-    if len(classes) < 2:
-        found = f"only {next(iter(classes))!r}" if classes else "none"
-        raise DataError(
-            f"{place}, column {label!r}: expected at least two classes. Received: {found}. "
-            "Name the column of classes by the option label."
-        )
-    if len(classes) > MOST_CLASSES:
-        raise DataError(
-            f"{place}, column {label!r}: expected at most {MOST_CLASSES} classes. Received: "
-            f"{len(classes)}, such as {sorted(classes)[0]!r}. Name the column of classes by the "
-            "option label."
-        )

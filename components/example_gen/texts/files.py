@@ -17,9 +17,12 @@ from millrace.components.example_gen.csv.encodings import (
 )
 from millrace.components.example_gen.shards.folders import FileKind, ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.writing import SplitRecord
+from millrace.components.example_gen.shards.writing import Skipped, SplitRecord
+from millrace.components.example_gen.texts.options import EmptyTexts
 from millrace.serving.example import Value, encode
 
+DROPPED = "empty, left out"
+EMPTY = "empty text; text_example_gen.empty=drop leaves such out"
 TEXTS = FileKind(
     "a text",
     "text files",
@@ -30,12 +33,13 @@ TEXTS = FileKind(
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
-    """How bytes become text: the encoding, or None for UTF-8 or what a BOM says, and what
-    becomes of bytes that it has no place for.
+    """How bytes become text: the encoding, or None for UTF-8 or what a BOM says, what becomes of
+    bytes that it has no place for, and of texts in which nothing stands.
     """
 
     encoding: str | None
     bad: BadBytes
+    empty: EmptyTexts = "reject"
 
     def decode(self, data: bytes) -> DecodedText:
         """The text of `data`.
@@ -61,10 +65,8 @@ def check_encoding(step: str, encoding: str | None) -> None:
 
 def text_record(
     rule: SplitRule, given: str, found: DecodedText, *, filename: str, label: int, name: str
-) -> SplitRecord | Rejected:
-    """The record of a text; an empty text is rejected."""
-    if not found.text.strip():
-        return Rejected(filename, "empty text")
+) -> SplitRecord:
+    """The record of a text, which is not empty."""
     content = found.text.encode()
     features: dict[str, Value] = {
         "text": content,
@@ -75,6 +77,11 @@ def text_record(
     remark = f"bad bytes, read as {found.encoding}" if found.repaired else ""
     digest = hashlib.sha256(content).digest()[:8]
     return SplitRecord(rule.choose(given, content), name, encode(features), digest, remark)
+
+
+def empty_text(empty: EmptyTexts, row: Rejected) -> Rejected | Skipped:
+    """What becomes of `row`, which holds no text."""
+    return Skipped(DROPPED) if empty == "drop" else row
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +97,7 @@ class TextFiles:
         """The rows themselves."""
         yield from rows
 
-    def convert(self, row: ListedRow) -> SplitRecord | Rejected:
+    def convert(self, row: ListedRow) -> SplitRecord | Rejected | Skipped:
         """Read, decode and encode the file of `row`."""
         try:
             found = self.decoding.decode(Path(f"{self.root}/{row.path}").read_bytes())
@@ -98,6 +105,8 @@ class TextFiles:
             return Rejected(row.path, f"cannot be read: {error.strerror}")
         except DataError as error:
             return Rejected(row.path, str(error))
+        if not found.text.strip():
+            return empty_text(self.decoding.empty, Rejected(row.path, EMPTY))
         label = self.labels[row.label]
         return text_record(
             self.rule, row.split, found, filename=row.path, label=label, name=row.label

@@ -17,12 +17,14 @@ _WHITESPACE = re.compile(r"[ \t\n\r]*")  # RFC 8259
 _MAY_GO_ON = re.compile(r"[-+.0-9Ee]*\Z")  # a number may, at the end of the text read so far
 _SHOWN = 20  # characters of the file in an error
 _LONGEST = 1 << 26  # characters of a member
-_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the others are bytes that are not text
+_HALF = re.compile("[\ud800-\udfff]")
 _JSON = json.JSONDecoder()
 
 
 def cells_of(value: object) -> Cells:
-    """The members of an object as text; None and nested ones are left out.
+    """The members of an object as text; None, NaN and nested ones are left out.
+
+    A list of texts or numbers stays as JSON: it may hold several labels.
 
     Raises:
         DataError: `value` is not an object; the reason alone.
@@ -40,7 +42,11 @@ def cells_of(value: object) -> Cells:
 def _text(member: object) -> str | None:
     if isinstance(member, str):
         return member
-    return json.dumps(member) if isinstance(member, bool | int | float) else None
+    if isinstance(member, list):
+        is_plain = all(isinstance(each, str | int | float) for each in member)
+        return json.dumps(member, ensure_ascii=False) if is_plain else None
+    is_number = isinstance(member, bool | int | float) and member == member  # not NaN
+    return json.dumps(member) if is_number else None
 
 
 def line_cells(line: str) -> Cells:

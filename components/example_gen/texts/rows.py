@@ -1,134 +1,189 @@
 """Rows of tables as a source of text records: two passes, a stretch of a table as one shard.
 
-The first gathers the class names, for a label is a place among all of them; the second writes
-each stretch as one shard of every split.
+The first counts the labels, for a class is a place among all of them; the second writes each
+stretch as one shard of every split.
 """
 
-import contextlib
+import collections
 import dataclasses
-from collections.abc import Iterator, Sequence
-
-from etils.epath import Path
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.rejected import check_rejected
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv.encodings import BadBytes, DecodedText
+from millrace.components.example_gen.csv.encodings import DecodedText
 from millrace.components.example_gen.csv.spans import Span
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.tally import IngestTally
-from millrace.components.example_gen.shards.writing import SplitRecord, write_shards
+from millrace.components.example_gen.shards.writing import Converted, Unlabelled, write_shards
 from millrace.components.example_gen.texts import columns as text_columns
-from millrace.components.example_gen.texts import json_rows, tables
-from millrace.components.example_gen.texts.files import Decoding, text_record
+from millrace.components.example_gen.texts import json_rows, labels, tables
+from millrace.components.example_gen.texts.files import EMPTY, empty_text, text_record
+from millrace.components.example_gen.texts.options import EmptyTexts, LabelSets
 from millrace.components.example_gen.texts.tables import Item, TextTable
+
+_NO_LIST = "[]"
+
+
+class LabelCounts(NamedTuple):
+    """Of a stretch: rows by label, rows without one, and what cannot be used."""
+
+    labels: collections.Counter[str]
+    unlabelled: int
+    rejected: list[Rejected]
 
 
 @dataclasses.dataclass(frozen=True)
 class TextRows:
-    """The rows of `table` in `spans`, and its columns of texts and of classes."""
+    """The rows of `table` in `spans`.
+
+    Attributes:
+        text: the columns of texts, which are joined.
+        label: the column of classes.
+        missing: labels that are none.
+        empty: what becomes of a row without a text.
+        sets: what becomes of several labels in one cell.
+    """
 
     table: TextTable
     spans: tuple[Span, ...]
-    text: str
+    text: tuple[str, ...]
     label: str
-    decoding: Decoding
+    missing: frozenset[str]
+    empty: EmptyTexts = "reject"
+    sets: LabelSets = "refuse"
 
-    def text_of(self, cells: json_rows.Cells) -> DecodedText:
-        """The text of a row.
+    @property
+    def notes(self) -> dict[str, str]:
+        """What the summary is to hold: how the rows were read."""
+        encoding = self.table.dialect.encoding
+        return {"encoding": encoding, "text": ",".join(self.text), "label": self.label}
 
-        Raises:
-            DataError: it has none, or one that is not in the encoding and refused.
-        """
-        return self._column(cells, self.text, self.decoding.bad)
+    def items(self, span: Span) -> Iterator[Item]:
+        """The rows of a stretch."""
+        return tables.read(self.table, span, (*self.text, self.label))
 
-    def class_of(self, cells: json_rows.Cells) -> str:
-        """The class name of a row, without spaces around it.
+    def label_of(self, cells: json_rows.Cells) -> str:
+        """The label of a row, without spaces around it; empty where it has none."""
+        label = cells.get(self.label, "").strip()
+        return "" if label in self.missing or label == _NO_LIST else label
 
-        Raises:
-            DataError: it has none.
-        """
-        bad: BadBytes = "replace" if self.decoding.bad == "reject" else self.decoding.bad
-        return self._column(cells, self.label, bad).text.strip()
+    def counts(self, span: Span) -> LabelCounts:
+        """What labels the rows of a stretch have."""
+        found = LabelCounts(collections.Counter(), 0, [])
+        unlabelled = 0
+        for place, cells, _ in self.items(span):
+            if isinstance(cells, str):
+                found.rejected.append(Rejected(span.path, cells, place))
+            elif not joined(cells, self.text):
+                if self.empty == "reject":
+                    found.rejected.append(Rejected(span.path, EMPTY, place))
+            elif label := self.label_of(cells):
+                found.labels[label] += 1
+            else:
+                unlabelled += 1
+        return found._replace(unlabelled=unlabelled)
 
-    def _column(self, cells: json_rows.Cells, name: str, bad: BadBytes) -> DecodedText:
-        if not cells.get(name, "").strip():
-            raise DataError(f"nothing in column {name!r}")
-        return tables.repaired(cells[name], self.table.dialect.encoding, bad)
 
-    def classes(self, span: Span) -> set[str]:
-        """The class names of a stretch."""
-        names = set[str]()
-        for _, cells in tables.read(self.table, span):
-            if not isinstance(cells, str):
-                with contextlib.suppress(DataError):  # set aside and reported by the second pass
-                    names.add(self.class_of(cells))
-        return names
+def joined(cells: json_rows.Cells, columns: Sequence[str]) -> str:
+    """The cells of `columns` with a line's end between them; those without a text are left out."""
+    return "\n".join(cells[name] for name in columns if cells.get(name, "").strip())
 
 
 @dataclasses.dataclass(frozen=True)
 class _LabelledRows:
-    """The rows of stretches, with the label of each class name."""
+    """The rows of stretches, with the class of each label, and the place of each class."""
 
     rows: TextRows
-    labels: dict[str, int]
+    classes: Mapping[str, str]
+    places: Mapping[str, int]
     rule: SplitRule
 
     def read(self, rows: Sequence[ListedRow]) -> Iterator[tuple[Span, Item]]:
         """Every row of the stretches whose numbers are the paths of `rows`."""
         for row in rows:
             span = self.rows.spans[int(row.path)]
-            for item in tables.read(self.rows.table, span):
+            for item in self.rows.items(span):
                 yield span, item
 
-    def convert(self, item: tuple[Span, Item]) -> SplitRecord | Rejected:
-        """Decode and encode one row."""
-        span, (place, cells) = item
+    def convert(self, item: tuple[Span, Item]) -> Converted:
+        """Encode one row."""
+        span, (place, cells, repaired) = item
         if isinstance(cells, str):
             return Rejected(span.path, cells, place)
-        try:
-            text, name = self.rows.text_of(cells), self.rows.class_of(cells)
-        except DataError as error:
-            return Rejected(span.path, str(error), place)
-        filename, label = f"{span.path}, {place}", self.labels[name]
-        return text_record(self.rule, span.split, text, filename=filename, label=label, name=name)
+        text, label = joined(cells, self.rows.text), self.rows.label_of(cells)
+        if not text:
+            return empty_text(self.rows.empty, Rejected(span.path, EMPTY, place))
+        if not label:
+            reason = f"no label in column {self.rows.label!r}"
+            return Unlabelled(Rejected(span.path, reason, place))
+        found = DecodedText(text, repaired, repaired=bool(repaired))
+        name = self.classes[label]
+        return text_record(
+            *(self.rule, span.split, found),
+            filename=f"{span.path}, {place}",
+            label=self.places[name],
+            name=name,
+        )
 
 
 def columns(
     step: str, table: TextTable, listing: Listing, text: str, label: str
-) -> tuple[str, str]:
+) -> tuple[tuple[str, ...], str]:
     """The columns of texts and of classes, as named or chosen; see `text_columns.choose`."""
     place = table.root / listing.rows[0].path
     rows = tables.first_rows(table, listing)
     return text_columns.choose(step, place, table.names, rows, text, label)
 
 
-def class_names(run_on: BeamOptions, rows: TextRows, out: Path) -> tuple[str, ...]:
-    """The names of all classes in the order of their labels.
+def classes_of(
+    step: str, run_on: BeamOptions, rows: TextRows, out: Examples, max_rejected: float
+) -> dict[str, str]:
+    """The class that each label of all the rows means.
 
     Raises:
-        DataError: a stretch cannot be read, or there are fewer than two classes, or too many.
+        DataError: a stretch cannot be read, too many rows are unusable, or the labels are no
+            classes.
     """
-    names = set[str]().union(*shard_pass("ClassNames", rows.spans, rows.classes, out, run_on))
-    text_columns.check_classes(rows.table.root, rows.label, names)
-    return text_columns.in_order(names)
+    every = list(shard_pass("Labels", rows.spans, rows.counts, out.path, run_on))
+    counts = sum((part.labels for part in every), collections.Counter[str]())
+    rejected = [row for part in every for row in part.rejected]
+    check_rejected(step, rejected, counts.total() + len(rejected), max_rejected)
+    place = f"{rows.table.root}, column {rows.label!r}"
+    without = sum(part.unlabelled for part in every)
+    if without and not counts:
+        raise DataError(
+            f"{place}: expected labels. Received: none in {without} rows. Name the column of "
+            "classes by the option label."
+        )
+    return labels.settle(step, place, counts, rows.sets)
 
 
-def write_rows(run_on: BeamOptions, out: Examples, rows: TextRows, rule: SplitRule) -> IngestTally:
+def write_rows(
+    step: str,
+    run_on: BeamOptions,
+    out: Examples,
+    rows: TextRows,
+    rule: SplitRule,
+    max_rejected: float,
+) -> IngestTally:
     """Write the rows and report what became of them.
 
     Raises:
-        DataError: a stretch cannot be read, or there are fewer than two classes, or too many.
+        DataError: as of `classes_of`.
     """
-    names = class_names(run_on, rows, out.path)
+    classes = classes_of(step, run_on, rows, out, max_rejected)
+    names = labels.in_order(set(classes.values()))
     given = {span.split for span in rows.spans}
     rule = rule.for_given(given)
     return write_shards(
         run_on,
         out,
-        _LabelledRows(rows, {name: label for label, name in enumerate(names)}, rule),
+        _LabelledRows(rows, classes, {name: place for place, name in enumerate(names)}, rule),
         [ListedRow(str(index), "", span.split) for index, span in enumerate(rows.spans)],
         splits=rule.reachable(given),
         shards=len(rows.spans),

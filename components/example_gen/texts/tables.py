@@ -1,27 +1,43 @@
-"""Tables of texts and classes, CSV, TSV, JSON lines and arrays: found, and read in stretches."""
+"""Tables of texts and classes, CSV, TSV, JSON lines and arrays: found, and read in stretches.
 
-import csv
+Of a CSV of texts, otherwise than of one of numbers: cells that are separated by tabs stand in no
+quotes, no cell is missing but an empty one, for `NA` may be a text, and a few bytes that are not of
+the encoding spoil no row.
+"""
+
 import dataclasses
 import io
 import itertools
-from collections.abc import Iterator
-from typing import Literal
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from etils.epath import Path
 
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv import dialect as csv_dialect
-from millrace.components.example_gen.csv import encodings, files
+from millrace.components.example_gen.csv import encodings, files, parsing
 from millrace.components.example_gen.csv import spans as csv_spans
-from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect, TextCsv
+from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv.encodings import BadBytes
+from millrace.components.example_gen.csv.parsing import Block
 from millrace.components.example_gen.csv.spans import Span
 from millrace.components.example_gen.shards.folders import Listing
 from millrace.components.example_gen.shards.splits import is_split_name
-from millrace.components.example_gen.texts import json_rows
+from millrace.components.example_gen.texts import json_rows, lines
+from millrace.components.example_gen.texts.files import Decoding
+from millrace.components.example_gen.texts.options import TextLayout
 from millrace.components.files.walk import is_hidden, walk
 
-TableForm = Literal["csv", "lines", "array"]
-Item = tuple[str, json_rows.Cells | str]  # where, and the cells of a row, or why there are none
+TableForm = Literal["csv", "lines", "array", "class_files", "labelled_lines"]
+
+
+class Item(NamedTuple):
+    """Where a row lies, its cells or why there are none, and the encoding of bad bytes in it."""
+
+    place: str
+    cells: json_rows.Cells | str
+    repaired: str = ""
+
 
 _SUFFIXES = (
     *(".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"),
@@ -30,7 +46,8 @@ _SUFFIXES = (
 _JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _SAMPLE = 1 << 20  # bytes
 _ROWS = 1000  # of the sample, by which columns are chosen
-_SHARD_BYTES = 64 * 2**20
+_EMPTY = ("",)  # what is missing among texts
+_log = logging.getLogger("millrace.components.example_gen.text")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +55,18 @@ class TextTable:
     """Files of one form below `root`.
 
     Attributes:
-        dialect: of a CSV; of JSON only its encoding counts.
+        dialect: of a CSV; of the others only its encoding counts.
         names: of the columns.
+        bad: what becomes of bytes that are not of the encoding.
+        separator: between the label and the text of labelled lines.
     """
 
     root: Path
     kind: TableForm
     dialect: Dialect
     names: tuple[str, ...]
+    bad: BadBytes = "latin-1"
+    separator: str = ""
 
 
 def is_table(path: str) -> bool:
@@ -64,7 +85,27 @@ def holds_tables(source: Path) -> bool:
     )
 
 
-def find(source: Path, given: TextCsv, encoding: str | None) -> tuple[TextTable, Listing]:
+def look(
+    source: Path, layout: TextLayout, given: CsvFormat, decoding: Decoding, separator: str
+) -> tuple[TextTable, Listing] | None:
+    """The tables of `source`, or its files of lines; None where it is to be class folders.
+
+    Raises:
+        DataError: as of `find` and `find_lines`.
+    """
+    encoding, bad = decoding.encoding, decoding.bad
+    if layout == "auto" and holds_tables(source):
+        return find(source, given, encoding, bad)
+    if layout == "auto" and lines.holds_class_files(source):
+        return find_lines(source, "class_files", encoding, bad)
+    if layout in ("class_files", "labelled_lines"):
+        return find_lines(source, layout, encoding, bad, separator)
+    return None
+
+
+def find(
+    source: Path, given: CsvFormat, encoding: str | None = None, bad: BadBytes = "latin-1"
+) -> tuple[TextTable, Listing]:
     """The tables of `source`, which are written like the first one.
 
     Raises:
@@ -72,21 +113,86 @@ def find(source: Path, given: TextCsv, encoding: str | None) -> tuple[TextTable,
     """
     root, listing = files.list_tables(source, (_SUFFIXES,))
     path = listing.rows[0].path
-    data = _beginning(root / path)
-    encoding = encoding or encodings.likely(data)
-    text = data[encodings.bom_length(data) :].decode(encoding, "replace")
+    encoding = encoding or given.encoding or _encoding(root, listing)
+    text = _text(root / path, encoding)
     files.check_text(root / path, text.encode())
     kind = _kind(path, text)
     if kind == "csv":
-        dialect = _dialect(root / path, text, encoding, given)
+        found = dataclasses.replace(given, encoding=encoding)
+        dialect = files.settle(root, listing, found, texts=True)
+        dialect = dataclasses.replace(dialect, missing=_EMPTY)
+        return TextTable(root, kind, dialect, dialect.names, bad), listing
+    table = TextTable(root, kind, _of_lines(encoding), (), bad)
+    items = first_items(table, listing)
+    names = tuple(dict.fromkeys(name for item in items for name in _cells(item)))
+    if not names:
+        raise _no_objects(root / path, items)
+    return dataclasses.replace(table, names=names), listing
+
+
+def find_lines(
+    source: Path,
+    kind: Literal["class_files", "labelled_lines"],
+    encoding: str | None,
+    bad: BadBytes,
+    separator: str = "",
+) -> tuple[TextTable, Listing]:
+    """The files of `source` in which each line is a text.
+
+    Raises:
+        DataError: there is none.
+    """
+    if kind == "class_files":
+        root, listing = lines.class_files(source)
+        _log.info(
+            "a file of texts for each class, one a line: %s",
+            ", ".join(f"{row.path} ({lines.class_of(row.path)})" for row in listing.rows[:5]),
+        )
     else:
-        dialect = Dialect(",", "", header=False, names=(), encoding=encoding, decimal=".",
-                          thousands="", missing=())  # fmt: skip
-    table = TextTable(root, kind, dialect, dialect.names)
-    if kind != "csv":
-        seen = dict.fromkeys(name for row in first_rows(table, listing) for name in row)
-        table = dataclasses.replace(table, names=tuple(seen))
-    return table, listing
+        root, listing = files.list_tables(source, (("",),))
+    encoding = encoding or _encoding(root, listing)
+    return TextTable(root, kind, _of_lines(encoding), lines.NAMES, bad, separator), listing
+
+
+def _of_lines(encoding: str) -> Dialect:
+    return Dialect(",", "", header=False, names=(), encoding=encoding, decimal=".",
+                   thousands="", missing=())  # fmt: skip
+
+
+def _no_objects(place: Path, items: Sequence[Item]) -> DataError:
+    reasons = [item for item in items if isinstance(item.cells, str)]
+    if not items:
+        received = "an empty file"
+    elif reasons:
+        place = Path(f"{place}, {reasons[0].place}")
+        received = str(reasons[0].cells).removeprefix("expected an object, received ")
+    else:
+        received = "objects without a member that is a text, a number, true or false"
+    return DataError(
+        f"{place}: expected JSON objects with texts and labels, one a line or all in an array. "
+        f"Received: {received}. Write it again, such as by pandas' "
+        "table.to_json('texts.jsonl', orient='records', lines=True)."
+    )
+
+
+def _encoding(root: Path, listing: Listing) -> str:
+    """UTF-8 if most of each file is; else what the first that is not seems to be written in."""
+    for row in listing.rows:
+        found = encodings.likely(_beginning(root / row.path)).removesuffix("-sig")
+        if found == "utf-8":
+            continue
+        if not found.startswith("utf-"):
+            _log.warning(
+                "%s is not UTF-8: read as %s; text_example_gen.encoding names another",
+                *(root / row.path, found),
+            )
+        return found
+    return "utf-8"
+
+
+def _text(file: Path, encoding: str) -> str:
+    data = _beginning(file)
+    return data[encodings.bom_length(data) :].decode(encoding, "replace")
 
 
 def _beginning(file: Path) -> bytes:
@@ -104,88 +210,113 @@ def _kind(path: str, text: str) -> TableForm:
     return "array" if first == "[" else "lines"
 
 
-def _dialect(place: Path, text: str, encoding: str, given: TextCsv) -> Dialect:
-    sample = text[: text.rfind("\n") + 1] or text
-    wanted = CsvFormat(given.delimiter, given.quoting, header=given.header, names=given.names)
-    return csv_dialect.settle(place, sample, encoding, wanted, texts=True)
-
-
-def _read_csv(text: str, delimiter: str, *, quoting: bool) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each record, and how many lines lie before it; blank lines are left out."""
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=delimiter,
-        quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
-    )
-    before = 0
-    for cells in reader:
-        if cells:
-            yield before, cells
-        before = reader.line_num
-
-
-def first_rows(table: TextTable, listing: Listing) -> list[json_rows.Cells]:
-    """The first usable rows of the first file."""
+def first_items(table: TextTable, listing: Listing) -> list[Item]:
+    """What the first rows of the first file are."""
     row = listing.rows[0]
     span: Span | None = _whole(table, row.path, row.split)
     if table.kind != "array":
         spans = csv_spans.spans(table.root, row.path, row.split, table.dialect, _SAMPLE)
         span = next(spans, None)
-    items = itertools.islice(read(table, span), _ROWS) if span else ()
-    return [cells for _, cells in items if not isinstance(cells, str)]
+    return list(itertools.islice(read(table, span), _ROWS)) if span else []
+
+
+def first_rows(table: TextTable, listing: Listing) -> list[json_rows.Cells]:
+    """The first usable rows of the first file."""
+    return [cells for item in first_items(table, listing) if (cells := _cells(item))]
+
+
+def _cells(item: Item) -> json_rows.Cells:
+    return {} if isinstance(item.cells, str) else item.cells
 
 
 def cut(table: TextTable, listing: Listing, shards: int) -> tuple[Span, ...]:
     """The files in stretches: about `shards` in all, or of 64 MiB; an array is one."""
     if table.kind == "array":
         return tuple(_whole(table, row.path, row.split) for row in listing.rows)
-    sizes = [(table.root / row.path).stat().length for row in listing.rows]
-    size = max(1, -(-sum(sizes) // shards)) if shards else _SHARD_BYTES
-    return tuple(
-        span
-        for row in listing.rows
-        for span in csv_spans.spans(table.root, row.path, row.split, table.dialect, size)
-    )
+    return tuple(files.cut(table.root, listing, table.dialect, shards))
 
 
 def _whole(table: TextTable, path: str, split: str) -> Span:
     return Span(path, split, 0, (table.root / path).stat().length, 1, whole=True)
 
 
-def read(table: TextTable, span: Span) -> Iterator[Item]:
-    """Where each row of `span` lies, and its cells, or why it has none; bytes as they are read.
+def read(table: TextTable, span: Span, used: Sequence[str] = ()) -> Iterator[Item]:
+    """Where each row of `span` lies, and its cells in the columns `used`, or why it has none.
 
-    Text that is not in the table's encoding comes with lone surrogates; `repaired` puts it right.
+    Without `used` all the columns are read. A record may lack cells after those.
     """
     if table.kind == "array":
         yield from _array(table, span)
         return
     encoding = "utf-8" if span.whole else table.dialect.encoding
     for block, line in csv_spans.blocks(table.root, span, table.dialect):
-        text = block.decode(encoding, "surrogateescape")
-        yield from _records(text, line, table) if table.kind == "csv" else _lines(text, line)
-
-
-def _records(text: str, line: int, table: TextTable) -> Iterator[Item]:
-    names = table.names
-    for before, cells in _read_csv(
-        text, table.dialect.delimiter, quoting=bool(table.dialect.quote)
-    ):
-        place = f"line {line + before}"
-        if len(cells) == len(names):
-            yield place, dict(zip(names, cells, strict=True))
+        if table.kind == "csv":
+            yield from _records(Block(span.path, line, block, encoding), table, used)
         else:
-            yield place, f"{len(cells)} cells where the table has {len(names)} columns"
+            yield from _lines(block, line, encoding, table, span.path)
 
 
-def _lines(text: str, first: int) -> Iterator[Item]:
-    for number, line in enumerate(text.split("\n"), start=first):
-        if line.strip():
-            try:
-                yield f"line {number}", json_rows.line_cells(line)
-            except DataError as error:
-                yield f"line {number}", str(error)
+def _records(block: Block, table: TextTable, used: Sequence[str]) -> Iterator[Item]:
+    names = used or table.names
+    least = 1 + max(map(table.names.index, names))
+    block, repaired = _repaired(block, table)
+    dialect = table.dialect
+    found = parsing.strings(block, dialect, names, 1 if dialect.fill_short else least)
+    many = f": expected {len(table.names)} cells, received "
+    for item in found.rejected:
+        hint = ""
+        if dialect.quote and many.removeprefix(": ") in item.reason:
+            hint = f"; a text that holds {dialect.delimiter!r} needs quotes around it"
+        yield Item(item.position, item.reason + hint)
+    lines_of = parsing.lines_of(found.places.tolist(), block, found.text, dialect)
+    columns = [column.to_pylist() for column in found.columns.values()]
+    for place, line, *cells in zip(found.places.tolist(), lines_of, *columns, strict=True):
+        row = {name: cell or "" for name, cell in zip(found.columns, cells, strict=True)}
+        yield Item(f"line {line}", row, repaired.get(place, ""))
+
+
+def _repaired(block: Block, table: TextTable) -> tuple[Block, Mapping[int, str]]:
+    """`block` with its bytes of no meaning treated, and what the records that had such are in."""
+    if table.bad == "reject" or _is_text(block):
+        return block, {}
+    kept, found = [], {}
+    place = 0
+    for _, record in parsing.records(block.data, table.dialect):
+        text = encodings.decode_as(record, block.encoding, table.bad)
+        kept.append(text.text.encode())
+        if text.repaired:
+            found[place] = text.encoding
+        place += bool(record.strip(b"\r\n"))
+    return block._replace(data=b"".join(kept), encoding="utf-8"), found
+
+
+def _is_text(block: Block) -> bool:
+    try:
+        block.data.decode(block.encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _lines(data: bytes, first: int, encoding: str, table: TextTable, path: str) -> Iterator[Item]:
+    for number, line in enumerate(data.split(csv_spans.line_end(data)), start=first):
+        if not line.strip():
+            continue
+        try:
+            found = encodings.decode_as(line.rstrip(b"\r"), encoding, table.bad)
+            cells = _line_cells(found.text, table, path)
+        except DataError as error:
+            yield Item(f"line {number}", str(error))
+        else:
+            yield Item(f"line {number}", cells, found.encoding if found.repaired else "")
+
+
+def _line_cells(line: str, table: TextTable, path: str) -> json_rows.Cells:
+    if table.kind == "class_files":
+        return {"text": line.strip(), "label": lines.class_of(path)}
+    if table.kind == "labelled_lines":
+        return lines.labelled(line, table.separator)
+    return json_rows.line_cells(line)
 
 
 def _array(table: TextTable, span: Span) -> Iterator[Item]:
@@ -196,20 +327,6 @@ def _array(table: TextTable, span: Span) -> Iterator[Item]:
         values = json_rows.array_values(file, place, table.dialect.encoding)
         for number, value in enumerate(values, start=1):
             try:
-                yield f"member {number}", json_rows.cells_of(value)
+                yield Item(f"member {number}", json_rows.cells_of(value))
             except DataError as error:
-                yield f"member {number}", str(error)
-
-
-def repaired(text: str, encoding: str, bad: encodings.BadBytes) -> encodings.DecodedText:
-    """`text` of `read`, its bytes of no meaning in `encoding` treated as `bad` says.
-
-    Raises:
-        DataError: it is refused; the reason alone.
-    """
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        data = text.encode(encoding, "surrogateescape")
-        return encodings.decode_as(data, encoding, bad)
-    return encodings.DecodedText(text, encoding)
+                yield Item(f"member {number}", str(error))

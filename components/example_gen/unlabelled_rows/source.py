@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from millrace.components.artifacts import Examples
-from millrace.components.example_gen.csv.dialect import Dialect
+from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.parsing import TableLayout
 from millrace.components.example_gen.time_series.reading import SeriesSource
 from millrace.components.files import json_files
@@ -28,9 +28,10 @@ class TableSource:
 
 @dataclasses.dataclass(frozen=True)
 class TextSource:
-    """A table of texts, and the name of their column."""
+    """A table of texts: the names of their columns, which are joined, and how it is written."""
 
-    text: str
+    text: tuple[str, ...]
+    csv: CsvFormat = dataclasses.field(default_factory=CsvFormat)
     kind: Literal["text"] = "text"
 
 

@@ -10,8 +10,9 @@ from etils.epath import Path
 from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.csv.dialect import TextCsv
+from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.text import text_example_gen
+from millrace.components.example_gen.texts.files import EMPTY
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 
@@ -105,7 +106,10 @@ def test_columns_are_chosen_and_said(ingest, table, caplog):
     examples = ingest(table("odd.csv", "id,body of it,flag\n" + "\n".join(lines)))
     assert examples.summary["notes"]["text"] == "body of it"
     assert examples.summary["notes"]["label"] == "flag"
-    said = "text_example_gen: texts from column 'body of it', classes from column 'flag'"
+    said = (
+        "text_example_gen: texts from column 'body of it' (its cells are the longest), classes "
+        "from column 'flag' (its cells are the most alike); not used: 'id'"
+    )
     assert said in caplog.messages
 
 
@@ -125,7 +129,7 @@ def test_a_table_without_a_header_is_known_by_its_classes_coming_again(ingest, t
     assert found == [("buy now", "spam", 1), ("good one", "ham", 0), ("see you", "ham", 0)]
     named = ingest(
         table("n.tsv", "ham\tone more\nspam\ttwo more\n"),
-        csv=TextCsv(header=False, names=("c", "t")),
+        csv=CsvFormat(header=False, names=("c", "t")),
     )
     assert [row[0] for row in rows(named)] == ["one more", "two more"]
 
@@ -142,7 +146,7 @@ def test_quotes_in_a_tsv_are_quotes_unless_quoting_is_set(ingest, table):
     place = table("q.tsv", 'label\ttext\na\t"begun\nb\tand never ended\n')
     assert [row[0] for row in rows(ingest(place))] == ['"begun', "and never ended"]
     with pytest.raises(DataError, match=r"q\.tsv, line 2: expected a quote that closes"):
-        ingest(place, csv=TextCsv(quoting=True), max_rejected=1)
+        ingest(place, csv=CsvFormat(quoting=True), max_rejected=1)
 
 
 def test_numbered_classes_keep_their_order(ingest, table):
@@ -157,10 +161,13 @@ def test_each_unusable_row_is_set_aside_with_its_place_and_reason(ingest, table)
     examples = ingest(place, max_rejected=1)
     assert rows(examples) == [("a", "x", 0), ("d\ne", "y", 1)]
     assert [(item.source, item.position, item.reason) for item in examples.rejected()] == [
-        ("bad.csv", "line 3", "nothing in column 'text'"),
-        ("bad.csv", "line 4", "nothing in column 'label'"),
-        ("bad.csv", "line 5", "3 cells where the table has 2 columns"),
+        (
+            *("bad.csv", "line 5"),
+            "expected 2 cells, received 3: c,y,z; a text that holds ',' needs quotes around it",
+        ),
+        ("bad.csv", "line 3", EMPTY),
     ]
+    assert examples.summary["notes"]["unlabelled"] == 1
 
 
 def test_unusable_lines_of_json_are_set_aside(ingest, table):
@@ -170,7 +177,7 @@ def test_unusable_lines_of_json_are_set_aside(ingest, table):
     assert [(item.position, item.reason) for item in examples.rejected()] == [
         ("line 2", "not JSON: Expecting value at character 10"),
         ("line 3", "expected an object, received [1]"),
-        ("line 5", "nothing in column 'text'"),
+        ("line 5", EMPTY),
     ]
 
 
@@ -224,7 +231,7 @@ def test_pictures_and_empty_files_among_texts_are_set_aside(ingest, folder):
     examples = ingest(root, max_rejected=0.5)
     assert {(item.source, item.reason) for item in examples.rejected()} == {
         ("a/p.png", "holds zero bytes: not text"),
-        ("b/2.txt", "empty text"),
+        ("b/2.txt", EMPTY),
     }
 
 
@@ -264,7 +271,8 @@ def test_the_same_source_gives_the_same_bytes(ingest, table):
          r"Received: only 'x'\. Name the column"),
         ("j.json", '[{"text": "a", "label": 1}, {"text', r"j\.json, member 2: expected a JSON "
          r"array of objects\. Received: Unterminated string"),
-        ("s.json", "[1, 2]", r"expected a column of texts and one of classes"),
+        ("s.json", "[1, 2]", r"s\.json, member 1: expected JSON objects with texts and labels, "
+         r"one a line or all in an array\. Received: 1\. Write it again, such as by pandas'"),
     ],
 )  # fmt: skip
 def test_a_table_that_cannot_be_used_is_refused(ingest, table, name, content, message):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -80,8 +81,12 @@ def test_a_missing_or_doubled_comma_is_refused_with_its_place(text, reason):
 
 
 def test_members_become_text_and_nested_ones_are_left_out():
-    value = {"a": "x", "b": 1, "c": True, "d": None, "e": [1], "f": 1.5}
+    value = {"a": "x", "b": 1, "c": True, "d": None, "e": [{}], "f": 1.5, "g": math.nan}
     assert json_rows.cells_of(value) == {"a": "x", "b": "1", "c": "true", "f": "1.5"}
+
+
+def test_a_list_of_labels_stays_a_list():
+    assert json_rows.cells_of({"a": ["x", "ö"], "b": [1]}) == {"a": '["x", "ö"]', "b": "[1]"}
     with pytest.raises(DataError, match=r"^expected an object, received \[1\]$"):
         json_rows.cells_of([1])
 

@@ -26,7 +26,7 @@ def test_the_column_of_the_training_data_is_read_and_rows_without_a_text_are_set
 ):
     (tmp_path / name).write_text(FILES[name])
     first, second, third = PLACES[name]
-    assert list(texts.read(Path(tmp_path / name), TextSource("note"))) == [
+    assert list(texts.read(Path(tmp_path / name), TextSource(("note",)))) == [
         (first, b"good, very\ngood"),
         Rejected(name, "nothing in column 'note'", second),
         (third, b"bad"),
@@ -47,4 +47,4 @@ def test_a_table_without_the_column_is_refused(tmp_path):
     with pytest.raises(
         DataError, match=r"a column of texts called 'text'\. Received: 'id', 'note', 'label'\. N"
     ):
-        next(texts.read(file, TextSource("text")))
+        next(texts.read(file, TextSource(("text",))))

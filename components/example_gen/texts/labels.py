@@ -1,0 +1,142 @@
+"""What people write in a column of classes, and the classes that it means."""
+
+import ast
+import collections
+import itertools
+import logging
+import re
+from collections.abc import Mapping
+
+from millrace.components.errors import DataError
+from millrace.components.example_gen.texts.options import LabelSets
+
+MOST_CLASSES = 1000
+_ROWS_EACH, _FEW = 2, 10  # rows of a class on average, unless there are no more than a few classes
+_MARKS = ("|", ";", ",")  # between labels in one cell
+_MOST = 0.8  # share of the cells with such a mark whose every part comes again
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_NUMBER = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]*)?")
+_log = logging.getLogger("millrace.components.example_gen.text")
+
+
+def settle(
+    step: str, place: object, counts: Mapping[str, int], sets: LabelSets = "refuse"
+) -> dict[str, str]:
+    """The class that each of the labels in `counts` means, which are without spaces around them.
+
+    `True` and `TRUE` are one class, and so are `1` and `1.0`: that which most rows have.
+
+    Args:
+        step: for the log.
+        place: the file and its column, for errors.
+        counts: how many rows have each.
+        sets: what becomes of several labels in one cell: refused, taken as a class of their own,
+            or the first of them.
+
+    Raises:
+        DataError: cells hold several labels, or there are fewer than two classes, or too many.
+    """
+    parts = {label: _listed(label) for label in counts}
+    mark = _mark([label for label, listed in parts.items() if not listed])
+    for label in counts:
+        if mark and mark in label:
+            parts[label] = [part.strip() for part in label.split(mark) if part.strip()] or [label]
+    several = sorted(label for label, listed in parts.items() if len(listed) > 1)
+    if several and sets == "refuse":
+        rows = sum(counts[label] for label in several)
+        every = sorted(set(itertools.chain.from_iterable(parts.values())))
+        raise DataError(
+            f"{place}: expected one label a row. Received: several in {rows} rows, such as "
+            f"{several[0]!r}, of the labels {', '.join(every[:5])}"
+            f"{', …' if len(every) > 5 else ''}. Set {step}.label_sets=first to take the first of "
+            f"each, or {step}.label_sets=whole to make each combination a class."
+        )
+    plain = {
+        label: listed[0] if len(listed) == 1 or (listed and sets == "first") else label
+        for label, listed in parts.items()
+    }
+    found = _merged(step, plain, counts)
+    _check(place, set(found.values()), sum(counts.values()))
+    return found
+
+
+def _listed(label: str) -> list[str]:
+    """The labels in a list as JSON or Python writes it; empty where `label` is none."""
+    if not (label.startswith("[") and label.endswith("]")):
+        return []
+    try:
+        members = ast.literal_eval(label)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return []
+    return [str(member).strip() for member in members]
+
+
+def _mark(labels: list[str]) -> str:
+    """What stands between several labels in a cell, if most of such parts come again."""
+    for mark in _MARKS:
+        cells = [{part.strip() for part in label.split(mark)} - {""} for label in labels if label]
+        several = [parts for parts in cells if len(parts) > 1]
+        times = collections.Counter(itertools.chain.from_iterable(cells))
+        again = [parts for parts in several if all(times[part] > 1 for part in parts)]
+        if several and len(again) >= _MOST * len(several):
+            return mark
+    return ""
+
+
+def _merged(step: str, plain: Mapping[str, str], counts: Mapping[str, int]) -> dict[str, str]:
+    """`plain` with one spelling for each class that is written in several ways."""
+    rows = collections.Counter[str]()
+    for label, name in plain.items():
+        rows[name] += counts[label]
+    spellings = collections.defaultdict[object, list[str]](list)
+    for name in sorted(rows, key=lambda name: (-rows[name], name)):
+        spellings[_meaning(name)].append(name)
+    for first, *others in spellings.values():
+        if others:
+            _log.info("%s: class %r is also written %s", step, first, _quoted(others))
+    folded = collections.defaultdict[str, list[str]](list)
+    for first, *_ in spellings.values():
+        folded[first.casefold()].append(first)
+    for alike in folded.values():
+        if len(alike) > 1:
+            _log.warning(
+                "%s: classes %s differ in case alone. Write them alike if they are one class",
+                *(step, _quoted(alike)),
+            )
+    return {label: spellings[_meaning(name)][0] for label, name in plain.items()}
+
+
+def _meaning(name: str) -> object:
+    """What is equal for names that are certainly one class."""
+    if name.lower() in ("true", "false"):
+        return name.lower()
+    return float(name) if _NUMBER.fullmatch(name) else name
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _check(place: object, classes: set[str], rows: int) -> None:
+    """Raise DataError if there are fewer than two classes, or too many to be classes."""
+    remedy = "Name the column of classes by the option label."
+    if len(classes) < 2:
+        found = f"only {next(iter(classes))!r}" if classes else "none"
+        raise DataError(f"{place}: expected at least two classes. Received: {found}. {remedy}")
+    if len(classes) > MOST_CLASSES:
+        raise DataError(
+            f"{place}: expected at most {MOST_CLASSES} classes. Received: {len(classes)}, such as "
+            f"{min(classes)!r}. {remedy}"
+        )
+    if len(classes) > _FEW and rows < _ROWS_EACH * len(classes):
+        raise DataError(
+            f"{place}: expected classes of {_ROWS_EACH} rows or more each on average. Received: "
+            f"{len(classes)} classes in {rows} rows, such as {min(classes)!r}. {remedy}"
+        )
+
+
+def in_order(classes: set[str]) -> tuple[str, ...]:
+    """Class names in the order of their labels: by number if all are numbers, else by text."""
+    if all(_WHOLE.fullmatch(name) for name in classes):
+        return tuple(sorted(classes, key=lambda name: (int(name), name)))
+    return tuple(sorted(classes))

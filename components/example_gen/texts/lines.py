@@ -1,0 +1,117 @@
+"""Texts a line each: a file of lines for each class, or lines that begin with their label."""
+
+import json
+import posixpath
+
+from etils.epath import Path
+
+from millrace.components.errors import DataError
+from millrace.components.example_gen.csv import files
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
+from millrace.components.example_gen.shards.splits import canonical, is_split_name
+from millrace.components.files.walk import is_hidden, walk
+
+NAMES = ("text", "label")
+_FASTTEXT = "__label__"
+_ABOUT = ("readme", "license", "licence", "copying")  # what files beside the texts are called
+_FEW = 20  # classes that are found without the option layout
+_LOOKED_AT = 1 << 16  # bytes
+
+
+def class_of(path: str) -> str:
+    """The class of a file of lines: what its name ends in, or its name without `.txt`.
+
+    `rt-polarity.pos` is of `pos`, and so is `pos.txt`.
+    """
+    stem, suffix = posixpath.splitext(posixpath.basename(path).removesuffix(".gz"))
+    is_plain = suffix.lower() in ("", ".txt", ".text", ".lines")
+    return stem if is_plain else suffix.removeprefix(".")
+
+
+def class_files(source: Path) -> tuple[Path, Listing]:
+    """The files of lines of `source`, which lie in it, in one folder of it, or in splits' folders.
+
+    Raises:
+        DataError: it is no folder, or has other folders.
+    """
+    entries = walk(source) if source.is_dir() else {}
+    paths = [path for path in entries if not is_hidden(path)]
+    lines = [path for path in paths if not _is_about(path)]
+    tops = {path.split("/")[0] for path in lines if "/" in path}
+    while len(tops) == 1 and all("/" in path for path in lines) and not is_split_name(*tops):
+        source /= tops.pop()
+        return class_files(source)
+    if not lines or any(path.count("/") > 1 for path in lines) or not all(map(is_split_name, tops)):
+        raise DataError(
+            f"{source}: expected a folder with a file of texts for each class, a text a line, such "
+            "as pos.txt and neg.txt, maybe in folders train and test. Received: another. Leave "
+            "text_example_gen.layout out if it holds class folders or a table."
+        )
+    rows = [ListedRow(path, "", _split_of(path)) for path in lines]
+    listing = Listing(rows, sorted(set(paths) - set(lines)))
+    listing.set_aside(source, entries)
+    return source, listing
+
+
+def _is_about(path: str) -> bool:
+    name = posixpath.basename(path).lower()
+    return any(word in name for word in _ABOUT)
+
+
+def _split_of(path: str) -> str:
+    top = path.split("/")[0]
+    return canonical(top) if "/" in path else ""
+
+
+def holds_class_files(source: Path) -> bool:
+    """Whether `source` is certainly such a folder: of few classes, several texts in each file."""
+    if not source.is_dir():
+        return False
+    try:
+        root, listing = class_files(source)
+    except DataError:
+        return False
+    classes = {class_of(row.path) for row in listing.rows}
+    return (
+        2 <= len(classes) <= _FEW
+        and not any(name.isdigit() for name in classes)
+        and len({posixpath.dirname(row.path) + class_of(row.path) for row in listing.rows})
+        == len(listing.rows)
+        and all(_has_lines(root / row.path) for row in listing.rows)
+    )
+
+
+def _has_lines(file: Path) -> bool:
+    with file.open("rb") as opened:
+        start = opened.read(_LOOKED_AT)
+    try:
+        files.check_text(file, start)
+    except DataError:
+        return False
+    return sum(bool(line.strip()) for line in start.splitlines()) > 1
+
+
+def labelled(line: str, separator: str) -> dict[str, str]:
+    """The label at the beginning of `line` and the text after it.
+
+    Labels of fastText, `__label__spam`, are without their mark; several make a list.
+
+    Args:
+        line: of a file.
+        separator: what stands between them; empty for spaces.
+
+    Raises:
+        DataError: there is no text after a label; the reason alone.
+    """
+    if not separator and line.lstrip().startswith(_FASTTEXT):
+        words, text = [], line.lstrip()
+        while text.startswith(_FASTTEXT):
+            word, _, text = text.partition(" ")
+            words.append(word.removeprefix(_FASTTEXT))
+            text = text.lstrip()
+        return {"text": text, "label": words[0] if len(words) == 1 else json.dumps(words)}
+    label, *rest = line.strip().split(separator or None, 1)
+    if not rest:
+        between = repr(separator) if separator else "a space"
+        raise DataError(f"expected a label, {between} and a text, received {label[:40]!r}")
+    return {"text": rest[0].strip(), "label": label}
