@@ -103,6 +103,9 @@ class SeriesSpec:
         hook: the user's preprocessing of a window.
         made: the columns that it makes; the network sees them in place of the covariates.
         fill: of missing cells, which are NaN. None: windows with missing inputs are left out.
+        base: per column; none where it is 0 for all. Records and the network have values less it,
+            as do `offset`, `mean` and the levels of `fill`; a served model takes and answers
+            float64 in the data's own units. See `features.precision`.
     """
 
     targets: tuple[str, ...]
@@ -126,6 +129,7 @@ class SeriesSpec:
     made: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     fill: Fill | None = None
+    base: tuple[float, ...] = ()
     kind: Literal["series"] = "series"
 
     def __post_init__(self) -> None:
@@ -150,6 +154,15 @@ class SeriesSpec:
     def channels(self) -> tuple[str, ...]:
         """The names of a window's channels: the columns, then those of the calendar."""
         return (*self.columns, *(f"{CALENDAR}{name}" for name in self.calendar))
+
+    @property
+    def bases(self) -> dict[str, tuple[float, ...]]:
+        """The base of each channel of `window`, `known` and `future`; empty where all are 0."""
+        if not self.base:
+            return {}
+        ahead = self.base[len(self.columns) - len(self.known) :] if self.known else ()
+        window = (*self.base, *(0.0 for _ in self.calendar))
+        return {"window": window, "known": ahead, "future": self.base[: len(self.targets)]}
 
     @property
     def seen(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from millrace.components.artifacts import Examples, Property, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.rejected import check_rejected
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.time_series import clock, cuts, grid, grid_size, records
+from millrace.components.example_gen.time_series import bases, clock, cuts, grid, grid_size, records
 from millrace.components.example_gen.time_series import columns as columns_of_series
 from millrace.components.example_gen.time_series import reading as series_files
 from millrace.components.example_gen.time_series.cuts import Cuts
@@ -50,13 +50,15 @@ def ingest(
             f"series_example_gen: {excess}; {gap}. Correct that time, or set "
             "series_example_gen.resample to a longer step."
         )
+    aggregate = reading.rows.aggregate if reading.rows.resample else None
     plan = SeriesPlan(
         columns=columns.values,
         targets=columns.targets,
         step=step,
-        aggregate=reading.rows.aggregate if reading.rows.resample else None,
+        aggregate=aggregate,
         cuts=_cuts(table, step, zone, reading),
         zone=zone,
+        bases=bases.find(table, columns.values, step, aggregate, reading.rows.impute),
     )
     written = records.write(run_on, out, table, plan)
     written.counts.add(counts)
@@ -66,7 +68,7 @@ def ingest(
     _report(written, plan, reading)
     notes = _notes(written, plan, reading)
     examples = out.write_summary(written.records, [*rejected, *written.rejected], notes)
-    return examples, SeriesSource(reading, plan.step, plan.zone)
+    return examples, SeriesSource(reading, plan.step, plan.zone, dict(plan.bases))
 
 
 def described_gap(
@@ -239,6 +241,7 @@ def _notes(written: Written, plan: SeriesPlan, reading: SeriesReading) -> dict[s
         "partial": counts.partial,
         "missing": counts.missing,
         "trimmed": counts.trimmed,
+        **({"bases": json.dumps(dict(plan.bases))} if plan.bases else {}),
         **{f"rows_{name}": rows for name, rows in written.rows.items()},
     }
 

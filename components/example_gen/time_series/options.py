@@ -94,9 +94,11 @@ class SeriesSource:
         reading: what was requested, with the columns that were chosen.
         step: of the grid, as pandas writes it.
         zone: of the grid's times.
+        bases: by column, what its values are written less; see `features.precision`.
     """
 
     reading: SeriesReading
     step: str
     zone: str
+    bases: dict[str, float] = dataclasses.field(default_factory=dict)
     kind: Literal["series"] = "series"
