@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
-from millrace.components.analysis import table_survey
+from millrace.components.analysis import table_precision, table_survey
 from millrace.components.analysis.table_survey import ColumnSurvey, Own, TableSurvey
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
@@ -83,7 +83,10 @@ def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:
     truth = survey.columns[label]
     problem = options.problem or _problem(label, truth)
     _check_label(label, truth, problem)
+    if problem == "regression":
+        table_precision.check_label(label, truth)
     columns = dict(_usable(survey, label, options))
+    table_precision.warn(survey, (label, *options.exclude))
     if not columns:
         raise DataError(
             f"Table: expected columns beside the label {label!r} to predict it from. Received: "
@@ -101,6 +104,7 @@ def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:
     ]
     discrete: tuple[Discrete, ...] = (*categories, *buckets)
     crossed = [each.name for each in discrete]
+    scales_label = problem == "regression" and options.scaling != "none"
     spec = TableSpec(
         target=label,
         problem=problem,
@@ -110,6 +114,7 @@ def choose(survey: TableSurvey, options: TableOptions, last: str) -> TableSpec:
         discrete=discrete,
         crosses=table_spec.parse_crosses(options.crosses, crossed, options.cross_size),
         target_mean=truth.mean,
+        target_deviation=truth.deviation if scales_label else 0.0,
     )
     _log_spec(spec)
     return spec

@@ -56,8 +56,22 @@ def base_of(values: Floats, changes: Floats) -> float:
     if not is_coarse(values, changes):
         return 0.0
     reach = float(np.nanmax(values) - np.nanmin(values))
-    base = round(float(np.nanmedian(values)), -math.floor(math.log10(reach)))
+    base = rounded(float(np.nanmedian(values)), reach)
     return base if spacing(values - base) * _GAIN <= spacing(values) else 0.0
+
+
+def rounded(middle: float, reach: float) -> float:
+    """`middle` to the power of ten just below `reach`, that of the values around it."""
+    return round(middle, -math.floor(math.log10(reach)))
+
+
+def is_flat(low: float, high: float, deviation: float, share: float) -> bool:
+    """Whether float32's spacing is more than `share` of the deviation of numbers so large.
+
+    Numbers that float32 has made equal are, where whole numbers are beyond it.
+    """
+    apart = spacing(np.array([low, high]))
+    return apart > share * deviation if deviation else apart > 1
 
 
 def feature(name: str) -> str:

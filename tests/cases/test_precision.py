@@ -13,14 +13,19 @@ from millrace.components.artifacts import RawFiles, TrainedModel
 from millrace.components.beam.options import BeamOptions
 from millrace.components.evaluator import evaluator
 from millrace.components.example_gen.series import series_example_gen
+from millrace.components.example_gen.tables import csv_example_gen
 from millrace.components.example_gen.unlabelled import unlabelled_example_gen
 from millrace.components.export import export
 from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesOptions
+from millrace.components.features.table_spec import TableOptions
 from millrace.components.files.tfrecord import read_records
 from millrace.components.inference import requests
+from millrace.components.models.build import load
 from millrace.components.models.series import build
 from millrace.components.models.series_options import Naive
+from millrace.components.models.table_options import WideDeep
+from millrace.components.trainer import trainer
 from millrace.components.transform import transform
 from millrace.serving.example import decode
 from millrace.serving.model import LoadedModel
@@ -151,3 +156,34 @@ def test_the_naive_forecast_of_the_turnover_is_off_by_its_steps_of_40(exported, 
     assert not found.blessed
     line = (found.path / "forecasts.csv").read_text().splitlines()[1]
     assert line.startswith("2020-07-01T00:00:00Z,,1,turnover,1,6779547100.56,6779547060.56,")
+
+
+def test_the_price_of_a_house_is_learnt_as_well_as_by_linear_regression(folder):
+    file = CASES / "houses.csv"
+    if not file.exists():
+        pytest.skip(f"{file} is not there: the cases lie beside the repository")
+    examples = csv_example_gen(RawFiles(Path(file)), folder("examples"), run_on=ON_BEAM)
+    options = TableOptions(label="price")
+    analysis = analyze(examples, folder("analysis"), run_on=ON_BEAM, features=options)
+    table = transform(examples, analysis, folder("table"), run_on=ON_BEAM)
+    trained = trainer(
+        table,
+        analysis,
+        None,
+        folder("trained"),
+        resume=folder("resume"),
+        model=WideDeep(),
+        epochs=30,
+        batch_size=32,
+        learning_rate=0.003,
+    )
+    spec = specs.read(analysis.file)
+    network = load(trained.keras_file, spec)
+    judged = rows(table, "test")
+    truth = np.array([row["label"][0] for row in judged])
+    inputs = {
+        each.name: np.stack([row[each.name] for row in judged]).astype(each.dtype)
+        for each in spec.layout.inputs
+    }
+    error = truth - network(inputs).numpy()[:, 0]
+    assert 1 - np.square(error).mean() / truth.var() > 0.94  # a linear regression's
