@@ -130,8 +130,8 @@ def exported(learnt, folder):
     return run
 
 
-def test_a_served_forecaster_takes_and_answers_all_digits(exported, folder):
-    file, examples, analysis, _, model = exported("turnover.csv")
+def test_a_forecaster_is_served_and_judged_in_all_digits(exported, folder):
+    file, examples, analysis, windows, model = exported("turnover.csv")
     asked = unlabelled_example_gen(RawFiles(Path(file)), model, examples, analysis, folder("asked"))
     (row,) = rows(asked, "unlabelled")
     with LoadedModel(model.saved_model) as loaded:
@@ -144,9 +144,6 @@ def test_a_served_forecaster_takes_and_answers_all_digits(exported, folder):
         (found,) = loaded.predict(given)["forecast"]
         np.testing.assert_allclose(found, [[6779546860.56]], rtol=0, atol=0.01)
 
-
-def test_the_naive_forecast_of_the_turnover_is_off_by_its_steps_of_40(exported, folder):
-    _, _, _, windows, model = exported("turnover.csv")
     found = evaluator(windows, model, None, folder("evaluation"), run_on=ON_BEAM)
     summary = json.loads((found.path / "metrics.json").read_text())
     by_january = 440  # of the test split's 18 months one begins a year
