@@ -1,7 +1,8 @@
 """Options and spec of the kind `series`: how series become windows. No TensorFlow."""
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from millrace.components.errors import DataError
 from millrace.components.features.hook_spec import Hook
@@ -158,11 +159,7 @@ class SeriesSpec:
     @property
     def bases(self) -> dict[str, tuple[float, ...]]:
         """The base of each channel of `window`, `known` and `future`; empty where all are 0."""
-        if not self.base:
-            return {}
-        ahead = self.base[len(self.columns) - len(self.known) :] if self.known else ()
-        window = (*self.base, *(0.0 for _ in self.calendar))
-        return {"window": window, "known": ahead, "future": self.base[: len(self.targets)]}
+        return bases_of(vars(self))
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -208,3 +205,15 @@ class SeriesSpec:
             window = LayoutColumn("prepared", "float32", (self.lookback, channels))
         future = LayoutColumn("future", "float32", (self.horizon, len(self.targets)))
         return RecordLayout((window, *ahead), future)
+
+
+def bases_of(described: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+    """`SeriesSpec.bases` by the fields of a spec, or what a `model.json` says of one."""
+    base = tuple(described.get("base", ()))
+    if not base:
+        return {}
+    return {
+        "window": (*base, *(0.0 for _ in described["calendar"])),
+        "known": base[len(base) - len(described["known"]) :],
+        "future": base[: len(described["targets"])],
+    }

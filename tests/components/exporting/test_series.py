@@ -130,7 +130,7 @@ def test_a_model_with_a_base_takes_and_answers_float64_in_the_units_of_the_data(
     model = build(Dense(units=(4,)), BASED, units=2, activation="linear").inference
     saved_model.write(series.endpoints(model, BASED), tmp_path / "model")
     loaded = tf.saved_model.load(str(tmp_path / "model"))
-    window, known = inputs()["window"].numpy(), inputs()["known"].numpy()
+    window, known = (inputs()[name].numpy().astype(np.float64) for name in ("window", "known"))
     expected = model(inputs()).numpy().astype(np.float64) + 6779547100
     (found,) = loaded.signatures["serving_default"](
         window=tf.constant(window + np.array(BASED.base)), known=tf.constant(known + 2e9)
