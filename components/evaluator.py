@@ -193,12 +193,21 @@ def _read_summary(out: Path, max_rejected: float) -> dict[str, Any]:
     return summary
 
 
+def _shown(value: float) -> str:
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.3g}"
+
+
 def _log_verdict(summary: dict[str, Any], found: Verdict) -> None:
     """Log the main figures, beside the last blessed model's, and the verdict."""
     was = summary["baseline"]["metrics"] if summary["baseline"] else {}
     figures = ", ".join(
-        f"{name} {value:.4f}" + (f" (was {was[name]:.4f})" if name in was else "")
+        f"{name} {_shown(value)}" + (f" (was {_shown(was[name])})" if name in was else "")
         for name, value in summary["metrics"].items()
     )
     _log.info("%s split: %s", summary["split"], figures)
+    if summary["metrics"].get("mae") == 0:
+        _log.warning(
+            "mae is exactly 0: expected some error of rows that the model has not seen. Are all "
+            "labels one number, is one of the features the label, or does float32 flatten them?"
+        )
     _log.info("%s: %s", "blessed" if found.blessed else "not blessed", "; ".join(found.reasons))

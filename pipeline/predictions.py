@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from millrace.components.artifacts import Rejected
-from millrace.components.display import html
+from millrace.components.display import html, numbers
 from millrace.components.inference import requests
 from millrace.components.inference.predictions import as_json, each
 from millrace.pipeline import questions
@@ -231,7 +231,7 @@ def _class_cells(answer: Answer) -> tuple[str, ...]:
 
 
 def _number_cells(answer: Answer) -> tuple[str, ...]:
-    return (f"{answer.outputs['prediction']:.6g}",)
+    return (numbers.exact(answer.outputs["prediction"]),)
 
 
 def _beside(answer: Answer) -> tuple[str, str]:
@@ -240,7 +240,8 @@ def _beside(answer: Answer) -> tuple[str, str]:
     if truth is None:
         return "", ""
     if "prediction" in answer.outputs and isinstance(truth, float | int):
-        return f"{truth:.6g}", f"{answer.outputs['prediction'] - truth:+.4g}"
+        error = answer.outputs["prediction"] - truth
+        return numbers.exact(truth), f"{'+' if error >= 0 else ''}{numbers.short(error)}"
     return str(truth), "right" if str(truth) == answer.outputs["class"] else "WRONG"
 
 
@@ -254,7 +255,7 @@ def _forecasts(answers: Sequence[Answer]) -> _Table:
             known = [_truth(value) for value in itertools.islice(truth, len(targets))]
             times = answer.question.times
             when = times[step - 1] if times else f"+{step}"
-            row = (answer.question.name, when, ", ".join(f"{each:.6g}" for each in targets))
+            row = (answer.question.name, when, ", ".join(map(numbers.exact, targets)))
             rows.append((*row, ", ".join(known)) if has_truth else row)
     when = "time" if any(answer.question.times for answer in answers) else "step"
     names = ("window", when, "forecast", "truth")
@@ -262,7 +263,7 @@ def _forecasts(answers: Sequence[Answer]) -> _Table:
 
 
 def _truth(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.6g}"
+    return "not known" if value is None else numbers.exact(value)
 
 
 def _show_values(console: Console, outputs: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from millrace.components.artifacts import Examples, Model
 from millrace.components.errors import DataError
+from millrace.components.features import precision
 from millrace.components.files import paths
 from millrace.components.files.json_files import or_none
 from millrace.components.files.tfrecord import read_records
@@ -133,7 +134,7 @@ def from_window(typed: str, signature: Signature) -> Question:
             f"--window: expected {steps} steps of {channels} numbers each. Received: {found}. "
             f"Give {steps} {form}, or a CSV file that ends with them."
         )
-    return Question(shortened(typed), {"window": _window(kept)})
+    return Question(shortened(typed), {"window": _window(kept, tensor.dtype)})
 
 
 def from_last_run(store: Store, model: str, count: int) -> list[Question]:
@@ -212,9 +213,16 @@ def _known(row: Decoded, number: int, label: str) -> Question:
     if isinstance(value, list):
         truth = _shown(value[0])
     elif value is not None:
+        if label == _FUTURE:
+            value = _in_data_units(row, value)
         numbers = value.tolist()
         truth = [or_none(each) for each in numbers] if label == _FUTURE else numbers[0]
     return Question(name, row, truth)
+
+
+def _in_data_units(row: Decoded, future: np.ndarray) -> np.ndarray:
+    base = precision.base_in(row, _FUTURE)
+    return (future.reshape(-1, len(base)) + base).ravel() if base.any() else future
 
 
 def _typed(name: str, value: str) -> np.ndarray:
@@ -251,7 +259,7 @@ def _odd_cell(rows: Sequence[Sequence[str]]) -> str:
     return ""
 
 
-def _window(rows: Sequence[Sequence[float]]) -> np.ndarray:
+def _window(rows: Sequence[Sequence[float]], dtype: str) -> np.ndarray:
     """The cells of a window as a model takes them, flat; NaN where one is missing."""
     exact = np.array(rows, np.float64).ravel()
     beyond = exact[np.isinf(exact) | (np.abs(exact) > np.finfo(np.float32).max)]
@@ -261,7 +269,7 @@ def _window(rows: Sequence[Sequence[float]]) -> np.ndarray:
             f"--window: expected numbers that float32 holds. Received: {received}. Correct it, or "
             "leave out what is not known, as in `1,,3`."
         )
-    return exact.astype(np.float32)
+    return exact.astype(dtype)
 
 
 def _file_rows(file: Path) -> list[list[str]]:

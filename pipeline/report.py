@@ -10,6 +10,7 @@ from millrace.components.artifacts import (
     InferenceResult,
     PushedModel,
 )
+from millrace.components.display import numbers
 from millrace.pipeline.records import ExecutionRecord, RunRecord
 from millrace.pipeline.results import RunResult
 from millrace.pipeline.root import Root
@@ -137,7 +138,8 @@ def _figures(evaluation: Evaluation) -> str:
     """Each figure, and what that of the last blessed model was on the same rows."""
     was = evaluation.baseline or {}
     return "  ".join(
-        f"{name} {value:.4g}" + (f" (was {was[name]:.4g})" if name in was else "")
+        f"{name} {numbers.short(value, 4)}"
+        + (f" (was {numbers.short(was[name], 4)})" if name in was else "")
         for name, value in evaluation.metrics.items()
     )
 

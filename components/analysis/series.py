@@ -218,7 +218,15 @@ def choose(
         naive_error=tuple(series_shape.naive_error(found.train, season).tolist()),
         mean=tuple(found.train.mean[: len(roles.targets)].tolist()),
         fill=fill(found.train, notes),
+        base=base_of(roles, notes),
     )
+
+
+def base_of(roles: Roles, notes: Mapping[str, object]) -> tuple[float, ...]:
+    """What the ingest wrote each column less; none where that is 0 for all."""
+    bases = json.loads(str(notes.get("bases", "{}")))
+    found = tuple(float(bases.get(name, 0.0)) for name in roles.columns)
+    return found if any(found) else ()
 
 
 def fill(train: Shape, notes: Mapping[str, object]) -> Fill | None:

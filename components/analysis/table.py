@@ -13,7 +13,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from etils.epath import Path
 
-from millrace.components.analysis import table_identifiers, table_leaks, table_survey
+from millrace.components.analysis import (
+    table_identifiers,
+    table_leaks,
+    table_precision,
+    table_survey,
+)
 from millrace.components.analysis.table_survey import ColumnSurvey, Own, TableSurvey
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
@@ -100,12 +105,15 @@ def choose(survey: TableSurvey, options: TableOptions, noted: str, rows: int = 0
     truth = survey.columns[label]
     problem = options.problem or _problem(label, truth)
     _check_label(label, truth, problem)
+    if problem == "regression":
+        table_precision.check_label(label, truth)
     left_out = _left_out(survey, label, options, max(rows, survey.records))
     columns = {
         name: column
         for name, column in survey.columns.items()
         if name != label and name not in left_out
     }
+    table_precision.warn(survey, (label, *left_out, *options.exclude))
     if not columns:
         raise DataError(
             f"Table: expected columns beside the label {label!r} to predict it from. Received: "
@@ -124,6 +132,7 @@ def choose(survey: TableSurvey, options: TableOptions, noted: str, rows: int = 0
     ]
     discrete: tuple[Discrete, ...] = (*categories, *buckets)
     crossed = [each.name for each in discrete]
+    scales_label = problem == "regression" and options.scaling != "none"
     spec = TableSpec(
         target=label,
         problem=problem,
@@ -133,6 +142,7 @@ def choose(survey: TableSurvey, options: TableOptions, noted: str, rows: int = 0
         discrete=discrete,
         crosses=table_spec.parse_crosses(options.crosses, crossed, options.cross_size),
         target_mean=truth.mean,
+        target_deviation=truth.deviation if scales_label else 0.0,
     )
     _log_spec(spec, left_out)
     _warn_of_stand_ins(numbers | ({label: truth} if problem == "regression" else {}))

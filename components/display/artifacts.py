@@ -20,6 +20,7 @@ from millrace.components.display.html import (
     shortened,
     table,
 )
+from millrace.components.display.numbers import short
 from millrace.components.files import folders, json_files
 from millrace.components.schema import text as schemas
 from millrace.components.statistics import table as statistics
@@ -112,7 +113,7 @@ def _evaluation(artifact: kinds.Evaluation, width: int | None) -> Markup:
     reasons = escape("; ".join(artifact.reasons))
     was = artifact.baseline or {}
     rows = (
-        (name, f"{value:.6g}", *([f"{was[name]:.6g}" if name in was else ""] if was else []))
+        (name, short(value), *([short(was[name]) if name in was else ""] if was else []))
         for name, value in artifact.metrics.items()
     )
     figures = table(("metric", "value", *(["was"] if was else [])), rows)

@@ -70,9 +70,12 @@ def score_batch(
     if len(predicts) > 1 and (other := _of_baseline(predicts[1], kept, future.shape)) is not None:
         forecasts[BASELINE] = other
     if spec.mean:
-        forecasts[CONSTANT] = np.broadcast_to(np.array(spec.mean), future.shape).copy()
+        mean = np.array(spec.mean) + spec.bases
+        forecasts[CONSTANT] = np.broadcast_to(mean, future.shape).copy()
     own = _targets(windows, spec)
-    forecasts |= {name: baselines.apply(weights, own) for name, weights in maps(spec).items()}
+    forecasts |= {
+        name: baselines.apply(weights, own) + spec.bases for name, weights in maps(spec).items()
+    }
     part = ForecastRows.of(split, [row.features for row in kept], future, forecasts)
     return ScoredForecast(parts=(part,), rejected=tuple(rejected))
 

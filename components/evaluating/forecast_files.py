@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from etils.epath import Path
 
+from millrace.components.display import numbers
 from millrace.components.evaluating import (
     files,
     forecast_metrics,
@@ -77,7 +78,7 @@ def against_baselines(
         "mae",
         metrics["mae"],
         [
-            SimpleBaseline(error, f"{name}'s {error:.6g}", improve_or_leave_out(name))
+            SimpleBaseline(error, f"{name}'s {numbers.short(error)}", improve_or_leave_out(name))
             for name, error in errors.items()
             if error is not None
         ],
@@ -128,7 +129,7 @@ def _metrics(
     if judged is None:
         unjudged = {"judged": 0, "unknown": 0, "comparison": None, "cannot_judge": ""}
         return {**found, **unjudged, **dataclasses.asdict(BaselineResults())}
-    noise = significance.rounding(float(np.nanmean(np.abs(judged.actual))))
+    noise = significance.rounding(float(np.nanmean(np.abs(judged.actual - spec.bases))))
     return {
         **found,
         **known(judged),
@@ -251,7 +252,7 @@ def _write_forecasts(file: Path, rows: ForecastRows, spec: WindowSpec) -> None:
 
 
 def _cell(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.9g}"
+    return "" if np.isnan(value) else numbers.exact(value)
 
 
 def _iso(time: int, frequency: str) -> str:

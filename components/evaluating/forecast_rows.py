@@ -25,6 +25,7 @@ class WindowSpec:
         stride: rows between the starts of two windows.
         mean: per target, on the train split; none of a model of an earlier version.
         fill: of missing cells; None where the model needs whole windows.
+        base: per target, what the records' values, `mean` and `fill` are less; none for 0.
     """
 
     targets: tuple[str, ...]
@@ -38,6 +39,7 @@ class WindowSpec:
     stride: int = 1
     mean: tuple[float, ...] = ()
     fill: Fill | None = None
+    base: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Self:
@@ -55,7 +57,13 @@ class WindowSpec:
             stride=described.get("stride", 1),
             mean=tuple(described.get("mean", ())),
             fill=_fill(described.get("fill")),
+            base=tuple(described.get("base", ()))[: len(described["targets"])],
         )
+
+    @property
+    def bases(self) -> Floats:
+        """Of each target, float64 [targets]."""
+        return np.array(self.base or [0.0] * len(self.targets))
 
     @property
     def overlap(self) -> int:
@@ -73,13 +81,13 @@ class WindowSpec:
     def arrays(self, rows: Sequence[Decoded]) -> tuple[NDArray[np.float32], Floats]:
         """Windows float32 [rows, lookback, channels], futures float64 [rows, horizon, targets].
 
-        Both have NaN where a cell is missing.
+        Both have NaN where a cell is missing; futures have their base, windows do not.
         """
         windows = np.stack([np.asarray(row[WINDOW], np.float32) for row in rows])
         future = np.stack([np.asarray(row[FUTURE], np.float64) for row in rows])
         return (
             windows.reshape(-1, self.lookback, self.channels),
-            future.reshape(-1, self.horizon, len(self.targets)),
+            future.reshape(-1, self.horizon, len(self.targets)) + self.bases,
         )
 
 

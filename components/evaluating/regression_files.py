@@ -13,6 +13,7 @@ from typing import Any
 
 from etils.epath import Path
 
+from millrace.components.display import numbers
 from millrace.components.evaluating import files, regression_plots, significance
 from millrace.components.evaluating.regression import MEAN, Labels, ScoredRegression
 from millrace.components.evaluating.regression_metrics import Residuals, figures
@@ -77,7 +78,7 @@ def _change(scored: ScoredRegression, found: Mapping[str, Any]) -> Change | None
 def _cannot_judge(labels: Labels) -> str:
     """Why the rows cannot, by how often each of the least labels came."""
     if len(labels) == 1:
-        return f"the label of every row is {next(iter(labels)):.6g}"
+        return f"the label of every row is {numbers.short(next(iter(labels)))}"
     chance = significance.of_guesses(list(labels.values()))
     return significance.cannot_judge(chance, "gets all rows right") if labels else ""
 
@@ -96,7 +97,8 @@ def _against_the_mean(
         return BaselineResults(
             not_asked=("constant: not asked, for all labels are equal to the train split's mean",)
         )
-    said = f"{error:.6g}, which the train split's mean {train_mean:.6g} reaches"
+    mean = "" if train_mean is None else f" {numbers.short(train_mean)}"
+    said = f"{numbers.short(error)}, which the train split's mean{mean} reaches"
     remedy = improve_or_leave_out("constant")
     own = figures(scored.sums[Key(main, CANDIDATE)])["mse"]
     return compare("mse", own, [SimpleBaseline(error, said, remedy)])

@@ -19,6 +19,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from millrace.components.display import numbers
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Interval = tuple[float, float] | None
@@ -84,11 +86,11 @@ class Change:
     @property
     def said(self) -> str:
         """Both figures and the interval, on a line without its full stop."""
-        digits = ".3f" if self.metric == "accuracy" else ".6g"
-        line = (
-            f"{self.metric}: was {self.was:{digits}}, now {self.now:{digits}} on the same "
-            f"{self.rows:,} rows; "
+        was, now = (
+            f"{each:.3f}" if self.metric == "accuracy" else numbers.short(each)
+            for each in (self.was, self.now)
         )
+        line = f"{self.metric}: was {was}, now {now} on the same {self.rows:,} rows; "
         if self.interval is None:
             return f"{line}these are too few for an interval of the change"
         low, high = self.interval

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
+from millrace.components.display import numbers
+
 # Of `evaluator.must_beat`. `constant` is one answer for all rows; the others are forecasts.
 Name = Literal["constant", "naive", "seasonal_naive", "moving_average"]
 
@@ -73,10 +75,10 @@ def compare(
             aside = f", rounding of {noise:.2g} aside" if is_close else ""
             objections.append(
                 f"{metric}: expected {expected} on the same rows{aside}. Received: "
-                f"{value:.6g}. {baseline.remedy}"
+                f"{numbers.short(value)}. {baseline.remedy}"
             )
     merits = [
-        f"{metric} {value:.6g} {verb} {' and '.join(said)} on the same rows"
+        f"{metric} {numbers.short(value)} {verb} {' and '.join(said)} on the same rows"
         for verb, said in (("beats", beaten), ("is as good as", equalled))
         if said
     ]

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from millrace.components.display import numbers
 from millrace.components.errors import OptionError
 
 
@@ -93,7 +94,7 @@ def _bounds(
 ) -> list[tuple[bool, str]]:
     """Whether each bound holds, and the line that says so. A NaN holds none."""
     found = {name: figures.get(name, math.nan) for name in (*lowest, *highest)}
-    said = {name: f"{value:.6g}" for name, value in figures.items()}
+    said = {name: numbers.short(value) for name, value in figures.items()}
     low = [(name, bound, "at least", found[name] >= bound) for name, bound in lowest.items()]
     high = [(name, bound, "at most", found[name] <= bound) for name, bound in highest.items()]
     return [

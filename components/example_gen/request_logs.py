@@ -2,7 +2,7 @@
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, RawFiles, Schema
+from millrace.components.artifacts import Examples, Model, RawFiles, Schema
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
@@ -17,6 +17,7 @@ _SUFFIXES = (".tfrecord", ".tfrecord.gz")
 def request_log_example_gen(
     source: RawFiles,
     schema: Schema,
+    model: Model | None,
     out: Path,
     *,
     run_on: BeamOptions,
@@ -33,6 +34,7 @@ def request_log_example_gen(
     Args:
         source: TFRecord files of PredictionLog, or one of them.
         schema: of the training data; the records get its types.
+        model: of a forecaster, says what its training windows are less.
         out: becomes the records.
         run_on: where Beam runs.
         model_name: requests about other models are passed over, and counted.
@@ -50,12 +52,14 @@ def request_log_example_gen(
         SPLIT,
         LoggedRequests,
     )
+    from millrace.components.features.series_spec import bases_of
     from millrace.components.schema.serving import kinds
     from millrace.components.schema.text import read
 
     listing = _list(source.path)
     root = source.path if source.path.is_dir() else source.path.parent
-    logged = LoggedRequests(root, model_name, kinds(read(schema.file)))
+    bases = bases_of(model.description) if model else {}
+    logged = LoggedRequests(root, model_name, kinds(read(schema.file)), bases)
     examples = Examples(out)
     count = shard_count(root, listing.rows, shards)
     tally = write_shards(run_on, examples, logged, listing.rows, splits=[SPLIT], shards=count)

@@ -18,10 +18,13 @@ class Reference:
         numbers: arrays [rows, ...].
         texts: arrays [rows, ...] of text, and which of them to compare, bool of the same shape:
             not those where two answers are equally good.
+        base: what the exported model's numbers have besides, [] or [targets]: see
+            `features.precision`.
     """
 
     numbers: Mapping[str, np.ndarray]
     texts: Mapping[str, tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
+    base: np.ndarray | float = 0.0
 
 
 def largest_difference(found: OutputArrays, reference: Reference, tolerance: float) -> float:
@@ -36,7 +39,8 @@ def largest_difference(found: OutputArrays, reference: Reference, tolerance: flo
         ModelError: a number differs by more, or a text to compare differs.
     """
     differences = {
-        name: difference(found[name], expected) for name, expected in reference.numbers.items()
+        name: difference(found[name] - reference.base, expected)
+        for name, expected in reference.numbers.items()
     }
     output, worst = max(differences.items(), key=lambda item: item[1])
     if not worst <= tolerance:

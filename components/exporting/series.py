@@ -9,7 +9,7 @@ import tensorflow as tf
 from millrace.components.errors import DataError
 from millrace.components.exporting.comparison import Reference
 from millrace.components.exporting.saved_model import SERIALISED, Endpoint, Outputs, at_least_one
-from millrace.components.features import series_hook
+from millrace.components.features import precision, series_hook
 from millrace.components.features.layout import LayoutColumn
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.models.networks import as_taken
@@ -28,30 +28,53 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
 
     Returns:
         serving_default: window (and known, if columns are known ahead) -> forecast float32
-            [batch, horizon, targets].
+            [batch, horizon, targets]. All are float64 where the spec has a base.
         examples: inputs, serialised Examples with the features `window` (and `known`), the
-            form in which windows are written -> the same.
+            form in which windows are written -> the same. What is to be added to a feature may
+            stand beside it, see `features.precision`.
     """
     columns = spec.served_inputs
-    specs = tuple(
-        tf.TensorSpec([None, *each.shape], tf.float32, name=each.name) for each in columns
-    )
+    dtype = tf.float64 if spec.base else tf.float32
+    specs = tuple(tf.TensorSpec([None, *each.shape], dtype, name=each.name) for each in columns)
 
     @tf.function(input_signature=specs)
     def forecast_of(*inputs: tf.Tensor) -> tf.Tensor:  # traced once for both
-        window, *ahead = (at_least_one(tensor) for tensor in inputs)
+        given = zip(columns, inputs, strict=True)
+        window, *ahead = (_less_base(at_least_one(rows), each.name, spec) for each, rows in given)
         seen = [series_hook.prepared(window, spec), *ahead]
-        return _forecast(model, spec.layout.inputs, seen)[: tf.shape(inputs[0])[0]]
+        forecast = _forecast(model, spec.layout.inputs, seen)[: tf.shape(inputs[0])[0]]
+        return tf.cast(forecast, dtype) + spec.bases["future"] if spec.base else forecast
 
     def predict(*inputs: tf.Tensor) -> Outputs:
         return {FORECAST: forecast_of(*inputs)}
 
     def examples(inputs: tf.Tensor) -> Outputs:
-        features = {each.name: tf.io.FixedLenFeature(each.shape, tf.float32) for each in columns}
-        parsed = tf.io.parse_example(inputs, features)
-        return {FORECAST: forecast_of(*(parsed[each.name] for each in columns))}
+        return {FORECAST: forecast_of(*_parsed(inputs, spec))}
 
     return {"serving_default": (predict, specs), "examples": (examples, (SERIALISED,))}
+
+
+def _less_base(rows: tf.Tensor, name: str, spec: SeriesSpec) -> tf.Tensor:
+    """The input `name` as records have it, float32 [batch, rows, channels]."""
+    return tf.cast(rows - spec.bases[name], tf.float32) if spec.base else rows
+
+
+def _parsed(examples: tf.Tensor, spec: SeriesSpec) -> list[tf.Tensor]:
+    """The inputs in serialised Examples, each with the base that is beside it."""
+    columns = spec.served_inputs
+    features = {each.name: tf.io.FixedLenFeature(each.shape, tf.float32) for each in columns}
+    if not spec.base:
+        parsed = tf.io.parse_example(examples, features)
+        return [parsed[each.name] for each in columns]
+    for each in columns:
+        zeros = precision.encoded([0.0] * each.shape[-1])
+        features[precision.feature(each.name)] = tf.io.FixedLenFeature([], tf.string, zeros)
+    parsed = tf.io.parse_example(examples, features)
+    return [
+        tf.cast(parsed[each.name], tf.float64)
+        + tf.io.decode_raw(parsed[precision.feature(each.name)], tf.float64)[:, None]
+        for each in columns
+    ]
 
 
 def reference(model: keras.Model, spec: SeriesSpec, rows: Sequence[Decoded]) -> Reference:
@@ -63,7 +86,9 @@ def reference(model: keras.Model, spec: SeriesSpec, rows: Sequence[Decoded]) -> 
     columns = spec.layout.inputs
     inputs = [tf.constant(np.stack([_value(row, each) for row in rows])) for each in columns]
     forecast = _forecast(model, columns, inputs).numpy()
-    return Reference({f"{name}/{FORECAST}": forecast for name in ("serving_default", "examples")})
+    base = np.array(spec.bases["future"]) if spec.base else 0.0
+    names = [f"{name}/{FORECAST}" for name in ("serving_default", "examples")]
+    return Reference(dict.fromkeys(names, forecast), base=base)
 
 
 def _forecast(

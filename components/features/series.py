@@ -1,6 +1,7 @@
 """From a series' rows to windows: written once, in numpy views. No TensorFlow.
 
-A window is in the data's own units, with NaN where a cell is missing. All that a network does to
+A window is in the data's own units, less a base where float32 needs one (`features.precision`),
+with NaN where a cell is missing. All that a network does to
 it, filling cells included, happens in layers of its own (`models.series_layers`), so serving cannot
 differ from training. Only a user's preprocessing function comes in between
 (`features.series_hook`). What is to be forecast is never made up: `future` is NaN where unknown.
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millrace.components.errors import DataError
+from millrace.components.features import precision
 from millrace.components.features.series_spec import Calendar, SeriesSpec, time_unit
 from millrace.serving.example import Decoded
 
@@ -217,8 +219,9 @@ def latest(past: Decoded, ahead: Decoded, spec: SeriesSpec) -> Decoded:
             f"expected {spec.lookback} rows up to the last one, received a missing value in them. "
             "Provide it, or train a model that fills it: series_example_gen.impute=linear"
         )
+    found: Decoded = {WINDOW: window.ravel()}
     if not spec.known:
-        return {WINDOW: window.ravel()}
+        return found | _bases(found, spec)
     known = np.stack([_column(ahead, name, spec.horizon) for name in spec.known], axis=1)
     is_missing = np.isnan(known)
     if lacking := int((is_missing.all(axis=1) if spec.fill else is_missing.any(axis=1)).sum()):
@@ -226,7 +229,17 @@ def latest(past: Decoded, ahead: Decoded, spec: SeriesSpec) -> Decoded:
             f"expected {', '.join(spec.known)} in the {spec.horizon} rows after the last one, "
             f"received {spec.horizon - lacking} such rows"
         )
-    return {WINDOW: window.ravel(), KNOWN: known.ravel()}
+    found[KNOWN] = known.ravel()
+    return found | _bases(found, spec)
+
+
+def _bases(inputs: Decoded, spec: SeriesSpec) -> Decoded:
+    """The bases beside `inputs`, as `features.precision` has them; none without."""
+    return {
+        precision.feature(name): [precision.encoded(spec.bases[name])]
+        for name in inputs
+        if spec.bases
+    }
 
 
 def _column(row: Decoded, name: str, rows: int) -> Floats:

@@ -59,7 +59,11 @@ def _filled(window: tf.Tensor, spec: SeriesSpec) -> tf.Tensor:
 
 
 def _made(window: tf.Tensor, spec: SeriesSpec) -> dict[str, tf.Tensor]:
-    given = {name: window[..., place] for place, name in enumerate(spec.channels)}
+    bases = spec.bases.get("window") or [0.0] * len(spec.channels)  # rounded to float32 here
+    given = {
+        name: window[..., place] + bases[place] if bases[place] else window[..., place]
+        for place, name in enumerate(spec.channels)
+    }
     columns = hooks.columns(spec.hook, given, [tf.TensorSpec([None, spec.lookback], tf.float32)])
     kept = [name for name in spec.channels if name in columns and name not in spec.covariates]
     if kept:

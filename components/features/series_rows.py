@@ -8,7 +8,7 @@ import numpy as np
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.features import series
+from millrace.components.features import precision, series
 from millrace.components.features.series_encoding import encode_rows
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.serving.example import Decoded
@@ -40,8 +40,9 @@ def transform(
     learnt from or judged, and is left out.
 
     A window's record has `window` and `future` (and `known`), flat and in the data's own units,
-    NaN where a cell is missing; the name of its `series`, and the `time` and `fold` of its first
-    forecast row; with a hook, also `prepared`, the hook's result. A record that is unusable or too
+    less the base beside each where the spec has one, NaN where a cell is missing; the name of its
+    `series`, and the `time` and `fold` of its first forecast row; with a hook, also `prepared`,
+    the hook's result. A record that is unusable or too
     short for a window goes to `rejected`.
 
     Args:
@@ -104,6 +105,11 @@ def _encoded(
     if spec.known:
         floats[series.KNOWN] = windows.known
     texts = {series.SERIES: name.encode()}
+    texts |= {
+        precision.feature(part): precision.encoded(spec.bases[part])
+        for part in floats
+        if spec.bases
+    }
     if spec.hook is None:
         yield from encode_rows(floats, numbers, texts)
         return

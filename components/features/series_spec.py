@@ -1,7 +1,8 @@
 """Options and spec of the kind `series`: how series become windows. No TensorFlow."""
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from millrace.components.errors import DataError
 from millrace.components.features.hook_spec import Hook
@@ -103,6 +104,9 @@ class SeriesSpec:
         hook: the user's preprocessing of a window.
         made: the columns that it makes; the network sees them in place of the covariates.
         fill: of missing cells, which are NaN. None: windows with missing inputs are left out.
+        base: per column; none where it is 0 for all. Records and the network have values less it,
+            as do `offset`, `mean` and the levels of `fill`; a served model takes and answers
+            float64 in the data's own units. See `features.precision`.
     """
 
     targets: tuple[str, ...]
@@ -126,6 +130,7 @@ class SeriesSpec:
     made: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     fill: Fill | None = None
+    base: tuple[float, ...] = ()
     kind: Literal["series"] = "series"
 
     def __post_init__(self) -> None:
@@ -150,6 +155,11 @@ class SeriesSpec:
     def channels(self) -> tuple[str, ...]:
         """The names of a window's channels: the columns, then those of the calendar."""
         return (*self.columns, *(f"{CALENDAR}{name}" for name in self.calendar))
+
+    @property
+    def bases(self) -> dict[str, tuple[float, ...]]:
+        """The base of each channel of `window`, `known` and `future`; empty where all are 0."""
+        return bases_of(vars(self))
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -200,3 +210,15 @@ class SeriesSpec:
 def time_unit(frequency: str) -> Literal["s", "us"]:
     """The unit of the records' Unix times: seconds, or microseconds where the step has parts."""
     return "us" if frequency.endswith(("ms", "us")) else "s"
+
+
+def bases_of(described: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+    """`SeriesSpec.bases` by the fields of a spec, or what a `model.json` says of one."""
+    base = tuple(described.get("base", ()))
+    if not base:
+        return {}
+    return {
+        "window": (*base, *(0.0 for _ in described["calendar"])),
+        "known": base[len(base) - len(described["known"]) :],
+        "future": base[: len(described["targets"])],
+    }

@@ -38,7 +38,8 @@ class TableOptions:
         include: columns that it sees although they look like identifiers, row numbers or names.
         categorical: columns of numbers that stand for categories, such as codes. Text always does.
         scaling: of numbers: `z_score` to mean 0 and deviation 1, `min_max` to 0..1, by the
-            train split; `none`.
+            train split; `none`. Unless it is none, a network learns the label of a regression by
+            its z-score too, and still answers in the label's own units.
         missing_indicators: whether a column of numbers with cells missing in the train split gets
             another input that says so.
         vocabulary_size: the most values that a categorical column knows, by frequency.
@@ -170,6 +171,7 @@ class TableSpec:
         numbers: of the `numeric` input, in this order, then their indicators.
         discrete, crosses: of the `categorical` input, in this order.
         target_mean: of the label on the train split, for regression: what a model has to beat.
+        target_deviation: of the same; 0 where a network learns the label as it is.
         hook: the user's preprocessing; `numbers` and `discrete` then refer to its result.
     """
 
@@ -181,6 +183,7 @@ class TableSpec:
     discrete: tuple[Annotated[Discrete, Field(union_mode="smart")], ...] = ()
     crosses: tuple[Cross, ...] = ()
     target_mean: float = 0.0
+    target_deviation: float = 0.0
     hook: Hook | None = None
     kind: Literal["table"] = "table"
 

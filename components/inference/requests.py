@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from millrace.components.errors import DataError
+from millrace.components.features import precision
 from millrace.serving.example import Decoded, encode
 from millrace.serving.signature import PREDICT, Signature, TensorInfo
 
@@ -45,7 +46,8 @@ def request_features(signatures: Mapping[str, Mapping[str, Any]]) -> set[str]:
 def inputs(signature: Signature, rows: Sequence[Decoded]) -> dict[str, np.ndarray]:
     """The inputs of `signature` for raw records.
 
-    A missing text is empty, a missing number NaN.
+    A missing text is empty, a missing number NaN. To float64 belongs the base that a record has
+    beside the feature, see `features.precision`.
 
     Args:
         signature: of a model.
@@ -80,7 +82,10 @@ def _input(alias: str, tensor: TensorInfo, rows: Sequence[Decoded]) -> np.ndarra
     if _is_text(tensor):
         return _texts([_text(alias, value) for value in values])
     shape = tuple(size or 1 for size in (tensor.shape or (None,))[1:])
-    return np.stack([_number(alias, value, shape, tensor.dtype) for value in values])
+    array = np.stack([_number(alias, value, shape, tensor.dtype) for value in values])
+    if tensor.dtype != "float64":
+        return array
+    return array + np.stack([precision.base_in(row, alias) for row in rows])[:, None]
 
 
 def _is_text(tensor: TensorInfo) -> bool:

@@ -10,6 +10,7 @@ import keras
 from millrace.components.models.layer_options import FullyConnected, Kernels
 
 SCORES = "scores"  # the name of the last layer that has weights or an activation
+RESCALED = "rescaled"  # that of the layer after it, which brings a regression to the label's units
 
 Wired = Callable[[keras.KerasTensor], keras.KerasTensor]
 

@@ -12,7 +12,14 @@ import keras
 
 from millrace.components.features.table_spec import TableSpec
 from millrace.components.models.layer_options import Dense
-from millrace.components.models.networks import Networks, as_taken, chained, fully_connected, scores
+from millrace.components.models.networks import (
+    RESCALED,
+    Networks,
+    as_taken,
+    chained,
+    fully_connected,
+    scores,
+)
 from millrace.components.models.table_options import TableModel, WideDeep
 
 
@@ -20,7 +27,7 @@ def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activatio
     """The network that `options` describe, its last layer of `units` with `activation`.
 
     It takes the inputs of `spec.layout`, several as a dictionary by name, and returns float32
-    [batch, units].
+    [batch, units], a regression in the label's units: before its last layer, about 0 and 1 apart.
     """
     inputs = {
         column.name: keras.Input(column.shape, dtype=column.dtype, name=column.name)
@@ -28,6 +35,10 @@ def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activatio
     }
     joined = _side_by_side(list(_parts(options, spec, inputs)), "all")
     outputs = scores(options, units, activation)(joined)
+    if spec.target_deviation:
+        outputs = keras.layers.Rescaling(
+            spec.target_deviation, spec.target_mean, name=RESCALED, dtype="float32"
+        )(outputs)
     model = keras.Model(as_taken(inputs), outputs, name=options.kind)
     return Networks(training=model, inference=model)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from millrace.components.models.networks import RESCALED
 from millrace.components.training.objective import Objective
 from millrace.components.training.options import Descent, Precision
 from millrace.components.training.schedules import learning_rate
@@ -26,11 +27,6 @@ _SETTINGS = (  # of `Optimizer`, by Keras's names
     "global_clipnorm",
     "weight_decay",
 )
-_LOSSES_OF_NUMBERS = {
-    "mean_absolute_error": keras.losses.MeanAbsoluteError,
-    "mean_squared_error": keras.losses.MeanSquaredError,
-    "huber": keras.losses.Huber,
-}
 _ERRORS = {  # of one number, by the loss that is their mean
     "mean_absolute_error": keras.losses.mean_absolute_error,
     "mean_squared_error": keras.losses.mean_squared_error,
@@ -38,6 +34,23 @@ _ERRORS = {  # of one number, by the loss that is their mean
 }
 PADDING = 0  # an id that stands for no token
 _STEPS_AT_ONCE = 16
+
+
+@keras.saving.register_keras_serializable(package="millrace")
+class InUnits(keras.losses.Loss):
+    """A loss of numbers, their errors divided by `unit`."""
+
+    def __init__(self, loss: str, unit: float) -> None:
+        super().__init__(name=loss)
+        self.loss, self.unit = loss, unit
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """The loss of each row, [batch], of labels and answers [batch, 1]."""
+        return _ERRORS[self.loss](y_true / self.unit, y_pred / self.unit)
+
+    def get_config(self) -> dict[str, Any]:
+        """What it is made of again."""
+        return {"loss": self.loss, "unit": self.unit}
 
 
 @keras.saving.register_keras_serializable(package="millrace")
@@ -121,7 +134,7 @@ def compile_model(
     """
     model.compile(
         optimizer=_optimizer(descent, steps, epochs),
-        loss=_loss(objective),
+        loss=_loss(objective, _unit(model)),
         metrics=_metrics(objective, top_k),
         steps_per_execution=steps_at_once(steps),
     )
@@ -155,12 +168,20 @@ def _optimizer(descent: Descent, steps: int, epochs: int) -> keras.Optimizer:
     return optimizer(learning_rate=learning_rate(descent.schedule, rate, steps, epochs), **settings)
 
 
-def _loss(objective: Objective) -> keras.Loss:
+def _unit(model: keras.Model) -> float:
+    """What errors count as 1 in the loss: the scale of a layer that brings answers to labels.
+
+    So the gradients, and the learning rate that suits, do not depend on the label's unit.
+    """
+    return next((float(each.scale) for each in model.layers if each.name == RESCALED), 1.0)
+
+
+def _loss(objective: Objective, unit: float) -> keras.Loss:
     losses = keras.losses
     if objective.task == "forecast":
         return OfKnown(objective.loss)
     if not objective.classes:
-        return _LOSSES_OF_NUMBERS[objective.loss]()
+        return InUnits(objective.loss, unit)
     logits, smoothing = objective.logits, objective.label_smoothing
     if objective.is_binary:
         return losses.BinaryCrossentropy(from_logits=logits, label_smoothing=smoothing)

@@ -142,6 +142,7 @@ def _failure(number: int, result: "RunResult") -> Failure:
 
 def _tell(recipe: str, found: list[Fold], *, as_json: bool, failure: Failure | None = None) -> None:
     """Print each fold, and mean and sample deviation over them, which needs two."""
+    from millrace.components.display import numbers
     from millrace.pipeline.console import print_table, stdout_console
 
     # A series that never changes has no scaled error: shown is what every fold has.
@@ -163,7 +164,7 @@ def _tell(recipe: str, found: list[Fold], *, as_json: bool, failure: Failure | N
     for name, over in (("mean", mean), ("± sd", deviation)):
         if over:
             lines.append(([name, "", "", "", ""], over))
-    table = [[*cells, *(f"{of[name]:.4g}" for name in names)] for cells, of in lines]
+    table = [[*cells, *(numbers.short(of[name], 4) for name in names)] for cells, of in lines]
     print_table(stdout_console(), (*columns, *names), table)
 
 

@@ -137,7 +137,9 @@ def serving_skew(name: str, training: Training, log: str) -> Dag:
         )
     model = Source(str(training.model), Model)
     expected = dag.step(serving_schema, schema=schema, model=model)
-    asked = dag.step(request_log_example_gen, source=Source(log), schema=expected, model_name=name)
+    asked = dag.step(
+        request_log_example_gen, source=Source(log), schema=expected, model=model, model_name=name
+    )
     found = dag.step(statistics_gen, step_name="serving_statistics", examples=asked)
     dag.step(
         example_validator,

@@ -1,5 +1,6 @@
 """Questions as a person gives them: files, texts, rows, windows, a sample of the last run."""
 
+import dataclasses
 import io
 import os
 
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from millrace.components.features import precision
 from millrace.pipeline import questions
 from millrace.pipeline.dag import Dag
 from millrace.pipeline.errors import UsageError
@@ -92,6 +94,19 @@ def test_an_empty_cell_of_a_file_is_missing_where_a_number_belongs_and_nothing_e
 def test_a_target_that_is_not_known_is_no_truth():
     row = {"series": [b"north"], "future": np.float32([1.5, np.nan])}
     assert questions._known(row, 0, "future") == Question("north", row, [1.5, None])
+
+
+def test_large_values_are_asked_about_and_known_in_all_their_digits():
+    tensors = {"window": TensorInfo("w", "float64", (None, 2, 1))}
+    signature = dataclasses.replace(windows(2, 1), inputs=tensors)
+    found = questions.from_window("6779547060.56,6779547100.56", signature)
+    assert found.features["window"].tolist() == [6779547060.56, 6779547100.56]
+    row = {
+        "series": [b"north"],
+        "future": np.float32([0.5, np.nan]),
+        "future/base": [precision.encoded([6779547100.0])],
+    }
+    assert questions._known(row, 0, "future").truth == [6779547100.5, None]
 
 
 @pytest.mark.parametrize(

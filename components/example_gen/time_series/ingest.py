@@ -21,6 +21,7 @@ from millrace.components.example_gen.csv import dates
 from millrace.components.example_gen.csv.columns import ColumnReading
 from millrace.components.example_gen.csv.dialect import DayFirst
 from millrace.components.example_gen.time_series import (
+    bases,
     clock,
     cuts,
     daylight,
@@ -92,13 +93,15 @@ def ingest(
             f"series_example_gen: {excess}; {gap}. Correct that time, or set "
             "series_example_gen.resample to a longer step."
         )
+    aggregate = reading.rows.aggregate if reading.rows.resample else None
     plan = SeriesPlan(
         columns=columns.values,
         targets=columns.targets,
         step=step,
-        aggregate=reading.rows.aggregate if reading.rows.resample else None,
+        aggregate=aggregate,
         cuts=_cuts(table, step, zone, reading, found.starts),
         zone=zone,
+        bases=bases.find(table, columns.values, step, aggregate, reading.rows.impute),
     )
     written = records.write(run_on, out, table, plan)
     written.counts.add(counts)
@@ -110,7 +113,7 @@ def ingest(
     notes = _notes(written, plan, reading, found)
     rejected = [*found.rejected, *written.rejected]
     examples = out.write_summary(written.records, rejected, notes, bad_cells=found.bad_cells)
-    return examples, SeriesSource(reading, found.learnt, plan.step, plan.zone)
+    return examples, SeriesSource(reading, found.learnt, plan.step, plan.zone, dict(plan.bases))
 
 
 def described_gap(rows: SeriesRows, raw: pd.DataFrame, table: pd.DataFrame, step: str) -> str:
@@ -409,6 +412,7 @@ def _notes(
         "partial": counts.partial,
         "missing": counts.missing,
         "trimmed": counts.trimmed,
+        **({"bases": json.dumps(dict(plan.bases))} if plan.bases else {}),
         **{f"rows_{name}": rows for name, rows in written.rows.items()},
     }
 

@@ -48,12 +48,14 @@ class SeriesSource:
         learnt: from their cells.
         step: of the grid, as pandas writes it.
         zone: of the grid's times.
+        bases: by column, what its values are written less; see `features.precision`.
     """
 
     reading: SeriesReading
     learnt: Learnt
     step: str
     zone: str
+    bases: dict[str, float] = dataclasses.field(default_factory=dict)
     kind: Literal["series"] = "series"
 
 

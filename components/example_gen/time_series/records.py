@@ -19,6 +19,7 @@ from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.shards.writing import shard_files
 from millrace.components.example_gen.time_series import clock
+from millrace.components.example_gen.time_series.bases import less_base
 from millrace.components.example_gen.time_series.cuts import Cuts
 from millrace.components.example_gen.time_series.grid import (
     GridCounts,
@@ -45,6 +46,7 @@ class SeriesPlan:
         aggregate: of the rows that fall into one step; None where they are that far apart.
         cuts: of time, in UTC.
         zone: of the table's times.
+        bases: by column, what its values are written less; see `features.precision`.
     """
 
     columns: tuple[str, ...]
@@ -53,6 +55,7 @@ class SeriesPlan:
     aggregate: Aggregate | None
     cuts: Cuts
     zone: str
+    bases: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -137,5 +140,5 @@ def _splits(
 
 def _record(name: str, times: np.ndarray, values: pd.DataFrame, plan: SeriesPlan) -> bytes:
     folds = plan.cuts.fold_of(times)
-    own = {column: values[column].to_numpy(np.float32) for column in plan.columns}
+    own = {column: less_base(values[column], plan.bases) for column in plan.columns}
     return encode({"series": name, "time": times, "fold": folds, **own})

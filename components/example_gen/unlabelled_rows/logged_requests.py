@@ -45,12 +45,14 @@ class RequestRow(NamedTuple):
 class LoggedRequests:
     """TFRecord files of PredictionLog below `root`: those about the model called `model`.
 
-    `kinds` are the types of the training data's features, which the rows get.
+    `kinds` are the types of the training data's features, which the rows get; `bases` what its
+    windows are less, see `features.precision`.
     """
 
     root: Path
     model: str
     kinds: Mapping[str, FeatureKind]
+    bases: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
 
     def read(self, rows: Sequence[ListedRow]) -> Iterator[RequestRow | Rejected | Skipped]:
         """Yield every row of every request in the files of `rows`."""
@@ -83,7 +85,7 @@ class LoggedRequests:
             if log.log_metadata.model_spec.name != self.model:
                 yield Skipped(OTHERS)
                 return
-            rows = rows_of(log)
+            rows = rows_of(log, self.bases)
         except (DecodeError, WireError, DataError) as error:
             yield Rejected(place, str(error), position)
             return
@@ -91,8 +93,14 @@ class LoggedRequests:
             yield RequestRow(place, f"{position}, row {number}", features)
 
 
-def rows_of(log: prediction_log_pb2.PredictionLog) -> list[Decoded]:
+def rows_of(
+    log: prediction_log_pb2.PredictionLog, bases: Mapping[str, Sequence[float]]
+) -> list[Decoded]:
     """The rows of a logged request, by feature; what a row lacks is left out.
+
+    Args:
+        log: of the request.
+        bases: by input, what the training data's values are less.
 
     Raises:
         DataError: it holds no request, or inputs of unlike numbers of rows.
@@ -100,19 +108,25 @@ def rows_of(log: prediction_log_pb2.PredictionLog) -> list[Decoded]:
     """
     match log.WhichOneof("log_type"):
         case "predict_log":
-            return _columns(log.predict_log.request)
+            return _columns(log.predict_log.request, bases)
         case "classify_log" | "regress_log" | "multi_inference_log" as kind:
             return _examples(getattr(log, kind).request.input)
         case kind:
             raise DataError(f"expected a request. Received: {kind or 'none'}")
 
 
-def _columns(request: messages.PredictRequest) -> list[Decoded]:
+def _columns(
+    request: messages.PredictRequest, bases: Mapping[str, Sequence[float]]
+) -> list[Decoded]:
     """The inputs with a batch, cut into rows; scalars are settings, not data."""
     arrays = {alias: wire.to_array(request.inputs[alias]) for alias in sorted(request.inputs)}
     if list(arrays) == [SERIALISED] and arrays[SERIALISED].dtype == object:
         return [decode(record) for record in arrays[SERIALISED].ravel().tolist()]
-    batched = {feature_of(alias): array for alias, array in arrays.items() if array.ndim}
+    batched = {
+        feature_of(alias): array - bases[alias] if alias in bases else array
+        for alias, array in arrays.items()
+        if array.ndim
+    }
     sizes = {len(array) for array in batched.values()}
     if len(sizes) != 1:
         raise DataError(f"expected inputs of one number of rows. Received: {sorted(sizes)}")

@@ -9,6 +9,7 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.example_gen.time_series import clock, grid, grid_size, ingest
+from millrace.components.example_gen.time_series.bases import less_base
 from millrace.components.example_gen.time_series.grid import GridCounts
 from millrace.components.example_gen.time_series.reading import SeriesSource
 from millrace.components.features.series_spec import time_unit
@@ -84,8 +85,8 @@ def _latest(
     ahead = found[list(source.reading.columns.known)].reindex(times)
     utc = clock.to_utc(pd.DatetimeIndex(past.index), source.zone)
     return LatestSeries(
-        _record({"series": series, "time": clock.unix(utc, time_unit(source.step))}, past),
-        _record({}, ahead),
+        _record({"series": series, "time": clock.unix(utc, time_unit(source.step))}, past, source),
+        _record({}, ahead, source),
         _shown(times, source),
     )
 
@@ -101,8 +102,8 @@ def _times_after(last: pd.Timestamp, step: str, count: int) -> pd.DatetimeIndex:
     return found[found > last][:count]
 
 
-def _record(named: dict[str, Value], values: pd.DataFrame) -> Decoded:
-    numbers = {str(name): values[name].to_numpy(np.float32) for name in values.columns}
+def _record(named: dict[str, Value], values: pd.DataFrame, source: SeriesSource) -> Decoded:
+    numbers = {str(name): less_base(values[name], source.bases) for name in values.columns}
     return decode(encode({**named, **numbers}))
 
 

@@ -61,6 +61,9 @@ def test_numbers_are_scaled_by_the_train_split_and_flagged_where_cells_are_missi
         RawColumn("wind", "float32"),
     )
     assert (spec.problem, spec.target_mean, spec.classes) == ("regression", 115.0, ())
+    assert spec.target_deviation == pytest.approx(10 * np.arange(24).std())
+    assert choose(HOURS, label="rides", scaling="none").target_deviation == 0
+    assert choose(HOURS, label="sky").target_deviation == 0
     assert spec.layout.inputs[0].shape == (3,)
 
 

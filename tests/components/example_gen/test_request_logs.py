@@ -49,8 +49,8 @@ def examples_log(kind, *records, context=None):
     return log
 
 
-def rows(log):
-    found = rows_of(ours.PredictionLog.FromString(log.SerializeToString()))
+def rows(log, **bases):
+    found = rows_of(ours.PredictionLog.FromString(log.SerializeToString()), bases)
     return [{name: list(value) for name, value in row.items()} for row in found]
 
 
@@ -71,7 +71,12 @@ def ingest(tmp_path, out):
         target = out / str(len(list(out.iterdir())))
         target.mkdir()
         return request_log_example_gen(
-            source, schema, target, run_on=BeamOptions(), **{"model_name": "houses", **options}
+            source,
+            schema,
+            None,
+            target,
+            run_on=BeamOptions(),
+            **{"model_name": "houses", **options},
         )
 
     return run
@@ -89,6 +94,12 @@ def test_inputs_have_the_names_of_the_features_that_fill_them():
     assert rows(predict_log(prompt=["the river"])) == [{"text": [b"the river"]}]
     window = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
     assert rows(predict_log(window=window))[1] == {"window": [6, 7, 8, 9, 10, 11]}
+
+
+def test_windows_in_float64_are_less_the_base_of_the_training_windows():
+    window = np.array([[[6779547060.56, 3.0], [6779547100.56, 4.0]]])
+    (row,) = rows(predict_log(window=window), window=(6779547100.0, 0.0))
+    assert row["window"] == pytest.approx([-39.44, 3, 0.56, 4], abs=1e-5)
 
 
 def test_examples_are_taken_as_they_are_with_their_context():

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from millrace.components.errors import DataError
+from millrace.components.errors import DataError, ModelError
 from millrace.components.exporting import saved_model, series
+from millrace.components.exporting.comparison import largest_difference
+from millrace.components.features import precision
 from millrace.components.features.series_spec import Fill, SeriesSpec
 from millrace.components.models.layer_options import Dense
 from millrace.components.models.series import build
@@ -119,3 +121,43 @@ def test_a_record_that_is_no_window_of_the_model_is_refused(exported):
         match=r"feature 'window': expected 12 numbers\. Received: 5 values\. Give export the rec",
     ):
         series.reference(model, SPEC, [{"window": np.zeros(5, np.float32)}])
+
+
+BASED = dataclasses.replace(SPEC, base=(6779547100.0, 2e9), horizon=2)
+
+
+def test_a_model_with_a_base_takes_and_answers_float64_in_the_units_of_the_data(tmp_path):
+    model = build(Dense(units=(4,)), BASED, units=2, activation="linear").inference
+    saved_model.write(series.endpoints(model, BASED), tmp_path / "model")
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    window, known = (inputs()[name].numpy().astype(np.float64) for name in ("window", "known"))
+    expected = model(inputs()).numpy().astype(np.float64) + 6779547100
+    (found,) = loaded.signatures["serving_default"](
+        window=tf.constant(window + np.array(BASED.base)), known=tf.constant(known + 2e9)
+    ).values()
+    assert found.dtype == tf.float64
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-4)
+
+    rows = [
+        {
+            **row,
+            "window/base": [precision.encoded(BASED.base)],
+            "known/base": [precision.encoded([2e9])],
+        }
+        for row in ROWS
+    ]
+    (again,) = loaded.signatures["examples"](tf.constant([encode(row) for row in rows])).values()
+    np.testing.assert_array_equal(again.numpy(), found.numpy())
+    whole = [
+        {"window": row["window"] + np.tile(BASED.base, 6), "known": row["known"] + 2e9}
+        for row in ROWS
+    ]
+    (rounded,) = loaded.signatures["examples"](tf.constant([encode(row) for row in whole])).values()
+    assert np.abs(rounded.numpy() - expected).max() < 1000  # float32 alone, 512 apart
+
+    reference = series.reference(model, BASED, rows)
+    found_by = {f"{name}/forecast": found.numpy() for name in ("serving_default", "examples")}
+    assert largest_difference(found_by, reference, 1e-5) < 1e-5
+    off = {name: array + 1 for name, array in found_by.items()}
+    with pytest.raises(ModelError, match="expected the trained model's answers"):
+        largest_difference(off, reference, 1e-5)

@@ -149,3 +149,14 @@ def test_a_target_and_a_column_of_another_shape_are_refused(function, message):
     with pytest.raises(OptionError) as caught:
         series_hook.made(tf.constant(WINDOW), _hooked(function))
     assert str(caught.value) == f"analyze.features.preprocess: expected {OWN}:{function} {message}"
+
+
+def test_the_function_is_given_values_with_their_base():
+    based = dataclasses.replace(MADE, base=(1000.0, 0.0, 0.0))
+    found = series_hook.prepared(tf.constant(WINDOW), based).numpy()
+    np.testing.assert_array_equal(found[..., 0], WINDOW[..., 0])  # the target stays as it is
+    whole = WINDOW.copy()
+    whole[..., 0] += 1000
+    np.testing.assert_array_equal(
+        found[..., 1:], series_hook.prepared(tf.constant(whole), MADE)[..., 1:]
+    )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.components.artifacts import Rejected
+from millrace.components.features import precision
 from millrace.components.features.series_rows import LACKING, UNKNOWN, transform
 from millrace.serving.example import decode
 from tests.components.features.test_series import FILLED, ONE, SPEC
@@ -142,3 +143,12 @@ def test_windows_of_a_split_are_those_whose_targets_lie_in_it_and_none_sees_what
 def test_a_stride_leaves_windows_out():
     found, _ = windows([row(9)], dataclasses.replace(ONE, stride=3))
     assert [each["window"].tolist() for each in found] == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_windows_of_a_spec_with_a_base_say_it_beside_each_part():
+    based = dataclasses.replace(SPEC, base=(7e9, 0.0, 0.5))
+    more = {"wind": np.zeros(5, np.float32), "holiday": np.arange(5, dtype=np.float32)}
+    (found,), _ = windows([row(5, **more)], based)
+    assert precision.base_in(found, "window").tolist() == [7e9, 0, 0.5]
+    assert precision.base_in(found, "known").tolist() == [0.5]
+    assert precision.base_in(found, "future").tolist() == [7e9]

@@ -7,6 +7,7 @@ import pytest
 
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images.pictures import Picture
+from millrace.components.features import precision
 from millrace.components.inference import requests
 from millrace.serving.example import decode, encode
 from millrace.serving.signature import CLASSIFY, PREDICT, Signature, TensorInfo
@@ -101,3 +102,13 @@ def test_a_picture_also_tells_its_measures():
     signatures = {"serving_default": described(None, image_bytes="string")}
     measures = set(Picture(b"", "png", 1, 1, 1).measures)
     assert requests.request_features(signatures) == {"image/encoded"} | measures
+
+
+def test_what_a_record_has_as_a_base_is_added_where_the_model_takes_float64():
+    row = {"window": np.float32([1, 2, 3, 4]), "window/base": [precision.encoded([6e9, 0.5])]}
+    for dtype, expected in (
+        ("float64", [[6000000001, 2.5], [6000000003, 4.5]]),
+        ("float32", [[1, 2], [3, 4]]),
+    ):
+        found = requests.inputs(signature(window=(dtype, (None, 2, 2))), [row])["window"]
+        assert (found.dtype, found.tolist()) == (dtype, [expected])

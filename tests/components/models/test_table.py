@@ -1,5 +1,7 @@
 """Networks for tables: their shapes, parameters, and what each part sees."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -33,6 +35,16 @@ def test_a_dense_network_without_hidden_layers_is_linear():
     model.get_layer(SCORES).set_weights([np.float32([[2.0]]), np.float32([-1.0])])
     assert model(np.float32([[10.0]])).numpy().tolist() == [[19.0]]
     assert list(model.input.shape) == [None, 1]
+
+
+@pytest.mark.parametrize("options", [Dense(units=()), WideDeep()])
+def test_a_regression_starts_from_its_z_score_and_answers_in_the_units_of_the_label(options):
+    scaled = dataclasses.replace(spec(), target_mean=250_000.0, target_deviation=100_000.0)
+    model = build(options, scaled)
+    kernel, bias = model.get_layer(SCORES).get_weights()
+    model.get_layer(SCORES).set_weights([0 * kernel, bias + 0.5])
+    row = {"numeric": np.zeros((1, 3), np.float32), "categorical": np.zeros((1, 2), np.int32)}
+    assert model(row).numpy().tolist() == [[300_000.0]]
 
 
 def test_a_dense_network_sees_numbers_and_one_hot_categories():

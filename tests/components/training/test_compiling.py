@@ -10,6 +10,7 @@ from millrace.components.errors import OptionError
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models.image import build
 from millrace.components.models.image_options import Augment, Cnn
+from millrace.components.models.networks import RESCALED
 from millrace.components.training.compiling import compile_model, layers_in, steps_at_once
 from millrace.components.training.objective import AUTO, Loss, Objective, settle
 from millrace.components.training.options import Descent, Optimizer
@@ -178,3 +179,13 @@ def test_layers_compute_in_the_precision_asked_for_and_keep_their_weights_whole(
     assert is_scaled == (precision == "mixed_float16")
     found = model.fit(np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1]), verbose=0)
     assert np.isfinite(found.history["loss"][0])
+
+
+def test_a_loss_of_numbers_is_in_the_unit_of_the_layer_that_brings_answers_to_labels():
+    inputs = keras.Input((1,))
+    answer = keras.layers.Rescaling(4.0, 100.0, name=RESCALED)(inputs)
+    model = keras.Model(inputs, answer)
+    objective = Objective("mean_squared_error", 1, 0, logits=False, task="regression")
+    compile_model(model, objective, Descent(), 0, steps=1, epochs=1)
+    found = model.evaluate(np.float32([[0], [1]]), np.float32([[104], [112]]), verbose=0)
+    assert found == pytest.approx([(1 + 4) / 2, (4 + 8) / 2, (16 + 64) / 2])  # loss, mae, mse

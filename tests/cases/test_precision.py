@@ -1,0 +1,186 @@
+"""Small inputs of `../shared/cases` whose values float32 cannot tell apart."""
+
+import json
+import logging
+from pathlib import Path as LocalPath
+
+import numpy as np
+import pytest
+from etils.epath import Path
+
+from millrace.components.analyze import analyze
+from millrace.components.artifacts import RawFiles, TrainedModel
+from millrace.components.beam.options import BeamOptions
+from millrace.components.evaluator import evaluator
+from millrace.components.example_gen.series import series_example_gen
+from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.example_gen.unlabelled import unlabelled_example_gen
+from millrace.components.export import export
+from millrace.components.features import spec as specs
+from millrace.components.features.series_spec import SeriesOptions
+from millrace.components.features.table_spec import TableOptions
+from millrace.components.files.tfrecord import read_records
+from millrace.components.inference import requests
+from millrace.components.models.build import load
+from millrace.components.models.series import build
+from millrace.components.models.series_options import Naive
+from millrace.components.models.table_options import WideDeep
+from millrace.components.trainer import trainer
+from millrace.components.transform import transform
+from millrace.serving.example import decode
+from millrace.serving.model import LoadedModel
+
+CASES = LocalPath(__file__).parents[2] / ".." / "shared" / "cases"
+ON_BEAM = BeamOptions()
+ONE_AHEAD = SeriesOptions()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def make(name):
+        made = Path(tmp_path / name)
+        made.mkdir()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def learnt(folder, tmp_path):
+    """Ingest and analysis of a case, or of the text of a file, or of both in one folder."""
+
+    def run(source, features=ONE_AHEAD, **options):
+        file = CASES / source if source.endswith(".csv") else tmp_path / "data.csv"
+        if not source.endswith(".csv"):
+            file.write_text(source)
+        elif not file.exists():
+            pytest.skip(f"{file} is not there: the cases lie beside the repository")
+        examples = series_example_gen(
+            RawFiles(Path(file)), folder("examples"), run_on=ON_BEAM, **options
+        )
+        analysis = analyze(examples, folder("analysis"), run_on=ON_BEAM, features=features)
+        return file, examples, analysis
+
+    return run
+
+
+def rows(examples, split):
+    return [decode(record) for file in examples.files(split) for record in read_records(file)]
+
+
+def months(count, value):
+    first = np.datetime64("2010-01")
+    return "month,y\n" + "".join(f"{first + n}-01,{value(n)!r}\n" for n in range(count))
+
+
+def test_a_turnover_of_billions_keeps_its_values_and_its_season(learnt, caplog):
+    caplog.set_level(logging.INFO)
+    _, examples, analysis = learnt("turnover.csv")
+    (train,) = rows(examples, "train")
+    assert len(set(train["turnover"].tolist())) == 12
+    assert specs.read(analysis.file).season == 12
+    assert specs.read(analysis.file).base == (6779547100.0,)
+    assert "turnover: kept less 6779547100, since float32's numbers are 512 apart" in caplog.text
+
+
+def test_a_meter_reading_of_150_million_keeps_its_season(learnt):
+    _, examples, analysis = learnt("meter.csv")
+    (train,) = rows(examples, "train")
+    assert len(set(train["wh"].tolist())) == 350
+    assert specs.read(analysis.file).season == 24
+
+
+@pytest.mark.parametrize(
+    ("value", "base"),
+    [
+        (lambda n: -3e9 + 50 * (n % 4), (-2999999900.0,)),
+        (lambda n: 50.0 + 1e-6 * (n % 6), (50.000002,)),
+        (lambda n: 2e12 + 1000 * (n % 12) + n, (2000000006000.0,)),
+        (lambda n: 1234572 + 1000 * (n % 12), ()),  # float32 is fine enough for these
+        (lambda n: 20.1 + 0.1 * (n % 12), ()),
+        (lambda n: 5.0 if n else 5.1, ()),
+    ],
+)
+def test_only_a_column_whose_steps_float32_would_round_gets_a_base(learnt, value, base):
+    _, _, analysis = learnt(months(84, value))
+    assert specs.read(analysis.file).base == pytest.approx(base, rel=1e-6)
+
+
+def test_where_no_base_helps_it_is_said_and_the_advice_works(learnt, caplog):
+    readings = [3 * n + n % 5 + (1e9 if n > 40 else 0) for n in range(84)]
+    learnt(months(84, lambda n: readings[n]))
+    assert "small changes are lost. Forecast the changes from row to row" in caplog.text
+
+
+@pytest.fixture
+def exported(learnt, folder):
+    """A naive forecaster of a case, from the file to the served model."""
+
+    def run(source, **options):
+        file, examples, analysis = learnt(source, **options)
+        spec = specs.read(analysis.file)
+        trained = TrainedModel(folder("trained"))
+        network = build(Naive(), spec, units=1, activation="linear").inference
+        trained.keras_file.parent.mkdir()
+        network.save(str(trained.keras_file))
+        windows = transform(examples, analysis, folder("windows"), run_on=ON_BEAM)
+        model = export(trained, analysis, windows, folder("model"))
+        return file, examples, analysis, windows, model
+
+    return run
+
+
+def test_a_forecaster_is_served_and_judged_in_all_digits(exported, folder):
+    file, examples, analysis, windows, model = exported("turnover.csv")
+    asked = unlabelled_example_gen(RawFiles(Path(file)), model, examples, analysis, folder("asked"))
+    (row,) = rows(asked, "unlabelled")
+    with LoadedModel(model.saved_model) as loaded:
+        for name in ("serving_default", "examples"):
+            inputs = requests.inputs(loaded.signatures[name], [row])
+            (found,) = loaded.predict(inputs, signature=name)["forecast"]
+            assert found.dtype == np.float64
+            np.testing.assert_allclose(found, [[6779547300.56]], rtol=0, atol=0.01)
+        given = {"window": np.full((1, 12, 1), 6779546860.56)}  # as a client types it
+        (found,) = loaded.predict(given)["forecast"]
+        np.testing.assert_allclose(found, [[6779546860.56]], rtol=0, atol=0.01)
+
+    found = evaluator(windows, model, None, folder("evaluation"), run_on=ON_BEAM)
+    summary = json.loads((found.path / "metrics.json").read_text())
+    by_january = 440  # of the test split's 18 months one begins a year
+    assert summary["metrics"]["mae"] == pytest.approx((17 * 40 + by_january) / 18)
+    assert summary["metrics"]["naive_mae"] == summary["metrics"]["mae"]
+    assert summary["metrics"]["seasonal_naive_mae"] == 0
+    assert not found.blessed
+    line = (found.path / "forecasts.csv").read_text().splitlines()[1]
+    assert line.startswith("2020-07-01T00:00:00Z,,1,turnover,1,6779547100.56,6779547060.56,")
+
+
+def test_the_price_of_a_house_is_learnt_as_well_as_by_linear_regression(folder):
+    file = CASES / "houses.csv"
+    if not file.exists():
+        pytest.skip(f"{file} is not there: the cases lie beside the repository")
+    examples = csv_example_gen(RawFiles(Path(file)), folder("examples"), run_on=ON_BEAM)
+    options = TableOptions(label="price")
+    analysis = analyze(examples, folder("analysis"), run_on=ON_BEAM, features=options)
+    table = transform(examples, analysis, folder("table"), run_on=ON_BEAM)
+    trained = trainer(
+        table,
+        analysis,
+        None,
+        folder("trained"),
+        resume=folder("resume"),
+        model=WideDeep(),
+        epochs=30,
+        batch_size=32,
+        learning_rate=0.003,
+    )
+    spec = specs.read(analysis.file)
+    network = load(trained.keras_file, spec)
+    judged = rows(table, "test")
+    truth = np.array([row["label"][0] for row in judged])
+    inputs = {
+        each.name: np.stack([row[each.name] for row in judged]).astype(each.dtype)
+        for each in spec.layout.inputs
+    }
+    error = truth - network(inputs).numpy()[:, 0]
+    assert 1 - np.square(error).mean() / truth.var() > 0.94  # a linear regression's
