@@ -116,13 +116,13 @@ def test_a_split_that_is_alone_is_not_a_wrapper(folder):
     ("files", "message"),
     [
         ({}, r"expected a folder of images for each class\. Received: an empty folder\. Make one"),
-        ({"1.png": b"", "2.jpg": b""}, "Received: 2 images in no folder of their class"),
+        ({"1.png": b"", "2.jpg": b""}, "Received: 2 images, in no folder of their class"),
         ({"notes.txt": b""}, "Received: 1 files, none of them an image in a"),
         ({"a/.DS_Store": b""}, "Received: 1 files, none of them an image in a"),
         (
             {"all/1.png": b"", "all/2.png": b""},
             r"expected at least two classes\. Received: only 'all', 2 files\. "
-            r"If .*/source/all holds the class folders, give that\.",
+            r"Make one folder per class, or name them in a CSV \(option manifest\.file\)\.",
         ),
     ],
 )
