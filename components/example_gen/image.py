@@ -58,8 +58,8 @@ def image_example_gen(
     """
     from millrace.components.example_gen.images.files import PictureFiles
     from millrace.components.example_gen.images.manifest import list_manifest
-    from millrace.components.example_gen.shards import archives
     from millrace.components.example_gen.shards.writing import write_class_folders
+    from millrace.components.files import archives
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     examples = Examples(out)

@@ -5,11 +5,11 @@ from etils.epath import Path
 from millrace.components.example_gen.image import image_example_gen
 from millrace.components.example_gen.pixels import pixels_example_gen
 from millrace.components.example_gen.samples import digits_images
-from millrace.components.example_gen.shards import archives
-from millrace.components.example_gen.shards.folders import PICTURES
 from millrace.components.example_gen.tfds import tfds_example_gen
 from millrace.components.example_gen.tfrecords import import_example_gen
 from millrace.components.features.image_spec import ImageOptions
+from millrace.components.files import archives
+from millrace.components.files.picture_names import is_picture
 from millrace.pipeline.dag import Dag, Source, Step
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.recipes.row import Ingest, Recipe
@@ -58,12 +58,12 @@ def _holds_pixels(path: Path) -> bool:
     if archives.is_archive(path.name) and path.is_file():
         names = archives.first_names(path)
         return any(name.lower().endswith(_PIXELS) for name in names) and not any(
-            map(PICTURES.claims, names)
+            map(is_picture, names)
         )
     entries = list(path.iterdir()) if path.is_dir() else []
     names = [entry.name for entry in entries]
     return any(name.lower().endswith(_PIXELS) for name in names) and not any(
-        entry.is_dir() or PICTURES.claims(entry.name) or archives.is_archive(entry.name)
+        entry.is_dir() or is_picture(entry.name) or archives.is_archive(entry.name)
         for entry in entries
     )
 

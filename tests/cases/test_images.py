@@ -17,9 +17,9 @@ from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.image import image_example_gen
-from millrace.components.example_gen.images.pictures import read_picture
 from millrace.components.features import image
 from millrace.components.features.image_spec import ImageSpec
+from millrace.components.files.pictures import read_picture
 from tests.components.example_gen.conftest import image_bytes, records_of
 
 MAKER = pathlib.Path(__file__).parents[2] / ".." / "shared" / "cases" / "make_images.py"

@@ -16,12 +16,12 @@ from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.csv.passes import CsvFiles
 from millrace.components.example_gen.images.options import Manifest
 from millrace.components.example_gen.shards.folders import (
-    PICTURES,
     ListedRow,
     Listing,
     check_two_classes,
 )
 from millrace.components.example_gen.shards.splits import canonical, is_folder_name
+from millrace.components.files.picture_names import is_other, is_picture
 from millrace.components.files.walk import is_hidden, problem, walk
 
 _PATHS = (  # names of columns, the likeliest first
@@ -63,7 +63,7 @@ def list_manifest(root: Path, manifest: Manifest, csv: CsvFormat) -> Listing:
             listing.rows.append(row)
         seen.setdefault(row.path, number)
     listing.ignored = sorted(entries.keys() - seen.keys())
-    pictures = [path for path in listing.ignored if PICTURES.claims(path) and not is_hidden(path)]
+    pictures = [path for path in listing.ignored if is_picture(path) and not is_hidden(path)]
     if pictures:
         _log.warning("%d images are not in %s: ignored", len(pictures), place)
     _check_rows(place, listing)
@@ -145,13 +145,13 @@ class _Files:
         self._folder = folder
         self._endings = defaultdict[str, list[str]](list)
         for path in entries:
-            if PICTURES.ignores(path):
+            if is_other(path):
                 continue
             parts = path.split("/")
             for start in range(len(parts)):
                 tail = "/".join(parts[start:])
                 self._endings[tail].append(path)
-                if PICTURES.claims(tail):
+                if is_picture(tail):
                     self._endings[posixpath.splitext(tail)[0]].append(path)
 
     def named(self, path: str) -> list[str]:

@@ -17,11 +17,11 @@ from PIL import Image
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.images.pictures import Picture
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule, canonical, is_split_name
 from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.writing import SplitRecord, shard_count, write_shards
+from millrace.components.files.pictures import Picture
 from millrace.components.files.walk import is_hidden, walk
 from millrace.serving.example import encode
 

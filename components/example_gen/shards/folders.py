@@ -3,9 +3,8 @@
 import collections
 import dataclasses
 import logging
-import posixpath
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from etils.epath import Path
@@ -14,60 +13,39 @@ from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.shards import names
 from millrace.components.example_gen.shards.splits import canonical, is_folder_name, is_split_name
+from millrace.components.files import picture_names
 from millrace.components.files.walk import is_hidden, unreadable, walk
 
 FolderLayout = Literal["auto", "classes", "splits"]
 _log = logging.getLogger(__name__)
 
-_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".webp", ".avif"}
-    | {".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".j2k"}
-)
-_BESIDE_PICTURES = frozenset(  # what lies beside pictures and is none, whoever wrote it
-    {".txt", ".md", ".rst", ".rtf", ".html", ".htm", ".pdf", ".doc", ".docx", ".log"}
-    | {".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg"}
-    | {".xls", ".xlsx", ".ods", ".parquet", ".db", ".sqlite", ".lst", ".lnk", ".url"}
-    | {".py", ".ipynb", ".r", ".m", ".sh", ".mat", ".npy", ".npz", ".pkl", ".h5", ".hdf5"}
-    | {".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".md5", ".sha256"}
-)
-_NOTES = frozenset({"readme", "license", "licence", "copying", "authors", "notice", "changelog"})
-
 
 @dataclasses.dataclass(frozen=True)
 class FileKind:
-    """What the files of class folders are, for messages.
+    """What the files of class folders are, and how they are told by their names.
 
-    `suffixes` are those by which a file that lies in no class folder is known to be one of
-    them, and `others` those of files that are none wherever they lie; `instead` is what a person
-    may give if there are no such folders, `pattern_option` how classes in the files' names are
-    told, if they can be.
+    Attributes:
+        one, plural: for messages.
+        instead: what a person may give if there are no class folders.
+        claims: whether a path is one of them, so that it is missed where it has no class.
+        ignores: whether a path is none of them, wherever it lies.
+        pattern_option: how classes in the files' names are told, if they can be.
     """
 
     one: str
     plural: str
-    suffixes: frozenset[str]
     instead: str
-    others: frozenset[str] = frozenset()
+    claims: Callable[[str], bool]
+    ignores: Callable[[str], bool] = is_hidden
     pattern_option: str = ""
-
-    def ignores(self, path: str) -> bool:
-        """Whether `path` is none by its name: hidden, litter, notes, tables."""
-        if is_hidden(path):
-            return True
-        name = path.rpartition("/")[2].lower()
-        return bool(self.others) and (posixpath.splitext(name)[1] in self.others or name in _NOTES)
-
-    def claims(self, path: str) -> bool:
-        """Whether `path` is one by its name."""
-        return posixpath.splitext(path)[1].lower() in self.suffixes
 
 
 PICTURES = FileKind(
     "an image",
     "images",
-    _SUFFIXES,
     "name them in a CSV (option manifest.file)",
-    _BESIDE_PICTURES,
+    picture_names.is_picture,
+    picture_names.is_other,
     "image_example_gen.pattern",
 )
 

@@ -23,8 +23,8 @@ from millrace.serving.example import Value, encode
 TEXTS = FileKind(
     "a text",
     "text files",
-    frozenset(),  # a README beside the class folders does not belong to them
     "give a CSV, TSV or JSON file of texts and labels",
+    lambda _: False,  # a README beside the class folders does not belong to them
 )
 
 

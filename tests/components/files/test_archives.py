@@ -10,9 +10,16 @@ import pytest
 from etils.epath import Path
 
 from millrace.components.errors import DataError
-from millrace.components.example_gen.shards import archives
+from millrace.components.files import archives
 
 FILES = {"a/1.png": b"one", "b/2.png": b"two"}
+
+
+@pytest.fixture
+def out(tmp_path):
+    """An empty staging folder."""
+    (tmp_path / "out").mkdir()
+    return Path(tmp_path / "out")
 
 
 def zipped(place, files, **attributes):
@@ -62,8 +69,11 @@ def test_names_as_windows_writes_them_and_litter_are_understood(tmp_path, out):
     assert archives.first_names(archive) == ["a/1.png"]
 
 
-def test_what_is_no_archive_is_left_as_it_is(folder, out):
-    root = folder({"a/1.png": b"one", "all.zip": b"x"})
+def test_what_is_no_archive_is_left_as_it_is(tmp_path, out):
+    root = Path(tmp_path / "source")
+    (root / "a").mkdir(parents=True)
+    (root / "a" / "1.png").write_bytes(b"one")
+    (root / "all.zip").write_bytes(b"x")
     with archives.unpacked(root, out) as found:
         assert found == root
     assert archives.first_names(root / "a" / "1.png") == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from millrace.components.errors import DataError
-from millrace.components.example_gen.images.pictures import read_picture
+from millrace.components.files.pictures import read_picture
 from tests.components.example_gen.conftest import image_bytes
 
 KEPT = [  # kind, mode, options, channels
@@ -179,7 +179,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(side):
 
 def test_a_bomb_is_refused_where_warnings_are_shown_only():
     script = (
-        "from millrace.components.example_gen.images.pictures import read_picture\n"
+        "from millrace.components.files.pictures import read_picture\n"
         "read_picture(b'P5 10000 10000 255\\n')\n"
     )
     done = subprocess.run(

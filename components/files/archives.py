@@ -16,7 +16,7 @@ from typing import IO, NamedTuple
 from etils.epath import Path
 
 from millrace.components.errors import DataError
-from millrace.components.example_gen.shards.folders import PICTURES
+from millrace.components.files.picture_names import is_other
 from millrace.components.files.walk import is_hidden
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -82,7 +82,7 @@ def _archives(source: Path) -> list[Path]:
     entries = [e for e in source.iterdir() if not is_hidden(e.name)] if source.is_dir() else []
     archives = sorted(entry for entry in entries if is_archive(entry.name) and entry.is_file())
     others = [entry for entry in entries if entry not in archives]
-    is_all = all(entry.is_file() and PICTURES.ignores(entry.name) for entry in others)
+    is_all = all(entry.is_file() and is_other(entry.name) for entry in others)
     return archives if is_all else []
 
 
