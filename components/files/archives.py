@@ -10,7 +10,7 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
 from etils.epath import Path
@@ -42,8 +42,8 @@ def is_archive(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def unpacked(source: Path, out: Path) -> Iterator[Path]:
-    """`source`; or for an archive, or a folder of nothing but archives, one with their files.
+def unpacked(source: Path, out: Path, is_note: Callable[[str], bool] = is_other) -> Iterator[Path]:
+    """`source`; or for an archive, or a folder of archives and notes, one with their files.
 
     That lies in `out`, where workers can read it, and is gone in the end.
 
@@ -51,14 +51,14 @@ def unpacked(source: Path, out: Path) -> Iterator[Path]:
         DataError: an archive is broken, needs a password, holds what is no plain file or would
             lie outside, or is far larger than it looks.
     """
-    archives = _archives(source)
+    archives = _archives(source, is_note)
     if not archives:
         yield source
         return
     folder = out / _FOLDER
     for archive in archives:
         within = folder / archive.name.split(".")[0] if len(archives) > 1 else folder
-        _unpack(archive, within)
+        unpack(archive, within)
     try:
         yield folder
     finally:
@@ -76,17 +76,22 @@ def first_names(source: Path, count: int = 100) -> list[str]:
     return found
 
 
-def _archives(source: Path) -> list[Path]:
+def _archives(source: Path, is_note: Callable[[str], bool]) -> list[Path]:
     if source.is_file():
         return [source] if is_archive(source.name) else []
     entries = [e for e in source.iterdir() if not is_hidden(e.name)] if source.is_dir() else []
     archives = sorted(entry for entry in entries if is_archive(entry.name) and entry.is_file())
     others = [entry for entry in entries if entry not in archives]
-    is_all = all(entry.is_file() and is_other(entry.name) for entry in others)
+    is_all = all(entry.is_file() and is_note(entry.name) for entry in others)
     return archives if is_all else []
 
 
-def _unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path) -> None:
+    """Write the files in `archive` below `folder`.
+
+    Raises:
+        DataError: as `unpacked`.
+    """
     size = archive.stat().length
     left = max(_UNPACKED, _TIMES * size)
     for number, member in enumerate(_members(archive)):

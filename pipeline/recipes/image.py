@@ -62,9 +62,10 @@ def _holds_pixels(path: Path) -> bool:
         )
     entries = list(path.iterdir()) if path.is_dir() else []
     names = [entry.name for entry in entries]
+    packed = [entry for entry in entries if archives.is_archive(entry.name) and entry.is_file()]
+    names += [name for archive in packed for name in archives.first_names(archive)]
     return any(name.lower().endswith(_PIXELS) for name in names) and not any(
-        entry.is_dir() or is_picture(entry.name) or archives.is_archive(entry.name)
-        for entry in entries
+        [*(entry.is_dir() for entry in entries), *map(is_picture, names)]
     )
 
 

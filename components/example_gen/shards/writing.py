@@ -56,7 +56,13 @@ class Skipped(NamedTuple):
     remark: str
 
 
-Converted = SplitRecord | Rejected | Skipped
+class Unlabelled(NamedTuple):
+    """An input that lacks the label that others have."""
+
+    item: Rejected
+
+
+Converted = SplitRecord | Rejected | Skipped | Unlabelled
 
 
 class Inputs(Protocol):
@@ -186,6 +192,8 @@ def _write_shard(
                 digests += outcome.digest
             elif isinstance(outcome, Skipped):
                 tally.remark(outcome.remark)
+            elif isinstance(outcome, Unlabelled):
+                tally.unlabelled.append(outcome.item)
             else:
                 tally.rejected.append(outcome)
     return tally, bytes(digests)
