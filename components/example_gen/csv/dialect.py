@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import io
 import itertools
+import logging
 import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -12,6 +13,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.csv import header as csv_header
+from millrace.components.example_gen.csv.header import Record
 
 # pandas' own list, and what the UCI repository writes
 MISSING = (
@@ -19,11 +22,17 @@ MISSING = (
     *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "?"),
 )
 _DELIMITERS = ("\t", ";", "|", ",")  # of equals the first: commas stand within texts and numbers
+_ABSENT = (",", "\t", ";", "|", "\x1f")  # of a file of one column, the first that it lacks
 _SAMPLED = 200  # records
+_FEWEST = 0.25  # share of all records that must agree, however few come before
 _QUOTED = re.compile(r'"[^"]*"')  # a doubled quote is where two of these meet
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*("|\})')  # an object, or a list of such
 _RETURN = re.compile(r"\r(?!\r*\n)")
-
+_SEP = re.compile(r'"?sep=(\\t|[^\w"\r\n])"?[ ,;\t]*(\r\n|\n|\r)', re.ASCII | re.IGNORECASE)
+_COMMENTS = ("#", "//", "%")
+_GROUPED = re.compile(r"\s*[+-]?\d+(,\d+)+(\.\d+)?\s*")  # a number with commas
+_BLANKS = re.compile(r"[ \t]+")
+_log = logging.getLogger(__name__)
 
 DayFirst = Literal["auto", "yes", "no"]
 
@@ -35,11 +44,12 @@ class CsvFormat:
     Attributes:
         delimiter: one character between cells.
         quoting: whether `"` encloses cells; off, it is a character like any other. None: it does,
-            but for texts that are separated by tabs, in which a quote is mostly a quote.
+            but for texts that are separated by tabs, in which a quote is mostly a quote: the one
+            thing in which kinds of data differ.
         skip_rows: lines above the header, or above the data where there is none. None: lines of
-            prose are found.
-        comment: what a line begins with that is not data. None: `#` where lines above the header
-            do.
+            prose are found, which have other cells than the header and the records below it.
+        comment: what a line begins with that is not data. None: `#`, `//` or `%` where lines above
+            the header do; empty: nothing.
         header: whether the first record names the columns; without, they are `column_1` and so
             on, or `names`.
         names: the columns' names, in place of the header's.
@@ -117,6 +127,10 @@ class Dialect:
         names: of the columns, in the order of the cells.
         header: whether the first record holds them.
         quote: `"` or empty.
+        skipped: lines above the header, or above the data where there is none.
+        skipped_in: these of the files in which they are others, by path.
+        comment: what lines among the records begin with that are none; empty if nothing does.
+        padding: empty cells that each record has at its end, beside those of `names`.
     """
 
     delimiter: str
@@ -128,141 +142,242 @@ class Dialect:
     thousands: str
     missing: tuple[str, ...]
     fill_short: bool = False
+    skipped: int = 0
+    skipped_in: dict[str, int] = dataclasses.field(default_factory=dict)
+    comment: str = ""
+    padding: int = 0
 
 
 def settle(
-    place: object, sample: str, encoding: str, given: CsvFormat, *, lenient: bool = False
+    place: object, sample: str, encoding: str, given: CsvFormat, *, texts: bool = False
 ) -> Dialect:
     """The dialect of a file that begins with `sample`, which ends with a whole line.
+
+    What is skipped, dropped or renamed is logged.
 
     Args:
         place: the file, for errors.
         sample: its beginning.
         encoding: of the file.
         given: what is not to be detected.
-        lenient: whether its reader takes spaces before quotes and any mixture of line ends, as
-            pandas does.
+        texts: whether it holds texts, in which a quote between tabs is a quote.
 
     Raises:
-        DataError: there is no record, two columns have one name, `names` are not as many as
-            there are columns, or it is written in a way that no strict reader can be sure of.
+        DataError: there is no record, many records have more cells than there are names, or it is
+            written in a way that no reader can be sure of.
+        OptionError: `names` are not as many as there are columns.
     """
     if _JSON.match(sample):
         raise DataError(
             f"{place}: expected a table, one record a line. Received: JSON. Write it as CSV, such "
             f"as by pandas.read_json({str(place)!r}, lines=True).to_csv('table.csv', index=False)."
         )
-    quote = "" if given.quoting is False else '"'
-    delimiter = given.delimiter or detect_delimiter(sample, quote, lenient=lenient)
-    if not lenient:
-        _check_line_ends(place, sample, quote)
-        if quote:
-            from millrace.components.example_gen.csv import quotes  # numpy
-
-            quotes.check_spaces(place, sample.encode(), 1, delimiter)
-    records = _records(sample, delimiter, quote, lenient=lenient)
-    if not records:
+    _check_line_ends(place, sample, "" if given.quoting is False else '"')
+    sample = sample.replace("\r\r\n", "\r\n")
+    form = _form(sample, given, texts=texts)
+    if not form.records:
         raise DataError(
             f"{place}: expected a table, one record a line. Received: an empty file. "
             "Remove it, or write it again."
         )
-    first, rest = records[0], records[1:]
-    header = has_header(first, given.every_missing, rest) if given.header is None else given.header
-    if header:
-        first = _completed(place, first, rest)
-    names = given.names or (column_names(place, first) if header else _numbered(rest or records))
-    if given.names and len(given.names) != len(first):
+    _check_spaces(place, form.records)
+    header, names, padding, skipped = _columns(place, form, given)
+    if given.names and len(given.names) == len(names) + padding:
+        padding = 0
+    elif given.names and len(given.names) != len(names):
         raise OptionError(
-            f"Option csv.names: expected {len(first)} names, one per column of {place}. "
-            f"Received: {len(names)}. Correct them."
+            f"Option csv.names: expected {len(names)} names, one per column of {place}. "
+            f"Received: {len(given.names)}. Correct them."
         )
+    _tell(place, _lines(sample)[:skipped], padding)
     return Dialect(
-        *(delimiter, quote, header, names, encoding),
+        form.delimiter,
+        form.quote,
+        header,
+        given.names or csv_header.distinct(place, names),
+        encoding,
         *(given.decimal, given.thousands, given.every_missing, given.fill_short),
+        skipped=skipped,
+        comment=form.comment,
+        padding=padding,
     )
 
 
-def detect_delimiter(sample: str, quote: str = '"', *, lenient: bool = False) -> str:
-    """The character that parts most of the records alike, at least in two; else a comma."""
+@dataclasses.dataclass(frozen=True)
+class _Form:
+    """How a file is written, before its header is looked for below the lines `skipped`.
 
-    def agreement(delimiter: str) -> float:
-        widths = collections.Counter(map(len, _records(sample, delimiter, quote, lenient=lenient)))
-        width, count = max(widths.items(), key=lambda item: item[1], default=(1, 0))
-        return count / widths.total() if width > 1 else 0.0
-
-    return max((*_DELIMITERS, ","), key=agreement) if any(map(agreement, _DELIMITERS)) else ","
-
-
-def has_header(
-    first: Sequence[str], missing: Sequence[str], rest: Sequence[Sequence[str]] = ()
-) -> bool:
-    """Whether the cells of the first record are names: distinct, none a number or missing.
-
-    A first cell without a name is an index, as pandas writes it. Above a column that holds
-    nothing but numbers, `rest`, any text is a name, whatever the others are.
+    `is_marked` where that may begin as the comments do.
     """
-    columns = [
-        [record[place] for record in rest if place < len(record) and record[place] not in missing]
-        for place in range(len(first))
+
+    delimiter: str
+    quote: str
+    comment: str
+    skipped: int
+    is_marked: bool
+    records: list[Record]
+
+
+def _form(sample: str, given: CsvFormat, *, texts: bool) -> _Form:
+    skipped, delimiter = given.skip_rows or 0, given.delimiter
+    if given.skip_rows is None and (line := _SEP.match(sample)):
+        skipped, delimiter = 1, delimiter or line[1].replace(r"\t", "\t")
+    quote = "" if given.quoting is False else '"'
+    comment, commented = given.comment, 0
+    if comment is None:
+        comment, commented = _comment(sample, skipped, delimiter, quote, given)
+    skipped += commented
+    plain = _blanked(sample, skipped, comment, quote, is_kept=bool(commented))
+    delimiter = delimiter or detect_delimiter(plain, quote)
+    if delimiter == "\t" and texts and given.quoting is None:
+        quote = ""
+    records = records_of(plain, delimiter, quote)
+    return _Form(delimiter, quote, comment, skipped, bool(commented), records)
+
+
+def _columns(
+    place: object, form: _Form, given: CsvFormat
+) -> tuple[bool, tuple[str, ...], int, int]:
+    """Whether there is a header, the columns' names, the empty cells, and the lines above."""
+    records = form.records
+    if given.skip_rows is None and given.header is not False:
+        records = records[csv_header.prose(records, given.every_missing) :]
+    first, rest = records[0], records[1:]
+    header = given.header
+    if header is None:
+        below = [record.cells for record in rest]
+        header = csv_header.has_header(first.cells, given.every_missing, below)
+    if not header:
+        return False, *csv_header.numbered(records), form.skipped
+    names, padding = csv_header.settle(place, first, rest, form.delimiter, fill=given.fill_short)
+    mark = form.comment if form.is_marked else ""
+    return True, csv_header.without_mark(names, mark), padding, first.line - 1
+
+
+def _tell(place: object, above: Sequence[str], padding: int) -> None:
+    told = [
+        f"{number} {line.strip()[:60]!r}"
+        for number, line in enumerate(above, start=1)
+        if line.strip()
     ]
-    if any(map(_is_number, first)):
-        return False
-    if any(
-        name.strip() and cells and all(map(_is_number, cells))
-        for name, cells in zip(first, columns, strict=True)
-    ):
-        return True
-    cells = [cell.strip() for cell in first]
-    named = cells[1:] if cells[:1] == [""] and len(cells) > 1 else cells
-    lacking = [cell for cell in named if cell in missing or _is_number(cell)]
-    return not lacking and len(set(named)) == len(named)
-
-
-def column_names(place: object, header: Sequence[str]) -> tuple[str, ...]:
-    """The names in `header`, without spaces around them; a column without one gets its number.
-
-    Raises:
-        DataError: two columns have one name.
-    """
-    names = tuple(cell.strip() or f"column_{n}" for n, cell in enumerate(header, start=1))
-    twice = [name for name, count in collections.Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(
-            f"{place}, line 1: expected distinct column names. Received: "
-            f"{', '.join(map(repr, twice))} more than once. Rename a column, or name them all by "
-            "the option csv.names."
+    if told:
+        _log.warning(
+            "%s: %d line%s above the header skipped: line %s; csv.skip_rows sets how many",
+            *(place, len(told), "s"[: len(told) > 1], ", ".join(told[:5])),
         )
-    return names
+    if padding:
+        _log.info("%s: %d empty cell(s) at the end of every record dropped", place, padding)
 
 
-def _completed(place: object, header: list[str], rest: Sequence[Sequence[str]]) -> list[str]:
-    """`header` with an empty name for one column that it lacks.
+def _comment(
+    sample: str, skipped: int, delimiter: str | None, quote: str, given: CsvFormat
+) -> tuple[str, int]:
+    """What comments begin with, as the lines above the header do, and how many lines these are.
 
-    That is the last where its cells are empty, as of lines that end in a delimiter; else the
-    first, which numbers the rows, as R writes it.
-
-    Raises:
-        DataError: it lacks more of them.
+    A line that begins so and has as many cells as the records below is their header, unless there
+    is another.
     """
-    widths = collections.Counter(map(len, rest))
-    width = widths.most_common(1)[0][0] if widths else len(header)
-    is_blank = all(not record[-1].strip() for record in rest if len(record) == width)
-    if width == len(header) + 1 and is_blank:
-        return [*header, ""]
-    if width == len(header) + 1 and len(header) > 1 and not header[0].startswith("#"):
-        return ["", *header]
-    if width > len(header):
-        raise DataError(
-            f"{place}, line 1: expected a name for each of {width} columns. Received: "
-            f"{', '.join(map(repr, header))}. Remove what stands above the names, or name the "
-            "columns by the option csv.names with csv.header=false."
-        )
-    return header
+    lines = _lines(sample)[skipped:]
+    first = next((line for line in lines if line.strip()), "").lstrip(" ")
+    mark = next((mark for mark in _COMMENTS if first.startswith(mark)), "")
+    if not mark:
+        return "", 0
+    count = len([*itertools.takewhile(lambda line: _is_comment(line, mark), lines)])
+    while count and not lines[count - 1].strip():
+        count -= 1
+    below = "".join(lines[count:])
+    delimiter = delimiter or detect_delimiter(lines[count - 1] + below, quote)
+    last = records_of(lines[count - 1], delimiter, quote)
+    records = [record.cells for record in records_of(below, delimiter, quote)]
+    width = csv_header.usual_width(records)
+    is_header = last and len(last[0].cells) == width and (width > 1 or len(records) > 1)
+    if not records:
+        return "", 0
+    has_other = csv_header.has_header(records[0], given.every_missing, records[1:])
+    if is_header and not has_other:
+        count -= 1
+    return (mark, count) if count else ("", 0)
 
 
-def _numbered(records: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    widths = collections.Counter(map(len, records))
-    return tuple(f"column_{n}" for n in range(1, widths.most_common(1)[0][0] + 1))
+def _is_comment(line: str, mark: str) -> bool:
+    return not line.strip() or line.lstrip(" ").startswith(mark)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of `text` with their ends: newlines, returns, or both."""
+    return [*io.StringIO(text, newline="")]
+
+
+def _blanked(sample: str, above: int, comment: str, quote: str, *, is_kept: bool) -> str:
+    """`sample` with the lines `above` emptied, and those of comments.
+
+    The line below those `above` `is_kept` where it is a header that looks like a comment.
+    """
+    lines = _lines(sample)
+    head = "\n" * len(lines[:above])
+    if is_kept:
+        head, above = head + "".join(lines[above : above + 1]), above + 1
+    body = "".join(lines[above:])
+    if not comment:
+        return head + body
+    from millrace.components.example_gen.csv import quotes  # numpy
+
+    return head + quotes.without_comments(body.encode(), comment, quote and ",").decode()
+
+
+def detect_delimiter(sample: str, quote: str = '"') -> str:
+    """The character that parts most of the records alike, at least in two.
+
+    Where none does, a comma, or what the file of one column does not hold.
+    """
+    found = {each: _agreement(records_of(sample, each, quote)) for each in _DELIMITERS}
+    best = max(_DELIMITERS, key=lambda each: found[each])
+    lines = [line for line in _lines(sample) if line.strip()]
+    is_grouped = len(lines) > 1 and "," not in lines[0] and all(map(_GROUPED.fullmatch, lines[1:]))
+    if found[best] > 0.5 and not (best == "," and is_grouped):
+        return best
+    if lines and "," in lines[0] and not is_grouped:
+        return ","
+    return next(each for each in (*_ABSENT, ",") if each not in sample or each == _ABSENT[-1])
+
+
+def _agreement(records: Sequence[Record]) -> float:
+    """The share of records that have the most frequent width, from the first of it on.
+
+    What stands above the header has another.
+    """
+    widths = [len(record.cells) for record in records]
+    shares = [0.0]
+    for width, count in collections.Counter(widths).items():
+        total = len(widths)
+        if width > 1:
+            few = count < min(2, total) or count < _FEWEST * total
+            shares.append(count / (total if few else total - widths.index(width)))
+    return max(shares)
+
+
+def records_of(sample: str, delimiter: str, quote: str) -> list[Record]:
+    """The first records of `sample`, blank lines left out."""
+    from millrace.components.example_gen.csv import quotes  # numpy
+
+    csv.field_size_limit(2**31 - 1)
+    if quote:
+        sample = quotes.closed_up(sample.encode(), delimiter).decode()
+    reader = csv.reader(
+        io.StringIO(sample, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+    )
+    found, line = list[Record](), 1
+    starts = _lines(sample)
+    for cells in reader:
+        if cells:
+            is_quoted = bool(quote) and starts[line - 1].startswith(quote)
+            found.append(Record(line, tuple(cells), is_quoted))
+        line = reader.line_num + 1
+        if len(found) == _SAMPLED:
+            break
+    return found
 
 
 def _check_line_ends(place: object, sample: str, quote: str) -> None:
@@ -278,20 +393,16 @@ def _check_line_ends(place: object, sample: str, quote: str) -> None:
         )
 
 
-def _records(sample: str, delimiter: str, quote: str, *, lenient: bool) -> list[list[str]]:
-    """The first records of `sample`, blank lines left out."""
-    csv.field_size_limit(2**31 - 1)
-    lines = io.StringIO(sample, newline="")
-    if quote:
-        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=lenient)
-    else:
-        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    return list(itertools.islice(filter(None, reader), _SAMPLED))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.replace(",", "."))
-    except ValueError:
-        return False
-    return True
+def _check_spaces(place: object, records: Sequence[Record]) -> None:
+    """Refuse a table whose cells are parted by several spaces."""
+    if len(records) < 2 or any(len(record.cells) > 1 for record in records):
+        return
+    parts = [_BLANKS.split(record.cells[0].strip()) for record in records]
+    cells = [cell for each in parts[1:] for cell in each]
+    numbers = sum(map(csv_header.is_number, cells))
+    if len({*map(len, parts)}) == 1 and len(parts[0]) > 1 and 2 * numbers >= len(cells):
+        raise DataError(
+            f"{place}, line 1: expected cells with one character between them. Received: spaces "
+            f"between {len(parts[0])} cells. Write commas in their place, such as by "
+            "sed 's/^ *//; s/ *$//; s/  */,/g' old.txt > new.csv."
+        )

@@ -1,6 +1,7 @@
 """Which files of a source are its tables, what they are written in, and what columns they have."""
 
 import codecs
+import dataclasses
 import itertools
 import logging
 import posixpath
@@ -14,11 +15,19 @@ from millrace.components.example_gen.csv import encodings, spans
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.spans import Span
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
-from millrace.components.example_gen.shards.splits import canonical, is_split_name
+from millrace.components.example_gen.shards.splits import split_in
 from millrace.components.files.walk import is_hidden, walk
 
-_SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
-_ALSO = (".txt", ".data", ".dat", ".txt.gz")  # taken where there is no other
+_SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz", ".tab.gz")
+_ALSO = (".txt", ".data", ".dat", ".txt.gz", ".data.gz", ".dat.gz")  # where there is no other
+_OTHERS = {
+    ".xlsx": "pandas.read_excel({!r})",
+    ".xls": "pandas.read_excel({!r})",
+    ".ods": "pandas.read_excel({!r})",
+    ".parquet": "pandas.read_parquet({!r})",
+    ".html": "pandas.read_html({!r})[0]",
+    ".zip": "pandas.read_csv({!r}, compression='zip')",
+}  # what other tables are read by
 _SAMPLE = 2**17  # bytes
 _CHUNK = 2**24
 _LOOKED_AT = 2**13  # bytes by which a file is taken for text
@@ -35,7 +44,8 @@ def list_tables(
 
     Those that end in the first of `suffixes`, or where there are none, in the next.
 
-    A folder, or a file, named like a split makes one: `train/a.csv`, `test.csv`.
+    A folder, or a file, whose name speaks of a split makes one (see `split_in`), unless all files
+    are of one that is not `train`. A single file is of none.
 
     Raises:
         DataError: there is no table, or some of several files are in splits and others not.
@@ -49,37 +59,68 @@ def list_tables(
         if tables:
             break
     else:
+        advice = next(filter(None, map(_conversion, (source / path for path in paths))), "")
         raise DataError(
             f"{source}: expected a CSV, or a folder of them. Received: a folder without any file "
-            f"that ends in {', '.join(itertools.chain(*suffixes))}. Check the path."
+            f"that ends in {', '.join(itertools.chain(*suffixes))}. "
+            f"{advice or 'Check the path'}."
         )
-    listing = Listing(
-        [ListedRow(path, "", _split_of(path)) for path in tables], sorted(set(paths) - set(tables))
-    )
+    splits = {path: split_in(path) for path in tables}
+    if len({*splits.values()}) == 1 and "train" not in splits.values():
+        splits = dict.fromkeys(tables, "")
+    rows = [ListedRow(path, "", split) for path, split in splits.items()]
+    listing = Listing(rows, sorted(set(paths) - set(tables)))
     listing.set_aside(source, entries)
     without = [row.path for row in listing.rows if not row.split]
-    if without and len(without) < len(listing.rows):
+    named = [f"{row.path} ({row.split})" for row in listing.rows if row.split]
+    if without and named:
         raise DataError(
             f"{source}: expected either all files in splits or none. Received: "
-            f"{', '.join(without[:3])} beside files named like splits. Move them, or rename them."
+            f"{', '.join(without[:3])} beside {', '.join(named[:3])}. Move the former "
+            f"away, or name them too: train-{posixpath.basename(without[0])}."
         )
     return source, listing
 
 
-def _split_of(path: str) -> str:
-    *folders, name = path.split("/")
-    stem = posixpath.basename(name).split(".")[0]
-    return next((canonical(part) for part in (*folders[:1], stem) if is_split_name(part)), "")
+def _conversion(file: Path) -> str:
+    """How to write a table of another kind as CSV; empty for what is none, by its name."""
+    call = _OTHERS.get(posixpath.splitext(file.name)[1].lower(), "")
+    return call and f"Write it by {call.format(str(file))}.to_csv('table.csv', index=False)"
 
 
-def settle(root: Path, listing: Listing, given: CsvFormat) -> Dialect:
-    """The dialect that all the files have in common.
+def _check_kind(file: Path) -> None:
+    """Refuse a spreadsheet, a Parquet file or a page, by how it begins, whatever it is called."""
+    with file.open("rb") as opened:
+        begins = opened.read(_LOOKED_AT)
+    found = ""
+    if begins.startswith(b"PK\3\4"):
+        found = ".xlsx" if b"[Content_Types].xml" in begins or b"xl/" in begins else ".zip"
+    elif begins.startswith(b"\xd0\xcf\x11\xe0"):
+        found = ".xls"
+    elif begins.startswith(b"PAR1"):
+        found = ".parquet"
+    elif begins.lstrip()[:9].lower().startswith((b"<!doctype", b"<html", b"<table")):
+        found = ".html"
+    if found:
+        call = _OTHERS[found].format(str(file))
+        raise DataError(
+            f"{file}: expected a CSV. Received: what files {found} hold. Write it as CSV, by "
+            f"{call}.to_csv('table.csv', index=False)."
+        )
+
+
+def settle(root: Path, listing: Listing, given: CsvFormat, *, texts: bool = False) -> Dialect:
+    """The dialect that all the files have in common, of `texts` or of other data.
 
     Raises:
         DataError: two files have other columns than one another, or there is no record.
     """
+    for row in listing.rows:
+        _check_kind(root / row.path)
     encoding = given.encoding or _encoding(root, [row.path for row in listing.rows])
-    dialects = {row.path: _dialect(root / row.path, encoding, given) for row in listing.rows}
+    dialects = {
+        row.path: _dialect(root / row.path, encoding, given, texts=texts) for row in listing.rows
+    }
     (first, dialect), *others = dialects.items()
     for path, other in others:
         if other.names != dialect.names or other.header != dialect.header:
@@ -88,10 +129,18 @@ def settle(root: Path, listing: Listing, given: CsvFormat) -> Dialect:
                 f"Received: {', '.join(other.names)}. Give files of one table, or set the options "
                 "csv.header and csv.names."
             )
-    return dialect
+        if (other.delimiter, other.padding) != (dialect.delimiter, dialect.padding):
+            raise DataError(
+                f"{root / path}: expected cells parted by {dialect.delimiter!r} and ends of lines "
+                f"as in {first}. Received: {other.delimiter!r}, or other ends. Write all files "
+                "alike."
+            )
+    skipped = {path: each.skipped for path, each in others if each.skipped != dialect.skipped}
+    comment = next((each.comment for each in dialects.values() if each.comment), "")
+    return dataclasses.replace(dialect, skipped_in=skipped, comment=comment)
 
 
-def _dialect(file: Path, encoding: str, given: CsvFormat) -> Dialect:
+def _dialect(file: Path, encoding: str, given: CsvFormat, *, texts: bool) -> Dialect:
     _check_encoding(file, encoding)
     if spans.is_whole(str(file), encoding):
         data = spans.whole_text(file, encoding)[:_SAMPLE]
@@ -101,7 +150,8 @@ def _dialect(file: Path, encoding: str, given: CsvFormat) -> Dialect:
         data = data[encodings.bom_length(data) :].decode(encoding, "replace").encode()
     check_text(file, data)
     sample = data if len(data) < _SAMPLE else data[: spans.last_line_end(data)] or data
-    return csv_dialect.settle(file, sample.decode(errors="replace"), encoding, given)
+    text = sample.decode(errors="replace")
+    return csv_dialect.settle(file, text, encoding, given, texts=texts)
 
 
 def check_text(file: Path, data: bytes) -> None:

@@ -170,6 +170,8 @@ def _parsed(
         ragged.append(row)
         return "skip"
 
+    padding = _padding(dialect)
+    types = types | dict.fromkeys(padding, pa.string())
     table = _read(text, dialect, types, skip)
     numbers = np.array([row.number - 1 for row in ragged], np.int64)
     places = np.delete(np.arange(table.num_rows + len(ragged)), numbers)
@@ -186,7 +188,19 @@ def _parsed(
         for row in ragged
         if row.number - 1 not in kept
     }
+    if padding:
+        is_blank = np.logical_and.reduce(
+            [table.column(name).is_null().to_numpy() for name in padding]
+        )
+        for place in places[~is_blank].tolist():
+            reasons[place] = f"expected {len(dialect.names)} cells and nothing after them"
+        table, places = table.filter(pa.array(is_blank)).drop(padding), places[is_blank]
     return ParsedCells(table, places, text, rejected + _rejected(block, text, dialect, reasons))
+
+
+def _padding(dialect: Dialect) -> list[str]:
+    """Names for the empty cells at the end of each record."""
+    return [f"\0{n}" for n in range(dialect.padding)]
 
 
 def _completed(short: Sequence[csv.InvalidRow], dialect: Dialect) -> bytes:
@@ -208,7 +222,9 @@ def _read(
     return csv.read_csv(
         pa.BufferReader(text),
         csv.ReadOptions(
-            use_threads=False, block_size=len(text) + 1, column_names=list(dialect.names)
+            use_threads=False,
+            block_size=len(text) + 1,
+            column_names=[*dialect.names, *_padding(dialect)],
         ),
         csv.ParseOptions(
             delimiter=dialect.delimiter,

@@ -1,24 +1,25 @@
-"""Which quotes of a CSV enclose cells, and which only seem to, after a space.
+"""Which quotes of a CSV enclose cells, in what goes before it is parsed, and what is no record.
 
 A quote opens a cell at its very beginning. Arrow and Python's `csv` take one after a space for a
-character, and a delimiter after it for the cell's end, so that `a, "b, c"` has three cells there:
-what other programs read as one is refused, not guessed at.
+character, and a delimiter after it for the cell's end, so that `a, "b, c"` has three cells there.
+Such spaces are dropped where the quotes enclose all of the cell's rest: `, "so" he said` is a text
+with quotes in it.
 """
 
+import functools
 import re
 
 import numpy as np
 from numpy.typing import NDArray
 
-from millrace.components.errors import DataError
-
 _QUOTE, _NEWLINE, _RETURN = b'"\n\r'
-_SPACES = b" \t"
-_SHOWN = 30  # letters of a cell in an error
+_CELL = rb'"(?:[^"]++|"")*+'  # in quotes, but for the last of them
 
 
 def enclosing(data: bytes, delimiter: str) -> NDArray[np.int64]:
     """Where a quote opens or closes a cell, in turn; a doubled one closes and opens again."""
+    if has_spaced(data, delimiter):
+        data = _filled(data, delimiter)
     letters = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(letters == _QUOTE)
     if not len(quotes):
@@ -49,48 +50,65 @@ def _walked(data: bytes, quotes: NDArray[np.int64], before: frozenset[int]) -> N
     return np.array(found, np.int64)
 
 
-def check_spaces(place: object, data: bytes, line: int, delimiter: str) -> None:
-    """Refuse cells in quotes that follow a space.
+def has_spaced(data: bytes, delimiter: str) -> bool:
+    """Whether there is a quote that only blanks part from the beginning of its cell."""
+    if b' "' not in data and b'\t"' not in data:
+        return False
+    return _patterns(delimiter)[0].search(data) is not None
 
-    A cell that goes on after its quotes, `, "so" he said`, is a text with quotes in it.
 
-    Args:
-        place: the file, for the error.
-        data: whole records.
-        line: of the file, that the first begins in.
-        delimiter: between cells.
+def closed_up(data: bytes, delimiter: str) -> bytes:
+    """`data` without the blanks around quotes that enclose the rest of their cell."""
+    if not has_spaced(data, delimiter):
+        return data
+    return _patterns(delimiter)[1].sub(rb"\1\3\5", data)
 
-    Raises:
-        DataError: there is one.
+
+def _filled(data: bytes, delimiter: str) -> bytes:
+    """`data`, as long as it is, with delimiters for the blanks before quotes that enclose cells.
+
+    The last such quote may lack the one that closes it, if `data` ends within the cell.
     """
-    found = _after_space(data, delimiter)
-    if found is None:
-        return
-    start = data.rfind(b"\n", 0, found) + 1
-    cell = data[found : found + _SHOWN].decode(errors="replace").splitlines()[0]
-    line += data.count(b"\n", 0, start)
-    raise DataError(
-        f"{place}, line {line}: expected quotes right after the "
-        f"delimiter {delimiter!r}. Received: a space before {cell!r}. Remove the spaces before "
-        "quotes, or set the option csv.quoting=false if the quotes are part of the cells."
+
+    def fill(found: re.Match[bytes]) -> bytes:
+        opening = found[1] + delimiter.encode() * len(found[2] or found[6] or b"")
+        return opening + found[0][len(opening) :]
+
+    return _patterns(delimiter)[2].sub(fill, data)
+
+
+@functools.cache
+def _patterns(delimiter: str) -> tuple[re.Pattern[bytes], re.Pattern[bytes], re.Pattern[bytes]]:
+    """What finds a quote after blanks, cells in quotes, and these or one that is not finished.
+
+    Groups: what parts the cell from the one before, blanks, the cell, blanks, the cell where there
+    are no blanks before it, and the blanks before one that is not finished.
+    """
+    blank = rb"[" + b" \t".replace(delimiter.encode(), b"") + rb"]"
+    ends = rb"\r\n" + re.escape(delimiter.encode())
+    begins, plain = rb"(\A|[" + ends + rb"])", rb"|(" + _CELL + rb'"))'
+    closed = rb"(?:(" + blank + rb"+)(" + _CELL + rb'")(' + blank + rb"*+)(?=[" + ends + rb"]|\Z)"
+    unfinished = rb"|(" + blank + rb"+)" + _CELL + rb"\Z"
+    return (
+        re.compile(begins + blank + rb'+"'),
+        re.compile(begins + closed + plain),
+        re.compile(begins + closed + plain[:-1] + unfinished + rb")"),
     )
 
 
-def _after_space(data: bytes, delimiter: str) -> int | None:
-    """Where the first quote after a space encloses all of the cell's rest."""
-    letters = np.frombuffer(data, np.uint8)
-    quotes = np.flatnonzero(letters == _QUOTE)
-    spaces = [space for space in _SPACES if space != ord(delimiter)]
-    candidates = quotes[np.isin(letters[np.maximum(quotes - 1, 0)], spaces) & (quotes > 0)]
-    if not len(candidates):
-        return None
-    inside = np.searchsorted(enclosing(data, delimiter), candidates) % 2 == 1
-    cell = re.compile(rb'"(?:[^"]|"")*"[ \t]*(?:[\r\n' + re.escape(delimiter.encode()) + rb"]|\Z)")
-    for quote in candidates[~inside].tolist():
-        before = quote - 1
-        while before >= 0 and data[before] in spaces:
-            before -= 1
-        begins = before < 0 or data[before] in (_NEWLINE, _RETURN, ord(delimiter))
-        if begins and cell.match(data, quote):
-            return int(quote)
-    return None
+def without_comments(data: bytes, mark: str, delimiter: str) -> bytes:
+    """`data` with its lines that begin with `mark` emptied, none of them lost.
+
+    Args:
+        data: whole records.
+        mark: what comments begin with.
+        delimiter: between cells that quotes may enclose; empty: these do not.
+    """
+    if not mark or mark.encode() not in data:
+        return data
+    quotes = enclosing(data, delimiter) if delimiter else np.array([], np.int64)
+
+    def empty(found: re.Match[bytes]) -> bytes:
+        return found[0] if np.searchsorted(quotes, found.start()) % 2 else b""
+
+    return re.sub(rb"(?:\A|(?<=[\r\n])) *" + re.escape(mark.encode()) + rb"[^\r\n]*", empty, data)

@@ -50,20 +50,20 @@ def spans(root: Path, path: str, split: str, dialect: Dialect, size: int) -> Ite
     """The file `root / path` in stretches of about `size` bytes, without BOM and header.
 
     Raises:
-        DataError: a quote is never closed, so that all that follows would be one cell, or follows
-            a space.
+        DataError: a quote is never closed, so that all that follows would be one cell.
     """
     whole = is_whole(path, dialect.encoding)
+    skipped = dialect.skipped_in.get(path, dialect.skipped)
     if whole:
         text = whole_text(root / path, dialect.encoding)
-        start = header_end(text, dialect)
+        start = header_end(text, dialect, skipped)
         _check_quotes(path, text[start:], 1 + line_ends(text, 0, start), dialect)
         yield Span(path, split, start, len(text), 1 + line_ends(text, 0, start), whole)
         return
     with (root / path).open("rb") as file:
         head = file.read(_BLOCK)
         start = bom_length(head)
-        start += header_end(head[start:], dialect)
+        start += header_end(head[start:], dialect, skipped)
         line = 1 + line_ends(head, 0, start)
         file.seek(start)
         while block := _block(file, size, dialect):
@@ -76,9 +76,9 @@ def spans(root: Path, path: str, split: str, dialect: Dialect, size: int) -> Ite
 def _check_quotes(path: str, data: bytes, line: int, dialect: Dialect) -> None:
     if not dialect.quote or b'"' not in data:
         return
-    csv_quotes.check_spaces(path, data, line, dialect.delimiter)
     if data.count(b'"') % 2 == 0:
         return
+    data = csv_quotes.without_comments(data, dialect.comment, dialect.delimiter)
     quotes = csv_quotes.enclosing(data, dialect.delimiter)
     if len(quotes) % 2:
         line += line_ends(data, 0, int(quotes[-1]))
@@ -89,14 +89,22 @@ def _check_quotes(path: str, data: bytes, line: int, dialect: Dialect) -> None:
 
 
 def blocks(root: Path, span: Span, dialect: Dialect) -> Iterator[tuple[bytes, int]]:
-    """The raw bytes of `span` in parsable pieces, and the line that each begins in."""
+    """The bytes of `span` in parsable pieces, and the line that each begins in.
+
+    Lines of comments are emptied, and blanks around quotes dropped.
+    """
     with _opened(root / span.path, span, dialect) as file:
         position, line = span.start, span.line
         while position < span.stop:
             file.seek(position)
             block = _block(file, min(_BLOCK, span.stop - position), dialect, span.stop - position)
-            yield block, line
+            yield _plain(block, dialect), line
             position, line = position + len(block), line + line_ends(block)
+
+
+def _plain(data: bytes, dialect: Dialect) -> bytes:
+    data = csv_quotes.without_comments(data, dialect.comment, dialect.quote and dialect.delimiter)
+    return csv_quotes.closed_up(data, dialect.delimiter) if dialect.quote else data
 
 
 def _opened(file: Path, span: Span, dialect: Dialect) -> io.BufferedIOBase:
@@ -156,13 +164,16 @@ def _without_bom(data: bytes, encoding: str) -> str:
     return f"{family}-{'le' if is_little else 'be'}"
 
 
-def header_end(data: bytes, dialect: Dialect) -> int:
-    """Where the first record after the header begins."""
+def header_end(data: bytes, dialect: Dialect, skipped: int = 0) -> int:
+    """Where the first record below the lines `skipped` and the header begins."""
+    start = 0
+    for _ in range(skipped):
+        start = data.find(line_end(data), start) + 1 or len(data)
     if not dialect.header:
-        return 0
-    blank = len(data) - len(data.lstrip(b"\r\n"))
-    ends = record_ends(data[blank:], dialect)
-    return blank + int(ends[0]) if len(ends) else len(data)
+        return start
+    start = len(data) - len(data[start:].lstrip(b"\r\n"))
+    ends = record_ends(data[start:], dialect)
+    return start + int(ends[0]) if len(ends) else len(data)
 
 
 def _block(file: io.BufferedIOBase, size: int, dialect: Dialect, most: int | None = None) -> bytes:

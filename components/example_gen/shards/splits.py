@@ -25,6 +25,7 @@ _ALIASES = {
     "test": "test test_set testing testing_set testset",
 }
 _CANONICAL = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # of a name with dashes, in camel case
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -36,6 +37,25 @@ def canonical(name: str) -> str:
 def is_split_name(name: str) -> bool:
     """Whether `name` is a usual name of a split, in any case, with `-`, `_` or a space."""
     return _folded(name) in _CANONICAL
+
+
+def split_in(path: str) -> str:
+    """The split that a file's path below its source speaks of, or "".
+
+    That is the nearest folder called like one, else the file; else the one that a word of the
+    file's name is, or of the nearest folder's: `train` of `sign_mnist_train.csv`, `CityTrain.csv`
+    and `train2.csv`, none of `trainers.csv`. A name that speaks of several says nothing.
+    """
+    *folders, name = path.split("/")
+    names = [*reversed(folders), name.split(".")[0]]
+    whole = next((canonical(each) for each in names if is_split_name(each)), "")
+    return whole or next(filter(None, map(_split_word, [name, *reversed(folders)])), "")
+
+
+def _split_word(name: str) -> str:
+    """The split that a word of `name` is, if there is only one."""
+    found = {_CANONICAL.get(word.lower()) for word in _WORD.findall(name)} - {None}
+    return found.pop() or "" if len(found) == 1 else ""
 
 
 def is_folder_name(name: str) -> bool:

@@ -106,21 +106,8 @@ def _kind(path: str, text: str) -> TableForm:
 
 def _dialect(place: Path, text: str, encoding: str, given: TextCsv) -> Dialect:
     sample = text[: text.rfind("\n") + 1] or text
-    delimiter = given.delimiter or csv_dialect.detect_delimiter(sample)
-    quoting = delimiter != "\t" if given.quoting is None else given.quoting
-    header = given.header
-    if header is None:
-        header = _has_header(sample, delimiter, quoting=quoting)
-    wanted = CsvFormat(delimiter, quoting, header, given.names, encoding)
-    return csv_dialect.settle(place, sample, encoding, wanted)
-
-
-def _has_header(sample: str, delimiter: str, *, quoting: bool) -> bool:
-    """Whether the first record's cells are names: none of them is a number, or is repeated."""
-    records = itertools.islice(_read_csv(sample, delimiter, quoting=quoting), _ROWS)
-    first, *rest = [cells for _, cells in records] or [[]]
-    again = any(cell in {row[n] for row in rest if n < len(row)} for n, cell in enumerate(first))
-    return csv_dialect.has_header(first, ()) and not again
+    wanted = CsvFormat(given.delimiter, given.quoting, header=given.header, names=given.names)
+    return csv_dialect.settle(place, sample, encoding, wanted, texts=True)
 
 
 def _read_csv(text: str, delimiter: str, *, quoting: bool) -> Iterator[tuple[int, list[str]]]:

@@ -144,7 +144,7 @@ def _text(file: Path, given: CsvFormat) -> tuple[str, Dialect]:
     sample = text[:_LOOKED_AT]
     end = sample.rfind("\n" if "\n" in sample else "\r") + 1  # the latter on old Macs
     whole = sample if len(text) <= _LOOKED_AT else sample[:end]
-    return text, csv_dialect.settle(file, whole, encoding, given, lenient=True)
+    return text, csv_dialect.settle(file, whole, encoding, given)
 
 
 def _table(file: Path, text: str, dialect: Dialect) -> pd.DataFrame:

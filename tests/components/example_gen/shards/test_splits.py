@@ -13,6 +13,7 @@ from millrace.components.example_gen.shards.splits import (
     canonical,
     is_folder_name,
     is_split_name,
+    split_in,
 )
 
 RULE = SplitRule.of("step", DEFAULT_SHARES)
@@ -113,3 +114,27 @@ def test_shares_that_are_none_are_refused(shares, message):
 def test_all_of_train_cannot_be_held_out(share):
     with pytest.raises(OptionError, match=r"eval_from_train: expected a share from 0 to below 1"):
         SplitRule.of("step", DEFAULT_SHARES, share)
+
+
+@pytest.mark.parametrize(
+    ("path", "split"),
+    [
+        ("data/raw/Training/x.csv", "train"),
+        ("sign_mnist_train.csv", "train"),
+        ("CityTrain.csv", "train"),
+        ("TRAINData.csv", "train"),
+        ("x-valid-2020.csv", "eval"),
+        ("x_dev.tsv", "eval"),
+        ("test2.csv", "test"),
+        ("my.testing.csv.gz", "test"),
+        ("dev/train/x.csv", "train"),  # the nearest folder
+        ("train/test_site.csv", "train"),
+        ("fold1-train/x.csv", "train"),
+        ("train_test.csv", ""),  # both
+        ("trainers.csv", ""),
+        ("latest.csv", ""),
+        ("contest.csv", ""),
+    ],
+)
+def test_a_path_speaks_of_a_split_by_a_whole_word(path, split):
+    assert split_in(path) == split
