@@ -33,7 +33,7 @@ from millrace.components.example_gen.images.pixel_rows import (
     shape,
 )
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
-from millrace.components.example_gen.shards.splits import SplitRule, canonical, is_split_name
+from millrace.components.example_gen.shards.splits import SplitRule, split_in
 from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.writing import (
     Converted,
@@ -137,22 +137,16 @@ def write_files(
     return tally, listing.ignored
 
 
-def split_of(name: str) -> str:
-    """The split that a file's name speaks of, such as `train` in `sign_mnist_train.csv`; or ""."""
-    stem = name.rsplit("/", 1)[-1].split(".")[0]
-    words = [stem, *stem.replace("-", "_").split("_")]
-    return next((canonical(word) for word in words if is_split_name(word)), "")
-
-
 def _list(source: Path) -> tuple[Path, Listing]:
     """The folder, and the CSV files in it."""
     if source.is_file():
-        return source.parent, Listing([ListedRow(source.name, "", split_of(source.name))])
+        return source.parent, Listing(
+            [ListedRow(source.name, "", _splits([source.name])[source.name])]
+        )
     entries = walk(source)
     paths = [path for path in entries if not is_hidden(path)]
-    rows = [
-        ListedRow(path, "", split_of(path)) for path in paths if path.lower().endswith(_SUFFIXES)
-    ]
+    splits = _splits([path for path in paths if path.lower().endswith(_SUFFIXES)])
+    rows = [ListedRow(path, "", split) for path, split in splits.items()]
     if not rows:
         raise DataError(
             f"{source}: expected a CSV file of pixels, or a folder of them. Received: a folder "
@@ -161,6 +155,13 @@ def _list(source: Path) -> tuple[Path, Listing]:
     listing = Listing(rows, sorted({*paths} - {row.path for row in rows}))
     listing.set_aside(source, entries)
     return source, listing
+
+
+def _splits(paths: Sequence[str]) -> dict[str, str]:
+    """The split of each file by its name; none where all are of one that is not `train`."""
+    splits = {path: split_in(path) for path in paths}
+    is_alone = len({*splits.values()}) == 1 and "train" not in splits.values()
+    return dict.fromkeys(paths, "") if is_alone else splits
 
 
 def _pixel_files(root: Path, listing: Listing, given: CsvFormat) -> CsvFormat:

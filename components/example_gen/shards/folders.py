@@ -12,7 +12,12 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.shards import names
-from millrace.components.example_gen.shards.splits import canonical, is_folder_name, is_split_name
+from millrace.components.example_gen.shards.splits import (
+    canonical,
+    is_folder_name,
+    is_split_name,
+    split_in,
+)
 from millrace.components.files import picture_names
 from millrace.components.files.walk import is_hidden, unreadable, walk
 
@@ -170,7 +175,7 @@ def _levels(root: Path, paths: Sequence[str], layout: FolderLayout, kind: FileKi
         top += f"{only}/"
     tops = sorted(below[top])
     if _has_splits(root / top, top, below, layout):
-        prefixes = {f"{top}{name}/": canonical(name) for name in tops}
+        prefixes = {f"{top}{name}/": split_in(name) or name for name in tops}
         if all(len(below[prefix]) < 2 for prefix in prefixes):  # such as train/images/cat
             prefixes = {_within(prefix, below): split for prefix, split in prefixes.items()}
         return _Levels(prefixes, frozenset(prefix for prefix in prefixes if not below[prefix]))
@@ -204,7 +209,7 @@ def _folders(paths: Iterable[str]) -> collections.defaultdict[str, set[str]]:
 def _within(prefix: str, below: Mapping[str, set[str]]) -> str:
     """The only folder of a split if it holds others, or is named like a split itself."""
     for name in below[prefix]:
-        if below[f"{prefix}{name}/"] or is_split_name(name):
+        if below[f"{prefix}{name}/"] or name == prefix.split("/")[-2] or is_split_name(name):
             return f"{prefix}{name}/"
     return prefix
 
@@ -212,7 +217,7 @@ def _within(prefix: str, below: Mapping[str, set[str]]) -> str:
 def _has_splits(place: Path, top: str, below: Mapping[str, set[str]], layout: FolderLayout) -> bool:
     if layout != "auto":
         return layout == "splits"
-    named = sorted(name for name in below[top] if is_split_name(name))
+    named = _named_like_splits(top, below)
     others = sorted(below[top] - {*named})
     nested = [name for name in named if below[f"{top}{name}/"]]
     if len(nested) > 1 and others:
@@ -222,6 +227,18 @@ def _has_splits(place: Path, top: str, below: Mapping[str, set[str]], layout: Fo
             "the option layout to splits or classes."
         )
     return bool(named) and not others
+
+
+def _named_like_splits(top: str, below: Mapping[str, set[str]]) -> list[str]:
+    """Those called like a split; or, of `seg_train` and `seg_test`, by a word of their names.
+
+    The latter only if they hold folders: a night_train and a test_tube are classes.
+    """
+    named = [name for name in sorted(below[top]) if is_split_name(name)]
+    nested = [name for name in sorted(below[top]) if below[f"{top}{name}/"]]
+    spoken = {name: split for name in nested if (split := split_in(name))}
+    is_told = len({*spoken.values()}) > 1 and "train" in spoken.values()
+    return named or (list(spoken) if is_told else [])
 
 
 def _by_pattern(listing: Listing, paths: Sequence[str], pattern: str, kind: FileKind) -> None:

@@ -15,7 +15,6 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import spans
 from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.images.pixel_rows import draw, shape
-from millrace.components.example_gen.images.pixel_tables import split_of
 from millrace.components.example_gen.pixels import pixels_example_gen
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
@@ -73,17 +72,15 @@ def test_the_names_of_files_say_their_split_and_train_gives_some_to_eval(ingest)
     assert examples.counts["eval"] > 0
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("sign_mnist_train.csv", "train"),
-        ("a/Test.csv", "test"),
-        ("signs-valid.csv", "eval"),
-        ("signs.csv", ""),
-    ],
-)
-def test_a_files_name_may_speak_of_its_split(name, expected):
-    assert split_of(name) == expected
+def test_a_lone_file_of_train_is_of_that_and_one_of_test_of_none(ingest, tmp_path):
+    assert ingest({"SignTrain.csv": lines(lambda n: str(n % 2), "first")}).counts == {"train": 40}
+    (tmp_path / "source" / "SignTrain.csv").rename(tmp_path / "source" / "test.csv")
+    out = Path(tmp_path / "again")
+    out.mkdir()
+    source = RawFiles(Path(tmp_path / "source"))
+    shares = {"train": 0.5, "eval": 0.5}
+    again = pixels_example_gen(source, out, run_on=BeamOptions(), splits=shares)
+    assert sorted(again.counts) == ["eval", "train"]
 
 
 def test_a_file_without_a_header_may_have_its_label_first(ingest):
