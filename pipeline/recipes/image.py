@@ -73,7 +73,8 @@ def _tfds(dataset: str) -> Ingest:
     """Ingest of the TensorFlow Datasets set `dataset`, or of what `--data` holds instead.
 
     `--data` may be a TFDS data folder, a folder of the set's own downloaded files, a folder
-    of images in class folders, a CSV of pixels, or `tfds:NAME` of another set.
+    of images in class folders or an archive of it, a CSV or `.npz` of pixels, or `tfds:NAME` of
+    another set.
     """
 
     def ingest(dag: Dag, data: str | None) -> Step:
@@ -92,6 +93,9 @@ def _tfds(dataset: str) -> Ingest:
 
 
 def _holds_folders(path: Path) -> bool:
+    """Whether `path` is a folder of folders, or an archive."""
+    if path.is_file():
+        return archives.is_archive(path.name)
     return path.is_dir() and any(entry.is_dir() for entry in path.iterdir())
 
 
