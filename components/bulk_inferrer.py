@@ -18,7 +18,7 @@ from millrace.components.artifacts import (
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.rejected import check_rejected
 from millrace.components.beam.shard_pass import shard_pass
-from millrace.components.errors import ModelError, OptionError
+from millrace.components.errors import DataError, ModelError, OptionError
 from millrace.components.options.ranges import Count, Share
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ def bulk_inferrer(
 ) -> InferenceResult:
     """Predict every record of Examples, or every file of a folder and the folders in it.
 
+    A picture is read as an ingest reads it: what TensorFlow cannot decode is encoded again, and
+    notes and tables beside the pictures are ignored.
+
     The predictions lie in the order of the records, or of the files' names:
 
         predictions.jsonl        `filename`, `split` and the model's outputs
@@ -58,7 +61,8 @@ def bulk_inferrer(
         model: called by its `serving_default` signature.
         evaluation: its evaluator's verdict, if it has one.
         examples: what to predict.
-        source: what to predict instead: a file or a folder; hidden files are passed over.
+        source: what to predict instead: a file, a folder, or an archive of one; hidden files
+            are passed over.
         out: where the predictions go.
         run_on: the Beam runner.
         format: of the predictions.
@@ -82,12 +86,11 @@ def bulk_inferrer(
         )
     from millrace.components.inference import bulk
 
-    if source is not None:
-        shards = bulk.file_shards(source, files_per_shard)
-    elif examples is not None:
-        shards = bulk.example_shards(examples, splits)
     output = bulk.BulkOutput(str(out), format, prediction_logs, batch_size)
-    done = _run(model, shards, output, run_on)
+    if source is not None:
+        done = _predict_files(model, source, output, run_on, files_per_shard)
+    elif examples is not None:
+        done = _run(model, bulk.example_shards(examples, splits), output, run_on)
     total = done.counts.total() + len(done.rejected)
     check_rejected("bulk_inferrer", done.rejected, total, max_rejected, what="rows")
     if done.rejected:
@@ -108,6 +111,27 @@ def _check_blessing(evaluation: Evaluation | None, *, allow_unblessed: bool) -> 
             f"one it did not bless ({'; '.join(evaluation.reasons)}). "
             "Train a better one, or set `allow_unblessed`."
         )
+
+
+def _predict_files(
+    model: Model, source: RawFiles, output: "BulkOutput", run_on: BeamOptions, files_per_shard: int
+) -> "BulkResult":
+    """The files of a folder, or of the archive of one.
+
+    Raises:
+        DataError: there is nothing to predict.
+    """
+    from millrace.components.files import archives
+    from millrace.components.inference import bulk
+
+    with archives.unpacked(source.path, Path(output.folder)) as files:
+        shards = bulk.file_shards(RawFiles(files), files_per_shard)
+        done = _run(model, shards, output, run_on)
+    if done.ignored:
+        _log.info("%d files are no pictures by their names: ignored", done.ignored)
+    if not done.counts.total() and not done.rejected:
+        raise DataError(f"{source.path}: expected pictures. Received: none. Check the path.")
+    return done
 
 
 def _run(

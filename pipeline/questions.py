@@ -279,7 +279,7 @@ def _file_rows(file: Path) -> list[list[str]]:
 
 
 def _picture(file: Path) -> bytes:
-    from millrace.components.example_gen.images.pictures import read_picture  # Pillow
+    from millrace.components.files.pictures import read_picture  # Pillow
 
     try:
         return read_picture(_read(file, "--image")).encoded

@@ -3,7 +3,8 @@
 `transform` runs these in Beam and `export` puts them in front of the model, so a picture is
 decoded, turned, coloured and resized the same way in training and in serving. JPEG, PNG, BMP,
 WebP and the first frame of a GIF; grey, colour, alpha (dropped), palette, 16 bits (the upper 8) and
-CMYK. The EXIF orientation of a JPEG is honoured. Stock ops only: TensorFlow Serving runs them.
+CMYK. The EXIF orientation of a JPEG, PNG or WebP is honoured. Stock ops only: TensorFlow Serving
+runs them.
 """
 
 import tensorflow as tf

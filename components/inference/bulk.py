@@ -18,6 +18,8 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles, Rejected
 from millrace.components.errors import DataError, ModelError, OptionError
+from millrace.components.files.picture_names import is_other
+from millrace.components.files.pictures import read_picture
 from millrace.components.files.tfrecord import record_writer
 from millrace.components.files.walk import is_hidden, unreadable, walk
 from millrace.components.inference import predictions, requests
@@ -40,6 +42,7 @@ from millrace.serving.signature import Signature
 Format = Literal["jsonl", "csv", "examples"]
 PARTS = ".parts"  # folder of the parts of one text file, gone in the end
 TIMES = "forecast/times"  # a feature, texts: of the rows that a forecaster is to forecast
+_PICTURE = "image/encoded"  # the feature
 UNLABELLED = "unlabelled"  # the split that files are put into
 Write = Callable[[InputRow, Prediction], object]
 
@@ -75,11 +78,14 @@ class BulkOutput:
 
 @dataclasses.dataclass(frozen=True)
 class BulkResult:
-    """Rows predicted by split, the columns of a CSV file, and the rows set aside."""
+    """Rows predicted by split, the columns of a CSV file, the rows set aside, and how many files
+    are none.
+    """
 
     counts: Counter[str] = dataclasses.field(default_factory=Counter)
     columns: tuple[str, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    ignored: int = 0
 
 
 def example_shards(examples: Examples, splits: Sequence[str]) -> list[BulkShard]:
@@ -152,6 +158,7 @@ def merge(parts: Iterable[BulkResult]) -> BulkResult:
         counts=sum((part.counts for part in known), Counter()),
         columns=next((part.columns for part in known if part.columns), ()),
         rejected=tuple(sorted(rejected, key=lambda item: (item.source, item.position))),
+        ignored=sum(part.ignored for part in known),
     )
 
 
@@ -161,7 +168,9 @@ def predict_shard(shard: BulkShard, models: Models, output: BulkOutput) -> BulkR
     predict = predictor(model)
     signature = model.signatures[SIGNATURE]
     rejected, count, columns = list[Rejected](), 0, tuple[str, ...]()
-    batches = batched(_rows(shard, signature), output.batch_size)
+    feature = "" if shard.is_examples else _feature_of_files(signature)
+    shard, ignored = _without_others(shard, feature)
+    batches = batched(_rows(shard, feature), output.batch_size)
     with contextlib.ExitStack() as stack:
         writers = _writers(shard, output, signature, stack)
         for answers in ahead(functools.partial(_answer_batch, predict), batches):
@@ -173,7 +182,7 @@ def predict_shard(shard: BulkShard, models: Models, output: BulkOutput) -> BulkR
                 columns = columns or tuple(predictions.as_columns(prediction))
                 for write in writers:
                     write(row, prediction)
-    return BulkResult(Counter({shard.split: count}), columns, tuple(rejected))
+    return BulkResult(Counter({shard.split: count}), columns, tuple(rejected), ignored)
 
 
 def write_summary(done: BulkResult, out: str) -> None:
@@ -184,6 +193,7 @@ def write_summary(done: BulkResult, out: str) -> None:
     summary = {
         "counts": dict(sorted(done.counts.items())),
         "rejected": len(lines),
+        "ignored": done.ignored,
         "columns": done.columns,
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False))
@@ -196,8 +206,15 @@ def csv_line(values: Iterable[object]) -> str:
     return line.getvalue()
 
 
-def _rows(shard: BulkShard, signature: Signature) -> Iterator[InputRow | Rejected]:
-    feature = "" if shard.is_examples else _feature_of_files(signature)
+def _without_others(shard: BulkShard, feature: str) -> tuple[BulkShard, int]:
+    """`shard` without the files that are no pictures by their names, where pictures are wanted."""
+    if feature != _PICTURE:
+        return shard, 0
+    files = tuple(name for name in shard.files if not is_other(name))
+    return dataclasses.replace(shard, files=files), len(shard.files) - len(files)
+
+
+def _rows(shard: BulkShard, feature: str) -> Iterator[InputRow | Rejected]:
     yield from shard.rejected
     for name in shard.files:
         file = Path(shard.folder) / name
@@ -205,9 +222,21 @@ def _rows(shard: BulkShard, signature: Signature) -> Iterator[InputRow | Rejecte
             yield from read_rows(file)
         else:
             try:
-                yield InputRow(name, "", {feature: [file.read_bytes()]})
+                data = file.read_bytes()
+                yield InputRow(name, "", {feature: [_as_learnt(data, feature)]})
             except OSError as error:
                 yield Rejected(name, f"cannot be read: {error.strerror or error}")
+            except DataError as error:
+                yield Rejected(name, str(error))
+
+
+def _as_learnt(data: bytes, feature: str) -> bytes:
+    """`data` in the form that an ingest gives to what is learnt from.
+
+    Raises:
+        DataError: it is no picture where one is wanted.
+    """
+    return read_picture(data).encoded if feature == _PICTURE else data
 
 
 def _feature_of_files(signature: Signature) -> str:

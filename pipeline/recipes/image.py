@@ -8,9 +8,13 @@ from millrace.components.example_gen.samples import digits_images
 from millrace.components.example_gen.tfds import tfds_example_gen
 from millrace.components.example_gen.tfrecords import import_example_gen
 from millrace.components.features.image_spec import ImageOptions
+from millrace.components.files import archives
+from millrace.components.files.picture_names import is_picture
 from millrace.pipeline.dag import Dag, Source, Step
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.recipes.row import Ingest, Recipe
+
+_PIXELS = (".csv", ".npz")
 
 
 def _digits(dag: Dag, data: str | None) -> Step:
@@ -19,13 +23,14 @@ def _digits(dag: Dag, data: str | None) -> Step:
 
 
 def _anything(dag: Dag, data: str | None) -> Step:
-    """Ingest of anybody's labelled images: class folders, TFRecords, a CSV of pixels, or
-    `tfds:NAME`.
+    """Ingest of anybody's labelled images: class folders, an archive of them, TFRecords, a CSV or
+    an `.npz` of pixels, or `tfds:NAME`.
     """
     if not data:
         raise UsageError(
             f"Recipe {dag.name}: expected --data DIR, a folder with one folder of images per "
-            "class, or one of TFRecords, or a CSV of pixels, or `tfds:NAME`. Received: no --data."
+            "class or an archive of it, a folder of TFRecords, a CSV or .npz of pixels, or "
+            "`tfds:NAME`. Received: no --data."
         )
     if data.startswith("tfds:"):
         return dag.step(tfds_example_gen, dataset=data.removeprefix("tfds:"))
@@ -45,19 +50,31 @@ def _files(dag: Dag, data: str) -> Step:
 
 
 def _holds_pixels(path: Path) -> bool:
-    """Whether `path` is a CSV file, or a folder of them and of no folders."""
-    if path.suffix.lower() == ".csv":
+    """Whether `path` is a CSV or `.npz` file, a folder of them and of no folders, or an archive
+    of a CSV and of no images.
+    """
+    if path.suffix.lower() in _PIXELS:
         return True
+    if archives.is_archive(path.name) and path.is_file():
+        names = archives.first_names(path)
+        return any(name.lower().endswith(_PIXELS) for name in names) and not any(
+            map(is_picture, names)
+        )
     entries = list(path.iterdir()) if path.is_dir() else []
-    is_csv = [entry.suffix.lower() == ".csv" for entry in entries]
-    return any(is_csv) and not any(entry.is_dir() for entry in entries)
+    names = [entry.name for entry in entries]
+    packed = [entry for entry in entries if archives.is_archive(entry.name) and entry.is_file()]
+    names += [name for archive in packed for name in archives.first_names(archive)]
+    return any(name.lower().endswith(_PIXELS) for name in names) and not any(
+        [*(entry.is_dir() for entry in entries), *map(is_picture, names)]
+    )
 
 
 def _tfds(dataset: str) -> Ingest:
     """Ingest of the TensorFlow Datasets set `dataset`, or of what `--data` holds instead.
 
     `--data` may be a TFDS data folder, a folder of the set's own downloaded files, a folder
-    of images in class folders, a CSV of pixels, or `tfds:NAME` of another set.
+    of images in class folders or an archive of it, a CSV or `.npz` of pixels, or `tfds:NAME` of
+    another set.
     """
 
     def ingest(dag: Dag, data: str | None) -> Step:
@@ -76,6 +93,9 @@ def _tfds(dataset: str) -> Ingest:
 
 
 def _holds_folders(path: Path) -> bool:
+    """Whether `path` is a folder of folders, or an archive."""
+    if path.is_file():
+        return archives.is_archive(path.name)
     return path.is_dir() and any(entry.is_dir() for entry in path.iterdir())
 
 
@@ -253,7 +273,7 @@ ROWS = (
     Recipe(
         "image-classifier",
         "image",
-        "--data: a folder of images per class, TFRecords, a CSV of pixels, or tfds:NAME",
+        "--data: class folders or an archive, TFRecords, a CSV or .npz of pixels, or tfds:NAME",
         "anybody's images; size and channels are chosen from the data",
         _anything,
         (

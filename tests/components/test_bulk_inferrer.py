@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
 from millrace.components.artifacts import Evaluation, Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
@@ -167,10 +169,14 @@ def test_what_is_no_image_is_set_aside_and_named(infer, tmp_path):
         (root / f"{number}.png").write_bytes(classifiers.png(40))
     (root / "4.png").write_bytes(b"")
     (root / "notes.txt").write_text("notes")
+    (root / "notes.bin").write_text("notes")
     result = infer(source=RawFiles(Path(root)), max_rejected=0.2)
     assert len(lines(result)) == 8
-    assert [item["source"] for item in lines(result, "rejected.jsonl")] == ["4.png", "notes.txt"]
-    assert lines(result, "rejected.jsonl")[1]["reason"].startswith("Unknown image file format")
+    assert [(item["source"], item["reason"]) for item in lines(result, "rejected.jsonl")] == [
+        ("4.png", "empty file"),
+        ("notes.bin", "not an image in a format that Pillow knows"),
+    ]
+    assert json.loads((result.path / "summary.json").read_text())["ignored"] == 1
     (tmp_path / "out").rename(tmp_path / "before")
     with pytest.raises(DataError, match=r"^bulk_inferrer: .* Received: 2 of 10 .*\n  4\.png: "):
         infer(source=RawFiles(Path(root)), max_rejected=0.1)
@@ -260,3 +266,37 @@ def test_what_is_no_readable_file_is_set_aside_and_never_opened(infer, tmp_path)
     result = infer(source=RawFiles(Path(root)), max_rejected=0.7)
     assert [row["filename"] for row in lines(result)] == ["a.png"]
     assert lines(result, "rejected.jsonl") == [dataclasses.asdict(item) for item in aside]
+
+
+@pytest.mark.parametrize("form", ["TIFF", "AVIF", "JPEG2000", "PPM", "WEBP"])
+def test_a_picture_that_tensorflow_does_not_decode_is_predicted_as_the_ingest_reads_it(
+    infer, tmp_path, form
+):
+    root = tmp_path / "pictures"
+    root.mkdir()
+    picture = Image.open(io.BytesIO(classifiers.png(40)))
+    frames = (
+        {"save_all": True, "append_images": [ImageOps.invert(picture)]} if form == "WEBP" else {}
+    )
+    picture.save(root / "a", form, **frames)
+    (root / "b.png").write_bytes(classifiers.png(40))
+    (root / "readme.txt").write_text("Two pictures.")
+    first, second = lines(infer(source=RawFiles(Path(root))))
+    assert first["scores"] == pytest.approx(second["scores"], abs=0.05)
+
+
+def test_an_archive_of_pictures_is_predicted_as_its_folder(infer, folder, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "pictures"), "zip", folder.path)
+    result = infer(source=RawFiles(Path(archive)))
+    assert sorted(row["filename"] for row in lines(result)) == sorted(
+        ["a,é\n.png", "b/10.png", "b/deep/2.png", "z.png"]
+    )
+    assert not (result.path / ".unpacked").exists()
+
+
+def test_a_folder_of_nothing_but_notes_is_refused(infer, tmp_path):
+    root = tmp_path / "notes"
+    root.mkdir()
+    (root / "readme.txt").write_text("No picture.")
+    with pytest.raises(DataError, match=r"notes: expected pictures\. Received: none\."):
+        infer(source=RawFiles(Path(root)))

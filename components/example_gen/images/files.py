@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.images.pictures import read_picture
 from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.writing import SplitRecord
+from millrace.components.files.pictures import read_picture
 from millrace.serving.example import encode
 
 

@@ -1,108 +1,192 @@
 """Rows named by a CSV file: path, class, and maybe split."""
 
-import csv
-import io
+import logging
 import posixpath
-from collections.abc import Iterator, Mapping
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
+from millrace.components.example_gen.csv import files as csv_files
+from millrace.components.example_gen.csv import parsing
+from millrace.components.example_gen.csv.dialect import CsvFormat
+from millrace.components.example_gen.csv.passes import CsvFiles
 from millrace.components.example_gen.images.options import Manifest
-from millrace.components.example_gen.shards.folders import ListedRow, Listing, check_two_classes
+from millrace.components.example_gen.shards.folders import (
+    ListedRow,
+    Listing,
+    check_two_classes,
+)
 from millrace.components.example_gen.shards.splits import canonical, is_folder_name
-from millrace.components.files.walk import problem, walk
+from millrace.components.files.picture_names import is_other, is_picture
+from millrace.components.files.walk import is_hidden, problem, walk
 
-_LONGEST = 2**17  # characters of a cell: a quote that nothing closes makes a longer one
+_PATHS = (  # names of columns, the likeliest first
+    *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path"),
+    *("image_file", "image_name", "img", "img_path", "img_name", "picture", "photo"),
+    *("image_id", "imageid", "id_code", "id", "name"),
+)
+_LABELS = (
+    *("label", "class", "target", "category", "class_name", "label_name", "labels", "breed"),
+    *("species", "diagnosis", "type", "tag", "y", "classes", "kind"),
+)
+_PARTS = re.compile(r"[;,\s]+")  # between several labels of one cell
+_log = logging.getLogger(__name__)
 
 
-def list_manifest(root: Path, manifest: Manifest) -> Listing:
+def list_manifest(root: Path, manifest: Manifest, csv: CsvFormat) -> Listing:
     """The rows of `root / manifest.file`; each line is found, none is lost.
 
-    A line is set aside if its file does not exist below `root`, was named before, or its
-    class is empty.
+    A line is set aside if its file does not exist below `root` or was named before; one without
+    a class is unlabelled. Files that no line names are ignored.
 
     Raises:
-        DataError: the CSV is missing, not UTF-8, lacks a column, or names fewer than two
-            classes.
+        DataError: the CSV is missing, lacks a column, has several classes in a cell, or names
+            fewer than two.
     """
-    files = walk(root)
+    entries = walk(root)
     place = root / manifest.file
-    csv.field_size_limit(_LONGEST)
-    reader = csv.DictReader(io.StringIO(_text(place), newline=""), delimiter=manifest.delimiter)
-    _check_columns(place, manifest, list(reader.fieldnames or ()))
-    listing = Listing()
-    seen: dict[str, int] = {}
-    for cells in _lines(place, reader):
-        row = _row(root, manifest, cells)
-        reason = _refusal(row, files, seen)
-        seen.setdefault(row.path, reader.line_num)
-        if reason:
-            listing.rejected.append(Rejected(row.path, reason, f"line {reader.line_num}"))
+    _check_place(place)
+    listing, seen = Listing(), dict[str, int]()
+    lines, columns = _lines(place, manifest, csv, listing)
+    found = _Files(entries, posixpath.dirname(str(manifest.file)))
+    for number, cells in lines:
+        row = _row(root, columns, cells, found)
+        if reason := _refusal(row, entries, seen, found):
+            listing.rejected.append(Rejected(row.path, reason, f"line {number}"))
+        elif not row.label:
+            listing.unlabelled.append(Rejected(row.path, "no label", f"line {number}"))
         else:
             listing.rows.append(row)
+        seen.setdefault(row.path, number)
+    listing.ignored = sorted(entries.keys() - seen.keys())
+    pictures = [path for path in listing.ignored if is_picture(path) and not is_hidden(path)]
+    if pictures:
+        _log.warning("%d images are not in %s: ignored", len(pictures), place)
     _check_rows(place, listing)
+    _check_labels(place, columns[1], listing.classes)
     return listing
 
 
-def _text(place: Path) -> str:
+def _check_place(place: Path) -> None:
     try:
         if reason := problem(place):  # reading a pipe would never end
             raise OSError(None, reason)
-        return place.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise DataError(
             f"{place}: expected a CSV of paths and labels. Received: {error.strerror}. "
             "Check the option manifest.file; it is relative to the source folder."
         ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{place}: expected UTF-8. Received: byte {error.object[error.start]:#04x} at "
-            f"{error.start}. Save the CSV as UTF-8."
-        ) from error
 
 
-def _check_columns(place: Path, manifest: Manifest, columns: list[str]) -> None:
-    wanted = [manifest.path_column, manifest.label_column]
-    if manifest.split_column != Manifest.split_column:
-        wanted.append(manifest.split_column)
-    missing = [column for column in wanted if column and column not in columns]
-    if missing:
-        raise DataError(
-            f"{place}: expected the column {' and '.join(map(repr, missing))}. Received: "
-            f"{', '.join(map(repr, columns)) or 'an empty file'}. Name the CSV's own columns by "
-            "the options manifest.path_column, manifest.label_column, manifest.split_column, "
-            "and the delimiter by manifest.delimiter."
-        )
+def _lines(
+    place: Path, manifest: Manifest, csv: CsvFormat, listing: Listing
+) -> tuple[list[tuple[int, tuple[str, ...]]], list[str]]:
+    """The cells of path, label and maybe split of each record, with its line; those columns.
+
+    Records of too many cells are set aside in `listing`.
+
+    Raises:
+        DataError: the CSV cannot be read, or lacks a column.
+    """
+    table = Listing([ListedRow(place.name, "")])
+    dialect = csv_files.settle(place.parent, table, csv)
+    columns = [
+        _column(place, "path", manifest.path_column, _PATHS, dialect.names),
+        _column(place, "label", manifest.label_column, _LABELS, dialect.names),
+    ]
+    if manifest.split_column in dialect.names:
+        columns.append(manifest.split_column)
+    elif manifest.split_column not in ("", Manifest.split_column):
+        raise _no_column(place, repr(manifest.split_column), dialect.names, "split")
+    _log.info("%s: files are in column %r, classes in %r", place, *columns[:2])
+    source = CsvFiles(str(place.parent), dialect)
+    lines: list[tuple[int, tuple[str, ...]]] = []
+    for span in csv_files.cut(place.parent, table, dialect, 1):
+        for block in source.blocks(span):
+            cells = parsing.strings(block, dialect, columns)
+            listing.rejected += cells.rejected
+            numbers = parsing.lines_of(cells.places.tolist(), block, cells.text, dialect)
+            texts = [cells.columns[name].fill_null("").to_pylist() for name in columns]
+            lines += zip(numbers, zip(*texts, strict=True), strict=True)
+    return lines, columns
 
 
-def _lines(place: Path, reader: "csv.DictReader[str]") -> Iterator[dict[str, str | None]]:
-    try:
-        yield from reader
-    except csv.Error as error:  # a quote that nothing closes swallows all that follows
-        raise DataError(
-            f"{place}, line {reader.line_num}: expected quotes in pairs. Received: {error}. "
-            "Correct the quotes or option manifest.delimiter."
-        ) from error
+def _column(
+    place: Path, what: str, given: str, usual: Sequence[str], columns: Sequence[str]
+) -> str:
+    """The column `given`, or the one with the likeliest name."""
+    if given:
+        if given in columns:
+            return given
+        raise _no_column(place, repr(given), columns, what)
+    folded = {re.sub(r"[\s-]+", "_", name.strip().lower()): name for name in reversed(columns)}
+    named = [folded[name] for name in usual if name in folded]
+    if not named:
+        raise _no_column(place, f"of a {what}, such as {usual[0]!r}", columns, what)
+    return named[0]
 
 
-def _row(root: Path, manifest: Manifest, cells: dict[str, str | None]) -> ListedRow:
-    path = (cells[manifest.path_column] or "").strip()
-    path = path.removeprefix(f"{root}/")
-    label = (cells[manifest.label_column] or "").strip()
-    split = (cells.get(manifest.split_column) or "").strip()
-    return ListedRow(posixpath.normpath(path) if path else "", label, canonical(split))
+def _no_column(place: Path, wanted: str, columns: Sequence[str], what: str) -> DataError:
+    return DataError(
+        f"{place}: expected the column {wanted}. Received: {', '.join(map(repr, columns))}. Name "
+        f"the CSV's own by the option manifest.{what}_column."
+    )
 
 
-def _refusal(row: ListedRow, files: Mapping[str, str], seen: dict[str, int]) -> str:
-    if files.get(row.path, "none"):
-        return files.get(row.path, "no such file below the source folder")
+class _Files:
+    """The files below a folder, found by what a manifest calls them."""
+
+    def __init__(self, entries: Mapping[str, str], folder: str) -> None:
+        self._entries = entries
+        self._folder = folder
+        self._endings = defaultdict[str, list[str]](list)
+        for path in entries:
+            if is_other(path):
+                continue
+            parts = path.split("/")
+            for start in range(len(parts)):
+                tail = "/".join(parts[start:])
+                self._endings[tail].append(path)
+                if is_picture(tail):
+                    self._endings[posixpath.splitext(tail)[0]].append(path)
+
+    def named(self, path: str) -> list[str]:
+        """The file at `path`; else those whose path ends so, or would with an extension."""
+        near = posixpath.normpath(posixpath.join(self._folder, path))
+        for exact in (path, near):
+            if exact in self._entries:
+                return [exact]
+        return sorted({*self._endings.get(path, ())})
+
+
+def _row(root: Path, columns: Sequence[str], cells: Sequence[str], files: _Files) -> ListedRow:
+    path, label, *split = (cell.strip() for cell in cells)
+    path = path.replace("\\", "/").removeprefix(f"{root}/")
+    path = posixpath.normpath(path) if path else ""
+    found = files.named(path)
+    return ListedRow(found[0] if len(found) == 1 else path, label, canonical("".join(split)))
+
+
+def _refusal(
+    row: ListedRow, entries: Mapping[str, str], seen: Mapping[str, int], files: _Files
+) -> str:
     if row.path in seen:
         return f"named before, in line {seen[row.path]}"
+    if row.path not in entries:
+        several = files.named(row.path)
+        return f"could be {' or '.join(several[:3])}" if several else _NO_FILE
+    if entries[row.path]:
+        return entries[row.path]
     if row.split and not is_folder_name(row.split):
         return f"split {row.split!r} cannot be a folder's name"
-    return "" if row.label else "no label"
+    return ""
+
+
+_NO_FILE = "no such file below the source folder"
 
 
 def _check_rows(place: Path, listing: Listing) -> None:
@@ -113,3 +197,23 @@ def _check_rows(place: Path, listing: Listing) -> None:
             f"Received: {len(listing.rejected)} lines that do not{first}. Correct the paths."
         )
     check_two_classes(place, listing, "Add lines of other classes.")
+
+
+def _check_labels(place: Path, column: str, classes: Sequence[str]) -> None:
+    """Refuse cells of several labels: `cat|dog`, or words that stand alone in other cells."""
+    several = list(_several(classes))
+    if several:
+        raise DataError(
+            f"{place}: expected one class a line in column {column!r}. Received: {len(several)} "
+            f"classes of several, such as {several[0]!r}. Name a column of one by the option "
+            "manifest.label_column, or keep one in each cell."
+        )
+
+
+def _several(classes: Sequence[str]) -> Iterator[str]:
+    """Those that are several: parted by `|`, or of others that stand alone as well."""
+    known = {*classes}
+    for name in classes:
+        parts = _PARTS.split(name)
+        if "|" in name.strip("|") or (len(parts) > 1 and known.issuperset(parts)):
+            yield name

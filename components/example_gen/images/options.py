@@ -3,35 +3,27 @@
 import dataclasses
 from typing import Literal
 
-from millrace.components.errors import OptionError
 from millrace.components.files.paths import LocalPath
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """Where the CSV lies and what its columns are called.
+    """Where the CSV lies and what its columns are called; how it is written says option csv.
 
     Args:
         file: the CSV's path below the source folder; empty means class folders instead.
-        path_column: a image's path, below the source folder or absolute within it.
-        label_column: a image's class.
-        split_column: a image's split; used where the CSV has it, empty to ignore it. A row
+        path_column: an image's path, below the source folder or absolute within it, or below the
+            CSV's own folder or any other that all the images lie in; it may lack its extension.
+            Empty: found by its name (`path`, `file`, `filename`, `image`, `id` and so on).
+        label_column: an image's class; empty: found by its name, likewise.
+        split_column: an image's split; used where the CSV has it, empty to ignore it. A row
             whose cell is empty is put by content.
-        delimiter: between columns.
     """
 
     file: LocalPath | Literal[""] = ""
-    path_column: str = "path"
-    label_column: str = "label"
+    path_column: str = ""
+    label_column: str = ""
     split_column: str = "split"
-    delimiter: str = ","
-
-    def __post_init__(self) -> None:
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
-            raise OptionError(
-                "Option manifest.delimiter: expected one character, neither a quote nor a line's "
-                f"end. Received: {self.delimiter!r}. Give one, or leave it out."
-            )
 
 
 @dataclasses.dataclass(frozen=True)

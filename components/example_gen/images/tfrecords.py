@@ -9,7 +9,6 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images.options import FeatureNames
-from millrace.components.example_gen.images.pictures import read_picture
 from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.tfrecords import (
@@ -19,6 +18,7 @@ from millrace.components.example_gen.shards.tfrecords import (
     read_files,
 )
 from millrace.components.example_gen.shards.writing import SplitRecord
+from millrace.components.files.pictures import read_picture
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.errors import WireError
 from millrace.serving.example import Decoded, decode, encode

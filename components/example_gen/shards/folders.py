@@ -1,41 +1,58 @@
 """Which files of a folder are rows: class folders, maybe within split folders."""
 
+import collections
 import dataclasses
-import posixpath
+import logging
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.shards.splits import canonical, is_split_name
+from millrace.components.example_gen.shards import names
+from millrace.components.example_gen.shards.splits import (
+    canonical,
+    is_folder_name,
+    is_split_name,
+    split_in,
+)
+from millrace.components.files import picture_names
 from millrace.components.files.walk import is_hidden, unreadable, walk
 
 FolderLayout = Literal["auto", "classes", "splits"]
-
-_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".webp", ".avif"}
-    | {".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".j2k"}
-)
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class FileKind:
-    """What the files of class folders are, for messages.
+    """What the files of class folders are, and how they are told by their names.
 
-    `suffixes` are those by which a file that lies in no class folder is known to be one of
-    them; `instead` is what a person may give if there are no such folders.
+    Attributes:
+        one, plural: for messages.
+        instead: what a person may give if there are no class folders.
+        claims: whether a path is one of them, so that it is missed where it has no class.
+        ignores: whether a path is none of them, wherever it lies.
+        pattern_option: how classes in the files' names are told, if they can be.
     """
 
     one: str
     plural: str
-    suffixes: frozenset[str]
     instead: str
+    claims: Callable[[str], bool]
+    ignores: Callable[[str], bool] = is_hidden
+    pattern_option: str = ""
 
 
-PICTURES = FileKind("an image", "images", _SUFFIXES, "name them in a CSV (option manifest.file)")
+PICTURES = FileKind(
+    "an image",
+    "images",
+    "name them in a CSV (option manifest.file)",
+    picture_names.is_picture,
+    picture_names.is_other,
+    "image_example_gen.pattern",
+)
 
 
 class ListedRow(NamedTuple):
@@ -48,11 +65,15 @@ class ListedRow(NamedTuple):
 
 @dataclasses.dataclass
 class Listing:
-    """What a source holds: rows, files that are not data, and rows set aside unread."""
+    """What a source holds: rows, files that are not data, rows set aside unread, rows that have
+    no class where others have one, and class folders without a row.
+    """
 
     rows: list[ListedRow] = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
     rejected: list[Rejected] = dataclasses.field(default_factory=list)
+    unlabelled: list[Rejected] = dataclasses.field(default_factory=list)
+    empty: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def classes(self) -> list[str]:
@@ -76,80 +97,225 @@ class Listing:
         self.rows = [row for row in self.rows if row.path not in reasons]
 
 
-def list_classes(root: Path, layout: FolderLayout = "auto", kind: FileKind = PICTURES) -> Listing:
+class _Levels(NamedTuple):
+    """Where class folders lie: directly below each of the prefixes of `splits`, which have their
+    split or "". There are none below those in `bare`. If `splits_within`, the folders
+    below a class are its splits.
+    """
+
+    splits: dict[str, str]
+    bare: frozenset[str] = frozenset()
+    splits_within: bool = False
+
+
+def list_classes(
+    root: Path, layout: FolderLayout = "auto", kind: FileKind = PICTURES, pattern: str = ""
+) -> Listing:
     """The rows of `root`: `[split/]class/.../file`, classes by the name of their folder.
 
-    Files below a class folder at any depth are of that class. Where one folder wraps all the
-    others, it counts as `root`. Hidden files and files beside
-    the class folders are ignored; a file of the kind looked for is set aside there, for it has
-    no class.
+    Files below a class folder at any depth are of that class. Folders that wrap a single one are
+    looked through, above the splits and within them. Hidden files, files that are none of the
+    kind by their names and files beside the class folders are ignored; a file of the kind looked
+    for is set aside there, for it has no class, and is unlabelled in a split without any class.
+
+    Args:
+        root: a folder.
+        layout: of its top folders.
+        kind: of its files.
+        pattern: of the files' names, where these say the class in place of folders.
 
     Raises:
         DataError: there is no class folder, or only one class, or some of the top folders
-            are named like splits and others are not.
+            are named like splits and others are not, or classes could lie at two levels.
+        OptionError: the pattern is none.
     """
     listing = Listing()
     paths: list[str] = []
     entries = walk(root)
     for path in entries:
-        (listing.ignored if is_hidden(path) else paths).append(path)
-    wrapper = _wrapper(paths)
-    within = [path.removeprefix(wrapper) for path in paths]
-    first = wrapper.count("/")  # the place of the split's folder, else of the class's, in a path
-    depth = first + (1 if _has_splits(root / wrapper, within, layout) else 0)
-    for path in paths:
-        *folders, name = path.split("/")
-        if len(folders) > depth:
-            split = canonical(folders[first]) if depth > first else ""
-            label = unicodedata.normalize("NFC", folders[depth])
-            listing.rows.append(ListedRow(path, label, split))
-        elif posixpath.splitext(name)[1].lower() in kind.suffixes:
-            listing.rejected.append(Rejected(path, "lies in no class folder"))
-        else:
-            listing.ignored.append(path)
-    listing.set_aside(root, entries)
-    _check_classes(root, listing, kind)
+        (listing.ignored if kind.ignores(path) else paths).append(path)
+    if pattern:
+        _by_pattern(listing, paths, pattern, kind)
+    else:
+        levels = _levels(root, paths, layout, kind)
+        for path in paths:
+            _place(listing, path, levels, kind)
+        listing.empty = sorted(_empty_folders(root, levels, listing))
+    if listing.rows:
+        listing.set_aside(root, entries)
+    _check_classes(root, listing, kind, pattern)
+    _warn(listing, kind)
     return listing
 
 
-def _wrapper(paths: list[str]) -> str:
-    """The one folder, with its `/`, that holds all the others, as archives often have; or ""."""
-    tops = {path.split("/")[0] for path in paths if "/" in path}
-    below = {tuple(path.split("/")[:2]) for path in paths if path.count("/") > 1}
-    if len(tops) != 1 or len(below) < 2 or is_split_name(*tops):
-        return ""
-    return f"{tops.pop()}/"
+def _place(listing: Listing, path: str, levels: _Levels, kind: FileKind) -> None:
+    """Put `path` into `listing`: as a row of its class, or among what has none."""
+    prefix = next((prefix for prefix in levels.splits if path.startswith(prefix)), None)
+    split = levels.splits.get(prefix or "", "")
+    folders = [] if prefix is None else path[len(prefix) :].split("/")[:-1]
+    if folders:
+        if levels.splits_within:
+            split = canonical(folders[1]) if len(folders) > 1 else ""
+        listing.rows.append(ListedRow(path, unicodedata.normalize("NFC", folders[0]), split))
+    elif not kind.claims(path):
+        listing.ignored.append(path)
+    elif split and prefix in levels.bare:
+        listing.unlabelled.append(Rejected(path, f"split {split} has no class folders"))
+    else:
+        listing.rejected.append(Rejected(path, "lies in no class folder"))
 
 
-def _has_splits(root: Path, paths: list[str], layout: FolderLayout) -> bool:
+def _levels(root: Path, paths: Sequence[str], layout: FolderLayout, kind: FileKind) -> _Levels:
+    below = _folders(paths)
+    top = ""
+    while len(below[top]) == 1:
+        (only,) = below[top]
+        if is_split_name(only) or not below.get(f"{top}{only}/"):
+            break
+        top += f"{only}/"
+    tops = sorted(below[top])
+    if _has_splits(root / top, top, below, layout):
+        prefixes = {f"{top}{name}/": split_in(name) or name for name in tops}
+        if all(len(below[prefix]) < 2 for prefix in prefixes):  # such as train/images/cat
+            prefixes = {_within(prefix, below): split for prefix, split in prefixes.items()}
+        return _Levels(prefixes, frozenset(prefix for prefix in prefixes if not below[prefix]))
+    inner = [below[f"{top}{name}/"] for name in tops]
+    holds_files = {path.rpartition("/")[0] for path in paths}
+    is_plain = any(f"{top}{name}" in holds_files for name in tops)
+    if layout == "auto" and len(tops) > 1 and not is_plain:
+        if all(all(map(is_split_name, names)) for names in inner):
+            return _Levels({top: ""}, splits_within=True)
+        if kind.pattern_option and len(inner[0]) > 1 and all(each == inner[0] for each in inner):
+            raise DataError(
+                f"{root / top}: expected class folders at one level. Received: "
+                f"{', '.join(tops[:5])}, each with {', '.join(sorted(inner[0])[:5])}. If the inner "
+                f"ones are the classes, set {kind.pattern_option}={{class}}/{{name}}; if the outer "
+                "ones are, the option layout=classes."
+            )
+    return _Levels({top: ""})
+
+
+def _folders(paths: Iterable[str]) -> collections.defaultdict[str, set[str]]:
+    """The names of the folders directly below each prefix of `paths`: "" or what ends in `/`."""
+    below = collections.defaultdict[str, set[str]](set)
+    for folder in {path.rpartition("/")[0] for path in paths}:
+        prefix = ""
+        for name in filter(None, folder.split("/")):
+            below[prefix].add(name)
+            prefix += f"{name}/"
+    return below
+
+
+def _within(prefix: str, below: Mapping[str, set[str]]) -> str:
+    """The only folder of a split if it holds others, or is named like a split itself."""
+    for name in below[prefix]:
+        if below[f"{prefix}{name}/"] or name == prefix.split("/")[-2] or is_split_name(name):
+            return f"{prefix}{name}/"
+    return prefix
+
+
+def _has_splits(place: Path, top: str, below: Mapping[str, set[str]], layout: FolderLayout) -> bool:
     if layout != "auto":
         return layout == "splits"
-    nested = {path.split("/")[0] for path in paths if path.count("/") > 1}
-    tops = sorted({path.split("/")[0] for path in paths if "/" in path})
-    splits = [top for top in tops if top in nested and is_split_name(top)]
-    others = [top for top in tops if top not in splits]
-    if len(splits) > 1 and others:
+    named = _named_like_splits(top, below)
+    others = sorted(below[top] - {*named})
+    nested = [name for name in named if below[f"{top}{name}/"]]
+    if len(nested) > 1 and others:
         raise DataError(
-            f"{root}: expected top folders that are all splits or all classes. Received: splits "
-            f"{', '.join(splits)} beside {', '.join(others[:5])}. Move the others away, or set "
+            f"{place}: expected top folders that are all splits or all classes. Received: splits "
+            f"{', '.join(nested)} beside {', '.join(others[:5])}. Move the others away, or set "
             "the option layout to splits or classes."
         )
-    return bool(splits) and not others
+    return bool(named) and not others
 
 
-def _check_classes(root: Path, listing: Listing, kind: FileKind) -> None:
-    if not listing.rows:
-        found = "an empty folder"
-        if listing.rejected:
-            found = f"{len(listing.rejected)} {kind.plural} in no folder of their class"
-        elif listing.ignored:
-            found = f"{len(listing.ignored)} files, none of them {kind.one} in a class folder"
-        raise DataError(
-            f"{root}: expected a folder of {kind.plural} for each class. Received: {found}. "
-            f"Make one folder per class, or {kind.instead}."
+def _named_like_splits(top: str, below: Mapping[str, set[str]]) -> list[str]:
+    """Those called like a split; or, of `seg_train` and `seg_test`, by a word of their names.
+
+    The latter only if they hold folders: a night_train and a test_tube are classes.
+    """
+    named = [name for name in sorted(below[top]) if is_split_name(name)]
+    nested = [name for name in sorted(below[top]) if below[f"{top}{name}/"]]
+    spoken = {name: split for name in nested if (split := split_in(name))}
+    is_told = len({*spoken.values()}) > 1 and "train" in spoken.values()
+    return named or (list(spoken) if is_told else [])
+
+
+def _by_pattern(listing: Listing, paths: Sequence[str], pattern: str, kind: FileKind) -> None:
+    """Rows by the classes, and maybe splits, in their paths."""
+    regex = names.compiled(pattern, kind.pattern_option)
+    for path in paths:
+        found = regex.fullmatch(path)
+        folders = [name for name in path.split("/")[:-1] if is_split_name(name)]
+        split = found["split"] if found and "split" in regex.groupindex else "".join(folders[-1:])
+        if found and (not split or is_folder_name(canonical(split))):
+            label = unicodedata.normalize("NFC", found["class"])
+            listing.rows.append(ListedRow(path, label, canonical(split)))
+        elif kind.claims(path):
+            listing.unlabelled.append(Rejected(path, f"its name does not fit {pattern}"))
+        else:
+            listing.ignored.append(path)
+
+
+def _empty_folders(root: Path, levels: _Levels, listing: Listing) -> list[str]:
+    """The folders at the level of the classes that no row lies in."""
+    used = {
+        row.path[: row.path.find("/", len(prefix))]
+        for prefix in levels.splits
+        for row in listing.rows
+        if row.path.startswith(prefix)
+    }
+    there = [
+        f"{prefix}{entry.name}"
+        for prefix in levels.splits
+        for entry in (root / prefix).iterdir()
+        if entry.is_dir() and not is_hidden(entry.name)
+    ]
+    return [path for path in there if path not in used]
+
+
+def _warn(listing: Listing, kind: FileKind) -> None:
+    for path in listing.empty:
+        _log.warning("folder %s holds no %s: it is no class", path, kind.plural)
+    spellings = collections.defaultdict[str, list[str]](list)
+    for name in listing.classes:
+        spellings[name.casefold()].append(name)
+    for alike in spellings.values():
+        if len(alike) > 1:
+            _log.warning(
+                "classes %s differ in nothing but case: rename the folders if they are one",
+                " and ".join(map(repr, alike)),
+            )
+
+
+def _check_classes(root: Path, listing: Listing, kind: FileKind, pattern: str) -> None:
+    if len(listing.classes) > 1:
+        return
+    advice = _advice(listing, kind, pattern)
+    if listing.rows:
+        check_two_classes(root, listing, advice)
+    found = "an empty folder"
+    if without := len(listing.rejected) + len(listing.unlabelled):
+        place = (
+            f"none with a name that fits {pattern}" if pattern else "in no folder of their class"
         )
-    top = listing.rows[0].path.split("/")[0]
-    check_two_classes(root, listing, f"If {root / top} holds the class folders, give that.")
+        found = f"{without} {kind.plural}, {place}"
+    elif listing.ignored:
+        found = f"{len(listing.ignored)} files, none of them {kind.one} in a class folder"
+    raise DataError(
+        f"{root}: expected a folder of {kind.plural} for each class. Received: {found}. {advice}"
+    )
+
+
+def _advice(listing: Listing, kind: FileKind, pattern: str) -> str:
+    if pattern:
+        return f"Correct the option {kind.pattern_option}."
+    there = [row.path for row in listing.rows]
+    there += [item.source for item in (*listing.rejected, *listing.unlabelled)]
+    claimed = [path for path in there if kind.claims(path)]
+    if kind.pattern_option and (found := names.proposal(claimed)):
+        return f'Their names fit {kind.pattern_option}="{found}": set that.'
+    return f"Make one folder per class, or {kind.instead}."
 
 
 def check_two_classes(place: Path, listing: Listing, advice: str) -> None:

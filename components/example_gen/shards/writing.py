@@ -165,6 +165,7 @@ def write_class_folders(
         shards=shard_count(root, rows, shards),
     )
     tally.rejected.extend(listing.rejected)
+    tally.unlabelled.extend(listing.unlabelled)
     return tally
 
 

@@ -26,8 +26,8 @@ EMPTY = "empty text; text_example_gen.empty=drop leaves such out"
 TEXTS = FileKind(
     "a text",
     "text files",
-    frozenset(),  # a README beside the class folders does not belong to them
     "give a CSV, TSV or JSON file of texts and labels",
+    lambda _: False,  # a README beside the class folders does not belong to them
 )
 
 

@@ -15,9 +15,9 @@ from google.protobuf.message import DecodeError
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.images.pictures import read_picture
 from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.example_gen.shards.writing import Converted, Skipped, SplitRecord
+from millrace.components.files.pictures import read_picture
 from millrace.components.files.tfrecord import read_records
 from millrace.components.inference.requests import SERIALISED, feature_of
 from millrace.serving import wire

@@ -139,7 +139,8 @@ def test_a_csv_names_paths_labels_and_splits(folder, ingest):
     assert where(examples) == {"a.png": "train", "b.png": "eval"}
     reason = "no such file below the source folder"
     assert list(examples.rejected()) == [Rejected("gone.png", reason, "line 4")]
-    assert examples.summary["notes"]["found"] == 3
+    notes = examples.summary["notes"]
+    assert (notes["found"], notes["ignored"]) == (2 + 1 + 1, 1)  # the CSV itself
 
 
 def test_what_is_broken_is_set_aside_and_nothing_is_lost_from_the_count(folder, ingest):

@@ -125,3 +125,50 @@ def test_real_files_agree_with_pillow(shared_data):
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content)) as image:
             expected = image.getexif().get(0x0112, 1)
         assert orientation(content) == expected, name
+
+
+def chunk(letters, content, order="big"):
+    """A chunk of a PNG, or of a WebP where `order` is little, without a right checksum."""
+    if order == "little":
+        return letters + len(content).to_bytes(4, order) + content + b"\0" * (len(content) % 2)
+    return len(content).to_bytes(4, order) + letters + content + bytes(4)
+
+
+SIX = [(0x0112, 3, b"\x06\0\0\0")]
+PNG, RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP"
+
+
+@pytest.mark.parametrize("before", [[], [(b"IDAT", b"eXIf in the pixels")], [(b"tEXt", b"")] * 300])
+def test_the_chunk_of_a_png_is_found_before_and_behind_the_pixels(before):
+    chunks = [chunk(*each) for each in [*before, (b"eXIf", tiff("little", SIX))]]
+    assert orientation(PNG + b"".join(chunks)) == 6
+
+
+@pytest.mark.parametrize("prefix", [b"", b"Exif\0\0"])
+@pytest.mark.parametrize("before", [(b"ALPH", b"odd"), (b"VP8 ", b"even")])
+def test_the_chunk_of_a_webp_is_found_with_and_without_its_prefix(prefix, before):
+    chunks = [(b"VP8X", bytes(10)), before, (b"EXIF", prefix + tiff("little", SIX))]
+    assert orientation(RIFF + b"".join(chunk(*each, "little") for each in chunks)) == 6
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PNG + chunk(b"IDAT", b"eXIf"),
+        PNG + chunk(b"eXIf", b""),
+        PNG + chunk(b"eXIf", tiff("little", SIX))[:20],
+        PNG + b"\xff\xff\xff\xffabcd" + chunk(b"eXIf", tiff("little", SIX)),
+        PNG + b"eXIf",
+        RIFF + chunk(b"VP8X", b"EXIF" * 3, "little"),
+        RIFF + chunk(b"VP8X", bytes(10), "little") + b"EXIF\xff\xff\xff\xff",
+    ],
+)
+def test_a_broken_chain_of_chunks_reads_as_upright(content):
+    assert orientation(content) == 1
+
+
+@settings(max_examples=50, derandomize=True)
+@given(data=st.binary(max_size=60), is_png=st.booleans())
+def test_no_bytes_make_the_walk_fail(data, is_png):
+    start = PNG + b"\0\0\0\x01eXIf" if is_png else RIFF + b"VP8X\x02\0\0\0EXIF"
+    assert 1 <= orientation(start + data) <= 8

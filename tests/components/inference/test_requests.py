@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from millrace.components.errors import DataError
-from millrace.components.example_gen.images.pictures import Picture
 from millrace.components.features import precision
+from millrace.components.files.pictures import Picture
 from millrace.components.inference import requests
 from millrace.serving.example import decode, encode
 from millrace.serving.signature import CLASSIFY, PREDICT, Signature, TensorInfo

@@ -1,5 +1,7 @@
 """The image rows: what `--data` may be, and the parameters of the networks they name."""
 
+import zipfile
+
 import pytest
 from etils.epath import Path
 
@@ -89,6 +91,22 @@ def test_folders_pixels_and_another_set_take_its_place(recipe, tmp_path):
     assert ingest(recipe, str(tmp_path / "pixels/train.csv")).name == "pixels_example_gen"
     assert ingest(recipe, "tfds:cmaterdb").options["dataset"] == "cmaterdb"
     assert ingest(recipe, str(tmp_path / "folders")).options["eval_from_train"] == 0.1
+
+
+@pytest.mark.parametrize("recipe", [*NEW, "image-classifier"])
+def test_archives_and_arrays_go_where_their_content_does(recipe, tmp_path):
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    (folder / "sampleSubmission.csv").touch()
+    for name, member in {"train": "train/cat.0.jpg", "pixels": "train.csv"}.items():
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            archive.writestr(member, b"")
+    (tmp_path / "mnist.npz").touch()
+    assert ingest(recipe, str(folder / "train.zip")).name == "image_example_gen"
+    kind = "image" if recipe == "image-classifier" else "tfds"  # which unpacks its own downloads
+    assert ingest(recipe, str(folder)).name == f"{kind}_example_gen"
+    assert ingest(recipe, str(folder / "pixels.zip")).name == "pixels_example_gen"
+    assert ingest(recipe, str(tmp_path / "mnist.npz")).name == "pixels_example_gen"
 
 
 def test_every_row_says_what_it_is_in_a_line():

@@ -3,21 +3,23 @@
 import pytest
 
 from millrace.components.artifacts import Rejected
-from millrace.components.errors import DataError, OptionError
+from millrace.components.errors import DataError
+from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.images.manifest import list_manifest
 from millrace.components.example_gen.images.options import Manifest
 from millrace.components.example_gen.shards.folders import ListedRow
 from tests.components.example_gen.conftest import spoil
 
+DETECTED = CsvFormat()
 FILES = {"img/1.png": b"", "img/2, old.png": b"", "3.png": b""}
 
 
 @pytest.fixture
 def listed(folder):
-    def run(text: str | bytes, **options):
+    def run(text: str | bytes, csv=DETECTED, **options):
         data = text if isinstance(text, bytes) else text.encode()
         root = folder({**FILES, "labels.csv": data})
-        return list_manifest(root, Manifest("labels.csv", **options))
+        return list_manifest(root, Manifest("labels.csv", **options), csv)
 
     return run
 
@@ -30,13 +32,12 @@ def test_quotes_a_byte_order_mark_and_other_columns_are_understood(listed):
     assert listing.rejected == []
 
 
-def test_columns_and_the_delimiter_are_options(listed):
+def test_columns_are_options_and_the_delimiter_is_found(listed):
     listing = listed(
         "file;class;fold\nimg/1.png;a;Validation\n3.png;b;\n",
         path_column="file",
         label_column="class",
         split_column="fold",
-        delimiter=";",
     )
     assert listing.rows == [ListedRow("img/1.png", "a", "eval"), ListedRow("3.png", "b", "")]
 
@@ -50,7 +51,7 @@ def test_a_column_called_split_is_used_unless_another_is_named(listed):
 def test_paths_may_be_absolute_or_roundabout_within_the_source(folder):
     root = folder(FILES)
     (root / "m.csv").write_text(f"path,label\n{root}/3.png,a\nimg/../img/1.png,b\n")
-    assert list_manifest(root, Manifest("m.csv")).rows == [
+    assert list_manifest(root, Manifest("m.csv"), DETECTED).rows == [
         ListedRow("3.png", "a"),
         ListedRow("img/1.png", "b"),
     ]
@@ -76,10 +77,10 @@ def test_lines_that_name_no_row_are_set_aside_with_their_number(listed):
         Rejected("../secret.png", missing, "line 4"),
         Rejected("img/1.png", "named before, in line 2", "line 5"),
         Rejected("img/2", missing, "line 6"),
-        Rejected("3.png", "no label", "line 7"),
         Rejected("3.png", "named before, in line 7", "line 8"),
         Rejected("", missing, "line 10"),
     ]
+    assert listing.unlabelled == [Rejected("3.png", "no label", "line 7")]
 
 
 def test_a_split_that_cannot_be_a_folder_is_set_aside(listed):
@@ -93,21 +94,32 @@ def test_a_split_that_cannot_be_a_folder_is_set_aside(listed):
     ("text", "options", "message"),
     [
         (
-            "file,label\n3.png,a\n",
+            "where,label\n3.png,a\n",
             {},
-            r"labels\.csv: expected the column 'path'\. Received: 'file', 'label'\. Name the CSV's",
+            r"labels\.csv: expected the column of a path, such as 'path'\. Received: 'where', "
+            r"'label'\. Name the CSV's own by the option manifest\.path_column",
         ),
-        ("file,class\n", {}, "expected the column 'path' and 'label'"),
+        ("file,what\n", {}, r"the column of a label, such as 'label'.* manifest\.label_column"),
+        ("file,class\n", {"path_column": "x"}, "expected the column 'x'"),
         ("path,label\n", {"split_column": "fold"}, "expected the column 'fold'"),
         ("", {}, "Received: an empty file"),
         ("path,label\n", {}, r"Received: 0 lines that do not\. Correct the paths"),
         ("path,label\nx.png,a\ny.png,b\n", {}, r"Received: 2 lines that do not, such as 'x\.png'"),
         ("path,label\n3.png,a\n", {}, r"at least two classes\. Received: only 'a', 1 files\. Add"),
-        (b"path,label\n3.png,caf\xe9\n", {}, r"expected UTF-8\. Received: byte 0xe9 at 20\. Save"),
+        (
+            "path,label\n3.png,a|b\nimg/1.png,b\n",
+            {},
+            r"one class a line in column 'label'\. Received: 1 classes of several, such as 'a\|b'",
+        ),
+        (
+            'path,label\n3.png,a b\nimg/1.png,b\n"img/2, old.png",a\n',
+            {},
+            "several, such as 'a b'",
+        ),
         (
             'path,label\n3.png,"a\n' + "img/1.png,b\n" * 20_000,
             {},
-            r"labels\.csv, line \d+: expected quotes in pairs\. Received: field larger than",
+            r"labels\.csv, line 2: expected a quote that closes the cell",
         ),
     ],
 )
@@ -118,13 +130,7 @@ def test_a_csv_that_cannot_be_used_is_refused(listed, text, options, message):
 
 def test_a_missing_csv_is_named(folder):
     with pytest.raises(DataError, match=r"source/m\.csv: .* No such file .* manifest\.file"):
-        list_manifest(folder(FILES), Manifest("m.csv"))
-
-
-@pytest.mark.parametrize("delimiter", ["", ",,", "\n", '"'])
-def test_a_delimiter_that_is_none_is_refused(delimiter):
-    with pytest.raises(OptionError, match=r"manifest\.delimiter: expected one character"):
-        Manifest(delimiter=delimiter)
+        list_manifest(folder(FILES), Manifest("m.csv"), DETECTED)
 
 
 def test_a_line_that_names_no_readable_file_is_set_aside_and_an_unreadable_manifest_refused(
@@ -132,9 +138,45 @@ def test_a_line_that_names_no_readable_file_is_set_aside_and_an_unreadable_manif
 ):
     root = folder({**FILES, "labels.csv": b"path,label\nimg/1.png,a\n3.png,b\npipe.png,b\n"})
     spoil(root, ".png")
-    listing = list_manifest(root, Manifest("labels.csv"))
+    listing = list_manifest(root, Manifest("labels.csv"), DETECTED)
     assert listing.rejected == [Rejected("pipe.png", "a pipe, not a file", "line 4")]
     with pytest.raises(
         DataError, match=r"pipe\.png: expected a CSV .*Received: a pipe, not a file"
     ):
-        list_manifest(root, Manifest("pipe.png"))
+        list_manifest(root, Manifest("pipe.png"), DETECTED)
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [("File Name,Class", "file_name"), ("image_id,Breed", "id"), ("Label,ID", "swapped")],
+)
+def test_columns_are_found_by_their_names_and_said(listed, caplog, header, columns):
+    caplog.set_level("INFO")
+    lines = ["3.png,a", "img/1.png,b"]
+    if columns == "swapped":
+        lines = [",".join(reversed(line.split(","))) for line in lines]
+    listing = listed("\n".join([header, *lines]) + "\n")
+    assert [(row.path, row.label) for row in listing.rows] == [("3.png", "a"), ("img/1.png", "b")]
+    first, second = sorted(header.split(","), key=lambda name: name in ("Label", "Class", "Breed"))
+    assert f"files are in column {first!r}, classes in {second!r}" in caplog.text
+
+
+def test_a_file_without_its_extension_or_its_folder_is_found_if_there_is_one_such(listed, folder):
+    folder({"img/3.png": b"", "img/4.jpg": b"", "img/4.png": b""})
+    listing = listed("id,label\n1,a\nimg/3,b\n4,a\n3,b\n")
+    assert listing.rows == [ListedRow("img/1.png", "a"), ListedRow("img/3.png", "b")]
+    assert listing.rejected == [
+        Rejected("4", "could be img/4.jpg or img/4.png", "line 4"),
+        Rejected("3", "could be 3.png or img/3.png", "line 5"),
+    ]
+
+
+def test_files_that_no_line_names_are_ignored_and_their_number_said(listed, caplog):
+    listing = listed("path,label\n3.png,a\nimg/1.png,b\n")
+    assert listing.ignored == ["img/2, old.png", "labels.csv"]
+    assert "1 images are not in" in caplog.text
+
+
+def test_another_encoding_and_a_line_above_the_header_are_read_as_of_any_table(listed):
+    text = "path;label\n3.png;café\nimg/1.png;thé\n".encode("cp1252")
+    assert listed(text, CsvFormat(encoding="cp1252")).classes == ["café", "thé"]

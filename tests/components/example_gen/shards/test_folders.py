@@ -116,13 +116,13 @@ def test_a_split_that_is_alone_is_not_a_wrapper(folder):
     ("files", "message"),
     [
         ({}, r"expected a folder of images for each class\. Received: an empty folder\. Make one"),
-        ({"1.png": b"", "2.jpg": b""}, "Received: 2 images in no folder of their class"),
+        ({"1.png": b"", "2.jpg": b""}, "Received: 2 images, in no folder of their class"),
         ({"notes.txt": b""}, "Received: 1 files, none of them an image in a"),
         ({"a/.DS_Store": b""}, "Received: 1 files, none of them an image in a"),
         (
             {"all/1.png": b"", "all/2.png": b""},
             r"expected at least two classes\. Received: only 'all', 2 files\. "
-            r"If .*/source/all holds the class folders, give that\.",
+            r"Make one folder per class, or name them in a CSV \(option manifest\.file\)\.",
         ),
     ],
 )
@@ -156,3 +156,26 @@ def test_a_folder_of_which_nothing_can_be_read_is_refused(folder):
         r"a/gone\.png: a link to nothing\. Correct or remove them\.",
     ):
         list_classes(root)
+
+
+def test_splits_inside_longer_names_are_found_and_another_beside_them_is_said(folder):
+    root = folder(
+        {
+            f"seg_{split}/seg_{split}/{name}/1.png": b""
+            for split in ("train", "test")
+            for name in ("sea", "wood")
+        }
+    )
+    wanted = [("sea", "test"), ("wood", "test"), ("sea", "train"), ("wood", "train")]
+    assert [(row.label, row.split) for row in list_classes(root).rows] == wanted
+    folder({"seg_pred/seg_pred/7.png": b""})
+    with pytest.raises(DataError, match=r"splits seg_test, seg_train beside seg_pred\. .* layout"):
+        list_classes(root)
+    listing = list_classes(root, "splits")
+    assert [(row.label, row.split) for row in listing.rows] == wanted
+    assert [item.source for item in listing.unlabelled] == ["seg_pred/seg_pred/7.png"]
+
+
+def test_classes_with_a_word_of_a_split_in_their_names_are_classes(folder):
+    root = folder({"freight_train/1.png": b"", "night_train/2.png": b"", "test_tube/3.png": b""})
+    assert list_classes(root).classes == ["freight_train", "night_train", "test_tube"]

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from millrace.components.errors import DataError
-from millrace.components.example_gen.images.pictures import read_picture
+from millrace.components.files.pictures import read_picture
 from tests.components.example_gen.conftest import image_bytes
 
 KEPT = [  # kind, mode, options, channels
@@ -113,6 +113,19 @@ def test_height_and_width_are_as_displayed_and_the_bytes_keep_their_orientation(
     assert (picture.height, picture.width, picture.encoded) == (*shown, data)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_an_orientation_that_only_xmp_tells_is_applied(kind):
+    name = "xmp" if kind == "WEBP" else "pnginfo"
+    xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", xmp)
+    given_as = {name: xmp.encode() if kind == "WEBP" else info}
+    data = image_bytes(1, size=(40, 30), kind=kind, **given_as)
+    picture = read_picture(data)
+    assert (picture.format, picture.height, picture.width) == ("png", 40, 30)
+    np.testing.assert_array_equal(by_pillow(picture.encoded), np.rot90(by_pillow(data), -1))
+
+
 def test_a_tiff_with_an_orientation_becomes_an_upright_png():
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -179,7 +192,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(side):
 
 def test_a_bomb_is_refused_where_warnings_are_shown_only():
     script = (
-        "from millrace.components.example_gen.images.pictures import read_picture\n"
+        "from millrace.components.files.pictures import read_picture\n"
         "read_picture(b'P5 10000 10000 255\\n')\n"
     )
     done = subprocess.run(

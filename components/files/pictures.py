@@ -42,8 +42,8 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 class Picture:
     """An encoded picture and its measures.
 
-    `height` and `width` in pixels are as displayed, after a JPEG's EXIF orientation, which
-    the bytes keep and `features` honours. `channels` is 1 (grey), 3 (colour) or 4 (colour
+    `height` and `width` in pixels are as displayed, after the EXIF orientation, which the bytes of
+    a JPEG, PNG or WebP keep and `features` honours. `channels` is 1 (grey), 3 (colour) or 4 (colour
     with transparency).
     """
 
@@ -104,7 +104,13 @@ def _measured(image: Image.Image, data: bytes) -> Picture:
     # A JPEG at an eighth of its size still has its every byte read, in half the time.
     image.draft(None, (1, 1))
     image.load()
-    if kept == "jpeg" and _orientation(image) in _TURNED:
+    orientation = _orientation(image)
+    if orientation != _orientation_in_exif(
+        image
+    ):  # in XMP, say, where TensorFlow's ops do not look
+        with Image.open(io.BytesIO(data), formats=FORMATS) as again:
+            return _encoded_again(again)
+    if orientation in _TURNED:
         width, height = height, width
     return Picture(data, kept, height, width, _channels(image))
 
@@ -158,7 +164,7 @@ def _encoded_again(image: Image.Image) -> Picture:
     image.load()
     upright = _for_png(ImageOps.exif_transpose(image))
     sink = io.BytesIO()
-    upright.save(sink, "PNG", compress_level=_LIGHT)
+    upright.save(sink, "PNG", compress_level=_LIGHT, exif=b"")  # it is upright now
     width, height = upright.size
     return Picture(sink.getvalue(), "png", height, width, _channels(upright))
 
@@ -186,6 +192,16 @@ def _orientation(image: Image.Image) -> int:
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # a broken EXIF block does not spoil the pixels; viewers ignore it too
+        return 1
+
+
+def _orientation_in_exif(image: Image.Image) -> int:
+    """What `features.exif` reads of the file."""
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif", b""))
+        return exif.get(ExifTags.Base.Orientation, 1)
+    except Exception:  # as above
         return 1
 
 

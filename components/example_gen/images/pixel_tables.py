@@ -1,0 +1,337 @@
+"""CSV files of pixels, one picture a line.
+
+One pass finds the column of the class and the classes; the workers then read stretches by
+themselves, so that no file is ever in memory.
+"""
+
+import collections
+import dataclasses
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from etils.epath import Path
+from numpy.typing import NDArray
+
+from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam.options import BeamOptions
+from millrace.components.errors import DataError
+from millrace.components.example_gen.csv import files as csv_files
+from millrace.components.example_gen.csv import parsing
+from millrace.components.example_gen.csv.columns import ColumnReading
+from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv.parsing import Block, ParsedCells
+from millrace.components.example_gen.csv.passes import CsvFiles
+from millrace.components.example_gen.csv.spans import Span
+from millrace.components.example_gen.images.pixel_rows import (
+    PixelOptions,
+    PixelRow,
+    numbered,
+    shape,
+)
+from millrace.components.example_gen.shards.folders import ListedRow, Listing
+from millrace.components.example_gen.shards.splits import SplitRule, split_in
+from millrace.components.example_gen.shards.tally import IngestTally
+from millrace.components.example_gen.shards.writing import (
+    Converted,
+    Unlabelled,
+    write_shards,
+)
+from millrace.components.files.walk import is_hidden, walk
+
+_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_LABELS = ("label", "labels", "class", "target", "y", "digit", "letter", "category", "emotion")
+_PIXEL = re.compile(r".*\d")  # the name of a column of pixels: px12, 1x1, 783
+_WHOLE = r"^\s*[0-9]{1,9}(\.0*)?\s*$"
+_INT = ColumnReading("int")
+_NOTES = 3  # columns of a class map, at most
+_FEW = 4  # times fewer values than the other column's make a column the label
+_PLACES = {"first": 0, "last": -1}
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelTable:
+    """What a record of the files holds: the class in column `label`, the pixels in the others, row
+    by row, `sizes[2]` values each.
+    """
+
+    dialect: Dialect
+    label: str
+    sizes: tuple[int, int, int]
+
+    @property
+    def pixels(self) -> list[str]:
+        """The columns of pixels."""
+        return [name for name in self.dialect.names if name != self.label]
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelTables:
+    """Stretches of CSV files below `root`; a row's path is the place of its stretch in `spans`.
+
+    `labels` are the classes' numbers.
+    """
+
+    root: str
+    table: PixelTable
+    spans: tuple[Span, ...]
+    labels: Mapping[str, int]
+    rule: SplitRule
+
+    def read(self, rows: Sequence[ListedRow]) -> Iterator[PixelRow | Rejected | Unlabelled]:
+        """Yield the pictures of each stretch."""
+        files = CsvFiles(self.root, self.table.dialect)
+        for row in rows:
+            span = self.spans[int(row.path)]
+            for block in files.blocks(span):
+                yield from _pictures(block, span.split, self.table)
+
+    def convert(self, item: PixelRow | Rejected | Unlabelled) -> Converted:
+        """Encode one picture."""
+        if not isinstance(item, PixelRow):
+            return item
+        return item.record(self.labels[item.text], self.rule)
+
+
+def write_files(
+    run_on: BeamOptions,
+    out: Examples,
+    source: Path,
+    options: PixelOptions,
+    rule: SplitRule,
+    *,
+    shards: int,
+) -> tuple[IngestTally, list[str]]:
+    """Write the lines of the file or of the folder `source`; what became of them, files ignored.
+
+    Raises:
+        DataError: there is nothing to write, its columns make no picture, or the column of the
+            class cannot be told.
+    """
+    root, listing = _list(source)
+    given = _pixel_files(root, listing, options.csv)
+    dialect = csv_files.settle(root, listing, given)
+    spans = tuple(csv_files.cut(root, listing, dialect, shards))
+    table, classes = _settled(source, root, dialect, spans, options)
+    if len(classes) < 2:
+        raise DataError(
+            f"{source}: expected lines of at least two classes. Received: "
+            f"{', '.join(sorted(classes)) or 'no line'}. Check the options label_column and "
+            "csv.delimiter."
+        )
+    splits = {span.split for span in spans}
+    rule = rule.for_given(splits)
+    tally = write_shards(
+        run_on,
+        out,
+        PixelTables(str(root), table, spans, numbered(classes), rule),
+        [ListedRow(str(place), "", span.split) for place, span in enumerate(spans)],
+        splits=rule.reachable(splits),
+        shards=min(shards or len(spans), len(spans)),
+    )
+    tally.rejected.extend(listing.rejected)
+    return tally, listing.ignored
+
+
+def _list(source: Path) -> tuple[Path, Listing]:
+    """The folder, and the CSV files in it."""
+    if source.is_file():
+        return source.parent, Listing(
+            [ListedRow(source.name, "", _splits([source.name])[source.name])]
+        )
+    entries = walk(source)
+    paths = [path for path in entries if not is_hidden(path)]
+    splits = _splits([path for path in paths if path.lower().endswith(_SUFFIXES)])
+    rows = [ListedRow(path, "", split) for path, split in splits.items()]
+    if not rows:
+        raise DataError(
+            f"{source}: expected a CSV file of pixels, or a folder of them. Received: a folder "
+            "without one. Check the path."
+        )
+    listing = Listing(rows, sorted({*paths} - {row.path for row in rows}))
+    listing.set_aside(source, entries)
+    return source, listing
+
+
+def _splits(paths: Sequence[str]) -> dict[str, str]:
+    """The split of each file by its name; none where all are of one that is not `train`."""
+    splits = {path: split_in(path) for path in paths}
+    is_alone = len({*splits.values()}) == 1 and "train" not in splits.values()
+    return dict.fromkeys(paths, "") if is_alone else splits
+
+
+def _pixel_files(root: Path, listing: Listing, given: CsvFormat) -> CsvFormat:
+    """Leave the files of pixels in `listing`, without class maps and files without a class."""
+    dialects = {row.path: csv_files.settle(root, Listing([row]), given) for row in listing.rows}
+    if given.header is None and all(_counts(root, *item) for item in dialects.items()):
+        given = dataclasses.replace(given, header=True)
+        return _pixel_files(root, listing, given)
+    widest = max((dialect.names for dialect in dialects.values()), key=len)
+    for path, dialect in dialects.items():
+        if len(dialect.names) < len(widest) and len(dialect.names) <= _NOTES:
+            reason = f"{len(dialect.names)} columns are no pixels"
+        elif len(dialect.names) == len(widest) - 1:
+            reason = "it has no class"
+        else:
+            continue
+        _log.warning("%s is ignored: %s", root / path, reason)
+        listing.ignored.append(path)
+    listing.rows = [row for row in listing.rows if row.path not in listing.ignored]
+    found = {dialects[row.path].encoding for row in listing.rows}
+    return dataclasses.replace(given, encoding=found.pop()) if len(found) == 1 else given
+
+
+def _counts(root: Path, path: str, dialect: Dialect) -> bool:
+    """Whether the first record numbers the pixels: `label,0,1,2`."""
+    if dialect.header or len(dialect.names) <= _NOTES:
+        return False
+    span = csv_files.cut(root, Listing([ListedRow(path, "")]), dialect, 0)[0]
+    block = next(CsvFiles(str(root), dialect).blocks(span))
+    cells = parsing.strings(block, dialect, dialect.names).table.slice(0, 1).to_pylist()
+    first = [cell or "" for cell in cells[0].values()] if cells else []
+    return any(
+        numbers == [str(number) for number in range(start, start + len(numbers))]
+        for name, numbers in ((first[:1], first[1:]), (first[-1:], first[:-1]))
+        for start in (0, 1)
+        if not "".join(name).isdecimal()
+    )
+
+
+def _settled(
+    place: Path, root: Path, dialect: Dialect, spans: Sequence[Span], options: PixelOptions
+) -> tuple[PixelTable, set[str]]:
+    """The form of the files, and their classes."""
+    pixels = len(dialect.names) - 1
+    sizes = shape(pixels, options.height, options.width, options.channels)
+    if sizes is None:
+        raise DataError(
+            f"{place}: expected one label and the pixels of a picture. Received: {pixels} "
+            "pixels, which do not make a picture of the options' size, or a square. Set the "
+            "options height, width and channels, or csv.delimiter."
+        )
+    label = _named_label(place, dialect, options.label_column)
+    candidates = [label] if label else [dialect.names[0], dialect.names[-1]]
+    counts = {name: collections.Counter[str]() for name in candidates}
+    files = CsvFiles(str(root), dialect)
+    for span in spans:
+        for block in files.blocks(span):
+            cells = parsing.strings(block, dialect, candidates, len(dialect.names)).columns
+            for name, column in cells.items():
+                for pair in pc.value_counts(column.drop_null()).to_pylist():
+                    counts[name][pair["values"].strip()] += pair["counts"]
+    label = label or _likelier(place, *counts.items())
+    where = f"{dialect.names.index(label) + 1} of {len(dialect.names)}"
+    _log.info(
+        "%s: classes are in column %r (%s), pixels in the others; label_column names another",
+        *(place, label, where),
+    )
+    return PixelTable(dialect, label, sizes), {*counts[label]} - {""}
+
+
+def _named_label(place: Path, dialect: Dialect, given: str) -> str:
+    """The column of the class, if it is given or can be told by the names; else ""."""
+    names = dialect.names
+    if given:
+        if given in names:
+            return given
+        if given in _PLACES:
+            return names[_PLACES[given]]
+        raise DataError(
+            f"{place}: expected the column {given!r}. Received: {', '.join(names[:5])} and so on. "
+            "Name it by the option label_column, or set that to first or last, and the delimiter "
+            "by the option csv.delimiter."
+        )
+    if not dialect.header:
+        return ""
+    folded = {name.lower(): name for name in names}
+    others = [name for name in names if not _PIXEL.fullmatch(name)]
+    named = [folded[name] for name in _LABELS if name in folded]
+    return named[0] if named else others[0] if len(others) == 1 else ""
+
+
+def _likelier(place: Path, *columns: tuple[str, "collections.Counter[str]"]) -> str:
+    """Which of the first and the last column is the class, by their values.
+
+    A class is text, or counts from 0 or 1 with few gaps; a pixel is anything from 0 to 255.
+
+    Raises:
+        DataError: both could be, or neither.
+    """
+    (first, of_first), (last, of_last) = columns
+    is_pixel = [all(map(_is_pixel, values)) for values in (of_first, of_last)]
+    if is_pixel != [True, True] and any(is_pixel):
+        return last if is_pixel[0] else first
+    may_be = [_counts_up(of_first), _counts_up(of_last)]
+    if all(may_be):
+        few = [len(of_first) * _FEW <= len(of_last), len(of_last) * _FEW <= len(of_first)]
+        may_be = few
+    if sum(may_be) == 1:
+        return first if may_be[0] else last
+    raise DataError(
+        f"{place}: expected one column that holds classes, the first or the last. Received: "
+        f"{_shown(of_first)} in the first, {_shown(of_last)} in the last. Set the option "
+        "label_column to first or last, or name it."
+    )
+
+
+def _is_pixel(cell: str) -> bool:
+    return cell.isdecimal() and len(cell) < 4 and int(cell) < 256
+
+
+def _counts_up(values: Mapping[str, int]) -> bool:
+    """Whether they are whole numbers from 0 or 1 on, two or more, with few gaps."""
+    if len(values) < 2 or not all(map(_is_pixel, values)):
+        return len(values) > 1 and not any(map(_is_pixel, values))
+    numbers = [int(value) for value in values]
+    return min(numbers) <= 1 and max(numbers) < 2 * len(numbers)
+
+
+def _shown(values: Mapping[str, int]) -> str:
+    some = ", ".join(sorted(values)[:3])
+    return f"{len(values)} values ({some}{' …' if len(values) > 3 else ''})"
+
+
+def _pictures(
+    block: Block, split: str, table: PixelTable
+) -> Iterator[PixelRow | Rejected | Unlabelled]:
+    """The pictures of a block, and what was set aside."""
+    readings: dict[str, ColumnReading | None] = {table.label: None}
+    readings |= dict.fromkeys(table.pixels, _INT)
+    cells = parsing.cells_of(block, table.dialect, readings, len(table.dialect.names))
+    yield from cells.rejected
+    if not len(cells.places):
+        return
+    columns = cells.columns
+    texts = columns.pop(table.label).fill_null("").to_pylist()
+    values = np.stack([_levels(column) for column in columns.values()], axis=1)
+    is_bad = (values < 0) | (values > 255)
+    pixels = np.where(is_bad, 0, values).astype(np.uint8).reshape(-1, *table.sizes)
+    lines = parsing.lines_of(cells.places.tolist(), block, cells.text, table.dialect)
+    bad_rows = set(np.flatnonzero(is_bad.any(axis=1)).tolist())
+    for row, (text, line) in enumerate(zip(texts, lines, strict=True)):
+        if row in bad_rows:
+            reason = _misfit(cells, table, row, int(is_bad[row].argmax()))
+            yield Rejected(block.path, reason, f"line {line}")
+        elif not text.strip():
+            yield Unlabelled(Rejected(block.path, "no label", f"line {line}"))
+        else:
+            yield PixelRow(split, block.path, line, text.strip(), pixels[row])
+
+
+def _levels(column: pa.Array) -> NDArray[np.int64]:
+    """The whole numbers of a column; -1 where a cell is none."""
+    if column.type == pa.string():
+        is_whole = pc.match_substring_regex(column.fill_null(""), _WHOLE)
+        digits = pc.replace_substring_regex(pc.if_else(is_whole, column, "-1"), r"\.0*|\s", "")
+        column = digits.cast(pa.int64())
+    return column.fill_null(-1).to_numpy(zero_copy_only=False)
+
+
+def _misfit(cells: ParsedCells, table: PixelTable, row: int, pixel: int) -> str:
+    cell = cells.table.column(table.pixels[pixel])[row].as_py()
+    shown = "an empty cell" if cell is None else repr(str(cell)[:20])
+    return f"pixel {shown} is not a whole number from 0 to 255"
