@@ -110,10 +110,13 @@ def ingest(
         raise DataError(f"{lack} The widest gap: {gap or 'none'}.")
     _warn_of_clock(table, step, reading.clock.zone)
     _report(written, plan, reading)
-    notes = _notes(written, plan, reading, found)
-    rejected = [*found.rejected, *written.rejected]
-    examples = out.write_summary(written.records, rejected, notes, bad_cells=found.bad_cells)
-    return examples, SeriesSource(reading, found.learnt, plan.step, plan.zone, dict(plan.bases))
+    out.write_summary(
+        written.records,
+        [*found.rejected, *written.rejected],
+        _notes(written, plan, reading, found),
+        bad_cells=found.bad_cells,
+    )
+    return out, SeriesSource(reading, found.learnt, plan.step, plan.zone, dict(plan.bases))
 
 
 def described_gap(rows: SeriesRows, raw: pd.DataFrame, table: pd.DataFrame, step: str) -> str:
