@@ -44,6 +44,7 @@ _ROWS_PER_CLASS = 5  # and how many rows each of them has on average
 _ID_SHARE = 0.5  # distinct texts per row above which they are names, not categories
 _FEW_ROWS = 20  # below which that says nothing
 _CLASS_SHARE = 0.5  # distinct labels per row above which they are no classes
+_CONSTANT = "constant"
 _SHOWN = 20  # names that a line of the log has at most
 
 
@@ -113,7 +114,8 @@ def choose(survey: TableSurvey, options: TableOptions, noted: str, rows: int = 0
         for name, column in survey.columns.items()
         if name != label and name not in left_out
     }
-    table_precision.warn(survey, (label, *left_out, *options.exclude))
+    others = (name for name, reason in left_out.items() if reason != _CONSTANT)
+    table_precision.warn(survey, (label, *others))  # float32 may have made a column constant
     if not columns:
         raise DataError(
             f"Table: expected columns beside the label {label!r} to predict it from. Received: "
@@ -252,7 +254,7 @@ def _useless(name: str, survey: TableSurvey, rows: int) -> str:
     if column.longest > 1:
         return f"up to {column.longest} values in a row"
     if column.distinct <= 1:
-        return "constant"
+        return _CONSTANT
     are_names = column.present >= _FEW_ROWS and column.distinct > _ID_SHARE * column.present
     names = f"names or identifiers, {column.distinct} distinct texts in {column.present} rows"
     is_text = column.dtype == "bytes"

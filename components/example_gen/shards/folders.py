@@ -19,7 +19,8 @@ from millrace.components.example_gen.shards.splits import (
     split_in,
 )
 from millrace.components.files import picture_names
-from millrace.components.files.walk import is_hidden, unreadable, walk
+from millrace.components.files.printable import one_line
+from millrace.components.files.walk import is_hidden, is_utf8, unreadable, walk
 
 FolderLayout = Literal["auto", "classes", "splits"]
 _log = logging.getLogger(__name__)
@@ -266,10 +267,10 @@ def _empty_folders(root: Path, levels: _Levels, listing: Listing) -> list[str]:
         if row.path.startswith(prefix)
     }
     there = [
-        f"{prefix}{entry.name}"
+        f"{prefix}{name if is_utf8(name) else one_line(name)}"  # as `walk` shows it
         for prefix in levels.splits
-        for entry in (root / prefix).iterdir()
-        if entry.is_dir() and not is_hidden(entry.name)
+        for name in (entry.name for entry in (root / prefix).iterdir() if entry.is_dir())
+        if not is_hidden(name)
     ]
     return [path for path in there if path not in used]
 

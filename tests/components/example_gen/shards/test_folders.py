@@ -143,6 +143,7 @@ def test_what_cannot_be_read_is_set_aside_as_a_row_and_ignored_beside_the_classe
         Rejected("caf\\xe9/3.png", "its name is not UTF-8: rename it"),
     ]
     assert listing.ignored == ["b/.#lock.png", "stray"]
+    assert listing.empty == []
 
 
 def test_a_folder_of_which_nothing_can_be_read_is_refused(folder):
