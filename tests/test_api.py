@@ -224,15 +224,15 @@ def test_a_step_that_fails_is_named_and_its_run_can_be_opened(line_fit, tmp_path
     with pytest.raises(millrace.RunError) as raised:
         millrace.run("line-fit", set={"analyze.features.label": "z"}, to="analyze", root=root)
     error = raised.value
-    assert error.step == "analyze"
+    assert error.step == "csv_example_gen"
     assert error.reason in str(error)
-    assert error.reason == error.run.steps["analyze"].error
+    assert error.reason == error.run.steps["csv_example_gen"].error
     assert "the step ended with" in error.log.read_text()
     assert error.run.status == "failed"
     assert error.run.blessed is None
     assert (error.run.metrics, error.run.pushed) == ({}, None)
     shown = capsys.readouterr().out
-    assert "✗ analyze" in shown
+    assert "✗ csv_example_gen" in shown
     assert "resume  millrace.run('line-fit', set={'analyze.features.label': 'z'}" in shown
 
 

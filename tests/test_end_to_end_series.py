@@ -119,7 +119,7 @@ def test_the_latest_rows_of_a_file_are_forecast_with_their_time(run, tmp_path):
     (answer,) = pathlib.Path(step["output"], "predictions.jsonl").read_text().splitlines()
     found = json.loads(answer)
     assert (found["filename"], found["times"]) == ("now.csv", ["2024-03-03 12:00:00"])
-    assert f"{found['forecast'][0][0]:.6g}" == line[2]
+    assert f"{found['forecast'][0][0]:.9g}" == line[2]
 
 
 def test_gaps_in_a_file_are_filled_by_the_served_model_from_their_past(run, tmp_path):
