@@ -114,10 +114,10 @@ class Examples(_Split):
             bad_cells: cells taken as missing in rows that were kept, to `bad_cells.jsonl` if
                 there are any.
         """
-        lines = [json.dumps(dataclasses.asdict(item)) + "\n" for item in rejected]
+        lines = [json.dumps(vars(item)) + "\n" for item in rejected]
         (self.path / "rejected.jsonl").write_text("".join(lines))
         for name, items in (("unlabelled", unlabelled), ("bad_cells", bad_cells)):
-            if listed := [json.dumps(dataclasses.asdict(item)) + "\n" for item in items]:
+            if listed := [json.dumps(vars(item)) + "\n" for item in items]:
                 (self.path / f"{name}.jsonl").write_text("".join(listed))
         summary = {"counts": dict(counts), "rejected": len(lines), "notes": dict(notes or {})}
         (self.path / "examples.json").write_text(json.dumps(summary, indent=1))

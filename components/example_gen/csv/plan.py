@@ -260,6 +260,8 @@ def tell_bad_cells(
     """
     by_column: dict[str, list[Rejected]] = collections.defaultdict(list)
     for each in bad_cells:
+        if not each.reason.startswith("column "):
+            continue
         for name in layout.readings:
             if each.reason.startswith(f"column {name!r}: "):
                 by_column[name].append(each)

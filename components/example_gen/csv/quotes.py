@@ -52,7 +52,9 @@ def _walked(data: bytes, quotes: NDArray[np.int64], before: frozenset[int]) -> N
 
 def has_spaced(data: bytes, delimiter: str) -> bool:
     """Whether there is a quote that only blanks part from the beginning of its cell."""
-    if b' "' not in data and b'\t"' not in data:
+    letters = np.frombuffer(data, np.uint8)
+    before = letters[np.flatnonzero(letters[1:] == _QUOTE)]
+    if not ((before == ord(" ")) | (before == ord("\t"))).any():
         return False
     return _patterns(delimiter)[0].search(data) is not None
 
