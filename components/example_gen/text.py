@@ -94,7 +94,7 @@ def text_example_gen(
         )
         tally = text_rows.write_rows(_STEP, run_on, examples, rows, rule, max_rejected)
         tally.rejected.extend(listing.rejected)
-        sources.write(sources.TextSource(rows.text, csv), examples)
+        sources.write(sources.TextSource(rows.text, csv, table.names), examples)
         notes = rows.notes
     else:
         top = layout if layout == "classes" or layout == "splits" else "auto"

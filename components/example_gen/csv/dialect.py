@@ -225,7 +225,7 @@ def _form(sample: str, given: CsvFormat, *, texts: bool) -> _Form:
     skipped += commented
     plain = _blanked(sample, skipped, comment, quote, is_kept=bool(commented))
     delimiter = delimiter or detect_delimiter(plain, quote)
-    if delimiter == "\t" and texts and given.quoting is None:
+    if delimiter == "\t" and texts and given.quoting is None and "\t" in plain:
         quote = ""
     records = records_of(plain, delimiter, quote)
     return _Form(delimiter, quote, comment, skipped, bool(commented), records)

@@ -130,6 +130,8 @@ def read(source: Path, given: CsvFormat, learnt: Learnt | None = None) -> Series
         DataError: there is no such file, one cannot be read or has no row, or their columns differ.
     """
     root, listing = files.list_tables(source)
+    if learnt is not None:  # the delimiter, and what is above the header, are the file's own
+        given = dataclasses.replace(given, delimiter=None, skip_rows=None)
     dialect = files.settle(root, listing, given)
     tables = CsvFiles(str(root), dialect)
     blocks: list[tuple[Block, ParsedCells]] = []

@@ -28,10 +28,11 @@ class TableSource:
 
 @dataclasses.dataclass(frozen=True)
 class TextSource:
-    """A table of texts: the names of their columns, which are joined, and how it is written."""
+    """A table of texts: the columns of these, which are joined, its form, and all its columns."""
 
     text: tuple[str, ...]
     csv: CsvFormat = dataclasses.field(default_factory=CsvFormat)
+    names: tuple[str, ...] = ()
     kind: Literal["text"] = "text"
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from millrace.components.artifacts import RawFiles, Rejected
 from millrace.components.beam.options import BeamOptions
+from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.series import series_example_gen
 from millrace.components.example_gen.unlabelled_rows import series
 from millrace.components.example_gen.unlabelled_rows import source as sources
@@ -177,3 +178,9 @@ def test_times_are_read_as_the_training_data_was(latest, form, first):
     (found,) = latest("\n".join(["date,y", *rows]), "\n".join(["date,y", *rows[:2]]))
     assert rows[0].startswith(first)
     assert found.times == ["2020-03-03", "2020-03-04"]
+
+
+def test_skipped_lines_and_the_delimiter_are_those_of_the_new_file(latest):
+    learnt = "a title\nby hand\n" + hours(48).replace(",", ";")
+    (found,) = latest(learnt, hours(3), csv=CsvFormat(skip_rows=2, delimiter=";"))
+    assert found.past["y"].tolist() == [0, 1, 2]

@@ -5,6 +5,7 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
+from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.unlabelled_rows import texts
 from millrace.components.example_gen.unlabelled_rows.source import TextSource
 
@@ -48,3 +49,24 @@ def test_a_table_without_the_column_is_refused(tmp_path):
         DataError, match=r"a column of texts called 'text'\. Received: 'id', 'note', 'label'\. N"
     ):
         next(texts.read(file, TextSource(("text",))))
+
+
+def test_quotes_around_the_cells_of_a_single_column_are_no_text(tmp_path):
+    file = Path(tmp_path / "a.csv")
+    file.write_text('note\n"good, very"\n"so, so"\n')
+    expected = [("line 2", b"good, very"), ("line 3", b"so, so")]
+    assert list(texts.read(file, TextSource(("note",)))) == expected
+
+
+def test_lines_that_were_skipped_above_the_training_data_are_not_skipped_here(tmp_path):
+    file = Path(tmp_path / "a.csv")
+    file.write_text("id,note\n1,good\n2,bad\n")
+    learnt = TextSource(("note",), CsvFormat(skip_rows=2))
+    assert list(texts.read(file, learnt)) == [("line 2", b"good"), ("line 3", b"bad")]
+
+
+def test_a_table_without_names_has_those_of_the_training_data(tmp_path):
+    file = Path(tmp_path / "a.csv")
+    file.write_text("good,1,x\nbad,2,y\n")
+    learnt = TextSource(("note",), names=("note", "id", "label"))
+    assert list(texts.read(file, learnt)) == [("line 1", b"good"), ("line 2", b"bad")]
