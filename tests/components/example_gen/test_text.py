@@ -348,3 +348,12 @@ def test_a_label_of_fasttext_may_end_in_a_tab(ingest, table):
     source = table("x.txt", "__label__a\tgood one\n__label__b\tbad one\n")
     found = rows(ingest(source, layout="labelled_lines"))
     assert found == [("bad one", "b", 1), ("good one", "a", 0)]
+
+
+def test_a_folder_of_texts_without_a_class_is_none(ingest, folder):
+    files = {f"aclImdb/{split}/{name}/1.txt": f"{split} {name}".encode()
+             for split in ("train", "test") for name in ("neg", "pos")}  # fmt: skip
+    examples = ingest(folder({**files, "aclImdb/train/unsup/1.txt": b"so"}))
+    assert examples.counts == {"train": 2, "test": 2}
+    notes = {"found": 5, "ignored": 0, "unlabelled": 1, "classes": 2, "gaps": ""}
+    assert examples.summary["notes"] == notes
