@@ -23,6 +23,7 @@ from millrace.components.files.printable import one_line
 from millrace.components.files.walk import is_hidden, is_utf8, unreadable, walk
 
 FolderLayout = Literal["auto", "classes", "splits"]
+_NO_CLASS = {"unsup", "unlabeled", "unlabelled"}  # folders of a split, such as IMDB's
 _log = logging.getLogger(__name__)
 
 
@@ -154,7 +155,9 @@ def _place(listing: Listing, path: str, levels: _Levels, kind: FileKind) -> None
     prefix = next((prefix for prefix in levels.splits if path.startswith(prefix)), None)
     split = levels.splits.get(prefix or "", "")
     folders = [] if prefix is None else path[len(prefix) :].split("/")[:-1]
-    if folders:
+    if split and folders and folders[0].lower() in _NO_CLASS:
+        listing.unlabelled.append(Rejected(path, f"folder {folders[0]} is no class"))
+    elif folders:
         if levels.splits_within:
             split = canonical(folders[1]) if len(folders) > 1 else ""
         listing.rows.append(ListedRow(path, unicodedata.normalize("NFC", folders[0]), split))
@@ -260,11 +263,12 @@ def _by_pattern(listing: Listing, paths: Sequence[str], pattern: str, kind: File
 
 def _empty_folders(root: Path, levels: _Levels, listing: Listing) -> list[str]:
     """The folders at the level of the classes that no row lies in."""
+    paths = [row.path for row in listing.rows] + [item.source for item in listing.unlabelled]
     used = {
-        row.path[: row.path.find("/", len(prefix))]
+        path[: path.find("/", len(prefix))]
         for prefix in levels.splits
-        for row in listing.rows
-        if row.path.startswith(prefix)
+        for path in paths
+        if path.startswith(prefix)
     }
     there = [
         f"{prefix}{name if is_utf8(name) else one_line(name)}"  # as `walk` shows it

@@ -2,13 +2,14 @@
 
 import json
 import posixpath
+import re
 
 from etils.epath import Path
 
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import files
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
-from millrace.components.example_gen.shards.splits import canonical, is_split_name
+from millrace.components.example_gen.shards.splits import canonical, is_split_name, split_in
 from millrace.components.files.walk import is_hidden, walk
 
 NAMES = ("text", "label")
@@ -18,14 +19,17 @@ _FEW = 20  # classes that are found without the option layout
 _LOOKED_AT = 1 << 16  # bytes
 
 
-def class_of(path: str) -> str:
+def class_of(path: str, split: str = "") -> str:
     """The class of a file of lines: what its name ends in, or its name without `.txt`.
 
-    `rt-polarity.pos` is of `pos`, and so is `pos.txt`.
+    `rt-polarity.pos` is of `pos`, and so are `pos.txt` and, in split train, `train_pos.txt`.
     """
     stem, suffix = posixpath.splitext(posixpath.basename(path).removesuffix(".gz"))
-    is_plain = suffix.lower() in ("", ".txt", ".text", ".lines")
-    return stem if is_plain else suffix.removeprefix(".")
+    if suffix.lower() not in ("", ".txt", ".text", ".lines"):
+        return suffix.removeprefix(".")
+    words = re.split(r"[\W_]+", stem)
+    others = [word for word in words if canonical(word) != split]
+    return "_".join(others) if split and 0 < len(others) < len(words) else stem
 
 
 def class_files(source: Path) -> tuple[Path, Listing]:
@@ -47,7 +51,12 @@ def class_files(source: Path) -> tuple[Path, Listing]:
             "as pos.txt and neg.txt, maybe in folders train and test. Received: another. Leave "
             "text_example_gen.layout out if it holds class folders or a table."
         )
-    rows = [ListedRow(path, "", _split_of(path)) for path in lines]
+    splits = {path: _split_of(path) for path in lines}
+    if not tops:  # files of no folder may name their splits themselves
+        spoken = {path: split_in(path) for path in lines}
+        is_told = all(spoken.values()) and "train" in spoken.values()
+        splits = spoken if is_told else splits
+    rows = [ListedRow(path, "", split) for path, split in splits.items()]
     listing = Listing(rows, sorted(set(paths) - set(lines)))
     listing.set_aside(source, entries)
     return source, listing
@@ -71,11 +80,11 @@ def holds_class_files(source: Path) -> bool:
         root, listing = class_files(source)
     except DataError:
         return False
-    classes = {class_of(row.path) for row in listing.rows}
+    classes = {class_of(row.path, row.split) for row in listing.rows}
     return (
         2 <= len(classes) <= _FEW
         and not any(name.isdigit() for name in classes)
-        and len({posixpath.dirname(row.path) + class_of(row.path) for row in listing.rows})
+        and len({(row.split, class_of(row.path, row.split)) for row in listing.rows})
         == len(listing.rows)
         and all(_has_lines(root / row.path) for row in listing.rows)
     )
@@ -106,9 +115,9 @@ def labelled(line: str, separator: str) -> dict[str, str]:
     if not separator and line.lstrip().startswith(_FASTTEXT):
         words, text = [], line.lstrip()
         while text.startswith(_FASTTEXT):
-            word, _, text = text.partition(" ")
+            word, *rest = text.split(None, 1)  # a space or a tab
             words.append(word.removeprefix(_FASTTEXT))
-            text = text.lstrip()
+            text = "".join(rest)
         return {"text": text, "label": words[0] if len(words) == 1 else json.dumps(words)}
     label, *rest = line.strip().split(separator or None, 1)
     if not rest:

@@ -146,7 +146,9 @@ def find_lines(
         root, listing = lines.class_files(source)
         _log.info(
             "a file of texts for each class, one a line: %s",
-            ", ".join(f"{row.path} ({lines.class_of(row.path)})" for row in listing.rows[:5]),
+            ", ".join(
+                f"{row.path} ({lines.class_of(row.path, row.split)})" for row in listing.rows[:5]
+            ),
         )
     else:
         root, listing = files.list_tables(source, (("",),))
@@ -253,7 +255,7 @@ def read(table: TextTable, span: Span, used: Sequence[str] = ()) -> Iterator[Ite
         if table.kind == "csv":
             yield from _records(Block(span.path, line, block, encoding), table, used)
         else:
-            yield from _lines(block, line, encoding, table, span.path)
+            yield from _lines(block, line, encoding, table, span)
 
 
 def _records(block: Block, table: TextTable, used: Sequence[str]) -> Iterator[Item]:
@@ -298,22 +300,22 @@ def _is_text(block: Block) -> bool:
     return True
 
 
-def _lines(data: bytes, first: int, encoding: str, table: TextTable, path: str) -> Iterator[Item]:
+def _lines(data: bytes, first: int, encoding: str, table: TextTable, span: Span) -> Iterator[Item]:
     for number, line in enumerate(data.split(csv_spans.line_end(data)), start=first):
         if not line.strip():
             continue
         try:
             found = encodings.decode_as(line.rstrip(b"\r"), encoding, table.bad)
-            cells = _line_cells(found.text, table, path)
+            cells = _line_cells(found.text, table, span)
         except DataError as error:
             yield Item(f"line {number}", str(error))
         else:
             yield Item(f"line {number}", cells, found.encoding if found.repaired else "")
 
 
-def _line_cells(line: str, table: TextTable, path: str) -> json_rows.Cells:
+def _line_cells(line: str, table: TextTable, span: Span) -> json_rows.Cells:
     if table.kind == "class_files":
-        return {"text": line.strip(), "label": lines.class_of(path)}
+        return {"text": line.strip(), "label": lines.class_of(span.path, span.split)}
     if table.kind == "labelled_lines":
         return lines.labelled(line, table.separator)
     return json_rows.line_cells(line)

@@ -328,3 +328,32 @@ def test_what_is_not_a_readable_file_is_set_aside_and_counted(ingest, folder, fi
     examples = ingest(root, max_rejected=0.5)
     assert len(rows(examples)) == 2
     assert [item.reason for item in examples.rejected()] == [item.reason for item in aside]
+
+
+@pytest.mark.parametrize("name", ["{}_{}.txt", "{1}-{0}.txt", "{0}.{1}"])
+def test_the_names_of_class_files_say_their_splits_too(ingest, folder, name):
+    files = {name.format(split, label): f"{split} {label}\nmore {split} {label}\n".encode()
+             for split in ("train", "Test") for label in ("pos", "neg")}  # fmt: skip
+    examples = ingest(folder(files), layout="class_files")
+    assert examples.counts == {"train": 4, "test": 4}
+    assert {label for _, label, _ in rows(examples)} == {"pos", "neg"}
+
+
+def test_class_files_that_are_not_all_of_splits_keep_their_names(ingest, folder):
+    files = {"test_drive.txt": b"a b\nc d\n", "review.txt": b"e f\ng h\n"}
+    assert {label for _, label, _ in rows(ingest(folder(files)))} == {"test_drive", "review"}
+
+
+def test_a_label_of_fasttext_may_end_in_a_tab(ingest, table):
+    source = table("x.txt", "__label__a\tgood one\n__label__b\tbad one\n")
+    found = rows(ingest(source, layout="labelled_lines"))
+    assert found == [("bad one", "b", 1), ("good one", "a", 0)]
+
+
+def test_a_folder_of_texts_without_a_class_is_none(ingest, folder):
+    files = {f"aclImdb/{split}/{name}/1.txt": f"{split} {name}".encode()
+             for split in ("train", "test") for name in ("neg", "pos")}  # fmt: skip
+    examples = ingest(folder({**files, "aclImdb/train/unsup/1.txt": b"so"}))
+    assert examples.counts == {"train": 2, "test": 2}
+    notes = {"found": 5, "ignored": 0, "unlabelled": 1, "classes": 2, "gaps": ""}
+    assert examples.summary["notes"] == notes
