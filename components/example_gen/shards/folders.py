@@ -180,8 +180,9 @@ def _levels(root: Path, paths: Sequence[str], layout: FolderLayout, kind: FileKi
     tops = sorted(below[top])
     if _has_splits(root / top, top, below, layout):
         prefixes = {f"{top}{name}/": split_in(name) or name for name in tops}
-        if all(len(below[prefix]) < 2 for prefix in prefixes):  # such as train/images/cat
-            prefixes = {_within(prefix, below): split for prefix, split in prefixes.items()}
+        is_wrapped = all(len(below[prefix]) < 2 for prefix in prefixes)  # as train/images/cat
+        within = {prefix: _within(prefix, below, is_wrapped=is_wrapped) for prefix in prefixes}
+        prefixes = {within[prefix]: split for prefix, split in prefixes.items()}
         return _Levels(prefixes, frozenset(prefix for prefix in prefixes if not below[prefix]))
     inner = [below[f"{top}{name}/"] for name in tops]
     holds_files = {path.rpartition("/")[0] for path in paths}
@@ -210,12 +211,15 @@ def _folders(paths: Iterable[str]) -> collections.defaultdict[str, set[str]]:
     return below
 
 
-def _within(prefix: str, below: Mapping[str, set[str]]) -> str:
-    """The only folder of a split if it holds others, or is named like a split itself."""
-    for name in below[prefix]:
-        if below[f"{prefix}{name}/"] or name == prefix.split("/")[-2] or is_split_name(name):
-            return f"{prefix}{name}/"
-    return prefix
+def _within(prefix: str, below: Mapping[str, set[str]], *, is_wrapped: bool) -> str:
+    """The only folder of a split if that has the same name; or, where each split `is_wrapped`, if
+    it holds others or is named like a split.
+    """
+    if len(below[prefix]) != 1:
+        return prefix
+    (name,) = below[prefix]
+    is_wrap = is_wrapped and (below[f"{prefix}{name}/"] or is_split_name(name))
+    return f"{prefix}{name}/" if is_wrap or name == prefix.split("/")[-2] else prefix
 
 
 def _has_splits(place: Path, top: str, below: Mapping[str, set[str]], layout: FolderLayout) -> bool:
@@ -224,11 +228,12 @@ def _has_splits(place: Path, top: str, below: Mapping[str, set[str]], layout: Fo
     named = _named_like_splits(top, below)
     others = sorted(below[top] - {*named})
     nested = [name for name in named if below[f"{top}{name}/"]]
-    if len(nested) > 1 and others:
+    if others and (len(nested) > 1 or any(len(below[f"{top}{name}/"]) > 1 for name in nested)):
         raise DataError(
             f"{place}: expected top folders that are all splits or all classes. Received: splits "
             f"{', '.join(nested)} beside {', '.join(others[:5])}. Move the others away, or set "
-            "the option layout to splits or classes."
+            "the option layout to splits, by which files in no class folder are unlabelled, or to "
+            "classes."
         )
     return bool(named) and not others
 

@@ -50,6 +50,22 @@ def test_splits_beside_other_folders_are_ambiguous(folder):
     assert list_classes(root, "classes").classes == ["test", "train", "unlabelled"]
 
 
+@pytest.mark.parametrize("flat", ["pred/1.jpg", "pred/pred/1.jpg", "test/test/1.jpg"])
+def test_files_without_a_class_beside_one_split_are_no_class(folder, flat):
+    root = folder({"train/cat/1.jpg": b"", "train/dog/2.jpg": b"", flat: b""})
+    if flat.startswith("pred"):
+        with pytest.raises(
+            DataError,
+            match=r"Received: splits train beside pred\. Move the others away, or set the option "
+            r"layout to splits, by which files in no class folder are unlabelled, or to classes\.",
+        ):
+            list_classes(root)
+    listing = list_classes(root, "splits" if flat.startswith("pred") else "auto")
+    assert [(row.label, row.split) for row in listing.rows] == [("cat", "train"), ("dog", "train")]
+    split = flat.split("/")[0]
+    assert listing.unlabelled == [Rejected(flat, f"split {split} has no class folders")]
+
+
 def test_the_layout_can_be_forced(folder):
     root = folder({"holdout/a/1.jpg": b"", "train/b/1.jpg": b""})
     assert list_classes(root, "splits").rows == [
