@@ -62,7 +62,7 @@ def series_example_gen(
     was measured must stay distinguishable.
 
     Args:
-        source: a CSV file, or a folder of them.
+        source: a CSV file, a folder of them, or an archive of either.
         out: becomes the records.
         run_on: where Beam runs.
         time: the column of times; several hold its parts (`year,month,day,hour`), or a date and
@@ -109,6 +109,8 @@ def series_example_gen(
     """
     from millrace.components.example_gen.time_series import ingest
     from millrace.components.example_gen.unlabelled_rows import source as sources
+    from millrace.components.files import archives
+    from millrace.components.files.walk import is_hidden
 
     reading = SeriesReading(
         columns=SeriesColumns(time, targets, covariates, known, series),
@@ -120,6 +122,7 @@ def series_example_gen(
         series_per_file=series_per_file,
         wide=wide,
     )
-    examples, learnt = ingest.ingest(source.path, Examples(out), run_on, reading)
+    with archives.unpacked(source.path, out, is_hidden) as root:
+        examples, learnt = ingest.ingest(root, Examples(out), run_on, reading)
     sources.write(learnt, examples)
     return examples

@@ -36,8 +36,8 @@ def csv_example_gen(
     those few. Columns without any value are left out.
 
     Args:
-        source: a CSV, maybe gzipped, or a folder of such files with the same columns; files
-            or folders named `train`, `test` and so on are splits.
+        source: a CSV, maybe gzipped, or a folder of such files with the same columns, or an
+            archive of either; files or folders named `train`, `test` and so on are splits.
         out: becomes the records.
         run_on: where Beam runs.
         csv: how the files are written; detected where nothing is said.
@@ -61,18 +61,22 @@ def csv_example_gen(
     """
     from millrace.components.example_gen.csv import files, passes, plan
     from millrace.components.example_gen.unlabelled_rows import source as sources
+    from millrace.components.files import archives
+    from millrace.components.files.walk import is_hidden
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
-    root, listing = files.list_tables(source.path)
-    rule = rule.for_given(listing.given)
-    dialect = files.settle(root, listing, csv)
-    examples, tables = Examples(out), passes.CsvFiles(str(root), dialect)
-    spans = files.cut(root, listing, dialect, shards)
-    candidates = plan.candidates(_STEP, dialect, csv, dates, drop)
-    evidence = passes.gather(run_on, out, tables, spans, candidates)
-    layout = plan.settle(_STEP, source.path, dialect, evidence, csv, dates)
-    truth = plan.label(_STEP, label, layout, evidence)
-    tally = passes.write(run_on, examples, tables, spans, layout, rule, truth)
+    examples = Examples(out)
+    with archives.unpacked(source.path, out, is_hidden) as place:
+        root, listing = files.list_tables(place)
+        rule = rule.for_given(listing.given)
+        dialect = files.settle(root, listing, csv)
+        tables = passes.CsvFiles(str(root), dialect)
+        spans = files.cut(root, listing, dialect, shards)
+        candidates = plan.candidates(_STEP, dialect, csv, dates, drop)
+        evidence = passes.gather(run_on, out, tables, spans, candidates)
+        layout = plan.settle(_STEP, place, dialect, evidence, csv, dates)
+        truth = plan.label(_STEP, label, layout, evidence)
+        tally = passes.write(run_on, examples, tables, spans, layout, rule, truth)
     plan.tell_bad_cells(
         _STEP, [*tally.bad_cells, *tally.unlabelled], evidence, layout, csv, max_rejected
     )

@@ -45,7 +45,7 @@ def text_example_gen(
     Args:
         source: `class/.../file` or `train/class/.../file` and so on; or a CSV, TSV, JSON lines
             or JSON array file, or a folder of such files (`train.csv`, `test/a.jsonl`: splits);
-            or files of lines, see `layout`.
+            or files of lines, see `layout`; or an archive of any of these.
         out: becomes the records.
         run_on: where Beam runs.
         text: a table's column of texts, chosen by name and length if not given; `title,body`
@@ -79,27 +79,30 @@ def text_example_gen(
     from millrace.components.example_gen.texts import files, tables
     from millrace.components.example_gen.texts import rows as text_rows
     from millrace.components.example_gen.unlabelled_rows import source as sources
+    from millrace.components.files import archives
+    from millrace.components.files.walk import is_hidden
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     files.check_encoding(_STEP, encoding)
     decoding = files.Decoding(encoding, errors, empty)
-    examples, root = Examples(out), source.path
+    examples = Examples(out)
     notes: dict[str, str] = {}
-    if found := tables.look(root, layout, csv, decoding, separator):
-        table, listing = found
-        chosen = text_rows.columns(_STEP, table, listing, text, label)
-        rows = text_rows.TextRows(
-            *(table, tables.cut(table, listing, shards), *chosen),
-            *(frozenset(csv.every_missing), empty, label_sets),
-        )
-        tally = text_rows.write_rows(_STEP, run_on, examples, rows, rule, max_rejected)
-        tally.rejected.extend(listing.rejected)
-        sources.write(sources.TextSource(rows.text, csv, table.names), examples)
-        notes = rows.notes
-    else:
-        top = layout if layout == "classes" or layout == "splits" else "auto"
-        listing = list_classes(root, top, files.TEXTS)
-        texts = functools.partial(files.TextFiles, str(root), decoding=decoding)
-        tally = write_class_folders(run_on, examples, root, listing, rule, texts, shards=shards)
+    with archives.unpacked(source.path, out, is_hidden) as root:
+        if found := tables.look(root, layout, csv, decoding, separator):
+            table, listing = found
+            chosen = text_rows.columns(_STEP, table, listing, text, label)
+            rows = text_rows.TextRows(
+                *(table, tables.cut(table, listing, shards), *chosen),
+                *(frozenset(csv.every_missing), empty, label_sets),
+            )
+            tally = text_rows.write_rows(_STEP, run_on, examples, rows, rule, max_rejected)
+            tally.rejected.extend(listing.rejected)
+            sources.write(sources.TextSource(rows.text, csv, table.names), examples)
+            notes = rows.notes
+        else:
+            top = layout if layout == "classes" or layout == "splits" else "auto"
+            listing = list_classes(root, top, files.TEXTS)
+            texts = functools.partial(files.TextFiles, str(root), decoding=decoding)
+            tally = write_class_folders(run_on, examples, root, listing, rule, texts, shards=shards)
     ignored = [*listing.ignored, *[files.DROPPED] * tally.remarks.get(files.DROPPED, 0)]
     return finish(_STEP, examples, tally, ignored, max_rejected, what="texts", notes=notes)

@@ -88,8 +88,12 @@ def _conversion(file: Path) -> str:
     return call and f"Write it by {call.format(str(file))}.to_csv('table.csv', index=False)"
 
 
-def _check_kind(file: Path) -> None:
-    """Refuse a spreadsheet, a Parquet file or a page, by how it begins, whatever it is called."""
+def check_kind(file: Path) -> None:
+    """Refuse a spreadsheet, a Parquet file or a page, by how it begins, whatever it is called.
+
+    Raises:
+        DataError: `file` is such.
+    """
     with file.open("rb") as opened:
         begins = opened.read(_LOOKED_AT)
     found = ""
@@ -116,7 +120,7 @@ def settle(root: Path, listing: Listing, given: CsvFormat, *, texts: bool = Fals
         DataError: two files have other columns than one another, or there is no record.
     """
     for row in listing.rows:
-        _check_kind(root / row.path)
+        check_kind(root / row.path)
     encoding = given.encoding or _encoding(root, [row.path for row in listing.rows])
     dialects = {
         row.path: _dialect(root / row.path, encoding, given, texts=texts) for row in listing.rows

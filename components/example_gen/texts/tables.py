@@ -114,6 +114,7 @@ def find(
     root, listing = files.list_tables(source, (_SUFFIXES,))
     path = listing.rows[0].path
     encoding = encoding or given.encoding or _encoding(root, listing)
+    files.check_kind(root / path)
     text = _text(root / path, encoding)
     files.check_text(root / path, text.encode())
     kind = _kind(path, text)

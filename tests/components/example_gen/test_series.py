@@ -1,6 +1,7 @@
 """From CSV files to records of series: the component, on files written for it and on real ones."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -535,3 +536,10 @@ def test_what_is_not_a_readable_file_is_set_aside_and_counted(ingest, tmp_path, 
     assert r"rejected caf\xe9.csv: its name is not UTF-8: rename it" in caplog.text
     with pytest.raises(DataError, match=r"rows to be unusable\. Received: 2 of 22"):
         ingest(path, max_rejected=0.05)
+
+
+def test_an_archive_is_read_as_the_folder_in_it(ingest, tmp_path):
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        archive.writestr("data.csv", days(20))
+    (train,) = records(ingest(Path(tmp_path / "data.zip")), "train")
+    assert train["y"].tolist() == list(range(14))

@@ -1,6 +1,8 @@
 """From CSV files to records: what is kept, what is set aside, and where each row goes."""
 
+import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -360,3 +362,13 @@ def test_what_is_not_a_readable_file_is_set_aside_and_counted(ingest, folder):
         DataError, match=r"expected at most 1\.00% .* 2 of 4 \(50\.00%\):\n  caf\\xe9"
     ):
         ingest("n\n1\n2\n", **TRAIN)
+
+
+def test_an_archive_is_read_as_the_folder_in_it(ingest):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("iris/train.csv", "a,label\n1,x\n2,y\n")
+        archive.writestr("iris/test.csv", "a,label\n3,x\n")
+    examples = ingest({"iris.zip": packed.getvalue()})
+    assert examples.counts == {"train": 2, "test": 1}
+    assert rows_of(examples, "test") == [{"a": 3, "label": b"x"}]

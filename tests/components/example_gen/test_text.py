@@ -1,8 +1,10 @@
 """Texts from class folders and from tables, in every form, to records; what is set aside."""
 
 import gzip
+import io
 import json
 import logging
+import zipfile
 
 import pytest
 from etils.epath import Path
@@ -357,3 +359,13 @@ def test_a_folder_of_texts_without_a_class_is_none(ingest, folder):
     assert examples.counts == {"train": 2, "test": 2}
     notes = {"found": 5, "ignored": 0, "unlabelled": 1, "classes": 2, "gaps": ""}
     assert examples.summary["notes"] == notes
+
+
+def test_an_archive_is_read_as_the_folder_in_it(ingest, table):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("reviews.csv", 'text,label\ngood,pos\n"so, so",neg\nbad,neg\n')
+    wanted = [("bad", "neg", 0), ("good", "pos", 1), ("so, so", "neg", 0)]
+    assert rows(ingest(table("reviews.csv.zip", packed.getvalue()))) == wanted
+    with pytest.raises(DataError, match=r"what files \.zip hold\. .*compression='zip'"):
+        ingest(table("reviews.csv", packed.getvalue()))
