@@ -56,7 +56,7 @@ def text_example_gen(
         empty: whether an empty text counts as unusable (`reject`), or is left out (`drop`).
         csv: how a CSV or TSV is written. In texts nothing is missing but an empty cell.
         encoding: by Python's name. None: what a byte order mark (BOM) says, else UTF-8; of a
-            table most of whose lines are not UTF-8, what charset-normalizer finds.
+            table most of whose lines are not UTF-8, the one in which its words are likeliest.
         errors: what becomes of a text that is not in the encoding: `reject` sets it aside,
             `replace` puts U+FFFD for what has no meaning, `ignore` nothing, `latin-1` reads it as
             Windows-1252. The summary counts them.

@@ -58,7 +58,7 @@ class CsvFormat:
         types: of columns, instead of what their cells suggest: `int`, `float`, `number` (either),
             `text`, `date`, or a date's pattern, such as `date:%d/%m/%Y`.
         day_first: whether `01/02/2020` is the first of February.
-        encoding: by Python's name; none: UTF-8, or what charset-normalizer finds.
+        encoding: by Python's name; none: UTF-8, or the one in which its words are likeliest.
         decimal: `.` or `,` in numbers; `auto` takes `.`, and `,` in columns where all
             numbers have it and it does not part the cells.
         thousands: what groups the digits of numbers by three; empty if nothing does.

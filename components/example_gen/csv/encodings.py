@@ -1,23 +1,33 @@
 """Bytes of a text file to text: by a byte order mark (BOM), or by what they look like."""
 
 import codecs
+import collections
 import dataclasses
-from typing import TYPE_CHECKING, Literal
+import logging
+import re
+from typing import Literal
 
 from millrace.components.errors import DataError
-
-if TYPE_CHECKING:
-    from charset_normalizer import CharsetMatch
+from millrace.components.example_gen.csv import alphabets
 
 BadBytes = Literal["reject", "replace", "ignore", "latin-1"]
 
 _LOOKED_AT = 1 << 18  # bytes that an encoding is guessed from
 _ZEROS = 0.7  # share of the upper bytes of UTF-16 that are 0 in a Western table
-_USUAL = (
-    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"),
-    *("latin_1", "iso8859_2", "iso8859_15", "koi8_r"),
-    *("cp932", "euc_jp", "gb18030", "big5", "euc_kr"),
-)
+_WORDS = 1000  # of these, the most frequent
+_WORD = re.compile(rb"[@-\xff]*[\x80-\xff][@-\xff]*")  # a second byte may be a letter's
+_SHIFT = re.compile(rb"\x1b\$[@B]")
+_DOUBT = 3.0  # nats that another reading may be less likely, and still be named
+_USUAL = {  # and how much less likely each is than the first, in nats, whatever the text
+    **{"cp1252": 0.0, "cp1251": -0.5, "cp1250": -1.0, "cp1253": -1.0, "cp1254": -1.0},
+    **{"cp1255": -1.0, "cp1256": -1.0, "cp1257": -1.5, "cp874": -1.0},
+    **{"cp932": -1.0, "gb18030": -1.0, "euc_kr": -1.0, "big5": -1.0, "euc_jp": -1.5},
+    **{"iso8859_2": -1.5, "iso8859_15": -2.0, "latin_1": -2.5, "iso8859_7": -2.0, "koi8_r": -1.5},
+    **{"koi8_u": -2.0, "cp866": -1.5, "cp850": -1.9, "cp852": -2.0, "cp437": -3.0},
+    **{"mac_roman": -2.5, "mac_cyrillic": -3.0, "iso8859_5": -2.5, "iso8859_13": -3.0},
+    **{"cp857": -3.0},
+}
+_log = logging.getLogger(__name__)
 _BOMS = (  # the longer first: UTF-32's little-endian BOM begins with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -42,7 +52,7 @@ def decode_text(data: bytes, encoding: str | None = None, bad: BadBytes = "rejec
     Args:
         data: a whole file.
         encoding: by Python's name. None: by its byte order mark (BOM), else UTF-8 if it is
-            that, else what charset-normalizer finds.
+            that, else the one in which its words are likeliest.
         bad: what becomes of bytes that the encoding has no place for: `reject` refuses the
             text, `replace` puts U+FFFD, `ignore` nothing, `latin-1` reads the text as
             Windows-1252, or as ISO 8859-1 if it is not even that.
@@ -94,20 +104,6 @@ def bom_length(data: bytes) -> int:
     return next((len(bom) for bom, _ in _BOMS if data.startswith(bom)), 0)
 
 
-def likely(data: bytes) -> str:
-    """The encoding of the beginning of a table: by its BOM, UTF-8 if most lines that are not
-    ASCII are that, else what charset-normalizer finds.
-
-    A few bad bytes do not make a UTF-8 file one of another encoding.
-    """
-    name = named_by_bom(data)
-    if name:
-        return name
-    lines = [line for line in data.split(b"\n") if not line.isascii()]
-    good = sum(_is("utf-8", line) for line in lines)
-    return "utf-8" if 2 * good >= len(lines) else detect(data)
-
-
 def _is(encoding: str, data: bytes) -> bool:
     try:
         data.decode(encoding)
@@ -117,21 +113,56 @@ def _is(encoding: str, data: bytes) -> bool:
 
 
 def detect(data: bytes) -> str:
-    """Python's name of the encoding that `data` is in; UTF-8 where nothing fits better.
+    """Python's name of the encoding that `data` is in; UTF-8 where nothing fits better."""
+    return readings(data)[0]
 
-    Among the encodings that files are written in today: a guess among all that Python knows goes
-    wrong on tables, which hold few letters.
+
+def readings(data: bytes) -> list[str]:
+    """The encoding that `data` is most likely in, by Python's name, and others as likely.
+
+    Each gives another text. Among the encodings that files are written in today, by the words that
+    `data` has in them: see `alphabets`.
     """
     name = named_by_bom(data) or _wide(data[:_LOOKED_AT])
     if name or _is("utf-8", data):
-        return name or "utf-8"
-    from charset_normalizer import from_bytes  # not at the start of the command line
-
+        is_shifted = not name and _SHIFT.search(data) and _is("iso2022_jp", data)
+        return [name or ("iso2022_jp" if is_shifted else "utf-8")]
     sample = data[:_LOOKED_AT]
-    found = None if b"\0" in sample else from_bytes(sample, cp_isolation=[*_USUAL]).best()
-    if found:
-        return _most_frequent(found)
-    return "utf-8" if b"\0" in sample or not _is("cp1252", sample) else "cp1252"
+    words = [word for word, _ in collections.Counter(_WORD.findall(sample)).most_common(_WORDS)]
+    if b"\0" in sample or not words:
+        return ["utf-8"]
+    found: dict[tuple[str, ...], tuple[float, str]] = {}
+    for encoding, prior in _USUAL.items():
+        read = tuple(word.decode(encoding, "replace") for word in words)
+        likely = alphabets.likelihood(read) + prior
+        found[read] = max(found.get(read, (likely, encoding)), (likely, encoding))
+    ranked = sorted(found.values(), reverse=True)
+    return [name for likely, name in ranked if likely > ranked[0][0] - _DOUBT]
+
+
+def guess(file: object, data: bytes, option: str) -> str:
+    """The encoding that `data`, the beginning of `file`, is most likely in: said, if not UTF-8.
+
+    A few bad bytes do not make a UTF-8 file one of another encoding.
+
+    Args:
+        file: for the log.
+        data: its beginning, or more of it.
+        option: that names another.
+    """
+    if name := named_by_bom(data):
+        return name
+    lines = [line for line in data.split(b"\n") if not line.isascii()]
+    good = sum(_is("utf-8", line) for line in lines)
+    if lines and 2 * good >= len(lines) and b"\0" not in data:
+        return "utf-8"
+    best, *others = readings(data)
+    if best != "utf-8":
+        doubt = f", but may be {' or '.join(others[:2])}" if others else ""
+        _log.warning(
+            "%s is not UTF-8: read as %s%s; %s names another", *(file, best, doubt, option)
+        )
+    return best
 
 
 def _wide(data: bytes) -> str | None:
@@ -141,8 +172,3 @@ def _wide(data: bytes) -> str | None:
         if zeros > _ZEROS * len(data) / 2 and not others:
             return name
     return None
-
-
-def _most_frequent(found: "CharsetMatch") -> str:
-    """Windows' Western encoding wherever it gives the same text: it is by far the most frequent."""
-    return "cp1252" if "cp1252" in found.could_be_from_charset else found.encoding

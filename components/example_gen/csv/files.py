@@ -196,14 +196,13 @@ def _encoding_of(file: Path) -> str:
     try:
         for chunk in _chunks(file):
             head, seen = head or chunk, chunk
-            if head is chunk and (encodings.bom_length(head) or b"\0" in head):
-                return encodings.detect(head[:_SAMPLE]).removesuffix("-sig")
+            if head is chunk and (encodings.bom_length(head) or b"\0" in head or b"\x1b" in head):
+                return encodings.guess(file, head[:_SAMPLE], "csv.encoding").removesuffix("-sig")
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        found = encodings.detect(head[:_SAMPLE] + seen[error.start : error.start + _SAMPLE])
-        _log.warning("%s is not UTF-8: read as %s; csv.encoding names another", file, found)
-        return found
+        data = head[:_SAMPLE] + seen[error.start : error.start + _SAMPLE]
+        return encodings.guess(file, data, "csv.encoding")
     return "utf-8"
 
 

@@ -108,7 +108,11 @@ class CorpusFiles:
         )
         texts = cut(found.text, self.cutting.unit, self.cutting.passage)
         place = self.places[row.path]
-        remark = f"of files with bad bytes: {self.cutting.bad_bytes}" if found.repaired else ""
+        remark = ""
+        if found.repaired:
+            remark = f"of files with bad bytes: {self.cutting.bad_bytes}"
+        elif not self.cutting.encoding and not found.encoding.startswith("utf"):
+            remark = f"of files read as {found.encoding}; corpus_example_gen.encoding names another"
         for number, text in enumerate(texts):
             within = (number + 0.5) / len(texts)
             fraction = place.start + within * (place.end - place.start)

@@ -181,15 +181,10 @@ def _no_objects(place: Path, items: Sequence[Item]) -> DataError:
 def _encoding(root: Path, listing: Listing) -> str:
     """UTF-8 if most of each file is; else what the first that is not seems to be written in."""
     for row in listing.rows:
-        found = encodings.likely(_beginning(root / row.path)).removesuffix("-sig")
-        if found == "utf-8":
-            continue
-        if not found.startswith("utf-"):
-            _log.warning(
-                "%s is not UTF-8: read as %s; text_example_gen.encoding names another",
-                *(root / row.path, found),
-            )
-        return found
+        data = _beginning(root / row.path)
+        found = encodings.guess(root / row.path, data, "text_example_gen.encoding")
+        if found.removesuffix("-sig") != "utf-8":
+            return found
     return "utf-8"
 
 
