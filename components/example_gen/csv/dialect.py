@@ -322,12 +322,14 @@ def _blanked(sample: str, above: int, comment: str, quote: str, *, is_kept: bool
 
 
 def detect_delimiter(sample: str, quote: str = '"') -> str:
-    """The character that parts most of the records alike, at least in two.
+    """The character that parts most of the records alike, at least in two, and of equals one that
+    parts the first so as well.
 
     Where none does, a comma, or what the file of one column does not hold.
     """
-    found = {each: _agreement(records_of(sample, each, quote)) for each in _DELIMITERS}
-    best = max(_DELIMITERS, key=lambda each: found[each])
+    parted = {each: records_of(sample, each, quote) for each in _DELIMITERS}
+    found = {each: _agreement(records) for each, records in parted.items()}
+    best = max(_DELIMITERS, key=lambda each: (found[each], _parts_first(parted[each])))
     lines = [line for line in _lines(sample) if line.strip()]
     is_grouped = len(lines) > 1 and "," not in lines[0] and all(map(_GROUPED.fullmatch, lines[1:]))
     if found[best] > 0.5 and not (best == "," and is_grouped):
@@ -335,6 +337,12 @@ def detect_delimiter(sample: str, quote: str = '"') -> str:
     if lines and "," in lines[0] and not is_grouped:
         return ","
     return next(each for each in (*_ABSENT, ",") if each not in sample or each == _ABSENT[-1])
+
+
+def _parts_first(records: Sequence[Record]) -> bool:
+    """Whether the first record has as many cells as most: a header does, lists in cells do not."""
+    widths = [len(record.cells) for record in records]
+    return widths[:1] == [csv_header.usual_width([record.cells for record in records])]
 
 
 def _agreement(records: Sequence[Record]) -> float:
