@@ -92,7 +92,7 @@ def series_example_gen(
         splits: share of each split, in the order of time.
         split_dates: where each split after train begins, instead of shares: `test=2019-01-01`,
             or as the data's times may be written (`1 Jan 2019`, `2019-01`, `2019`), by the clock
-            of `zone`.
+            of `zone`; with one for train, the rows before it are left out.
         folds: parts of the last split, each to be judged by itself.
         fold: 0 keeps them in one split; else the one to be judged, by a model trained on what
             comes before it.

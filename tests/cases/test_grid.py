@@ -310,6 +310,16 @@ def test_a_split_date_has_the_order_of_the_data(ingest):
     assert notes["rows_train"] == 365 + 31
 
 
+def test_rows_before_the_date_of_train_are_counted(ingest, caplog):
+    caplog.set_level("INFO")
+    text = written(pd.date_range("2020-01-01", periods=200), "%Y-%m-%d")
+    dates = {"train": "2020-01-10", "eval": "2020-05-01", "test": "2020-06-01"}
+    notes = ingest(text, split_dates=dates).summary["notes"]
+    assert [notes[f"rows_{split}"] for split in ("train", "eval", "test")] == [112, 31, 48]
+    assert (notes["read"], notes["outside"]) == (200, 9)
+    assert "9 rows lie outside of all splits" in caplog.text
+
+
 def test_a_split_begins_with_the_day_of_the_zone(ingest):
     local = pd.date_range("2023-05-01", periods=24 * 30, freq="h")
     examples = ingest(written(local), zone="Europe/Berlin", split_dates={"test": "2023-05-21"})

@@ -63,12 +63,20 @@ def by_shares(times: Ints, shares: Mapping[str, float], unit: Unit = "s") -> Cut
 
 
 def by_dates(times: Ints, first: str, starts: Mapping[str, int], unit: Unit = "s") -> Cuts:
-    """Cuts at the given moments: each split begins at its own, `first` with the data.
+    """Cuts at the given moments: each split begins at its own, `first` with the data if it has none.
 
     Raises:
-        OptionError: the moments do not ascend within the data.
+        OptionError: the moments do not ascend within the data, or a split has two.
     """
-    return _cuts((first, *map(canonical, starts)), [int(times[0]), *starts.values()], times, unit)
+    names = [canonical(name) for name in starts]
+    if len(set(names)) < len(names):
+        raise OptionError(
+            f"{_STEP}, option split_dates: expected each split once. Received: "
+            f"{', '.join(starts)}, which are {', '.join(names)}. Leave one out."
+        )
+    begins = dict(zip(names, starts.values(), strict=True))
+    begins = {first: int(times[0])} | begins
+    return _cuts(tuple(begins), list(begins.values()), times, unit)
 
 
 def roll_forward(cuts: Cuts, times: Ints, folds: int, fold: int, origin: RollingOrigin) -> Cuts:
@@ -119,6 +127,7 @@ def _cuts(names: tuple[str, ...], starts: list[int], times: Ints, unit: Unit) ->
         raise OptionError(
             f"{_STEP}: expected splits that begin one after another before the data's end, "
             f"{np.datetime64(int(times[-1]), unit)}. Received: {shown}, of {len(times)} rows. "
-            f"Change {_STEP}.splits or {_STEP}.split_dates."
+            f"Give ascending dates up to the end by {_STEP}.split_dates, or other shares by "
+            f"{_STEP}.splits."
         )
     return Cuts(names, edges, (starts[-1],))

@@ -34,6 +34,7 @@ class GridCounts:
         partial: steps at a series' ends that its rows fill in part only, taken as missing.
         missing: cells without a value, of those and of others.
         trimmed: rows at a series' ends without a target.
+        outside: rows before the first split or, of a single fold, after the last.
     """
 
     rows: int = 0
@@ -44,6 +45,7 @@ class GridCounts:
     partial: int = 0
     missing: int = 0
     trimmed: int = 0
+    outside: int = 0
 
     def add(self, other: "GridCounts") -> None:
         """Take in the counts of other rows."""

@@ -389,6 +389,8 @@ def _report(written: Written, plan: SeriesPlan, reading: SeriesReading) -> None:
         counts.trimmed,
         f"; {counts.merged} rows merged into longer steps" if counts.merged else "",
     )
+    if counts.outside:
+        logger.info("%d rows lie outside of all splits, and are left out", counts.outside)
     if counts.partial:
         logger.info("%d steps at the ends are filled in part only: missing", counts.partial)
 
@@ -415,6 +417,7 @@ def _notes(
         "partial": counts.partial,
         "missing": counts.missing,
         "trimmed": counts.trimmed,
+        **({"outside": counts.outside} if counts.outside else {}),
         **({"bases": json.dumps(dict(plan.bases))} if plan.bases else {}),
         **{f"rows_{name}": rows for name, rows in written.rows.items()},
     }

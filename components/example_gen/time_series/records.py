@@ -128,7 +128,9 @@ def _splits(
     ends = times
     if plan.aggregate:
         ends = clock.unix(clock.to_utc(last_moments(index, plan.step), plan.zone), unit)
-    for split, rows in plan.cuts.places(ends).items():
+    places = plan.cuts.places(ends)
+    written.counts.outside += len(grid) - sum(rows.stop - rows.start for rows in places.values())
+    for split, rows in places.items():
         kept = grid.iloc[rows]
         if not len(kept):
             written.rejected.append(Rejected(name, f"no row in split {split}"))

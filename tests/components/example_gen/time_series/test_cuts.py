@@ -40,6 +40,13 @@ def test_dates_begin_splits():
     assert rows(found) == {"train": (0, 50), "eval": (50, 81), "test": (81, 100)}
 
 
+def test_a_date_for_the_first_split_leaves_out_what_is_before_it():
+    found = cuts.by_dates(TIMES, "train", {"Training": 205, "test": 805})
+    assert rows(found) == {"train": (21, 81), "test": (81, 100)}
+    early = cuts.by_dates(TIMES, "train", {"train": -50, "test": 805})
+    assert rows(early) == {"train": (0, 81), "test": (81, 100)}
+
+
 def test_folds_of_one_model_part_the_last_split():
     found = cuts.roll_forward(cuts.by_shares(TIMES, SHARES), TIMES, 3, 0, "expanding")
     assert rows(found)["test"] == (85, 100)
@@ -81,7 +88,17 @@ def test_the_folds_one_by_one_judge_every_row_of_the_last_split_once(count, fold
         (
             lambda: cuts.by_dates(TIMES, "train", {"test": 5000}),
             "begin one after another before the data's end, 1970-01-01T00:16:30. Received: train "
-            "from 1970-01-01T00:00:00, test from 1970-01-01T01:23:20, of 100 rows. Change",
+            "from 1970-01-01T00:00:00, test from 1970-01-01T01:23:20, of 100 rows. Give",
+        ),
+        (
+            lambda: cuts.by_dates(TIMES, "train", {"eval": 800, "test": 500}),
+            "eval from 1970-01-01T00:13:20, test from 1970-01-01T00:08:20, of 100 rows. Give "
+            "ascending dates up to the end by series_example_gen.split_dates",
+        ),
+        (
+            lambda: cuts.by_dates(TIMES, "train", {"eval": 500, "valid": 600, "test": 800}),
+            "option split_dates: expected each split once. Received: eval, valid, test, which "
+            "are eval, eval, test. Leave one out",
         ),
         (
             lambda: cuts.by_shares(TIMES[:2], SHARES),
