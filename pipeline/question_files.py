@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
-from millrace.components.errors import DataError
+from millrace.components.errors import ComponentError, DataError
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files import paths
 from millrace.components.inference.requests import feature_of
@@ -135,12 +135,18 @@ def _is_known(origin: Origin) -> bool:
 
 
 def is_series(file: pathlib.Path, origin: Origin) -> bool:
-    """Whether the first line of `file` names the columns that the model forecasts."""
-    if not isinstance(origin.spec, SeriesSpec) or not _is_known(origin):
+    """Whether `file` is a table with the columns that the model forecasts."""
+    source = origin.source
+    if not isinstance(origin.spec, SeriesSpec) or source is None or source.kind != "series":
         return False
-    with file.open(encoding="utf-8-sig", errors="replace") as opened:
-        first = opened.readline()
-    return all(name in first for name in origin.spec.targets)
+    from millrace.components.example_gen.time_series import reading  # pyarrow
+
+    columns = source.reading.columns
+    try:
+        names = reading.names(Path(file), source.reading.csv)
+    except ComponentError:
+        return False
+    return not set(columns.wide).isdisjoint(names) or set(columns.targets) <= set(names)
 
 
 def of_window(given: str, origin: Origin, signature: Signature) -> list[Question | Rejected]:

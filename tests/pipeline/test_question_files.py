@@ -140,6 +140,25 @@ def test_a_series_is_asked_about_its_last_rows_with_clock_and_times(tmp_path, ho
     assert found.name == "latest.csv"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        ("sep=;\r\n" + (PAST + AHEAD).replace(",", ";")).encode("utf-16"),
+        ("Load of the plant\nmade on Monday\n\n" + PAST + AHEAD).encode(),
+        ("# made on Monday\n" + (PAST + AHEAD).replace(",", "\t")).encode("utf-16-le"),
+    ],
+    ids=["sep in UTF-16", "prose", "comments without a BOM"],
+)
+def test_a_file_of_a_series_is_known_by_its_columns_however_written(tmp_path, hourly, written):
+    file = tmp_path / "latest.csv"
+    file.write_bytes(written)
+    (found,) = question_files.of_window(str(file), hourly, WINDOWS)
+    assert found.features["window"].tolist() == [5, 0, 0, 6, 1, 1, 7, 0, 2]
+    file.write_text("5,0,0\n6,1,1\n7,0,2\n")
+    (bare,) = question_files.of_window(str(file), hourly, WINDOWS)
+    assert bare.features["window"].tolist() == found.features["window"].tolist()
+
+
 def test_typed_numbers_are_a_window_as_they_are(hourly):
     signature = asked_by(window=("float32", (None, 3, 1)))
     (found,) = question_files.of_window("1,2,3", hourly, signature)

@@ -130,9 +130,7 @@ def read(source: Path, given: CsvFormat, learnt: Learnt | None = None) -> Series
         DataError: there is no such file, one cannot be read or has no row, or their columns differ.
     """
     root, listing = files.list_tables(source)
-    if learnt is not None:  # the delimiter, and what is above the header, are the file's own
-        given = dataclasses.replace(given, delimiter=None, skip_rows=None)
-    dialect = files.settle(root, listing, given)
+    dialect = files.settle(root, listing, _of_another(given) if learnt else given)
     tables = CsvFiles(str(root), dialect)
     blocks: list[tuple[Block, ParsedCells]] = []
     splits: list[np.ndarray] = []
@@ -161,6 +159,22 @@ def read(source: Path, given: CsvFormat, learnt: Learnt | None = None) -> Series
         listing.ignored,
         blocks,
     )
+
+
+def names(source: Path, given: CsvFormat) -> tuple[str, ...]:
+    """The columns of the file `source`, which may be of the kind that was read as `given`.
+
+    Raises:
+        DataError: it is no table.
+        OptionError: it has not as many columns as names were given.
+    """
+    root, listing = files.list_tables(source)
+    return files.settle(root, listing, _of_another(given)).names
+
+
+def _of_another(given: CsvFormat) -> CsvFormat:
+    """The same for another file: its delimiter, and what is above the header, are its own."""
+    return dataclasses.replace(given, delimiter=None, skip_rows=None)
 
 
 def number_of(rows: SeriesRows, name: str) -> ColumnReading:
