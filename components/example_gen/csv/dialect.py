@@ -246,8 +246,9 @@ def _columns(
     if not header:
         return False, *csv_header.numbered(records), form.skipped
     names, padding = csv_header.settle(place, first, rest, form.delimiter, fill=given.fill_short)
-    mark = form.comment if form.is_marked else ""
-    return True, csv_header.without_mark(names, mark), padding, first.line - 1
+    if given.comment != "":
+        names = csv_header.without_mark(names, form.comment if form.is_marked else "")
+    return True, names, padding, first.line - 1
 
 
 def _tell(place: object, above: Sequence[str], padding: int) -> None:
@@ -341,8 +342,8 @@ def detect_delimiter(sample: str, quote: str = '"') -> str:
 
 def _parts_first(records: Sequence[Record]) -> bool:
     """Whether the first record has as many cells as most: a header does, lists in cells do not."""
-    widths = [len(record.cells) for record in records]
-    return widths[:1] == [csv_header.usual_width([record.cells for record in records])]
+    usual = csv_header.usual_width([record.cells for record in records])
+    return usual > 1 and len(records[0].cells) == usual
 
 
 def _agreement(records: Sequence[Record]) -> float:

@@ -202,8 +202,15 @@ def last_end(data: bytes, dialect: Dialect) -> int:
 
 
 def record_ends(data: bytes, dialect: Dialect) -> NDArray[np.int64]:
-    """Where each record of `data` ends, its line's end included; an unfinished one has none."""
-    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord(line_end(data)))
+    """Where each record of `data` ends, its line's end included; an unfinished one has none.
+
+    A return alone ends one too, as it does for Arrow.
+    """
+    letters = np.frombuffer(data, np.uint8)
+    is_end = letters == ord(line_end(data))
+    if data.count(b"\r") != data.count(b"\r\n"):
+        is_end |= (letters == ord("\r")) & ~np.append(is_end[1:], False)
+    newlines = np.flatnonzero(is_end)
     if not dialect.quote or b'"' not in data:
         return newlines + 1
     is_outside = np.searchsorted(csv_quotes.enclosing(data, dialect.delimiter), newlines) % 2 == 0
