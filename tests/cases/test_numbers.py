@@ -234,3 +234,17 @@ def test_a_question_takes_both_the_form_of_the_training_data_and_plain_numbers(
     )
     asked = tables.as_read({"price": written.strip('"'), "share": "5%"}, learnt)
     assert {name: float(value) for name, value in asked.items()} == {"price": 1234.5, "share": 0.05}
+
+
+@pytest.mark.parametrize("cell", ["  ", '" "', "\t", "\u00a0", " ? ", " NA"])
+def test_blanks_are_an_empty_cell_wherever_they_are_read(ingest, tmp_path, cell):
+    rows = "".join(f"{cell},{cell},1\n2.5,u,2\n" for _ in range(20))
+    examples, said = ingest("x,kind,y\n" + rows)
+    assert column(examples, "x") == [None, 2.5] * 20
+    assert column(examples, "kind") == [None, b"u"] * 20
+    assert "taken as missing" not in said
+    learnt = sources.read(examples)
+    (tmp_path / "new.csv").write_text(f"x,kind\n{cell},u\n")
+    asked = tables.read(Path(tmp_path / "new.csv"), {"x": False, "kind": True}, learnt)
+    assert list(asked) == [(2, {"kind": [b"u"]})]
+    assert tables.as_read({"x": cell.strip('"')}, learnt) == {}

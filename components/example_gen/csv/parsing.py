@@ -319,6 +319,7 @@ def _parsed(
         places = np.concatenate([places, [row.number - 1 for row in short]])
         order = places.argsort()
         table, places = pa.concat_tables([table, whole]).take(order), places[order]
+    table = _without_padded(table, dialect.missing)
     kept = set(places.tolist())
     reasons = {
         row.number - 1: f"expected {row.expected_columns} cells, received {row.actual_columns}: "
@@ -334,6 +335,21 @@ def _parsed(
             reasons[place] = f"expected {len(dialect.names)} cells and nothing after them"
         table, places = table.filter(pa.array(is_blank)).drop(padding), places[is_blank]
     return ParsedCells(table, places, text, rejected + _rejected(block, text, dialect, reasons))
+
+
+def _without_padded(table: pa.Table, missing: Sequence[str]) -> pa.Table:
+    """`table`, null also where blanks surround a cell that is `missing`, or an empty one."""
+    for place, name in enumerate(table.column_names):
+        cells = table.column(place)
+        if cells.type != pa.string():
+            continue
+        is_padded = pc.match_substring_regex(cells, r"^[\s\pZ]|[\s\pZ]$")
+        if pc.any(is_padded).as_py():
+            bare = pc.utf8_trim_whitespace(cells)
+            is_missing = pc.and_(is_padded, pc.is_in(bare, pa.array(missing, pa.string())))
+            cells = pc.if_else(is_missing, pa.scalar(None, pa.string()), cells)
+            table = table.set_column(place, name, cells)
+    return table
 
 
 def _padding(dialect: Dialect) -> list[str]:
