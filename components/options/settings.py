@@ -1,7 +1,7 @@
 """Options from text, checked and converted by their annotations.
 
-A value is a scalar, a tuple written `64,64` or `[64, 64]`, a mapping written as JSON or one
-key at a time (`evaluator.at_least.accuracy=0.9`), or a dataclass set field by field
+A value is a scalar, a tuple written `64,64` or `[64, 64]`, a mapping written `train=0.8,test=0.2`,
+as JSON or one key at a time (`evaluator.at_least.accuracy=0.9`), or a dataclass set field by field
 (`trainer.model.filters=32,64`); a union of dataclasses is chosen by its kind
 (`trainer.model=dense`).
 """
@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import difflib
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -141,6 +142,11 @@ def _from_text(annotation: Any, current: Any, text: str, place: str) -> Any:
         paths.utf8(text)
     except ValueError as error:
         raise OptionError(f"Option {place}: {error}") from None
+    names = [name for name, _ in _pairs(annotation, text)]
+    if len(set(names)) < len(names):
+        raise OptionError(
+            f"Option {place}: expected each name once. Received: {text!r}. Leave one out."
+        )
     adapter = _adapter(annotation)
     found: list[pydantic.ValidationError] = []
     for candidate in _readings(annotation, text):
@@ -167,7 +173,18 @@ def _readings(annotation: Any, text: str) -> list[Any]:
     with contextlib.suppress(json.JSONDecodeError):  # then it is one of the other readings
         readings.append(json.loads(text))
     readings.append([item.strip() for item in text.split(",") if item.strip()])
+    if pairs := _pairs(annotation, text):
+        readings.append(dict(pairs))
     return readings
+
+
+def _pairs(annotation: Any, text: str) -> list[tuple[str, str]]:
+    """The names and values of a mapping written `eval=1 May 2020,test=June 1, 2020`."""
+    if typing.get_origin(_bare(annotation)) is not dict:
+        return []
+    parts = [part.partition("=") for part in re.split(r",(?=[^,=]+=)", text)]
+    named = [(name.strip(), value.strip()) for name, equals, value in parts if equals]
+    return named if len(named) == len(parts) else []
 
 
 def _misfit(annotation: Any, value: Any, place: str, error: pydantic.ValidationError) -> str:
@@ -176,10 +193,11 @@ def _misfit(annotation: Any, value: Any, place: str, error: pydantic.ValidationE
         said = str(first["ctx"]["error"])
         return f"Option {place}: {said} Correct it with `--set {place}=…`."
     where = "".join(f"{part}: " for part in first["loc"])
+    form = "NAME=…,NAME=…" if typing.get_origin(_bare(annotation)) is dict else "…"
     detail = "" if dataclass_members(annotation) else f" ({where}{first['msg']})"
     return (
         f"Option {place}: expected {describe(annotation)}. Received: {value!r}{detail}. "
-        f"Correct it with `--set {place}=…`."
+        f"Correct it with `--set {place}={form}`."
     )
 
 

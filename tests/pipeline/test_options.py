@@ -34,6 +34,8 @@ MODEL = Small | Large
         (tuple[int, int] | None, "150,200", (150, 200)),
         (tuple[str, ...], "a,b", ("a", "b")),
         (dict[str, float], '{"accuracy": 0.9}', {"accuracy": 0.9}),
+        (dict[str, float], "train=0.8, test=0.2", {"train": 0.8, "test": 0.2}),
+        (dict[str, str], "eval=May 1, 2020,test=2021", {"eval": "May 1, 2020", "test": "2021"}),
         (Literal["adam", "sgd"], "sgd", "sgd"),
     ],
 )
@@ -46,6 +48,18 @@ def test_a_mapping_is_set_key_by_key_and_keeps_the_others():
     new = options.assign(dict[str, float], old, ["loss"], "0.5", "p")
     assert new == {"accuracy": 0.9, "loss": 0.5}
     assert old == {"accuracy": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2020-05-01", r"expected str by name\..*`--set p=NAME=…,NAME=…`"),
+        ("eval=1,eval=2", r"expected each name once\. Received: 'eval=1,eval=2'\. Leave one out"),
+    ],
+)
+def test_a_mapping_that_names_nothing_or_one_twice_is_refused(text, said):
+    with pytest.raises(UsageError, match=rf"^Option p: {said}"):
+        options.assign(dict[str, str], {}, [], text, "p")
 
 
 def test_a_key_of_a_mapping_to_plain_values_may_hold_dots():

@@ -63,7 +63,7 @@ def by_shares(times: Ints, shares: Mapping[str, float], unit: Unit = "s") -> Cut
 
 
 def by_dates(times: Ints, first: str, starts: Mapping[str, int], unit: Unit = "s") -> Cuts:
-    """Cuts at the given moments: each split begins at its own, `first` with the data if it has none.
+    """Cuts at the given moments: each split begins at its own, `first` else with the data.
 
     Raises:
         OptionError: the moments do not ascend within the data, or a split has two.
