@@ -19,6 +19,7 @@ ZONES = (  # whose clocks change on days or at hours of their own, the most used
 )
 _HOUR = 3600 * 1_000_000  # microseconds
 _OPTION = "series_example_gen.zone"
+_MERGE = "series_example_gen.duplicates=last to merge the skipped hour with the next"
 
 
 def check_clock(table: pd.DataFrame, reading: SeriesReading) -> None:
@@ -41,17 +42,21 @@ def check_clock(table: pd.DataFrame, reading: SeriesReading) -> None:
             f"hours that they skip in spring, such as {skipped[0]}. {_fix(table, zone)}"
         )
     repeated = pd.DatetimeIndex(table["time"][again])
-    if again.any() and not (zone != "UTC" and _is_twice(repeated, zone).all()):
-        fitting = zones(table)
-        if fitting:
-            found = sorted({str(day.date()) for day in repeated})
-            raise DataError(
-                f"Time: expected each time once per series. Received: {int(again.sum())} repeated "
-                f"ones, such as {repeated[0]}: this is the autumn hour of a clock with daylight "
-                f"saving ({', '.join(found[:3])}{' …' if found[3:] else ''})"
-                f"{f', which those of {zone} do not show twice' if zone != 'UTC' else ''}. "
-                f"{_named(fitting)}"
-            )
+    if not again.any() or (zone != "UTC" and _is_twice(repeated, zone).all()):
+        return
+    if fitting := zones(table, may_skip=True):
+        found = sorted({str(day.date()) for day in repeated})
+        skipped = times[_is_skipped(times, fitting[0])]
+        made_up = (
+            f"; but {skipped[0]} is in the hour that it skips in spring" if len(skipped) else ""
+        )
+        raise DataError(
+            f"Time: expected each time once per series. Received: {int(again.sum())} repeated "
+            f"ones, such as {repeated[0]}: this is the autumn hour of a clock with daylight "
+            f"saving ({', '.join(found[:3])}{' …' if found[3:] else ''})"
+            f"{f', which those of {zone} do not show twice' if zone != 'UTC' else ''}"
+            f"{made_up}. {_named(fitting, f' and {_MERGE}' if made_up else '')}"
+        )
 
 
 def spring_hint(table: pd.DataFrame, step: str) -> str:
@@ -83,22 +88,21 @@ def spring_hint(table: pd.DataFrame, step: str) -> str:
     )
 
 
-def zones(table: pd.DataFrame) -> list[str]:
+def zones(table: pd.DataFrame, *, may_skip: bool = False) -> list[str]:
     """Those of `ZONES` whose clocks show all repeated times of `table` twice, and skip none of it.
 
     Args:
         table: columns `series` and `time`, as the clock showed it.
+        may_skip: where there are none, take those that skip some of it.
     """
     again = table.duplicated(["series", "time"])
     if table[again].duplicated(["series", "time"]).any():
         return []  # three times
     repeated = pd.DatetimeIndex(table["time"][again].unique())
     times = pd.DatetimeIndex(table["time"].unique())
-    return [
-        zone
-        for zone in ZONES
-        if _is_twice(repeated, zone).all() and not _is_skipped(times, zone).any()
-    ]
+    fitting = [zone for zone in ZONES if _is_twice(repeated, zone).all()]
+    without = [zone for zone in fitting if not _is_skipped(times, zone).any()]
+    return without or (fitting if may_skip else [])
 
 
 def second_runs(table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -130,12 +134,15 @@ def _is_twice(times: pd.DatetimeIndex, zone: str) -> NDArray[np.bool_]:
 
 
 def _fix(table: pd.DataFrame, zone: str) -> str:
+    """What to do about times that the clocks of `zone` skip."""
+    if not table.duplicated(["series", "time"]).any():
+        return f"Leave {_OPTION} out, unless the clocks of another zone wrote them."
     fitting = [name for name in zones(table) if name != zone]
-    if fitting and table.duplicated(["series", "time"]).any():
+    if fitting:
         return _named(fitting)
-    return f"Correct {_OPTION}, or set series_example_gen.duplicates=first to merge them."
+    return f"Correct these times, or set {_MERGE}."
 
 
-def _named(fitting: list[str]) -> str:
+def _named(fitting: list[str], also: str = "") -> str:
     others = f" ({', '.join(fitting[1:3])} change alike)" if fitting[1:] else ""
-    return f"Set {_OPTION}={fitting[0]}, or another zone of these clocks{others}."
+    return f"Set {_OPTION}={fitting[0]}{also}, or another zone of these clocks{others}."

@@ -81,7 +81,7 @@ def ingest(
     columns, counts = reading.columns, GridCounts()
     _warn_of_stand_ins(found.table, columns.values)
     raw, zone = _on_clock(found.table, reading)
-    table = grid.ordered(raw, reading.rows.duplicates, counts)
+    table = in_order(raw, zone, reading, counts)
     if step:
         table["time"] = grid.snapped(table["time"], step)
     else:
@@ -271,18 +271,32 @@ def _on_clock(table: pd.DataFrame, reading: SeriesReading) -> tuple[pd.DataFrame
     Before rows are ordered: of the hour that clocks show twice, the file says which came first.
     """
     zone = reading.clock.zone
+    times = table.sort_values("time").groupby("series")["time"]
+    apart = times.diff().dropna().dt.total_seconds()
+    is_daily = are_daily = bool(len(apart)) and float(apart.mode().iloc[0]) >= _DAILY
     if reading.rows.resample:
         step = pd.tseries.frequencies.to_offset(reading.rows.resample)
         start = pd.Timestamp("2001-01-01")
         is_daily = (start + 2 * step - start).total_seconds() >= _DAILY
-    else:
-        times = table.sort_values("time").groupby("series")["time"]
-        apart = times.diff().dropna().dt.total_seconds()
-        is_daily = bool(len(apart)) and float(apart.mode().iloc[0]) >= _DAILY
-    if is_daily:
-        return table, zone
-    daylight.check_clock(table, reading)
-    return in_utc(table, zone), "UTC"
+    if not are_daily:
+        daylight.check_clock(table, reading)
+    return (table, zone) if is_daily else (in_utc(table, zone), "UTC")
+
+
+def in_order(
+    raw: pd.DataFrame, zone: str, reading: SeriesReading, counts: GridCounts
+) -> pd.DataFrame:
+    """`raw`, whose times are of `zone`, by series and time; see `grid.ordered`.
+
+    Rows that are to be brought to the days of a zone are ordered in UTC, where the hour that its
+    clocks show twice is two.
+    """
+    duplicates = reading.rows.duplicates
+    if zone == "UTC" or not reading.rows.resample:
+        return grid.ordered(raw, duplicates, counts)
+    table = grid.ordered(in_utc(raw, zone), duplicates, counts)
+    shown = table["time"].dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)
+    return table.assign(time=shown)
 
 
 def in_utc(table: pd.DataFrame, zone: str) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def read(file: Path, source: SeriesSource, horizon: int) -> Iterator[LatestSerie
     yield from found.rejected
     if source.zone != reading.clock.zone:
         raw = ingest.in_utc(raw, reading.clock.zone)
-    table = grid.ordered(raw, reading.rows.duplicates, GridCounts())
+    table = ingest.in_order(raw, source.zone, reading, GridCounts())
     if reading.rows.resample:
         table["time"] = grid.snapped(table["time"], source.step)
     for series, rows in table.groupby("series", sort=True):

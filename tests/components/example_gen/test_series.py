@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 from etils.epath import Path
 
@@ -158,6 +159,28 @@ def test_the_hour_that_clocks_show_twice_is_two_hours(ingest):
     (train,) = records(examples, "train")
     assert train["y"].tolist() == list(range(25))
     assert set(np.diff(train["time"]).tolist()) == {3600}
+
+
+def test_the_days_to_which_hours_are_brought_have_23_and_25_of_them(ingest):
+    hours = pd.date_range("2020-03-25", "2020-10-31", freq="h", tz="Europe/Berlin")[:-1]
+    rows = [f"{hour:%Y-%m-%d %H:%M},1" for hour in hours]
+    text = "\n".join(["when,y", *rows])
+    with pytest.raises(DataError, match=r"autumn hour .*Set series_example_gen\.zone=Europe/B"):
+        ingest(text, resample="D")
+    options = {"resample": "D", "aggregate": "sum", "zone": "Europe/Berlin", "splits": {"train": 1}}
+    examples = ingest(text, **options)
+    (train,) = records(examples, "train")
+    assert train["y"].tolist() == [24] * 4 + [23] + [24] * 209 + [25] + [24] * 5
+    assert examples.summary["notes"]["repeated"] == 0
+
+
+def test_an_hour_made_up_for_spring_gives_way_to_the_next(ingest):
+    hours = pd.date_range("2020-03-25", "2020-10-31", freq="h", tz="Europe/Berlin")
+    rows = [f"{hour:%Y-%m-%d %H:%M},{place}" for place, hour in enumerate(hours)]
+    rows.insert(98, "2020-03-29 02:00,999")
+    text = "\n".join(["when,y", *rows])
+    examples = ingest(text, zone="Europe/Berlin", duplicates="last", splits={"train": 1})
+    assert records(examples, "train")[0]["y"].tolist() == list(range(len(hours)))
 
 
 def test_a_few_cells_that_are_not_numbers_are_missing_and_reported(ingest):

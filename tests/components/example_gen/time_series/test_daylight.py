@@ -97,11 +97,26 @@ def test_a_wrong_zone_is_refused_with_the_one_that_fits():
     with pytest.raises(
         DataError,
         match=r"times that the clocks of Europe/Berlin show\. Received: 1 in hours that they skip "
-        r"in spring, such as 2022-03-27 02:00:00\. Correct series_example_gen\.zone, or set "
-        r"series_example_gen\.duplicates=first to merge them\.",
+        r"in spring, such as 2022-03-27 02:00:00\. Leave series_example_gen\.zone out, unless",
     ):
         daylight.check_clock(spring, reading("Europe/Berlin"))
-    daylight.check_clock(spring, reading("Europe/Berlin", duplicates="first"))
+    daylight.check_clock(spring, reading())
+
+
+def test_the_autumn_hour_is_recognised_beside_one_made_up_for_spring():
+    table = shown("Europe/Berlin", "2022-01-01", 24 * 330, "h")
+    made_up = pd.DataFrame({"series": "", "time": [pd.Timestamp("2022-03-27 02:00")]})
+    both = pd.concat([table, made_up], ignore_index=True)
+    with pytest.raises(
+        DataError,
+        match=r"autumn hour of a clock with daylight saving \(2022-10-30\); but 2022-03-27 "
+        r"02:00:00 is in the hour it skips in spring\. Set series_example_gen\.zone=Europe/Berlin and "
+        r"series_example_gen\.duplicates=last to merge the skipped hour with the next, or another",
+    ):
+        daylight.check_clock(both, reading())
+    with pytest.raises(DataError, match=r"Correct these times, or set .*duplicates=last to merge"):
+        daylight.check_clock(both, reading("Europe/Berlin"))
+    daylight.check_clock(both, reading("Europe/Berlin", duplicates="last"))
 
 
 @pytest.mark.parametrize("freq", ["h", "15min"])

@@ -1,6 +1,7 @@
 """The end of a series, as a forecaster takes it, and the times that it forecasts."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from millrace.components.artifacts import RawFiles, Rejected
@@ -82,6 +83,17 @@ def test_the_clock_of_a_zone_is_shown_with_its_offset(latest):
     (found,) = latest(hours(48), hours(2), zone="Europe/Berlin")
     assert found.past["time"][0] == 1583017200  # 23:00 UTC of the day before
     assert found.times == ["2020-03-01 02:00:00+01:00", "2020-03-01 03:00:00+01:00"]
+
+
+def test_days_of_a_zone_are_made_of_both_hours_of_autumn(latest):
+    def local(start, count):
+        hours = pd.date_range(start, periods=count, freq="h", tz="Europe/Berlin")
+        return "when,y\n" + "".join(f"{hour:%Y-%m-%d %H:%M},1\n" for hour in hours)
+
+    options = {"resample": "D", "aggregate": "sum", "zone": "Europe/Berlin"}
+    (found,) = latest(local("2020-01-01", 480), local("2020-10-24", 73), **options)
+    assert found.past["y"].tolist() == [24, 25, 24]
+    assert found.times == ["2020-10-27", "2020-10-28"]
 
 
 def test_each_series_is_forecast_and_one_without_a_value_is_set_aside(latest):
