@@ -4,6 +4,7 @@ The framing is `millrace.serving.records`', whose model server logs requests in 
 """
 
 import contextlib
+import functools
 import gzip
 import io
 import struct
@@ -17,6 +18,7 @@ from millrace.components.errors import DataError
 from millrace.serving.records import frame, masked_crc
 
 _AT_ONCE = 1 << 26  # bytes
+_BLOCK = 1 << 20  # bytes
 FAST = 1  # zlib level: text and labels shrink, photos lose little time
 
 
@@ -54,8 +56,7 @@ def read_records(path: Path) -> Iterator[bytes]:
     """
     try:
         with Path(path).open("rb") as file:
-            source = gzip.GzipFile(fileobj=file) if str(path).endswith(".gz") else file
-            yield from _records(path, source)
+            yield from _records(path, _inflated(file) if str(path).endswith(".gz") else file)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{path}: expected a TFRecord file that can be read to its end. Received: {error}. "
@@ -63,16 +64,20 @@ def read_records(path: Path) -> Iterator[bytes]:
         ) from error
 
 
-def _records(path: Path, source: io.BufferedIOBase) -> Iterator[bytes]:
+def _inflated(file: BinaryIO) -> BinaryIO:
+    return io.BufferedReader(gzip.GzipFile(fileobj=file), _BLOCK)  # whose own read is in Python
+
+
+def _records(path: Path, source: BinaryIO) -> Iterator[bytes]:
     for number, header in enumerate(iter(lambda: source.read(12), b"")):
-        length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else 0
-        if len(header) < 12 or struct.unpack("<I", header[8:])[0] != masked_crc(header[:8]):
+        length = _length(header)
+        if length is None:
             raise DataError(
                 f"{path}, record {number}: expected a TFRecord header. Received: other bytes "
                 "or the end. Write the file again; GZIP needs a name ending in `.gz`."
             )
         body, footer = _body(source, length), source.read(4)
-        if len(footer) < 4 or struct.unpack("<I", footer)[0] != masked_crc(body):
+        if len(footer) < 4 or int.from_bytes(footer, "little") != masked_crc(body):
             raise DataError(
                 f"{path}, record {number}: expected {length} bytes and their checksum. "
                 f"Received: {len(body)} bytes that do not match. Write the file again."
@@ -80,7 +85,14 @@ def _records(path: Path, source: io.BufferedIOBase) -> Iterator[bytes]:
         yield body
 
 
-def _body(source: io.BufferedIOBase, length: int) -> bytes:
+@functools.lru_cache(1 << 14)  # records of one file are of much the same lengths
+def _length(header: bytes) -> int | None:
+    """What the header of a record says, None if its checksum does not hold."""
+    is_whole = len(header) == 12 and header[8:] == struct.pack("<I", masked_crc(header[:8]))
+    return int.from_bytes(header[:8], "little") if is_whole else None
+
+
+def _body(source: BinaryIO, length: int) -> bytes:
     """The next `length` bytes, or as many as there are: a header may promise more than memory."""
     if length <= _AT_ONCE:
         return source.read(length)

@@ -5,22 +5,16 @@ megabyte, whatever the number of records.
 """
 
 import dataclasses
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import cast
 
 import numpy as np
+import pyarrow as pa
 
-from millrace.components.errors import DataError
+from millrace.components.files import columns
 from millrace.components.statistics.distribution import Distribution
 from millrace.components.statistics.numbers import Numbers
 from millrace.components.statistics.texts import Texts
-from millrace.serving.errors import WireError
-from millrace.serving.example import Decoded, decode
-
-_BATCH_RECORDS = 4096
-_BATCH_BYTES = 32 << 20
-_KINDS = {np.dtype(kind).char: kind for kind in ("int64", "float32")}  # name is slow to compute
 
 
 @dataclasses.dataclass
@@ -38,16 +32,18 @@ class Feature:
     values: Numbers | Texts
 
     @classmethod
-    def of(cls, lists: list[list[bytes]] | list[np.ndarray], place: str) -> "Feature":
-        """Take in one list of values per record that has the feature, all of one kind."""
-        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
+    def of(cls, column: pa.ListArray, place: str) -> "Feature":
+        """Take in a column of `files.columns`, which at least one record has."""
+        lists = column.drop_null()
+        lengths = np.diff(lists.offsets.to_numpy()).astype(np.int64)
+        flat, kind = lists.flatten(), columns.kind_of(column)
         values: Numbers | Texts
-        if isinstance(lists[0], list):
+        if kind == "bytes":
             values = Texts()
-            values.add(list(itertools.chain.from_iterable(lists)))
+            values.add(flat)
         else:
-            values = Numbers.of(np.concatenate(lists))
-        return cls(_kind(lists[0]), place, len(lists), Distribution.of(lengths), values)
+            values = Numbers.of(flat.to_numpy())
+        return cls(kind, place, len(lists), Distribution.of(lengths), values)
 
     def merge(self, other: "Feature", name: str) -> None:
         """Take in what `other` knows of the feature `name`.
@@ -56,7 +52,7 @@ class Feature:
             DataError: the two are of different kinds.
         """
         if self.kind != other.kind:
-            raise _mixed(name, (self.kind, self.place), (other.kind, other.place))
+            raise columns.mixed_kinds(name, (self.kind, self.place), (other.kind, other.place))
         self.present += other.present
         self.lengths = self.lengths.merge(other.lengths)
         if isinstance(self.values, Texts):
@@ -109,47 +105,8 @@ def fold(records: Iterable[bytes], place: str) -> Dataset:
         DataError: a record is not an Example, or a feature is of different kinds in two records.
     """
     dataset = Dataset()
-    for batch in _batches(records, place):
-        dataset.merge(_from_batch(batch, place))
+    for batch in columns.batches(records, place):
+        names = batch.schema.names
+        features = {name: Feature.of(batch.column(name), place) for name in names}
+        dataset.merge(Dataset(batch.num_rows, features))
     return dataset
-
-
-def _batches(records: Iterable[bytes], place: str) -> Iterator[list[Decoded]]:
-    batch: list[Decoded] = []
-    size = 0
-    for number, record in enumerate(records):
-        try:
-            batch.append(decode(record))
-        except WireError as error:
-            raise DataError(f"{place}, record {number}: {error}") from error
-        size += len(record)
-        if len(batch) == _BATCH_RECORDS or size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    yield batch
-
-
-def _from_batch(batch: list[Decoded], place: str) -> Dataset:
-    columns: dict[str, list[list[bytes] | np.ndarray]] = {}
-    for record in batch:
-        for name, value in record.items():
-            columns.setdefault(name, []).append(value)
-    features = {}
-    for name, lists in columns.items():
-        kinds = sorted(set(map(_kind, lists)))
-        if len(kinds) > 1:
-            raise _mixed(name, *((kind, place) for kind in kinds))
-        features[name] = Feature.of(cast(list[np.ndarray], lists), place)
-    return Dataset(len(batch), features)
-
-
-def _kind(value: list[bytes] | np.ndarray) -> str:
-    return "bytes" if isinstance(value, list) else _KINDS[value.dtype.char]
-
-
-def _mixed(name: str, *found: tuple[str, str]) -> DataError:
-    received = " and ".join(f"{kind} in {place}" for kind, place in found)
-    return DataError(
-        f"Feature {name!r}: expected values of one kind in every record. "
-        f"Received: {received}. Write the records again with one kind."
-    )

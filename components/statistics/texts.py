@@ -10,12 +10,13 @@ Source of both sketches: Apache DataSketches.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
 import datasketches
-import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 EXACT = 8192
 NAMED_BYTES = 1024  # the longest value that is named
@@ -38,13 +39,15 @@ class Texts:
         self._counts: Counter[TextKey] | None = Counter()
         self._sketch: _Sketch | None = None  # in place of the counts, once they are too many
 
-    def add(self, values: Sequence[bytes]) -> None:
-        """Take in `values`."""
-        if not values:
+    def add(self, values: pa.BinaryArray) -> None:
+        """Take in `values`, none of which is null."""
+        if not len(values):
             return
-        sizes = np.fromiter(map(len, values), np.int64, len(values))
+        sizes = pc.binary_length(values).to_numpy()
+        counted = values.value_counts()
+        distinct, counts = counted.field("values"), counted.field("counts")
         keys: Counter[TextKey] = Counter()
-        for value, count in Counter(values).items():
+        for value, count in zip(distinct.to_pylist(), counts.to_pylist(), strict=True):
             text = _text(value)
             self.invalid_utf8 += count if text is None else 0
             named = text is not None and len(value) <= NAMED_BYTES

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.components.errors import DataError
-from millrace.components.statistics import dataset as module
+from millrace.components.files import columns
 from millrace.components.statistics.dataset import Dataset, fold
 from millrace.components.statistics.proto import Detail, to_proto
 from millrace.serving.example import encode
@@ -40,9 +40,9 @@ def test_any_partition_of_the_records_gives_the_same_message(records, cuts):
 def test_batches_make_no_difference(monkeypatch):
     records = [encode({"n": number, "t": str(number % 3)}) for number in range(10)]
     whole = to_proto("s", fold(records, "f"), Detail())
-    monkeypatch.setattr(module, "_BATCH_RECORDS", 3)
+    monkeypatch.setattr(columns, "BATCH_RECORDS", 3)
     assert to_proto("s", fold(records, "f"), Detail()) == whole
-    monkeypatch.setattr(module, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(columns, "BATCH_BYTES", 1)
     assert to_proto("s", fold(records, "f"), Detail()) == whole
 
 

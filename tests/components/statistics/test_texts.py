@@ -3,6 +3,7 @@
 import pickle
 from collections import Counter
 
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ def texts_of(*parts, exact=EXACT):
     whole = Texts(exact)
     for part in parts:
         piece = Texts(exact)
-        piece.add(part)
+        piece.add(pa.array(part, pa.binary()))
         whole.merge(piece)
     return whole
 

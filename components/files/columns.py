@@ -1,0 +1,197 @@
+"""Batches of `tf.train.Example` records as Arrow columns, and back.
+
+A column has a list per record, of binary, float32 or int64: null where the record lacks the
+feature. These are the record batches of TFX (`tfx_bsl.coders`, whose decoder does not install
+beside this TensorFlow). ptars walks the wire format in Rust; what it does not read as protobuf
+does (a feature twice in a record, of two kinds, without a value) is decoded record by record.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import ptars
+import pyarrow as pa
+
+from millrace.components.errors import DataError
+from millrace.serving import example
+from millrace.serving.errors import WireError
+from millrace.serving.protos import example_pb2
+
+BATCH_RECORDS = 1 << 15
+BATCH_BYTES = 32 << 20
+
+_KINDS = {"bytes": pa.binary(), "float32": pa.float32(), "int64": pa.int64()}
+_FIELDS = ("bytes_list", "float_list", "int64_list")  # of Feature, in the order of the kinds
+_TYPES = tuple(pa.list_(pa.field("item", each, nullable=False)) for each in _KINDS.values())
+
+
+def batches(records: Iterable[bytes], place: str) -> Iterator[pa.RecordBatch]:
+    """The columns of `records`, 32,768 of them or 32 MiB at a time; at least one batch.
+
+    Raises:
+        DataError: see `of_records`.
+    """
+    held: list[bytes] = []
+    size = start = 0
+    for record in records:
+        held.append(record)
+        size += len(record)
+        if len(held) == BATCH_RECORDS or size >= BATCH_BYTES:
+            yield of_records(held, place, start)
+            start += len(held)
+            held, size = [], 0
+    if held or not start:
+        yield of_records(held, place, start)
+
+
+def of_records(records: Sequence[bytes], place: str, start: int = 0) -> pa.RecordBatch:
+    """The columns of `records`, by name; features that no record has are none.
+
+    Args:
+        records: serialised.
+        place: the shard that they are of, for the errors.
+        start: the number of the first of them there.
+
+    Raises:
+        DataError: a record is not an Example, or a feature is of different kinds in two records.
+    """
+    columns = _walked(records, place)
+    if columns is None:
+        columns = _decoded(records, place, start)
+    names = sorted(columns)
+    # A batch takes its length from its columns, and records may have no feature at all.
+    arrays = [pa.nulls(len(records)), *(columns[name] for name in names)]
+    return pa.RecordBatch.from_arrays(arrays, names=["", *names]).remove_column(0)
+
+
+def kind_of(column: pa.ListArray) -> str:
+    """bytes, float32 or int64."""
+    return {each: name for name, each in _KINDS.items()}[column.type.value_type]
+
+
+def mixed_kinds(name: str, *found: tuple[str, str]) -> DataError:
+    """The error for a feature of several kinds, each with the place where it stands."""
+    received = " and ".join(f"{kind} in {place}" for kind, place in found)
+    return DataError(
+        f"Feature {name!r}: expected values of one kind in every record. "
+        f"Received: {received}. Write the records again with one kind."
+    )
+
+
+def to_records(columns: pa.RecordBatch) -> list[bytes]:
+    """The serialised Examples of such columns, byte for byte as `serving.example.encode` does."""
+    names = sorted(columns.schema.names, key=_protobuf_order)
+    arrays = [columns.column(name) for name in names]
+    present = np.ones((columns.num_rows, len(arrays)), bool)
+    for number, array in enumerate(arrays):
+        present[:, number] = array.is_valid().to_numpy(zero_copy_only=False)
+    rows, of = np.nonzero(present)  # one entry of the map each: row by row, by name
+    kinds = np.array([_TYPES.index(each.type) for each in arrays], int)
+    lists = []
+    for kind, each in enumerate(_TYPES):
+        found = _interleaved(
+            each, {n: arrays[n] for n in np.flatnonzero(kinds == kind).tolist()}, rows, of
+        )
+        field, mask = pa.field("value", each, nullable=False), pa.array(kinds[of] != kind)
+        lists.append(pa.StructArray.from_arrays([found], fields=[field], mask=mask))
+    ends = np.concatenate([[0], present.sum(1).cumsum()])
+    entries = pa.MapArray.from_arrays(
+        pa.array(ends, pa.int32()),
+        pa.array(names, pa.string()).take(pa.array(of)),
+        pa.StructArray.from_arrays(lists, names=_FIELDS),
+    )
+    features = pa.StructArray.from_arrays(
+        [entries], names=["feature"], mask=pa.array(~present.any(1))
+    )
+    batch = pa.RecordBatch.from_arrays([features], names=["features"])
+    return _handler().record_batch_to_array(batch).to_pylist()
+
+
+def _protobuf_order(name: str) -> bytes:
+    """Sorts as protobuf sorts the keys of a map: one that goes on before the one that ends."""
+    return name.encode() + b"\xff"
+
+
+def _interleaved(
+    kind: pa.ListType, arrays: Mapping[int, pa.ListArray], rows: np.ndarray, of: np.ndarray
+) -> pa.ListArray:
+    """The list at each row of `rows` in the array of the number in `of`; else an empty one."""
+    starts, lengths = np.zeros((2, len(of)), np.int64)
+    values = [pa.array([], kind.value_type)]
+    for number, lists in arrays.items():
+        mine, offsets = of == number, lists.offsets.to_numpy()
+        starts[mine] = sum(map(len, values)) + offsets[rows[mine]]
+        lengths[mine] = np.diff(offsets)[rows[mine]]
+        values.append(lists.values)
+    ends = np.concatenate([[0], lengths.cumsum()])
+    places = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], lengths)
+    flat = pa.concat_arrays(values).take(pa.array(places))
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), flat, type=kind)
+
+
+@functools.cache
+def _handler() -> Any:
+    descriptor = example_pb2.Example.DESCRIPTOR
+    return ptars.HandlerPool([descriptor.file]).get_for_message(descriptor)
+
+
+def _walked(records: Sequence[bytes], place: str) -> dict[str, pa.ListArray] | None:
+    """The columns, or None where ptars would read other than protobuf does."""
+    try:
+        batch = _handler().list_to_record_batch(list(records))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # a panic of Rust's is no Exception
+        return None
+    entries = batch.column("features").field("feature")
+    rows = np.repeat(np.arange(len(records)), np.diff(entries.offsets.to_numpy()))
+    keys = entries.keys.dictionary_encode()
+    lists = [entries.items.field(name) for name in _FIELDS]
+    holds = np.stack([each.is_valid().to_numpy(zero_copy_only=False) for each in lists])
+    if (holds.sum(0) > 1).any():
+        return None
+    codes = keys.indices.to_numpy().astype(
+        np.uint16 if len(keys.dictionary) < 1 << 16 else np.int32
+    )
+    order = np.argsort(codes, kind="stable")
+    ends = np.bincount(codes, minlength=len(keys.dictionary)).cumsum().tolist()
+    columns = {}
+    for name, bounds in zip(keys.dictionary.to_pylist(), pairwise([0, *ends]), strict=True):
+        where = order[slice(*bounds)]
+        if (np.diff(rows[where]) == 0).any():
+            return None
+        kinds = np.flatnonzero(holds[:, where].any(1))
+        if len(kinds) > 1:
+            raise mixed_kinds(name, *((list(_KINDS)[kind], place) for kind in kinds))
+        for kind in kinds.tolist():
+            places, absent = np.zeros(len(records), np.int64), np.ones(len(records), bool)
+            places[rows[where]] = where
+            absent[rows[where]] = ~holds[kind, where]
+            columns[name] = lists[kind].field("value").take(pa.array(places, mask=absent))
+    return columns
+
+
+def _decoded(records: Sequence[bytes], place: str, start: int) -> dict[str, pa.ListArray]:
+    columns: dict[str, list[list[bytes] | np.ndarray | None]] = {}
+    for number, record in enumerate(records):
+        try:
+            row = example.decode(record)
+        except WireError as error:
+            raise DataError(f"{place}, record {start + number}: {error}") from error
+        for name, value in row.items():
+            columns.setdefault(name, [None] * len(records))[number] = value
+    return {name: _lists(name, values, place) for name, values in columns.items()}
+
+
+def _lists(name: str, values: Sequence[Any], place: str) -> pa.ListArray:
+    kinds = {
+        "bytes" if isinstance(each, list) else each.dtype.name
+        for each in values
+        if each is not None
+    }
+    if len(kinds) > 1:
+        raise mixed_kinds(name, *((kind, place) for kind in sorted(kinds)))
+    return pa.array(values, _TYPES[list(_KINDS).index(kinds.pop())])

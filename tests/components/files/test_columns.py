@@ -1,0 +1,142 @@
+"""Records become the columns that decoding them one by one gives, and columns records again."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.components.errors import DataError
+from millrace.components.files import columns
+from millrace.serving.errors import WireError
+from millrace.serving.example import decode, encode
+from millrace.serving.packed import varint
+from millrace.serving.protos import example_pb2
+
+FLOATS = st.lists(st.floats(width=32), max_size=3).map(lambda each: np.array(each, np.float32))
+INTEGERS = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=3).map(
+    lambda each: np.array(each, np.int64)
+)
+TEXTS = st.lists(st.binary(max_size=3), max_size=3).map(lambda each: np.array(each, object))
+ROW = st.fixed_dictionaries(
+    {}, optional={"": FLOATS, "a": INTEGERS, "b": TEXTS, "é": FLOATS, "a/base": TEXTS}
+)
+
+
+def rows_of(batch):
+    """Each record of a batch as `decode` gives it."""
+    found = []
+    for row in batch.to_pylist():
+        found.append({name: value for name, value in row.items() if value is not None})
+    return found
+
+
+def plain(records):
+    return [
+        {name: value if isinstance(value, list) else value.tolist() for name, value in row.items()}
+        for row in map(decode, records)
+    ]
+
+
+@given(rows=st.lists(ROW, max_size=8))
+def test_columns_hold_what_decoding_record_by_record_gives(rows):
+    records = [encode(row) for row in rows]
+    batch = columns.of_records(records, "f")
+    assert batch.num_rows == len(rows)
+    assert str(rows_of(batch)) == str(plain(records))  # NaN is not NaN
+
+
+@given(rows=st.lists(ROW, max_size=8))
+def test_columns_become_the_same_bytes_again(rows):
+    records = [encode(row) for row in rows]
+    assert columns.to_records(columns.of_records(records, "f")) == records
+
+
+def field(number: int, content: bytes) -> bytes:
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+NUMBERS = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=2).map(
+    lambda each: [varint(value % 2**64) for value in each]
+)
+LISTS = st.one_of(
+    st.binary(max_size=2).map(lambda each: field(1, field(1, each))),
+    st.binary(min_size=4, max_size=4).map(lambda each: field(2, field(1, each))),
+    st.binary(min_size=4, max_size=4).map(lambda each: field(2, varint(1 << 3 | 5) + each)),
+    NUMBERS.map(lambda each: field(3, field(1, b"".join(each)))),
+    NUMBERS.map(lambda each: field(3, b"".join(varint(1 << 3) + value for value in each))),
+    st.just(field(9, b"unknown")),
+)
+FEATURE = st.lists(LISTS, max_size=2).map(b"".join)
+ENTRY = st.tuples(
+    st.sampled_from([b"", field(1, b"a"), field(1, b"b"), field(1, b"\xff")]),
+    st.one_of(st.just(b""), FEATURE.map(lambda each: field(2, each))),
+).map(b"".join)
+EXAMPLE = st.lists(
+    st.lists(ENTRY.map(lambda each: field(1, each)), max_size=3).map(
+        lambda each: field(1, b"".join(each))
+    ),
+    max_size=2,
+).map(b"".join)
+DAMAGED = st.tuples(EXAMPLE, st.integers(0, 9)).map(lambda each: each[0][: each[1]])
+
+
+@given(records=st.lists(st.one_of(EXAMPLE, DAMAGED, st.binary(max_size=9)), max_size=3))
+def test_records_of_any_writer_are_read_as_protobuf_reads_them(records):
+    try:
+        expected = plain(records)
+    except WireError:
+        with pytest.raises(DataError, match=r"^f, record \d+: Record: expected a serialised"):
+            columns.of_records(records, "f")
+        return
+    kinds = {
+        (name, type(value), getattr(value, "dtype", None))
+        for row in map(decode, records)
+        for name, value in row.items()
+    }
+    if len(kinds) > len({name for name, *_ in kinds}):
+        with pytest.raises(DataError, match="expected values of one kind"):
+            columns.of_records(records, "f")
+        return
+    assert str(rows_of(columns.of_records(records, "f"))) == str(expected)
+
+
+def test_what_is_no_example_is_named_by_its_number_in_the_shard():
+    with pytest.raises(DataError, match=r"^shard, record 7: Record: expected a serialised"):
+        columns.of_records([encode({"a": 1}), b"\xff"], "shard", start=6)
+
+
+@pytest.mark.parametrize("last", [b"", field(1, field(1, field(1, b"a") * 2))])
+def test_a_feature_of_two_kinds_is_refused(last):
+    """Also where records are decoded one by one."""
+    with pytest.raises(DataError) as refused:
+        columns.of_records([encode({"a": 1}), encode({"a": 0.5}), last], "f")
+    assert str(refused.value) == (
+        "Feature 'a': expected values of one kind in every record. Received: float32 in f and "
+        "int64 in f. Write the records again with one kind."
+    )
+
+
+def test_batches_are_cut_by_number_and_by_size(monkeypatch):
+    records = [encode({"n": number}) for number in range(7)]
+    monkeypatch.setattr(columns, "BATCH_RECORDS", 3)
+    assert [each.num_rows for each in columns.batches(records, "f")] == [3, 3, 1]
+    monkeypatch.setattr(columns, "BATCH_BYTES", 1)
+    assert [each.num_rows for each in columns.batches(records, "f")] == [1] * 7
+
+
+def test_no_records_are_one_batch_without_columns():
+    (batch,) = columns.batches([], "f")
+    assert (batch.num_rows, batch.num_columns) == (0, 0)
+
+
+def test_records_without_features_still_count():
+    batch = columns.of_records([b"", example_pb2.Example().SerializeToString()], "f")
+    assert (batch.num_rows, batch.num_columns) == (2, 0)
+
+
+def test_a_column_is_a_list_per_record_and_null_where_absent():
+    batch = columns.of_records([encode({"a": [1, 2]}), encode({"b": "x"})], "f")
+    assert batch.column("a").to_pylist() == [[1, 2], None]
+    assert [columns.kind_of(batch.column(name)) for name in ("a", "b")] == ["int64", "bytes"]
+    assert pa.types.is_list(batch.schema.field("a").type)
