@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from millrace.components.errors import OptionError
+from millrace.components.example_gen.csv.months import MONTHS
 
 Order = Literal["auto", "yes", "no"]
 
@@ -26,15 +27,15 @@ or nanoseconds, since 1970."""
 
 _TIME = " %H:%M"
 _AT = (
-    r"(?:(?:[T ] *|, )(?P<hour>\d{1,2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})"
+    r"(?:(?:[T ] *|, )(?P<hour>\d{1,2})(?:[:h]?(?P<minute>\d{2})(?::?(?P<second>\d{2})"
     r"(?:[.,](?P<fraction>\d{1,9})\d*)?)?)?(?: ?(?P<half>[AaPp]\.?[Mm]\.?))?"
-    r"(?: ?(?P<offset>Z|z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?))?)?"
+    r"(?: ?(?:Uhr|h))?(?: ?(?P<offset>Z|z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?))?)?"
 )
 _DIRECTIVES = {
     **{"Y": r"(?P<year>\d{4})", "y": r"(?P<short>\d{2})", "G": r"(?P<year>\d{4})"},
     **{"m": r"(?P<month>\d{1,2})", "d": r"(?P<day>\d{1,2})", "e": r" ?(?P<day>\d{1,2})"},
-    **dict.fromkeys("bBh", r"(?P<name>[A-Za-z]{3,9})\.?"),
-    **dict.fromkeys("aA", r"[A-Za-z]{2,9}\.?"),
+    **dict.fromkeys("bBh", r"(?P<name>[\p{L}\p{M}]{3,12})\.?"),
+    **dict.fromkeys("aA", r"[\p{L}\p{M}-]{2,14}\.?"),
     **{"j": r"(?P<ordinal>\d{1,3})", "V": r"(?P<week>\d{1,2})", "u": r"(?P<weekday>[1-7])"},
     **{"q": r"(?P<quarter>[1-4])", "H": r"(?P<hour>\d{1,2})", "I": r"(?P<hour>\d{1,2})"},
     **{"M": r"(?P<minute>\d{1,2})", "S": r"(?P<second>\d{1,2})", "f": r"(?P<fraction>\d{1,9})"},
@@ -42,16 +43,17 @@ _DIRECTIVES = {
 }
 _SHORTHANDS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y"}
 _NUMERIC = frozenset("YymdHMSj")
-_WEEKDAY, _TH = r"(?:[A-Za-z]{2,9}\.?,? )?", r"(?:st|nd|rd|th)?"
-_NAME, _DAY = r"(?P<name>[A-Za-z]{3,9})\.?", r"(?P<day>\d{1,2})"
+_WEEKDAY, _TH = r"(?:[\p{L}\p{M}-]{2,14}\.?,? )?", r"(?:st|nd|rd|th|er|ème|\.?[ºª°e])?"
+_NAME, _DAY = r"(?P<name>[\p{L}\p{M}]{3,12})\.?", r"(?P<day>\d{1,2})"
 _YEAR, _SHORT = r"(?P<year>\d{4})", r"(?P<short>\d{2})"
+_OF = r"(?:\.? ?|[ /-]| +(?:of|de|del|di) +)"  # between the day, the name of the month and the year
 _DAYS: dict[str, str] = {
     **dict.fromkeys(("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d"), ""),
     **dict.fromkeys((f"%d{s}%m{s}{year}" for s in "/-." for year in ("%Y", "%y")), ""),
     **dict.fromkeys((f"%m{s}%d{s}{year}" for s in "/-." for year in ("%Y", "%y")), ""),
-    "%d %b %Y": rf"{_WEEKDAY}{_DAY}{_TH}[ /-]{_NAME},?[ /-]{_YEAR}",
-    "%d %b %y": rf"{_WEEKDAY}{_DAY}{_TH}[ /-]{_NAME},?[ /-]'?{_SHORT}",
-    "%b %d, %Y": rf"{_WEEKDAY}{_NAME} +{_DAY}{_TH},? {_YEAR}",
+    "%d %b %Y": rf"{_WEEKDAY}{_DAY}{_TH}{_OF}{_NAME},?{_OF}{_YEAR}",
+    "%d %b %y": rf"{_WEEKDAY}{_DAY}{_TH}{_OF}{_NAME},?{_OF}'?{_SHORT}",
+    "%b %d, %Y": rf"{_WEEKDAY}{_NAME}[ -]+{_DAY}{_TH}(?:,? |-){_YEAR}",
     "%Y %b %d": rf"{_YEAR}[ /-]{_NAME}[ /-]{_DAY}",
     "%Y%m%d": "",
 }
@@ -62,8 +64,8 @@ _SPANS: dict[str, str] = {
     r"(?P<year2>\d{4}))",
     "%G-W%V": rf"{_YEAR}-?W(?P<week>\d{{2}})(?:-?(?P<weekday>[1-7]))?",
     **dict.fromkeys(("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%m.%Y", "%YM%m"), ""),
-    "%b %Y": rf"{_NAME}[ -]{_YEAR}",
-    "%b %y": rf"{_NAME}[ -]'?{_SHORT}",
+    "%b %Y": rf"{_NAME},?{_OF}{_YEAR}",
+    "%b %y": rf"{_NAME}[ /-]'?{_SHORT}",
     "%Y %b": rf"{_YEAR}[ -]{_NAME}",
 }
 """The same of months, quarters and weeks, which begin with the day that they mean."""
@@ -78,11 +80,6 @@ FORMS = (*itertools.chain(*((day, day + _TIME) for day in _DAYS)), *_SPANS, *_NU
 """All that are looked for, the ones preferred first."""
 
 _SHOWN = {QUARTER: "2012-Q3", EXCEL: "43831.5, an Excel serial date", UNIX: "Unix time"}
-_NAMES = (
-    *("jan january", "feb february", "mar march", "apr april", "may", "jun june", "jul july"),
-    *("aug august", "sep sept september", "oct october", "nov november", "dec december"),
-)
-_MONTHS = {name: n for n, names in enumerate(_NAMES, start=1) for name in names.split()}
 _DIGITS_LOOK = r"^\d{5,}"
 _DOTTED, _DOTTED_LOOK = "%m.%Y", r"^\d{1,2}\.\d{4}$"  # which looks like a number as well
 _MOST = 60  # letters of what may be a date
@@ -300,9 +297,10 @@ def _moments(cells: pa.StringArray, form: str) -> tuple[NDArray[np.datetime64], 
         if name not in ("name", "half", "offset", "fraction")
     }
     if "name" in fields:
-        names = pa.array(list(_MONTHS), pa.string())
-        places = pc.index_in(pc.utf8_lower(fields["name"]), names)
-        numbers = np.array([*_MONTHS.values(), -1])
+        names = pa.array(list(MONTHS), pa.string())
+        letters = pc.utf8_normalize(pc.utf8_lower(fields["name"]), "NFD")
+        places = pc.index_in(pc.replace_substring_regex(letters, r"\p{M}", ""), names)
+        numbers = np.array([*MONTHS.values(), -1])
         parts["month"] = numbers[places.fill_null(-1).to_numpy(zero_copy_only=False)]
     days, valid = _days(parts, len(cells))
     moments, at_valid, has_time = _within_day(fields, parts, len(cells))

@@ -156,6 +156,25 @@ def test_dates_become_what_the_ingest_made_of_them(tmp_path, out, dates):
     assert features["sold"][0] == (expected if dates == "text" else np.float32(expected))
 
 
+@pytest.mark.parametrize(
+    ("rows", "days"),
+    [
+        (("31. Januar 2020,1", "1. März 2020,2"), [1580428800, 1583020800]),
+        (("31 janv. 2020,1", "1er mars 2020,2"), [1580428800, 1583020800]),
+        (("31 de enero de 2020,1", "1 mar 2020,2"), [1580428800, 1583020800]),
+    ],
+)
+def test_months_in_other_languages_are_dates_in_training_and_in_questions(
+    tmp_path, out, rows, days
+):
+    file = RawFiles(tmp_path / "t.csv").path
+    file.write_text("\n".join(["sold,n", *rows]) + "\n")
+    options = {"splits": {"train": 1.0}, "run_on": BeamOptions(), "dates": "seconds"}
+    source = sources.read(csv_example_gen(RawFiles(file), out, **options))
+    assert [row["sold"][0] for row in records_of(Examples(out))["train"]] == days
+    assert [row["sold"][0] for _, row in tables.read(file, {"sold": False}, source)] == days
+
+
 def test_quotes_are_letters_where_they_were_in_the_training_data(tmp_path, out):
     (tmp_path / "own.csv").write_text('town,y\n"Cork",1\n"Oslo",2\n')
     given = {"csv": CsvFormat(quoting=False), "splits": {"train": 1.0}, "run_on": BeamOptions()}
