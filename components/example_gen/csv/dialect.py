@@ -89,6 +89,13 @@ class CsvFormat:
         written = itertools.chain.from_iterable(map(_as_written, self.missing))
         return (*(MISSING if self.default_missing else ()), *dict.fromkeys(written))
 
+    @property
+    def of_others(self) -> "CsvFormat":
+        """The same for other files of the kind, which have their own delimiter and their own lines
+        above the header and between the records.
+        """
+        return dataclasses.replace(self, delimiter=None, skip_rows=None, comment=None)
+
     def __post_init__(self) -> None:
         for name, text in (("delimiter", self.delimiter or ","), ("thousands", self.thousands)):
             if len(text) > 1 or not text.isascii() or text in ('"', "\n", "\r", "\0"):

@@ -140,7 +140,7 @@ def readings(data: bytes) -> list[str]:
     return [name for likely, name in ranked if likely > ranked[0][0] - _DOUBT]
 
 
-def guess(file: object, data: bytes, option: str) -> str:
+def guess(file: object, data: bytes, option: str, learnt: str | None = None) -> str:
     """The encoding that `data`, the beginning of `file`, is most likely in: said, if not UTF-8.
 
     A few bad bytes do not make a UTF-8 file one of another encoding.
@@ -149,6 +149,7 @@ def guess(file: object, data: bytes, option: str) -> str:
         file: for the log.
         data: its beginning, or more of it.
         option: that names another.
+        learnt: the encoding of earlier files of the kind, taken where it fits.
     """
     if name := named_by_bom(data):
         return name
@@ -156,6 +157,8 @@ def guess(file: object, data: bytes, option: str) -> str:
     good = sum(_is("utf-8", line) for line in lines)
     if lines and 2 * good >= len(lines) and b"\0" not in data:
         return "utf-8"
+    if learnt and not learnt.lower().startswith("utf") and _is(learnt, data):
+        return learnt
     best, *others = readings(data)
     if best != "utf-8":
         doubt = f", but may be {' or '.join(others[:2])}" if others else ""

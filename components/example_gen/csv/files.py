@@ -113,15 +113,34 @@ def check_kind(file: Path) -> None:
         )
 
 
-def settle(root: Path, listing: Listing, given: CsvFormat, *, texts: bool = False) -> Dialect:
-    """The dialect that all the files have in common, of `texts` or of other data.
+def settle(
+    root: Path,
+    listing: Listing,
+    given: CsvFormat,
+    *,
+    texts: bool = False,
+    is_another: bool = False,
+) -> Dialect:
+    """The dialect that all the files have in common.
+
+    Args:
+        root: the folder of the files.
+        listing: these.
+        given: what is not to be detected.
+        texts: whether they hold texts, in which a quote between tabs is a quote.
+        is_another: whether `given` was said of other files of the kind. These may be in UTF-8
+            whatever those were in.
 
     Raises:
         DataError: two files have other columns than one another, or there is no record.
     """
     for row in listing.rows:
         check_kind(root / row.path)
-    encoding = given.encoding or _encoding(root, [row.path for row in listing.rows])
+    encoding = given.encoding
+    if not encoding or is_another:
+        encoding = _encoding(root, [row.path for row in listing.rows], encoding)
+    if is_another:
+        given = given.of_others
     dialects = {
         row.path: _dialect(root / row.path, encoding, given, texts=texts) for row in listing.rows
     }
@@ -181,16 +200,16 @@ def _check_encoding(file: Path, encoding: str) -> None:
         )
 
 
-def _encoding(root: Path, paths: list[str]) -> str:
+def _encoding(root: Path, paths: list[str], learnt: str | None) -> str:
     """UTF-8 if all the files are; else what the first that is not seems to be written in."""
     for path in paths:
-        found = _encoding_of(root / path)
+        found = _encoding_of(root / path, learnt)
         if found != "utf-8":
             return found
     return "utf-8"
 
 
-def _encoding_of(file: Path) -> str:
+def _encoding_of(file: Path, learnt: str | None) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     head, seen = b"", b""
     try:
@@ -202,7 +221,7 @@ def _encoding_of(file: Path) -> str:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         data = head[:_SAMPLE] + seen[error.start : error.start + _SAMPLE]
-        return encodings.guess(file, data, "csv.encoding")
+        return encodings.guess(file, data, "csv.encoding", learnt)
     return "utf-8"
 
 

@@ -104,22 +104,32 @@ def look(
 
 
 def find(
-    source: Path, given: CsvFormat, encoding: str | None = None, bad: BadBytes = "latin-1"
+    source: Path,
+    given: CsvFormat,
+    encoding: str | None = None,
+    bad: BadBytes = "latin-1",
+    *,
+    is_another: bool = False,
 ) -> tuple[TextTable, Listing]:
     """The tables of `source`, which are written like the first one.
+
+    For `is_another` see `files.settle`.
 
     Raises:
         DataError: there is none, it is empty, or its columns have no names of their own.
     """
     root, listing = files.list_tables(source, (_SUFFIXES,))
     path = listing.rows[0].path
-    encoding = encoding or given.encoding or _encoding(root, listing)
+    encoding = encoding or given.encoding
+    if not encoding or is_another:
+        encoding = _encoding(root, listing, encoding)
     files.check_kind(root / path)
     text = _text(root / path, encoding)
     files.check_text(root / path, text.encode())
     kind = _kind(path, text)
     if kind == "csv":
-        found = dataclasses.replace(given, encoding=encoding)
+        found = given.of_others if is_another else given
+        found = dataclasses.replace(found, encoding=encoding)
         dialect = files.settle(root, listing, found, texts=True)
         dialect = dataclasses.replace(dialect, missing=_EMPTY)
         return TextTable(root, kind, dialect, dialect.names, bad), listing
@@ -153,7 +163,7 @@ def find_lines(
         )
     else:
         root, listing = files.list_tables(source, (("",),))
-    encoding = encoding or _encoding(root, listing)
+    encoding = encoding or _encoding(root, listing, None)
     return TextTable(root, kind, _of_lines(encoding), lines.NAMES, bad, separator), listing
 
 
@@ -178,11 +188,11 @@ def _no_objects(place: Path, items: Sequence[Item]) -> DataError:
     )
 
 
-def _encoding(root: Path, listing: Listing) -> str:
+def _encoding(root: Path, listing: Listing, learnt: str | None) -> str:
     """UTF-8 if most of each file is; else what the first that is not seems to be written in."""
     for row in listing.rows:
         data = _beginning(root / row.path)
-        found = encodings.guess(root / row.path, data, "text_example_gen.encoding")
+        found = encodings.guess(root / row.path, data, "text_example_gen.encoding", learnt)
         if found.removesuffix("-sig") != "utf-8":
             return found
     return "utf-8"

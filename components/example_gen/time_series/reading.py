@@ -130,7 +130,7 @@ def read(source: Path, given: CsvFormat, learnt: Learnt | None = None) -> Series
         DataError: there is no such file, one cannot be read or has no row, or their columns differ.
     """
     root, listing = files.list_tables(source)
-    dialect = files.settle(root, listing, _of_another(given) if learnt else given)
+    dialect = files.settle(root, listing, given, is_another=learnt is not None)
     tables = CsvFiles(str(root), dialect)
     blocks: list[tuple[Block, ParsedCells]] = []
     splits: list[np.ndarray] = []
@@ -169,12 +169,7 @@ def names(source: Path, given: CsvFormat) -> tuple[str, ...]:
         OptionError: it has not as many columns as names were given.
     """
     root, listing = files.list_tables(source)
-    return files.settle(root, listing, _of_another(given)).names
-
-
-def _of_another(given: CsvFormat) -> CsvFormat:
-    """The same for another file: its delimiter, and what is above the header, are its own."""
-    return dataclasses.replace(given, delimiter=None, skip_rows=None)
+    return files.settle(root, listing, given, is_another=True).names
 
 
 def number_of(rows: SeriesRows, name: str) -> ColumnReading:

@@ -37,7 +37,7 @@ def read(
         DataError: it is not a table, has no row, or no column that is needed.
     """
     root, listing = files.list_tables(file)
-    dialect = _named(files.settle(root, listing, _format(source)), needed, source)
+    dialect = _named(files.settle(root, listing, _format(source), is_another=True), needed, source)
     blocks = [
         Block(file.name, line, data, "utf-8" if span.whole else dialect.encoding)
         for span in files.cut(root, listing, dialect, 1)
@@ -138,6 +138,7 @@ def _format(source: TableSource | None) -> CsvFormat:
     learnt = source.dialect
     return CsvFormat(
         quoting=bool(learnt.quote),
+        encoding=learnt.encoding,
         decimal=learnt.decimal,
         thousands=learnt.thousands,
         missing=learnt.missing,

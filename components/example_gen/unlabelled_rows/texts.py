@@ -54,13 +54,13 @@ def _table(file: Path, source: TextSource | None) -> tuple[TextTable, Listing]:
     if source is None:
         return tables.find(file, AS_DETECTED)
     given = source.csv
-    named = dataclasses.replace(given, delimiter=None, header=None, names=(), skip_rows=None)
-    table, listing = tables.find(file, named)
+    named = dataclasses.replace(given, header=None, names=())
+    table, listing = tables.find(file, named, is_another=True)
     is_headless = given.names or (table.kind == "csv" and not table.dialect.header)
     if is_headless and not set(source.text) <= set(table.names):
         learnt = given.names or source.names
         every = learnt if len(learnt) == len(table.names) else source.text
         if len(every) == len(table.names):
             headless = dataclasses.replace(named, header=False, names=every)
-            return tables.find(file, headless)
+            return tables.find(file, headless, is_another=True)
     return table, listing

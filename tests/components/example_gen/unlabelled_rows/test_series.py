@@ -192,7 +192,9 @@ def test_times_are_read_as_the_training_data_was(latest, form, first):
     assert found.times == ["2020-03-03", "2020-03-04"]
 
 
-def test_skipped_lines_and_the_delimiter_are_those_of_the_new_file(latest):
+@pytest.mark.parametrize("above", ["", "a note\n", "# a note\n# by hand\n"])
+def test_skipped_lines_comments_and_the_delimiter_are_those_of_the_new_file(latest, above):
     learnt = "a title\nby hand\n" + hours(48).replace(",", ";")
-    (found,) = latest(learnt, hours(3), csv=CsvFormat(skip_rows=2, delimiter=";"))
+    given = CsvFormat(skip_rows=2, delimiter=";", comment="2020-03-01 01")
+    (found,) = latest(learnt, above + hours(3), csv=given)
     assert found.past["y"].tolist() == [0, 1, 2]

@@ -22,13 +22,18 @@ WANTED = {
 }
 
 
+def ingest(folder, out, text, **options) -> Examples:
+    file = folder / "training.csv"
+    file.write_text(text)
+    return csv_example_gen(
+        RawFiles(file), out, splits={"train": 1.0}, run_on=BeamOptions(), **options
+    )
+
+
 @pytest.fixture
 def ingested(tmp_path, out) -> Examples:
     """The records of the training data."""
-    file = tmp_path / "training.csv"
-    file.write_text(TRAINING)
-    options = {"splits": {"train": 1.0}, "run_on": BeamOptions()}
-    return csv_example_gen(RawFiles(file), out, **options)
+    return ingest(tmp_path, out, TRAINING)
 
 
 @pytest.fixture
@@ -184,3 +189,26 @@ def test_quotes_are_letters_where_they_were_in_the_training_data(tmp_path, out):
     (tmp_path / "new.csv").write_text('y,town\n1, "Oslo"\n')
     (row,) = tables.read(RawFiles(tmp_path / "new.csv").path, {"town": True}, learnt)
     assert plain(row[1]) == {"town": b'"Oslo"'}
+
+
+@pytest.mark.parametrize("above", ["", "A note\n\n", "# a note\n# by hand\n", "sep=,\n"])
+def test_what_was_above_or_between_the_training_datas_rows_is_not_looked_for(tmp_path, out, above):
+    given = CsvFormat(skip_rows=1, comment="5", delimiter=";")
+    examples = ingest(tmp_path, out, "a title\na;b\n1;2\n5;6\n3;4\n", csv=given)
+    file = RawFiles(tmp_path / "new.csv").path
+    file.write_text(f"{above}a,b\n5,6\n7,8\n")
+    rows = tables.read(file, {"a": False, "b": False}, sources.read(examples))
+    first = above.count("\n") + 2
+    assert [(line, plain(row)) for line, row in rows] == [
+        (first, {"a": 5, "b": 6}),
+        (first + 1, {"a": 7, "b": 8}),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1254"])
+def test_a_file_is_in_utf_8_or_else_in_what_the_training_data_was_in(tmp_path, out, encoding):
+    examples = ingest(tmp_path, out, "a,b\n1,x\n2,y\n", csv=CsvFormat(encoding="cp1254"))
+    file = RawFiles(tmp_path / "new.csv").path
+    file.write_bytes("a,b\n1,Muğla\n".encode(encoding))
+    ((_, row),) = tables.read(file, {"b": True}, sources.read(examples))
+    assert row == {"b": ["Muğla".encode()]}

@@ -58,11 +58,20 @@ def test_quotes_around_the_cells_of_a_single_column_are_no_text(tmp_path):
     assert list(texts.read(file, TextSource(("note",)))) == expected
 
 
-def test_lines_that_were_skipped_above_the_training_data_are_not_skipped_here(tmp_path):
+@pytest.mark.parametrize("options", [{"skip_rows": 2}, {"comment": "2"}, {"delimiter": ";"}])
+def test_lines_that_were_left_out_of_the_training_data_are_not_left_out_here(tmp_path, options):
     file = Path(tmp_path / "a.csv")
     file.write_text("id,note\n1,good\n2,bad\n")
-    learnt = TextSource(("note",), CsvFormat(skip_rows=2))
+    learnt = TextSource(("note",), CsvFormat(**options))
     assert list(texts.read(file, learnt)) == [("line 2", b"good"), ("line 3", b"bad")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1254"])
+def test_a_file_is_in_utf_8_or_else_in_what_the_training_data_was_said_to_be_in(tmp_path, encoding):
+    file = Path(tmp_path / "a.csv")
+    file.write_bytes("id,note\n1,Muğla\n".encode(encoding))
+    learnt = TextSource(("note",), CsvFormat(encoding="cp1254"))
+    assert list(texts.read(file, learnt)) == [("line 2", "Muğla".encode())]
 
 
 def test_a_table_without_names_has_those_of_the_training_data(tmp_path):
