@@ -21,7 +21,6 @@ from millrace.components.example_gen.images.pixel_rows import (
     PixelOptions,
     PixelRow,
     numbered,
-    shape,
 )
 from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule, canonical, is_split_name
@@ -220,7 +219,7 @@ def _form(pair: _Pair, options: PixelOptions) -> tuple[tuple[int, int, int], int
     array = _loaded(pair.pictures)
     sizes: tuple[int, ...] | None = array.shape[1:]
     if array.ndim == 2:
-        sizes = shape(array.shape[1], options.height, options.width, options.channels)
+        sizes = options.sizes(array.shape[1])
     elif array.ndim == 3:
         sizes = (*array.shape[1:], 1)
     elif _is_channels_first(array.shape):

@@ -30,6 +30,10 @@ class PixelOptions(NamedTuple):
     width: int | None = None
     channels: int | None = None
 
+    def sizes(self, pixels: int) -> tuple[int, int, int] | None:
+        """Height, width and channels of a picture of `pixels` values; None if there is none."""
+        return shape(pixels, self.height, self.width, self.channels) if pixels > 0 else None
+
 
 class PixelRow(NamedTuple):
     """A picture, uint8 [height, width, channels], and its class; its file and the number in it."""

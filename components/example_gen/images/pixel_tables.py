@@ -30,7 +30,6 @@ from millrace.components.example_gen.images.pixel_rows import (
     PixelOptions,
     PixelRow,
     numbered,
-    shape,
 )
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule, split_in
@@ -45,28 +44,30 @@ from millrace.components.files.walk import is_hidden, walk
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _LABELS = ("label", "labels", "class", "target", "y", "digit", "letter", "category", "emotion")
 _PIXEL = re.compile(r".*\d")  # the name of a column of pixels: px12, 1x1, 783
+_NUMBER = re.compile(
+    r"(column_|unnamed: *|level_)\d+|index|idx|id|row|row_?(id|number)|nr|no", re.I
+)
+_BESIDE = re.compile(r"(image_?|file_?)?(name|path|id|file|image)|usage|split|set|fold", re.I)
 _WHOLE = r"^\s*[0-9]{1,9}(\.0*)?\s*$"
 _INT = ColumnReading("int")
 _NOTES = 3  # columns of a class map, at most
+_DIGITS = 16  # of a row's number, at most
 _FEW = 4  # times fewer values than the other column's make a column the label
+_WITHIN = ((1, None), (0, -1), (2, None), (1, -1), (0, -2))  # where pixels may be, beside a label
 _PLACES = {"first": 0, "last": -1}
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class PixelTable:
-    """What a record of the files holds: the class in column `label`, the pixels in the others, row
-    by row, `sizes[2]` values each.
+    """What a record of the files holds: the class in column `label`, the pixels in the columns
+    `pixels`, row by row, `sizes[2]` values each.
     """
 
     dialect: Dialect
     label: str
+    pixels: tuple[str, ...]
     sizes: tuple[int, int, int]
-
-    @property
-    def pixels(self) -> list[str]:
-        """The columns of pixels."""
-        return [name for name in self.dialect.names if name != self.label]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,11 +194,12 @@ def _counts(root: Path, path: str, dialect: Dialect) -> bool:
     block = next(CsvFiles(str(root), dialect).blocks(span))
     cells = parsing.strings(block, dialect, dialect.names).table.slice(0, 1).to_pylist()
     first = [cell or "" for cell in cells[0].values()] if cells else []
+    ends = [(first[:start], first[start:stop], first[stop:]) for start, stop in _WITHIN]
     return any(
-        numbers == [str(number) for number in range(start, start + len(numbers))]
-        for name, numbers in ((first[:1], first[1:]), (first[-1:], first[:-1]))
+        not "".join((*before, *after)).isdecimal()
+        and numbers == [str(number) for number in range(start, start + len(numbers))]
+        for before, numbers, after in ends
         for start in (0, 1)
-        if not "".join(name).isdecimal()
     )
 
 
@@ -205,16 +207,11 @@ def _settled(
     place: Path, root: Path, dialect: Dialect, spans: Sequence[Span], options: PixelOptions
 ) -> tuple[PixelTable, set[str]]:
     """The form of the files, and their classes."""
-    pixels = len(dialect.names) - 1
-    sizes = shape(pixels, options.height, options.width, options.channels)
-    if sizes is None:
-        raise DataError(
-            f"{place}: expected one label and the pixels of a picture. Received: {pixels} "
-            "pixels, which do not make a picture of the options' size, or a square. Set the "
-            "options height, width and channels, or csv.delimiter."
-        )
-    label = _named_label(place, dialect, options.label_column)
-    candidates = [label] if label else [dialect.names[0], dialect.names[-1]]
+    label, rest = _named(place, dialect, options)
+    is_numbered = not options.sizes(len(rest) - 1)
+    candidates = [label] if label else [rest[0], rest[-1]]
+    if is_numbered:
+        candidates = list(dict.fromkeys([*candidates, *rest[:2], *rest[-2:]]))
     counts = {name: collections.Counter[str]() for name in candidates}
     files = CsvFiles(str(root), dialect)
     for span in spans:
@@ -223,17 +220,65 @@ def _settled(
             for name, column in cells.items():
                 for pair in pc.value_counts(column.drop_null()).to_pylist():
                     counts[name][pair["values"].strip()] += pair["counts"]
-    label = label or _likelier(place, *counts.items())
-    where = f"{dialect.names.index(label) + 1} of {len(dialect.names)}"
+    if is_numbered:
+        repeats = len({span.path for span in spans})
+        numbers = [name for name in counts if name != label and _numbers(counts[name], repeats)]
+        rest = [name for name in rest if name not in numbers[:1]]
+    sizes = options.sizes(len(rest) - 1)
+    if not sizes:
+        raise _no_picture(place, len(rest) - 1)
+    label = label or _likelier(place, *((name, counts[name]) for name in (rest[0], rest[-1])))
+    left_out = [name for name in dialect.names if name not in rest]
     _log.info(
-        "%s: classes are in column %r (%s), pixels in the others; label_column names another",
-        *(place, label, where),
+        "%s: classes are in column %r (%d of %d), pixels in the others%s; label_column names "
+        "another",
+        *(place, label, dialect.names.index(label) + 1, len(dialect.names)),
+        f" but {', '.join(map(repr, left_out))}, left out" if left_out else "",
     )
-    return PixelTable(dialect, label, sizes), {*counts[label]} - {""}
+    pixels = tuple(name for name in rest if name != label)
+    return PixelTable(dialect, label, pixels, sizes), {*counts[label]} - {""}
 
 
-def _named_label(place: Path, dialect: Dialect, given: str) -> str:
-    """The column of the class, if it is given or can be told by the names; else ""."""
+def _named(place: Path, dialect: Dialect, options: PixelOptions) -> tuple[str, list[str]]:
+    """The column of the class, "" if the names do not tell it; and that and those of pixels.
+
+    One of the latter may still be the number of the row.
+    """
+    names = list(dialect.names)
+    odd = [name for name in names if _NUMBER.fullmatch(name) or not _PIXEL.fullmatch(name)]
+    if not dialect.header or 2 * len(odd) > len(names):  # the pixels are named so too
+        odd = []
+    label = _named_label(place, dialect, odd, options.label_column)
+    rest = [name for name in names if name == label or name not in odd]
+    if odd and not label:
+        raise _no_label(place, odd)
+    if not options.sizes(len(rest) - 1) and options.sizes(len(names) - 1):
+        rest = names
+    if not any(options.sizes(len(rest) - others) for others in (1, 2)):
+        raise _no_picture(place, len(rest) - 1)
+    return label, rest
+
+
+def _no_picture(place: Path, pixels: int) -> DataError:
+    return DataError(
+        f"{place}: expected one label and the pixels of a picture. Received: {pixels} "
+        "pixels, which do not make a picture of the options' size, or a square. Set the "
+        "options height, width and channels, or csv.delimiter."
+    )
+
+
+def _no_label(place: Path, odd: Sequence[str]) -> DataError:
+    return DataError(
+        f"{place}: expected one column of classes beside the pixels. Received: "
+        f"{', '.join(map(repr, odd[:5]))}. Name it by the option label_column."
+    )
+
+
+def _named_label(place: Path, dialect: Dialect, odd: Sequence[str], given: str) -> str:
+    """The column of the class, if it is given or can be told by the names; else "".
+
+    `odd` are the columns that are not called like pixels.
+    """
     names = dialect.names
     if given:
         if given in names:
@@ -248,9 +293,18 @@ def _named_label(place: Path, dialect: Dialect, given: str) -> str:
     if not dialect.header:
         return ""
     folded = {name.lower(): name for name in names}
-    others = [name for name in names if not _PIXEL.fullmatch(name)]
     named = [folded[name] for name in _LABELS if name in folded]
+    others = [name for name in odd if not (_NUMBER.fullmatch(name) or _BESIDE.fullmatch(name))]
     return named[0] if named else others[0] if len(others) == 1 else ""
+
+
+def _numbers(values: "collections.Counter[str]", repeats: int) -> bool:
+    """Whether they number the rows of as many files: 0, 1, 2 and so on, none missing."""
+    if len(values) < 2 or not all(cell.isdecimal() and len(cell) < _DIGITS for cell in values):
+        return False
+    numbers = sorted(map(int, values))
+    is_whole = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return is_whole and numbers[0] < 2 and max(values.values()) <= repeats
 
 
 def _likelier(place: Path, *columns: tuple[str, "collections.Counter[str]"]) -> str:

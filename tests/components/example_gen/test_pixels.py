@@ -237,6 +237,61 @@ def test_the_label_is_found_by_the_names_of_the_columns(ingest, header):
     assert found == [b"ab"[n % 2 :][:1] for n in range(40)]
 
 
+def numbered(order, count=40):
+    """Lines of 2x2 pixels `p`, a class `c` and the number of the row `n`, in that order."""
+    rows = []
+    for row in range(count):
+        pixels = iter([row * factor % 256 for factor in (37, 91, 53, 149)])
+        rows.append(
+            ",".join(
+                str({"c": row % 3, "n": row}.get(o) or 0) if o != "p" else str(next(pixels))
+                for o in order
+            )
+        )
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("order", "header", "left_out"),
+    [
+        ("ncpppp", ",label,p0,p1,p2,p3", "column_1"),
+        ("ncpppp", "id,label,0,1,2,3", "id"),
+        ("ncpppp", ",label,0,1,2,3", "column_1"),
+        ("nppppc", "Unnamed: 0,p0,p1,p2,p3,kind", "Unnamed: 0"),
+        ("cppppn", "label,p0,p1,p2,p3,index", "index"),
+        ("nppcpp", "row_id,p0,p1,label,p2,p3", "row_id"),
+        ("npppcp", "name,p0,p1,p2,class,p3", "name"),
+        ("cnpppp", "letter,file_name,p0,p1,p2,p3", "file_name"),
+        ("npppcp", "a,p0,p1,p2,b,p3", "a"),
+        ("npppcp", "c0,c1,c2,c3,label,c4", "c0"),
+        ("ncpppp", "", "column_1"),
+        ("cppppn", "", "column_6"),
+        ("nppppc", "", "column_1"),
+        ("cnpppp", "", "column_2"),
+    ],
+)
+def test_a_column_that_is_neither_class_nor_pixel_is_left_out_and_said(
+    ingest, caplog, order, header, left_out
+):
+    caplog.set_level("INFO")
+    text = f"{header}\n{numbered(order)}" if header else numbered(order)
+    options = {"label_column": "b"} if header.startswith("a,") else {}
+    records = records_of(ingest({"x.csv": text}, **options))["train"]
+    assert [int(record["image/class/text"][0]) for record in records] == [n % 3 for n in range(40)]
+    assert decoded(records[39]).tolist() == [[163, 221], [19, 179]]
+    assert f"pixels in the others but '{left_out}', left out" in caplog.text
+
+
+def test_columns_of_which_none_is_known_to_be_the_class_are_refused_by_name(ingest, tmp_path, out):
+    with pytest.raises(
+        DataError, match=r"beside the pixels\. Received: 'a', 'b'\. Name it by the "
+    ):
+        ingest({"x.csv": "a,p0,p1,p2,b,p3\n" + numbered("npppcp")})
+    (tmp_path / "source" / "x.csv").write_text("id,p0,p1,p2,p3\n" + numbered("npppp"))
+    with pytest.raises(DataError, match=r"beside the pixels\. Received: 'id'\. Name it by the "):
+        pixels_example_gen(RawFiles(Path(tmp_path / "source")), out, run_on=BeamOptions())
+
+
 def test_a_class_map_and_a_file_without_labels_beside_it_are_ignored_and_said(ingest, caplog):
     files = {
         "train.csv": HEADER + "0,1,2,3,4\n1,5,6,7,8\n",
