@@ -66,8 +66,9 @@ def series_example_gen(
         out: becomes the records.
         run_on: where Beam runs.
         time: the column of times; several hold its parts (`year,month,day,hour`), or a date and
-            the time of day (`date,time`, `date,hour`). None: the first column of times, with
-            the time of day beside it where dates repeat.
+            the time of day (`date,time`, `date,hour`, `date,period`; hours, halves and quarters
+            from 1 on are counted from midnight). None: the first column of times, with the time
+            of day beside it where dates repeat.
         targets: columns to forecast. None: the column of numbers called like what is forecast
             usually (`sales`, `demand`, `value`) or like the file, else the first.
         covariates: columns that are known up to the last row only; `*` is every other one.

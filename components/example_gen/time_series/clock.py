@@ -1,6 +1,7 @@
 """Times in one column or spread over several, to the wall clock they mean; zones of clocks."""
 
 import dataclasses
+import logging
 import re
 import zoneinfo
 from collections.abc import Mapping, Sequence
@@ -16,8 +17,11 @@ from millrace.components.example_gen.csv import columns as csv_columns
 from millrace.components.example_gen.csv import dates
 from millrace.components.example_gen.csv.columns import TEXT, ColumnReading
 from millrace.components.example_gen.csv.dialect import DayFirst
+from millrace.components.example_gen.time_series import daylight
 from millrace.components.example_gen.time_series.options import WithinDay
 from millrace.components.example_gen.time_series.reading import SeriesRows
+
+_log = logging.getLogger("millrace.components.series_example_gen")
 
 PARTS: dict[str, tuple[str, ...]] = {
     "year": ("year", "yr", "yyyy"),
@@ -28,10 +32,30 @@ PARTS: dict[str, tuple[str, ...]] = {
     "second": ("second", "sec"),
 }
 _OF = {alias: part for part, aliases in PARTS.items() for alias in aliases}
-_UNITS_OF_DAY: dict[str, Literal["h", "min", "s"]] = {"hour": "h", "minute": "min", "second": "s"}
+_PARTS_OF_DAY = ("hour", "minute", "second")
 _NAMED_SO = frozenset(
-    ("time", "hour", "hours", "hr", "hh", "clock", "uhrzeit", "zeit", "stunde", "heure", "hora")
+    (
+        "time",
+        "hour",
+        "hours",
+        "hr",
+        "he",
+        "hh",
+        "clock",
+        "uhrzeit",
+        "zeit",
+        "stunde",
+        "heure",
+        "hora",
+    )
 )
+_PARTS_NAMED_SO = frozenset(
+    ("period", "sp", "interval", "quarter", "slot", "ptu", "mtu", "block", "viertelstunde")
+)
+_PERIODS: dict[WithinDay, int] = {"1h": 24, "30min": 48, "15min": 96, "10min": 144, "5min": 288}
+"""Parts of a day that are counted from 1, as markets of energy do, and how many there are."""
+_USUALLY = 0.98  # share of the cells that says how a number is meant; a few may be wrong
+_HOUR = 3600 * 1_000_000  # microseconds
 _EPOCH, _AT_EPOCH = "1970-01-01 ", "%Y-%m-%d %H:%M"  # a time of day is read as that of this day
 _MOSTLY = 0.9  # share of cells
 
@@ -60,7 +84,11 @@ def part_of(name: str) -> str | None:
 
 
 def read(
-    rows: SeriesRows, columns: Sequence[str], form: str = "", within: WithinDay = ""
+    rows: SeriesRows,
+    columns: Sequence[str],
+    form: str = "",
+    within: WithinDay = "",
+    zone: str = "UTC",
 ) -> ParsedTimes:
     """The times in `columns` of `rows`.
 
@@ -72,17 +100,19 @@ def read(
         columns: names.
         form: as `csv.dates` names it, or strptime's; what was found where it is empty.
         within: how a time of day is written; found where empty.
+        zone: of the clocks, for hours that are counted from midnight on days of 23 and 25.
 
     Raises:
-        DataError: the column holds no times.
+        DataError: the column holds no times, or hours of days that only another zone has.
         OptionError: the columns are not parts of a time, or the form cannot be read.
     """
     parts = [part_of(name) for name in columns]
     is_date = rows.readings.get(columns[0], TEXT).kind == "date"
     if parts == list(PARTS)[: len(parts)] and not is_date and not form:
         numbers = {part: _numbers(rows, name) for part, name in zip(PARTS, columns, strict=False)}
-        return ParsedTimes(_assembled(numbers), ", ".join(columns))
-    is_spread = parts[1:] == list(_UNITS_OF_DAY)[: len(parts) - 1]
+        days = ParsedTimes(_assembled(numbers), ", ".join(columns))
+        return _at(days, *_since_midnight(numbers, within), zone) if len(columns) > 3 else days
+    is_spread = parts[1:] == list(_PARTS_OF_DAY)[: len(parts) - 1]
     if not is_spread and (len(columns) != 2 or (parts[0] and not (is_date or form))):
         raise OptionError(
             f"series_example_gen, option time: expected one column, {', '.join(PARTS)} as far as "
@@ -95,12 +125,52 @@ def read(
     if len(columns) == 2:
         since_midnight, within = time_of_day(columns[1], rows.column(columns[1]), within)
     else:
-        spans = [
-            pd.to_timedelta(_numbers(rows, name), unit=unit)
-            for name, unit in zip(columns[1:], _UNITS_OF_DAY.values(), strict=False)
-        ]
-        since_midnight = sum(spans[1:], spans[0]).astype("timedelta64[us]")
-    return dataclasses.replace(date, times=date.times + since_midnight, within=within)
+        parts_of_day = zip(_PARTS_OF_DAY, columns[1:], strict=False)
+        numbers = {part: _numbers(rows, name) for part, name in parts_of_day}
+        since_midnight, within = _since_midnight(numbers, within)
+    return _at(date, since_midnight, within, zone)
+
+
+def _at(
+    days: ParsedTimes, since: "pd.Series[pd.Timedelta]", within: WithinDay, zone: str
+) -> ParsedTimes:
+    """The times `since` the midnights of `days`, NaT where one is past the end of its day.
+
+    Numbers that run on through the hour that clocks show twice count hours: the day has 25 of
+    them, and 23 in spring.
+
+    Raises:
+        DataError: some are of days of 25 hours, as those of the `zone` are not.
+    """
+    day = pd.Timedelta(1, "D")
+    is_beyond = (since >= day if within in _PERIODS else since > day).to_numpy()
+    dates = pd.DatetimeIndex(days.times)
+    is_long = is_beyond & daylight.are_long(dates, zone)
+    if is_beyond.any() and not is_long.any():
+        daylight.check_lengths(dates[is_beyond], zone)
+    wall = (days.times + since).where(~is_beyond | is_long)
+    found = dataclasses.replace(days, times=wall, within=within)
+    if zone == "UTC" or days.has_offset:
+        return found
+    if not is_long.any() and not (within in _PERIODS and daylight.are_counted(dates, wall, zone)):
+        return found
+    utc = pd.Series(to_utc(dates, zone), index=wall.index) + since
+    return dataclasses.replace(found, times=utc.where(wall.notna()), has_offset=True)
+
+
+def _since_midnight(
+    parts: Mapping[str, "pd.Series[float]"], within: WithinDay
+) -> "tuple[pd.Series[pd.Timedelta], WithinDay]":
+    """Of hours, minutes and seconds, timedelta64[us], NaT where one is none; and their form."""
+    hours = parts["hour"]
+    within = within or ("1h" if hours.min() >= 1 and hours.max() >= 24 else "hour")
+    first = 1 if within == "1h" else 0
+    spans = [pd.to_timedelta((hours - first).where(hours.between(first, 25)), unit="h")]
+    for part, unit in (("minute", "min"), ("second", "s")):
+        if part in parts:
+            is_one = (parts[part] >= 0) & (parts[part] < 60)
+            spans.append(pd.to_timedelta(parts[part].where(is_one), unit=unit))
+    return sum(spans[1:], spans[0]).astype("timedelta64[us]"), within
 
 
 def _read_column(rows: SeriesRows, name: str, form: str) -> ParsedTimes:
@@ -132,43 +202,88 @@ def time_of_day(
 
     Args:
         name: of the column, for errors.
-        cells: such as `18:00:00`, `18.00`, `6:00 PM`, `1800`, or the number of the hour.
-        within: their form; where it is empty, the largest number says it.
+        cells: such as `18:00:00`, `18.00`, `6:00 PM`, `1800`, or the number of the hour, or of a
+            part of it.
+        within: their form; where it is empty, the numbers' size says it.
 
     Raises:
         DataError: no cell is a time of day.
     """
-    since, within = _at_epoch(cells, within)
+    since, within = _micros_of_day(cells, within)
     if since.null_count == len(since):
         shown = ", ".join(map(repr, cells.drop_null().unique()[:3].to_pylist()))
         raise DataError(
             f"Time column {name!r}: expected times of day such as 18:00:00, 6:00 PM, 1800 or the "
             f"hour. Received: {shown or 'no value'}. Name others by series_example_gen.time."
         )
-    micros = since.cast(pa.int64()).to_pandas().astype("Int64")
+    if within in _PERIODS:
+        _log.info("%r counts the parts of a day, %s each, from 1 at midnight", name, within)
+    micros = since.to_pandas().astype("Int64")
     return pd.to_timedelta(micros, unit="us").astype("timedelta64[us]"), within
 
 
 def looks_like_times_of_day(name: str, cells: pa.StringArray) -> bool:
-    """Whether all cells that say something are times of day; bare numbers by the column's name."""
-    known = cells.drop_null().unique()
+    """Whether nearly all cells that say something are times of day; numbers by the name too."""
+    known = cells.drop_null()
+    words = set(re.split(r"[\W_]+", name.strip().lower()))
     is_number = pc.any(pc.match_substring_regex(_plain(known), r"^[\d.]+$")).as_py()
-    is_called = not _NAMED_SO.isdisjoint(re.split(r"[\W_]+", name.strip().lower()))
-    if not len(known) or (is_number and not is_called):
+    if not len(known) or (is_number and words.isdisjoint(_NAMED_SO | _PARTS_NAMED_SO)):
         return False
-    return not _at_epoch(known)[0].null_count
+    micros, within = _micros_of_day(known)
+    is_called = not is_number or not words.isdisjoint(_NAMED_SO) or within in _PERIODS
+    return is_called and micros.null_count <= (1 - _USUALLY) * len(known)
 
 
-def _at_epoch(cells: pa.StringArray, within: WithinDay = "") -> tuple[pa.TimestampArray, WithinDay]:
-    """Times of day as those of 1970-01-01, null where a cell is none, and their form."""
+def _micros_of_day(
+    cells: pa.StringArray, within: WithinDay = ""
+) -> tuple[pa.Int64Array, WithinDay]:
+    """Microseconds since midnight, null where a cell is no time of day, and their form.
+
+    A number may be of the hour that clocks show twice, and so past the end of a usual day.
+    """
     text = _plain(cells)
-    if pc.all(pc.match_substring_regex(text, r"^\d{1,6}$")).as_py():
-        largest = pc.max(text.cast(pa.int64())).as_py() or 0
-        within = within or ("hour" if largest <= 24 else "hhmm" if largest <= 2400 else "hhmmss")
-        text = pc.utf8_lpad(text, {"hour": 2, "hhmm": 4, "hhmmss": 6}[within], "0")
-    else:
-        within = "clock"
-    return dates.read(pc.binary_join_element_wise(_EPOCH, text, ""), _AT_EPOCH), within
+    is_number = pc.match_substring_regex(text, r"^\d{1,6}$")
+    digits = pc.if_else(is_number, text, pa.scalar(None, pa.string()))
+    if len(digits) - digits.null_count < _USUALLY * (len(text) - text.null_count):
+        return _at_epoch(text), "clock"
+    if within in ("", "clock"):
+        within = _form_of(digits.drop_null())
+    if within in ("hhmm", "hhmmss"):
+        return _at_epoch(pc.utf8_lpad(digits, len(within), "0")), within
+    return _counted(digits.cast(pa.int64()), within), within
+
+
+def _at_epoch(text: pa.StringArray) -> pa.Int64Array:
+    times = dates.read(pc.binary_join_element_wise(_EPOCH, text, ""), _AT_EPOCH)
+    return times.cast(pa.int64())
+
+
+def _counted(numbers: pa.Int64Array, within: WithinDay) -> pa.Int64Array:
+    """The beginnings of hours from 0 on, or of parts of a day from 1 on; null past 25 hours."""
+    first, a_day = (1, _PERIODS[within]) if within in _PERIODS else (0, 24)
+    last = first - 1 + a_day + a_day // 24
+    is_one = pc.and_(pc.greater_equal(numbers, first), pc.less_equal(numbers, last))
+    kept = pc.if_else(is_one, numbers, pa.scalar(None, pa.int64()))
+    return pc.multiply(pc.subtract(kept, first), 24 * _HOUR // a_day)
+
+
+def _form_of(digits: pa.StringArray) -> WithinDay:
+    """How numbers without colons say a time of day, by all but a few of them.
+
+    Hours from 1 to 24, and more than 24 parts of a day, are counted from 1; an hour of 0 is a
+    clock's.
+    """
+    numbers = np.sort(digits.cast(pa.int64()).to_numpy())
+    largest = int(numbers[-int((1 - _USUALLY) * len(numbers)) - 1])
+    is_padded = pc.any(pc.match_substring_regex(digits, r"^0\d\d")).as_py()
+    if largest <= 25 and not is_padded:
+        return "1h" if numbers[0] and largest >= 24 else "hour"
+    if largest <= 300 and numbers[0] and not is_padded:
+        is_clock = largest > 100 and (numbers % 100 < 60).mean() > _MOSTLY
+        fitting = (form for form, count in _PERIODS.items() if largest <= count + count // 24)
+        if not is_clock:
+            return next(fitting)
+    return "hhmm" if largest <= 2400 else "hhmmss"
 
 
 def _plain(cells: pa.StringArray) -> pa.StringArray:
@@ -232,5 +347,6 @@ def _numbers(rows: SeriesRows, name: str) -> "pd.Series[float]":
 
 
 def _assembled(parts: Mapping[str, "pd.Series[float]"]) -> "pd.Series[pd.Timestamp]":
-    numbers = pd.DataFrame({"month": 1, "day": 1} | dict(parts))
+    of_days = {part: numbers for part, numbers in parts.items() if part not in _PARTS_OF_DAY}
+    numbers = pd.DataFrame({"month": 1, "day": 1} | of_days)
     return pd.to_datetime(numbers, errors="coerce").astype("datetime64[us]")

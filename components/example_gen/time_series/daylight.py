@@ -18,6 +18,7 @@ ZONES = (  # whose clocks change on days or at hours of their own, the most used
     *("Asia/Beirut", "America/Asuncion", "Atlantic/Azores", "Australia/Lord_Howe"),
 )
 _HOUR = 3600 * 1_000_000  # microseconds
+_DAY = 24 * _HOUR
 _OPTION = "series_example_gen.zone"
 _MERGE = "series_example_gen.duplicates=last to merge the skipped hour with the next"
 
@@ -103,6 +104,49 @@ def zones(table: pd.DataFrame, *, may_skip: bool = False) -> list[str]:
     fitting = [zone for zone in ZONES if _is_twice(repeated, zone).all()]
     without = [zone for zone in fitting if not _is_skipped(times, zone).any()]
     return without or (fitting if may_skip else [])
+
+
+def are_long(days: pd.DatetimeIndex, zone: str) -> NDArray[np.bool_]:
+    """Which of `days`, at midnight, have more than 24 hours in the `zone`, bool [days]."""
+    return _lengths(days, zone) > _DAY
+
+
+def check_lengths(days: pd.DatetimeIndex, zone: str) -> None:
+    """Refuse `days` of 25 hours that those of another zone are, and those of the `zone` are not.
+
+    Raises:
+        DataError: there is such a zone.
+    """
+    fitting = [name for name in ZONES if are_long(days, name).all()]
+    if fitting:
+        raise DataError(
+            f"Time: expected days of 24 hours{f', as {zone} has there' if zone != 'UTC' else ''}. "
+            f"Received: more on {days[0].date()}, when clocks with daylight saving are put back. "
+            f"{_named(fitting)}"
+        )
+
+
+def are_counted(days: pd.DatetimeIndex, wall: "pd.Series[pd.Timestamp]", zone: str) -> bool:
+    """Whether the parts of a short day are counted: one that clocks skip is there, not the last.
+
+    Args:
+        days: at midnight [rows].
+        wall: the times on them [rows], if the parts were those that clocks show.
+        zone: of the clocks.
+    """
+    is_short = (_lengths(days, zone) < _DAY) & wall.notna().to_numpy()
+    shown = pd.DatetimeIndex(wall[is_short])
+    return bool(_is_skipped(shown, zone).any()) and not (shown.hour == 23).any()
+
+
+def _lengths(days: pd.DatetimeIndex, zone: str) -> NDArray[np.int64]:
+    """Microseconds from each midnight to the next; of a day without one, a day's."""
+    starts, ends = (
+        moments.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+        for moments in (days, days + pd.Timedelta(1, "D"))
+    )
+    apart = (ends - starts).fillna(pd.Timedelta(1, "D"))
+    return apart.to_numpy("timedelta64[us]").astype(np.int64)
 
 
 def second_runs(table: pd.DataFrame) -> NDArray[np.bool_]:

@@ -200,7 +200,7 @@ def _chosen(
         time = columns_of_series.time_of(rows, columns, form)
         columns = dataclasses.replace(columns, time=time)
     within = learnt.within if learnt else ""
-    parsed = clock.read(rows, columns.time, form, within)
+    parsed = clock.read(rows, columns.time, form, within, reading.clock.zone)
     if learnt is not None:
         return columns, parsed
     is_named = columns.series or reading.series_per_file

@@ -6,7 +6,7 @@ from typing import Literal
 from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.features.series_spec import Impute
 
-WithinDay = Literal["", "clock", "hour", "hhmm", "hhmmss"]
+WithinDay = Literal["", "clock", "hour", "hhmm", "hhmmss", "1h", "30min", "15min", "10min", "5min"]
 Duplicates = Literal["error", "first", "last", "mean", "sum"]
 Aggregate = Literal["mean", "sum", "last", "first", "min", "max"]
 RollingOrigin = Literal["expanding", "sliding"]

@@ -174,6 +174,22 @@ def test_the_days_to_which_hours_are_brought_have_23_and_25_of_them(ingest):
     assert examples.summary["notes"]["repeated"] == 0
 
 
+def test_hours_from_1_to_25_are_those_of_the_day_in_its_zone(ingest):
+    hours = pd.date_range("2020-10-20", periods=400, freq="h", tz="Europe/Berlin")
+    numbers = pd.Series(1, index=hours).groupby(hours.strftime("%Y-%m-%d")).cumsum()
+    rows = [f"{hour:%Y-%m-%d},{number},{number}" for hour, number in numbers.items()]
+    text = "\n".join(["Date,Hour,load", *rows])
+    with pytest.raises(
+        DataError, match=r"2020-10-25, .*Set series_example_gen\.zone=Europe/Berlin"
+    ):
+        ingest(text)
+    examples = ingest(text, zone="Europe/Berlin", splits={"train": 1})
+    (train,) = records(examples, "train")
+    assert train["time"].tolist() == [1603144800 + 3600 * hour for hour in range(400)]
+    daily = ingest(text, zone="Europe/Berlin", splits={"train": 1}, resample="D", aggregate="max")
+    assert records(daily, "train")[0]["load"].tolist()[:7] == [24, 24, 24, 24, 24, 25, 24]
+
+
 def test_an_hour_made_up_for_spring_gives_way_to_the_next(ingest):
     hours = pd.date_range("2020-03-25", "2020-10-31", freq="h", tz="Europe/Berlin")
     rows = [f"{hour:%Y-%m-%d %H:%M},{place}" for place, hour in enumerate(hours)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from millrace.components.errors import DataError, OptionError
@@ -103,7 +104,17 @@ def test_a_date_and_the_parts_within_the_day_are_put_together(rows):
         (["180000", "63000"], "hhmmss", [18, 6.5]),
         (["18", "6"], "hour", [18, 6]),
         (["18.0", "6.0"], "hour", [18, 6]),
-        (["1", "24"], "hour", [1, 24]),
+        (["0", "24"], "hour", [0, 24]),
+        (["1", "24"], "1h", [0, 23]),
+        (
+            [*map(str, range(1, 25)), "240"] * 2 + ["1"] * 50,
+            "1h",
+            [*range(24), np.nan] * 2 + [0] * 50,
+        ),
+        (["1", "2", "48"], "30min", [0, 0.5, 23.5]),
+        (["1", "2", "96"], "15min", [0, 0.25, 23.75]),
+        ([str(period) for period in range(1, 289)], "5min", [part / 12 for part in range(288)]),
+        (["0", "100", "200", "230"], "hhmm", [0, 1, 2, 2.5]),
         (["18:00", "25:00", "12:60"], "clock", [18, np.nan, np.nan]),
     ],
 )
@@ -113,6 +124,65 @@ def test_times_of_day_stand_beside_a_date_in_many_forms(rows, cells, form, hours
     since = (parsed.times - np.datetime64("2020-01-01")) / np.timedelta64(1, "h")
     np.testing.assert_allclose(since, hours, rtol=1e-12)
     assert parsed.within == form
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "is_one"),
+    [
+        ("Hour", ["1", "12", "24"], True),
+        ("hour_ending", [*(str(1 + hour % 24) for hour in range(100)), "25"], True),
+        ("SETTLEMENT_PERIOD", ["1", "48"], True),
+        ("SP", ["1", "50"], True),
+        ("quarter", ["1", "2", "4"], False),
+        ("quarter", ["1", "96"], True),
+        ("amount", ["1", "24"], False),
+        ("hour", ["500", "9000"], False),
+    ],
+)
+def test_numbers_are_times_of_day_in_a_column_called_so(name, cells, is_one):
+    assert clock.looks_like_times_of_day(name, pa.array(cells)) == is_one
+
+
+def counted(rows, zone, start, days, period, **more):
+    """Parts of each day, counted from 1 on, with one more hour in autumn and one less in spring."""
+    moments = pd.date_range(start, periods=days + 1, freq="D", tz=zone)
+    steps = pd.date_range(moments[0], moments[-1], freq=period, inclusive="left")
+    dates = steps.strftime("%Y-%m-%d")
+    numbers = pd.Series(1, index=dates).groupby(level=0).cumsum()
+    return rows(date=list(dates), sp=[str(number) for number in numbers]), steps.tz_convert(None)
+
+
+@pytest.mark.parametrize("period", ["h", "30min", "15min"])
+@pytest.mark.parametrize("start", ["2021-03-26", "2021-10-29"])
+def test_parts_of_a_day_are_counted_through_the_hour_that_clocks_repeat_or_skip(
+    rows, start, period
+):
+    found, moments = counted(rows, "Europe/London", start, 5, period)
+    parsed = clock.read(found, ["date", "sp"], zone="Europe/London")
+    assert parsed.has_offset
+    assert parsed.times.tolist() == moments.tolist()
+
+
+def test_parts_of_a_longer_day_need_the_zone_that_has_it(rows):
+    found, _ = counted(rows, "Europe/London", "2021-10-29", 5, "30min")
+    for zone in ("UTC", "America/New_York"):
+        with pytest.raises(
+            DataError,
+            match=r"more on 2021-10-31, when .*Set series_example_gen\.zone=Europe/Berlin",
+        ):
+            clock.read(found, ["date", "sp"], zone=zone)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_an_hour_past_the_end_of_a_usual_day_is_no_time(rows, zone):
+    hours = [*range(1, 25), 25]
+    found = rows(d=["2020-01-05"] * 25, hour=[str(hour) for hour in hours])
+    times = clock.read(found, ["d", "hour"], zone=zone).times
+    assert times.isna().tolist() == [False] * 24 + [True]
+    parts = rows(year=["2020"] * 25, month=["1"] * 25, day=["5"] * 25, hour=map(str, hours))
+    times = clock.read(parts, ["year", "month", "day", "hour"], zone=zone).times
+    assert times.isna().tolist() == [False] * 24 + [True]
+    assert [str(times[0]), str(times[23])] == ["2020-01-05 00:00:00", "2020-01-05 23:00:00"]
 
 
 def test_the_form_of_a_time_of_day_may_be_known_already(rows):
