@@ -75,6 +75,8 @@ def csv_example_gen(
         candidates = plan.candidates(_STEP, dialect, csv, dates, drop)
         evidence = passes.gather(run_on, out, tables, spans, candidates)
         layout = plan.settle(_STEP, place, dialect, evidence, csv, dates)
+        blocks = (block for span in spans for block in tables.blocks(span))
+        plan.tell_strays(dialect, evidence, layout.readings, csv, blocks)
         truth = plan.label(_STEP, label, layout, evidence)
         tally = passes.write(run_on, examples, tables, spans, layout, rule, truth)
     plan.tell_bad_cells(

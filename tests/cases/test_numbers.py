@@ -230,7 +230,9 @@ def test_a_question_takes_both_the_form_of_the_training_data_and_plain_numbers(
     }
     assert {name: value[0] for name, value in second[1].items()} == {"share": np.float32(0.05)}
     assert third == Rejected(
-        "new.csv", "column 'share': expected a number within float32 in %, received 'x'", "line 4"
+        "new.csv",
+        "column 'share': expected a number within float32 in %, such as 45% or 0.45, received 'x'",
+        "line 4",
     )
     asked = tables.as_read({"price": written.strip('"'), "share": "5%"}, learnt)
     assert {name: float(value) for name, value in asked.items()} == {"price": 1234.5, "share": 0.05}
@@ -248,3 +250,66 @@ def test_blanks_are_an_empty_cell_wherever_they_are_read(ingest, tmp_path, cell)
     asked = tables.read(Path(tmp_path / "new.csv"), {"x": False, "kind": True}, learnt)
     assert list(asked) == [(2, {"kind": [b"u"]})]
     assert tables.as_read({"x": cell.strip('"')}, learnt) == {}
+
+
+def test_a_lone_number_among_percents_is_missing_and_a_fraction_is_one(ingest, tmp_path):
+    rows = "".join(f"{n + 1}%,{n}\n" for n in range(40))
+    examples, said = ingest(f"rate,y\n45,0\n.45,0\n0,0\n1e-05,0\n{rows}")
+    assert column(examples, "rate")[:5] == [
+        None if each is None else np.float32(each).item() for each in (None, 0.45, 0, 1e-5, 0.01)
+    ]
+    assert "column 'rate': float in %: 45% is 0.45, and 0.45 as well; csv.types" in said
+    assert (
+        "column 'rate': 43 of 44 cells are numbers; line 2 of t.csv is '45': taken as missing; "
+        "write numbers alike, or csv.types.rate=text keeps" in said
+    )
+    learnt = sources.read(examples)
+    (tmp_path / "new.csv").write_text("rate\n45\n.45\n")
+    refused, asked = tables.read(Path(tmp_path / "new.csv"), {"rate": False}, learnt)
+    assert (refused.position, asked) == ("line 2", (3, {"rate": np.float32(0.45)}))
+    with pytest.raises(DataError, match=r"^rate: expected .* in %, such as 45% or 0\.45\. Rec"):
+        tables.as_read({"rate": "45"}, learnt)
+    assert tables.as_read({"rate": "45%"}, learnt) == tables.as_read({"rate": ".45"}, learnt)
+
+
+@pytest.mark.parametrize(
+    ("odd", "count", "said", "options"),
+    [
+        ("leer", 20, "'leer': read as text; csv.missing=leer names it,", {"missing": ("leer",)}),
+        ("<0.05", 20, "'<0.05': read as text; csv.missing=<0.05 names", {"missing": ("<0.05",)}),
+        ("12 kg", 20, "'12 kg': read as text; csv.missing=12 kg", {"types": {"x": "number"}}),
+        ('"a, b"', 20, """csv.missing=["a, b"] names it""", {"missing": ("a, b",)}),
+        ("$5", 15, "numbers in €; line 2 of t.csv is '$5': read as text; write numbers alike", {}),
+        ("45%", 20, "'45%': read as text; write numbers alike, or", {"types": {"x": "number"}}),
+        ("unknown", 60, "'unknown': read as text; csv.missing=unknown", {"missing": ("unknown",)}),
+        ("unknown", 60, "csv.types.x=number takes what is none", {"types": {"x": "number"}}),
+    ],
+)
+def test_many_strays_in_a_column_of_numbers_are_named_with_a_fix_that_works(
+    ingest, odd, count, said, options
+):
+    mark = "€" if "$" in odd else ""
+    rows = "".join(f"{odd},1\n" for _ in range(count)) + "".join(
+        f"{mark}{n % 7}.5,2\n" for n in range(40)
+    )
+    examples, found = ingest(f"x,y\n{rows}")
+    assert column(examples, "x")[0] == odd.strip('"').encode()
+    assert f"column 'x': 40 of {40 + count} cells are numbers" in found
+    assert said in found
+    mended, after = ingest(f"x,y\n{rows}", **(options or {"types": {"x": "number"}}))
+    assert column(mended, "x") == [None] * count + [n % 7 + 0.5 for n in range(40)]
+    assert "read as text" not in after
+
+
+def test_few_strays_beside_many_words_for_missing_leave_numbers_and_are_named_first(ingest):
+    rows = "".join(f"{cell},1\n" for cell in ["n.d."] * 9 + ["seven"] + ["2.5"] * 20)
+    examples, said = ingest(f"x,y\n{rows}")
+    assert column(examples, "x") == [None] * 10 + [2.5] * 20
+    assert "column 'x': 20 of 30 cells are numbers; line 11 of t.csv is 'seven': taken" in said
+    mixed, said = ingest("x,y\n" + "".join(f"{'u' if n % 3 else n},1\n" for n in range(30)))
+    assert column(mixed, "x")[:2] == [b"0", b"u"]
+    assert "cells are" not in said
+    _, said = ingest("x,y\n" + "".join(f"{'?!' if n % 3 else '2020-01-31'},1\n" for n in (3, 1, 3)))
+    assert (
+        "column 'x': 2 of 3 cells are dates; line 3 of t.csv is '?!': read as text; csv.m" in said
+    )

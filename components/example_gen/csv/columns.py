@@ -100,16 +100,17 @@ class ColumnReading:
         return NumberForm(self.decimal, self.thousands)
 
     def __str__(self) -> str:
-        return f"{self.kind} {date_forms.shown(self.pattern)}".strip() + _style(self)
+        return f"{self.kind} {date_forms.shown(self.pattern)}".strip() + style(self)
 
 
 TEXT = ColumnReading("text")
 
 
-def _style(reading: ColumnReading) -> str:
-    style = f" with a decimal {reading.decimal!r}" if reading.decimal != "." else ""
-    style += f" with {reading.thousands!r} between thousands" if reading.thousands else ""
-    return style + (f" in {reading.mark}" if reading.mark else "")
+def style(reading: ColumnReading) -> str:
+    """How its numbers are written, in words; empty where plainly."""
+    found = f" with a decimal {reading.decimal!r}" if reading.decimal != "." else ""
+    found += f" with {reading.thousands!r} between thousands" if reading.thousands else ""
+    return found + (f" in {reading.mark}" if reading.mark else "")
 
 
 def readings(
@@ -153,7 +154,7 @@ class Evidence:
     Attributes:
         candidates: the readings, the ones preferred first.
         filled: cells that are not null.
-        fits: cells by reading; of numbers with the mark of the cell.
+        fits: cells by reading; of numbers with the mark of the cell, and fractions with `%` too.
         words: of cells that usually mean that a value is missing, or repeat the header.
         zeros: of whole numbers that begin with a zero, as codes do.
         orders: of dates that are another day where day and month change places.
@@ -239,13 +240,13 @@ class Evidence:
             marks = {found.mark for found in self.fits if found.mark}
             for mark in sorted(marks):
                 marked = dataclasses.replace(each, mark=mark)
-                if mark != numbers.PERCENT:
+                if mark != numbers.PERCENT or each.kind == "float":
                     yield Fit(marked, self.filled - self.fit(marked))
-                elif each.kind == "float":
-                    yield Fit(marked, self.filled - self.fits[marked])
 
     def fit(self, number: ColumnReading) -> int:
         """How many cells are such a number, with its mark or without."""
+        if number.mark == numbers.PERCENT:
+            return self.fits[number]
         plain = dataclasses.replace(number, mark="")
         return self.fits[plain] + (self.fits[number] if number.mark else 0)
 
@@ -261,8 +262,8 @@ class Evidence:
         """The reading of the column: a number or a date where all but a few cells are one.
 
         Whole numbers that begin with a zero are codes, unless numbers are asked for.
-        That is: of ten or more at most 5 % are none (one may always be), or all that are none mean
-        that a value is missing, and are no more than half.
+        That is: of ten or more at most 5 % are none (one may always be), beside those that mean
+        that a value is missing; all these are no more than half.
         """
         best = self.best
         is_code = best.reading.is_number and self.zeros and TEXT in self.candidates
@@ -270,9 +271,20 @@ class Evidence:
 
     def allows(self, misfits: int) -> bool:
         """Whether a column may have so many cells that it is not of."""
-        others = misfits - self.words
         few = max(1, int(_FEW * self.filled)) if self.filled >= _ENOUGH else 0
-        return misfits <= few or (others <= 0 and 2 * misfits <= self.filled)
+        return misfits - self.words <= few and 2 * misfits <= self.filled
+
+    @property
+    def is_mostly_one(self) -> bool:
+        """Whether half of the cells or more are a number or a date, words for missing ones apart.
+
+        Not where whole numbers begin with a zero.
+        """
+        return (
+            self.best.reading != TEXT
+            and not self.zeros
+            and (2 * self.best.misfits <= self.filled + self.words)
+        )
 
     @property
     def ambiguous(self) -> tuple[ColumnReading, ...]:
@@ -295,17 +307,7 @@ def _counted(
     """What distinct `cells`, each so many times, say."""
     weights = counts.to_numpy(zero_copy_only=False)
     fits: collections.Counter[ColumnReading] = collections.Counter()
-    zeros = orders = 0
-    bodies = numbers.taken_apart(cells)
-    if any(each.is_number for each in candidates) and bodies.digits.null_count < len(cells):
-        marks = bodies.marks.fill_null("").to_numpy(zero_copy_only=False)
-        zeros = int(weights[numbers.has_leading_zero(bodies)].sum())
-        for each in candidates:
-            if each.is_number:
-                found = numbers.fits(bodies, each.form, whole=each.kind == "int")
-                for mark in set(marks[found]):
-                    count = int(weights[found & (marks == mark)].sum())
-                    fits[dataclasses.replace(each, mark=mark)] = count
+    orders, zeros = 0, _count_numbers(cells, weights, candidates, fits)
     forms = tuple(each.pattern for each in candidates if each.kind == "date")
     dated: dict[str, np.ndarray] = {}
     for form, found in date_forms.fits(cells, forms) if forms else ():
@@ -323,11 +325,53 @@ def _counted(
     return Evidence(candidates, total, +fits, words, zeros, orders)
 
 
+def _count_numbers(
+    cells: pa.StringArray,
+    weights: np.ndarray,
+    candidates: tuple[ColumnReading, ...],
+    fits: collections.Counter[ColumnReading],
+) -> int:
+    """Add to `fits` how many cells each number fits; gives how many begin with a zero, as codes."""
+    bodies = numbers.taken_apart(cells)
+    forms = [each for each in candidates if each.is_number]
+    if not forms or bodies.digits.null_count == len(cells):
+        return 0
+    marks = bodies.marks.fill_null("").to_numpy(zero_copy_only=False)
+    is_fraction = numbers.is_fraction(bodies).to_numpy(zero_copy_only=False)
+    for each in forms:
+        found = numbers.fits(bodies, each.form, whole=each.kind == "int")
+        for mark in set(marks[found]):
+            marked = dataclasses.replace(each, mark=mark)
+            fits[marked] += int(weights[found & (marks == mark)].sum())
+        if each.kind == "float":
+            percent = dataclasses.replace(each, mark=numbers.PERCENT)
+            fits[percent] += int(weights[found & is_fraction].sum())
+    return int(weights[numbers.has_leading_zero(bodies)].sum())
+
+
 def _mean_missing(cells: pa.StringArray, name: str = "") -> np.ndarray:
     """Which cells mean that a value is missing, or repeat the column's `name`; bool [cells]."""
     lower = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
     usual = pc.is_in(lower, pa.array(sorted({*MISSING_WORDS, name.strip().lower()} - {""})))
     return usual.to_numpy(zero_copy_only=False)
+
+
+def stray(cells: pa.StringArray, reading: ColumnReading, others: Collection[str]) -> int | None:
+    """Where the first of `cells` is that is not of the `reading`; `others` are passed over."""
+    is_misfit = convert(cells, reading)[1]
+    lower = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
+    found = pc.and_not(is_misfit, pc.is_in(lower, pa.array(sorted(others), pa.string())))
+    places = pc.indices_nonzero(found)
+    return places[0].as_py() if len(places) else None
+
+
+def is_other_number(cell: str, reading: ColumnReading) -> bool:
+    """Whether `cell` is a number written in another way than those of the `reading` are."""
+    body = numbers.taken_apart(pa.array([cell]))
+    if body.digits.null_count or not reading.is_number:
+        return False
+    is_of_form = numbers.fits(body, reading.form, whole=False)[0]
+    return not is_of_form or body.marks[0].as_py() != reading.mark
 
 
 def are_missing(cells: Iterable[str]) -> bool:
@@ -384,7 +428,8 @@ def _none(cells: pa.Array) -> pa.BooleanArray:
 def expected(reading: ColumnReading) -> str:
     """What a cell ought to be, in words."""
     pattern = f" like {date_forms.shown(reading.pattern)}" if reading.pattern else ""
-    return _EXPECTED[reading.kind] + pattern + _style(reading)
+    percent = ", such as 45% or 0.45" if reading.mark == numbers.PERCENT else ""
+    return _EXPECTED[reading.kind] + pattern + style(reading) + percent
 
 
 def features(

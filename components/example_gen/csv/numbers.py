@@ -1,7 +1,8 @@
 """Numbers as people write them: one table of forms, recognised and read by Arrow.
 
 Beside the digits a cell may have a sign on either side, `(5.5)` for a negative number, a currency
-on either side or a percent sign, and spaces between them. `45%` is 0.45.
+on either side or a percent sign, and spaces between them. `45%` is 0.45, and beside such cells so
+is 0.45, whereas 45 may be either.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 _EXACT = 2**53  # whole numbers up to which float64 holds them all
 _MOST = 60  # letters of what may be a number
 PERCENT = "%"
+_FRACTION = r"^(?:0*(?:[.,]\d*)?|\d(?:[.,]\d*)?[eE]-0*[1-9]\d*)$"
 _CODES = (
     "AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY KES "
     "KRW MAD MXN MYR NGN NOK NZD PEN PHP PKR PLN RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD "
@@ -130,14 +132,13 @@ def read(
     Args:
         cells: maybe null.
         form: of the digits.
-        mark: that the numbers have: `%` all of them, a currency some.
+        mark: that the numbers have: `%` all of them but fractions, a currency some.
         whole: whether only whole numbers fit.
         lenient: whether plain numbers fit beside those of the form, as a person would ask about.
     """
     bodies = taken_apart(cells)
-    is_marked = pc.equal(bodies.marks, mark)
-    if mark != PERCENT or lenient:
-        is_marked = pc.or_(is_marked, pc.equal(bodies.marks, ""))
+    is_plain = is_fraction(bodies) if mark == PERCENT else pc.equal(bodies.marks, "")
+    is_marked = pc.or_(pc.equal(bodies.marks, mark), is_plain)
     marked = is_marked.fill_null(fill_value=False).to_numpy(zero_copy_only=False)
     of_form = fits(bodies, form, whole=whole) & marked
     plain = _plain(bodies.digits, form)
@@ -154,6 +155,12 @@ def read(
         is_percent = pc.equal(bodies.marks, PERCENT)
         values = pc.if_else(is_percent, pc.divide(values, 100.0), values)
     return values, pc.and_(cells.is_valid(), pa.array(~of_form))
+
+
+def is_fraction(bodies: Bodies) -> pa.BooleanArray:
+    """Which cells, if they are numbers, are below 1 and without a mark: a percentage may be so."""
+    found = pc.match_substring_regex(bodies.digits, _FRACTION)
+    return pc.and_(found, pc.equal(bodies.marks, "")).fill_null(fill_value=False)
 
 
 def has_leading_zero(bodies: Bodies) -> NDArray[np.bool_]:

@@ -240,7 +240,7 @@ def _rows_aside(
         elif not other:
             found[row] = _all_of(misfits[row], layout)
         elif total := next((c for c in misfits.get(row, {}).values() if _is_total(c)), ""):
-            found[row] = f"a row of totals: {_cut(total)!r}"
+            found[row] = f"a row of totals: {cut(total)!r}"
     return found
 
 
@@ -249,7 +249,7 @@ def _all_of(misfits: Mapping[str, str], layout: TableLayout) -> str:
     if len(misfits) == 1:
         ((name, cell),) = misfits.items()
         return _misfit(name, cell, layout.readings[name])
-    shown = ", ".join(repr(_cut(cell)) for cell in list(misfits.values())[:3])
+    shown = ", ".join(repr(cut(cell)) for cell in list(misfits.values())[:3])
     return f"no cell is of its column's type: {shown}" if misfits else ""
 
 
@@ -286,10 +286,11 @@ def _is_blank(values: Sequence[pa.Array]) -> NDArray[np.bool_]:
 
 
 def _misfit(name: str, cell: object, reading: ColumnReading) -> str:
-    return f"column {name!r}: expected {columns.expected(reading)}, received {_cut(str(cell))!r}"
+    return f"column {name!r}: expected {columns.expected(reading)}, received {cut(str(cell))!r}"
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """`text`, or its beginning where it is long."""
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
@@ -323,7 +324,7 @@ def _parsed(
     kept = set(places.tolist())
     reasons = {
         row.number - 1: f"expected {row.expected_columns} cells, received {row.actual_columns}: "
-        f"{_cut(row.text)}"
+        f"{cut(row.text)}"
         for row in ragged
         if row.number - 1 not in kept
     }

@@ -1,18 +1,20 @@
 """What becomes of each column of a CSV: the candidates, and the choice by what its cells are."""
 
+import ast
 import collections
 import dataclasses
+import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.csv import columns, dates
+from millrace.components.example_gen.csv import columns, dates, numbers, parsing
 from millrace.components.example_gen.csv.columns import ColumnReading, Dates, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
-from millrace.components.example_gen.csv.parsing import TableLayout
+from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.features import table_label
 
 _log = logging.getLogger(__name__)
@@ -233,7 +235,9 @@ def _say(name: str, reading: ColumnReading, seen: Evidence, given: CsvFormat) ->
             "column %r: leading zeros: read as text; csv.types.%s=int reads numbers", name, name
         )
     elif reading.is_number and not reading.is_plain:
-        percent = ": 45% is 0.45" if reading.mark == "%" else ""
+        percent = ": 45% is 0.45" if reading.mark == numbers.PERCENT else ""
+        if percent and seen.fits[dataclasses.replace(reading, mark="")]:
+            percent += ", and 0.45 as well"
         _log.info(
             "column %r: %s%s; csv.types.%s=text keeps it as text", name, reading, percent, name
         )
@@ -242,6 +246,62 @@ def _say(name: str, reading: ColumnReading, seen: Evidence, given: CsvFormat) ->
             "column %r: numbers read as dates like %s; csv.types.%s=int keeps the numbers",
             *(name, dates.shown(reading.pattern), name),
         )
+
+
+def tell_strays(
+    dialect: Dialect,
+    evidence: Mapping[str, Evidence],
+    readings: Mapping[str, ColumnReading],
+    given: CsvFormat,
+    blocks: Iterable[Block],
+) -> None:
+    """Log of each column read as text most of whose cells are numbers or dates a cell that is not.
+
+    Args:
+        dialect: of the files.
+        evidence: by column.
+        readings: settled.
+        given: types that were asked for.
+        blocks: of the files; no more are read than it takes.
+    """
+    wanted = {
+        name: seen.best
+        for name, seen in evidence.items()
+        if readings.get(name) == columns.TEXT and name not in given.types and seen.is_mostly_one
+    }
+    for block in blocks:
+        if not wanted:
+            return
+        cells = parsing.strings(block, dialect, list(wanted))
+        for name, column in cells.columns.items():
+            reading, misfits = wanted[name]
+            words = () if evidence[name].words == misfits else columns.MISSING_WORDS
+            stray = columns.stray(column, reading, {*words, name.lower()})
+            if stray is None:
+                continue
+            place = [int(cells.places[stray])]
+            (line,) = parsing.lines_of(place, block, cells.text, dialect)
+            cell, filled = column[stray].as_py(), evidence[name].filled
+            kind = "date" if reading.kind == "date" else "number"
+            _log.warning(
+                "column %r: %d of %d cells are %ss%s; line %d of %s is %r: read as text; %s "
+                "csv.types.%s=%s takes what is none as missing",
+                *(name, filled - misfits, filled, kind, columns.style(reading), line, block.path),
+                *(parsing.cut(cell), _fix(cell, reading), name, kind),
+            )
+            del wanted[name]
+
+
+def _fix(cell: str, reading: ColumnReading) -> str:
+    """What is to be done about a `cell` that is not of its column's `reading`."""
+    if columns.is_other_number(cell, reading):
+        return "write numbers alike, or"
+    return f"csv.missing={_as_option(cell)} names it,"
+
+
+def _as_option(cell: str) -> str:
+    """A cell as it is given to an option that takes several."""
+    return json.dumps([cell], ensure_ascii=False) if "," in cell or cell != cell.strip() else cell
 
 
 def tell_bad_cells(
@@ -255,8 +315,8 @@ def tell_bad_cells(
     """Log, once per column, the cells that are taken as missing; reasons of others are passed over.
 
     Raises:
-        DataError: they are more than the share `max_rejected` of a column whose type was given, or
-            more than half of any other.
+        DataError: they are more than the share `max_rejected` of a column whose exact type was
+            given, or more than half of any other, usual words for a missing value apart.
     """
     by_column: dict[str, list[Rejected]] = collections.defaultdict(list)
     for each in bad_cells:
@@ -266,23 +326,29 @@ def tell_bad_cells(
             if each.reason.startswith(f"column {name!r}: "):
                 by_column[name].append(each)
     for name, cells in by_column.items():
-        first, filled = cells[0], evidence[name].filled
-        limit = max_rejected if name in given.types else 0.5
-        received = first.reason.rpartition("received ")[2]
-        if len(cells) > limit * filled:
+        odd = (each for each in cells if not columns.are_missing([_received(each)]))
+        first, filled, words = next(odd, cells[0]), evidence[name].filled, evidence[name].words
+        is_exact = given.types.get(name, "number") not in ("number", "date")
+        received = _received(first)
+        if len(cells) > max_rejected * filled if is_exact else 2 * len(cells) > filled + words:
             raise DataError(
                 f"{step}, column {name!r}: expected {columns.expected(layout.readings[name])}. "
                 f"Received: {len(cells)} of {filled} cells that are not, the first in "
-                f"{first.source}, {first.position}: {received}. Correct them, name what stands for "
-                f"a missing value by {step}.csv.missing, or set {step}.csv.types.{name}=text."
+                f"{first.source}, {first.position}: {received!r}. Correct them, name what stands "
+                f"for a missing value by {step}.csv.missing, or set {step}.csv.types.{name}=text."
             )
         kind = "dates" if layout.readings[name].kind == "date" else "numbers"
         _log.warning(
-            "column %r: %d of %d cells are %s; %s of %s is %s: taken as missing; csv.missing=%s "
-            "names it, csv.types.%s=text keeps the column as text",
+            "column %r: %d of %d cells are %s; %s of %s is %r: taken as missing; %s "
+            "csv.types.%s=text keeps the column as text",
             *(name, filled - len(cells), filled, kind, first.position, first.source, received),
-            *(received.strip("'"), name),
+            *(_fix(received, layout.readings[name]), name),
         )
+
+
+def _received(bad_cell: Rejected) -> str:
+    cell: str = ast.literal_eval(bad_cell.reason.rpartition("received ")[2])
+    return cell
 
 
 def _check_names(place: Path, readings: Mapping[str, ColumnReading], dates: Dates) -> None:

@@ -12,6 +12,7 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import columns, files, parsing, passes, spans
 from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv.numbers import PERCENT
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.example_gen.unlabelled_rows.source import TableSource
 from millrace.serving.example import Decoded
@@ -91,7 +92,8 @@ def _number(name: str, cell: object, reading: ColumnReading) -> str:
     known = dataclasses.replace(reading, kind="float")
     others = columns.readings("auto", "", comma_parts_cells=True)
     seen = Evidence(tuple(each for each in others if each.kind == "float")).seen(pa.array([cell]))
-    for tried in ([known], [each for each in seen.fits if each.mark != "%"]):
+    same = [each for each in seen.fits if (each.mark == PERCENT) == (known.mark == PERCENT)]
+    for tried in ([known], same):
         read = {_value_of(cell, each) for each in tried} - {None}
         if len(read) == 1:
             return str(*read)

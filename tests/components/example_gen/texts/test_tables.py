@@ -6,7 +6,7 @@ import json
 
 import pytest
 from etils.epath import Path
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from millrace.components.errors import DataError
@@ -31,6 +31,7 @@ def read(file, form=None, shards=1, **options):
     return [item for span in spans for item in tables.read(table, span)]
 
 
+@example(rows=[("", " \u3000")], delimiter=",")
 @given(
     rows=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=9), delimiter=st.sampled_from(",;")
 )
@@ -41,7 +42,8 @@ def test_a_csv_of_python_comes_back(tmp_path, rows, delimiter):
     csv.writer(sink, quoting=csv.QUOTE_ALL, delimiter=delimiter).writerows([NAMES, *rows])
     file.write_bytes(sink.getvalue().encode())
     form = CsvFormat(delimiter=delimiter, header=True)
-    cells = [dict(zip(NAMES, row, strict=True)) for row in rows]
+    filled = [[cell if cell.strip() else "" for cell in row] for row in rows]
+    cells = [dict(zip(NAMES, row, strict=True)) for row in filled]
     assert [item.cells for item in read(file, form, encoding="utf-8")] == cells
     assert [item.cells for item in read(file, form, 5, encoding="utf-8")] == cells
 
