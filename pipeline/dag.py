@@ -163,15 +163,15 @@ class Dag:
                 f"--set {place}: expected `{lent.step}.{lent.option or '…'}`, from which step "
                 f"{step.name} takes it. Received: {step.name}.{option}. Set that instead."
             )
+        known = {name: kind for name, (kind, _) in (spec.options | spec.inputs).items()}
         if option not in spec.options:
-            known = {name: kind for name, (kind, _) in (spec.options | spec.inputs).items()}
             raise UsageError(
                 f"--set {place}: step {step.name} has no option `{option}`. "
                 f"{options.nearest_option(option, known)}"
             )
-        annotation, default = spec.options[option]
-        current = step.options.get(option, default)
-        step.options[option] = options.assign(annotation, current, keys, value, place)
+        current = step.options.get(option, spec.options[option][1])
+        annotation = known.pop(option)
+        step.options[option] = options.assign(annotation, current, keys, value, place, known)
 
     def _lend(self) -> None:
         """Give each option that is another step's options what those are by now."""

@@ -7,7 +7,7 @@ shows them.
 import dataclasses
 import inspect
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from millrace.components.errors import OptionError
@@ -36,14 +36,23 @@ def check(annotation: Any, value: Any, place: str) -> Any:
         raise UsageError(str(error)) from None
 
 
-def assign(annotation: Any, current: Any, keys: Sequence[str], value: Any, place: str) -> Any:
+def assign(
+    annotation: Any,
+    current: Any,
+    keys: Sequence[str],
+    value: Any,
+    place: str,
+    others: Mapping[str, Any],
+) -> Any:
     """`current` with what is at `keys` below it replaced by `value`, text or not, converted.
+
+    What is not there is looked for in `others`, the annotations of other options by their names.
 
     Raises:
         UsageError: there is nothing at `keys`, or the value does not fit; names `place`.
     """
     try:
-        return settings.assign(annotation, current, keys, value, place)
+        return settings.assign(annotation, current, keys, value, place, others)
     except OptionError as error:
         raise UsageError(str(error)) from None
 

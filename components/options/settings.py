@@ -22,6 +22,8 @@ from millrace.components.errors import OptionError
 from millrace.components.files import paths
 from millrace.components.options.ranges import MOST
 
+_NO_OTHERS: dict[str, Any] = {}
+
 
 def check(annotation: Any, value: Any, place: str) -> Any:
     """`value` converted to `annotation`.
@@ -38,8 +40,17 @@ def check(annotation: Any, value: Any, place: str) -> Any:
     return found
 
 
-def assign(annotation: Any, current: Any, keys: Sequence[str], value: Any, place: str) -> Any:
+def assign(
+    annotation: Any,
+    current: Any,
+    keys: Sequence[str],
+    value: Any,
+    place: str,
+    others: Mapping[str, Any] = _NO_OTHERS,
+) -> Any:
     """`current` with what is at `keys` below it replaced by `value`, text or not, converted.
+
+    What is not there is looked for in `others`, the annotations of other options by their names.
 
     Raises:
         OptionError: there is nothing at `keys`, or the value does not fit; names `place`.
@@ -50,13 +61,13 @@ def assign(annotation: Any, current: Any, keys: Sequence[str], value: Any, place
         return check(annotation, value, place)
     key, rest = keys[0], keys[1:]
     if dataclasses.is_dataclass(current) and not isinstance(current, type):
-        return _assign_field(annotation, current, key, rest, value, place)
+        return _assign_field(annotation, current, key, rest, value, place, others)
     if typing.get_origin(_bare(annotation)) is dict:
         value_type = typing.get_args(_bare(annotation))[1]
         if not _has_parts(value_type):
             key, rest = ".".join(keys), ()
         old = dict(current or {})
-        old[key] = assign(value_type, old.get(key), rest, value, place)
+        old[key] = assign(value_type, old.get(key), rest, value, place, others)
         return old
     raise OptionError(f"--set {place}: expected no `.{key}`; the option is {describe(annotation)}.")
 
@@ -102,14 +113,20 @@ def nearest_option(word: str, known: Mapping[str, Any]) -> str:
     That is a field within one (`clipnorm` is `optimizer.clipnorm`), or a kind of one
     (`cosine` is `schedule=cosine`), else the option of the nearest name.
     """
+    return _within(word, known) or nearest(word, known)
+
+
+def _within(word: str, known: Mapping[str, Any]) -> str:
     for name, annotation in known.items():
+        if word == name:
+            return f"Did you mean `{name}`?"
         if word in dataclass_members(annotation):
             return f"Did you mean `{name}={word}`?"
         bare = _bare(annotation)
         for one in filter(dataclasses.is_dataclass, (bare, *typing.get_args(bare))):
             if word in {field.name for field in dataclasses.fields(one)}:
                 return f"Did you mean `{name}.{word}`?"
-    return nearest(word, known)
+    return ""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -120,15 +137,22 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _assign_field(
-    annotation: Any, current: Any, key: str, rest: Sequence[str], value: Any, place: str
+    annotation: Any,
+    current: Any,
+    key: str,
+    rest: Sequence[str],
+    value: Any,
+    place: str,
+    others: Mapping[str, Any],
 ) -> Any:
     members = dataclass_members(annotation)
     if key == "kind" and members and not rest:
         return assign(annotation, current, (), value, place)
     hints = typing.get_type_hints(type(current), include_extras=True)
     if key not in hints:
-        raise OptionError(f"--set {place}: unknown field `{key}`. {nearest(key, hints)}")
-    field = assign(hints[key], getattr(current, key), rest, value, place)
+        found = _within(key, others) or nearest(key, hints)
+        raise OptionError(f"--set {place}: unknown field `{key}`. {found}")
+    field = assign(hints[key], getattr(current, key), rest, value, place, others)
     return dataclasses.replace(current, **{key: field})
 
 

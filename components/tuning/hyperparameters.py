@@ -40,15 +40,16 @@ def settled(
     }
     for way, text in texts.items():
         option, *keys = way.split(".")
+        annotations = {name: annotation for name, (annotation, _) in known.items()}
         if option not in known:
-            annotations = {name: annotation for name, (annotation, _) in known.items()}
             raise OptionError(
                 f"{place}: expected options of {component.__name__}. Received: {option!r}. "
                 f"{settings.nearest_option(option, annotations)}"
             )
-        annotation = known[option][0]
-        current = values.get(option)
-        values[option] = settings.assign(annotation, current, keys, text, f"{place}.{way}")
+        annotation, current = annotations.pop(option), values.get(option)
+        values[option] = settings.assign(
+            annotation, current, keys, text, f"{place}.{way}", annotations
+        )
     return values
 
 

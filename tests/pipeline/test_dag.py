@@ -7,6 +7,7 @@ import pytest
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles
+from millrace.components.example_gen.image import image_example_gen
 from millrace.pipeline.dag import Dag, OptionsOf, Previous, Source
 from millrace.pipeline.errors import UsageError, WiringError
 from tests.pipeline import toys
@@ -97,6 +98,30 @@ def test_an_option_without_a_value_is_named_with_the_way_to_give_it():
 def test_a_wrong_assignment_says_what_was_expected(toy, assignment, text):
     with pytest.raises(UsageError, match=re.escape(text)):
         toy.dag(assignment)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("manifest.delimiter=;", "csv.delimiter"),
+        ("manifest.encoding=utf-8", "csv.encoding"),
+        ("csv.label_column=x", "manifest.label_column"),
+        ("manifest.pattern={class}.jpg", "pattern"),
+        ("manifest.fil=x.csv", "file"),
+    ],
+)
+def test_a_field_of_another_option_is_offered_and_can_be_set(wrong, right):
+    dag = Dag("d")
+    dag.step(image_example_gen, source=Source("x"))
+    key, _, value = wrong.partition("=")
+    with pytest.raises(UsageError) as caught:
+        dag.configure({f"image_example_gen.{key}": value})
+    assert str(caught.value) == (
+        f"--set image_example_gen.{key}: unknown field `{key.partition('.')[2]}`. "
+        f"Did you mean `{right}`?"
+    )
+    right = right if right != "file" else "manifest.file"
+    dag.configure({f"image_example_gen.{right}": value})
 
 
 def test_values_of_python_are_set_as_text_is(toy):
