@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import logging
+import types
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -101,12 +102,12 @@ class Listing:
 
 class _Levels(NamedTuple):
     """Where class folders lie: directly below each of the prefixes of `splits`, which have their
-    split or "". There are none below those in `bare`. If `splits_within`, the folders
-    below a class are its splits.
+    split or "". There are none below those in `bare`, for the reasons there. If `splits_within`,
+    the folders below a class are its splits.
     """
 
     splits: dict[str, str]
-    bare: frozenset[str] = frozenset()
+    bare: Mapping[str, str] = types.MappingProxyType({})
     splits_within: bool = False
 
 
@@ -155,7 +156,12 @@ def _place(listing: Listing, path: str, levels: _Levels, kind: FileKind) -> None
     prefix = next((prefix for prefix in levels.splits if path.startswith(prefix)), None)
     split = levels.splits.get(prefix or "", "")
     folders = [] if prefix is None else path[len(prefix) :].split("/")[:-1]
-    if split and folders and folders[0].lower() in _NO_CLASS:
+    if reason := levels.bare.get(prefix or "", ""):
+        if kind.claims(path):
+            listing.unlabelled.append(Rejected(path, reason))
+        else:
+            listing.ignored.append(path)
+    elif split and folders and folders[0].lower() in _NO_CLASS:
         listing.unlabelled.append(Rejected(path, f"folder {folders[0]} is no class"))
     elif folders:
         if levels.splits_within:
@@ -163,8 +169,6 @@ def _place(listing: Listing, path: str, levels: _Levels, kind: FileKind) -> None
         listing.rows.append(ListedRow(path, unicodedata.normalize("NFC", folders[0]), split))
     elif not kind.claims(path):
         listing.ignored.append(path)
-    elif split and prefix in levels.bare:
-        listing.unlabelled.append(Rejected(path, f"split {split} has no class folders"))
     else:
         listing.rejected.append(Rejected(path, "lies in no class folder"))
 
@@ -182,8 +186,7 @@ def _levels(root: Path, paths: Sequence[str], layout: FolderLayout, kind: FileKi
         prefixes = {f"{top}{name}/": split_in(name) or name for name in tops}
         is_wrapped = all(len(below[prefix]) < 2 for prefix in prefixes)  # as train/images/cat
         within = {prefix: _within(prefix, below, is_wrapped=is_wrapped) for prefix in prefixes}
-        prefixes = {within[prefix]: split for prefix, split in prefixes.items()}
-        return _Levels(prefixes, frozenset(prefix for prefix in prefixes if not below[prefix]))
+        return _of_splits({within[prefix]: split for prefix, split in prefixes.items()}, below)
     inner = [below[f"{top}{name}/"] for name in tops]
     holds_files = {path.rpartition("/")[0] for path in paths}
     is_plain = any(f"{top}{name}" in holds_files for name in tops)
@@ -198,6 +201,26 @@ def _levels(root: Path, paths: Sequence[str], layout: FolderLayout, kind: FileKi
                 "ones are, the option layout=classes."
             )
     return _Levels({top: ""})
+
+
+def _of_splits(prefixes: Mapping[str, str], below: Mapping[str, set[str]]) -> _Levels:
+    """Class folders below `prefixes`, but for a lone one that no split of several classes has.
+
+    That is looked through, as `test/images`; where no class is within it, nothing has one.
+    """
+    several = [below[prefix] for prefix in prefixes if len(below[prefix]) > 1]
+    known = {name.casefold() for names in several for name in names}
+    splits, bare = dict[str, str](), dict[str, str]()
+    for prefix, split in prefixes.items():
+        lone = "".join(below[prefix]) if len(below[prefix]) == 1 else ""
+        inner = f"{prefix}{lone}/"
+        is_wrap = lone and not known.isdisjoint(map(str.casefold, below[inner]))
+        splits[inner if is_wrap and lone.casefold() not in known else prefix] = split
+        if not below[prefix]:
+            bare[prefix] = f"split {split} has no class folders"
+        elif lone and known and not is_wrap and lone.casefold() not in known:
+            bare[prefix] = f"folder {lone} of split {split} is a class of no other split"
+    return _Levels(splits, bare)
 
 
 def _folders(paths: Iterable[str]) -> collections.defaultdict[str, set[str]]:

@@ -66,6 +66,38 @@ def test_files_without_a_class_beside_one_split_are_no_class(folder, flat):
     assert listing.unlabelled == [Rejected(flat, f"split {split} has no class folders")]
 
 
+@pytest.mark.parametrize(
+    ("paths", "classes", "unlabelled"),
+    [
+        (["test/images/1.jpg", "test/images/2.jpg"], {"train": "cat dog"}, ["images"] * 2),
+        (["test/unknown/a/1.jpg", "test/2.jpg"], {"train": "cat dog"}, ["unknown"] * 2),
+        (["val/Cat/1.jpg"], {"train": "cat dog", "eval": "Cat"}, []),
+        (["val/dog/1.jpg", "test/x/2.jpg"], {"train": "cat dog", "eval": "dog"}, ["x"]),
+        (["val/x/1.jpg", "test/x/2.jpg"], {"train": "cat dog"}, ["x", "x"]),
+        (["test/images/cat/1.jpg"], {"train": "cat dog", "test": "cat"}, []),
+        (["test/cat/1.jpg", "test/fox/2.jpg"], {"train": "cat dog", "test": "cat fox"}, []),
+    ],
+)
+def test_a_lone_folder_that_is_a_class_of_no_other_split_has_no_class(
+    folder, paths, classes, unlabelled
+):
+    root = folder(dict.fromkeys(["train/cat/1.jpg", "train/dog/2.jpg", *paths], b""))
+    listing = list_classes(root)
+    assert classes == {
+        split: " ".join(sorted(row.label for row in listing.rows if row.split == split))
+        for split in listing.given
+    }
+    reasons = {
+        f"folder {name} of split {split} is a class of no other split"
+        for name in unlabelled
+        for split in ("test", "eval")
+    }
+    assert sorted(item.source for item in listing.unlabelled) == sorted(
+        paths[-len(unlabelled) :] if unlabelled else []
+    )
+    assert {item.reason for item in listing.unlabelled} <= reasons
+
+
 def test_the_layout_can_be_forced(folder):
     root = folder({"holdout/a/1.jpg": b"", "train/b/1.jpg": b""})
     assert list_classes(root, "splits").rows == [
