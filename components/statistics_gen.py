@@ -67,8 +67,9 @@ def statistics_gen(
 
 
 def _fold(shard: tuple[str, str]) -> "Dataset":
+    from millrace.components.files import columns
     from millrace.components.files.tfrecord import read_records
     from millrace.components.statistics.dataset import fold
 
     _, file = shard
-    return fold(read_records(Path(file)), file)
+    return fold(columns.batches(read_records(Path(file)), file), file)

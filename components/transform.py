@@ -9,7 +9,6 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 from etils.epath import Path
 
@@ -124,20 +123,14 @@ def _others(examples: Examples, split: str, index: int) -> tuple[str, ...]:
 
 def _write_shard(shard: _Shard, spec: Spec) -> _Transformed:
     rejected, left_out = list[Rejected](), Counter[str]()
-    records = _transformed(shard, spec, rejected, left_out)
-    return _Transformed(
-        write_records(Path(shard.target), records, level=_STORED), rejected, left_out
-    )
-
-
-def _transformed(
-    shard: _Shard, spec: Spec, rejected: list[Rejected], left_out: Counter[str]
-) -> Iterator[bytes]:
-    """The transformed records of a file; see `features.rows.transform`."""
-    from millrace.serving.example import decode  # numpy
-
     file = Path(shard.source)
-    raw = enumerate(read_records(file))
-    rows = ((decode(content), f"{file.name}, record {number}") for number, content in raw)
-    beside = itertools.chain.from_iterable(map(read_records, map(Path, shard.others)))
-    return features.transform(rows, spec, rejected, lambda: map(decode, beside), left_out)
+    records = features.transform(
+        read_records(file),
+        file.name,
+        spec,
+        rejected,
+        lambda: itertools.chain.from_iterable(map(read_records, map(Path, shard.others))),
+        left_out,
+    )
+    count = write_records(Path(shard.target), records, level=_STORED)
+    return _Transformed(count, rejected, left_out)

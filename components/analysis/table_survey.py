@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import functools
-from collections.abc import Iterable
 from typing import Annotated
 
 import numpy as np
@@ -13,12 +12,13 @@ from pydantic import Field, TypeAdapter
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.features import table_label
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.table_spec import CellDtype, RawColumn
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import read_records
 from millrace.components.statistics.dataset import Dataset, Feature, fold, merge
 from millrace.components.statistics.numbers import Numbers
-from millrace.serving.example import decode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,24 +106,24 @@ def labels_elsewhere(
 
 
 def _labels(label: str, file: str) -> collections.Counter[str]:
-    values = (row.get(label, []) for row in map(decode, read_records(Path(file))))
-    return collections.Counter(class_name(each) for each in values if len(each))
-
-
-def class_name(value: list[bytes] | np.ndarray) -> str:
-    """A label as its class is called."""
-    if isinstance(value, list):
-        return value[0].decode("utf-8", "backslashreplace")
-    return as_text(value[0], "int64" if value.dtype.kind == "i" else "float32")
+    found = collections.Counter[str]()
+    for batch in columns.batches(read_records(Path(file)), file):
+        cells = columns.first(batch, label)
+        if cells is not None:
+            counted = cells.drop_null().value_counts()
+            names = map(table_label.class_name, counted.field("values"))
+            for name, count in zip(names, counted.field("counts").to_pylist(), strict=True):
+                found[name] += count
+    return found
 
 
 def _fold(file: str, own: Own | None) -> Dataset:
-    records: Iterable[bytes] = read_records(Path(file))
+    batches = columns.batches(read_records(Path(file)), file)
     if own is not None:
         from millrace.components.features import table_rows  # TensorFlow
 
-        records = table_rows.preprocessed(map(decode, records), own.raw, own.hook, own.label)
-    return fold(records, file)
+        batches = table_rows.preprocessed(batches, own.raw, own.hook, own.label)
+    return fold(batches, file)
 
 
 def of(dataset: Dataset, quantiles: int) -> TableSurvey:

@@ -5,7 +5,7 @@ import itertools
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -16,12 +16,11 @@ from millrace.components.artifacts import Examples, Model, TrainedModel
 from millrace.components.errors import DataError
 from millrace.components.exporting import answers, comparison, kinds, saved_model, warm_up
 from millrace.components.features import rows as features
-from millrace.components.features.rows import Positioned
 from millrace.components.features.spec import Spec
 from millrace.components.files.tfrecord import read_records
 from millrace.components.models import keras_file
 from millrace.components.models.build import load
-from millrace.serving.example import Decoded, decode
+from millrace.serving.example import Decoded
 
 logger = logging.getLogger("millrace.components.export")
 
@@ -87,8 +86,8 @@ def take_sample(examples: Examples, spec: Spec, count: int) -> list[Decoded]:
     splits = [split for split in _SAMPLED_FROM if examples.counts.get(split)]
     for split in splits or examples.splits:
         taken: list[Decoded] = []
-        rows = _rows(examples, split)
-        while len(taken) < count and (batch := list(itertools.islice(rows, count))):
+        records = itertools.chain.from_iterable(map(read_records, examples.files(split)))
+        while len(taken) < count and (batch := list(itertools.islice(records, count))):
             taken += features.usable(batch, spec)
         if taken:
             return taken[:count]
@@ -96,9 +95,3 @@ def take_sample(examples: Examples, spec: Spec, count: int) -> list[Decoded]:
         f"{examples.path}: expected rows to check the exported model with. Received: none in "
         f"{', '.join(examples.splits) or 'no split'}. Give export the training examples."
     )
-
-
-def _rows(examples: Examples, split: str) -> Iterator[Positioned]:
-    for file in examples.files(split):
-        for number, raw in enumerate(read_records(file)):
-            yield decode(raw), f"{file.name}, record {number}"

@@ -11,6 +11,7 @@ from millrace.components.exporting.comparison import Reference
 from millrace.components.exporting.saved_model import SERIALISED, Endpoint, Outputs
 from millrace.components.features import table, table_rows
 from millrace.components.features.table_spec import TableSpec
+from millrace.components.files import columns
 from millrace.components.models.networks import as_taken
 from millrace.serving.example import Decoded
 
@@ -62,7 +63,7 @@ def endpoints(model: keras.Model, spec: TableSpec) -> dict[str, Endpoint]:
 
 def reference(model: keras.Model, spec: TableSpec, rows: Sequence[Decoded]) -> Reference:
     """What the signatures should answer to raw `rows`, by the inputs that training would see."""
-    arrays = table_rows.inputs_of(rows, spec)
+    arrays = table_rows.inputs_of(columns.of_rows(rows, "the rows to check with"), spec)
     inputs = as_taken({name: tf.constant(array) for name, array in arrays.items()})
     if spec.problem == "classification":
         scores = classifier.probabilities(model, inputs)

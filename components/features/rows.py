@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from millrace.components.artifacts import Rejected
 from millrace.components.features.image_spec import ImageSpec
@@ -15,26 +15,38 @@ from millrace.components.features.text_spec import TextSpec
 if TYPE_CHECKING:
     from millrace.serving.example import Decoded  # numpy
 
-Positioned: TypeAlias = "tuple[Decoded, str]"  # a raw record, and where it lies
-
 
 def transform(
-    rows: Iterable[Positioned],
+    records: Iterable[bytes],
+    place: str,
     spec: Spec,
     rejected: list[Rejected],
-    others: "Callable[[], Iterable[Decoded]]" = tuple,
+    others: Callable[[], Iterable[bytes]] = tuple,
     left_out: Counter[str] | None = None,
 ) -> Iterator[bytes]:
-    """The transformed records of `rows`, encoded; those that cannot be used go to `rejected`.
+    """The transformed records of raw ones, serialised; those that cannot be used go to `rejected`.
 
     Args:
-        rows: of one file of a split.
+        records: of one file of a split, serialised.
+        place: the name of that file.
         spec: how.
         rejected: gets what cannot be used.
         others: gives the raw records of the same shard in the other splits, which hold the same
             series; only called for series.
         left_out: counts the parts of usable records that are not transformed, by what they are.
+
+    Raises:
+        DataError: a record is not an Example.
     """
+    from millrace.components.files import columns  # numpy
+
+    if isinstance(spec, TableSpec):
+        from millrace.components.features import table_rows
+
+        return table_rows.transform(columns.batches(records, place), place, spec, rejected)
+    rows = (
+        (row, position(place, number)) for number, row in enumerate(columns.decoded(records, place))
+    )
     match spec:
         case ImageSpec():
             from millrace.components.features import image_rows
@@ -51,24 +63,30 @@ def transform(
         case SeriesSpec():
             from millrace.components.features import series_rows
 
-            return series_rows.transform(rows, spec, rejected, others, left_out)
-        case TableSpec():
-            from millrace.components.features import table_rows
-
-            return table_rows.transform(rows, spec, rejected)
+            return series_rows.transform(
+                rows, spec, rejected, lambda: columns.decoded(others(), place), left_out
+            )
         case _:
             assert_never(spec)
 
 
-def usable(rows: Sequence[Positioned], spec: Spec) -> "list[Decoded]":
-    """The `rows` that a model of `spec` can answer.
+def usable(records: Sequence[bytes], spec: Spec) -> "list[Decoded]":
+    """The rows of `records` that a model of `spec` can answer.
 
-    For series, `rows` are windows made by `transform`, all of which qualify.
+    For series, `records` are windows made by `transform`, all of which qualify.
     """
+    from millrace.components.files import columns  # numpy
+
+    rows = columns.decoded(records, "")
     if isinstance(spec, SeriesSpec):
-        return [row for row, _ in rows]
+        return list(rows)
     rejected: list[Rejected] = []
-    for _ in transform(rows, spec, rejected):
+    for _ in transform(records, "", spec, rejected):
         pass
     lost = {item.position for item in rejected}
-    return [row for row, position in rows if position not in lost]
+    return [row for number, row in enumerate(rows) if position("", number) not in lost]
+
+
+def position(place: str, number: int) -> str:
+    """Where a record lies, for messages."""
+    return f"{place}, record {number}"

@@ -1,6 +1,9 @@
-"""Which column of a table is the label, where nobody says: by its name, else by its place."""
+"""Which column of a table is the label, where nobody says, and what its classes are called."""
 
 from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
 
 _CERTAIN = ("label", "labels", "target", "class", "y", "outcome", "species")
 _LIKELY = (
@@ -34,3 +37,10 @@ def choose(names: Sequence[str], last: str) -> tuple[str, str]:
 def _plain(name: str) -> str:
     """`name` without case, blanks and signs: `Sale Price` and `sale_price` are one."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def class_name(value: pa.Scalar) -> str:
+    """A label as its class is called: text, or a number as numpy writes it."""
+    if pa.types.is_binary(value.type):
+        return value.as_py().decode("utf-8", "backslashreplace")
+    return str(value.as_py()) if pa.types.is_integer(value.type) else str(np.float32(value.as_py()))

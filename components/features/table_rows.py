@@ -1,66 +1,89 @@
 """Raw records of a table to transformed ones, ready to train on, by the ops that are served."""
 
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeGuard
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
 from millrace.components.artifacts import Rejected
-from millrace.components.errors import OptionError
+from millrace.components.errors import DataError, OptionError
 from millrace.components.features import hook as hooks
-from millrace.components.features import table
+from millrace.components.features import table, table_label
 from millrace.components.features.hook_spec import PLACE, Hook
 from millrace.components.features.table_spec import RawColumn, TableSpec
-from millrace.serving.example import Decoded, Value, encode
-
-_BATCH = 1024  # rows preprocessed at once
+from millrace.components.files import columns
 
 
 def transform(
-    rows: Iterable[tuple[Decoded, str]], spec: TableSpec, rejected: list[Rejected]
+    batches: Iterable[pa.RecordBatch], place: str, spec: TableSpec, rejected: list[Rejected]
 ) -> Iterator[bytes]:
-    """The transformed records of `rows`: raw ones, each with its position.
+    """The transformed records of raw ones, batch by batch.
 
     Yields the inputs of `spec.layout`, float and int64 lists, and `label`: the index of the
     class, or the number to predict. Rows without a usable label, or with several values in one
     column, go to `rejected`.
+
+    Args:
+        batches: the columns of raw records, as `files.columns` has them.
+        place: the file that they are of, for `rejected`.
+        spec: how.
+        rejected: gets what cannot be used.
     """
-    usable = _usable(rows, spec, rejected)
-    for batch in iter(lambda: list(itertools.islice(usable, _BATCH)), []):
-        inputs = inputs_of([row for row, _ in batch], spec)
-        for place, (_, label) in enumerate(batch):
-            values = {name: array[place] for name, array in inputs.items()}
-            yield encode({**values, "label": label})
+    start = 0
+    for batch in batches:
+        labels, reasons = _labels(batch, spec)
+        for number in np.flatnonzero(reasons.astype(bool)).tolist():
+            where = f"{place}, record {start + number}"
+            rejected.append(Rejected("", reasons[number], where))
+        start += batch.num_rows
+        is_usable = ~reasons.astype(bool)
+        found = {
+            name: columns.of_array(array)
+            for name, array in inputs_of(batch.filter(pa.array(is_usable)), spec).items()
+        }
+        found["label"] = columns.of_array(labels[is_usable][:, None])
+        yield from columns.to_records(pa.RecordBatch.from_pydict(found))
 
 
-def inputs_of(rows: Sequence[Decoded], spec: TableSpec) -> dict[str, np.ndarray]:
-    """The inputs of a network for raw `rows`: [rows, width] by name."""
-    columns = [tf.constant(column(rows, raw)) for raw in spec.raw]
-    return {name: array.numpy() for name, array in _compiled(spec)(*columns).items()}
+def inputs_of(batch: pa.RecordBatch, spec: TableSpec) -> dict[str, np.ndarray]:
+    """The inputs of a network for a batch of raw records: [rows, width] by name."""
+    given = [tf.constant(column(batch, raw)) for raw in spec.raw]
+    return {name: array.numpy() for name, array in _compiled(spec)(*given).items()}
 
 
-def column(rows: Sequence[Decoded], raw: RawColumn) -> np.ndarray:
-    """One raw column [rows], as the model takes it: bytes as objects, or float32."""
-    values = [row.get(raw.name) for row in rows]
-    if raw.dtype == "bytes":
-        return np.array([bytes(each[0]) if _holds(each) else b"" for each in values], object)
-    return np.array([each[0] if _holds(each) else np.nan for each in values], np.float32)
+def column(batch: pa.RecordBatch, raw: RawColumn) -> np.ndarray:
+    """One raw column [rows], as the model takes it: bytes as objects, or float32.
+
+    Raises:
+        DataError: it holds text for numbers, or numbers for text.
+    """
+    is_text = raw.dtype == "bytes"
+    cells = columns.first(batch, raw.name)
+    if cells is None:
+        return np.full(batch.num_rows, b"" if is_text else np.nan, object if is_text else "f4")
+    if is_text != pa.types.is_binary(cells.type):
+        raise DataError(
+            f"Column {raw.name!r}: expected {raw.dtype} values, as in the train split. Received: "
+            f"{cells.type}. Run `analyze` again, or give records of the same columns."
+        )
+    if is_text:
+        return cells.fill_null(b"").to_numpy(zero_copy_only=False)
+    return cells.cast(pa.float32(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
 
 
 def preprocessed(
-    rows: Iterable[Decoded], raw: Sequence[RawColumn], hook: Hook, label: str
-) -> Iterator[bytes]:
-    """Each raw record with the columns that the function of `hook` makes, and its label.
+    batches: Iterable[pa.RecordBatch], raw: Sequence[RawColumn], hook: Hook, label: str
+) -> Iterator[pa.RecordBatch]:
+    """The columns that the function of `hook` makes of raw records, and their label.
 
     `transform` and `export` have that function in their graphs, see `features.table`; `analyze`,
     which needs no TensorFlow otherwise, counts values after this one. NaN and the empty text are
     missing cells, which the record leaves out.
 
     Args:
-        rows: raw records.
+        batches: the columns of raw records, as `files.columns` has them.
         raw: the columns that the function is given.
         hook: the function.
         label: the feature that it is not given.
@@ -68,8 +91,7 @@ def preprocessed(
     Raises:
         OptionError: it makes a column of the label's name.
     """
-    waiting = iter(rows)
-    for batch in iter(lambda: list(itertools.islice(waiting, _BATCH)), []):
+    for batch in batches:
         given = {each.name: tf.constant(column(batch, each)) for each in raw}
         made = {name: each.numpy() for name, each in hooks.columns(hook, given).items()}
         if label in made:
@@ -77,73 +99,57 @@ def preprocessed(
                 f"{PLACE}: expected {hook.function} to leave the label {label!r} to the data. "
                 "Received: a column of this name. Call it otherwise."
             )
-        for place, row in enumerate(batch):
-            cells = {name: values[place] for name, values in made.items()}
-            features = {name: _value(cell) for name, cell in cells.items() if _is_there(cell)}
-            truth: dict[str, Value] = {label: row[label]} if label in row else {}
-            yield encode(features | truth)
+        found = {
+            name: columns.of_array(cells[:, None], _is_missing(cells))
+            for name, cells in made.items()
+        }
+        if label in batch.schema.names:
+            found[label] = batch.column(label)
+        yield pa.RecordBatch.from_pydict(found)
 
 
-def _holds(value: list[bytes] | np.ndarray | None) -> TypeGuard[list[bytes] | np.ndarray]:
-    return value is not None and len(value) > 0
+def _is_missing(cells: np.ndarray) -> np.ndarray:
+    return np.isnan(cells) if cells.dtype.kind == "f" else cells == b""
 
 
-def _usable(
-    rows: Iterable[tuple[Decoded, str]], spec: TableSpec, rejected: list[Rejected]
-) -> Iterator[tuple[Decoded, int | float]]:
-    """Each row whose label is known, with it; the others go to `rejected`."""
-    label_of = _class_of(spec) if spec.problem == "classification" else _number_of(spec)
-    for row, position in rows:
-        label = _crowded(row, spec) or label_of(row)
-        if isinstance(label, str):
-            rejected.append(Rejected("", label, position))
-        else:
-            yield row, label
+def _labels(batch: pa.RecordBatch, spec: TableSpec) -> tuple[np.ndarray, np.ndarray]:
+    """The label of each row, int64 or float32 [rows], and why it has none, "" where it has."""
+    name_of = _classes_of if spec.problem == "classification" else _numbers_of
+    labels, reasons = name_of(batch, spec)
+    for raw in reversed(spec.raw):
+        if raw.name in batch.schema.names:
+            lists = batch.column(raw.name)
+            is_crowded = (np.diff(lists.offsets.to_numpy()) > 1) & ~columns.is_null(lists)
+            reasons[is_crowded] = f"several values in column {raw.name!r}"
+    return labels, reasons
 
 
-def _crowded(row: Decoded, spec: TableSpec) -> str:
-    names = [raw.name for raw in spec.raw if len(row.get(raw.name, ())) > 1]
-    return f"several values in column {names[0]!r}" if names else ""
+def _classes_of(batch: pa.RecordBatch, spec: TableSpec) -> tuple[np.ndarray, np.ndarray]:
+    missing = f"no {spec.label!r}"
+    cells = columns.first(batch, spec.label)
+    if cells is None:
+        return np.zeros(batch.num_rows, np.int64), np.full(batch.num_rows, missing, object)
+    encoded = cells.dictionary_encode()
+    places = {name: place for place, name in enumerate(spec.classes)}
+    names = [table_label.class_name(each) for each in encoded.dictionary]
+    unknown = [f"class {name!r} is not in the train split" if name else missing for name in names]
+    reasons = ["" if name in places else why for name, why in zip(names, unknown, strict=True)]
+    codes = encoded.indices.fill_null(len(names)).to_numpy()
+    labels = np.array([*(places.get(name, 0) for name in names), 0], np.int64)
+    return labels[codes], np.array([*reasons, missing], object)[codes]
 
 
-def _class_of(spec: TableSpec) -> Callable[[Decoded], int | str]:
-    labels = {name: label for label, name in enumerate(spec.classes)}
-
-    def class_of(row: Decoded) -> int | str:
-        name = label_text(row, spec.label)
-        if name in labels:
-            return labels[name]
-        return f"class {name!r} is not in the train split" if name else f"no {spec.label!r}"
-
-    return class_of
-
-
-def _number_of(spec: TableSpec) -> Callable[[Decoded], float | str]:
-    def number_of(row: Decoded) -> float | str:
-        value = row.get(spec.label)
-        if not isinstance(value, np.ndarray) or len(value) != 1:
-            return f"no number {spec.label!r}"
-        is_finite = bool(np.isfinite(value[0]))
-        return float(value[0]) if is_finite else f"{spec.label!r} is not a finite number"
-
-    return number_of
-
-
-def label_text(row: Decoded, label: str) -> str:
-    """The class of a row as text; empty if there is none."""
-    value = row.get(label)
-    if not _holds(value):
-        return ""
-    first = value[0]
-    return first.decode("utf-8", "backslashreplace") if isinstance(first, bytes) else str(first)
-
-
-def _is_there(cell: bytes | np.float32) -> bool:
-    return bool(cell) if isinstance(cell, bytes) else not np.isnan(cell)
-
-
-def _value(cell: bytes | np.float32) -> Value:
-    return cell if isinstance(cell, bytes) else np.array([cell], np.float32)
+def _numbers_of(batch: pa.RecordBatch, spec: TableSpec) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.full(batch.num_rows, np.nan, np.float32)
+    reasons = np.full(batch.num_rows, f"no number {spec.label!r}", object)
+    cells = columns.first(batch, spec.label)
+    if cells is not None and not pa.types.is_binary(cells.type):
+        labels = cells.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False)
+        lists = batch.column(spec.label)
+        is_one = (np.diff(lists.offsets.to_numpy()) == 1) & ~columns.is_null(lists)
+        reasons[is_one] = ""
+        reasons[is_one & ~np.isfinite(labels)] = f"{spec.label!r} is not a finite number"
+    return labels, reasons
 
 
 @functools.cache

@@ -25,7 +25,13 @@ BATCH_BYTES = 32 << 20
 
 _KINDS = {"bytes": pa.binary(), "float32": pa.float32(), "int64": pa.int64()}
 _FIELDS = ("bytes_list", "float_list", "int64_list")  # of Feature, in the order of the kinds
-_TYPES = tuple(pa.list_(pa.field("item", each, nullable=False)) for each in _KINDS.values())
+
+
+def _type_of(kind: pa.DataType) -> pa.ListType:
+    return pa.list_(pa.field("item", kind, nullable=False))
+
+
+_TYPES = tuple(map(_type_of, _KINDS.values()))
 
 
 def batches(records: Iterable[bytes], place: str) -> Iterator[pa.RecordBatch]:
@@ -60,11 +66,69 @@ def of_records(records: Sequence[bytes], place: str, start: int = 0) -> pa.Recor
     """
     columns = _walked(records, place)
     if columns is None:
-        columns = _decoded(records, place, start)
+        return of_rows(list(decoded(records, place, start)), place)
+    return _batch(columns, len(records))
+
+
+def of_rows(rows: Sequence[example.Decoded], place: str) -> pa.RecordBatch:
+    """The columns of decoded records; see `of_records`."""
+    cells: dict[str, list[list[bytes] | np.ndarray | None]] = {}
+    for number, row in enumerate(rows):
+        for name, value in row.items():
+            cells.setdefault(name, [None] * len(rows))[number] = value
+    columns = {name: _lists(name, values, place) for name, values in cells.items()}
+    return _batch(columns, len(rows))
+
+
+def decoded(records: Iterable[bytes], place: str, start: int = 0) -> Iterator[example.Decoded]:
+    """Each record by itself; see `of_records`.
+
+    Raises:
+        DataError: a record is not an Example.
+    """
+    for number, record in enumerate(records, start):
+        try:
+            yield example.decode(record)
+        except WireError as error:
+            raise DataError(f"{place}, record {number}: {error}") from error
+
+
+def _batch(columns: Mapping[str, pa.ListArray], length: int) -> pa.RecordBatch:
     names = sorted(columns)
     # A batch takes its length from its columns, and records may have no feature at all.
-    arrays = [pa.nulls(len(records)), *(columns[name] for name in names)]
+    arrays = [pa.nulls(length), *(columns[name] for name in names)]
     return pa.RecordBatch.from_arrays(arrays, names=["", *names]).remove_column(0)
+
+
+def of_array(values: np.ndarray, is_missing: np.ndarray | None = None) -> pa.ListArray:
+    """A column of as many values in every record.
+
+    Args:
+        values: [records, width], of bytes as objects, or of numbers: whole ones become int64,
+            others float32.
+        is_missing: bool [records], where the record lacks the feature; nowhere if it is None.
+    """
+    kind = _KINDS[{"O": "bytes", "f": "float32"}.get(values.dtype.kind, "int64")]
+    ends = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
+    mask = None if is_missing is None else pa.array(is_missing)
+    flat = pa.array(values.ravel(), kind)
+    return pa.ListArray.from_arrays(pa.array(ends), flat, type=_type_of(kind), mask=mask)
+
+
+def first(batch: pa.RecordBatch, name: str) -> pa.Array | None:
+    """The first value of each record's feature [records], null without one; None if none has it."""
+    if name not in batch.schema.names:
+        return None
+    lists = batch.column(name)
+    offsets = lists.offsets.to_numpy()
+    is_absent = (np.diff(offsets) == 0) | is_null(lists)
+    return lists.values.take(pa.array(offsets[:-1], mask=is_absent))
+
+
+def is_null(column: pa.ListArray) -> np.ndarray:
+    """Which records lack the feature, bool [records]."""
+    found: np.ndarray = column.is_null().to_numpy(zero_copy_only=False)
+    return found
 
 
 def kind_of(column: pa.ListArray) -> str:
@@ -87,7 +151,7 @@ def to_records(columns: pa.RecordBatch) -> list[bytes]:
     arrays = [columns.column(name) for name in names]
     present = np.ones((columns.num_rows, len(arrays)), bool)
     for number, array in enumerate(arrays):
-        present[:, number] = array.is_valid().to_numpy(zero_copy_only=False)
+        present[:, number] = ~is_null(array)
     rows, of = np.nonzero(present)  # one entry of the map each: row by row, by name
     kinds = np.array([_TYPES.index(each.type) for each in arrays], int)
     lists = []
@@ -150,7 +214,7 @@ def _walked(records: Sequence[bytes], place: str) -> dict[str, pa.ListArray] | N
     rows = np.repeat(np.arange(len(records)), np.diff(entries.offsets.to_numpy()))
     keys = entries.keys.dictionary_encode()
     lists = [entries.items.field(name) for name in _FIELDS]
-    holds = np.stack([each.is_valid().to_numpy(zero_copy_only=False) for each in lists])
+    holds = np.stack([~is_null(each) for each in lists])
     if (holds.sum(0) > 1).any():
         return None
     codes = keys.indices.to_numpy().astype(
@@ -172,18 +236,6 @@ def _walked(records: Sequence[bytes], place: str) -> dict[str, pa.ListArray] | N
             absent[rows[where]] = ~holds[kind, where]
             columns[name] = lists[kind].field("value").take(pa.array(places, mask=absent))
     return columns
-
-
-def _decoded(records: Sequence[bytes], place: str, start: int) -> dict[str, pa.ListArray]:
-    columns: dict[str, list[list[bytes] | np.ndarray | None]] = {}
-    for number, record in enumerate(records):
-        try:
-            row = example.decode(record)
-        except WireError as error:
-            raise DataError(f"{place}, record {start + number}: {error}") from error
-        for name, value in row.items():
-            columns.setdefault(name, [None] * len(records))[number] = value
-    return {name: _lists(name, values, place) for name, values in columns.items()}
 
 
 def _lists(name: str, values: Sequence[Any], place: str) -> pa.ListArray:

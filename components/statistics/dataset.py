@@ -94,18 +94,18 @@ def merge(parts: Iterable[Dataset]) -> Dataset:
     return merged
 
 
-def fold(records: Iterable[bytes], place: str) -> Dataset:
-    """What is known of serialised `tf.train.Example` records.
+def fold(batches: Iterable[pa.RecordBatch], place: str) -> Dataset:
+    """What is known of the records of `batches`, as `files.columns` has them.
 
     Args:
-        records: of one shard; held in memory 32 MiB at a time.
+        batches: of one shard.
         place: the shard, for the errors.
 
     Raises:
-        DataError: a record is not an Example, or a feature is of different kinds in two records.
+        DataError: a feature is of different kinds in two records.
     """
     dataset = Dataset()
-    for batch in columns.batches(records, place):
+    for batch in batches:
         names = batch.schema.names
         features = {name: Feature.of(batch.column(name), place) for name in names}
         dataset.merge(Dataset(batch.num_rows, features))

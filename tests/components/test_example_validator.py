@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from millrace.components.artifacts import Schema, Statistics
 from millrace.components.example_validator import example_validator
+from millrace.components.files import columns
 from millrace.components.schema.infer import SchemaRules, infer
 from millrace.components.schema.text import write
 from millrace.components.statistics.dataset import fold
@@ -39,7 +40,9 @@ def describe(tmp_path):
     def run(name="now", /, **splits):
         statistics = Statistics(Path(tmp_path) / name)
         for split, records in splits.items():
-            message = to_proto(split, fold(map(encode, records), "f"), Detail())
+            message = to_proto(
+                split, fold(columns.batches(map(encode, records), "f"), "f"), Detail()
+            )
             statistics.split_path(split).mkdir(parents=True)
             statistics.file(split).write_bytes(message.SerializeToString())
         return statistics

@@ -9,6 +9,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from millrace.components.artifacts import RawFiles, Statistics
 from millrace.components.errors import DataError
+from millrace.components.files import columns
 from millrace.components.schema.text import read
 from millrace.components.schema_gen import import_schema, schema_gen
 from millrace.components.statistics.dataset import fold
@@ -24,7 +25,9 @@ def infer(tmp_path):
         statistics = Statistics(Path(tmp_path) / "statistics")
         for split, records in splits.items():
             message = to_proto(
-                split, fold(map(encode, records), "f"), Detail(rank_buckets=rank_buckets)
+                split,
+                fold(columns.batches(map(encode, records), "f"), "f"),
+                Detail(rank_buckets=rank_buckets),
             )
             statistics.split_path(split).mkdir(parents=True)
             statistics.file(split).write_bytes(message.SerializeToString())

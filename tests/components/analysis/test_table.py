@@ -17,13 +17,16 @@ from millrace.components.features.table_spec import (
     RawColumn,
     TableOptions,
 )
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import write_records
 from millrace.components.statistics.dataset import fold
 from millrace.serving.example import encode
 
 
 def survey(rows, quantiles=4):
-    return table_survey.of(fold([encode(row) for row in rows], "here"), quantiles)
+    return table_survey.of(
+        fold(columns.batches([encode(row) for row in rows], "here"), "here"), quantiles
+    )
 
 
 def choose(rows, noted="", **options):

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from millrace.components.analysis import table_identifiers, table_survey
+from millrace.components.files import columns
 from millrace.components.statistics.dataset import fold
 from millrace.serving.example import encode
 
 
 def reason(name, values, rows=0):
     records = [encode({} if value is None else {name: value}) for value in values]
-    survey = table_survey.of(fold(records, "here"), 4)
+    survey = table_survey.of(fold(columns.batches(records, "here"), "here"), 4)
     return table_identifiers.reason(name, survey, rows or len(values))
 
 

@@ -26,6 +26,7 @@ from millrace.components.artifacts import (
 )
 from millrace.components.display.artifacts import body
 from millrace.components.errors import DataError
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import write_records
 from millrace.components.schema import text as schemas
 from millrace.components.statistics.dataset import fold
@@ -89,7 +90,7 @@ def test_statistics_have_a_row_per_feature_with_a_histogram(folder):
     statistics = Statistics(folder)
     statistics.split_path("train").mkdir()
     records = [encode({"price": float(n), "town": "<Cork>"}) for n in range(4)]
-    message = to_proto("train", fold(records, "f"), Detail())
+    message = to_proto("train", fold(columns.batches(records, "f"), "f"), Detail())
     statistics.file("train").write_bytes(message.SerializeToString())
     shown = body(statistics)
     assert "<td>price</td><td>FLOAT</td><td>4</td><td>0</td><td>1.5</td><td>0</td>" in shown

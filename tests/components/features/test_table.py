@@ -6,6 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.components import files
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import OptionError
 from millrace.components.features import table, table_rows, table_spec
@@ -98,20 +99,20 @@ def test_serialised_records_give_the_columns_that_the_rows_give():
     assert found["town"].numpy().tolist() == [b"Oslo", b"", b"a"]
     np.testing.assert_array_equal(found["area"], np.float32([75, np.nan, np.nan]))
     np.testing.assert_array_equal(found["rooms"], np.float32([2, np.nan, 1]))
-    decoded = [decode(encode(row)) for row in rows]
+    batch = files.columns.of_records([encode(row) for row in rows], "f")
     for raw in SPEC.raw:
-        np.testing.assert_array_equal(table_rows.column(decoded, raw), found[raw.name].numpy())
+        np.testing.assert_array_equal(table_rows.column(batch, raw), found[raw.name].numpy())
 
 
 def transformed(rows, spec):
     rejected: list[Rejected] = []
-    pairs = [(decode(encode(row)), f"record {place}") for place, row in enumerate(rows)]
-    return [decode(each) for each in table_rows.transform(pairs, spec, rejected)], rejected
+    batches = files.columns.batches(map(encode, rows), "f")
+    return [decode(each) for each in table_rows.transform(batches, "f", spec, rejected)], rejected
 
 
 def test_rows_become_records_of_the_layout_and_odd_ones_are_set_aside():
     rows = [
-        {"area": 75.0, "rooms": 2, "town": "Oslo", "price": 3},
+        {"area": 75.0, "rooms": 2, "town": "Oslo", "price": 3.0},
         {"area": 75.0},
         {"price": np.float32([np.nan])},
         {"town": ["a", "b"], "price": 1.0},
@@ -123,9 +124,9 @@ def test_rows_become_records_of_the_layout_and_odd_ones_are_set_aside():
     assert found[0]["numeric"].dtype == np.float32
     assert found[0]["categorical"].dtype == np.int64
     assert [(item.position, item.reason) for item in rejected] == [
-        ("record 1", "no number 'price'"),
-        ("record 2", "'price' is not a finite number"),
-        ("record 3", "several values in column 'town'"),
+        ("f, record 1", "no number 'price'"),
+        ("f, record 2", "'price' is not a finite number"),
+        ("f, record 3", "several values in column 'town'"),
     ]
 
 

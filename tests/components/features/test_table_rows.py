@@ -7,24 +7,28 @@ import tensorflow as tf
 from millrace.components.errors import OptionError
 from millrace.components.features import hook, hook_spec, table, table_rows
 from millrace.components.features.table_spec import Category, Number, RawColumn, TableSpec
+from millrace.components.files import columns
 from millrace.serving.example import decode, encode
 
 OWN = "tests.components.features.own_hooks"
 RAW = (RawColumn("area", "float32"), RawColumn("rooms", "int64"), RawColumn("town", "bytes"))
 ROOMY = hook_spec.settle(f"{OWN}:roomy")
-ROWS = [
-    decode(encode(row))
-    for row in (
-        {"area": 60.0, "rooms": 3, "town": "Oslo", "price": 7.5},
-        {"area": 50.0, "town": "ROME", "price": 1.5},
-        {"rooms": 2, "price": 2.5},
-    )
-]
+ROWS = columns.of_records(
+    [
+        encode({"area": 60.0, "rooms": 3, "town": "Oslo", "price": 7.5}),
+        encode({"area": 50.0, "town": "ROME", "price": 1.5}),
+        encode({"rooms": 2, "price": 2.5}),
+    ],
+    "f",
+)
 
 
 def test_records_hold_the_columns_made_and_the_label_and_lack_missing_cells():
-    found = [decode(record) for record in table_rows.preprocessed(ROWS, RAW, ROOMY, "price")]
-    plain = [{name: value[0] for name, value in row.items()} for row in found]
+    (found,) = table_rows.preprocessed([ROWS], RAW, ROOMY, "price")
+    plain = [
+        {name: value[0] for name, value in row.items()}
+        for row in map(decode, columns.to_records(found))
+    ]
     assert plain == [
         {"per_room": 20, "town": b"oslo", "price": 7.5},
         {"town": b"rome", "price": 1.5},

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from millrace.components.files import columns
 from millrace.components.statistics.dataset import Dataset, fold
 from millrace.components.statistics.distribution import Distribution
 from millrace.components.statistics.proto import Detail, to_proto
@@ -18,7 +19,9 @@ Type = statistics_pb2.FeatureNameStatistics.Type
 
 
 def features_of(records, **detail):
-    message = to_proto("train", fold(map(encode, records), "f"), Detail(**detail))
+    message = to_proto(
+        "train", fold(columns.batches(map(encode, records), "f"), "f"), Detail(**detail)
+    )
     return {name_of(feature): feature for feature in message.datasets[0].features}
 
 
@@ -27,7 +30,9 @@ def buckets_of(histogram):
 
 
 def test_a_data_set_bears_its_splits_name_and_sorts_its_features():
-    message = to_proto("eval", fold([encode({"b": 1, "a": 2})], "f"), Detail())
+    message = to_proto(
+        "eval", fold(columns.batches([encode({"b": 1, "a": 2})], "f"), "f"), Detail()
+    )
     [dataset] = message.datasets
     assert (dataset.name, dataset.num_examples) == ("eval", 1)
     assert [list(feature.path.step) for feature in dataset.features] == [["a"], ["b"]]
@@ -96,7 +101,7 @@ def test_figures_from_wide_buckets_stay_between_the_extremes():
     values = np.array([7.5, 7.75, 7.75], np.float32)
     none = np.array([], np.int64)
     coarse = Distribution.of(values).merge(Distribution(none, none, level=52))  # from 4 to 8
-    folded = fold([encode({"a": values})], "f")
+    folded = fold(columns.batches([encode({"a": values})], "f"), "f")
     numbers = folded.features["a"].values
     folded.features["a"].values = dataclasses.replace(numbers, distribution=coarse)
     stats = to_proto("train", folded, Detail()).datasets[0].features[0].num_stats

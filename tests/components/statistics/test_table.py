@@ -7,6 +7,7 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Statistics
 from millrace.components.errors import DataError
+from millrace.components.files import columns
 from millrace.components.statistics.dataset import fold
 from millrace.components.statistics.proto import Detail, to_proto
 from millrace.components.statistics.reading import read
@@ -24,7 +25,7 @@ def statistics(tmp_path):
     ]
     for split in ("eval", "train"):
         artifact.split_path(split).mkdir()
-        message = to_proto(split, fold(records, "f"), Detail())
+        message = to_proto(split, fold(columns.batches(records, "f"), "f"), Detail())
         artifact.file(split).write_bytes(message.SerializeToString())
     return artifact
 
