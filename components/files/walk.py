@@ -33,8 +33,10 @@ def walk(root: Path) -> dict[str, str]:
             meanwhile.
     """
     if not root.is_dir():
-        there = "a file" if root.exists() else "no such folder"
-        raise DataError(f"{root}: expected a folder. Received: {there}. Check the path.")
+        there, advice = "no such folder", "Check the path."
+        if root.exists():
+            there, advice = "a file", "Give a folder, or a .zip or .tar of it; unpack any other."
+        raise DataError(f"{root}: expected a folder. Received: {there}. {advice}")
     found, odd = dict[str, str](), list[tuple[str, str]]()
     for path, reason in _entries(os.fspath(root)):
         if is_utf8(path):

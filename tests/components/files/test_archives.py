@@ -65,8 +65,71 @@ def test_a_zip_and_a_tar_become_a_folder_that_is_gone_afterwards(tmp_path, out):
 
 def test_names_as_windows_writes_them_and_litter_are_understood(tmp_path, out):
     archive = zipped(tmp_path / "x.zip", {"a\\1.png": b"one", "__MACOSX/a/._1.png": b"x"})
-    assert read(archive, out) == {"a/1.png": b"one"}
+    assert read(archive, out) == {"a/1.png": b"one", "__MACOSX/a/._1.png": b"x"}
     assert archives.first_names(archive) == ["a/1.png"]
+    dotted = zipped(tmp_path / "y.zip", {"./a/./1.png": b"one", "b//2.png": b"two"})
+    assert read(dotted, out) == FILES
+    assert archives.first_names(dotted) == ["a/1.png", "b/2.png"]
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "utf-8"])
+def test_names_in_a_zip_without_the_mark_of_utf_8_are_read(tmp_path, out, encoding):
+    name = "Käse/1.png".encode(encoding)
+    archive = zipped(tmp_path / "x.zip", {"x" * len(name): b"one"})
+    data = pathlib.Path(archive).read_bytes().replace(b"x" * len(name), name)
+    pathlib.Path(archive).write_bytes(data)
+    assert read(archive, out) == {"Käse/1.png": b"one"}
+
+
+def test_names_in_a_tar_of_another_encoding_are_read(tmp_path, out):
+    with tarfile.open(tmp_path / "x.tar", "w", tarfile.USTAR_FORMAT, encoding="latin-1") as archive:
+        archive.addfile(tarfile.TarInfo("Käse/1.png"))
+    assert read(Path(tmp_path / "x.tar"), out) == {"Käse/1.png": b""}
+
+
+def test_a_name_that_stands_twice_is_said(tmp_path, out, caplog):
+    archive = tarred(tmp_path / "x.tar", ("a", b"one"), ("a", b"two"))
+    assert read(archive, out) == {"a": b"two"}
+    assert f"{archive} holds a twice: the last is taken" in caplog.text
+
+
+def test_an_archive_called_as_another_kind_is_read(tmp_path, out):
+    assert read(tarred(tmp_path / "x.zip", *FILES.items()), out) == FILES
+    whole = zipped(tmp_path / "y.zip", FILES)
+    assert read(whole.rename(Path(tmp_path / "y.tar.gz")), out) == FILES
+
+
+def test_archives_in_an_archive_of_nothing_else_are_unpacked(tmp_path, out):
+    inner = pathlib.Path(zipped(tmp_path / "train.zip", FILES)).read_bytes()
+    other = pathlib.Path(tarred(tmp_path / "test.v1.tgz", ("c.png", b"c"))).read_bytes()
+    files = {"all/train.zip": inner, "all/test.v1.tgz": other, "all/readme.txt": b"x"}
+    outer = pathlib.Path(zipped(tmp_path / "outer.zip", files)).read_bytes()
+    wanted = {"train/a/1.png": b"one", "train/b/2.png": b"two"}
+    wanted |= {"test.v1/c.png": b"c", "readme.txt": b"x"}
+    found = read(zipped(tmp_path / "x.zip", {"outer.zip": outer, "__MACOSX/x": b""}), out)
+    assert found == {f"outer/all/{path}": data for path, data in wanted.items()} | {
+        "__MACOSX/x": b""
+    }
+    beside = {"a/1.png": b"one", "a/more.zip": inner}
+    assert read(zipped(tmp_path / "z.zip", beside), out) == beside
+
+
+def test_archives_in_an_archive_share_its_size(tmp_path, out, monkeypatch):
+    monkeypatch.setattr(archives, "_UNPACKED", 1000)
+    monkeypatch.setattr(archives, "_TIMES", 1)
+    inner = pathlib.Path(zipped(tmp_path / "a.zip", {"1": bytes(320)})).read_bytes()
+    two = zipped(tmp_path / "x.zip", {"a.zip": inner, "b.zip": inner})
+    assert len(read(two, out)) == 2
+    three = zipped(tmp_path / "y.zip", {f"{name}.zip": inner for name in "abc"})
+    with pytest.raises(DataError, match=r"y\.zip/c\.zip: expected at most \d+ bytes"):
+        read(three, out)
+
+
+def test_errors_on_what_was_unpacked_name_the_archive(tmp_path, out):
+    archive = zipped(tmp_path / "x.zip", FILES)
+    with pytest.raises(DataError) as caught, archives.unpacked(archive, out) as root:
+        raise DataError(f"{root}/a/1.png: expected more.")
+    assert str(caught.value) == f"{archive}/a/1.png: expected more."
 
 
 def test_what_is_no_archive_is_left_as_it_is(tmp_path, out):
@@ -109,6 +172,34 @@ def test_a_link_or_a_device_is_refused(tmp_path, out, kind, target):
         DataError, match=r"Received: 'a/odd\.png', a link or a device\. If it is meant"
     ):
         read(archive, out)
+
+
+def test_a_zip_that_needs_a_password_is_refused(tmp_path, out):
+    archive = pathlib.Path(zipped(tmp_path / "x.zip", {"a": b"x"}))
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"PK\1\2") + 8] |= 1
+    archive.write_bytes(data)
+    with pytest.raises(DataError, match=r"Received: 'a', which needs a password\. If it is meant"):
+        read(Path(archive), out)
+
+
+@pytest.mark.parametrize("kept", [512 + 512 + 300, 512 + 512, None])
+def test_a_tar_that_is_cut_off_or_broken_between_files_is_refused(tmp_path, out, kept):
+    archive = pathlib.Path(tarred(tmp_path / "x.tar", *FILES.items()))
+    data = archive.read_bytes()
+    archive.write_bytes(data[:kept] if kept else data[:1024] + b"b/2.pnX" + data[1031:])
+    with pytest.raises(DataError, match=r"Received: it is broken or cut off: "):
+        read(Path(archive), out)
+
+
+@pytest.mark.parametrize(("ending", "lost"), [("gz", 4), ("bz2", 8), ("xz", 8)])
+def test_a_packed_tar_without_its_end_is_refused(tmp_path, out, ending, lost):
+    archive = tmp_path / f"x.tar.{ending}"
+    with tarfile.open(archive, f"w:{ending}") as opened:
+        opened.addfile(tarfile.TarInfo("a/1.png"))
+    archive.write_bytes(archive.read_bytes()[:-lost])
+    with pytest.raises(DataError, match=r"Received: Compressed file ended before the end"):
+        read(Path(archive), out)
 
 
 def test_a_link_in_a_zip_is_refused(tmp_path, out):

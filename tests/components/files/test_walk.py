@@ -127,7 +127,7 @@ def test_a_missing_folder_and_a_file_are_refused(root):
         DataError, match=r"/nowhere: expected a folder\. Received: no such folder\."
     ):
         walk(Path(root / "nowhere"))
-    with pytest.raises(DataError, match=r"/2\.png: expected a folder\. Received: a file\."):
+    with pytest.raises(DataError, match=r"/2\.png: expected a folder\. Received: a file\. Give a"):
         walk(Path(root / "2.png"))
     with pytest.raises(FileNotFoundError):
         problem(root / "nowhere")
