@@ -16,23 +16,27 @@ from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv import header as csv_header
 from millrace.components.example_gen.csv.header import Record
 
-# pandas' own list, and what the UCI repository writes
+# pandas' own list, and what the UCI repository and databases write
 MISSING = (
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
-    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "?"),
+    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "?", "\\N"),
 )
 _DELIMITERS = ("\t", ";", "|", ",")  # of equals the first: commas stand within texts and numbers
+_RARE = ("^", "~", "\x01", "\x1f", ":")  # taken where they part all records, and numbers
 _ABSENT = (",", "\t", ";", "|", "\x1f")  # of a file of one column, the first that it lacks
 _SAMPLED = 200  # records
 _FEWEST = 0.25  # share of all records that must agree, however few come before
 _QUOTED = re.compile(r'"[^"]*"')  # a doubled quote is where two of these meet
-_JSON = re.compile(r'\s*(\[\s*)?\{\s*("|\})')  # an object, or a list of such
+_JSON = re.compile(r'\s*(\[\s*)?\{\s*("|\})|\s*\[\s*\[')  # objects, lists
+_JSON_LINES = re.compile(r"\s*\{[^\n]*\}\s*\n\s*\{")
+_ESCAPED = re.compile(r'(?:^|[,;\t|])"[^"\n]*\\"[^,;\t|\r\n"]', re.MULTILINE)
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 _PLACES = 6  # after the point, up to which a missing number may be written
 _RETURN = re.compile(r"\r(?!\r*\n)")
 _SEP = re.compile(r'"?sep=(\\t|[^\w"\r\n])"?[ ,;\t]*(\r\n|\n|\r)', re.ASCII | re.IGNORECASE)
 _COMMENTS = ("#", "//", "%")
 _GROUPED = re.compile(r"\s*[+-]?\d+(,\d+)+(\.\d+)?\s*")  # a number with commas
+_FIXED = 0.8  # share of lines with two spaces in a row, of a table of a fixed width
 _BLANKS = re.compile(r"[ \t]+")
 _log = logging.getLogger(__name__)
 
@@ -171,9 +175,10 @@ def settle(
         OptionError: `names` are not as many as there are columns.
     """
     if _JSON.match(sample):
+        lines = ", lines=True" * bool(_JSON_LINES.match(sample))
         raise DataError(
             f"{place}: expected a table, one record a line. Received: JSON. Write it as CSV, such "
-            f"as by pandas.read_json({str(place)!r}, lines=True).to_csv('table.csv', index=False)."
+            f"as by pandas.read_json({str(place)!r}{lines}).to_csv('table.csv', index=False)."
         )
     _check_line_ends(place, sample, "" if given.quoting is False else '"')
     sample = sample.replace("\r\r\n", "\r\n")
@@ -183,7 +188,11 @@ def settle(
             f"{place}: expected a table, one record a line. Received: an empty file. "
             "Remove it, or write it again."
         )
-    _check_spaces(place, form.records)
+    if form.quote and given.quoting is None:
+        _check_escapes(place, sample)
+    if given.delimiter is None:
+        _check_quoted(place, form.records)
+        _check_spaces(place, form.records, texts=texts)
     header, names, padding, skipped = _columns(place, form, given)
     if given.names and len(given.names) == len(names) + padding:
         padding = 0
@@ -344,7 +353,18 @@ def detect_delimiter(sample: str, quote: str = '"') -> str:
         return best
     if lines and "," in lines[0] and not is_grouped:
         return ","
-    return next(each for each in (*_ABSENT, ",") if each not in sample or each == _ABSENT[-1])
+    absent = (each for each in _ABSENT if each not in sample)
+    rare = (each for each in _RARE if len(lines) > 1 and _parts_all(sample, each, quote))
+    return next(itertools.chain(rare, absent, ","))
+
+
+def _parts_all(sample: str, delimiter: str, quote: str) -> bool:
+    """Whether all records have as many cells, the first names, and the others a number."""
+    first, *rest = (record.cells for record in records_of(sample, delimiter, quote))
+    if len(first) == 1 or any(len(cells) != len(first) for cells in rest):
+        return False
+    numbers = [any(map(csv_header.is_number, cells)) for cells in (first, *rest)]
+    return any(numbers[1:]) and (not numbers[0] or 2 * delimiter in sample)
 
 
 def _parts_first(records: Sequence[Record]) -> bool:
@@ -405,11 +425,42 @@ def _check_line_ends(place: object, sample: str, quote: str) -> None:
         )
 
 
-def _check_spaces(place: object, records: Sequence[Record]) -> None:
-    """Refuse a table whose cells are parted by several spaces."""
+def _check_escapes(place: object, sample: str) -> None:
+    """Refuse quotes that a backslash escapes, as MySQL writes them."""
+    if found := _ESCAPED.search(sample):
+        line = len(_lines(sample[: found.end() - 1]))
+        raise DataError(
+            f'{place}, line {line}: expected quotes within a cell to be doubled, as in "a ""b""". '
+            r"Received: \" for them. Write them again, such as by "
+            r"""sed 's/\\"/""/g' old.csv > new.csv."""
+        )
+
+
+def _check_quoted(place: object, records: Sequence[Record]) -> None:
+    """Refuse lines that are in quotes as a whole."""
     if len(records) < 2 or any(len(record.cells) > 1 for record in records):
         return
-    parts = [_BLANKS.split(record.cells[0].strip()) for record in records]
+    lines = [record.cells[0] for record in records]
+    if not all(record.is_quoted for record in records):
+        return
+    for delimiter in _DELIMITERS:
+        widths = {
+            len(record.cells) for line in lines for record in records_of(line, delimiter, '"')
+        }
+        if len(widths) == 1 and widths != {1} and f"{delimiter} " not in lines[0]:
+            raise DataError(
+                f"{place}, line 1: expected cells with {delimiter!r} between them. Received: "
+                "quotes around whole lines. Take them off, such as by "
+                r"""sed 's/^"//; s/"\r*$//; s/""/"/g' old.csv > new.csv."""
+            )
+
+
+def _check_spaces(place: object, records: Sequence[Record], *, texts: bool) -> None:
+    """Refuse a table whose cells are parted by several spaces, or by where they stand."""
+    lines = [record.cells[0].strip() for record in records]
+    if len(records) < 2 or any(len(record.cells) > 1 for record in records):
+        return
+    parts = [_BLANKS.split(line) for line in lines]
     cells = [cell for each in parts[1:] for cell in each]
     numbers = sum(map(csv_header.is_number, cells))
     if len({*map(len, parts)}) == 1 and len(parts[0]) > 1 and 2 * numbers >= len(cells):
@@ -417,4 +468,11 @@ def _check_spaces(place: object, records: Sequence[Record]) -> None:
             f"{place}, line 1: expected cells with one character between them. Received: spaces "
             f"between {len(parts[0])} cells. Write commas in their place, such as by "
             "sed 's/^ *//; s/ *$//; s/  */,/g' old.txt > new.csv."
+        )
+    if not texts and sum("  " in line for line in lines) >= _FIXED * len(lines):
+        raise DataError(
+            f"{place}, line 1: expected cells with one character between them. Received: cells of "
+            "a fixed width. Write it as CSV, such as by "
+            f"pandas.read_fwf({str(place)!r}, header=None).to_csv('table.csv', header=False, "
+            "index=False)."
         )

@@ -26,12 +26,32 @@ _OTHERS = {
     ".ods": "pandas.read_excel({!r})",
     ".parquet": "pandas.read_parquet({!r})",
     ".html": "pandas.read_html({!r})[0]",
-    ".zip": "pandas.read_csv({!r}, compression='zip')",
+    ".xml": "pandas.read_xml({!r}, parser='etree')",
+    ".feather": "pandas.read_feather({!r})",
+    ".dta": "pandas.read_stata({!r})",
+    **{
+        f".{name}": f"pandas.read_csv({{!r}}, compression={kind!r})"
+        for name, kind in (("zip", "zip"), ("gz", "gzip"), ("bz2", "bz2"), ("xz", "xz"))
+    },
 }  # what other tables are read by
+_BEGINNINGS = {
+    b"\xd0\xcf\x11\xe0": ".xls",
+    b"PAR1": ".parquet",
+    b"ARROW1": ".feather",
+    b"\x1f\x8b": ".gz",
+    b"BZh": ".bz2",
+    b"\xfd7zXZ\0": ".xz",
+    b"<stata_dta>": ".dta",
+    b"<!doctype": ".html",
+    b"<!--": ".html",
+    b"<html": ".html",
+    b"<table": ".html",
+    b"<?xml": ".xml",
+}  # how files of these begin, whatever they are called; tags in any case
 _SAMPLE = 2**17  # bytes
 _CHUNK = 2**24
 _LOOKED_AT = 2**13  # bytes by which a file is taken for text
-_CONTROLS = [bytes([code]) for code in {*range(32)} - {*b"\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f"}]
+_CONTROLS = [bytes([code]) for code in {*range(32)} - {*b"\1\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f"}]
 _FEW, _SHARE = 3, 0.01  # control characters up to which it is
 _SHARD_BYTES = 2**26
 _log = logging.getLogger(__name__)
@@ -99,12 +119,10 @@ def check_kind(file: Path) -> None:
     found = ""
     if begins.startswith(b"PK\3\4"):
         found = ".xlsx" if b"[Content_Types].xml" in begins or b"xl/" in begins else ".zip"
-    elif begins.startswith(b"\xd0\xcf\x11\xe0"):
-        found = ".xls"
-    elif begins.startswith(b"PAR1"):
-        found = ".parquet"
-    elif begins.lstrip()[:9].lower().startswith((b"<!doctype", b"<html", b"<table")):
-        found = ".html"
+    start = begins.removeprefix(codecs.BOM_UTF8).lstrip()
+    start = start.lower() if start.startswith(b"<") else begins
+    for beginning, name in () if file.name.lower().endswith(".gz") else _BEGINNINGS.items():
+        found = name if start.startswith(beginning) else found
     if found:
         call = _OTHERS[found].format(str(file))
         raise DataError(
@@ -185,6 +203,12 @@ def check_text(file: Path, data: bytes) -> None:
     """
     start = data[:_LOOKED_AT]
     odd = sum(start.count(control) for control in _CONTROLS)
+    if odd > _FEW and odd == start.count(0):
+        raise DataError(
+            f"{file}: expected a text file. Received: {odd} NUL characters in its first "
+            f"{len(start)} bytes. Take them out, such as by tr -d '\\000' < old.csv > new.csv, or "
+            "name its encoding by the option csv.encoding."
+        )
     if odd > max(_FEW, _SHARE * len(start)):
         raise DataError(
             f"{file}: expected a text file. Received: one that begins with {start[:4]!r}. "

@@ -7,6 +7,7 @@ reason; all others are kept. A cell that is not of its column's type is missing,
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ _TOTALS = (
     "somme",
     "totale",
 )
+_RULE = re.compile(r"\s*:?[-=+ ]{2,}:?\s*")
 _SHOWN = 60  # letters of a record or a cell that a reason quotes
 
 
@@ -239,6 +241,8 @@ def _rows_aside(
             found[row] = "it repeats the header"
         elif not other:
             found[row] = _all_of(misfits[row], layout)
+        elif all(_RULE.fullmatch(str(cell)) for cell in filled.values()):
+            found[row] = "a line between rows, of dashes"
         elif total := next((c for c in misfits.get(row, {}).values() if _is_total(c)), ""):
             found[row] = f"a row of totals: {cut(total)!r}"
     return found
@@ -403,7 +407,9 @@ def _decoded(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
         text = block.data.decode(block.encoding)
     except UnicodeDecodeError:
         return _repaired(block, dialect)
-    return (block.data if text.isascii() else text.encode()), []
+    if text.isascii():
+        return block.data, []
+    return text.replace("\ufeff", "").encode(), []  # as where files were put together
 
 
 def _repaired(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:

@@ -80,7 +80,7 @@ def _evidence(files: CsvFiles, candidates: Candidates, span: Span) -> dict[str, 
 def _recounted(files: CsvFiles, candidates: Candidates, span: Span) -> dict[str, Evidence]:
     evidence = _nothing_seen(candidates)
     for block in files.blocks(span):
-        cells = parsing.strings(block, files.dialect, list(evidence)).columns
+        cells = parsing.strings(block, files.dialect, list(evidence), _least(files.dialect)).columns
         evidence = {
             name: seen.seen(cells[name], name, exact=True) for name, seen in evidence.items()
         }
@@ -100,13 +100,18 @@ def with_block(
     is none, all are looked at as text, and so is a number that Arrow would not read as written.
     """
     guesses = {name: seen.guess for name, seen in evidence.items()}
-    cells = parsing.cells_of(block, dialect, guesses).columns
+    cells = parsing.cells_of(block, dialect, guesses, _least(dialect)).columns
     read = [name for name, each in cells.items() if each.type != pa.string()]
     zeros = parsing.leading_zeros(block, dialect) if read else frozenset()
     doubtful = [name for name in read if name in zeros or not numbers.are_plain(cells[name])]
     if doubtful:
-        cells |= parsing.strings(block, dialect, doubtful).columns
+        cells |= parsing.strings(block, dialect, doubtful, _least(dialect)).columns
     return {name: seen.seen(cells[name], name) for name, seen in evidence.items()}
+
+
+def _least(dialect: Dialect) -> int:
+    """How many cells a record needs to be none of the notes below a table."""
+    return 1 if dialect.fill_short else len(dialect.names) // 2 + 1
 
 
 def write(

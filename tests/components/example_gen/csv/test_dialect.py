@@ -56,13 +56,21 @@ def test_what_is_given_is_not_detected():
     assert (found.delimiter, found.quote, found.names) == (",", "", ("x", "y"))
 
 
-@pytest.mark.parametrize("sample", ['{"a": 1}\n{"a": 2}\n', '[\n  {\n    "a": 1\n  }\n]\n'])
-def test_json_is_not_a_table(sample):
+@pytest.mark.parametrize(
+    ("sample", "lines"),
+    [
+        ('{"a": 1}\n{"a": 2}\n', ", lines=True"),
+        ('[\n  {\n    "a": 1\n  }\n]\n', ""),
+        ('{"a": [1, 2]}', ""),
+        ("[[1, 2],\n[3, 4]]\n", ""),
+    ],
+)
+def test_json_is_not_a_table(sample, lines):
     with pytest.raises(DataError) as refused:
         settle(sample)
     assert str(refused.value) == (
         "t.csv: expected a table, one record a line. Received: JSON. Write it as CSV, such "
-        "as by pandas.read_json('t.csv', lines=True).to_csv('table.csv', index=False)."
+        f"as by pandas.read_json('t.csv'{lines}).to_csv('table.csv', index=False)."
     )
 
 

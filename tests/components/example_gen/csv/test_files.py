@@ -1,7 +1,13 @@
 """Files as programs write them, read back cell by cell, or refused with what to do."""
 
+import bz2
 import csv
+import gzip
 import io
+import json
+import lzma
+import re
+import subprocess
 import tempfile
 
 import pytest
@@ -9,6 +15,7 @@ from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import files, parsing
 from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.csv.passes import CsvFiles
@@ -126,3 +133,104 @@ def test_a_mark_before_the_first_name_is_part_of_it_where_nothing_is_a_comment(
     read_text, options, name
 ):
     assert read_text("# n,b\n1,2\n", **options)[0].names == (name, "b")
+
+
+ROWS = [(n, f"town{n % 3}", n * 1.5, "yes" if n % 2 else "no") for n in range(1, 9)]
+NAMES = ("nr", "town", "size", "label")
+
+
+def joined(delimiter=",", end="\n", form="{}", names=True):
+    rows = [NAMES, *ROWS] if names else ROWS
+    return "".join(form.format(delimiter.join(map(str, row))) + end for row in rows)
+
+
+@pytest.mark.parametrize("delimiter", ["^", "~", "\x01", "\x1f", ":"])
+def test_a_rare_delimiter_is_found_where_it_parts_all_records(read_text, delimiter):
+    dialect, rows, _ = read_text(joined(delimiter))
+    assert (dialect.delimiter, dialect.names) == (delimiter, NAMES)
+    assert rows[0] == ["1", "town1", "1.5", "yes"]
+
+
+def test_two_delimiters_in_a_row_leave_columns_empty(read_text):
+    assert read_text("1::7::5\n2::8::4\n")[1] == [["1", "", "7", "", "5"], ["2", "", "8", "", "4"]]
+
+
+@pytest.mark.parametrize("text", ["at\n12:30\n12:45\n", "who: so\nhe: no\n", "12:30\n12:45\n"])
+def test_a_colon_in_one_column_parts_nothing(read_text, text):
+    assert len(read_text(text)[0].names) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "received"),
+    [
+        ("\ufeff\n<!-- made by x --><html></html>", r"html hold\. .*read_html"),
+        ('<?xml version="1.0"?>\n<a><b c="1"/></a>', r"xml hold\. .*read_xml"),
+        (gzip.compress(b"a,b\n1,2\n"), r"\.gz hold\. .*compression='gzip'"),
+        (bz2.compress(b"a,b\n1,2\n"), r"\.bz2 hold\. .*compression='bz2'"),
+        (lzma.compress(b"a,b\n1,2\n"), r"\.xz hold\. .*compression='xz'"),
+        (b"ARROW1\0\0", r"\.feather hold\. .*read_feather"),
+        (b"PAR1\0\0", r"\.parquet hold\. .*read_parquet"),
+        (b"PK\3\4 xl/workbook.xml", r"\.xlsx hold\. .*read_excel"),
+        (b"PK\3\4 t.csv", r"\.zip hold\. .*compression='zip'"),
+        (joined() + "\0" * 500, r"500 NUL characters .* tr -d '\\000' < old\.csv"),
+        (b"SQLite format 3\0\x10\0\1\1\0\x40\x20\x20\0\0\0", "one that begins with b'SQLi'"),
+        (joined(form='"{}"'), r"quotes around whole lines.*sed"),
+        (
+            joined(names=False).replace("town1", r'"a \"b\""'),
+            r'line 1: .*Received: \\" for them.*sed',
+        ),
+    ],
+)
+def test_what_is_no_csv_is_refused_with_a_way_to_make_it_one(read_text, data, received):
+    with pytest.raises(DataError, match=rf"t\.csv.*{received}"):
+        read_text(data)
+
+
+def run_advice(error, folder):
+    """Do what `error` advises: a call of pandas, or a command in a shell."""
+    if "pandas." in str(error):
+        exec("import pandas; " + re.search(r"pandas\..*\)", str(error))[0])  # noqa: S102
+        return folder / "table.csv"
+    command = re.search(r"such as by (.* > new.csv)", str(error))[1].replace("old.txt", "old.csv")
+    subprocess.run(["/bin/sh", "-c", command], check=True, cwd=folder)
+    return folder / "new.csv"
+
+
+FIXED = "".join("{:<6}{:<8}{:<6}{}\n".format(*row) for row in [NAMES, *ROWS])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        FIXED,
+        FIXED.replace("town", "a town").replace("a town ", "town   "),
+        gzip.compress(joined().encode()),
+        joined(form='"{}"'),
+        joined() + "\0" * 500,
+        joined().replace("\n", "\r", 6),
+        json.dumps([dict(zip(NAMES, row, strict=True)) for row in ROWS]),
+        "".join(json.dumps(dict(zip(NAMES, row, strict=True))) + "\n" for row in ROWS),
+        "<?xml version='1.0'?><t>" + "".join(
+            f"<r><nr>{a}</nr><town>{b}</town><size>{c}</size><label>{d}</label></r>"
+            for a, b, c, d in ROWS) + "</t>",
+    ],
+    ids=["spaces", "fixed", "gz", "quoted", "nul", "ends", "json", "json lines", "xml"],
+)  # fmt: skip
+def test_what_is_advised_makes_a_table_that_is_read(read_text, tmp_path, monkeypatch, data):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as refused:
+        read_text(data, "old.csv")
+    dialect, rows, rejected = read(run_advice(refused.value, tmp_path))
+    assert (dialect.names, rejected) == (NAMES, [])
+    shown = [tuple(cell.removeprefix("a ") for cell in row) for row in rows]
+    assert shown == [tuple(map(str, row)) for row in ROWS]
+
+
+def test_quotes_after_backslashes_are_read_once_they_are_doubled(read_text, tmp_path):
+    with pytest.raises(DataError) as refused:
+        read_text('a,b\n1,"so \\"x, y\\" it is"\n2,z\n', "old.csv")
+    assert read(run_advice(refused.value, tmp_path))[1] == [["1", 'so "x, y" it is'], ["2", "z"]]
+
+
+def test_a_mark_of_byte_order_within_a_file_is_no_part_of_a_cell(read_text):
+    assert read_text("\ufeffa,b\n1,x\n\ufeffa,b\n2,y\n")[1] == [["1", "x"], ["a", "b"], ["2", "y"]]
