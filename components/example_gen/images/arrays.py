@@ -27,13 +27,18 @@ from millrace.components.example_gen.shards.splits import SplitRule, canonical, 
 from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.writing import Converted, Unlabelled, write_shards
 from millrace.components.files import archives
-from millrace.components.files.walk import is_hidden
+from millrace.components.files.walk import is_hidden, walk
 
 _IMAGES = {"x", "image", "images", "img", "imgs", "data", "pixels", "pictures", "features", "arr0"}
 _LABELS = {"y", "label", "labels", "target", "targets", "class", "classes", "arr1"}
 _BLOCK = 1024  # pictures that a worker reads at once
 _SHARD_BYTES = 2**26
 _DEPTHS = (1, 3, 4)
+_BY_PLACE = {"arr0", "arr1"}  # as numpy.savez calls arrays without a name
+_JOINED = re.compile(  # where two words meet: trainX, Xtrain, testy
+    r"[a-z](?=[A-Z])|^[xyXY](?=train|test|val)|(?:train|test|val|valid)(?=[xy]$)"
+)
+_MIDDLE = 128  # a highest value below it may be of another scale than 0 to 255
 _FOLDER = ".arrays"
 _log = logging.getLogger(__name__)
 
@@ -68,9 +73,9 @@ class PixelArrays:
             pair = self.pairs[place]
             stop = start + _BLOCK
             block = _loaded(pair.pictures)[start:stop]
-            values = np.rint(block * self.scales[place]) if self.scales[place] > 1 else block
+            values = np.rint(block.astype(np.float64) * self.scales[place])
             pictures = _in_order(values.astype(np.uint8)).reshape(-1, *self.sizes[place])
-            names = _names(_loaded(pair.labels)[start:stop])
+            names = _names(_labels(pair.labels)[start:stop])
             for number, (pixels, text) in enumerate(zip(pictures, names, strict=True), start):
                 if text:
                     yield PixelRow(row.split, pair.name, number, text, np.ascontiguousarray(pixels))
@@ -105,9 +110,10 @@ def write_files(
     """
     folder = out.path / _FOLDER
     try:
-        pairs = tuple(pair for file in _files(source) for pair in _pairs(file, folder / file.name))
+        found = [_pairs(file, folder / file.name) for file in _files(source)]
+        pairs = tuple(pair for of_file, _ in found for pair in of_file)
         sizes, scales = zip(*(_form(pair, options) for pair in pairs), strict=True)
-        classes = {name for pair in pairs for name in _names(_loaded(pair.labels))} - {""}
+        classes = {name for pair in pairs for name in _names(_labels(pair.labels))} - {""}
         if len(classes) < 2:
             raise DataError(
                 f"{source}: expected labels of at least two classes. Received: "
@@ -116,7 +122,7 @@ def write_files(
         rows = [
             ListedRow(f"{place}#{start}", "", pair.split)
             for place, pair in enumerate(pairs)
-            for start in range(0, len(_loaded(pair.labels)), _BLOCK)
+            for start in range(0, len(_loaded(pair.pictures)), _BLOCK)
         ]
         splits = {pair.split for pair in pairs}
         rule = rule.for_given(splits)
@@ -129,6 +135,7 @@ def write_files(
             splits=rule.reachable(splits),
             shards=min(shards or -(-total // _SHARD_BYTES), len(rows)),
         )
+        tally.unlabelled += [item for _, without in found for item in without]
     finally:
         folder.rmtree(missing_ok=True)
     return tally, []
@@ -143,24 +150,27 @@ def _files(source: Path) -> list[Path]:
     return [entry for entry in entries if entry.suffix.lower() == ".npz"]
 
 
-def _pairs(file: Path, folder: Path) -> list[_Pair]:
-    """The pictures and labels in `file`, unpacked into `folder`."""
+def _pairs(file: Path, folder: Path) -> tuple[list[_Pair], list[Rejected]]:
+    """The pictures and labels in `file`, unpacked into `folder`; pictures that have no labels."""
     archives.unpack(file, folder)
-    keys = sorted(path.name.removesuffix(".npy") for path in folder.glob("*.npy"))
-    roles = {key: _role(folder, key) for key in keys}
+    keys = [path.removesuffix(".npy") for path in walk(folder) if path.endswith(".npy")]
+    arrays = {key: _loaded(str(folder / f"{key}.npy")) for key in keys}
     found: dict[str, dict[str, str]] = {}
-    for key, (role, split) in roles.items():
-        if role:
-            found.setdefault(split, {}).setdefault(role, key)
-    complete = {split: each for split, each in found.items() if len(each) == 2}
+    for key in keys:
+        role, split = _role(key, arrays[key])
+        found.setdefault(split, {}).setdefault(role, key)
+    for split, each in found.items():
+        if "images" in each and "labels" not in each:
+            count = len(arrays[each["images"]])
+            others = [key for key in keys if _role(key, arrays[key]) == ("", split)]
+            alike = [key for key in others if arrays[key].shape in ((count,), (count, 1))]
+            each.update({"labels": alike[0]} if len(alike) == 1 else {})
+    complete = {split: each for split, each in found.items() if {"images", "labels"} <= {*each}}
     if not complete:
         raise DataError(
             f"{file}: expected arrays of pictures and of labels, such as x_train and y_train, or "
             f"images and labels. Received: {', '.join(keys) or 'none'}. Rename them."
         )
-    used = {key for each in complete.values() for key in each.values()}
-    if others := [key for key in keys if key not in used]:
-        _log.warning("%s: ignored %s", file, ", ".join(others))
     pairs = []
     for split, each in complete.items():
         images, labels = each["images"], each["labels"]
@@ -169,18 +179,28 @@ def _pairs(file: Path, folder: Path) -> list[_Pair]:
         pair = _Pair(str(folder / f"{images}.npy"), str(folder / f"{labels}.npy"), name, split)
         _check_lengths(pair)
         pairs.append(pair)
-    return pairs
+    bare = [e["images"] for e in found.values() if "images" in e and e not in complete.values()]
+    used = {key for each in complete.values() for key in (each["images"], each["labels"])}
+    if rest := [key for key in keys if key not in used and key not in bare]:
+        _log.warning("%s: ignored %s", file, ", ".join(rest))
+    return pairs, [
+        Rejected(f"{file.name}/{key}", "no label", f"picture {number}")
+        for key in bare
+        for number in range(len(arrays[key]))
+    ]
 
 
-def _role(folder: Path, key: str) -> tuple[str, str]:
+def _role(key: str, array: NDArray[np.generic]) -> tuple[str, str]:
     """What the array `key` is, `images` or `labels` or nothing that is known, and its split."""
-    words = [word for word in re.split(r"[\W_]+", key.lower()) if word]
+    parted = _JOINED.sub(r"\g<0>_", key)
+    words = [word.lower() for word in re.split(r"[\W_]+", parted) if word]
     splits = [canonical(word) for word in words if is_split_name(word)]
     name = "".join(word for word in words if not is_split_name(word))
-    dims = _loaded(str(folder / f"{key}.npy")).ndim
     role = "images" if name in _IMAGES else "labels" if name in _LABELS else ""
+    if name in _BY_PLACE and (array.ndim > 2) != (role == "images"):
+        role = "images" if array.ndim > 2 else "labels"
     if not role:
-        role = "images" if dims > 2 else ""
+        role = "images" if array.ndim > 2 else ""
     return role, splits[0] if splits else ""
 
 
@@ -190,27 +210,55 @@ def _loaded(file: str) -> NDArray[np.generic]:
     Raises:
         DataError: it is none, or holds Python objects, which may run any code when they are read.
     """
+    place = f"{Path(file).parent.name}/{Path(file).stem}"
+    again = "Save it again, such as by numpy.savez(file, images=images, labels=labels)."
     try:
         array: NDArray[np.generic] = np.load(file, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise DataError(
-            f"{Path(file).name}: expected an array of numbers or text. Received: {error}. "
-            "Save it again, such as by numpy.savez(file, images=images, labels=labels)."
-        ) from error
+        if "Python objects" in str(error):
+            raise DataError(
+                f"{place}: expected an array of numbers or text. Received: Python objects, which "
+                "may run any code when they are read. Save labels.astype(str), or pictures of one "
+                "size as an array of uint8."
+            ) from error
+        raise DataError(f"{place}: expected an array. Received: {error}. {again}") from error
     return array
+
+
+def _labels(file: str) -> NDArray[np.generic]:
+    """The labels in `file`, [n]; of rows with a single 1, as Keras' to_categorical, its place."""
+    labels = _loaded(file)
+    return labels.argmax(axis=1) if _is_one_hot(labels) else labels
+
+
+def _is_one_hot(labels: NDArray[np.generic]) -> bool:
+    if labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "biuf":
+        return False
+    numbers = labels.astype(np.float64)
+    return bool((np.isin(numbers, (0, 1)).all(axis=1) & (numbers.sum(axis=1) == 1)).all())
 
 
 def _check_lengths(pair: _Pair) -> None:
     pictures, labels = _loaded(pair.pictures), _loaded(pair.labels)
+    if labels.dtype.kind not in "biufSU":
+        raise DataError(
+            f"{pair.name}: expected labels that are numbers or text. Received: {labels.dtype}. "
+            "Save labels.astype(str)."
+        )
+    if _is_one_hot(labels):
+        _log.info("%s: labels have a single 1 in each row: its place is the class", pair.name)
+        labels = labels[:, 0]
     if labels.ndim == 2 and labels.shape[1] > 1:
         raise DataError(
             f"{pair.name}: expected one label for each picture. Received: labels of shape "
-            f"{labels.shape}. If each row has a single 1, save labels.argmax(axis=1) instead."
+            f"{labels.shape}. If the highest of each row is meant, save labels.argmax(axis=1)."
         )
     if pictures.ndim < 2 or not len(pictures) or labels.size != len(pictures):
+        is_last = pictures.ndim > 2 and pictures.shape[-1] == labels.size
+        advice = "Save numpy.moveaxis(images, -1, 0)." if is_last else "Correct the arrays."
         raise DataError(
             f"{pair.name}: expected as many labels as pictures. Received: pictures of shape "
-            f"{pictures.shape}, labels of shape {labels.shape}. Correct the arrays."
+            f"{pictures.shape}, labels of shape {labels.shape}. {advice}"
         )
 
 
@@ -235,7 +283,7 @@ def _form(pair: _Pair, options: PixelOptions) -> tuple[tuple[int, int, int], int
 
 
 def _is_channels_first(of: tuple[int, ...]) -> bool:
-    return len(of) == 4 and of[3] not in _DEPTHS and of[1] in _DEPTHS
+    return len(of) == 4 and of[3] > max(_DEPTHS) and of[1] in _DEPTHS
 
 
 def _in_order(block: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -243,22 +291,30 @@ def _in_order(block: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _scale(name: str, array: NDArray[np.generic]) -> int:
-    """1 for whole numbers from 0 to 255, 255 for parts of 1."""
-    if array.dtype == np.uint8:
-        return 1
+    """1 for values from 0 to 255, 255 for parts of 1 and for black and white."""
     lowest, highest, is_whole = np.inf, -np.inf, True
     for start in range(0, len(array), _BLOCK) if array.dtype.kind in "biuf" else ():
         block = array[start : start + _BLOCK].astype(np.float64)
         lowest = np.minimum(lowest, block.min())  # NaN stays
         highest = np.maximum(highest, block.max())
         is_whole = is_whole and bool((block == np.rint(block)).all())
-    if not (lowest >= 0 and highest <= 255 and (is_whole or highest <= 1)):
+    is_parts = lowest >= 0 and highest <= 1
+    is_levels = lowest >= 0 and highest <= 255 and (is_whole or highest >= _MIDDLE)
+    if array.dtype.kind not in "biuf" or not (is_parts or is_levels):
+        advice = "Scale the array."
+        if -1 <= lowest < 0 and highest <= 1:
+            advice = "If they are from -1 to 1, save (images + 1) / 2."
+        elif lowest >= 0 and 255 < highest < 2**16 and is_whole:
+            advice = "If they are of 16 bits, save images / 65535."
         raise DataError(
-            f"{name}: expected whole numbers from 0 to 255, or parts of 1. Received: "
-            f"{array.dtype} from {lowest:g} to {highest:g}. Scale the array."
+            f"{name}: expected values from 0 to 255, or parts of 1. Received: "
+            f"{array.dtype} from {lowest:g} to {highest:g}. {advice}"
         )
-    scale = 255 if highest <= 1 and array.dtype.kind in "bf" else 1
-    _log.info("%s: %s from %g to %g, times %d", *(name, array.dtype, lowest, highest, scale))
+    scale = 255 if is_parts else 1
+    rounded = "" if is_whole or is_parts else ", rounded"
+    _log.info(
+        "%s: %s from %g to %g, times %d%s", name, array.dtype, lowest, highest, scale, rounded
+    )
     return scale
 
 
@@ -272,5 +328,7 @@ def _name(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode(errors="replace").strip()
     if isinstance(value, float):
-        return "" if value != value else f"{value:g}"
+        if value != value:
+            return ""
+        return str(int(value)) if value.is_integer() else f"{value:g}"
     return str(value).strip()
