@@ -24,6 +24,7 @@ from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.csv.spans import line_end, line_ends, record_ends
 
 _PLAIN = {"int": pa.int64(), "float": pa.float64()}
+_NEWLINES = np.frombuffer(b"\r\n", np.uint8)
 _DIGITS = np.frombuffer(b"0123456789", np.uint8)
 _TOTALS = (
     "total",
@@ -451,11 +452,12 @@ def _rejected(
 
 
 def lines_of(places: Sequence[int], block: Block, text: bytes, dialect: Dialect) -> list[int]:
-    """The line of the file that each record at `places` of `text`, rising, begins in."""
-    starts = [start for start, record in records(text, dialect) if record.strip(b"\r\n")]
-    lines, line, seen, end = [], block.line, 0, line_end(text)
-    for place in places:
-        line += text.count(end, seen, starts[place])
-        seen = starts[place]
-        lines.append(line)
-    return lines
+    """The line of the file that each record at `places` of `text` begins in."""
+    letters = np.frombuffer(text, np.uint8)
+    edges = np.concatenate([[0], record_ends(text, dialect), [len(text)]])
+    starts = edges[edges < len(text)]
+    may_be_blank = np.flatnonzero(np.isin(letters[starts], _NEWLINES))
+    blank = [n for n in may_be_blank if not text[starts[n] : edges[n + 1]].strip(b"\r\n")]
+    found = np.delete(starts, blank)[np.array(places, np.int64)]
+    newlines = np.flatnonzero(letters == ord(line_end(text)))
+    return (block.line + np.searchsorted(newlines, found)).tolist()
