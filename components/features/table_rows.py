@@ -13,7 +13,7 @@ from millrace.components.features import hook as hooks
 from millrace.components.features import table, table_label
 from millrace.components.features.hook_spec import PLACE, Hook
 from millrace.components.features.table_spec import RawColumn, TableSpec
-from millrace.components.files import columns
+from millrace.components.files import arrow_examples, columns
 
 
 def transform(
@@ -39,12 +39,16 @@ def transform(
             rejected.append(Rejected("", reasons[number], where))
         start += batch.num_rows
         is_usable = ~reasons.astype(bool)
-        found = {
-            name: columns.of_array(array)
-            for name, array in inputs_of(batch.filter(pa.array(is_usable)), spec).items()
-        }
-        found["label"] = columns.of_array(labels[is_usable][:, None])
-        yield from columns.to_records(pa.RecordBatch.from_pydict(found))
+        usable = batch.filter(pa.array(is_usable))
+        inputs = {name: _lists(array) for name, array in inputs_of(usable, spec).items()}
+        records = arrow_examples.records({**inputs, "label": pa.array(labels[is_usable])})
+        yield from arrow_examples.as_bytes(records)
+
+
+def _lists(array: np.ndarray) -> pa.FixedSizeListArray:
+    """Inputs [rows, width] as a column; whole numbers as int64."""
+    flat = array.ravel().astype(np.float32 if array.dtype.kind == "f" else np.int64)
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat), array.shape[1])
 
 
 def inputs_of(batch: pa.RecordBatch, spec: TableSpec) -> dict[str, np.ndarray]:

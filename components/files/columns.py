@@ -1,4 +1,4 @@
-"""Batches of `tf.train.Example` records as Arrow columns, and back.
+"""Batches of `tf.train.Example` records as Arrow columns; `arrow_examples` goes the other way.
 
 A column has a list per record, of binary, float32 or int64: null where the record lacks the
 feature. These are the record batches of TFX (`tfx_bsl.coders`, whose decoder does not install
@@ -143,57 +143,6 @@ def mixed_kinds(name: str, *found: tuple[str, str]) -> DataError:
         f"Feature {name!r}: expected values of one kind in every record. "
         f"Received: {received}. Write the records again with one kind."
     )
-
-
-def to_records(columns: pa.RecordBatch) -> list[bytes]:
-    """The serialised Examples of such columns, byte for byte as `serving.example.encode` does."""
-    names = sorted(columns.schema.names, key=_protobuf_order)
-    arrays = [columns.column(name) for name in names]
-    present = np.ones((columns.num_rows, len(arrays)), bool)
-    for number, array in enumerate(arrays):
-        present[:, number] = ~is_null(array)
-    rows, of = np.nonzero(present)  # one entry of the map each: row by row, by name
-    kinds = np.array([_TYPES.index(each.type) for each in arrays], int)
-    lists = []
-    for kind, each in enumerate(_TYPES):
-        found = _interleaved(
-            each, {n: arrays[n] for n in np.flatnonzero(kinds == kind).tolist()}, rows, of
-        )
-        field, mask = pa.field("value", each, nullable=False), pa.array(kinds[of] != kind)
-        lists.append(pa.StructArray.from_arrays([found], fields=[field], mask=mask))
-    ends = np.concatenate([[0], present.sum(1).cumsum()])
-    entries = pa.MapArray.from_arrays(
-        pa.array(ends, pa.int32()),
-        pa.array(names, pa.string()).take(pa.array(of)),
-        pa.StructArray.from_arrays(lists, names=_FIELDS),
-    )
-    features = pa.StructArray.from_arrays(
-        [entries], names=["feature"], mask=pa.array(~present.any(1))
-    )
-    batch = pa.RecordBatch.from_arrays([features], names=["features"])
-    return _handler().record_batch_to_array(batch).to_pylist()
-
-
-def _protobuf_order(name: str) -> bytes:
-    """Sorts as protobuf sorts the keys of a map: one that goes on before the one that ends."""
-    return name.encode() + b"\xff"
-
-
-def _interleaved(
-    kind: pa.ListType, arrays: Mapping[int, pa.ListArray], rows: np.ndarray, of: np.ndarray
-) -> pa.ListArray:
-    """The list at each row of `rows` in the array of the number in `of`; else an empty one."""
-    starts, lengths = np.zeros((2, len(of)), np.int64)
-    values = [pa.array([], kind.value_type)]
-    for number, lists in arrays.items():
-        mine, offsets = of == number, lists.offsets.to_numpy()
-        starts[mine] = sum(map(len, values)) + offsets[rows[mine]]
-        lengths[mine] = np.diff(offsets)[rows[mine]]
-        values.append(lists.values)
-    ends = np.concatenate([[0], lengths.cumsum()])
-    places = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], lengths)
-    flat = pa.concat_arrays(values).take(pa.array(places))
-    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), flat, type=kind)
 
 
 @functools.cache

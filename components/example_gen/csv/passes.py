@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
-from millrace.components.example_gen.csv import arrow_examples, numbers, parsing
+from millrace.components.example_gen.csv import numbers, parsing
 from millrace.components.example_gen.csv.columns import ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
@@ -27,6 +27,7 @@ from millrace.components.example_gen.csv.spans import Span, blocks
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.writing import shard_files
+from millrace.components.files import arrow_examples
 from millrace.components.files.tfrecord import FAST
 
 Candidates = Mapping[str, tuple[ColumnReading, ...]]

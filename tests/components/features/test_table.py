@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from millrace.components import files
 from millrace.components.artifacts import Rejected
-from millrace.components.errors import OptionError
+from millrace.components.errors import DataError, OptionError
 from millrace.components.features import table, table_rows, table_spec
 from millrace.components.features.table_spec import (
     Buckets,
@@ -128,6 +128,20 @@ def test_rows_become_records_of_the_layout_and_odd_ones_are_set_aside():
         ("f, record 2", "'price' is not a finite number"),
         ("f, record 3", "several values in column 'town'"),
     ]
+
+
+def test_a_batch_of_rows_without_a_label_gives_no_records():
+    found, rejected = transformed([{"area": 75.0}, {"rooms": 2}], SPEC)
+    assert (found, len(rejected)) == ([], 2)
+
+
+def test_text_where_training_had_numbers_is_refused():
+    with pytest.raises(DataError) as refused:
+        transformed([{"area": "wide", "price": 1.0}], SPEC)
+    assert str(refused.value) == (
+        "Column 'area': expected float32 values, as in the train split. Received: binary. "
+        "Run `analyze` again, or give records of the same columns."
+    )
 
 
 def test_classes_are_known_by_their_text_whatever_their_type():

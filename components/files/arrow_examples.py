@@ -33,8 +33,8 @@ def records(columns: Mapping[str, pa.Array]) -> pa.BinaryArray:
 
     Args:
         columns: by feature name, all of one length. int64 makes an int64 feature, float32 a
-            float one, string and binary a bytes one, a list of a fixed size of float32 a
-            float one of that many values; null means that the row lacks the feature.
+            float one, string and binary a bytes one, a list of a fixed size of either number
+            one of that many values; null means that the row lacks the feature.
 
     Returns:
         binary [rows].
@@ -88,6 +88,8 @@ def _entries(name: str, column: pa.Array) -> pa.BinaryArray:
         return _int_entries(name, column)
     if pa.types.is_float32(column.type):
         return _float_entries(name, column.is_valid(), column.fill_null(0.0), 1)
+    if pa.types.is_fixed_size_list(column.type) and pa.types.is_int64(column.type.value_type):
+        return _int_list_entries(name, column)
     if pa.types.is_fixed_size_list(column.type):
         return _float_entries(name, column.is_valid(), column.flatten(), column.type.list_size)
     return _text_entries(name, column)
@@ -122,6 +124,18 @@ def _int_entries(name: str, column: pa.Int64Array) -> pa.BinaryArray:
     place = np.arange(matrix.shape[1])
     filled = matrix[(place >= starts[:, None]) & (place < ends[:, None])]
     return _binary(filled, ends - starts).take(encoded.indices)
+
+
+def _int_list_entries(name: str, column: pa.FixedSizeListArray) -> pa.BinaryArray:
+    digits, sizes = _varints(column.drop_null().flatten().to_numpy().view(np.uint64))
+    lengths = np.zeros(len(column), np.int64)
+    present = column.is_valid().to_numpy(zero_copy_only=False)
+    lengths[present] = sizes.reshape(-1, column.type.list_size).sum(axis=1)
+    packed = _binary(digits[np.arange(digits.shape[1]) < sizes[:, None]], lengths)
+    distinct, where = _distinct(lengths)
+    prefixes = pa.array([_int_prefix(name, size) for size in distinct.tolist()], pa.binary())
+    heads = prefixes.take(pa.array(where, mask=~present))
+    return pc.binary_join_element_wise(heads, packed, b"")
 
 
 def _int_prefix(name: str, size: int) -> bytes:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from millrace.components.example_gen.csv import arrow_examples, passes
+from millrace.components.example_gen.csv import passes
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.files import tfrecord
+from millrace.components.files import arrow_examples, tfrecord
 from millrace.serving.example import decode, encode
 from millrace.serving.records import frame
 
@@ -82,6 +82,17 @@ def test_a_vector_is_one_feature_of_several_floats():
     column = pa.FixedSizeListArray.from_arrays(pa.array([1, 2, 3, 4], pa.float32()), 2)
     found = arrow_examples.records({"v": column}).to_pylist()
     assert found == [encode({"v": np.float32([1, 2])}), encode({"v": np.float32([3, 4])})]
+
+
+@given(
+    st.lists(
+        st.none() | st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=2), max_size=5
+    )
+)
+def test_a_vector_of_integers_is_one_feature_and_null_is_none(rows):
+    column = pa.array(rows, pa.list_(pa.int64(), 2))
+    found = arrow_examples.records({"v": column}).to_pylist()
+    assert found == [encode({} if row is None else {"v": np.array(row, np.int64)}) for row in rows]
 
 
 def test_a_slice_of_a_column_is_read_from_its_own_beginning():
