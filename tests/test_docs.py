@@ -1,10 +1,13 @@
 """The pages are true to the code: the files that they name exist and hold what they say."""
 
 import ast
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
+
+from millrace.components.example_gen.csv.dialect import CsvFormat
 
 PROJECT = Path(__file__).parents[1]
 PAGES = [*PROJECT.glob("docs/*.md"), *PROJECT.glob("*/README.md"), *PROJECT.glob("*.md")]
@@ -49,3 +52,9 @@ def test_every_room_of_components_is_named_and_is_there():
     rooms = {path.parent.name for path in PROJECT.glob("components/*/__init__.py")}
     named = {name for row in ROOMS for name in re.findall(r"`(\w+)/`", f"{row[0]} {row[-1]}")}
     assert named == rooms
+
+
+def test_the_section_on_how_files_are_written_names_every_option_and_no_other():
+    section = (PROJECT / "docs/data.md").read_text().split("## How files are written\n")[1]
+    named = re.findall(r"`csv\.(\w+)", section.split("\n## ")[0])
+    assert {*named} == {field.name for field in dataclasses.fields(CsvFormat)}

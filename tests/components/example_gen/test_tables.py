@@ -372,3 +372,45 @@ def test_an_archive_is_read_as_the_folder_in_it(ingest):
     examples = ingest({"iris.zip": packed.getvalue()})
     assert examples.counts == {"train": 2, "test": 1}
     assert rows_of(examples, "test") == [{"a": 3, "label": b"x"}]
+
+
+def test_found_is_written_rejected_ignored_and_unlabelled_whatever_lies_between_the_rows(ingest):
+    text = "# by hand\n\na,label\n1,x\n\n# 2,y\n3,y,z\n4\n5,\n,x\n6,NA\n\n7,y\n,\n8,x\n# end\n9,y"
+    examples = ingest({"t.csv": text, "note.md": "x"}, max_rejected=0.5, **TRAIN)
+    assert [row["a"] for row in rows_of(examples) if "a" in row] == [1, 7, 8, 9]
+    assert [place for _, place, _ in rejections(examples)] == ["line 7", "line 8", "line 14"]
+    assert [place for _, place, _ in unlabelled(examples)] == ["line 9", "line 11"]
+    notes = examples.summary["notes"]
+    assert (examples.summary["counts"], notes["ignored"], notes["found"]) == ({"train": 5}, 1, 11)
+
+
+@pytest.mark.parametrize(
+    ("options", "cells"),
+    [
+        ({}, [b"a", None, None, b"b"]),
+        ({"default_missing": False}, [b"a", b"NA", b"?", b"b"]),
+        ({"default_missing": False, "missing": ("?",)}, [b"a", b"NA", None, b"b"]),
+        ({"missing": ("a",)}, [None, None, None, b"b"]),
+    ],
+)
+def test_only_the_cells_that_are_named_are_missing_where_the_usual_ones_are_not(
+    ingest, options, cells
+):
+    text = "x,y\na,1\nNA,2\n?,3\nb,4\n"
+    rows = rows_of(ingest(text, csv=CsvFormat(**options), label="y", **TRAIN))
+    assert [row.get("x") for row in rows] == cells
+
+
+def test_a_note_below_the_table_makes_no_column_of_numbers_text(ingest):
+    rows = "".join(f"{n},{n % 2},x\n" for n in range(20))
+    text = f"a,b,label\n{rows}\nCopyright 2024\nAll rights reserved\nMade by me\n"
+    examples = ingest(text, max_rejected=0.2, **TRAIN)
+    assert rows_of(examples)[3] == {"a": 3, "b": 1, "label": b"x"}
+    assert [place for _, place, _ in rejections(examples)] == ["line 23", "line 24", "line 25"]
+
+
+def test_a_line_of_dashes_below_the_header_is_set_aside(ingest):
+    rows = "".join(f"| {n} | x |\n" for n in range(20))
+    examples = ingest(f"| a | label |\n|--:|---|\n{rows}", max_rejected=0.1, **TRAIN)
+    assert rejections(examples) == [("t.csv", "line 2", "a line between rows, of dashes")]
+    assert len(rows_of(examples)) == 20

@@ -100,6 +100,118 @@ def test_a_few_rows_of_names_and_towns_are_read_as_they_were_written(language, e
     assert data.decode(encodings.detect(data)) == FEW_ROWS[language]
 
 
+# texts that alphabets.py was not made by
+HELD_OUT = {
+    "Polish": (
+        "produkt;cena;opis\nżółw;12,5;mały\nświeca;3,0;biała\nkrzesło;99;drewniane\n",
+        "ulica;nr\nŚwiętokrzyska;5\nPiłsudskiego;17\nMickiewicza;3\n",
+        "gmina;powiat\nZgłobień;rzeszowski\nŻarnów;opoczyński\n",
+    ),
+    "Czech": (
+        "ulice;číslo\nVáclavské náměstí;5\nDlouhá třída;12\nHusova;1\n",
+        "druh;počet\nkůň;3\nkočka;4\npštros;1\n",
+    ),
+    "Hungarian": (
+        "termék;ár\nsütőtök;500\nalma;200\nkörte;350\nfűszer;90\n",
+        "utca;házszám\nPetőfi út;5\nKossuth tér;1\nBékés;3\n",
+    ),
+    "Romanian": ("judeţ;populaţie\nBacău;600000\nBistriţa-Năsăud;280000\nMureş;550000\n",),
+    "Slovene": ("ime;kraj\nJanez;Škofja Loka\nŽiga;Črnomelj\nMojca;Ljubljana\n",),
+    "Russian": (
+        "товар;цена;остаток\nстол;100;5\nстул;50;7\nшкаф;900;1\n",
+        "улица;дом\nЛенина;5\nПушкинская;12\nСадовая;7\n",
+        "ФИО;оценка\nСидоров А.А.;5\nКузнецова М.В.;4\n",
+    ),
+    "Ukrainian": ("область;населення\nЛьвівська;2500000\nКиївська;1700000\nХарківська;2700000\n",),
+    "Bulgarian": ("град;население\nСофия;1200000\nПловдив;340000\nВарна;330000\n",),
+    "German": (
+        "Straße;Nr\nMühlenweg;5\nBäckergasse;3\nHauptstraße;12\n",
+        "Frucht;Preis\nÄpfel;2,50\nBirnen;3,00\nKürbis;4,99\n",
+        "id,city\n1,Köln\n2,Berlin\n3,Hamburg\n4,Bonn\n",
+        "Größe,Gewicht\n1.80,75\n1.75,70\n",
+    ),
+    "French": (
+        "fruit;prix\npêche;2,5\ncerise;3,0\ngroseille à maquereau;4\nœuf;0,3\n",
+        "département;préfecture\nIsère;Grenoble\nFinistère;Quimper\nHérault;Montpellier\n",
+        "id,comment\n1,très bon\n2,déçu\n3,ça va\n",
+    ),
+    "Spanish": (
+        "provincia;capital\nA Coruña;A Coruña\nCádiz;Cádiz\nÁvila;Ávila\nAlmería;Almería\n",
+        "id,texto\n1,¡Qué película más aburrida!\n2,¿Por qué?\n3,El niño\n",
+    ),
+    "Portuguese": (
+        "município;população\nGoiânia;1500000\nBelém;1400000\nSão Luís;1100000\nMaceió;1000000\n",
+    ),
+    "Italian": ("città;abitanti\nForlì;118000\nCantù;40000\nSan Donà di Piave;41000\n",),
+    "Danish": ("produkt;pris\nrødgrød;25\nsmørrebrød;60\næbleskiver;30\npålæg;20\n",),
+    "Swedish": ("ort;län\nMalmö;Skåne\nGävle;Gävleborg\nVästerås;Västmanland\nÖrebro;Örebro\n",),
+    "Finnish": ("kaupunki;väkiluku\nJyväskylä;140000\nHämeenlinna;67000\nRiihimäki;28000\n",),
+    "Turkish": (
+        "ürün;fiyat\nçilek;20\nüzüm;15\nkarpuz;10\nşeftali;12\nincir;9\n",
+        "il;ilçe\nAğrı;Doğubayazıt\nMuş;Malazgirt\nİzmir;Karşıyaka\n",
+    ),
+    "Greek": ("προϊόν;τιμή\nψωμί;1,20\nγάλα;1,50\nτυρί;5,00\n",),
+    "Lithuanian": ("prekė;kaina\nobuolys;1,5\nkriaušė;2\nžuvis;7\nsūris;4\n",),
+    "Latvian": ("pilsēta;novads\nJūrmala;Rīga\nLiepāja;Kurzeme\nCēsis;Vidzeme\n",),
+    "Hebrew": ("מוצר;מחיר\nלחם;10\nחלב;6\nגבינה;12\n",),
+    "Arabic": ("منتج;سعر\nخبز;10\nحليب;6\nجبن;12\n",),
+    "Thai": ("สินค้า;ราคา\nข้าว;20\nน้ำ;10\nผลไม้;35\n",),
+    "Japanese": (
+        "都道府県,人口\n北海道,5200000\n神奈川県,9200000\n愛知県,7500000\n",
+        "氏名,点数\n鈴木一郎,80\n高橋真由美,95\n",
+    ),
+    "Korean": ("상품,가격\n사과,1000\n배,2000\n포도,3000\n",),
+    "Chinese": (
+        "产品,价格\n苹果,5\n香蕉,3\n葡萄,8\n",
+        "姓名,年龄\n欧阳娜,20\n诸葛亮,35\n",
+    ),
+    "Taiwanese": ("產品,價格\n蘋果,5\n香蕉,3\n葡萄,8\n",),
+}
+HELD_OUT_IN = {
+    ("Polish", "Czech", "Hungarian"): ("cp1250", "iso8859_2", "cp852"),
+    ("Romanian", "Slovene"): ("cp1250", "iso8859_2"),
+    ("Russian",): ("cp1251", "koi8_r", "cp866", "iso8859_5", "mac_cyrillic"),
+    ("Ukrainian",): ("cp1251", "koi8_u"),
+    ("Bulgarian",): ("cp1251",),
+    ("German", "French", "Spanish", "Portuguese", "Italian", "Danish", "Swedish", "Finnish"): (
+        "cp1252",
+        "latin_1",
+        "cp850",
+        "mac_roman",
+    ),
+    ("Turkish",): ("cp1254",),
+    ("Greek",): ("cp1253", "iso8859_7"),
+    ("Lithuanian", "Latvian"): ("cp1257",),
+    ("Hebrew",): ("cp1255",),
+    ("Arabic",): ("cp1256",),
+    ("Thai",): ("cp874",),
+    ("Japanese",): ("cp932", "euc_jp"),
+    ("Korean",): ("euc_kr",),
+    ("Chinese",): ("gb18030",),
+    ("Taiwanese",): ("big5",),
+}
+NOT_READ = ("Czech", 1, "cp1250")  # its few words look Western
+CASES = [
+    (language, place, encoding)
+    for languages, written in HELD_OUT_IN.items()
+    for language in languages
+    for place, text in enumerate(HELD_OUT[language])
+    for encoding in written
+    if text == text.encode(encoding, "ignore").decode(encoding)
+]
+
+
+@pytest.mark.parametrize(("language", "place", "encoding"), sorted({*CASES} - {NOT_READ}))
+def test_rows_that_no_alphabet_was_made_by_are_read_as_they_were_written(language, place, encoding):
+    text = HELD_OUT[language][place]
+    data = text.encode(encoding)
+    assert data.decode(encodings.detect(data)) == text
+
+
+def test_the_held_out_texts_are_as_many_as_the_comparison_says():
+    assert len(CASES) == 114
+
+
 def test_a_guess_is_logged_with_the_option_that_names_another(caplog):
     data = FEW_ROWS["Polish"].encode("iso8859_2")
     assert encodings.guess("t.csv", data, "csv.encoding") == "iso8859_2"
