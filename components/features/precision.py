@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 _COARSE = 0.01  # of a usual change: from here on float32's spacing matters
 _GAIN = 4  # times finer that the spacing must get for a base to be worth it
-_NOISE = 1000  # spacings of float64: what changes by less does not change at all
+_NOISE = 32  # spacings of float64: fractions that change by less are rounding errors of sums
 
 
 def spacing(values: Floats) -> float:
@@ -43,7 +43,9 @@ def is_coarse(values: Floats, changes: Floats) -> bool:
     if not known.size:
         return False
     usual, largest = float(np.median(known)), float(np.nanmax(np.abs(values)))
-    return usual > _NOISE * np.spacing(largest) and spacing(values) > _COARSE * usual
+    is_whole = bool(np.array_equal(values, np.rint(values), equal_nan=True))
+    is_real = is_whole or usual > _NOISE * np.spacing(largest)
+    return is_real and spacing(values) > _COARSE * usual
 
 
 def base_of(values: Floats, changes: Floats) -> float:

@@ -45,11 +45,14 @@ def as_columns(prediction: Prediction) -> dict[str, str | int | float | bool]:
 
 
 def as_features(prediction: Prediction) -> dict[str, Value]:
-    """Features by `prediction/<output>`, flat."""
-    return {
-        PREFIX + name: array.ravel().tolist() if array.dtype == object else array.ravel()
-        for name, array in prediction.items()
-    }
+    """Features by `prediction/<output>`, flat; float64, which an Example lacks, as text."""
+    return {PREFIX + name: _feature(array.ravel()) for name, array in prediction.items()}
+
+
+def _feature(values: np.ndarray) -> Value:
+    if values.dtype == np.float64:
+        return [repr(value).encode() for value in values.tolist()]
+    return values.tolist() if values.dtype == object else values
 
 
 def as_log(row: "InputRow", prediction: Prediction, signature: Signature) -> bytes:

@@ -9,6 +9,8 @@ its split.
 import dataclasses
 import itertools
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -34,13 +36,23 @@ class Detail:
 
 
 def to_proto(
-    split: str, dataset: Dataset, detail: Detail
+    split: str, dataset: Dataset, detail: Detail, bases: Mapping[str, float] = MappingProxyType({})
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """The message of one split; without records, one without features."""
+    """The message of one split; without records, one without features.
+
+    Args:
+        split: its name.
+        dataset: what was counted.
+        detail: how much of it to write.
+        bases: by feature, what its values are less in the records; see `features.precision`.
+    """
     features = [
         _feature(name, dataset.features[name], dataset.examples, detail)
         for name in sorted(dataset.features)
     ]
+    for feature in features:
+        if base := bases.get(feature.path.step[0]):
+            _add(base, feature.num_stats)
     whole = statistics_pb2.DatasetFeatureStatistics(
         name=split, num_examples=dataset.examples, features=features
     )
@@ -97,6 +109,19 @@ def _numeric(numbers: Numbers, detail: Detail) -> statistics_pb2.NumericStatisti
         stats.mean, stats.std_dev = numbers.mean, numbers.std_dev
     standard.buckets.extend(_standard(numbers, detail))
     return stats
+
+
+def _add(base: float, stats: statistics_pb2.NumericStatistics) -> None:
+    """Describe the values that are `base` larger."""
+    stats.mean += base
+    stats.min += base
+    stats.median += base
+    stats.max += base
+    stats.num_zeros = 0  # a base is there because all values are far from 0, by their own measure
+    for histogram in stats.histograms:
+        for bucket in histogram.buckets:
+            bucket.low_value += base
+            bucket.high_value += base
 
 
 def _quantiles(distribution: Distribution, low: float, high: float, detail: Detail) -> Histogram:

@@ -11,6 +11,7 @@ from etils.epath import Path
 from millrace.components.analyze import analyze
 from millrace.components.artifacts import RawFiles, TrainedModel
 from millrace.components.beam.options import BeamOptions
+from millrace.components.errors import DataError
 from millrace.components.evaluator import evaluator
 from millrace.components.example_gen.series import series_example_gen
 from millrace.components.example_gen.tables import csv_example_gen
@@ -20,14 +21,16 @@ from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesOptions
 from millrace.components.features.table_spec import TableOptions
 from millrace.components.files.tfrecord import read_records
-from millrace.components.inference import requests
+from millrace.components.inference import predictions, requests
 from millrace.components.models.build import load
 from millrace.components.models.series import build
 from millrace.components.models.series_options import Naive
 from millrace.components.models.table_options import WideDeep
+from millrace.components.statistics.reading import read
+from millrace.components.statistics_gen import statistics_gen
 from millrace.components.trainer import trainer
 from millrace.components.transform import transform
-from millrace.serving.example import decode
+from millrace.serving.example import decode, encode
 from millrace.serving.model import LoadedModel
 
 CASES = LocalPath(__file__).parents[2] / ".." / "shared" / "cases"
@@ -39,7 +42,7 @@ ONE_AHEAD = SeriesOptions()
 def folder(tmp_path):
     def make(name):
         made = Path(tmp_path / name)
-        made.mkdir()
+        made.mkdir(exist_ok=True)
         return made
 
     return make
@@ -83,6 +86,17 @@ def test_a_turnover_of_billions_keeps_its_values_and_its_season(learnt, caplog):
     assert "turnover: kept less 6779547100, since float32's numbers are 512 apart" in caplog.text
 
 
+def test_statistics_are_of_the_values_as_the_file_has_them(learnt, folder):
+    value = [6779547060.56, 6779547100.56, 6779546900.56]
+    _, examples, _ = learnt(months(84, lambda n: value[n % 3]))
+    found = statistics_gen(examples, folder("statistics"), run_on=ON_BEAM)
+    described = read(found, "train").features
+    (stats,) = (each.num_stats for each in described if each.path.step[0] == "y")
+    figures = [stats.min, stats.median, stats.max, stats.histograms[0].buckets[0].low_value]
+    expected = [6779546900.56, 6779547060.56, 6779547100.56, 6779546900.56]
+    np.testing.assert_allclose(figures, expected, rtol=0, atol=0.01)
+
+
 def test_a_meter_reading_of_150_million_keeps_its_season(learnt):
     _, examples, analysis = learnt("meter.csv")
     (train,) = rows(examples, "train")
@@ -96,6 +110,8 @@ def test_a_meter_reading_of_150_million_keeps_its_season(learnt):
         (lambda n: -3e9 + 50 * (n % 4), (-2999999900.0,)),
         (lambda n: 50.0 + 1e-6 * (n % 6), (50.000002,)),
         (lambda n: 2e12 + 1000 * (n % 12) + n, (2000000006000.0,)),
+        (lambda n: 1e15 + 30 * (n % 7) + n / 8, (1000000000000100.0,)),
+        (lambda n: 50.0 + 1e-15 * (n % 6), ()),  # what sums leave behind
         (lambda n: 1234572 + 1000 * (n % 12), ()),  # float32 is fine enough for these
         (lambda n: 20.1 + 0.1 * (n % 12), ()),
         (lambda n: 5.0 if n else 5.1, ()),
@@ -106,10 +122,31 @@ def test_only_a_column_whose_steps_float32_would_round_gets_a_base(learnt, value
     assert specs.read(analysis.file).base == pytest.approx(base, rel=1e-6)
 
 
-def test_where_no_base_helps_it_is_said_and_the_advice_works(learnt, caplog):
-    readings = [3 * n + n % 5 + (1e9 if n > 40 else 0) for n in range(84)]
-    learnt(months(84, lambda n: readings[n]))
-    assert "small changes are lost. Forecast the changes from row to row" in caplog.text
+def test_where_no_base_helps_a_target_is_refused_and_the_advice_works(learnt, caplog):
+    meter = [3 * n + n % 5 + (1e9 if n > 40 else 0) for n in range(84)]
+    told = (
+        "'y': .* 64 apart at its size. Received: 4 from row to row, usually. Forecast the changes"
+    )
+    with pytest.raises(DataError, match=told):
+        learnt(months(84, lambda n: meter[n]))
+    lines = months(84, lambda n: meter[n]).splitlines()
+    changes = ["change", "", *np.diff(meter).tolist()]
+    text = "\n".join(f"{line},{change}" for line, change in zip(lines, changes, strict=True))
+    _, examples, _ = learnt(text, targets=("change",), covariates=("y",))
+    assert len(set(rows(examples, "test")[0]["change"].tolist())) == 2
+    assert "y: float32's numbers are 64 apart at its size, and its usual step is 4" in caplog.text
+
+
+def test_series_of_one_file_too_far_apart_are_refused_and_one_alone_is_kept(learnt):
+    def line(n, meter):
+        return f"{np.datetime64('2020-01-01') + n},{meter},{(1 if meter == 'a' else 7) * 1e9 + n}\n"
+
+    head = "date,meter,y\n"
+    panel = head + "".join(line(n, meter) for n in range(84) for meter in "ab")
+    with pytest.raises(DataError, match=r"Received: 1 from row.*Give one series at a time, in a"):
+        learnt(panel)
+    _, examples, _ = learnt(head + "".join(line(n, "b") for n in range(84)))
+    assert len(set(rows(examples, "train")[0]["y"].tolist())) == 59
 
 
 @pytest.fixture
@@ -153,6 +190,12 @@ def test_a_forecaster_is_served_and_judged_in_all_digits(exported, folder):
     assert not found.blessed
     line = (found.path / "forecasts.csv").read_text().splitlines()[1]
     assert line.startswith("2020-07-01T00:00:00Z,,1,turnover,1,6779547100.56,6779547060.56,")
+
+
+def test_an_example_holds_all_digits_of_a_forecast_in_float64():
+    (prediction,) = predictions.each({"forecast": np.array([[[6779547060.56]]])})
+    features = decode(encode(predictions.as_features(prediction)))
+    assert features == {"prediction/forecast": [b"6779547060.56"]}
 
 
 def test_the_price_of_a_house_is_learnt_as_well_as_by_linear_regression(folder):

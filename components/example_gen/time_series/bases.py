@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from millrace.components.errors import DataError
 from millrace.components.example_gen.time_series import grid
 from millrace.components.example_gen.time_series.grid import GridCounts
 from millrace.components.example_gen.time_series.options import Aggregate
@@ -19,6 +20,7 @@ logger = logging.getLogger("millrace.components.series_example_gen")
 def find(
     table: pd.DataFrame,
     columns: Sequence[str],
+    targets: Sequence[str],
     step: str,
     aggregate: Aggregate | None,
     impute: Impute,
@@ -28,9 +30,13 @@ def find(
     Args:
         table: columns `series`, `time` and float64 values, in order.
         columns: of values.
+        targets: those of them that are forecast.
         step: of the grid that the rows are brought to.
         aggregate: how; sums are larger than the rows.
         impute: what is put in place of missing cells; a 0 would be far from the values less a base.
+
+    Raises:
+        DataError: a usual change of a target is less than float32's spacing, whatever the base.
     """
     if aggregate == "sum":
         table = _summed(table, columns, step)
@@ -47,13 +53,36 @@ def find(
                 "%s: kept less %.15g, since float32's numbers are %g apart at its size",
                 *(name, base, precision.spacing(values)),
             )
-        if precision.is_coarse(values - base, steps):
-            logger.warning(
-                "%s: float32's numbers are %g apart at its size, and its usual step is %g: small "
-                "changes are lost. Forecast the changes from row to row, as a column of their own",
-                *(name, precision.spacing(values - base), _usual(steps)),
+        usual = _usual(steps)
+        if not precision.is_coarse(values - base, steps):
+            continue
+        advice = _advice(by_series[name], impute)
+        at_median = precision.spacing(np.nanmedian(np.abs(values - base)))
+        if name in targets and at_median > usual:
+            raise DataError(
+                f"series_example_gen, column {name!r}: expected changes that float32 can tell "
+                f"apart, whose numbers are {at_median:g} apart at its size. Received: {usual:g} "
+                f"from row to row, usually. {advice}."
             )
+        logger.warning(
+            "%s: float32's numbers are %g apart at its size, and its usual step is %g: small "
+            "changes are lost. %s",
+            *(name, precision.spacing(values - base), usual, advice),
+        )
     return found
+
+
+def _advice(column: "pd.api.typing.SeriesGroupBy[str]", impute: Impute) -> str:
+    changes = "orecast the changes from row to row, as a column of their own"
+    if impute == "zero":
+        return f"Set series_example_gen.impute=linear, or f{changes}"
+    alone = [each.to_numpy(np.float64) for _, each in column]
+    if len(alone) > 1 and not any(
+        precision.is_coarse(each - precision.base_of(each, steps), steps)
+        for each, steps in ((each, np.diff(each)) for each in alone)
+    ):
+        return f"Give one series at a time, in a file of its own, or f{changes}"
+    return f"F{changes}"
 
 
 def less_base(values: pd.Series, bases: Mapping[str, float]) -> NDArray[np.float32]:

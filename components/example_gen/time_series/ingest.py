@@ -101,7 +101,9 @@ def ingest(
         aggregate=aggregate,
         cuts=_cuts(table, step, zone, reading, found.starts),
         zone=zone,
-        bases=bases.find(table, columns.values, step, aggregate, reading.rows.impute),
+        bases=bases.find(
+            table, columns.values, columns.targets, step, aggregate, reading.rows.impute
+        ),
     )
     written = records.write(run_on, out, table, plan)
     written.counts.add(counts)
