@@ -22,6 +22,15 @@ from millrace.serving.example import Value
 # Formats that are known by their first bytes and need no outside program (EPS does).
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 
+_OTHERS = {
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"<svg": "SVG: save it as PNG",
+    b"<?xml": "XML, maybe SVG: save it as PNG",
+    b"%pdf": "PDF: save its pages as PNG",
+    b"version https://git-lfs": "a pointer of Git LFS: fetch the file by git lfs pull",
+}
+_HEIC = {b"ftyp" + brand for brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")}
 _GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
 _ALPHA = {"RGBA", "RGBa", "PA"}
 _TURNED = {5, 6, 7, 8}  # EXIF orientations that swap height and width
@@ -87,13 +96,23 @@ def read_picture(data: bytes) -> Picture:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return _measured(image, data)
     except UnidentifiedImageError:
-        raise DataError("not an image in a format that Pillow knows") from None
+        known = "not an image in a format that Pillow knows"
+        raise DataError(f"{known}{_told(data)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"more than {Image.MAX_IMAGE_PIXELS} pixels") from None
     except DataError:
         raise
     except Exception as error:  # what a decoder raises on broken bytes is not bounded
         raise DataError(f"cannot be decoded: {error or type(error).__name__}") from error
+
+
+def _told(data: bytes) -> str:
+    """What `data` is instead, where its first bytes say it."""
+    start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    kinds = [kind for mark, kind in _OTHERS.items() if start.startswith(mark)]
+    if data[4:12] in _HEIC:
+        kinds = ["HEIC: save it as JPEG"]
+    return f", but {kinds[0]}" if kinds else ""
 
 
 def _measured(image: Image.Image, data: bytes) -> Picture:

@@ -127,7 +127,10 @@ def run(
 def infer(
     model: Annotated[str, typer.Argument(help="The name of a pushed model.")],
     data: Annotated[
-        str, typer.Option(help="A folder of pictures or texts; a CSV of rows, or of series.")
+        str,
+        typer.Option(
+            help="A folder of pictures or texts, an archive of pictures; a CSV of rows or series."
+        ),
     ],
     beam_flags: BeamFlags = None,
     settings: SettingsOption = None,

@@ -53,8 +53,11 @@ def list_manifest(root: Path, manifest: Manifest, csv: CsvFormat) -> Listing:
     listing, seen = Listing(), dict[str, int]()
     lines, columns = _lines(place, manifest, csv, listing)
     found = _Files(entries, posixpath.dirname(str(manifest.file)))
+    elsewhere = _elsewhere([_plain(root, cells[0]) for _, cells in lines], entries, found)
+    if elsewhere:
+        _log.info("%s: what lay in %s is looked for in %s", place, elsewhere, root)
     for number, cells in lines:
-        row = _row(root, columns, cells, found)
+        row = _row(root, columns, cells, found, elsewhere)
         if reason := _refusal(row, entries, seen, found):
             listing.rejected.append(Rejected(row.path, reason, f"line {number}"))
         elif not row.label:
@@ -163,12 +166,32 @@ class _Files:
         return sorted({*self._endings.get(path, ())})
 
 
-def _row(root: Path, columns: Sequence[str], cells: Sequence[str], files: _Files) -> ListedRow:
+def _row(
+    root: Path, columns: Sequence[str], cells: Sequence[str], files: _Files, elsewhere: str
+) -> ListedRow:
     path, label, *split = (cell.strip() for cell in cells)
-    path = path.replace("\\", "/").removeprefix(f"{root}/")
-    path = posixpath.normpath(path) if path else ""
+    path = _plain(root, path).removeprefix(elsewhere)
     found = files.named(path)
     return ListedRow(found[0] if len(found) == 1 else path, label, canonical("".join(split)))
+
+
+def _plain(root: Path, path: str) -> str:
+    path = path.strip().replace("\\", "/").removeprefix(f"{root}/")
+    return posixpath.normpath(path) if path else ""
+
+
+def _elsewhere(paths: Sequence[str], entries: Mapping[str, str], files: _Files) -> str:
+    """The folder of another machine, ended by `/`, that all `paths` begin with, or "".
+
+    Without it some are `entries`, of which none is named as it stands. Of several it is the
+    shortest, so that most of a path is compared.
+    """
+    paths = [path for path in paths if path]
+    if not paths or any(files.named(path) for path in paths):
+        return ""
+    parts = posixpath.commonprefix([path.split("/")[:-1] for path in paths])
+    starts = ["/".join(parts[:count]) + "/" for count in range(1, len(parts) + 1)]
+    return next((s for s in starts if any(path[len(s) :] in entries for path in paths)), "")
 
 
 def _refusal(

@@ -13,7 +13,8 @@ class Manifest:
     Args:
         file: the CSV's path below the source folder; empty means class folders instead.
         path_column: an image's path, below the source folder or absolute within it, or below the
-            CSV's own folder or any other that all the images lie in; it may lack its extension.
+            CSV's own folder or any other that all the images lie in, here or on the machine
+            where the CSV was written; it may lack its extension.
             Empty: found by its name (`path`, `file`, `filename`, `image`, `id` and so on).
         label_column: an image's class; empty: found by its name, likewise.
         split_column: an image's split; used where the CSV has it, empty to ignore it. A row

@@ -38,6 +38,7 @@ class FileKind:
         claims: whether a path is one of them, so that it is missed where it has no class.
         ignores: whether a path is none of them, wherever it lies.
         pattern_option: how classes in the files' names are told, if they can be.
+        manifest_option: how a table of files and classes is named, if it can be.
     """
 
     one: str
@@ -46,6 +47,7 @@ class FileKind:
     claims: Callable[[str], bool]
     ignores: Callable[[str], bool] = is_hidden
     pattern_option: str = ""
+    manifest_option: str = ""
 
 
 PICTURES = FileKind(
@@ -55,6 +57,7 @@ PICTURES = FileKind(
     picture_names.is_picture,
     picture_names.is_other,
     "image_example_gen.pattern",
+    "image_example_gen.manifest.file",
 )
 
 
@@ -348,6 +351,9 @@ def _advice(listing: Listing, kind: FileKind, pattern: str) -> str:
     claimed = [path for path in there if kind.claims(path)]
     if kind.pattern_option and (found := names.proposal(claimed)):
         return f'Their names fit {kind.pattern_option}="{found}": set that.'
+    tables = [path for path in listing.ignored if path.lower().endswith((".csv", ".tsv"))]
+    if kind.manifest_option and tables:
+        return f"If {tables[0]} names their classes, set {kind.manifest_option}={tables[0]}."
     return f"Make one folder per class, or {kind.instead}."
 
 

@@ -173,6 +173,10 @@ def test_a_file_that_does_not_end_where_it_should_is_repaired(data):
     [
         (b"", "^empty file$"),
         (b"hello", "^not an image in a format that Pillow knows$"),
+        (b"\r\n<!DOCTYPE HTML><html>", "that Pillow knows, but a web page$"),
+        (b"\xef\xbb\xbf<svg/>", "that Pillow knows, but SVG: save it as PNG$"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "that Pillow knows, but HEIC: save it as JPEG$"),
+        (b"version https://git-lfs.github.com", "but a pointer of Git LFS: fetch the file by"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "^not an image in a format"),
         (image_bytes(1, size=(40, 30))[:-200], "^cannot be decoded: .*truncated"),
         (image_bytes(1, size=(40, 30), kind="JPEG")[:-200], "^cannot be decoded: .*truncated"),

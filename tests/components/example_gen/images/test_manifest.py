@@ -57,6 +57,28 @@ def test_paths_may_be_absolute_or_roundabout_within_the_source(folder):
     ]
 
 
+@pytest.mark.parametrize(
+    ("start", "there"),
+    [
+        ("/home/me/data/", "/home/me/data/"),
+        ("C:\\data\\", "C:/data/"),
+        ("data/img/", "data/img/"),
+    ],
+)
+def test_paths_of_another_machine_are_found_below_the_source(listed, caplog, start, there):
+    caplog.set_level("INFO")
+    lines = f"path,label\n{start}img/1.png,a\n{start}3.png,b\n{start}4.png,b\n"
+    listing = listed(lines)
+    assert listing.rows == [ListedRow("img/1.png", "a"), ListedRow("3.png", "b")]
+    assert listing.rejected == [Rejected("4.png", "no such file below the source folder", "line 4")]
+    assert f"what lay in {there} is looked for in " in caplog.text
+
+
+def test_files_of_the_same_names_in_another_folder_are_not_meant(listed):
+    with pytest.raises(DataError, match=r"3 lines that do not, such as 'other/1\.png'"):
+        listed("path,label\nother/1.png,a\nother/0.png,b\nother/2.png,b\n")
+
+
 def test_lines_that_name_no_row_are_set_aside_with_their_number(listed):
     listing = listed(
         "path,label,split\n"

@@ -98,6 +98,16 @@ def test_a_lone_folder_that_is_a_class_of_no_other_split_has_no_class(
     assert {item.reason for item in listing.unlabelled} <= reasons
 
 
+def test_a_table_beside_files_of_no_class_is_offered_as_their_manifest(folder):
+    root = folder({"img/1.png": b"", "img/2.png": b"", "img/metadata.csv": b""})
+    with pytest.raises(DataError) as caught:
+        list_classes(root)
+    assert str(caught.value).endswith(
+        "If img/metadata.csv names their classes, set "
+        "image_example_gen.manifest.file=img/metadata.csv."
+    )
+
+
 def test_the_layout_can_be_forced(folder):
     root = folder({"holdout/a/1.jpg": b"", "train/b/1.jpg": b""})
     assert list_classes(root, "splits").rows == [
