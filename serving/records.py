@@ -5,6 +5,7 @@ the length, the bytes, uint32 masked CRC-32C of the bytes; little-endian. The ma
 `rotate_right(crc, 15) + 0xa282ead8`.
 """
 
+import functools
 import struct
 
 import google_crc32c
@@ -18,12 +19,10 @@ def masked_crc(data: bytes) -> int:
 
 def frame(record: bytes) -> bytes:
     """Returns `record` with its header and footer."""
-    length = struct.pack("<Q", len(record))
-    return b"".join(
-        (
-            length,
-            struct.pack("<I", masked_crc(length)),
-            record,
-            struct.pack("<I", masked_crc(record)),
-        )
-    )
+    return b"".join((_header(len(record)), record, struct.pack("<I", masked_crc(record))))
+
+
+@functools.lru_cache(1 << 14)  # records of one file are of much the same lengths
+def _header(length: int) -> bytes:
+    packed = struct.pack("<Q", length)
+    return packed + struct.pack("<I", masked_crc(packed))

@@ -6,15 +6,17 @@ what holds for all rows holds for these.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from etils.epath import Path
 from numpy.typing import NDArray
 
 from millrace.components.artifacts import Examples
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import read_records
-from millrace.serving.example import Decoded, decode
 
 _ROWS = 5000  # looked at, over all files
 _LEAST = 20  # rows that say anything
@@ -26,25 +28,24 @@ _PAIRED = 64  # columns of numbers of which sums are tried
 Floats = NDArray[np.float64]
 
 
-def sample(examples: Examples) -> list[Decoded]:
-    """The first rows of each file of the train split, some thousands in all."""
+def sample(examples: Examples) -> pa.RecordBatch:
+    """The first rows of each file of the train split, some thousands in all, as columns."""
     files = list(examples.files("train"))
     share = max(1, _ROWS // max(1, len(files)))
-    return [row for file in files for row in _head(Path(file), share)]
+    heads = (itertools.islice(read_records(Path(file)), share) for file in files)
+    return columns.of_records(list(itertools.chain.from_iterable(heads)), str(examples.path))
 
 
-def _head(file: Path, count: int) -> Iterator[Decoded]:
-    return map(decode, itertools.islice(read_records(file), count))
-
-
-def find(rows: Sequence[Decoded], label: str, names: Sequence[str]) -> dict[str, str]:
+def find(rows: pa.RecordBatch, label: str, names: Sequence[str]) -> dict[str, str]:
     """How columns give the label away, in words, by their name, or both names joined by ` + `."""
-    rows = [row for row in rows if len(row.get(label, ())) == 1]
-    if len(rows) < _LEAST:
+    if label not in rows.schema.names:
+        return {}
+    rows = rows.filter(pc.equal(pc.list_value_length(rows.column(label)), 1))
+    if rows.num_rows < _LEAST:
         return {}
     truth, classes = _numbers(rows, label), _codes(rows, label)
-    columns = {name: _numbers(rows, name) for name in names}
-    numbers = {name: column for name, column in columns.items() if column is not None}
+    cells = {name: _numbers(rows, name) for name in names}
+    numbers = {name: column for name, column in cells.items() if column is not None}
     found: dict[str, str] = {}
     for name in names:
         how = _line(numbers[name], truth) if truth is not None and name in numbers else ""
@@ -55,22 +56,21 @@ def find(rows: Sequence[Decoded], label: str, names: Sequence[str]) -> dict[str,
     return found
 
 
-def _numbers(rows: Sequence[Decoded], name: str) -> Floats | None:
+def _numbers(rows: pa.RecordBatch, name: str) -> Floats | None:
     """The column as numbers, NaN where a cell is missing; None if it is text."""
-    cells = [row.get(name) for row in rows]
-    if any(isinstance(cell, list) for cell in cells):
-        return None
-    return np.array(
-        [np.nan if cell is None or not len(cell) else float(cell[0]) for cell in cells], np.float64
-    )
+    cells = columns.first(rows, name)
+    if cells is None or pa.types.is_binary(cells.type):
+        return None if cells is not None else np.full(rows.num_rows, np.nan)
+    numbers: Floats = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers
 
 
-def _codes(rows: Sequence[Decoded], name: str) -> NDArray[np.int64]:
+def _codes(rows: pa.RecordBatch, name: str) -> NDArray[np.int64]:
     """A number for each distinct value of the column, that of a missing cell among them."""
-    values: dict[object, int] = {}
-    cells = (row.get(name) for row in rows)
-    keys = (cell[0] if cell is not None and len(cell) else None for cell in cells)
-    return np.array([values.setdefault(key, len(values)) for key in keys], np.int64)
+    cells = columns.first(rows, name)
+    if cells is None:
+        return np.zeros(rows.num_rows, np.int64)
+    return cells.dictionary_encode("encode").indices.to_numpy().astype(np.int64)
 
 
 def _line(column: Floats, truth: Floats) -> str:

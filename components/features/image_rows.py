@@ -116,4 +116,6 @@ def _reason(message: str) -> str:
 @functools.cache
 def _compiled(spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:
     signature = [tf.TensorSpec([None], tf.string)]
-    return tf.function(lambda files: image.preprocess(files, spec), input_signature=signature)
+    return tf.function(
+        lambda files: image.preprocess(files, spec), input_signature=signature, autograph=False
+    )

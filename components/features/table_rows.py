@@ -166,4 +166,5 @@ def _compiled(spec: TableSpec) -> Callable[..., dict[str, tf.Tensor]]:
         named = {raw.name: column for raw, column in zip(spec.raw, columns, strict=True)}
         return table.preprocess(named, spec)
 
-    return tf.function(preprocess, input_signature=signature)
+    # Our own ops need no AutoGraph, which takes a second; a hook is a function of its own.
+    return tf.function(preprocess, input_signature=signature, autograph=False)

@@ -66,4 +66,6 @@ def _usable(
 
 @functools.lru_cache(maxsize=4)
 def _compiled(spec: TextSpec) -> Callable[[tf.Tensor], tf.Tensor]:
-    return tf.function(lambda texts: text.preprocess(texts, spec), input_signature=[text.TEXTS])
+    return tf.function(
+        lambda texts: text.preprocess(texts, spec), input_signature=[text.TEXTS], autograph=False
+    )

@@ -105,4 +105,5 @@ def _body(source: BinaryIO, length: int) -> bytes:
 def _compressed(file: BinaryIO, path: Path, level: int) -> BinaryIO:
     if not str(path).endswith(".gz"):
         return file
-    return gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=file, mtime=0)  # type: ignore[return-value]
+    packed = gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=file, mtime=0)
+    return io.BufferedWriter(packed, _BLOCK)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from millrace.components.analysis.table_leaks import find
+from millrace.components.files import columns
+from millrace.serving.example import encode
 
 RNG = np.random.default_rng(7)
 X, Z = (RNG.normal(size=60).astype(np.float32) for _ in range(2))
@@ -11,19 +13,20 @@ BITS = RNG.integers(0, 2, 60)
 TOWNS = [[b"Cork"], [b"Galway"]]
 
 
-def rows(**columns):
-    return [
+def rows(count=60, **values):
+    found = [
         {
             name: value if isinstance(value, list) else np.array([value])
-            for name, values in columns.items()
-            if (value := values[row]) is not None
+            for name, column in values.items()
+            if (value := column[row]) is not None
         }
-        for row in range(60)
+        for row in range(count)
     ]
+    return columns.of_records(list(map(encode, found)), "f")
 
 
 @pytest.mark.parametrize(
-    ("columns", "found"),
+    ("cells", "found"),
     [
         ({"a": BITS, "x": X, "y": BITS}, {"a": "each of its 2 values has one label only"}),
         (
@@ -40,12 +43,12 @@ def rows(**columns):
         ({"a": X, "z": Z, "y": X - Z}, {"a + z": "differ by it"}),
     ],
 )
-def test_what_gives_the_label_away(columns, found):
-    assert find(rows(**columns), "y", [name for name in columns if name != "y"]) == found
+def test_what_gives_the_label_away(cells, found):
+    assert find(rows(**cells), "y", [name for name in cells if name != "y"]) == found
 
 
 @pytest.mark.parametrize(
-    "columns",
+    "cells",
     [
         {"a": X, "y": (X > 0).astype(int)},
         {"a": np.where(np.arange(60) == 3, 1 - BITS, BITS), "y": BITS},
@@ -54,11 +57,10 @@ def test_what_gives_the_label_away(columns, found):
         {"a": [TOWNS[0]] * 60, "y": BITS},
     ],
 )
-def test_what_does_not(columns):
-    assert find(rows(**columns), "y", [name for name in columns if name != "y"]) == {}
+def test_what_does_not(cells):
+    assert find(rows(**cells), "y", [name for name in cells if name != "y"]) == {}
 
 
 def test_few_rows_say_nothing():
-    few = rows(a=BITS, y=BITS)
-    assert find(few[:19], "y", ["a"]) == {}
-    assert find(few[:20], "y", ["a"]) != {}
+    assert find(rows(19, a=BITS, y=BITS), "y", ["a"]) == {}
+    assert find(rows(20, a=BITS, y=BITS), "y", ["a"]) != {}
