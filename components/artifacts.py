@@ -7,6 +7,7 @@ more than the standard library and `etils`: the engine imports this module and m
 """
 
 import dataclasses
+import heapq
 import importlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,6 +67,70 @@ class Rejected:
     position: str = ""
 
 
+@dataclasses.dataclass
+class SetAside:
+    """Inputs set aside, in order: a run of them for each source and reason.
+
+    So the rows of a large table that lack its label cost little more than their positions.
+    """
+
+    runs: list[tuple[str, str, list[str]]] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def of(cls, items: Iterable[Rejected]) -> Self:
+        """These."""
+        found = cls()
+        for item in items:
+            found.append(item)
+        return found
+
+    def __iter__(self) -> Iterator[Rejected]:
+        for source, reason, positions in self.runs:
+            yield from (Rejected(source, reason, position) for position in positions)
+
+    def __len__(self) -> int:
+        return sum(len(positions) for _, _, positions in self.runs)
+
+    def add(self, source: str, reason: str, positions: Iterable[str]) -> None:
+        """Add a run."""
+        if not self.runs or self.runs[-1][:2] != (source, reason):
+            self.runs.append((source, reason, []))
+        self.runs[-1][2].extend(positions)
+
+    def append(self, item: Rejected) -> None:
+        """Add one."""
+        self.add(item.source, item.reason, [item.position])
+
+    def extend(self, other: Self) -> None:
+        """Add all of another's."""
+        for run in other.runs:
+            self.add(*run)
+
+    def because(self, start: str) -> Self:
+        """Those whose reason starts so."""
+        return type(self)([run for run in self.runs if run[1].startswith(start)])
+
+    def first(self, count: int) -> list[Rejected]:
+        """The first, by source and number."""
+        heads = SetAside(
+            [
+                (source, reason, heapq.nsmallest(count, positions, key=_by_number))
+                for source, reason, positions in self.runs
+            ]
+        )
+        return sorted(heads, key=lambda item: (item.source, *_by_number(item.position)))[:count]
+
+    def json_lines(self) -> Iterator[str]:
+        """An object for each, on a line of its own."""
+        for source, reason, positions in self.runs:
+            start = json.dumps({"source": source, "reason": reason}).removesuffix("}")
+            yield from (f'{start}, "position": {json.dumps(each)}}}\n' for each in positions)
+
+
+def _by_number(position: str) -> tuple[int, str]:
+    return len(position), position
+
+
 class _Split(Artifact):
     """An artifact with a `Split-<name>` folder per split."""
 
@@ -101,7 +166,7 @@ class Examples(_Split):
         rejected: Iterable[Rejected] = (),
         notes: Mapping[str, Property] | None = None,
         *,
-        unlabelled: Iterable[Rejected] = (),
+        unlabelled: SetAside | None = None,
         bad_cells: Iterable[Rejected] = (),
     ) -> Self:
         """Write `examples.json`, and what is not in the records; returns the artifact.
@@ -114,12 +179,16 @@ class Examples(_Split):
             bad_cells: cells taken as missing in rows that were kept, to `bad_cells.jsonl` if
                 there are any.
         """
-        lines = [json.dumps(vars(item)) + "\n" for item in rejected]
-        (self.path / "rejected.jsonl").write_text("".join(lines))
-        for name, items in (("unlabelled", unlabelled), ("bad_cells", bad_cells)):
-            if listed := [json.dumps(vars(item)) + "\n" for item in items]:
-                (self.path / f"{name}.jsonl").write_text("".join(listed))
-        summary = {"counts": dict(counts), "rejected": len(lines), "notes": dict(notes or {})}
+        lists = {
+            "rejected": SetAside.of(rejected),
+            "unlabelled": unlabelled or SetAside(),
+            "bad_cells": SetAside.of(bad_cells),
+        }
+        for name, items in lists.items():
+            if items or name == "rejected":
+                (self.path / f"{name}.jsonl").write_text("".join(items.json_lines()))
+        count = len(lists["rejected"])
+        summary = {"counts": dict(counts), "rejected": count, "notes": dict(notes or {})}
         (self.path / "examples.json").write_text(json.dumps(summary, indent=1))
         return self
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from millrace.components.artifacts import Rejected
+from millrace.components.artifacts import Rejected, SetAside
 from millrace.components.errors import DataError
 from millrace.components.files.printable import one_line
 
@@ -38,10 +38,10 @@ def check_rejected(
     )
 
 
-def first_rejected(rejected: Sequence[Rejected]) -> list[str]:
+def first_rejected(rejected: Sequence[Rejected] | SetAside) -> list[str]:
     """A line for each of the first few, by source and number, and why it was set aside."""
-    ordered = sorted(rejected, key=lambda item: (item.source, len(item.position), item.position))
-    return [_line(item) for item in ordered[:_NAMED]]
+    every = rejected if isinstance(rejected, SetAside) else SetAside.of(rejected)
+    return [_line(item) for item in every.first(_NAMED)]
 
 
 def _line(item: Rejected) -> str:

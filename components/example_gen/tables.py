@@ -79,9 +79,8 @@ def csv_example_gen(
         plan.tell_strays(dialect, evidence, layout.readings, csv, blocks)
         truth = plan.label(_STEP, label, layout, evidence)
         tally = passes.write(run_on, examples, tables, spans, layout, rule, truth)
-    plan.tell_bad_cells(
-        _STEP, [*tally.bad_cells, *tally.unlabelled], evidence, layout, csv, max_rejected
-    )
+    bad_cells = [*tally.bad_cells, *tally.unlabelled.because("column ")]
+    plan.tell_bad_cells(_STEP, bad_cells, evidence, layout, csv, max_rejected)
     tally.rejected.extend(listing.rejected)
     sources.write(sources.TableSource(dialect, layout), examples)
     notes: dict[str, Property] = {

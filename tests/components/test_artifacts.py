@@ -1,5 +1,7 @@
 """The names inside each artifact's folder, and the small files they keep."""
 
+import json
+
 import pytest
 from etils.epath import Path
 from hypothesis import given
@@ -16,6 +18,7 @@ from millrace.components.artifacts import (
     RawFiles,
     Rejected,
     Schema,
+    SetAside,
     Statistics,
     TrainedModel,
 )
@@ -69,6 +72,27 @@ def test_what_was_rejected_reads_back_as_it_was_written(tmp_path_factory, reject
     assert examples.counts == {"train": 8, "eval": 2}
     assert examples.properties() == {"train": 8, "eval": 2, "rejected": len(rejected)}
     assert examples.summary["notes"] == {"found": 10}
+
+
+@given(
+    some=st.lists(st.builds(Rejected, st.sampled_from("ab"), st.sampled_from("cd"), st.text())),
+    others=st.lists(st.builds(Rejected, st.sampled_from("ab"), st.sampled_from("cd"), st.text())),
+)
+def test_what_is_set_aside_keeps_its_order_and_lines(some, others):
+    found = SetAside.of(some)
+    found.extend(SetAside.of(others))
+    every = [*some, *others]
+    assert list(found) == every
+    assert len(found) == len(every)
+    assert list(found.json_lines()) == [json.dumps(vars(item)) + "\n" for item in every]
+    assert list(found.because("c")) == [item for item in every if item.reason == "c"]
+
+
+def test_rows_of_one_source_and_reason_are_one_run_and_the_first_go_by_number():
+    found = SetAside.of([Rejected("b", "no label", f"line {n}") for n in (12, 7, 100)])
+    found.append(Rejected("a", "empty", "line 9"))
+    assert [len(run[2]) for run in found.runs] == [3, 1]
+    assert [item.position for item in found.first(3)] == ["line 9", "line 7", "line 12"]
 
 
 @pytest.mark.parametrize(

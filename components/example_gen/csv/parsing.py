@@ -7,6 +7,7 @@ reason; all others are kept. A cell that is not of its column's type is missing,
 
 import contextlib
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from millrace.components.artifacts import Rejected
+from millrace.components.artifacts import Rejected, SetAside
 from millrace.components.example_gen.csv import columns, numbers
 from millrace.components.example_gen.csv.columns import ColumnReading, Dates
 from millrace.components.example_gen.csv.dialect import Dialect
@@ -181,20 +182,23 @@ def features(
 
 def labelled(
     rows: Features, label: str, block: Block, dialect: Dialect
-) -> tuple[Features, list[Rejected]]:
+) -> tuple[Features, SetAside]:
     """The `rows` of `block` that have the feature `label`, all if it is empty; and the others.
 
     Where the label is a bad cell, that is why its row is left out.
     """
     if not label or not rows.columns[label].null_count:
-        return rows, []
+        return rows, SetAside()
     has_label = rows.columns[label].is_valid()
     kept = has_label.to_numpy(zero_copy_only=False)
-    reasons = dict.fromkeys(rows.places[~kept].tolist(), f"no label {label!r}")
-    found = _rejected(block, rows.text, dialect, reasons)
-    left_out = {each.position for each in found}
-    bad = {each.position: each for each in rows.bad_cells if _is_of(each, label)}
-    unlabelled = [bad.get(each.position, each) for each in found]
+    lines = lines_of(rows.places[~kept].tolist(), block, rows.text, dialect)
+    positions = [f"line {line}" for line in lines]
+    bad = {each.position: each.reason for each in rows.bad_cells if _is_of(each, label)}
+    missing = f"no label {label!r}"
+    unlabelled = SetAside()
+    for reason, same in itertools.groupby(positions, lambda each: bad.get(each, missing)):
+        unlabelled.add(block.path, reason, same)
+    left_out = set(positions)
     columns_kept = {name: values.filter(has_label) for name, values in rows.columns.items()}
     bad_cells = [each for each in rows.bad_cells if each.position not in left_out]
     left = rows._replace(columns=columns_kept, places=rows.places[kept], bad_cells=bad_cells)

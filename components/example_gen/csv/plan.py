@@ -312,7 +312,7 @@ def tell_bad_cells(
     given: CsvFormat,
     max_rejected: float,
 ) -> None:
-    """Log, once per column, the cells that are taken as missing; reasons of others are passed over.
+    """Log, once per column, the cells that are taken as missing.
 
     Raises:
         DataError: they are more than the share `max_rejected` of a column whose exact type was
@@ -320,8 +320,6 @@ def tell_bad_cells(
     """
     by_column: dict[str, list[Rejected]] = collections.defaultdict(list)
     for each in bad_cells:
-        if not each.reason.startswith("column "):
-            continue
         for name in layout.readings:
             if each.reason.startswith(f"column {name!r}: "):
                 by_column[name].append(each)

@@ -14,7 +14,7 @@ import numpy as np
 from etils.epath import Path
 from numpy.typing import NDArray
 
-from millrace.components.artifacts import Examples, Rejected
+from millrace.components.artifacts import Examples, Rejected, SetAside
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.images.pixel_rows import (
@@ -135,7 +135,7 @@ def write_files(
             splits=rule.reachable(splits),
             shards=min(shards or -(-total // _SHARD_BYTES), len(rows)),
         )
-        tally.unlabelled += [item for _, without in found for item in without]
+        tally.unlabelled.extend(SetAside.of(item for _, without in found for item in without))
     finally:
         folder.rmtree(missing_ok=True)
     return tally, []

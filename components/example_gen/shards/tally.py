@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from millrace.components.artifacts import Examples, Property, Rejected
+from millrace.components.artifacts import Examples, Property, Rejected, SetAside
 from millrace.components.beam.rejected import check_rejected, first_rejected
 from millrace.components.errors import DataError
 
@@ -25,7 +25,7 @@ class IngestTally:
 
     written: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     rejected: list[Rejected] = dataclasses.field(default_factory=list)
-    unlabelled: list[Rejected] = dataclasses.field(default_factory=list)
+    unlabelled: SetAside = dataclasses.field(default_factory=SetAside)
     bad_cells: list[Rejected] = dataclasses.field(default_factory=list)
     remarks: dict[str, int] = dataclasses.field(default_factory=dict)
     duplicates: int = 0

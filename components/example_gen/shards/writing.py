@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from etils.epath import Path
 
-from millrace.components.artifacts import Examples, Rejected
+from millrace.components.artifacts import Examples, Rejected, SetAside
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
@@ -165,7 +165,7 @@ def write_class_folders(
         shards=shard_count(root, rows, shards),
     )
     tally.rejected.extend(listing.rejected)
-    tally.unlabelled.extend(listing.unlabelled)
+    tally.unlabelled.extend(SetAside.of(listing.unlabelled))
     return tally
 
 
