@@ -56,7 +56,8 @@ def text_example_gen(
         empty: whether an empty text counts as unusable (`reject`), or is left out (`drop`).
         csv: how a CSV or TSV is written. In texts nothing is missing but an empty cell.
         encoding: by Python's name. None: what a byte order mark (BOM) says, else UTF-8; of a
-            table most of whose lines are not UTF-8, the one in which its words are likeliest.
+            table most of whose lines are not UTF-8, and of a class most of whose files are not,
+            the one in which its words are likeliest.
         errors: what becomes of a text that is not in the encoding: `reject` sets it aside,
             `replace` puts U+FFFD for what has no meaning, `ignore` nothing, `latin-1` reads it as
             Windows-1252. The summary counts them.
@@ -102,7 +103,8 @@ def text_example_gen(
         else:
             top = layout if layout == "classes" or layout == "splits" else "auto"
             listing = list_classes(root, top, files.TEXTS)
-            texts = functools.partial(files.TextFiles, str(root), decoding=decoding)
+            likely = {} if encoding else files.likely_encodings(root, listing.rows)
+            texts = functools.partial(files.TextFiles, str(root), decoding=decoding, likely=likely)
             tally = write_class_folders(run_on, examples, root, listing, rule, texts, shards=shards)
     ignored = [*listing.ignored, *[files.DROPPED] * tally.remarks.get(files.DROPPED, 0)]
     return finish(_STEP, examples, tally, ignored, max_rejected, what="texts", notes=notes)

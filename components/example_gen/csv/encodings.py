@@ -117,16 +117,25 @@ def detect(data: bytes) -> str:
     return readings(data)[0]
 
 
+def certain(data: bytes) -> str | None:
+    """The encoding of `data` where its bytes leave no doubt: it has a byte order mark, zeros as
+    UTF-16 has, or shifts as ISO-2022, or is UTF-8.
+    """
+    if name := named_by_bom(data) or _wide(data[:_LOOKED_AT]):
+        return name
+    if not _is("utf-8", data):
+        return None
+    return "iso2022_jp" if _SHIFT.search(data) and _is("iso2022_jp", data) else "utf-8"
+
+
 def readings(data: bytes) -> list[str]:
     """The encoding that `data` is most likely in, by Python's name, and others as likely.
 
     Each gives another text. Among the encodings that files are written in today, by the words that
     `data` has in them: see `alphabets`.
     """
-    name = named_by_bom(data) or _wide(data[:_LOOKED_AT])
-    if name or _is("utf-8", data):
-        is_shifted = not name and _SHIFT.search(data) and _is("iso2022_jp", data)
-        return [name or ("iso2022_jp" if is_shifted else "utf-8")]
+    if name := certain(data):
+        return [name]
     sample = data[:_LOOKED_AT]
     words = [word for word, _ in collections.Counter(_WORD.findall(sample)).most_common(_WORDS)]
     if b"\0" in sample or not words:

@@ -1,5 +1,6 @@
 """Text files, each one record, as a source of records."""
 
+import collections
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,18 +10,16 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import encodings
-from millrace.components.example_gen.csv.encodings import (
-    BadBytes,
-    DecodedText,
-    decode_as,
-    named_by_bom,
-)
+from millrace.components.example_gen.csv.encodings import BadBytes, DecodedText, decode_as
 from millrace.components.example_gen.shards.folders import FileKind, ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.writing import Skipped, SplitRecord
 from millrace.components.example_gen.texts.options import EmptyTexts
 from millrace.serving.example import Value, encode
 
+_OPTION = "text_example_gen.encoding"
+_SAMPLED, _LEAST = 4000, 8  # files, of all and of a class
+_LOOKED_AT = 1 << 18  # bytes of a file
 DROPPED = "empty, left out"
 EMPTY = "empty text; text_example_gen.empty=drop leaves such out"
 TEXTS = FileKind(
@@ -33,21 +32,21 @@ TEXTS = FileKind(
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
-    """How bytes become text: the encoding, or None for UTF-8 or what a BOM says, what becomes of
-    bytes that it has no place for, and of texts in which nothing stands.
+    """How bytes become text: the encoding, or None to find it out, what becomes of bytes that it
+    has no place for, and of texts in which nothing stands.
     """
 
     encoding: str | None
     bad: BadBytes
     empty: EmptyTexts = "reject"
 
-    def decode(self, data: bytes) -> DecodedText:
-        """The text of `data`.
+    def decode(self, data: bytes, likely: str = "utf-8") -> DecodedText:
+        """The text of `data`, `likely` being its encoding where none was given and none is certain.
 
         Raises:
             DataError: it is refused, or no text; the reason alone.
         """
-        name = self.encoding or named_by_bom(data) or "utf-8"
+        name = self.encoding or encodings.certain(data) or likely
         found = decode_as(data, name, self.bad)
         if "\0" in found.text:
             raise DataError("holds zero bytes: not text")
@@ -84,14 +83,54 @@ def empty_text(empty: EmptyTexts, row: Rejected) -> Rejected | Skipped:
     return Skipped(DROPPED) if empty == "drop" else row
 
 
+def likely_encodings(root: Path, rows: Sequence[ListedRow]) -> dict[str, str]:
+    """By class, the encoding of those files that are not certainly in one; said if not UTF-8.
+
+    One for all, by a sample of them, but for classes whose own files are certainly in another. A
+    few odd files among others in UTF-8 are such with bad bytes.
+    """
+    by_class = collections.defaultdict[str, list[ListedRow]](list)
+    for row in rows:
+        by_class[row.label].append(row)
+    most = max(_LEAST, _SAMPLED // max(1, len(by_class)))
+    odd = dict[str, bytes]()
+    for label, every in by_class.items():
+        sample = [_beginning(root / row.path) for row in every[:: 1 + len(every) // most]]
+        telling = [data for data in sample if not data.isascii() and b"\0" not in data]
+        uncertain = [data for data in telling if not encodings.certain(data)]
+        if 2 * len(uncertain) > len(telling):
+            odd[label] = b"\n".join(uncertain)
+    if not odd:
+        return {}
+    usual = encodings.guess(root, b"\n".join(odd.values()), _OPTION)
+    found = {}
+    for label, data in odd.items():
+        texts = [data.decode(name, "replace") for name in encodings.readings(data)]
+        is_usual = data.decode(usual, "replace") in texts
+        place = f"{root}, class {label},"
+        found[label] = usual if is_usual else encodings.guess(place, data, _OPTION)
+    return found
+
+
+def _beginning(file: Path) -> bytes:
+    """The beginning of `file` in whole lines; nothing where it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_LOOKED_AT)
+    except OSError:  # read again by a worker, who sets it aside
+        return b""
+    return data if len(data) < _LOOKED_AT else data[: data.rfind(b"\n") + 1]
+
+
 @dataclasses.dataclass(frozen=True)
 class TextFiles:
-    """Text files below `root`, with the label of each class name."""
+    """Text files below `root`, with the label of each class name, and its likely encoding."""
 
     root: str
     labels: Mapping[str, int]
     rule: SplitRule
     decoding: Decoding
+    likely: Mapping[str, str]
 
     def read(self, rows: Sequence[ListedRow]) -> Iterator[ListedRow]:
         """The rows themselves."""
@@ -100,7 +139,8 @@ class TextFiles:
     def convert(self, row: ListedRow) -> SplitRecord | Rejected | Skipped:
         """Read, decode and encode the file of `row`."""
         try:
-            found = self.decoding.decode(Path(f"{self.root}/{row.path}").read_bytes())
+            data = Path(f"{self.root}/{row.path}").read_bytes()
+            found = self.decoding.decode(data, self.likely.get(row.label, "utf-8"))
         except OSError as error:
             return Rejected(row.path, f"cannot be read: {error.strerror}")
         except DataError as error:

@@ -44,6 +44,7 @@ _SUFFIXES = (
     *(".csv.gz", ".tsv.gz", ".json.gz", ".jsonl.gz", ".ndjson.gz"),
 )
 _JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+_TEXT = (".txt", ".text")
 _SAMPLE = 1 << 20  # bytes
 _ROWS = 1000  # of the sample, by which columns are chosen
 _EMPTY = ("",)  # what is missing among texts
@@ -75,14 +76,30 @@ def is_table(path: str) -> bool:
 
 
 def holds_tables(source: Path) -> bool:
-    """Whether `source` is a file, or a folder with tables in it or in folders named like splits."""
+    """Whether `source` is a file, or a folder with tables in it or in folders named like splits.
+
+    Raises:
+        DataError: there are class folders of text files beside them.
+    """
     if source.is_file():
         return True
-    paths = (path.split("/") for path in walk(source) if not is_hidden(path))
-    return any(
-        path[-1].lower().endswith(_SUFFIXES) and all(map(is_split_name, path[:-1]))
+    paths = [path.split("/") for path in walk(source) if not is_hidden(path)]
+    found = [
+        "/".join(path)
         for path in paths
-    )
+        if is_table(path[-1]) and all(map(is_split_name, path[:-1]))
+    ]
+    texts = [path for path in paths if path[-1].lower().endswith(_TEXT) or "." not in path[-1]]
+    inner = [list(itertools.dropwhile(is_split_name, path)) for path in texts]
+    classes = sorted({path[0] for path in inner if len(path) > 1})
+    if found and len(classes) > 1:
+        layout = "splits" if any(is_split_name(path[0]) for path in texts) else "classes"
+        raise DataError(
+            f"{source}: expected tables or class folders. Received: {', '.join(found[:3])} beside "
+            f"folders of texts, {', '.join(classes[:5])}. Set text_example_gen.layout={layout} to "
+            "read the folders, or give the path of the table."
+        )
+    return bool(found)
 
 
 def look(
@@ -127,6 +144,12 @@ def find(
     text = _text(root / path, encoding)
     files.check_text(root / path, text.encode())
     kind = _kind(path, text)
+    for other in (row.path for row in listing.rows[1:]):
+        if _kind(other, _text(root / other, encoding)) != kind:
+            raise DataError(
+                f"{root / other}: expected a table of the same form as {path}. Received: another. "
+                "Give files of one form, CSV or JSON lines or JSON arrays, or the path of one."
+            )
     if kind == "csv":
         found = given.of_others if is_another else given
         found = dataclasses.replace(found, encoding=encoding)

@@ -186,16 +186,17 @@ def test_unusable_lines_of_json_are_set_aside(ingest, table):
 @pytest.mark.parametrize(
     ("errors", "texts"),
     [
-        ("latin-1", ["caf\u00e9 \u00a35", "plain"]),
-        ("replace", ["caf\ufffd \ufffd5", "plain"]),
-        ("ignore", ["caf 5", "plain"]),
-        ("reject", ["plain"]),
+        ("latin-1", ["caf\u00e9 \u00a35", "\u00e9t\u00e9"]),
+        ("replace", ["caf\ufffd \ufffd5", "\u00e9t\u00e9"]),
+        ("ignore", ["caf 5", "\u00e9t\u00e9"]),
+        ("reject", ["\u00e9t\u00e9"]),
     ],
 )
 def test_bad_bytes_are_treated_as_configured_and_counted(ingest, folder, errors, texts):
-    root = folder({"a/1.txt": b"caf\xe9 \xa35", "b/1.txt": b"plain"})
+    rest = {f"{name}/{n}.txt": "\u00e9t\u00e9".encode() for name in "ab" for n in range(9)}
+    root = folder({"a/x.txt": b"caf\xe9 \xa35", **rest})
     examples = ingest(root, errors=errors, max_rejected=1)
-    assert [row[0] for row in rows(examples)] == texts
+    assert sorted({row[0] for row in rows(examples)}) == texts
     notes = examples.summary["notes"]
     if errors == "reject":
         assert [item.reason for item in examples.rejected()] == [
@@ -226,6 +227,36 @@ def test_the_encoding_of_a_whole_table_is_detected_or_given(ingest, table):
     assert [row[0] for row in rows(ingest(western, encoding="latin-1"))] == ["\u00e4", "\u00f6"]
 
 
+RUSSIAN = ("\u0445\u043e\u0440\u043e\u0448\u0438\u0439 \u0444\u0438\u043b\u044c\u043c",
+           "\u043f\u043b\u043e\u0445\u0430\u044f \u0438\u0433\u0440\u0430")  # fmt: skip
+GERMAN = ("sch\u00f6ner Film \u00fcber Br\u00fcder", "\u00f6de, m\u00fcde Geschichte")
+
+
+@pytest.mark.parametrize(
+    ("texts", "encodings", "told"),
+    [
+        ((RUSSIAN, RUSSIAN), ("cp1251", "cp1251"), ["source is not UTF-8: read as cp1251"]),
+        ((RUSSIAN, RUSSIAN), ("koi8_r", "utf-8"), ["source is not UTF-8: read as koi8_r;"]),
+        ((GERMAN, GERMAN), ("utf-8-sig", "cp1252"), ["source is not UTF-8: read as cp1252"]),
+        ((GERMAN, GERMAN), ("utf-16-le", "utf-16"), []),
+        ((RUSSIAN, GERMAN), ("cp1251", "cp1252"), ["is not UTF-8: read as cp1251",
+                                                   "class b, is not UTF-8: read as cp1252"]),
+    ],
+)  # fmt: skip
+def test_the_encoding_of_class_folders_is_found_as_that_of_tables(
+    ingest, folder, caplog, texts, encodings, told
+):
+    caplog.set_level(logging.WARNING, "millrace.components")
+    every = [(name, each, encoding, n) for name, words, encoding in
+             zip("ab", texts, encodings, strict=True) for n, each in enumerate(words)]  # fmt: skip
+    root = folder({f"{name}/{n}.txt": each.encode(encoding) for name, each, encoding, n in every})
+    found = rows(ingest(root))
+    assert found == sorted((each, name, "ab".index(name)) for name, each, *_ in every)
+    said = [message for message in caplog.messages if "not UTF-8" in message]
+    assert len(said) == len(told)
+    assert all(map(str.__contains__, said, told))
+
+
 def test_pictures_and_empty_files_among_texts_are_set_aside(ingest, folder):
     root = folder(
         {"a/1.txt": b"x", "a/p.png": b"\x89PNG\x00\x00", "b/1.txt": b"y", "b/2.txt": b" "}
@@ -235,6 +266,33 @@ def test_pictures_and_empty_files_among_texts_are_set_aside(ingest, folder):
         ("a/p.png", "holds zero bytes: not text"),
         ("b/2.txt", EMPTY),
     }
+
+
+TABLE = b"text,label\na,1\nb,0\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "message", "layout"),
+    [
+        ({"pos/1.txt": b"a", "neg/1": b"b", "labels.csv": TABLE},
+         r"Received: labels\.csv beside folders of texts, neg, pos\. Set text_example_gen\.layout="
+         r"classes to read the folders, or give the path of the table\.", "classes"),
+        ({"train/pos/1.txt": b"a", "train/neg/1.txt": b"b", "labels.csv": TABLE},
+         r"beside folders of texts, neg, pos\. Set text_example_gen\.layout=splits", "splits"),
+        ({"a.csv": TABLE, "b.jsonl": b'{"text": "a", "label": 1}'},
+         r"b\.jsonl: expected a table of the same form as a\.csv\. Received: another", ""),
+        ({"a.json": b'[{"text": "a", "label": 1}]', "b.json": b'{"text": "a", "label": 1}'},
+         r"b\.json: expected a table of the same form as a\.json\. Received: another", ""),
+    ],
+)  # fmt: skip
+def test_a_folder_of_several_kinds_is_refused_with_a_way_to_read_one(
+    ingest, folder, files, message, layout
+):
+    root = folder(files)
+    with pytest.raises(DataError, match=message):
+        ingest(root)
+    if layout:
+        assert {row[1] for row in rows(ingest(root, layout=layout))} == {"neg", "pos"}
 
 
 def test_equal_texts_come_into_one_split_and_are_counted(ingest, table):
