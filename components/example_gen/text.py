@@ -98,7 +98,10 @@ def text_example_gen(
             )
             tally = text_rows.write_rows(_STEP, run_on, examples, rows, rule, max_rejected)
             tally.rejected.extend(listing.rejected)
-            sources.write(sources.TextSource(rows.text, csv, table.names), examples)
+            learnt = sources.TextSource(
+                *(rows.text, csv, table.names, sources.form_of(table.kind), separator),
+                *(frozenset(tally.classes), encoding, errors),
+            )
             notes = rows.notes
         else:
             top = layout if layout == "classes" or layout == "splits" else "auto"
@@ -106,5 +109,7 @@ def text_example_gen(
             likely = {} if encoding else files.likely_encodings(root, listing.rows)
             texts = functools.partial(files.TextFiles, str(root), decoding=decoding, likely=likely)
             tally = write_class_folders(run_on, examples, root, listing, rule, texts, shards=shards)
+            learnt = sources.TextSource(form="classes", encoding=encoding, bad=errors)
+        sources.write(learnt, examples)
     ignored = [*listing.ignored, *[files.DROPPED] * tally.remarks.get(files.DROPPED, 0)]
     return finish(_STEP, examples, tally, ignored, max_rejected, what="texts", notes=notes)

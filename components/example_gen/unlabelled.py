@@ -3,11 +3,15 @@
 import itertools
 import logging
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Analysis, Examples, Model, RawFiles, Rejected
 from millrace.components.options.ranges import Count, Share
+
+if TYPE_CHECKING:
+    from millrace.components.example_gen.unlabelled_rows.reading import UnlabelledRow
 
 _STEP = "unlabelled_example_gen"
 _log = logging.getLogger(__name__)
@@ -44,45 +48,41 @@ def unlabelled_example_gen(
         DataError: it is no table of the model's, or too many rows are unusable.
     """
     from millrace.components.example_gen.shards.tally import IngestTally, finish
+    from millrace.components.files import archives
     from millrace.components.files.tfrecord import write_records
+    from millrace.components.files.walk import is_hidden
 
-    tally = IngestTally({SPLIT: {}})
+    tally, ignored = IngestTally({SPLIT: {}}), list[str]()
     examples = Examples(out)
     examples.split_path(SPLIT).mkdir(parents=True)
 
-    def usable() -> Iterator[bytes]:
-        for item in _read(source.path, model, learnt, analysis):
+    def usable(root: Path) -> Iterator[bytes]:
+        for item in _read(root, model, learnt, analysis, ignored):
             if isinstance(item, Rejected):
                 tally.rejected.append(item)
             else:
                 tally.count(SPLIT, "")
                 yield item
 
-    records, parts = usable(), list[Path]()
-    while first := list(itertools.islice(records, 1)):
-        parts.append(out / f"part-{len(parts)}.gz")
-        rest = itertools.islice(records, rows_per_shard - 1)
-        write_records(parts[-1], itertools.chain(first, rest))
+    parts = list[Path]()
+    with archives.unpacked(source.path, out, is_hidden) as root:
+        records = usable(root)
+        while first := list(itertools.islice(records, 1)):
+            parts.append(out / f"part-{len(parts)}.gz")
+            rest = itertools.islice(records, rows_per_shard - 1)
+            write_records(parts[-1], itertools.chain(first, rest))
     for index, part in enumerate(parts):
         part.rename(examples.shard(SPLIT, index, len(parts)))
-    return finish(_STEP, examples, tally, (), max_rejected, what="rows")
+    return finish(_STEP, examples, tally, ignored, max_rejected, what="rows")
 
 
-def takes_rows(model: Model, data: str) -> bool:
-    """Whether `model` is asked about the rows of the files at `data`, not about each file.
+def takes_rows(model: Model) -> bool:
+    """Whether `model` is asked about rows, lines and texts, read as its training data was.
 
-    A model of texts is where the one file there is a table.
+    The files at hand are asked about as they are otherwise: pictures.
     """
-    if not (model.path / "model.json").exists():
-        return False
-    wanted = _wanted(model)
-    if "image/encoded" in wanted or not wanted:
-        return False
-    if list(wanted) == ["text"] and model.description["kind"] != "table":
-        from millrace.components.example_gen.texts import tables
-
-        return Path(data).is_file() and tables.is_table(data)
-    return True
+    wanted = _wanted(model) if (model.path / "model.json").exists() else {}
+    return bool(wanted) and "image/encoded" not in wanted
 
 
 def _wanted(model: Model) -> dict[str, bool]:
@@ -99,26 +99,46 @@ def _wanted(model: Model) -> dict[str, bool]:
 
 
 def _read(
-    path: Path, model: Model, learnt: Examples | None, analysis: Analysis | None
+    path: Path,
+    model: Model,
+    learnt: Examples | None,
+    analysis: Analysis | None,
+    ignored: list[str],
 ) -> Iterator[bytes | Rejected]:
+    """The records of what `path` holds; files that are not used are added to `ignored`."""
     from millrace.components.example_gen.csv.files import list_tables
     from millrace.components.example_gen.unlabelled_rows import reading
     from millrace.components.example_gen.unlabelled_rows import source as sources
     from millrace.components.features import spec as specs
-    from millrace.serving.example import Value, encode
+    from millrace.serving.example import encode
 
     wanted = _wanted(model)
     source = sources.read(learnt) if learnt else None
+    if reading.takes_texts(wanted, source):
+        from millrace.components.example_gen.unlabelled_rows import texts
+
+        learnt_from = source if isinstance(source, sources.TextSource) else None
+        found, others = texts.read_all(path, learnt_from)
+        ignored += others
+        for text in found:
+            if isinstance(text, Rejected):
+                yield text
+            else:
+                yield encode({"filename": text[0], "text": text[1]})
+        return
     spec = specs.read(analysis.file) if analysis else None
     root, listing = list_tables(path)
+    ignored += listing.ignored
     yield from listing.rejected
-    for file in (root / row.path for row in listing.rows):
-        for item in reading.read(file, wanted, source, spec):
-            if isinstance(item, Rejected):
-                yield item
-                continue
-            place = item.name if item.times else f"{file.name}, {item.name}"
-            named: dict[str, Value] = {"filename": place}
-            if item.times:
-                named["forecast/times"] = [time.encode() for time in item.times]
-            yield encode({**named, **item.features})
+    for row in listing.rows:
+        for item in reading.read(root / row.path, wanted, source, spec):
+            yield item if isinstance(item, Rejected) else _record(row.path, item)
+
+
+def _record(path: str, item: "UnlabelledRow") -> bytes:
+    from millrace.serving.example import Value, encode
+
+    named: dict[str, Value] = {"filename": item.name if item.times else f"{path}, {item.name}"}
+    if item.times:
+        named["forecast/times"] = [time.encode() for time in item.times]
+    return encode({**named, **item.features})

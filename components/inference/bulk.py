@@ -170,7 +170,7 @@ def predict_shard(shard: BulkShard, models: Models, output: BulkOutput) -> BulkR
     rejected, count, columns = list[Rejected](), 0, tuple[str, ...]()
     feature = "" if shard.is_examples else _feature_of_files(signature)
     shard, ignored = _without_others(shard, feature)
-    batches = batched(_rows(shard, feature), output.batch_size)
+    batches = batched(input_rows(shard, feature), output.batch_size)
     with contextlib.ExitStack() as stack:
         writers = _writers(shard, output, signature, stack)
         for answers in ahead(functools.partial(_answer_batch, predict), batches):
@@ -214,7 +214,8 @@ def _without_others(shard: BulkShard, feature: str) -> tuple[BulkShard, int]:
     return dataclasses.replace(shard, files=files), len(shard.files) - len(files)
 
 
-def _rows(shard: BulkShard, feature: str) -> Iterator[InputRow | Rejected]:
+def input_rows(shard: BulkShard, feature: str) -> Iterator[InputRow | Rejected]:
+    """What the model is asked about, `feature` being what a file's bytes are."""
     yield from shard.rejected
     for name in shard.files:
         file = Path(shard.folder) / name

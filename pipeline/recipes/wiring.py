@@ -106,7 +106,7 @@ def bulk_inference(
     dag = Dag(name)
     judged = Source(str(evaluation), Evaluation)
     asked = Source(str(model), Model)
-    if not takes_rows(Model(model), data):
+    if not takes_rows(Model(model)):
         dag.step(bulk_inferrer, model=asked, evaluation=judged, source=Source(data))
         return dag
     analysis, records = learnt

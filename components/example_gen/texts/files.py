@@ -36,9 +36,20 @@ class Decoding:
     has no place for, and of texts in which nothing stands.
     """
 
-    encoding: str | None
-    bad: BadBytes
+    encoding: str | None = None
+    bad: BadBytes = "latin-1"
     empty: EmptyTexts = "reject"
+
+    def read(self, file: Path, likely: str = "utf-8") -> DecodedText:
+        """The text of `file`; see `decode`.
+
+        Raises:
+            DataError: it cannot be read, is refused, or is no text; the reason alone.
+        """
+        try:
+            return self.decode(file.read_bytes(), likely)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}") from error
 
     def decode(self, data: bytes, likely: str = "utf-8") -> DecodedText:
         """The text of `data`, `likely` being its encoding where none was given and none is certain.
@@ -139,10 +150,8 @@ class TextFiles:
     def convert(self, row: ListedRow) -> SplitRecord | Rejected | Skipped:
         """Read, decode and encode the file of `row`."""
         try:
-            data = Path(f"{self.root}/{row.path}").read_bytes()
-            found = self.decoding.decode(data, self.likely.get(row.label, "utf-8"))
-        except OSError as error:
-            return Rejected(row.path, f"cannot be read: {error.strerror}")
+            likely = self.likely.get(row.label, "utf-8")
+            found = self.decoding.read(Path(self.root) / row.path, likely)
         except DataError as error:
             return Rejected(row.path, str(error))
         if not found.text.strip():

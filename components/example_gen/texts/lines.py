@@ -100,14 +100,14 @@ def _has_lines(file: Path) -> bool:
     return sum(bool(line.strip()) for line in start.splitlines()) > 1
 
 
-def labelled(line: str, separator: str) -> dict[str, str]:
-    """The label at the beginning of `line` and the text after it.
+def parted(line: str, separator: str) -> tuple[list[str], str]:
+    """The labels at the beginning of `line` and the text after them.
 
-    Labels of fastText, `__label__spam`, are without their mark; several make a list.
+    There may be several of fastText's, `__label__spam`, which are without their mark.
 
     Args:
         line: of a file.
-        separator: what stands between them; empty for spaces.
+        separator: what stands between label and text; empty for spaces.
 
     Raises:
         DataError: there is no text after a label; the reason alone.
@@ -118,9 +118,15 @@ def labelled(line: str, separator: str) -> dict[str, str]:
             word, *rest = text.split(None, 1)  # a space or a tab
             words.append(word.removeprefix(_FASTTEXT))
             text = "".join(rest)
-        return {"text": text, "label": words[0] if len(words) == 1 else json.dumps(words)}
+        return words, text
     label, *rest = line.strip().split(separator or None, 1)
     if not rest:
         between = repr(separator) if separator else "a space"
         raise DataError(f"expected a label, {between} and a text, received {label[:40]!r}")
-    return {"text": rest[0].strip(), "label": label}
+    return [label], rest[0].strip()
+
+
+def labelled(line: str, separator: str) -> dict[str, str]:
+    """The same as cells; several labels make a list."""
+    words, text = parted(line, separator)
+    return {"text": text, "label": words[0] if len(words) == 1 else json.dumps(words)}

@@ -176,7 +176,7 @@ def find_lines(
     Raises:
         DataError: there is none.
     """
-    if kind == "class_files":
+    if kind == "class_files" and not source.is_file():
         root, listing = lines.class_files(source)
         _log.info(
             "a file of texts for each class, one a line: %s",

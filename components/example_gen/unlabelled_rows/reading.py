@@ -56,9 +56,14 @@ def read(
     """
     if "window" in needed:
         return _windows(file, source, spec)
-    if list(needed) == ["text"] and not isinstance(source, TableSource):
+    if takes_texts(needed, source):
         return _texts(file, source)
     return _rows(file, needed, source)
+
+
+def takes_texts(needed: Mapping[str, bool], source: TrainingSource | None) -> bool:
+    """Whether what the model takes is a text, and no column of a table."""
+    return list(needed) == ["text"] and not isinstance(source, TableSource)
 
 
 def _rows(

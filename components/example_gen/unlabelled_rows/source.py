@@ -10,10 +10,13 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from millrace.components.artifacts import Examples
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv.encodings import BadBytes
 from millrace.components.example_gen.csv.parsing import TableLayout
 from millrace.components.example_gen.time_series.reading import SeriesSource
 from millrace.components.files import json_files
 
+TextForm = Literal["tables", "labelled_lines", "class_files", "classes"]
+LINES: tuple[TextForm, ...] = ("labelled_lines", "class_files")  # forms whose lines are texts
 _FILE = "source.json"
 
 
@@ -28,12 +31,33 @@ class TableSource:
 
 @dataclasses.dataclass(frozen=True)
 class TextSource:
-    """A table of texts: the columns of these, which are joined, its form, and all its columns."""
+    """Texts in tables, a line each, or a file each.
 
-    text: tuple[str, ...]
+    Attributes:
+        text: the columns of a table's texts, which are joined.
+        csv: the form of such tables.
+        names: all their columns.
+        form: which of the three it was; labelled lines begin with one of `classes`.
+        separator: between such a label and the text; empty for spaces.
+        classes: the names of the classes.
+        encoding: as it was given.
+        bad: what becomes of bytes that are not of the encoding.
+    """
+
+    text: tuple[str, ...] = ()
     csv: CsvFormat = dataclasses.field(default_factory=CsvFormat)
     names: tuple[str, ...] = ()
+    form: TextForm = "tables"
+    separator: str = ""
+    classes: frozenset[str] = frozenset()
+    encoding: str | None = None
+    bad: BadBytes = "latin-1"
     kind: Literal["text"] = "text"
+
+
+def form_of(kind: str) -> TextForm:
+    """The form of files of that kind of `TextTable`."""
+    return next((form for form in LINES if form == kind), "tables")
 
 
 TrainingSource = TableSource | SeriesSource | TextSource

@@ -1,6 +1,7 @@
 """Rows to be predicted become records, read as the model's training data was."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -112,22 +113,41 @@ def test_rows_that_cannot_be_read_are_set_aside_up_to_the_limit(tmp_path, model,
     assert (found.counts, found.summary["rejected"]) == ({"unlabelled": 1}, 1)
 
 
-def test_pictures_and_files_of_text_are_no_rows(tmp_path, model):
-    for name in ("notes.csv", "note.txt"):
-        Path(tmp_path / name).write_text("x")
-    texts, picture = model("text", text=STRING), model("image", image_bytes=STRING)
-    assert not takes_rows(picture, str(tmp_path / "notes.csv"))
-    assert not takes_rows(texts, str(tmp_path))
-    assert not takes_rows(texts, str(tmp_path / "note.txt"))
-    assert takes_rows(texts, str(tmp_path / "notes.csv"))
-    assert takes_rows(model("table", text=STRING), str(tmp_path))
-    assert not takes_rows(Model(Path(tmp_path / "bare")), str(tmp_path))
+def test_pictures_alone_are_no_rows(tmp_path, model):
+    assert not takes_rows(model("image", image_bytes=STRING))
+    assert takes_rows(model("text", text=STRING))
+    assert takes_rows(model("table", text=STRING))
+    assert not takes_rows(Model(Path(tmp_path / "bare")))
+
+
+TEXTS = {
+    "a/1.txt": "good",
+    "a/2.txt": "\ufeffgr\u00fcn",
+    ".DS_Store": "x",
+    "b/3": " ",
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_each_file_of_a_folder_or_an_archive_is_a_text(tmp_path, model, read, packed):
+    for path, text in TEXTS.items():
+        place = tmp_path / "texts" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    source = tmp_path / "texts"
+    if packed:
+        source = shutil.make_archive(str(source), "zip", source)
+    found, (rows,) = read(Path(source), model("text", text=STRING), max_rejected=0.5)
+    kept = [(row["filename"], row["text"]) for row in rows]
+    assert kept == [([b"a/1.txt"], [b"good"]), ([b"a/2.txt"], ["gr\u00fcn".encode()])]
+    assert [item.source for item in found.rejected()] == ["b/3"]
+    assert (found.summary["notes"]["found"], found.summary["notes"]["ignored"]) == (4, 1)
 
 
 def test_scalars_of_a_generator_are_not_read_from_a_row(tmp_path, model, read):
     prompts = model("language", prompt=STRING, length={"dtype": "int32", "shape": []})
     Path(tmp_path / "new.csv").write_text("id,text\n1,once upon\n")
-    assert takes_rows(prompts, str(tmp_path / "new.csv"))
+    assert takes_rows(prompts)
     _, ((row,),) = read(Path(tmp_path / "new.csv"), prompts)
     assert row["text"] == [b"once upon"]
     assert not any(isinstance(value, np.ndarray) for value in row.values())

@@ -1,5 +1,7 @@
 """Texts to predict, from any table that texts are trained on."""
 
+import logging
+
 import pytest
 from etils.epath import Path
 
@@ -79,3 +81,58 @@ def test_a_table_without_names_has_those_of_the_training_data(tmp_path):
     file.write_text("good,1,x\nbad,2,y\n")
     learnt = TextSource(("note",), names=("note", "id", "label"))
     assert list(texts.read(file, learnt)) == [("line 1", b"good"), ("line 2", b"bad")]
+
+
+GIVEN = {
+    "a.csv": "note,id\ngood,1\nbad,2\n",
+    "b/c.txt": "good\n\nbad\n",
+    "d": "DESC good\nENTY bad\n",
+}
+AS_ROWS = [("a.csv, line 2", b"good"), ("a.csv, line 3", b"bad")]
+AS_LINES = [("b/c.txt, line 1", b"good"), ("b/c.txt, line 3", b"bad")]
+AS_FILES = [("a.csv", GIVEN["a.csv"].encode()), ("b/c.txt", b"good\n\nbad\n")]
+LABELLED = [("d, line 1", b"good"), ("d, line 2", b"bad")]
+UNTOUCHED = [("d, line 1", b"DESC good"), ("d, line 2", b"ENTY bad")]
+
+
+@pytest.mark.parametrize(
+    ("source", "names", "expected"),
+    [
+        (TextSource(("note",)), GIVEN, AS_ROWS),
+        (TextSource(("note",)), ["a.csv"], AS_ROWS),
+        (None, ["a.csv"], AS_ROWS),
+        (None, ["a.csv", "b/c.txt"], AS_FILES),
+        (TextSource(form="classes"), ["a.csv", "b/c.txt"], AS_FILES),
+        (TextSource(("text",), form="class_files"), GIVEN, [*AS_ROWS, *AS_LINES, *UNTOUCHED]),
+        (TextSource(("text",), form="labelled_lines", classes=frozenset(["DESC", "ENTY"])), GIVEN,
+         [*AS_ROWS, *AS_LINES, *LABELLED]),
+        (TextSource(("text",), form="labelled_lines", classes=frozenset(["DESC"])), GIVEN,
+         [*AS_ROWS, *AS_LINES, *UNTOUCHED]),
+    ],
+)  # fmt: skip
+def test_a_folder_is_read_as_what_the_model_learnt_from(folder, source, names, expected):
+    root = folder({name: GIVEN[name].encode() for name in names})
+    found, ignored = texts.read_all(root, source)
+    assert list(found) == expected
+    used = {place.partition(",")[0] for place, _ in expected}
+    assert ignored == sorted({*names} - used)
+
+
+def test_a_file_of_any_name_is_a_table_where_it_has_the_columns_that_were_learnt(folder, caplog):
+    caplog.set_level(logging.INFO, "millrace.components")
+    root = folder({"table.txt": b"note\tid\ngood, very\t1\n", "note.txt": b"good, very\n"})
+    source = TextSource(("note",))
+    assert list(texts.read_all(root / "table.txt", source)[0]) == [
+        ("table.txt, line 2", b"good, very")
+    ]
+    assert list(texts.read_all(root / "note.txt", source)[0]) == [("note.txt", b"good, very\n")]
+    assert "note.txt has no column note: read as one text" in caplog.text
+
+
+def test_labels_of_fasttext_are_left_out_wherever_they_stand(folder):
+    root = folder({"x.txt": b"__label__a __label__b one two\n__label__b three\n"})
+    source = TextSource(("text",), form="labelled_lines", classes=frozenset("b"))
+    assert list(texts.read(root / "x.txt", source)) == [
+        ("line 1", b"one two"),
+        ("line 2", b"three"),
+    ]
