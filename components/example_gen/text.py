@@ -63,7 +63,7 @@ def text_example_gen(
             Windows-1252. The summary counts them.
         layout: whether the top folders are `classes` or `splits`; `class_files` for a file of
             lines per class (`pos.txt`, `x.neg`), `labelled_lines` for lines that begin with their
-            label; `auto` looks at names, and for tables.
+            label; `auto` looks at names, for tables, and for fastText's labels.
         separator: between the label and the text of such a line; empty for spaces.
         splits: share of each split, chosen by each text's content; used for texts that come in no
             split of their own.

@@ -276,12 +276,46 @@ def test_empty_texts_above_the_limit_can_be_left_out_as_the_message_says(ingest)
     [
         ("a.jsonl", "text\tlabel\n", "a.jsonl, line 1: .*Received: not JSON: Expecting value"),
         ("a.json", '{\n "data": [1]\n}\n', "a.json, line 1: .*Received: not JSON: Expecting pr"),
-        ("a.json", '{"text": {"0": "x"}}', "a.json: .*Received: objects without a member that"),
+        ("a.json", '{"text": [null]}', "a.json: .*Received: objects without a member that"),
     ],
 )
 def test_what_is_no_list_of_objects_is_named(ingest, name, content, received):
     with pytest.raises(DataError, match=received + r".*Write it again, such as by pandas' table"):
         ingest(name, content)
+
+
+@pytest.mark.parametrize("name", ["Review Text", "comment_text", "SentimentText", "lyrics", "v2"])
+def test_texts_are_found_by_words_of_names_or_by_cells_that_are_long_and_no_two_alike(ingest, name):
+    rows = [(f"from the web page {n % 5}", text, label) for n, (text, label) in enumerate(PLAIN)]
+    found = ingest("a.csv", table(rows, ("site", name, "airline_sentiment")))
+    assert (found.notes["text"], found.notes["label"]) == (name, "airline_sentiment")
+
+
+def test_members_of_objects_in_objects_are_columns(ingest):
+    rows = [{"id": n, "data": {"text": t}, "meta": {"label": c}} for n, (t, c) in enumerate(PLAIN)]
+    found = ingest("a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert found.texts == collections.Counter(PLAIN)
+    assert (found.notes["text"], found.notes["label"]) == ("data.text", "meta.label")
+
+
+@pytest.mark.parametrize("names", [("a.train.txt",), ("train.txt", "valid.txt"), ("x", "README")])
+def test_lines_of_fasttext_are_known_by_their_mark(ingest, tmp_path, caplog, names):
+    caplog.set_level(logging.INFO, "millrace.components")
+    lines = "".join(f"__label__{label} {text}\n" for text, label in PLAIN)
+    for name in names:
+        (tmp_path / "set" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "set" / name).write_text("about" if name == "README" else lines)
+    found = ingest("", root=tmp_path / "set")
+    assert set(found.texts) == set(PLAIN)
+    assert "lines that begin with their label: " in said(caplog)
+
+
+def test_lines_that_are_no_table_are_refused_with_the_layout_that_reads_them(ingest):
+    lines = "".join(f"DESC:manner how {n}\nENTY:animal what {n}\n" for n in range(9))
+    with pytest.raises(DataError, match=r"Or set text_example_gen\.layout=labelled_lines if each"):
+        ingest("a.txt", lines)
+    found = ingest("a.txt", lines, layout="labelled_lines")
+    assert found.classes == ["DESC:manner", "ENTY:animal"]
 
 
 def test_a_class_for_nearly_every_row_is_refused(ingest):

@@ -1,6 +1,7 @@
 """Which columns hold the texts and which the classes, where no option names them."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 
 from millrace.components.errors import DataError, OptionError
@@ -11,6 +12,17 @@ Cells = Mapping[str, str]
 _TEXTS = (
     *("text", "content", "review", "headline", "message", "sms", "sentence", "comment", "tweet"),
     *("body", "article", "document", "title", "question", "description", "phrase", "utterance"),
+    *(
+        "statement",
+        "post",
+        "news",
+        "abstract",
+        "summary",
+        "caption",
+        "lyrics",
+        "transcript",
+        "email",
+    ),
 )
 _LABELS = (
     *("label", "class", "category", "sentiment", "target", "topic", "intent", "polarity", "rating"),
@@ -19,6 +31,8 @@ _LABELS = (
     *("tag", "tags", "classes", "categories", "author", "source"),
 )
 _FEW = 50  # distinct values of a column that is taken for classes without such a name
+_WORTH = 10  # times as long may another column be than one that is called like texts
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LONG = 20  # characters of a cell on average, from which it may be a text
 _log = logging.getLogger("millrace.components.example_gen.text")
 
@@ -92,7 +106,8 @@ def _is_long(name: str, rows: Sequence[Cells]) -> bool:
 
 
 def text_column(names: Sequence[str], rows: Sequence[Cells]) -> tuple[str, str]:
-    """The one of `names` with a usual name for texts, else with the longest cells, if any.
+    """The one of `names` with a usual name for texts, else with such a word in it, else with the
+    longest cells, if any.
 
     Returns:
         Its name, and how it was found.
@@ -100,8 +115,18 @@ def text_column(names: Sequence[str], rows: Sequence[Cells]) -> tuple[str, str]:
     known = _known(names, _TEXTS)
     if known:
         return known, "by its name"
-    lengths = {name: sum(_length(row.get(name, "")) for row in rows) for name in names}
-    return max(lengths, key=lambda name: lengths[name], default=""), "its cells are the longest"
+    sizes = {name: _size([row.get(name, "") for row in rows]) for name in names}
+    longest = max(names, key=lambda name: sizes[name], default="")
+    spoken = [name for name in names if sizes[name] and {*_words(name)} & {*_TEXTS}]
+    found = max(spoken, key=lambda name: sizes[name], default="")
+    if found and _WORTH * sizes[found] >= sizes[longest]:
+        return found, "by a word of its name"
+    return longest, "its cells are the longest"
+
+
+def _size(cells: Sequence[str]) -> int:
+    """How long `cells` are, those that come again counted once: what repeats is no text."""
+    return sum(map(_length, {*cells}))
 
 
 def _length(cell: str) -> int:
@@ -114,11 +139,20 @@ def _label_column(names: Sequence[str], rows: Sequence[Cells]) -> tuple[str, str
     if known:
         return known, "by its name"
     fitting = [name for name in names if 2 <= distinct[name] <= max(2, min(_FEW, len(rows) / 2))]
+    spoken = {_words(name)[-1]: name for name in reversed(fitting) if _words(name)}
+    if found := next((spoken[word] for word in _LABELS if word in spoken), ""):
+        return found, "by the last word of its name"
     found = min(fitting, key=lambda name: distinct[name], default="")
     return found, "its cells are the most alike"
 
 
+def _words(name: str) -> list[str]:
+    """The words of a name with dashes, dots or spaces, or in camel case."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
 def _known(names: Sequence[str], wanted: Sequence[str]) -> str:
-    """The first of `wanted` that is a name, whatever its case."""
-    folded = {name.strip().lower(): name for name in reversed(names)}
+    """The first of `wanted` that is a name, or its part after the last dot, whatever its case."""
+    folded = {name.split(".")[-1].strip().lower(): name for name in reversed(names)}
+    folded |= {name.strip().lower(): name for name in reversed(names)}
     return next((folded[name] for name in wanted if name in folded), "")

@@ -5,7 +5,7 @@ import itertools
 import json
 import re
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from millrace.components.errors import DataError
@@ -16,15 +16,18 @@ _CHUNK = 1 << 20  # bytes read at once
 _WHITESPACE = re.compile(r"[ \t\n\r]*")  # RFC 8259
 _MAY_GO_ON = re.compile(r"[-+.0-9Ee]*\Z")  # a number may, at the end of the text read so far
 _SHOWN = 20  # characters of the file in an error
+_DEEPEST = 8  # objects in one another whose members are read
 _LONGEST = 1 << 26  # characters of a member
+_TO_LINES = ".to_json('texts.jsonl', orient='records', lines=True)"
 _HALF = re.compile("[\ud800-\udfff]")
 _JSON = json.JSONDecoder()
 
 
 def cells_of(value: object) -> Cells:
-    """The members of an object as text; None, NaN and nested ones are left out.
+    """The members of an object as text, those of an object in it as `outer.inner`.
 
-    A list of texts or numbers stays as JSON: it may hold several labels.
+    None, NaN and lists of others are left out. A list of texts or numbers stays as JSON: it may
+    hold several labels.
 
     Raises:
         DataError: `value` is not an object; the reason alone.
@@ -32,11 +35,19 @@ def cells_of(value: object) -> Cells:
     if not isinstance(value, dict):
         shown = reprlib.repr(value) if isinstance(value, list) else json.dumps(value)[:40]
         raise DataError(f"expected an object, received {shown}")
-    cells = {name: text for name, member in value.items() if (text := _text(member)) is not None}
+    cells = {name: text for name, member in _flat(value) if (text := _text(member)) is not None}
     for text in itertools.chain.from_iterable(cells.items()):
         if not text.isascii() and (half := _HALF.search(text)):
             raise DataError(f"half of a character, \\u{ord(half[0]):04x} without its other half")
     return cells
+
+
+def _flat(value: Mapping[str, object], outer: str = "") -> Iterator[tuple[str, object]]:
+    for name, member in value.items():
+        if isinstance(member, dict) and outer.count(".") < _DEEPEST:
+            yield from _flat(member, f"{outer}{name}.")
+        else:
+            yield f"{outer}{name}", member
 
 
 def _text(member: object) -> str | None:
@@ -47,6 +58,27 @@ def _text(member: object) -> str | None:
         return json.dumps(member, ensure_ascii=False) if is_plain else None
     is_number = isinstance(member, bool | int | float) and member == member  # not NaN
     return json.dumps(member) if is_number else None
+
+
+def rewritten(text: str, file: object) -> str:
+    """How to write the table that the one object `text` is, as lines; empty where it is none.
+
+    It holds a list of objects, or a list or object for each column.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    members = value if isinstance(value, dict) else {}
+    lists = [name for name, each in members.items() if isinstance(each, list)]
+    rows = next(
+        (name for name in lists if members[name] and isinstance(members[name][0], dict)), ""
+    )
+    if rows:
+        return f"pandas.json_normalize(json.load(open({str(file)!r}))[{rows!r}]){_TO_LINES}"
+    sizes = {len(each) if isinstance(each, list | dict) else 0 for each in members.values()}
+    is_columns = len(members) > 1 and len(sizes) == 1 and min(sizes) > 1
+    return f"pandas.read_json({str(file)!r}){_TO_LINES}" if is_columns else ""
 
 
 def line_cells(line: str) -> Cells:

@@ -7,7 +7,7 @@ import re
 from etils.epath import Path
 
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv import files
+from millrace.components.example_gen.csv import encodings, files
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import canonical, is_split_name, split_in
 from millrace.components.files.walk import is_hidden, walk
@@ -62,6 +62,14 @@ def class_files(source: Path) -> tuple[Path, Listing]:
     return source, listing
 
 
+def ignore_notes(listing: Listing) -> None:
+    """Leave out what lies beside the texts, such as a README, unless there is nothing else."""
+    texts = [row for row in listing.rows if not _is_about(row.path)]
+    if texts:
+        listing.ignored += [row.path for row in listing.rows if row not in texts]
+        listing.rows = texts
+
+
 def _is_about(path: str) -> bool:
     name = posixpath.basename(path).lower()
     return any(word in name for word in _ABOUT)
@@ -83,11 +91,31 @@ def holds_class_files(source: Path) -> bool:
     classes = {class_of(row.path, row.split) for row in listing.rows}
     return (
         2 <= len(classes) <= _FEW
+        and not all(map(is_split_name, classes))
         and not any(name.isdigit() for name in classes)
         and len({(row.split, class_of(row.path, row.split)) for row in listing.rows})
         == len(listing.rows)
         and all(_has_lines(root / row.path) for row in listing.rows)
     )
+
+
+def is_fasttext(source: Path) -> bool:
+    """Whether `source` is a file, or a folder of nothing but files, of lines with its labels."""
+    if source.is_file():
+        return _begins_with_label(source)
+    paths = [path for path in walk(source) if not is_hidden(path) and not _is_about(path)]
+    is_few = 0 < len(paths) <= _FEW and all(path.count("/") < 2 for path in paths)
+    return is_few and all(_begins_with_label(source / path) for path in paths)
+
+
+def _begins_with_label(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(_LOOKED_AT)
+    except OSError:
+        return False
+    mark = _FASTTEXT.encode()
+    return start[encodings.bom_length(start) :].lstrip().startswith(mark)
 
 
 def _has_lines(file: Path) -> bool:

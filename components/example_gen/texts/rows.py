@@ -137,7 +137,13 @@ def columns(
     """The columns of texts and of classes, as named or chosen; see `text_columns.choose`."""
     place = table.root / listing.rows[0].path
     rows = tables.first_rows(table, listing)
-    return text_columns.choose(step, place, table.names, rows, text, label)
+    try:
+        return text_columns.choose(step, place, table.names, rows, text, label)
+    except DataError as error:
+        if table.kind != "csv" or (table.dialect.header and len(table.names) > 1):
+            raise
+        advice = f"Or set {step}.layout=labelled_lines if each line begins with its label."
+        raise DataError(f"{error} {advice}") from None
 
 
 def classes_of(

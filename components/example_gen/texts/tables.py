@@ -111,6 +111,8 @@ def look(
         DataError: as of `find` and `find_lines`.
     """
     encoding, bad = decoding.encoding, decoding.bad
+    if layout == "auto" and lines.is_fasttext(source):
+        return find_lines(source, "labelled_lines", encoding, bad)
     if layout == "auto" and holds_tables(source):
         return find(source, given, encoding, bad)
     if layout == "auto" and lines.holds_class_files(source):
@@ -156,6 +158,11 @@ def find(
         dialect = files.settle(root, listing, found, texts=True)
         dialect = dataclasses.replace(dialect, missing=_EMPTY)
         return TextTable(root, kind, dialect, dialect.names, bad), listing
+    if call := json_rows.rewritten(text, root / path):
+        raise DataError(
+            f"{root / path}: expected JSON objects with texts and labels, one a line or all in an "
+            f"array. Received: one object that holds them all. Write it again, by {call}."
+        )
     table = TextTable(root, kind, _of_lines(encoding), (), bad)
     items = first_items(table, listing)
     names = tuple(dict.fromkeys(name for item in items for name in _cells(item)))
@@ -186,6 +193,10 @@ def find_lines(
         )
     else:
         root, listing = files.list_tables(source, (("",),))
+        lines.ignore_notes(listing)
+    if kind == "labelled_lines":
+        paths = [row.path for row in listing.rows[:5]]
+        _log.info("lines that begin with their label: %s", ", ".join(paths))
     encoding = encoding or _encoding(root, listing, None)
     return TextTable(root, kind, _of_lines(encoding), lines.NAMES, bad, separator), listing
 

@@ -105,11 +105,11 @@ def test_tables_named_like_splits_are_splits(ingest, folder):
 def test_columns_are_chosen_and_said(ingest, table, caplog):
     caplog.set_level(logging.INFO, "millrace.components")
     lines = [f"{n},{'long words ' * 5}{n},{n % 2}" for n in range(20)]
-    examples = ingest(table("odd.csv", "id,body of it,flag\n" + "\n".join(lines)))
-    assert examples.summary["notes"]["text"] == "body of it"
+    examples = ingest(table("odd.csv", "id,what she says,flag\n" + "\n".join(lines)))
+    assert examples.summary["notes"]["text"] == "what she says"
     assert examples.summary["notes"]["label"] == "flag"
     said = (
-        "text_example_gen: texts from column 'body of it' (its cells are the longest), classes "
+        "text_example_gen: texts from column 'what she says' (its cells are the longest), classes "
         "from column 'flag' (its cells are the most alike); not used: 'id'"
     )
     assert said in caplog.messages

@@ -3,7 +3,9 @@
 import io
 import json
 import math
+import warnings
 
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,9 +82,39 @@ def test_a_missing_or_doubled_comma_is_refused_with_its_place(text, reason):
         read(text, 99)
 
 
-def test_members_become_text_and_nested_ones_are_left_out():
-    value = {"a": "x", "b": 1, "c": True, "d": None, "e": [{}], "f": 1.5, "g": math.nan}
-    assert json_rows.cells_of(value) == {"a": "x", "b": "1", "c": "true", "f": "1.5"}
+def test_members_become_text_and_those_of_inner_objects_too():
+    value = {"a": "x", "b": 1, "c": True, "d": None, "e": [{}], "f": 1.5, "g": math.nan,
+             "h": {"i": "y", "j": {"k": 2}}}  # fmt: skip
+    cells = {"a": "x", "b": "1", "c": "true", "f": "1.5", "h.i": "y", "h.j.k": "2"}
+    assert json_rows.cells_of(value) == cells
+
+
+@pytest.mark.parametrize(
+    ("value", "is_columns"),
+    [
+        ({"version": 1, "data": [{"text": "a", "label": 1}, {"text": "b", "label": 0}]}, False),
+        ({"text": ["a", "b"], "label": [1, 0]}, True),
+        ({"text": {"0": "a", "1": "b"}, "label": {"0": 1, "1": 0}}, True),
+    ],
+)
+def test_one_object_of_all_rows_is_written_again_by_the_call_that_is_named(
+    tmp_path, value, is_columns
+):
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(value))
+    call = json_rows.rewritten(file.read_text(), file)
+    assert call.startswith("pandas.read_json" if is_columns else "pandas.json_normalize")
+    call = call.replace("texts.jsonl", str(tmp_path / "texts.jsonl"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # a file that a person's line leaves open
+        eval(call, {"pandas": pandas, "json": json})  # noqa: S307  # as a person would
+    lines = (tmp_path / "texts.jsonl").read_text().splitlines()
+    assert list(map(json.loads, lines)) == [{"text": "a", "label": 1}, {"text": "b", "label": 0}]
+
+
+@pytest.mark.parametrize("text", ['{"text": "a", "label": 1}', '{"a": 1}\n{"a": 2}', "[1]", "{"])
+def test_what_is_no_such_object_needs_no_call(text):
+    assert json_rows.rewritten(text, "a.json") == ""
 
 
 def test_a_list_of_labels_stays_a_list():
