@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.artifacts import Examples, Rejected
+from millrace.components.artifacts import Examples, Rejected, SetAside
 from millrace.components.errors import DataError
 from millrace.components.example_gen.shards.tally import IngestTally, finish
 
 NAMES = st.sampled_from(["a", "b", "c"])
+REJECTED = st.lists(st.builds(Rejected, st.text(), st.text(), st.text()))
 TALLIES = st.builds(
     IngestTally,
     st.dictionaries(NAMES, st.dictionaries(NAMES, st.integers(1, 9))),
-    *[st.lists(st.builds(Rejected, st.text(), st.text(), st.text()))] * 3,
+    *(REJECTED, REJECTED.map(SetAside.of), REJECTED),
     st.dictionaries(NAMES, st.integers(1, 9)),
     st.integers(0, 9),
 )
@@ -30,7 +31,7 @@ def test_tallies_add_up_in_every_class(tallies):
             parts = [tally.written.get(split, {}).get(label, 0) for tally in tallies]
             assert total.written.get(split, {}).get(label, 0) == sum(parts)
     for aside in ("rejected", "unlabelled", "bad_cells"):
-        assert getattr(total, aside) == [
+        assert list(getattr(total, aside)) == [
             item for tally in tallies for item in getattr(tally, aside)
         ]
     assert total.duplicates == sum(tally.duplicates for tally in tallies)
