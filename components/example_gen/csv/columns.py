@@ -135,8 +135,9 @@ def readings(
         for kind in ("int", "float")
     ]
     names = date_forms.candidates(name, day_first)
-    digits = [ColumnReading("date", form) for form in names if date_forms.is_digits(form)]
-    others = [ColumnReading("date", form) for form in names if not date_forms.is_digits(form)]
+    first = [form for form in names if date_forms.outranks_numbers(form, name)]
+    digits = [ColumnReading("date", form) for form in first]
+    others = [ColumnReading("date", form) for form in names if form not in first]
     return (*digits, *found, *others, TEXT)
 
 

@@ -42,7 +42,7 @@ _DIRECTIVES = {
     **{"p": r"(?P<half>[AaPp]\.?[Mm]\.?)", "z": r"(?P<offset>Z|[+-]\d{2}:?\d{2})", "%": "%"},
 }
 _SHORTHANDS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y"}
-_NUMERIC = frozenset("YymdHMSj")
+_NUMERIC = frozenset("YymdHMSjGV")
 _WEEKDAY, _TH = r"(?:[\p{L}\p{M}-]{2,14}\.?,? )?", r"(?:st|nd|rd|th|er|ème|\.?[ºª°e])?"
 _NAME, _DAY = r"(?P<name>[\p{L}\p{M}]{3,12})\.?", r"(?P<day>\d{1,2})"
 _YEAR, _SHORT = r"(?P<year>\d{4})", r"(?P<short>\d{2})"
@@ -70,12 +70,17 @@ _SPANS: dict[str, str] = {
 }
 """The same of months, quarters and weeks, which begin with the day that they mean."""
 
-_NUMBERS = ("%Y%m", EXCEL, UNIX)  # looked for only in columns that are called like a time
+_NUMBERS = ("%Y%m", "%G%V", EXCEL, UNIX)  # only in columns that are called like a time
 _CALLED = re.compile(
     r"date|datum|fecha|\btime\b|time_?stamp|_time\b|Time\b|^t$|^ts$|^ds$|epoch|unix|when|period"
-    r"|month|yyyymm|yearmon|(_|\b)(at|on)$|[a-z]At$",
+    r"|\bmonth\b|\bmonat\b|\bmois\b|(_|\b)(at|on)$|[a-z]At$",
     re.IGNORECASE,
 )
+_SPANS_CALLED = {
+    "%Y%m": re.compile(r"month|monat|mois|\bmes(e|es)?\b|^ym$|yyyymm|yearmon", re.IGNORECASE),
+    "%G%V": re.compile(r"week|woche|^kw$|semaine|semana|yyyyww", re.IGNORECASE),
+}
+"""What columns are called that hold months or weeks, and no other numbers that are times."""
 FORMS = (*itertools.chain(*((day, day + _TIME) for day in _DAYS)), *_SPANS, *_NUMBERS)
 """All that are looked for, the ones preferred first."""
 
@@ -107,12 +112,18 @@ def candidates(name: str, day_first: Order = "auto") -> tuple[str, ...]:
     """
     unwanted = {"yes": "%m{}%d", "no": "%d{}%m", "auto": "never"}[day_first]
     starts = tuple(unwanted.format(separator) for separator in "/-.")
-    is_called = _CALLED.search(name) is not None
+    of_spans = [form for form, called in _SPANS_CALLED.items() if called.search(name)]
+    numbers = _NUMBERS if _CALLED.search(name) else of_spans
     return tuple(
         form
         for form in FORMS
-        if not form.startswith(starts) and (is_called or form not in _NUMBERS)
+        if not form.startswith(starts) and (form in numbers or form not in _NUMBERS)
     )
+
+
+def outranks_numbers(form: str, name: str) -> bool:
+    """Whether cells of a column called `name` are rather of the `form` than numbers."""
+    return is_digits(form) or (form == _DOTTED and len(candidates(name)) > len(candidates("")))
 
 
 def is_digits(form: str) -> bool:
@@ -156,7 +167,7 @@ def _fits(cells: pa.StringArray, forms: tuple[str, ...]) -> Iterator[tuple[str, 
             fit = _are_of_today(found) if form == "%Y%m%d" else ~np.isnat(found)
             yield form, fit & ~has_time
             yield timed, fit
-        elif form in _NUMBERS:
+        elif form in (*_NUMBERS, _DOTTED):
             yield form, _are_plausible(cells, form)
         else:
             yield form, ~np.isnat(_moments(cells, form)[0])

@@ -24,14 +24,21 @@ from millrace.components.example_gen.time_series.reading import SeriesRows
 _log = logging.getLogger("millrace.components.series_example_gen")
 
 PARTS: dict[str, tuple[str, ...]] = {
-    "year": ("year", "yr", "yyyy"),
-    "month": ("month", "mnth", "mon", "mm"),
-    "day": ("day", "dd", "dom", "mday"),
-    "hour": ("hour", "hr", "hh"),
-    "minute": ("minute", "min"),
-    "second": ("second", "sec"),
+    "year": ("year", "yr", "yyyy", "jahr", "annee", "année", "ano", "año", "anno"),
+    "month": ("month", "mnth", "mon", "mm", "monat", "mois", "mes", "mese"),
+    "day": ("day", "dd", "dom", "mday", "tag", "jour", "dia", "día", "giorno"),
+    "hour": ("hour", "hr", "hh", "stunde", "heure", "hora", "ora"),
+    "minute": ("minute", "min", "minuto"),
+    "second": ("second", "sec", "sekunde", "seconde", "segundo"),
 }
-_OF = {alias: part for part, aliases in PARTS.items() for alias in aliases}
+_SPANS: dict[str, tuple[str, ...]] = {
+    "quarter": ("quarter", "qtr", "q", "quartal", "trimestre"),
+    "week": (
+        *("week", "wk", "isoweek", "iso_week", "weekofyear", "week_of_year", "weeknumber"),
+        *("week_number", "weeknum", "kw", "woche", "semaine", "semana"),
+    ),
+}
+_OF = {alias: part for part, aliases in (PARTS | _SPANS).items() for alias in aliases}
 _PARTS_OF_DAY = ("hour", "minute", "second")
 _NAMED_SO = frozenset(
     (
@@ -93,7 +100,8 @@ def read(
     """The times in `columns` of `rows`.
 
     One column holds whole times, or years. Several are parts of them: year, month, day, hour,
-    minute, second by their usual names, or a date first and then a time of day, or its parts.
+    minute, second by their usual names, a year and its quarter or ISO week, or a date first and
+    then a time of day, or its parts.
 
     Args:
         rows: of a file.
@@ -112,12 +120,23 @@ def read(
         numbers = {part: _numbers(rows, name) for part, name in zip(PARTS, columns, strict=False)}
         days = ParsedTimes(_assembled(numbers), ", ".join(columns))
         return _at(days, *_since_midnight(numbers, within), zone) if len(columns) > 3 else days
+    if is_of_year(columns) and not is_date and not form:
+        found = quarters_or_weeks(rows, columns)
+        if found.times.isna().all():
+            shown = ", ".join(map(repr, rows.column(columns[1]).unique()[:3].to_pylist()))
+            raise DataError(
+                f"Time columns {', '.join(map(repr, columns))}: expected years, and quarters from "
+                f"1 to 4 or weeks from 1 to 53. Received: {shown}. Name others by "
+                "series_example_gen.time."
+            )
+        return found
     is_spread = parts[1:] == list(_PARTS_OF_DAY)[: len(parts) - 1]
     if not is_spread and (len(columns) != 2 or (parts[0] and not (is_date or form))):
         raise OptionError(
             f"series_example_gen, option time: expected one column, {', '.join(PARTS)} as far as "
-            "they go, a date and a time of day, or a date, hour, minute, second as far as they "
-            f"go. Received: {', '.join(columns)}. Name the columns of the time in this order."
+            "they go, a year and a quarter or week, a date and a time of day, or a date, hour, "
+            "minute, second as far as they go. "
+            f"Received: {', '.join(columns)}. Name the columns of the time in this order."
         )
     date = _read_column(rows, columns[0], form)
     if len(columns) == 1:
@@ -129,6 +148,25 @@ def read(
         numbers = {part: _numbers(rows, name) for part, name in parts_of_day}
         since_midnight, within = _since_midnight(numbers, within)
     return _at(date, since_midnight, within, zone)
+
+
+def is_of_year(columns: Sequence[str]) -> bool:
+    """Whether the columns are called a year, and its quarter or week."""
+    parts = [part_of(name) for name in columns]
+    return len(parts) == 2 and parts[0] == "year" and parts[1] in _SPANS
+
+
+def quarters_or_weeks(rows: SeriesRows, columns: Sequence[str]) -> ParsedTimes:
+    """The beginnings of quarters, or of ISO weeks, of a year in a column of its own."""
+    years, spans = (pc.replace_substring_regex(rows.texts(name), r"\.0$", "") for name in columns)
+    numbers = pc.replace_substring_regex(spans, r"^(?:[QqTtWw]|[Kk][Ww])?\.? ?0?(\d+)$", r"\1")
+    if part_of(columns[1]) == "quarter":
+        form, cells = dates.QUARTER, pc.binary_join_element_wise(years, numbers, "-Q")
+    else:
+        form, weeks = "%G-W%V", pc.utf8_lpad(numbers, 2, "0")
+        cells = pc.binary_join_element_wise(years, weeks, "-W")
+    found = pd.Series(dates.read(cells, form).to_pandas()).astype("datetime64[us]")
+    return ParsedTimes(found, form)
 
 
 def _at(
@@ -335,6 +373,10 @@ def check_zone(zone: str) -> None:
 
 def _numbers(rows: SeriesRows, name: str) -> "pd.Series[float]":
     cells = rows.column(name)
+    if part_of(name) == "month":
+        named = dates.read(pc.binary_join_element_wise("2000", rows.texts(name), " "), "%Y %b")
+        if named.null_count < len(named):
+            return pd.Series(pc.month(named).cast(pa.float64()).to_numpy(zero_copy_only=False))
     values, is_misfit = csv_columns.convert(cells, ColumnReading("float"))
     if is_misfit.true_count:
         row = pc.indices_nonzero(is_misfit)[0].as_py()

@@ -95,7 +95,7 @@ def time_of(rows: SeriesRows, given: SeriesColumns, form: str = "") -> tuple[str
         dates = {name: form for name in free if clock.mostly_fits(rows.column(name), form)}
         written, parts = list(dates), ()
     if parts and not written:
-        return parts
+        return _with_span(rows, free, parts)
     for name in (*written, *dates):
         return (name, *_within_day(rows, free, name, dates[name]))
     raise DataError(
@@ -250,6 +250,19 @@ def _check_reserved(found: SeriesColumns) -> None:
             f"records have of their own. Received: {', '.join(map(repr, taken))}. Rename the "
             "column, or all by series_example_gen.csv.names and csv.header=true."
         )
+
+
+def _with_span(rows: SeriesRows, free: Sequence[str], parts: tuple[str, ...]) -> tuple[str, ...]:
+    """A year alone that repeats with the column of its quarter or week, if there is one."""
+    years = rows.column(parts[0])
+    if len(parts) > 1 or 1 - len(years.unique()) / len(years) < _OFTEN:
+        return parts
+    for name in free:
+        both = (*parts, name)
+        if clock.is_of_year(both):
+            times = clock.quarters_or_weeks(rows, both).times
+            return both if times.notna().mean() > _MOSTLY else parts
+    return parts
 
 
 def _within_day(rows: SeriesRows, free: Sequence[str], date: str, form: str) -> tuple[str, ...]:

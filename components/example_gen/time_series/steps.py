@@ -4,6 +4,7 @@ Times are naive, datetime64[us]. A step in `ms` or `us` says that the times of i
 fractions of a second.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -34,6 +35,17 @@ _USUAL = {  # steps that people measure at, in microseconds, longest first
         ("ms", 1000, (500, 250, 200, 100, 50, 20, 10, 5, 2, 1)),
     )
     for count in counts
+}
+_SPELT = {  # units as older pandas and people write them
+    spelling: unit
+    for unit, spellings in {
+        **{"ME": "M m month months monthly", "QE": "Q q quarter quarters quarterly"},
+        **{"YE": "Y A y a year years yearly annual annually", "BME": "BM", "BQE": "BQ"},
+        **{"W": "w week weeks weekly", "D": "d day days daily", "B": "b", "SME": "SM"},
+        **{"h": "H hr hour hours hourly", "min": "T t minute minutes minutely"},
+        **{"s": "S sec second seconds", "ms": "L l", "us": "U u", "BYE": "BY BA", "bh": "BH"},
+    }.items()
+    for spelling in spellings.split()
 }
 _FEW = 0.02  # share of the rows that may be strays
 _MANY = 10  # rows from which on one may be
@@ -89,13 +101,20 @@ def check_frequency(rule: str) -> str:
             a microsecond, which times do not have.
     """
     place = "series_example_gen, option resample"
+    spelt = re.fullmatch(r"(\d*) *([A-Za-z]+)(-\w+)?", rule.strip())
+    if spelt and (unit := _SPELT.get(spelt[2])):
+        raise OptionError(
+            f"{place}: expected a frequency as pandas writes it. Received: {rule!r}. "
+            f"Use {spelt[1]}{unit}{spelt[3] or ''}"
+            f"{f', or {spelt[1]}min for minutes' if spelt[2] == 'm' else ''}."
+        )
     try:
         step = pd.tseries.frequencies.to_offset(rule)
         _ = pd.Timestamp("2001-01-01") + 64 * step  # which is a time in reach
     except (ValueError, OverflowError) as error:
         raise OptionError(
             f"{place}: expected a frequency such as 500ms, 15min, h, D, MS. "
-            f"Received: {rule!r}. Use one that pandas knows."
+            f"Received: {rule!r}. Use one of these, or another of pandas' offset aliases."
         ) from error
     if step.n <= 0:
         raise OptionError(

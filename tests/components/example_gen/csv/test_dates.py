@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from millrace.components.errors import OptionError
 from millrace.components.example_gen.csv import dates
 
-AS_STRFTIME = [form for form in dates.FORMS if "%" in form and form not in ("%b %y", "%G-W%V")]
+AS_STRFTIME = [form for form in dates.FORMS if "%" in form and form[:2] != "%G" and form != "%b %y"]
 MOMENTS = st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2060, 1, 1))
 
 
@@ -111,8 +111,21 @@ def test_what_is_no_date_is_of_no_form(cell):
 )
 def test_numbers_are_looked_for_in_columns_called_like_a_time(name):
     assert found("43831", name=name) == ["excel"]
-    assert found("202001", name=name) == ["%Y%m"]
+    assert found("202001", name=name) == ["%Y%m", "%G%V"]
+    assert found("202053", name=name) == ["%G%V"]
     assert found("43831", name="price") == found("202001", name="code") == []
+
+
+def test_columns_called_like_months_or_weeks_hold_no_other_numbers_of_time():
+    assert found("202001", name="monthly") == ["%Y%m"]
+    assert found("202001", name="Week") == ["%G%V"]
+    assert found("43831", name="monthly_income") == found("43831", name="weekly") == []
+
+
+def test_months_with_a_point_are_no_numbers_in_a_column_called_so():
+    assert dates.outranks_numbers("%m.%Y", "Monat")
+    assert not dates.outranks_numbers("%m.%Y", "price")
+    assert found("01.3020", name="Monat") == []
 
 
 @given(MOMENTS, st.sampled_from(AS_STRFTIME))

@@ -49,8 +49,50 @@ def test_usual_forms_are_found(read, cells, first):
         (("1600000000", "1600000060"), "2020-09-13 12:26:40"),
     ],
 )
-def test_numbers_are_times_in_a_column_called_so(read, cells, first):
+def test_numbers_are_times_in_a_column_of_times(read, cells, first):
     assert read(*cells, name="date")[0] == first
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "first"),
+    [
+        ("ym", ("201201", "201202"), "2012-01-01 00:00:00"),
+        ("Month", ("201201", "201202"), "2012-01-01 00:00:00"),
+        ("Monat", ("01.2012", "12.2012"), "2012-01-01 00:00:00"),
+        ("yearweek", ("202001", "202002"), "2019-12-30 00:00:00"),
+        ("date", ("202001", "202053"), "2019-12-30 00:00:00"),
+    ],
+)
+def test_numbers_are_months_or_weeks_in_a_column_called_so(read, name, cells, first):
+    assert read(*cells, name=name)[0] == first
+
+
+def test_months_are_known_by_their_names(rows):
+    found = rows(Year=["2010", "2010", "2010"], Month=["Jan", "february", "Nil"])
+    times = clock.read(found, ["Year", "Month"]).times
+    assert [str(time) for time in times] == ["2010-01-01 00:00:00", "2010-02-01 00:00:00", "NaT"]
+    found = rows(jahr=["2010"], monat=["März"], tag=["7"])
+    assert str(clock.read(found, ["jahr", "monat", "tag"]).times[0]) == "2010-03-07 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "expected"),
+    [
+        ("quarter", ("1", "4", "5"), ["2010-01-01", "2010-10-01", "NaT"]),
+        ("qtr", ("Q1", "Q4", "x"), ["2010-01-01", "2010-10-01", "NaT"]),
+        ("week", ("1", "52", "53"), ["2010-01-04", "2010-12-27", "NaT"]),
+        ("KW", ("KW 01", "02", "0"), ["2010-01-04", "2010-01-11", "NaT"]),
+    ],
+)
+def test_a_year_and_its_quarter_or_week_are_a_time(rows, name, cells, expected):
+    found = rows(year=["2010", "2010.0", "2010"], **{name: cells})
+    times = clock.read(found, ["year", name]).times
+    assert [str(time).removesuffix(" 00:00:00") for time in times] == expected
+
+
+def test_what_is_no_quarter_is_refused(rows):
+    with pytest.raises(DataError, match=r"quarters from 1 to 4 or .*Received: 'spring'\. Name"):
+        clock.read(rows(year=["2010"], quarter=["spring"]), ["year", "quarter"])
 
 
 def test_the_whole_column_decides_between_day_and_month(read):

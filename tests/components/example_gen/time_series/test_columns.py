@@ -57,6 +57,20 @@ def test_the_target_is_known_by_its_name_else_it_is_the_first_and_said(
     assert "series_example_gen.targets names others" in said
 
 
+@pytest.mark.parametrize(
+    ("columns", "time"),
+    [
+        ({"Year": ["2001"] * 4, "Month": ["Jan", "Feb", "Mar", "Apr"]}, ("Year", "Month")),
+        ({"quarter": ["Q1", "Q2", "Q3", "Q4"], "year": ["2001"] * 4}, ("year", "quarter")),
+        ({"year": ["2001"] * 4, "week": ["1", "2", "3", "4"]}, ("year", "week")),
+        ({"year": ["2001", "2002", "2003", "2004"], "week": ["1", "2", "3", "4"]}, ("year",)),
+        ({"year": ["2001"] * 4, "quarter": ["101", "205", "309", "412"]}, ("year",)),
+    ],
+)
+def test_a_year_that_repeats_has_its_month_quarter_or_week_beside_it(choose, columns, time):
+    assert choose(**columns, sales=["3", "1", "4", "1"]).time == time
+
+
 def test_neither_an_index_nor_a_constant_is_a_target_unless_it_is_the_only_one(choose):
     assert choose(day=DAYS, index=["0", "1", "2"], a=["3", "1", "4"]).targets == ("a",)
     assert choose(day=DAYS, store=["7", "7", "7"], a=["3", "1", "4"]).targets == ("a",)

@@ -69,6 +69,21 @@ def test_an_unknown_step_is_refused():
     assert steps.check_frequency("15min") == "15min"
 
 
+@pytest.mark.parametrize(
+    ("rule", "use"),
+    [
+        *(("M", "ME"), ("H", "h"), ("30T", "30min"), ("Q", "QE"), ("Y", "YE"), ("2H", "2h")),
+        *(("A-DEC", "YE-DEC"), ("Q-MAR", "QE-MAR"), ("BM", "BME"), ("d", "D"), ("S", "s")),
+        *(("hourly", "h"), ("15 minutes", "15min"), ("week", "W"), ("m", "ME, or min for minutes")),
+    ],
+)
+def test_older_and_longer_names_of_steps_are_refused_with_the_one_in_use(rule, use):
+    with pytest.raises(OptionError, match=rf"Received: '{rule}'\. Use {use}\.$"):
+        steps.check_frequency(rule)
+    first = use.split(",")[0]
+    assert steps.check_frequency(first) == pd.tseries.frequencies.to_offset(first).freqstr
+
+
 @pytest.mark.parametrize("rule", ["0.5us", "100ns", "-1h", "0D"])
 def test_a_step_of_parts_of_a_microsecond_or_backwards_is_refused(rule):
     with pytest.raises(OptionError, match="option resample"):
