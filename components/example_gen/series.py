@@ -83,7 +83,8 @@ def series_example_gen(
             show twice in autumn is then two hours.
         duplicates: what becomes of rows of the same time with other values.
         resample: bring rows to this step, as pandas writes it: `500ms`, `15min`, `h`, `D`, `W`,
-            `MS`. Rows that all lie within a tenth of a step around its times are moved there.
+            `MS`. Rows that all lie within a tenth of a step around its times are moved there, or
+            within a quarter, if some come early and some late.
         aggregate: of the rows that fall into one step.
         impute: what the model puts in place of the missing cells of a window, in training as in
             serving, from its other cells alone: the last value, a line (where the next value is

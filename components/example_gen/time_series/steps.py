@@ -51,6 +51,8 @@ _FEW = 0.02  # share of the rows that may be strays
 _MANY = 10  # rows from which on one may be
 _SHOWN = 3  # of them
 _NEAR = 10  # rows within this part of a step around times of the grid are meant to lie there
+_EARLY_AND_LATE = 4  # the same, if some of them come before such a time and some after
+_EMPTY = 0.2  # rows added for each there is, from which on a step is too short
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
@@ -149,7 +151,8 @@ def snapped(moments: Ints, length: int) -> Ints:
     """
     nearest = (moments + length // 2) // length * length
     late = moments - nearest
-    is_near = np.abs(late).max(initial=0) * _NEAR <= length
+    around = _EARLY_AND_LATE if late.min(initial=0) < 0 < late.max(initial=0) else _NEAR
+    is_near = np.abs(late).max(initial=0) * around <= length
     is_days_end = length == _DAY and late.max(initial=-1) < 0
     return nearest if is_near and not is_days_end else moments
 
@@ -205,10 +208,18 @@ def _advised(
         return {3: f"Q{end}", 12: f"Y{end}"}.get(apart, _counted(apart, f"M{end}"))
     series = np.cumsum(is_first, dtype=np.int64)
     if middle >= 6 * _DAY:
+        weeks = round(middle / (7 * _DAY))
         days = moments // _DAY + 3  # 1970-01-01 was a Thursday
-        ends = {day: _misfit((days - place - 1) // 7, series) for place, day in enumerate(_DAYS)}
-        return _counted(round(middle / (7 * _DAY)), f"W-{min(ends, key=ends.__getitem__)}")
-    return min(_near(middle), key=lambda step: _misfit(_bins(step, moments), series))
+        bins = {
+            _counted(count, f"W-{day}"): (days - place - 1) // (7 * count)
+            for count in (weeks, weeks + 1)
+            for place, day in enumerate(_DAYS)
+        }
+    else:
+        bins = {step: _bins(step, moments) for step in _near(middle)}
+    lack = {step: _misfit(each, series) for step, each in bins.items()}
+    filled = [step for step in lack if lack[step][0] <= _EMPTY * len(np.unique(bins[step]))]
+    return min(filled or lack, key=lambda step: sum(lack[step]))
 
 
 def _counted(count: int, unit: str) -> str:
@@ -216,8 +227,8 @@ def _counted(count: int, unit: str) -> str:
 
 
 def _near(middle: float) -> Iterator[str]:
-    """The usual steps of nearly that length, longest first; if none is, the next longer one."""
-    near = [step for step, length in _USUAL.items() if middle / 2 <= length <= middle * 2]
+    """The usual steps of about that length, longest first; if none is, the next longer one."""
+    near = [step for step, length in _USUAL.items() if middle / 2 <= length <= middle * 4]
     yield from near or [step for step, length in _USUAL.items() if length >= middle][-1:]
 
 
@@ -226,11 +237,11 @@ def _bins(step: str, moments: Ints) -> Ints:
     return snapped(moments, _USUAL[step]) // _USUAL[step]
 
 
-def _misfit(bins: Ints, series: Ints) -> int:
+def _misfit(bins: Ints, series: Ints) -> tuple[int, int]:
     """How many bins of each series would have no row, and how many rows share one."""
     spans = pd.Series(bins).groupby(series)
     distinct = int(spans.nunique().sum())
-    return int((spans.max() - spans.min() + 1).sum()) - distinct + len(bins) - distinct
+    return int((spans.max() - spans.min() + 1).sum()) - distinct, len(bins) - distinct
 
 
 def _strays(times: pd.Series, moments: Ints, usual: int, place: Place) -> str:

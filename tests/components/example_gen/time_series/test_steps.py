@@ -140,6 +140,7 @@ def jittered(start, count, step, most):
         (jittered("2020-01-01", 300, "10min", 20), "10min", 300),
         (jittered("2020-01-01 00:05", 300, "15min", 9), "15min", 300),
         (jittered("2020-01-01", 300, "h", 60), "1h", 300),
+        (jittered("2020-01-01", 300, "1min", 8), "min", 300),
         (jittered("2020-01-01", 100, "D", 600), "D", 100),
         (pd.date_range("2010-01-15", periods=60, freq="MS") + pd.Timedelta("14D"), "MS", 60),
         (pd.date_range("2010-01-15", periods=60, freq="BME") - pd.Timedelta("1D"), "ME", 60),
@@ -175,6 +176,29 @@ def test_the_advised_step_takes_every_row_and_leaves_no_gap(stamps, advised, row
     assert found["y"].sum() == len(stamps)
     assert len(found) <= rows
     assert counts.added == 0
+
+
+@pytest.mark.parametrize(
+    ("stamps", "advised"),
+    [
+        (
+            [f"2020-{month:02}-{day:02}" for month in range(1, 13) for day in (1, 11, 21)],
+            "2W-MON",
+        ),
+        (
+            pd.Timestamp("2020-01-01")
+            + pd.to_timedelta(150 * np.arange(500) + RANDOM.integers(5, 300, 500), unit="s"),
+            "5min",
+        ),
+    ],
+)
+def test_the_advised_step_is_long_enough_to_leave_few_gaps(stamps, advised):
+    series = times(*map(str, sorted(stamps)))
+    with pytest.raises(DataError, match=rf"resample={advised}\.$"):
+        frequency(series)
+    index = pd.DatetimeIndex(grid.snapped(series, advised))
+    found = grid.regular(pd.DataFrame({"y": 1.0}, index=index), advised, "mean", GridCounts())
+    assert found["y"].isna().mean() < 0.25
 
 
 def test_a_few_stray_rows_are_named_by_file_and_line():
@@ -213,7 +237,9 @@ def test_rows_any_whole_microseconds_apart_are_a_grid(length, start, present):
     [
         ("10min", [-5, 7, 0], [0, 0, 0]),
         ("10min", [-5, -7, -1], [0, 0, 0]),
-        ("10min", [-5, 7, 61], [-5, 7, 61]),
+        ("10min", [-5, 7, 151], [-5, 7, 151]),
+        ("10min", [5, 7, 61], [5, 7, 61]),
+        ("10min", [-5, 7, 149], [0, 0, 0]),
         ("D", [-60, 60, 0], [0, 0, 0]),
         ("D", [-60, -60, -50], [-60, -60, -50]),  # of the day that ends
         ("7min", [-5, 7, 0], [-5, 7, 0]),
