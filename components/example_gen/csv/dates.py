@@ -44,7 +44,7 @@ _DIRECTIVES = {
 _SHORTHANDS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y"}
 _NUMERIC = frozenset("YymdHMSjGV")
 _WEEKDAY, _TH = r"(?:[\p{L}\p{M}-]{2,14}\.?,? )?", r"(?:st|nd|rd|th|er|ème|\.?[ºª°e])?"
-_NAME, _DAY = r"(?P<name>[\p{L}\p{M}]{3,12})\.?", r"(?P<day>\d{1,2})"
+_NAME, _DAY = r"(?P<name>[^\d\s.,/-]{3,12})\.?", r"(?P<day>\d{1,2})"
 _YEAR, _SHORT = r"(?P<year>\d{4})", r"(?P<short>\d{2})"
 _OF = r"(?:\.? ?|[ /-]| +(?:of|de|del|di) +)"  # between the day, the name of the month and the year
 _DAYS: dict[str, str] = {
@@ -251,7 +251,8 @@ def _look() -> str:
     """An expression for all that is of one of the forms, but for those that look like numbers."""
     days = "|".join(_ungrouped(_day_expression(form)) for form in _DAYS if not is_digits(form))
     spans = "|".join(_ungrouped(_day_expression(form)) for form in _SPANS if form != _DOTTED)
-    return rf"^(?:(?:{days}){_ungrouped(_AT)}|{spans})$"
+    found = rf"^(?:(?:{days}){_ungrouped(_AT)}|{spans})$"
+    return re.sub(r"\[\\p\{L\}.*?\]", r"[^\\d\\s]", found)  # all letters take long to compile
 
 
 def _ungrouped(expression: str) -> str:
