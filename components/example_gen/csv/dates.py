@@ -26,10 +26,17 @@ QUARTER, EXCEL, UNIX = "quarter", "excel", "unix"
 or nanoseconds, since 1970."""
 
 _TIME = " %H:%M"
+_ABBREVIATED = {  # those of RFC 2822, and others of one meaning
+    **{"EST": "-05", "EDT": "-04", "CST": "-06", "CDT": "-05", "MST": "-07", "MDT": "-06"},
+    **{"PST": "-08", "PDT": "-07", "WET": "+00", "WEST": "+01", "CET": "+01", "CEST": "+02"},
+    **{"EET": "+02", "EEST": "+03", "MSK": "+03", "JST": "+09", "AEST": "+10", "AEDT": "+11"},
+}
 _AT = (
     r"(?:(?:[T ] *|, )(?P<hour>\d{1,2})(?:[:h]?(?P<minute>\d{2})(?::?(?P<second>\d{2})"
     r"(?:[.,](?P<fraction>\d{1,9})\d*)?)?)?(?: ?(?P<half>[AaPp]\.?[Mm]\.?))?"
-    r"(?: ?(?:Uhr|h))?(?: ?(?P<offset>Z|z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?))?)?"
+    r"(?: ?(?:Uhr|h))?(?: ?(?P<offset>Z|z|UTC|GMT|"
+    + "|".join(_ABBREVIATED)
+    + r"|[+-]\d{2}:?(?:\d{2})?))?)?"
 )
 _DIRECTIVES = {
     **{"Y": r"(?P<year>\d{4})", "y": r"(?P<short>\d{2})", "G": r"(?P<year>\d{4})"},
@@ -401,7 +408,9 @@ def _within_day(
 
 
 def _offset(field: pa.StringArray) -> NDArray[np.int64]:
-    """`+02:00` in microseconds, 0 where it is Z or nothing."""
+    """`+02:00` or `CEST` in microseconds, 0 where it is Z or nothing."""
+    place = pc.index_in(field, pa.array(list(_ABBREVIATED)))
+    field = pc.coalesce(pa.array(list(_ABBREVIATED.values())).take(place), field)
     sign = np.where(
         pc.starts_with(field, "-").fill_null(fill_value=False).to_numpy(zero_copy_only=False), -1, 1
     )

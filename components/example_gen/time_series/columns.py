@@ -96,12 +96,11 @@ def time_of(rows: SeriesRows, given: SeriesColumns, form: str = "") -> tuple[str
         written, parts = list(dates), ()
     if parts and not written:
         return _with_span(rows, free, parts)
-    for name in (*written, *dates):
+    for name in (*_changing(rows, written), *written, *dates):
         return (name, *_within_day(rows, free, name, dates[name]))
     raise DataError(
         "Time: expected a column whose cells are all times, or columns year, month, day. "
-        f"Received: {', '.join(map(repr, rows.cells.column_names))}. Name it by "
-        "series_example_gen.time and its form by series_example_gen.time_format."
+        f"Received: {', '.join(map(repr, rows.cells.column_names))}. {_untimed(rows, free)}"
     )
 
 
@@ -250,6 +249,29 @@ def _check_reserved(found: SeriesColumns) -> None:
             f"records have of their own. Received: {', '.join(map(repr, taken))}. Rename the "
             "column, or all by series_example_gen.csv.names and csv.header=true."
         )
+
+
+def _changing(rows: SeriesRows, names: Sequence[str]) -> list[str]:
+    """Those of `names` that are not the same in every row, as the day of an export is."""
+    return [name for name in names if len(rows.column(name).unique()) > 1]
+
+
+def _untimed(rows: SeriesRows, free: Sequence[str]) -> str:
+    """What to do where no column is of times."""
+    numeric, first = _numeric(rows, free), rows.column(free[0])
+    if len(numeric) > 2 and _kind(rows, free[0]) == "text" and len(first.unique()) == len(first):
+        return (
+            "If each row is a series, turn the table: a column for each, one of times beside "
+            "them, and series_example_gen.wide=true."
+        )
+    for name in numeric:
+        counted = reading.as_floats(rows.column(name), reading.number_of(rows, name))[0]
+        if len(counted) > 2 and (np.diff(counted) > 0).all():
+            return (
+                f"If {name!r} counts seconds or rows, set series_example_gen.time={name} and "
+                "series_example_gen.time_format=unix; else name another."
+            )
+    return "Name it by series_example_gen.time and its form by series_example_gen.time_format."
 
 
 def _with_span(rows: SeriesRows, free: Sequence[str], parts: tuple[str, ...]) -> tuple[str, ...]:

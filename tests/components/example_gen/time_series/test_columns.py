@@ -71,6 +71,25 @@ def test_a_year_that_repeats_has_its_month_quarter_or_week_beside_it(choose, col
     assert choose(**columns, sales=["3", "1", "4", "1"]).time == time
 
 
+def test_a_day_that_is_the_same_in_all_rows_is_not_the_time(choose):
+    created = ["2021-05-05"] * 3
+    assert choose(created=created, date=DAYS, sales=["3", "1", "4"]).time == ("date",)
+    assert choose(created=created[:1], sales=["3"]).time == ("created",)
+
+
+def test_where_no_column_is_of_times_the_fix_is_named(rows):
+    counted = rows(t=["0.0", "0.5", "1.0"], y=["3", "1", "4"])
+    with pytest.raises(
+        DataError, match=r"If 't' counts seconds or rows, set .*time=t and .*=unix;"
+    ):
+        columns_of_series.time_of(counted, SeriesColumns())
+    times = clock.read(counted, ["t"], "unix").times
+    assert str(times[1] - times[0]) == "0 days 00:00:00.500000"
+    turned = rows(id=["D1", "D2", "D3"], V1=["3", "1", "4"], V2=["1", "5", "9"], V3=["2", "6", "5"])
+    with pytest.raises(DataError, match=r"If each row is a series, turn the table: .*wide=true\.$"):
+        columns_of_series.time_of(turned, SeriesColumns())
+
+
 def test_neither_an_index_nor_a_constant_is_a_target_unless_it_is_the_only_one(choose):
     assert choose(day=DAYS, index=["0", "1", "2"], a=["3", "1", "4"]).targets == ("a",)
     assert choose(day=DAYS, store=["7", "7", "7"], a=["3", "1", "4"]).targets == ("a",)
