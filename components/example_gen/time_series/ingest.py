@@ -176,7 +176,9 @@ def read(source: Path, reading: SeriesReading, learnt: Learnt | None = None) -> 
     )[is_timed]
     starts = dict[str, pd.Timestamp]()
     if learnt is None and not reading.series_per_file:
-        table, starts = file_splits.settled(table, rows.splits[is_timed])
+        table, starts = file_splits.settled(
+            table, rows.splits[is_timed], columns.wide or columns.targets
+        )
     return ReadSeries(
         _melted(table, columns) if columns.wide else table,
         rows,
@@ -316,7 +318,8 @@ def _cuts(
     reading: SeriesReading,
     files: Mapping[str, pd.Timestamp],
 ) -> Cuts:
-    first, last = table["time"].min(), table["time"].max()
+    is_known = table[list(reading.columns.targets)].notna().any(axis=1)
+    first, last = table["time"].min(), _last_known(is_known.groupby(table["time"]).any())
     index = grid.times(first, last, step, resampled=bool(reading.rows.resample))
     unit = time_unit(step)
     times = clock.unix(clock.to_utc(index, zone), unit)
@@ -341,6 +344,14 @@ def _cuts(
         end = clock.unix(clock.to_utc(grid.last_moments(index[-1:], step), zone), unit)
         return dataclasses.replace(found, edges=(*found.edges[:-1], int(end[0]) + 1))
     return found
+
+
+def _last_known(is_known: "pd.Series[bool]") -> pd.Timestamp:
+    """The last time, less blank ones at the end if more are than in any gap: to be forecast."""
+    known = np.flatnonzero(is_known)
+    ahead = len(is_known) - 1 - int(known[-1]) if len(known) else 0
+    is_future = ahead > max(1, *(np.diff(known) - 1).tolist(), 0)
+    return is_known.index[-1 - ahead if is_future else -1]
 
 
 def _cuts_of_files(

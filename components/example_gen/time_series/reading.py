@@ -3,6 +3,7 @@
 import bisect
 import dataclasses
 import itertools
+import logging
 from typing import Literal
 
 import numpy as np
@@ -19,7 +20,10 @@ from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evi
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.parsing import Block, ParsedCells
 from millrace.components.example_gen.csv.passes import CsvFiles
+from millrace.components.example_gen.shards.folders import Listing
 from millrace.components.example_gen.time_series.options import SeriesReading, WithinDay
+
+logger = logging.getLogger("millrace.components.series_example_gen")
 
 STEP = "series_example_gen"
 AS_DETECTED = CsvFormat()
@@ -130,6 +134,8 @@ def read(source: Path, given: CsvFormat, learnt: Learnt | None = None) -> Series
         DataError: there is no such file, one cannot be read or has no row, or their columns differ.
     """
     root, listing = files.list_tables(source)
+    if learnt is None:
+        _ignore_future(root, listing, given)
     dialect = files.settle(root, listing, given, is_another=learnt is not None)
     tables = CsvFiles(str(root), dialect)
     blocks: list[tuple[Block, ParsedCells]] = []
@@ -170,6 +176,25 @@ def names(source: Path, given: CsvFormat) -> tuple[str, ...]:
     """
     root, listing = files.list_tables(source)
     return files.settle(root, listing, given, is_another=True).names
+
+
+def _ignore_future(root: Path, listing: Listing, given: CsvFormat) -> None:
+    """Leave out files of a later split that lack a column of train's: rows to be forecast."""
+    train = next((row for row in listing.rows if row.split == "train"), None)
+    if train is None or given.names or len(listing.given) < 2:
+        return
+    names = {row.path: files.settle(root, Listing([row]), given).names for row in listing.rows}
+    every = names[train.path]
+    for row in listing.rows:
+        lacking = [name for name in every if name not in names[row.path]]
+        if row.split != "train" and lacking and set(names[row.path]) < set(every):
+            logger.warning(
+                "%s lacks %s, which %s has: ignored, as rows that are to be forecast; the splits "
+                "are cut from the others by series_example_gen.splits",
+                *(row.path, ", ".join(map(repr, lacking)), train.path),
+            )
+            listing.ignored.append(row.path)
+    listing.rows = [row for row in listing.rows if row.path not in listing.ignored]
 
 
 def number_of(rows: SeriesRows, name: str) -> ColumnReading:

@@ -126,6 +126,43 @@ def test_each_file_may_be_a_series_of_its_own(ingest, tmp_path):
     assert [row["series"] for row in found] == [[b"north"], [b"south"]]
 
 
+def kaggle(folder, test):
+    """`train.csv` of 100 days of sales, and `test.csv` of the 20 days after them."""
+    folder.mkdir()
+    every = np.datetime64("2020-01-01") + np.arange(120)
+    lines = [f"{date},{day % 7},{day % 2}\n" for day, date in enumerate(every)]
+    (folder / "train.csv").write_text("date,sales,promo\n" + "".join(lines[:100]))
+    rows = [line.split(",") for line in lines[100:]]
+    if test == "lacking":
+        head, rows = "date,promo\n", [[date, promo] for date, _, promo in rows]
+    else:
+        head, rows = "date,sales,promo\n", [[date, "", promo] for date, _, promo in rows]
+    (folder / "test.csv").write_text(head + "".join(",".join(row) for row in rows))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("test", "said", "read", "trimmed"),
+    [
+        ("lacking", "test.csv lacks 'sales', which train.csv has: ignored", 100, 0),
+        ("blank", "the files of split test have no value of sales, and are no split", 120, 20),
+    ],
+)
+def test_rows_to_be_forecast_in_a_file_called_test_are_no_split(
+    ingest, tmp_path, caplog, test, said, read, trimmed
+):
+    notes = ingest(kaggle(tmp_path / "sales", test)).summary["notes"]
+    assert [notes[f"rows_{split}"] for split in ("train", "eval", "test")] == [70, 15, 15]
+    assert (notes["read"], notes["trimmed"]) == (read, trimmed)
+    assert said in caplog.text
+
+
+def test_blank_rows_at_the_end_take_no_share_of_the_splits(ingest):
+    notes = ingest(days(40, lambda day: day if day < 20 else "")).summary["notes"]
+    assert [notes[f"rows_{split}"] for split in ("train", "eval", "test")] == [14, 3, 3]
+    assert (notes["read"], notes["trimmed"]) == (40, 20)
+
+
 def test_the_shards_do_not_change_the_records(ingest, monkeypatch):
     rows = [f"{s},{np.datetime64('2020-01-01') + d},{d}" for s in "abc" for d in range(20)]
     text = "\n".join(["s,date,y", *rows])
@@ -331,7 +368,7 @@ def test_what_cannot_be_used_is_refused_with_what_to_do(ingest, text, options, e
 
 def test_steps_longer_than_those_between_rows_leave_no_gap_to_report(ingest):
     with pytest.raises(DataError, match=r"none in test of .* W-SUN apart.* widest gap: none\.$"):
-        ingest(days(60, lambda day: day if day < 50 else ""), resample="W")
+        ingest(days(60, lambda day: day if day < 20 or 40 <= day < 50 else ""), resample="W")
 
 
 def test_a_folder_without_csv_and_files_of_other_columns_are_refused(ingest, tmp_path):
