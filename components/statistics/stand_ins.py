@@ -1,4 +1,4 @@
-"""Numbers that stand for a missing value: -200, -999, 999.9, 99999, far outside and repeated."""
+"""Numbers that stand for a missing value, -200, -999, 999.9: far outside, and mostly repeated."""
 
 import re
 from typing import NamedTuple
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NINES = re.compile(r"-?0?9{2,}(\.9+)?")
+_ALONE = re.compile(r"-?9{3,}(\.9+)?")  # those that stand for no value even once
 _FEW = 20  # values, and
 _KINDS = 5  # distinct ones among the rest, below which nothing is far from them
 _MOST = 3  # stand-ins of a column
@@ -27,7 +28,7 @@ class StandIn(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{self.text} stands in {self.rows} rows, all others between "
+            f"{self.text} stands in {self.rows} row{'s' * (self.rows > 1)}, all others between "
             f"{as_text(self.least)} and {as_text(self.greatest)}"
         )
 
@@ -42,7 +43,7 @@ def find(values: NDArray[np.float64], counts: NDArray[np.int64]) -> list[StandIn
 
     Such a value comes twice or more, and lies farther from all others than these from each other:
     half as far is enough of a negative one beside others that are not, and of 999.9 and the like.
-    0 is taken for a value.
+    Of these, from 999 on, one is enough. 0 is taken for a value.
 
     Args:
         values: distinct, finite and ascending.
@@ -73,6 +74,9 @@ def _judged(
     value, least, greatest = float(values[place]), float(rest[0]), float(rest[-1])
     away = least - value if place == 0 else value - greatest
     is_usual = value < 0 <= least or _NINES.fullmatch(as_text(value)) is not None
-    if value == 0 or counts[place] < 2 or away <= (greatest - least) * (0.5 if is_usual else 1):
+    is_alone = counts[place] < 2
+    if value == 0 or (is_alone and not _ALONE.fullmatch(as_text(value))):
+        return None
+    if away <= (greatest - least) * (0.5 if is_usual and not is_alone else 1):
         return None
     return StandIn(value, int(counts[place]), least, greatest)

@@ -32,6 +32,11 @@ def test_a_repeated_value_far_outside_is_found(cells, text):
     assert str(found).startswith(f"{text} stands in {found.rows} rows, all others between ")
 
 
+def test_one_is_enough_of_nines_and_one_row_is_no_rows():
+    (found,) = stand_ins.among(np.append(np.linspace(0, 10, 50), -999))
+    assert str(found) == "-999 stands in 1 row, all others between 0 and 10"
+
+
 def test_several_are_found_one_behind_the_other_and_on_both_sides():
     both = column(-9999, -9999, -999, -999)
     assert [each.text for each in stand_ins.among(both)] == ["-9999", "-999"]
@@ -45,6 +50,7 @@ def test_several_are_found_one_behind_the_other_and_on_both_sides():
     [
         column(),
         column(-200),  # once
+        column(999, high=600),  # once, and not far
         column(-1, -1),  # near
         column(*[0] * 60, low=4000, high=6000),  # closed on Sundays
         column(*[10] * 60),  # the end of a scale
