@@ -301,6 +301,16 @@ def _compiled(form: str) -> tuple[str, str]:
     return ("", f"{twice} twice") if twice else (found, "")
 
 
+def month_numbers(names: pa.StringArray) -> NDArray[np.int64]:
+    """The number of each month by its name, whole or short; -1 of what is none."""
+    known = pa.array(list(MONTHS), pa.string())
+    letters = pc.utf8_normalize(pc.utf8_lower(names), "NFD")
+    places = pc.index_in(pc.replace_substring_regex(letters, r"[\p{M}.\s]", ""), known)
+    numbers = np.array([*MONTHS.values(), -1])
+    found: NDArray[np.int64] = numbers[places.fill_null(-1).to_numpy(zero_copy_only=False)]
+    return found
+
+
 def _moments(cells: pa.StringArray, form: str) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
     """datetime64[us] of UTC, NaT where a cell is not of the form, and which have a time of day."""
     if form in (EXCEL, UNIX):
@@ -316,11 +326,7 @@ def _moments(cells: pa.StringArray, form: str) -> tuple[NDArray[np.datetime64], 
         if name not in ("name", "half", "offset", "fraction")
     }
     if "name" in fields:
-        names = pa.array(list(MONTHS), pa.string())
-        letters = pc.utf8_normalize(pc.utf8_lower(fields["name"]), "NFD")
-        places = pc.index_in(pc.replace_substring_regex(letters, r"\p{M}", ""), names)
-        numbers = np.array([*MONTHS.values(), -1])
-        parts["month"] = numbers[places.fill_null(-1).to_numpy(zero_copy_only=False)]
+        parts["month"] = month_numbers(fields["name"])
     days, valid = _days(parts, len(cells))
     moments, at_valid, has_time = _within_day(fields, parts, len(cells))
     found = days.astype("datetime64[us]") + moments.astype("timedelta64[us]")

@@ -378,6 +378,10 @@ def _numbers(rows: SeriesRows, name: str) -> "pd.Series[float]":
         if named.null_count < len(named):
             return pd.Series(pc.month(named).cast(pa.float64()).to_numpy(zero_copy_only=False))
     values, is_misfit = csv_columns.convert(cells, ColumnReading("float"))
+    if part_of(name) == "month" and is_misfit.true_count == len(cells) - cells.null_count:
+        named = dates.month_numbers(cells)
+        if (named > 0).sum() == is_misfit.true_count:
+            return pd.Series(np.where(named > 0, named, np.nan))
     if is_misfit.true_count:
         row = pc.indices_nonzero(is_misfit)[0].as_py()
         raise DataError(

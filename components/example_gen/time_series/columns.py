@@ -178,7 +178,7 @@ def values_of(
     elif given.wide:
         found = given
     else:
-        targets = given.targets or _target(rows, free, given.series, times)
+        targets = given.targets or _target(rows, free, given, times)
         covariates = given.covariates
         if covariates == (EVERY_OTHER,):
             covariates = tuple(name for name in free if name not in targets)
@@ -324,9 +324,10 @@ def _labels(rows: SeriesRows, name: str) -> np.ndarray | None:
 
 
 def _target(
-    rows: SeriesRows, free: Sequence[str], series: Sequence[str], times: "pd.Series[pd.Timestamp]"
+    rows: SeriesRows, free: Sequence[str], given: SeriesColumns, times: "pd.Series[pd.Timestamp]"
 ) -> tuple[str]:
-    fitting = _varying(rows, free, series) or list(free) or _none(rows)
+    fitting = _varying(rows, free, given.series) or list(free) or _none(rows)
+    _check_months(rows, fitting, given)
     named = _by_name(rows, fitting)
     measured = [name for name in fitting if not _is_of_calendar(name)] or fitting
     ahead = _blank_ahead(rows, measured, fitting, times)
@@ -341,6 +342,24 @@ def _target(
         "" if named else ", series_example_gen.wide=true makes a series of each",
     )
     return (chosen,)
+
+
+def _check_months(rows: SeriesRows, free: Sequence[str], given: SeriesColumns) -> None:
+    """Refuse a row a year with its months beside one another, which would be twelve series."""
+    numbers = csv_dates.month_numbers(pa.array(free, pa.string())).tolist()
+    months = [name for name, number in zip(free, numbers, strict=True) if number > 0]
+    if not set(range(1, 13)) <= set(numbers):
+        return
+    kept = [*given.series, *given.time]
+    delimiter = rows.dialect.delimiter
+    form = "" if delimiter == "," else f", sep={delimiter!r}"
+    raise DataError(
+        f"Target: expected a row for each time. Received: columns for the months of each "
+        f"{given.time[0]!r}: {', '.join(months)}. Write a row a month, by "
+        f"pandas.read_csv({rows.path(0)!r}{form}).melt({kept}, {months}, 'month', 'value')"
+        ".to_csv('months.csv', index=False), or name one by series_example_gen.targets, all by "
+        "series_example_gen.wide=true."
+    )
 
 
 def _is_of_calendar(name: str) -> bool:

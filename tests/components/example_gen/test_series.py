@@ -1,6 +1,7 @@
 """From CSV files to records of series: the component, on files written for it and on real ones."""
 
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -161,6 +162,27 @@ def test_blank_rows_at_the_end_take_no_share_of_the_splits(ingest):
     notes = ingest(days(40, lambda day: day if day < 20 else "")).summary["notes"]
     assert [notes[f"rows_{split}"] for split in ("train", "eval", "test")] == [14, 3, 3]
     assert (notes["read"], notes["trimmed"]) == (40, 20)
+
+
+def test_a_row_a_year_with_its_months_is_refused_and_the_advice_works(
+    ingest, tmp_path, monkeypatch
+):
+    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    lines = [
+        ";".join([str(1990 + year), *(str(12 * year + month) for month in range(12)), "0"])
+        for year in range(20)
+    ]
+    table = "\n".join([";".join(["Year", *months, "Mean"]), *lines]) + "\n"
+    with pytest.raises(
+        DataError, match=r"expected a row for each time.*months of each 'Year'"
+    ) as e:
+        ingest(table)
+    monkeypatch.chdir(tmp_path / "in")
+    code = re.search(r"pandas\.read_csv.*index=False\)", str(e.value))[0]
+    eval(code, {"pandas": pd})  # noqa: S307  # what a person would paste
+    examples = ingest(tmp_path / "in" / "months.csv")
+    assert examples.summary["notes"]["frequency"] == "MS"
+    assert records(examples, "train")[0]["value"].tolist() == list(range(168))
 
 
 def test_the_shards_do_not_change_the_records(ingest, monkeypatch):
