@@ -34,6 +34,8 @@ _CALENDAR = {
     *("holiday", "workingday", "weekend", "id", "index", "no", "nr"),
 }
 _OFTEN = 0.3  # share of times that repeat, or of dates, from which on it is no accident
+_HANDED_OVER = 0.01  # the same where texts tell all of these apart: one series follows another
+_ROWS = 10  # of each of these, on average
 _MOSTLY = 0.9
 _AGAIN = 0.01  # share of rows up to which a label may come twice at a time, as in autumn
 _FUTURE = 0.5  # share of the rows above which blank ones at the end are not the future
@@ -114,7 +116,8 @@ def telling_apart(
     """The column, or the two together, that say which series a row is of; none if times are once.
 
     Text or whole numbers, hardly ever twice at a time, and of as many values as rows usually share
-    a time: an hour that clocks show twice in a year tells nothing apart.
+    a time: an hour that clocks show twice in a year tells nothing apart. Of texts that never come
+    twice at a time, a few common times are enough.
 
     Args:
         rows: as read.
@@ -124,7 +127,10 @@ def telling_apart(
     """
     moments = pd.factorize(times)[0]
     at_once = np.bincount(moments[moments >= 0])
-    if not len(at_once) or (at_once > 1).mean() < _OFTEN:
+    often = (at_once > 1).mean() if len(at_once) else 0.0
+    if not often:
+        _warn_of_succession(rows, given, times)
+    if often < _HANDED_OVER:
         return ()
     kept = (moments >= 0) & ~rows.cells.to_pandas().duplicated().to_numpy()
     at_once = np.bincount(moments[kept])
@@ -142,8 +148,10 @@ def telling_apart(
             is_even = at_once.sum() / np.count_nonzero(at_once) >= count / 2
             is_named = texts.issuperset(names) and (at_once > 1).mean() >= _MOSTLY
             pairs = pd.DataFrame({"time": moments[kept], "kind": kinds})
-            is_apart = 2 <= count <= len(kinds) / 2 and pairs.duplicated().mean() <= _AGAIN
-            if is_apart and (is_even or is_named):
+            again = pairs.duplicated().mean()
+            is_apart = 2 <= count <= len(kinds) / 2 and again <= _AGAIN
+            is_handed = texts.issuperset(names) and not again and count * _ROWS <= len(kinds)
+            if is_apart and (is_handed or (often >= _OFTEN and (is_even or is_named))):
                 fit.append((count, names))
         if fit:
             count, names = min(fit, key=lambda each: each[0])
@@ -153,6 +161,24 @@ def telling_apart(
             )
             return names
     return ()
+
+
+def _warn_of_succession(
+    rows: SeriesRows, given: SeriesColumns, times: "pd.Series[pd.Timestamp]"
+) -> None:
+    """Say of a column of texts that each of its values ends before the next begins."""
+    order = times.argsort(kind="stable").to_numpy()
+    for name in rows.cells.column_names:
+        labels = _labels(rows, name) if name not in {*given.time, *given.values} else None
+        if labels is None or _kind(rows, name) != "text":
+            continue
+        count, changes = int(labels.max()) + 1, np.count_nonzero(np.diff(labels[order]))
+        if count * _ROWS <= len(labels) and changes == count - 1 > 0:
+            logger.warning(
+                "column %r has %d values, each of which ends before the next begins: taken for one "
+                "series; series_example_gen.series=%s makes a series of each",
+                *(name, count, name),
+            )
 
 
 def values_of(

@@ -416,6 +416,12 @@ def _report(written: Written, plan: SeriesPlan, reading: SeriesReading) -> None:
         counts.trimmed,
         f"; {counts.merged} rows merged into longer steps" if counts.merged else "",
     )
+    if written.rejected:
+        first = written.rejected[0]
+        logger.info(
+            "%d times a series has no row in a split, such as %r (%s): see rejected.jsonl",
+            *(len(written.rejected), first.source, first.reason),
+        )
     if counts.outside:
         logger.info("%d rows lie outside of all splits, and are left out", counts.outside)
     if counts.partial:

@@ -153,6 +153,23 @@ def test_each_column_of_a_wide_file_is_a_series(choose):
         choose(wide=True, day=DAYS, note=["x", "y", "z"])
 
 
+def handed_over(shared, labels="ab"):
+    """Twenty days of the first label, then twenty of the second, `shared` of them of both."""
+    days = [str(np.datetime64("2020-01-01") + day) for day in range(40 - shared)]
+    both = [(day, labels[0]) for day in days[:20]] + [(day, labels[1]) for day in days[-20:]]
+    stamps, stores = zip(*both, strict=True)
+    return {"day": stamps, "store": stores, "y": [f"{row * 7 % 11}.5" for row in range(40)]}
+
+
+def test_a_series_may_end_while_another_begins(choose, caplog):
+    assert choose(**handed_over(3)).series == ("store",)
+    assert choose(**handed_over(3, labels="12")).series == ()  # numbers may be measurements
+    assert not [message for message in caplog.messages if "ends before" in message]
+    assert choose(**handed_over(0)).series == ()
+    assert "'store' has 2 values, each of which ends before the next begins" in caplog.text
+    assert choose(SeriesColumns(series=("store",)), **handed_over(0)).series == ("store",)
+
+
 def panel(**labels):
     """Rows of every day for each of the labels, all with a number of their own."""
     keys = list(zip(*labels.values(), strict=True))
