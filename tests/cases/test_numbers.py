@@ -313,3 +313,87 @@ def test_few_strays_beside_many_words_for_missing_leave_numbers_and_are_named_fi
     assert (
         "column 'x': 2 of 3 cells are dates; line 3 of t.csv is '?!': read as text; csv.m" in said
     )
+
+
+REGIONS = [("N", 12, 5.5), ("S", 30, 2.25), ("N", 7, 1.5), ("W", 41, 8.0), ("S", 9, 3.75)] * 4
+
+
+@pytest.mark.parametrize(
+    ("word", "rows"),
+    [
+        ("Total", [("Total", 396, 84)]),
+        ("TOTAL:", [("TOTAL:", 396, "")]),
+        ("Gesamtsumme", [("Gesamtsumme", "", 84)]),
+        ("Итого", [("Итого", 396, 84)]),
+        ("Grand Total", [("Grand Total", 1500, 900)]),
+        ("Average", [("Average", 19.8, 4.2)]),
+        ("Mittelwert", [("Mittelwert", 20, 4)]),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_row_that_a_text_calls_a_total_is_set_aside(ingest, word, rows, place):
+    """The word in the first column, or in the last, which is the label."""
+    rows = [*REGIONS, *rows]
+    lines = [f"{a},{b},{c}" if not place else f"{b},{c},{a}" for a, b, c in rows]
+    header = "amount,qty,label" if place else "region,amount,qty"
+    examples, said = ingest("\n".join([header, *lines]) + "\n", fill_short=True)
+    reason = f"a row of totals: {word!r}"
+    assert list(examples.rejected()) == [Rejected("t.csv", reason, "line 22")]
+    assert f"rejected t.csv, line 22: {reason}" in said
+    assert column(examples, "label" if place else "region") == [
+        region.encode() for region, *_ in REGIONS
+    ]
+
+
+def test_totals_of_every_group_are_set_aside_however_many_they_are(ingest):
+    group = [("N", 1, 3), ("S", 2, 4), ("W", 4, 1)]
+    rows = [*[*group, ("N Total", 7, 8)] * 5, ("Grand total", 35, 40)]
+    examples, _ = ingest("region,a,y\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows))
+    assert column(examples, "a") == [1, 2, 4] * 5
+    notes = examples.summary["notes"]
+    assert (notes["found"], examples.summary["rejected"]) == (21, 6)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("Total" if n == 7 else "abc"[n % 3], n % 5 + 1, n % 7) for n in range(20)],
+        [("Total" if n == 19 else "abc"[n % 3], n % 5, n % 7) for n in range(20)],
+        [(("Total", "Part")[n % 2], n % 5 + 1, n % 7) for n in range(20)],
+        [(("average", "good", "bad")[n % 3], n % 5 + 1, n % 7) for n in range(20)],
+        [(("Social media", "TV", "Sum 41")[n % 3], n, n % 7) for n in range(20)],
+    ],
+)
+def test_a_category_called_total_is_kept(ingest, rows):
+    examples, _ = ingest("scope,a,y\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows))
+    assert column(examples, "scope") == [scope.encode() for scope, *_ in rows]
+
+
+@pytest.mark.parametrize(
+    ("cells", "aside"),
+    [
+        ("kg,m,class", True),
+        ("float,int64,string", True),
+        ("[kg],,class", True),
+        ("heavy,long,p", True),
+        ("heavy,,p", False),
+        ("unknown,n.a.,p", False),
+        ("kg,1.5,p", False),
+    ],
+)
+def test_a_row_of_units_or_types_below_the_header_is_set_aside(ingest, cells, aside):
+    rows = "".join(f"{n}.5,{n % 4}.25,{'pq'[n % 2]}\n" for n in range(60))
+    examples, _ = ingest(f"mass,length,label\n{cells}\n{rows}mass,length,label\n{cells}\n")
+    found = [each.reason for each in examples.rejected()]
+    units = "a row of units or types: " + ", ".join(repr(c) for c in cells.split(",") if c)
+    assert found == (
+        [units, "it repeats the header", units] if aside else ["it repeats the header"]
+    )
+    assert sum(examples.counts.values()) == (60 if aside else 62)
+
+
+def test_headers_of_files_put_together_are_set_aside_however_many_they_are(ingest):
+    rows = "".join(f"city,name,label\n{'xyz'[n % 3]},u,p\nz,v,q\n" for n in range(9))
+    examples, _ = ingest(rows)
+    assert (examples.summary["rejected"], examples.summary["notes"]["found"]) == (8, 26)
+    assert {each.reason for each in examples.rejected()} == {"it repeats the header"}

@@ -151,7 +151,9 @@ def _write_shard(
         sinks = {split: stack.enter_context(_sink(file)) for split, file in targets.items()}
         for block in files.blocks(span):
             rows = parsing.features(block, files.dialect, layout)
-            tally.rejected.extend(rows.rejected)
+            for each in rows.rejected:
+                is_data = not each.reason.startswith(parsing.NO_DATA)
+                (tally.rejected if is_data else tally.no_data).append(each)
             rows, unlabelled = parsing.labelled(rows, label, block, files.dialect)
             tally.unlabelled.extend(unlabelled)
             tally.bad_cells.extend(rows.bad_cells)

@@ -19,7 +19,8 @@ class IngestTally:
     """Records written by split and class name, and inputs set aside.
 
     Records without a class count under the name "". `unlabelled` rows lack the label that others
-    have, `bad_cells` are taken as missing in rows that were written. `remarks` count records by
+    have, `no_data` are rows that hold nothing of their own, such as totals, and may be of any
+    number, `bad_cells` are taken as missing in rows that were written. `remarks` count records by
     what was done to them, and `duplicates` those whose content an earlier one has.
     """
 
@@ -29,6 +30,7 @@ class IngestTally:
     bad_cells: list[Rejected] = dataclasses.field(default_factory=list)
     remarks: dict[str, int] = dataclasses.field(default_factory=dict)
     duplicates: int = 0
+    no_data: list[Rejected] = dataclasses.field(default_factory=list)
 
     def count(self, split: str, label: str, remark: str = "") -> None:
         """Note one record written, and what was done to it."""
@@ -47,6 +49,7 @@ class IngestTally:
             mine = collections.Counter(self.written.get(split, {}))
             self.written[split] = dict(mine + collections.Counter(classes))
         self.rejected.extend(other.rejected)
+        self.no_data.extend(other.no_data)
         self.unlabelled.extend(other.unlabelled)
         self.bad_cells.extend(other.bad_cells)
         self.remarks = dict(collections.Counter(self.remarks) + collections.Counter(other.remarks))
@@ -105,6 +108,7 @@ def finish(
         )
     if not written:
         raise DataError(f"{step}: expected {what}. Received: none. Check the source.")
+    tally.rejected.extend(tally.no_data)
     _report(step, counts, tally, len(ignored), what)
     kept: dict[str, Property] = {
         "found": written + len(tally.rejected) + len(tally.unlabelled) + len(ignored),
