@@ -77,7 +77,8 @@ _SPANS: dict[str, str] = {
 }
 """The same of months, quarters and weeks, which begin with the day that they mean."""
 
-_NUMBERS = ("%Y%m", "%G%V", EXCEL, UNIX)  # only in columns that are called like a time
+_HOURS = ("%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
+_NUMBERS = ("%Y%m", "%G%V", *_HOURS, EXCEL, UNIX)  # only in columns that are called like a time
 _CALLED = re.compile(
     r"date|datum|fecha|\btime\b|time_?stamp|_time\b|Time\b|^t$|^ts$|^ds$|epoch|unix|when|period"
     r"|\bmonth\b|\bmonat\b|\bmois\b|(_|\b)(at|on)$|[a-z]At$",
