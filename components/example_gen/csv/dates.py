@@ -50,7 +50,7 @@ _DIRECTIVES = {
 }
 _SHORTHANDS = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y"}
 _NUMERIC = frozenset("YymdHMSjGV")
-_WEEKDAY, _TH = r"(?:[\p{L}\p{M}-]{2,14}\.?,? )?", r"(?:st|nd|rd|th|er|ème|\.?[ºª°e])?"
+_WEEKDAY, _TH = r"(?:[^\d\s.,/]{2,14}\.?,? )?", r"(?:st|nd|rd|th|er|ème|\.?[ºª°e])?"
 _NAME, _DAY = r"(?P<name>[^\d\s.,/-]{3,12})\.?", r"(?P<day>\d{1,2})"
 _YEAR, _SHORT = r"(?P<year>\d{4})", r"(?P<short>\d{2})"
 _OF = r"(?:\.? ?|[ /-]| +(?:of|de|del|di) +)"  # between the day, the name of the month and the year
