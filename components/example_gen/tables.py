@@ -1,5 +1,6 @@
 """Tables in CSV files to `Examples`, one feature per column."""
 
+import functools
 from typing import Literal
 
 from etils.epath import Path
@@ -72,9 +73,10 @@ def csv_example_gen(
         dialect = files.settle(root, listing, csv)
         tables = passes.CsvFiles(str(root), dialect)
         spans = files.cut(root, listing, dialect, shards)
-        candidates = plan.candidates(_STEP, dialect, csv, dates, drop)
+        candidates = plan.candidates(_STEP, dialect, csv, dates, drop, clock=True)
         evidence = passes.gather(run_on, out, tables, spans, candidates)
-        layout = plan.settle(_STEP, place, dialect, evidence, csv, dates)
+        find = functools.partial(passes.place_of, tables, spans)
+        layout = plan.settle(_STEP, place, dialect, evidence, csv, dates, find)
         blocks = (block for span in spans for block in tables.blocks(span))
         plan.tell_strays(dialect, evidence, layout.readings, csv, blocks)
         truth = plan.label(_STEP, label, layout, evidence)

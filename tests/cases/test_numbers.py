@@ -196,7 +196,8 @@ def test_days_and_months_that_cannot_be_told_apart_are_refused_with_a_fix_that_w
     text = "when,y\n01/02/2020,1\n03/04/2020,2\n"
     with pytest.raises(
         DataError,
-        match=r"t\.csv, column 'when': expected dates with a day above 12, .* Set csv_example_gen"
+        match=r"t\.csv, column 'when': expected dates with a day above 12, .*, such as "
+        r"'01/02/2020' in line 2 of t\.csv\. Set csv_example_gen"
         r"\.csv\.day_first to yes or no, or csv_example_gen\.csv\.types\.when=date:%d/%m/%Y, ",
     ):
         ingest(text)
@@ -204,6 +205,35 @@ def test_days_and_months_that_cannot_be_told_apart_are_refused_with_a_fix_that_w
     assert column(ingest(text, day_first="no")[0], "when/month") == [1, 3]
     assert column(ingest(text, types={"when": "date:%d/%m/%Y"})[0], "when/month") == [2, 4]
     assert column(ingest(text, types={"when": "text"})[0], "when") == [b"01/02/2020", b"03/04/2020"]
+
+
+def test_dates_of_several_forms_and_times_alone_are_read(ingest):
+    rows = ("2020-01-31,18:30,1", "2020/02/01,6:00 PM,2", "3. März 2020,07:00,3")
+    text = "when,at,y\n" + "\n".join(rows) + "\n"
+    examples, said = ingest(text)
+    assert column(examples, "when/month") == [1, 2, 3]
+    assert column(examples, "at/hour") == [18, 18, 7]
+    assert "'when': dates of several forms, %Y-%m-%d or %Y/%m/%d or %d %b %Y; csv.types.wh" in said
+    assert "column 'at': times of day; csv.types.at=text keeps the text" in said
+    kept = ingest(text, types={"when": "text", "at": "text"})[0]
+    assert column(kept, "at") == [b"18:30", b"6:00 PM", b"07:00"]
+
+
+def test_days_and_months_of_both_orders_are_text_and_named(ingest):
+    examples, said = ingest("when,y\n13/01/2020,1\n01/14/2020,2\n")
+    assert column(examples, "when") == [b"13/01/2020", b"01/14/2020"]
+    assert (
+        "('13/01/2020' in line 2 of t.csv, '01/14/2020' in line 3 of t.csv): read as text" in said
+    )
+
+
+def test_serial_dates_in_a_column_of_another_name_are_told_of(ingest):
+    text = "due,size,y\n43831,43831,1\n43862,43832,2\n"
+    examples, said = ingest(text)
+    assert column(examples, "due") == [43831, 43862]
+    assert said.count("may be Excel's serial dates; csv.types.due=date:excel reads dates") == 1
+    assert "'size'" not in said
+    assert column(ingest(text, types={"due": "date:excel"})[0], "due/month") == [1, 2]
 
 
 def test_numbers_are_dates_where_the_column_is_called_so(ingest):

@@ -103,7 +103,7 @@ class ColumnReading:
         return f"{self.kind} {date_forms.shown(self.pattern)}".strip() + style(self)
 
 
-TEXT = ColumnReading("text")
+TEXT, SERIALS = ColumnReading("text"), ColumnReading("date", date_forms.EXCEL)
 
 
 def style(reading: ColumnReading) -> str:
@@ -120,10 +120,12 @@ def readings(
     comma_parts_cells: bool,
     name: str = "",
     day_first: date_forms.Order = "auto",
+    clock: bool = False,
 ) -> tuple[ColumnReading, ...]:
     """All readings that the column `name` may have, the ones preferred first.
 
-    Where commas part the cells, one within a cell is rather between thousands.
+    Where commas part the cells, one within a cell is rather between thousands. Times of day are
+    among them where `clock` says so.
     """
     forms = numbers.forms(decimal, thousands)
     if not comma_parts_cells:
@@ -134,10 +136,12 @@ def readings(
         for form in forms
         for kind in ("int", "float")
     ]
-    names = date_forms.candidates(name, day_first)
+    names = date_forms.candidates(name, day_first, clock=clock)
     first = [form for form in names if date_forms.outranks_numbers(form, name)]
     digits = [ColumnReading("date", form) for form in first]
     others = [ColumnReading("date", form) for form in names if form not in first]
+    if date_forms.may_be_serials(name):  # after the numbers: only to be told of
+        others.append(SERIALS)
     return (*digits, *found, *others, TEXT)
 
 
@@ -159,6 +163,7 @@ class Evidence:
         words: of cells that usually mean that a value is missing, or repeat the header.
         zeros: of whole numbers that begin with a zero, as codes do.
         orders: of dates that are another day where day and month change places.
+        examples: of cells: one for each form of dates, and one of `orders`, under "".
         is_exact: whether `fits` is; else it may lack cells for readings that do not fit all.
     """
 
@@ -170,6 +175,7 @@ class Evidence:
     words: int = 0
     zeros: int = 0
     orders: int = 0
+    examples: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)
     is_exact: bool = True
 
     def seen(self, cells: pa.Array, name: str = "", *, exact: bool = False) -> "Evidence":
@@ -206,6 +212,7 @@ class Evidence:
             words=self.words + other.words,
             zeros=self.zeros + other.zeros,
             orders=self.orders + other.orders,
+            examples={**other.examples, **self.examples},
             is_exact=self.is_exact and other.is_exact,
         )
 
@@ -268,7 +275,22 @@ class Evidence:
         """
         best = self.best
         is_code = best.reading.is_number and self.zeros and TEXT in self.candidates
-        return best if self.allows(best.misfits) and not is_code else Fit(TEXT, 0)
+        if self.allows(best.misfits) and not is_code:
+            return best
+        mixed = self._mixed
+        return mixed if mixed and self.allows(mixed.misfits) else Fit(TEXT, 0)
+
+    @property
+    def _mixed(self) -> Fit | None:
+        """Dates of several forms."""
+        forms = date_forms.together(self.dates)
+        count = sum(self.dates[form] for form in date_forms.parts(forms))
+        return Fit(ColumnReading("date", forms), self.filled - count) if forms else None
+
+    @property
+    def dates(self) -> dict[str, int]:
+        """How many cells are of each form of dates, of those that any is of."""
+        return {each.pattern: count for each, count in self.fits.items() if each.kind == "date"}
 
     def allows(self, misfits: int) -> bool:
         """Whether a column may have so many cells that it is not of."""
@@ -308,12 +330,26 @@ def _counted(
     """What distinct `cells`, each so many times, say."""
     weights = counts.to_numpy(zero_copy_only=False)
     fits: collections.Counter[ColumnReading] = collections.Counter()
-    orders, zeros = 0, _count_numbers(cells, weights, candidates, fits)
+    zeros = _count_numbers(cells, weights, candidates, fits)
+    dated, orders, examples = _dated(cells, weights, candidates)
+    words = int(weights[_mean_missing(cells, name)].sum())
+    total = int(weights.sum())
+    return Evidence(candidates, total, +fits + dated, words, zeros, orders, examples)
+
+
+def _dated(
+    cells: pa.StringArray, weights: np.ndarray, candidates: tuple[ColumnReading, ...]
+) -> tuple[collections.Counter[ColumnReading], int, dict[str, str]]:
+    """Of `Evidence` the fits of dates, `orders` and `examples`."""
     forms = tuple(each.pattern for each in candidates if each.kind == "date")
+    fits: collections.Counter[ColumnReading] = collections.Counter()
+    orders = 0
     dated: dict[str, np.ndarray] = {}
+    examples: dict[str, str] = {}
     for form, found in date_forms.fits(cells, forms) if forms else ():
         fits[ColumnReading("date", form)] = int(weights[found].sum())
         dated[form] = found
+        examples[form] = cells[int(found.argmax())].as_py()
     for form, found in dated.items():
         other = date_forms.swapped(form)
         if other in dated and form < other and date_forms.has_time(form):  # a day alone fits too
@@ -321,9 +357,9 @@ def _counted(
             one, two = (date_forms.read(cells.filter(both), each) for each in (form, other))
             differ = pc.not_equal(one, two).to_numpy(zero_copy_only=False)
             orders += int(weights[found & dated[other]][differ].sum())
-    words = int(weights[_mean_missing(cells, name)].sum())
-    total = int(weights.sum())
-    return Evidence(candidates, total, +fits, words, zeros, orders)
+            if differ.any():
+                examples.setdefault("", cells.filter(both)[int(differ.argmax())].as_py())
+    return fits, orders, examples
 
 
 def _count_numbers(

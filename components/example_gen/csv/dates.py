@@ -3,6 +3,7 @@
 A form has the name that strptime would give it. Those that are looked for (`FORMS`) come without
 and with a time of day, `%H:%M` at their end; the time may then be left out, have seconds, a
 fraction of them, AM or PM, and an offset from UTC. A pattern that is asked for is read as it says.
+Several joined by `|` are a form too: that of the first which a cell is of.
 """
 
 import functools
@@ -21,22 +22,24 @@ from millrace.components.example_gen.csv.months import MONTHS
 
 Order = Literal["auto", "yes", "no"]
 
-QUARTER, EXCEL, UNIX = "quarter", "excel", "unix"
+QUARTER, EXCEL, UNIX, CLOCK = "quarter", "excel", "unix", "clock"
 """Forms without strptime's directives: `2012-Q3`; days since 1899-12-30; seconds, or milli-, micro-
-or nanoseconds, since 1970."""
+or nanoseconds, since 1970; `18:30`, a time of any day, read as that of 1970-01-01."""
 
-_TIME = " %H:%M"
+_TIME, _OR = " %H:%M", "|"
 _ABBREVIATED = {  # those of RFC 2822, and others of one meaning
     **{"EST": "-05", "EDT": "-04", "CST": "-06", "CDT": "-05", "MST": "-07", "MDT": "-06"},
     **{"PST": "-08", "PDT": "-07", "WET": "+00", "WEST": "+01", "CET": "+01", "CEST": "+02"},
     **{"EET": "+02", "EEST": "+03", "MSK": "+03", "JST": "+09", "AEST": "+10", "AEDT": "+11"},
 }
-_AT = (
-    r"(?:(?:[T ] *|, )(?P<hour>\d{1,2})(?:[:h]?(?P<minute>\d{2})(?::?(?P<second>\d{2})"
+_OF_DAY = (
+    r"(?P<hour>\d{1,2})(?:[:h]?(?P<minute>\d{2})(?::?(?P<second>\d{2})"
     r"(?:[.,](?P<fraction>\d{1,9})\d*)?)?)?(?: ?(?P<half>[AaPp]\.?[Mm]\.?))?"
-    r"(?: ?(?:Uhr|h))?(?: ?(?P<offset>Z|z|UTC|GMT|"
-    + "|".join(_ABBREVIATED)
-    + r"|[+-]\d{2}:?(?:\d{2})?))?)?"
+    r"(?: ?(?:Uhr|h))?"
+)
+_ZONES = "|".join(_ABBREVIATED)
+_AT = (
+    rf"(?:(?:[T ] *|, ){_OF_DAY}(?: ?(?P<offset>Z|z|UTC|GMT|{_ZONES}|[+-]\d{{2}}:?(?:\d{{2}})?))?)?"
 )
 _DIRECTIVES = {
     **{"Y": r"(?P<year>\d{4})", "y": r"(?P<short>\d{2})", "G": r"(?P<year>\d{4})"},
@@ -89,11 +92,22 @@ _SPANS_CALLED = {
     "%G%V": re.compile(r"week|woche|^kw$|semaine|semana|yyyyww", re.IGNORECASE),
 }
 """What columns are called that hold months or weeks, and no other numbers that are times."""
+_MAY_BE_CALLED = re.compile(
+    r"(^|[_\W])(start|begin|end|due|from|to|until|since|expir\w*|deadline|birth|born|dob|hired?"
+    r"|joined|opened|closed|shipped|delivered|ordered|issued|paid|arrival|departure|admission"
+    r"|discharge|beginn|ende|f\w*llig|von|bis|geburt\w*|d\wbut|fin|inicio|data|dia|jour|tag)([_\W]|$)",
+    re.IGNORECASE,
+)
 FORMS = (*itertools.chain(*((day, day + _TIME) for day in _DAYS)), *_SPANS, *_NUMBERS)
 """All that are looked for, the ones preferred first."""
 
-_SHOWN = {QUARTER: "2012-Q3", EXCEL: "43831.5, an Excel serial date", UNIX: "Unix time"}
-_DIGITS_LOOK = r"^\d{5,}"
+_SHOWN = {
+    QUARTER: "2012-Q3",
+    EXCEL: "43831.5, an Excel serial date",
+    UNIX: "Unix time",
+    CLOCK: "18:30",
+}
+_DIGITS_LOOK, _CLOCK_LOOK = r"^\d{5,}", r"^\d{1,2} ?(?:[:h]\d{2}|[AaPp]\.?[Mm])"
 _DOTTED, _DOTTED_LOOK = "%m.%Y", r"^\d{1,2}\.\d{4}$"  # which looks like a number as well
 _MOST = 60  # letters of what may be a date
 _US = 1_000_000
@@ -110,13 +124,14 @@ PARTS = {
 }
 """What becomes of a date; the last two where it has a time."""
 
-_OF_DAY = 4  # of the parts
+_WITHOUT_TIME = 4  # of the parts
 
 
-def candidates(name: str, day_first: Order = "auto") -> tuple[str, ...]:
+def candidates(name: str, day_first: Order = "auto", *, clock: bool = False) -> tuple[str, ...]:
     """The forms to look for in a column called `name`, the ones preferred first.
 
-    Numbers are dates only in columns that are called like a time, but for `20200131`.
+    Numbers are dates only in columns that are called like a time, but for `20200131`. A time of day
+    is looked for where `clock` says so.
     """
     unwanted = {"yes": "%m{}%d", "no": "%d{}%m", "auto": "never"}[day_first]
     starts = tuple(unwanted.format(separator) for separator in "/-.")
@@ -124,7 +139,7 @@ def candidates(name: str, day_first: Order = "auto") -> tuple[str, ...]:
     numbers = _NUMBERS if _CALLED.search(name) else of_spans
     return tuple(
         form
-        for form in FORMS
+        for form in (*FORMS, *([CLOCK] if clock else []))
         if not form.startswith(starts) and (form in numbers or form not in _NUMBERS)
     )
 
@@ -132,6 +147,11 @@ def candidates(name: str, day_first: Order = "auto") -> tuple[str, ...]:
 def outranks_numbers(form: str, name: str) -> bool:
     """Whether cells of a column called `name` are rather of the `form` than numbers."""
     return is_digits(form) or (form == _DOTTED and len(candidates(name)) > len(candidates("")))
+
+
+def may_be_serials(name: str) -> bool:
+    """Whether numbers in a column called `name` may be Excel's days, though it says no time."""
+    return not _CALLED.search(name) and _MAY_BE_CALLED.search(name) is not None
 
 
 def is_digits(form: str) -> bool:
@@ -152,8 +172,10 @@ def fits(cells: pa.StringArray, forms: tuple[str, ...]) -> Iterator[tuple[str, N
     is_short = pc.less_equal(pc.utf8_length(text), _MOST)
     digits = tuple(form for form in forms if is_digits(form))
     dotted = tuple(form for form in forms if form == _DOTTED)
-    others = tuple(form for form in forms if form not in (*digits, *dotted))
-    for some, look in ((digits, _DIGITS_LOOK), (dotted, _DOTTED_LOOK), (others, _look())):
+    clocks = tuple(form for form in forms if form == CLOCK)
+    others = tuple(form for form in forms if form not in (*digits, *dotted, *clocks))
+    looks = (_DIGITS_LOOK, _DOTTED_LOOK, _CLOCK_LOOK, _look())
+    for some, look in zip((digits, dotted, clocks, others), looks, strict=True):
         may_be = pc.and_(is_short, pc.match_substring_regex(text, look))
         where = may_be.to_numpy(zero_copy_only=False)
         if not where.any():
@@ -203,12 +225,21 @@ def read(cells: pa.StringArray, form: str) -> pa.TimestampArray:
     Null where they do not fit.
     """
     encoded = pc.utf8_trim_whitespace(cells).dictionary_encode()
-    values = _moments(encoded.dictionary, form)[0]
+    values = np.full(len(encoded.dictionary), "NaT", "datetime64[us]")
+    for each in parts(form):
+        values = np.where(np.isnat(values), _moments(encoded.dictionary, each)[0], values)
     return pa.array(values, pa.timestamp("us")).take(encoded.indices)
+
+
+def parts(form: str) -> list[str]:
+    """The forms that `form` is joined of."""
+    return form.split(_OR) if form else []
 
 
 def have_offsets(cells: pa.StringArray, form: str) -> bool:
     """Whether any of `cells` of the `form` says how far from UTC it is."""
+    if _OR in form:
+        return any(have_offsets(cells, each) for each in parts(form))
     if form in (EXCEL, UNIX):
         return False
     found = pc.extract_regex(pc.utf8_trim_whitespace(cells), _expression(form))
@@ -218,7 +249,25 @@ def have_offsets(cells: pa.StringArray, form: str) -> bool:
 
 def has_time(form: str) -> bool:
     """Whether dates of the `form` have a time of day."""
-    return form in (EXCEL, UNIX) or "%H" in form or "%I" in form
+    return any(each in (EXCEL, UNIX, CLOCK) or "%H" in each or "%I" in each for each in parts(form))
+
+
+def together(counts: Mapping[str, int]) -> str:
+    """The forms of days that a column may mix, each with how many of its cells are of it, as one.
+
+    Of two that differ in the order of day and month it is the one that more cells are of. Empty if
+    there is one form only, or such two have as many cells.
+    """
+    kept = []
+    for day in _DAYS:
+        timed = day + _TIME
+        form = timed if counts.get(timed, 0) > counts.get(day, 0) else day
+        count, others = counts.get(form, 0), counts.get(swapped(form), 0)
+        if count and count == others:
+            return ""
+        if count > others and not is_digits(day):
+            kept.append(form)
+    return _OR.join(kept) if len(kept) > 1 else ""
 
 
 def check_form(option: str, form: str) -> None:
@@ -227,15 +276,19 @@ def check_form(option: str, form: str) -> None:
     Raises:
         OptionError: it has an unknown directive, or says no year.
     """
-    if form in (QUARTER, EXCEL, UNIX):
+    if _OR in form:
+        for each in parts(form):
+            check_form(option, each)
+        return
+    if form in (QUARTER, EXCEL, UNIX, CLOCK):
         return
     expression, unknown = _compiled(form)
     if unknown or not re.search(r"<(year|short)>", expression):
         what = f"{unknown} in {form!r}" if unknown else f"{form!r}, without a year"
         known = " ".join(f"%{each}" for each in "YymdbjHIMSfpzGVuq")
         raise OptionError(
-            f"{option}: expected strptime's directives ({known}), {QUARTER}, {EXCEL} or {UNIX}. "
-            f"Received: {what}. Correct it, such as to %d.%m.%Y %H:%M."
+            f"{option}: expected strptime's directives ({known}), {QUARTER}, {EXCEL}, {UNIX} "
+            f"or {CLOCK}. Received: {what}. Correct it, such as to %d.%m.%Y %H:%M."
         )
 
 
@@ -246,12 +299,14 @@ def seconds(values: pa.TimestampArray) -> pa.Int64Array:
 
 def parts_of(form: str) -> list[str]:
     """The names in `PARTS` of what a date of the `form` has."""
-    return list(PARTS) if has_time(form) else list(itertools.islice(PARTS, _OF_DAY))
+    if form == CLOCK:
+        return list(PARTS)[_WITHOUT_TIME:]
+    return list(PARTS) if has_time(form) else list(itertools.islice(PARTS, _WITHOUT_TIME))
 
 
 def shown(form: str) -> str:
     """The form as a message names it."""
-    return _SHOWN.get(form, form)
+    return " or ".join(_SHOWN.get(each, each) for each in parts(form))
 
 
 @functools.cache
@@ -268,7 +323,7 @@ def _ungrouped(expression: str) -> str:
 
 
 def _day_expression(form: str) -> str:
-    return (_DAYS | _SPANS).get(form) or _compiled(form)[0]
+    return _OF_DAY if form == CLOCK else (_DAYS | _SPANS).get(form) or _compiled(form)[0]
 
 
 @functools.cache
@@ -350,6 +405,8 @@ def _days(
     parts: Mapping[str, NDArray[np.int64]], count: int
 ) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
     """datetime64[D], and where there is such a day."""
+    if "hour" in parts and not {"year", "short"} & parts.keys():
+        return np.zeros(count, "datetime64[D]"), np.ones(count, bool)
     year = parts.get("year", np.full(count, -1))
     if "short" in parts:
         year = parts["short"] + np.where(parts["short"] < 69, 2000, 1900)  # as POSIX has it

@@ -64,6 +64,19 @@ def gather(
     return evidence | _merged(again, shard_pass("Recount", spans, recount, out, run_on))
 
 
+def place_of(files: CsvFiles, spans: Sequence[Span], name: str, cell: str) -> str:
+    """Where the first such cell of the column `name` is, to be written behind it."""
+    for span in spans:
+        for block in files.blocks(span):
+            found = parsing.strings(block, files.dialect, [name])
+            row = found.columns[name].index(cell).as_py()
+            if row >= 0:
+                place = int(found.places[row])
+                (line,) = parsing.lines_of([place], block, found.text, files.dialect)
+                return f" in line {line} of {span.path}"
+    return ""
+
+
 def _merged(candidates: Candidates, parts: Iterable[Mapping[str, Evidence]]) -> dict[str, Evidence]:
     evidence = _nothing_seen(candidates)
     for found in parts:

@@ -5,7 +5,7 @@ import collections
 import dataclasses
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from etils.epath import Path
 
@@ -17,6 +17,9 @@ from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.features import table_label
 
+Find = Callable[[str, str], str]
+"""Where a cell of a column is, to be written behind it: ` in line 3 of t.csv`."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,8 +29,12 @@ def candidates(
     given: CsvFormat,
     dates: Dates = "parts",
     drop: tuple[str, ...] = (),
+    *,
+    clock: bool = False,
 ) -> dict[str, tuple[ColumnReading, ...]]:
     """What each column that is not dropped may be read as, preferred first.
+
+    Times of day are where `clock` says so.
 
     Raises:
         OptionError: `given.types` or `drop` names a column that is not there, or an unknown type.
@@ -40,12 +47,14 @@ def candidates(
             f"Received: {', '.join(unknown)}. Correct the name."
         )
     return {
-        name: _of_column(name, dialect, given, dates) for name in dialect.names if name not in drop
+        name: _of_column(name, dialect, given, dates, clock=clock)
+        for name in dialect.names
+        if name not in drop
     }
 
 
 def _of_column(
-    name: str, dialect: Dialect, given: CsvFormat, dates: Dates
+    name: str, dialect: Dialect, given: CsvFormat, dates: Dates, *, clock: bool
 ) -> tuple[ColumnReading, ...]:
     kind = given.types.get(name)
     every = columns.readings(
@@ -54,6 +63,7 @@ def _of_column(
         comma_parts_cells=dialect.delimiter == ",",
         name="date" if kind == "date" else name,
         day_first=given.day_first,
+        clock=clock,
     )
     if kind:
         return columns.of_type(kind, every)
@@ -67,10 +77,11 @@ def settle(
     evidence: Mapping[str, Evidence],
     given: CsvFormat,
     dates: Dates = "parts",
+    find: Find = lambda name, cell: "",
 ) -> TableLayout:
     """The columns with a value, each by the reading that all its cells fit, or all but a few.
 
-    Where a type was given, it is taken however many cells fit it.
+    Where a type was given, it is taken however many cells fit it. `find` says where a cell is.
 
     Raises:
         DataError: no column has any value, a date's parts have another column's name, or what day
@@ -80,7 +91,7 @@ def settle(
     if empty:
         _log.info("columns without any value, left out: %s", ", ".join(empty))
     readings = {
-        name: choose(step, place, name, seen, given)
+        name: choose(step, place, name, seen, given, find)
         for name, seen in evidence.items()
         if seen.filled
     }
@@ -90,6 +101,9 @@ def settle(
             f"{', '.join(dialect.names)}. Check the file, and what stands for a missing value "
             "(option csv.missing)."
         )
+    for name, reading in readings.items():
+        if reading == columns.TEXT and name not in given.types:
+            _warn_of_dates(name, evidence[name], find)
     readings = _with_separators(step, place, dialect, readings, evidence, given)
     for name, reading in readings.items():
         _say(name, reading, evidence[name], given)
@@ -145,7 +159,14 @@ def _no_label(
     )
 
 
-def choose(step: str, place: Path, name: str, seen: Evidence, given: CsvFormat) -> ColumnReading:
+def choose(
+    step: str,
+    place: Path,
+    name: str,
+    seen: Evidence,
+    given: CsvFormat,
+    find: Find = lambda name, cell: "",
+) -> ColumnReading:
     """How the column `name` is read, by what was `seen` of it.
 
     Raises:
@@ -155,7 +176,8 @@ def choose(step: str, place: Path, name: str, seen: Evidence, given: CsvFormat) 
         forms = [each.pattern for each in seen.ambiguous]
         raise DataError(
             f"{place}, column {name!r}: expected dates with a day above 12, to distinguish day and "
-            f"month. Received: {seen.orders} that {' and '.join(forms)} both read. Set "
+            f"month. Received: {seen.orders} that {' and '.join(forms)} both read, such as "
+            f"{seen.examples['']!r}{find(name, seen.examples[''])}. Set "
             f"{step}.csv.day_first to yes or no, or {step}.csv.types.{name}=date:{forms[0]}, or "
             "=text."
         )
@@ -227,12 +249,34 @@ def _other(reading: ColumnReading, seen: Evidence) -> ColumnReading | None:
     return other if seen.fit(other) >= seen.filled - seen.words > 0 else None
 
 
+def _warn_of_dates(name: str, seen: Evidence, find: Find) -> None:
+    """Tell of a column of text that holds dates, but not of one order of day and month."""
+    best, count = max(seen.dates.items(), key=lambda item: item[1], default=("", 0))
+    other = dates.swapped(best)
+    if other and count + seen.dates.get(other, 0) >= seen.filled - seen.words:
+        shown = [
+            f"{seen.examples[each]!r}{find(name, seen.examples[each])}"
+            for each in (best, other)
+            if each in seen.examples
+        ]
+        _log.warning(
+            "column %r: dates of which some have the day first and others the month (%s): read as "
+            "text; write them alike, best as 2020-01-31",
+            *(name, ", ".join(shown)),
+        )
+
+
 def _say(name: str, reading: ColumnReading, seen: Evidence, given: CsvFormat) -> None:
     if name in given.types:
         return
     if reading.kind == "text" and seen.zeros and seen.best.reading.is_number:
         _log.warning(
             "column %r: leading zeros: read as text; csv.types.%s=int reads numbers", name, name
+        )
+    elif reading.is_number and seen.fits[columns.SERIALS] == seen.filled:
+        _log.warning(
+            "column %r: numbers that may be Excel's serial dates; csv.types.%s=date:%s reads dates",
+            *(name, name, dates.EXCEL),
         )
     elif reading.is_number and not reading.is_plain:
         percent = ": 45% is 0.45" if reading.mark == numbers.PERCENT else ""
@@ -241,10 +285,22 @@ def _say(name: str, reading: ColumnReading, seen: Evidence, given: CsvFormat) ->
         _log.info(
             "column %r: %s%s; csv.types.%s=text keeps it as text", name, reading, percent, name
         )
-    elif reading.kind == "date" and dates.is_digits(reading.pattern):
+    elif reading.kind == "date":
+        _say_of_dates(name, reading.pattern)
+
+
+def _say_of_dates(name: str, form: str) -> None:
+    if form == dates.CLOCK:
+        _log.info("column %r: times of day; csv.types.%s=text keeps the text", name, name)
+    elif len(dates.parts(form)) > 1:
+        _log.warning(
+            "column %r: dates of several forms, %s; csv.types.%s=text keeps the text",
+            *(name, dates.shown(form), name),
+        )
+    elif dates.is_digits(form):
         _log.warning(
             "column %r: numbers read as dates like %s; csv.types.%s=int keeps the numbers",
-            *(name, dates.shown(reading.pattern), name),
+            *(name, dates.shown(form), name),
         )
 
 

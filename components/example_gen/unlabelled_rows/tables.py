@@ -9,7 +9,7 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv import columns, files, parsing, passes, spans
+from millrace.components.example_gen.csv import columns, dates, files, parsing, passes, spans
 from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.numbers import PERCENT
@@ -216,6 +216,8 @@ def _candidates(
     """What a column that nothing is known of may be read as, by what is needed of it."""
     if needed.get(name):
         return (TEXT,)
+    if f"{name}/hour" in needed and f"{name}/year" not in needed:
+        return (ColumnReading("date", dates.CLOCK),)
     kind = "float" if name in needed else "date" if f"{name}/year" in needed else ""
     every = columns.readings(
         dialect.decimal, dialect.thousands, comma_parts_cells=dialect.delimiter == ",", name=name

@@ -134,6 +134,44 @@ def test_months_with_a_point_are_no_numbers_in_a_column_called_so():
     assert found("01.3020", name="Monat") == []
 
 
+@pytest.mark.parametrize(
+    ("cell", "seconds"), [("18:30", 66600), ("6:00:30 PM", 64830), ("7h05", 25500), ("6 pm", 64800)]
+)
+def test_a_time_alone_is_looked_for_where_it_is_wanted(cell, seconds):
+    wanted = dates.candidates("start", clock=True)
+    assert [form for form, _ in dates.fits(pa.array([cell]), wanted)] == ["clock"]
+    assert dates.seconds(dates.read(pa.array([cell]), "clock")).to_pylist() == [seconds]
+    assert found(cell) == []
+    assert dates.parts_of("clock") == ["hour", "minute"]
+
+
+def test_several_forms_are_one_that_reads_each():
+    form = "%Y-%m-%d|%d.%m.%Y %H:%M"
+    dates.check_form("types", form)
+    cells = pa.array(["2020-01-31", "31.01.2020 10:00", "1/31/2020"])
+    assert dates.read(cells, form).to_pylist() == [utc(2020, 1, 31), utc(2020, 1, 31, 10), None]
+    assert dates.has_time(form)
+    assert not dates.has_time("%Y-%m-%d|%Y/%m/%d")
+    assert dates.shown("excel|quarter") == "43831.5, an Excel serial date or 2012-Q3"
+    with pytest.raises(OptionError, match=r"'%d', without a year"):
+        dates.check_form("types", "%Y-%m-%d|%d")
+
+
+def test_forms_are_put_together_by_the_order_that_more_cells_have():
+    assert dates.together({"%Y-%m-%d": 5, "%Y/%m/%d": 2}) == "%Y-%m-%d|%Y/%m/%d"
+    mixed = {"%Y-%m-%d": 5, "%d/%m/%Y": 4, "%m/%d/%Y": 3}
+    assert dates.together(mixed) == "%Y-%m-%d|%d/%m/%Y"
+    assert dates.together(mixed | {"%m/%d/%Y": 4}) == ""
+    assert dates.together({"%Y-%m-%d": 2, "%Y-%m-%d %H:%M": 3}) == ""
+
+
+@pytest.mark.parametrize("name", ["start", "due", "date_of_birth due", "Beginn", "valid_from"])
+def test_columns_that_may_hold_serial_dates_are_known_by_name(name):
+    assert dates.may_be_serials(name) == ("date" not in name)
+    assert not dates.may_be_serials("price")
+    assert not dates.may_be_serials("weekend")
+
+
 @given(MOMENTS, st.sampled_from(AS_STRFTIME))
 def test_a_date_in_any_form_is_read_back(moment, form):
     cell = moment.strftime(form)
