@@ -4,17 +4,10 @@ import re
 from collections.abc import Iterable
 
 from millrace.components.analysis.table_survey import TableSurvey
+from millrace.components.features import table_label
 
 EXACT = 2**53  # beyond it a float64 does not hold every whole number
 
-_WORDS = frozenset(
-    (
-        *("id", "ids", "uid", "uuid", "guid", "index", "idx", "key", "ref", "reference", "code"),
-        *("row", "rowid", "rownum", "rownumber", "number", "no", "nr", "num", "sn", "sno"),
-        *("account", "serial", "instant", "record", "token", "hash", "barcode", "ean", "isbn"),
-        *("phone", "telephone", "tel", "mobile", "fax", "ssn", "iban", "vin", "unnamed"),
-    )
-)
 _UUID = re.compile(r"\{?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
 _FEW_ROWS = 10  # below which it says nothing that all cells differ
 _LOOKED_AT = 100  # values of a column that show whether they are UUIDs
@@ -39,7 +32,7 @@ def reason(name: str, survey: TableSurvey, rows: int) -> str:
         return ""
     if _is_unnamed(name) and counts_rows(name, survey, rows):
         return "it numbers the rows"
-    if not _names_rows(name):
+    if not table_label.names_rows(name):
         return ""
     if column.dtype != "bytes" and counts_rows(name, survey, rows):
         return "it numbers the rows"
@@ -67,12 +60,6 @@ def are_whole(values: Iterable[str]) -> bool:
 def _are_uuids(values: Iterable[str]) -> bool:
     some = [value for value, _ in zip(values, range(_LOOKED_AT), strict=False)]
     return bool(some) and all(map(_UUID.fullmatch, some))
-
-
-def _names_rows(name: str) -> bool:
-    """Whether the last word of `name` is one for identifiers: `PassengerId`, `order no.`."""
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
-    return "/" not in name and bool(words) and words[-1].lower() in _WORDS
 
 
 def _is_unnamed(name: str) -> bool:

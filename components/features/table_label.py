@@ -1,5 +1,6 @@
 """Which column of a table is the label, where nobody says, and what its classes are called."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,21 @@ _LIKELY = (
     *("spam", "is_spam", "price", "sale_price", "selling_price", "medv", "median_house_value"),
 )
 _AT_AN_END = ("quality", "default", "income", "rating", "score", "result", "response", "approved")
+
+_IDENTIFIERS = frozenset(
+    (
+        *("id", "ids", "uid", "uuid", "guid", "index", "idx", "key", "ref", "reference", "code"),
+        *("row", "rowid", "rownum", "rownumber", "number", "no", "nr", "num", "sn", "sno"),
+        *("account", "serial", "instant", "record", "token", "hash", "barcode", "ean", "isbn"),
+        *("phone", "telephone", "tel", "mobile", "fax", "ssn", "iban", "vin", "unnamed"),
+    )
+)
+
+
+def names_rows(name: str) -> bool:
+    """Whether the last word of `name` is one for identifiers: `PassengerId`, `order no.`."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    return "/" not in name and bool(words) and words[-1].lower() in _IDENTIFIERS
 
 
 def choose(names: Sequence[str], last: str) -> tuple[str, str]:

@@ -300,3 +300,11 @@ def test_a_model_of_codes_and_money_is_asked_by_the_command(case, tmp_path):
     assert answers[0] == answers[1]
     refused = millrace("predict", "tabular", "zip=02116", "amount=much", cwd=tmp_path)
     assert refused.stderr.startswith("millrace: predict: amount: expected a number within float32.")
+
+
+def test_a_last_column_that_is_called_like_an_identifier_is_not_the_label(ingest, caplog):
+    caplog.set_level(logging.INFO)
+    examples = ingest("a,sold,customer_id\n1,2.5,101\n2,3.5,102\n")
+    assert examples.summary["notes"]["label"] == "sold"
+    assert "(the last column but 'customer_id', which is called like an identifier)" in caplog.text
+    assert ingest("a,customer_id\n1,1\n", label="a").summary["notes"]["label"] == "a"

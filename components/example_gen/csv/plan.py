@@ -133,8 +133,11 @@ def label(
     whole = [name for name, reading in layout.readings.items() if reading.kind != "date"]
     most = max((evidence[name].filled for name in whole), default=0)
     filled = [name for name in whole if 2 * evidence[name].filled > most]
-    chosen, how = table_label.choose(whole, filled[-1] if filled else "")
+    likely = [name for name in filled if not table_label.names_rows(name)] or filled
+    chosen, how = table_label.choose(whole, likely[-1] if likely else "")
     if chosen:
+        if likely and filled[-1] != likely[-1] == chosen:
+            how += f" but {filled[-1]!r}, which is called like an identifier"
         _log.info("label: %r (%s); analyze.features.label names another", chosen, how)
     return chosen
 
