@@ -104,7 +104,7 @@ def settle(
     for name, reading in readings.items():
         if reading == columns.TEXT and name not in given.types:
             _warn_of_dates(name, evidence[name], find)
-    readings = _with_separators(step, place, dialect, readings, evidence, given)
+    readings = _with_separators(step, place, dialect, readings, evidence)
     for name, reading in readings.items():
         _say(name, reading, evidence[name], given)
     _log.info("columns: %s", ", ".join(f"{name} ({each})" for name, each in readings.items()))
@@ -196,7 +196,6 @@ def _with_separators(
     dialect: Dialect,
     readings: Mapping[str, ColumnReading],
     evidence: Mapping[str, Evidence],
-    given: CsvFormat,
 ) -> dict[str, ColumnReading]:
     """`readings`, where `1.234` and `1,234` are of the decimal that other columns have.
 

@@ -57,7 +57,7 @@ def list_manifest(root: Path, manifest: Manifest, csv: CsvFormat) -> Listing:
     if elsewhere:
         _log.info("%s: what lay in %s is looked for in %s", place, elsewhere, root)
     for number, cells in lines:
-        row = _row(root, columns, cells, found, elsewhere)
+        row = _row(root, cells, found, elsewhere)
         if reason := _refusal(row, entries, seen, found):
             listing.rejected.append(Rejected(row.path, reason, f"line {number}"))
         elif not row.label:
@@ -166,9 +166,7 @@ class _Files:
         return sorted({*self._endings.get(path, ())})
 
 
-def _row(
-    root: Path, columns: Sequence[str], cells: Sequence[str], files: _Files, elsewhere: str
-) -> ListedRow:
+def _row(root: Path, cells: Sequence[str], files: _Files, elsewhere: str) -> ListedRow:
     path, label, *split = (cell.strip() for cell in cells)
     path = _plain(root, path).removeprefix(elsewhere)
     found = files.named(path)
