@@ -6,7 +6,6 @@ functions, and each is logged.
 """
 
 import dataclasses
-import itertools
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +22,7 @@ from millrace.components.analysis.table_survey import ColumnSurvey, Own, TableSu
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.features import hook_spec, table_label, table_spec
+from millrace.components.features import class_names, hook_spec, table_label, table_spec
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.table_spec import (
     Buckets,
@@ -73,7 +72,7 @@ def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOpt
         )
     _warn_of_leaks(examples, spec)
     if spec.classes:
-        _check_classes(spec)
+        _warn_of_classes(spec)
         _warn_of_rare_classes(survey.columns[spec.target], examples, spec, out, run_on)
     return spec
 
@@ -219,6 +218,8 @@ def _check_label(label: str, truth: ColumnSurvey, problem: Problem) -> None:
             f"Label {label!r}: expected values in the train split. Received: none. "
             "Choose another column by analyze.features.label."
         )
+    if problem == "classification" and not _is_number(truth):
+        _check_one_each(label, truth)
     many = truth.present >= _FEW_ROWS and truth.distinct > _CLASS_SHARE * truth.present
     if problem == "classification" and (many or not truth.counts):
         fix = "or set analyze.features.problem=regression"
@@ -228,6 +229,18 @@ def _check_label(label: str, truth: ColumnSurvey, problem: Problem) -> None:
             f"Label {label!r}: expected few classes, each in several rows. Received: "
             f"{truth.distinct:,} classes in {truth.present:,} rows. Choose another column by "
             f"analyze.features.label, {fix}."
+        )
+
+
+def _check_one_each(label: str, truth: ColumnSurvey) -> None:
+    several = {name: each for name, each in class_names.lists(truth.counts).items() if each[1:]}
+    if several:
+        name = max(several, key=lambda each: (truth.counts[each], each))
+        raise DataError(
+            f"Label {label!r}: expected one class in a cell. Received: several in "
+            f"{sum(map(truth.counts.__getitem__, several))} rows, such as {name!r}, which lists "
+            f"{_listed(several[name])}. Keep one in each row, or make a column of yes and no for "
+            "each and name one by analyze.features.label."
         )
 
 
@@ -272,12 +285,8 @@ def _warn_of_leaks(examples: Examples, spec: TableSpec) -> None:
         )
 
 
-def _check_classes(spec: TableSpec) -> None:
-    """Warn of classes that differ in case or blanks alone; refuse several labels in a cell.
-
-    Raises:
-        DataError: a class is made of others.
-    """
+def _warn_of_classes(spec: TableSpec) -> None:
+    """Warn of classes that differ in case or blanks alone, and of words for a missing label."""
     alike: dict[str, list[str]] = {}
     for name in spec.classes:
         alike.setdefault("".join(name.casefold().split()), []).append(name)
@@ -287,15 +296,12 @@ def _check_classes(spec: TableSpec) -> None:
                 "classes %s differ in case or blanks alone, and are learnt as %d: write them alike",
                 *(_listed(names), len(names)),
             )
-    single = set(spec.classes)
-    for name, mark in itertools.product(spec.classes, "|;,"):
-        parts = {part.strip() for part in name.split(mark)}
-        if len(parts) > 1 and parts < single:
-            raise DataError(
-                f"Label {spec.target!r}: expected one class in a cell. Received: {name!r}, which "
-                f"lists {_listed(sorted(parts))}, classes themselves. Keep one in each row, "
-                "or make a column of yes and no for each and name one by analyze.features.label."
-            )
+    for name in filter(class_names.means_none, spec.classes):
+        logger.warning(
+            "class %r may mean that there is no label. If so: "
+            "`--set csv_example_gen.csv.missing=%s` leaves its rows out",
+            *(name, name),
+        )
 
 
 def _warn_of_rare_classes(
@@ -303,7 +309,11 @@ def _warn_of_rare_classes(
 ) -> None:
     once = sorted(name for name, count in truth.counts.items() if count == 1)
     if once:
-        logger.warning("classes with one row in train: %s", _listed(once))
+        logger.warning(
+            "classes with one row in train: %s; add rows, or, if it means that there is no label: "
+            "`--set csv_example_gen.csv.missing=%s`",
+            *(_listed(once), once[0]),
+        )
     elsewhere = table_survey.labels_elsewhere(examples, spec.target, out, run_on)
     unknown = sorted(elsewhere.keys() - set(spec.classes))
     if unknown:

@@ -208,7 +208,10 @@ def test_a_class_of_one_row_and_one_outside_train_are_named(tmp_path, log):
     out.mkdir()
     examples = csv_example_gen(RawFiles(folder), out, run_on=BeamOptions())
     analyze(examples, Path(tmp_path / "a"), run_on=BeamOptions(), features=TableOptions())
-    assert "classes with one row in train: 'r'" in log.messages
+    assert (
+        "classes with one row in train: 'r'; add rows, or, if it means that there is no label: "
+        "`--set csv_example_gen.csv.missing=r`"
+    ) in log.messages
     assert line(log.messages, "classes that are").startswith(
         "classes that are not in train: 's'; their 2 rows will be set aside"
     )
@@ -224,13 +227,34 @@ def test_classes_that_differ_in_case_alone_are_named(settle, log):
     assert "'no'" not in line(log.messages, "classes 'TRUE'")
 
 
+def test_a_class_that_may_mean_no_label_is_named_with_the_option(settle, log):
+    kinds = ["yes", "no", "unknown"]
+    text = table("x,label", *(f"{n * n},{kinds[n % 3]}" for n in range(60)))
+    assert settle(text).classes == ("no", "unknown", "yes")
+    assert line(log.messages, "class 'unknown'") == (
+        "class 'unknown' may mean that there is no label. If so: "
+        "`--set csv_example_gen.csv.missing=unknown` leaves its rows out"
+    )
+
+
+def test_whole_numbers_beyond_2_to_53_beside_text_are_an_identifier(settle):
+    spec = settle(table("card,x,label", *(f"{2**53 + 1 + n},{n},{'yn'[n % 2]}" for n in range(40))))
+    assert [each.name for each in spec.raw] == ["x"]
+
+
 @pytest.mark.parametrize("mark", ["|", ";"])
 def test_several_labels_in_a_cell_are_refused(settle, mark):
     kinds = ["a", "b", f"a{mark}b"]
     text = table("x,label", *(f"{n * n},{kinds[n % 3]}" for n in range(40)))
     with pytest.raises(
-        DataError, match=r"one class in a cell\. Received: 'a.b', which lists 'a', "
+        DataError,
+        match=r"^Label 'label': expected one class in a cell\. Received: several in \d+ rows, such "
+        r"as 'a.b', which lists 'a', 'b'\. Keep one in each row, or make a column of yes and no",
     ):
+        settle(text)
+    combined = [f"a{mark}b", f"b{mark}c", f"a{mark}c"]
+    text = table("x,label", *(f"{n * n},{combined[n % 3]}" for n in range(40)))
+    with pytest.raises(DataError, match="expected one class in a cell"):
         settle(text)
     apart = ["a", "b", f"c{mark}d"]
     text = table("x,label", *(f"{n * n},{apart[n % 3]}" for n in range(40)))

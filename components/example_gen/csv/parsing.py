@@ -285,7 +285,7 @@ def _totals(
     """Rows of text columns that are called totals, and are."""
     texts = [name for name in cells if layout.readings[name].kind == "text"]
     figures = [
-        values[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        values[name].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         for name in cells
         if layout.readings[name].is_number
     ]

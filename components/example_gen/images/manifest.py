@@ -4,7 +4,7 @@ import logging
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from etils.epath import Path
 
@@ -21,6 +21,7 @@ from millrace.components.example_gen.shards.folders import (
     check_two_classes,
 )
 from millrace.components.example_gen.shards.splits import canonical, is_folder_name
+from millrace.components.features import class_names
 from millrace.components.files.picture_names import is_other, is_picture
 from millrace.components.files.walk import is_hidden, problem, walk
 
@@ -33,7 +34,6 @@ _LABELS = (
     *("label", "class", "target", "category", "class_name", "label_name", "labels", "breed"),
     *("species", "diagnosis", "type", "tag", "y", "classes", "kind"),
 )
-_PARTS = re.compile(r"[;,\s]+")  # between several labels of one cell
 _log = logging.getLogger(__name__)
 
 
@@ -222,19 +222,11 @@ def _check_rows(place: Path, listing: Listing) -> None:
 
 def _check_labels(place: Path, column: str, classes: Sequence[str]) -> None:
     """Refuse cells of several labels: `cat|dog`, or words that stand alone in other cells."""
-    several = list(_several(classes))
+    lists = class_names.lists(classes, (*class_names.MARKS, " "))
+    several = [name for name in classes if len(lists.get(name, "")) > 1]
     if several:
         raise DataError(
             f"{place}: expected one class a line in column {column!r}. Received: {len(several)} "
             f"classes of several, such as {several[0]!r}. Name a column of one by the option "
             "manifest.label_column, or keep one in each cell."
         )
-
-
-def _several(classes: Sequence[str]) -> Iterator[str]:
-    """Those that are several: parted by `|`, or of others that stand alone as well."""
-    known = {*classes}
-    for name in classes:
-        parts = _PARTS.split(name)
-        if "|" in name.strip("|") or (len(parts) > 1 and known.issuperset(parts)):
-            yield name

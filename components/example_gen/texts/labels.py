@@ -9,11 +9,10 @@ from collections.abc import Mapping
 
 from millrace.components.errors import DataError
 from millrace.components.example_gen.texts.options import LabelSets
+from millrace.components.features import class_names
 
 MOST_CLASSES = 1000
 _ROWS_EACH, _FEW = 2, 10  # rows of a class on average, unless there are no more than a few classes
-_MARKS = ("|", ";", ",")  # between labels in one cell
-_MOST = 0.8  # share of the cells with such a mark whose every part comes again
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]*)?")
 _log = logging.getLogger("millrace.components.example_gen.text")
@@ -37,10 +36,7 @@ def settle(
         DataError: cells hold several labels, or there are fewer than two classes, or too many.
     """
     parts = {label: _listed(label) for label in counts}
-    mark = _mark([label for label, listed in parts.items() if not listed])
-    for label in counts:
-        if mark and mark in label:
-            parts[label] = [part.strip() for part in label.split(mark) if part.strip()] or [label]
+    parts |= class_names.lists(label for label, listed in parts.items() if not listed)
     several = sorted(label for label, listed in parts.items() if len(listed) > 1)
     if several and sets == "refuse":
         rows = sum(counts[label] for label in several)
@@ -69,18 +65,6 @@ def _listed(label: str) -> list[str]:
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return []
     return [str(member).strip() for member in members]
-
-
-def _mark(labels: list[str]) -> str:
-    """What stands between several labels in a cell, if most of such parts come again."""
-    for mark in _MARKS:
-        cells = [{part.strip() for part in label.split(mark)} - {""} for label in labels if label]
-        several = [parts for parts in cells if len(parts) > 1]
-        times = collections.Counter(itertools.chain.from_iterable(cells))
-        again = [parts for parts in several if all(times[part] > 1 for part in parts)]
-        if several and len(again) >= _MOST * len(several):
-            return mark
-    return ""
 
 
 def _merged(step: str, plain: Mapping[str, str], counts: Mapping[str, int]) -> dict[str, str]:
