@@ -65,6 +65,8 @@ MISSING_WORDS = frozenset(
 _HEAD = 200  # cells looked at before all the others
 _ENOUGH = 10  # filled cells, of which a few may be none of the column's
 _FEW = 0.05
+_YEARS, _DAYS = 12, 28  # at most and at least, of first parts and last where years come first
+_NO_OUTER: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,6 +165,7 @@ class Evidence:
         words: of cells that usually mean that a value is missing, or repeat the header.
         zeros: of whole numbers that begin with a zero, as codes do.
         orders: of dates that are another day where day and month change places.
+        outer: of dates such as `20/01/31`, the first parts and the last that there are.
         examples: of cells: one for each form of dates, and one of `orders`, under "".
         is_exact: whether `fits` is; else it may lack cells for readings that do not fit all.
     """
@@ -175,6 +178,7 @@ class Evidence:
     words: int = 0
     zeros: int = 0
     orders: int = 0
+    outer: tuple[frozenset[str], frozenset[str]] = _NO_OUTER
     examples: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)
     is_exact: bool = True
 
@@ -212,6 +216,7 @@ class Evidence:
             words=self.words + other.words,
             zeros=self.zeros + other.zeros,
             orders=self.orders + other.orders,
+            outer=(self.outer[0] | other.outer[0], self.outer[1] | other.outer[1]),
             examples={**other.examples, **self.examples},
             is_exact=self.is_exact and other.is_exact,
         )
@@ -263,6 +268,11 @@ class Evidence:
         """The number or date that most cells fit, the one preferred of equals; else text."""
         text = Fit(TEXT, 0)
         found = min(self._every(), key=lambda fit: fit.misfits, default=text)
+        first, last = self.outer
+        other = ColumnReading("date", date_forms.year_first(found.reading.pattern))
+        is_year_first = len(first) <= _YEARS and len(last) >= _DAYS
+        if is_year_first and self.filled - self.fits[other] == found.misfits < self.filled:
+            return Fit(other, found.misfits)
         return found if found.misfits < self.filled else text
 
     @property
@@ -331,16 +341,21 @@ def _counted(
     weights = counts.to_numpy(zero_copy_only=False)
     fits: collections.Counter[ColumnReading] = collections.Counter()
     zeros = _count_numbers(cells, weights, candidates, fits)
-    dated, orders, examples = _dated(cells, weights, candidates)
+    dated, orders, outer, examples = _dated(cells, weights, candidates)
     words = int(weights[_mean_missing(cells, name)].sum())
     total = int(weights.sum())
-    return Evidence(candidates, total, +fits + dated, words, zeros, orders, examples)
+    return Evidence(candidates, total, +fits + dated, words, zeros, orders, outer, examples)
 
 
 def _dated(
     cells: pa.StringArray, weights: np.ndarray, candidates: tuple[ColumnReading, ...]
-) -> tuple[collections.Counter[ColumnReading], int, dict[str, str]]:
-    """Of `Evidence` the fits of dates, `orders` and `examples`."""
+) -> tuple[
+    collections.Counter[ColumnReading],
+    int,
+    tuple[frozenset[str], frozenset[str]],
+    dict[str, str],
+]:
+    """Of `Evidence` the fits of dates, `orders`, `outer` and `examples`."""
     forms = tuple(each.pattern for each in candidates if each.kind == "date")
     fits: collections.Counter[ColumnReading] = collections.Counter()
     orders = 0
@@ -359,7 +374,16 @@ def _dated(
             orders += int(weights[found & dated[other]][differ].sum())
             if differ.any():
                 examples.setdefault("", cells.filter(both)[int(differ.argmax())].as_py())
-    return fits, orders, examples
+    short = [found for form, found in dated.items() if date_forms.year_first(form) in dated]
+    outer = _outer(cells.filter(pa.array(np.logical_or.reduce(short)))) if short else _NO_OUTER
+    return fits, orders, outer, examples
+
+
+def _outer(cells: pa.StringArray) -> tuple[frozenset[str], frozenset[str]]:
+    """The first parts of dates such as `20/01/31`, and their last."""
+    parts = pc.extract_regex(cells, r"^\s*(?P<first>\d{1,2})\D\d{1,2}\D(?P<last>\d{1,2})")
+    first, last = (frozenset(field.drop_null().to_pylist()) for field in parts.flatten())
+    return first, last
 
 
 def _count_numbers(

@@ -61,6 +61,7 @@ _DAYS: dict[str, str] = {
     **dict.fromkeys(("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d"), ""),
     **dict.fromkeys((f"%d{s}%m{s}{year}" for s in "/-." for year in ("%Y", "%y")), ""),
     **dict.fromkeys((f"%m{s}%d{s}{year}" for s in "/-." for year in ("%Y", "%y")), ""),
+    **dict.fromkeys(("%y/%m/%d", "%y-%m-%d", "%y.%m.%d"), ""),
     "%d %b %Y": rf"{_WEEKDAY}{_DAY}{_TH}{_OF}{_NAME},?{_OF}{_YEAR}",
     "%d %b %y": rf"{_WEEKDAY}{_DAY}{_TH}{_OF}{_NAME},?{_OF}'?{_SHORT}",
     "%b %d, %Y": rf"{_WEEKDAY}{_NAME}[ -]+{_DAY}{_TH}(?:,? |-){_YEAR}",
@@ -135,6 +136,8 @@ def candidates(name: str, day_first: Order = "auto", *, clock: bool = False) -> 
     """
     unwanted = {"yes": "%m{}%d", "no": "%d{}%m", "auto": "never"}[day_first]
     starts = tuple(unwanted.format(separator) for separator in "/-.")
+    if day_first == "yes":
+        starts = (*starts, "%y/", "%y-", "%y.")
     of_spans = [form for form, called in _SPANS_CALLED.items() if called.search(name)]
     numbers = _NUMBERS if _CALLED.search(name) else of_spans
     return tuple(
@@ -164,6 +167,12 @@ def swapped(form: str) -> str:
     if form.startswith(("%d/%m", "%d-%m", "%m/%d", "%m-%d")):
         return form[3:5].join(("", form[2])) + form[:2] + form[5:]
     return ""
+
+
+def year_first(form: str) -> str:
+    """The form that begins with the year, if cells of `form` (`20/01/31`) may be of it; or ""."""
+    found = re.match(r"%d([/.-])%m\1%y", form)
+    return f"%y{found[1]}%m{found[1]}%d{form[found.end() :]}" if found else ""
 
 
 def fits(cells: pa.StringArray, forms: tuple[str, ...]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
@@ -265,7 +274,7 @@ def together(counts: Mapping[str, int]) -> str:
         count, others = counts.get(form, 0), counts.get(swapped(form), 0)
         if count and count == others:
             return ""
-        if count > others and not is_digits(day):
+        if count > others and not is_digits(day) and not day.startswith("%y"):
             kept.append(form)
     return _OR.join(kept) if len(kept) > 1 else ""
 

@@ -299,6 +299,12 @@ def _say_of_dates(name: str, form: str) -> None:
             "column %r: dates of several forms, %s; csv.types.%s=text keeps the text",
             *(name, dates.shown(form), name),
         )
+    elif form.startswith("%y"):
+        other = f"%d{form[2:6]}%y{form[8:]}"
+        _log.warning(
+            "column %r: dates read as %s, the year first; csv.types.%s=date:%s says otherwise",
+            *(name, form, name, other),
+        )
     elif dates.is_digits(form):
         _log.warning(
             "column %r: numbers read as dates like %s; csv.types.%s=int keeps the numbers",

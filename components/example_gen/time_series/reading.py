@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from millrace.components.artifacts import Rejected
 from millrace.components.beam.rejected import check_rejected
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv import columns, files, parsing, plan
+from millrace.components.example_gen.csv import columns, dates, files, parsing, plan
 from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.parsing import Block, ParsedCells
@@ -227,12 +227,37 @@ def _readings(
     for name, every in candidates.items():
         column = cells.column(name).combine_chunks()
         if learnt is None or (name in known and _misfit(column, known[name])):
-            evidence[name] = Evidence(_likely(column, every, name)).seen(column, name)
+            seen = Evidence(_likely(column, every, name)).seen(column, name)
+            evidence[name] = _in_order(seen, column)
     if learnt is None:
         return plan.settle(STEP, source, dialect, evidence, given, "seconds").readings
     return known | {
         name: plan.choose(STEP, source, name, evidence[name], given) for name in evidence
     }
+
+
+def _in_order(seen: Evidence, cells: pa.StringArray) -> Evidence:
+    """What was `seen` of `cells`, less dates such as `31/01/20` where more rows are in order if the
+    year comes first: of two ways to read them the wrong one leaps back at the end of a month.
+    """
+    every = [each.pattern for each in seen.candidates if each.kind == "date"]
+    for form in every:
+        first = dates.year_first(form)
+        if first not in every or not seen.dates.get(first, 0) >= seen.dates.get(form, 0) > 0:
+            continue
+        others = [each for each in (form, dates.swapped(form)) if each in seen.dates]
+        if _ordered(cells, first) > max(_ordered(cells, each) for each in others):
+            dropped = {form, f"%m{form[2]}%d{form[5:]}"}
+            kept = (each for each in seen.candidates if each.pattern not in dropped)
+            seen = dataclasses.replace(seen, candidates=tuple(kept))
+    return seen
+
+
+def _ordered(cells: pa.StringArray, form: str) -> float:
+    """The share of the steps from row to row that go the way that most go."""
+    moments = dates.read(cells, form).drop_null().cast(pa.int64()).to_numpy()
+    steps = np.sign(np.diff(moments))
+    return float(max((steps > 0).sum(), (steps < 0).sum()) / max(1, np.count_nonzero(steps)))
 
 
 def _likely(

@@ -1,5 +1,6 @@
 """From CSV files to records of series: the component, on files written for it and on real ones."""
 
+import itertools
 import json
 import re
 import zipfile
@@ -53,6 +54,21 @@ def test_a_record_is_a_series_in_a_split_with_its_times_and_values(ingest):
     assert test["series"] == [b""]
     assert test["fold"].tolist() == [1, 1, 1]
     assert train["fold"].tolist() == [0] * 14
+
+
+@pytest.mark.parametrize(
+    ("form", "step"),
+    [
+        *itertools.product(("%y/%m/%d", "%y-%m-%d", "%y.%m.%d"), ("D", "MS", "ME")),
+        *itertools.product(("%d/%m/%y", "%d.%m.%y"), ("D", "ME")),
+        ("%m/%d/%y", "D"),
+    ],
+)
+def test_a_year_of_two_digits_is_first_or_last_as_the_rows_are_in_order(ingest, form, step):
+    times = pd.date_range("2015-01-01", periods=50, freq=step)
+    examples = ingest("date,y\n" + "".join(f"{time:{form}},{time.day}\n" for time in times))
+    assert examples.summary["notes"]["frequency"] == step
+    assert records(examples, "train")[0]["time"][0] == times[0].timestamp()
 
 
 def test_the_notes_say_what_was_chosen_and_changed(ingest):

@@ -1,5 +1,7 @@
 """What cells can be read as, and how they are read."""
 
+import datetime
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -88,6 +90,19 @@ def test_days_that_may_be_months_are_reported():
     assert Evidence(ALL).seen(pa.array(["01/01/2012"])).ambiguous == ()
     assert seen.seen(pa.array(["31/12/2012"])).ambiguous == ()
     assert Evidence(ALL).seen(pa.array(["a"])).ambiguous == ()
+
+
+def test_a_year_comes_first_where_the_last_parts_run_through_all_days_of_few_years():
+    every = columns.readings("auto", "", comma_parts_cells=True, name="date")
+    days = [datetime.date(2020, 1, 1) + datetime.timedelta(days=day) for day in range(60)]
+    forms = ("%y/%m/%d", "%d/%m/%y", "%m/%d/%y", "%y-%m-%d", "%d.%m.%y")
+    for form in forms:
+        cells = pa.array([day.strftime(form) for day in days])
+        assert Evidence(every).seen(cells).settled == (ColumnReading("date", form), 0)
+        parts = Evidence(every).seen(cells.slice(0, 9)) + Evidence(every).seen(cells.slice(9))
+        assert parts.settled.reading.pattern == form
+    months = pa.array([f"01/{month:02d}/{year:02d}" for year in range(1, 28) for month in (1, 2)])
+    assert Evidence(every).seen(months).best.reading.pattern == "%d/%m/%y"
 
 
 @given(st.lists(CELLS, max_size=12), st.integers(0, 12))
