@@ -3,9 +3,9 @@
 Every advice of a message is followed, and must work.
 """
 
+import itertools
 import logging
 import re
-from pathlib import Path as LocalPath
 
 import numpy as np
 import pandas as pd
@@ -27,28 +27,15 @@ from millrace.components.features.series_spec import SeriesOptions
 from millrace.components.files.tfrecord import read_records
 from millrace.components.transform import transform
 from millrace.serving.example import decode
-
-CASES = LocalPath(__file__).parents[2] / ".." / "shared" / "cases"
-
-
-@pytest.fixture
-def folder(tmp_path):
-    def make(name):
-        made = Path(tmp_path / name)
-        made.mkdir()
-        return made
-
-    return make
+from tests.components.example_gen.conftest import records_of
 
 
 @pytest.fixture
-def ingest(tmp_path):
+def ingest(case, tmp_path):
     def run(source, **options):
         path = source
         if isinstance(source, str) and "\n" not in source:
-            path = CASES / source
-            if not path.is_file():
-                pytest.skip(f"small inputs are not at {CASES}")
+            path = case(source)
         elif isinstance(source, str):
             path = tmp_path / "data.csv"
             path.write_text(source)
@@ -61,12 +48,7 @@ def ingest(tmp_path):
 
 def rows(examples):
     """All times and values of the one series, in order."""
-    found = [
-        decode(raw)
-        for split in examples.splits
-        for file in examples.files(split)
-        for raw in read_records(file)
-    ]
+    found = list(itertools.chain(*records_of(examples).values()))
     column = next(name for name in found[0] if name not in ("series", "time", "fold"))
     parts = [np.concatenate([row[name] for row in found]) for name in ("time", column)]
     return parts[0], parts[1]

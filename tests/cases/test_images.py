@@ -1,7 +1,6 @@
 """Pictures as people have them: each folder, archive or array gives the records that are meant."""
 
 import io
-import pathlib
 import re
 import shutil
 import subprocess
@@ -22,16 +21,12 @@ from millrace.components.features.image_spec import ImageSpec
 from millrace.components.files.pictures import read_picture
 from tests.components.example_gen.conftest import image_bytes, records_of
 
-MAKER = pathlib.Path(__file__).parents[2] / ".." / "shared" / "cases" / "make_images.py"
-
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory):
+def cases(case, tmp_path_factory):
     """The folder `images` of the cases, made anew."""
-    if not MAKER.is_file():
-        pytest.skip(f"the cases are not at {MAKER}")
     root = tmp_path_factory.mktemp("cases")
-    subprocess.run([sys.executable, str(MAKER.resolve())], cwd=root, check=True)
+    subprocess.run([sys.executable, case("make_images.py")], cwd=root, check=True)
     return root / "images"
 
 

@@ -15,11 +15,9 @@ from millrace.components.example_gen.unlabelled_rows import source as sources
 from millrace.components.example_gen.unlabelled_rows import tables
 from tests.components.example_gen.conftest import records_of
 
-CASES = Path("../shared/cases")
-
 
 @pytest.fixture
-def ingest(tmp_path, caplog):
+def ingest(case, tmp_path, caplog):
     """Ingests a case by its name, or a text; gives the records and what was said."""
     place = Path(tmp_path)
 
@@ -28,9 +26,7 @@ def ingest(tmp_path, caplog):
         if "\n" in source:
             file.write_text(source)
         else:
-            file = CASES / f"{source}.csv"
-            if not file.exists():
-                pytest.skip(f"the cases are not at {CASES}")
+            file = case(f"{source}.csv")
         out = place / "out"
         if out.exists():
             out.rmtree()
@@ -92,27 +88,27 @@ def test_zeros_before_digits_are_kept(ingest):
 
 
 @pytest.mark.parametrize(
-    ("case", "name", "line", "cell", "rows"),
+    ("source", "name", "line", "cell", "rows"),
     [
         ("one_bad_number", "size", 82, "1e39", 81),
         ("feature_na_word", "area", 7, "unknown", 120),
     ],
 )
-def test_one_stray_cell_leaves_a_column_of_numbers(ingest, case, name, line, cell, rows):
-    examples, said = ingest(case)
+def test_one_stray_cell_leaves_a_column_of_numbers(ingest, source, name, line, cell, rows):
+    examples, said = ingest(source)
     values = column(examples, name)
     assert (len(values), values[line - 2]) == (rows, None)
     assert all(isinstance(value, float) for place, value in enumerate(values) if place != line - 2)
     assert (
-        f"column {name!r}: {rows - 1} of {rows} cells are numbers; line {line} of {case}.csv is "
+        f"column {name!r}: {rows - 1} of {rows} cells are numbers; line {line} of {source}.csv is "
         f"{cell!r}: taken as missing; csv.missing={cell} names it, csv.types.{name}=text keeps"
         in said
     )
     assert examples.summary["notes"]["bad_cells"] == 1
-    named, said = ingest(case, missing=(cell,))
+    named, said = ingest(source, missing=(cell,))
     assert column(named, name) == values
     assert "taken as missing" not in said
-    text, _ = ingest(case, types={name: "text"})
+    text, _ = ingest(source, types={name: "text"})
     assert column(text, name)[line - 2] == cell.encode()
 
 
@@ -125,15 +121,15 @@ def test_a_stray_cell_in_the_label_leaves_numbers_and_a_row_without_one(ingest):
 
 
 @pytest.mark.parametrize(
-    ("case", "line", "reason"),
+    ("source", "line", "reason"),
     [
         ("units_row", "line 2", "no cell is of its column's type: '(cm)', '(kg)'"),
         ("header_repeated", "line 153", "it repeats the header"),
     ],
 )
-def test_a_row_of_units_or_of_names_is_set_aside_whole(ingest, case, line, reason):
-    examples, _ = ingest(case)
-    assert list(examples.rejected()) == [Rejected(f"{case}.csv", reason, line)]
+def test_a_row_of_units_or_of_names_is_set_aside_whole(ingest, source, line, reason):
+    examples, _ = ingest(source)
+    assert list(examples.rejected()) == [Rejected(f"{source}.csv", reason, line)]
     assert rows_of(examples)[1] == {"a": 1, "b": np.float32(2.551).item(), "label": b"q"}
     notes = examples.summary["notes"]
     assert (notes["found"], sum(examples.counts.values())) == (301, 300)

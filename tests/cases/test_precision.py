@@ -2,7 +2,6 @@
 
 import json
 import logging
-from pathlib import Path as LocalPath
 
 import numpy as np
 import pytest
@@ -20,7 +19,6 @@ from millrace.components.export import export
 from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesOptions
 from millrace.components.features.table_spec import TableOptions
-from millrace.components.files.tfrecord import read_records
 from millrace.components.inference import predictions, requests
 from millrace.components.models.build import load
 from millrace.components.models.series import build
@@ -32,32 +30,22 @@ from millrace.components.trainer import trainer
 from millrace.components.transform import transform
 from millrace.serving.example import decode, encode
 from millrace.serving.model import LoadedModel
+from tests.components.example_gen.conftest import records_of
 
-CASES = LocalPath(__file__).parents[2] / ".." / "shared" / "cases"
 ON_BEAM = BeamOptions()
 ONE_AHEAD = SeriesOptions()
 
 
 @pytest.fixture
-def folder(tmp_path):
-    def make(name):
-        made = Path(tmp_path / name)
-        made.mkdir(exist_ok=True)
-        return made
-
-    return make
-
-
-@pytest.fixture
-def learnt(folder, tmp_path):
+def learnt(case, folder, tmp_path):
     """Ingest and analysis of a case, or of the text of a file, or of both in one folder."""
 
     def run(source, features=ONE_AHEAD, **options):
-        file = CASES / source if source.endswith(".csv") else tmp_path / "data.csv"
-        if not source.endswith(".csv"):
+        if source.endswith(".csv"):
+            file = case(source)
+        else:
+            file = tmp_path / "data.csv"
             file.write_text(source)
-        elif not file.exists():
-            pytest.skip(f"{file} is not there: the cases lie beside the repository")
         examples = series_example_gen(
             RawFiles(Path(file)), folder("examples"), run_on=ON_BEAM, **options
         )
@@ -65,10 +53,6 @@ def learnt(folder, tmp_path):
         return file, examples, analysis
 
     return run
-
-
-def rows(examples, split):
-    return [decode(record) for file in examples.files(split) for record in read_records(file)]
 
 
 def months(count, value):
@@ -79,7 +63,7 @@ def months(count, value):
 def test_a_turnover_of_billions_keeps_its_values_and_its_season(learnt, caplog):
     caplog.set_level(logging.INFO)
     _, examples, analysis = learnt("turnover.csv")
-    (train,) = rows(examples, "train")
+    (train,) = records_of(examples)["train"]
     assert len(set(train["turnover"].tolist())) == 12
     assert specs.read(analysis.file).season == 12
     assert specs.read(analysis.file).base == (6779547100.0,)
@@ -99,7 +83,7 @@ def test_statistics_are_of_the_values_as_the_file_has_them(learnt, folder):
 
 def test_a_meter_reading_of_150_million_keeps_its_season(learnt):
     _, examples, analysis = learnt("meter.csv")
-    (train,) = rows(examples, "train")
+    (train,) = records_of(examples)["train"]
     assert len(set(train["wh"].tolist())) == 350
     assert specs.read(analysis.file).season == 24
 
@@ -133,7 +117,7 @@ def test_where_no_base_helps_a_target_is_refused_and_the_advice_works(learnt, ca
     changes = ["change", "", *np.diff(meter).tolist()]
     text = "\n".join(f"{line},{change}" for line, change in zip(lines, changes, strict=True))
     _, examples, _ = learnt(text, targets=("change",), covariates=("y",))
-    assert len(set(rows(examples, "test")[0]["change"].tolist())) == 2
+    assert len(set(records_of(examples)["test"][0]["change"].tolist())) == 2
     assert "y: float32's numbers are 64 apart at its size, and its usual step is 4" in caplog.text
 
 
@@ -146,7 +130,7 @@ def test_series_of_one_file_too_far_apart_are_refused_and_one_alone_is_kept(lear
     with pytest.raises(DataError, match=r"Received: 1 from row.*Give one series at a time, in a"):
         learnt(panel)
     _, examples, _ = learnt(head + "".join(line(n, "b") for n in range(84)))
-    assert len(set(rows(examples, "train")[0]["y"].tolist())) == 59
+    assert len(set(records_of(examples)["train"][0]["y"].tolist())) == 59
 
 
 @pytest.fixture
@@ -170,7 +154,7 @@ def exported(learnt, folder):
 def test_a_forecaster_is_served_and_judged_in_all_digits(exported, folder):
     file, examples, analysis, windows, model = exported("turnover.csv")
     asked = unlabelled_example_gen(RawFiles(Path(file)), model, examples, analysis, folder("asked"))
-    (row,) = rows(asked, "unlabelled")
+    (row,) = records_of(asked)["unlabelled"]
     with LoadedModel(model.saved_model) as loaded:
         for name in ("serving_default", "examples"):
             inputs = requests.inputs(loaded.signatures[name], [row])
@@ -198,11 +182,9 @@ def test_an_example_holds_all_digits_of_a_forecast_in_float64():
     assert features == {"prediction/forecast": [b"6779547060.56"]}
 
 
-def test_the_price_of_a_house_is_learnt_as_well_as_by_linear_regression(folder):
-    file = CASES / "houses.csv"
-    if not file.exists():
-        pytest.skip(f"{file} is not there: the cases lie beside the repository")
-    examples = csv_example_gen(RawFiles(Path(file)), folder("examples"), run_on=ON_BEAM)
+def test_the_price_of_a_house_is_learnt_as_well_as_by_linear_regression(case, folder):
+    houses = RawFiles(case("houses.csv"))
+    examples = csv_example_gen(houses, folder("examples"), run_on=ON_BEAM)
     options = TableOptions(label="price")
     analysis = analyze(examples, folder("analysis"), run_on=ON_BEAM, features=options)
     table = transform(examples, analysis, folder("table"), run_on=ON_BEAM)
@@ -219,7 +201,7 @@ def test_the_price_of_a_house_is_learnt_as_well_as_by_linear_regression(folder):
     )
     spec = specs.read(analysis.file)
     network = load(trained.keras_file, spec)
-    judged = rows(table, "test")
+    judged = records_of(table)["test"]
     truth = np.array([row["label"][0] for row in judged])
     inputs = {
         each.name: np.stack([row[each.name] for row in judged]).astype(each.dtype)

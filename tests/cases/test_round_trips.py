@@ -26,7 +26,7 @@ from millrace.components.example_gen.unlabelled_rows import source as sources
 from millrace.components.example_gen.unlabelled_rows.logged_requests import LoggedRequests
 from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesSpec
-from millrace.components.files.tfrecord import read_records, write_records
+from millrace.components.files.tfrecord import write_records
 from millrace.components.inference import bulk, requests
 from millrace.components.inference.saved_model import InputRow
 from millrace.pipeline import question_files, questions
@@ -36,6 +36,7 @@ from millrace.serving import wire
 from millrace.serving.example import Decoded, decode
 from millrace.serving.protos import prediction_log_pb2
 from millrace.serving.signature import Signature, TensorInfo
+from tests.components.example_gen.conftest import records_of
 
 ROWS = range(12)
 LABELS = ["yes" if row % 3 else "no" for row in ROWS]
@@ -100,7 +101,7 @@ class Learnt:
     @property
     def records(self) -> list[dict[str, object]]:
         """What was learnt from, as far as the model takes it."""
-        rows = _rows(self.examples, "train")
+        rows = records_of(self.examples)["train"]
         return plain([{k: v for k, v in row.items() if k in self.kinds} for row in rows])
 
     def predict(self, file: Path) -> list[Decoded]:
@@ -135,7 +136,7 @@ class Learnt:
         found = unlabelled_example_gen(
             RawFiles(file), model, self.examples, analysis, out, **options
         )
-        return _rows(found, "unlabelled")
+        return records_of(found)["unlabelled"]
 
     def skew(self, file: Path) -> list[Decoded]:
         log = prediction_log_pb2.PredictionLog()
@@ -154,16 +155,14 @@ def learnt_table(folder: pathlib.Path, text: str) -> Learnt:
     (folder / "learnt.csv").write_text(text)
     options = {"label": "label", "splits": {"train": 1.0}, "shards": 1}
     examples = ingested(csv_example_gen, folder / "learnt.csv", **options)
-    row = {name: value for name, value in _rows(examples, "train")[0].items() if name != "label"}
+    row = {
+        name: value for name, value in records_of(examples)["train"][0].items() if name != "label"
+    }
     inputs = {
         name: TensorInfo(name, "string" if isinstance(value, list) else "float32", (None,))
         for name, value in row.items()
     }
     return Learnt(examples, "table", inputs)
-
-
-def _rows(examples: Examples, split: str) -> list[Decoded]:
-    return [decode(record) for file in examples.files(split) for record in read_records(file)]
 
 
 def ingested(step: Callable[..., Examples], source: pathlib.Path, **options: object) -> Examples:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from pathlib import Path as LocalPath
 
 import pytest
 from etils.epath import Path
@@ -21,18 +20,6 @@ from millrace.components.example_gen.unlabelled_rows import tables
 from millrace.components.features import spec as specs
 from millrace.components.features.table_spec import Category, TableOptions
 from tests.command import millrace
-
-CASES = LocalPath(__file__).parents[2] / ".." / "shared" / "cases"
-
-
-@pytest.fixture
-def case():
-    def find(name):
-        if not CASES.is_dir():
-            pytest.skip(f"the small inputs are not at {CASES}")
-        return Path(CASES / name)
-
-    return find
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import collections
 import csv
 import io
+import itertools
 import json
 import logging
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +24,7 @@ from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.text import text_example_gen
 from millrace.components.example_gen.unlabelled_rows import source as sources
 from millrace.components.example_gen.unlabelled_rows import texts as unlabelled
-from millrace.components.files.tfrecord import read_records
-from millrace.serving.example import decode
-
-CASES = pathlib.Path(__file__).parents[3] / "shared" / "cases"
+from tests.components.example_gen.conftest import records_of
 
 
 class Found(NamedTuple):
@@ -46,29 +43,23 @@ class Found(NamedTuple):
 
 
 @pytest.fixture
-def ingest(tmp_path):
+def ingest(case, tmp_path):
     """Ingests a case by its name, or the content of a file that it writes first."""
 
     def run(name, content=None, **options):
-        place = CASES / name
-        if content is not None:
+        if content is None:
+            place = case(name)
+        else:
             place = tmp_path / name
             place.parent.mkdir(exist_ok=True, parents=True)
             place.write_bytes(content if isinstance(content, bytes) else content.encode())
-        elif not place.exists():
-            pytest.skip(f"the cases are not at {CASES}")
         out = Path(tmp_path / "out")
         out.rmtree(missing_ok=True)
         out.mkdir()
         examples = text_example_gen(
             RawFiles(Path(options.pop("root", place))), out, run_on=BeamOptions(), **options
         )
-        rows = [
-            decode(record)
-            for split in examples.splits
-            for file in examples.files(split)
-            for record in read_records(file)
-        ]
+        rows = list(itertools.chain(*records_of(examples).values()))
         pairs = [(row["text"][0].decode(), row["text/class/text"][0].decode()) for row in rows]
         found = Found(collections.Counter(pairs), examples)
         notes = found.notes
