@@ -149,6 +149,35 @@ def snapped(times: pd.Series, step: str) -> pd.Series:
     return pd.Series(moments.astype("datetime64[us]"), index=times.index)
 
 
+def longer_step(table: pd.DataFrame, targets: Sequence[str], step: str, limit: float) -> str:
+    """The shortest usual step above `step` that leaves no more than `limit` of the cells missing.
+
+    Args:
+        table: columns `series`, `time` and values, ordered by the first two.
+        targets: those whose rows are not trimmed.
+        step: too short a one.
+        limit: a share.
+
+    Returns:
+        The step, or "" where there is none, or none that leaves enough rows to be split.
+    """
+    each = [rows.drop(columns="series") for _, rows in table.groupby("series")]
+    by_series = [rows.set_index("time") for rows in each]
+    start = pd.Timestamp("2001-01-01")
+    length = pd.Timedelta(start + pd.tseries.frequencies.to_offset(step) - start).total_seconds()
+    usual = [name for name, longer in steps.USUAL.items() if longer > length * 1e6][::-1]
+    for longer in (*usual, "W", "MS"):
+        counts, cells, rows = GridCounts(), 0, 0
+        for values in by_series:
+            kept = trimmed(regular(values, longer, "mean", counts), targets, counts)
+            cells, rows = cells + kept.size, max(rows, len(kept))
+        if rows < _ENOUGH:
+            return ""
+        if counts.missing <= limit * cells:
+            return longer
+    return ""
+
+
 def last_moments(index: pd.DatetimeIndex, step: str) -> pd.DatetimeIndex:
     """The last moment of what is aggregated at each time of `index`, a grid of `step`.
 

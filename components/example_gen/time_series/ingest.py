@@ -19,7 +19,7 @@ from millrace.components.beam.rejected import check_rejected, first_rejected
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv import dates
 from millrace.components.example_gen.csv.columns import ColumnReading
-from millrace.components.example_gen.csv.dialect import DayFirst
+from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.time_series import (
     bases,
     clock,
@@ -52,7 +52,7 @@ class ReadSeries(NamedTuple):
 
     `table` has columns `series`, `time` (as the clock showed it, or UTC) and values, float64, with
     the numbers of the rows in the files as its index; `starts` where the files themselves begin
-    a split, first times by its name.
+    a split, first times by its name; `form` how times were read.
     """
 
     table: pd.DataFrame
@@ -62,6 +62,7 @@ class ReadSeries(NamedTuple):
     rejected: list[Rejected]
     bad_cells: list[Rejected]
     starts: dict[str, pd.Timestamp]
+    form: str
 
 
 def ingest(
@@ -99,7 +100,7 @@ def ingest(
         targets=columns.targets,
         step=step,
         aggregate=aggregate,
-        cuts=_cuts(table, step, zone, reading, found.starts),
+        cuts=_cuts(table, step, zone, reading, found.starts, found.form),
         zone=zone,
         bases=bases.find(
             table, columns.values, columns.targets, step, aggregate, reading.rows.impute
@@ -107,7 +108,7 @@ def ingest(
     )
     written = records.write(run_on, out, table, plan)
     written.counts.add(counts)
-    if lack := _lack(written, plan, reading.limits.filled):
+    if lack := _lack(written, plan, reading.limits.filled, table):
         gap = described_gap(found.rows, raw, table, step)
         raise DataError(f"{lack} The widest gap: {gap or 'none'}.")
     _warn_of_clock(table, step, reading.clock.zone)
@@ -189,6 +190,7 @@ def read(source: Path, reading: SeriesReading, learnt: Learnt | None = None) -> 
         rejected,
         [item for each in read_all.values() for item in each.bad_cells],
         starts,
+        parsed.format,
     )
 
 
@@ -317,6 +319,7 @@ def _cuts(
     zone: str,
     reading: SeriesReading,
     files: Mapping[str, pd.Timestamp],
+    own: str,
 ) -> Cuts:
     is_known = table[list(reading.columns.targets)].notna().any(axis=1)
     first, last = table["time"].min(), _last_known(is_known.groupby(table["time"]).any())
@@ -326,11 +329,8 @@ def _cuts(
     cutting = reading.cutting
     if cutting.dates:
         first = next(iter(cutting.shares))
-        order = reading.csv.day_first
-        starts = {
-            name: int(clock.unix(_moment(text, reading.clock.zone, order), unit)[0])
-            for name, text in cutting.dates.items()
-        }
+        moments = _moments(list(cutting.dates.values()), reading.clock.zone, reading.csv, own)
+        starts = dict(zip(cutting.dates, clock.unix(moments, unit).tolist(), strict=True))
         found = cuts.by_dates(times, first, starts, unit)
     elif files:
         index_of_files = clock.to_utc(pd.DatetimeIndex(list(files.values())), zone)
@@ -371,21 +371,35 @@ def _cuts_of_files(
     return cuts.by_dates(times, first, {name: starts[name] for name in later}, unit)
 
 
-def _moment(text: str, zone: str, order: DayFirst) -> pd.DatetimeIndex:
-    """The one time, in UTC, that a person wrote as any column of times may be written."""
-    is_year = text.strip().isdecimal() and len(text.strip()) == 4
-    cells = pa.array([f"{text.strip()}-01" if is_year else text])
-    fitting = [form for form, _ in dates.fits(cells, dates.candidates("", order))]
-    moments = {dates.read(cells, form)[0].as_py() for form in fitting}
-    if len(moments) != 1:
-        raise OptionError(
-            "series_example_gen, option split_dates: expected a date such as 2019-01-31, which "
-            f"can be read in one way. Received: {text!r}. Write the year, month and day in this "
-            "order."
-        )
-    found = pd.DatetimeIndex([moments.pop()])
-    has_offset = any(dates.have_offsets(cells, form) for form in fitting)
-    return found if has_offset else clock.to_utc(found, zone)
+def _moments(texts: Sequence[str], zone: str, given: CsvFormat, own: str) -> pd.DatetimeIndex:
+    """The times, in UTC, that a person wrote as any column of times may be written.
+
+    Each is of the form `own` if it can be, as the times of the data are; what one of them says of
+    the order of day and month holds for the others.
+    """
+    written = [text.strip() for text in texts]
+    cells = [f"{text}-01" if text.isdecimal() and len(text) == 4 else text for text in written]
+    every = dates.candidates("", given.day_first)
+    fits = [[form for form, _ in dates.fits(pa.array([cell]), every)] for cell in cells]
+    said = [{clock.order_of(form, "auto") for form in forms} - {"auto"} for forms in fits]
+    orders = {order for each in said if len(each) == 1 for order in each}
+    found = list[pd.Timestamp]()
+    for text, cell, fitting in zip(texts, cells, fits, strict=True):
+        array = pa.array([cell])
+        year_last = [form for form in fitting if not form.startswith("%y")] or fitting
+        of_order = [form for form in year_last if {clock.order_of(form, "auto")} == orders]
+        forms = [form for form in fitting if form in dates.parts(own)] or of_order or year_last
+        read = {dates.read(array, form)[0].as_py() for form in forms}
+        if len(read) != 1:
+            raise OptionError(
+                "series_example_gen, option split_dates: expected a date such as 2019-01-31, which "
+                f"can be read in one way. Received: {text!r}. Write the year, month and day in "
+                "this order."
+            )
+        moment = pd.DatetimeIndex([read.pop()])
+        has_offset = any(dates.have_offsets(array, form) for form in forms)
+        found.append((moment if has_offset else clock.to_utc(moment, zone))[0])
+    return pd.DatetimeIndex(found)
 
 
 def _warn_of_clock(table: pd.DataFrame, step: str, zone: str) -> None:
@@ -456,7 +470,7 @@ def _notes(
     }
 
 
-def _lack(written: Written, plan: SeriesPlan, limit: float) -> str:
+def _lack(written: Written, plan: SeriesPlan, limit: float, table: pd.DataFrame) -> str:
     """What a set of series cannot do without, and lacks; empty if it has all."""
     empty = [split for split, rows in written.rows.items() if not rows]
     if empty:
@@ -468,8 +482,10 @@ def _lack(written: Written, plan: SeriesPlan, limit: float) -> str:
     missing, cells = written.counts.missing, sum(written.rows.values()) * len(plan.columns)
     if missing <= limit * cells:
         return ""
+    longer = grid.longer_step(table, plan.targets, plan.step, limit)
+    advice = f"bring it to a longer step by series_example_gen.resample={longer}, "
     return (
         f"series_example_gen: expected at most {limit:.2%} of cells that were missing. Received: "
-        f"{missing} of {cells} ({missing / max(1, cells):.2%}). Correct the data, bring it to a "
-        "longer step by series_example_gen.resample, or raise series_example_gen.max_filled."
+        f"{missing} of {cells} ({missing / max(1, cells):.2%}). Correct the data, "
+        f"{advice if longer else ''}or raise series_example_gen.max_filled."
     )

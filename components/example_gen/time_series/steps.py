@@ -25,7 +25,7 @@ _NAMED = {
 }
 _MONTH = 28 * _DAY  # the shortest
 _LATE = 24  # the first day of a month that is near its end
-_USUAL = {  # steps that people measure at, in microseconds, longest first
+USUAL = {  # steps that people measure at, in microseconds, longest first
     f"{count if count > 1 else ''}{unit}": count * length
     for unit, length, counts in (
         ("D", _DAY, (1,)),
@@ -207,8 +207,8 @@ def _advised(
         end = "E" if (index.day >= _LATE).all() else "S"
         return {3: f"Q{end}", 12: f"Y{end}"}.get(apart, _counted(apart, f"M{end}"))
     series = np.cumsum(is_first, dtype=np.int64)
-    if middle >= 6 * _DAY:
-        weeks = round(middle / (7 * _DAY))
+    if middle > 2 * _DAY:
+        weeks = max(1, round(middle / (7 * _DAY)))
         days = moments // _DAY + 3  # 1970-01-01 was a Thursday
         bins = {
             _counted(count, f"W-{day}"): (days - place - 1) // (7 * count)
@@ -228,13 +228,13 @@ def _counted(count: int, unit: str) -> str:
 
 def _near(middle: float) -> Iterator[str]:
     """The usual steps of about that length, longest first; if none is, the next longer one."""
-    near = [step for step, length in _USUAL.items() if middle / 2 <= length <= middle * 4]
-    yield from near or [step for step, length in _USUAL.items() if length >= middle][-1:]
+    near = [step for step, length in USUAL.items() if middle / 2 <= length <= middle * 4]
+    yield from near or [step for step, length in USUAL.items() if length >= middle][-1:]
 
 
 def _bins(step: str, moments: Ints) -> Ints:
     """The place on a grid of `step` that each of `moments` is brought to, from 1970 on."""
-    return snapped(moments, _USUAL[step]) // _USUAL[step]
+    return snapped(moments, USUAL[step]) // USUAL[step]
 
 
 def _misfit(bins: Ints, series: Ints) -> tuple[int, int]:

@@ -71,6 +71,43 @@ def test_a_year_of_two_digits_is_first_or_last_as_the_rows_are_in_order(ingest, 
     assert records(examples, "train")[0]["time"][0] == times[0].timestamp()
 
 
+@pytest.mark.parametrize(
+    ("weekdays", "expected"), [((0, 1), "at most 25.00% of cells"), ((0, 1, 4), "a fixed step")]
+)
+def test_days_of_which_most_are_missing_are_brought_to_weeks_as_advised(ingest, weekdays, expected):
+    header, *lines = days(200).splitlines()
+    rows = [line for place, line in enumerate(lines) if place % 7 in weekdays]
+    source = "\n".join([header, *rows])
+    with pytest.raises(DataError, match=expected) as error:
+        ingest(source)
+    step = re.search(r"resample=([\w-]+)", str(error.value))[1]
+    assert step[0] == "W"
+    notes = ingest(source, resample=step).summary["notes"]
+    assert notes["missing"] == 0
+
+
+@pytest.mark.parametrize(
+    ("form", "eval_from", "test_from"),
+    [
+        ("%Y-%m-%d", "01.05.2020", "15.06.2020"),
+        ("%Y-%m-%d", "05/20/2020", "06/01/2020"),
+        ("%m/%d/%Y", "05/01/2020", "06/01/2020"),
+        ("%d/%m/%Y", "01/05/2020", "01/06/2020"),
+        ("%y/%m/%d", "20/05/01", "20/06/01"),
+        ("%d.%m.%y", "01.05.20", "01.06.20"),
+    ],
+)
+def test_the_dates_of_splits_are_read_as_those_of_the_rows_or_as_one_another(
+    ingest, form, eval_from, test_from
+):
+    times = pd.date_range("2020-01-01", periods=200)
+    source = "date,y\n" + "".join(f"{time:{form}},{time.day}\n" for time in times)
+    examples = ingest(source, split_dates={"eval": eval_from, "test": test_from})
+    (found,), (test,) = records(examples, "eval"), records(examples, "test")
+    moments = np.array([found["time"][0], test["time"][0]]).astype("datetime64[s]")
+    assert moments.astype("datetime64[M]").astype(str).tolist() == ["2020-05", "2020-06"]
+
+
 def test_the_notes_say_what_was_chosen_and_changed(ingest):
     lines = days(20).splitlines()
     swapped = [lines[0], lines[2], lines[1], *lines[3:10], *lines[11:], lines[20]]
