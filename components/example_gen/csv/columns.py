@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from millrace.components.errors import OptionError
 from millrace.components.example_gen.csv import dates as date_forms
 from millrace.components.example_gen.csv import numbers
+from millrace.components.example_gen.csv.dialect import DayFirst
 from millrace.components.example_gen.csv.numbers import NumberForm
 
 CellKind = Literal["int", "float", "date", "text"]
@@ -121,7 +122,7 @@ def readings(
     *,
     comma_parts_cells: bool,
     name: str = "",
-    day_first: date_forms.Order = "auto",
+    day_first: DayFirst = "auto",
     clock: bool = False,
 ) -> tuple[ColumnReading, ...]:
     """All readings that the column `name` may have, the ones preferred first.

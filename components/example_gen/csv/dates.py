@@ -10,7 +10,6 @@ import functools
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +17,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from millrace.components.errors import OptionError
+from millrace.components.example_gen.csv.dialect import DayFirst
 from millrace.components.example_gen.csv.months import MONTHS
-
-Order = Literal["auto", "yes", "no"]
 
 QUARTER, EXCEL, UNIX, CLOCK = "quarter", "excel", "unix", "clock"
 """Forms without strptime's directives: `2012-Q3`; days since 1899-12-30; seconds, or milli-, micro-
@@ -128,7 +126,7 @@ PARTS = {
 _WITHOUT_TIME = 4  # of the parts
 
 
-def candidates(name: str, day_first: Order = "auto", *, clock: bool = False) -> tuple[str, ...]:
+def candidates(name: str, day_first: DayFirst = "auto", *, clock: bool = False) -> tuple[str, ...]:
     """The forms to look for in a column called `name`, the ones preferred first.
 
     Numbers are dates only in columns that are called like a time, but for `20200131`. A time of day
