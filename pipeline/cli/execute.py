@@ -129,7 +129,7 @@ def infer(
     data: Annotated[
         str,
         typer.Option(
-            help="A folder of pictures or texts, an archive of pictures; a CSV of rows or series."
+            help="A folder or an archive of pictures, texts or CSVs; a CSV of rows or of series."
         ),
     ],
     beam_flags: BeamFlags = None,
