@@ -59,8 +59,12 @@ _NAMED_SO = frozenset(
 _PARTS_NAMED_SO = frozenset(
     ("period", "sp", "interval", "quarter", "slot", "ptu", "mtu", "block", "viertelstunde")
 )
-_PERIODS: dict[WithinDay, int] = {"1h": 24, "30min": 48, "15min": 96, "10min": 144, "5min": 288}
-"""Parts of a day that are counted from 1, as markets of energy do, and how many there are."""
+_PERIODS: dict[WithinDay, tuple[int, int]] = {
+    **{"1h": (1, 24), "30min": (1, 48), "15min": (1, 96), "10min": (1, 144), "5min": (1, 288)},
+    **{"30min from 0": (0, 48), "15min from 0": (0, 96)},
+    **{"10min from 0": (0, 144), "5min from 0": (0, 288)},
+}
+"""Parts of a day that are counted, as markets of energy do: the first number, and how many."""
 _USUALLY = 0.98  # share of the cells that says how a number is meant; a few may be wrong
 _HOUR = 3600 * 1_000_000  # microseconds
 _EPOCH, _AT_EPOCH = "1970-01-01 ", "%Y-%m-%d %H:%M"  # a time of day is read as that of this day
@@ -255,7 +259,10 @@ def time_of_day(
             f"hour. Received: {shown or 'no value'}. Name others by series_example_gen.time."
         )
     if within in _PERIODS:
-        _log.info("%r counts the parts of a day, %s each, from 1 at midnight", name, within)
+        length, _, start = within.partition(" from ")
+        _log.info(
+            "%r counts the parts of a day, %s each, from %s at midnight", name, length, start or 1
+        )
     micros = since.to_pandas().astype("Int64")
     return pd.to_timedelta(micros, unit="us").astype("timedelta64[us]"), within
 
@@ -297,8 +304,8 @@ def _at_epoch(text: pa.StringArray) -> pa.Int64Array:
 
 
 def _counted(numbers: pa.Int64Array, within: WithinDay) -> pa.Int64Array:
-    """The beginnings of hours from 0 on, or of parts of a day from 1 on; null past 25 hours."""
-    first, a_day = (1, _PERIODS[within]) if within in _PERIODS else (0, 24)
+    """The beginnings of hours from 0 on, or of parts of a day; null past 25 hours."""
+    first, a_day = _PERIODS.get(within, (0, 24))
     last = first - 1 + a_day + a_day // 24
     is_one = pc.and_(pc.greater_equal(numbers, first), pc.less_equal(numbers, last))
     kept = pc.if_else(is_one, numbers, pa.scalar(None, pa.int64()))
@@ -309,7 +316,7 @@ def _form_of(digits: pa.StringArray) -> WithinDay:
     """How numbers without colons say a time of day, by all but a few of them.
 
     Hours from 1 to 24, and more than 24 parts of a day, are counted from 1; an hour of 0 is a
-    clock's.
+    clock's. Parts are counted from 0 if just so many of them make a day.
     """
     numbers = np.sort(digits.cast(pa.int64()).to_numpy())
     largest = int(numbers[-int((1 - _USUALLY) * len(numbers)) - 1])
@@ -318,9 +325,19 @@ def _form_of(digits: pa.StringArray) -> WithinDay:
         return "1h" if numbers[0] and largest >= 24 else "hour"
     if largest <= 300 and numbers[0] and not is_padded:
         is_clock = largest > 100 and (numbers % 100 < 60).mean() > _MOSTLY
-        fitting = (form for form, count in _PERIODS.items() if largest <= count + count // 24)
+        fitting = (
+            form
+            for form, (first, count) in _PERIODS.items()
+            if first and largest <= count + count // 24
+        )
         if not is_clock:
             return next(fitting)
+    if not numbers[0] and not is_padded:
+        kinds = np.count_nonzero(np.diff(numbers)) + 1
+        for form, (first, count) in _PERIODS.items():
+            most = count - 1 + count // 24
+            if not first and count - 1 <= numbers[-1] <= most and kinds >= _MOSTLY * count:
+                return form
     return "hhmm" if largest <= 2400 else "hhmmss"
 
 

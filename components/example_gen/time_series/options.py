@@ -6,7 +6,22 @@ from typing import Literal
 from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.features.series_spec import Impute
 
-WithinDay = Literal["", "clock", "hour", "hhmm", "hhmmss", "1h", "30min", "15min", "10min", "5min"]
+WithinDay = Literal[
+    "",
+    "clock",
+    "hour",
+    "hhmm",
+    "hhmmss",
+    "1h",
+    "30min",
+    "15min",
+    "10min",
+    "5min",
+    "30min from 0",
+    "15min from 0",
+    "10min from 0",
+    "5min from 0",
+]
 Duplicates = Literal["error", "first", "last", "mean", "sum"]
 Aggregate = Literal["mean", "sum", "last", "first", "min", "max"]
 RollingOrigin = Literal["expanding", "sliding"]
