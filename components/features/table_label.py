@@ -1,10 +1,11 @@
 """Which column of a table is the label, where nobody says, and what its classes are called."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+
+from millrace.components.files.names import words
 
 _CERTAIN = ("label", "labels", "target", "class", "y", "outcome", "species")
 _LIKELY = (
@@ -25,8 +26,8 @@ _IDENTIFIERS = frozenset(
 
 def names_rows(name: str) -> bool:
     """Whether the last word of `name` is one for identifiers: `PassengerId`, `order no.`."""
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
-    return "/" not in name and bool(words) and words[-1].lower() in _IDENTIFIERS
+    found = words(name)
+    return "/" not in name and bool(found) and found[-1] in _IDENTIFIERS
 
 
 def choose(names: Sequence[str], last: str) -> tuple[str, str]:

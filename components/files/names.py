@@ -1,5 +1,5 @@
 """Names that become folders: of served models, which URLs and configurations hold too, and of
-steps, which `--set step.option=value` takes apart at the dot.
+steps, which `--set step.option=value` takes apart at the dot. And the words in a name of any kind.
 """
 
 import os
@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _STEP = re.compile(r"\w[\w-]*")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LONGEST_STEP = 128  # bytes: a file system takes 255, and the names of locks add some
 
 
@@ -39,6 +40,11 @@ def step(name: str) -> str:
             f"Received: {name!r}. Choose such a name."
         )
     return name
+
+
+def words(name: str) -> list[str]:
+    """The words of `name`, in lower case, parted by case, digits or signs: `PassengerId`."""
+    return [word.lower() for word in _WORD.findall(name)]
 
 
 ModelName = Annotated[str, AfterValidator(model)]

@@ -15,6 +15,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator
 
 from millrace.components.errors import OptionError
+from millrace.components.files.names import words
 
 DEFAULT_SHARES: dict[str, float] = {"train": 0.8, "eval": 0.1, "test": 0.1}
 
@@ -25,7 +26,6 @@ _ALIASES = {
     "test": "test test_set testing testing_set testset",
 }
 _CANONICAL = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # of a name with dashes, in camel case
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -54,7 +54,7 @@ def split_in(path: str) -> str:
 
 def _split_word(name: str) -> str:
     """The split that a word of `name` is, if there is only one."""
-    found = {_CANONICAL.get(word.lower()) for word in _WORD.findall(name)} - {None}
+    found = {_CANONICAL.get(word) for word in words(name)} - {None}
     return found.pop() or "" if len(found) == 1 else ""
 
 

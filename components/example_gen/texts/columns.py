@@ -1,10 +1,10 @@
 """Which columns hold the texts and which the classes, where no option names them."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 
 from millrace.components.errors import DataError, OptionError
+from millrace.components.files.names import words
 
 Cells = Mapping[str, str]
 
@@ -32,7 +32,6 @@ _LABELS = (
 )
 _FEW = 50  # distinct values of a column that is taken for classes without such a name
 _WORTH = 10  # times as long may another column be than one that is called like texts
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LONG = 20  # characters of a cell on average, from which it may be a text
 _log = logging.getLogger("millrace.components.example_gen.text")
 
@@ -117,7 +116,7 @@ def text_column(names: Sequence[str], rows: Sequence[Cells]) -> tuple[str, str]:
         return known, "by its name"
     sizes = {name: _size([row.get(name, "") for row in rows]) for name in names}
     longest = max(names, key=lambda name: sizes[name], default="")
-    spoken = [name for name in names if sizes[name] and {*_words(name)} & {*_TEXTS}]
+    spoken = [name for name in names if sizes[name] and {*words(name)} & {*_TEXTS}]
     found = max(spoken, key=lambda name: sizes[name], default="")
     if found and _WORTH * sizes[found] >= sizes[longest]:
         return found, "by a word of its name"
@@ -139,16 +138,11 @@ def _label_column(names: Sequence[str], rows: Sequence[Cells]) -> tuple[str, str
     if known:
         return known, "by its name"
     fitting = [name for name in names if 2 <= distinct[name] <= max(2, min(_FEW, len(rows) / 2))]
-    spoken = {_words(name)[-1]: name for name in reversed(fitting) if _words(name)}
+    spoken = {words(name)[-1]: name for name in reversed(fitting) if words(name)}
     if found := next((spoken[word] for word in _LABELS if word in spoken), ""):
         return found, "by the last word of its name"
     found = min(fitting, key=lambda name: distinct[name], default="")
     return found, "its cells are the most alike"
-
-
-def _words(name: str) -> list[str]:
-    """The words of a name with dashes, dots or spaces, or in camel case."""
-    return [word.lower() for word in _WORD.findall(name)]
 
 
 def _known(names: Sequence[str], wanted: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Names of models and of steps, which become folders."""
+"""Names of models and of steps, which become folders, and the words in a name."""
 
 import pytest
 
@@ -27,3 +27,18 @@ def test_a_step_has_no_name_that_is_a_path_or_that_an_option_cannot_be_distingui
 @pytest.mark.parametrize("name", ["train", "_own", "größe", "skew-2"])
 def test_a_step_may_be_called_so(name):
     assert names.step(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("PassengerId", ["passenger", "id"]),
+        ("order no.", ["order", "no"]),
+        ("comment_text", ["comment", "text"]),
+        ("HTTPCode", ["http", "code"]),
+        ("trainX2", ["train", "x"]),
+        ("_1", []),
+    ],
+)
+def test_the_words_of_a_name_are_parted_by_case_digits_and_signs(name, words):
+    assert names.words(name) == words
