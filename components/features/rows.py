@@ -45,7 +45,8 @@ def transform(
 
         return table_rows.transform(columns.batches(records, place), place, spec, rejected)
     rows = (
-        (row, position(place, number)) for number, row in enumerate(columns.decoded(records, place))
+        (row, columns.position(place, number))
+        for number, row in enumerate(columns.decoded(records, place))
     )
     match spec:
         case ImageSpec():
@@ -84,9 +85,4 @@ def usable(records: Sequence[bytes], spec: Spec) -> "list[Decoded]":
     for _ in transform(records, "", spec, rejected):
         pass
     lost = {item.position for item in rejected}
-    return [row for number, row in enumerate(rows) if position("", number) not in lost]
-
-
-def position(place: str, number: int) -> str:
-    """Where a record lies, for messages."""
-    return f"{place}, record {number}"
+    return [row for number, row in enumerate(rows) if columns.position("", number) not in lost]

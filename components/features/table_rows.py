@@ -35,7 +35,7 @@ def transform(
     for batch in batches:
         labels, reasons = _labels(batch, spec)
         for number in np.flatnonzero(reasons.astype(bool)).tolist():
-            where = f"{place}, record {start + number}"
+            where = columns.position(place, start + number)
             rejected.append(Rejected("", reasons[number], where))
         start += batch.num_rows
         is_usable = ~reasons.astype(bool)

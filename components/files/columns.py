@@ -90,7 +90,12 @@ def decoded(records: Iterable[bytes], place: str, start: int = 0) -> Iterator[ex
         try:
             yield example.decode(record)
         except WireError as error:
-            raise DataError(f"{place}, record {number}: {error}") from error
+            raise DataError(f"{position(place, number)}: {error}") from error
+
+
+def position(place: str, number: int) -> str:
+    """Where a record lies, for messages."""
+    return f"{place}, record {number}"
 
 
 def _batch(columns: Mapping[str, pa.ListArray], length: int) -> pa.RecordBatch:
