@@ -78,7 +78,7 @@ class SetAside:
 
     @classmethod
     def of(cls, items: Iterable[Rejected]) -> Self:
-        """These."""
+        """All of `items`."""
         found = cls()
         for item in items:
             found.append(item)

@@ -39,7 +39,7 @@ _BOMS = (  # the longer first: UTF-32's little-endian BOM begins with UTF-16's
 
 @dataclasses.dataclass(frozen=True)
 class DecodedText:
-    """A file's text, the encoding it was in, and whether bytes of no meaning were in its way."""
+    """A file's text, the encoding it was in, and whether any of its bytes were invalid there."""
 
     text: str
     encoding: str
@@ -104,7 +104,8 @@ def bom_length(data: bytes) -> int:
     return next((len(bom) for bom, _ in _BOMS if data.startswith(bom)), 0)
 
 
-def _is(encoding: str, data: bytes) -> bool:
+def can_decode(encoding: str, data: bytes) -> bool:
+    """Whether all bytes of `data` are valid in the encoding."""
     try:
         data.decode(encoding)
     except UnicodeDecodeError:
@@ -123,9 +124,9 @@ def certain(data: bytes) -> str | None:
     """
     if name := named_by_bom(data) or _wide(data[:_LOOKED_AT]):
         return name
-    if not _is("utf-8", data):
+    if not can_decode("utf-8", data):
         return None
-    return "iso2022_jp" if _SHIFT.search(data) and _is("iso2022_jp", data) else "utf-8"
+    return "iso2022_jp" if _SHIFT.search(data) and can_decode("iso2022_jp", data) else "utf-8"
 
 
 def readings(data: bytes) -> list[str]:
@@ -163,10 +164,10 @@ def guess(file: object, data: bytes, option: str, learnt: str | None = None) -> 
     if name := named_by_bom(data):
         return name
     lines = [line for line in data.split(b"\n") if not line.isascii()]
-    good = sum(_is("utf-8", line) for line in lines)
+    good = sum(can_decode("utf-8", line) for line in lines)
     if lines and 2 * good >= len(lines) and b"\0" not in data:
         return "utf-8"
-    if learnt and not learnt.lower().startswith("utf") and _is(learnt, data):
+    if learnt and not learnt.lower().startswith("utf") and can_decode(learnt, data):
         return learnt
     best, *others = readings(data)
     if best != "utf-8":

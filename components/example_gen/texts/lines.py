@@ -42,9 +42,8 @@ def class_files(source: Path) -> tuple[Path, Listing]:
     paths = [path for path in entries if not is_hidden(path)]
     lines = [path for path in paths if not _is_about(path)]
     tops = {path.split("/")[0] for path in lines if "/" in path}
-    while len(tops) == 1 and all("/" in path for path in lines) and not is_split_name(*tops):
-        source /= tops.pop()
-        return class_files(source)
+    if len(tops) == 1 and all("/" in path for path in lines) and not is_split_name(*tops):
+        return class_files(source / tops.pop())
     if not lines or any(path.count("/") > 1 for path in lines) or not all(map(is_split_name, tops)):
         raise DataError(
             f"{source}: expected a folder with a file of texts for each class, a text a line, such "

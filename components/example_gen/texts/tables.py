@@ -318,8 +318,8 @@ def _records(block: Block, table: TextTable, used: Sequence[str]) -> Iterator[It
 
 
 def _repaired(block: Block, table: TextTable) -> tuple[Block, Mapping[int, str]]:
-    """`block` with its bytes of no meaning treated, and what the records that had such are in."""
-    if table.bad == "reject" or _is_text(block):
+    """`block` with its undecodable bytes treated, and the encodings of the records that had any."""
+    if table.bad == "reject" or encodings.can_decode(block.encoding, block.data):
         return block, {}
     kept, found = [], {}
     place = 0
@@ -330,14 +330,6 @@ def _repaired(block: Block, table: TextTable) -> tuple[Block, Mapping[int, str]]
             found[place] = text.encoding
         place += bool(record.strip(b"\r\n"))
     return block._replace(data=b"".join(kept), encoding="utf-8"), found
-
-
-def _is_text(block: Block) -> bool:
-    try:
-        block.data.decode(block.encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _lines(data: bytes, first: int, encoding: str, table: TextTable, span: Span) -> Iterator[Item]:
