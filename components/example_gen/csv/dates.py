@@ -28,16 +28,19 @@ _TIME, _OR = " %H:%M", "|"
 _ABBREVIATED = {  # those of RFC 2822, and others of one meaning
     **{"EST": "-05", "EDT": "-04", "CST": "-06", "CDT": "-05", "MST": "-07", "MDT": "-06"},
     **{"PST": "-08", "PDT": "-07", "WET": "+00", "WEST": "+01", "CET": "+01", "CEST": "+02"},
+    **{"MEZ": "+01", "MESZ": "+02"},
     **{"EET": "+02", "EEST": "+03", "MSK": "+03", "JST": "+09", "AEST": "+10", "AEDT": "+11"},
 }
 _OF_DAY = (
-    r"(?P<hour>\d{1,2})(?:[:h]?(?P<minute>\d{2})(?::?(?P<second>\d{2})"
+    r"(?P<hour>\d{1,2})(?:[:h.]?(?P<minute>\d{2})(?::?(?P<second>\d{2})"
     r"(?:[.,](?P<fraction>\d{1,9})\d*)?)?)?(?: ?(?P<half>[AaPp]\.?[Mm]\.?))?"
     r"(?: ?(?:Uhr|h))?"
 )
 _ZONES = "|".join(_ABBREVIATED)
 _AT = (
-    rf"(?:(?:[T ] *|, ){_OF_DAY}(?: ?(?P<offset>Z|z|UTC|GMT|{_ZONES}|[+-]\d{{2}}:?(?:\d{{2}})?))?)?"
+    rf"(?:(?:[T ] *|, ){_OF_DAY}"
+    rf"(?: ?[(\[]?(?P<offset>Z|z|UTC|GMT|{_ZONES}|[+-]\d{{2}}:?(?:\d{{2}})?)[)\]]?"
+    r"(?:\[[A-Za-z_/]+\])?)?)?"
 )
 _DIRECTIVES = {
     **{"Y": r"(?P<year>\d{4})", "y": r"(?P<short>\d{2})", "G": r"(?P<year>\d{4})"},
@@ -82,7 +85,7 @@ _SPANS: dict[str, str] = {
 _HOURS = ("%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
 _NUMBERS = ("%Y%m", "%G%V", *_HOURS, EXCEL, UNIX)  # only in columns that are called like a time
 _CALLED = re.compile(
-    r"date|datum|fecha|\btime\b|time_?stamp|_time\b|Time\b|^t$|^ts$|^ds$|epoch|unix|when|period"
+    r"date|datum|fecha|^zeit(raum|punkt|stempel)?$|\btime\b|time_?stamp|_time\b|Time\b|^t$|^ts$|^ds$|epoch|unix|when|period"
     r"|\bmonth\b|\bmonat\b|\bmois\b|(_|\b)(at|on)$|[a-z]At$",
     re.IGNORECASE,
 )

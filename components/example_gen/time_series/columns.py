@@ -102,7 +102,8 @@ def time_of(rows: SeriesRows, given: SeriesColumns, form: str = "") -> tuple[str
         return (name, *_within_day(rows, free, name, dates[name]))
     raise DataError(
         "Time: expected a column whose cells are all times, or columns year, month, day. "
-        f"Received: {', '.join(map(repr, rows.cells.column_names))}. {_untimed(rows, free)}"
+        f"Received: {', '.join(_with_a_text(rows, name) for name in rows.cells.column_names)}. "
+        f"{_untimed(rows, free)}"
     )
 
 
@@ -280,6 +281,13 @@ def _check_reserved(found: SeriesColumns) -> None:
 def _changing(rows: SeriesRows, names: Sequence[str]) -> list[str]:
     """Those of `names` that are not the same in every row, as the day of an export is."""
     return [name for name in names if len(rows.column(name).unique()) > 1]
+
+
+def _with_a_text(rows: SeriesRows, name: str) -> str:
+    """The column's name, and where it is of texts one of them."""
+    known = rows.column(name).drop_null()
+    is_text = _kind(rows, name) == "text" and len(known)
+    return f"{name!r} (such as {known[0].as_py()!r})" if is_text else repr(name)
 
 
 def _untimed(rows: SeriesRows, free: Sequence[str]) -> str:

@@ -408,6 +408,7 @@ def test_real_steps_are_found(ingest, shared_data):
             r"missing by series_example_gen\.csv\.missing",
         ),
         ("a,b\nx,1\ny,2\n", {}, DataError, "Time: expected a column whose cells are all times"),
+        ("t,b\nBST 5,1\nBST 6,2\n", {}, DataError, r"Received: 't' \(such as 'BST 5'\), 'b'\. "),
         ("date,b\n2020-01-01,x\n2020-01-02,y\n", {}, DataError, "Target: expected a column of num"),
         (days(20), {"targets": ("z",)}, DataError, "Columns: expected 'z'. Received: 'date', 'y'"),
         (
