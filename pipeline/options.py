@@ -42,7 +42,7 @@ def assign(
     keys: Sequence[str],
     value: Any,
     place: str,
-    others: Mapping[str, Any],
+    others: Mapping[str, Any] = settings.NO_OTHERS,
 ) -> Any:
     """`current` with what is at `keys` below it replaced by `value`, text or not, converted.
 

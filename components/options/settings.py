@@ -22,7 +22,7 @@ from millrace.components.errors import OptionError
 from millrace.components.files import paths
 from millrace.components.options.ranges import MOST
 
-_NO_OTHERS: dict[str, Any] = {}
+NO_OTHERS: dict[str, Any] = {}
 
 
 def check(annotation: Any, value: Any, place: str) -> Any:
@@ -46,7 +46,7 @@ def assign(
     keys: Sequence[str],
     value: Any,
     place: str,
-    others: Mapping[str, Any] = _NO_OTHERS,
+    others: Mapping[str, Any] = NO_OTHERS,
 ) -> Any:
     """`current` with what is at `keys` below it replaced by `value`, text or not, converted.
 
