@@ -28,7 +28,7 @@ def unlabelled_example_gen(
     rows_per_shard: Count = 50_000,
     max_rejected: Share = 0.01,
 ) -> Examples:
-    """Read the rows of a table, or the end of each series, as raw records in one split.
+    """Read rows of tables, texts, or the end of each series, as raw records in one split.
 
     Cells are read as the training data's were (`source.json` beside its records): delimiter aside,
     which is the file's own, its numbers, dates, missing cells and time zone. Columns that the
@@ -36,7 +36,7 @@ def unlabelled_example_gen(
     stood, a forecaster's `forecast/times` what is forecast.
 
     Args:
-        source: a table, or a folder of them.
+        source: a table or texts, or a folder or an archive of them.
         model: says what it takes.
         learnt: what it was trained on. None: the cells are read as they look.
         analysis: what was settled of that; a forecaster needs both.
@@ -45,7 +45,7 @@ def unlabelled_example_gen(
         max_rejected: share of rows that may be unusable.
 
     Raises:
-        DataError: it is no table of the model's, or too many rows are unusable.
+        DataError: it is nothing that the model takes, or too many rows are unusable.
     """
     from millrace.components.example_gen.shards.tally import IngestTally, finish
     from millrace.components.files import archives
@@ -77,9 +77,9 @@ def unlabelled_example_gen(
 
 
 def takes_rows(model: Model) -> bool:
-    """Whether `model` is asked about rows, lines and texts, read as its training data was.
+    """Whether `model` is asked about rows, lines or texts, which are read as its training data was.
 
-    The files at hand are asked about as they are otherwise: pictures.
+    A model of pictures is asked about the files as they are.
     """
     wanted = _wanted(model) if (model.path / "model.json").exists() else {}
     return bool(wanted) and "image/encoded" not in wanted
