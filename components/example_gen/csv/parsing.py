@@ -8,7 +8,6 @@ reason; all others are kept. A cell that is not of its column's type is missing,
 import contextlib
 import dataclasses
 import itertools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from millrace.components.artifacts import Rejected, SetAside
-from millrace.components.example_gen.csv import columns, numbers, totals
+from millrace.components.example_gen.csv import columns, no_data, numbers
 from millrace.components.example_gen.csv.columns import ColumnReading, Dates
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.csv.spans import line_end, line_ends, record_ends
@@ -27,18 +26,6 @@ from millrace.components.example_gen.csv.spans import line_end, line_ends, recor
 _PLAIN = {"int": pa.int64(), "float": pa.float64()}
 _NEWLINES = np.frombuffer(b"\r\n", np.uint8)
 _DIGITS = np.frombuffer(b"0123456789", np.uint8)
-_UNITS = (
-    "kg g mg t lb oz m cm mm km ft in mi m2 m3 l ml s ms min h hr hours days years a v w kw kwh mw "
-    "mwh wh hz pa hpa kpa bar k °c °f c f % m/s km/h eur usd gbp € $ £ ppm mol n j kj kcal deg int "
-    "int32 int64 integer bigint float float32 float64 double number numeric real decimal num dbl "
-    "<int> <dbl> continuous"
-)
-"""What a row of units or of types below the header holds above numbers, in lower case."""
-
-NO_DATA = ("it repeats the header", "a row of totals", "a row of units or types")
-"""What the reasons begin with of rows that hold nothing of their own: there may be any number."""
-_RULE = re.compile(r"\s*:?[-=+ ]{2,}:?\s*")
-_SHOWN = 60  # letters of a record or a cell that a reason quotes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,13 +138,14 @@ def features(
         for row in rows:
             misfits.setdefault(row, {})[name] = written[row].as_py()
         found |= columns.features(name, values, reading, layout.dates)
-    reasons = _rows_aside(cells.columns, misfits, layout)
+    reasons = no_data.aside(cells.columns, misfits, layout.readings)
     if not asked:
-        reasons = _totals(cells.columns, found, layout) | reasons
+        reasons = no_data.of_totals(cells.columns, found, layout.readings) | reasons
     for row in np.flatnonzero(_is_blank(list(found.values()))).tolist():
-        reasons.setdefault(row, _all_of(misfits.get(row, {}), layout) or "no value in any column")
+        reason = no_data.of_misfits(misfits.get(row, {}), layout.readings)
+        reasons.setdefault(row, reason or "no value in any column")
     bad = {
-        row: [_misfit(name, cell, layout.readings[name]) for name, cell in cell_of.items()]
+        row: [no_data.misfit(name, cell, layout.readings[name]) for name, cell in cell_of.items()]
         for row, cell_of in misfits.items()
         if row not in reasons and not (asked and columns.are_missing(cell_of.values()))
     }
@@ -228,84 +216,6 @@ def _converted(
     return narrow, pc.or_(is_misfit, is_too_large)
 
 
-def _rows_aside(
-    cells: Mapping[str, pa.Array], misfits: Mapping[int, Mapping[str, str]], layout: TableLayout
-) -> dict[int, str]:
-    """Rows that are no data, and why: a header that is repeated, units, totals."""
-    rows = set(misfits)
-    name, first = next(iter(cells.items()))
-    if first.type == pa.string():
-        rows |= set(
-            pc.indices_nonzero(pc.equal(first, name).fill_null(fill_value=False)).to_pylist()
-        )
-    found = {}
-    below = {0}  # rows right below a header
-    for row in sorted(rows):
-        filled = {each: raw[row].as_py() for each, raw in cells.items() if raw[row].is_valid}
-        repeated = [each for each, cell in filled.items() if str(cell).strip() == each]
-        wrong = misfits.get(row, {})
-        other = set(filled) - set(repeated) - set(wrong)
-        if len(repeated) == len(filled) and repeated:
-            found[row] = NO_DATA[0]
-            below.add(row + 1)
-        elif not other:
-            found[row] = _all_of(wrong, layout)
-        elif reason := _no_data(filled, wrong, layout, is_below=row in below):
-            found[row] = reason
-    return found
-
-
-def _no_data(
-    filled: Mapping[str, object], misfits: Mapping[str, str], layout: TableLayout, *, is_below: bool
-) -> str:
-    """Why a row is none of data, by its cells; units are right below a header."""
-    _, totals_of, units = NO_DATA
-    if all(_RULE.fullmatch(str(cell)) for cell in filled.values()):
-        return "a line between rows, of dashes"
-    if total := next(filter(totals.is_total, misfits.values()), ""):
-        return f"{totals_of}: {cut(total)!r}"
-    if is_below and _are_units(misfits, filled, layout):
-        return f"{units}: {', '.join(repr(cut(str(cell))) for cell in filled.values())}"
-    return ""
-
-
-def _are_units(
-    misfits: Mapping[str, str], filled: Mapping[str, object], layout: TableLayout
-) -> bool:
-    """Whether a row has no number where there should be, but units or at least texts."""
-    typed = [name for name in filled if layout.readings[name].kind != "text"]
-    words = [cell for cell in misfits.values() if not columns.are_missing([cell])]
-    are_known = all(cell.strip(" ()[]").lower() in _UNITS.split() for cell in words)
-    return len(misfits) == len(typed) and (len(words) > 1 or (bool(words) and are_known))
-
-
-def _totals(
-    cells: Mapping[str, pa.Array], values: Mapping[str, pa.Array], layout: TableLayout
-) -> dict[int, str]:
-    """Rows of text columns that are called totals, and are."""
-    texts = [name for name in cells if layout.readings[name].kind == "text"]
-    figures = [
-        values[name].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        for name in cells
-        if layout.readings[name].is_number
-    ]
-    count = len(next(iter(cells.values())))
-    matrix = np.stack(figures, axis=1) if figures else np.empty((count, 0))
-    return {
-        row: f"{NO_DATA[1]}: {cut(word)!r}"
-        for row, word in totals.find(cells, texts, matrix).items()
-    }
-
-
-def _all_of(misfits: Mapping[str, str], layout: TableLayout) -> str:
-    """Why a row of nothing but `misfits` is no data, if there are any."""
-    if len(misfits) == 1:
-        ((name, cell),) = misfits.items()
-        return _misfit(name, cell, layout.readings[name])
-    shown = ", ".join(repr(cut(cell)) for cell in list(misfits.values())[:3])
-    return f"no cell is of its column's type: {shown}" if misfits else ""
-
-
 def leading_zeros(block: Block, dialect: Dialect) -> frozenset[str]:
     """The columns of which a cell may begin with a zero and another digit, as codes do."""
     data = np.frombuffer(block.data, np.uint8)
@@ -332,15 +242,6 @@ def _is_blank(values: Sequence[pa.Array]) -> NDArray[np.bool_]:
     if len(blank) < len(values):
         return np.zeros(len(values[0]), bool)
     return np.logical_and.reduce(blank)
-
-
-def _misfit(name: str, cell: object, reading: ColumnReading) -> str:
-    return f"column {name!r}: expected {columns.expected(reading)}, received {cut(str(cell))!r}"
-
-
-def cut(text: str) -> str:
-    """`text`, or its beginning where it is long."""
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def _parsed(
@@ -373,7 +274,7 @@ def _parsed(
     kept = set(places.tolist())
     reasons = {
         row.number - 1: f"expected {row.expected_columns} cells, received {row.actual_columns}: "
-        f"{cut(row.text)}"
+        f"{no_data.cut(row.text)}"
         for row in ragged
         if row.number - 1 not in kept
     }

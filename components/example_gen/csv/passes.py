@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
-from millrace.components.example_gen.csv import numbers, parsing
+from millrace.components.example_gen.csv import no_data, numbers, parsing
 from millrace.components.example_gen.csv.columns import ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
@@ -165,7 +165,7 @@ def _write_shard(
         for block in files.blocks(span):
             rows = parsing.features(block, files.dialect, layout)
             for each in rows.rejected:
-                is_data = not each.reason.startswith(parsing.NO_DATA)
+                is_data = not each.reason.startswith(no_data.REASONS)
                 (tally.rejected if is_data else tally.no_data).append(each)
             rows, unlabelled = parsing.labelled(rows, label, block, files.dialect)
             tally.unlabelled.extend(unlabelled)

@@ -11,7 +11,7 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError, OptionError
-from millrace.components.example_gen.csv import columns, dates, numbers, parsing
+from millrace.components.example_gen.csv import columns, dates, no_data, numbers, parsing
 from millrace.components.example_gen.csv.columns import ColumnReading, Dates, Evidence
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
@@ -351,7 +351,7 @@ def tell_strays(
                 "column %r: %d of %d cells are %ss%s; line %d of %s is %r: read as text; %s "
                 "csv.types.%s=%s takes what is none as missing",
                 *(name, filled - misfits, filled, kind, columns.style(reading), line, block.path),
-                *(parsing.cut(cell), _fix(cell, reading), name, kind),
+                *(no_data.cut(cell), _fix(cell, reading), name, kind),
             )
             del wanted[name]
 
