@@ -19,26 +19,10 @@ from millrace.components.example_gen.csv.columns import TEXT, ColumnReading
 from millrace.components.example_gen.csv.dialect import DayFirst
 from millrace.components.example_gen.time_series import daylight
 from millrace.components.example_gen.time_series.options import WithinDay
-from millrace.components.example_gen.time_series.reading import SeriesRows
+from millrace.components.example_gen.time_series.reading import PARTS, SPANS, SeriesRows, part_of
 
 _log = logging.getLogger("millrace.components.series_example_gen")
 
-PARTS: dict[str, tuple[str, ...]] = {
-    "year": ("year", "yr", "yyyy", "jahr", "annee", "année", "ano", "año", "anno"),
-    "month": ("month", "mnth", "mon", "mm", "monat", "mois", "mes", "mese"),
-    "day": ("day", "dd", "dom", "mday", "tag", "jour", "dia", "día", "giorno"),
-    "hour": ("hour", "hr", "hh", "stunde", "heure", "hora", "ora"),
-    "minute": ("minute", "min", "minuto"),
-    "second": ("second", "sec", "sekunde", "seconde", "segundo"),
-}
-_SPANS: dict[str, tuple[str, ...]] = {
-    "quarter": ("quarter", "qtr", "q", "quartal", "trimestre"),
-    "week": (
-        *("week", "wk", "isoweek", "iso_week", "weekofyear", "week_of_year", "weeknumber"),
-        *("week_number", "weeknum", "kw", "woche", "semaine", "semana"),
-    ),
-}
-_OF = {alias: part for part, aliases in (PARTS | _SPANS).items() for alias in aliases}
 _PARTS_OF_DAY = ("hour", "minute", "second")
 _NAMED_SO = frozenset(
     (
@@ -87,11 +71,6 @@ class ParsedTimes:
     format: str
     has_offset: bool = False
     within: WithinDay = ""
-
-
-def part_of(name: str) -> str | None:
-    """The part of a time that a column of this name holds, by the usual names."""
-    return _OF.get(name.strip().lower())
 
 
 def read(
@@ -157,7 +136,7 @@ def read(
 def is_of_year(columns: Sequence[str]) -> bool:
     """Whether the columns are called a year, and its quarter or week."""
     parts = [part_of(name) for name in columns]
-    return len(parts) == 2 and parts[0] == "year" and parts[1] in _SPANS
+    return len(parts) == 2 and parts[0] == "year" and parts[1] in SPANS
 
 
 def quarters_or_weeks(rows: SeriesRows, columns: Sequence[str]) -> ParsedTimes:

@@ -92,7 +92,7 @@ def time_of(rows: SeriesRows, given: SeriesColumns, form: str = "") -> tuple[str
     free = [name for name in rows.cells.column_names if name not in given.values + given.series]
     dates = {name: rows.readings[name].pattern for name in free if _kind(rows, name) == "date"}
     written = [name for name in dates if not csv_dates.is_digits(dates[name])]
-    parts = _parts(free, tuple(clock.PARTS))
+    parts = _parts(free, tuple(reading.PARTS))
     if form:
         dates = {name: form for name in free if clock.mostly_fits(rows.column(name), form)}
         written, parts = list(dates), ()
@@ -336,7 +336,7 @@ def _within_day(rows: SeriesRows, free: Sequence[str], date: str, form: str) -> 
 
 def _parts(free: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
     """The columns of the first of the `wanted` parts of a time, as far as there are any."""
-    named = {clock.part_of(name): name for name in reversed(free)}
+    named = {reading.part_of(name): name for name in reversed(free)}
     count = next((i for i, part in enumerate(wanted) if part not in named), len(wanted))
     return tuple(named[part] for part in wanted[:count])
 
@@ -398,7 +398,7 @@ def _check_months(rows: SeriesRows, free: Sequence[str], given: SeriesColumns) -
 
 def _is_of_calendar(name: str) -> bool:
     words = _words(name)
-    return clock.part_of(name) is not None or not _CALENDAR.isdisjoint([*words, "".join(words)])
+    return reading.part_of(name) is not None or not _CALENDAR.isdisjoint([*words, "".join(words)])
 
 
 def _by_name(rows: SeriesRows, names: Sequence[str]) -> str:

@@ -27,6 +27,22 @@ logger = logging.getLogger("millrace.components.series_example_gen")
 
 STEP = "series_example_gen"
 AS_DETECTED = CsvFormat()
+PARTS: dict[str, tuple[str, ...]] = {
+    "year": ("year", "yr", "yyyy", "jahr", "annee", "année", "ano", "año", "anno"),
+    "month": ("month", "mnth", "mon", "mm", "monat", "mois", "mes", "mese"),
+    "day": ("day", "dd", "dom", "mday", "tag", "jour", "dia", "día", "giorno"),
+    "hour": ("hour", "hr", "hh", "stunde", "heure", "hora", "ora"),
+    "minute": ("minute", "min", "minuto"),
+    "second": ("second", "sec", "sekunde", "seconde", "segundo"),
+}
+SPANS: dict[str, tuple[str, ...]] = {
+    "quarter": ("quarter", "qtr", "q", "quartal", "trimestre"),
+    "week": (
+        *("week", "wk", "isoweek", "iso_week", "weekofyear", "week_of_year", "weeknumber"),
+        *("week_number", "weeknum", "kw", "woche", "semaine", "semana"),
+    ),
+}
+_OF = {alias: part for part, aliases in (PARTS | SPANS).items() for alias in aliases}
 _SAMPLED = 1000  # cells that rule forms of dates out
 
 
@@ -120,6 +136,11 @@ class SeriesRows:
         place = bisect.bisect_right(ends, row)
         block, cells = self.blocks[place]
         return block, cells, ends[place] - len(cells.places)
+
+
+def part_of(name: str) -> str | None:
+    """The part of a time that a column of this name holds, by the usual names."""
+    return _OF.get(name.strip().lower())
 
 
 def read(source: Path, given: CsvFormat, learnt: Learnt | None = None) -> SeriesRows:
@@ -228,6 +249,8 @@ def _readings(
         column = cells.column(name).combine_chunks()
         if learnt is None or (name in known and _misfit(column, known[name])):
             seen = Evidence(_likely(column, every, name)).seen(column, name)
+            if part_of(name) in PARTS:
+                seen = dataclasses.replace(seen, zeros=0)  # `01` is a month and no code
             evidence[name] = _in_order(seen, column)
     if learnt is None:
         return plan.settle(STEP, source, dialect, evidence, given, "seconds").readings

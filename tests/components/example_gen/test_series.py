@@ -108,6 +108,20 @@ def test_the_dates_of_splits_are_read_as_those_of_the_rows_or_as_one_another(
     assert moments.astype("datetime64[M]").astype(str).tolist() == ["2020-05", "2020-06"]
 
 
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [("year,month,day,hour", "%Y,%m,%d,%H"), ("date,hour,minute", "%Y-%m-%d,%H,%M")],
+)
+def test_parts_of_a_time_are_numbers_with_a_zero_before_them_and_no_codes(
+    ingest, caplog, header, form
+):
+    times = pd.date_range("2020-01-01", periods=100, freq="h")
+    with caplog.at_level("WARNING"):
+        examples = ingest(f"{header},y\n" + "".join(f"{t:{form}},{t.hour}\n" for t in times))
+    assert examples.summary["notes"]["frequency"] == "h"
+    assert "leading zeros" not in caplog.text
+
+
 def test_the_notes_say_what_was_chosen_and_changed(ingest):
     lines = days(20).splitlines()
     swapped = [lines[0], lines[2], lines[1], *lines[3:10], *lines[11:], lines[20]]
