@@ -158,7 +158,7 @@ def guess(file: object, data: bytes, option: str, learnt: str | None = None) -> 
     Args:
         file: for the log.
         data: its beginning, or more of it.
-        option: that names another.
+        option: that names another; "" where none does.
         learnt: the encoding of earlier files of the kind, taken where it fits.
     """
     if name := named_by_bom(data):
@@ -172,9 +172,8 @@ def guess(file: object, data: bytes, option: str, learnt: str | None = None) -> 
     best, *others = readings(data)
     if best != "utf-8":
         doubt = f", but may be {' or '.join(others[:2])}" if others else ""
-        _log.warning(
-            "%s is not UTF-8: read as %s%s; %s names another", *(file, best, doubt, option)
-        )
+        advice = f"{option} names another" if option else "if that is wrong, save it as UTF-8"
+        _log.warning("%s is not UTF-8: read as %s%s; %s", file, best, doubt, advice)
     return best
 
 

@@ -17,7 +17,7 @@ from millrace.components.example_gen.shards.writing import Skipped, SplitRecord
 from millrace.components.example_gen.texts.options import EmptyTexts
 from millrace.serving.example import Value, encode
 
-_OPTION = "text_example_gen.encoding"
+OPTION = "text_example_gen.encoding"
 _SAMPLED, _LEAST = 4000, 8  # files, of all and of a class
 _LOOKED_AT = 1 << 18  # bytes of a file
 DROPPED = "empty, left out"
@@ -94,7 +94,7 @@ def empty_text(empty: EmptyTexts, row: Rejected) -> Rejected | Skipped:
     return Skipped(DROPPED) if empty == "drop" else row
 
 
-def likely_encodings(root: Path, rows: Sequence[ListedRow]) -> dict[str, str]:
+def likely_encodings(root: Path, rows: Sequence[ListedRow], option: str = OPTION) -> dict[str, str]:
     """By class, the encoding of those files that are not certainly in one; said if not UTF-8.
 
     One for all, by a sample of them, but for classes whose own files are certainly in another. A
@@ -113,13 +113,13 @@ def likely_encodings(root: Path, rows: Sequence[ListedRow]) -> dict[str, str]:
             odd[label] = b"\n".join(uncertain)
     if not odd:
         return {}
-    usual = encodings.guess(root, b"\n".join(odd.values()), _OPTION)
+    usual = encodings.guess(root, b"\n".join(odd.values()), option)
     found = {}
     for label, data in odd.items():
         texts = [data.decode(name, "replace") for name in encodings.readings(data)]
         is_usual = data.decode(usual, "replace") in texts
         place = f"{root}, class {label},"
-        found[label] = usual if is_usual else encodings.guess(place, data, _OPTION)
+        found[label] = usual if is_usual else encodings.guess(place, data, option)
     return found
 
 

@@ -24,7 +24,7 @@ from millrace.components.example_gen.csv.spans import Span
 from millrace.components.example_gen.shards.folders import Listing
 from millrace.components.example_gen.shards.splits import is_split_name
 from millrace.components.example_gen.texts import json_rows, lines
-from millrace.components.example_gen.texts.files import Decoding
+from millrace.components.example_gen.texts.files import OPTION, Decoding
 from millrace.components.example_gen.texts.options import TextLayout
 from millrace.components.files.walk import is_hidden, walk
 
@@ -141,7 +141,7 @@ def find(
     path = listing.rows[0].path
     encoding = encoding or given.encoding
     if not encoding or is_another:
-        encoding = _encoding(root, listing, encoding)
+        encoding = _encoding(root, listing, encoding, "" if is_another else OPTION)
     files.check_kind(root / path)
     text = _text(root / path, encoding)
     files.check_text(root / path, text.encode())
@@ -197,7 +197,7 @@ def find_lines(
     if kind == "labelled_lines":
         paths = [row.path for row in listing.rows[:5]]
         _log.info("lines that begin with their label: %s", ", ".join(paths))
-    encoding = encoding or _encoding(root, listing, None)
+    encoding = encoding or _encoding(root, listing, None, OPTION)
     return TextTable(root, kind, _of_lines(encoding), lines.NAMES, bad, separator), listing
 
 
@@ -222,11 +222,11 @@ def _no_objects(place: Path, items: Sequence[Item]) -> DataError:
     )
 
 
-def _encoding(root: Path, listing: Listing, learnt: str | None) -> str:
+def _encoding(root: Path, listing: Listing, learnt: str | None, option: str) -> str:
     """UTF-8 if most of each file is; else what the first that is not seems to be written in."""
     for row in listing.rows:
         data = _beginning(root / row.path)
-        found = encodings.guess(root / row.path, data, "text_example_gen.encoding", learnt)
+        found = encodings.guess(root / row.path, data, option, learnt)
         if found.removesuffix("-sig") != "utf-8":
             return found
     return "utf-8"

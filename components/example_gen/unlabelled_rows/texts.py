@@ -67,7 +67,8 @@ def _has_columns(file: Path, source: TextSource | None) -> bool:
 def _each(root: Path, listing: Listing, source: TextSource | None, *, is_whole: bool) -> Texts:
     yield from listing.rejected
     form = files.Decoding(source.encoding, source.bad) if source else files.Decoding()
-    likely = files.likely_encodings(root, listing.rows) if is_whole and not form.encoding else {}
+    is_unknown = is_whole and not form.encoding
+    likely = files.likely_encodings(root, listing.rows, option="") if is_unknown else {}
     for row in listing.rows:
         if is_whole:
             try:

@@ -216,6 +216,8 @@ def test_a_guess_is_logged_with_the_option_that_names_another(caplog):
     data = FEW_ROWS["Polish"].encode("iso8859_2")
     assert encodings.guess("t.csv", data, "csv.encoding") == "iso8859_2"
     assert caplog.messages == ["t.csv is not UTF-8: read as iso8859_2; csv.encoding names another"]
+    assert encodings.guess("t.csv", data, "") == "iso8859_2"
+    assert caplog.messages[1].endswith("as iso8859_2; if that is wrong, save it as UTF-8")
 
 
 def test_in_doubt_the_next_readings_are_named(caplog):
