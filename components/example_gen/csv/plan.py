@@ -420,6 +420,7 @@ def _check_names(place: Path, readings: Mapping[str, ColumnReading], dates: Date
             if feature in made:
                 raise DataError(
                     f"{place}: expected features of distinct names. Received: {feature!r} of "
-                    f"the columns {made[feature]!r} and {name!r}. Rename one, or set dates."
+                    f"the columns {made[feature]!r} and {name!r}. Rename one, or set the option "
+                    "dates to seconds or text."
                 )
             made[feature] = name

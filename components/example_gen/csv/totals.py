@@ -12,16 +12,8 @@ _SUMS = (
     *("total", "totals", "grand total", "grand totals", "overall", "sum", "subtotal", "subtotals"),
     *("sub-total", "sub total", "gesamt", "gesamtsumme", "insgesamt", "summe", "zwischensumme"),
     *("endsumme", "somme", "sous-total", "total général", "totale", "somma", "totale generale"),
-    *(
-        "suma",
-        "total general",
-        "total geral",
-        "soma",
-        "totaal",
-        "subtotaal",
-        "eindtotaal",
-        "totalt",
-    ),
+    *("suma", "total general", "total geral", "soma", "totaal", "subtotaal"),
+    *("eindtotaal", "totalt"),
     *("i alt", "summa", "yhteensä", "razem", "suma końcowa", "celkem", "összesen", "toplam"),
     *("итого", "всего", "сумма", "σύνολο", "合計", "小計", "総計", "合计", "小计", "总计"),
 )

@@ -12,17 +12,8 @@ Cells = Mapping[str, str]
 _TEXTS = (
     *("text", "content", "review", "headline", "message", "sms", "sentence", "comment", "tweet"),
     *("body", "article", "document", "title", "question", "description", "phrase", "utterance"),
-    *(
-        "statement",
-        "post",
-        "news",
-        "abstract",
-        "summary",
-        "caption",
-        "lyrics",
-        "transcript",
-        "email",
-    ),
+    *("statement", "post", "news", "abstract", "summary", "caption", "lyrics"),
+    *("transcript", "email"),
 )
 _LABELS = (
     *("label", "class", "category", "sentiment", "target", "topic", "intent", "polarity", "rating"),
