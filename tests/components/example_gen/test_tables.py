@@ -295,6 +295,11 @@ def test_what_cannot_be_a_table_is_refused(ingest, files, options, message):
         ingest(files, **options)
 
 
+@pytest.mark.parametrize("dates", ["seconds", "text"])
+def test_a_date_beside_a_column_called_like_its_year_is_read_as_advised(ingest, dates):
+    ingest({"t.csv": "d,d/year\n01/01/2012,1\n"}, dates=dates)
+
+
 def test_a_column_to_drop_must_be_there(ingest):
     with pytest.raises(
         OptionError,
