@@ -4,6 +4,7 @@ import bisect
 import dataclasses
 import itertools
 import logging
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -180,7 +181,7 @@ def read(source: Path, given: CsvFormat, learnt: Learnt | None = None) -> Series
     return SeriesRows(
         cells,
         dialect,
-        _readings(source, dialect, cells, given, learnt),
+        _readings(source, dialect, cells, given, learnt, [block for block, _ in blocks]),
         np.concatenate(splits),
         rejected,
         listing.ignored,
@@ -239,7 +240,12 @@ def as_floats(
 
 
 def _readings(
-    source: Path, dialect: Dialect, cells: pa.Table, given: CsvFormat, learnt: Learnt | None
+    source: Path,
+    dialect: Dialect,
+    cells: pa.Table,
+    given: CsvFormat,
+    learnt: Learnt | None,
+    blocks: Sequence[Block],
 ) -> dict[str, ColumnReading]:
     """How each column is read: as its cells suggest, or as the training data's were if they fit."""
     candidates = plan.candidates(STEP, dialect, given)
@@ -253,7 +259,9 @@ def _readings(
                 seen = dataclasses.replace(seen, zeros=0)  # `01` is a month and no code
             evidence[name] = _in_order(seen, column)
     if learnt is None:
-        return plan.settle(STEP, source, dialect, evidence, given, "seconds").readings
+        found = plan.settle(STEP, source, dialect, evidence, given, "seconds").readings
+        plan.tell_strays(dialect, evidence, found, given, blocks)
+        return found
     return known | {
         name: plan.choose(STEP, source, name, evidence[name], given) for name in evidence
     }

@@ -122,6 +122,16 @@ def test_parts_of_a_time_are_numbers_with_a_zero_before_them_and_no_codes(
     assert "leading zeros" not in caplog.text
 
 
+def test_a_column_of_numbers_with_many_strays_is_told_of_and_read_as_advised(ingest, caplog):
+    source = days(100, lambda day: "bad" if day % 10 == 3 else day) + "2020-04-10,100\n"
+    with caplog.at_level("WARNING"), pytest.raises(DataError, match="Target: expected a column"):
+        ingest(source)
+    assert "91 of 101 cells are numbers; line 5 of data.csv is 'bad': read as text" in caplog.text
+    assert "csv.missing=bad names it" in caplog.text
+    examples = ingest(source, csv=CsvFormat(missing=("bad",)))
+    assert examples.summary["notes"]["missing"] == 10
+
+
 def test_the_notes_say_what_was_chosen_and_changed(ingest):
     lines = days(20).splitlines()
     swapped = [lines[0], lines[2], lines[1], *lines[3:10], *lines[11:], lines[20]]
