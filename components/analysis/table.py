@@ -307,7 +307,8 @@ def _warn_of_classes(spec: TableSpec) -> None:
 def _warn_of_rare_classes(
     truth: ColumnSurvey, examples: Examples, spec: TableSpec, out: Path, run_on: BeamOptions
 ) -> None:
-    once = sorted(name for name, count in truth.counts.items() if count == 1)
+    written = class_names.merged(truth.counts)
+    once = sorted(names[0] for names in written if sum(map(truth.counts.__getitem__, names)) == 1)
     if once:
         logger.warning(
             "classes with one row in train: %s; add rows, or, if it means that there is no label: "
@@ -315,7 +316,8 @@ def _warn_of_rare_classes(
             *(_listed(once), once[0]),
         )
     elsewhere = table_survey.labels_elsewhere(examples, spec.target, out, run_on)
-    unknown = sorted(elsewhere.keys() - set(spec.classes))
+    known = set(map(class_names.meaning, spec.classes))
+    unknown = sorted(name for name in elsewhere if class_names.meaning(name) not in known)
     if unknown:
         logger.warning(
             "classes that are not in train: %s; their %d rows will be set aside, unless "
@@ -354,7 +356,17 @@ def _whole(column: ColumnSurvey) -> bool:
 
 
 def _classes(truth: ColumnSurvey) -> tuple[str, ...]:
-    return tuple(sorted(truth.counts, key=float if _is_number(truth) else None))
+    if _is_number(truth):
+        return tuple(sorted(truth.counts, key=float))
+    classes = class_names.merged(truth.counts)
+    for first, *others in classes:
+        if others:
+            logger.warning(
+                "class %r is also written %s, and is learnt as one; write them as other words to "
+                "tell them apart",
+                *(first, _listed(others)),
+            )
+    return tuple(sorted(first for first, *_ in classes))
 
 
 def _number(name: str, column: ColumnSurvey, survey: TableSurvey, options: TableOptions) -> Number:

@@ -1,13 +1,15 @@
-"""What the names of classes tell: several labels in one cell, and words for a missing one."""
+"""What the names of classes tell: several in one cell, one written in several ways, or none."""
 
 import collections
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 MARKS = ("|", ";", ",")  # between labels in one cell
 _MOST = 0.8  # share of the names with a mark whose every part comes again
 
+_NUMBER = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]*)?")
+_YES_OR_NO = frozenset(("true", "false", "yes", "no", "ja", "nein", "oui", "non", "sí", "si"))
 _WORDS_FOR_NONE = frozenset(
     (
         *("unknown", "unk", "n/a", "na", "nan", "none", "null", "nil", "missing", "?", "-", "--"),
@@ -52,6 +54,21 @@ def _are_lists(names: Sequence[Sequence[str]], mark: str) -> bool:
     moves = max(collections.Counter(part for _, part in places).values()) > 1
     least = _MOST * len(several)
     return sum(again) >= least or (moves and sum(linked) >= least)
+
+
+def merged(rows: Mapping[str, int]) -> list[list[str]]:
+    """The names in `rows` that are certainly one class, together; that of most rows first."""
+    spellings = collections.defaultdict[object, list[str]](list)
+    for name in sorted(rows, key=lambda name: (-rows[name], name)):
+        spellings[meaning(name)].append(name)
+    return list(spellings.values())
+
+
+def meaning(name: str) -> object:
+    """What is equal for names that are certainly one class: `True` and `TRUE`, `1` and `1.0`."""
+    if name.lower() in _YES_OR_NO:
+        return name.lower()
+    return float(name) if _NUMBER.fullmatch(name) else name
 
 
 def means_none(name: str) -> bool:

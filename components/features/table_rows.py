@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError, OptionError
+from millrace.components.features import class_names, table, table_label
 from millrace.components.features import hook as hooks
-from millrace.components.features import table, table_label
 from millrace.components.features.hook_spec import PLACE, Hook
 from millrace.components.features.table_spec import RawColumn, TableSpec
 from millrace.components.files import arrow_examples, columns
@@ -134,12 +134,13 @@ def _classes_of(batch: pa.RecordBatch, spec: TableSpec) -> tuple[np.ndarray, np.
     if cells is None:
         return np.zeros(batch.num_rows, np.int64), np.full(batch.num_rows, missing, object)
     encoded = cells.dictionary_encode()
-    places = {name: place for place, name in enumerate(spec.classes)}
+    places = {class_names.meaning(name): place for place, name in enumerate(spec.classes)}
     names = [table_label.class_name(each) for each in encoded.dictionary]
     unknown = [f"class {name!r} is not in the train split" if name else missing for name in names]
-    reasons = ["" if name in places else why for name, why in zip(names, unknown, strict=True)]
+    found = [places.get(class_names.meaning(name)) for name in names]
+    reasons = ["" if at is not None else why for at, why in zip(found, unknown, strict=True)]
     codes = encoded.indices.fill_null(len(names)).to_numpy()
-    labels = np.array([*(places.get(name, 0) for name in names), 0], np.int64)
+    labels = np.array([*(at or 0 for at in found), 0], np.int64)
     return labels[codes], np.array([*reasons, missing], object)[codes]
 
 

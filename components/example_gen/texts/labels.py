@@ -14,7 +14,6 @@ from millrace.components.features import class_names
 MOST_CLASSES = 1000
 _ROWS_EACH, _FEW = 2, 10  # rows of a class on average, unless there are no more than a few classes
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
-_NUMBER = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]*)?")
 _log = logging.getLogger("millrace.components.example_gen.text")
 
 
@@ -72,14 +71,12 @@ def _merged(step: str, plain: Mapping[str, str], counts: Mapping[str, int]) -> d
     rows = collections.Counter[str]()
     for label, name in plain.items():
         rows[name] += counts[label]
-    spellings = collections.defaultdict[object, list[str]](list)
-    for name in sorted(rows, key=lambda name: (-rows[name], name)):
-        spellings[_meaning(name)].append(name)
-    for first, *others in spellings.values():
+    classes = class_names.merged(rows)
+    for first, *others in classes:
         if others:
             _log.info("%s: class %r is also written %s", step, first, _quoted(others))
     folded = collections.defaultdict[str, list[str]](list)
-    for first, *_ in spellings.values():
+    for first, *_ in classes:
         folded[first.casefold()].append(first)
     for alike in folded.values():
         if len(alike) > 1:
@@ -87,14 +84,8 @@ def _merged(step: str, plain: Mapping[str, str], counts: Mapping[str, int]) -> d
                 "%s: classes %s differ in case alone. Write them alike if they are one class",
                 *(step, _quoted(alike)),
             )
-    return {label: spellings[_meaning(name)][0] for label, name in plain.items()}
-
-
-def _meaning(name: str) -> object:
-    """What is equal for names that are certainly one class."""
-    if name.lower() in ("true", "false"):
-        return name.lower()
-    return float(name) if _NUMBER.fullmatch(name) else name
+    spelling = {name: first for first, *others in classes for name in (first, *others)}
+    return {label: spelling[name] for label, name in plain.items()}
 
 
 def _quoted(names: list[str]) -> str:

@@ -51,3 +51,14 @@ def test_words_for_a_missing_label(name):
 @pytest.mark.parametrize("name", ["no", "NA EU", "other", "0", ""])
 def test_other_words_are_classes(name):
     assert not class_names.means_none(name)
+
+
+def test_names_that_are_certainly_one_class_are_together_the_most_frequent_first():
+    rows = {"Yes": 1, "yes": 5, "YES": 1, "1": 2, "1.0": 3, "+1": 1, "Red": 1, "red": 2, "TRUE": 1}
+    assert class_names.merged(rows) == [
+        ["yes", "YES", "Yes"],
+        ["1.0", "1", "+1"],
+        ["red"],
+        ["Red"],
+        ["TRUE"],
+    ]

@@ -8,7 +8,7 @@ from millrace.components.errors import OptionError
 from millrace.components.features import hook, hook_spec, table, table_rows
 from millrace.components.features.table_spec import Category, Number, RawColumn, TableSpec
 from millrace.components.files import columns
-from millrace.serving.example import encode
+from millrace.serving.example import decode, encode
 
 OWN = "tests.components.features.own_hooks"
 RAW = (RawColumn("area", "float32"), RawColumn("rooms", "int64"), RawColumn("town", "bytes"))
@@ -62,3 +62,15 @@ def test_anything_but_columns_is_refused(name, received):
     columns = {"area": tf.constant(np.float32([1, 2]))}
     with pytest.raises(OptionError, match=rf"return columns by name, .*Received: {received}\. R"):
         hook.columns(hook_spec.settle(f"{OWN}:{name}"), columns)
+
+
+def test_a_class_written_in_another_way_is_that_class():
+    spec = TableSpec(
+        "won", "classification", (RawColumn("x", "float32"),), classes=("1", "no", "yes")
+    )
+    cells = ["yes", "Yes", "NO", "1.0", "maybe"]
+    raw = columns.of_records([encode({"x": 1.0, "won": cell}) for cell in cells], "f")
+    rejected = []
+    found = [decode(each)["label"] for each in table_rows.transform([raw], "f", spec, rejected)]
+    assert [int(label[0]) for label in found] == [2, 2, 1, 0]
+    assert [each.reason for each in rejected] == ["class 'maybe' is not in the train split"]
