@@ -76,7 +76,7 @@ def csv_example_gen(
         candidates = plan.candidates(_STEP, dialect, csv, dates, drop, clock=True)
         evidence = passes.gather(run_on, out, tables, spans, candidates)
         find = functools.partial(passes.place_of, tables, spans)
-        layout = plan.settle(_STEP, place, dialect, evidence, csv, dates, find)
+        layout = plan.settle(_STEP, place, dialect, evidence, csv, dates, find, codes=True)
         blocks = (block for span in spans for block in tables.blocks(span))
         plan.tell_strays(dialect, evidence, layout.readings, csv, blocks)
         truth = plan.label(_STEP, label, layout, evidence)

@@ -23,11 +23,35 @@ _IDENTIFIERS = frozenset(
     )
 )
 
+_CODES = frozenset(  # a last word, or the last two
+    (
+        *(
+            "zip",
+            "zipcode",
+            "postcode",
+            "postalcode",
+            "plz",
+            "postleitzahl",
+            "codepostal",
+            "pincode",
+        ),
+        *("postnummer", "phone", "telephone", "phonenumber", "phoneno", "telephonenumber"),
+        *("mobilenumber", "faxnumber", "accountnumber", "accountno", "accountnr", "accountid"),
+        *("kontonummer", "telefon", "telefonnummer", "areacode", "countrycode", "isbn", "ean"),
+    )
+)
+
 
 def names_rows(name: str) -> bool:
     """Whether the last word of `name` is one for identifiers: `PassengerId`, `order no.`."""
     found = words(name)
     return "/" not in name and bool(found) and found[-1] in _IDENTIFIERS
+
+
+def names_codes(name: str) -> bool:
+    """Whether `name` is one for numbers that are not counted with: `zip`, `customer_phone`."""
+    last_two = words(name)[-2:]
+    return "/" not in name and not _CODES.isdisjoint((*last_two[-1:], "".join(last_two)))
 
 
 def choose(names: Sequence[str], last: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ the type found is that of the whole column, whatever the parts and their order.
 
 import collections
 import dataclasses
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
@@ -29,6 +30,13 @@ _EXPECTED = {
     "text": "text",
 }
 _TYPES = (*_EXPECTED, "number")
+_MEANT = {  # what others call these types
+    **dict.fromkeys(("category", "categorical", "string", "str", "object", "factor"), "text"),
+    **dict.fromkeys(("char", "varchar", "bool", "boolean", "bytes", "enum"), "text"),
+    **dict.fromkeys(("numeric", "decimal", "num", "real", "numerical"), "number"),
+    **{"integer": "int", "long": "int", "bigint": "int", "double": "float"},
+    **dict.fromkeys(("datetime", "timestamp", "time"), "date"),
+}
 MISSING_WORDS = frozenset(
     (
         *("-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "\u2026", "*", "**", "#", "_"),
@@ -513,9 +521,12 @@ def check_types(step: str, types: Mapping[str, str], names: Collection[str]) -> 
         if kind.startswith("date:"):
             date_forms.check_form(f"{step}, option csv.types.{name}", kind.removeprefix("date:"))
         elif kind not in _TYPES:
+            word = re.sub(r"[^a-z].*", "", kind.strip().lower())  # datetime64[ns], VARCHAR(20)
+            meant = word if word in _TYPES else _MEANT.get(word)
             raise OptionError(
                 f"{step}, option csv.types.{name}: expected int, float, number, text, date, or a "
-                f"date's form such as date:%d/%m/%Y. Received: {kind!r}. Correct it."
+                f"date's form such as date:%d/%m/%Y. Received: {kind!r}. "
+                + (f"Set csv.types.{name}={meant}." if meant else "Correct it.")
             )
 
 

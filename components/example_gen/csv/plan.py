@@ -78,10 +78,13 @@ def settle(
     given: CsvFormat,
     dates: Dates = "parts",
     find: Find = lambda name, cell: "",
+    *,
+    codes: bool = False,
 ) -> TableLayout:
     """The columns with a value, each by the reading that all its cells fit, or all but a few.
 
     Where a type was given, it is taken however many cells fit it. `find` says where a cell is.
+    With `codes`, whole numbers of a column called `zip` or the like are text.
 
     Raises:
         DataError: no column has any value, a date's parts have another column's name, or what day
@@ -101,6 +104,15 @@ def settle(
             f"{', '.join(dialect.names)}. Check the file, and what stands for a missing value "
             "(option csv.missing)."
         )
+    if codes:
+        named = [name for name in readings.keys() - given.types.keys() if _is_code(name, readings)]
+        readings |= dict.fromkeys(named, columns.TEXT)
+        for name in sorted(named):
+            _log.warning(
+                "column %r: whole numbers that are codes by the column's name: read as text; "
+                "csv.types.%s=number reads numbers",
+                *(name, name),
+            )
     for name, reading in readings.items():
         if reading == columns.TEXT and name not in given.types:
             _warn_of_dates(name, evidence[name], find)
@@ -111,6 +123,10 @@ def settle(
     _check_names(place, readings, dates)
     needed = 1 if dialect.fill_short else max(map(dialect.names.index, readings)) + 1
     return TableLayout(readings, dates, needed)
+
+
+def _is_code(name: str, readings: Mapping[str, ColumnReading]) -> bool:
+    return readings[name] == ColumnReading("int") and table_label.names_codes(name)
 
 
 def label(
@@ -331,7 +347,10 @@ def tell_strays(
     wanted = {
         name: seen.best
         for name, seen in evidence.items()
-        if readings.get(name) == columns.TEXT and name not in given.types and seen.is_mostly_one
+        if readings.get(name) == columns.TEXT
+        and name not in given.types
+        and seen.is_mostly_one
+        and not table_label.names_codes(name)
     }
     for block in blocks:
         if not wanted:

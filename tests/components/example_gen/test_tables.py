@@ -180,6 +180,17 @@ def test_utf_16_needs_no_byte_order_mark(ingest):
     }
 
 
+def test_whole_numbers_of_a_column_called_zip_are_text_unless_they_are_asked_for(ingest, caplog):
+    data = "zip,n\n10001,1\n60601,2\n"
+    assert [row["zip"] for row in rows_of(ingest(data, **TRAIN))] == [b"10001", b"60601"]
+    assert (
+        "column 'zip': whole numbers that are codes by the column's name: read as text; "
+        "csv.types.zip=number reads numbers"
+    ) in caplog.messages
+    numbers = rows_of(ingest(data, csv=CsvFormat(types={"zip": "number"}), **TRAIN))
+    assert [row["zip"] for row in numbers] == [10001, 60601]
+
+
 def test_codes_can_be_kept_as_text(ingest):
     examples = ingest("zip,n\n007,1\n010,2\n", csv=CsvFormat(types={"zip": "text"}), **TRAIN)
     assert [row["zip"] for row in rows_of(examples)] == [b"007", b"010"]

@@ -195,6 +195,21 @@ def test_a_type_of_no_column_or_of_no_name_is_refused():
     columns.check_types("step", {"a": "date:%d.%m.%y", "b": "text"}, ["a", "b"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "meant"),
+    [
+        *((each, "Set csv.types.a=text.") for each in ("category", "String", "VARCHAR(20)")),
+        *((each, "Set csv.types.a=date.") for each in ("datetime64[ns]", "timestamp")),
+        *(("float64", "Set csv.types.a=float."), ("numeric", "Set csv.types.a=number.")),
+        ("colour", "Correct it."),
+    ],
+)
+def test_a_type_under_another_name_is_refused_with_the_one_that_is_meant(kind, meant):
+    with pytest.raises(OptionError) as refused:
+        columns.check_types("step", {"a": kind}, ["a"])
+    assert str(refused.value).endswith(f" Received: {kind!r}. {meant}")
+
+
 def test_a_given_type_leaves_its_own_readings():
     assert {each.kind for each in columns.of_type("int", ALL)} == {"int"}
     assert {each.kind for each in columns.of_type("float", ALL)} == {"float"}
