@@ -3,7 +3,8 @@
 A column has a list per record, of binary, float32 or int64: null where the record lacks the
 feature. These are the record batches of TFX (`tfx_bsl.coders`, whose decoder does not install
 beside this TensorFlow). ptars walks the wire format in Rust; what it does not read as protobuf
-does (a feature twice in a record, of two kinds, without a value) is decoded record by record.
+does (a feature twice in a record, of two kinds, without a value) is decoded record by record. It
+passes over unknown fields, also those of numbers that protobuf refuses.
 """
 
 import functools

@@ -64,3 +64,10 @@ def test_what_does_not(cells):
 def test_few_rows_say_nothing():
     assert find(rows(19, a=BITS, y=BITS), "y", ["a"]) == {}
     assert find(rows(20, a=BITS, y=BITS), "y", ["a"]) != {}
+
+
+def test_rows_of_several_labels_say_nothing():
+    twice = [[b"no", b"yes"] if row == 3 else TOWNS[bit] for row, bit in enumerate(BITS)]
+    assert find(
+        rows(a=[1 if row == 3 else bit for row, bit in enumerate(BITS)], y=twice), "y", ["a"]
+    )

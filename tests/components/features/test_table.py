@@ -135,6 +135,12 @@ def test_a_batch_of_rows_without_a_label_gives_no_records():
     assert (found, len(rejected)) == ([], 2)
 
 
+def test_rows_are_numbered_through_all_batches(monkeypatch):
+    monkeypatch.setattr(files.columns, "BATCH_RECORDS", 2)
+    _, rejected = transformed([{"price": 1.0}] * 4 + [{"area": 75.0}], SPEC)
+    assert [item.position for item in rejected] == ["f, record 4"]
+
+
 def test_text_where_training_had_numbers_is_refused():
     with pytest.raises(DataError) as refused:
         transformed([{"area": "wide", "price": 1.0}], SPEC)

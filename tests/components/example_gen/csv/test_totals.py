@@ -26,3 +26,17 @@ def test_a_total_has_a_word_for_it_and_is_one(words, values, found):
 @pytest.mark.parametrize(("cell", "expected"), [(" Summe: ", True), ("Total cost", False)])
 def test_a_total_is_a_word_alone(cell, expected):
     assert totals.is_total(cell) == expected
+
+
+def test_categories_of_which_one_sums_up_by_accident_are_no_totals():
+    words = ["a", "b", "Total", "c", "d", "Total", "e", "f", "Total"]
+    figures = np.array([1, 2, 3, 5, 6, 50, 7, 8, 90], float)[:, None]
+    assert totals.find({"k": pa.array(words)}, ["k"], figures) == {}
+
+
+@pytest.mark.parametrize(
+    ("others", "found"), [([1, 2, 3, None], {3: "Total"}), ([1, None, 3, None], {})]
+)
+def test_a_total_may_lack_a_cell_that_all_others_have(others, found):
+    cells = {"k": pa.array(["a", "b", "c", "Total"]), "x": pa.array(others)}
+    assert totals.find(cells, ["k"], np.array([[5.0], [9], [7], [6]])) == found
