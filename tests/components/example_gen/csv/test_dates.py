@@ -239,3 +239,8 @@ def test_offsets_are_seen():
     assert dates.have_offsets(pa.array(["2020-01-31 10:00", "2020-01-31 10:00+01"]), form)
     assert not dates.have_offsets(pa.array(["2020-01-31 10:00"]), form)
     assert not dates.have_offsets(pa.array(["43831"]), "excel")
+
+
+def test_years_of_two_digits_are_of_this_century_up_to_68():
+    found = dates.read(pa.array(["01.01.68", "01.01.69"]), "%d.%m.%y").to_pylist()
+    assert [moment.year for moment in found] == [2068, 1969]
