@@ -1,4 +1,7 @@
-"""The one way in which components use Beam: a pass over shards, each the work of one worker.
+"""A pass over shards, each the work of one worker: the one way in which components use Beam.
+
+Without Beam's flags there is no Beam, whose import and pipelines cost a short run a second: the
+shards are worked on here, and in other processes as well once that takes long (`processes`).
 
 A shard, such as a file of records, is read, worked on and written by one worker, so that no record
 travels between workers. What a worker reports (counts, sums, what it set aside) is its note.
@@ -8,12 +11,14 @@ the last bit, whatever the runner and the number of its workers.
 """
 
 import functools
+import pathlib
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from etils.epath import Path
 
+from millrace.components.beam import processes
 from millrace.components.beam.options import BeamOptions
 from millrace.serving.errors import MillraceError
 
@@ -45,22 +50,26 @@ def shard_pass(
         MillraceError: `work` raised it; of several, the one of the first shard. It is a note as
             well, for a runner would wrap it or try again.
     """
-    import apache_beam as beam
-
     notes = Path(folder) / _FOLDER
     notes.mkdir(parents=True)
     count = 0
     for count, shard in enumerate(shards, start=1):
         _file(notes, "shard", count - 1).write_bytes(pickle.dumps(shard))
-    with run_on.pipeline() as pipeline:
-        _ = (
-            pipeline
-            | "Shards" >> beam.Create(range(count))
-            | label >> beam.Map(functools.partial(_work, notes, work))
-        )
+    numbered = functools.partial(_work, notes, work)
+    if run_on.flags:
+        _by_beam(label, numbered, count, run_on)
+    else:
+        processes.run(numbered, count, pathlib.Path(notes))
     for failure in sorted(notes.glob("error-*")):
         raise _load(failure)
     return _read(notes, count)
+
+
+def _by_beam(label: str, work: Callable[[int], None], count: int, run_on: BeamOptions) -> None:
+    import apache_beam as beam
+
+    with run_on.pipeline() as pipeline:
+        _ = pipeline | "Shards" >> beam.Create(range(count)) | label >> beam.Map(work)
 
 
 def _work(notes: Path, work: Callable[[Shard], Note], index: int) -> None:

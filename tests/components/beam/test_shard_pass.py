@@ -1,6 +1,8 @@
 """Each shard is worked on once, and what is noted of them comes back in their order."""
 
 import functools
+import subprocess
+import sys
 
 import pytest
 from etils.epath import Path
@@ -50,5 +52,19 @@ def test_the_error_of_the_first_shard_that_fails_is_raised_as_it_is(tmp_path):
 
 
 def test_an_error_of_the_code_itself_is_not_taken_for_a_note(tmp_path):
+    with pytest.raises(TypeError, match=r"^object of type 'int' has no len\(\)$"):
+        run(["a", 7], tmp_path / "here")
     with pytest.raises(TypeError, match=r"while running .Measure"):
-        run(["a", 7], tmp_path)
+        run(["a", 7], tmp_path / "beam", BeamOptions(("--runner=FnApiRunner",)))
+
+
+def test_without_flags_beam_is_not_imported(tmp_path):
+    code = (
+        "import sys; from millrace.components.beam.options import BeamOptions; "
+        "from millrace.components.beam.shard_pass import shard_pass; from etils.epath import Path; "
+        f"notes = shard_pass('Length', ['a', 'bb'], len, Path({str(tmp_path)!r}), BeamOptions()); "
+        "print(list(notes), "
+        "[name for name in sys.modules if name.startswith('apache_beam')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[1, 2] []\n"
