@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from etils.epath import Path
 from google.protobuf import text_format
 
-from millrace.serving import cores, metered, regular_file
+from millrace.serving import cores, metered, regular_file, tensorflow_import
 from millrace.serving.batching.model import BatchScheduler
 from millrace.serving.errors import MillraceError, ServerError
 from millrace.serving.flags import Options
@@ -58,6 +58,7 @@ class Loader:
 
     def _read(self, path: Path) -> Servable:
         """Load the version in the folder `path`, without warm-up."""
+        tensorflow_import.load()
         from millrace.serving.model import LoadedModel
 
         if not gc.get_freeze_count():

@@ -15,7 +15,7 @@ from etils.epath import Path
 from millrace.components.errors import ModelError
 from millrace.components.files.tfrecord import read_records, write_records
 from millrace.components.inference import requests
-from millrace.serving import lifeline
+from millrace.serving import lifeline, tensorflow_import
 from millrace.serving.example import Decoded, decode, encode
 from millrace.serving.signature import Signature, TensorInfo
 
@@ -47,7 +47,8 @@ def collect(saved_model: Path, rows: list[Decoded], scratch: Path) -> OutputArra
 
 
 def _answer(saved_model: Path, rows: list[Decoded]) -> OutputArrays:
-    from millrace.serving.model import LoadedModel  # TensorFlow
+    tensorflow_import.load()
+    from millrace.serving.model import LoadedModel
 
     with LoadedModel(saved_model) as model:
         signatures = requests.callable_signatures(model.signatures)

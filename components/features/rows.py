@@ -11,6 +11,7 @@ from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.features.spec import Spec
 from millrace.components.features.table_spec import TableSpec
 from millrace.components.features.text_spec import TextSpec
+from millrace.serving import tensorflow_import
 
 if TYPE_CHECKING:
     from millrace.serving.example import Decoded  # numpy
@@ -40,6 +41,8 @@ def transform(
     """
     from millrace.components.files import columns  # numpy
 
+    if not isinstance(spec, SeriesSpec):
+        tensorflow_import.load()
     if isinstance(spec, TableSpec):
         from millrace.components.features import table_rows
 
