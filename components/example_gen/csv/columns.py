@@ -1,16 +1,10 @@
-"""What the cells of a CSV's column can be read as, and reading them: Arrow, no files.
+"""What the cells of a CSV's column can be read as, and reading them: Arrow, no files."""
 
-Of each reading it is counted how many cells it fits. Counts of two parts of a column add up, so
-the type found is that of the whole column, whatever the parts and their order.
-"""
-
-import collections
 import dataclasses
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -51,12 +45,6 @@ MISSING_WORDS = frozenset(
     )
 )
 """Words for a missing value, in lower case, taken as such in a column of numbers or dates."""
-
-_HEAD = 200  # cells looked at before all the others
-_ENOUGH = 10  # filled cells, of which a few may be none of the column's
-_FEW = 0.05
-_YEARS, _DAYS = 12, 28  # at most and at least, of first parts and last where years come first
-_NO_OUTER: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,276 +125,6 @@ def readings(
     return (*digits, *found, *others, TEXT)
 
 
-class Fit(NamedTuple):
-    """A reading, and how many filled cells it does not fit."""
-
-    reading: ColumnReading
-    misfits: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Evidence:
-    """How many of the cells seen so far each reading fits.
-
-    Attributes:
-        candidates: the readings, the ones preferred first.
-        filled: cells that are not null.
-        fits: cells by reading; of numbers with the mark of the cell, and fractions with `%` too.
-        words: of cells that usually mean that a value is missing, or repeat the header.
-        zeros: of whole numbers that begin with a zero, as codes do.
-        orders: of dates that are another day where day and month change places.
-        outer: of dates such as `20/01/31`, the first parts and the last that there are.
-        examples: of cells: one for each form of dates, and one of `orders`, under "".
-        is_exact: whether `fits` is; else it may lack cells for readings that do not fit all.
-    """
-
-    candidates: tuple[ColumnReading, ...]
-    filled: int = 0
-    fits: collections.Counter[ColumnReading] = dataclasses.field(
-        default_factory=collections.Counter
-    )
-    words: int = 0
-    zeros: int = 0
-    orders: int = 0
-    outer: tuple[frozenset[str], frozenset[str]] = _NO_OUTER
-    examples: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)
-    is_exact: bool = True
-
-    def seen(self, cells: pa.Array, name: str = "", *, exact: bool = False) -> "Evidence":
-        """With `cells` of the column `name`, of which null ones say nothing.
-
-        Numbers, int64 or float64, are taken to be all of the reading `guess`; and so, unless all
-        is to be `exact`, are many cells of text if they are such numbers.
-        """
-        if cells.type == pa.string() and len(cells) > _HEAD and not exact:
-            head = self if self.filled else self.seen(cells.slice(0, _HEAD), name)
-            rest = cells if self.filled else cells.slice(_HEAD)
-            numbers_found = _plain_numbers(rest, head.guess)
-            return head.seen(rest if numbers_found is None else numbers_found, name, exact=True)
-        filled = len(cells) - cells.null_count
-        if not filled:
-            return self
-        if cells.type != pa.string():
-            fits = dict.fromkeys(self._implied(), filled)
-            return dataclasses.replace(
-                self,
-                filled=self.filled + filled,
-                fits=self.fits + collections.Counter(fits),
-                is_exact=False,
-            )
-        counted = cells.drop_null().value_counts()
-        part = _counted(counted.field("values"), counted.field("counts"), self.candidates, name)
-        return self + part
-
-    def __add__(self, other: "Evidence") -> "Evidence":
-        return dataclasses.replace(
-            self,
-            filled=self.filled + other.filled,
-            fits=self.fits + other.fits,
-            words=self.words + other.words,
-            zeros=self.zeros + other.zeros,
-            orders=self.orders + other.orders,
-            outer=(self.outer[0] | other.outer[0], self.outer[1] | other.outer[1]),
-            examples={**other.examples, **self.examples},
-            is_exact=self.is_exact and other.is_exact,
-        )
-
-    @property
-    def guess(self) -> ColumnReading | None:
-        """The number that further cells may be, if reading them so loses nothing."""
-        if not self.filled or self.zeros:
-            return None
-        whole = [each for each in self.candidates if self.fits[each] == self.filled]
-        first = whole[0] if whole else TEXT
-        return first if first.is_plain and set(whole) <= {TEXT, *self._implied()} else None
-
-    def _implied(self) -> Iterator[ColumnReading]:
-        """All that a cell fits if it is a number of the plain kind that all were so far."""
-        int_fits = self.fits[ColumnReading("int")] == self.filled
-        for each in self.candidates:
-            if each.is_number and (int_fits or (each.kind == "float" and each.decimal == ".")):
-                yield each
-
-    @property
-    def needs_recount(self) -> bool:
-        """Whether it takes another look to know how many cells each reading fits."""
-        best = min((fit.misfits for fit in self._every()), default=0)
-        return not self.is_exact and (best > 0 or self.zeros > 0)
-
-    def _every(self) -> Iterator[Fit]:
-        for each in self.candidates:
-            if not each.is_number:
-                if each.kind == "date":
-                    yield Fit(each, self.filled - self.fits[each])
-                continue
-            yield Fit(each, self.filled - self.fits[each])
-            marks = {found.mark for found in self.fits if found.mark}
-            for mark in sorted(marks):
-                marked = dataclasses.replace(each, mark=mark)
-                if mark != numbers.PERCENT or each.kind == "float":
-                    yield Fit(marked, self.filled - self.fit(marked))
-
-    def fit(self, number: ColumnReading) -> int:
-        """How many cells are such a number, with its mark or without."""
-        if number.mark == numbers.PERCENT:
-            return self.fits[number]
-        plain = dataclasses.replace(number, mark="")
-        return self.fits[plain] + (self.fits[number] if number.mark else 0)
-
-    @property
-    def best(self) -> Fit:
-        """The number or date that most cells fit, the one preferred of equals; else text."""
-        text = Fit(TEXT, 0)
-        found = min(self._every(), key=lambda fit: fit.misfits, default=text)
-        first, last = self.outer
-        other = ColumnReading("date", date_forms.year_first(found.reading.pattern))
-        is_year_first = len(first) <= _YEARS and len(last) >= _DAYS
-        if is_year_first and self.filled - self.fits[other] == found.misfits < self.filled:
-            return Fit(other, found.misfits)
-        return found if found.misfits < self.filled else text
-
-    @property
-    def settled(self) -> Fit:
-        """The reading of the column: a number or a date where all but a few cells are one.
-
-        Whole numbers that begin with a zero are codes, unless numbers are asked for.
-        That is: of ten or more at most 5 % are none (one may always be), beside those that mean
-        that a value is missing; all these are no more than half.
-        """
-        best = self.best
-        is_code = best.reading.is_number and self.zeros and TEXT in self.candidates
-        if self.allows(best.misfits) and not is_code:
-            return best
-        mixed = self._mixed
-        return mixed if mixed and self.allows(mixed.misfits) else Fit(TEXT, 0)
-
-    @property
-    def _mixed(self) -> Fit | None:
-        """Dates of several forms."""
-        forms = date_forms.together(self.dates)
-        count = sum(self.dates[form] for form in date_forms.parts(forms))
-        return Fit(ColumnReading("date", forms), self.filled - count) if forms else None
-
-    @property
-    def dates(self) -> dict[str, int]:
-        """How many cells are of each form of dates, of those that any is of."""
-        return {each.pattern: count for each, count in self.fits.items() if each.kind == "date"}
-
-    def allows(self, misfits: int) -> bool:
-        """Whether a column may have so many cells that it is not of."""
-        few = max(1, int(_FEW * self.filled)) if self.filled >= _ENOUGH else 0
-        return misfits - self.words <= few and 2 * misfits <= self.filled
-
-    @property
-    def is_mostly_one(self) -> bool:
-        """Whether half of the cells or more are a number or a date, words for missing ones apart.
-
-        Not where whole numbers begin with a zero.
-        """
-        return (
-            self.best.reading != TEXT
-            and not self.zeros
-            and (2 * self.best.misfits <= self.filled + self.words)
-        )
-
-    @property
-    def ambiguous(self) -> tuple[ColumnReading, ...]:
-        """The dates that it may be, if there are two of other orders of day and month."""
-        best = self.settled
-        other = ColumnReading("date", date_forms.swapped(best.reading.pattern))
-        if best.reading.kind != "date" or other not in self.candidates or not self.orders:
-            return ()
-        misfits = self.filled - self.fits[other]
-        unsure = misfits == best.misfits or (best.misfits > self.words and self.allows(misfits))
-        return (best.reading, other) if unsure else ()
-
-
-def _counted(
-    cells: pa.StringArray,
-    counts: pa.Int64Array,
-    candidates: tuple[ColumnReading, ...],
-    name: str,
-) -> Evidence:
-    """What distinct `cells`, each so many times, say."""
-    weights = counts.to_numpy(zero_copy_only=False)
-    fits: collections.Counter[ColumnReading] = collections.Counter()
-    zeros = _count_numbers(cells, weights, candidates, fits)
-    dated, orders, outer, examples = _dated(cells, weights, candidates)
-    words = int(weights[_mean_missing(cells, name)].sum())
-    total = int(weights.sum())
-    return Evidence(candidates, total, +fits + dated, words, zeros, orders, outer, examples)
-
-
-def _dated(
-    cells: pa.StringArray, weights: np.ndarray, candidates: tuple[ColumnReading, ...]
-) -> tuple[
-    collections.Counter[ColumnReading],
-    int,
-    tuple[frozenset[str], frozenset[str]],
-    dict[str, str],
-]:
-    """Of `Evidence` the fits of dates, `orders`, `outer` and `examples`."""
-    forms = tuple(each.pattern for each in candidates if each.kind == "date")
-    fits: collections.Counter[ColumnReading] = collections.Counter()
-    orders = 0
-    dated: dict[str, np.ndarray] = {}
-    examples: dict[str, str] = {}
-    for form, found in date_forms.fits(cells, forms) if forms else ():
-        fits[ColumnReading("date", form)] = int(weights[found].sum())
-        dated[form] = found
-        examples[form] = cells[int(found.argmax())].as_py()
-    for form, found in dated.items():
-        other = date_forms.swapped(form)
-        if other in dated and form < other and date_forms.has_time(form):  # a day alone fits too
-            both = pa.array(found & dated[other])
-            one, two = (date_forms.read(cells.filter(both), each) for each in (form, other))
-            differ = pc.not_equal(one, two).to_numpy(zero_copy_only=False)
-            orders += int(weights[found & dated[other]][differ].sum())
-            if differ.any():
-                examples.setdefault("", cells.filter(both)[int(differ.argmax())].as_py())
-    short = [found for form, found in dated.items() if date_forms.year_first(form) in dated]
-    outer = _outer(cells.filter(pa.array(np.logical_or.reduce(short)))) if short else _NO_OUTER
-    return fits, orders, outer, examples
-
-
-def _outer(cells: pa.StringArray) -> tuple[frozenset[str], frozenset[str]]:
-    """The first parts of dates such as `20/01/31`, and their last."""
-    parts = pc.extract_regex(cells, r"^\s*(?P<first>\d{1,2})\D\d{1,2}\D(?P<last>\d{1,2})")
-    first, last = (frozenset(field.drop_null().to_pylist()) for field in parts.flatten())
-    return first, last
-
-
-def _count_numbers(
-    cells: pa.StringArray,
-    weights: np.ndarray,
-    candidates: tuple[ColumnReading, ...],
-    fits: collections.Counter[ColumnReading],
-) -> int:
-    """Add to `fits` how many cells each number fits; gives how many begin with a zero, as codes."""
-    bodies = numbers.taken_apart(cells)
-    forms = [each for each in candidates if each.is_number]
-    if not forms or bodies.digits.null_count == len(cells):
-        return 0
-    marks = bodies.marks.fill_null("").to_numpy(zero_copy_only=False)
-    is_fraction = numbers.is_fraction(bodies).to_numpy(zero_copy_only=False)
-    for each in forms:
-        found = numbers.fits(bodies, each.form, whole=each.kind == "int")
-        for mark in set(marks[found]):
-            marked = dataclasses.replace(each, mark=mark)
-            fits[marked] += int(weights[found & (marks == mark)].sum())
-        if each.kind == "float":
-            percent = dataclasses.replace(each, mark=numbers.PERCENT)
-            fits[percent] += int(weights[found & is_fraction].sum())
-    return int(weights[numbers.has_leading_zero(bodies)].sum())
-
-
-def _mean_missing(cells: pa.StringArray, name: str = "") -> np.ndarray:
-    """Which cells mean that a value is missing, or repeat the column's `name`; bool [cells]."""
-    lower = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
-    usual = pc.is_in(lower, pa.array(sorted({*MISSING_WORDS, name.strip().lower()} - {""})))
-    return usual.to_numpy(zero_copy_only=False)
-
-
 def stray(cells: pa.StringArray, reading: ColumnReading, others: Collection[str]) -> int | None:
     """Where the first of `cells` is that is not of the `reading`; `others` are passed over."""
     is_misfit = convert(cells, reading)[1]
@@ -448,13 +166,13 @@ def convert(
             values = date_forms.read(cells, reading.pattern)
             return values, pc.and_(values.is_null(), cells.is_valid())
     whole = reading.kind == "int"
-    if reading.is_plain and (found := _cast(cells, whole=whole)) is not None:
+    if reading.is_plain and (found := plain_values(cells, whole=whole)) is not None:
         return found, _none(cells)
     return numbers.read(cells, reading.form, reading.mark, whole=whole, lenient=lenient)
 
 
-def _cast(cells: pa.StringArray, *, whole: bool) -> pa.Array | None:
-    """Plain numbers by Arrow, if all are."""
+def plain_values(cells: pa.StringArray, *, whole: bool) -> pa.Array | None:
+    """The values of plain numbers, by Arrow; None if a cell is none."""
     if pc.any(pc.match_substring_regex(cells, r"^\s*[+-]?0[xX]")).as_py():
         return None  # Arrow reads 0x10 as 16: no other reader of tables does
     try:
@@ -462,14 +180,6 @@ def _cast(cells: pa.StringArray, *, whole: bool) -> pa.Array | None:
     except pa.ArrowInvalid:
         return None  # some cells need a closer look
     return values if whole or numbers.are_plain(values) else None
-
-
-def _plain_numbers(cells: pa.StringArray, guess: ColumnReading | None) -> pa.Array | None:
-    """Numbers of the kind `guess`, if all `cells` are, and none begins as a code does."""
-    if guess is None or pc.any(pc.match_substring_regex(cells, r"^\s*0\d")).as_py():
-        return None
-    values = _cast(cells, whole=guess.kind == "int")
-    return values if values is not None and numbers.are_plain(values) else None
 
 
 def _none(cells: pa.Array) -> pa.BooleanArray:

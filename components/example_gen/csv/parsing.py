@@ -25,6 +25,7 @@ from millrace.components.example_gen.csv.spans import line_end, line_ends, recor
 
 _PLAIN = {"int": pa.int64(), "float": pa.float64()}
 _NEWLINES = np.frombuffer(b"\r\n", np.uint8)
+_BEGINNING = 2**16  # bytes that hold the records looked at first
 _DIGITS = np.frombuffer(b"0123456789", np.uint8)
 
 
@@ -371,6 +372,14 @@ def _repaired(block: Block, dialect: Dialect) -> tuple[bytes, list[Rejected]]:
             rejected.append(Rejected(block.path, reason, f"line {line}"))
             kept.append(end * record.count(end))  # so that lines keep their numbers
     return b"".join(kept), rejected
+
+
+def parted(block: Block, dialect: Dialect, count: int) -> tuple[Block, Block]:
+    """The first `count` records of `block`, or as many as its first bytes hold; and the others."""
+    ends = record_ends(block.data[:_BEGINNING], dialect)[:count]
+    end = int(ends[-1]) if len(ends) else 0
+    line = block.line + line_ends(block.data, 0, end)
+    return block._replace(data=block.data[:end]), block._replace(line=line, data=block.data[end:])
 
 
 def records(data: bytes, dialect: Dialect) -> Iterator[tuple[int, bytes]]:

@@ -20,8 +20,9 @@ from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.csv import no_data, numbers, parsing
-from millrace.components.example_gen.csv.columns import ColumnReading, Evidence
+from millrace.components.example_gen.csv.columns import ColumnReading
 from millrace.components.example_gen.csv.dialect import Dialect
+from millrace.components.example_gen.csv.evidence import HEAD, Evidence, seen_in
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.example_gen.csv.spans import Span, blocks
 from millrace.components.example_gen.shards.splits import SplitRule
@@ -95,9 +96,7 @@ def _recounted(files: CsvFiles, candidates: Candidates, span: Span) -> dict[str,
     evidence = _nothing_seen(candidates)
     for block in files.blocks(span):
         cells = parsing.strings(block, files.dialect, list(evidence), _least(files.dialect)).columns
-        evidence = {
-            name: seen.seen(cells[name], name, exact=True) for name, seen in evidence.items()
-        }
+        evidence = seen_in(evidence, cells, exact=True)
     return evidence
 
 
@@ -112,7 +111,17 @@ def with_block(
 
     A column of numbers is read as such, which is faster than as text; where a cell of the block
     is none, all are looked at as text, and so is a number that Arrow would not read as written.
+    Which columns those are, the first records of all say.
     """
+    if not any(seen.filled for seen in evidence.values()):
+        head, block = parsing.parted(block, dialect, HEAD)
+        evidence = _with_part(evidence, head, dialect)
+    return _with_part(evidence, block, dialect)
+
+
+def _with_part(
+    evidence: Mapping[str, Evidence], block: Block, dialect: Dialect
+) -> dict[str, Evidence]:
     guesses = {name: seen.guess for name, seen in evidence.items()}
     cells = parsing.cells_of(block, dialect, guesses, _least(dialect)).columns
     read = [name for name, each in cells.items() if each.type != pa.string()]
@@ -120,7 +129,7 @@ def with_block(
     doubtful = [name for name in read if name in zeros or not numbers.are_plain(cells[name])]
     if doubtful:
         cells |= parsing.strings(block, dialect, doubtful, _least(dialect)).columns
-    return {name: seen.seen(cells[name], name) for name, seen in evidence.items()}
+    return seen_in(evidence, cells)
 
 
 def _least(dialect: Dialect) -> int:

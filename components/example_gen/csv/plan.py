@@ -12,8 +12,9 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv import columns, dates, no_data, numbers, parsing
-from millrace.components.example_gen.csv.columns import ColumnReading, Dates, Evidence
+from millrace.components.example_gen.csv.columns import ColumnReading, Dates
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv.evidence import Evidence
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.features import table_label
 

@@ -17,8 +17,9 @@ from millrace.components.artifacts import Rejected
 from millrace.components.beam.rejected import check_rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import columns, dates, files, parsing, plan
-from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evidence
+from millrace.components.example_gen.csv.columns import TEXT, ColumnReading
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv.evidence import Evidence
 from millrace.components.example_gen.csv.parsing import Block, ParsedCells
 from millrace.components.example_gen.csv.passes import CsvFiles
 from millrace.components.example_gen.shards.folders import Listing

@@ -10,8 +10,9 @@ from etils.epath import Path
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import columns, dates, files, parsing, passes, spans
-from millrace.components.example_gen.csv.columns import TEXT, ColumnReading, Evidence
+from millrace.components.example_gen.csv.columns import TEXT, ColumnReading
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
+from millrace.components.example_gen.csv.evidence import Evidence
 from millrace.components.example_gen.csv.numbers import PERCENT
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.example_gen.unlabelled_rows.source import TableSource

@@ -1,13 +1,15 @@
 """What a column may be read as, block by block: the same whether read as numbers or as text."""
 
+from unittest import mock
+
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from millrace.components.example_gen.csv import columns, parsing, passes
-from millrace.components.example_gen.csv.columns import ColumnReading, Evidence
 from millrace.components.example_gen.csv.dialect import MISSING, Dialect
+from millrace.components.example_gen.csv.evidence import Evidence
 from millrace.components.example_gen.csv.parsing import Block
 
 SEMICOLON = Dialect(
@@ -47,13 +49,17 @@ def block_of(rows):
     return Block("t.csv", 1, "".join(f"{a};{b}\n" for a, b in rows).encode(), "utf-8")
 
 
-@example([[("2.5", "x")], [("1e39", "x")]])  # a float, and one that float32 does not hold
-@given(st.lists(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=4), min_size=1, max_size=4))
-def test_blocks_say_what_their_cells_as_text_say(blocks):
+@example([[("2.5", "x")], [("1e39", "x")]], 200)  # a float, and one beyond float32
+@given(
+    st.lists(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=4), min_size=1, max_size=4),
+    st.sampled_from([1, 2, 200]),
+)
+def test_blocks_say_what_their_cells_as_text_say(blocks, first):
     found = {"a": Evidence(READINGS), "b": Evidence(READINGS)}
     expected = dict(found)
     for rows in blocks:
-        found = passes.with_block(found, block_of(rows), SEMICOLON)
+        with mock.patch.object(passes, "HEAD", first):
+            found = passes.with_block(found, block_of(rows), SEMICOLON)
         for name, cells in zip("ab", zip(*rows, strict=True), strict=True):
             kept = [None if cell == "NA" else cell for cell in cells]
             expected[name] = expected[name].seen(pa.array(kept, pa.string()), name)
@@ -63,24 +69,6 @@ def test_blocks_say_what_their_cells_as_text_say(blocks):
         else:
             assert found[name].settled == exact.settled
             assert found[name].ambiguous == exact.ambiguous
-
-
-@pytest.mark.parametrize(
-    ("cells", "guess"),
-    [
-        ([], None),
-        (["1"], ColumnReading("int")),
-        (["007"], None),
-        (["20120506"], None),  # may be a date
-        (["1", "2.5"], ColumnReading("float")),
-        (["1e5"], None),  # may have a decimal comma further down
-        (["1,5"], None),
-        (["2012-05-06"], None),
-        (["x"], None),
-    ],
-)
-def test_a_column_is_read_as_a_number_where_it_can_be_nothing_else(cells, guess):
-    assert Evidence(READINGS).seen(pa.array(cells, pa.string())).guess == guess
 
 
 @given(
@@ -99,3 +87,12 @@ def test_leading_zeros_are_found_in_the_bytes(rows, end, quoted):
         name for name, cells in zip("ab", zip(*rows, strict=True), strict=True) if "07" in cells
     }
     assert found == ({"a", "b"} if quoted and expected else expected)
+
+
+@pytest.mark.parametrize(("count", "head"), [(0, b""), (1, b'1;"a\n"\n'), (9, b'1;"a\n"\n2;b\n')])
+def test_a_block_is_parted_between_two_records(count, head, monkeypatch):
+    monkeypatch.setattr(parsing, "_BEGINNING", 14)
+    block = Block("t.csv", 5, b'1;"a\n"\n2;b\n3;c\n', "utf-8")
+    first, rest = parsing.parted(block, SEMICOLON, count)
+    assert (first.line, first.data, first.data + rest.data) == (5, head, block.data)
+    assert rest.line == 5 + head.count(b"\n")
