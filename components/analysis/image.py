@@ -26,8 +26,8 @@ from millrace.components.features import hook_spec, image_survey, moments, recor
 from millrace.components.features.image_spec import ImageOptions, ImageSpec
 from millrace.components.features.image_survey import ImageSurvey
 from millrace.components.features.moments import Moments
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import read_records
-from millrace.serving.example import decode
 
 logger = logging.getLogger("millrace.components.analyze")
 
@@ -80,7 +80,7 @@ def _size(train: ImageSurvey, options: ImageOptions) -> image_survey.Size:
 
 
 def _survey_shard(shard: SplitFile) -> ImageSurvey:
-    return image_survey.of(map(decode, read_records(Path(shard.file))))
+    return image_survey.of(columns.batches(read_records(Path(shard.file)), shard.file))
 
 
 def _moments(examples: Examples, image: ImageSpec, out: Path, run_on: BeamOptions) -> Moments:
@@ -93,9 +93,12 @@ def _moments(examples: Examples, image: ImageSpec, out: Path, run_on: BeamOption
 
 
 def _moments_of_shard(file: str, image: ImageSpec) -> Moments:
-    from millrace.components.features.image_rows import decode_rows  # TensorFlow
+    from millrace.components.features import image_rows  # TensorFlow
 
-    rows = ((decode(record),) for record in read_records(Path(file)))
-    pixels = (found for _, found in decode_rows(rows, image) if isinstance(found, np.ndarray))
-    batches = iter(lambda: list(itertools.islice(pixels, _SUMMED_AT_ONCE)), [])
-    return moments.merge(moments.of(np.stack(batch)) for batch in batches)
+    batches = columns.batches(read_records(Path(file)), file)
+    decoded = image_rows.pixels(
+        itertools.chain.from_iterable(map(image_rows.files, batches)), image
+    )
+    pixels = (found for found in decoded if isinstance(found, np.ndarray))
+    summed = iter(lambda: list(itertools.islice(pixels, _SUMMED_AT_ONCE)), [])
+    return moments.merge(moments.of(np.stack(part)) for part in summed)

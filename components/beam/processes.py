@@ -9,15 +9,17 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 from millrace.serving import cores, lifeline
 
 Work = Callable[[int], None]
 
-_ALONE = 3.0  # seconds before others are started: they need a second or two to import what they use
+_ALONE = 2  # pieces done before others are started: the first one's time is that of imports, too
+_LONG = 10.0  # seconds left that are worth it: the others have to import as well
 _MOST = 8  # processes; each may hold TensorFlow and a batch of records
 _PATIENCE = 5.0  # seconds for one to end
 _WORK = "work"
@@ -33,11 +35,14 @@ def run(work: Work, count: int, folder: Path) -> None:
         folder: for this function's files, `taken-…`, `done-…` and `work`.
     """
     if count > 1:
-        with _others(work, count, folder) as finished:
-            for number in _taken(folder, count):
+        with _Others(work, count, folder) as others:
+            for done, number in enumerate(_taken(folder, count), start=1):
+                start, left = time.monotonic(), count - number - 1
                 work(number)
                 _done(folder, number).touch()
-            finished()
+                if done == _ALONE and (time.monotonic() - start) * left > _LONG:
+                    others.start(left)
+            others.wait()
     for number in range(count):
         if not _done(folder, number).exists():
             work(number)
@@ -58,42 +63,40 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def _others(work: Work, count: int, folder: Path) -> Iterator[Callable[[], None]]:
-    """Start other processes after a while; gives what waits for the pieces that they have taken."""
-    started: list[subprocess.Popen[bytes]] = []
+class _Others:
+    """The other processes; none until they are started."""
 
-    def start() -> None:
-        with contextlib.suppress(Exception):  # what cannot be pickled stays here
-            (folder / _WORK).write_bytes(pickle.dumps((sys.path, pickle.dumps(work))))
-            left = sum(not _claim(folder, number).exists() for number in range(count))
-            command = lifeline.module(__name__, str(folder), str(count))
-            for _ in range(min(cores.available() - 1, left, _MOST - 1)):
-                with os.fdopen(os.dup(2), "wb") as output:
-                    started.append(lifeline.start(command, output))
+    def __init__(self, work: Work, count: int, folder: Path) -> None:
+        self._work, self._count, self._folder = work, count, folder
+        self._started: list[subprocess.Popen[bytes]] = []
 
-    def finish() -> None:
-        timer.cancel()
-        timer.join()
-        owners = {
-            _claim(folder, n).read_text() for n in range(count) if not _done(folder, n).exists()
-        }
-        for process in started:
-            if str(process.pid) in owners:
-                process.wait()
+    def __enter__(self) -> Self:
+        return self
 
-    timer = threading.Timer(_ALONE, start)
-    timer.start()
-    try:
-        yield finish
-    finally:
-        timer.cancel()
-        timer.join()
-        for process in started:
+    def __exit__(self, *_: object) -> None:
+        for process in self._started:
             process.terminate()  # all at once; those that do not listen are killed below
-        for process in started:
+        for process in self._started:
             with process:
                 lifeline.end(process, _PATIENCE)
+
+    def start(self, most: int) -> None:
+        """Start one for each further core, `most` at most, if the work can be sent to them."""
+        with contextlib.suppress(Exception):
+            sent = pickle.dumps((sys.path, pickle.dumps(self._work)))
+            (self._folder / _WORK).write_bytes(sent)
+            command = lifeline.module(__name__, str(self._folder), str(self._count))
+            for _ in range(min(cores.available() - 1, most, _MOST - 1)):
+                with os.fdopen(os.dup(2), "wb") as output:
+                    self._started.append(lifeline.start(command, output))
+
+    def wait(self) -> None:
+        """Wait until the pieces that they have taken are done, or they have died."""
+        left = [n for n in range(self._count) if not _done(self._folder, n).exists()]
+        owners = {_claim(self._folder, number).read_text() for number in left}
+        for process in self._started:
+            if str(process.pid) in owners:
+                process.wait()
 
 
 def _taken(folder: Path, count: int) -> Iterator[int]:

@@ -12,9 +12,9 @@ import tensorflow as tf
 from millrace.components.exporting import classifier
 from millrace.components.exporting.comparison import Reference
 from millrace.components.exporting.saved_model import Endpoint, at_least_one
-from millrace.components.features import image, record
-from millrace.components.features.image_rows import decode_rows
+from millrace.components.features import image, image_rows, record
 from millrace.components.features.image_spec import ImageSpec
+from millrace.components.files import columns
 from millrace.serving.example import Decoded
 
 
@@ -36,7 +36,8 @@ def endpoints(model: keras.Model, spec: ImageSpec) -> dict[str, Endpoint]:
 
 def reference(model: keras.Model, spec: ImageSpec, rows: Sequence[Decoded]) -> Reference:
     """What the signatures should answer to raw `rows`, by the pixels that training would see."""
-    pixels = [found for _, found in decode_rows(((row,) for row in rows), spec)]
+    files = image_rows.files(columns.of_rows(rows, ""))
+    pixels = list(image_rows.pixels(files, spec))
     scores = classifier.probabilities(model, tf.constant(np.stack(pixels)))
     return classifier.reference(scores.numpy(), spec.classes)
 

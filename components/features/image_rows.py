@@ -10,78 +10,84 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
 from millrace.components.artifacts import Rejected
 from millrace.components.features import image, record
 from millrace.components.features.image_spec import ImageSpec
-from millrace.serving.example import Decoded, encode
+from millrace.components.files import arrow_examples, columns
 
 BATCH = 64  # pictures decoded at once: enough to keep a few cores busy
 _AHEAD = 2  # batches being decoded while the next one is read
 
-Row = TypeVar("Row", bound=tuple[Decoded, *tuple[object, ...]])
-
 
 def transform(
-    rows: Iterable[tuple[Decoded, str]], spec: ImageSpec, rejected: list[Rejected]
+    batches: Iterable[pa.RecordBatch], place: str, spec: ImageSpec, rejected: list[Rejected]
 ) -> Iterator[bytes]:
-    """The transformed records of `rows`: raw ones, each with its position.
+    """The transformed records of raw ones.
 
     Yields `image` (bytes: uint8, height * width * channels), `label` (int64, index in the
     spec's classes) and `image/filename`, encoded. Rows that cannot be decoded, or whose class is
     not in the train split, go to `rejected`.
+
+    Args:
+        batches: the columns of raw records, as `files.columns` has them.
+        place: the file that they are of, for `rejected`.
+        spec: how.
+        rejected: gets what cannot be used.
     """
-    for (row, position, label), pixels in decode_rows(labelled(rows, spec, rejected), spec):
-        source = record.source(row, "image")
-        if isinstance(pixels, str):
-            rejected.append(Rejected(source, pixels, position))
-        else:
-            name, content = record.filename("image"), pixels.tobytes()
-            yield encode({record.PIXELS: content, record.INDEX: label, name: source})
+    start = 0
+    for batch in batches:
+        labels, reasons = record.labels(batch, "image", spec.classes)
+        sources = record.sources(batch, "image")
+        is_usable = reasons == ""
+        decoded = pixels(itertools.compress(files(batch), is_usable), spec)
+        for at in range(0, batch.num_rows, BATCH):
+            rows = slice(at, at + BATCH)
+            contents: list[bytes | None] = []
+            for number, reason in enumerate(reasons[rows].tolist(), at):
+                found = reason or next(decoded)
+                if isinstance(found, str):
+                    where = columns.position(place, start + number)
+                    rejected.append(Rejected(sources[number].as_py(), found, where))
+                contents.append(None if isinstance(found, str) else found.tobytes())
+            image = pa.array(contents, pa.binary())
+            cells = {
+                record.PIXELS: image,
+                record.INDEX: pa.array(labels[rows]),
+                record.filename("image"): sources[rows],
+            }
+            is_decoded = image.is_valid()
+            kept = {name: cell.filter(is_decoded) for name, cell in cells.items()}
+            yield from arrow_examples.as_bytes(arrow_examples.records(kept, prefix_last=True))
+        start += batch.num_rows
 
 
-def labelled(
-    rows: Iterable[tuple[Decoded, str]], spec: ImageSpec, rejected: list[Rejected]
-) -> Iterator[tuple[Decoded, str, int]]:
-    """Each row of a known class, its position and its label; the others go to `rejected`."""
-    labels = {name: label for label, name in enumerate(spec.classes)}
-    for row, position in rows:
-        label = record.label_of(row, "image", labels)
-        if isinstance(label, str):
-            rejected.append(Rejected(record.source(row, "image"), label, position))
-        else:
-            yield row, position, label
+def files(batch: pa.RecordBatch) -> list[bytes | None]:
+    """The picture file of each record, None where it has none."""
+    found = columns.first(batch, record.ENCODED)
+    return [None] * batch.num_rows if found is None else found.to_pylist()
 
 
-def decode_rows(rows: Iterable[Row], spec: ImageSpec) -> Iterator[tuple[Row, np.ndarray | str]]:
-    """Each row with its pixels, or with the reason why it has none, in the same order.
+def pixels(files: Iterable[bytes | None], spec: ImageSpec) -> Iterator[np.ndarray | str]:
+    """The pixels of each file, or the reason why it has none, in the same order.
 
-    A row is a tuple whose first part is the raw record; the rest is passed through. Pixels are
-    uint8 [height, width, channels], by `features.image.preprocess`, the same ops that an
+    Pixels are uint8 [height, width, channels], by `features.image.preprocess`, the same ops that an
     exported model runs.
     """
-    iterator = iter(rows)
+    iterator = iter(files)
     batches = iter(lambda: list(itertools.islice(iterator, BATCH)), [])
-    pending: collections.deque[tuple[list[Row], Future[Iterable[np.ndarray | str]]]]
-    pending = collections.deque()
+    pending: collections.deque[Future[Iterable[np.ndarray | str]]] = collections.deque()
     with ThreadPoolExecutor(_AHEAD) as pool:  # TensorFlow decodes while Python reads on
         for batch in batches:
-            files = [_file(row[0]) for row in batch]
-            pending.append((batch, pool.submit(_pixels, files, spec)))
+            pending.append(pool.submit(_pixels, batch, spec))
             if len(pending) > _AHEAD:
-                yield from _paired(*pending.popleft())
-        for batch, future in pending:
-            yield from _paired(batch, future)
-
-
-def _paired(
-    batch: list[Row], pixels: Future[Iterable[np.ndarray | str]]
-) -> Iterator[tuple[Row, np.ndarray | str]]:
-    return zip(batch, pixels.result(), strict=True)
+                yield from pending.popleft().result()
+        for future in pending:
+            yield from future.result()
 
 
 def _pixels(files: Sequence[bytes | None], spec: ImageSpec) -> Iterable[np.ndarray | str]:
@@ -100,11 +106,6 @@ def _pixels_of(file: bytes | None, spec: ImageSpec) -> np.ndarray | str:
         return _compiled(spec)(tf.constant([file])).numpy()[0]
     except tf.errors.InvalidArgumentError as error:
         return _reason(error.message)
-
-
-def _file(row: Decoded) -> bytes | None:
-    value = row.get(record.ENCODED)
-    return bytes(value[0]) if value is not None and len(value) else None
 
 
 def _reason(message: str) -> str:

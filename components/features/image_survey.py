@@ -1,24 +1,28 @@
 """What one pass over raw image records counts, and the choices that follow.
 
-Plain functions on plain counts: no TensorFlow, no Beam.
+Plain functions on columns and counts: no TensorFlow, no Beam.
 """
 
 import dataclasses
 import io
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+import pyarrow as pa
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from millrace.components.features import record
-from millrace.serving.example import Decoded
+from millrace.components.files import columns
 
 COMMON = 0.95  # the share of pictures that must have one size for it to be that of the dataset
 LARGEST = 128  # pixels a side for pictures of many sizes: a CPU can still train on it
 SIDES = (32, 48, 64, 96, LARGEST)
 
 Size = tuple[int, int]  # height, width
+Shape = tuple[int, int, int]  # height, width, channels
 
 
 @dataclasses.dataclass
@@ -60,15 +64,15 @@ class ImageSurvey:
         )
 
 
-def of(rows: Iterable[Decoded]) -> ImageSurvey:
-    """The survey of raw image records."""
+def of(batches: Iterable[pa.RecordBatch]) -> ImageSurvey:
+    """The survey of raw image records, as `files.columns` has them."""
     survey = ImageSurvey()
-    for row in rows:
-        survey.records += 1
-        survey.classes.update(record.classes(row, "image"))
-        for height, width, channels in _shapes(row):
-            survey.sizes[height, width] += 1
-            survey.channels[channels] += 1
+    for batch in batches:
+        survey.records += batch.num_rows
+        survey.classes.update(record.class_counts(batch, "image"))
+        for (height, width, channels), count in _shapes(batch).items():
+            survey.sizes[height, width] += count
+            survey.channels[channels] += count
     return survey
 
 
@@ -122,17 +126,28 @@ def _median(counts: Counter[int]) -> int:
     return value
 
 
-def _shapes(row: Decoded) -> Iterator[tuple[int, int, int]]:
-    """Height, width and channels: as the record says, else as the file does; none if unknown."""
-    named = [row.get(name) for name in (record.HEIGHT, record.WIDTH, record.CHANNELS)]
-    if all(value is not None for value in named):
-        yield tuple(int(value[0]) for value in named if value is not None)  # type: ignore[misc]
-        return
-    encoded = row.get(record.ENCODED)
-    if encoded is None:
-        return
+def _shapes(batch: pa.RecordBatch) -> Counter[Shape]:
+    """Pictures by height, width and channels: as the record says, else as the file does."""
+    is_told, found = np.zeros(batch.num_rows, bool), Counter[Shape]()
+    names = (record.HEIGHT, record.WIDTH, record.CHANNELS)
+    cells = [cell for cell in (columns.first(batch, name) for name in names) if cell is not None]
+    if len(cells) == len(names):
+        is_told = np.all([cell.is_valid().to_numpy(zero_copy_only=False) for cell in cells], axis=0)
+        told = [cell.filter(pa.array(is_told)).to_numpy(zero_copy_only=False) for cell in cells]
+        shapes, counts = np.unique(np.stack(told, 1).astype(int), axis=0, return_counts=True)
+        found.update(dict(zip(map(tuple, shapes.tolist()), counts.tolist(), strict=True)))
+    files = columns.first(batch, record.ENCODED)
+    if files is not None:
+        found.update(
+            itertools.chain.from_iterable(map(_measured, files.filter(pa.array(~is_told))))
+        )
+    return found
+
+
+def _measured(file: pa.Scalar) -> Iterator[Shape]:
+    """The shape of a picture; none if it has none that can be told."""
     try:
-        with Image.open(io.BytesIO(bytes(encoded[0]))) as image:
+        with Image.open(io.BytesIO(file.as_py())) as image:
             is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
             width, height = image.size[::-1] if is_turned else image.size
             yield height, width, len(image.getbands())

@@ -47,15 +47,15 @@ def transform(
         from millrace.components.features import table_rows
 
         return table_rows.transform(columns.batches(records, place), place, spec, rejected)
+    if isinstance(spec, ImageSpec):
+        from millrace.components.features import image_rows
+
+        return image_rows.transform(columns.batches(records, place), place, spec, rejected)
     rows = (
         (row, columns.position(place, number))
         for number, row in enumerate(columns.decoded(records, place))
     )
     match spec:
-        case ImageSpec():
-            from millrace.components.features import image_rows
-
-            return image_rows.transform(rows, spec, rejected)
         case TextSpec():
             from millrace.components.features import text_rows
 

@@ -28,18 +28,21 @@ _JOIN = pc.JoinOptions(null_handling="replace", null_replacement="")
 Bytes = NDArray[np.uint8]
 
 
-def records(columns: Mapping[str, pa.Array]) -> pa.BinaryArray:
+def records(columns: Mapping[str, pa.Array], *, prefix_last: bool = False) -> pa.BinaryArray:
     """One serialised Example per row.
 
     Args:
         columns: by feature name, all of one length. int64 makes an int64 feature, float32 a
             float one, string and binary a bytes one, a list of a fixed size of either number
             one of that many values; null means that the row lacks the feature.
+        prefix_last: of two names of which one begins the other, the longer comes first, as protobuf
+            has it. The splits of tables depend on the other order.
 
     Returns:
         binary [rows].
     """
-    names = sorted(columns, key=str.encode)
+    end = b"\xff" if prefix_last else b""  # which no name has
+    names = sorted(columns, key=lambda name: name.encode() + end)
     entries = [_entries(name, columns[name]) for name in names]
     lengths: NDArray[np.int64] = np.stack([_lengths(entry) for entry in entries]).sum(axis=0)
     return pc.binary_join_element_wise(_headers(lengths), *entries, b"", options=_JOIN)

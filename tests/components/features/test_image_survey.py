@@ -8,12 +8,13 @@ from PIL import Image
 
 from millrace.components.features import image_survey
 from millrace.components.features.image_survey import ImageSurvey
-from millrace.serving.example import decode, encode
+from millrace.components.files import columns
+from millrace.serving.example import encode
 from tests.components.pictures import file, noise, raw
 
 
 def rows(*records):
-    return [decode(record) for record in records]
+    return [columns.of_records(records, "p")]
 
 
 SURVEYS = st.builds(
@@ -52,6 +53,13 @@ def test_what_a_record_does_not_say_is_read_from_its_file():
     assert found.sizes == {(3, 5): 1, (5, 3): 1}
     assert found.channels == {3: 2}
     assert (found.records, found.classes) == (3, {})
+
+
+def test_a_file_is_read_only_where_a_measure_is_missing():
+    told = raw(file(noise(9, 9, 3)), "a", size=(4, 6))
+    found = image_survey.of(rows(told, encode({"image/encoded": file(noise(3, 5, 3))})))
+    assert found.sizes == {(4, 6): 1, (3, 5): 1}
+    assert found.channels == {1: 1, 3: 1}
 
 
 def test_a_class_without_a_name_is_called_by_its_label():

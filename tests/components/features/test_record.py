@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from millrace.components.features import record
+from millrace.components.files import columns
 from millrace.serving.example import decode, encode
 
 
@@ -21,15 +22,52 @@ from millrace.serving.example import decode, encode
 def test_a_class_is_named_by_its_text_or_else_its_label(kind, label, text, name, counted):
     given = {f"{kind}/class/label": label, f"{kind}/class/text": text}
     features = {key: value for key, value in given.items() if value is not None}
-    row = decode(encode({"x": 1, **features}))
+    encoded = encode({"x": 1, **features})
+    row, batch = decode(encoded), columns.of_records([encoded], "p")
     assert record.class_name(row, kind) == name
     assert list(record.classes(row, kind)) == counted
+    assert record.class_counts(batch, kind) == dict.fromkeys(counted, 1)
+    assert record.labels(batch, kind, ["z", name or "y"])[0] == (name is not None)
 
 
 def test_a_record_without_a_file_name_has_no_source():
     assert record.source(decode(encode({"image/filename": "a/b.png"})), "image") == "a/b.png"
     assert record.source(decode(encode({"text/filename": "a.txt"})), "text") == "a.txt"
     assert record.source({}, "image") == ""
+
+
+def test_the_sources_of_a_batch_are_texts_whatever_their_bytes():
+    records = [{"image/filename": b"\xff/b.png"}, {"x": 1}, {"image/filename": "é.png"}]
+    batch = columns.of_records([encode(each) for each in records], "p")
+    assert record.sources(batch, "image").to_pylist() == ["\\xff/b.png", "", "é.png"]
+    assert record.sources(batch[1:], "image").to_pylist() == ["", "é.png"]
+    assert record.sources(batch, "text").to_pylist() == ["", "", ""]
+
+
+def test_a_batch_has_the_labels_of_its_known_classes_and_reasons_for_the_rest():
+    records = [
+        {"text/class/text": "cat"},
+        {"text/class/label": 7},
+        {"x": 1},
+        {"text/class/text": "dog", "text/class/label": 3},
+        {"text/class/text": "cat", "text/class/label": 3},
+    ]
+    batch = columns.of_records([encode(each) for each in records], "p")
+    labels, reasons = record.labels(batch, "text", ("dog", "cat"))
+    assert reasons.tolist() == [
+        "",
+        "class '7' is not in the train split",
+        "no class",
+        "",
+        "",
+    ]
+    assert labels[reasons == ""].tolist() == [1, 0, 1]
+    assert record.class_counts(batch, "text") == {
+        ("cat", -1): 1,
+        ("7", 7): 1,
+        ("dog", 3): 1,
+        ("cat", 3): 1,
+    }
 
 
 def test_the_reason_why_a_record_has_no_label_names_its_class():
