@@ -18,7 +18,7 @@ from typing import Literal
 
 from etils.epath import Path
 
-from millrace.serving import lifeline
+from millrace.serving import lifeline, warm
 from millrace.serving.client import Client
 from millrace.serving.errors import LaunchError, RpcError
 
@@ -36,7 +36,7 @@ class Launched:
     """A server that is ready: its address, its process and its log file."""
 
     target: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | warm.Forked
     log: LocalPath
 
 
@@ -106,10 +106,10 @@ def _command(
 
 
 @contextlib.contextmanager
-def _running(command: list[str], log: LocalPath) -> Iterator[subprocess.Popen[bytes]]:
+def _running(command: list[str], log: LocalPath) -> Iterator[subprocess.Popen[bytes] | warm.Forked]:
     """Run `command` as a child of this process; stop it when the block ends."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as sink, lifeline.start(command, sink) as process:
+    with log.open("wb") as sink, warm.start(command, sink) as process:
         patience = _STOP_SECONDS
         try:
             yield process

@@ -22,7 +22,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Protocol
 
 _GRACE = 45.0  # seconds to end after SIGTERM; longer than a model server drains its requests
 _PROGRAM_GRACE = 30.0  # the same for another program, which its guard must outlive
@@ -30,9 +30,22 @@ _KILL_SECONDS = 1.0  # for the kernel to end a killed process
 _CANNOT_RUN = 126  # as in shells
 _SOURCES = str(Path(__file__).parents[2])  # the folder that holds millrace
 _inherited: set[int] = set()  # write ends of the pipes of `inherited`
-# All write ends: a process forked from this one must not keep them open.
+# All ends that a process forked from this one must not keep open.
 _held: set[int] = set()
 _started: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
+
+
+class Process(Protocol):
+    """What `end` needs of a `subprocess.Popen`, or of what stands for one."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, or raise `subprocess.TimeoutExpired`."""
+
+    def terminate(self) -> None:
+        """Send it SIGTERM."""
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
 
 
 def module(name: str, *arguments: str) -> list[str]:
@@ -56,7 +69,7 @@ def start(command: Sequence[str], output: IO[bytes], **more: str) -> subprocess.
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env=_environment(more),
+        env=environment(more),
     )
     _started.add(process)
     return process
@@ -73,7 +86,7 @@ def run(
     Raises:
         subprocess.TimeoutExpired: it ran longer than `timeout` seconds and was terminated.
     """
-    reader, writer = _pipe()
+    reader, writer = pipe()
     try:
         with subprocess.Popen(
             command,
@@ -81,7 +94,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=_environment(more),
+            env=environment(more),
         ) as process:
             try:
                 output, errors = process.communicate(timeout=timeout)
@@ -91,13 +104,14 @@ def run(
         return subprocess.CompletedProcess(command, process.returncode, output, errors)
     finally:
         os.close(reader)
-        _release(writer)
+        release(writer)
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    environment = {**os.environ, **more}
-    paths = (environment.get("PYTHONPATH"), _SOURCES)  # a person's own folders come first
-    return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+def environment(more: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child, with `more`; it finds millrace where this process found it."""
+    variables = {**os.environ, **more}
+    paths = (variables.get("PYTHONPATH"), _SOURCES)  # a person's own folders come first
+    return {**variables, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 @contextlib.contextmanager
@@ -106,7 +120,7 @@ def inherited() -> Iterator[None]:
     if not _is_open(0):
         os.open(os.devnull, os.O_RDONLY)  # becomes descriptor 0, or the pipe below would
     kept = os.dup(0)
-    reader, writer = _pipe()
+    reader, writer = pipe()
     os.dup2(reader, 0)
     os.close(reader)
     _inherited.add(writer)
@@ -129,19 +143,25 @@ def _close(writer: int) -> None:
         _inherited.remove(writer)
     except KeyError:  # closed by another thread
         return
-    _release(writer)
+    release(writer)
 
 
-def _pipe() -> tuple[int, int]:
+def pipe() -> tuple[int, int]:
     """Returns a pipe whose write end is closed in processes forked from this one."""
     reader, writer = os.pipe()
-    _held.add(writer)
+    hold(writer)
     return reader, writer
 
 
-def _release(writer: int) -> None:
-    _held.discard(writer)
-    os.close(writer)
+def hold(descriptor: int) -> None:
+    """Have `descriptor` closed in processes forked from this one."""
+    _held.add(descriptor)
+
+
+def release(descriptor: int) -> None:
+    """Close what `pipe` made or `hold` was given."""
+    _held.discard(descriptor)
+    os.close(descriptor)
 
 
 def _let_go() -> None:
@@ -149,9 +169,9 @@ def _let_go() -> None:
     for process in list(_started):
         if process.stdin is not None:
             process.stdin.close()
-    for writer in _held:
+    for descriptor in _held:
         with contextlib.suppress(OSError):
-            os.close(writer)
+            os.close(descriptor)
     _held.clear()
     _inherited.clear()
 
@@ -167,7 +187,7 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
-def end(process: subprocess.Popen[bytes], patience: float) -> None:
+def end(process: Process, patience: float) -> None:
     """Terminate `process`, started here, kill it after `patience` seconds, and wait for its end.
 
     The second SIGTERM makes a guard kill its program.

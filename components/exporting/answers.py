@@ -15,7 +15,7 @@ from etils.epath import Path
 from millrace.components.errors import ModelError
 from millrace.components.files.tfrecord import read_records, write_records
 from millrace.components.inference import requests
-from millrace.serving import lifeline, tensorflow_import
+from millrace.serving import lifeline, tensorflow_import, warm
 from millrace.serving.example import Decoded, decode, encode
 from millrace.serving.signature import Signature, TensorInfo
 
@@ -35,11 +35,13 @@ def collect(saved_model: Path, rows: list[Decoded], scratch: Path) -> OutputArra
     write_records(inputs, map(encode, rows))
     arguments = map(str, (saved_model, inputs, answers))
     command = lifeline.module("millrace.components.exporting.answers", *arguments)
-    done = lifeline.run(command)
-    if done.returncode:
+    log = scratch / "answers.log"
+    with log.open("wb") as sink, warm.start(command, sink) as process:
+        code = process.wait()
+    if code:
         raise ModelError(
             f"{saved_model}: expected a SavedModel that a fresh process can load and call. "
-            f"Received exit code {done.returncode}: {done.stderr.strip()[-2000:]}. "
+            f"Received exit code {code}: {log.read_text(errors='replace').strip()[-2000:]}. "
             "This is a bug in the export, not a fault of the data."
         )
     with answers.open("rb") as file, np.load(file) as arrays:
@@ -86,13 +88,13 @@ def _tensor(tensor: TensorInfo) -> dict[str, object]:
     return {"dtype": tensor.dtype, "shape": tensor.shape}
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Answer the records in one file into another."""
-    saved_model, inputs, answers = map(Path, arguments)
+    saved_model, inputs, answers = map(Path, sys.argv[1:])
     found = _answer(saved_model, [decode(raw) for raw in read_records(inputs)])
     with answers.open("wb") as file:
         np.savez(file, allow_pickle=False, **found)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
