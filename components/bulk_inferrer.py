@@ -20,6 +20,7 @@ from millrace.components.beam.rejected import check_rejected
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError, ModelError, OptionError
 from millrace.components.options.ranges import Count, Share
+from millrace.serving import tensorflow_import
 
 if TYPE_CHECKING:
     from millrace.components.inference.bulk import BulkOutput, BulkResult, BulkShard
@@ -84,6 +85,7 @@ def bulk_inferrer(
             "bulk_inferrer: expected `examples` or `source`. "
             f"Received: {'neither' if examples is None else 'both'}. Wire one of them."
         )
+    tensorflow_import.load()
     from millrace.components.inference import bulk
 
     output = bulk.BulkOutput(str(out), format, prediction_logs, batch_size)

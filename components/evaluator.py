@@ -17,6 +17,7 @@ from millrace.components.errors import DataError, OptionError
 from millrace.components.evaluating import simple_baselines, verdict
 from millrace.components.evaluating.verdict import Thresholds, Verdict
 from millrace.components.options.ranges import Count, Number, Share
+from millrace.serving import tensorflow_import
 
 if TYPE_CHECKING:
     from millrace.components.evaluating.scoring import EvalConfig
@@ -168,6 +169,7 @@ def _score(
     task: "EvaluationTask",
 ) -> None:
     """One pass over the splits, from shards to the files of the evaluation."""
+    tensorflow_import.load()
     from millrace.components.inference.saved_model import Models
 
     loaded = Models(*(each.saved_model for each in models))

@@ -35,6 +35,7 @@ from millrace.components.training.options import (
 from millrace.components.training.plan import Split, TrainingPlan
 from millrace.components.training.schedule_options import CONSTANT, Schedule
 from millrace.components.tuning.hyperparameters import tunable
+from millrace.serving import tensorflow_import
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +157,8 @@ def trainer(
     if isinstance(model, Cnn) and isinstance(spec, ImageSpec):
         sizes.after_blocks(model, spec.height, spec.width)  # refused before TensorFlow starts
 
-    from millrace.components.training import fine_tuning, fitting  # TensorFlow
+    tensorflow_import.load()
+    from millrace.components.training import fine_tuning, fitting  # Keras
 
     logger.info(
         "training on %d examples, %s",

@@ -43,6 +43,7 @@ def run(
     extras: Steps = None,
     fail_on_anomaly: bool = False,
     beam: Sequence[str] = (),
+    warm: bool = True,
     root: AnyPath | None = None,
 ) -> Run:
     """Run a recipe, as `millrace run` does: unchanged steps come from the cache.
@@ -64,6 +65,8 @@ def run(
         extras: steps beside the usual ones: rate_finder, tuner, feature_maps, projector.
         fail_on_anomaly: stop after a validator that found anomalies.
         beam: flags for Beam.
+        warm: fork the processes that check the model from one that has imported TensorFlow
+            meanwhile; only on Linux.
         root: where artifacts, runs and models lie; by default the folder of MILLRACE_ROOT, or
             `.millrace`.
 
@@ -71,7 +74,9 @@ def run(
         UsageError: what was given does not fit together; nothing was run.
         RunError: a step failed; has the run, the step, the reason and the log.
     """
-    given = {key: value for key, value in locals().items() if value and key != "recipe"}
+    given = {
+        key: value for key, value in locals().items() if value and key not in ("recipe", "warm")
+    }
     own_code.importable(pathlib.Path.cwd())
     own_code.refresh()
     place = root_at(root)
@@ -94,6 +99,7 @@ def run(
         Selection(_names(from_), _names(to), only, _names(force)),
         tuple(beam),
         fail_on_anomaly,
+        warm,
     )
     with opened(place) as store, python_console() as console:
         result = running.carry_out(request, place, store, console)

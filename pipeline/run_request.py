@@ -62,6 +62,7 @@ class RunRequest:
         selection: which steps to run.
         beam_flags: for Beam, such as `--direct_num_workers=2`.
         fail_on_anomaly: stop after a validator that found anomalies.
+        warm: fork the processes that steps start from one that has imported TensorFlow.
 
     Raises:
         UsageError: Beam does not take the flags.
@@ -74,6 +75,7 @@ class RunRequest:
     selection: Selection = ALL_STEPS
     beam_flags: tuple[str, ...] = ()
     fail_on_anomaly: bool = False
+    warm: bool = True
 
     def __post_init__(self) -> None:
         try:

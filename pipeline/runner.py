@@ -24,6 +24,8 @@ from millrace.pipeline.root import Root
 from millrace.pipeline.run_request import RunRequest
 from millrace.pipeline.store import Store, new_run_id, now
 
+_TOLD = {"millrace.components", "millrace.serving.tensorflow_import"}  # whose messages are shown
+
 
 class Runner:
     """One run of one DAG under one root."""
@@ -214,7 +216,7 @@ class Runner:
         staged = self.root.staging(self.run_id) / step.name
         staged.mkdir(parents=True, exist_ok=True)
         own = step.component.__module__.partition(".")[0]
-        packages = {"millrace.components", *({own} - {"millrace"})}
+        packages = {*_TOLD, *({own} - {"millrace"})}
         log = self.root.log(self.run_id, step.name)
         spare = self.root.staging(self.run_id) / f"{step.name}.resume"
         with (

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from millrace.pipeline import page, report
+from millrace.pipeline import page, report, warm_up
 from millrace.pipeline.console import RunProgress
 from millrace.pipeline.errors import Stopped, describe_error
 from millrace.pipeline.results import RunResult
@@ -35,9 +35,12 @@ def carry_out(
         UsageError: the selection, an option or a source does not fit; nothing was run.
         KeyboardInterrupt, Stopped: the run was interrupted; `console` says how to resume it.
     """
-    with RunProgress(console, request.dag.steps) as progress:
+    with (
+        RunProgress(console, request.dag.steps) as progress,
+        warm_up.warmed_up(progress, request) as observer,
+    ):
         try:
-            result = Runner(request, root, store, progress, interruption).run()
+            result = Runner(request, root, store, observer, interruption).run()
         except (KeyboardInterrupt, Stopped) as error:
             console.print(f"\n{describe_error(error)}\nresume  {request.command}", markup=False)
             raise

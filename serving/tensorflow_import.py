@@ -7,9 +7,11 @@ model server and preprocessing use none of them. `import keras` works afterwards
 
 import gc
 import importlib
+import logging
 import sys
 
 _BLOCKED = "keras.src"  # TensorFlow passes over an ImportError from it
+_log = logging.getLogger(__name__)
 
 
 def load() -> None:
@@ -19,6 +21,7 @@ def load() -> None:
     """
     if "tensorflow" in sys.modules or _BLOCKED in sys.modules:
         return
+    _log.info("importing TensorFlow")
     collects = gc.isenabled()
     gc.disable()  # it would look through ever more functions and classes, which all stay
     sys.modules[_BLOCKED] = None  # type: ignore[assignment]  # makes `import` raise ImportError

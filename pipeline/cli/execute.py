@@ -93,6 +93,14 @@ def run(
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Stop with exit code 3 on anomalies.")
     ] = False,
+    warm: Annotated[
+        bool,
+        typer.Option(
+            "--warm/--no-warm",
+            help="Fork the processes that check the model from one that has imported TensorFlow "
+            "meanwhile. Linux only.",
+        ),
+    ] = True,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
@@ -119,6 +127,7 @@ def run(
         Selection(tuple(first or []), tuple(last or []), only, tuple(force or [])),
         tuple(beam_flags or []),
         fail_on_anomaly,
+        warm,
     )
     _execute(request, place, as_json=as_json)
 
