@@ -82,6 +82,9 @@ def of_totals(
 ) -> dict[int, str]:
     """Rows that are totals by a word in a column of text and by their `values`, and why."""
     texts = [name for name in cells if readings[name].kind == "text"]
+    texts = [name for name in texts if totals.may_be_in(cells[name])]
+    if not texts:
+        return {}
     figures = [
         values[name].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         for name in cells

@@ -90,11 +90,20 @@ def cells_of(
         name: _PLAIN[reading.kind] if reading and reading.is_plain else pa.string()
         for name, reading in readings.items()
     }
-    has_whole = pa.int64() in plain.values()
-    if not (has_whole and (b"0x" in block.data or b"0X" in block.data)):  # Arrow reads 0x10 as 16
+    if not (pa.int64() in plain.values() and _may_be_hexadecimal(block.data)):
         with contextlib.suppress(pa.ArrowInvalid):  # a cell is not a plain number
             return _parsed(block, dialect, plain, least)
     return strings(block, dialect, list(readings), least)
+
+
+def _may_be_hexadecimal(data: bytes) -> bool:
+    """Whether `0x` stands anywhere: Arrow reads 0x10 as 16."""
+    letters = np.frombuffer(data, np.uint8)
+    return any(
+        (letters[np.flatnonzero(letters[1:] == ord(x))] == ord("0")).any()
+        for x in "xX"
+        if x.encode() in data  # fast where there is none, other than a search for `0x`
+    )
 
 
 class Features(NamedTuple):
@@ -219,12 +228,15 @@ def _converted(
 
 def leading_zeros(block: Block, dialect: Dialect) -> frozenset[str]:
     """The columns of which a cell may begin with a zero and another digit, as codes do."""
-    data = np.frombuffer(block.data, np.uint8)
-    zeros = np.flatnonzero(data[:-1] == ord("0"))
-    zeros = zeros[np.isin(data[zeros + 1], _DIGITS)]
-    before = np.where(zeros > 0, data[zeros - 1], ord("\n"))
+    data = np.frombuffer(b"\n" + block.data, np.uint8)
     ends = np.frombuffer(f'\r\n "{dialect.delimiter}'.encode(), np.uint8)
-    zeros = zeros[np.isin(before, ends)]
+    may_be = data[1:-1] == ord("0")
+    may_be &= data[2:] >= ord("0")
+    if ends.max() < ord("0"):
+        may_be &= data[:-2] < ord("0")
+    zeros = np.flatnonzero(may_be) + 1
+    zeros = zeros[np.isin(data[zeros + 1], _DIGITS)]
+    zeros = zeros[np.isin(data[zeros - 1], ends)]
     if not len(zeros):
         return frozenset()
     if dialect.quote and dialect.quote.encode() in block.data:
@@ -295,13 +307,18 @@ def _without_padded(table: pa.Table, missing: Sequence[str]) -> pa.Table:
         cells = table.column(place)
         if cells.type != pa.string():
             continue
-        is_padded = pc.match_substring_regex(cells, r"^[\s\pZ]|[\s\pZ]$")
-        if pc.any(is_padded).as_py():
-            bare = pc.utf8_trim_whitespace(cells)
+        bare = pc.utf8_trim_whitespace(cells)
+        if _size(bare) < _size(cells):
+            is_padded = pc.match_substring_regex(cells, r"^[\s\pZ]|[\s\pZ]$")
             is_missing = pc.and_(is_padded, pc.is_in(bare, pa.array(missing, pa.string())))
             cells = pc.if_else(is_missing, pa.scalar(None, pa.string()), cells)
             table = table.set_column(place, name, cells)
     return table
+
+
+def _size(cells: pa.ChunkedArray) -> int:
+    """Bytes of all `cells`."""
+    return pc.sum(pc.binary_length(cells)).as_py() or 0
 
 
 def _padding(dialect: Dialect) -> list[str]:

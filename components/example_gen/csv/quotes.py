@@ -18,19 +18,30 @@ _CELL = rb'"(?:[^"]++|"")*+'  # in quotes, but for the last of them
 
 def enclosing(data: bytes, delimiter: str) -> NDArray[np.int64]:
     """Where a quote opens or closes a cell, in turn; a doubled one closes and opens again."""
-    if has_spaced(data, delimiter):
+    quotes, before = _quotes(data)
+    if _may_be_spaced(before) and _patterns(delimiter)[0].search(data):
         data = _filled(data, delimiter)
-    letters = np.frombuffer(data, np.uint8)
-    quotes = np.flatnonzero(letters == _QUOTE)
-    if not len(quotes):
-        return quotes
-    before = letters[np.maximum(quotes[::2] - 1, 0)]
+        quotes, before = _quotes(data)
     opens = (_QUOTE, _NEWLINE, _RETURN, ord(delimiter))
     may_open = np.zeros(256, bool)
     may_open[list(opens)] = True
-    if may_open[before[1:]].all() and (quotes[0] == 0 or may_open[before[0]]):
+    if may_open[before[::2]].all():
         return quotes
     return _walked(data, quotes, frozenset(opens[1:]))
+
+
+def _quotes(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Where there are quotes, and what stands before each: before the first letter, a newline."""
+    letters = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(letters == _QUOTE)
+    before = letters[quotes - 1]
+    if len(quotes) and not quotes[0]:
+        before[0] = _NEWLINE
+    return quotes, before
+
+
+def _may_be_spaced(before: NDArray[np.uint8]) -> bool:
+    return bool(((before == ord(" ")) | (before == ord("\t"))).any())
 
 
 def _walked(data: bytes, quotes: NDArray[np.int64], before: frozenset[int]) -> NDArray[np.int64]:
@@ -50,18 +61,9 @@ def _walked(data: bytes, quotes: NDArray[np.int64], before: frozenset[int]) -> N
     return np.array(found, np.int64)
 
 
-def has_spaced(data: bytes, delimiter: str) -> bool:
-    """Whether there is a quote that only blanks part from the beginning of its cell."""
-    letters = np.frombuffer(data, np.uint8)
-    before = letters[np.flatnonzero(letters[1:] == _QUOTE)]
-    if not ((before == ord(" ")) | (before == ord("\t"))).any():
-        return False
-    return _patterns(delimiter)[0].search(data) is not None
-
-
 def closed_up(data: bytes, delimiter: str) -> bytes:
     """`data` without the blanks around quotes that enclose the rest of their cell."""
-    if not has_spaced(data, delimiter):
+    if b'"' not in data or not _may_be_spaced(_quotes(data)[1]):
         return data
     return _patterns(delimiter)[1].sub(rb"\1\3\5", data)
 

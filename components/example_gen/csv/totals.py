@@ -36,6 +36,12 @@ def is_total(cell: str) -> bool:
     return _bare(cell) in (*_SUMS, *_MEANS)
 
 
+def may_be_in(cells: pa.StringArray) -> bool:
+    """Whether any of `cells` has a word for a total, with others maybe."""
+    distinct = cells.dictionary_encode().dictionary
+    return bool(pc.any(pc.match_substring_regex(distinct, _LIKELY)).as_py())
+
+
 def find(cells: Mapping[str, pa.Array], names: list[str], values: Floats) -> dict[int, str]:
     """The rows that a word of the columns `names` calls totals and that are, with that word.
 

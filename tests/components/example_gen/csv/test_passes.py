@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from millrace.components.example_gen.csv import columns, parsing, passes
+from millrace.components.example_gen.csv.columns import ColumnReading
 from millrace.components.example_gen.csv.dialect import MISSING, Dialect
 from millrace.components.example_gen.csv.evidence import Evidence
 from millrace.components.example_gen.csv.parsing import Block
@@ -69,6 +70,15 @@ def test_blocks_say_what_their_cells_as_text_say(blocks, first):
         else:
             assert found[name].settled == exact.settled
             assert found[name].ambiguous == exact.ambiguous
+
+
+@pytest.mark.parametrize(
+    ("cell", "numbers"), [("10", True), ("x10", True), ("0x10", False), ("0XG", False)]
+)
+def test_no_column_is_read_as_numbers_where_arrow_would_take_one_for_hexadecimal(cell, numbers):
+    readings = {"a": ColumnReading("int"), "b": None}
+    found = parsing.cells_of(block_of([("1", cell)]), SEMICOLON, readings).columns
+    assert found["a"].type == (pa.int64() if numbers else pa.string())
 
 
 @given(

@@ -40,3 +40,16 @@ def test_categories_of_which_one_sums_up_by_accident_are_no_totals():
 def test_a_total_may_lack_a_cell_that_all_others_have(others, found):
     cells = {"k": pa.array(["a", "b", "c", "Total"]), "x": pa.array(others)}
     assert totals.find(cells, ["k"], np.array([[5.0], [9], [7], [6]])) == found
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["a", None, "Total"], True),
+        (["total of a", "b"], True),
+        (["a", "totally"], False),
+        ([], False),
+    ],
+)
+def test_a_column_may_hold_a_word_for_a_total_or_cannot(cells, expected):
+    assert totals.may_be_in(pa.array(cells, pa.string())) is expected
