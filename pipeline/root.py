@@ -7,6 +7,7 @@ resume/<step>-<key>/           what a killed step left for its next try, and bes
 resume/.<step>-<key>.lock      the days on which runs passed it by
 runs/<run>/                    logs, report.html, and the lock of a run at work
 serving/<model>/<version>/     what a model server reads
+syntax.json                    what sources say, by their content
 damaged/…                      outputs and versions that were damaged, under the same names
 """
 
@@ -54,6 +55,11 @@ class Root:
     def store_file(self) -> Path:
         """The file of the default store."""
         return self.path / "millrace.db"
+
+    @property
+    def syntax_file(self) -> Path:
+        """What the sources that steps reach were found to say, see `user_code.known_syntax`."""
+        return self.path / "syntax.json"
 
     @property
     def serving(self) -> Path:

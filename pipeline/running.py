@@ -1,9 +1,11 @@
 """A run from request to report, for the command line and for Python alike."""
 
+import pathlib
 from collections.abc import Callable
 
 from rich.console import Console
 
+from millrace.components.user_code import source_code
 from millrace.pipeline import page, report, warm_up
 from millrace.pipeline.console import RunProgress
 from millrace.pipeline.errors import Stopped, describe_error
@@ -36,6 +38,7 @@ def carry_out(
         KeyboardInterrupt, Stopped: the run was interrupted; `console` says how to resume it.
     """
     with (
+        source_code.remembered(pathlib.Path(root.syntax_file)),
         RunProgress(console, request.dag.steps) as progress,
         warm_up.warmed_up(progress, request) as observer,
     ):

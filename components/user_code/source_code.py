@@ -5,18 +5,22 @@ step's key, and `analyze` writes the digest of a person's own preprocessing besi
 """
 
 import contextlib
+import contextvars
 import dataclasses
 import functools
 import hashlib
 import pathlib
+from collections.abc import Iterator
 
 from millrace.components.files import folders
-from millrace.components.user_code import modules, syntax
+from millrace.components.user_code import modules
+from millrace.components.user_code.known_syntax import KnownSyntax
 from millrace.components.user_code.syntax import Syntax
 
 PROJECT = "millrace"
 # These only give names of other modules: a name more changes no step.
 _FORWARDING = (PROJECT, f"{PROJECT}.steps")
+_known = contextvars.ContextVar("_known", default=KnownSyntax())  # noqa: B039 - of this process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,29 +46,43 @@ def reached(module: str) -> Reached:
     A comment, a docstring or another layout changes nothing. What is imported by a name that is
     made at run time is not seen.
     """
-    followed = {PROJECT, module.partition(".")[0]}
+    followed = frozenset({PROJECT, module.partition(".")[0]})
     code: dict[str, str] = {}
     libraries: set[str] = set()
-    waiting, seen = [module], {""}
+    waiting, seen = {module}, {""}
     while waiting:
         name = waiting.pop()
-        if name in seen:
-            continue
         seen.add(name)
-        owner = _owner(name)
-        if modules.is_standard(owner):
-            continue
-        if name.partition(".")[0] not in followed and modules.is_library(owner):
-            libraries.add(owner)
-            continue
-        waiting.append(name.rpartition(".")[0])
-        waiting += _forwarded(name)
-        if name.endswith(".*"):
-            waiting += modules.submodules(name[:-2])
-        elif (one := _read(name)) is not None:
-            code |= _files(name) | ({} if name in _FORWARDING else {name: one.digest})
-            waiting += one.modules
+        found = _visited(name, followed)
+        code |= found.code
+        libraries |= found.libraries
+        waiting |= found.following - seen
     return Reached(dict(sorted(code.items())), frozenset(libraries))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Visited(Reached):
+    """What a module reaches by itself, and where to look on."""
+
+    following: frozenset[str] = frozenset()
+
+
+@functools.cache
+def _visited(name: str, followed: frozenset[str]) -> _Visited:
+    """One module, of the project if its top-level package is in `followed`; see `reached`."""
+    owner = _owner(name)
+    if modules.is_standard(owner):
+        return _Visited({}, frozenset())
+    if name.partition(".")[0] not in followed and modules.is_library(owner):
+        return _Visited({}, frozenset({owner}))
+    following = {name.rpartition(".")[0], *_forwarded(name)}
+    code: dict[str, str] = {}
+    if name.endswith(".*"):
+        following.update(modules.submodules(name[:-2]))
+    elif (one := _read(name)) is not None:
+        code = _files(name) | ({} if name in _FORWARDING else {name: one.digest})
+        following |= one.modules
+    return _Visited(code, frozenset(), frozenset(following))
 
 
 def digest(module: str) -> str:
@@ -81,9 +99,20 @@ def digest(module: str) -> str:
 def forget() -> None:
     """Read every module again the next time: files may have changed."""
     modules.forget()
-    reached.cache_clear()
-    _read.cache_clear()
-    _files.cache_clear()
+    for cached in (reached, _visited, _read, _files):
+        cached.cache_clear()
+
+
+@contextlib.contextmanager
+def remembered(file: pathlib.Path) -> Iterator[None]:
+    """Keep in `file` what sources say, so that a later process need not parse them again."""
+    known = KnownSyntax.load(file)
+    before = _known.set(known)
+    try:
+        yield
+    finally:
+        _known.reset(before)
+        known.save(file)
 
 
 def _owner(name: str) -> str:
@@ -110,7 +139,7 @@ def _read(name: str) -> Syntax | None:
     if not str(spec.origin).endswith(".py"):  # compiled: all that it is
         return Syntax(hashlib.sha256(content).hexdigest(), frozenset(), frozenset())
     is_package = spec.submodule_search_locations is not None
-    return syntax.read(content, name, is_package=is_package)
+    return _known.get().read(content, name, is_package=is_package)
 
 
 @functools.cache

@@ -291,6 +291,7 @@ def test_another_version_of_a_library_that_the_code_imports_runs_the_step_again(
     distribution = importlib.metadata.Distribution
     newer = property(lambda self: "99.1" if self.name == "pyarrow" else self.metadata["Version"])
     monkeypatch.setattr(distribution, "version", newer)
+    source_code.forget()
     assert answer_of(toy, steps.double) == ("ran", "14")
     assert toy.observer.reasons["times"] == [f"version of pyarrow changed from {had!r} to '99.1'"]
 
