@@ -10,6 +10,7 @@ from etils.epath import Path
 from pydantic import Field, TypeAdapter
 
 from millrace.components.artifacts import Examples
+from millrace.components.beam import processes
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.features import table_label
@@ -87,7 +88,9 @@ def survey(
         own: the columns are those that it makes.
     """
     files = list(map(str, examples.files("train")))
-    found = merge(shard_pass("Fold", files, functools.partial(_fold, own=own), out, run_on))
+    work = functools.partial(_fold, own=own)
+    worth = processes.LONG if own else processes.SHORT  # a function of one's own is TensorFlow's
+    found = merge(shard_pass("Fold", files, work, out, run_on, worth=worth))
     surveyed = of(found, quantiles)
     (out / f"{name}.json").write_bytes(to_json(surveyed))
     return surveyed
@@ -101,7 +104,8 @@ def labels_elsewhere(
     files = [str(file) for split in splits for file in examples.files(split)]
     if not files:
         return collections.Counter()
-    found = shard_pass("Labels", files, functools.partial(_labels, label), out, run_on)
+    work = functools.partial(_labels, label)
+    found = shard_pass("Labels", files, work, out, run_on, worth=processes.SHORT)
     return sum(found, collections.Counter())
 
 

@@ -1,10 +1,11 @@
-"""Numbered pieces of work done in this process, and in more of them once it takes long.
+"""Numbered pieces of work done in this process, and in more of them where it takes long.
 
 The processes share a folder. A file there says that a piece is taken, and by whom: only one of
 them can make it. A piece whose process died is done again by the first process.
 """
 
 import contextlib
+import math
 import os
 import pickle
 import subprocess
@@ -18,14 +19,14 @@ from millrace.serving import cores, lifeline
 
 Work = Callable[[int], None]
 
-_ALONE = 2  # pieces done before others are started: the first one's time is that of imports, too
-_LONG = 10.0  # seconds left that are worth it: the others have to import as well
+LONG, SHORT = 10.0, 2.0
+"""Seconds of work left for which others are worth their start, with TensorFlow and without."""
 _MOST = 8  # processes; each may hold TensorFlow and a batch of records
 _PATIENCE = 5.0  # seconds for one to end
 _WORK = "work"
 
 
-def run(work: Work, count: int, folder: Path) -> None:
+def run(work: Work, count: int, folder: Path, worth: float = LONG) -> None:
     """Call `work` with each number below `count`, in this process and maybe in others.
 
     Args:
@@ -33,15 +34,20 @@ def run(work: Work, count: int, folder: Path) -> None:
             number whose process died.
         count: of pieces.
         folder: for this function's files, `taken-…`, `done-…` and `work`.
+        worth: seconds of work left, by the time of the piece before, for which others are worth
+            their start; 0: they start at once.
     """
     if count > 1:
         with _Others(work, count, folder) as others:
-            for done, number in enumerate(_taken(folder, count), start=1):
-                start, left = time.monotonic(), count - number - 1
+            pace = 0.0 if worth else math.inf  # seconds a piece
+            for done, number in enumerate(_taken(folder, count)):
+                left = count - number - 1
+                if pace * left > worth:
+                    others.start(left)
+                start = time.monotonic()
                 work(number)
                 _done(folder, number).touch()
-                if done == _ALONE and (time.monotonic() - start) * left > _LONG:
-                    others.start(left)
+                pace = time.monotonic() - start if done else 0.0  # the first one imports, too
             others.wait()
     for number in range(count):
         if not _done(folder, number).exists():
@@ -69,6 +75,7 @@ class _Others:
     def __init__(self, work: Work, count: int, folder: Path) -> None:
         self._work, self._count, self._folder = work, count, folder
         self._started: list[subprocess.Popen[bytes]] = []
+        self._is_asked = False
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +88,10 @@ class _Others:
                 lifeline.end(process, _PATIENCE)
 
     def start(self, most: int) -> None:
-        """Start one for each further core, `most` at most, if the work can be sent to them."""
+        """Start one for each further core, `most` at most; once, if the work can be sent."""
+        if self._is_asked:
+            return
+        self._is_asked = True
         with contextlib.suppress(Exception):
             sent = pickle.dumps((sys.path, pickle.dumps(self._work)))
             (self._folder / _WORK).write_bytes(sent)

@@ -34,6 +34,8 @@ def shard_pass(
     work: Callable[[Shard], Note],
     folder: Path,
     run_on: BeamOptions,
+    *,
+    worth: float = processes.LONG,
 ) -> Iterator[Note]:
     """Run `work` on each of `shards`, and give what it returns, in the order of the shards.
 
@@ -45,6 +47,8 @@ def shard_pass(
         work: may be sent to other processes; returns what can be pickled.
         folder: where every worker can write; nothing stays there once the notes were read.
         run_on: Beam's flags.
+        worth: without flags, the seconds of work left for which other processes are started; less
+            where these import little.
 
     Raises:
         MillraceError: `work` raised it; of several, the one of the first shard. It is a note as
@@ -59,7 +63,7 @@ def shard_pass(
     if run_on.flags:
         _by_beam(label, numbered, count, run_on)
     else:
-        processes.run(numbered, count, pathlib.Path(notes))
+        processes.run(numbered, count, pathlib.Path(notes), worth)
     for failure in sorted(notes.glob("error-*")):
         raise _load(failure)
     return _read(notes, count)

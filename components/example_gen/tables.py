@@ -53,7 +53,7 @@ def csv_example_gen(
         eval_from_train: share of a given train split to hold out as `eval`, where the data
             has no eval split of its own.
         max_rejected: share of unusable rows above which the step fails.
-        shards: files per split, about; 0 makes one per 64 MiB of CSV.
+        shards: files per split, about; 0 makes eight, or as many as take 16 to 64 MiB of CSV each.
 
     Raises:
         DataError: there is no table, the files have different columns, what a date or a number

@@ -53,7 +53,7 @@ _CHUNK = 2**24
 _LOOKED_AT = 2**13  # bytes by which a file is taken for text
 _CONTROLS = [bytes([code]) for code in {*range(32)} - {*b"\1\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f"}]
 _FEW, _SHARE = 3, 0.01  # control characters up to which it is
-_SHARD_BYTES = 2**26
+_SHARDS, _SHARD_BYTES = 8, (2**24, 2**26)
 _log = logging.getLogger(__name__)
 
 
@@ -258,9 +258,14 @@ def _chunks(file: Path) -> Iterator[bytes]:
 
 
 def cut(root: Path, listing: Listing, dialect: Dialect, shards: int) -> list[Span]:
-    """The files in stretches: about `shards` in all, or of 64 MiB each where it is 0."""
-    sizes = [(root / row.path).stat().length for row in listing.rows]
-    size = max(1, -(-sum(sizes) // shards)) if shards else _SHARD_BYTES
+    """The files in stretches: about `shards` in all; where it is 0, in eight or as many more or
+    fewer as are of 16 to 64 MiB each, so that several processes have about the same to do.
+    """
+    total = sum((root / row.path).stat().length for row in listing.rows)
+    if not shards:
+        least, most = _SHARD_BYTES
+        shards = -(-total // min(max(total // _SHARDS, least), most))
+    size = max(1, -(-total // max(1, shards)))
     return [
         span
         for row in listing.rows

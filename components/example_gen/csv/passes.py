@@ -17,6 +17,7 @@ from etils.epath import Path
 from numpy.typing import NDArray
 
 from millrace.components.artifacts import Examples
+from millrace.components.beam import processes
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.csv import no_data, numbers, parsing
@@ -30,6 +31,8 @@ from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.writing import shard_files
 from millrace.components.files import arrow_examples
 from millrace.components.files.tfrecord import FAST
+
+_LARGE = 2**26  # bytes that take seconds
 
 Candidates = Mapping[str, tuple[ColumnReading, ...]]
 
@@ -57,12 +60,19 @@ def gather(
     text, so that the counts are exact.
     """
     find = functools.partial(_evidence, files, candidates)
-    evidence = _merged(candidates, shard_pass("Gather", spans, find, out, run_on))
+    worth = _worth(spans)
+    evidence = _merged(candidates, shard_pass("Gather", spans, find, out, run_on, worth=worth))
     again = {name: candidates[name] for name, seen in evidence.items() if seen.needs_recount}
     if not again:
         return evidence
     recount = functools.partial(_recounted, files, again)
-    return evidence | _merged(again, shard_pass("Recount", spans, recount, out, run_on))
+    found = shard_pass("Recount", spans, recount, out, run_on, worth=worth)
+    return evidence | _merged(again, found)
+
+
+def _worth(spans: Sequence[Span]) -> float:
+    """Of `shard_pass`: other processes join large files at once."""
+    return 0.0 if sum(span.stop - span.start for span in spans) > _LARGE else processes.SHORT
 
 
 def place_of(files: CsvFiles, spans: Sequence[Span], name: str, cell: str) -> str:
@@ -154,7 +164,7 @@ def write(
     shards = list(zip(spans, shard_files(out, splits, len(spans)), strict=True))
     work = functools.partial(_write_shard, files, layout, rule, label)
     tally = IngestTally({split: {"": 0} for split in splits})
-    for part in shard_pass("WriteShard", shards, work, out.path, run_on):
+    for part in shard_pass("WriteShard", shards, work, out.path, run_on, worth=_worth(spans)):
         tally.add(part)
     return tally
 

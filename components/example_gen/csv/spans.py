@@ -23,6 +23,7 @@ from millrace.components.example_gen.csv.encodings import bom_length
 
 _SHIFTED = ("utf-16", "utf-32", "utf-7", "iso2022", "hz")  # a byte 10 may be no line's end
 _BLOCK = 2**22  # bytes parsed at once
+_PIECE = 2**24  # bytes looked through at once for the end of a stretch
 _UNPACKED, _TIMES = 2**28, 100  # bytes of a gzipped file: up to these, or this many times its own
 
 
@@ -66,11 +67,16 @@ def spans(root: Path, path: str, split: str, dialect: Dialect, size: int) -> Ite
         start += header_end(head[start:], dialect, skipped)
         line = 1 + line_ends(head, 0, start)
         file.seek(start)
-        while block := _block(file, size, dialect):
-            _check_quotes(path, block, line, dialect)
-            yield Span(path, split, start, start + len(block), line, whole)
-            start, line = start + len(block), line + line_ends(block)
-            file.seek(start)
+        stop, end = start, line  # of the stretch so far
+        while block := _block(file, min(size - (stop - start), _PIECE), dialect):
+            _check_quotes(path, block, end, dialect)
+            stop, end = stop + len(block), end + line_ends(block)
+            file.seek(stop)
+            if stop - start >= size:
+                yield Span(path, split, start, stop, line, whole)
+                start, line = stop, end
+        if stop > start:
+            yield Span(path, split, start, stop, line, whole)
 
 
 def _check_quotes(path: str, data: bytes, line: int, dialect: Dialect) -> None:

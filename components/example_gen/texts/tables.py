@@ -272,7 +272,7 @@ def _cells(item: Item) -> json_rows.Cells:
 
 
 def cut(table: TextTable, listing: Listing, shards: int) -> tuple[Span, ...]:
-    """The files in stretches: about `shards` in all, or of 64 MiB; an array is one."""
+    """The files in stretches: see `files.cut`; an array is one."""
     if table.kind == "array":
         return tuple(_whole(table, row.path, row.split) for row in listing.rows)
     return tuple(files.cut(table.root, listing, table.dialect, shards))

@@ -36,7 +36,6 @@ def until(holds):
 
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "_LONG", 0.0)
     monkeypatch.setattr(cores, "available", lambda: 2)
     done, shared = tmp_path / "done", tmp_path / "shared"
     done.mkdir()
@@ -50,15 +49,22 @@ def _done(folder):
     return sorted(int(number) for number, _ in pieces), len({pid for _, pid in pieces})
 
 
-def test_another_process_takes_pieces_once_it_takes_long(folders):
+@pytest.mark.parametrize("worth", [0.0, 1e-9])
+def test_another_process_takes_pieces_where_it_takes_long(worth, folders):
     done, shared = folders
-    processes.run(functools.partial(note, folder=done), 20, shared)
+    processes.run(functools.partial(note, folder=done), 20, shared, worth)
     assert _done(done) == (list(range(20)), 2)
 
 
-def test_short_work_is_done_here(folders, monkeypatch):
+def test_by_the_first_piece_alone_none_is_started(folders):
     done, shared = folders
-    monkeypatch.setattr(processes, "_LONG", 60.0)
+    processes.run(functools.partial(note, folder=done), 2, shared, 1e-9)
+    assert _done(done) == ([0, 1], 1)
+    assert not (shared / "work").exists()
+
+
+def test_short_work_is_done_here(folders):
+    done, shared = folders
     (done / "0").touch()
     processes.run(functools.partial(note, folder=done), 20, shared)
     assert _done(done) == (list(range(20)), 1)
@@ -67,14 +73,14 @@ def test_short_work_is_done_here(folders, monkeypatch):
 def test_what_a_process_that_died_had_taken_is_done_here(folders):
     done, shared = folders
     work = functools.partial(die_elsewhere, folder=done, parent=os.getpid())
-    processes.run(work, 5, shared)
+    processes.run(work, 5, shared, 0.0)
     assert _done(done) == ([0, 1, 2, 3, 4], 1)
 
 
 def test_what_cannot_be_sent_is_done_here(folders):
     done, shared = folders
     (done / "0").touch()
-    processes.run(lambda number: note(number, done), 3, shared)
+    processes.run(lambda number: note(number, done), 3, shared, 0.0)
     assert _done(done) == ([0, 1, 2], 1)
     assert processes.main([str(_script_function(shared)), "3"]) == 1
 
@@ -91,7 +97,7 @@ def test_an_error_ends_the_other_processes(folders):
     done, shared = folders
 
     with pytest.raises(ZeroDivisionError):
-        processes.run(functools.partial(fail_here, folder=done, parent=os.getpid()), 5, shared)
+        processes.run(functools.partial(fail_here, folder=done, parent=os.getpid()), 5, shared, 0.0)
     (file,) = done.glob("asleep-*")
     with pytest.raises(ProcessLookupError):
         os.kill(int(file.name.partition("-")[2]), 0)

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from millrace.components.artifacts import RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
+from millrace.components.example_gen.csv import passes
 from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.files.folders import files
 from millrace.components.files.tfrecord import read_records
+from millrace.serving import cores, lifeline
 from millrace.serving.example import encode
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
@@ -430,3 +433,19 @@ def test_a_line_of_dashes_below_the_header_is_set_aside(ingest):
     examples = ingest(f"| a | label |\n|--:|---|\n{rows}", max_rejected=0.1, **TRAIN)
     assert rejections(examples) == [("t.csv", "line 2", "a line between rows, of dashes")]
     assert len(rows_of(examples)) == 20
+
+
+def test_another_process_takes_part_in_a_large_table_to_the_same_bytes(ingest, out, monkeypatch):
+    started = []
+    start = lifeline.start
+    monkeypatch.setattr(lifeline, "start", lambda *given: started.append(given) or start(*given))
+    monkeypatch.setattr(cores, "available", lambda: 2)
+    text = "a,b\n" + "".join(f"{n},{n % 7}\n" for n in range(500))
+    found = []
+    for large in (2**26, len(text) // 2):
+        monkeypatch.setattr(passes, "_LARGE", large)
+        ingest(text, shards=4)
+        found.append({file: path.read_bytes() for file, path in files(out)})
+        assert len(started) == 2 * (len(found) - 1)  # to gather, and to write
+    assert found[0] == found[1]
+    assert len(found[0]) > 12

@@ -234,3 +234,24 @@ def test_quotes_after_backslashes_are_read_once_they_are_doubled(read_text, tmp_
 
 def test_a_mark_of_byte_order_within_a_file_is_no_part_of_a_cell(read_text):
     assert read_text("\ufeffa,b\n1,x\n\ufeffa,b\n2,y\n")[1] == [["1", "x"], ["a", "b"], ["2", "y"]]
+
+
+@pytest.mark.parametrize(
+    ("shards", "rows", "sizes"),
+    [
+        (0, 4, [16]),  # one of at least 16 bytes
+        (0, 16, [32, 32]),
+        (0, 64, [32] * 8),
+        (0, 192, [64] * 12),  # more than eight: of 64 bytes at most
+        (3, 8, [12, 12, 8]),
+    ],
+)
+def test_a_table_is_cut_in_eight_unless_these_are_small_or_large(
+    shards, rows, sizes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(files, "_SHARD_BYTES", (32, 64))
+    (tmp_path / "t.csv").write_bytes(b"a,b\n" * rows)
+    given = CsvFormat(header=False)
+    root, listing = files.list_tables(Path(tmp_path / "t.csv"))
+    spans = files.cut(root, listing, files.settle(root, listing, given), shards)
+    assert [span.stop - span.start for span in spans] == sizes

@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import io
 import tempfile
+from unittest import mock
 
 import pytest
 from etils.epath import Path
@@ -88,14 +89,17 @@ def test_without_quoting_every_line_is_a_record():
 @given(
     st.lists(st.tuples(CELLS, CELLS), max_size=8),
     st.integers(1, 60),
+    st.integers(1, 60),
     st.sampled_from([b"", codecs.BOM_UTF8]),
 )
-def test_stretches_are_the_file_without_its_header_and_know_their_lines(rows, size, bom):
+def test_stretches_are_the_file_without_its_header_and_know_their_lines(rows, size, piece, bom):
     text = written([("a", 'the\n"b"'), *rows])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "t.csv"
         file.write_bytes(bom + text.encode())
-        found = list(spans.spans(Path(folder), "t.csv", "", COMMA, size))
+        with mock.patch.object(spans, "_PIECE", piece):
+            found = list(spans.spans(Path(folder), "t.csv", "", COMMA, size))
+        assert all(span.stop - span.start >= size for span in found[:-1])
         parts = [
             b"".join(data for data, _ in spans.blocks(Path(folder), span, COMMA)) for span in found
         ]
