@@ -9,6 +9,7 @@ reads the records, calls the model in batches of the same size, and keeps the an
 
 import io
 import itertools
+import json
 import os
 import sys
 import tempfile
@@ -104,6 +105,8 @@ def save_model(path: Path, side: int) -> Model:
     archive.add_endpoint("serving_default", serve, [inputs])
     model = Model(path)
     archive.write_out(str(model.saved_model), verbose=False)
+    described = {"task": "classification", "label": "image/class/text"}
+    (path / "model.json").write_text(json.dumps(described))
     return model
 
 
