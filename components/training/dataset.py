@@ -1,13 +1,15 @@
 """Transformed records as batches for Keras: read, shuffled and parsed by tf.data.
 
 The order of an epoch follows from the seed and the epoch alone, so that training resumed
-at an epoch sees what unbroken training would have seen. At most a shuffle buffer's worth of
-examples is in memory.
+at an epoch sees what unbroken training would have seen. A split of at most 256 MiB is read once and
+kept: of an epoch, only the numbers of the examples are shuffled, as the records themselves are if
+they are read anew in every epoch. Of a larger split, a shuffle buffer's worth is in memory.
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TypeAlias
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 from etils.epath import Path
@@ -18,8 +20,11 @@ from millrace.components.training.objective import Objective
 _BUFFER_BYTES = 256 << 20
 _FILES_AT_ONCE = 16
 _EVALUATION_BATCH = 256
+_CHUNK_BYTES = 4 << 20  # examples taken out of memory, or parsed, at once
+_CHUNK_EXAMPLES = 4096
 
 Inputs: TypeAlias = "tf.Tensor | dict[str, tf.Tensor]"
+Values: TypeAlias = Mapping[str, tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,16 +43,40 @@ class Order:
     buffer: int
 
 
+class Kept(NamedTuple):
+    """A split in memory.
+
+    Attributes:
+        values: by feature, [examples, *shape], file by file.
+        bounds: of each file, its first example and the one after its last, int64 [files, 2].
+    """
+
+    values: Values
+    bounds: tf.Tensor
+
+
 def default_buffer(layout: RecordLayout, count: int) -> int:
     """All of `count` examples, or as many as fit 256 MiB."""
-    size = sum(column.bytes for column in (*layout.inputs, layout.target))
-    return max(1, min(count, _BUFFER_BYTES // size))
+    return max(1, min(count, _BUFFER_BYTES // _bytes(layout)))
 
 
 def training(
-    files: Sequence[Path], layout: RecordLayout, objective: Objective, order: Order, batch_size: int
+    files: Sequence[Path],
+    layout: RecordLayout,
+    objective: Objective,
+    order: Order,
+    batch_size: int,
+    count: int,
 ) -> tf.data.Dataset:
     """The batches of all epochs, one after another.
+
+    Args:
+        files: of the split.
+        layout: of their records.
+        objective: what the targets are for.
+        order: of the examples.
+        batch_size: examples of a batch.
+        count: examples of the split.
 
     Yields:
         The inputs, each [batch, *shape] as the layout says, and the targets: for a
@@ -55,27 +84,40 @@ def training(
         if it is one-hot, else int32 [batch]; otherwise [batch, *shape] of the layout's target.
         The last batch of an epoch may be smaller.
     """
-    names = list(map(str, files))
-
-    def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        seed = number + tf.constant(order.seed, tf.int64) * 1_000_003
-        shuffled = tf.data.Dataset.from_tensor_slices(names).shuffle(len(names), seed)
-        # In parallel this takes turns on threads that the model needs: half as fast on two cores.
-        records = shuffled.interleave(_records, cycle_length=min(len(names), _FILES_AT_ONCE))
-        return records.shuffle(order.buffer, seed).batch(batch_size)
-
-    epochs = tf.data.Dataset.range(order.first, order.epochs).flat_map(epoch)
-    return _parsed(epochs, layout, objective)
+    kept = _kept(files, layout, count)
+    if kept is None:
+        records = _epochs(list(map(str, files)), _records, order, batch_size)
+        return _parsed(records, layout, objective)
+    values, bounds = kept
+    # An op for each feature of each batch would take longer than the batch of a small network.
+    size = batch_size * max(1, _chunk(layout) // batch_size)
+    numbers = _epochs(bounds, _numbers, order, size)
+    chunks = numbers.map(lambda chosen: _taken(values, chosen, layout, objective))
+    batches = chunks.prefetch(1).flat_map(
+        lambda *chunk: tf.data.Dataset.from_tensors(chunk).rebatch(batch_size)
+    )
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation(
-    files: Sequence[Path], layout: RecordLayout, objective: Objective, count: int
+    files: Sequence[Path],
+    layout: RecordLayout,
+    objective: Objective,
+    count: int,
+    *,
+    again: bool = False,
 ) -> tf.data.Dataset:
-    """The batches of a split's `count` examples once, in the order of its files."""
-    records = _records(list(map(str, files))).batch(_EVALUATION_BATCH)
+    """The batches of a split's `count` examples once, in the order of its files.
+
+    If they will be asked for `again`, they are kept, as far as they fit into memory.
+    """
     batches = -(-count // _EVALUATION_BATCH)  # unknown to Keras, it would warn of the end
-    known = records.apply(tf.data.experimental.assert_cardinality(batches))
-    return _parsed(known, layout, objective)
+    known = tf.data.experimental.assert_cardinality(batches)
+    if again and (kept := _kept(files, layout, count)):
+        examples = tf.data.Dataset.from_tensors(kept.values).rebatch(_EVALUATION_BATCH)
+        return examples.apply(known).map(lambda values: _fed(values, layout, objective))
+    records = _records(list(map(str, files))).batch(_EVALUATION_BATCH)
+    return _parsed(records.apply(known), layout, objective)
 
 
 def targets(files: Sequence[Path], layout: RecordLayout) -> tf.data.Dataset:
@@ -92,19 +134,85 @@ def _records(files: tf.Tensor | list[str]) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(files, compression_type="GZIP", buffer_size=1 << 20)
 
 
+def _numbers(bounds: tf.Tensor) -> tf.data.Dataset:
+    return tf.data.Dataset.range(bounds[0], bounds[1])
+
+
+def _epochs(
+    sources: tf.Tensor | list[str],
+    read: Callable[[tf.Tensor], tf.data.Dataset],
+    order: Order,
+    size: int,
+) -> tf.data.Dataset:
+    """What `read` gives of each source in every epoch, shuffled, `size` at a time."""
+    count = len(sources)
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        seed = number + tf.constant(order.seed, tf.int64) * 1_000_003
+        if count == 1:
+            return read(sources[0]).shuffle(order.buffer, seed).batch(size)
+        shuffled = tf.data.Dataset.from_tensor_slices(sources).shuffle(count, seed)
+        # In parallel this takes turns on threads that the model needs: half as fast on two cores.
+        examples = shuffled.interleave(read, cycle_length=min(count, _FILES_AT_ONCE))
+        return examples.shuffle(order.buffer, seed).batch(size)
+
+    return tf.data.Dataset.range(order.first, order.epochs).flat_map(epoch)
+
+
+def _kept(files: Sequence[Path], layout: RecordLayout, count: int) -> Kept | None:
+    """The examples of `files`, None if their `count` is too large for memory."""
+    if count * _bytes(layout) > _BUFFER_BYTES:
+        return None
+    parts: list[Values] = []
+    ends = [0]
+    parse = tf.function(lambda records: _values(records, layout), reduce_retracing=True)
+    with tf.device("CPU"):  # as tf.data is
+        for file in files:
+            found = list(map(parse, _records(str(file)).batch(_chunk(layout))))
+            parts += found
+            ends.append(ends[-1] + sum(len(part[layout.target.name]) for part in found))
+        values = {name: tf.concat([part[name] for part in parts], 0) for name in parts[0]}
+        return Kept(values, tf.constant(list(itertools.pairwise(ends)), tf.int64))
+
+
+def _bytes(layout: RecordLayout) -> int:
+    """Of an example in memory."""
+    return sum(column.bytes for column in (*layout.inputs, layout.target))
+
+
+def _chunk(layout: RecordLayout) -> int:
+    return max(1, min(_CHUNK_EXAMPLES, _CHUNK_BYTES // _bytes(layout)))
+
+
+def _taken(
+    values: Values, chosen: tf.Tensor, layout: RecordLayout, objective: Objective
+) -> tuple[Inputs, tf.Tensor]:
+    taken = {name: tf.gather(column, chosen) for name, column in values.items()}
+    return _fed(taken, layout, objective)
+
+
 def _parsed(
     records: tf.data.Dataset, layout: RecordLayout, objective: Objective
 ) -> tf.data.Dataset:
+    parsed = records.map(
+        lambda batch: _fed(_values(batch, layout), layout, objective), num_parallel_calls=1
+    )
+    return parsed.prefetch(tf.data.AUTOTUNE)
+
+
+def _values(records: tf.Tensor, layout: RecordLayout) -> dict[str, tf.Tensor]:
+    """The features of a batch of records, as the network sees them."""
     columns = (*layout.inputs, layout.target)
-    features = {column.name: _feature(column) for column in columns}
+    parsed = tf.io.parse_example(records, {column.name: _feature(column) for column in columns})
+    return {column.name: _value(parsed[column.name], column) for column in columns}
 
-    def parse(batch: tf.Tensor) -> tuple[Inputs, tf.Tensor]:
-        parsed = tf.io.parse_example(batch, features)
-        values = {column.name: _value(parsed[column.name], column) for column in columns}
-        target = _target(values.pop(layout.target.name), objective)
-        return values[layout.inputs[0].name] if len(values) == 1 else values, target
 
-    return records.map(parse, num_parallel_calls=1).prefetch(tf.data.AUTOTUNE)
+def _fed(
+    values: dict[str, tf.Tensor], layout: RecordLayout, objective: Objective
+) -> tuple[Inputs, tf.Tensor]:
+    """What `Model.fit` takes: inputs, and targets."""
+    target = _target(values.pop(layout.target.name), objective)
+    return values[layout.inputs[0].name] if len(values) == 1 else values, target
 
 
 def _feature(column: LayoutColumn) -> tf.io.FixedLenFeature:

@@ -95,9 +95,10 @@ def _run(
     files, layout, objective = plan.train.files, plan.spec.layout, plan.objective
     buffer = plan.buffer or dataset.default_buffer(layout, plan.train.count)
     order = dataset.Order(plan.seed, done, plan.epochs, buffer)
-    validation = _evaluated(plan, plan.validation) if plan.validation else None
+    again = plan.epochs - done > 1
+    validation = _evaluated(plan, plan.validation, again=again) if plan.validation else None
     model.fit(
-        dataset.training(files, layout, objective, order, plan.batch_size),
+        dataset.training(files, layout, objective, order, plan.batch_size, plan.train.count),
         initial_epoch=done,
         epochs=plan.epochs,
         steps_per_epoch=plan.steps,
@@ -119,8 +120,9 @@ def _look(model: keras.Model, plan: TrainingPlan, history: HistoryFile) -> None:
     history.on_epoch_end(0, figures)
 
 
-def _evaluated(plan: TrainingPlan, split: Split) -> tf.data.Dataset:
-    return dataset.evaluation(split.files, plan.spec.layout, plan.objective, split.count)
+def _evaluated(plan: TrainingPlan, split: Split, *, again: bool = False) -> tf.data.Dataset:
+    layout, objective = plan.spec.layout, plan.objective
+    return dataset.evaluation(split.files, layout, objective, split.count, again=again)
 
 
 def _callbacks(

@@ -57,11 +57,11 @@ def find(plan: TrainingPlan, sweep: Sweep, out: Path) -> LearningRate:
         model, plan.objective, plan.descent, plan.top_k, steps=sweep.steps, epochs=sweep.points
     )
     climb = Climb(sweep)
-    layout = plan.spec.layout
-    buffer = plan.buffer or dataset.default_buffer(layout, plan.train.count)
+    layout, train = plan.spec.layout, plan.train
+    buffer = plan.buffer or dataset.default_buffer(layout, train.count)
     order = dataset.Order(plan.seed, 0, plan.epochs, buffer)
     model.fit(
-        dataset.training(plan.train.files, layout, plan.objective, order, plan.batch_size),
+        dataset.training(train.files, layout, plan.objective, order, plan.batch_size, train.count),
         epochs=sweep.points,
         steps_per_epoch=sweep.steps,
         callbacks=[climb],

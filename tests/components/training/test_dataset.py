@@ -2,8 +2,10 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,19 +24,24 @@ SPARSE = settle(3, AUTO, "probabilities")
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    examples = Examples(tmp_path_factory.mktemp("examples"))
+    return written(tmp_path_factory.mktemp("examples"), 20, 3)
+
+
+def written(folder, count, shards):
+    """The files of a train split of `count` examples, their pixels two times their number."""
+    examples = Examples(folder)
     examples.split_path("train").mkdir()
-    for shard in range(3):
-        numbers = range(shard, 20, 3)
+    for shard in range(shards):
+        numbers = range(shard, count, shards)
         records = [encode({"image": bytes([n, n]), "label": n % 3}) for n in numbers]
-        write_records(examples.shard("train", shard, 3), records)
+        write_records(examples.shard("train", shard, shards), records)
     return examples.files("train")
 
 
-def epochs(files, first=0, last=3, seed=1, buffer=20, batch=8):
+def epochs(files, first=0, last=3, seed=1, buffer=20, batch=8, count=20):
     """The numbers of the examples of each batch."""
     order = Order(seed, first, last, buffer)
-    batches = dataset.training(files, SPEC.layout, SPARSE, order, batch)
+    batches = dataset.training(files, SPEC.layout, SPARSE, order, batch, count)
     return [pixels.numpy()[:, 0, 0, 0].tolist() for pixels, _ in batches]
 
 
@@ -57,8 +64,49 @@ def test_an_epoch_resumed_at_has_the_order_it_would_have_had(files, buffer):
     assert epochs(files, first=1, buffer=buffer) == epochs(files, buffer=buffer)[3:]
 
 
+def test_an_epoch_has_the_order_that_it_had_in_earlier_versions(files):
+    keras.utils.set_random_seed(42)
+    expected = [[10, 19, 7, 2, 13, 3, 9, 0], [6, 16, 18, 1, 15, 4, 8, 12], [14, 11, 5, 17]]
+    assert epochs(files, last=1) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "shards", "buffer", "batch"),
+    [(20, 1, 20, 8), (20, 3, 4, 7), (200, 20, 200, 16), (7, 3, 1, 100), (2, 3, 2, 1)],
+)
+def test_a_split_in_memory_has_the_order_of_one_that_is_read_anew_in_every_epoch(
+    tmp_path, monkeypatch, count, shards, buffer, batch
+):
+    split = written(tmp_path, count, shards)
+    monkeypatch.setattr(dataset, "_CHUNK_EXAMPLES", 3 * batch + 1)
+    kept = epochs(split, buffer=buffer, batch=batch, count=count)
+    monkeypatch.setattr(dataset, "_BUFFER_BYTES", 0)
+    assert epochs(split, buffer=buffer, batch=batch, count=count) == kept
+
+
+def test_a_split_in_memory_is_read_once(tmp_path):
+    [file] = written(tmp_path, 20, 1)
+    batches = dataset.training([file], SPEC.layout, SPARSE, Order(1, 0, 2, 20), 20, 20)
+    again = dataset.evaluation([file], SPEC.layout, SPARSE, 20, again=True)
+    file.unlink()
+    assert [sorted(labels.numpy().tolist()) for _, labels in batches] == [
+        sorted(number % 3 for number in range(20))
+    ] * 2
+    [(pixels, _)] = again
+    assert pixels.numpy()[:, 0, 0, 0].tolist() == list(range(20))
+
+
+def test_a_split_beyond_the_memory_is_not_kept(tmp_path, monkeypatch):
+    [file] = written(tmp_path, 20, 1)
+    monkeypatch.setattr(dataset, "_BUFFER_BYTES", 119)  # of 20 times two pixels and a label
+    batches = dataset.training([file], SPEC.layout, SPARSE, Order(1, 0, 1, 20), 20, 20)
+    file.unlink()
+    with pytest.raises(tf.errors.NotFoundError):
+        next(iter(batches))
+
+
 def test_pixels_and_labels_stay_together(files):
-    for pixels, labels in dataset.training(files, SPEC.layout, SPARSE, Order(1, 0, 1, 20), 8):
+    for pixels, labels in dataset.training(files, SPEC.layout, SPARSE, Order(1, 0, 1, 20), 8, 20):
         assert pixels.dtype == "uint8"
         assert pixels.shape[1:] == (2, 1, 1)
         assert labels.numpy().tolist() == (pixels.numpy()[:, 0, 0, 0] % 3).tolist()
@@ -74,8 +122,9 @@ def test_labels_have_the_form_that_the_loss_takes(files):
     assert (column.dtype, column.shape) == ("float32", (20, 1))
 
 
-def test_evaluation_keeps_the_order_of_the_files_and_knows_its_length(files):
-    batches = dataset.evaluation(files, SPEC.layout, SPARSE, 20)
+@pytest.mark.parametrize("again", [False, True])
+def test_evaluation_keeps_the_order_of_the_files_and_knows_its_length(files, again):
+    batches = dataset.evaluation(files, SPEC.layout, SPARSE, 20, again=again)
     assert int(batches.cardinality()) == 1
     [(pixels, _)] = batches
     expected = [n for shard in range(3) for n in range(shard, 20, 3)]
