@@ -12,7 +12,7 @@ from rich.console import Console
 from millrace.components.artifacts import Rejected
 from millrace.components.display import html, numbers
 from millrace.components.inference import requests
-from millrace.components.inference.predictions import as_json, each
+from millrace.components.inference.predictions import as_json
 from millrace.pipeline import questions
 from millrace.pipeline.console import print_table
 from millrace.pipeline.errors import UsageError
@@ -137,8 +137,8 @@ def ask(
             if name in signature.inputs:
                 inputs[name] = np.array(value, signature.inputs[name].dtype)
         outputs = client.predict(model, inputs, signature=signature.name)
-    pairs = zip(rows, each(outputs), strict=True)
-    answers = tuple(Answer(row, _sorted(as_json(one))) for row, one in pairs)
+    pairs = zip(rows, as_json(outputs), strict=True)
+    answers = tuple(Answer(row, _sorted(one)) for row, one in pairs)
     rejected = tuple(item for item in found if isinstance(item, Rejected))
     return Answers(model, target or "embedded", answers, rejected)
 

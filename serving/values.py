@@ -179,9 +179,12 @@ def _holds_text(value: object) -> bool:
 
 
 def _texts(array: np.ndarray, name: str) -> np.ndarray:
-    """Returns `array` with each element as `bytes`."""
+    """Returns `array` with each element as `bytes`: itself where they are."""
+    items = array.ravel().tolist()
+    if array.dtype == object and set(map(type, items)) <= {bytes}:
+        return array
     texts = np.empty(array.shape, object)
-    for index, item in enumerate(array.ravel().tolist()):
+    for index, item in enumerate(items):
         if not isinstance(item, bytes | str):
             raise refusal(name, f"an array of text with an element of type {type(item).__name__}")
         texts.flat[index] = utf8(item, "Input", name) if isinstance(item, str) else bytes(item)

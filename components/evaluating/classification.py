@@ -2,14 +2,14 @@
 
 import dataclasses
 import functools
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from millrace.components.evaluating import classification_metrics, scoring
-from millrace.components.evaluating.classification_tally import Ints, Tally, cross_entropy, tally
+from millrace.components.evaluating.classification_tally import Ints, Tally, cross_entropy, tallies
 from millrace.components.evaluating.scoring import (
     BASELINE,
     CANDIDATE,
@@ -17,11 +17,19 @@ from millrace.components.evaluating.scoring import (
     EvalConfig,
     Key,
     Scored,
+    Slices,
     answers_of_all,
+    largest,
     slices_of,
 )
 from millrace.components.evaluating.significance import Differences
-from millrace.components.inference.saved_model import InputRow, Predict, class_names, text
+from millrace.components.inference.rows import Rows
+from millrace.components.inference.saved_model import (
+    Outputs,
+    Predict,
+    class_names,
+    in_one_order,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,20 +81,21 @@ def metric_names(config: EvalConfig) -> list[str]:
 
 
 def score_batch(
-    split: str, rows: Sequence[InputRow], predicts: Sequence[Predict], config: EvalConfig
+    split: str, rows: Rows, predicts: Sequence[Predict], config: EvalConfig
 ) -> ScoredClassification:
     """Score rows that fit into memory together, by the candidate and perhaps a baseline."""
-    rows, outputs, rejected = answers_of_all(predicts, rows)
-    if not rows:
+    named = [functools.partial(_with_names, predict) for predict in predicts]
+    rows, outputs, rejected = answers_of_all(named, rows, config.batch_size)
+    if not len(rows):
         return ScoredClassification(rejected=tuple(rejected))
-    names = [class_names(each) for each in outputs]
-    truth = _truth(rows, names[0], config.label)
+    names = [in_one_order(each["classes"]) for each in outputs]
+    truth, labels = _truth(rows, names[0], config.label)
     known = truth >= 0
     rejected += [
-        row.rejected(f"class {_label(row, config.label)!r} is not one of the model's")
-        for row in itertools.compress(rows, ~known)
+        rows.rejected(row, f"class {labels[row]!r} is not one of the model's")
+        for row in np.flatnonzero(~known).tolist()
     ]
-    rows, truth = list(itertools.compress(rows, known)), truth[known]
+    rows, truth = rows.where(known), truth[known]
     sums: dict[Key, Tally] = {}
     right: list[Ints] = []
     slices = slices_of(rows, config.slices)
@@ -96,12 +105,13 @@ def score_batch(
             scores = each["scores"][known][:, order]
             sums |= _tallies(Key(split, model), truth, scores, slices)
             right.append((scores.argmax(axis=1) == truth).astype(np.int64))
+    scores = outputs[0]["scores"][known]
     return ScoredClassification(
         classes=names[0],
         baseline_classes=names[1] if len(names) > 1 else (),
         sums=sums,
         paired={split: Differences.of((right[0] - right[1]).tolist())} if len(right) > 1 else {},
-        worst=_wrong_answers(split, rows, truth, outputs[0]["scores"][known], names[0]),
+        worst=_wrong_answers(split, rows, truth, scores, names[0], config.mistakes),
         rejected=tuple(rejected),
     )
 
@@ -109,44 +119,45 @@ def score_batch(
 score_shard = functools.partial(scoring.score_shard, ScoredClassification, score_batch)
 
 
-def _label(row: InputRow, feature: str) -> str:
-    return text(row.features.get(feature), default=MISSING)
+def _with_names(predict: Predict, rows: Rows) -> Outputs:
+    """A classifier's answers, the names of its classes as one tuple for each row."""
+    outputs = predict(rows)
+    names = np.empty(len(rows), object)
+    names[:] = [class_names(outputs)] * len(rows)
+    return {**outputs, "classes": names}
 
 
-def _truth(rows: Sequence[InputRow], classes: Sequence[str], feature: str) -> Ints:
-    """The index of each row's class in `classes`, int64 [rows]; -1 where it is not there."""
+def _truth(rows: Rows, classes: Sequence[str], feature: str) -> tuple[Ints, NDArray[np.object_]]:
+    """Of each row the index of its class in `classes`, -1 where it is not there, and its label."""
     index = {name: number for number, name in enumerate(classes)}
-    return np.array([index.get(_label(row, feature), -1) for row in rows], np.int64)
+    numbers, labels = rows.texts(feature, default=MISSING)
+    truth = np.array([index.get(label, -1) for label in labels], np.int64)
+    return truth[numbers], np.array(labels, object)[numbers]
 
 
-def _tallies(
-    overall: Key,
-    truth: Ints,
-    scores: np.ndarray,
-    slices: Mapping[tuple[str, str], list[int]],
-) -> dict[Key, Tally]:
-    found = {overall: tally(truth, scores)}
-    for (feature, value), numbers in slices.items():
-        key = Key(overall.split, overall.model, feature, value)
-        found[key] = tally(truth[numbers], scores[numbers])
-    return found
+def _tallies(overall: Key, truth: Ints, scores: np.ndarray, slices: Slices) -> dict[Key, Tally]:
+    keys = [dataclasses.replace(overall, feature=name, value=value) for name, value in slices]
+    parts: list[Ints | slice] = [slice(None), *slices.values()]
+    return dict(zip([overall, *keys], tallies(truth, scores, parts), strict=True))
 
 
 def _wrong_answers(
-    split: str, rows: Sequence[InputRow], truth: Ints, scores: np.ndarray, classes: Sequence[str]
+    split: str, rows: Rows, truth: Ints, scores: np.ndarray, classes: Sequence[str], number: int
 ) -> tuple[WrongAnswer, ...]:
+    """The rows with wrong answers, or those of them that may be among the `number` worst."""
     answers = scores.argmax(axis=1)
     losses = cross_entropy(truth, scores)
+    wrong = np.flatnonzero(answers != truth)
     return tuple(
         WrongAnswer(
             split=split,
-            filename=rows[number].source,
-            position=rows[number].position,
-            truth=classes[truth[number]],
-            answer=classes[answers[number]],
-            score=float(scores[number, answers[number]]),
-            truth_score=float(scores[number, truth[number]]),
-            loss=float(losses[number]),
+            filename=rows.sources[row],
+            position=rows.positions[row],
+            truth=classes[truth[row]],
+            answer=classes[answers[row]],
+            score=float(scores[row, answers[row]]),
+            truth_score=float(scores[row, truth[row]]),
+            loss=float(losses[row]),
         )
-        for number in np.flatnonzero(answers != truth).tolist()
+        for row in wrong[largest(losses[wrong], number)].tolist()
     )

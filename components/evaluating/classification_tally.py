@@ -12,7 +12,7 @@ scores, each is rounded to ten significant bits of its distance from the nearer 
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Self
 
 import numpy as np
@@ -38,10 +38,12 @@ class Counts:
     @classmethod
     def of(cls, values: Ints, counts: Ints | None = None) -> Self:
         """Count `values` int64 [n], each once or `counts` int64 [n] times."""
+        if counts is None:
+            keys, totals = np.unique(values, return_counts=True)
+            return cls(keys.astype(np.int64), totals.astype(np.int64))
         keys, where = np.unique(values, return_inverse=True)
-        weights = np.ones(len(values), np.int64) if counts is None else counts
         totals = np.zeros(len(keys), np.int64)
-        np.add.at(totals, where, weights)
+        np.add.at(totals, where, counts)
         return cls(keys.astype(np.int64), totals)
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -81,9 +83,13 @@ class Scores:
     limit: int = EXACT_SCORES
 
     @classmethod
-    def of(cls, positive: NDArray[np.bool_], scores: NDArray[np.float32]) -> "Scores":
-        """Count `scores` float32 [rows] in 0 ... 1 of rows that are `positive` or not."""
-        bits = (np.clip(scores, 0, 1) + np.float32(0)).view(np.int32).astype(np.int64)
+    def of(cls, positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> "Scores":
+        """Count `scores` float [rows] in 0 ... 1 of rows that are `positive` or not."""
+        bits = (
+            (np.clip(scores.astype(np.float32), 0, 1) + np.float32(0))
+            .view(np.int32)
+            .astype(np.int64)
+        )
         return cls(Counts.of(2 * bits + positive)).bounded()
 
     def __add__(self, other: "Scores") -> "Scores":
@@ -184,24 +190,34 @@ def cross_entropy(truth: Ints, scores: NDArray[np.floating]) -> Floats:
 
 def tally(truth: Ints, scores: NDArray[np.floating]) -> Tally:
     """Count one batch: `truth` int64 [rows], `scores` float [rows, classes], finite."""
+    return next(tallies(truth, scores, [slice(None)]))
+
+
+def tallies(
+    truth: Ints, scores: NDArray[np.floating], parts: Iterable[Ints | slice]
+) -> Iterator[Tally]:
+    """Count parts of one batch, each the places of its rows; see `tally`."""
     rows, classes = scores.shape
     answer = scores.argmax(axis=1)
-    right = answer == truth
     top = scores[np.arange(rows), answer].astype(np.float64)
+    losses = np.rint(cross_entropy(truth, scores) * UNIT).astype(np.int64)
     ranks = (scores > scores[np.arange(rows), truth][:, None]).sum(axis=1)
     bins = np.clip((top * BINS).astype(np.int64), 0, BINS - 1)
-    sums = np.zeros(BINS, np.int64)
-    np.add.at(sums, bins, np.rint(top * UNIT).astype(np.int64))
-    return Tally(
-        classes=classes,
-        count=rows,
-        loss=int(np.rint(cross_entropy(truth, scores) * UNIT).astype(np.int64).sum()),
-        confusion=Counts.of(truth * classes + answer),
-        ranks=Counts.of(ranks),
-        bins=Counts.of(2 * bins + right),
-        confidence=tuple(sums.tolist()),
-        scores=Scores.of(truth == 1, scores[:, 1].astype(np.float32)) if classes == 2 else None,
-    )
+    sides = 2 * bins + (answer == truth)
+    confidence = np.rint(top * UNIT).astype(np.int64)
+    for part in parts:
+        sums = np.zeros(BINS, np.int64)
+        np.add.at(sums, bins[part], confidence[part])
+        yield Tally(
+            classes=classes,
+            count=len(bins[part]),
+            loss=int(losses[part].sum()),
+            confusion=Counts.of(truth[part] * classes + answer[part]),
+            ranks=Counts.of(ranks[part]),
+            bins=Counts.of(sides[part]),
+            confidence=tuple(sums.tolist()),
+            scores=Scores.of(truth[part] == 1, scores[part, 1]) if classes == 2 else None,
+        )
 
 
 def merge(tallies: Iterable[Tally]) -> Tally:

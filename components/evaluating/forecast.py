@@ -23,7 +23,8 @@ from millrace.components.evaluating import forecast_metrics, scoring
 from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
 from millrace.components.evaluating.scoring import BASELINE, CANDIDATE, EvalConfig, Scored
 from millrace.components.features import baselines
-from millrace.components.inference.saved_model import InputRow, Predict, answer
+from millrace.components.inference.rows import Rows
+from millrace.components.inference.saved_model import Predict, RowAnswers, answer
 
 CONSTANT = "constant"
 
@@ -49,26 +50,26 @@ def metric_names(config: EvalConfig) -> list[str]:
 
 
 def score_batch(
-    split: str, rows: Sequence[InputRow], predicts: Sequence[Predict], config: EvalConfig
+    split: str, rows: Rows, predicts: Sequence[Predict], config: EvalConfig
 ) -> ScoredForecast:
     """Score windows that fit into memory together, by the models and the baselines."""
     spec = WindowSpec.of(config.model)
-    usable = [row for row in rows if spec.is_whole(row.features)]
-    whole = set(map(id, usable))
+    is_whole = spec.are_whole(rows.features)
     rejected = [
-        row.rejected("its window or its future is not of the model's size")
-        for row in rows
-        if id(row) not in whole
+        rows.rejected(row, "its window or its future is not of the model's size")
+        for row in np.flatnonzero(~is_whole).tolist()
     ]
-    answers = answer(predicts[0], usable)
+    answers = answer(predicts[0], rows.where(is_whole), config.batch_size)
     rejected += answers.rejected
-    if not answers.rows:
-        return ScoredForecast(rejected=tuple(rejected))
     kept = answers.rows
-    windows, future = spec.arrays([row.features for row in kept])
+    if not len(kept):
+        return ScoredForecast(rejected=tuple(rejected))
+    windows, future = spec.arrays(kept.features)
     forecasts = {CANDIDATE: _checked(answers.outputs, future.shape)}
-    if len(predicts) > 1 and (other := _of_baseline(predicts[1], kept, future.shape)) is not None:
-        forecasts[BASELINE] = other
+    for predict in predicts[1:]:
+        other = _of_baseline(answer(predict, kept, config.batch_size), future.shape)
+        if other is not None:
+            forecasts[BASELINE] = other
     if spec.mean:
         mean = np.array(spec.mean) + spec.bases
         forecasts[CONSTANT] = np.broadcast_to(mean, future.shape).copy()
@@ -76,7 +77,7 @@ def score_batch(
     forecasts |= {
         name: baselines.apply(weights, own) + spec.bases for name, weights in maps(spec).items()
     }
-    part = ForecastRows.of(split, [row.features for row in kept], future, forecasts)
+    part = ForecastRows.of(split, kept.features, future, forecasts)
     return ScoredForecast(parts=(part,), rejected=tuple(rejected))
 
 
@@ -107,13 +108,10 @@ def maps(spec: WindowSpec) -> dict[str, baselines.Map]:
     return found
 
 
-def _of_baseline(
-    predict: Predict, rows: list[InputRow], shape: tuple[int, ...]
-) -> np.ndarray | None:
+def _of_baseline(answers: RowAnswers, shape: tuple[int, ...]) -> np.ndarray | None:
     """What the last blessed model says; None if it takes other windows or forecasts others."""
-    answers = answer(predict, rows)
     found = answers.outputs.get("forecast")
-    if len(answers.rows) < len(rows) or found is None or found.shape != shape:
+    if found is None or found.shape != shape:
         return None
     return found.astype(np.float64)
 

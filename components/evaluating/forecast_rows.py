@@ -2,15 +2,17 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from millrace.components.features.series import FOLD, FUTURE, SERIES, TIME, WINDOW
 from millrace.components.features.series_spec import Fill
-from millrace.serving.example import Decoded
+from millrace.components.files import columns
+from millrace.components.inference.rows import text
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -70,23 +72,25 @@ class WindowSpec:
         """How many windows of one series in a row forecast a common step; 1 where none do."""
         return math.ceil(self.horizon / self.stride)
 
-    def is_whole(self, row: Decoded) -> bool:
-        """Whether a record has a window and a future of these sizes."""
-        sizes = {
-            WINDOW: self.lookback * self.channels,
-            FUTURE: self.horizon * len(self.targets),
-        }
-        return all(name in row and len(row[name]) == size for name, size in sizes.items())
+    def are_whole(self, rows: pa.RecordBatch) -> NDArray[np.bool_]:
+        """Which records have a window and a future of these sizes, [rows]."""
+        sizes = {WINDOW: self.lookback * self.channels, FUTURE: self.horizon * len(self.targets)}
+        if not sizes.keys() <= set(rows.schema.names):
+            return np.zeros(rows.num_rows, bool)
+        lengths = {name: columns.values(rows.column(name))[1] for name in sizes}
+        found: NDArray[np.bool_] = np.all([lengths[each] == sizes[each] for each in sizes], axis=0)
+        return found
 
-    def arrays(self, rows: Sequence[Decoded]) -> tuple[NDArray[np.float32], Floats]:
+    def arrays(self, rows: pa.RecordBatch) -> tuple[NDArray[np.float32], Floats]:
         """Windows float32 [rows, lookback, channels], futures float64 [rows, horizon, targets].
 
         Both have NaN where a cell is missing; futures have their base, windows do not.
         """
-        windows = np.stack([np.asarray(row[WINDOW], np.float32) for row in rows])
-        future = np.stack([np.asarray(row[FUTURE], np.float64) for row in rows])
+        windows, futures = (columns.values(rows.column(each))[0] for each in (WINDOW, FUTURE))
+        window = windows.to_numpy(zero_copy_only=False).astype(np.float32)
+        future = futures.to_numpy(zero_copy_only=False).astype(np.float64)
         return (
-            windows.reshape(-1, self.lookback, self.channels),
+            window.reshape(-1, self.lookback, self.channels),
             future.reshape(-1, self.horizon, len(self.targets)) + self.bases,
         )
 
@@ -114,16 +118,16 @@ class ForecastRows:
     def of(
         cls,
         split: str,
-        rows: Sequence[Decoded],
+        rows: pa.RecordBatch,
         actual: Floats,
         forecasts: Mapping[str, Floats],
     ) -> Self:
         """Rows of one split, from their records."""
         return cls(
-            split=np.full(len(rows), split, object),
-            series=_texts([_text(row.get(SERIES)) for row in rows]),
-            time=np.array([_number(row.get(TIME)) for row in rows], np.int64),
-            fold=np.array([_number(row.get(FOLD)) for row in rows], np.int64),
+            split=np.full(rows.num_rows, split, object),
+            series=_texts(rows, SERIES),
+            time=_numbers(rows, TIME),
+            fold=_numbers(rows, FOLD),
             actual=actual,
             forecasts=forecasts,
         )
@@ -168,15 +172,20 @@ def _fill(settings: Mapping[str, Any] | None) -> Fill | None:
     return Fill(**{**settings, "level": tuple(settings["level"])}) if settings else None
 
 
-def _text(value: list[bytes] | np.ndarray | None) -> str:
-    return value[0].decode(errors="replace") if isinstance(value, list) and value else ""
+def _texts(rows: pa.RecordBatch, name: str) -> NDArray[np.object_]:
+    """The first value of each record's feature, "" without one."""
+    cells = columns.first(rows, name)
+    if cells is None or not pa.types.is_binary(cells.type):
+        return np.full(rows.num_rows, "", object)
+    numbers, found = columns.distinct(cells)
+    texts: NDArray[np.object_] = np.array([*map(text, found), ""], object)
+    return texts[numbers]
 
 
-def _number(value: list[bytes] | np.ndarray | None) -> int:
-    return int(value[0]) if isinstance(value, np.ndarray) and len(value) else 0
-
-
-def _texts(values: Sequence[str]) -> NDArray[np.object_]:
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
+def _numbers(rows: pa.RecordBatch, name: str) -> Ints:
+    """The first value of each record's feature, 0 without one."""
+    cells = columns.first(rows, name)
+    if cells is None or pa.types.is_binary(cells.type):
+        return np.zeros(rows.num_rows, np.int64)
+    found: Ints = cells.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return found

@@ -19,18 +19,15 @@ from millrace.components.evaluating.scoring import (
     EvalConfig,
     Key,
     Scored,
+    Slices,
+    largest,
     slices_of,
 )
 from millrace.components.evaluating.significance import Differences
 from millrace.components.features import record
-from millrace.components.inference.saved_model import (
-    InputRow,
-    Models,
-    Outputs,
-    Predict,
-    answer,
-    read_rows,
-)
+from millrace.components.files import columns
+from millrace.components.inference.rows import Rows, read_rows
+from millrace.components.inference.saved_model import Models, Outputs, Predict, answer
 from millrace.serving.model import LoadedModel
 
 TEMPERATURES = (0.0, 0.5, 1.0)
@@ -115,39 +112,37 @@ def score_shard(shard: tuple[str, str], models: Models, config: EvalConfig) -> S
     scored = scoring.score_shard(ScoredLanguage, score_batch, shard, models, config, _SIGNATURE)
     if "-00000-of-" not in file:
         return scored
-    found = continuations(models.load()[0], split, read_rows(Path(file)), config.model)
+    rows = read_rows(Path(file), config.batch_size)
+    found = continuations(models.load()[0], split, rows, config.model)
     return dataclasses.replace(scored, continuations=found)
 
 
 def score_batch(
-    split: str, rows: Sequence[InputRow], predicts: Sequence[Predict], config: EvalConfig
+    split: str, rows: Rows, predicts: Sequence[Predict], config: EvalConfig
 ) -> ScoredLanguage:
     """Score rows that fit into memory together, by the candidate and perhaps a baseline.
 
     Without the baseline's figures where it does not answer all rows that count.
     """
-    answers = answer(predicts[0], rows)
-    has_tokens = [bool(count) for count in answers.outputs.get("tokens", ())]
-    rejected = [
-        *answers.rejected,
-        *(
-            row.rejected("no token that another one follows")
-            for row, has in zip(answers.rows, has_tokens, strict=True)
-            if not has
-        ),
+    answers = answer(predicts[0], rows, config.batch_size)
+    has_tokens = answers.outputs.get("tokens", np.array([])) > 0
+    rejected = answers.rejected + [
+        answers.rows.rejected(row, "no token that another one follows")
+        for row in np.flatnonzero(~has_tokens).tolist()
     ]
-    kept = [row for row, has in zip(answers.rows, has_tokens, strict=True) if has]
-    if not kept:
+    if not has_tokens.any():
         return ScoredLanguage(rejected=tuple(rejected))
+    kept = answers.rows.where(has_tokens)
     outputs = {name: array[has_tokens] for name, array in answers.outputs.items()}
     # The characters that a row's tokens stand for: its own and those of its delimiter.
-    characters = [len(_text(row)) + len(config.model["delimiter"]) for row in kept]
+    texts = _texts(kept)
+    characters = [len(text) + len(config.model["delimiter"]) for text in texts]
     slices = slices_of(kept, config.slices)
     own = of_rows(outputs, characters)
     sums = _by_key(Key(split, CANDIDATE), own, slices)
     paired = {}
     for predict in predicts[1:]:
-        answered = answer(predict, kept)
+        answered = answer(predict, kept, config.batch_size)
         if answered.rejected:  # what an earlier model cannot read is not the rows' fault
             continue
         other = of_rows(answered.outputs, characters)
@@ -157,31 +152,40 @@ def score_batch(
     return ScoredLanguage(
         sums=sums,
         paired=paired,
-        worst=_losses(split, kept, outputs),
+        worst=_losses(split, kept, texts, outputs, config.mistakes),
         rejected=tuple(rejected),
     )
 
 
-def _by_key(
-    overall: Key, rows: Sequence[TextSums], slices: Mapping[tuple[str, str], list[int]]
-) -> dict[Key, TextSums]:
-    found = {overall: sum(rows, TextSums())}
+def _by_key(overall: Key, rows: Sequence[TextSums], slices: Slices) -> dict[Key, TextSums]:
+    found = {overall: TextSums.total(rows)}
     for (feature, value), numbers in slices.items():
         key = dataclasses.replace(overall, feature=feature, value=value)
-        found[key] = sum((rows[number] for number in numbers), TextSums())
+        found[key] = TextSums.total(rows[number] for number in numbers.tolist())
     return found
 
 
-def _losses(split: str, rows: Sequence[InputRow], outputs: Outputs) -> tuple[TextLoss, ...]:
-    losses, counts = outputs["loss"].tolist(), outputs["tokens"].tolist()
+def _losses(
+    split: str, rows: Rows, texts: Sequence[str], outputs: Outputs, number: int
+) -> tuple[TextLoss, ...]:
+    """The texts that may be among the `number` worst."""
+    tokens = outputs["tokens"]
+    losses = outputs["loss"].astype(np.float64) / tokens
     return tuple(
-        TextLoss(split, row.source, row.position, _text(row)[:_SHOWN], tokens, loss / tokens)
-        for row, loss, tokens in zip(rows, losses, counts, strict=True)
+        TextLoss(
+            split,
+            rows.sources[row],
+            rows.positions[row],
+            texts[row][:_SHOWN],
+            int(tokens[row]),
+            float(losses[row]),
+        )
+        for row in largest(losses, number).tolist()
     )
 
 
 def continuations(
-    model: LoadedModel, split: str, rows: Iterable[InputRow], described: Mapping[str, Any]
+    model: LoadedModel, split: str, rows: Iterable[Rows], described: Mapping[str, Any]
 ) -> tuple[Continuation, ...]:
     """How the model continues the openings of the first rows, by the signature `generate`."""
     prompts = list(itertools.islice(_openings(rows), _PROMPTS))
@@ -215,9 +219,11 @@ def opening(text: str) -> str:
     return " ".join(words)[:_CHARACTERS]
 
 
-def _openings(rows: Iterable[InputRow]) -> Iterator[str]:
-    return filter(None, (opening(_text(row)) for row in rows))
+def _openings(rows: Iterable[Rows]) -> Iterator[str]:
+    return filter(None, (opening(text) for part in rows for text in _texts(part)))
 
 
-def _text(row: InputRow) -> str:
-    return (record.text(row.features) or b"").decode(errors="replace")
+def _texts(rows: Rows) -> list[str]:
+    names = [name for name in (record.TEXT,) if name in rows.features.schema.names]
+    decoded = columns.rows(rows.features.select(names))
+    return [(record.text(row) or b"").decode(errors="replace") for row in decoded]

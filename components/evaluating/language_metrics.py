@@ -5,7 +5,8 @@ Sums are whole numbers, losses in units of 2^-32 nats: any partition of the rows
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -32,6 +33,14 @@ class TextSums:
     def __add__(self, other: Self) -> "TextSums":
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
         return TextSums(*(one + another for one, another in pairs))
+
+    @classmethod
+    def total(cls, rows: Iterable[Self]) -> Self:
+        """Of all of `rows`, one or more."""
+        return cls(*map(sum, zip(*map(_FIELDS, rows), strict=True)))
+
+
+_FIELDS = operator.attrgetter(*(field.name for field in dataclasses.fields(TextSums)))
 
 
 def of_rows(outputs: Mapping[str, np.ndarray], characters: Sequence[int]) -> list[TextSums]:

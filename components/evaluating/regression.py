@@ -3,11 +3,12 @@
 import dataclasses
 import functools
 import hashlib
-import itertools
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 
 from millrace.components.errors import ModelError
 from millrace.components.evaluating import regression_metrics, scoring
@@ -18,11 +19,15 @@ from millrace.components.evaluating.scoring import (
     EvalConfig,
     Key,
     Scored,
+    Slices,
     answers_of_all,
     first_of_each_split,
+    largest,
     slices_of,
 )
-from millrace.components.inference.saved_model import InputRow, Outputs, Predict
+from millrace.components.files import columns
+from millrace.components.inference.rows import Rows
+from millrace.components.inference.saved_model import Outputs, Predict
 
 MEAN = "mean"  # beside candidate and baseline: whose answers are the train split's mean
 SAMPLED = 2000  # rows of a split that are drawn
@@ -54,7 +59,7 @@ class PredictedRow:
     @property
     def lot(self) -> tuple[bytes, str]:
         """Sorts by chance, but always alike: the first ones are a sample."""
-        return hashlib.blake2b(self.position.encode(), digest_size=8).digest(), self.position
+        return _lot(self.position)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,17 +103,17 @@ def metric_names(config: EvalConfig) -> list[str]:
 
 
 def score_batch(
-    split: str, rows: Sequence[InputRow], predicts: Sequence[Predict], config: EvalConfig
+    split: str, rows: Rows, predicts: Sequence[Predict], config: EvalConfig
 ) -> ScoredRegression:
     """Score rows that fit into memory together, by the candidate and perhaps a baseline."""
-    rows, outputs, rejected = answers_of_all(predicts, rows)
-    truth = np.array([_truth(row, config.label) for row in rows], np.float32)
+    rows, outputs, rejected = answers_of_all(predicts, rows, config.batch_size)
+    truth = _truth(rows, config.label)
     known = np.isfinite(truth)
     rejected += [
-        row.rejected(f"no number {config.label!r}") for row in itertools.compress(rows, ~known)
+        rows.rejected(row, f"no number {config.label!r}") for row in np.flatnonzero(~known).tolist()
     ]
-    rows, truth = list(itertools.compress(rows, known)), truth[known]
-    if not rows:
+    rows, truth = rows.where(known), truth[known]
+    if not len(rows):
         return ScoredRegression(rejected=tuple(rejected))
     predictions = {CANDIDATE: _predicted(outputs[0])[known]}
     if len(outputs) > 1 and _OUTPUT in outputs[1]:
@@ -116,19 +121,31 @@ def score_batch(
     mean = config.model.get("target_mean")
     if mean is not None:
         predictions[MEAN] = np.full(len(rows), mean, np.float32)
-    predicted = tuple(
-        PredictedRow(split, row.source, row.position, *numbers)
-        for row, *numbers in zip(rows, truth.tolist(), predictions[CANDIDATE].tolist(), strict=True)
-    )
     paired = {}
     if BASELINE in predictions:
         paired[split] = further_off(truth, predictions[CANDIDATE], predictions[BASELINE])
+    off = np.abs(predictions[CANDIDATE].astype(np.float64) - truth)
+    lots = [(_lot(position), row) for row, position in enumerate(rows.positions.tolist())]
+    drawn = [row for _, row in heapq.nsmallest(SAMPLED, lots)]
+
+    def predicted(places: Iterable[int]) -> tuple[PredictedRow, ...]:
+        return tuple(
+            PredictedRow(
+                split,
+                rows.sources[row],
+                rows.positions[row],
+                float(truth[row]),
+                float(predictions[CANDIDATE][row]),
+            )
+            for row in places
+        )
+
     return ScoredRegression(
         sums=_sums(split, truth, predictions, slices_of(rows, config.slices)),
         paired=paired,
         labels={split: _least_labels(truth)},
-        worst=predicted,
-        sample=predicted,
+        worst=predicted(largest(off, config.mistakes).tolist()),
+        sample=predicted(drawn),
         rejected=tuple(rejected),
     )
 
@@ -136,10 +153,19 @@ def score_batch(
 score_shard = functools.partial(scoring.score_shard, ScoredRegression, score_batch)
 
 
-def _truth(row: InputRow, label: str) -> float:
-    value = row.features.get(label)
-    is_number = isinstance(value, np.ndarray) and len(value) == 1
-    return float(value[0]) if is_number and value is not None else np.nan
+def _lot(position: str) -> tuple[bytes, str]:
+    return hashlib.blake2b(position.encode(), digest_size=8).digest(), position
+
+
+def _truth(rows: Rows, label: str) -> Floats:
+    """The label of each row, float32 [rows]; NaN where it is not one number."""
+    truth = np.full(len(rows), np.nan, np.float32)
+    if label in rows.features.schema.names:
+        flat, lengths = columns.values(rows.features.column(label))
+        if not pa.types.is_binary(flat.type):
+            numbers = flat.to_numpy()[np.repeat(lengths, lengths) == 1]
+            truth[lengths == 1] = numbers.astype(np.float64)
+    return truth
 
 
 def _least_labels(truth: Floats) -> Labels:
@@ -162,7 +188,7 @@ def _sums(
     split: str,
     truth: Floats,
     predictions: Mapping[str, Floats],
-    slices: Mapping[tuple[str, str], list[int]],
+    slices: Slices,
 ) -> dict[Key, Residuals]:
     found = {}
     for model, prediction in predictions.items():

@@ -9,31 +9,34 @@ import dataclasses
 import heapq
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from etils.epath import Path
+from numpy.typing import NDArray
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import OptionError
 from millrace.components.evaluating.significance import Differences
+from millrace.components.files import columns
+from millrace.components.inference.rows import Rows, read_rows, text
 from millrace.components.inference.saved_model import (
     SIGNATURE,
-    InputRow,
     Models,
     Outputs,
     Predict,
     ahead,
     answer,
-    batched,
     predictor,
-    read_rows,
 )
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 MOST_SLICES = 10_000  # of one feature
 MISSING = "(missing)"  # the slice of rows without the feature
+_PARTS = 16  # that are kept apart before they are merged
+
+Slices = Mapping[tuple[str, str], NDArray[np.int64]]  # rows by feature and value
 
 Item = TypeVar("Item")
 K = TypeVar("K")
@@ -147,9 +150,18 @@ def first_of_each_split(rows: Iterable[Item], number: int, key: str = "rank") ->
     )
 
 
+def largest(values: NDArray[np.generic], number: int) -> NDArray[np.int64]:
+    """The places of the `number` largest of `values` [rows], and of those equal to the last."""
+    if len(values) <= number:
+        return np.arange(len(values))
+    if not number:
+        return np.arange(0)
+    return np.flatnonzero(values >= np.partition(values, -number)[-number])
+
+
 def score_shard(
     scored: type[S],
-    score_batch: Callable[[str, Sequence[InputRow], Sequence[Predict], EvalConfig], S],
+    score_batch: Callable[[str, Rows, Sequence[Predict], EvalConfig], S],
     shard: tuple[str, str],
     models: Models,
     config: EvalConfig,
@@ -174,25 +186,29 @@ def score_shard(
         if signature == SIGNATURE or signature in each.signatures
     ]
 
-    def score(batch: list[InputRow]) -> S:
-        return score_batch(split, batch, predicts, config)
+    def score(rows: Rows) -> S:
+        return score_batch(split, rows, predicts, config)
 
-    batches = batched(read_rows(Path(file)), config.batch_size)
-    return scored.merged(ahead(score, batches), config.mistakes)
+    parts: list[S] = []
+    for part in ahead(score, read_rows(Path(file), config.batch_size)):
+        parts.append(part)
+        if len(parts) == _PARTS:
+            parts = [scored.merged(parts, config.mistakes)]
+    return scored.merged(parts, config.mistakes)
 
 
 def answers_of_all(
-    predicts: Sequence[Predict], rows: Sequence[InputRow]
-) -> tuple[list[InputRow], list[Outputs], list[Rejected]]:
+    predicts: Sequence[Predict], rows: Rows, size: int
+) -> tuple[Rows, list[Outputs], list[Rejected]]:
     """The rows that the candidate answers, each model's answers, and the rows that it does not.
 
     Without the baseline's answers where it does not answer all of these rows: what an earlier model
-    cannot read is not the rows' fault.
+    cannot read is not the rows' fault. A model is asked about `size` rows at a time.
     """
-    own = answer(predicts[0], rows)
+    own = answer(predicts[0], rows, size)
     outputs = [own.outputs]
     for predict in predicts[1:]:
-        other = answer(predict, own.rows)
+        other = answer(predict, own.rows, size)
         if not other.rejected:
             outputs.append(other.outputs)
     rejected = [
@@ -201,24 +217,37 @@ def answers_of_all(
     return own.rows, outputs, rejected
 
 
-def slices_of(
-    rows: Sequence[InputRow], features: Sequence[str]
-) -> dict[tuple[str, str], list[int]]:
+def slices_of(rows: Rows, features: Sequence[str]) -> Slices:
     """The rows of each value of each feature; a row with several values is in each's slice."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for feature in features:
-        for number, row in enumerate(rows):
-            for value in _values(row.features.get(feature)):
-                found.setdefault((feature, value), []).append(number)
-    return found
+    return {
+        (feature, value): numbers
+        for feature in features
+        for value, numbers in _by_value(rows, feature)
+    }
 
 
-def _values(value: list[bytes] | np.ndarray | None) -> set[str]:
-    if value is None or not len(value):
-        return {MISSING}
-    if isinstance(value, list):
-        return {item.decode(errors="replace") for item in value}
-    return {f"{item:g}" if isinstance(item, float) else str(item) for item in value.tolist()}
+def _by_value(rows: Rows, feature: str) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    if feature not in rows.features.schema.names:
+        yield MISSING, np.arange(len(rows))
+        return
+    flat, lengths = columns.values(rows.features.column(feature))
+    numbers, found = columns.distinct(flat)
+    texts = [*map(_value, found), MISSING]
+    places = {each: place for place, each in enumerate(dict.fromkeys(texts))}
+    of_values = np.array([places[each] for each in texts])[numbers]
+    is_missing = lengths == 0
+    owners = np.concatenate([np.repeat(np.arange(len(rows)), lengths), np.flatnonzero(is_missing)])
+    values = np.concatenate([of_values, np.full(is_missing.sum(), places[MISSING])])
+    pairs = np.unique(values * len(rows) + owners)
+    values, owners = np.divmod(pairs, max(1, len(rows)))
+    starts = np.searchsorted(values, np.arange(len(places) + 1)).tolist()
+    for each, start, end in zip(places, starts, starts[1:], strict=False):
+        if end > start:
+            yield each, owners[start:end]
+
+
+def _value(value: bytes | np.generic) -> str:
+    return f"{value.item():g}" if isinstance(value, np.floating) else text(value)
 
 
 def _refuse_many_slices(keys: Iterable[Key]) -> None:

@@ -81,6 +81,39 @@ def of_rows(rows: Sequence[example.Decoded], place: str) -> pa.RecordBatch:
     return _batch(columns, len(rows))
 
 
+def alike(records: Sequence[bytes], place: str, start: int = 0) -> Iterator[pa.RecordBatch]:
+    """The columns of `records`, in more than one batch only where the kind of a feature changes.
+
+    Raises:
+        DataError: a record is not an Example.
+    """
+    try:
+        whole = of_records(records, place, start)
+    except DataError:
+        if len(records) == 1:
+            raise
+        middle = len(records) // 2
+        yield from alike(records[:middle], place, start)
+        yield from alike(records[middle:], place, start + middle)
+    else:
+        yield whole
+
+
+def rows(batch: pa.RecordBatch) -> list[example.Decoded]:
+    """Each record of a batch as `decode` gives it."""
+    found: list[example.Decoded] = [{} for _ in range(batch.num_rows)]
+    for name, lists in zip(batch.schema.names, batch.columns, strict=True):
+        flat, lengths = values(lists)
+        cells = flat.to_pylist() if pa.types.is_binary(flat.type) else flat.to_numpy()
+        ends = lengths.cumsum().tolist()
+        for row, start, end, is_absent in zip(
+            found, [0, *ends], ends, is_null(lists).tolist(), strict=False
+        ):
+            if not is_absent:
+                row[name] = cells[start:end]
+    return found
+
+
 def decoded(records: Iterable[bytes], place: str, start: int = 0) -> Iterator[example.Decoded]:
     """Each record by itself; see `of_records`.
 
@@ -129,6 +162,24 @@ def first(batch: pa.RecordBatch, name: str) -> pa.Array | None:
     offsets = lists.offsets.to_numpy()
     is_absent = (np.diff(offsets) == 0) | is_null(lists)
     return lists.values.take(pa.array(offsets[:-1], mask=is_absent))
+
+
+def values(column: pa.ListArray) -> tuple[pa.Array, np.ndarray]:
+    """All values, one after another, and how many each record has, int64 [records]."""
+    lengths = np.diff(column.offsets.to_numpy()).astype(np.int64)
+    return column.flatten(), np.where(is_null(column), 0, lengths)
+
+
+def distinct(flat: pa.Array) -> tuple[np.ndarray, Sequence[Any]]:
+    """The number of each value, int64 [values], -1 for null, and the values by number.
+
+    Floats are as different as their bits. The values are bytes, or NumPy's numbers.
+    """
+    is_float = pa.types.is_float32(flat.type)
+    encoded = (flat.view(pa.int32()) if is_float else flat).dictionary_encode()
+    numbers = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
+    found = encoded.dictionary.view(flat.type)
+    return numbers, found.to_pylist() if pa.types.is_binary(found.type) else found.to_numpy()
 
 
 def is_null(column: pa.ListArray) -> np.ndarray:

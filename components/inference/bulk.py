@@ -18,23 +18,22 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles, Rejected
 from millrace.components.errors import DataError, ModelError, OptionError
+from millrace.components.files import columns
 from millrace.components.files.picture_names import is_other
 from millrace.components.files.pictures import read_picture
 from millrace.components.files.tfrecord import record_writer
 from millrace.components.files.walk import is_hidden, unreadable, walk
-from millrace.components.inference import predictions, requests
-from millrace.components.inference.predictions import Prediction
+from millrace.components.inference import prediction_logs, predictions, requests
+from millrace.components.inference.rows import Rows, read_rows
 from millrace.components.inference.saved_model import (
     SIGNATURE,
-    InputRow,
     Models,
-    Predict,
+    Outputs,
     RowAnswers,
     ahead,
     answer,
     batched,
     predictor,
-    read_rows,
 )
 from millrace.serving import example
 from millrace.serving.signature import Signature
@@ -44,7 +43,7 @@ PARTS = ".parts"  # folder of the parts of one text file, gone in the end
 TIMES = "forecast/times"  # a feature, texts: of the rows that a forecaster is to forecast
 _PICTURE = "image/encoded"  # the feature
 UNLABELLED = "unlabelled"  # the split that files are put into
-Write = Callable[[InputRow, Prediction], object]
+Write = Callable[[Rows, Outputs], object]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,22 +166,25 @@ def predict_shard(shard: BulkShard, models: Models, output: BulkOutput) -> BulkR
     (model,) = models.load()
     predict = predictor(model)
     signature = model.signatures[SIGNATURE]
-    rejected, count, columns = list[Rejected](), 0, tuple[str, ...]()
+    rejected, count, names = list[Rejected](), 0, tuple[str, ...]()
     feature = "" if shard.is_examples else _feature_of_files(signature)
     shard, ignored = _without_others(shard, feature)
-    batches = batched(input_rows(shard, feature), output.batch_size)
+    size = output.batch_size
+
+    def ask(asked: tuple[Rows, list[Rejected]]) -> RowAnswers:
+        answers = answer(predict, asked[0], size)
+        return dataclasses.replace(answers, rejected=asked[1] + answers.rejected)
+
     with contextlib.ExitStack() as stack:
         writers = _writers(shard, output, signature, stack)
-        for answers in ahead(functools.partial(_answer_batch, predict), batches):
+        for answers in ahead(ask, input_rows(shard, feature, size)):
             rejected += answers.rejected
             count += len(answers.rows)
-            for row, prediction in zip(
-                answers.rows, predictions.each(answers.outputs), strict=True
-            ):
-                columns = columns or tuple(predictions.as_columns(prediction))
+            if len(answers.rows):
+                names = names or tuple(next(predictions.as_columns(answers.outputs)))
                 for write in writers:
-                    write(row, prediction)
-    return BulkResult(Counter({shard.split: count}), columns, tuple(rejected), ignored)
+                    write(answers.rows, answers.outputs)
+    return BulkResult(Counter({shard.split: count}), names, tuple(rejected), ignored)
 
 
 def write_summary(done: BulkResult, out: str) -> None:
@@ -214,21 +216,36 @@ def _without_others(shard: BulkShard, feature: str) -> tuple[BulkShard, int]:
     return dataclasses.replace(shard, files=files), len(shard.files) - len(files)
 
 
-def input_rows(shard: BulkShard, feature: str) -> Iterator[InputRow | Rejected]:
-    """What the model is asked about, `feature` being what a file's bytes are."""
+def input_rows(shard: BulkShard, feature: str, size: int) -> Iterator[tuple[Rows, list[Rejected]]]:
+    """What the model is asked about, and what it cannot be.
+
+    Args:
+        shard: the files.
+        feature: what a file's bytes are.
+        size: rows are a multiple of it, files as many; but for the last ones.
+    """
+    if shard.is_examples:
+        for name in shard.files:
+            for rows in read_rows(Path(shard.folder) / name, size):
+                yield rows, []
+        return
+    for batch in batched(_read_files(shard, feature), size):
+        rejected = [each for each in batch if isinstance(each, Rejected)]
+        read = [each for each in batch if not isinstance(each, Rejected)]
+        features: list[example.Decoded] = [{feature: [data]} for _, data in read]
+        yield Rows.of(features, [name for name, _ in read], [""] * len(read)), rejected
+
+
+def _read_files(shard: BulkShard, feature: str) -> Iterator[tuple[str, bytes] | Rejected]:
     yield from shard.rejected
     for name in shard.files:
-        file = Path(shard.folder) / name
-        if shard.is_examples:
-            yield from read_rows(file)
-        else:
-            try:
-                data = file.read_bytes()
-                yield InputRow(name, "", {feature: [_as_learnt(data, feature)]})
-            except OSError as error:
-                yield Rejected(name, f"cannot be read: {error.strerror or error}")
-            except DataError as error:
-                yield Rejected(name, str(error))
+        try:
+            data = (Path(shard.folder) / name).read_bytes()
+            yield name, _as_learnt(data, feature)
+        except OSError as error:
+            yield Rejected(name, f"cannot be read: {error.strerror or error}")
+        except DataError as error:
+            yield Rejected(name, str(error))
 
 
 def _as_learnt(data: bytes, feature: str) -> bytes:
@@ -255,13 +272,6 @@ def _feature_of_files(signature: Signature) -> str:
     )
 
 
-def _answer_batch(predict: Predict, batch: Sequence[InputRow | Rejected]) -> RowAnswers:
-    """The answers of a batch; the rejected include those that never reached the model."""
-    answers = answer(predict, [row for row in batch if isinstance(row, InputRow)])
-    lost = [row for row in batch if isinstance(row, Rejected)]
-    return dataclasses.replace(answers, rejected=lost + answers.rejected)
-
-
 def _writers(
     shard: BulkShard, output: BulkOutput, signature: Signature, stack: contextlib.ExitStack
 ) -> list[Write]:
@@ -271,33 +281,46 @@ def _writers(
     if output.prediction_logs:
         file = f"prediction_logs-{shard.index:05d}-of-{shard.shards:05d}.gz"
         log = stack.enter_context(record_writer(out / file))
-        writers.append(lambda row, found: log(predictions.as_log(row, found, signature)))
+        logged = functools.partial(prediction_logs.logs, signature=signature)
+        writers.append(lambda rows, found: _each(log, logged(rows.features, found)))
     if output.format == "examples":
         path = Examples(out).shard(shard.split, shard.split_index, shard.split_shards)
         path.parent.mkdir(parents=True, exist_ok=True)
         record = stack.enter_context(record_writer(path))
-        writers.append(lambda row, found: record(_encode(row, found)))
+        writers.append(lambda rows, found: _each(record, _encoded(rows, found)))
     else:
-        line = _json_line if output.format == "jsonl" else _csv_line
+        lines = _json_lines if output.format == "jsonl" else _csv_lines
         part = out / PARTS / f"{shard.index:05d}"
         text = stack.enter_context(part.open("w"))
-        writers.append(lambda row, found: text.write(line(shard.split, row, found)))
+        writers.append(lambda rows, found: text.writelines(lines(shard.split, rows, found)))
     return writers
 
 
-def _json_line(split: str, row: InputRow, found: Prediction) -> str:
-    content = {"filename": row.source, "split": split, **predictions.as_json(found)}
-    times = row.features.get(TIMES)
-    if isinstance(times, list):
-        content["times"] = [time.decode() for time in times]
-    return json.dumps(content, ensure_ascii=False) + "\n"
+def _each(write: Callable[[bytes], None], records: Iterable[bytes]) -> None:
+    for record in records:
+        write(record)
 
 
-def _csv_line(split: str, row: InputRow, found: Prediction) -> str:
-    return csv_line([row.source, split, *predictions.as_columns(found).values()])
+def _json_lines(split: str, rows: Rows, found: Outputs) -> Iterator[str]:
+    names = [name for name in (TIMES,) if name in rows.features.schema.names]
+    others = columns.rows(rows.features.select(names))
+    each = zip(rows.sources, predictions.as_json(found), others, strict=True)
+    for source, prediction, other in each:
+        content = {"filename": source, "split": split, **prediction}
+        times = other.get(TIMES)
+        if isinstance(times, list):
+            content["times"] = [time.decode() for time in times]
+        yield json.dumps(content, ensure_ascii=False) + "\n"
 
 
-def _encode(row: InputRow, found: Prediction) -> bytes:
-    return example.encode(
-        {"filename": row.source, **row.features, **predictions.as_features(found)}
+def _csv_lines(split: str, rows: Rows, found: Outputs) -> Iterator[str]:
+    for source, cells in zip(rows.sources, predictions.as_columns(found), strict=True):
+        yield csv_line([source, split, *cells.values()])
+
+
+def _encoded(rows: Rows, found: Outputs) -> Iterator[bytes]:
+    each = zip(
+        rows.sources, columns.rows(rows.features), predictions.as_features(found), strict=True
     )
+    for source, features, prediction in each:
+        yield example.encode({"filename": source, **features, **prediction})

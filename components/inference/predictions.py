@@ -1,70 +1,47 @@
-"""One row's prediction, as JSON, columns, features of an Example or a PredictionLog; compared.
+"""Predictions as JSON, columns or features of an Example, a whole batch at once; compared.
 
-A prediction is the outputs of a signature for one row: arrays by name without the batch's
-axis, strings as bytes. A classifier's `scores` are named by its `classes`.
+They are the outputs of a signature: arrays `[rows, ...]` by name, strings as bytes. A classifier's
+`scores` are named by its `classes`.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from millrace.components.inference import requests
-from millrace.serving import wire
 from millrace.serving.example import Value
-from millrace.serving.protos import prediction_log_pb2
-from millrace.serving.signature import DEFAULT, Signature
 
-if TYPE_CHECKING:
-    from millrace.components.inference.saved_model import InputRow  # Beam
-
-Prediction = Mapping[str, np.ndarray]
+Outputs = Mapping[str, np.ndarray]
 PREFIX = "prediction/"  # of the features that are added to an Example
 
 
-def each(outputs: Mapping[str, np.ndarray]) -> Iterator[Prediction]:
-    """The predictions of a batch of `outputs` `[rows, ...]`, row by row."""
+def as_json(outputs: Outputs) -> Iterator[dict[str, Any]]:
+    """JSON values by output, row by row; a classifier's `scores` become an object by class."""
+    names, plain = list(outputs), [_plain(array) for array in outputs.values()]
+    is_named = _has_named_scores(outputs)
+    for values in zip(*plain, strict=True):
+        found = dict(zip(names, values, strict=True))
+        if is_named:
+            found["scores"] = dict(zip(found.pop("classes"), found["scores"], strict=True))
+        yield found
+
+
+def as_columns(outputs: Outputs) -> Iterator[dict[str, str | int | float | bool]]:
+    """Single values by column, row by row: `output`, or `output/class`, `output/0`, … of arrays."""
+    for row in as_json(outputs):
+        yield {column: value for name, each in row.items() for column, value in _flat(name, each)}
+
+
+def as_features(outputs: Outputs) -> Iterator[dict[str, Value]]:
+    """Features by `prediction/<output>`, row by row; float64, which an Example lacks, as text."""
     for row in range(len(next(iter(outputs.values()), ()))):
-        yield {name: array[row, ...] for name, array in outputs.items()}
-
-
-def as_json(prediction: Prediction) -> dict[str, Any]:
-    """JSON values by output; a classifier's `scores` become an object by class."""
-    found = {name: _plain(array) for name, array in prediction.items()}
-    if _has_named_scores(prediction):
-        found["scores"] = dict(zip(found.pop("classes"), found["scores"], strict=True))
-    return found
-
-
-def as_columns(prediction: Prediction) -> dict[str, str | int | float | bool]:
-    """Single values by column: `output`, or `output/class`, `output/0`, … for arrays."""
-    columns: dict[str, Any] = {}
-    for name, value in as_json(prediction).items():
-        columns |= dict(_flat(name, value))
-    return columns
-
-
-def as_features(prediction: Prediction) -> dict[str, Value]:
-    """Features by `prediction/<output>`, flat; float64, which an Example lacks, as text."""
-    return {PREFIX + name: _feature(array.ravel()) for name, array in prediction.items()}
+        yield {PREFIX + name: _feature(array[row, ...].ravel()) for name, array in outputs.items()}
 
 
 def _feature(values: np.ndarray) -> Value:
     if values.dtype == np.float64:
         return [repr(value).encode() for value in values.tolist()]
     return values.tolist() if values.dtype == object else values
-
-
-def as_log(row: "InputRow", prediction: Prediction, signature: Signature) -> bytes:
-    """A serialised PredictionLog: a Predict request by `signature` for one row, and its answer."""
-    log = prediction_log_pb2.PredictionLog()
-    request, response = log.predict_log.request, log.predict_log.response
-    request.model_spec.signature_name = response.model_spec.signature_name = DEFAULT
-    for name, array in requests.inputs(signature, [row.features]).items():
-        request.inputs[name].CopyFrom(wire.to_proto(array, name=name))
-    for output, array in prediction.items():
-        response.outputs[output].CopyFrom(wire.to_proto(array[None], name=output, typed=True))
-    return log.SerializeToString(deterministic=True)
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> float:
@@ -79,22 +56,25 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(found.astype(np.float64) - expected).max(initial=0.0)) / scale
 
 
-def _has_named_scores(prediction: Prediction) -> bool:
-    classes, scores = prediction.get("classes"), prediction.get("scores")
+def _has_named_scores(outputs: Outputs) -> bool:
+    classes, scores = outputs.get("classes"), outputs.get("scores")
     return (
         classes is not None
         and scores is not None
         and classes.shape == scores.shape
-        and classes.ndim == 1
+        and classes.ndim == 2
         and classes.dtype == object
     )
 
 
-def _plain(array: np.ndarray) -> Any:
+def _plain(array: np.ndarray) -> list[Any]:
     if array.dtype != object:
         return array.tolist()
-    texts = [value.decode(errors="replace") for value in array.ravel()]
-    return np.array(texts, object).reshape(array.shape).tolist()
+    flat = array.ravel().tolist()
+    texts = {value: value.decode(errors="replace") for value in set(flat)}
+    found = np.empty(len(flat), object)
+    found[:] = [texts[value] for value in flat]
+    return found.reshape(array.shape).tolist()
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:

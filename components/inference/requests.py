@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from millrace.components.errors import DataError
 from millrace.components.features import precision
+from millrace.components.files import columns
 from millrace.serving.example import Decoded, encode
 from millrace.serving.signature import PREDICT, Signature, TensorInfo
 
@@ -60,9 +62,16 @@ def inputs(signature: Signature, rows: Sequence[Decoded]) -> dict[str, np.ndarra
     Raises:
         DataError: a row holds another number of values than an input takes, or another type.
     """
-    if list(signature.inputs) == [SERIALISED] and _is_text(signature.inputs[SERIALISED]):
+    if _takes_records(signature):
         return {SERIALISED: _texts([encode(row) for row in rows])}
     return {alias: _input(alias, tensor, rows) for alias, tensor in signature.inputs.items()}
+
+
+def inputs_of_columns(signature: Signature, batch: pa.RecordBatch) -> dict[str, np.ndarray]:
+    """The inputs of `signature` for the columns of raw records; see `inputs`."""
+    if _takes_records(signature):
+        return inputs(signature, columns.rows(batch))
+    return {alias: _column(alias, tensor, batch) for alias, tensor in signature.inputs.items()}
 
 
 def callable_signatures(signatures: Mapping[str, Signature]) -> list[Signature]:
@@ -75,17 +84,69 @@ def is_predict(signature: Signature) -> bool:
     return signature.method_name == PREDICT
 
 
+def _takes_records(signature: Signature) -> bool:
+    return list(signature.inputs) == [SERIALISED] and _is_text(signature.inputs[SERIALISED])
+
+
+def _column(alias: str, tensor: TensorInfo, batch: pa.RecordBatch) -> np.ndarray:
+    """What `_input` gives; row by row only where a row holds what the input does not take."""
+    name, shape, is_text = feature_of(alias), _shape(tensor), _is_text(tensor)
+    if tensor.shape == ():
+        return _input(alias, tensor, [])
+    flat, lengths = pa.array([], pa.float32()), np.zeros(batch.num_rows, np.int64)
+    if name in batch.schema.names:
+        flat, lengths = columns.values(batch.column(name))
+    is_given = lengths > 0
+    size = 1 if is_text else int(np.prod(shape, dtype=np.int64))
+    is_fit = is_text == pa.types.is_binary(flat.type) and (lengths[is_given] == size).all()
+    if is_given.any() and not is_fit:
+        return _input(alias, tensor, columns.rows(batch.select([name])))
+    if is_text:
+        found = np.full(len(lengths), b"", object)
+    else:
+        found = np.full((len(lengths), *shape), _absent(tensor.dtype), tensor.dtype)
+    if is_given.any():
+        cells = flat.to_numpy(zero_copy_only=False)
+        found[is_given] = cells if is_text else cells.astype(tensor.dtype).reshape(-1, *shape)
+    bases = columns.first(batch, precision.feature(alias)) if tensor.dtype == "float64" else None
+    return found if bases is None else _based(found, _bases(bases))
+
+
+def _bases(cells: pa.BinaryArray) -> np.ndarray:
+    """What `precision.base_in` gives for each record, by the first value of the feature."""
+    numbers, found = columns.distinct(cells)
+    bases = [np.frombuffer(each, "<f8") for each in found]
+    return np.stack([*bases, np.zeros(1)] if cells.null_count else bases)[numbers]
+
+
+def _shape(tensor: TensorInfo) -> tuple[int, ...]:
+    """Of one row."""
+    return tuple(size or 1 for size in (tensor.shape or (None,))[1:])
+
+
+def _absent(dtype: str) -> float:
+    """The number that stands for none."""
+    return np.nan if dtype.startswith("float") else 0
+
+
 def _input(alias: str, tensor: TensorInfo, rows: Sequence[Decoded]) -> np.ndarray:
     if tensor.shape == ():
         return np.array(_SCALARS.get(alias, 0), tensor.dtype)
     values = [row.get(feature_of(alias)) for row in rows]
     if _is_text(tensor):
         return _texts([_text(alias, value) for value in values])
-    shape = tuple(size or 1 for size in (tensor.shape or (None,))[1:])
+    shape = _shape(tensor)
     array = np.stack([_number(alias, value, shape, tensor.dtype) for value in values])
-    if tensor.dtype != "float64":
+    if tensor.dtype != "float64" or not any(precision.feature(alias) in row for row in rows):
         return array
-    return array + np.stack([precision.base_in(row, alias) for row in rows])[:, None]
+    return _based(array, np.stack([precision.base_in(row, alias) for row in rows]))
+
+
+def _based(array: np.ndarray, bases: np.ndarray) -> np.ndarray:
+    """`array` [rows, ..., channels] or [rows], and `bases` [rows, channels] added."""
+    if array.ndim == 1:
+        return array + bases[:, 0]
+    return array + bases.reshape(len(bases), *(1,) * (array.ndim - 2), -1)
 
 
 def _is_text(tensor: TensorInfo) -> bool:
@@ -111,7 +172,7 @@ def _number(
 ) -> np.ndarray:
     size = int(np.prod(shape, dtype=np.int64))
     if value is None or not len(value):
-        return np.full(shape, np.nan if dtype.startswith("float") else 0, dtype)
+        return np.full(shape, _absent(dtype), dtype)
     if isinstance(value, list) or len(value) != size:
         raise _refusal(alias, f"{size} numbers" if size > 1 else "one number", value)
     return value.astype(dtype).reshape(shape)

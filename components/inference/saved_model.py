@@ -1,14 +1,14 @@
 """A SavedModel over rows, inside a Beam worker.
 
-A row is a raw record; `requests` makes of it what a signature takes. A worker process loads a
-model once, however many shards it gets, and calls it in batches. An input that the model refuses
-does not take its batch along: the batch is halved until the culprit stands alone, and is set
-aside with the model's reason.
+`requests` makes of raw records what a signature takes. A worker process loads a model once,
+however many shards it gets, and calls it in batches. An input that the model refuses does not
+take its batch along: the batch is halved until the culprit stands alone, and is set aside with
+the model's reason.
 """
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,9 +18,8 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError, ModelError
-from millrace.components.files.tfrecord import read_records
 from millrace.components.inference import requests
-from millrace.serving import example
+from millrace.components.inference.rows import Rows
 from millrace.serving.errors import InvalidArgumentError
 from millrace.serving.model import LoadedModel
 
@@ -28,37 +27,16 @@ Outputs = dict[str, np.ndarray]  # by the signature's names, each [rows, ...]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 SIGNATURE = "serving_default"
-_FILENAMES = ("image/filename", "text/filename", "filename", "series")
 NOT_FINITE = "the model's answer is not finite"
 
-
-@dataclasses.dataclass(frozen=True)
-class InputRow:
-    """One input of the model, and where it came from.
-
-    Attributes:
-        source: the file that the input was, as people know it.
-        position: the record it is now; empty where it is a file.
-        features: its raw record.
-    """
-
-    source: str
-    position: str
-    features: example.Decoded
-
-    def rejected(self, reason: str) -> Rejected:
-        """The row, set aside for `reason`."""
-        return Rejected(source=self.source, position=self.position, reason=reason)
-
-
-Predict = Callable[[Sequence[InputRow]], Mapping[str, np.ndarray]]
+Predict = Callable[[Rows], Mapping[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
 class RowAnswers:
     """The rows that were answered, the answers `[rows, ...]` alike, and the rows that were not."""
 
-    rows: list[InputRow]
+    rows: Rows
     outputs: Outputs
     rejected: list[Rejected]
 
@@ -98,25 +76,11 @@ def predictor(model: LoadedModel, signature: str = SIGNATURE) -> Predict:
             f"{', '.join(model.signatures) or 'none'}. Export the model with `export`."
         )
 
-    def predict(rows: Sequence[InputRow]) -> Mapping[str, np.ndarray]:
-        inputs = requests.inputs(found, [row.features for row in rows])
+    def predict(rows: Rows) -> Mapping[str, np.ndarray]:
+        inputs = requests.inputs_of_columns(found, rows.features)
         return model.predict(inputs, signature=signature)
 
     return predict
-
-
-def read_rows(file: Path) -> Iterator[InputRow]:
-    """The rows of one shard of Examples."""
-    place = f"{file.parent.name}/{file.name}, record"
-    for number, record in enumerate(read_records(file)):
-        features = example.decode(record)
-        yield InputRow(source_of(features, default=file.name), f"{place} {number}", features)
-
-
-def source_of(features: example.Decoded, *, default: str) -> str:
-    """The file that a raw record was, as people know it."""
-    names = (features[name] for name in _FILENAMES if name in features)
-    return text(next(names, None), default=default)
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -142,47 +106,49 @@ def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Res
             yield running.result()
 
 
-def answer(predict: Predict, rows: Sequence[InputRow]) -> RowAnswers:
-    """Ask for `rows` in as few batches as there are rows that the model refuses.
+def answer(predict: Predict, rows: Rows, size: int) -> RowAnswers:
+    """Ask for `rows`, `size` of them at a time, and for fewer where the model refuses one.
 
     A row is rejected if it alone makes the model refuse its argument, or if one of its
     answer's numbers is not finite.
     """
     parts, rejected = [], []
-    for part, outputs in _halve(predict, list(rows)):
-        if isinstance(outputs, str):
-            rejected.append(part[0].rejected(outputs))
-        else:
-            parts.append((part, outputs))
-    kept = [row for part, _ in parts for row in part]
-    if not kept:
-        return RowAnswers([], {}, rejected)
-    joined = {name: np.concatenate([each[name] for _, each in parts]) for name in parts[0][1]}
+    is_kept = np.ones(len(rows), bool)
+    for start in range(0, len(rows), size):
+        for row, outputs in _halve(predict, rows.part(start, size), start):
+            if isinstance(outputs, str):
+                rejected.append(rows.rejected(row, outputs))
+                is_kept[row] = False
+            else:
+                parts.append(outputs)
+    kept = rows.where(is_kept)
+    if not parts:
+        return RowAnswers(kept, {}, rejected)
+    joined = {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
     finite = _finite(joined)
     if not finite.all():
-        rejected += [
-            row.rejected(NOT_FINITE) for row, good in zip(kept, finite, strict=True) if not good
-        ]
-        kept = [row for row, good in zip(kept, finite, strict=True) if good]
+        rejected += [kept.rejected(row, NOT_FINITE) for row in np.flatnonzero(~finite).tolist()]
+        kept = kept.where(finite)
         joined = {name: array[finite] for name, array in joined.items()}
     return RowAnswers(kept, joined, rejected)
 
 
 def _halve(
-    predict: Predict, rows: list[InputRow]
-) -> Iterator[tuple[list[InputRow], Mapping[str, np.ndarray] | str]]:
-    """Yield parts of `rows` with their outputs, or one row with the reason of its refusal."""
-    if not rows:
-        return
+    predict: Predict, rows: Rows, first: int
+) -> Iterator[tuple[int, Mapping[str, np.ndarray] | str]]:
+    """Yield the outputs of parts of `rows`, or the reason of one row's refusal.
+
+    Each comes with the number of the part's first row, that of `rows` being `first`.
+    """
     try:
-        yield rows, predict(rows)
+        yield first, predict(rows)
     except (InvalidArgumentError, DataError) as error:
         if len(rows) == 1:
-            yield rows, first_line(error)
+            yield first, first_line(error)
         else:
             middle = len(rows) // 2
-            yield from _halve(predict, rows[:middle])
-            yield from _halve(predict, rows[middle:])
+            yield from _halve(predict, rows.part(0, middle), first)
+            yield from _halve(predict, rows.part(middle, len(rows)), first + middle)
 
 
 def _finite(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -206,19 +172,26 @@ def class_names(outputs: Mapping[str, np.ndarray]) -> tuple[str, ...]:
             f"Model's signature {SIGNATURE!r}: expected outputs `classes` and `scores`, each "
             f"[batch, classes]. Received: {shapes}. Export the classifier with `export`."
         )
-    if (classes != classes[0]).any():
+    is_alike = (classes == classes[0]).all(axis=1)
+    return in_one_order(
+        tuple(name.decode(errors="replace") for name in row.tolist())
+        for row in (classes[0], *classes[~is_alike][:1])
+    )
+
+
+def in_one_order(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """What all of `names` are.
+
+    Raises:
+        ModelError: two of them differ.
+    """
+    found, *others = dict.fromkeys(names)
+    if others:
         raise ModelError(
             "Model's output `classes`: expected the same order in every row. Received: rows "
             "that differ. Export the classifier with `export`."
         )
-    return tuple(name.decode(errors="replace") for name in classes[0].tolist())
-
-
-def text(value: list[bytes] | np.ndarray | None, *, default: str) -> str:
-    """A feature's first value as text."""
-    if value is None or not len(value):
-        return default
-    return value[0].decode(errors="replace") if isinstance(value[0], bytes) else str(value[0])
+    return found
 
 
 def first_line(error: Exception) -> str:

@@ -5,25 +5,28 @@ speak against the model, and remarks.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from millrace.components.files import columns
 from millrace.components.inference import requests
 from millrace.components.inference.predictions import difference
+from millrace.components.inference.rows import of_records
 from millrace.components.inference.saved_model import (
     NOT_FINITE,
     SIGNATURE,
-    InputRow,
     Outputs,
     answer,
     predictor,
-    source_of,
 )
 from millrace.serving import example
 from millrace.serving.client import Client
 from millrace.serving.model import LoadedModel
 from millrace.serving.signature import CLASSIFY, Signature
+
+_SENT = "the records to send"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,23 +57,21 @@ def check_all(served: Served, records: Sequence[bytes]) -> Findings:
     Records that the model refuses in this process are not sent, only remarked; one whose
     answer is not finite there speaks against the model.
     """
-    rows = [_row(number, record) for number, record in enumerate(records)]
-    answers = answer(predictor(served.model), rows)
-    sent = [row.features for row in answers.rows]
-    kept = [records[int(row.position)] for row in answers.rows]
+    predict = predictor(served.model)
+    parts = list(of_records(records, _SENT, default="")) if records else []
+    asked = [answer(predict, part, len(part)) for part in parts]
+    numbers = {columns.position(_SENT, number): number for number in range(len(records))}
+    kept = [records[numbers[place]] for each in asked for place in each.rows.positions]
     findings = check_status(served) + check_metadata(served)
-    for item in answers.rejected:
-        line = (f"record {item.position} ({item.source}) was not sent: {item.reason}",)
+    for item in itertools.chain.from_iterable(each.rejected for each in asked):
+        number = numbers[item.position]
+        line = (f"record {number} ({item.source}) was not sent: {item.reason}",)
         against = item.reason == NOT_FINITE
         findings += Findings(objections=line) if against else Findings(remarks=line)
-    if not sent:
+    if not kept:
         return findings + Findings(("no record could be sent",))
+    sent = list(columns.decoded(kept, _SENT))
     return findings + check_predict(served, sent) + check_classify(served, kept)
-
-
-def _row(number: int, record: bytes) -> InputRow:
-    features = example.decode(record)
-    return InputRow(source_of(features, default=""), str(number), features)
 
 
 def check_status(served: Served) -> Findings:

@@ -177,8 +177,8 @@ def test_a_forecaster_is_served_and_judged_in_all_digits(exported, folder):
 
 
 def test_an_example_holds_all_digits_of_a_forecast_in_float64():
-    (prediction,) = predictions.each({"forecast": np.array([[[6779547060.56]]])})
-    features = decode(encode(predictions.as_features(prediction)))
+    (prediction,) = predictions.as_features({"forecast": np.array([[[6779547060.56]]])})
+    features = decode(encode(prediction))
     assert features == {"prediction/forecast": [b"6779547060.56"]}
 
 

@@ -28,7 +28,6 @@ from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files.tfrecord import write_records
 from millrace.components.inference import bulk, requests
-from millrace.components.inference.saved_model import InputRow
 from millrace.pipeline import question_files, questions
 from millrace.pipeline.origin import Origin
 from millrace.pipeline.questions import Question
@@ -36,6 +35,7 @@ from millrace.serving import wire
 from millrace.serving.example import Decoded, decode
 from millrace.serving.protos import prediction_log_pb2
 from millrace.serving.signature import Signature, TensorInfo
+from tests.components.asked import features_of
 from tests.components.example_gen.conftest import records_of
 
 ROWS = range(12)
@@ -125,8 +125,10 @@ class Learnt:
         (model.path / "model.json").write_text(json.dumps(described))
         if not takes_rows(model):
             shards = bulk.file_shards(RawFiles(file), 1)
-            rows = [row for shard in shards for row in bulk.input_rows(shard, "image/encoded")]
-            return [row.features for row in rows if isinstance(row, InputRow)]
+            asked = [
+                each for shard in shards for each in bulk.input_rows(shard, "image/encoded", 8)
+            ]
+            return [features for rows, _ in asked for features in features_of(rows)]
         analysis = None
         if self.spec:
             analysis = Analysis(self.folder)

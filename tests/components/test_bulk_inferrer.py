@@ -6,7 +6,6 @@ import io
 import json
 import re
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,9 +21,7 @@ from millrace.components.errors import DataError, ModelError, OptionError
 from millrace.components.files.printable import one_line
 from millrace.components.files.tfrecord import read_records
 from millrace.components.inference import predictions
-from millrace.components.inference.saved_model import InputRow
 from millrace.serving import example
-from millrace.serving.signature import TensorInfo
 from tests.components import classifiers
 from tests.components.example_gen.conftest import spoil
 
@@ -242,20 +239,18 @@ OUTPUTS = st.fixed_dictionaries(
 
 
 @given(OUTPUTS)
-def test_any_models_outputs_have_all_four_forms(outputs):
-    (prediction,) = predictions.each({name: np.array([v], v.dtype) for name, v in outputs.items()})
-    as_json = json.loads(json.dumps(predictions.as_json(prediction)))
+def test_any_models_outputs_have_all_three_forms(outputs):
+    batch = {name: np.array([value], value.dtype) for name, value in outputs.items()}
+    as_json = json.loads(json.dumps(next(predictions.as_json(batch))))
     assert as_json["window"] == outputs["window"].tolist()
     assert as_json["words"] == [word.decode(errors="replace") for word in outputs["words"]]
-    columns = predictions.as_columns(prediction)
+    (columns,) = predictions.as_columns(batch)
     names = {"number", *(f"window/{i}/{j}" for i in (0, 1) for j in (0, 1)), "words/0", "words/1"}
     assert set(columns) == names
     assert columns["window/1/0"] == outputs["window"][1, 0]
-    features = example.decode(example.encode(predictions.as_features(prediction)))
+    features = example.decode(example.encode(next(predictions.as_features(batch))))
     np.testing.assert_array_equal(features["prediction/window"], outputs["window"].ravel())
     assert features["prediction/words"] == outputs["words"].tolist()
-    signature = SimpleNamespace(inputs={"text": TensorInfo("text:0", "string", (None,))})
-    assert predictions.as_log(InputRow("a", "", {"text": [b"value"]}), prediction, signature)
 
 
 def test_what_is_no_readable_file_is_set_aside_and_never_opened(infer, tmp_path):

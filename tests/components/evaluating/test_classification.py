@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.components.artifacts import Rejected
-from millrace.components.errors import OptionError
+from millrace.components.errors import ModelError, OptionError
 from millrace.components.evaluating import classification, scoring
 from millrace.components.evaluating.classification import ScoredClassification
 from millrace.components.evaluating.significance import Differences
-from millrace.components.inference.saved_model import InputRow
+from tests.components.asked import Asked, features_of, rows_of
 
 CONFIG = scoring.EvalConfig("label", ("label", "size"), 8, mistakes=4)
 
 
 def row(source, letter, position="", **features):
-    return InputRow(source, position, {"input": [bytes([letter])], **features})
+    return Asked(source, position, {"input": [bytes([letter])], **features})
 
 
 def fake_rows(truths):
@@ -26,9 +26,13 @@ def fake_rows(truths):
     ]
 
 
+def score(rows, models, config):
+    return classification.score_batch("test", rows_of(rows), models, config)
+
+
 def fake_model(rows):
     """Scores by the input's letter."""
-    letters = [row.features["input"][0][0] for row in rows]
+    letters = [features["input"][0][0] for features in features_of(rows)]
     scores = np.array([np.roll([0.7, 0.2, 0.1], letter - 97) for letter in letters])
     return {"scores": scores, "classes": np.array([[b"a", b"b", b"c"]] * len(rows), object)}
 
@@ -38,11 +42,8 @@ def fake_model(rows):
 )
 def test_any_partition_of_the_rows_scores_the_same(truths, cut):
     rows = fake_rows(truths)
-    parts = [
-        classification.score_batch("test", part, [fake_model, fake_model], CONFIG)
-        for part in (rows[:cut], rows[cut:])
-    ]
-    whole = classification.score_batch("test", rows, [fake_model, fake_model], CONFIG)
+    parts = [score(part, [fake_model, fake_model], CONFIG) for part in (rows[:cut], rows[cut:])]
+    whole = score(rows, [fake_model, fake_model], CONFIG)
     merged = ScoredClassification.merged(parts, 4)
     assert merged == ScoredClassification.merged([whole], 4)
     assert merged == ScoredClassification.merged(
@@ -56,20 +57,20 @@ def test_rows_that_the_baseline_refuses_are_judged_and_it_is_not_compared():
     def refusing(rows):
         from millrace.serving.errors import InvalidArgumentError
 
-        if any(row.features["input"] == [b"b"] for row in rows):
+        if any(features["input"] == [b"b"] for features in features_of(rows)):
             raise InvalidArgumentError("no b")
         return fake_model(rows)
 
     rows = fake_rows([b"a", b"a", b"a"])  # inputs a, b, c
-    scored = classification.score_batch("test", rows, [fake_model, refusing], CONFIG)
+    scored = score(rows, [fake_model, refusing], CONFIG)
     assert scored.sums[scoring.Key("test", scoring.CANDIDATE)].count == 3
     assert scored.rejected == ()
-    answered = classification.score_batch("test", rows[:1], [fake_model, refusing], CONFIG)
+    answered = score(rows[:1], [fake_model, refusing], CONFIG)
     both = ScoredClassification.merged([scored, answered], 4)
     assert both.sums[scoring.Key("test", scoring.BASELINE)].count == 1
     assert not both.is_compared
     assert answered.is_compared
-    assert not classification.score_batch("test", rows, [fake_model], CONFIG).is_compared
+    assert not score(rows, [fake_model], CONFIG).is_compared
 
 
 def _model_of(classes):
@@ -85,7 +86,7 @@ def _model_of(classes):
 
 def test_a_baseline_is_judged_by_its_own_order_of_the_classes():
     rows = fake_rows([b"a", b"b", b"a"])
-    scored = classification.score_batch("test", rows, [fake_model, _model_of("cab")], CONFIG)
+    scored = score(rows, [fake_model, _model_of("cab")], CONFIG)
     candidate, baseline = (
         scored.sums[scoring.Key("test", model)] for model in (scoring.CANDIDATE, scoring.BASELINE)
     )
@@ -95,7 +96,7 @@ def test_a_baseline_is_judged_by_its_own_order_of_the_classes():
 
 def test_a_baseline_of_other_classes_is_not_compared():
     rows = fake_rows([b"a", b"b", b"a"])
-    scored = classification.score_batch("test", rows, [fake_model, _model_of("abC")], CONFIG)
+    scored = score(rows, [fake_model, _model_of("abC")], CONFIG)
     assert scored.baseline_classes == ("a", "b", "C")
     assert {key.model for key in scored.sums} == {scoring.CANDIDATE}
     assert not scored.is_compared
@@ -105,12 +106,12 @@ def test_rows_that_the_candidate_refuses_are_set_aside_for_both():
     def refusing(rows):
         from millrace.serving.errors import InvalidArgumentError
 
-        if any(row.features["input"] == [b"b"] for row in rows):
+        if any(features["input"] == [b"b"] for features in features_of(rows)):
             raise InvalidArgumentError("no b")
         return fake_model(rows)
 
     rows = fake_rows([b"a", b"a", b"a"])
-    scored = classification.score_batch("test", rows, [refusing, fake_model], CONFIG)
+    scored = score(rows, [refusing, fake_model], CONFIG)
     for model in (scoring.CANDIDATE, scoring.BASELINE):
         assert scored.sums[scoring.Key("test", model)].count == 2
     assert scored.rejected == (Rejected("1.png", "candidate: no b", "1"),)
@@ -118,33 +119,78 @@ def test_rows_that_the_candidate_refuses_are_set_aside_for_both():
 
 def test_of_each_row_it_is_kept_which_of_the_two_is_right():
     def always_a(rows):
-        return fake_model([row("", 97) for _ in rows])
+        return fake_model(rows_of([row("", 97)] * len(rows)))
 
     rows = fake_rows([b"a", b"a", b"b", b"a"])  # inputs a, b, c, a
-    scored = classification.score_batch("test", rows, [always_a, fake_model], CONFIG)
+    scored = score(rows, [always_a, fake_model], CONFIG)
     # right: always_a on the rows 0, 1 and 3, fake_model on 0 and 3
     assert scored.paired == {"test": Differences.of([0, 1, 0, 0])}
 
 
 def test_a_row_with_several_values_is_in_each_slice_and_one_with_none_in_its_own():
     rows = [
-        row("0", 97, label=[b"a"], tag=[b"x", b"y"]),
-        row("1", 97, label=[b"a"], tag=np.array([0.5], np.float32)),
+        row("0", 97, label=[b"a"], tag=[b"x", b"y", b"x"]),
+        row("1", 97, label=[b"a"], tag=[b"(missing)"]),
         row("2", 97, label=[b"a"]),
+        row("3", 97, label=[b"a"], tag=[]),
     ]
+    config = scoring.EvalConfig("label", ("tag", "none"), 8, 4)
+    sums = score(rows, [fake_model], config).sums
+    found = {(key.feature, key.value): sums[key].count for key in sums if key.feature}
+    assert found == {
+        ("tag", "(missing)"): 3,
+        ("tag", "x"): 1,
+        ("tag", "y"): 1,
+        ("none", "(missing)"): 4,
+    }
+
+
+def test_numbers_are_sliced_by_as_many_digits_as_a_person_reads():
+    tags = np.float32([0.5, 0.1, 0.1000001, -0.0, np.nan])
+    rows = [row("", 97, label=[b"a"], tag=np.array([tag])) for tag in tags]
     config = scoring.EvalConfig("label", ("tag",), 8, 4)
-    scored = classification.score_batch("test", rows, [fake_model], config)
-    assert sorted(key.value for key in scored.sums if key.feature) == [
-        "(missing)",
-        "0.5",
-        "x",
-        "y",
-    ]
+    sums = score(rows, [fake_model], config).sums
+    found = {key.value: sums[key].count for key in sums if key.feature}
+    assert found == {"0.5": 1, "0.1": 2, "-0": 1, "nan": 1}
+
+
+def test_a_label_is_the_first_value_as_text_whatever_its_kind():
+    names = [[b"0.1", b"1", b"?"]] * 2
+
+    def model(rows):
+        return {"scores": np.eye(3)[: len(rows)], "classes": np.array(names[: len(rows)], object)}
+
+    for label in (np.float32([0.1, 7]), [b"0.1"]):
+        scored = score([row("", 97, label=label)], [model], CONFIG)
+        assert scored.sums[scoring.Key("test", scoring.CANDIDATE)].pairs[0].tolist() == [0]
+    odd = [row("a.png", 97, label=np.array([1])), row("b.png", 97, label=np.array([12]))]
+    assert score(odd, [model], CONFIG).rejected == (
+        Rejected("b.png", "class '12' is not one of the model's"),
+    )
+
+
+def test_only_rows_that_may_be_among_the_worst_are_kept():
+    losses = np.array([0.5, 2.0, 1.0, 2.0, 1.0])
+    assert scoring.largest(losses, 3).tolist() == [1, 2, 3, 4]
+    assert scoring.largest(losses, 2).tolist() == [1, 3]
+    assert scoring.largest(losses, 0).tolist() == []
+    assert scoring.largest(losses, 9).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_classes_in_another_order_from_call_to_call_are_refused():
+    orders = iter([_model_of("abc"), _model_of("cab")])
+
+    def model(rows):
+        return next(orders)(rows)
+
+    config = scoring.EvalConfig("label", (), 2, 4)  # two rows at a time
+    with pytest.raises(ModelError, match="expected the same order in every row"):
+        score(fake_rows([b"a"] * 4), [model], config)
 
 
 def test_a_feature_of_too_many_values_is_refused(monkeypatch):
     monkeypatch.setattr(scoring, "MOST_SLICES", 2)
-    part = classification.score_batch("test", fake_rows([b"a", b"b", b"c"]), [fake_model], CONFIG)
+    part = score(fake_rows([b"a", b"b", b"c"]), [fake_model], CONFIG)
     with pytest.raises(
         OptionError,
         match=r"slices: expected features of at most 2 values\. "

@@ -16,7 +16,7 @@ from millrace.components.evaluating.forecast import ScoredForecast
 from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
 from millrace.components.evaluating.scoring import EvalConfig
 from millrace.components.evaluating.simple_baselines import BaselineResults
-from millrace.components.inference.saved_model import InputRow
+from tests.components.asked import Asked, features_of, rows_of
 
 MODEL = {
     "targets": ["y"],
@@ -37,7 +37,7 @@ CONFIG = EvalConfig("", (), 8, 2, must_beat=("naive", "moving_average"), model=M
 def record(number, series="a", fold=1):
     own = number + np.arange(6, dtype=np.float32)
     window = np.stack([own[:4], np.zeros(4)], axis=1)
-    return InputRow(
+    return Asked(
         series,
         f"record {number}",
         {
@@ -54,14 +54,14 @@ def model(off):
     """A forecaster that is off by `off` from the truth at every step."""
 
     def predict(rows):
-        future = np.stack([row.features["future"] for row in rows])
+        future = np.stack([features["future"] for features in features_of(rows)])
         return {"forecast": (future + off).reshape(-1, 2, 1).astype(np.float32)}
 
     return predict
 
 
 def score(rows, *offs, split="test"):
-    return forecast.score_batch(split, rows, [model(off) for off in offs], CONFIG)
+    return forecast.score_batch(split, rows_of(rows), [model(off) for off in offs], CONFIG)
 
 
 def written(tmp_path, *parts, config=CONFIG):
@@ -136,11 +136,11 @@ def test_targets_that_are_not_known_judge_nobody_and_are_counted(tmp_path):
     truth = [np.float32([each + 4, each + 5]) for each in range(3)]
 
     def predict(asked):  # off by 0.5 where a target is known, and by far elsewhere
-        known = [np.isfinite(row.features["future"]) for row in asked]
+        known = [np.isfinite(each["future"]) for each in features_of(asked)]
         found = [np.where(k, t + 0.5, 1e6) for k, t in zip(known, truth, strict=True)]
         return {"forecast": np.stack(found).reshape(-1, 2, 1).astype(np.float32)}
 
-    scored = forecast.score_batch("test", rows, [predict], GAPS)
+    scored = forecast.score_batch("test", rows_of(rows), [predict], GAPS)
     found = written(tmp_path, scored)
     assert (found["count"], found["judged"], found["unknown"]) == (3, 4, 2)
     assert (found["splits"]["test"]["judged"], found["splits"]["test"]["unknown"]) == (4, 2)
@@ -159,9 +159,8 @@ def test_targets_that_are_not_known_judge_nobody_and_are_counted(tmp_path):
 
 def test_a_step_of_which_no_target_is_known_has_no_figures_and_is_not_drawn(tmp_path):
     rows = [with_gaps(number, future=[0]) for number in range(3)]
-    scored = forecast.score_batch(
-        "test", rows, [lambda asked: {"forecast": np.ones((3, 2, 1))}], GAPS
-    )
+    ones = {"forecast": np.ones((3, 2, 1))}
+    scored = forecast.score_batch("test", rows_of(rows), [lambda _: ones], GAPS)
     found = written(tmp_path, scored)
     assert [sorted(step)[:1] for step in found["steps"]] == [[], ["mae"]]
     (axes,) = forecast_plots.error_by_step(ForecastRows.joined(scored.parts)).axes
@@ -173,7 +172,7 @@ def test_the_baselines_see_windows_filled_as_the_model_does():
     window = np.stack([own, np.zeros(4)], axis=1).astype(np.float32)
     rows = [record(0), record(1)]
     rows[1].features["window"] = window.ravel()
-    (part,) = forecast.score_batch("test", rows, [model(0.0)], GAPS).parts
+    (part,) = forecast.score_batch("test", rows_of(rows), [model(0.0)], GAPS).parts
     assert part.forecasts["naive"][1].tolist() == [[2], [2]]  # 0, 1, 2, 2
     assert part.forecasts["moving_average"][1].tolist() == [[2], [2]]
     assert part.forecasts["seasonal_naive"][1].tolist() == [[1], [2]]
@@ -190,7 +189,8 @@ def test_no_figure_depends_on_what_stands_for_an_unknown_target(lacks, made_up):
     kept = [n for n in range(4) if not (lacks[2 * n] and lacks[2 * n + 1])]
 
     def figures(forecasts):
-        scored = forecast.score_batch("test", rows, [lambda _: {"forecast": forecasts[kept]}], GAPS)
+        answers = {"forecast": forecasts[kept]}
+        scored = forecast.score_batch("test", rows_of(rows), [lambda _: answers], GAPS)
         found = ForecastRows.joined(scored.parts)
         return forecast_files.metrics_of(found, GAPS_SPEC), forecast_files.known(found)
 
@@ -312,13 +312,13 @@ def test_targets_that_are_not_known_count_in_no_change(tmp_path):
 
     def off(by):
         def predict(asked):
-            known = np.stack([row.features["future"] for row in asked])
+            known = np.stack([each["future"] for each in features_of(asked)])
             answers = np.where(np.isfinite(known), known + by, 1e6)
             return {"forecast": answers.reshape(-1, 2, 1).astype(np.float32)}
 
         return predict
 
-    scored = forecast.score_batch("test", rows, [off(0.5), off(0.25)], GAPS)
+    scored = forecast.score_batch("test", rows_of(rows), [off(0.5), off(0.25)], GAPS)
     found = written(tmp_path, scored)["comparison"]
     assert found["said"] == (
         "mae: was 0.25, now 0.5 on the same 20 rows; change 0.25, 95% interval 0.25 to 0.25"
@@ -431,13 +431,14 @@ def test_a_window_shorter_than_a_season_has_no_seasonal_naive():
 
 
 def test_an_answer_of_another_shape_is_refused():
+    other = {"x": np.zeros((1, 2))}
     with pytest.raises(ModelError, match=r"an output `forecast` \[1, 2, 1\]\. Received: \{'x': "):
-        forecast.score_batch("test", [record(0)], [lambda rows: {"x": np.zeros((1, 2))}], CONFIG)
+        forecast.score_batch("test", rows_of([record(0)]), [lambda _: other], CONFIG)
 
 
 def test_a_last_blessed_model_that_forecasts_something_else_is_not_compared(tmp_path):
     other = [model(0.5), lambda rows: {"forecast": np.zeros((len(rows), 9, 1), np.float32)}]
-    scored = forecast.score_batch("test", [record(0)], other, CONFIG)
+    scored = forecast.score_batch("test", rows_of([record(0)]), other, CONFIG)
     assert written(tmp_path, scored)["baseline"] is None
 
 

@@ -13,27 +13,27 @@ from scipy import stats
 from millrace.components.evaluating import language, language_files
 from millrace.components.evaluating.language import Continuation, ScoredLanguage, opening
 from millrace.components.evaluating.scoring import EvalConfig
-from millrace.components.inference.saved_model import InputRow
 from millrace.serving.errors import InvalidArgumentError
+from tests.components.asked import Asked, features_of, rows_of
 
 MODEL = {"level": "word", "delimiter": "\n", "vocabulary_size": 100}
 CONFIG = EvalConfig("", (), 8, 2, model=MODEL)
 
 
 def rows(*texts):
-    return [
-        InputRow(
-            f"f#{number}", f"record {number}", {"text": [text.encode()], "text/filename": [b"f"]}
-        )
-        for number, text in enumerate(texts)
-    ]
+    return rows_of(
+        [
+            Asked(f"f#{n}", f"record {n}", {"text": [text.encode()], "text/filename": [b"f"]})
+            for n, text in enumerate(texts)
+        ]
+    )
 
 
 def model(nats=2.0, unigram=3.0, unknown=0):
     """Foresees each word, and the end of a line, at `nats`."""
 
     def predict(asked):
-        counts = [len(row.features["text"][0].split()) for row in asked]
+        counts = [len(each["text"][0].split()) for each in features_of(asked)]
         tokens = np.array([count + 1 if count else 0 for count in counts], np.int32)
         return {
             "loss": (tokens * nats).astype(np.float32),
@@ -96,7 +96,7 @@ def test_a_baseline_with_other_tokens_is_not_compared(tmp_path):
 
 def refusing(predict, text):
     def refuse(asked):
-        if any(row.features["text"] == [text] for row in asked):
+        if any(each["text"] == [text] for each in features_of(asked)):
             raise InvalidArgumentError("text: expected fewer tokens")
         return predict(asked)
 
@@ -160,7 +160,7 @@ def test_texts_without_tokens_are_set_aside(tmp_path):
 def test_the_texts_that_surprised_most_are_listed_worst_first(tmp_path):
     def predict(asked):
         found = model()(asked)
-        return found | {"loss": np.array([row.source == "f#1" for row in asked], np.float32) * 9}
+        return found | {"loss": np.float32(asked.sources == "f#1") * 9}
 
     part = language.score_batch("test", rows("a", "b c", "d"), [predict], CONFIG)
     judged(tmp_path, part)
@@ -184,11 +184,10 @@ def test_figures_are_given_by_slice(tmp_path):
 def test_any_partition_gives_the_same(order, size):
     all_rows = rows("a", "b b", "", "c c c", "d", "e e")
     whole = ScoredLanguage.merged([language.score_batch("test", all_rows, [model()], CONFIG)], 2)
-    picked = [all_rows[number] for number in order]
-    parts = [
-        language.score_batch("test", picked[start : start + size], [model()], CONFIG)
-        for start in range(0, len(picked), size)
-    ]
+    parts = []
+    for start in range(0, 6, size):
+        picked = np.isin(np.arange(6), order[start : start + size])
+        parts.append(language.score_batch("test", all_rows.where(picked), [model()], CONFIG))
     assert ScoredLanguage.merged(parts, 2) == whole
     nested = [
         ScoredLanguage.merged(parts[:1], 2),

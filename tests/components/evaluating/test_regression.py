@@ -15,14 +15,14 @@ from millrace.components.errors import DataError, ModelError
 from millrace.components.evaluating import regression, regression_files
 from millrace.components.evaluating.regression import ScoredRegression
 from millrace.components.evaluating.scoring import EvalConfig, Key
-from millrace.components.inference.saved_model import InputRow
+from tests.components.asked import Asked, features_of, rows_of
 
 CONFIG = EvalConfig("y", ("town",), 4, 3, model={"target_mean": 2.0})
 
 
 def rows(count=12, start=0):
     return [
-        InputRow(
+        Asked(
             "t.csv",
             f"record {number:02d}",
             {
@@ -36,16 +36,16 @@ def rows(count=12, start=0):
 
 
 def doubled(asked):
-    return {"prediction": np.array([2 * row.features["x"][0] for row in asked], np.float32)}
+    return {"prediction": np.array([2 * each["x"][0] for each in features_of(asked)], np.float32)}
 
 
 def off(asked):
-    x = np.array([row.features["x"][0] for row in asked], np.float32)
+    x = np.array([each["x"][0] for each in features_of(asked)], np.float32)
     return {"prediction": 2 * x + np.where(x == 5, 4, 1).astype(np.float32)}
 
 
 def score(asked, predicts, split="test", config=CONFIG):
-    return regression.score_batch(split, asked, predicts, config)
+    return regression.score_batch(split, rows_of(asked), predicts, config)
 
 
 def write(scored, folder, must_beat=("constant",), config=CONFIG):
@@ -150,7 +150,7 @@ def test_however_the_rows_are_cut_the_whole_is_the_same():
 
 
 def test_a_row_without_a_number_is_set_aside():
-    odd = [InputRow("t.csv", "record 1", {"x": np.float32([1])}), *rows(1)]
+    odd = [Asked("t.csv", "record 1", {"x": np.float32([1])}), *rows(1)]
     found = score(odd, [doubled])
     assert [(item.position, item.reason) for item in found.rejected] == [
         ("record 1", "no number 'y'")
@@ -201,7 +201,7 @@ def test_a_regressor_that_is_as_good_but_for_rounding_is_no_drop(tmp_path):
 
 def refusing(asked):
     """A baseline that does not know the record 05."""
-    if any(row.position == "record 05" for row in asked):
+    if "record 05" in asked.positions:
         raise DataError("Feature 'x': expected one text.")
     return doubled(asked)
 
@@ -218,7 +218,7 @@ def test_a_baseline_that_does_not_answer_all_rows_is_not_compared(tmp_path):
 
 def labelled(*labels):
     return [
-        InputRow("t.csv", f"record {n}", {"x": np.float32([n]), "y": np.float32([label])})
+        Asked("t.csv", f"record {n}", {"x": np.float32([n]), "y": np.float32([label])})
         for n, label in enumerate(labels)
     ]
 

@@ -44,6 +44,9 @@ def test_columns_hold_what_decoding_record_by_record_gives(rows):
     batch = columns.of_records(records, "f")
     assert batch.num_rows == len(rows)
     assert str(rows_of(batch)) == str(plain(records))  # NaN is not NaN
+    assert str(columns.rows(batch)) == str(list(map(decode, records)))
+    part = columns.rows(batch.slice(1, 2))
+    assert str(part) == str(list(map(decode, records[1:3])))
 
 
 def field(number: int, content: bytes) -> bytes:
@@ -163,3 +166,20 @@ def test_a_column_is_a_list_per_record_and_null_where_absent():
     assert batch.column("a").to_pylist() == [[1, 2], None]
     assert [columns.kind_of(batch.column(name)) for name in ("a", "b")] == ["int64", "bytes"]
     assert pa.types.is_list(batch.schema.field("a").type)
+
+
+def test_values_are_numbered_as_they_come_floats_by_their_bits():
+    floats = pa.array([0.0, None, -0.0, np.nan, 0.0, np.nan], pa.float32())
+    numbers, found = columns.distinct(floats)
+    assert (numbers.tolist(), str(found)) == ([0, -1, 1, 2, 0, 2], "[ 0. -0. nan]")
+    numbers, found = columns.distinct(pa.array([b"b", b"a", b"b"], pa.binary())[1:])
+    assert (numbers.tolist(), found) == ([0, 1], [b"a", b"b"])
+
+
+def test_records_are_cut_where_the_kind_of_a_feature_changes():
+    values = [1, 2, 3, 0.5, 4]
+    found = list(columns.alike([encode({"x": value}) for value in values], "f"))
+    assert [each["x"][0] for batch in found for each in columns.rows(batch)] == values
+    assert len(found) == 4  # 1 and 2; 3; 0.5; 4
+    with pytest.raises(DataError, match=r"^f, record 9: Record: expected a serialised"):
+        list(columns.alike([WHOLE, FRACTION, b"no example"], "f", start=7))

@@ -1,12 +1,16 @@
 """What a model is asked about raw records."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from millrace.components.errors import DataError
 from millrace.components.features import precision
+from millrace.components.files import columns
 from millrace.components.files.pictures import Picture
 from millrace.components.inference import requests
 from millrace.serving.example import decode, encode
@@ -112,3 +116,58 @@ def test_what_a_record_has_as_a_base_is_added_where_the_model_takes_float64():
     ):
         found = requests.inputs(signature(window=(dtype, (None, 2, 2))), [row])["window"]
         assert (found.dtype, found.tolist()) == (dtype, [expected])
+
+
+ALIASES = {
+    "size": ("float32", (None,)),
+    "window": ("float32", (None, 2)),
+    "places": ("float64", (None, 2)),
+    "total": ("float64", (None,)),
+    "count": ("int64", (None, 1)),
+    "name": ("string", (None,)),
+    "length": ("int32", ()),
+}
+FLOATS = st.lists(st.floats(width=32), max_size=3).map(np.float32)
+WHOLE = st.lists(st.integers(-(2**31), 2**31), max_size=2).map(np.int64)
+TEXTS = st.lists(st.binary(max_size=3), max_size=2).map(lambda each: np.array(each, object))
+KIND = st.sampled_from([FLOATS, WHOLE, TEXTS])
+BASES = st.floats(-1e9, 1e9).map(lambda base: precision.encoded([base]))
+
+
+@st.composite
+def alike(draw):
+    """Rows whose features are of one kind each, most of them such as the inputs take."""
+    kinds = dict.fromkeys(("size", "window", "places", "total"), FLOATS)
+    kinds |= {"count": WHOLE, "name": TEXTS}
+    kinds |= dict.fromkeys(draw(st.sets(st.sampled_from([*kinds]), max_size=1)), draw(KIND))
+    pairs, ones = (lambda each: len(each) == 2), (lambda each: len(each) == 1)
+    values = {
+        name: kind | kind.filter(pairs if name in ("window", "places") else ones)
+        for name, kind in kinds.items()
+    }
+    bases = {"places/base": BASES, "total/base": BASES}
+    return draw(st.lists(st.fixed_dictionaries({}, optional=values | bases)))
+
+
+@given(rows=alike(), names=st.sets(st.sampled_from([*ALIASES]), min_size=1))
+def test_columns_give_the_inputs_that_their_rows_give(rows, names):
+    decoded = [decode(encode(row)) for row in rows]
+    batch = columns.of_rows(decoded, "f")
+    asked = signature(**{name: ALIASES[name] for name in names})
+    try:
+        expected = requests.inputs(asked, decoded) if rows else {}
+    except DataError as error:
+        with pytest.raises(DataError, match=re.escape(str(error))):
+            requests.inputs_of_columns(asked, batch)
+        return
+    found = requests.inputs_of_columns(asked, batch)
+    for name, array in expected.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_a_signature_over_examples_gets_the_whole_record_of_columns_too():
+    records = [encode({"text": "hello", "label": 1}), encode({"text": "bye"})]
+    asked = signature(CLASSIFY, inputs=("string", (None,)))
+    batch = columns.of_records(records, "f")
+    assert requests.inputs_of_columns(asked, batch)["inputs"].tolist() == records

@@ -12,28 +12,29 @@ from hypothesis import strategies as st
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import ModelError
 from millrace.components.inference.saved_model import (
-    InputRow,
     Models,
     ahead,
     answer,
     batched,
     class_names,
     predictor,
-    read_rows,
 )
 from millrace.serving.errors import InvalidArgumentError, ResourceExhaustedError
 from tests.components import classifiers
+from tests.components.asked import Asked, features_of, rows_of
 
 
-def rows_of(values):
-    return [
-        InputRow(f"{number}.png", "", {"image/encoded": [value]})
-        for number, value in enumerate(values)
-    ]
+def pictures(values):
+    return rows_of(
+        [
+            Asked(f"{number}.png", "", {"image/encoded": [value]})
+            for number, value in enumerate(values)
+        ]
+    )
 
 
-def value_of(row):
-    return row.features["image/encoded"][0]
+def values_of(rows):
+    return [features["image/encoded"][0] for features in features_of(rows)]
 
 
 class Doubler:
@@ -44,28 +45,28 @@ class Doubler:
 
     def __call__(self, rows):
         self.calls += 1
-        values = [value_of(row) for row in rows]
+        values = values_of(rows)
         if b"x" in values:
             raise InvalidArgumentError("not a number\n\t [[{{node Decode}}]]")
         return {"twice": np.array([2.0 * float(value) for value in values])}
 
 
-@given(st.lists(st.sampled_from([b"1", b"2", b"3", b"x"]), max_size=40))
-def test_refused_rows_stand_alone_and_all_others_are_answered_in_order(values):
-    rows = rows_of(values)
-    answers = answer(Doubler(), rows)
-    assert answers.rows == [row for row in rows if value_of(row) != b"x"]
-    twice = answers.outputs["twice"].tolist() if answers.rows else []
-    assert twice == [2 * int(value) for value in values if value != b"x"]
-    assert [item.source for item in answers.rejected] == [
-        row.source for row in rows if value_of(row) == b"x"
-    ]
+@given(st.lists(st.sampled_from([b"1", b"2", b"3", b"x"]), max_size=40), st.integers(1, 50))
+def test_refused_rows_stand_alone_and_all_others_are_answered_in_order(values, size):
+    answers = answer(Doubler(), pictures(values), size)
+    good = [number for number, value in enumerate(values) if value != b"x"]
+    assert answers.rows.sources.tolist() == [f"{number}.png" for number in good]
+    twice = answers.outputs["twice"].tolist() if good else []
+    assert twice == [2 * int(values[number]) for number in good]
+    assert values_of(answers.rows) == [values[number] for number in good]
+    bad = [f"{number}.png" for number, value in enumerate(values) if value == b"x"]
+    assert [item.source for item in answers.rejected] == bad
     assert all(item.reason == "not a number" for item in answers.rejected)
 
 
 def test_one_bad_row_of_many_costs_few_calls():
     model = Doubler()
-    answer(model, rows_of([b"1"] * 100 + [b"x"] + [b"1"] * 155))
+    answer(model, pictures([b"1"] * 100 + [b"x"] + [b"1"] * 155), 256)
     assert model.calls <= 1 + 2 * 8  # 256 = 2^8
 
 
@@ -74,7 +75,7 @@ def test_an_error_that_is_not_the_rows_fault_is_not_blamed_on_them():
         raise ResourceExhaustedError("out of memory")
 
     with pytest.raises(ResourceExhaustedError, match="out of memory"):
-        answer(exhausted, rows_of([b"1", b"2"]))
+        answer(exhausted, pictures([b"1", b"2"]), 8)
 
 
 def test_answers_that_are_not_finite_are_set_aside():
@@ -82,8 +83,8 @@ def test_answers_that_are_not_finite_are_set_aside():
         scores = np.array([[0.5, 0.5], [np.nan, 0.5], [0.1, np.inf]])
         return {"scores": scores, "class": np.array([b"a", b"b", b"c"], object)}
 
-    answers = answer(model, rows_of([b"1", b"2", b"3"]))
-    assert [row.source for row in answers.rows] == ["0.png"]
+    answers = answer(model, pictures([b"1", b"2", b"3"]), 8)
+    assert answers.rows.sources.tolist() == ["0.png"]
     assert answers.outputs["class"].tolist() == [b"a"]
     assert [item.reason for item in answers.rejected] == ["the model's answer is not finite"] * 2
 
@@ -120,29 +121,13 @@ def test_an_error_of_work_done_ahead_is_raised():
         list(ahead(lambda item: 1 // item, [2, 1, 0]))
 
 
-def test_records_are_read_with_their_places(tmp_path):
-    rows = [
-        classifiers.record(9, "dark", "a.png"),
-        {"image/filename": "b.png"},
-        {"text": b"", "text/filename": "c.txt"},
-        {"series": b"north", "window": [1.0, 2.0]},
-    ]
-    examples = classifiers.write_examples(tmp_path, {"test": rows}, shards=1)
-    (file,) = examples.files("test")
-    place = "Split-test/data_tfrecord-00000-of-00001.gz, record"
-    found = list(read_rows(file))
-    assert [row.source for row in found] == ["a.png", "b.png", "c.txt", "north"]
-    assert [row.position for row in found] == [f"{place} {number}" for number in range(4)]
-    assert found[0].features["image/class/text"] == [b"dark"]
-
-
 def test_a_row_that_does_not_fit_the_model_is_set_aside_with_the_reason(grey_model):
     (model,) = Models(grey_model.saved_model).load()
-    rows = [
-        *rows_of([classifiers.png(40)]),
-        InputRow("two.png", "", {"image/encoded": [b"a", b"b"]}),
+    asked = [
+        Asked("one.png", "", {"image/encoded": [classifiers.png(40)]}),
+        Asked("two.png", "", {"image/encoded": [b"a", b"b"]}),
     ]
-    answers = answer(predictor(model), rows)
+    answers = answer(predictor(model), rows_of(asked), 8)
     assert answers.outputs["class"].tolist() == [b"dark"]
     assert answers.rejected == [
         Rejected(
@@ -158,7 +143,7 @@ def test_a_real_model_answers_and_refuses_what_is_no_image(grey_model):
     (model,) = models.load()
     assert models.load()[0] is model
     values = [classifiers.png(40), b"no image", classifiers.png(200)]
-    answers = answer(predictor(model), rows_of(values))
+    answers = answer(predictor(model), pictures(values), 8)
     assert answers.outputs["class"].tolist() == [b"dark", b"bright"]
     np.testing.assert_allclose(
         answers.outputs["scores"], classifiers.expected_scores([40, 200]), atol=1e-6
