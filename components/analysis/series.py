@@ -9,7 +9,7 @@ import functools
 import itertools
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from etils.epath import Path
@@ -76,11 +76,15 @@ class SeriesSurvey:
 
     def before(self, stretch: Stretch) -> int:
         """The rows of the same series in earlier splits."""
-        return sum(
-            each.rows
-            for each in self.stretches
-            if each.series == stretch.series and each.first < stretch.first
-        )
+        own = self._by_series[stretch.series]
+        return sum(each.rows for each in own if each.first < stretch.first)
+
+    @functools.cached_property
+    def _by_series(self) -> Mapping[str, Sequence[Stretch]]:
+        found: dict[str, list[Stretch]] = {}
+        for each in self.stretches:
+            found.setdefault(each.series, []).append(each)
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -307,7 +311,8 @@ def _survey(examples: Examples, roles: Roles, out: Path, run_on: BeamOptions) ->
     second = 1 if time_unit(frequency) == "s" else 1_000_000
     find = functools.partial(_of_shard, roles=roles, second=second)
     found = list(itertools.chain.from_iterable(shard_pass("Survey", files, find, out, run_on)))
-    found.sort(key=lambda one: (examples.splits.index(one[0].split), one[0].series))
+    order = {split: place for place, split in enumerate(examples.splits)}
+    found.sort(key=lambda one: (order[one[0].split], one[0].series))
     shapes = [shape for _, shape in found if shape]
     return SeriesSurvey(tuple(stretch for stretch, _ in found), series_shape.merge(shapes))
 

@@ -228,11 +228,17 @@ def _changes(own: Floats) -> tuple[Floats, Floats]:
     """Sums and counts of absolute changes over 0 ... LAGS rows, each [targets, LAGS + 1]."""
     apart = np.zeros((own.shape[1], LAGS + 1))
     pairs = np.zeros_like(apart)
+    is_whole = bool(np.isfinite(own).all())
+    room = np.empty(own.shape)
     for lag in range(1, min(LAGS + 1, len(own))):
-        change = np.abs(own[lag:] - own[:-lag])
-        known = np.isfinite(change)
-        apart[:, lag] = np.where(known, change, 0.0).sum(axis=0)
-        pairs[:, lag] = known.sum(axis=0)
+        change = np.subtract(own[lag:], own[:-lag], out=room[lag:])
+        np.abs(change, out=change)
+        pairs[:, lag] = len(change)
+        if not is_whole:
+            unknown = ~np.isfinite(change)
+            change[unknown] = 0.0
+            pairs[:, lag] -= unknown.sum(axis=0)
+        change.sum(axis=0, out=apart[:, lag])
     return apart, pairs
 
 

@@ -85,6 +85,20 @@ def test_changes_across_a_gap_do_not_count():
     assert series_shape.naive_error(shape([0, 1, np.nan, 6, 10]), 1).tolist() == [2.5]
 
 
+CELLS = st.integers(-50, 50) | st.just(np.nan)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12))
+def test_changes_are_those_between_all_rows_of_which_both_are_known(rows):
+    found = shape(rows, targets=2)
+    for target, column in enumerate(zip(*rows, strict=True)):
+        for lag in range(1, len(rows) + 2):
+            changes = [abs(b - a) for a, b in zip(column, column[lag:], strict=False)]
+            known = [change for change in changes if not np.isnan(change)]
+            assert found.apart[target, lag] == sum(known)
+            assert found.pairs[target, lag] == len(known)
+
+
 def test_the_best_average_is_long_for_noise_and_short_for_a_walk():
     noise, walk = NOISE.normal(size=2000), np.cumsum(NOISE.normal(size=2000))
     assert series_shape.best_average(shape(noise), 60) == 55
