@@ -13,11 +13,12 @@ import pathlib
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 _POLL = 0.05  # seconds
+_TRIES = 5
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second
 
 
@@ -79,16 +80,31 @@ def watched(
 
 
 def spent(moments: Sequence[Moment], start: float, end: float) -> Spent:
-    """What was used from `start` to `end`: CPU between two moments is taken to grow evenly."""
+    """What was used from `start` to `end`: CPU between two moments is taken to grow evenly.
+
+    Where it shrinks, a process has ended whose parent did not wait for it.
+    """
     at = [moment.at for moment in moments]
-    cpu = np.interp([start, end], at, np.maximum.accumulate([moment.cpu for moment in moments]))
+    grown = np.maximum(np.diff([moment.cpu for moment in moments], prepend=0.0), 0.0)
+    cpu = np.interp([start, end], at, grown.cumsum())
     around = moments[max(bisect.bisect(at, start) - 1, 0) : bisect.bisect_left(at, end) + 1]
     return Spent(end - start, float(cpu[1] - cpu[0]), max(one.memory for one in around))
 
 
 def _moment(root: int) -> Moment:
+    """One in which no process has ended: the CPU of such a one goes to its parent's."""
+    processes = list(_family(root))
+    for _ in range(_TRIES):
+        found = _used(processes)
+        before, processes = processes, list(_family(root))
+        if processes == before:
+            break
+    return found
+
+
+def _used(processes: Iterable[int]) -> Moment:
     cpu = own = mapped = 0.0
-    for process in _family(root):
+    for process in processes:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             folder = pathlib.Path(f"/proc/{process}")
             # utime, stime, cutime and cstime, 11th after the name, which may hold blanks.

@@ -19,9 +19,10 @@ def test_a_short_step_has_the_memory_of_the_moments_around_it():
     assert spent(MOMENTS, 13.0, 14.0).memory == 300.0
 
 
-def test_cpu_that_seems_to_shrink_does_not_count():
-    gone = [*MOMENTS, Moment(16.0, 2.0, 100.0)]
+def test_cpu_counts_from_what_is_left_once_a_process_has_gone_with_its_own():
+    gone = [*MOMENTS, Moment(16.0, 2.0, 100.0), Moment(18.0, 3.0, 100.0)]
     assert spent(gone, 14.0, 16.0) == Spent(2.0, 0.0, 200.0)
+    assert spent(gone, 12.0, 18.0) == Spent(6.0, 1.5, 300.0)
 
 
 @pytest.fixture
