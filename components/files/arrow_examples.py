@@ -56,12 +56,16 @@ def frames(examples: pa.BinaryArray, values: Sequence[bytes]) -> pa.BinaryArray:
         values: the same, as `as_bytes` gives them.
     """
     lengths = _lengths(examples).astype("<u8")
-    crcs = np.fromiter(map(google_crc32c.value, values), np.uint32, len(examples))
     heads = np.empty((len(examples), 12), np.uint8)
     heads[:, :8] = lengths.view(np.uint8).reshape(-1, 8)
     heads[:, 8:] = _length_crcs(lengths).view(np.uint8).reshape(-1, 4)
-    feet = _masked(crcs).view(np.uint8).reshape(-1, 4)
+    feet = checksums(values).view(np.uint8).reshape(-1, 4)
     return pc.binary_join_element_wise(_fixed(heads), examples, _fixed(feet), b"", options=_JOIN)
+
+
+def checksums(values: Sequence[bytes]) -> NDArray[np.uint32]:
+    """The masked CRC-32C of each of `values`, little-endian."""
+    return _masked(np.fromiter(map(google_crc32c.value, values), np.uint32, len(values)))
 
 
 def points(values: Sequence[bytes]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ passes over unknown fields, also those of numbers that protobuf refuses.
 """
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -23,6 +24,7 @@ from millrace.serving.protos import example_pb2
 
 BATCH_RECORDS = 1 << 15
 BATCH_BYTES = 32 << 20
+_TOGETHER, _SMALL = 64, 1 << 14  # records of up to so many bytes on average that are taken together
 
 _KINDS = {"bytes": pa.binary(), "float32": pa.float32(), "int64": pa.int64()}
 _FIELDS = ("bytes_list", "float_list", "int64_list")  # of Feature, in the order of the kinds
@@ -41,17 +43,25 @@ def batches(records: Iterable[bytes], place: str) -> Iterator[pa.RecordBatch]:
     Raises:
         DataError: see `of_records`.
     """
-    held: list[bytes] = []
-    size = start = 0
-    for record in records:
-        held.append(record)
-        size += len(record)
-        if len(held) == BATCH_RECORDS or size >= BATCH_BYTES:
-            yield of_records(held, place, start)
-            start += len(held)
-            held, size = [], 0
-    if held or not start:
+    left, start = iter(records), 0
+    while (held := _batch_of(left)) or not start:
         yield of_records(held, place, start)
+        if not held:
+            return
+        start += len(held)
+
+
+def _batch_of(records: Iterator[bytes]) -> list[bytes]:
+    """The next records that make a batch; of small ones a few more than fit into its bytes."""
+    held, size, most = list[bytes](), 0, 1
+    while len(held) < BATCH_RECORDS and size < BATCH_BYTES:
+        some = list(itertools.islice(records, min(most, BATCH_RECORDS - len(held))))
+        if not some:
+            break
+        held += some
+        size += sum(map(len, some))
+        most = _TOGETHER if size < len(held) * _SMALL else 1
+    return held
 
 
 def of_records(records: Sequence[bytes], place: str, start: int = 0) -> pa.RecordBatch:

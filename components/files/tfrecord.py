@@ -7,6 +7,7 @@ import contextlib
 import functools
 import gzip
 import io
+import itertools
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,7 @@ from millrace.serving.records import frame, masked_crc
 
 _AT_ONCE = 1 << 26  # bytes
 _BLOCK = 1 << 20  # bytes
+_FEW, _MOST = 16, 1 << 12  # records framed together: more than a few, and about a block of them
 FAST = 1  # zlib level: text and labels shrink, photos lose little time
 
 
@@ -28,11 +30,21 @@ def write_records(path: Path, records: Iterable[bytes], *, level: int = FAST) ->
     `level` is zlib's, 0 (stored) to 9. The gzip header carries no time: the same records
     give the same bytes.
     """
-    count = 0
-    with record_writer(path, level=level) as write:
-        for record in records:
-            write(record)
-            count += 1
+    # Imported here: what is imported for a step's signature imports this module.
+    import pyarrow as pa
+
+    from millrace.components.files import arrow_examples
+
+    count, left, most = 0, iter(records), 1
+    with Path(path).open("wb") as file, _compressed(file, path, level) as sink:
+        while some := list(itertools.islice(left, most)):
+            count, size = count + len(some), sum(map(len, some))
+            if len(some) < _FEW or size > _AT_ONCE:
+                sink.writelines(map(frame, some))
+            else:
+                framed = arrow_examples.frames(pa.array(some, pa.binary()), some)
+                sink.write(arrow_examples.flat(framed))
+            most = min(_BLOCK * len(some) // max(1, size) + 1, _MOST)
     return count
 
 
@@ -56,7 +68,10 @@ def read_records(path: Path) -> Iterator[bytes]:
     """
     try:
         with Path(path).open("rb") as file:
-            yield from _records(path, _inflated(file) if str(path).endswith(".gz") else file)
+            source = (
+                _inflated(file) if str(path).endswith(".gz") else io.BufferedReader(file, _BLOCK)
+            )
+            yield from _records(path, source)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{path}: expected a TFRecord file that can be read to its end. Received: {error}. "
@@ -64,25 +79,60 @@ def read_records(path: Path) -> Iterator[bytes]:
         ) from error
 
 
-def _inflated(file: BinaryIO) -> BinaryIO:
+def _inflated(file: BinaryIO) -> io.BufferedReader:
     return io.BufferedReader(gzip.GzipFile(fileobj=file), _BLOCK)  # whose own read is in Python
 
 
-def _records(path: Path, source: BinaryIO) -> Iterator[bytes]:
-    for number, header in enumerate(iter(lambda: source.read(12), b"")):
-        length = _length(header)
-        if length is None:
-            raise DataError(
-                f"{path}, record {number}: expected a TFRecord header. Received: other bytes "
-                "or the end. Write the file again; GZIP needs a name ending in `.gz`."
-            )
-        body, footer = _body(source, length), source.read(4)
-        if len(footer) < 4 or int.from_bytes(footer, "little") != masked_crc(body):
-            raise DataError(
-                f"{path}, record {number}: expected {length} bytes and their checksum. "
-                f"Received: {len(body)} bytes that do not match. Write the file again."
-            )
-        yield body
+def _records(path: Path, source: io.BufferedReader) -> Iterator[bytes]:
+    number = 0
+    while data := source.peek(_BLOCK):
+        found, size = _parted(data)
+        if not found:  # it is damaged, or goes on beyond what is buffered
+            found, size = [_record(path, number, source)], 0
+        source.read(size)
+        yield from found
+        number += len(found)
+
+
+def _parted(data: bytes) -> tuple[list[bytes], int]:
+    """The whole and sound records that `data` begins with, and how many bytes they take."""
+    # Imported here: what is imported for a step's signature imports this module.
+    import numpy as np
+
+    from millrace.components.files import arrow_examples
+
+    found, ends, start = list[bytes](), list[int](), 0
+    while (length := _length(data[start : start + 12])) is not None:
+        end = start + 12 + length
+        if end + 4 > len(data):
+            break
+        found.append(data[start + 12 : end])
+        ends.append(end)
+        start = end + 4
+    places = np.array(ends, np.int64)[:, None] + np.arange(4)
+    stored = np.frombuffer(data, np.uint8)[places].view("<u4")[:, 0]
+    damaged = np.flatnonzero(arrow_examples.checksums(found) != stored)
+    if len(damaged):
+        del found[damaged[0] :]
+        start = ends[damaged[0] - 1] + 4 if damaged[0] else 0
+    return found, start
+
+
+def _record(path: Path, number: int, source: BinaryIO) -> bytes:
+    """The next record."""
+    length = _length(source.read(12))
+    if length is None:
+        raise DataError(
+            f"{path}, record {number}: expected a TFRecord header. Received: other bytes "
+            "or the end. Write the file again; GZIP needs a name ending in `.gz`."
+        )
+    body, footer = _body(source, length), source.read(4)
+    if len(footer) < 4 or int.from_bytes(footer, "little") != masked_crc(body):
+        raise DataError(
+            f"{path}, record {number}: expected {length} bytes and their checksum. "
+            f"Received: {len(body)} bytes that do not match. Write the file again."
+        )
+    return body
 
 
 @functools.lru_cache(1 << 14)  # records of one file are of much the same lengths

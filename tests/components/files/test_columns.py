@@ -183,3 +183,19 @@ def test_records_are_cut_where_the_kind_of_a_feature_changes():
     assert len(found) == 4  # 1 and 2; 3; 0.5; 4
     with pytest.raises(DataError, match=r"^f, record 9: Record: expected a serialised"):
         list(columns.alike([WHOLE, FRACTION, b"no example"], "f", start=7))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "expected"),
+    [
+        ([], 10, [0]),
+        ([8] * 200, 10**4, [90, 90, 20]),  # as many records as a batch may have
+        ([8] * 200, 64, [65, 65, 65, 5]),  # small ones: the first, and sixty-four more
+        ([40_000] * 3, 50_000, [2, 1]),  # large ones one by one
+    ],
+)
+def test_a_batch_has_so_many_records_or_bytes(sizes, most, expected, monkeypatch):
+    monkeypatch.setattr(columns, "BATCH_RECORDS", 90)
+    monkeypatch.setattr(columns, "BATCH_BYTES", most)
+    found = columns.batches((b"\x0a\0" + b"\x12\0" * (size // 2 - 1) for size in sizes), "f")
+    assert [batch.num_rows for batch in found] == expected

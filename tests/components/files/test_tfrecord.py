@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+from unittest import mock
 
 import pytest
 import tensorflow as tf
@@ -31,10 +32,19 @@ def scratch(tmp_path_factory):
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(deadline=None)
-@given(records=st.lists(st.binary()), level=st.integers(0, 9))
-def test_records_come_back_as_they_went(scratch, name, records, level):
-    assert write_records(scratch / name, records, level=level) == len(records)
-    assert list(read_records(scratch / name)) == records
+@given(
+    records=st.lists(st.binary(max_size=99), max_size=60),
+    level=st.integers(0, 9),
+    block=st.sampled_from([1, 40, 1 << 20]),
+    few=st.sampled_from([1, 16]),
+)
+def test_records_come_back_as_they_went(scratch, name, records, level, block, few):
+    with mock.patch.multiple(tfrecord, _BLOCK=block, _FEW=few):
+        assert write_records(scratch / name, records, level=level) == len(records)
+        assert list(read_records(scratch / name)) == records
+    data = (scratch / name).read_bytes()
+    framed = gzip.decompress(data) if name.endswith(".gz") else data
+    assert framed == b"".join(map(frame, records))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,6 +103,18 @@ def test_any_flipped_bit_is_found_and_its_record_named(scratch, at, bit):
     assert next(records) == b"first"
     with pytest.raises(DataError, match=r"broken, record 1: expected .* Received: .* Write the"):
         next(records)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_records_before_a_damaged_one_are_read(scratch, name):
+    records = [b"%d" % n for n in range(100)]
+    data = bytearray(b"".join(map(frame, records)))
+    data[len(b"".join(map(frame, records[:60]))) + 13] ^= 1
+    (scratch / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    found = []
+    with pytest.raises(DataError, match=r"record 60: expected 2 bytes and their checksum"):
+        found.extend(read_records(scratch / name))
+    assert found == records[:60]
 
 
 @given(kept=st.integers(1, 32))
