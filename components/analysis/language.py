@@ -26,8 +26,8 @@ from millrace.components.features.language_spec import (
 from millrace.components.features.language_survey import LanguageSurvey, Tokens
 from millrace.components.features.text_survey import Tokenizer
 from millrace.components.features.tokenization import FIRST, Level, Standardize
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import read_records
-from millrace.serving.example import decode
 
 logger = logging.getLogger("millrace.components.analyze")
 
@@ -125,5 +125,5 @@ def _pass(
 
 
 def _survey_shard(file: str, ways: Sequence[Tokenizer], unit: Unit | None) -> LanguageSurvey:
-    rows = (decode(record) for record in read_records(Path(file)))
-    return language_survey.of(rows, ways, unit)
+    batches = columns.batches(read_records(Path(file)), file)
+    return language_survey.of(batches, ways, unit)

@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import itertools
 import logging
-from collections.abc import Iterator
 
 from etils.epath import Path
 
@@ -27,8 +26,9 @@ from millrace.components.features import hook_spec, record, text_survey
 from millrace.components.features.text_spec import TextOptions, TextSpec
 from millrace.components.features.text_survey import TextSurvey, Tokenizer
 from millrace.components.features.tokenization import FIRST
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import read_records
-from millrace.serving.example import Decoded, decode
+from millrace.serving.example import decode
 
 logger = logging.getLogger("millrace.components.analyze")
 
@@ -111,9 +111,9 @@ def _has_tags(examples: Examples) -> bool:
 
 def _survey_shard(shard: SplitFile, cut: Tokenizer) -> TextSurvey:
     """The survey of a shard; only the train split's tokens are counted."""
-    rows: Iterator[Decoded] = map(decode, read_records(Path(shard.file)))
+    batches = columns.batches(read_records(Path(shard.file)), shard.file)
     if cut.hook is not None:
         from millrace.components.features import text_rows  # TensorFlow
 
-        rows = text_rows.preprocessed(rows, cut.hook)
-    return text_survey.of(rows, cut if shard.split == "train" else None)
+        batches = text_rows.preprocessed(batches, cut.hook)
+    return text_survey.of(batches, cut if shard.split == "train" else None)

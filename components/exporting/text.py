@@ -6,16 +6,14 @@ All run `features.text`, then the network.
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from millrace.components.artifacts import Rejected
 from millrace.components.exporting import classifier
 from millrace.components.exporting.comparison import Reference
 from millrace.components.exporting.saved_model import Endpoint, at_least_one
 from millrace.components.features import record, text, text_rows
 from millrace.components.features.text_spec import TextSpec
-from millrace.serving.example import Decoded, decode
+from millrace.serving.example import Decoded
 
 
 def endpoints(model: keras.Model, spec: TextSpec) -> dict[str, Endpoint]:
@@ -36,11 +34,7 @@ def endpoints(model: keras.Model, spec: TextSpec) -> dict[str, Endpoint]:
 
 def reference(model: keras.Model, spec: TextSpec, rows: Sequence[Decoded]) -> Reference:
     """What the signatures should answer to raw `rows`, by the ids that training would see."""
-    rejected: list[Rejected] = []
-    positioned = ((row, str(number)) for number, row in enumerate(rows))
-    records = text_rows.transform(positioned, spec, rejected)
-    ids = [decode(each)[record.TOKENS] for each in records]
-    tokens = tf.constant(np.stack(ids), tf.int32)
+    tokens = tf.constant(text_rows.ids([record.text(row) or b"" for row in rows], spec))
     return classifier.reference(classifier.probabilities(model, tokens).numpy(), spec.classes)
 
 

@@ -1,6 +1,6 @@
 """What one pass over raw text records counts, and the choices that follow from it.
 
-Plain functions on plain counts: no TensorFlow, no Beam. Tokens are those of
+Plain functions on columns and counts: no TensorFlow, no Beam. Tokens are those of
 `features.tokenization`, and records are split as `features.language` splits them.
 """
 
@@ -10,11 +10,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import pyarrow as pa
+
 from millrace.components.features import record
 from millrace.components.features.language_spec import DELIMITERS, UNIT, LanguageOptions, Unit
-from millrace.components.features.text_survey import Tokenizer, ranked
+from millrace.components.features.text_survey import AT_ONCE, Tokenizer, ranked
 from millrace.components.features.tokenization import Level, Standardize
-from millrace.serving.example import Decoded
+from millrace.components.files import columns
 
 WHOLE = 0.99  # the share of delimited records that fit into a window
 LONGEST: dict[Level, int] = {"word": 64, "subword": 96, "character": 256}  # window of a record
@@ -95,28 +97,38 @@ def tokenizers(options: LanguageOptions) -> tuple[Tokenizer, ...]:
 
 
 def of(
-    rows: Iterable[Decoded], tokenizers: Sequence[Tokenizer], unit: Unit | None
+    batches: Iterable[pa.RecordBatch], tokenizers: Sequence[Tokenizer], unit: Unit | None
 ) -> LanguageSurvey:
-    """The survey of raw text records; `unit` overrides what they say themselves."""
+    """The survey of raw text records, as `files.columns` has them.
+
+    `unit` overrides what they say themselves.
+    """
     survey = LanguageSurvey(levels={each.level: Tokens() for each in tokenizers})
-    for row in rows:
-        survey.records += 1
-        own = unit or unit_of(row)
-        survey.units[own] += 1
-        text = (record.text(row) or b"").decode("utf-8", "replace")
-        for part in parts(text, DELIMITERS[own]):
-            for each in tokenizers:
-                tokens = each.tokens(part)
-                survey.levels[each.level].counts.update(tokens)
-                survey.levels[each.level].lengths[len(tokens)] += 1
+    for batch in batches:
+        survey.records += batch.num_rows
+        texts, units = record.texts(batch).fill_null(b""), units_of(batch)
+        for rows in record.parts(texts, AT_ONCE):
+            own = [unit] * len(texts[rows]) if unit else units[rows]
+            survey.units.update(own)
+            found = [
+                part.encode()
+                for text, each in zip(texts[rows].to_pylist(), own, strict=True)
+                for part in parts(text.decode("utf-8", "replace"), DELIMITERS[each])
+            ]
+            for tokenizer in tokenizers:
+                tokens = tokenizer.tokens(found)
+                survey.levels[tokenizer.level].counts.update(tokens.counts())
+                survey.levels[tokenizer.level].lengths.update(tokens.lengths.tolist())
     return survey
 
 
-def unit_of(row: Decoded) -> Unit:
-    """The unit that a raw record names; running text if it names none."""
-    value = row.get(UNIT)
-    named = bytes(value[0]).decode(errors="replace") if isinstance(value, list) and value else ""
-    return next((unit for unit in DELIMITERS if unit == named), "passage")
+def units_of(batch: pa.RecordBatch) -> list[Unit]:
+    """The unit that each raw record names; running text if it names none."""
+    cells = columns.first(batch, UNIT)
+    if cells is None or not pa.types.is_binary(cells.type):
+        return ["passage"] * batch.num_rows
+    known: dict[bytes | None, Unit] = {unit.encode(): unit for unit in DELIMITERS}
+    return [known.get(name, "passage") for name in cells.to_pylist()]
 
 
 def parts(text: str, delimiter: str) -> list[str]:

@@ -5,18 +5,18 @@ A raw record of either kind names its class and its source under the kind's pref
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from collections.abc import Container, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from millrace.components.files import columns
 from millrace.serving.example import Decoded
 
 Kind = Literal["image", "text"]
 ClassCounts = Counter[tuple[str, int]]  # by class name and its own label, -1 where it has none
-Row = TypeVar("Row")
 
 ENCODED = "image/encoded"  # bytes: a JPEG, PNG, GIF, BMP or WebP file as it was
 HEIGHT, WIDTH = "image/height", "image/width"  # int64: pixels, as displayed
@@ -27,7 +27,7 @@ PIXELS = "image"  # transformed, bytes: uint8, height * width * channels, row-ma
 TOKENS = "tokens"  # transformed, int64 [sequence_length]: ids
 INDEX = "label"  # transformed, int64: index in the analysis' classes
 
-_BATCH = 256  # texts that are tokenized at once
+_AT_ONCE = 256  # texts that TensorFlow tokenizes at once
 _BYTES = 1 << 22  # of text at once, unless a single one is longer
 
 
@@ -107,21 +107,6 @@ def _decoded(value: bytes) -> str:
     return bytes(value).decode("utf-8", "backslashreplace")
 
 
-def class_name(row: Decoded, kind: Kind) -> str | None:
-    """The class of a raw record: its text, else its label's number, else None."""
-    name, label = row.get(f"{kind}/class/text"), row.get(f"{kind}/class/label")
-    if name is not None and len(name):
-        return bytes(name[0]).decode("utf-8", "backslashreplace")
-    return str(label[0]) if label is not None and len(label) else None
-
-
-def classes(row: Decoded, kind: Kind) -> Iterator[tuple[str, int]]:
-    """The key of a raw record's class in `ClassCounts`; none without a class."""
-    name, label = class_name(row, kind), row.get(f"{kind}/class/label")
-    if name is not None:
-        yield name, int(label[0]) if label is not None else -1
-
-
 def class_names(counts: ClassCounts) -> set[str]:
     """The names of the classes counted."""
     return {name for name, _ in counts}
@@ -148,40 +133,28 @@ def sources(batch: pa.RecordBatch, kind: Kind) -> pa.StringArray:
         return pa.array([_decoded(value) for value in cells.fill_null(b"").to_pylist()])
 
 
-def label_of(row: Decoded, kind: Kind, labels: dict[str, int]) -> int | str:
-    """The index of a raw record's class in `labels`, or the reason why it has none."""
-    name = class_name(row, kind)
-    if name in labels:
-        return labels[name]
-    return "no class" if name is None else f"class {name!r} is not in the train split"
-
-
-def source(row: Decoded, kind: Kind) -> str:
-    """Where a record came from, for messages; empty if it does not say."""
-    name = row.get(filename(kind))
-    return bytes(name[0]).decode("utf-8", "backslashreplace") if name is not None else ""
-
-
 def text(row: Decoded) -> bytes | None:
     """The text of a raw record, as its bytes; None if it has none."""
     value = row.get(TEXT)
     return bytes(value[0]) if isinstance(value, list) and len(value) == 1 else None
 
 
-def batches(rows: Iterable[Row], size: Callable[[Row], int]) -> Iterator[list[Row]]:
-    """The rows in their order, a few hundred or a few megabytes of text at a time.
+def texts(batch: pa.RecordBatch) -> pa.BinaryArray:
+    """The text of each raw record [records], null where it has none, or several."""
+    cells = columns.first(batch, TEXT)
+    if cells is None or not pa.types.is_binary(cells.type):
+        return pa.nulls(batch.num_rows, pa.binary())
+    is_one = np.diff(batch.column(TEXT).offsets.to_numpy()) == 1
+    return pc.if_else(pa.array(is_one), cells, None)
 
-    Args:
-        rows: of any number.
-        size: the bytes of a row's text.
-    """
-    batch: list[Row] = []
-    total = 0
-    for row in rows:
-        if batch and (len(batch) == _BATCH or total + size(row) > _BYTES):
-            yield batch
-            batch, total = [], 0
-        batch.append(row)
-        total += size(row)
-    if batch:
-        yield batch
+
+def parts(texts: pa.BinaryArray, most: int = _AT_ONCE) -> Iterator[slice]:
+    """Where to cut `texts` for working on `most` or a few megabytes at once."""
+    start = total = 0
+    for number, size in enumerate(pc.binary_length(texts).fill_null(0).to_pylist()):
+        if number > start and (number - start == most or total + size > _BYTES):
+            yield slice(start, number)
+            start, total = number, 0
+        total += size
+    if len(texts):
+        yield slice(start, len(texts))

@@ -43,30 +43,31 @@ def transform(
 
     if not isinstance(spec, SeriesSpec):
         tensorflow_import.load()
-    if isinstance(spec, TableSpec):
-        from millrace.components.features import table_rows
-
-        return table_rows.transform(columns.batches(records, place), place, spec, rejected)
-    if isinstance(spec, ImageSpec):
-        from millrace.components.features import image_rows
-
-        return image_rows.transform(columns.batches(records, place), place, spec, rejected)
-    rows = (
-        (row, columns.position(place, number))
-        for number, row in enumerate(columns.decoded(records, place))
-    )
+    batches = columns.batches(records, place)
     match spec:
+        case TableSpec():
+            from millrace.components.features import table_rows
+
+            return table_rows.transform(batches, place, spec, rejected)
+        case ImageSpec():
+            from millrace.components.features import image_rows
+
+            return image_rows.transform(batches, place, spec, rejected)
         case TextSpec():
             from millrace.components.features import text_rows
 
-            return text_rows.transform(rows, spec, rejected)
+            return text_rows.transform(batches, place, spec, rejected)
         case LanguageSpec():
             from millrace.components.features import language_rows
 
-            return language_rows.transform(rows, spec, rejected)
+            return language_rows.transform(batches, place, spec, rejected)
         case SeriesSpec():
             from millrace.components.features import series_rows
 
+            rows = (
+                (row, columns.position(place, number))
+                for number, row in enumerate(columns.decoded(records, place))
+            )
             return series_rows.transform(
                 rows, spec, rejected, lambda: columns.decoded(others(), place), left_out
             )

@@ -4,8 +4,10 @@ The ids come from `features.text`, the ops that `export` serves.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
 from millrace.components.artifacts import Rejected
@@ -13,55 +15,68 @@ from millrace.components.features import hook as hooks
 from millrace.components.features import record, text
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.text_spec import TextSpec
-from millrace.serving.example import Decoded, encode
+from millrace.components.files import arrow_examples, columns
 
 
 def transform(
-    rows: Iterable[tuple[Decoded, str]], spec: TextSpec, rejected: list[Rejected]
+    batches: Iterable[pa.RecordBatch], place: str, spec: TextSpec, rejected: list[Rejected]
 ) -> Iterator[bytes]:
-    """The transformed records of `rows`: raw ones, each with its position.
+    """The transformed records of raw ones.
 
     Yields `tokens` (int64 [sequence_length]), `label` (int64, index in the spec's classes) and
     `text/filename`, encoded. Rows without a text, or whose class is not in the train split, go to
     `rejected`.
+
+    Args:
+        batches: the columns of raw records, as `files.columns` has them.
+        place: the file that they are of, for `rejected`.
+        spec: how.
+        rejected: gets what cannot be used.
     """
-    usable = _usable(rows, spec, rejected)
-    preprocess = _compiled(spec)
-    filename = record.filename("text")
-    for batch in record.batches(usable, lambda row: len(row[1])):
-        ids = preprocess(tf.constant([content for _, content, _ in batch])).numpy()
-        for (row, _, label), tokens in zip(batch, ids, strict=True):
-            source = record.source(row, "text")
-            yield encode({record.TOKENS: tokens, record.INDEX: label, filename: source})
+    start = 0
+    for batch in batches:
+        labels, reasons = record.labels(batch, "text", spec.classes)
+        texts, sources = record.texts(batch), record.sources(batch, "text")
+        reasons[texts.is_null().to_numpy(zero_copy_only=False)] = f"no `{record.TEXT}`"
+        is_usable = reasons == ""
+        for number in np.flatnonzero(~is_usable).tolist():
+            where = columns.position(place, start + number)
+            rejected.append(Rejected(sources[number].as_py(), reasons[number], where))
+        start += batch.num_rows
+        usable = [array.filter(pa.array(is_usable)) for array in (texts, pa.array(labels), sources)]
+        for rows in record.parts(usable[0]):
+            content, label, source = (array[rows] for array in usable)
+            tokens = ids(content.to_pylist(), spec).astype(np.int64)
+            cells = {
+                record.TOKENS: pa.FixedSizeListArray.from_arrays(tokens.ravel(), tokens.shape[1]),
+                record.INDEX: label,
+                record.filename("text"): source,
+            }
+            yield from arrow_examples.as_bytes(arrow_examples.records(cells))
 
 
-def preprocessed(rows: Iterable[Decoded], hook: Hook) -> Iterator[Decoded]:
-    """Each raw record, its text replaced by what the function of `hook` returns.
+def ids(texts: Sequence[bytes], spec: TextSpec) -> np.ndarray:
+    """The ids of texts, as a model takes them: int32 [texts, sequence_length]."""
+    found: np.ndarray = _compiled(spec)(tf.constant(texts, tf.string)).numpy()
+    return found
+
+
+def preprocessed(batches: Iterable[pa.RecordBatch], hook: Hook) -> Iterator[pa.RecordBatch]:
+    """The columns of raw records, their text replaced by what the function of `hook` returns.
 
     `transform` and `export` have that function in their graphs, see `features.text`; `analyze`,
-    which needs no TensorFlow otherwise, counts tokens after this one. A record without a text
-    stays as it is.
+    which needs no TensorFlow otherwise, counts tokens after this one.
     """
-    for batch in record.batches(rows, lambda row: len(record.text(row) or b"")):
-        texts = [record.text(row) or b"" for row in batch]
-        changed = hooks.apply(hook, tf.constant(texts), text.TEXTS).numpy()
-        for row, content in zip(batch, changed, strict=True):
-            has_text = record.text(row) is not None
-            yield {**row, record.TEXT: [content]} if has_text else row
-
-
-def _usable(
-    rows: Iterable[tuple[Decoded, str]], spec: TextSpec, rejected: list[Rejected]
-) -> Iterator[tuple[Decoded, bytes, int]]:
-    """Each row that has a text and a known class, its text and its label."""
-    labels = {name: label for label, name in enumerate(spec.classes)}
-    for row, position in rows:
-        content, label = record.text(row), record.label_of(row, "text", labels)
-        if content is not None and not isinstance(label, str):
-            yield row, content, label
-            continue
-        reason = f"no `{record.TEXT}`" if content is None else str(label)
-        rejected.append(Rejected(record.source(row, "text"), reason, position))
+    for batch in batches:
+        texts = record.texts(batch)
+        changed = np.array([b""] * len(texts), object)
+        for rows in record.parts(texts):
+            given = tf.constant(texts[rows].fill_null(b"").to_pylist(), tf.string)
+            changed[rows] = hooks.apply(hook, given, text.TEXTS).numpy()
+        is_missing = texts.is_null().to_numpy(zero_copy_only=False)
+        others = {name: batch.column(name) for name in batch.schema.names if name != record.TEXT}
+        column = columns.of_array(changed[:, None], is_missing)
+        yield pa.RecordBatch.from_pydict({**others, record.TEXT: column})
 
 
 @functools.lru_cache(maxsize=4)

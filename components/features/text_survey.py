@@ -1,6 +1,6 @@
 """What one pass over raw text records counts, and the choices that follow.
 
-Plain functions on plain counts: no TensorFlow, no Beam. Tokens are those of
+Plain functions on columns and counts: no TensorFlow, no Beam. Tokens are those of
 `features.tokenization`, whose TensorFlow twin tokenizes the texts later.
 """
 
@@ -11,11 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from millrace.components.features import record, tokenization
-from millrace.components.features.hook_spec import Hook
-from millrace.components.features.tokenization import Level, Standardize
-from millrace.serving.example import Decoded
+import pyarrow as pa
 
+from millrace.components.features import record, token_batch, tokenization
+from millrace.components.features.hook_spec import Hook
+from millrace.components.features.token_batch import TokenBatch
+from millrace.components.features.tokenization import Level, Standardize
+
+AT_ONCE = 2048  # texts that are tokenized at once
 WHOLE = 0.95  # the share of texts that fit into a row
 LONGEST = {
     "word": 512,
@@ -39,10 +42,13 @@ class Tokenizer:
     pieces: Collection[str] = ()
     hook: Hook | None = None
 
-    def tokens(self, text: str) -> list[str]:
-        """The tokens of `text`."""
-        clean = tokenization.standardized(text, self.standardize, strip_html=self.strip_html)
-        return tokenization.split(clean, self.level, self.pieces)
+    def tokens(self, texts: Iterable[bytes]) -> TokenBatch:
+        """The tokens of `texts`."""
+        clean = [
+            tokenization.standardized(text, self.standardize, strip_html=self.strip_html)
+            for text in texts
+        ]
+        return token_batch.of(clean, self.level, self.pieces)
 
 
 @dataclasses.dataclass
@@ -91,18 +97,23 @@ class TextSurvey:
         )
 
 
-def of(rows: Iterable[Decoded], tokenizer: Tokenizer | None) -> TextSurvey:
-    """The survey of raw text records; without `tokenizer` their tokens are not counted."""
+def of(batches: Iterable[pa.RecordBatch], tokenizer: Tokenizer | None) -> TextSurvey:
+    """The survey of raw text records, as `files.columns` has them.
+
+    Without `tokenizer` their tokens are not counted.
+    """
     survey = TextSurvey()
-    for row in rows:
-        content = record.text(row)
-        survey.records += 1
-        survey.classes.update(record.classes(row, "text"))
-        if tokenizer and content is not None:
-            tokens = tokenizer.tokens(content.decode("utf-8", "replace"))
-            survey.tokens.update(tokens)
-            survey.documents.update(set(tokens))
-            survey.lengths[len(tokens)] += 1
+    for batch in batches:
+        survey.records += batch.num_rows
+        survey.classes.update(record.class_counts(batch, "text"))
+        if tokenizer is None:
+            continue
+        texts = record.texts(batch).drop_null()
+        for rows in record.parts(texts, AT_ONCE):
+            found = tokenizer.tokens(texts[rows].to_pylist())
+            survey.tokens.update(found.counts())
+            survey.documents.update(found.documents())
+            survey.lengths.update(found.lengths.tolist())
     return survey
 
 

@@ -7,7 +7,7 @@ Unicode text (a property test compares them).
 1. `standardized` maps text code point by code point. `tf.strings.lower` will not do: it follows
    the Unicode version that TensorFlow was built with and ends a text at a NUL, while Python's
    `str.lower` follows another version and looks at a letter's neighbours.
-2. `split` cuts it into pieces: words are separated by ASCII whitespace, characters are code
+2. `token_batch` cuts it into pieces: words are separated by ASCII whitespace, characters are code
    points, subwords are the longest pieces of a vocabulary, from left to right, of a word with
    `WORD_START` before it. A character that starts no piece is its own piece.
 3. A piece's id is its place in the vocabulary plus `FIRST`; 0 is padding, 1 any piece that is
@@ -31,6 +31,10 @@ WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # before each word that is cut into s
 LONGEST_PIECE = 16  # characters of a subword, WORD_START included
 TAG = r"</?[A-Za-z!][^<>]*>"  # of HTML; the same in RE2's and in Python's syntax
 
+_TAG, _TAG_BYTES = re.compile(TAG), re.compile(TAG.encode())
+_BEYOND_ASCII = re.compile(r"([^\x00-\x7f]+)")
+_ASCII = 0x80
+_SHORT = 32  # code points of a run whose mapping is kept
 _PLANES = 0x20000  # no letter, space or punctuation mark beyond it changes
 _ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")  # what Keras strips
 _SEPARATING = frozenset("\N{HORIZONTAL ELLIPSIS}\N{EM DASH}\N{EN DASH}\N{HORIZONTAL BAR}")
@@ -62,21 +66,38 @@ def _changes(*, strip: bool) -> Iterator[tuple[int, int | None]]:
             yield point, ord(char.lower()[0])
 
 
-def standardized(text: str, standardize: Standardize, *, strip_html: bool = False) -> str:
-    """`text` without tags, if `strip_html`, and with every code point mapped by `table`."""
-    if strip_html:
-        text = re.sub(TAG, " ", text)
-    return text.translate(table(standardize))
+def standardized(text: bytes, standardize: Standardize, *, strip_html: bool = False) -> bytes:
+    """`text` without tags, if `strip_html`, and with every code point mapped by `table`.
+
+    Bytes that are no UTF-8 become U+FFFD.
+    """
+    if text.isascii():
+        plain = _TAG_BYTES.sub(b" ", text) if strip_html and b"<" in text else text
+    else:
+        decoded = text.decode("utf-8", "replace")
+        untagged = _TAG.sub(" ", decoded) if strip_html else decoded
+        parts = _BEYOND_ASCII.split(untagged)
+        parts[1::2] = [_mapped(run, standardize) for run in parts[1::2]]
+        plain = "".join(parts).encode()  # what a run has become is mapped to itself
+    return plain.translate(*_ascii_table(standardize))
 
 
-def split(text: str, level: Level, pieces: Collection[str] = ()) -> list[str]:
-    """The tokens of a standardised text; `pieces` are the subwords of the vocabulary."""
-    if level == "character":
-        return list(text)
-    words = [word.decode() for word in text.encode().split()]  # at ASCII whitespace only
-    if level == "word":
-        return words
-    return [piece for word in words for piece in longest_pieces(word, pieces)]
+def _mapped(run: str, standardize: Standardize) -> str:
+    return _kept(run, standardize) if len(run) <= _SHORT else run.translate(table(standardize))
+
+
+@functools.lru_cache(1 << 14)
+def _kept(run: str, standardize: Standardize) -> str:
+    """A short run, mapped once: words recur."""
+    return run.translate(table(standardize))
+
+
+@functools.cache
+def _ascii_table(standardize: Standardize) -> tuple[bytes, bytes]:
+    """What each byte becomes, and which are left out; those beyond ASCII stay."""
+    changes = table(standardize)
+    kept = bytes(changes.get(byte) or byte if byte < _ASCII else byte for byte in range(256))
+    return kept, bytes(byte for byte in range(_ASCII) if changes.get(byte, byte) is None)
 
 
 def longest_pieces(word: str, pieces: Collection[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ import numpy as np
 from millrace.components.artifacts import Rejected
 from millrace.components.features import language_rows
 from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.files import columns
 from millrace.serving.example import decode
 
 SPEC = LanguageSpec("word", ("\n", "a", "b"), (0, 1, 1, 1), 3, 2, "\n", "lower")
@@ -12,8 +13,8 @@ SPEC = LanguageSpec("word", ("\n", "a", "b"), (0, 1, 1, 1), 3, 2, "\n", "lower")
 
 def transformed(rows, spec=SPEC):
     rejected = []
-    numbered = [(row, f"record {number}") for number, row in enumerate(rows)]
-    found = [decode(record) for record in language_rows.transform(numbered, spec, rejected)]
+    batches = [columns.of_rows(rows, "p")]
+    found = [decode(record) for record in language_rows.transform(batches, "p", spec, rejected)]
     return found, rejected
 
 
@@ -34,8 +35,8 @@ def test_records_without_text_or_without_a_second_token_are_set_aside():
     found, rejected = transformed(rows)
     assert len(found) == 1
     assert rejected == [
-        Rejected("f", "no text", "record 0"),
-        Rejected("g", "no token follows another", "record 1"),
+        Rejected("f", "no text", "p, record 0"),
+        Rejected("g", "no token follows another", "p, record 1"),
     ]
 
 

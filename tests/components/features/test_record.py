@@ -2,11 +2,12 @@
 
 from collections import Counter
 
+import pyarrow as pa
 import pytest
 
 from millrace.components.features import record
 from millrace.components.files import columns
-from millrace.serving.example import decode, encode
+from millrace.serving.example import encode
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
@@ -22,18 +23,9 @@ from millrace.serving.example import decode, encode
 def test_a_class_is_named_by_its_text_or_else_its_label(kind, label, text, name, counted):
     given = {f"{kind}/class/label": label, f"{kind}/class/text": text}
     features = {key: value for key, value in given.items() if value is not None}
-    encoded = encode({"x": 1, **features})
-    row, batch = decode(encoded), columns.of_records([encoded], "p")
-    assert record.class_name(row, kind) == name
-    assert list(record.classes(row, kind)) == counted
+    batch = columns.of_records([encode({"x": 1, **features})], "p")
     assert record.class_counts(batch, kind) == dict.fromkeys(counted, 1)
     assert record.labels(batch, kind, ["z", name or "y"])[0] == (name is not None)
-
-
-def test_a_record_without_a_file_name_has_no_source():
-    assert record.source(decode(encode({"image/filename": "a/b.png"})), "image") == "a/b.png"
-    assert record.source(decode(encode({"text/filename": "a.txt"})), "text") == "a.txt"
-    assert record.source({}, "image") == ""
 
 
 def test_the_sources_of_a_batch_are_texts_whatever_their_bytes():
@@ -70,11 +62,20 @@ def test_a_batch_has_the_labels_of_its_known_classes_and_reasons_for_the_rest():
     }
 
 
-def test_the_reason_why_a_record_has_no_label_names_its_class():
-    row = decode(encode({"text/class/text": "cat"}))
-    assert record.label_of(row, "text", {"dog": 0, "cat": 1}) == 1
-    assert record.label_of(row, "text", {}) == "class 'cat' is not in the train split"
-    assert record.label_of({}, "text", {}) == "no class"
+def test_a_text_is_the_only_value_of_its_feature():
+    records = [{"text": "a"}, {"text": ["b", "c"]}, {"x": 1}, {"text": b"\xff"}]
+    batch = columns.of_records([encode(each) for each in records], "p")
+    assert record.texts(batch).to_pylist() == [b"a", None, None, b"\xff"]
+    assert record.texts(batch[2:]).to_pylist() == [None, b"\xff"]
+    assert record.texts(columns.of_records([encode({"text": 1})], "p")).to_pylist() == [None]
+
+
+def test_texts_are_cut_by_number_and_by_bytes(monkeypatch):
+    monkeypatch.setattr(record, "_BYTES", 10)
+    texts = pa.array([b"1234", b"5678", None, b"x" * 11, b"", b"y", b"z"], pa.binary())
+    found = list(record.parts(texts, 2))
+    assert found == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 6), slice(6, 7)]
+    assert list(record.parts(texts[:0])) == []
 
 
 def test_classes_are_in_the_order_of_their_labels_if_each_has_its_own():

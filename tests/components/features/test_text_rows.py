@@ -8,6 +8,7 @@ from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.features import hook_spec, text, text_rows
 from millrace.components.features.text_spec import TextOptions, TextSpec
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import decode, encode
 
@@ -24,24 +25,26 @@ def test_records_keep_their_source_and_unusable_ones_are_set_aside():
         {"text": "dog", "text/class/text": "ham"},
     ]
     rejected = []
-    rows = ((decode(encode(row)), f"record {n}") for n, row in enumerate(raw))
-    found = [decode(record) for record in text_rows.transform(rows, SPEC, rejected)]
+    encoded = [encode(row) for row in raw]
+    batches = [columns.of_records(part, "p") for part in (encoded[:2], encoded[2:])]
+    found = [decode(record) for record in text_rows.transform(batches, "p", SPEC, rejected)]
     assert [(row["tokens"].tolist(), row["label"].tolist()) for row in found] == [
         ([2, 4, 0, 0], [1]),
         ([4, 0, 0, 0], [0]),
     ]
     assert found[0]["text/filename"] == [b"a.csv, line 2"]
     assert [(item.source, item.reason, item.position) for item in rejected] == [
-        ("b", "class 'eggs' is not in the train split", "record 1"),
-        ("c", "no `text`", "record 2"),
-        ("d", "no class", "record 3"),
+        ("b", "class 'eggs' is not in the train split", "p, record 1"),
+        ("c", "no `text`", "p, record 2"),
+        ("d", "no class", "p, record 3"),
     ]
 
 
 def test_the_text_of_each_row_is_changed_and_nothing_else():
-    rows = [{"text": [b"ONE"], "n": [1]}, {"n": [2]}, {"text": [b"Two"], "n": [3]}]
-    changed = list(text_rows.preprocessed(iter(rows), hook_spec.settle(LOWER)))
-    assert changed == [{"text": [b"one"], "n": [1]}, {"n": [2]}, {"text": [b"two"], "n": [3]}]
+    rows = [{"text": "ONE", "n": 1}, {"n": 2}, {"text": "Two", "n": 3}]
+    batch = columns.of_records([encode(row) for row in rows], "p")
+    (changed,) = text_rows.preprocessed([batch], hook_spec.settle(LOWER))
+    assert changed.to_pydict() == {"n": [[1], [2], [3]], "text": [[b"one"], None, [b"two"]]}
 
 
 def test_the_vocabulary_is_of_the_changed_texts_and_so_is_the_graph(tmp_path):

@@ -8,20 +8,25 @@ from hypothesis import strategies as st
 
 from millrace.components.features import text_survey
 from millrace.components.features.text_survey import TextSurvey, Tokenizer
-from millrace.serving.example import decode, encode
+from millrace.components.files import columns
+from millrace.serving.example import encode
 
 CUT = Tokenizer("word", "lower_and_strip_punctuation", strip_html=True)
 
 
 def row(text, name="a", label=0):
-    return decode(encode({"text": text, "text/class/text": name, "text/class/label": label}))
+    return encode({"text": text, "text/class/text": name, "text/class/label": label})
+
+
+def survey_of(rows, cut=CUT):
+    return text_survey.of([columns.of_records(rows, "p")], cut)
 
 
 ROWS = [row("The cat. The <b>dog</b>", "b", 1), row("cat!"), row("", "b", 1)]
 
 
 def test_tokens_texts_lengths_and_classes_are_counted():
-    survey = text_survey.of(ROWS, CUT)
+    survey = survey_of(ROWS)
     assert survey == TextSurvey(
         records=3,
         classes=Counter({("b", 1): 2, ("a", 0): 1}),
@@ -29,15 +34,15 @@ def test_tokens_texts_lengths_and_classes_are_counted():
         documents=Counter(the=1, cat=2, dog=1),
         lengths=Counter({4: 1, 1: 1, 0: 1}),
     )
-    assert text_survey.of(ROWS, None).tokens == Counter()
+    assert survey_of(ROWS, None).tokens == Counter()
 
 
 @settings(max_examples=30)
 @given(st.lists(st.sampled_from(ROWS), max_size=8), st.integers(0, 8))
 def test_parts_of_the_rows_merge_to_the_whole_and_survive_their_file(rows, at):
-    parts = [text_survey.of(rows[:at], CUT), text_survey.of(rows[at:], CUT)]
+    parts = [survey_of(rows[:at]), survey_of(rows[at:])]
     merged = text_survey.merge(reversed(parts))
-    assert merged == text_survey.of(rows, CUT)
+    assert merged == survey_of(rows)
     assert TextSurvey.from_json(merged.to_json()) == merged
 
 

@@ -1,12 +1,15 @@
 """The TensorFlow ops cut every text as their Python twins do; ids, padding and truncation."""
 
+import itertools
+from collections import Counter
+
 import pytest
 import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from millrace.components.errors import DataError
-from millrace.components.features import tokenization, tokens
+from millrace.components.features import token_batch, tokenization, tokens
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 WORDY = st.text(
@@ -42,8 +45,10 @@ def _words(ragged):
 def test_standardising_agrees_with_its_twin(texts, strip_html):
     for how in ("lower_and_strip_punctuation", "lower", "none"):
         found = tokens.standardize(tf.constant(texts), how, strip_html=strip_html).numpy()
-        wanted = [tokenization.standardized(text, how, strip_html=strip_html) for text in texts]
-        assert [text.decode() for text in found] == wanted
+        wanted = [
+            tokenization.standardized(text.encode(), how, strip_html=strip_html) for text in texts
+        ]
+        assert found.tolist() == wanted
 
 
 @settings(max_examples=60, deadline=None)
@@ -52,7 +57,20 @@ def test_standardising_agrees_with_its_twin(texts, strip_html):
 def test_splitting_agrees_with_its_twin(texts):
     for level in ("word", "character", "subword"):
         found = tokens.split(tf.constant(texts), level, PIECES)
-        assert _words(found) == [tokenization.split(text, level, PIECES) for text in texts]
+        batch = token_batch.of([text.encode() for text in texts], level, PIECES)
+        twins = [batch.names[code] for code in batch.codes.tolist()]
+        ends = batch.lengths.cumsum().tolist()
+        assert _words(found) == [twins[a:b] for a, b in itertools.pairwise([0, *ends])]
+        assert batch.counts() == Counter(twins)
+        assert batch.documents() == Counter(name for row in _words(found) for name in set(row))
+
+
+@pytest.mark.parametrize("how", ["lower_and_strip_punctuation", "lower", "none"])
+@given(text=st.binary(max_size=20) | (TEXTS | WORDY).map(lambda text: 3 * text.encode()))
+def test_standardising_maps_code_point_by_code_point(how, text):
+    decoded = text.decode("utf-8", "replace")
+    wanted = decoded.translate(tokenization.table(how)).encode()
+    assert tokenization.standardized(text, how) == wanted
 
 
 def test_every_letter_is_lowered_alike():
@@ -60,7 +78,7 @@ def test_every_letter_is_lowered_alike():
     chars = [chr(point) for point in points]
     for how in ("lower_and_strip_punctuation", "lower"):
         found = tokens.standardize(tf.constant(chars), how).numpy()
-        wanted = [tokenization.standardized(char, how).encode() for char in chars]
+        wanted = [tokenization.standardized(char.encode(), how) for char in chars]
         assert found.tolist() == wanted
 
 
