@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Statistics
-from millrace.components.beam import processes
 from millrace.components.beam.options import BeamOptions
-from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.beam.shard_pass import SHORT, shard_pass
 from millrace.components.options.ranges import Count
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def statistics_gen(
 
     shards = [(split, str(file)) for split in examples.splits for file in examples.files(split)]
     merged = {split: Dataset() for split in examples.splits}  # also of a split without shards
-    folded = shard_pass("Fold", shards, _fold, out, run_on, worth=processes.SHORT)
+    folded = shard_pass("Fold", shards, _fold, out, run_on, worth=SHORT)
     for (split, _), dataset in zip(shards, folded, strict=True):
         merged[split].merge(dataset)
     detail = Detail(histogram_buckets, top_values, rank_buckets)

@@ -19,7 +19,7 @@ from millrace.components.files.tfrecord import read_records
 from millrace.serving.client import Client
 from millrace.serving.example import decode
 from millrace.serving.launch import launch
-from tests.command import children, is_alive, millrace, started
+from tests.command import children, is_alive, millrace, processes, started
 from tests.serving.conftest import until
 
 STEPS = [
@@ -228,14 +228,15 @@ def test_infer_predicts_a_folder_with_the_model_that_was_pushed(root, first):
     assert list(Path(step["output"]).glob("prediction_logs-*.gz"))
 
 
+WARM = "-m millrace.serving.warm"
 BEAM = ("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2")
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGKILL", -9)])
 def test_no_process_of_a_step_outlives_a_run_that_is_stopped(root, first, name, code):
     steps = {
-        "millrace.serving.server": ("infra_validator",),
-        "millrace.components.exporting.answers": ("export",),
+        "millrace.serving.server": ("infra_validator", "--no-warm"),
+        "millrace.components.exporting.answers": ("export", "--no-warm"),
         "millrace.components.tuning.trial": ("tuner", "--with", "tuner"),
         "apache_beam.runners.worker.sdk_worker_main": ("statistics_gen", *BEAM),
     }
@@ -248,6 +249,29 @@ def test_no_process_of_a_step_outlives_a_run_that_is_stopped(root, first, name, 
         process.communicate(timeout=60)
         assert process.returncode == code
         until(lambda pids=found: not any(map(is_alive, pids)), seconds=60)
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGKILL", -9)])
+def test_no_process_that_is_forked_for_a_step_outlives_a_run_that_is_stopped(
+    root, first, name, code
+):
+    process = started(
+        *("run", "digits", "--root", root, "--only", "infra_validator"),
+        *("--force", "infra_validator"),
+    )
+    warm, forked = set(), set()
+
+    def has_forked():
+        found = processes()
+        warm.update(pid for pid, parent, args in found if parent == process.pid and WARM in args)
+        forked.update(pid for pid, parent, _ in found if parent in warm)
+        return forked
+
+    until(has_forked, seconds=180)
+    process.send_signal(getattr(signal, name))
+    process.communicate(timeout=60)
+    assert process.returncode == code
+    until(lambda: not any(map(is_alive, warm | forked)), seconds=60)
 
 
 def test_lineage_leads_from_the_pushed_model_to_the_scans(root, first):

@@ -10,9 +10,8 @@ from etils.epath import Path
 from pydantic import Field, TypeAdapter
 
 from millrace.components.artifacts import Examples
-from millrace.components.beam import processes
 from millrace.components.beam.options import BeamOptions
-from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.beam.shard_pass import LONG, SHORT, shard_pass
 from millrace.components.features import table_label
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.table_spec import CellDtype, RawColumn
@@ -89,7 +88,7 @@ def survey(
     """
     files = list(map(str, examples.files("train")))
     work = functools.partial(_fold, own=own)
-    worth = processes.LONG if own else processes.SHORT  # a function of one's own is TensorFlow's
+    worth = LONG if own else SHORT  # a function of one's own is TensorFlow's
     found = merge(shard_pass("Fold", files, work, out, run_on, worth=worth))
     surveyed = of(found, quantiles)
     (out / f"{name}.json").write_bytes(to_json(surveyed))
@@ -105,7 +104,7 @@ def labels_elsewhere(
     if not files:
         return collections.Counter()
     work = functools.partial(_labels, label)
-    found = shard_pass("Labels", files, work, out, run_on, worth=processes.SHORT)
+    found = shard_pass("Labels", files, work, out, run_on, worth=SHORT)
     return sum(found, collections.Counter())
 
 

@@ -8,7 +8,9 @@ import difflib
 import io
 import itertools
 import logging
+import os
 import shlex
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -134,8 +136,10 @@ def _processes() -> PipelineRunner:
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
     from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-    # `exec`, since Beam runs it in a shell and could end no more than that.
-    command = f"exec {shlex.join(lifeline.module(_WORKER))}"
+    # `exec`, since Beam runs it in a shell and could end no more than that. A person's own code is
+    # found where this process finds it.
+    path = f"PYTHONPATH={os.pathsep.join(filter(None, sys.path))}"
+    command = f"exec {shlex.join(['env', path, *lifeline.module(_WORKER)])}"
     return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
 
 

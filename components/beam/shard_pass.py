@@ -1,7 +1,4 @@
-"""A pass over shards, each the work of one worker: the one way in which components use Beam.
-
-Without Beam's flags there is no Beam, whose import and pipelines cost a short run a second: the
-shards are worked on here, and in other processes as well once that takes long (`processes`).
+"""The one way in which components use Beam: a pass over shards, each the work of one worker.
 
 A shard, such as a file of records, is read, worked on and written by one worker, so that no record
 travels between workers. What a worker reports (counts, sums, what it set aside) is its note.
@@ -11,21 +8,27 @@ the last bit, whatever the runner and the number of its workers.
 """
 
 import functools
-import pathlib
+import logging
+import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from etils.epath import Path
 
-from millrace.components.beam import processes
 from millrace.components.beam.options import BeamOptions
+from millrace.serving import cores
 from millrace.serving.errors import MillraceError
 
 Shard = TypeVar("Shard")
 Note = TypeVar("Note")
 
 _FOLDER = ".notes"  # below the folder that a caller names; gone at the end
+_TIMED = 2  # shards that tell how long the others take: the first one's time is also of imports
+LONG, SHORT = 10.0, 5.0
+"""Seconds of work that are worth a process for each core, with TensorFlow to import and without."""
+
+logger = logging.getLogger(__name__)
 
 
 def shard_pass(
@@ -35,7 +38,7 @@ def shard_pass(
     folder: Path,
     run_on: BeamOptions,
     *,
-    worth: float = processes.LONG,
+    worth: float = LONG,
 ) -> Iterator[Note]:
     """Run `work` on each of `shards`, and give what it returns, in the order of the shards.
 
@@ -47,8 +50,8 @@ def shard_pass(
         work: may be sent to other processes; returns what can be pickled.
         folder: where every worker can write; nothing stays there once the notes were read.
         run_on: Beam's flags.
-        worth: without flags, the seconds of work left for which other processes are started; less
-            where these import little.
+        worth: without flags, for how many seconds of work a process for each core is started; 0:
+            for any.
 
     Raises:
         MillraceError: `work` raised it; of several, the one of the first shard. It is a note as
@@ -60,20 +63,41 @@ def shard_pass(
     for count, shard in enumerate(shards, start=1):
         _file(notes, "shard", count - 1).write_bytes(pickle.dumps(shard))
     numbered = functools.partial(_work, notes, work)
-    if run_on.flags:
-        _by_beam(label, numbered, count, run_on)
-    else:
-        processes.run(numbered, count, pathlib.Path(notes), worth)
+    timed = 0
+    if not run_on.flags and cores.available() > 1:
+        if worth and count > _TIMED:
+            timed = _TIMED
+            _run(label, numbered, range(timed), run_on)
+        if not worth or _seconds(notes) * (count - timed) > worth:
+            run_on = _in_processes(count - timed)
+    _run(label, numbered, range(timed, count), run_on)
     for failure in sorted(notes.glob("error-*")):
         raise _load(failure)
     return _read(notes, count)
 
 
-def _by_beam(label: str, work: Callable[[int], None], count: int, run_on: BeamOptions) -> None:
+def _run(label: str, work: Callable[[int], None], shards: range, run_on: BeamOptions) -> None:
     import apache_beam as beam
 
     with run_on.pipeline() as pipeline:
-        _ = pipeline | "Shards" >> beam.Create(range(count)) | label >> beam.Map(work)
+        _ = pipeline | "Shards" >> beam.Create(shards) | label >> beam.Map(work)
+
+
+def _seconds(notes: Path) -> float:
+    """What the second of the timed shards took; 0 if it failed."""
+    files = map(os.fspath, notes.glob("note-*"))
+    ends = sorted(map(os.path.getmtime, files))  # etils' `stat` has whole seconds
+    return ends[-1] - ends[0] if len(ends) == _TIMED else 0.0
+
+
+def _in_processes(shards: int) -> BeamOptions:
+    """A process for each core, as far as there are shards for them."""
+    workers = min(cores.available(), shards)
+    logger.info(
+        "in %d processes, since it takes long; `-- --direct_num_workers=1` keeps to one", workers
+    )
+    flags = ("--direct_running_mode=multi_processing", f"--direct_num_workers={workers}")
+    return BeamOptions(flags if workers > 1 else ())
 
 
 def _work(notes: Path, work: Callable[[Shard], Note], index: int) -> None:

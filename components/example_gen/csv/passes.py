@@ -17,9 +17,8 @@ from etils.epath import Path
 from numpy.typing import NDArray
 
 from millrace.components.artifacts import Examples
-from millrace.components.beam import processes
 from millrace.components.beam.options import BeamOptions
-from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.beam.shard_pass import SHORT, shard_pass
 from millrace.components.example_gen.csv import no_data, numbers, parsing
 from millrace.components.example_gen.csv.columns import ColumnReading
 from millrace.components.example_gen.csv.dialect import Dialect
@@ -72,7 +71,7 @@ def gather(
 
 def _worth(spans: Sequence[Span]) -> float:
     """Of `shard_pass`: other processes join large files at once."""
-    return 0.0 if sum(span.stop - span.start for span in spans) > _LARGE else processes.SHORT
+    return 0.0 if sum(span.stop - span.start for span in spans) > _LARGE else SHORT
 
 
 def place_of(files: CsvFiles, spans: Sequence[Span], name: str, cell: str) -> str:

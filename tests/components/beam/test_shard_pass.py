@@ -1,8 +1,8 @@
 """Each shard is worked on once, and what is noted of them comes back in their order."""
 
 import functools
-import subprocess
-import sys
+import os
+import time
 
 import pytest
 from etils.epath import Path
@@ -52,19 +52,54 @@ def test_the_error_of_the_first_shard_that_fails_is_raised_as_it_is(tmp_path):
 
 
 def test_an_error_of_the_code_itself_is_not_taken_for_a_note(tmp_path):
-    with pytest.raises(TypeError, match=r"^object of type 'int' has no len\(\)$"):
-        run(["a", 7], tmp_path / "here")
     with pytest.raises(TypeError, match=r"while running .Measure"):
-        run(["a", 7], tmp_path / "beam", BeamOptions(("--runner=FnApiRunner",)))
+        run(["a", 7], tmp_path)
 
 
-def test_without_flags_beam_is_not_imported(tmp_path):
-    code = (
-        "import sys; from millrace.components.beam.options import BeamOptions; "
-        "from millrace.components.beam.shard_pass import shard_pass; from etils.epath import Path; "
-        f"notes = shard_pass('Length', ['a', 'bb'], len, Path({str(tmp_path)!r}), BeamOptions()); "
-        "print(list(notes), "
-        "[name for name in sys.modules if name.startswith('apache_beam')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[1, 2] []\n"
+def worker(_):
+    time.sleep(0.02)  # longer than the clock of files ticks
+    return os.getpid()
+
+
+@pytest.fixture
+def _two_cores(monkeypatch):
+    monkeypatch.setattr("millrace.serving.cores.available", lambda: 2)
+
+
+@pytest.mark.usefixtures("_two_cores")
+def test_shards_that_would_take_long_are_worked_on_by_a_process_for_each_core(tmp_path, caplog):
+    caplog.set_level("INFO")
+    one, two, *others = shard_pass("Ask", range(6), worker, Path(tmp_path), ALONE, worth=1e-9)
+    assert {one, two} == {os.getpid()}
+    assert os.getpid() not in others
+    assert "in 2 processes, since it takes long; `-- --direct_num_workers=1`" in caplog.text
+
+
+@pytest.mark.usefixtures("_two_cores")
+def test_where_any_work_is_worth_it_this_process_works_on_none(tmp_path):
+    workers = shard_pass("Ask", range(2), worker, Path(tmp_path), ALONE, worth=0)
+    assert os.getpid() not in set(workers)
+
+
+@pytest.mark.parametrize(
+    ("cores", "count", "worth", "run_on"),
+    [
+        (1, 4, 0.0, ALONE),
+        (2, 1, 0.0, ALONE),
+        (2, 2, 1e-9, ALONE),
+        (2, 4, 10.0, ALONE),
+        (2, 4, 0.0, BeamOptions(("--direct_num_workers=1",))),
+    ],
+)
+def test_this_process_works_on_all_shards_otherwise(
+    tmp_path, monkeypatch, cores, count, worth, run_on
+):
+    monkeypatch.setattr("millrace.serving.cores.available", lambda: cores)
+    workers = set(shard_pass("Ask", range(count), worker, Path(tmp_path), run_on, worth=worth))
+    assert workers == {os.getpid()}
+
+
+@pytest.mark.usefixtures("_two_cores")
+def test_an_error_in_a_timed_shard_is_raised_once_all_are_done(tmp_path):
+    with pytest.raises(DataError, match=r"^17: a number$"):
+        run(["17", "a", "longer", "18"], tmp_path, most=3)
