@@ -31,7 +31,7 @@ from millrace.components.example_gen.shards.writing import shard_files
 from millrace.components.files import arrow_examples
 from millrace.components.files.tfrecord import FAST
 
-_LARGE = 2**26  # bytes that take seconds
+_LARGE = 2**27  # bytes that take ten seconds to write
 
 Candidates = Mapping[str, tuple[ColumnReading, ...]]
 
@@ -59,19 +59,13 @@ def gather(
     text, so that the counts are exact.
     """
     find = functools.partial(_evidence, files, candidates)
-    worth = _worth(spans)
-    evidence = _merged(candidates, shard_pass("Gather", spans, find, out, run_on, worth=worth))
+    evidence = _merged(candidates, shard_pass("Gather", spans, find, out, run_on, worth=SHORT))
     again = {name: candidates[name] for name, seen in evidence.items() if seen.needs_recount}
     if not again:
         return evidence
     recount = functools.partial(_recounted, files, again)
-    found = shard_pass("Recount", spans, recount, out, run_on, worth=worth)
+    found = shard_pass("Recount", spans, recount, out, run_on, worth=SHORT)
     return evidence | _merged(again, found)
-
-
-def _worth(spans: Sequence[Span]) -> float:
-    """Of `shard_pass`: other processes join large files at once."""
-    return 0.0 if sum(span.stop - span.start for span in spans) > _LARGE else SHORT
 
 
 def place_of(files: CsvFiles, spans: Sequence[Span], name: str, cell: str) -> str:
@@ -163,7 +157,8 @@ def write(
     shards = list(zip(spans, shard_files(out, splits, len(spans)), strict=True))
     work = functools.partial(_write_shard, files, layout, rule, label)
     tally = IngestTally({split: {"": 0} for split in splits})
-    for part in shard_pass("WriteShard", shards, work, out.path, run_on, worth=_worth(spans)):
+    worth = 0.0 if sum(span.stop - span.start for span in spans) > _LARGE else SHORT
+    for part in shard_pass("WriteShard", shards, work, out.path, run_on, worth=worth):
         tally.add(part)
     return tally
 

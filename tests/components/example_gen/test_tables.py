@@ -11,6 +11,7 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 
 from millrace.components.artifacts import RawFiles
+from millrace.components.beam import shard_pass
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv import passes
@@ -18,7 +19,7 @@ from millrace.components.example_gen.csv.dialect import CsvFormat
 from millrace.components.example_gen.tables import csv_example_gen
 from millrace.components.files.folders import files
 from millrace.components.files.tfrecord import read_records
-from millrace.serving import cores, lifeline
+from millrace.serving import cores
 from millrace.serving.example import encode
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
@@ -437,15 +438,17 @@ def test_a_line_of_dashes_below_the_header_is_set_aside(ingest):
 
 def test_another_process_takes_part_in_a_large_table_to_the_same_bytes(ingest, out, monkeypatch):
     started = []
-    start = lifeline.start
-    monkeypatch.setattr(lifeline, "start", lambda *given: started.append(given) or start(*given))
+    start = shard_pass._in_processes
+    monkeypatch.setattr(
+        shard_pass, "_in_processes", lambda count: started.append(count) or start(count)
+    )
     monkeypatch.setattr(cores, "available", lambda: 2)
     text = "a,b\n" + "".join(f"{n},{n % 7}\n" for n in range(500))
     found = []
-    for large in (2**26, len(text) // 2):
+    for large in (2**27, len(text) // 2):
         monkeypatch.setattr(passes, "_LARGE", large)
         ingest(text, shards=4)
         found.append({file: path.read_bytes() for file, path in files(out)})
-        assert len(started) == 2 * (len(found) - 1)  # to gather, and to write
+        assert started == [4] * (len(found) - 1)  # to write
     assert found[0] == found[1]
     assert len(found[0]) > 12
