@@ -14,6 +14,7 @@ from millrace.components.features.text_spec import TextSpec
 from millrace.serving import tensorflow_import
 
 if TYPE_CHECKING:
+    from millrace.components.features.series_encoding import Block  # numpy
     from millrace.serving.example import Decoded  # numpy
 
 
@@ -24,8 +25,10 @@ def transform(
     rejected: list[Rejected],
     others: Callable[[], Iterable[bytes]] = tuple,
     left_out: Counter[str] | None = None,
-) -> Iterator[bytes]:
+) -> "Iterator[bytes] | Iterator[Block]":
     """The transformed records of raw ones, serialised; those that cannot be used go to `rejected`.
+
+    Windows of series come in blocks [records, bytes], see `series_encoding`.
 
     Args:
         records: of one file of a split, serialised.

@@ -9,7 +9,7 @@ import numpy as np
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import DataError
 from millrace.components.features import precision, series
-from millrace.components.features.series_encoding import encode_rows
+from millrace.components.features.series_encoding import Block, encode_rows
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.serving.example import Decoded
 
@@ -31,8 +31,8 @@ def transform(
     rejected: list[Rejected],
     others: Callable[[], Iterable[Decoded]] = tuple,
     left_out: Counter[str] | None = None,
-) -> Iterator[bytes]:
-    """The windows of each record, in order of time.
+) -> Iterator[Block]:
+    """The records of the windows of each record, in order of time.
 
     The rows that a window forecasts lie in its record; those it looks back at may lie in an earlier
     split, which is no leak, since the past is known. So every row of a split that has enough rows
@@ -100,7 +100,7 @@ def _before(own: _Stretch, others: Sequence[_Stretch], spec: SeriesSpec) -> seri
 
 def _encoded(
     windows: series.Windows, numbers: dict[str, series.Ints], name: str, spec: SeriesSpec
-) -> Iterator[bytes]:
+) -> Iterator[Block]:
     floats = {series.WINDOW: windows.window, series.FUTURE: windows.future}
     if spec.known:
         floats[series.KNOWN] = windows.known

@@ -11,12 +11,16 @@ import itertools
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from etils.epath import Path
 
 from millrace.components.errors import DataError
 from millrace.serving.records import frame, masked_crc
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _AT_ONCE = 1 << 26  # bytes
 _BLOCK = 1 << 20  # bytes
@@ -24,20 +28,30 @@ _FEW, _MOST = 16, 1 << 12  # records framed together: more than a few, and about
 FAST = 1  # zlib level: text and labels shrink, photos lose little time
 
 
-def write_records(path: Path, records: Iterable[bytes], *, level: int = FAST) -> int:
+def write_records(
+    path: Path, records: "Iterable[bytes] | Iterable[NDArray[np.uint8]]", *, level: int = FAST
+) -> int:
     """Write `records` to `path`, gzipped where its name ends in `.gz`; returns their number.
 
-    `level` is zlib's, 0 (stored) to 9. The gzip header carries no time: the same records
-    give the same bytes.
+    The gzip header carries no time: the same records give the same bytes.
+
+    Args:
+        path: of the file.
+        records: one by one, or blocks [records, bytes] of records of one length.
+        level: zlib's, 0 (stored) to 9.
     """
     # Imported here: what is imported for a step's signature imports this module.
     import pyarrow as pa
 
     from millrace.components.files import arrow_examples
 
-    count, left, most = 0, iter(records), 1
+    count, left, most = 0, iter(cast("Iterable[bytes]", records)), 1
     with Path(path).open("wb") as file, _compressed(file, path, level) as sink:
         while some := list(itertools.islice(left, most)):
+            if not isinstance(some[0], bytes):
+                sink.write(_framed(some[0]))
+                count += len(some[0])
+                continue
             count, size = count + len(some), sum(map(len, some))
             if len(some) < _FEW or size > _AT_ONCE:
                 sink.writelines(map(frame, some))
@@ -57,6 +71,20 @@ def record_writer(path: Path, *, level: int = FAST) -> Iterator[Callable[[bytes]
             sink.write(frame(record))
 
         yield write
+
+
+def _framed(block: "NDArray[np.uint8]") -> memoryview:
+    import numpy as np
+
+    from millrace.components.files import arrow_examples
+
+    size, whole = block.shape[1], block.tobytes()
+    values = [whole[start : start + size] for start in range(0, len(whole), size)]
+    framed = np.empty((len(block), 12 + size + 4), np.uint8)
+    framed[:] = np.frombuffer(frame(values[0]), np.uint8)
+    framed[:, 12:-4] = block
+    framed[:, -4:] = arrow_examples.checksums(values).view(np.uint8).reshape(-1, 4)
+    return framed.reshape(-1).data
 
 
 def read_records(path: Path) -> Iterator[bytes]:

@@ -45,7 +45,8 @@ def _rows(rows=9, spec=MADE, gaps=()):
         "wind": np.arange(rows, dtype=np.float32) ** 2,
         "holiday": load % 2,
     }
-    return [decode(record) for record in transform([(raw, "record 0")], spec, [])]
+    blocks = transform([(raw, "record 0")], spec, [])
+    return [decode(bytes(record)) for block in blocks for record in block]
 
 
 def test_what_is_made_stands_in_the_covariates_place_between_target_and_known():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from millrace.components.artifacts import Rejected
 from millrace.components.features import precision
 from millrace.components.features.series_rows import LACKING, UNKNOWN, transform
-from millrace.serving.example import decode
+from millrace.serving.example import decode, encode
 from tests.components.features.test_series import FILLED, ONE, SPEC
 
 DAY = 86400
@@ -33,7 +33,7 @@ def windows(rows, spec=ONE, others=(), left_out=None):
     rejected = []
     pairs = [(each, f"record {number}") for number, each in enumerate(rows)]
     found = transform(pairs, spec, rejected, lambda: others, left_out)
-    return [decode(raw) for raw in found], rejected
+    return [decode(bytes(raw)) for block in found for raw in block], rejected
 
 
 def test_windows_bear_the_time_and_the_fold_of_their_first_forecast_row():
@@ -102,12 +102,13 @@ def test_a_split_shorter_than_a_window_is_forecast_from_the_splits_before_it():
     st.data(),
     st.integers(1, 6),
     st.integers(1, 3),
+    st.integers(1, 4),
 )
 def test_windows_of_a_split_are_those_whose_targets_lie_in_it_and_none_sees_what_comes_later(
-    cells, data, lookback, horizon
+    cells, data, lookback, horizon, stride
 ):
     """Also: a window does not change when any cell after its end does."""
-    spec = dataclasses.replace(FILLED, lookback=lookback, horizon=horizon)
+    spec = dataclasses.replace(FILLED, lookback=lookback, horizon=horizon, stride=stride)
     cuts = sorted(data.draw(st.sets(st.integers(1, len(cells) - 1), min_size=2, max_size=2)))
     load = np.array([np.nan if cell is None else cell for cell in cells], np.float32)
     edges = [0, *cuts, len(cells)]
@@ -126,7 +127,7 @@ def test_windows_of_a_split_are_those_whose_targets_lie_in_it_and_none_sees_what
         found = of_split(load, index)
         expected = [
             start
-            for start in range(max(first, lookback), last - horizon + 1)
+            for start in range(max(first, lookback), last - horizon + 1, stride)
             if not np.isnan(load[start : start + horizon]).all()
         ]
         assert [int(each["time"][0]) // DAY for each in found] == expected
@@ -138,6 +139,30 @@ def test_windows_of_a_split_are_those_whose_targets_lie_in_it_and_none_sees_what
         assert [each["window"].tobytes() for each in again] == [
             each["window"].tobytes() for each in found
         ]
+
+
+@given(
+    st.lists(st.lists(st.none() | st.integers(-9, 9), max_size=15), max_size=4),
+    st.tuples(*[st.integers(1, 4)] * 3),
+    st.booleans(),
+)
+def test_windows_of_several_series_are_those_of_a_plain_loop_to_the_byte(table, sizes, is_filled):
+    lookback, horizon, stride = sizes
+    spec = dataclasses.replace(
+        FILLED if is_filled else ONE, lookback=lookback, horizon=horizon, stride=stride
+    )
+    rows, expected = [], []
+    for number, cells in enumerate(table):
+        name = f"series {number}".encode()
+        load = np.array([np.nan if cell is None else cell for cell in cells], np.float32)
+        rows.append(row(len(cells), name, load=load))
+        for first in range(lookback, len(cells) - horizon + 1, stride):
+            past, future = load[first - lookback : first], load[first : first + horizon]
+            if not np.isnan(future).all() and (is_filled or not np.isnan(past).any()):
+                window = {"series": name, "time": first * DAY, "fold": first // 4}
+                expected.append(encode(window | {"window": past, "future": future}))
+    blocks = transform([(each, "") for each in rows], spec, [])
+    assert [bytes(record) for block in blocks for record in block] == expected
 
 
 def test_a_stride_leaves_windows_out():

@@ -4,6 +4,7 @@ import gzip
 import struct
 from unittest import mock
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from etils.epath import Path
@@ -23,6 +24,7 @@ from millrace.components.files.tfrecord import (
 
 RECORDS = [b"", b"one", bytes(range(256)) * 300]
 NAMES = ["x.tfrecord", "x.tfrecord.gz"]
+NOISE = np.random.default_rng(3)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,15 @@ def test_the_same_records_give_the_same_gzip_file(scratch):
     data = (scratch / "a.gz").read_bytes()
     assert data == (scratch / "b.gz").read_bytes()
     assert data[4:8] == bytes(4)  # no time
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 40)), max_size=3))
+def test_a_block_of_records_is_written_as_each_of_them_is(scratch, shapes):
+    blocks = [NOISE.integers(0, 256, shape, np.uint8) for shape in shapes]
+    alone, together = scratch / "alone.tfrecord", scratch / "together.tfrecord"
+    count = write_records(alone, [bytes(record) for block in blocks for record in block])
+    assert write_records(together, blocks) == count
+    assert together.read_bytes() == alone.read_bytes()
 
 
 def test_several_files_can_be_written_at_once(scratch):
