@@ -292,7 +292,7 @@ class Store:
         beneath = FileRecord.path.startswith(str(path), autoescape=True)
         with self.session() as session:
             known = {row.path: row for row in session.scalars(sa.select(FileRecord).where(beneath))}
-        fresh: list[FileRecord] = []
+        fresh: list[dict[str, str]] = []
 
         def digest_of(file: Path) -> str:
             status = pathlib.Path(file).stat()
@@ -302,14 +302,16 @@ class Store:
                 return row.digest
             digest = folders.file_digest(file)
             if time.time() - status.st_ctime > RACY_SECONDS:
-                fresh.append(FileRecord(path=str(file), stat=stat, digest=digest))
+                fresh.append({"path": str(file), "stat": stat, "digest": digest})
             return digest
 
         digest = fingerprint.content_digest(path, digest_of)
         # Where another run on a shared store records the same files meanwhile, its rows do.
         with contextlib.suppress(sa.exc.IntegrityError), self.session() as session:
-            for row in fresh:
-                session.merge(row)
+            if new := [row for row in fresh if row["path"] not in known]:
+                session.execute(sa.insert(FileRecord), new)
+            if changed := [row for row in fresh if row["path"] in known]:
+                session.execute(sa.update(FileRecord), changed)
         return digest
 
 
