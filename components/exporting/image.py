@@ -12,7 +12,7 @@ import tensorflow as tf
 from millrace.components.exporting import classifier
 from millrace.components.exporting.comparison import Reference
 from millrace.components.exporting.saved_model import Endpoint, at_least_one
-from millrace.components.features import image, image_rows, record
+from millrace.components.features import image_rows, record
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.files import columns
 from millrace.serving.example import Decoded
@@ -27,7 +27,7 @@ def endpoints(model: keras.Model, spec: ImageSpec) -> dict[str, Endpoint]:
     """
 
     def scores_of(files: tf.Tensor) -> tf.Tensor:
-        pixels = at_least_one(image.preprocess(files, spec))
+        pixels = at_least_one(image_rows.compiled(spec)(files))
         return classifier.probabilities(model, pixels)[: tf.size(files)]
 
     files = tf.TensorSpec([None], tf.string, name="image_bytes")

@@ -146,6 +146,8 @@ def _exif_segment(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return begin, end
 
 
+# Traced once, not for each of the three formats.
+@tf.function(input_signature=[tf.TensorSpec([None], tf.uint8)], autograph=False)
 def _of_tiff(tiff: tf.Tensor) -> tf.Tensor:
     little = tf.reduce_all(_bytes(tiff, 0, 2) == list(b"II"))
     directory = _number(tiff, 4, 4, little)

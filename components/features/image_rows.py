@@ -94,7 +94,7 @@ def _pixels(files: Sequence[bytes | None], spec: ImageSpec) -> Iterable[np.ndarr
     if None in files:
         return [_pixels_of(file, spec) for file in files]
     try:
-        return _compiled(spec)(tf.constant(files, tf.string)).numpy()
+        return compiled(spec)(tf.constant(files, tf.string)).numpy()
     except tf.errors.InvalidArgumentError:
         return [_pixels_of(file, spec) for file in files]
 
@@ -103,7 +103,7 @@ def _pixels_of(file: bytes | None, spec: ImageSpec) -> np.ndarray | str:
     if file is None:
         return f"no `{record.ENCODED}`"
     try:
-        return _compiled(spec)(tf.constant([file])).numpy()[0]
+        return compiled(spec)(tf.constant([file])).numpy()[0]
     except tf.errors.InvalidArgumentError as error:
         return _reason(error.message)
 
@@ -115,7 +115,8 @@ def _reason(message: str) -> str:
 
 
 @functools.cache
-def _compiled(spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:
+def compiled(spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:
+    """`features.image.preprocess` of string [batch] as a graph, traced once in a process."""
     signature = [tf.TensorSpec([None], tf.string)]
     return tf.function(
         lambda files: image.preprocess(files, spec), input_signature=signature, autograph=False
