@@ -5,16 +5,17 @@ An input is filled by the feature of its name; `image_bytes` by `image/encoded`,
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from millrace.components.errors import DataError
 from millrace.components.features import precision
-from millrace.components.files import columns
 from millrace.serving.example import Decoded, encode
 from millrace.serving.signature import PREDICT, Signature, TensorInfo
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # not there where only serving is installed
 
 SERIALISED = "inputs"  # the input of a signature over serialised Examples
 _FEATURES = {"image_bytes": "image/encoded", "prompt": "text"}
@@ -67,8 +68,10 @@ def inputs(signature: Signature, rows: Sequence[Decoded]) -> dict[str, np.ndarra
     return {alias: _input(alias, tensor, rows) for alias, tensor in signature.inputs.items()}
 
 
-def inputs_of_columns(signature: Signature, batch: pa.RecordBatch) -> dict[str, np.ndarray]:
+def inputs_of_columns(signature: Signature, batch: "pa.RecordBatch") -> dict[str, np.ndarray]:
     """The inputs of `signature` for the columns of raw records; see `inputs`."""
+    from millrace.components.files import columns
+
     if _takes_records(signature):
         return inputs(signature, columns.rows(batch))
     return {alias: _column(alias, tensor, batch) for alias, tensor in signature.inputs.items()}
@@ -88,8 +91,12 @@ def _takes_records(signature: Signature) -> bool:
     return list(signature.inputs) == [SERIALISED] and _is_text(signature.inputs[SERIALISED])
 
 
-def _column(alias: str, tensor: TensorInfo, batch: pa.RecordBatch) -> np.ndarray:
+def _column(alias: str, tensor: TensorInfo, batch: "pa.RecordBatch") -> np.ndarray:
     """What `_input` gives; row by row only where a row holds what the input does not take."""
+    import pyarrow as pa
+
+    from millrace.components.files import columns
+
     name, shape, is_text = feature_of(alias), _shape(tensor), _is_text(tensor)
     if tensor.shape == ():
         return _input(alias, tensor, [])
@@ -112,8 +119,10 @@ def _column(alias: str, tensor: TensorInfo, batch: pa.RecordBatch) -> np.ndarray
     return found if bases is None else _based(found, _bases(bases))
 
 
-def _bases(cells: pa.BinaryArray) -> np.ndarray:
+def _bases(cells: "pa.BinaryArray") -> np.ndarray:
     """What `precision.base_in` gives for each record, by the first value of the feature."""
+    from millrace.components.files import columns
+
     numbers, found = columns.distinct(cells)
     bases = [np.frombuffer(each, "<f8") for each in found]
     return np.stack([*bases, np.zeros(1)] if cells.null_count else bases)[numbers]

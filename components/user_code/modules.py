@@ -128,8 +128,9 @@ def _top(module: str) -> ModuleSpec | None:
 def _main() -> ModuleSpec | None:
     """The script or module that Python was started with."""
     main = sys.modules["__main__"]
-    if main.__spec__ is not None:
-        return main.__spec__
+    spec = getattr(main, "__spec__", None)  # a notebook's kernel may have none
+    if spec is not None:
+        return spec
     file = getattr(main, "__file__", None)
     return importlib.util.spec_from_file_location("__main__", file) if file else None
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import subprocess
 import sys
 import textwrap
+from types import ModuleType
 
 import pytest
 
@@ -93,3 +94,12 @@ def test_finding_a_module_imports_no_package_above_it():
     command = [sys.executable, "-c", textwrap.dedent(code)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("keras/src/layers/__init__.py False\n")
+
+
+def test_a_main_module_that_does_not_say_where_it_is_from_is_none(monkeypatch):
+    main = ModuleType("__main__")
+    del main.__spec__
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    modules.forget()
+    assert modules.find("__main__") is None
+    modules.forget()
