@@ -5,6 +5,7 @@ import itertools
 import logging
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path as LocalPath
 from typing import Literal
 
@@ -141,18 +142,20 @@ def _check(
     from millrace.serving.launch import launch
     from millrace.serving.model import LoadedModel
 
-    with (
-        LoadedModel(Path(versions / str(_VERSION))) as loaded,
-        launch(
-            versions,
-            _NAME,
-            engine=trial.engine,
-            binary=trial.binary,
-            timeout=trial.timeout,
-            log=log,
-        ) as server,
-        Client(server.target, timeout=trial.request_timeout) as client,
-    ):
-        served = serving_checks.Served(client, _NAME, _VERSION, loaded, trial.tolerance)
-        findings = serving_checks.check_all(served, records)
+    with LoadedModel(Path(versions / str(_VERSION))) as loaded, ThreadPoolExecutor(1) as beside:
+        warmed_up = beside.submit(loaded.warm_up)  # while the server does the same
+        with (
+            launch(
+                versions,
+                _NAME,
+                engine=trial.engine,
+                binary=trial.binary,
+                timeout=trial.timeout,
+                log=log,
+            ) as server,
+            Client(server.target, timeout=trial.request_timeout) as client,
+        ):
+            warmed_up.result()
+            served = serving_checks.Served(client, _NAME, _VERSION, loaded, trial.tolerance)
+            findings = serving_checks.check_all(served, records)
     return list(findings.objections), list(findings.remarks)
