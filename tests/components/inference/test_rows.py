@@ -72,3 +72,13 @@ def test_parts_and_chosen_rows_keep_their_places():
         ["record 1", "record 3"],
     )
     assert [each["x"].item() for each in features_of(part)] == [1, 3]
+
+
+def test_the_first_text_of_a_feature_is_numbered_and_what_has_none_gets_the_default():
+    texts = [["b", "x"], [], ["a"], None, ["b"]]
+    asked = [{} if each is None else {"t": [one.encode() for one in each]} for each in texts]
+    whole = rows_of([Asked("f", "r", each) for each in asked])
+    numbers, found = whole.texts("t", default="none")
+    assert [found[number] for number in numbers] == ["b", "none", "a", "none", "b"]
+    numbers, found = whole.texts("u", default="none")
+    assert [found[number] for number in numbers] == ["none"] * 5
