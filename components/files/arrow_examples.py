@@ -33,8 +33,9 @@ def records(columns: Mapping[str, pa.Array], *, prefix_last: bool = False) -> pa
 
     Args:
         columns: by feature name, all of one length. int64 makes an int64 feature, float32 a
-            float one, string and binary a bytes one, a list of a fixed size of either number
-            one of that many values; null means that the row lacks the feature.
+            float one, string and binary a bytes one; a list of int64, float32 or binary, or one
+            of a fixed size of either number, makes one of that many values. Null means that the
+            row lacks the feature.
         prefix_last: of two names of which one begins the other, the longer comes first, as protobuf
             has it. The splits of tables depend on the other order.
 
@@ -95,10 +96,8 @@ def _entries(name: str, column: pa.Array) -> pa.BinaryArray:
         return _int_entries(name, column)
     if pa.types.is_float32(column.type):
         return _float_entries(name, column.is_valid(), column.fill_null(0.0), 1)
-    if pa.types.is_fixed_size_list(column.type) and pa.types.is_int64(column.type.value_type):
-        return _int_list_entries(name, column)
-    if pa.types.is_fixed_size_list(column.type):
-        return _float_entries(name, column.is_valid(), column.flatten(), column.type.list_size)
+    if pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        return _list_entries(name, column)
     return _text_entries(name, column)
 
 
@@ -133,21 +132,52 @@ def _int_entries(name: str, column: pa.Int64Array) -> pa.BinaryArray:
     return _binary(filled, ends - starts).take(encoded.indices)
 
 
-def _int_list_entries(name: str, column: pa.FixedSizeListArray) -> pa.BinaryArray:
-    digits, sizes = _varints(column.drop_null().flatten().to_numpy().view(np.uint64))
-    lengths = np.zeros(len(column), np.int64)
-    present = column.is_valid().to_numpy(zero_copy_only=False)
-    lengths[present] = sizes.reshape(-1, column.type.list_size).sum(axis=1)
-    packed = _binary(digits[np.arange(digits.shape[1]) < sizes[:, None]], lengths)
-    distinct, where = _distinct(lengths)
-    prefixes = pa.array([_int_prefix(name, size) for size in distinct.tolist()], pa.binary())
-    heads = prefixes.take(pa.array(where, mask=~present))
-    return pc.binary_join_element_wise(heads, packed, b"")
+def _list_entries(name: str, column: pa.ListArray | pa.FixedSizeListArray) -> pa.BinaryArray:
+    counts = pc.list_value_length(column).fill_null(0).to_numpy().astype(np.int64)
+    is_there, values = column.is_valid().to_numpy(zero_copy_only=False), column.flatten()
+    if pa.types.is_float32(values.type):
+        width = int(counts.max(initial=0))
+        if width and (counts[is_there] == width).all():
+            return _float_entries(name, column.is_valid(), values, width)
+        data, sizes = values.to_numpy().astype("<f4", copy=False).view(np.uint8), 4 * counts
+    elif pa.types.is_int64(values.type):
+        digits, lengths = _varints(values.to_numpy().view(np.uint64))
+        data = digits[np.arange(digits.shape[1]) < lengths[:, None]]
+        sizes = _sums(lengths, counts)
+    else:
+        items = _items(values)
+        data, sizes = np.frombuffer(flat(items), np.uint8), _sums(_lengths(items), counts)
+    distinct, where = _distinct(sizes)
+    prefixes = [_list_prefix(name, values.type, size) for size in distinct.tolist()]
+    heads = pa.array(prefixes, pa.binary()).take(pa.array(where, mask=~is_there))
+    return pc.binary_join_element_wise(heads, _binary(data, sizes), b"")
+
+
+def _list_prefix(name: str, kind: pa.DataType, size: int) -> bytes:
+    """An entry up to its values, which take `size` bytes; of no value where that is 0."""
+    if pa.types.is_int64(kind) or pa.types.is_float32(kind):
+        packed = _field(1, size) if size else b""
+        number = 3 if pa.types.is_int64(kind) else 2
+        return _entry(name, _field(number, len(packed) + size) + packed, size)
+    return _entry(name, _field(1, size) if size else b"", size)
+
+
+def _items(values: pa.BinaryArray) -> pa.BinaryArray:
+    """Each of `values` as it lies in a BytesList."""
+    distinct, where = _distinct(_lengths(values))
+    heads = pa.array([_field(1, size) for size in distinct.tolist()], pa.binary())
+    return pc.binary_join_element_wise(heads.take(pa.array(where)), values, b"")
+
+
+def _sums(sizes: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The sum of the next so many of `sizes`, for each of `counts`."""
+    ends = counts.cumsum()
+    seen = np.concatenate([[0], sizes.cumsum()])
+    return seen[ends] - seen[ends - counts]
 
 
 def _int_prefix(name: str, size: int) -> bytes:
-    packed = _field(1, size)
-    return _entry(name, _field(3, len(packed) + size) + packed, size)
+    return _list_prefix(name, pa.int64(), size)
 
 
 def _varints(values: NDArray[np.uint64]) -> tuple[Bytes, NDArray[np.int64]]:

@@ -10,7 +10,7 @@ import io
 import itertools
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from etils.epath import Path
@@ -40,11 +40,6 @@ def write_records(
         records: one by one, or blocks [records, bytes] of records of one length.
         level: zlib's, 0 (stored) to 9.
     """
-    # Imported here: what is imported for a step's signature imports this module.
-    import pyarrow as pa
-
-    from millrace.components.files import arrow_examples
-
     count, left, most = 0, iter(cast("Iterable[bytes]", records)), 1
     with Path(path).open("wb") as file, _compressed(file, path, level) as sink:
         while some := list(itertools.islice(left, most)):
@@ -52,25 +47,34 @@ def write_records(
                 sink.write(_framed(some[0]))
                 count += len(some[0])
                 continue
-            count, size = count + len(some), sum(map(len, some))
-            if len(some) < _FEW or size > _AT_ONCE:
-                sink.writelines(map(frame, some))
-            else:
-                framed = arrow_examples.frames(pa.array(some, pa.binary()), some)
-                sink.write(arrow_examples.flat(framed))
+            count, size = count + len(some), _write(sink, some)
             most = min(_BLOCK * len(some) // max(1, size) + 1, _MOST)
     return count
 
 
+def _write(sink: BinaryIO, some: Sequence[bytes]) -> int:
+    """Write records; returns how many bytes they are."""
+    # Imported here: what is imported for a step's signature imports this module.
+    import pyarrow as pa
+
+    from millrace.components.files import arrow_examples
+
+    size = sum(map(len, some))
+    if len(some) < _FEW or size > _AT_ONCE:
+        sink.writelines(map(frame, some))
+    else:
+        framed = arrow_examples.frames(pa.array(some, pa.binary()), some)
+        sink.write(arrow_examples.flat(framed))
+    return size
+
+
 @contextlib.contextmanager
-def record_writer(path: Path, *, level: int = FAST) -> Iterator[Callable[[bytes], None]]:
-    """A function that writes one record to `path`, for writing several files at once."""
+def record_writer(
+    path: Path, *, level: int = FAST
+) -> Iterator[Callable[[Sequence[bytes]], object]]:
+    """A function that writes records to `path`, for writing several files at once."""
     with Path(path).open("wb") as file, _compressed(file, path, level) as sink:
-
-        def write(record: bytes) -> None:
-            sink.write(frame(record))
-
-        yield write
+        yield functools.partial(_write, sink)
 
 
 def _framed(block: "NDArray[np.uint8]") -> memoryview:

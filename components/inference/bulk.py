@@ -14,11 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
+import numpy as np
+import pyarrow as pa
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, RawFiles, Rejected
 from millrace.components.errors import DataError, ModelError, OptionError
-from millrace.components.files import columns
+from millrace.components.files import arrow_examples, columns
 from millrace.components.files.picture_names import is_other
 from millrace.components.files.pictures import read_picture
 from millrace.components.files.tfrecord import record_writer
@@ -42,6 +44,7 @@ Format = Literal["jsonl", "csv", "examples"]
 PARTS = ".parts"  # folder of the parts of one text file, gone in the end
 TIMES = "forecast/times"  # a feature, texts: of the rows that a forecaster is to forecast
 _PICTURE = "image/encoded"  # the feature
+_SOURCE = "filename"  # the feature
 UNLABELLED = "unlabelled"  # the split that files are put into
 Write = Callable[[Rows, Outputs], object]
 
@@ -282,23 +285,18 @@ def _writers(
         file = f"prediction_logs-{shard.index:05d}-of-{shard.shards:05d}.gz"
         log = stack.enter_context(record_writer(out / file))
         logged = functools.partial(prediction_logs.logs, signature=signature)
-        writers.append(lambda rows, found: _each(log, logged(rows.features, found)))
+        writers.append(lambda rows, found: log(list(logged(rows.features, found))))
     if output.format == "examples":
         path = Examples(out).shard(shard.split, shard.split_index, shard.split_shards)
         path.parent.mkdir(parents=True, exist_ok=True)
         record = stack.enter_context(record_writer(path))
-        writers.append(lambda rows, found: _each(record, _encoded(rows, found)))
+        writers.append(lambda rows, found: record(arrow_examples.as_bytes(_encoded(rows, found))))
     else:
         lines = _json_lines if output.format == "jsonl" else _csv_lines
         part = out / PARTS / f"{shard.index:05d}"
         text = stack.enter_context(part.open("w"))
         writers.append(lambda rows, found: text.writelines(lines(shard.split, rows, found)))
     return writers
-
-
-def _each(write: Callable[[bytes], None], records: Iterable[bytes]) -> None:
-    for record in records:
-        write(record)
 
 
 def _json_lines(split: str, rows: Rows, found: Outputs) -> Iterator[str]:
@@ -318,9 +316,21 @@ def _csv_lines(split: str, rows: Rows, found: Outputs) -> Iterator[str]:
         yield csv_line([source, split, *cells.values()])
 
 
-def _encoded(rows: Rows, found: Outputs) -> Iterator[bytes]:
-    each = zip(
-        rows.sources, columns.rows(rows.features), predictions.as_features(found), strict=True
-    )
-    for source, features, prediction in each:
-        yield example.encode({"filename": source, **features, **prediction})
+def _encoded(rows: Rows, found: Outputs) -> pa.BinaryArray:
+    """The records of `rows` with their predictions, and with their source where they name none."""
+    features = dict(zip(rows.features.schema.names, rows.features.columns, strict=True))
+    cells = {**features, **predictions.as_features(found)}
+    own = features.get(_SOURCE)
+    is_named = np.zeros(len(rows), bool) if own is None else ~columns.is_null(own)
+    if is_named.all():
+        return arrow_examples.records(cells, prefix_last=True)
+    if not is_named.any():
+        sources = pa.array(rows.sources, pa.string())
+        return arrow_examples.records({**cells, _SOURCE: sources}, prefix_last=True)
+    masks = (is_named, ~is_named)
+    parts = [
+        _encoded(rows.where(mask), {name: each[mask] for name, each in found.items()})
+        for mask in masks
+    ]
+    places = np.concatenate([np.flatnonzero(mask) for mask in masks])
+    return pa.concat_arrays(parts).take(pa.array(np.argsort(places)))

@@ -1,15 +1,18 @@
-"""Predictions as JSON, columns or features of an Example, a whole batch at once; compared.
+"""Predictions as JSON, cells or features of Examples, a whole batch at once; compared.
 
 They are the outputs of a signature: arrays `[rows, ...]` by name, strings as bytes. A classifier's
 `scores` are named by its `classes`.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from millrace.serving.example import Value
+from millrace.serving import example
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # which asking a served model does without
 
 Outputs = Mapping[str, np.ndarray]
 PREFIX = "prediction/"  # of the features that are added to an Example
@@ -32,16 +35,31 @@ def as_columns(outputs: Outputs) -> Iterator[dict[str, str | int | float | bool]
         yield {column: value for name, each in row.items() for column, value in _flat(name, each)}
 
 
-def as_features(outputs: Outputs) -> Iterator[dict[str, Value]]:
-    """Features by `prediction/<output>`, row by row; float64, which an Example lacks, as text."""
-    for row in range(len(next(iter(outputs.values()), ()))):
-        yield {PREFIX + name: _feature(array[row, ...].ravel()) for name, array in outputs.items()}
+def as_features(outputs: Outputs) -> "dict[str, pa.ListArray]":
+    """Columns by `prediction/<output>`; float64, which an Example lacks, as text.
+
+    Raises:
+        WireError: an Example cannot hold an output's numbers.
+    """
+    from millrace.components.files import columns
+
+    return {PREFIX + name: columns.of_array(_held(name, array)) for name, array in outputs.items()}
 
 
-def _feature(values: np.ndarray) -> Value:
+def _held(name: str, array: np.ndarray) -> np.ndarray:
+    """The values [rows, values] in a type that an Example has."""
+    values = array.reshape(len(array), -1)
+    if values.dtype == object:
+        return values
     if values.dtype == np.float64:
-        return [repr(value).encode() for value in values.tolist()]
-    return values.tolist() if values.dtype == object else values
+        texts = np.empty(values.size, object)
+        texts[:] = [repr(value).encode() for value in values.ravel().tolist()]
+        return texts.reshape(values.shape)
+    if values.dtype.kind in "bi":
+        return values.astype(np.int64)
+    if values.dtype != np.float32:
+        example.encode({name: values})  # refuses what does not fit
+    return values.astype(np.int64 if values.dtype.kind == "u" else np.float32)
 
 
 def difference(found: np.ndarray, expected: np.ndarray) -> float:

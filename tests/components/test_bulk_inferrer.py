@@ -18,8 +18,9 @@ from millrace.components.artifacts import Evaluation, Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.bulk_inferrer import bulk_inferrer
 from millrace.components.errors import DataError, ModelError, OptionError
+from millrace.components.files import arrow_examples
 from millrace.components.files.printable import one_line
-from millrace.components.files.tfrecord import read_records
+from millrace.components.files.tfrecord import read_records, write_records
 from millrace.components.inference import predictions
 from millrace.serving import example
 from tests.components import classifiers
@@ -136,6 +137,24 @@ def test_predictions_can_be_added_to_the_examples(infer, examples):
     )
 
 
+def test_a_record_that_names_its_source_keeps_it_among_others_that_do_not(infer, tmp_path):
+    examples = Examples(Path(tmp_path) / "named")
+    examples.split_path("test").mkdir(parents=True)
+    names = [{}, {"filename": "own"}, {}, {"filename": ["two", "names"]}]
+    pictures = [{"image/encoded": classifiers.png(grey), **name} for grey, name in enumerate(names)]
+    write_records(examples.shard("test", 0, 1), map(example.encode, pictures))
+    result = infer(examples, format="examples", prediction_logs=False)
+    (file,) = Examples(result.path).files("test")
+    found = [example.decode(record) for record in read_records(file)]
+    shard = examples.files("test")[0].name
+    sources = [[shard.encode()], [b"own"], [shard.encode()], [b"two", b"names"]]
+    assert [each["filename"] for each in found] == sources
+    encoded = [each["image/encoded"] for each in found]
+    assert encoded == [[each["image/encoded"]] for each in pictures]
+    for record, features in zip(read_records(file), found, strict=True):
+        assert record == example.encode(features)
+
+
 def test_prediction_logs_are_readable_by_tensorflow_servings_own_messages(infer, examples):
     from tensorflow import make_ndarray
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
@@ -248,7 +267,8 @@ def test_any_models_outputs_have_all_three_forms(outputs):
     names = {"number", *(f"window/{i}/{j}" for i in (0, 1) for j in (0, 1)), "words/0", "words/1"}
     assert set(columns) == names
     assert columns["window/1/0"] == outputs["window"][1, 0]
-    features = example.decode(example.encode(next(predictions.as_features(batch))))
+    (record,) = arrow_examples.as_bytes(arrow_examples.records(predictions.as_features(batch)))
+    features = example.decode(record)
     np.testing.assert_array_equal(features["prediction/window"], outputs["window"].ravel())
     assert features["prediction/words"] == outputs["words"].tolist()
 

@@ -181,13 +181,13 @@ def _write_shard(
     is_small = sum(sizes) < _SMALL * len(sizes)
     convert = _in_turn if is_small else _in_threads
     with contextlib.ExitStack() as stack:
-        writers: dict[str, Callable[[bytes], None]] = {
+        writers: dict[str, Callable[[Sequence[bytes]], object]] = {
             split: stack.enter_context(record_writer(file, level=FAST if is_small else 0))
             for split, file in files.items()
         }
         for outcome in itertools.chain(first, convert(source, items)):
             if isinstance(outcome, SplitRecord):
-                writers[outcome.split](outcome.example)
+                writers[outcome.split]([outcome.example])
                 tally.count(outcome.split, outcome.label, outcome.remark)
                 digests += outcome.digest
             elif isinstance(outcome, Skipped):

@@ -105,6 +105,23 @@ def test_a_vector_of_integers_is_one_feature_and_null_is_none(rows):
     assert found == [encode({} if row is None else {"v": np.array(row, np.int64)}) for row in rows]
 
 
+LISTS = {
+    pa.int64(): st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 300), max_size=3),
+    pa.float32(): st.lists(FLOATS, max_size=3),
+    pa.binary(): st.lists(st.binary(max_size=200), max_size=3),
+}
+
+
+@given(kind=st.sampled_from(list(LISTS)), data=st.data())
+def test_a_list_of_any_length_is_one_feature_and_null_is_none(kind, data):
+    rows = data.draw(st.lists(st.none() | LISTS[kind], min_size=1, max_size=5))
+    column = pa.array([None, *rows], pa.list_(kind)).slice(1)
+    dtype = {pa.int64(): np.int64, pa.float32(): np.float32}.get(kind)
+    cells = [None if row is None else np.array(row, dtype) if dtype else row for row in rows]
+    found = arrow_examples.records({"v": column}).to_pylist()
+    assert found == [encode({} if cell is None else {"v": cell}) for cell in cells]
+
+
 def test_a_slice_of_a_column_is_read_from_its_own_beginning():
     column = pa.array([1, 2, None, 300, -1])
     found = arrow_examples.records({"n": column.slice(1, 3)}).to_pylist()

@@ -1,9 +1,10 @@
-"""How far apart predictions are."""
+"""Predictions as features, and how far apart they are."""
 
 import numpy as np
 import pytest
 
-from millrace.components.inference.predictions import difference
+from millrace.components.inference.predictions import as_features, difference
+from millrace.serving.errors import WireError
 
 
 def test_small_numbers_are_compared_absolutely_and_large_ones_to_the_largest():
@@ -14,3 +15,24 @@ def test_small_numbers_are_compared_absolutely_and_large_ones_to_the_largest():
 def test_another_shape_is_infinitely_far_and_nothing_is_nowhere_apart():
     assert difference(np.zeros(2), np.zeros(3)) == float("inf")
     assert difference(np.zeros((0, 2)), np.zeros((0, 2))) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (np.array([[True, False]]), [[1, 0]]),
+        (np.array([[2], [3]], np.uint64), [[2], [3]]),
+        (np.array([0.5], np.float16), [[0.5]]),
+        (np.array([[0.1]]), [[b"0.1"]]),
+        (np.zeros((2, 0), np.float32), [[], []]),
+    ],
+)
+def test_an_output_becomes_a_feature_of_a_type_that_examples_have(output, expected):
+    (name,), (column,) = zip(*as_features({"y": output}).items(), strict=True)
+    assert (name, column.to_pylist()) == ("prediction/y", expected)
+
+
+@pytest.mark.parametrize("output", [np.array([2**63], np.uint64), np.array([1j])])
+def test_numbers_that_no_example_holds_are_refused(output):
+    with pytest.raises(WireError, match=r"^Feature 'y': expected .* Received: "):
+        as_features({"y": output})
