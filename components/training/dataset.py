@@ -9,7 +9,7 @@ they are read anew in every epoch. Of a larger split, a shuffle buffer's worth i
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 from etils.epath import Path
@@ -43,6 +43,21 @@ class Order:
     buffer: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Which replicas of a distributed training read here, each its part of every batch.
+
+    Attributes:
+        first: the number of the first of them, from 0.
+        count: how many.
+        of: how many there are on all machines.
+    """
+
+    first: int
+    count: int
+    of: int
+
+
 class Kept(NamedTuple):
     """A split in memory.
 
@@ -67,6 +82,7 @@ def training(
     order: Order,
     batch_size: int,
     count: int,
+    share: Share | None = None,
 ) -> tf.data.Dataset:
     """The batches of all epochs, one after another.
 
@@ -77,17 +93,20 @@ def training(
         order: of the examples.
         batch_size: examples of a batch.
         count: examples of the split.
+        share: of each batch, if others read the rest.
 
     Yields:
         The inputs, each [batch, *shape] as the layout says, and the targets: for a
         classification float32 [batch, 1] if the objective is binary, float32 [batch, classes]
         if it is one-hot, else int32 [batch]; otherwise [batch, *shape] of the layout's target.
-        The last batch of an epoch may be smaller.
+        The last batch of an epoch may be smaller. With a `share`, the parts of each batch that
+        are its own, one after another, each with how many examples are its own, int32 []; where
+        a batch is too small for all, that is 0, and the part is a copy of another's example.
     """
     kept = _kept(files, layout, count)
     if kept is None:
         records = _epochs(list(map(str, files)), _records, order, batch_size)
-        return _parsed(records, layout, objective)
+        return _parsed(records, layout, objective, share)
     values, bounds = kept
     # An op for each feature of each batch would take longer than the batch of a small network.
     size = batch_size * max(1, _chunk(layout) // batch_size)
@@ -96,6 +115,8 @@ def training(
     batches = chunks.prefetch(1).flat_map(
         lambda *chunk: tf.data.Dataset.from_tensors(chunk).rebatch(batch_size)
     )
+    if share is not None:
+        batches = _parts(batches, share).map(lambda batch, own: (*batch, own))
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
@@ -106,18 +127,26 @@ def evaluation(
     count: int,
     *,
     again: bool = False,
+    share: Share | None = None,
 ) -> tf.data.Dataset:
     """The batches of a split's `count` examples once, in the order of its files.
 
-    If they will be asked for `again`, they are kept, as far as they fit into memory.
+    If they will be asked for `again`, they are kept, as far as they fit into memory. Of a `share`,
+    the parts that are its own, as in `training`.
     """
-    batches = -(-count // _EVALUATION_BATCH)  # unknown to Keras, it would warn of the end
-    known = tf.data.experimental.assert_cardinality(batches)
+    # Unknown to Keras, it would warn of the end.
+    known = tf.data.experimental.assert_cardinality(evaluation_batches(count))
     if again and (kept := _kept(files, layout, count)):
         examples = tf.data.Dataset.from_tensors(kept.values).rebatch(_EVALUATION_BATCH)
-        return examples.apply(known).map(lambda values: _fed(values, layout, objective))
+        fed = examples.apply(known).map(lambda values: _fed(values, layout, objective))
+        return fed if share is None else _parts(fed, share).map(lambda part, own: (*part, own))
     records = _records(list(map(str, files))).batch(_EVALUATION_BATCH)
-    return _parsed(records.apply(known), layout, objective)
+    return _parsed(records.apply(known), layout, objective, share)
+
+
+def evaluation_batches(count: int) -> int:
+    """How many batches `evaluation` makes of `count` examples."""
+    return -(-count // _EVALUATION_BATCH)
 
 
 def targets(files: Sequence[Path], layout: RecordLayout) -> tf.data.Dataset:
@@ -192,12 +221,36 @@ def _taken(
 
 
 def _parsed(
-    records: tf.data.Dataset, layout: RecordLayout, objective: Objective
+    records: tf.data.Dataset, layout: RecordLayout, objective: Objective, share: Share | None
 ) -> tf.data.Dataset:
-    parsed = records.map(
-        lambda batch: _fed(_values(batch, layout), layout, objective), num_parallel_calls=1
-    )
-    return parsed.prefetch(tf.data.AUTOTUNE)
+    def fed(batch: tf.Tensor, *own: tf.Tensor) -> tuple[Any, ...]:
+        return *_fed(_values(batch, layout), layout, objective), *own
+
+    if share is not None:
+        records = _parts(records, share)
+    return records.map(fed, num_parallel_calls=1).prefetch(tf.data.AUTOTUNE)
+
+
+def _parts(batches: tf.data.Dataset, share: Share) -> tf.data.Dataset:
+    """The parts of each batch that belong to `share`, and how many examples are theirs."""
+
+    def of_batch(*batch: Any) -> tf.data.Dataset:
+        if len(batch) == 1:
+            (batch,) = batch
+        count = tf.shape(tf.nest.flatten(batch)[0])[0]
+
+        def part(number: tf.Tensor) -> tuple[Any, tf.Tensor]:
+            first, end = count * number // share.of, count * (number + 1) // share.of
+            start = tf.minimum(first, count - 1)  # layers are not made for a batch of nothing
+            stop = tf.maximum(end, start + 1)
+            taken = tf.nest.map_structure(lambda tensor: tensor[start:stop], batch)
+            return taken, end - first
+
+        return tf.data.Dataset.range(
+            share.first, share.first + share.count, output_type=tf.int32
+        ).map(part)
+
+    return batches.flat_map(of_batch)
 
 
 def _values(records: tf.Tensor, layout: RecordLayout) -> dict[str, tf.Tensor]:

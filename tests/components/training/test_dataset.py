@@ -14,7 +14,7 @@ from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.files.tfrecord import write_records
 from millrace.components.training import dataset
-from millrace.components.training.dataset import Order
+from millrace.components.training.dataset import Order, Share
 from millrace.components.training.objective import AUTO, Loss, Objective, settle
 from millrace.serving.example import encode
 
@@ -68,6 +68,54 @@ def test_an_epoch_has_the_order_that_it_had_in_earlier_versions(files):
     keras.utils.set_random_seed(42)
     expected = [[10, 19, 7, 2, 13, 3, 9, 0], [6, 16, 18, 1, 15, 4, 8, 12], [14, 11, 5, 17]]
     assert epochs(files, last=1) == expected
+
+
+@pytest.mark.parametrize("in_memory", [True, False], ids=["in memory", "read anew"])
+@pytest.mark.parametrize("machines", [(1, 2), (3,), (2, 1, 2)], ids=str)
+def test_replicas_have_every_batch_between_them(files, monkeypatch, machines, in_memory):
+    whole = epochs(files)
+    order = Order(1, 0, 3, 20)
+    if not in_memory:
+        monkeypatch.setattr(dataset, "_BUFFER_BYTES", 0)
+    parts = [[] for _ in whole]
+    for machine, count in enumerate(machines):
+        share = Share(sum(machines[:machine]), count, sum(machines))
+        read = dataset.training(files, SPEC.layout, SPARSE, order, 8, 20, share)
+        for place, (pixels, labels, own) in enumerate(read):
+            numbers = pixels.numpy()[:, 0, 0, 0].tolist()
+            assert [number % 3 for number in numbers] == labels.numpy().tolist()
+            assert len(numbers) == max(1, own)
+            parts[place // count] += numbers[: int(own)]
+    assert parts == whole
+
+
+@pytest.mark.parametrize(
+    ("replicas", "sizes"),
+    [(3, [2, 3, 3, 2, 3, 3, 1, 1, 2]), (5, [1, 2, 1, 2, 2] * 2 + [0, 1, 1, 1, 1])],
+)
+def test_parts_of_a_batch_differ_by_one_example_at_most(files, replicas, sizes):
+    share = Share(0, replicas, replicas)
+    order = Order(1, 0, 1, 20)
+    read = dataset.training(files, SPEC.layout, SPARSE, order, 8, 20, share)
+    assert [int(own) for *_, own in read] == sizes
+
+
+def test_a_part_of_nothing_holds_an_example_of_another_replica(files):
+    share = Share(0, 2, 2)
+    order = Order(1, 0, 1, 20)
+    nothing, one = list(dataset.training(files, SPEC.layout, SPARSE, order, 1, 20, share))[:2]
+    assert [int(own) for *_, own in (nothing, one)] == [0, 1]
+    np.testing.assert_array_equal(nothing[0], one[0])
+
+
+def test_replicas_evaluate_a_split_between_them(files):
+    parts = [
+        dataset.evaluation(files, SPEC.layout, SPARSE, 20, again=again, share=Share(number, 1, 2))
+        for number, again in enumerate((False, True))
+    ]
+    numbers = [pixels.numpy()[:, 0, 0, 0].tolist() for part in parts for pixels, *_ in part]
+    expected = [n for shard in range(3) for n in range(shard, 20, 3)]
+    assert numbers == [expected[:10], expected[10:]]
 
 
 @pytest.mark.parametrize(
