@@ -6,7 +6,7 @@ Checks and error texts are those of tensorflow_serving/model_servers/server_core
 from etils.epath import Path
 from google.protobuf import text_format
 
-from millrace.serving import regular_file, versions
+from millrace.serving import regular_file, remote, versions
 from millrace.serving.errors import ServerError
 from millrace.serving.lifecycle import ModelConfig, RequestLogging
 from millrace.serving.protos import model_server_config_pb2 as messages
@@ -60,14 +60,19 @@ def single(name: str, base_path: str) -> ModelConfig:
 
 def _model(config: messages.ModelConfig) -> ModelConfig:
     _check_platform(config)
-    if not config.base_path.startswith("/") and "://" not in config.base_path:
+    if not config.base_path.startswith("/") and not remote.is_remote(config.base_path):
         raise ServerError(
             f"Expected model {config.name} to have an absolute path or URI; "
             f"got base_path()={config.base_path}"
         )
+    if remote.is_remote(config.base_path):
+        try:
+            remote.check(config.base_path)
+        except ValueError as error:
+            raise ServerError(f"Base path of model {config.name}: {error}") from None
     return ModelConfig(
         config.name,
-        Path(config.base_path),
+        remote.path(config.base_path),
         _policy(config.model_version_policy),
         dict(config.version_labels),
         _logging(config) if config.HasField("logging_config") else None,

@@ -7,6 +7,7 @@
     |   +-- ModelLoadError      a SavedModel folder cannot be loaded
     |   +-- ServerError         a model server cannot start as configured
     |   +-- LaunchError         a server did not become ready
+    |   +-- RemoteError         an object store cannot be reached, or does not allow it
     |   +-- RpcError            a request failed; one subclass for each canonical code
     +-- ComponentError          millrace.components.errors
     +-- PipelineError           millrace.pipeline.errors
@@ -51,6 +52,10 @@ class LaunchError(ServingError):
     def __init__(self, text: str, reason: str = "") -> None:
         super().__init__(text)
         self.reason = reason
+
+
+class RemoteError(ServingError, OSError):
+    """An object store cannot be reached, does not allow it, or changes meanwhile."""
 
 
 class RpcError(ServingError):

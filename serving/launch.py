@@ -18,7 +18,7 @@ from typing import Literal
 
 from etils.epath import Path
 
-from millrace.serving import lifeline, warm
+from millrace.serving import lifeline, remote, warm
 from millrace.serving.client import Client
 from millrace.serving.errors import LaunchError, RpcError
 
@@ -69,7 +69,7 @@ def launch(
             the end of its log. A model that cannot be loaded ends the server at once.
     """
     chosen = port or _free_port()
-    command = _command(engine, Path(base_path), model_name, chosen, binary, image)
+    command = _command(engine, remote.path(base_path), model_name, chosen, binary, image)
     with contextlib.ExitStack() as stack:
         if log is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="model_server_"))
@@ -84,7 +84,8 @@ def _command(
     engine: Engine, base_path: Path, model_name: str, port: int, binary: str, image: str
 ) -> list[str]:
     """Returns the command line of the server."""
-    path = str(base_path.expanduser().resolve()) if "://" not in str(base_path) else str(base_path)
+    is_remote = remote.is_remote(base_path)
+    path = remote.url(base_path if is_remote else base_path.expanduser().resolve())
     flags = [f"--model_name={model_name}", f"--port={port}", f"--model_base_path={path}", _ONCE]
     if engine == "embedded":
         return lifeline.module("millrace.serving.server", *flags)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from etils.epath import Path
 from google.protobuf import text_format
 
-from millrace.serving import cores, metered, regular_file, tensorflow_import
+from millrace.serving import cores, metered, regular_file, remote, tensorflow_import, versions
 from millrace.serving.batching.model import BatchScheduler
 from millrace.serving.errors import MillraceError, ServerError
 from millrace.serving.flags import Options
@@ -39,19 +39,21 @@ class Loader:
             _ = self._session  # fail before anything is loaded
 
     def __call__(self, path: Path) -> Servable:
-        """Load the version in the folder `path` and warm it up.
+        """Load the version in the folder `path` and warm it up; a remote one by a copy of it.
 
         Raises:
             ModelLoadError: it cannot be loaded, or its warm-up fails.
             ServerError: its batching parameters cannot be read.
+            OSError: it is remote, and cannot be fetched.
         """
         with metered.load(str(path)):
-            model = self._read(path)
+            folder = _fetched(path)
+            model = self._read(folder)
         try:
             if self._options.enable_model_warmup:
                 with metered.warm_up(str(path)):
-                    self._warm_up(model, path)
-            return self._batching.wrap(model, path) if self._batching else model
+                    self._warm_up(model, folder)
+            return self._batching.wrap(model, folder) if self._batching else model
         except MillraceError:
             model.close()
             raise
@@ -81,6 +83,18 @@ class Loader:
     @functools.cached_property
     def _session(self) -> "ConfigProto":
         return session_config(self._options)
+
+
+def _fetched(version: Path) -> Path:
+    """The folder `version`, or a copy of a remote one; copies of versions that are gone go too."""
+    if not remote.is_remote(version):
+        return version
+    copy = remote.fetch(version)
+    there = {folder.name for folder in (versions.on_disk(version.parent) or {}).values()}
+    for other in copy.parent.iterdir():
+        if other.name.isdigit() and other.name not in there:
+            other.rmtree(missing_ok=True)
+    return copy
 
 
 def session_config(options: Options) -> "ConfigProto":

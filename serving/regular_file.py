@@ -1,14 +1,15 @@
 """Checks that a path is a regular file before it is opened: reading a pipe or a device might block.
 
-URIs (`gs://bucket/model`) are not checked: a model's base path may be one, as in TensorFlow
-Serving, and etils and TensorFlow open it themselves. Object stores have no pipes and no devices.
+URIs (`gs://bucket/model`) are not checked: what is read of them is a copy, see `remote`, and object
+stores have no pipes and no devices.
 """
 
-import os
 import pathlib
 import stat
 
 from etils.epath import Path
+
+from millrace.serving import remote
 
 TEXT_BYTES = 64 << 20  # far more than any text file that a flag names
 PROTO_BYTES = (2 << 30) - 1  # the largest protobuf message
@@ -40,7 +41,7 @@ def check(path: Path | str, most: int | None = None) -> None:
         NotRegularError: it is not.
         OSError: it does not exist.
     """
-    if _is_uri(path):
+    if remote.is_remote(path):
         return
     found = pathlib.Path(path).stat()
     if found_problem := problem(found.st_mode):
@@ -57,7 +58,7 @@ def check_version(folder: Path | str) -> None:
     Raises:
         NotRegularError: a file is not, or the graph's size or first byte is not that of a graph.
     """
-    if _is_uri(folder):
+    if remote.is_remote(folder):
         return
     places = [pathlib.Path(folder, name) for name in _FOLDERS]
     for file in (file for place in places if place.is_dir() for file in place.iterdir()):
@@ -79,8 +80,4 @@ def read_text(file: Path | str) -> str:
         UnicodeDecodeError: it is not valid UTF-8.
     """
     check(file, TEXT_BYTES)
-    return Path(file).read_text()
-
-
-def _is_uri(path: Path | str) -> bool:
-    return "://" in os.fspath(path)
+    return remote.fetch(file).read_text()

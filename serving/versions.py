@@ -1,7 +1,9 @@
 """Which version folders of a model's base path should be served.
 
 A version is a folder whose name is a decimal number; leading zeros are ignored. Rules and texts
-are those of tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc.
+are those of tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc. In an
+object store, where folders do not appear at once, a version counts from when its model file is
+there, which whoever uploads a version writes last.
 """
 
 import dataclasses
@@ -10,8 +12,11 @@ from collections.abc import Collection, Mapping
 
 from etils.epath import Path
 
+from millrace.serving import remote
+
 _log = logging.getLogger(__name__)
 LARGEST = 2**63 - 1  # versions are int64
+MODEL_FILES = ("saved_model.pb", "model.tflite")  # in an object store, one is a version's last file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,17 +47,25 @@ def on_disk(base_path: Path) -> dict[int, Path] | None:
 
     Of two folders with the same number (`7`, `007`) the last by name counts, as in the real server.
     """
+    if remote.is_remote(base_path):
+        found = remote.files(base_path)
+        if not found:
+            return None
+        whole = sorted(name.partition("/")[0] for name in found if _is_model(name))
+        return {int(name): base_path / name for name in whole if _is_number(name)}
     if not base_path.exists():
         return None
     children = sorted(base_path.iterdir(), key=lambda child: child.name)
     return {
-        int(child.name): child
-        for child in children
-        if child.name.isascii()
-        and child.name.isdigit()
-        and int(child.name) <= LARGEST
-        and child.is_dir()
+        int(child.name): child for child in children if _is_number(child.name) and child.is_dir()
     }
+
+
+def is_there(version: Path) -> bool:
+    """Whether the folder `version` is there; in an object store, whole."""
+    if remote.is_remote(version):
+        return any(name in MODEL_FILES for name in remote.files(version))
+    return version.exists()
 
 
 def choose(policy: Policy, found: Mapping[int, Path]) -> dict[int, Path]:
@@ -82,6 +95,16 @@ def aspired(model: str, base_path: Path, policy: Policy) -> dict[int, Path] | No
             *(model, base_path),
         )
     return chosen
+
+
+def _is_model(name: str) -> bool:
+    """Whether the path `name` below a base path is a version's model file."""
+    folder, _, file = name.partition("/")
+    return bool(folder) and file in MODEL_FILES
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and int(name) <= LARGEST
 
 
 def _numbers(policy: Policy, found: Collection[int]) -> list[int]:

@@ -1,10 +1,13 @@
 """What every test shares: quiet TensorFlow, and the real data where it is at hand."""
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import servers
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -45,3 +48,30 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"real data sets are not at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """The URL of a PostgreSQL server on a socket of its own; it is empty at first, then shared."""
+    with servers.postgresql() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """The environment for clients of an S3 server on loopback."""
+    with servers.s3() as environment:
+        yield environment
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch, tmp_path):
+    """The URL of an empty bucket, which this process and its children can reach."""
+    for name, value in s3_server.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MILLRACE_SCRATCH", str(tmp_path / "scratch"))
+    import s3fs
+
+    name = f"bucket-{uuid.uuid4().hex}"
+    s3fs.S3FileSystem().mkdir(name)
+    return f"s3://{name}"

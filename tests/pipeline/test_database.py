@@ -4,7 +4,6 @@ import os
 import pathlib
 import shutil
 import sqlite3
-import subprocess
 import tempfile
 import threading
 
@@ -324,34 +323,6 @@ def test_a_source_that_another_run_records_meanwhile_is_that_one(toy, monkeypatc
     monkeypatch.setattr(Session, "scalars", not_yet)
     assert toy.store.source(Path(toy.data), "RawFiles").id == first.id
     assert blind == []
-
-
-@pytest.fixture(scope="module")
-def postgresql():
-    """A URL of a PostgreSQL server of its own, on loopback."""
-    pytest.importorskip("psycopg", reason="the extra `postgresql` is not installed")
-    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
-    initdb = shutil.which("initdb") or (found and found[-1] / "initdb")
-    if not initdb:
-        pytest.skip("no PostgreSQL server is installed (no `initdb`)")
-    binaries = pathlib.Path(initdb).resolve().parent
-    folder = pathlib.Path(tempfile.mkdtemp())
-    as_user = []
-    if os.geteuid() == 0:  # the server refuses to run as root
-        os.chown(folder, NOBODY, NOBODY)
-        as_user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-
-    def call(program, *arguments):
-        command = [*as_user, binaries / program, "-D", folder / "data", *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-
-    call("initdb", "-U", "m", "-A", "trust", "--no-sync")
-    call("pg_ctl", "-w", "-l", folder / "log", "-o", f"-h '' -k {folder}", "start")
-    try:
-        yield f"postgresql://m@/postgres?host={folder}"
-    finally:
-        call("pg_ctl", "-w", "-m", "immediate", "stop")
-        shutil.rmtree(folder)
 
 
 def test_runs_at_once_open_an_empty_server_and_record_a_source_once(postgresql, toy):

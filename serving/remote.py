@@ -1,0 +1,371 @@
+"""Object stores: the one room that lists, fetches, uploads and removes what lies in them.
+
+A place is remote where it is a URL: `s3://bucket/folder`, `gs://…`, `hdfs://…`, and whatever else
+fsspec has a file system for. Nothing is read or written in place. `fetch` copies what a place holds
+to the scratch folder, and all others work on that; `upload` is the way back. A store has no rename,
+but one object appears whole or not at all: so what counts appears with its last object.
+
+    <scratch>/files/<scheme>/<bucket>/<key>   copies; the time of each names what it is a copy of
+    <scratch>/fetching/<random>/              copies in the making
+    <scratch>/roots/…                         where runs under a remote root work, see `Root`
+
+The scratch folder is MILLRACE_SCRATCH, or `millrace` in the user's cache folder. It can be deleted
+when nothing runs. fsspec is imported by what goes to a store, nothing else.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import functools
+import hashlib
+import logging
+import os
+import pathlib
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from etils.epath import Path
+
+from millrace.serving.errors import RemoteError
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
+_PAGES = ("http", "https")  # they can be read, but neither listed nor written
+_EXTRAS = {"s3": "s3", "s3a": "s3"}  # scheme -> the extra of ours that brings its file system
+_CONTENT = ("ETag", "etag", "md5Hash", "content_md5")  # what tells one content from another
+_TIMES = ("LastModified", "updated", "last_modified", "mtime", "created")  # where nothing else does
+
+_log = logging.getLogger(__name__)
+
+AnyPath = str | os.PathLike[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class RemoteFile:
+    """A file of a store: its size in bytes, and a number for its content, as nanoseconds."""
+
+    size: int
+    stamp: int
+
+
+def is_remote(place: AnyPath) -> bool:
+    """Whether `place` is a URL, or the path made of one."""
+    return _URL.fullmatch(os.fspath(place)) is not None
+
+
+def url(place: AnyPath) -> str:
+    """`place` as a URL without a slash at its end; a path of this machine as it is."""
+    match = _URL.fullmatch(os.fspath(place))
+    return f"{match['scheme'].lower()}://{match['rest'].rstrip('/')}" if match else str(place)
+
+
+def path(place: AnyPath) -> Path:
+    """`place`, a URL or a path of this machine, as a path; see `url` for the way back."""
+    try:
+        return Path(url(place))
+    except KeyError:  # epath's own schemes are few
+        return Path(url(place).replace("://", ":/", 1))
+
+
+def check(place: AnyPath) -> str:
+    """The URL `place`, if there is a file system for it here; the store is not asked.
+
+    Raises:
+        ValueError: there is none, or part of the path is empty, `.` or `..`; says what to do.
+    """
+    match = _URL.fullmatch(url(place))
+    assert match  # noqa: S101 - callers have asked `is_remote`
+    scheme, advice = match["scheme"], ""
+    if scheme == "file":
+        advice = f"Give /{match['rest'].lstrip('/')} instead"
+    elif scheme in _PAGES:
+        advice = "Download it first: a web server cannot be listed"
+    elif not _is_plain(match["rest"]):
+        advice = f"Give {scheme}://BUCKET/FOLDER, no part of it empty, `.` or `..`"
+    else:
+        try:
+            import fsspec
+
+            fsspec.get_filesystem_class(scheme)
+        except ImportError as error:
+            extra = _EXTRAS.get(scheme)
+            fix = f"Run `pip install 'tf-millrace[{extra}]'`" if extra else str(error).rstrip(".")
+            advice = f"No file system for {scheme}:// is installed: {fix}"
+        except ValueError:
+            advice = f"fsspec knows no {scheme}://; give s3://, gs:// or a path of this machine"
+    if advice:
+        received = os.fspath(place)
+        raise ValueError(f"expected a path or an object store. Received: {received!r}. {advice}.")
+    return url(place)
+
+
+def scratch() -> pathlib.Path:
+    """The folder for copies."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return pathlib.Path(os.environ.get("MILLRACE_SCRATCH") or f"{cache}/millrace").expanduser()
+
+
+def mirror(place: AnyPath, kind: str = "files") -> Path:
+    """Where the copy of the remote `place` lies, fetched or not."""
+    scheme, rest = url(place).split("://", 1)
+    return Path(scratch().absolute() / kind / scheme / rest)
+
+
+def files(place: AnyPath) -> dict[str, RemoteFile]:
+    """What lies below the remote `place` now, by its name with `/`, sorted; empty for nothing.
+
+    A single file at `place` has the name "". What consoles write to show empty folders is no file.
+
+    Raises:
+        RemoteError: the store cannot be reached, or does not allow it.
+    """
+    with _readable(place):
+        store, base = _open(place)
+        store.invalidate_cache()
+        try:
+            found = store.find(base, detail=True)
+        except FileNotFoundError:  # the bucket, or where the store knows folders, the folder
+            if not store.exists(base.split("/", 1)[0] or "/"):
+                raise
+            found = {}
+        kept = {
+            path.removeprefix(base).lstrip("/"): RemoteFile(int(info["size"]), _stamp(info))
+            for path, info in found.items()
+            if not path.endswith("/") and info["type"] == "file"
+        }
+        for name in kept:
+            if name and not _is_plain(name):
+                raise OSError(errno.EINVAL, f"an object named {name!r}, which no file can be")
+    return dict(sorted(kept.items()))
+
+
+def fetch(place: AnyPath, *, most: int | None = None) -> Path:
+    """A copy on this machine of what lies at `place`; a path of this machine is its own.
+
+    Files that are here already are not fetched again, and those that went away there go here.
+
+    Args:
+        place: a URL or a path.
+        most: leave out, for now, what has more bytes.
+
+    Raises:
+        FileNotFoundError: nothing lies there.
+        RemoteError: the store cannot be reached, or does not allow it.
+    """
+    if not is_remote(place):
+        return Path(place)
+    found = files(place)
+    if not found:
+        raise FileNotFoundError(errno.ENOENT, "nothing there", url(place))
+    copy = pathlib.Path(mirror(place))
+    _make_room(copy, found)
+    wanted = {
+        name: file
+        for name, file in found.items()
+        if (most is None or file.size <= most) and not _is_copy(copy / name, file)
+    }
+    if wanted:
+        _log.info("fetching %d files of %s", len(wanted), url(place))
+        _get(place, copy, wanted)
+    os.utime(copy) if copy.is_dir() else None
+    return Path(copy)
+
+
+def upload(folder: Path, place: AnyPath, *, last: Sequence[str] = ()) -> None:
+    """Copy the files of `folder` to the remote `place`, those named `last` after all others.
+
+    Raises:
+        RemoteError: the store cannot be reached or does not allow it, or not all is there then.
+    """
+    source = pathlib.Path(folder)
+    names = [file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file()]
+    with _readable(place):
+        store, base = _open(place)
+        ends = [name for name in last if name in names]
+        for some in ([name for name in names if name not in ends], ends):
+            if some:
+                here = [str(source / name) for name in some]
+                store.put(here, [f"{base}/{name}" for name in some])
+    found = files(place)
+    sizes = {name: (source / name).stat().st_size for name in names}
+    if {name: file.size for name, file in found.items()} != sizes:
+        raise RemoteError(
+            f"{url(place)}: expected {len(sizes)} files as they were uploaded. Received: "
+            f"{len(found)}, or others. See what else writes or deletes there, then run it again."
+        )
+    if source == pathlib.Path(mirror(place)):
+        for name, file in found.items():
+            _mark(source / name, file)
+
+
+def create(place: AnyPath, content: bytes) -> bool:
+    """Write the remote file `place` unless it is there already; whether it was not.
+
+    Raises:
+        RemoteError: the store cannot be reached, or does not allow it.
+    """
+    with _readable(place):
+        store, path = _open(place)
+        try:
+            store.pipe_file(path, content, mode="create")
+        except FileExistsError:
+            return False
+    return True
+
+
+def write(place: AnyPath, content: bytes) -> None:
+    """Write the remote file `place`, whole.
+
+    Raises:
+        RemoteError: the store cannot be reached, or does not allow it.
+    """
+    with _readable(place):
+        store, path = _open(place)
+        store.pipe_file(path, content)
+
+
+def remove(place: AnyPath, *, first: Sequence[str] = ()) -> None:
+    """Delete what lies below the remote `place`, the files named `first` before all others.
+
+    Raises:
+        RemoteError: the store cannot be reached, or does not allow it.
+    """
+    names = sorted(files(place), key=lambda name: name not in first)
+    with _readable(place):
+        store, base = _open(place)
+        for name in names:
+            store.rm_file(f"{base}/{name}" if name else base)
+    copy = pathlib.Path(mirror(place))
+    shutil.rmtree(copy, ignore_errors=True) if copy.is_dir() else copy.unlink(missing_ok=True)
+
+
+def move(place: AnyPath, target: AnyPath, *, last: Sequence[str] = ()) -> None:
+    """Move what lies below `place` to `target` in the same store; files named `last` count.
+
+    They come last at `target`, and then go first at `place`.
+
+    Raises:
+        RemoteError: the store cannot be reached, or does not allow it.
+    """
+    names = sorted(files(place), key=lambda name: name in last)
+    with _readable(place):
+        store, base = _open(place)
+        _, there = _open(target)
+        for name in names:
+            store.cp_file(f"{base}/{name}", f"{there}/{name}")
+    remove(place, first=last)
+
+
+def digest(place: AnyPath) -> str:
+    """SHA-256 of the bytes of the remote file `place`, in hexadecimal.
+
+    Raises:
+        RemoteError: the store cannot be reached, or does not allow it.
+    """
+    with _readable(place):
+        store, path = _open(place)
+        with store.open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _readable(place: AnyPath) -> Iterator[None]:
+    """Turn what goes wrong with a store in the block into an error for a person."""
+    try:
+        yield
+    except RemoteError:
+        raise
+    except Exception as error:  # each store has errors of its own
+        if isinstance(error, FileNotFoundError):
+            advice = "Create the bucket, or correct its name"
+        elif isinstance(error, PermissionError):
+            advice = "Grant these credentials the right to list, read, write and delete there"
+        elif "redential" in str(error):
+            advice = "Give credentials, as that store's own tools take them (AWS_PROFILE, …)"
+        else:
+            advice = "See that the store can be reached from here, and its settings (AWS_…)"
+        received = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise RemoteError(
+            f"{url(place)}: expected to list, read and write there. Received: {received}. {advice}."
+        ) from error
+
+
+def _open(place: AnyPath) -> tuple[Any, str]:
+    """The file system of `place`, and its path there."""
+    import fsspec
+
+    scheme, rest = url(place).split("://", 1)
+    host = rest.split("/", 1)[0]
+    store = _file_system(f"{scheme}://{host}", os.getpid())
+    return store, fsspec.core.strip_protocol(f"{scheme}://{rest}").rstrip("/")
+
+
+@functools.lru_cache(maxsize=16)
+def _file_system(host: str, process: int) -> Any:
+    """The file system of `host`; a fork makes its own, since connections are not shared."""
+    import fsspec
+
+    del process
+    return fsspec.core.url_to_fs(host)[0]
+
+
+def _is_plain(path: str) -> bool:
+    return "\0" not in path and not {"", ".", ".."} & set(path.split("/"))
+
+
+def _stamp(info: Mapping[str, Any]) -> int:
+    """A number for the content that a store describes so: the same for the same content."""
+    told = [str(info[key]) for key in _CONTENT if info.get(key)]
+    told = told or [str(info[key]) for key in _TIMES if info.get(key)]
+    named = hashlib.sha256("\n".join([str(info["size"]), *told]).encode()).digest()
+    return int.from_bytes(named[:7], "big")  # at most two years in nanoseconds
+
+
+def _is_copy(file: pathlib.Path, original: RemoteFile) -> bool:
+    try:
+        status = file.stat()
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (original.size, original.stamp)
+
+
+def _mark(file: pathlib.Path, original: RemoteFile) -> None:
+    os.utime(file, ns=(original.stamp, original.stamp))
+
+
+def _make_room(copy: pathlib.Path, found: Mapping[str, RemoteFile]) -> None:
+    """Remove what is not in the store any more."""
+    is_file = list(found) == [""]
+    if copy.is_dir() and is_file:
+        shutil.rmtree(copy)
+    elif copy.is_file() and not is_file:
+        copy.unlink()
+    for file in copy.rglob("*"):
+        if not file.is_dir() and file.relative_to(copy).as_posix() not in found:
+            file.unlink(missing_ok=True)
+
+
+def _get(place: AnyPath, copy: pathlib.Path, wanted: Mapping[str, RemoteFile]) -> None:
+    """Fetch the files `wanted` beside their places, and move each there when it is whole."""
+    making = scratch().absolute() / "fetching" / uuid.uuid4().hex
+    making.mkdir(parents=True)
+    try:
+        with _readable(place):
+            store, base = _open(place)
+            there = [f"{base}/{name}" if name else base for name in wanted]
+            parts = [making / str(number) for number in range(len(there))]
+            store.get(there, [str(part) for part in parts])
+        for (name, file), part in zip(wanted.items(), parts, strict=True):
+            if part.stat().st_size != file.size:
+                raise RemoteError(
+                    f"{url(place)}: expected files that stay as they are while they are fetched. "
+                    f"Received: another size of {name or 'it'}. Run it again when nothing writes "
+                    "there."
+                )
+            _mark(part, file)
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            part.replace(copy / name)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
