@@ -70,6 +70,7 @@ __all__ = [
     "run",
     "runs",
     "serve",
+    "step",
     "steps",
     "tunable",
 ]
@@ -103,7 +104,7 @@ if TYPE_CHECKING:
     from millrace.components.features.table_spec import TableOptions, TableSpec
     from millrace.components.features.text_spec import TextOptions, TextSpec
     from millrace.components.tuning.hyperparameters import tunable
-    from millrace.pipeline.api import predict, run, serve
+    from millrace.pipeline.api import predict, run, serve, step
     from millrace.pipeline.dag import Dag, Previous, Source, Step
     from millrace.pipeline.errors import RunError, StoreError, UsageError, WiringError
     from millrace.pipeline.predictions import Answers
@@ -129,7 +130,7 @@ _PLACES = {
         "millrace.components.features.table_spec": "TableOptions TableSpec",
         "millrace.components.features.text_spec": "TextOptions TextSpec",
         "millrace.components.tuning.hyperparameters": "tunable",
-        "millrace.pipeline.api": "predict run serve",
+        "millrace.pipeline.api": "predict run serve step",
         "millrace.pipeline.dag": "Dag Previous Source Step",
         "millrace.pipeline.errors": "RunError StoreError UsageError WiringError",
         "millrace.pipeline.predictions": "Answers",

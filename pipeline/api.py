@@ -1,4 +1,4 @@
-"""What the command does, as functions: `millrace.run`, `millrace.predict`, `millrace.serve`."""
+"""What the command does, as functions: `millrace.run`, `step`, `predict`, `serve`."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from millrace.components.artifacts import Anomalies
-from millrace.pipeline import asking, own_code, predictions, pushed, report, running
+from millrace.pipeline import asking, own_code, predictions, pushed, report, running, stepwise
 from millrace.pipeline.asking import Asked
 from millrace.pipeline.console import python_console
 from millrace.pipeline.errors import RunError, UsageError
@@ -107,6 +107,85 @@ def run(
     if result.status != "done":
         raise _ended(result, done, place)
     return done
+
+
+def step(
+    recipe: str | Recipe | Wiring,
+    step: str,
+    run: str,
+    *,
+    data: AnyPath | None = None,
+    spans: str = "latest",
+    set: Options | None = None,  # noqa: A002 - the command's name for it
+    name: str = "",
+    schema: AnyPath | None = None,
+    extras: Steps = None,
+    fail_on_anomaly: bool = False,
+    beam: Sequence[str] = (),
+    warm: bool = True,
+    root: AnyPath | None = None,
+) -> Run:
+    """Run one step of a named run, as `millrace step` does, and return the run so far.
+
+    The first step with a new name begins the run. The others take the same options, and read what
+    the steps before them wrote in this run and in no other.
+
+    Args:
+        recipe: as in `run`, and so are the options.
+        step: the one to run.
+        run: the name of the run, such as an orchestrator's own id of it.
+        data: as in `run`.
+        spans: as in `run`; `latest` stands for what was the latest as the run began.
+        set: options of steps, all of them for each step.
+        name: of the model; the recipe's by default.
+        schema: a curated schema.pbtxt, in place of the inferred one.
+        extras: steps beside the usual ones.
+        fail_on_anomaly: stop at a validator that finds anomalies.
+        beam: flags for Beam, which may differ from step to step.
+        warm: see `run`.
+        root: the same for all steps; by default the folder of MILLRACE_ROOT, or `.millrace`.
+
+    Raises:
+        UsageError: the run is of something else, or a step that this one reads has not run in it;
+            nothing was run.
+        RunError: the step failed; has the run, the step, the reason and the log.
+    """
+    given = {
+        key: value
+        for key, value in locals().items()
+        if value and key not in ("recipe", "step", "warm")
+    }
+    own_code.importable(pathlib.Path.cwd())
+    own_code.refresh()
+    place = root_at(root)
+    chosen = recipe if isinstance(recipe, str) else own.of(recipe)
+    with opened(place) as store, python_console() as console:
+        named = stepwise.named(store, place, run, _text(data), spans)
+        dag = catalog.wire(
+            chosen,
+            place,
+            data=named.found,
+            spans=None,
+            settings=dict(_settings(set or {})),
+            name=name,
+            schema=_text(schema),
+            extras=_names(extras),
+        )
+        request = RunRequest(
+            dag,
+            chosen if isinstance(chosen, str) else chosen.name,
+            _call(chosen, given, "step", step),
+            _text(data),
+            Selection(only=dag.find(step).name),
+            tuple(beam),
+            fail_on_anomaly,
+            warm,
+            named,
+        )
+        done = running.carry_out_step(request, place, store, console)
+    if done.status != "done":
+        raise _ended(done.of_step, open_run(run, place.path), place)
+    return open_run(run, place.path)
 
 
 def predict(
@@ -235,11 +314,14 @@ def _window(window: Any) -> str:
     return ";".join(map(",".join, texts))
 
 
-def _call(recipe: str | Recipe | OwnWiring, given: Mapping[str, Any]) -> str:
+def _call(
+    recipe: str | Recipe | OwnWiring, given: Mapping[str, Any], function: str = "run", *more: str
+) -> str:
     """The call that runs it again."""
     name = repr(recipe) if isinstance(recipe, str) else recipe.name
+    name = ", ".join([name, *map(repr, more)])
     options = "".join(f", {key}={value!r}" for key, value in given.items() if value != "latest")
-    return f"millrace.run({name}{options})"
+    return f"millrace.{function}({name}{options})"
 
 
 def _ended(result: RunResult, run: Run, root: Root) -> RunError:

@@ -51,7 +51,7 @@ def write(root: Root, store: Store, result: RunResult) -> None:
 
 
 def _sections(run: RunRecord, result: RunResult) -> Iterator[str]:
-    state = "yes" if result.status == "done" else "no"
+    state = {"done": "yes", "partial": "skipped", "running": "skipped"}.get(result.status, "no")
     yield f'<p class="{state}">{result.status}</p>'
     yield f"<p><code>{html.escape(run.arguments.get('command', ''))}</code></p>"
     if evaluation := result.output(Evaluation):

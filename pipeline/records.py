@@ -18,7 +18,10 @@ class Record(DeclarativeBase):
 
 
 class RunRecord(Record):
-    """One `millrace run`. Status: running, done, failed, killed or anomalies."""
+    """One run. Status: running, done, failed, killed or anomalies.
+
+    One whose steps run one by one is partial while no process is at work on it and steps are left.
+    """
 
     __tablename__ = "run"
 

@@ -1,6 +1,6 @@
 """A run in JSON for programs, and in closing lines for the terminal; see `page` too."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from millrace.components.artifacts import (
@@ -48,6 +48,13 @@ def result_json(result: RunResult, recipe: str) -> dict[str, Any]:
     }
 
 
+def step_json(
+    step: RunResult, run: RunResult, following: Sequence[str], recipe: str
+) -> dict[str, Any]:
+    """The object that `millrace step --json` ends with: that of a run, of the one step."""
+    return {**result_json(step, recipe), "run_status": run.status, "next": list(following)}
+
+
 def run_json(run: RunRecord) -> dict[str, Any]:
     """A recorded run, for `millrace show --json`."""
     return {
@@ -78,6 +85,13 @@ def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
         name = pushed.push["model"]
         yield f"next    millrace predict {name} --sample 5"
         yield "        millrace serve, millrace explain latest, millrace --help"
+
+
+def progress_line(run: RunResult, following: Sequence[str]) -> str:
+    """How far a run has come whose steps run one by one, and which of them can run now."""
+    done = sum(one.status in ("ran", "cached") for one in run.steps)
+    later = f"; next {', '.join(following)}" if following else ""
+    return f"run     {run.run}: {run.status}, {done} of {len(run.steps)} steps{later}"
 
 
 def _last(result: RunResult) -> Artifact | None:

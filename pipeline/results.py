@@ -10,12 +10,12 @@ from millrace.components.artifacts import Artifact
 from millrace.pipeline.dag import Step
 
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
-StepStatus = Literal["ran", "cached", "failed", "skipped"]
+StepStatus = Literal["ran", "cached", "failed", "skipped", "running", "killed"]
 
 
 @dataclasses.dataclass(frozen=True)
 class StepResult:
-    """What became of one step."""
+    """What became of one step; running and killed are those of other processes."""
 
     step: str
     status: StepStatus
@@ -27,7 +27,7 @@ class StepResult:
 
 @dataclasses.dataclass(frozen=True)
 class RunResult:
-    """What became of a run. Status: done, failed or anomalies."""
+    """What became of a run. Status: done, failed or anomalies; see `RunRecord` for others."""
 
     run: str
     status: str

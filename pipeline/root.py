@@ -5,7 +5,7 @@ artifacts/<step>/<run>/        outputs, each appearing by one rename
 staging/<run>/<step>/          outputs in the making
 resume/<step>-<key>/           what a killed step left for its next try, and beside it
 resume/.<step>-<key>.lock      the days on which runs passed it by
-runs/<run>/                    logs, report.html, and the lock of a run at work
+runs/<run>/                    logs, report.html, and the locks of a run at work
 serving/<model>/<version>/     what a model server reads
 syntax.json                    what sources say, by their content
 damaged/…                      outputs and versions that were damaged, under the same names
@@ -93,20 +93,48 @@ class Root:
     def report(self, run: str) -> Path:
         return self.run(run) / "report.html"
 
+    def new_artifact(self, step: str, run: str) -> Path:
+        """Where `step` puts its output; another name where an earlier try in this run left one."""
+        first = self.artifact(step, run)
+        others = (first.with_name(f"{first.name}~{n}") for n in itertools.count(2))
+        return next(each for each in itertools.chain([first], others) if not each.exists())
+
     @contextlib.contextmanager
-    def running(self, run: str) -> Iterator[None]:
-        """Mark `run` as alive for as long as the block lasts, whatever ends the process."""
+    def running(self, run: str, step: str = "") -> Iterator[None]:
+        """Mark `run` as alive for as long as the block lasts, whatever ends the process.
+
+        With `step`, other processes may be at work on other steps of it meanwhile; one that is at
+        work on the same step is waited for.
+        """
         self.run(run).mkdir(parents=True, exist_ok=True)
-        with _lock(self.run(run) / "lock", wait=True):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_lock(self._lock_of_run(run), wait=True, shared=bool(step)))
+            if step:
+                stack.enter_context(_lock(self._lock_of_run(run, step), wait=True))
             yield
 
-    def is_running(self, run: str) -> bool:
-        """Whether some process holds the lock of `run`."""
-        path = self.run(run) / "lock"
-        if not path.exists():
-            return False
-        with _lock(path) as taken:
-            return not taken
+    def is_running(self, run: str, step: str = "") -> bool:
+        """Whether some process is at work on `run`, or on that `step` of it."""
+        with self._resting(self._lock_of_run(run, step)) as is_resting:
+            return not is_resting
+
+    @contextlib.contextmanager
+    def alone(self, run: str) -> Iterator[None]:
+        """Let one process at a time see how far `run` has come, and write that down."""
+        with _lock(self.run(run) / ".progress.lock", wait=True):
+            yield
+
+    def _lock_of_run(self, run: str, step: str = "") -> Path:
+        return self.run(run) / (f"{step}.lock" if step else "lock")
+
+    @contextlib.contextmanager
+    def _resting(self, lock: Path) -> Iterator[bool]:
+        """Keep whoever wants `lock` waiting while the block lasts; yields False if it is held."""
+        if not lock.exists():
+            yield True
+            return
+        with _lock(lock) as taken:
+            yield taken
 
     def sweep(self) -> None:
         """Remove what dead runs left in staging, and checkpoints that nobody came back for.
@@ -114,8 +142,9 @@ class Root:
         What cannot be removed, such as another user's, is warned of and left.
         """
         for folder in _folders(self.path / "staging"):
-            if not self.is_running(folder.name):
-                _remove(folder)
+            with self._resting(self._lock_of_run(folder.name)) as is_resting:
+                if is_resting:
+                    _remove(folder)
         resume = pathlib.Path(self.path) / "resume"
         locks = {lock.name[1:].removesuffix(".lock") for lock in resume.glob(".*.lock")}
         for name in sorted(locks | {folder.name for folder in _folders(resume)}):
@@ -186,15 +215,17 @@ def _remove(folder: pathlib.Path) -> bool:
 
 
 @contextlib.contextmanager
-def _lock(path: _AnyPath, *, wait: bool = False) -> Iterator[bool]:
-    """Hold an exclusive lock on the file `path`, if it is free; yields whether it was.
+def _lock(path: _AnyPath, *, wait: bool = False, shared: bool = False) -> Iterator[bool]:
+    """Hold a lock on the file `path`, if it is free; yields whether it was.
+
+    It is free for a `shared` one while others hold shared ones alone.
 
     The kernel lets go of it when the process ends, however it ends. Only who holds the lock may
     remove the file, so one that was removed between opening and locking is opened again.
     """
     while True:
         with _opened(pathlib.Path(path)) as file:
-            taken = _is_taken(file.fileno(), wait=wait)
+            taken = _is_taken(file.fileno(), wait=wait, shared=shared)
             if not taken or _is_at(file.fileno(), path):
                 yield taken
                 return
@@ -207,9 +238,10 @@ def _opened(path: pathlib.Path) -> IO[str]:
         return path.open()
 
 
-def _is_taken(descriptor: int, *, wait: bool) -> bool:
+def _is_taken(descriptor: int, *, wait: bool, shared: bool) -> bool:
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     return True

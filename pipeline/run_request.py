@@ -51,6 +51,21 @@ ALL_STEPS = Selection()
 
 
 @dataclasses.dataclass(frozen=True)
+class NamedRun:
+    """A run whose steps run one by one, each by a command of its own.
+
+    Attributes:
+        id: the name that all of them give.
+        spans: which of those that the data names, as given.
+        found: the path that these stood for as the run began.
+    """
+
+    id: str
+    spans: str
+    found: str | None
+
+
+@dataclasses.dataclass(frozen=True)
 class RunRequest:
     """One run, as a person requests it.
 
@@ -63,6 +78,7 @@ class RunRequest:
         beam_flags: for Beam, such as `--direct_num_workers=2`.
         fail_on_anomaly: stop after a validator that found anomalies.
         warm: fork the processes that steps start from one that has imported TensorFlow.
+        named: the run that the one chosen step belongs to; None makes a run of its own.
 
     Raises:
         UsageError: Beam does not take the flags.
@@ -76,6 +92,7 @@ class RunRequest:
     beam_flags: tuple[str, ...] = ()
     fail_on_anomaly: bool = False
     warm: bool = True
+    named: NamedRun | None = None
 
     def __post_init__(self) -> None:
         try:

@@ -6,7 +6,7 @@ machine the long steps already use every core (see docs/architecture.md for the 
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from etils.epath import Path
@@ -55,7 +55,7 @@ class Runner:
         self.observer = observer
         self.beam = BeamOptions(request.beam_flags)
         self._interruption = interruption
-        self.run_id = new_run_id()
+        self.run_id = request.named.id if request.named else new_run_id()
         self._outputs: dict[str, ArtifactRecord] = {}
         self._sources: dict[Source, ArtifactRecord] = {}
         self._passed_over: list[str] = []  # earlier outputs that the next step might have read
@@ -68,7 +68,7 @@ class Runner:
         """
         self.dag.check_complete()
         chosen = self.request.selection.chosen(self.dag)
-        self._read_sources()
+        self.read_sources(self.dag.steps.values())
         lent = {
             name: self._lend(step, chosen)
             for name, step in self.dag.steps.items()
@@ -101,12 +101,37 @@ class Runner:
         }
         return RunResult(self.run_id, status, tuple(results), artifacts)
 
-    def _read_sources(self) -> None:
-        nodes = [node for step in self.dag.steps.values() for node in step.inputs.values()]
-        for node in nodes:
+    def read_sources(self, steps: Iterable[Step]) -> list[ArtifactRecord]:
+        """The files of the user's that `steps` read, as they are now.
+
+        Raises:
+            UsageError: one is not there, or cannot be read.
+        """
+        for node in [node for step in steps for node in step.inputs.values()]:
             if isinstance(node, Source) and node not in self._sources:
                 path = given.source(node.path, "Source")
                 self._sources[node] = self.store.source(path, node.artifact_type.__name__)
+        return list(self._sources.values())
+
+    def run_step(self, step: Step, outputs: Mapping[str, ArtifactRecord]) -> StepResult:
+        """Run `step` alone, whose sources have been read, of a run that is recorded.
+
+        Args:
+            step: of the DAG.
+            outputs: what the steps that it reads from have written in this run.
+        """
+        self._outputs.update(outputs)
+        staged = [self.root.staging(self.run_id) / f"{step.name}{end}" for end in ("", ".resume")]
+        try:
+            for folder in staged:  # of an earlier try, that was killed
+                folder.rmtree(missing_ok=True)
+            self._stop_if_interrupted()
+            result = self._run_step(step)
+        finally:
+            for folder in staged:
+                folder.rmtree(missing_ok=True)
+        self.observer.ended(result)
+        return result
 
     def _run_steps(self, lent: Mapping[str, StepResult], results: list[StepResult]) -> str:
         status = "done"
@@ -122,7 +147,7 @@ class Runner:
             self.observer.ended(result)
             if result.status == "failed":
                 status = "failed"
-            elif self.request.fail_on_anomaly and self._has_anomalies(step, result):
+            elif self.request.fail_on_anomaly and has_anomalies(step, result):
                 status = "anomalies"
         return status
 
@@ -153,7 +178,7 @@ class Runner:
                     damage="; ".join(damage.described(found) for _, found in damaged),
                 )
             else:
-                why = [f"nothing changed since run {Path(hit.uri).name}"]
+                why = [f"nothing changed since run {Path(hit.uri).name.partition('~')[0]}"]
             execution = self._execution(step, parts, [*why, *notes])
             self.store.begin_execution(session, execution, inputs)
             if hit is not None:
@@ -233,7 +258,7 @@ class Runner:
             self._stop_if_interrupted()
         digest, files = damage.measure(artifact)
         sync_tree(staged)
-        final = self.root.artifact(step.name, self.run_id)
+        final = self.root.new_artifact(step.name, self.run_id)
         final.parent.mkdir(parents=True, exist_ok=True)
         staged.rename(final)
         sync(final.parent, final.parent.parent)
@@ -279,9 +304,11 @@ class Runner:
             if place is not None:
                 self.observer.line(step, f"the damaged output lies in {place} now")
 
-    def _has_anomalies(self, step: Step, result: StepResult) -> bool:
-        is_validator = issubclass(step.spec.output, Anomalies)
-        return is_validator and result.output is not None and bool(Anomalies(result.output).found)
+
+def has_anomalies(step: Step, result: StepResult) -> bool:
+    """Whether `step` looked for anomalies and found some."""
+    is_validator = issubclass(step.spec.output, Anomalies)
+    return is_validator and result.output is not None and bool(Anomalies(result.output).found)
 
 
 def _passed_over(damaged: earlier.Damaged) -> list[str]:

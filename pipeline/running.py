@@ -1,18 +1,20 @@
 """A run from request to report, for the command line and for Python alike."""
 
+import contextlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 
 from rich.console import Console
 
 from millrace.components.user_code import source_code
-from millrace.pipeline import page, report, warm_up
+from millrace.pipeline import page, report, stepwise, warm_up
 from millrace.pipeline.console import RunProgress
 from millrace.pipeline.errors import Stopped, describe_error
-from millrace.pipeline.results import RunResult
+from millrace.pipeline.results import Observer, RunResult
 from millrace.pipeline.root import Root
 from millrace.pipeline.run_request import RunRequest
 from millrace.pipeline.runner import Runner
+from millrace.pipeline.stepwise import Progress
 from millrace.pipeline.store import Store
 
 
@@ -37,17 +39,54 @@ def carry_out(
         UsageError: the selection, an option or a source does not fit; nothing was run.
         KeyboardInterrupt, Stopped: the run was interrupted; `console` says how to resume it.
     """
-    with (
-        source_code.remembered(pathlib.Path(root.syntax_file)),
-        RunProgress(console, request.dag.steps) as progress,
-        warm_up.warmed_up(progress, request) as observer,
-    ):
-        try:
-            result = Runner(request, root, store, observer, interruption).run()
-        except (KeyboardInterrupt, Stopped) as error:
-            console.print(f"\n{describe_error(error)}\nresume  {request.command}", markup=False)
-            raise
+    with _shown(request, root, console) as observer:
+        result = Runner(request, root, store, observer, interruption).run()
         page.write(root, store, result)
         for line in report.closing_lines(root, result, request.command):
             console.print(line, markup=False)
     return result
+
+
+def carry_out_step(
+    request: RunRequest,
+    root: Root,
+    store: Store,
+    console: Console,
+    interruption: Callable[[], BaseException | None] = lambda: None,
+) -> Progress:
+    """Carry out the one chosen step of a named run, and write the page of the run so far.
+
+    See `carry_out`.
+
+    Raises:
+        UsageError: the step cannot run in that run; see `stepwise.run_step`.
+        KeyboardInterrupt, Stopped: it was interrupted; `console` says how to resume it.
+    """
+    with _shown(request, root, console) as observer:
+        done = stepwise.run_step(request, root, store, observer, interruption)
+        with root.alone(done.run.run):
+            page.write(root, store, stepwise.progress(store, request))
+        for line in report.closing_lines(root, done.of_step, request.command):
+            console.print(line, markup=False)
+        console.print(report.progress_line(done.run, done.next), markup=False)
+    return done
+
+
+def _named_in(request: RunRequest) -> Collection[str]:
+    """The steps that will be told of."""
+    return request.selection.chosen(request.dag) if request.named else request.dag.steps
+
+
+@contextlib.contextmanager
+def _shown(request: RunRequest, root: Root, console: Console) -> Iterator[Observer]:
+    """An observer that shows on `console` what goes on, and how to resume it if that is stopped."""
+    with (
+        source_code.remembered(pathlib.Path(root.syntax_file)),
+        RunProgress(console, _named_in(request)) as progress,
+        warm_up.warmed_up(progress, request) as observer,
+    ):
+        try:
+            yield observer
+        except (KeyboardInterrupt, Stopped) as error:
+            console.print(f"\n{describe_error(error)}\nresume  {request.command}", markup=False)
+            raise

@@ -70,7 +70,8 @@ class Run:
         id: by which the command and `open_run` find it.
         recipe: its name.
         name: of the model, and of the pipeline.
-        status: done, failed, anomalies, killed or running.
+        status: done, failed, anomalies, killed, running, or partial between steps that run one by
+            one.
         started: when, in UTC.
         seconds: of wall time; 0 while it runs.
     """

@@ -99,6 +99,51 @@ class Store:
         with self.session() as session:
             session.add(run)
 
+    def join_run(self, run: RunRecord) -> RunRecord:
+        """The run that has the id of `run`; `run` itself, which has started, where there is none.
+
+        Of several processes that begin a run of one name at once, one records it.
+        """
+        with contextlib.suppress(sa.exc.IntegrityError), self.session() as session:
+            if session.get(RunRecord, run.id) is None:
+                session.add(run)
+        with self.session() as session:
+            return session.get_one(RunRecord, run.id)
+
+    def recorded_run(self, run: str) -> RunRecord | None:
+        """The run with the id `run`, if there is one."""
+        with self.session() as session:
+            return session.get(RunRecord, run)
+
+    def executions(self, run: str) -> dict[str, ExecutionRecord]:
+        """The newest execution of each step of `run` that began, with what it read and wrote."""
+        events = sa.orm.selectinload(ExecutionRecord.events)
+        query = (
+            sa.select(ExecutionRecord)
+            .where(ExecutionRecord.run_id == run)
+            .order_by(ExecutionRecord.id)
+            .options(events.selectinload(EventRecord.artifact))
+        )
+        with self.session() as session:
+            return {one.step: one for one in session.scalars(query)}
+
+    def settle_run(self, run: str, status: str) -> None:
+        """Record how far `run` has come, on which other processes may be at work."""
+        with self.session() as session:
+            record = session.get_one(RunRecord, run)
+            record.status, record.ended = status, None if status == "running" else now()
+
+    def mark_dead_steps(self, run: str, is_running: Callable[[str], bool]) -> None:
+        """Record as killed the steps of `run` that no process is at work on any more."""
+        query = sa.select(ExecutionRecord).where(
+            ExecutionRecord.run_id == run, ExecutionRecord.status == "running"
+        )
+        with self.session() as session:
+            unfinished = [(one.id, one.step) for one in session.scalars(query)]
+        for execution, step in unfinished:
+            if not is_running(step):
+                self.finish_execution(execution, "killed")
+
     def mark_dead(self, root: str, is_running: Callable[[str], bool]) -> None:
         """Record as killed the runs under `root` that no process is at work on any more.
 

@@ -30,7 +30,7 @@ def test_exactly_these_names_are_public():
         *("RestClient", "RpcError", "Run", "RunError", "RunStep", "Schema", "SeriesOptions"),
         *("SeriesSpec", "Source", "Statistics", "Step", "StoreError", "TableOptions", "TableSpec"),
         *("TextOptions", "TextSpec", "Tls", "TrainedModel", "UsageError", "WiringError"),
-        *("inputs", "open_run", "predict", "run", "runs", "serve", "steps", "tunable"),
+        *("inputs", "open_run", "predict", "run", "runs", "serve", "step", "steps", "tunable"),
     ]
 
 
@@ -322,3 +322,11 @@ def test_a_function_of_a_notebook_cannot_be_an_option(tmp_path):
     options = {"trainer.model": "custom", "trainer.model.function": build}
     with pytest.raises(millrace.UsageError, match="expected a function that a module of yours"):
         millrace.run("digits", set=options, root=tmp_path)
+
+
+def test_a_step_of_a_named_run_returns_the_run_so_far(tmp_path, capsys):
+    run = millrace.step("line-fit", "line_fit", "wf-1", root=tmp_path, set={"trainer.epochs": 3})
+    assert (run.id, run.status, [*run.steps]) == ("wf-1", "partial", ["line_fit"])
+    with pytest.raises(millrace.UsageError, match=r"expected trainer\.epochs 3, with which it"):
+        millrace.step("line-fit", "line_fit", "wf-1", root=tmp_path)
+    assert "run     wf-1: partial, 1 of 12 steps" in capsys.readouterr().out

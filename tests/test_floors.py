@@ -31,6 +31,7 @@ ENGINE = (
     "database",
     "root",
     "runner",
+    "stepwise",
     "earlier",
     "damage",
     "explain",

@@ -39,6 +39,38 @@ BeamFlags = Annotated[
     list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data", help="Your own data: a folder or a file; `{SPAN}` or `{YYYY}…` in it."),
+]
+SpansOption = Annotated[
+    str, typer.Option("--spans", help="Which spans of --data: latest, latest:7, or FIRST..LAST.")
+]
+NameOption = Annotated[str, typer.Option("--name", help="Name of the model; default the recipe's.")]
+SchemaOption = Annotated[
+    str | None,
+    typer.Option("--schema", help="A curated schema.pbtxt, instead of the inferred one."),
+]
+ExtrasOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with", metavar="STEP", help="Also run rate_finder, tuner, feature_maps or projector."
+    ),
+]
+AnomalyOption = Annotated[
+    bool, typer.Option("--fail-on-anomaly", help="Stop with exit code 3 on anomalies.")
+]
+WarmOption = Annotated[
+    bool,
+    typer.Option(
+        "--warm/--no-warm",
+        help="Fork the processes that check the model from one that has imported TensorFlow "
+        "meanwhile. Linux only.",
+    ),
+]
+RecipeArgument = Annotated[
+    str, typer.Argument(help="A name from `millrace recipes`, or your own package.module:name.")
+]
 DEFAULT_ROOT = ".millrace"
 
 

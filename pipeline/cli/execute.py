@@ -9,10 +9,18 @@ import typer
 from millrace.pipeline.cli import stopping
 from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
+    AnomalyOption,
     BeamFlags,
+    DataOption,
+    ExtrasOption,
     JsonOption,
+    NameOption,
+    RecipeArgument,
     RootOption,
+    SchemaOption,
     SettingsOption,
+    SpansOption,
+    WarmOption,
     app,
     open_root,
     open_store,
@@ -54,17 +62,10 @@ def recipes(
 
 @app.command(rich_help_panel="Run")
 def run(
-    recipe: Annotated[
-        str, typer.Argument(help="A name from `millrace recipes`, or your own package.module:name.")
-    ],
+    recipe: RecipeArgument,
     beam_flags: BeamFlags = None,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Your own data: a folder or a file; `{SPAN}` or `{YYYY}…` in it."),
-    ] = None,
-    spans: Annotated[
-        str, typer.Option(help="Which spans of --data: latest, latest:7, or FIRST..LAST.")
-    ] = "latest",
+    data: DataOption = None,
+    spans: SpansOption = "latest",
     settings: SettingsOption = None,
     first: Annotated[
         list[str] | None,
@@ -78,29 +79,11 @@ def run(
     force: Annotated[
         list[str] | None, typer.Option(metavar="STEP", help="Run it even if cached.")
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the model; default the recipe's.")] = "",
-    schema: Annotated[
-        str | None, typer.Option(help="A curated schema.pbtxt, instead of the inferred one.")
-    ] = None,
-    extras: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--with",
-            metavar="STEP",
-            help="Also run rate_finder, tuner, feature_maps or projector.",
-        ),
-    ] = None,
-    fail_on_anomaly: Annotated[
-        bool, typer.Option("--fail-on-anomaly", help="Stop with exit code 3 on anomalies.")
-    ] = False,
-    warm: Annotated[
-        bool,
-        typer.Option(
-            "--warm/--no-warm",
-            help="Fork the processes that check the model from one that has imported TensorFlow "
-            "meanwhile. Linux only.",
-        ),
-    ] = True,
+    name: NameOption = "",
+    schema: SchemaOption = None,
+    extras: ExtrasOption = None,
+    fail_on_anomaly: AnomalyOption = False,
+    warm: WarmOption = True,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:

@@ -7,13 +7,13 @@ Modules that a command needs are imported in it: `millrace --help` starts in a b
 import pathlib
 import sys
 
-from millrace.pipeline.cli import backtest, execute, history, models, project, stopping
+from millrace.pipeline.cli import backtest, execute, history, models, project, steps, stopping
 from millrace.pipeline.cli.app import app, warn
 from millrace.pipeline.errors import UsageError, describe_error, is_of_the_system
 from millrace.pipeline.own_code import importable
 from millrace.serving.errors import MillraceError
 
-__all__ = ["backtest", "execute", "history", "main", "models", "project"]
+__all__ = ["backtest", "execute", "history", "main", "models", "project", "steps"]
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ def wire(
     root: Root,
     *,
     data: str | None = None,
-    spans: str = LATEST,
+    spans: str | None = LATEST,
     settings: Iterable[str] | Mapping[str, Any] = (),
     name: str = "",
     schema: str | None = None,
@@ -49,7 +49,7 @@ def wire(
         recipe: it, or its name as in `find`.
         root: where models are pushed to.
         data: a folder, a file, `tfds:NAME` or a pattern of spans; None takes the recipe's own.
-        spans: which of those that `data` names; see `spans.resolve`.
+        spans: which of those that `data` names, see `spans.resolve`; None takes `data` as it is.
         settings: see `Dag.configure`.
         name: of the model; empty takes the recipe's.
         schema: the file of a curated schema, in place of the inferred one.
@@ -63,7 +63,8 @@ def wire(
     row = find(recipe) if isinstance(recipe, str) else recipe
     optional.check_known(extras)
     row = dataclasses.replace(row, extras=tuple(dict.fromkeys([*row.extras, *extras])))
-    dag = row.wire(name or row.name, resolve(root, data, spans), root.serving, schema)
+    found = given.data(data) if spans is None else resolve(root, data, spans)
+    dag = row.wire(name or row.name, found, root.serving, schema)
     dag.configure(settings)
     optional.check_fit(dag, row.extras)
     return dag

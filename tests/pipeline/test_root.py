@@ -19,6 +19,25 @@ def test_a_run_is_running_inside_its_block_and_not_after(tmp_path):
     assert not root.is_running("r")
 
 
+def test_processes_at_work_on_steps_of_a_run_share_it(tmp_path):
+    root = Root(tmp_path)
+    with root.running("r", "train"), root.running("r", "count"):
+        assert root.is_running("r")
+        assert [root.is_running("r", step) for step in ("train", "count", "read")] == [
+            *(True, True, False)
+        ]
+    assert not root.is_running("r")
+    assert not root.is_running("r", "train")
+
+
+def test_another_try_of_a_step_in_a_run_gets_a_place_of_its_own(tmp_path):
+    root = Root(tmp_path)
+    for name in ("r", "r~2", "r~3"):
+        place = root.new_artifact("train", "r")
+        assert place.name == name
+        place.mkdir(parents=True)
+
+
 def test_a_root_has_one_name_whichever_link_leads_to_it(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
