@@ -15,9 +15,10 @@ from millrace.pipeline.run_request import RunRequest
 from millrace.serving import warm
 
 _MODEL = "millrace.serving.model"  # imported by the others as they load one
+_JOINING = "millrace.components.beam.joining"  # what earlier steps fork, where there is one anyway
 _MODULES = {  # what a step runs in a process of its own
-    export: ("millrace.components.exporting.answers", _MODEL),
-    infra_validator: ("millrace.serving.server", _MODEL),
+    export: ("millrace.components.exporting.answers", _MODEL, _JOINING),
+    infra_validator: ("millrace.serving.server", _MODEL, _JOINING),
 }
 
 
