@@ -25,7 +25,7 @@ from millrace.serving.client.calls import (
     VersionStatus,
 )
 from millrace.serving.client.channel import Observe, Tls
-from millrace.serving.errors import ClientError, NotFoundError
+from millrace.serving.errors import ClientError, RpcError
 
 Inputs = Iterable[Mapping[str, values.ArrayLike]]
 
@@ -170,16 +170,17 @@ class AsyncClient:
         """Wait until a version of `model` is available; see `Client.wait_until_available`."""
         deadline = time.monotonic() + timeout
         call = calls.status(Spec(model))
+        last: RpcError | None = None
         while (remaining := deadline - time.monotonic()) > 0:
             try:
                 answer = await self._send(call, remaining, wait_for_ready=True)
-                found = calls.available(model, answer)
-            except NotFoundError:
-                found = None
+                found, last = calls.available(model, answer), None
+            except channel.NOT_YET as error:
+                found, last = None, error
             if found:
                 return found
             await asyncio.sleep(channel.POLL)
-        raise channel.too_late(self.target, model, timeout)
+        raise channel.too_late(self.target, model, timeout, last)
 
     async def close(self) -> None:
         """Close the channel; calls in flight are cancelled."""

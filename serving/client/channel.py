@@ -14,7 +14,14 @@ from google.protobuf.message import Message
 
 from millrace.serving.client import calls
 from millrace.serving.client.calls import Answer
-from millrace.serving.errors import ClientError, DeadlineExceededError, RpcError, rpc_error
+from millrace.serving.errors import (
+    ClientError,
+    DeadlineExceededError,
+    NotFoundError,
+    RpcError,
+    UnavailableError,
+    rpc_error,
+)
 
 PORT = "8500"  # a model server's default
 MOST_PORT = 65535
@@ -234,9 +241,26 @@ def _unavailable(target: str, details: str) -> str:
     return details
 
 
-def too_late(target: str, model: str, timeout: float) -> DeadlineExceededError:
-    """Returns the error for a model that did not become available in time."""
+NOT_YET = (NotFoundError, UnavailableError, DeadlineExceededError)
+"""What a server that is not up yet answers, or one that does not have the model yet."""
+
+
+def too_late(
+    target: str, model: str, timeout: float, last: RpcError | None
+) -> DeadlineExceededError:
+    """Returns the error for a model that did not become available in time.
+
+    Args:
+        target: the server's address.
+        model: its name.
+        timeout: seconds that were waited.
+        last: the latest of its errors, one of NOT_YET.
+    """
+    if last is None or isinstance(last, NotFoundError):
+        received, advice = "no available version", "Check the server's log"
+    else:
+        received, advice = "no answer", "Start a server there, use another address"
     return DeadlineExceededError(
-        f"{target}: expected model {model} to be available within {timeout} s. "
-        "Received: no available version. Check the server's log, or allow more time."
+        f"{target}: expected model {model} to be available within {timeout:g} s. "
+        f"Received: {received}. {advice}, or allow more time."
     )

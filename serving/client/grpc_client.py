@@ -25,7 +25,7 @@ from millrace.serving.client.calls import (
 )
 from millrace.serving.client.channel import Observe, Tls
 from millrace.serving.client.sending import Sender, UnderWay
-from millrace.serving.errors import NotFoundError
+from millrace.serving.errors import RpcError
 
 
 class Client:
@@ -230,17 +230,17 @@ class Client:
         """
         deadline = time.monotonic() + timeout
         call = calls.status(Spec(model))
+        last: RpcError | None = None
         while (remaining := deadline - time.monotonic()) > 0:
             try:
-                found = calls.available(
-                    model, self._sender.send(call, remaining, wait_for_ready=True)
-                )
-            except NotFoundError:
-                found = None
+                answer = self._sender.send(call, remaining, wait_for_ready=True)
+                found, last = calls.available(model, answer), None
+            except channel.NOT_YET as error:
+                found, last = None, error
             if found:
                 return found
             time.sleep(channel.POLL)
-        raise channel.too_late(self.target, model, timeout)
+        raise channel.too_late(self.target, model, timeout, last)
 
     def close(self) -> None:
         """Close the channel; calls in flight are cancelled."""

@@ -32,10 +32,8 @@ from millrace.serving.client.calls import (
 from millrace.serving.client.channel import Observation, Observe
 from millrace.serving.client.http_connections import Connections, Deadline, HttpRequest
 from millrace.serving.errors import (
-    DeadlineExceededError,
     NotFoundError,
     RpcError,
-    UnavailableError,
     UnimplementedError,
 )
 
@@ -256,15 +254,16 @@ class RestClient:
     def wait_until_available(self, model: str, *, timeout: float = 60.0) -> VersionStatus:
         """Wait until a version of `model` is available; see `Client.wait_until_available`."""
         deadline = time.monotonic() + timeout
+        last: RpcError | None = None
         while (remaining := deadline - time.monotonic()) > 0:
             try:
-                found = calls.available(model, self.status(model, timeout=remaining))
-            except (NotFoundError, UnavailableError, DeadlineExceededError):
-                found = None
+                found, last = calls.available(model, self.status(model, timeout=remaining)), None
+            except channel.NOT_YET as error:
+                found, last = None, error
             if found:
                 return found
             time.sleep(channel.POLL)
-        raise channel.too_late(self.target, model, timeout)
+        raise channel.too_late(self.target, model, timeout, last)
 
     def close(self) -> None:
         """Close the idle connections."""

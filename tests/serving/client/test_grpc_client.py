@@ -172,8 +172,13 @@ def test_waiting_for_a_model(client):
     assert client.wait_until_available("half", timeout=5).version == 123
     with pytest.raises(DeadlineExceededError, match=r"expected model none to be available within"):
         client.wait_until_available("none", timeout=0.3)
-    with Client(f"127.0.0.1:{free_port()}") as nobody, pytest.raises(DeadlineExceededError):
+    target = f"127.0.0.1:{free_port()}"
+    with Client(target) as nobody, pytest.raises(DeadlineExceededError) as late:
         nobody.wait_until_available("half", timeout=0.3)
+    assert late.value.details == (
+        f"{target}: expected model half to be available within 0.3 s. Received: no answer. "
+        "Start a server there, use another address, or allow more time."
+    )
 
 
 class Scripted(PredictionServiceServicer, ModelServiceServicer):
@@ -194,6 +199,8 @@ class Scripted(PredictionServiceServicer, ModelServiceServicer):
         return self.answer
 
     def GetModelStatus(self, request, context):  # noqa: N802
+        if self.failures:
+            context.abort(self.failures.pop(0), "not now")
         if not self.statuses:
             context.abort(grpc.StatusCode.NOT_FOUND, "Could not find any versions of model half")
         return self.statuses.pop(0)
@@ -274,6 +281,14 @@ def test_waiting_ignores_loading_and_ends_at_a_failure(scripted):
         "Model half, version 1: expected it to become available. "
         "Received: broken. Export the model again."
     )
+
+
+def test_waiting_outlasts_a_server_that_is_unavailable_more_often_than_calls_are_retried(scripted):
+    scripted.failures = [grpc.StatusCode.UNAVAILABLE] * 5
+    scripted.statuses = [status(30)]
+    with Client(scripted.target) as client:
+        assert client.wait_until_available("half", timeout=20).state == "AVAILABLE"
+    assert scripted.failures == []
 
 
 def test_threads_may_share_a_client(client):
