@@ -1,13 +1,22 @@
 # syntax=docker/dockerfile:1
-# Two environments, three images:
-#   docker build --target pipeline -t millrace .            a pipeline job (the default)
-#   docker build --target beam-worker -t millrace-worker .  Beam's --sdk_container_image
-#   docker build --target server -t millrace-server .       the embedded model server, on CPUs
+# `make image` builds these; ENGINE, TARGETS and BUILD choose the engine, the targets and arguments.
+#   pipeline      a pipeline job (the default)
+#   beam-worker   Beam's --sdk_container_image
+#   server        the embedded model server, without Beam
+#   client        the light client, without TensorFlow, for scripts of yours
+# All run on CPUs. For GPUs: --build-arg LOCK=requirements.lock, on a PYTHON_IMAGE that has CUDA. On
+# another processor than x86-64 that lock is needed as well.
 
 ARG PYTHON=3.12
 ARG BEAM=2.77.0
+# Any images with that Python on the path and its `venv`; and one with Beam's /opt/apache/beam/boot.
+ARG PYTHON_IMAGE=python:${PYTHON}-slim
+ARG BEAM_IMAGE=apache/beam_python${PYTHON}_sdk:${BEAM}
+# An image with no more than a Python, and an image of the same Python with pip to fill it.
+ARG CLIENT_IMAGE=gcr.io/distroless/python3-debian12
+ARG CLIENT_BUILD_IMAGE=python:3.11-slim
 
-FROM apache/beam_python${PYTHON}_sdk:${BEAM} AS beam
+FROM ${BEAM_IMAGE} AS beam
 
 FROM scratch AS source
 COPY pyproject.toml setup.py README.md LICENSE /
@@ -16,27 +25,48 @@ COPY components /components
 COPY pipeline /pipeline
 COPY millrace /millrace
 
-FROM python:${PYTHON}-slim AS environment
+FROM ${PYTHON_IMAGE} AS environment
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_CACHE_DIR=/var/cache/pip
-RUN python -m venv /opt/millrace
+COPY deploy/prune.sh /
+RUN python3 -m venv /opt/millrace
 
 # The pinned dependencies are a layer of their own: changed code installs in seconds.
 FROM environment AS full
-COPY requirements.lock /
+ARG LOCK=requirements-cpu.lock
+COPY ${LOCK} /requirements.lock
 RUN --mount=type=cache,target=/var/cache/pip \
-    /opt/millrace/bin/pip install --require-hashes -r /requirements.lock
+    /opt/millrace/bin/pip install --no-deps --require-hashes -r /requirements.lock \
+    && /prune.sh /opt/millrace
 RUN --mount=type=bind,from=source,target=/src,rw \
     /opt/millrace/bin/pip install --no-deps --no-build-isolation /src
 
 FROM environment AS serving-only
 COPY requirements-serving.lock /
 RUN --mount=type=cache,target=/var/cache/pip \
-    /opt/millrace/bin/pip install --require-hashes -r /requirements-serving.lock
+    /opt/millrace/bin/pip install --require-hashes -r /requirements-serving.lock \
+    && /prune.sh /opt/millrace
 RUN --mount=type=bind,from=source,target=/src,rw \
-    /opt/millrace/bin/pip install --no-deps --no-build-isolation /src
+    /opt/millrace/bin/pip install --no-deps --no-build-isolation /src \
+    && /opt/millrace/bin/pip uninstall --yes pip
 
-FROM python:${PYTHON}-slim AS runtime
+FROM ${CLIENT_BUILD_IMAGE} AS client-only
+COPY deploy/prune.sh requirements-client.lock /
+RUN python3 -m venv /opt/client \
+    && /opt/client/bin/pip install --require-hashes -r /requirements-client.lock \
+    && /prune.sh /opt/client
+RUN --mount=type=bind,from=source,target=/src,rw \
+    /opt/client/bin/pip install --no-deps --no-build-isolation /src/serving/client_distribution \
+    && /opt/client/bin/pip uninstall --yes setuptools pip
+
+FROM ${CLIENT_IMAGE} AS client
+COPY --from=client-only /opt/client/lib/python3*/site-packages /opt/client
+ENV PYTHONPATH=/opt/client \
+    PYTHONUNBUFFERED=1
+USER 10001
+ENTRYPOINT ["/usr/bin/python3"]
+
+FROM ${PYTHON_IMAGE} AS runtime
 RUN useradd --create-home --uid 10001 millrace \
     && install -d -o millrace -g millrace /data
 ENV PATH=/opt/millrace/bin:$PATH \

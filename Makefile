@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check lint types client licenses sizes clean lock protos
+.PHONY: help run test setup check lint types client image licenses sizes clean lock protos
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,6 +53,9 @@ lock:  ## Pin every dependency with its hashes (needs uv)
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	$(COMPILE) --group serving -c requirements.lock -o requirements-serving.lock
+	$(COMPILE) --group client -c requirements.lock -o requirements-client.lock
+	$(COMPILE) pyproject.toml --group cpu --no-emit-package tensorflow -c requirements.lock \
+	  -o requirements-cpu.lock
 
 sizes: setup  ## List what each dependency weighs, in MB
 	@$(BIN)/python -m benchmarks.sizes
@@ -62,6 +65,13 @@ client: setup  ## Build the client's own wheel, which needs no TensorFlow, into 
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	  --wheel-dir dist serving/client_distribution
 	@ls dist/tf_millrace_client-*.whl
+
+ENGINE := docker
+TARGETS := pipeline beam-worker server client
+BUILD :=
+image:  ## Build the images: make image TARGETS=server ENGINE=podman BUILD=--no-cache
+	@for target in $(TARGETS); do \
+	  $(ENGINE) build --target $$target --tag millrace-$$target $(BUILD) . || exit 1; done
 
 licenses: setup  ## List the licence of every package that is installed
 	@$(BIN)/pip-licenses --from=mixed | grep -v '^   '

@@ -203,6 +203,7 @@ def predict(
     top_k: int | None = None,
     seed: int | None = None,
     target: str = "",
+    wait: float = 0.0,
     root: AnyPath | None = None,
 ) -> Answers:
     """Ask a pushed model, as `millrace predict` does; without `target` a server is started for it.
@@ -222,6 +223,7 @@ def predict(
         top_k: sample among so many of the likeliest.
         seed: the same seed gives the same text.
         target: HOST:PORT of a server that is up.
+        wait: for how many seconds the server at `target` may not be up yet, or not have the model.
         root: where the pushed models are; by default the folder of MILLRACE_ROOT, or `.millrace`.
 
     Returns:
@@ -249,6 +251,7 @@ def predict(
             model,
             asked,
             target,
+            wait=wait,
             open_store=lambda: stack.enter_context(opened(place, must_exist=True)),
             check=lambda: _check_whole(place, model),
         )

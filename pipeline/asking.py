@@ -44,6 +44,7 @@ def predict(
     asked: Asked,
     target: str,
     *,
+    wait: float = 0.0,
     open_store: Callable[[], Store],
     check: Callable[[], None],
 ) -> Answers:
@@ -54,6 +55,7 @@ def predict(
         model: its name.
         asked: what about.
         target: HOST:PORT, or nothing.
+        wait: for how many seconds the server at `target` may not be up yet, or not have the model.
         open_store: gives the record of runs, where that is needed.
         check: refuses a damaged version, before a server is started for it.
 
@@ -77,4 +79,4 @@ def predict(
         late.append(partial(question_files.from_csv, pathlib.Path(asked.csv), origin))
     if not target:
         check()
-    return predictions.ask(root, model, found, target, late=late, scalars=asked.scalars)
+    return predictions.ask(root, model, found, target, wait=wait, late=late, scalars=asked.scalars)

@@ -108,6 +108,7 @@ def ask(
     asked: Sequence[Question],
     target: str,
     *,
+    wait: float = 0.0,
     late: Sequence[Late] = (),
     scalars: Mapping[str, float | None] = NO_SCALARS,
 ) -> Answers:
@@ -118,15 +119,19 @@ def ask(
         model: its name.
         asked: the questions.
         target: HOST:PORT, or nothing.
+        wait: for how many seconds the server at `target` may not be up yet, or not have the model.
         late: what gives more questions once it is known what the model takes.
         scalars: a generator's inputs without a batch, where they are given.
 
     Raises:
         UsageError: there is nothing to ask, the model does not take it, or no such model has been
             pushed, or is at the `target`.
+        DeadlineExceededError: the server did not have it within `wait` seconds.
     """
     given = {name: value for name, value in scalars.items() if value is not None}
     with _server(root, model, target) as address, Client(address) as client:
+        if wait:
+            client.wait_until_available(model, timeout=wait)
         signature = _choose(_signatures(client, root, model, target), given)
         found = [*asked, *itertools.chain.from_iterable(each(signature) for each in late)]
         rows = [item for item in found if isinstance(item, Question)]

@@ -221,8 +221,10 @@ def test_a_server_that_is_not_there_is_named(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{free.getsockname()[1]}"
-    text = _refused(millrace("predict", "m", "--image", image, "--target", target), code=1)
-    assert target in text
+    asked = ("predict", "m", "--image", image, "--target", target)
+    assert f"{target}: expected a model server." in _refused(millrace(*asked), code=1)
+    late = _refused(millrace(*asked, "--wait", "0.2"), code=1)
+    assert f"{target}: expected model m to be available within 0.2 s. Received: no answer." in late
 
 
 def test_the_root_can_come_from_the_environment(tmp_path):

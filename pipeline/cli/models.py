@@ -93,6 +93,10 @@ def predict(
         int | None, typer.Option(help="Ask about N test rows of the last run.", min=1)
     ] = None,
     target: Annotated[str, typer.Option(help="HOST:PORT of a server that is up.")] = "",
+    wait: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="Wait so long for it to have the model.", min=0),
+    ] = 0.0,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,6 +125,7 @@ def predict(
         model,
         asked,
         target,
+        wait=wait,
         open_store=partial(open_store, place, must_exist=True),
         check=partial(_check_whole, place, [model]),
     )
