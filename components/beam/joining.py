@@ -1,8 +1,9 @@
 """Other processes of this machine that join a pass over shards which takes long.
 
-Each takes the next shard that nobody has taken yet, and so does the process that started them: all
-are at work until none is left, however long each shard takes. A shard is taken by making a file
-that is not there yet. What they print and log goes where this process's standard error does.
+Each takes the next shard that nobody has taken yet, and so does Beam's in-process runner in the
+process that started them: all are at work until none is left, however long each shard takes. A
+shard is taken by making a file that is not there yet. What they print and log goes where this
+process's standard error does.
 
 Beam's `multi_processing` deals the shards out beforehand, starts one process more, since this one
 only waits, and imports Beam in each: a second of CPU, where a table's work imports half a second.
@@ -11,13 +12,14 @@ only waits, and imports Beam in each: a second of CPU, where a table's work impo
 """
 
 import contextlib
+import functools
 import logging
 import os
 import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from etils.epath import Path
@@ -29,6 +31,7 @@ from millrace.serving import cores, lifeline
 if TYPE_CHECKING:
     from millrace.serving import warm
 
+Run: TypeAlias = Callable[[Callable[[int], None], Sequence[int]], None]
 _Process: TypeAlias = "subprocess.Popen[bytes] | warm.Forked"
 
 _MODULE = "millrace.components.beam.joining"
@@ -40,7 +43,9 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 logger = logging.getLogger(__name__)
 
 
-def work_through(folder: Path, work: Work, count: int, after: float, *, forked: bool) -> None:
+def work_through(
+    folder: Path, work: Work, count: int, after: float, *, forked: bool, run: Run
+) -> None:
     """Do `work` on the `count` shards in `folder`, joined by a process for each other core.
 
     What one of those leaves undone is done here, so that an error of the code is raised here.
@@ -52,22 +57,21 @@ def work_through(folder: Path, work: Work, count: int, after: float, *, forked: 
         after: so many seconds they join; 0: at once.
         forked: whether they are forked from a process that has imported TensorFlow, if a run has
             one. It is waited for while it does so.
+        run: calls a function with each of the shards' numbers, in this process.
     """
     # Imported here: the engine reads signatures of steps without NumPy.
     from millrace.serving import warm
 
     start = warm.start if forked else lifeline.start
     with _joined(folder, work, count, after, start):
-        _work_through(folder, work, count)
-    for index in range(count):
-        if not notes.is_done(folder, index):
-            notes.work_on(folder, work, index)
+        run(functools.partial(_work_if_free, folder, work), range(count))
+    if left := [index for index in range(count) if not notes.is_done(folder, index)]:
+        run(functools.partial(notes.work_on, folder, work), left)
 
 
-def _work_through(folder: Path, work: Work, count: int) -> None:
-    for index in range(count):
-        if _take(folder, index):
-            notes.work_on(folder, work, index)
+def _work_if_free(folder: Path, work: Work, index: int) -> None:
+    if _take(folder, index):
+        notes.work_on(folder, work, index)
 
 
 def _take(folder: Path, index: int) -> bool:
@@ -141,7 +145,9 @@ def main() -> None:
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path += [path for path in paths if path not in sys.path]  # which a fork does not read
     folder, count = Path(sys.argv[1]), int(sys.argv[2])
-    _work_through(folder, notes.load(folder / _WORK), count)
+    work = notes.load(folder / _WORK)
+    for index in range(count):
+        _work_if_free(folder, work, index)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ Shards and notes travel in files: they may be of any size, and arrive the same w
 runner. Notes come back in the order of the shards, so that what is merged of them is the same to
 the last bit, whatever the runner and the number of its workers.
 
-Without Beam's flags this process does the work, and others of this machine join it where that takes
-long (`joining`); Beam, whose import takes a second, is not needed then.
+Without Beam's flags its in-process runner does the work, and where that takes long, other processes
+of this machine join it (`joining`).
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from etils.epath import Path
@@ -53,17 +53,17 @@ def shard_pass(
         MillraceError: `work` raised it; of several, the one of the first shard. It is a note as
             well, for a runner would wrap it or try again.
     """
+    # Imported here: the engine reads signatures of steps without Beam. Nobody joins for its sake.
+    import apache_beam as beam
+
+    def run(work: Callable[[int], None], shards: Sequence[int]) -> None:
+        with run_on.pipeline() as pipeline:
+            _ = pipeline | "Shards" >> beam.Create(shards) | label >> beam.Map(work)
+
     place = Path(folder) / _FOLDER
     count = notes.hand_out(place, shards)
     if run_on.flags:
-        _run(label, functools.partial(notes.work_on, place, work), count, run_on)
+        run(functools.partial(notes.work_on, place, work), range(count))
     else:
-        joining.work_through(place, work, count, worth, forked=worth >= LONG)
+        joining.work_through(place, work, count, worth, forked=worth >= LONG, run=run)
     return notes.collect(place, count)
-
-
-def _run(label: str, work: Callable[[int], None], count: int, run_on: BeamOptions) -> None:
-    import apache_beam as beam
-
-    with run_on.pipeline() as pipeline:
-        _ = pipeline | "Shards" >> beam.Create(range(count)) | label >> beam.Map(work)

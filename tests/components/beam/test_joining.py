@@ -27,10 +27,15 @@ def work_through(tmp_path):
     def run(work, shards, after=0.0, forked=False):
         folder = Path(tmp_path) / "notes"
         count = notes.hand_out(folder, shards)
-        joining.work_through(folder, work, count, after, forked=forked)
+        joining.work_through(folder, work, count, after, forked=forked, run=_each)
         return list(notes.collect(folder, count))
 
     return run
+
+
+def _each(work, shards):
+    for shard in shards:
+        work(shard)
 
 
 def here(_):
