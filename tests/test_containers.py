@@ -1,9 +1,11 @@
 """The Dockerfile and compose.yaml name what there is: files, commands, flags, one image tag."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 from millrace.serving import flags, launch
@@ -21,7 +23,9 @@ def _json_form(instruction):
 
 
 def test_every_copied_path_is_there_and_let_through_by_dockerignore():
-    copied = re.findall(r"^COPY (?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    (lock,) = re.findall(r"^ARG LOCK=(.*)$", DOCKERFILE, re.MULTILINE)
+    copying = DOCKERFILE.replace("${LOCK}", lock)
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", copying, re.MULTILINE)
     ignored = (PROJECT / ".dockerignore").read_text().splitlines()
     for name in " ".join(copied).split():
         assert (PROJECT / name).exists(), name
@@ -31,7 +35,46 @@ def test_every_copied_path_is_there_and_let_through_by_dockerignore():
 def test_entry_points_are_commands_of_the_distribution():
     scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
     programs = {arguments[0] for arguments in _json_form("ENTRYPOINT")}
-    assert programs == {"/opt/apache/beam/boot", *scripts}
+    assert programs == {"/opt/apache/beam/boot", "/usr/bin/python3", *scripts}
+
+
+def _pinned(name):
+    """The version of each package in a lock file."""
+    return dict(re.findall(r"^([\w.-]+)==([^ ;]+)", (PROJECT / name).read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("part", ["cpu", "serving", "client"])
+def test_each_environment_has_the_versions_of_the_whole_one(part):
+    whole, pinned = _pinned("requirements.lock"), _pinned(f"requirements-{part}.lock")
+    cpu = pinned.pop("tensorflow-cpu", whole["tensorflow"])
+    assert cpu == whole["tensorflow"]
+    assert pinned.items() <= whole.items()
+    if part == "cpu":
+        assert whole.keys() - pinned.keys() == {"tensorflow"}
+
+
+def test_pruning_leaves_what_programs_read(tmp_path):
+    packages = tmp_path / "lib/python3.12/site-packages"
+    kept = [
+        "numpy/_core/tests/__init__.py",
+        "numpy/_core/tests/_natype.py",
+        "pandas/core.py",
+        "pandas/testing.py",
+    ]
+    gone = [
+        "clang/libclang.so",
+        "numpy/_core/tests/test_array.py",
+        "numpy/_core/tests/data/floats.csv",
+        "pandas/core.pyi",
+        "pandas/tests/test_core.py",
+        "tensorflow/include/op.h",
+    ]
+    for name in kept + gone:
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).touch()
+    subprocess.run([PROJECT / "deploy/prune.sh", tmp_path], check=True)
+    left = [str(file.relative_to(packages)) for file in packages.rglob("*") if file.is_file()]
+    assert sorted(left) == kept
 
 
 def test_the_servers_flags_are_flags_of_the_server():
