@@ -13,16 +13,66 @@ Sources: ISO/IEC 10918-1 annex B, CIPA DC-008 (Exif) 4.5-4.6, TIFF 6.0 sections 
 PNG (third edition) 5.3 and 11.3.4.5, WebP RIFF specification.
 
 Anything broken on the way reads as orientation 1: such a file is shown as it is stored.
+
+The files of a batch are walked side by side, and all formats in one loop: every process that loads
+a model optimises its graph first, which takes the longer the more ops it has.
 """
 
-from collections.abc import Callable
-
+import numpy as np
 import tensorflow as tf
 
 _HEAD = 1 << 17  # bytes searched of a JPEG: an APP1 segment holds at most 64 KiB and comes early
-_STEPS = 4096  # segments and bytes of junk skipped before the search is given up
-_CHUNKS = 1 << 16
+_STEPS = 1 << 14  # segments, chunks and bytes of junk passed over before the search is given up
+_FAR = 1 << 40  # beyond the end of any file
 _ENTRY = 12  # bytes of a directory entry
+_SHORT = 3  # a type: its value is in the first two of the value's four bytes
+
+# RE2's `\C` is any byte. The letters are looked for first: nearly no file has them.
+_PNG_WITH_EXIF = rb"\CPNG\C*eXIf\C*"
+_WEBP_WITH_EXIF = rb"RIFF\C{4}WEBPVP8X\C*EXIF\C*"
+# A letter for the byte order and the entries of a directory; the groups are the type and the value
+# of the first with the tag.
+_ORIENTATION = rb"^(?:I(?:\C{12})*?\x12\x01|M(?:\C{12})*?\x01\x12)(\C\C)\C{4}(\C{4})\C*$"
+_TYPE_AND_VALUE = 6  # bytes
+
+# A row for each format: none of the three, JPEG, PNG, WebP. A link is a segment or a chunk.
+_JPEG, _PNG, _WEBP = 1, 2, 3
+_LINK = 10  # bytes that say what a link is and how long
+_ANY = -1  # for a byte
+_EXIF = np.array(  # how the link with EXIF begins
+    [
+        [_ANY] * _LINK,
+        [0xFF, 0xE1, _ANY, _ANY, *b"Exif\0\0"],
+        [*[_ANY] * 4, *b"eXIf", *[_ANY] * 2],
+        [*b"EXIF", *[_ANY] * 6],
+    ],
+    np.int64,
+)
+_LENGTH = np.array(  # the weights of these bytes in the length
+    [
+        [0] * _LINK,
+        [0, 0, 256, 1, *[0] * 6],
+        [256**3, 256**2, 256, 1, *[0] * 6],
+        [*[0] * 4, 1, 256, 256**2, 256**3, *[0] * 2],
+    ],
+    np.int64,
+)
+_SIZES = np.array(
+    [
+        # bytes searched, before the first link, before a link's content, of these counted in its
+        # length, after the content, and more of them where that is odd
+        [0, 0, 0, 0, 0, 0],
+        [_HEAD, 2, 4, 2, 0, 0],
+        [_FAR, 8, 8, 0, 4, 0],
+        [_FAR, 12, 8, 0, 0, 1],
+    ],
+    np.int64,
+)
+# By the byte after 0xFF in a JPEG: bytes to the next link; 0 where the length tells.
+_TO_NEXT = np.zeros(256, np.int64)
+_TO_NEXT[[0x00, 0xFF]] = 1  # no marker
+_TO_NEXT[[0x01, *range(0xD0, 0xD9)]] = 2  # TEM, RST0-7 and SOI have no length
+_TO_NEXT[[0xD9, 0xDA]] = _FAR  # EOI, SOS: only pixels follow
 
 
 def orientations(encoded: tf.Tensor) -> tf.Tensor:
@@ -34,30 +84,12 @@ def orientations(encoded: tf.Tensor) -> tf.Tensor:
     Returns:
         int32 [batch]; 1 where a file is no JPEG, PNG or WebP or has no valid orientation.
     """
-    starts = tf.strings.substr(encoded, 0, 2)
-    found = tf.ones_like(encoded, tf.int32)
-    heads = tf.strings.substr(encoded, 0, _HEAD)
-    found = _with(found, tf.equal(starts, b"\xff\xd8"), heads, _of_jpeg)
-    # The letters are looked for first: nearly no file has them, and a walk takes its time. RE2's
-    # `\C` is any byte.
-    is_png = tf.logical_and(
-        tf.equal(starts, b"\x89P"), tf.strings.regex_full_match(encoded, rb"\C*eXIf\C*")
-    )
-    found = _with(found, is_png, encoded, _of_png)
-    is_webp = tf.logical_and(
-        tf.equal(tf.strings.substr(heads, 0, 4), b"RIFF"),
-        tf.strings.regex_full_match(encoded, rb"\C{8}WEBPVP8X\C*EXIF\C*"),
-    )
-    return _with(found, is_webp, encoded, _of_webp)
-
-
-def _with(
-    found: tf.Tensor, chosen: tf.Tensor, files: tf.Tensor, find: Callable[[tf.Tensor], tf.Tensor]
-) -> tf.Tensor:
-    """`found`, with what `find` says of those of `files` that are `chosen`."""
-    places = tf.where(chosen)
-    values = tf.map_fn(find, tf.gather_nd(files, places), fn_output_signature=tf.int32)
-    return tf.tensor_scatter_nd_update(found, places, values)
+    is_jpeg = tf.equal(tf.strings.substr(encoded, 0, 2), b"\xff\xd8")
+    is_png = tf.strings.regex_full_match(encoded, _PNG_WITH_EXIF)
+    is_webp = tf.strings.regex_full_match(encoded, _WEBP_WITH_EXIF)
+    formats = tf.where(is_jpeg, _JPEG, tf.where(is_png, _PNG, tf.where(is_webp, _WEBP, 0)))
+    content = _content(encoded, formats)
+    return _of_tiff(tf.strings.regex_replace(content, r"^Exif\x00\x00", "", replace_global=False))
 
 
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -67,124 +99,73 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return tf.raw_ops.Reverse(tensor=turned, dims=tf.stack([upside_down, mirrored, False]))
 
 
-def _of_jpeg(head: tf.Tensor) -> tf.Tensor:
-    data = tf.io.decode_raw(head, tf.uint8)
-    begin, end = _exif_segment(data)
-    return tf.cond(end > 0, lambda: _of_tiff(data[begin:end]), lambda: tf.constant(1))
-
-
-def _of_png(file: tf.Tensor) -> tf.Tensor:
-    data = tf.io.decode_raw(file, tf.uint8)
-    return _of_chunk(data, 8, 4, b"eXIf", little=False, after=4)
-
-
-def _of_webp(file: tf.Tensor) -> tf.Tensor:
-    data = tf.io.decode_raw(file, tf.uint8)
-    return _of_chunk(data, 12, 0, b"EXIF", little=True, after=0)
-
-
-def _of_chunk(
-    data: tf.Tensor, start: int, letters: int, kind: bytes, *, little: bool, after: int
-) -> tf.Tensor:
-    """What the first chunk of letters `kind` says, of a chain that begins at `start`.
-
-    A chunk has eight bytes before its content, its letters at `letters` and its length beside
-    them, and `after` bytes after it.
-    """
+def _content(files: tf.Tensor, formats: tf.Tensor) -> tf.Tensor:
+    """What the first link with EXIF holds, string [batch], of each of `files` of `formats`."""
+    exif, weights = tf.gather(_EXIF, formats), tf.gather(_LENGTH, formats)
+    searched, first, before, counted, after, odd = tf.unstack(tf.gather(_SIZES, formats), axis=1)
+    sizes = tf.minimum(tf.cast(tf.strings.length(files), tf.int64), searched)
+    is_jpeg = tf.equal(formats, _JPEG)
 
     def walk(at: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        length = _number(data, at + 4 - letters, 4, little)
-        content, stop = at + 8, at + 8 + length
-        is_found = tf.reduce_all(tf.equal(_bytes(data, at + letters, 4), list(kind)))
-        following = stop + (length % 2 if little else after)
+        link = _bytes(_part(files, sizes, at, at + _LINK), _LINK)
+        is_exif = tf.reduce_all(tf.logical_or(tf.equal(link, exif), tf.equal(exif, _ANY)), 1)
+        is_found = tf.logical_and(is_exif, at < sizes)
+        length = tf.maximum(tf.reduce_sum(link * weights, 1) - counted, 0)
+        stop = at + before + length
+        to_next = tf.where(tf.equal(link[:, 0], 0xFF), tf.gather(_TO_NEXT, link[:, 1]), 1)
+        is_told = tf.logical_or(tf.logical_not(is_jpeg), tf.equal(to_next, 0))
+        following = tf.where(is_told, stop + after + odd * (length % 2), at + to_next)
         return (
-            tf.where(is_found, tf.size(data), following),
-            tf.where(is_found, content, begin),
-            tf.where(is_found, tf.minimum(stop, tf.size(data)), end),
+            tf.where(is_found, _FAR, following),
+            tf.where(is_found, at + before, begin),
+            tf.where(is_found, stop, end),
         )
 
-    zero = tf.constant(0)
+    none = tf.zeros_like(sizes)
     _, begin, end = tf.while_loop(
-        lambda at, *_: tf.logical_and(at >= 0, at < tf.size(data)),
+        lambda at, *_: tf.reduce_any(at < sizes),
         walk,
-        (tf.constant(start), zero, zero),
-        maximum_iterations=_CHUNKS,
-    )
-    prefix = tf.reduce_all(tf.equal(_bytes(data, begin, 6), list(b"Exif\0\0")))
-    begin += tf.where(prefix, 6, 0)
-    return tf.cond(end > begin, lambda: _of_tiff(data[begin:end]), lambda: tf.constant(1))
-
-
-def _exif_segment(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where in `data` the TIFF header begins and its segment ends; 0, 0 if there is none."""
-
-    def walk(at: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        marker, length = _number(data, at), _number(data, at + 2)
-        following = at + 2 + tf.maximum(length, 2)
-        is_exif = tf.logical_and(
-            tf.equal(marker, 0xFFE1), tf.reduce_all(_bytes(data, at + 4, 6) == list(b"Exif\0\0"))
-        )
-        is_end = _is(marker, 0xFFD9, 0xFFDA)  # EOI, SOS: only pixels follow
-        is_junk = tf.logical_or(marker <= 0xFF00, tf.equal(marker, 0xFFFF))
-        is_bare = tf.logical_or(  # TEM, RST0-7 and SOI have no length
-            tf.equal(marker, 0xFF01), tf.logical_and(marker >= 0xFFD0, marker <= 0xFFD8)
-        )
-        skipped = tf.where(is_junk, at + 1, tf.where(is_bare, at + 2, following))
-        return (
-            tf.where(tf.logical_or(is_exif, is_end), tf.size(data), skipped),
-            tf.where(is_exif, at + 10, begin),
-            tf.where(is_exif, following, end),
-        )
-
-    zero = tf.constant(0)
-    _, begin, end = tf.while_loop(
-        lambda at, *_: at < tf.size(data),
-        walk,
-        (tf.constant(2), zero, zero),
+        (first, none, none),
         maximum_iterations=_STEPS,
     )
-    return begin, end
+    return _part(files, sizes, begin, end)
 
 
-# Traced once, not for each of the three formats.
-@tf.function(input_signature=[tf.TensorSpec([None], tf.uint8)], autograph=False)
-def _of_tiff(tiff: tf.Tensor) -> tf.Tensor:
-    little = tf.reduce_all(_bytes(tiff, 0, 2) == list(b"II"))
-    directory = _number(tiff, 4, 4, little)
-    fitting = tf.maximum(tf.size(tiff) - directory - 2, 0) // _ENTRY
-    count = tf.minimum(_number(tiff, directory, 2, little), fitting)
-    entries = directory + 2 + _ENTRY * tf.range(count)
-    tags, types = _number(tiff, entries, 2, little), _number(tiff, entries + 2, 2, little)
-    values = tf.where(  # a SHORT lies in the first two of the value's four bytes, a LONG in all
-        tf.equal(types, 3),
-        _number(tiff, entries + 8, 2, little),
-        _number(tiff, entries + 8, 4, little),
-    )
-    found = tf.boolean_mask(values, tf.equal(tags, 0x0112))
-    value = tf.concat([found, [1]], 0)[0]
-    is_tiff = tf.equal(_number(tiff, 2, 2, little), 42)
-    is_valid = tf.logical_and(is_tiff, tf.logical_and(value >= 1, value <= 8))
-    return tf.where(is_valid, value, 1)
+def _of_tiff(tiffs: tf.Tensor) -> tf.Tensor:
+    """What the first directory of each TIFF (string [batch]) says: int32 [batch]."""
+    sizes = tf.cast(tf.strings.length(tiffs), tf.int64)
+    is_little = tf.equal(tf.strings.substr(tiffs, 0, 2), b"II")
+    magic, directory = _numbers(_bytes(tiffs, 8), is_little, (2, 2), (4, 4))
+    (count,) = _numbers(_bytes(_part(tiffs, sizes, directory, directory + 2), 2), is_little, (0, 2))
+    entries = _part(tiffs, sizes, directory + 2, directory + 2 + _ENTRY * count)
+    marked = tf.strings.join([tf.where(is_little, b"I", b"M"), entries])
+    found = tf.strings.regex_replace(marked, _ORIENTATION, rb"\1\2", replace_global=False)
+    type_, short, long = _numbers(_bytes(found, _TYPE_AND_VALUE), is_little, (0, 2), (2, 2), (2, 4))
+    value = tf.where(tf.equal(type_, _SHORT), short, long)
+    is_found = tf.equal(tf.strings.length(found), _TYPE_AND_VALUE)
+    is_valid = is_found & tf.equal(magic, 42) & (value >= 1) & (value <= 8)
+    return tf.cast(tf.where(is_valid, value, 1), tf.int32)
 
 
-def _number(
-    data: tf.Tensor, at: tf.Tensor | int, size: int = 2, little: tf.Tensor | bool = False
-) -> tf.Tensor:
-    """The unsigned numbers of `size` bytes at each of `at`, int32 of its shape.
-
-    Four bytes over 2^31 - 1 saturate: no offset in a segment of 64 KiB is that large.
-    """
-    digits = tf.cast(_bytes(data, at, size), tf.int64)
-    digits = tf.where(little, digits, digits[..., ::-1])
-    number = tf.reduce_sum(digits * [256**place for place in range(size)], -1)
-    return tf.cast(tf.minimum(number, tf.int32.max // 2), tf.int32)
+def _part(texts: tf.Tensor, sizes: tf.Tensor, begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+    """The bytes of each of `texts` (string [batch]) from `begin` to `end`, at most its `sizes`."""
+    begin = tf.minimum(begin, sizes)
+    return tf.strings.substr(texts, begin, tf.minimum(end, sizes) - begin)
 
 
-def _bytes(data: tf.Tensor, at: tf.Tensor | int, size: int) -> tf.Tensor:
-    """`size` bytes of `data` from each of `at`, uint8 [..., size]; 0 beyond its end."""
-    index = tf.expand_dims(tf.convert_to_tensor(at), -1) + tf.range(size)
-    padded = tf.concat([data, tf.zeros([1], tf.uint8)], 0)
-    return tf.gather(padded, tf.minimum(index, tf.size(data)))
+def _bytes(texts: tf.Tensor, count: int) -> tf.Tensor:
+    """The first `count` bytes of each text, int64 [batch, count]; 0 beyond its end."""
+    return tf.cast(tf.io.decode_raw(texts, tf.uint8, fixed_length=count), tf.int64)
+
+
+def _numbers(digits: tf.Tensor, is_little: tf.Tensor, *fields: tuple[int, int]) -> list[tf.Tensor]:
+    """The unsigned numbers in `digits`, int64 [batch] for each of `fields`: its place and size."""
+    little, big = np.zeros((2, digits.shape[1], len(fields)), np.int64)
+    for number, (at, size) in enumerate(fields):
+        little[at : at + size, number] = 256 ** np.arange(size)
+        big[at : at + size, number] = 256 ** np.arange(size)[::-1]
+    found = tf.where(is_little[:, None], tf.matmul(digits, little), tf.matmul(digits, big))
+    return tf.unstack(found, axis=1)
 
 
 def _is(value: tf.Tensor, *of: int) -> tf.Tensor:

@@ -9,6 +9,8 @@
 
 import tensorflow as tf
 
+_FLAGS, _ANIMATED = 20, 0x02  # where a WebP has its flags, and one of them
+
 
 def refuse_animated_webp(encoded: tf.Tensor) -> tf.Tensor:
     """`encoded` (string [batch]), unchanged.
@@ -16,12 +18,12 @@ def refuse_animated_webp(encoded: tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: one is an animated WebP.
     """
-    head = tf.strings.join([tf.strings.substr(encoded, 0, 16), b"\0" * 16])
-    is_extended = tf.logical_and(
-        tf.equal(tf.strings.substr(head, 0, 4), b"RIFF"),
-        tf.equal(tf.strings.substr(head, 8, 8), b"WEBPVP8X"),
+    head = tf.io.decode_raw(encoded, tf.uint8, fixed_length=_FLAGS + 1)
+    is_extended = tf.strings.regex_full_match(
+        tf.strings.substr(encoded, 0, _FLAGS),
+        rb"RIFF\C{4}WEBPVP8X\C*",  # `\C` is any byte
     )
-    has_frames = tf.not_equal(_number(encoded, 20, 1) // 2 % 2, 0)
+    has_frames = tf.equal(tf.bitwise.bitwise_and(head[:, _FLAGS], _ANIMATED), _ANIMATED)
     is_still = tf.logical_not(tf.reduce_any(tf.logical_and(is_extended, has_frames)))
     message = (
         "image: expected still pictures. Received: an animated WebP. "
@@ -33,8 +35,8 @@ def refuse_animated_webp(encoded: tf.Tensor) -> tf.Tensor:
 
 def has_palette(encoded: tf.Tensor) -> tf.Tensor:
     """Which files (string [batch]) are BMPs of palette indices: bool [batch]."""
-    is_bmp = tf.equal(tf.strings.substr(encoded, 0, 2), b"BM")
-    return tf.logical_and(is_bmp, tf.equal(_number(encoded, 28, 2), 8))
+    head = tf.strings.substr(encoded, 0, 30)
+    return tf.strings.regex_full_match(head, rb"BM\C{26}\x08\x00")
 
 
 def with_palette(encoded: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:

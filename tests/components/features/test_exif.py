@@ -98,6 +98,10 @@ def test_what_comes_before_the_exif_segment_is_passed_over(before):
         with_exif(tiff("big", [(0x0112, 3, b"\0\x06\0\0")], magic=43)),
         with_exif(tiff("big", [(0x0112, 3, b"\0\x06\0\0")], first=0xFFFFFFFF)),
         with_exif(tiff("big", [(0x0112, 3, b"\0\x06\0\0")]), length=10),
+        with_exif(tiff("big", [(0x0112, 3, b"\0\0\0\x06")])),
+        with_exif(tiff("big", [(0x0112, 3, b"\0\x09\0\0"), (0x0112, 3, b"\0\x06\0\0")])),
+        # The tag's two bytes in the value of another, with what would follow them in an entry.
+        with_exif(tiff("big", [(0x010F, 2, b"\0\0\x01\x12"), (0x0004, 1, b"\0\x06\0\0")])),
         file(PIXELS, "JPEG") + with_exif(tiff("big", [(0x0112, 3, b"\0\x06\0\0")]))[2:],
     ],
 )
@@ -106,8 +110,12 @@ def test_a_file_without_a_valid_orientation_stays_as_it_is(content):
 
 
 def test_each_file_of_a_batch_has_its_own():
-    batch = [jpeg(6), file(PIXELS), jpeg(3), b"junk"]
-    assert _ORIENTATIONS(tf.constant(batch)).numpy().tolist() == [6, 1, 3, 1]
+    png = PNG + chunk(b"tEXt", b"abc") + chunk(b"eXIf", tiff("big", [(0x0112, 3, b"\0\x08\0\0")]))
+    webp = (
+        RIFF + chunk(b"VP8X", bytes(10), "little") + chunk(b"EXIF", tiff("little", SIX), "little")
+    )
+    batch = [jpeg(6), file(PIXELS), jpeg(3), b"junk", png, webp, png + b"more", jpeg(5)]
+    assert _ORIENTATIONS(tf.constant(batch)).numpy().tolist() == [6, 1, 3, 1, 8, 6, 8, 5]
     assert _ORIENTATIONS(tf.constant([], tf.string)).shape == [0]
 
 
