@@ -38,7 +38,7 @@ def endpoints(
         regress: inputs -> outputs float32 [batch]: the probability of the second of two
             classes; of more classes, that of the likeliest.
     """
-    scored = tf.function(scores_of, input_signature=inputs)
+    scored = tf.function(scores_of, input_signature=inputs, autograph=False)
 
     def names(scores: tf.Tensor) -> tf.Tensor:
         return tf.tile(tf.constant([classes]), [tf.shape(scores)[0], 1])

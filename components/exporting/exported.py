@@ -6,6 +6,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -52,9 +53,10 @@ def check(
     Raises:
         ModelError: it cannot be loaded, or its answers differ from those of `model`.
     """
-    reference = kinds.reference(model, spec, rows)
-    with tempfile.TemporaryDirectory() as scratch:
-        found = answers.collect(out.saved_model, rows, Path(scratch))
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as beside:
+        collected = beside.submit(answers.collect, out.saved_model, rows, Path(scratch))
+        reference = kinds.reference(model, spec, rows)
+        found = collected.result()
     worst = comparison.largest_difference(found, reference, tolerance)
     logger.info(
         "checked in a fresh process: %d rows, answers differ by at most %.2g", len(rows), worst

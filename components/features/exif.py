@@ -88,7 +88,15 @@ def orientations(encoded: tf.Tensor) -> tf.Tensor:
     is_png = tf.strings.regex_full_match(encoded, _PNG_WITH_EXIF)
     is_webp = tf.strings.regex_full_match(encoded, _WEBP_WITH_EXIF)
     formats = tf.where(is_jpeg, _JPEG, tf.where(is_png, _PNG, tf.where(is_webp, _WEBP, 0)))
-    content = _content(encoded, formats)
+    return tf.cond(
+        tf.reduce_any(formats > 0), lambda: _found(encoded, formats), lambda: tf.ones_like(formats)
+    )
+
+
+# Called, not inlined: few batches need it, and inlined ops take their time in every graph.
+@tf.function(experimental_attributes={"_noinline": True}, autograph=False)
+def _found(files: tf.Tensor, formats: tf.Tensor) -> tf.Tensor:
+    content = _content(files, formats)
     return _of_tiff(tf.strings.regex_replace(content, r"^Exif\x00\x00", "", replace_global=False))
 
 

@@ -49,22 +49,10 @@ def with_palette(encoded: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
     Returns:
         uint8 [height, width, 3], red, green and blue; black beyond the palette's end.
     """
-    start, pixels = 14 + _number(encoded, 14, 4), _number(encoded, 10, 4)
+    pixels, header = tf.unstack(tf.io.decode_raw(tf.strings.substr(encoded, 10, 8), tf.int32), 2)
+    start = 14 + header
     size = 256 * 4  # blue, green, red and an unused byte for each of at most 256 colours
     entries = tf.strings.substr(encoded, start, tf.clip_by_value(pixels - start, 0, size))
-    padded = tf.strings.substr(tf.strings.join([entries, b"\0" * size]), 0, size)
-    colours = tf.reshape(tf.io.decode_raw(padded, tf.uint8), [256, 4])[:, 2::-1]
+    colours = tf.io.decode_raw(entries, tf.uint8, fixed_length=size)
+    colours = tf.reshape(colours, [256, 4])[:, 2::-1]
     return tf.gather(colours, tf.cast(indices[..., 0], tf.int32))
-
-
-def _number(encoded: tf.Tensor, at: int, size: int) -> tf.Tensor:
-    """The unsigned little-endian number of `size` bytes at `at` of each, int32 of its shape.
-
-    0 beyond a file's end; four bytes over 2^30 saturate, since no header here is that large.
-    """
-    padded = tf.strings.join([tf.strings.substr(encoded, 0, at + size), b"\0" * (at + size)])
-    digits = tf.io.decode_raw(tf.strings.substr(padded, at, size), tf.uint8)
-    shape = tf.concat([tf.shape(encoded), [size]], 0)  # decode_raw makes [0, 0] of no files
-    digits = tf.cast(tf.reshape(digits, shape), tf.int64)
-    number = tf.reduce_sum(digits * [256**place for place in range(size)], -1)
-    return tf.cast(tf.minimum(number, 1 << 30), tf.int32)

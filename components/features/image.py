@@ -14,7 +14,7 @@ from millrace.components.features.image_spec import ImageSpec
 
 # A function that is called, not inlined: the inlined ops of a branch that is not taken are still
 # visited one by one, which halves the pictures per second of small PNGs.
-_not_inlined = tf.function(experimental_attributes={"_noinline": True})
+_not_inlined = tf.function(experimental_attributes={"_noinline": True}, autograph=False)
 
 
 def preprocess(encoded: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
