@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check lint types client image licenses sizes clean lock protos
+.PHONY: help run test setup check lint types client image licenses sizes clean lock protos kfp
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,14 @@ lock:  ## Pin every dependency with its hashes (needs uv)
 	$(COMPILE) --group client -c requirements.lock -o requirements-client.lock
 	$(COMPILE) pyproject.toml --group cpu --no-emit-package tensorflow -c requirements.lock \
 	  -o requirements-cpu.lock
+	$(COMPILE) --group kfp -o requirements-kfp.lock
+
+kfp: .venv-kfp/installed  ## Make the environment of the test that runs a Kubeflow pipeline
+
+.venv-kfp/installed: requirements-kfp.lock
+	@$(PYTHON) -m venv .venv-kfp
+	@.venv-kfp/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 sizes: setup  ## List what each dependency weighs, in MB
 	@$(BIN)/python -m benchmarks.sizes
@@ -80,5 +88,5 @@ protos: setup  ## Generate the message classes from serving/protos/*.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. millrace/serving/protos/*.proto
 
 clean:  ## Remove the environment and caches; artifacts under .millrace stay
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-kfp build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

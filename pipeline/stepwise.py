@@ -23,6 +23,7 @@ from millrace.pipeline.runner import Runner, has_anomalies
 from millrace.pipeline.store import Store, now
 
 _DONE = ("ran", "cached")
+_NO_NAMES = ("latest", "null", "none")  # one with a meaning, and what is left of a missing one
 _STATE = {"running": "is running", "failed": "has failed", "killed": "was killed"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # the names of folders, see `Root`
 
@@ -64,10 +65,10 @@ def named(store: Store, root: Root, run: str, data: str | None, which: str) -> N
         UsageError: `run` cannot be a name; the run is not one of single steps, or began with
             other data; or the data of a new one cannot be found.
     """
-    if not _NAME.fullmatch(run) or run == "latest":
+    if not _NAME.fullmatch(run) or run.lower() in _NO_NAMES:
         raise UsageError(
             "--run: expected 1 to 100 letters, digits, `.`, `_` or `-`, the first a letter or "
-            f"digit, and not `latest`. Received: {run!r}. Put `-` where other signs are."
+            f"digit, and not {' or '.join(_NO_NAMES)}. Received: {run!r}. Put `-` for other signs."
         )
     record = store.recorded_run(run)
     if record is None:

@@ -1,6 +1,9 @@
-"""Commands for orchestrators: step."""
+"""Commands for orchestrators: step, compile."""
 
-from typing import Annotated
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -25,6 +28,7 @@ from millrace.pipeline.cli.app import (
     print_json,
 )
 from millrace.pipeline.cli.execute import EXIT, INTERRUPTED, command_line
+from millrace.pipeline.errors import UsageError
 
 
 @app.command(rich_help_panel="Run")
@@ -95,3 +99,122 @@ def step(
     if as_json:
         print_json(report.step_json(done.of_step, done.run, done.next, recipe))
     raise typer.Exit(EXIT[done.status])
+
+
+@app.command("compile", rich_help_panel="Run")
+def compile_(
+    recipe: RecipeArgument,
+    to: Annotated[
+        Literal["kubeflow", "argo"], typer.Option(help="The orchestrator that runs the steps.")
+    ],
+    image: Annotated[
+        str, typer.Option(help="Image of every container, such as the Dockerfile's `pipeline`.")
+    ],
+    beam_flags: BeamFlags = None,
+    data: DataOption = None,
+    spans: SpansOption = "latest",
+    settings: SettingsOption = None,
+    name: NameOption = "",
+    schema: SchemaOption = None,
+    extras: ExtrasOption = None,
+    fail_on_anomaly: AnomalyOption = False,
+    root: Annotated[
+        str,
+        typer.Option(metavar="PATH", help="Where artifacts, runs and models lie, in containers."),
+    ] = "/data",
+    mounts: Annotated[
+        list[str] | None,
+        typer.Option("--mount", metavar="CLAIM:PATH", help="Mount a PersistentVolumeClaim there."),
+    ] = None,
+    variables: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME=VALUE", help="Set an environment variable."),
+    ] = None,
+    secrets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--secret", metavar="NAME=SECRET:KEY", help="Set one from a Secret of the cluster."
+        ),
+    ] = None,
+    schedule: Annotated[
+        str, typer.Option(metavar="CRON", help='Of Argo: run by the clock, as in "0 3 * * *".')
+    ] = "",
+    out: Annotated[
+        str, typer.Option(metavar="FILE", help="Where to write it; default standard output.")
+    ] = "",
+) -> None:
+    """Write a recipe as YAML for Kubeflow Pipelines or Argo: a container for each step.
+
+    Each container runs `millrace step` with the orchestrator's id of the run, so that steps which
+    do not need each other run at once, a retried one goes on, and runs at once do not mix. Paths
+    are those that containers see. On several machines the store must be on PostgreSQL: name it
+    by `--secret MILLRACE_STORE=SECRET:KEY`. See docs/deploy.md.
+    """
+    from millrace.pipeline.orchestrators import argo, kubeflow, workload
+    from millrace.pipeline.recipes import catalog
+    from millrace.pipeline.root import Root
+
+    if schedule and to != "argo":
+        raise UsageError(
+            f"--schedule {schedule}: expected --to argo beside it. Received: --to {to}, where a "
+            "pipeline is given its schedule when it is there: create a recurring run of it."
+        )
+    workload.check_seen_by_containers({"--root": root, "--data": data, "--schema": schema})
+    dag = catalog.wire(
+        recipe,
+        Root(root),
+        data=data,
+        spans=None,
+        settings=settings or [],
+        name=name,
+        schema=schema,
+        extras=extras or [],
+    )
+    options = _options(
+        ("--root", [root]),
+        ("--data", [data]),
+        ("--spans", [spans] if spans != "latest" else []),
+        ("--set", settings),
+        ("--name", [name]),
+        ("--schema", [schema]),
+        ("--with", extras),
+    )
+    planned = workload.Workload(
+        name=workload.plain(dag.name),
+        summary=f"millrace {recipe}",
+        recipe=recipe,
+        tasks=workload.tasks(dag, fail_on_anomaly=fail_on_anomaly),
+        options=(
+            *options,
+            *(["--fail-on-anomaly"] if fail_on_anomaly else []),
+            *(["--", *beam_flags] if beam_flags else []),
+        ),
+        image=image,
+        mounts=workload.mounts(mounts or []),
+        variables=workload.variables(variables or []),
+        secrets=workload.secrets(secrets or []),
+    )
+    is_argo = to == "argo"
+    _write(argo.documents(planned, schedule) if is_argo else kubeflow.documents(planned), out)
+
+
+def _options(*given: tuple[str, Sequence[str | None] | None]) -> list[str]:
+    """The command line's words for the options that were given."""
+    return [
+        word
+        for option, values in given
+        for value in values or ()
+        if value
+        for word in (option, value)
+    ]
+
+
+def _write(documents: list[dict[str, Any]], out: str) -> None:
+    """Write YAML to the file `out`, or to standard output."""
+    import yaml
+
+    text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=100)
+    if out:
+        pathlib.Path(out).expanduser().write_text(text)
+    else:
+        sys.stdout.write(text)

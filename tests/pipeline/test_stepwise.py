@@ -137,7 +137,7 @@ def test_the_run_of_a_whole_pipeline_cannot_be_gone_on_with(toy, step):
         step("read", run)
 
 
-@pytest.mark.parametrize("name", ["", "latest", ".a", "a/b", "a:b", "a b", "ä", "a" * 101])
+@pytest.mark.parametrize("name", ["", "latest", "null", ".a", "a/b", "a:b", "a b", "ä", "a" * 101])
 def test_a_name_that_could_not_be_a_folder_is_refused(step, name):
     with pytest.raises(UsageError, match="--run: expected 1 to 100 letters, digits"):
         step("read", name)

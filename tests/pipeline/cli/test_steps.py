@@ -1,6 +1,9 @@
-"""`millrace step`, through the real command."""
+"""`millrace step` and `compile`, and a schedule, through the real command."""
 
 import json
+from pathlib import Path
+
+import yaml
 
 from tests.command import millrace
 
@@ -28,3 +31,60 @@ def test_a_step_begins_a_run_and_says_what_can_run_next(tmp_path):
         "millrace: Run wf-1: expected trainer.epochs 500, with which it began. Received: 3. Give "
         "the same to every step of a run, or another --run to begin a new one.\n",
     )
+
+
+COMPILE = ("compile", "line-fit", "--image", "millrace:1")
+
+
+def test_a_recipe_is_compiled_with_the_options_that_every_step_must_have(tmp_path):
+    done = millrace(
+        *(*COMPILE, "--to", "argo", "--out", tmp_path / "argo.yaml", "--schedule", "0 3 * * *"),
+        *("--data", "/rows/{SPAN}.csv", "--spans", "latest:7", "--set", "trainer.epochs=3"),
+        *("--name", "line", "--fail-on-anomaly", "--", "--direct_num_workers=2"),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    cron = yaml.safe_load((tmp_path / "argo.yaml").read_text())
+    assert (cron["kind"], cron["spec"]["schedules"]) == ("CronWorkflow", ["0 3 * * *"])
+    graph, step = cron["spec"]["workflowSpec"]["templates"]
+    assert step["container"]["args"] == [
+        *("step", "line-fit", "{{inputs.parameters.step}}", "--run", "{{workflow.uid}}"),
+        *("--root", "/data", "--data", "/rows/{SPAN}.csv", "--spans", "latest:7"),
+        *("--set", "trainer.epochs=3", "--name", "line"),
+        *("--fail-on-anomaly", "--", "--direct_num_workers=2"),
+    ]
+    after = {task["name"]: task.get("dependencies") for task in graph["dag"]["tasks"]}
+    assert after["csv-example-gen"] is None
+    assert after["analyze"] == ["csv-example-gen", "example-validator"]
+
+
+def test_kubeflow_is_given_its_schedules_elsewhere():
+    done = millrace(*COMPILE, "--to", "kubeflow", "--schedule", "0 3 * * *")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "millrace: --schedule 0 3 * * *: expected --to argo beside it. Received: --to kubeflow, "
+        "where a pipeline is given its schedule when it is there: create a recurring run of it.\n",
+    )
+
+
+def test_the_same_command_run_by_the_clock_takes_the_span_that_is_new_by_then(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from etils.epath import Path\n"
+        "from millrace import Dag, Examples, RawFiles, Source\n"
+        "def read(source: RawFiles, out: Path) -> Examples:\n"
+        "    (out / 'text').write_text(source.path.read_text())\n"
+        "    return Examples(out).write_summary({'train': 1})\n"
+        "def recipe(dag: Dag, data: str | None, serving_root: Path) -> None:\n"
+        "    dag.step(read, source=Source(data))\n"
+    )
+    line = ("run", "mine:recipe", "--data", tmp_path / "{YYYY}-{MM}-{DD}.csv", "--json")
+    found = []
+    for day in ("2026-11-28", "2026-11-29"):
+        (tmp_path / f"{day}.csv").write_text(day)
+        for _ in range(2):  # twice a day
+            done = json.loads(millrace(*line, "--root", tmp_path / "root", cwd=tmp_path).stdout)
+            (step,) = done["steps"]
+            found.append((step["status"], (Path(step["output"]) / "text").read_text()))
+    assert found == [
+        *(("ran", "2026-11-28"), ("cached", "2026-11-28")),
+        *(("ran", "2026-11-29"), ("cached", "2026-11-29")),
+    ]
