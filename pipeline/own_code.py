@@ -6,6 +6,7 @@ That folder comes last on the path, so that no file there takes the place of an 
 import hashlib
 import pathlib
 import sys
+import sysconfig
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -17,6 +18,22 @@ def importable(folder: pathlib.Path) -> None:
     text = str(folder.resolve())
     if text not in sys.path:
         sys.path.append(text)
+
+
+def is_imported() -> bool:
+    """Whether modules from elsewhere than Python's own folders and millrace are imported.
+
+    By their files alone, in a millisecond; what is installed in place counts as a person's own.
+    """
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    known = tuple({sysconfig.get_path(name) for name in names})
+    return any(
+        file.endswith(".py") and not file.startswith(known)
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] not in ("millrace", "__main__")
+        # Of a lazy module the attribute itself would import it.
+        if (file := str(getattr(module, "__dict__", {}).get("__file__")))
+    )
 
 
 def refresh() -> None:

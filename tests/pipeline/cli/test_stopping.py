@@ -188,3 +188,23 @@ for blocked in ([], [signal.SIGTERM]):
 def test_a_fork_leaves_the_signals_blocked_that_were():
     told = subprocess.check_output([sys.executable, "-c", MASKED], cwd=ROOT, text=True)
     assert told == "True\n" * 4
+
+
+@pytest.mark.parametrize(("imported", "is_frozen"), [("", "True\n"), ("import mine", "False\n")])
+def test_a_command_ends_quickly_unless_it_holds_a_persons_own_modules(
+    tmp_path, imported, is_frozen
+):
+    (tmp_path / "mine.py").write_text("log = open('log', 'w')")
+    code = f"""
+import atexit, gc
+atexit.register(lambda: print(gc.get_freeze_count() > 0))
+from millrace.pipeline.cli import stopping
+stopping.end_quickly()
+{imported}
+"""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+    )
+    assert done.stdout == is_frozen
