@@ -27,8 +27,6 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
-import numpy as np
-
 from millrace.serving import lifeline, tensorflow_import
 
 _NUMBER = struct.Struct("!q")
@@ -263,7 +261,7 @@ def main(descriptor: int, modules: Sequence[str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    np.random.seed()
+    importlib.import_module("numpy").random.seed()  # TensorFlow has imported it
     lifeline.watch()
     sys.argv[:] = [name, *arguments]
     importlib.import_module(name).main()

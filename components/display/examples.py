@@ -6,14 +6,17 @@ rows of numbers as a line.
 
 import io
 import itertools
+from typing import Any
 
-import numpy as np
-from PIL import Image, ImageOps
+from google.protobuf.message import DecodeError
 
 from millrace.components.artifacts import Examples
 from millrace.components.display.html import Markup, folded, line, picture, shortened, table
+from millrace.components.errors import DataError
 from millrace.components.files.tfrecord import read_records
-from millrace.serving.example import Decoded, decode
+from millrace.serving.protos import example_pb2
+
+Row = dict[str, Any]  # by feature: its list of bytes, floats or ints
 
 _RECORDS, _FEATURES = 4, 40  # shown at most
 _REJECTED = 50
@@ -37,7 +40,7 @@ def show(examples: Examples) -> Markup:
 
 def _records(examples: Examples, split: str) -> Markup:
     records = itertools.chain.from_iterable(map(read_records, examples.files(split)))
-    rows = [decode(record) for record in itertools.islice(records, _RECORDS)]
+    rows = [_row(record, examples) for record in itertools.islice(records, _RECORDS)]
     if not rows:
         return Markup("")
     names = sorted({name for row in rows for name in row})[:_FEATURES]
@@ -45,19 +48,37 @@ def _records(examples: Examples, split: str) -> Markup:
     return table((split, *(f"record {number}" for number in range(len(rows)))), cells)
 
 
-def _value(row: Decoded, name: str) -> object:
-    value = row.get(name)
-    if value is None or not len(value):
+def _row(record: bytes, examples: Examples) -> Row:
+    """Its features with their lists, read without NumPy: every run writes a page."""
+    try:
+        features = example_pb2.Example.FromString(record).features.feature
+    except DecodeError as error:
+        raise DataError(
+            f"{examples.path}: expected serialised tf.train.Examples. Received: {len(record)} "
+            f"bytes that do not parse ({error}). Write the files again."
+        ) from error
+    kinds = {name: feature.WhichOneof("kind") for name, feature in features.items()}
+    return {name: getattr(features[name], kind) for name, kind in kinds.items() if kind}
+
+
+def _value(row: Row, name: str) -> object:
+    if name not in row or not (values := list(row[name].value)):
         return None
-    if isinstance(value, list):
-        return _thumbnail(value[0], name) or shortened(", ".join(map(_text, value)), _LETTERS)
-    if len(value) <= _NUMBERS or value.dtype.kind == "i":
-        more = [] if len(value) <= _NUMBERS else [f"… ({len(value)})"]
-        return ", ".join([*(f"{number:.6g}" for number in value[:_NUMBERS]), *more])
-    return line(value.astype(np.float64).tolist())
+    match row[name]:
+        case example_pb2.BytesList():
+            drawn = _thumbnail(values[0], name)
+            return drawn or shortened(", ".join(map(_text, values)), _LETTERS)
+        case example_pb2.FloatList() if len(values) > _NUMBERS:
+            return line(values)
+        case _:
+            more = [] if len(values) <= _NUMBERS else [f"… ({len(values)})"]
+            return ", ".join([*(f"{number:.6g}" for number in values[:_NUMBERS]), *more])
 
 
 def _thumbnail(content: bytes, name: str) -> Markup | None:
+    # Imported here: only a record with texts or pictures needs it.
+    from PIL import Image, ImageOps
+
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.draft("RGB", (2 * _THUMBNAIL, 2 * _THUMBNAIL))  # a large JPEG is read small

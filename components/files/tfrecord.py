@@ -118,8 +118,9 @@ def _inflated(file: BinaryIO) -> io.BufferedReader:
 def _records(path: Path, source: io.BufferedReader) -> Iterator[bytes]:
     number = 0
     while data := source.peek(_BLOCK):
-        found, size = _parted(data)
-        if not found:  # it is damaged, or goes on beyond what is buffered
+        # Whoever wants a few records needs neither NumPy nor Arrow.
+        found, size = _parted(data) if number >= _FEW else ([], 0)
+        if not found:  # one of the first, damaged, or goes on beyond what is buffered
             found, size = [_record(path, number, source)], 0
         source.read(size)
         yield from found
