@@ -5,8 +5,11 @@ a broken one takes no other with it.
 """
 
 import collections
+import contextlib
+import dataclasses
 import functools
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +25,7 @@ from millrace.components.files import arrow_examples, columns
 
 BATCH = 64  # pictures decoded at once: enough to keep a few cores busy
 _AHEAD = 2  # batches being decoded while the next one is read
+_WRITTEN = 1 << 21  # bytes of pixels that become records at once, where that is more than a batch
 
 
 def transform(
@@ -40,30 +44,35 @@ def transform(
         rejected: gets what cannot be used.
     """
     start = 0
+    together = max(1, _WRITTEN // (BATCH * math.prod(spec.shape)))
     for batch in batches:
         labels, reasons = record.labels(batch, "image", spec.classes)
         sources = record.sources(batch, "image")
         is_usable = reasons == ""
-        decoded = pixels(itertools.compress(files(batch), is_usable), spec)
-        for at in range(0, batch.num_rows, BATCH):
-            rows = slice(at, at + BATCH)
-            contents: list[bytes | None] = []
-            for number, reason in enumerate(reasons[rows].tolist(), at):
-                found = reason or next(decoded)
-                if isinstance(found, str):
-                    where = columns.position(place, start + number)
-                    rejected.append(Rejected(sources[number].as_py(), found, where))
-                contents.append(None if isinstance(found, str) else found.tobytes())
-            image = pa.array(contents, pa.binary())
+        decoded = _decoded(itertools.compress(files(batch), is_usable), spec)
+        rest = np.flatnonzero(is_usable)
+        while group := list(itertools.islice(decoded, together)):
+            found = np.concatenate([each.reasons for each in group])
+            rows, rest = rest[: len(found)], rest[len(found) :]
+            reasons[rows] = found
+            kept = rows[found == ""]
             cells = {
-                record.PIXELS: image,
-                record.INDEX: pa.array(labels[rows]),
-                record.filename("image"): sources[rows],
+                record.PIXELS: _binary(np.concatenate([each.pixels for each in group])),
+                record.INDEX: pa.array(labels[kept]),
+                record.filename("image"): sources.take(pa.array(kept)),
             }
-            is_decoded = image.is_valid()
-            kept = {name: cell.filter(is_decoded) for name, cell in cells.items()}
-            yield from arrow_examples.as_bytes(arrow_examples.records(kept, prefix_last=True))
+            yield from arrow_examples.as_bytes(arrow_examples.records(cells, prefix_last=True))
+        for number in np.flatnonzero(reasons != "").tolist():
+            where = columns.position(place, start + number)
+            rejected.append(Rejected(sources[number].as_py(), reasons[number], where))
         start += batch.num_rows
+
+
+def _binary(pictures: np.ndarray) -> pa.BinaryArray:
+    """The bytes of each of `pictures`, uint8 [batch, ...]."""
+    ends = np.arange(len(pictures) + 1, dtype=np.int32) * math.prod(pictures.shape[1:])
+    held = [None, pa.py_buffer(ends), pa.py_buffer(pictures)]
+    return pa.Array.from_buffers(pa.binary(), len(pictures), held)
 
 
 def files(batch: pa.RecordBatch) -> list[bytes | None]:
@@ -78,25 +87,51 @@ def pixels(files: Iterable[bytes | None], spec: ImageSpec) -> Iterator[np.ndarra
     Pixels are uint8 [height, width, channels], by `features.image.preprocess`, the same ops that an
     exported model runs.
     """
+    for each in _decoded(files, spec):
+        pictures = iter(each.pixels)
+        for reason in each.reasons.tolist():
+            yield reason or next(pictures)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Decoded:
+    """A batch of files: why each has no pixels, "" where it has; and those that there are.
+
+    Attributes:
+        reasons: text as objects [files].
+        pixels: uint8 [files without a reason, height, width, channels].
+    """
+
+    reasons: np.ndarray
+    pixels: np.ndarray
+
+
+def _decoded(files: Iterable[bytes | None], spec: ImageSpec) -> Iterator[_Decoded]:
+    """The files in batches, decoded while Python reads on."""
     iterator = iter(files)
     batches = iter(lambda: list(itertools.islice(iterator, BATCH)), [])
-    pending: collections.deque[Future[Iterable[np.ndarray | str]]] = collections.deque()
-    with ThreadPoolExecutor(_AHEAD) as pool:  # TensorFlow decodes while Python reads on
+    pending: collections.deque[Future[_Decoded]] = collections.deque()
+    with ThreadPoolExecutor(_AHEAD) as pool:
         for batch in batches:
-            pending.append(pool.submit(_pixels, batch, spec))
+            pending.append(pool.submit(_batch, batch, spec))
             if len(pending) > _AHEAD:
-                yield from pending.popleft().result()
+                yield pending.popleft().result()
         for future in pending:
-            yield from future.result()
+            yield future.result()
 
 
-def _pixels(files: Sequence[bytes | None], spec: ImageSpec) -> Iterable[np.ndarray | str]:
-    if None in files:
-        return [_pixels_of(file, spec) for file in files]
-    try:
-        return compiled(spec)(tf.constant(files, tf.string)).numpy()
-    except tf.errors.InvalidArgumentError:
-        return [_pixels_of(file, spec) for file in files]
+def _batch(files: Sequence[bytes | None], spec: ImageSpec) -> _Decoded:
+    reasons = np.full(len(files), "", object)
+    if None not in files:
+        with contextlib.suppress(tf.errors.InvalidArgumentError):
+            return _Decoded(reasons, compiled(spec)(tf.constant(files, tf.string)).numpy())
+    pictures = [np.empty((0, *spec.shape), np.uint8)]
+    for number, found in enumerate(_pixels_of(file, spec) for file in files):
+        if isinstance(found, str):
+            reasons[number] = found
+        else:
+            pictures.append(found[None])
+    return _Decoded(reasons, np.concatenate(pictures))
 
 
 def _pixels_of(file: bytes | None, spec: ImageSpec) -> np.ndarray | str:

@@ -1,6 +1,7 @@
 """Rows to pixels in batches, the broken ones with a reason."""
 
 import numpy as np
+import pytest
 
 from millrace.components.features import image_rows
 from millrace.components.features.image_spec import ImageSpec
@@ -42,14 +43,16 @@ def test_no_files_give_none():
     assert list(image_rows.pixels([], SPEC)) == []
 
 
-def test_what_cannot_be_used_is_set_aside_in_the_order_of_the_records():
+@pytest.mark.parametrize("written", [1, 1 << 21])
+def test_what_cannot_be_used_is_set_aside_in_the_order_of_the_records(written, monkeypatch):
+    monkeypatch.setattr(image_rows, "_WRITTEN", written)  # one batch at once, or all
     used = [n for n in range(2 * image_rows.BATCH) if n % 5]
     records = [
         raw(file(pixels(n)) if n % 5 != 1 else b"junk", "b" if n % 5 else "c", filename=f"{n}.png")
         for n in range(2 * image_rows.BATCH)
     ]
     rejected = []
-    batches = [columns.of_records(part, "p") for part in (records[:70], records[70:])]
+    batches = [columns.of_records(part, "p") for part in (records[:10], records[10:])]
     found = [decode(each) for each in image_rows.transform(batches, "p", SPEC, rejected)]
     assert [row["image/filename"] for row in found] == [
         [f"{n}.png".encode()] for n in used if n % 5 != 1
