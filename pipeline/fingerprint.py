@@ -22,7 +22,7 @@ from millrace.components.user_code import modules, references, source_code
 from millrace.pipeline.dag import Component, Step
 from millrace.pipeline.errors import WiringError
 
-FileDigest = Callable[[Path], str]
+FileDigest = Callable[[pathlib.Path], str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +96,9 @@ def content_digest(path: Path, digest_of: FileDigest = folders.file_digest) -> s
         DataError: what lies there is not a readable file, or one vanishes or changes meanwhile.
     """
     digest = hashlib.sha256()
+    place = pathlib.Path(path)  # a path of etils takes its time with each file
     for name, reason in _entries(Path(path)):
-        content = reason or _settled_digest(Path(path) / name, digest_of)
+        content = reason or _settled_digest(place / name, digest_of)
         digest.update(f"{name}\0{content}\n".encode())
     return digest.hexdigest()
 
@@ -147,7 +148,7 @@ def _entries(path: Path) -> Iterator[tuple[str, str]]:
             yield name, found[name]
 
 
-def _settled_digest(file: Path, digest_of: FileDigest) -> str:
+def _settled_digest(file: pathlib.Path, digest_of: FileDigest) -> str:
     """The digest of `file`, which must stay as it is while it is read."""
     try:
         before = _state(file)
@@ -162,6 +163,6 @@ def _settled_digest(file: Path, digest_of: FileDigest) -> str:
     return digest
 
 
-def _state(file: Path) -> tuple[int, int, int]:
-    status = pathlib.Path(file).stat()
+def _state(file: pathlib.Path) -> tuple[int, int, int]:
+    status = file.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino

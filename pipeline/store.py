@@ -335,16 +335,18 @@ class Store:
         read; one changed within the last `RACY_SECONDS` is not trusted next time.
         """
         beneath = FileRecord.path.startswith(str(path), autoescape=True)
-        with self.session() as session:
-            known = {row.path: row for row in session.scalars(sa.select(FileRecord).where(beneath))}
+        columns = FileRecord.path, FileRecord.stat, FileRecord.digest
+        with self.session() as session:  # not an object for each of many files
+            found = session.execute(sa.select(*columns).where(beneath))
+            known = {place: (stat, digest) for place, stat, digest in found}
         fresh: list[dict[str, str]] = []
 
-        def digest_of(file: Path) -> str:
-            status = pathlib.Path(file).stat()
+        def digest_of(file: pathlib.Path) -> str:
+            status = file.stat()
             stat = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
-            row = known.get(str(file))
-            if row is not None and row.stat == stat:
-                return row.digest
+            known_stat, digest = known.get(str(file), ("", ""))
+            if known_stat == stat:
+                return digest
             digest = folders.file_digest(file)
             if time.time() - status.st_ctime > RACY_SECONDS:
                 fresh.append({"path": str(file), "stat": stat, "digest": digest})

@@ -2,12 +2,14 @@
 
 import concurrent.futures
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 
 from etils.epath import Path, PathLike
 
 _AT_ONCE = 16  # files whose bytes are waited for
+_BLOCK = 1 << 18  # bytes read at once
 
 
 def files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -30,8 +32,11 @@ def copy_tree(source: Path, target: Path) -> None:
 
 def file_digest(file: PathLike) -> str:
     """SHA-256 of the bytes of one file, in hexadecimal."""
-    with Path(file).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with io.FileIO(os.fspath(file)) as stream:  # a third of the time of a path object and a buffer
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def digests(folder: Path) -> dict[str, str]:
