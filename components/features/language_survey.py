@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from millrace.components.features import record
+from millrace.components.features import record, token_batch
 from millrace.components.features.language_spec import DELIMITERS, UNIT, LanguageOptions, Unit
 from millrace.components.features.text_survey import AT_ONCE, Tokenizer, ranked
 from millrace.components.features.tokenization import Level, Standardize
@@ -104,6 +104,7 @@ def of(
     `unit` overrides what they say themselves.
     """
     survey = LanguageSurvey(levels={each.level: Tokens() for each in tokenizers})
+    tallies = {each.level: token_batch.Tally() for each in tokenizers}
     for batch in batches:
         survey.records += batch.num_rows
         texts, units = record.texts(batch).fill_null(b""), units_of(batch)
@@ -117,8 +118,10 @@ def of(
             ]
             for tokenizer in tokenizers:
                 tokens = tokenizer.tokens(found)
-                survey.levels[tokenizer.level].counts.update(tokens.counts())
+                tallies[tokenizer.level].add(tokens.names, tokens.counts())
                 survey.levels[tokenizer.level].lengths.update(tokens.lengths.tolist())
+    for level, tally in tallies.items():
+        (survey.levels[level].counts,) = tally.totals()
     return survey
 
 

@@ -102,7 +102,7 @@ def of(batches: Iterable[pa.RecordBatch], tokenizer: Tokenizer | None) -> TextSu
 
     Without `tokenizer` their tokens are not counted.
     """
-    survey = TextSurvey()
+    survey, tally = TextSurvey(), token_batch.Tally(kinds=2)
     for batch in batches:
         survey.records += batch.num_rows
         survey.classes.update(record.class_counts(batch, "text"))
@@ -111,9 +111,9 @@ def of(batches: Iterable[pa.RecordBatch], tokenizer: Tokenizer | None) -> TextSu
         texts = record.texts(batch).drop_null()
         for rows in record.parts(texts, AT_ONCE):
             found = tokenizer.tokens(texts[rows].to_pylist())
-            survey.tokens.update(found.counts())
-            survey.documents.update(found.documents())
+            tally.add(found.names, found.counts(), found.documents())
             survey.lengths.update(found.lengths.tolist())
+    survey.tokens, survey.documents = tally.totals()
     return survey
 
 

@@ -1,8 +1,10 @@
 """Many texts as tokens at once: the distinct ones, and which of them stands where. No TensorFlow.
 
-Arrow splits and numbers the words, NumPy counts them: no Python object per token.
+Arrow splits and numbers the words and adds up the counts of batches, NumPy counts within one: no
+Python object per token.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ import pyarrow.compute as pc
 from millrace.components.features.tokenization import Level, longest_pieces
 
 _HIGH = 32  # bits of a key above the number of the text
+_MOST = 1 << 20  # counts that wait to be added up
 
 
 class TokenBatch(NamedTuple):
@@ -24,26 +27,53 @@ class TokenBatch(NamedTuple):
         lengths: int64 [texts], the tokens of each.
     """
 
-    names: list[str]
+    names: pa.StringArray
     codes: np.ndarray
     lengths: np.ndarray
 
-    def counts(self) -> dict[str, int]:
-        """How often each token occurs."""
-        return self._named(self.codes)
+    def counts(self) -> np.ndarray:
+        """How often each token occurs, int64 [names]."""
+        return np.bincount(self.codes, minlength=len(self.names))
 
-    def documents(self) -> dict[str, int]:
-        """In how many texts each token occurs."""
+    def documents(self) -> np.ndarray:
+        """In how many texts each token occurs, int64 [names]."""
         texts = np.repeat(np.arange(len(self.lengths), dtype=np.uint64), self.lengths)
         keys = self.codes.astype(np.uint64) << np.uint64(_HIGH) | texts
         keys.sort()  # NumPy sorts numbers faster than it hashes them
         is_first = np.ones(len(keys), bool)
         np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
-        return self._named((keys[is_first] >> np.uint64(_HIGH)).astype(np.int64))
+        codes = (keys[is_first] >> np.uint64(_HIGH)).astype(np.int64)
+        return np.bincount(codes, minlength=len(self.names))
 
-    def _named(self, codes: np.ndarray) -> dict[str, int]:
-        counts = np.bincount(codes, minlength=len(self.names)).tolist()
-        return {name: count for name, count in zip(self.names, counts, strict=True) if count}
+
+class Tally:
+    """Counts of tokens, of as many `kinds`, added up over batches."""
+
+    def __init__(self, kinds: int = 1) -> None:
+        self._names = ["token", *map(str, range(kinds))]
+        self._parts: list[pa.Table] = []
+        self._rows = 0
+
+    def add(self, names: pa.StringArray, *counts: np.ndarray) -> None:
+        """Add counts of each kind, int64 [names]; a token of which the first is 0 is none."""
+        part = pa.table([names, *counts], self._names)
+        self._parts.append(part.filter(pa.array(counts[0] > 0)))
+        self._rows += len(self._parts[-1])
+        if self._rows > _MOST:
+            self._parts = [self._added()]
+            self._rows = 0
+
+    def totals(self) -> list[Counter[str]]:
+        """The counts of each kind."""
+        if not self._parts:
+            return [Counter() for _ in self._names[1:]]
+        tokens, *counts = (column.to_pylist() for column in self._added().columns)
+        return [Counter(dict(zip(tokens, each, strict=True))) for each in counts]
+
+    def _added(self) -> pa.Table:
+        groups = pa.concat_tables(self._parts).group_by("token", use_threads=False)
+        sums = [(kind, "sum") for kind in self._names[1:]]
+        return groups.aggregate(sums).rename_columns(self._names)
 
 
 def of(texts: Sequence[bytes], level: Level, pieces: Collection[str] = ()) -> TokenBatch:
@@ -55,7 +85,8 @@ def of(texts: Sequence[bytes], level: Level, pieces: Collection[str] = ()) -> To
             return _words(texts)
         case "subword":
             words = _words(texts)
-            return _parted(words, [longest_pieces(word, pieces) for word in words.names])
+            names = words.names.to_pylist()
+            return _parted(words, [longest_pieces(word, pieces) for word in names])
 
 
 def _characters(texts: Sequence[bytes]) -> TokenBatch:
@@ -64,15 +95,16 @@ def _characters(texts: Sequence[bytes]) -> TokenBatch:
     places = np.zeros(int(present.max(initial=0)) + 1, np.int64)
     places[present] = np.arange(len(present))
     lengths = np.array([len(text.decode()) for text in texts], np.int64)
-    return TokenBatch(list(map(chr, present.tolist())), places[points], lengths)
+    names = pa.array(map(chr, present.tolist()), pa.string())
+    return TokenBatch(names, places[points], lengths)
 
 
 def _words(texts: Sequence[bytes]) -> TokenBatch:
     """Words are separated by ASCII whitespace."""
     lists = pc.ascii_split_whitespace(pa.array(texts, pa.binary()).cast(pa.string()))
     encoded = lists.values.dictionary_encode()
-    codes, names = encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
-    is_word = np.array([name != "" for name in names], bool)[codes]  # none before a first space
+    codes, names = encoded.indices.to_numpy().astype(np.int64), encoded.dictionary
+    is_word = (pc.binary_length(names).to_numpy() > 0)[codes]  # none before a first space
     ends = np.concatenate([[0], is_word.cumsum()])[lists.offsets.to_numpy()]
     return TokenBatch(names, codes[is_word], np.diff(ends))
 
@@ -88,4 +120,4 @@ def _parted(words: TokenBatch, pieces: Sequence[Iterable[str]]) -> TokenBatch:
     within = np.arange(int(taken.sum())) - np.repeat(ends - taken, taken)
     codes = flat[np.repeat(starts[words.codes], taken) + within]
     bounds = np.concatenate([[0], ends])[np.concatenate([[0], words.lengths.cumsum()])]
-    return TokenBatch(list(places), codes, np.diff(bounds))
+    return TokenBatch(pa.array(places, pa.string()), codes, np.diff(bounds))

@@ -3,6 +3,8 @@
 import itertools
 from collections import Counter
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 from hypothesis import example, given, settings
@@ -58,11 +60,23 @@ def test_splitting_agrees_with_its_twin(texts):
     for level in ("word", "character", "subword"):
         found = tokens.split(tf.constant(texts), level, PIECES)
         batch = token_batch.of([text.encode() for text in texts], level, PIECES)
-        twins = [batch.names[code] for code in batch.codes.tolist()]
+        names = batch.names.to_pylist()
+        twins = [names[code] for code in batch.codes.tolist()]
         ends = batch.lengths.cumsum().tolist()
         assert _words(found) == [twins[a:b] for a, b in itertools.pairwise([0, *ends])]
-        assert batch.counts() == Counter(twins)
-        assert batch.documents() == Counter(name for row in _words(found) for name in set(row))
+        counted = dict(zip(names, batch.counts().tolist(), strict=True))
+        assert Counter(counted) == Counter(twins)
+        in_texts = dict(zip(names, batch.documents().tolist(), strict=True))
+        assert Counter(in_texts) == Counter(name for row in _words(found) for name in set(row))
+
+
+def test_counts_of_batches_are_added_up_and_tokens_that_do_not_occur_left_out(monkeypatch):
+    monkeypatch.setattr(token_batch, "_MOST", 2)
+    tally = token_batch.Tally(kinds=2)
+    assert tally.totals() == [{}, {}]
+    tally.add(pa.array(["a", "b", "c"]), np.array([2, 0, 1]), np.array([1, 0, 1]))
+    tally.add(pa.array(["c", "d"]), np.array([4, 5]), np.array([3, 1]))
+    assert tally.totals() == [{"a": 2, "c": 5, "d": 5}, {"a": 1, "c": 4, "d": 1}]
 
 
 @pytest.mark.parametrize("how", ["lower_and_strip_punctuation", "lower", "none"])
