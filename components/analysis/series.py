@@ -30,8 +30,8 @@ from millrace.components.features.series_spec import (
     SeriesSpec,
     time_unit,
 )
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import read_records
-from millrace.serving.example import decode
 
 logger = logging.getLogger("millrace.components.analyze")
 
@@ -322,8 +322,7 @@ def _of_shard(
 ) -> list[tuple[Stretch, Shape | None]]:
     split, file = shard
     found = []
-    for raw in read_records(Path(file)):
-        row = decode(raw)
+    for row in columns.decoded(read_records(Path(file)), file):
         values, times = series.columns(row, roles.columns), series.times_of(row)
         shape = None
         if split == "train":

@@ -21,8 +21,8 @@ from millrace.components.features import moments, series
 from millrace.components.features.hook_spec import PLACE
 from millrace.components.features.moments import Moments
 from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import read_records
-from millrace.serving.example import decode
 
 Floats = NDArray[np.float64]
 SeriesKey = tuple[str, int]  # a series' name and first time
@@ -89,8 +89,7 @@ def _of_shard(file: str, spec: SeriesSpec) -> list[tuple[SeriesKey, MadeColumns]
     from millrace.components.features import series_hook  # TensorFlow
 
     found = []
-    for raw in read_records(Path(file)):
-        row = decode(raw)
+    for row in columns.decoded(read_records(Path(file)), file):
         windows = series.cut(series.values(row, spec), spec).window
         if len(windows):
             made = [of(part, names) for names, part in series_hook.made_windows(windows, spec)]

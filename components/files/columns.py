@@ -77,7 +77,7 @@ def of_records(records: Sequence[bytes], place: str, start: int = 0) -> pa.Recor
     """
     columns = _walked(records, place)
     if columns is None:
-        return of_rows(list(decoded(records, place, start)), place)
+        return of_rows(_one_by_one(records, place, start), place)
     return _batch(columns, len(records))
 
 
@@ -125,21 +125,31 @@ def rows(batch: pa.RecordBatch) -> list[example.Decoded]:
 
 
 def decoded(records: Iterable[bytes], place: str, start: int = 0) -> Iterator[example.Decoded]:
-    """Each record by itself; see `of_records`.
+    """Each record, many of them decoded at once; see `of_records`.
 
     Raises:
         DataError: a record is not an Example.
     """
-    for number, record in enumerate(records, start):
-        try:
-            yield example.decode(record)
-        except WireError as error:
-            raise DataError(f"{position(place, number)}: {error}") from error
+    left = iter(records)
+    while held := _batch_of(left):
+        for batch in alike(held, place, start):
+            yield from rows(batch)
+        start += len(held)
 
 
 def position(place: str, number: int) -> str:
     """Where a record lies, for messages."""
     return f"{place}, record {number}"
+
+
+def _one_by_one(records: Sequence[bytes], place: str, start: int) -> list[example.Decoded]:
+    found = []
+    for number, record in enumerate(records, start):
+        try:
+            found.append(example.decode(record))
+        except WireError as error:
+            raise DataError(f"{position(place, number)}: {error}") from error
+    return found
 
 
 def _batch(columns: Mapping[str, pa.ListArray], length: int) -> pa.RecordBatch:
