@@ -78,7 +78,7 @@ def of_records(records: Sequence[bytes], place: str, start: int = 0) -> pa.Recor
     columns = _walked(records, place)
     if columns is None:
         return of_rows(_one_by_one(records, place, start), place)
-    return _batch(columns, len(records))
+    return of_columns(columns, len(records))
 
 
 def of_rows(rows: Sequence[example.Decoded], place: str) -> pa.RecordBatch:
@@ -88,7 +88,7 @@ def of_rows(rows: Sequence[example.Decoded], place: str) -> pa.RecordBatch:
         for name, value in row.items():
             cells.setdefault(name, [None] * len(rows))[number] = value
     columns = {name: _lists(name, values, place) for name, values in cells.items()}
-    return _batch(columns, len(rows))
+    return of_columns(columns, len(rows))
 
 
 def alike(records: Sequence[bytes], place: str, start: int = 0) -> Iterator[pa.RecordBatch]:
@@ -152,7 +152,8 @@ def _one_by_one(records: Sequence[bytes], place: str, start: int) -> list[exampl
     return found
 
 
-def _batch(columns: Mapping[str, pa.ListArray], length: int) -> pa.RecordBatch:
+def of_columns(columns: Mapping[str, pa.ListArray], length: int) -> pa.RecordBatch:
+    """The columns of `length` records, in the order of their names."""
     names = sorted(columns)
     # A batch takes its length from its columns, and records may have no feature at all.
     arrays = [pa.nulls(length), *(columns[name] for name in names)]
@@ -168,10 +169,24 @@ def of_array(values: np.ndarray, is_missing: np.ndarray | None = None) -> pa.Lis
         is_missing: bool [records], where the record lacks the feature; nowhere if it is None.
     """
     kind = _KINDS[{"O": "bytes", "f": "float32"}.get(values.dtype.kind, "int64")]
-    ends = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
+    lengths = np.full(len(values), values.shape[1])
+    return of_values(pa.array(values.ravel(), kind), lengths, is_missing)
+
+
+def of_values(
+    flat: pa.Array, lengths: np.ndarray, is_missing: np.ndarray | None = None
+) -> pa.ListArray:
+    """A column of `flat`, all values one after another, of which each record has so many.
+
+    Args:
+        flat: of binary, float32 or int64.
+        lengths: int [records].
+        is_missing: bool [records], where the record lacks the feature; nowhere if it is None.
+    """
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
     mask = None if is_missing is None else pa.array(is_missing)
-    flat = pa.array(values.ravel(), kind)
-    return pa.ListArray.from_arrays(pa.array(ends), flat, type=_type_of(kind), mask=mask)
+    return pa.ListArray.from_arrays(pa.array(offsets), flat, type=_type_of(flat.type), mask=mask)
 
 
 def first(batch: pa.RecordBatch, name: str) -> pa.Array | None:

@@ -1,5 +1,7 @@
 """A model server's log read back: rows under training's names and types, the rest accounted for."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,8 +14,13 @@ from millrace.components.artifacts import RawFiles, Schema
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.request_logs import request_log_example_gen
-from millrace.components.example_gen.unlabelled_rows.logged_requests import rows_of
-from millrace.components.files.tfrecord import write_records
+from millrace.components.example_gen.unlabelled_rows import logged_requests
+from millrace.components.example_gen.unlabelled_rows.logged_requests import (
+    batches_of,
+    request_of,
+)
+from millrace.components.files import columns
+from millrace.components.files.tfrecord import read_records, write_records
 from millrace.components.schema.text import write
 from millrace.serving.example import encode
 from millrace.serving.protos import prediction_log_pb2 as ours
@@ -50,8 +57,14 @@ def examples_log(kind, *records, context=None):
 
 
 def rows(log, **bases):
-    found = rows_of(ours.PredictionLog.FromString(log.SerializeToString()), bases)
+    request = request_of(ours.PredictionLog.FromString(log.SerializeToString()), bases)
+    found = itertools.chain.from_iterable(map(columns.rows, batches_of([request])))
     return [{name: list(value) for name, value in row.items()} for row in found]
+
+
+def raw_records(examples):
+    (file,) = examples.files("serving")
+    return list(read_records(file))
 
 
 @pytest.fixture
@@ -136,6 +149,45 @@ def test_rows_get_the_types_that_training_had(ingest):
     assert (second["rooms"].tolist(), second["area"].tolist()) == ([4], [90.0])
     assert second["area"].dtype == np.float32
     assert examples.summary["notes"]["found"] == 2
+
+
+@pytest.mark.parametrize("at_once", [2, 1024])
+def test_requests_read_together_give_the_rows_that_each_gives_alone(ingest, at_once, monkeypatch):
+    logs = [
+        predict_log(rooms=np.float32([3, np.nan]), town=["Cork", ""], many=[[1, 2], [3, 4]]),
+        predict_log(rooms=np.float32([4]), town=["Sligo"], many=[[5, 6]]),
+        predict_log(rooms=np.float32([np.nan]), town=[""], many=[[7, 8]]),
+        predict_log(rooms=np.float64([5]), town=["Cork"], many=[[5, 6]]),
+        predict_log(town=np.zeros((2, 0), np.float32), rooms=np.int64([1, 2])),
+        examples_log("classify_log", {"rooms": 4, "town": ["a", "b"]}, {}),
+        examples_log("regress_log", {"rooms": 2.5}, {"rooms": 2.0}),
+        predict_log(inputs=[encode({"area": 7, "town": "Cork"})]),
+    ]
+    alone = [ingest(log, max_rejected=1) for log in logs]
+    monkeypatch.setattr(logged_requests, "_AT_ONCE", at_once)
+    together = ingest(*logs, max_rejected=1)
+    assert raw_records(together) == [record for one in alone for record in raw_records(one)]
+    assert [(one.position, one.reason) for one in together.rejected()] == [
+        ("record 6, row 0", "rooms: expected whole numbers, as in training. Received: [2.5]")
+    ]
+
+
+def test_an_example_that_cannot_be_read_takes_only_its_own_request_along(ingest):
+    logs = []
+    for records in (
+        [encode({"rooms": 1})],
+        [encode({"rooms": 2}), b"\xff"],
+        [encode({"rooms": 3})],
+    ):
+        log = ours.PredictionLog()
+        log.log_metadata.model_spec.name = "houses"
+        log.classify_log.request.input.example_list.examples.extend(records)
+        logs.append(log)
+    examples = ingest(*logs, max_rejected=0.5)
+    assert [row["rooms"].tolist() for row in records_of(examples)["serving"]] == [[1], [3]]
+    (rejected,) = examples.rejected()
+    assert rejected.position == "record 1"
+    assert rejected.reason.startswith("Record: expected a serialised tf.train.Example.")
 
 
 def test_pictures_are_measured_again(ingest):
