@@ -36,12 +36,7 @@ def transform(
     Yields `image` (bytes: uint8, height * width * channels), `label` (int64, index in the
     spec's classes) and `image/filename`, encoded. Rows that cannot be decoded, or whose class is
     not in the train split, go to `rejected`.
-
-    Args:
-        batches: the columns of raw records, as `files.columns` has them.
-        place: the file that they are of, for `rejected`.
-        spec: how.
-        rejected: gets what cannot be used.
+    The arguments are those of `rows.transform`, the records as `files.columns` has them.
     """
     start = 0
     together = max(1, _WRITTEN // (BATCH * math.prod(spec.shape)))

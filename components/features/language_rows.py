@@ -23,12 +23,7 @@ def transform(
     Yields `tokens` and `next` (int64 [length], 0 where a window ends early) and
     `text/filename`, encoded. Rows without a text, or in which no token follows another, go to
     `rejected`.
-
-    Args:
-        batches: the columns of raw records, as `files.columns` has them.
-        place: the file that they are of, for `rejected`.
-        spec: how.
-        rejected: gets what cannot be used.
+    The arguments are those of `rows.transform`, the records as `files.columns` has them.
     """
     start = 0
     for batch in batches:

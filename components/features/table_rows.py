@@ -24,12 +24,7 @@ def transform(
     Yields the inputs of `spec.layout`, float and int64 lists, and `label`: the index of the
     class, or the number to predict. Rows without a usable label, or with several values in one
     column, go to `rejected`.
-
-    Args:
-        batches: the columns of raw records, as `files.columns` has them.
-        place: the file that they are of, for `rejected`.
-        spec: how.
-        rejected: gets what cannot be used.
+    The arguments are those of `rows.transform`, the records as `files.columns` has them.
     """
     start = 0
     for batch in batches:

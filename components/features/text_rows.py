@@ -26,12 +26,7 @@ def transform(
     Yields `tokens` (int64 [sequence_length]), `label` (int64, index in the spec's classes) and
     `text/filename`, encoded. Rows without a text, or whose class is not in the train split, go to
     `rejected`.
-
-    Args:
-        batches: the columns of raw records, as `files.columns` has them.
-        place: the file that they are of, for `rejected`.
-        spec: how.
-        rejected: gets what cannot be used.
+    The arguments are those of `rows.transform`, the records as `files.columns` has them.
     """
     start = 0
     for batch in batches:

@@ -56,25 +56,31 @@ def field(number: int, content: bytes) -> bytes:
 NUMBERS = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=2).map(
     lambda each: [varint(value % 2**64) for value in each]
 )
+UNKNOWN = st.sampled_from(
+    [
+        field(9, b"unknown"),
+        varint(9 << 3) + varint(300),
+        varint(9 << 3 | 5) + b"4444",
+        varint(9 << 3 | 1) + b"88888888",
+    ]
+)
 LISTS = st.one_of(
     st.binary(max_size=2).map(lambda each: field(1, field(1, each))),
     st.binary(min_size=4, max_size=4).map(lambda each: field(2, field(1, each))),
     st.binary(min_size=4, max_size=4).map(lambda each: field(2, varint(1 << 3 | 5) + each)),
     NUMBERS.map(lambda each: field(3, field(1, b"".join(each)))),
     NUMBERS.map(lambda each: field(3, b"".join(varint(1 << 3) + value for value in each))),
-    st.just(field(9, b"unknown")),
+    UNKNOWN,
 )
 FEATURE = st.lists(LISTS, max_size=2).map(b"".join)
 ENTRY = st.tuples(
     st.sampled_from([b"", field(1, b"a"), field(1, b"b"), field(1, b"\xff")]),
-    st.one_of(st.just(b""), FEATURE.map(lambda each: field(2, each))),
-).map(b"".join)
-EXAMPLE = st.lists(
-    st.lists(ENTRY.map(lambda each: field(1, each)), max_size=3).map(
-        lambda each: field(1, b"".join(each))
-    ),
-    max_size=2,
-).map(b"".join)
+    st.one_of(st.just(b""), UNKNOWN, FEATURE.map(lambda each: field(2, each))),
+).flatmap(lambda parts: st.permutations(parts).map(b"".join))
+ENTRIES = st.lists(ENTRY.map(lambda each: field(1, each)) | UNKNOWN, max_size=3)
+EXAMPLE = st.lists(ENTRIES.map(lambda each: field(1, b"".join(each))) | UNKNOWN, max_size=2).map(
+    b"".join
+)
 DAMAGED = st.tuples(EXAMPLE, st.integers(0, 9)).map(lambda each: each[0][: each[1]])
 
 
@@ -96,6 +102,25 @@ def test_records_of_any_writer_are_read_as_protobuf_reads_them(records):
             columns.of_records(records, "f")
         return
     assert str(rows_of(columns.of_records(records, "f"))) == str(expected)
+
+
+OF_TFX = [  # as CsvExampleGen of TFX 1.16 writes the rows Cork,3,80.5 and ,4, and Sligo,,75.25
+    b"\n4\n\x10\n\x04area\x12\x08\x12\x06\n\x04\x00\x00\xa1B\n\x0e\n\x05rooms\x12\x05\x1a\x03\n\x01\x03"
+    b"\n\x10\n\x04town\x12\x08\n\x06\n\x04Cork",
+    b"\n(\n\x0e\n\x05rooms\x12\x05\x1a\x03\n\x01\x04\n\n\n\x04area\x12\x02\x12\x00\n\n\n\x04town\x12\x02\n\x00",
+    b"\n2\n\x10\n\x04area\x12\x08\x12\x06\n\x04\x00\x80\x96B\n\x11\n\x04town\x12\t\n\x07\n\x05Sligo"
+    b"\n\x0b\n\x05rooms\x12\x02\x1a\x00",
+]
+
+
+def test_records_of_tfx_have_lists_without_a_value_where_a_cell_is_missing():
+    batch = columns.of_records(OF_TFX, "f")
+    assert batch.to_pydict() == {
+        "area": [[80.5], [], [75.25]],
+        "rooms": [[3], [4], []],
+        "town": [[b"Cork"], [], [b"Sligo"]],
+    }
+    assert str(columns.rows(batch)) == str(list(map(decode, OF_TFX)))
 
 
 A = field(1, b"a")
