@@ -37,7 +37,7 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
     dtype = tf.float64 if spec.base else tf.float32
     specs = tuple(tf.TensorSpec([None, *each.shape], dtype, name=each.name) for each in columns)
 
-    @tf.function(input_signature=specs)
+    @tf.function(input_signature=specs, autograph=False)
     def forecast_of(*inputs: tf.Tensor) -> tf.Tensor:  # traced once for both
         given = zip(columns, inputs, strict=True)
         window, *ahead = (_less_base(at_least_one(rows), each.name, spec) for each, rows in given)

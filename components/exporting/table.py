@@ -48,7 +48,7 @@ def endpoints(model: keras.Model, spec: TableSpec) -> dict[str, Endpoint]:
             spec.classes,
         )
 
-    @tf.function(input_signature=inputs)
+    @tf.function(input_signature=inputs, autograph=False)
     def predicted(*columns: tf.Tensor) -> tf.Tensor:  # traced once for both
         return model(seen(*columns), training=False)[:, 0]
 
