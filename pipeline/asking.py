@@ -47,6 +47,7 @@ def predict(
     wait: float = 0.0,
     open_store: Callable[[], Store],
     check: Callable[[], None],
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Answers:
     """The answers of `model`, served at `target` or by a server started for this.
 
@@ -58,6 +59,7 @@ def predict(
         wait: for how many seconds the server at `target` may not be up yet, or not have the model.
         open_store: gives the record of runs, where that is needed.
         check: refuses a damaged version, before a server is started for it.
+        tell: shows a person what it is that takes a while.
 
     Raises:
         UsageError: what is asked cannot be read, or the model does not take it.
@@ -79,4 +81,6 @@ def predict(
         late.append(partial(question_files.from_csv, pathlib.Path(asked.csv), origin))
     if not target:
         check()
-    return predictions.ask(root, model, found, target, wait=wait, late=late, scalars=asked.scalars)
+    return predictions.ask(
+        root, model, found, target, wait=wait, late=late, scalars=asked.scalars, tell=tell
+    )

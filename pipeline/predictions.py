@@ -111,6 +111,7 @@ def ask(
     wait: float = 0.0,
     late: Sequence[Late] = (),
     scalars: Mapping[str, float | None] = NO_SCALARS,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Answers:
     """Ask the server at `target`, or one started for this, about each question.
 
@@ -122,6 +123,7 @@ def ask(
         wait: for how many seconds the server at `target` may not be up yet, or not have the model.
         late: what gives more questions once it is known what the model takes.
         scalars: a generator's inputs without a batch, where they are given.
+        tell: shows a person what it is that takes a while.
 
     Raises:
         UsageError: there is nothing to ask, the model does not take it, or no such model has been
@@ -129,7 +131,7 @@ def ask(
         DeadlineExceededError: the server did not have it within `wait` seconds.
     """
     given = {name: value for name, value in scalars.items() if value is not None}
-    with _server(root, model, target) as address, Client(address) as client:
+    with _server(root, model, target, tell) as address, Client(address) as client:
         if wait:
             client.wait_until_available(model, timeout=wait)
         signature = _choose(_signatures(client, root, model, target), given)
@@ -180,23 +182,26 @@ def _choose(signatures: Mapping[str, Signature], given: Mapping[str, float]) -> 
 
 
 @contextlib.contextmanager
-def _server(root: Root, model: str, target: str) -> Iterator[str]:
+def _server(root: Root, model: str, target: str, tell: Callable[[str], None]) -> Iterator[str]:
     if target:
         yield target
         return
-    with launched(root, model) as server:
+    with launched(root, model, tell) as server:
         yield server.target
 
 
 @contextlib.contextmanager
-def launched(root: Root, model: str) -> Iterator[Launched]:
-    """A server of the pushed `model`.
+def launched(
+    root: Root, model: str, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[Launched]:
+    """A server of the pushed `model`; `tell` shows a person what it is that takes a while.
 
     Raises:
         UsageError: it has not been pushed.
         LaunchError: its newest version cannot be loaded; says what to do about it.
     """
     check_pushed(root, model)
+    tell("importing TensorFlow")
     with contextlib.ExitStack() as stack:
         try:
             server = stack.enter_context(launch(root.serving / model, model))

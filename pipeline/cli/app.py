@@ -100,6 +100,12 @@ def warn(text: str) -> None:
     print(printable(text), file=sys.stderr)
 
 
+def tell(text: str) -> None:
+    """Print a line of progress on standard error, where a person looks; see `printable`."""
+    if sys.stderr.isatty():
+        warn(text)
+
+
 def print_json(value: Any) -> None:
     """Print `value` on one line of standard output, for a program."""
     print(json.dumps(value))

@@ -16,6 +16,7 @@ from millrace.pipeline.cli.app import (
     open_store,
     print_json,
     say,
+    tell,
     warn,
 )
 from millrace.pipeline.errors import StoreError
@@ -128,6 +129,7 @@ def predict(
         wait=wait,
         open_store=partial(open_store, place, must_exist=True),
         check=partial(_check_whole, place, [model]),
+        tell=tell,
     )
     for item in answers.rejected:
         warn(f"left out: {question_files.described(item)}")

@@ -1,5 +1,7 @@
 """Answers of every kind of model: sorted, beside the truth, as a table or as JSON."""
 
+import contextlib
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +10,7 @@ from rich.console import Console
 
 from millrace.components.artifacts import Rejected
 from millrace.pipeline import predictions
+from millrace.pipeline.cli.app import tell
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.questions import Question
 from millrace.serving.errors import NotFoundError
@@ -213,3 +216,32 @@ def test_a_model_that_the_server_lacks_is_told_with_its_words_and_those_that_are
         f"{toy.root.path}: birds, flowers. Give the name that the server was started with "
         "(--model_name, or in its --model_config_file), or serve it: `millrace serve`."
     )
+
+
+def test_a_person_is_told_what_a_server_started_for_the_question_takes_its_time_for(
+    toy, monkeypatch
+):
+    told = []
+
+    @contextlib.contextmanager
+    def launch(*_):
+        assert told == ["importing TensorFlow"]
+        yield SimpleNamespace(target="host:1")
+
+    monkeypatch.setattr(predictions, "Client", Server)
+    monkeypatch.setattr(predictions, "launch", launch)
+    (toy.root.serving / "prices" / "1").mkdir(parents=True)
+    asked = [Question("x", {"rooms": "3", "place": "here"})]
+    for target in ("", "host:1"):
+        answers = predictions.ask(toy.root, "prices", asked, target, tell=told.append)
+        assert answers[0]["prediction"] == 6.0
+    assert told == ["importing TensorFlow"]
+
+
+@pytest.mark.parametrize(("looks", "shown"), [(True, "importing\n"), (False, "")])
+def test_progress_is_shown_on_standard_error_where_a_person_looks(
+    capsys, monkeypatch, looks, shown
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: looks)
+    tell("importing")
+    assert capsys.readouterr() == ("", shown)
