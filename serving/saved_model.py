@@ -1,10 +1,10 @@
 """Loads a SavedModel into a session with little delay for requests to other models.
 
 TensorFlow imports a graph while holding the interpreter lock, so all requests of the process wait.
-Therefore nodes that no request can reach are left out, and functions are added after the nodes
-that call them: otherwise the shapes of each call are inferred through its whole function, which
-takes most of the import's time and yields static shapes that nothing here needs. Figures are in
-benchmarks/README.md.
+Therefore nodes that no request can reach are left out, as are functions that only those call, and
+functions are added one by one after the nodes that call them: otherwise the shapes of each call are
+inferred through its whole function, which takes most of the import's time and yields static shapes
+that nothing here needs. Figures are in benchmarks/README.md.
 """
 
 import logging
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.framework import function_pb2, graph_pb2
+from tensorflow.core.framework import graph_pb2
 from tensorflow.python.saved_model import loader_impl
 
 # TensorFlow 2 saves only how to initialise; TensorFlow 1 also lists variables and more by name.
@@ -46,19 +46,21 @@ def load(session: tf.compat.v1.Session, path: str, tags: Sequence[str]) -> Any:
     if meta_graph.HasField("object_graph_def") and set(meta_graph.collection_def) <= _KNOWN:
         prune(meta_graph)
     graph_def = meta_graph.graph_def
-    library = function_pb2.FunctionDefLibrary()
+    apart: list[graph_pb2.GraphDef] = []
     if not {function.signature.name for function in graph_def.library.function} & {
         node.op for node in graph_def.node
     }:
-        library.CopyFrom(graph_def.library)
+        apart = _functions(graph_def)
         graph_def.ClearField("library")
     saver, _ = loader.load_graph(session.graph, tags)
     with session.graph.as_default():
-        _add_functions(library, graph_def.versions)
+        for graph in apart:
+            tf.import_graph_def(graph, name="")
     loader.restore_variables(session, saver)
     loader.run_init_ops(session, tags)
     _warn_of_unset(session, unset(meta_graph), path)
-    graph_def.library.MergeFrom(library)
+    for graph in apart:
+        graph_def.library.MergeFrom(graph.library)
     return meta_graph
 
 
@@ -109,13 +111,30 @@ def _warn_of_unset(session: tf.compat.v1.Session, names: Sequence[str], path: st
 
 
 def prune(meta_graph: Any) -> None:
-    """Remove nodes that neither signatures nor restoring need, e.g. those for saving."""
-    nodes = {node.name: node for node in meta_graph.graph_def.node}
+    """Remove what neither signatures nor restoring need, e.g. the nodes and function that save.
+
+    A function is removed only if a removed node calls it and nothing that is left mentions it.
+    """
+    graph_def = meta_graph.graph_def
+    nodes = {node.name: node for node in graph_def.node}
     kept = _reached(nodes, _roots(meta_graph), _needed)
-    left = [node for node in meta_graph.graph_def.node if node.name in kept]
-    pruned = graph_pb2.GraphDef(node=left)
-    meta_graph.graph_def.ClearField("node")
-    meta_graph.graph_def.MergeFrom(pruned)
+    left, called = graph_pb2.GraphDef(), set()
+    for node in graph_def.node:
+        if node.name in kept:
+            left.node.add().CopyFrom(node)
+        else:
+            called |= {one.func.name for one in node.attr.values() if one.HasField("func")}
+    graph_def.ClearField("node")
+    graph_def.MergeFrom(left)
+    functions = graph_def.library.function
+    texts = {one.signature.name: one.SerializeToString() for one in functions}
+    texts[""] = left.SerializeToString()
+    for index in reversed(range(len(functions))):
+        name = functions[index].signature.name
+        if name in called and not any(
+            name.encode() in texts[other] for other in texts.keys() - {name}
+        ):
+            del functions[index], texts[name]
 
 
 def _reached(
@@ -174,11 +193,13 @@ def _node(name: str) -> str:
     return name.removeprefix("^").partition(":")[0]
 
 
-def _add_functions(library: function_pb2.FunctionDefLibrary, versions: Any) -> None:
-    """Add the functions of `library` to the default graph, holding the lock briefly for each."""
-    for function in library.function:
-        alone = function_pb2.FunctionDefLibrary(function=[function])
-        tf.import_graph_def(graph_pb2.GraphDef(library=alone, versions=versions), name="")
-    if library.gradient:
-        gradients = function_pb2.FunctionDefLibrary(gradient=library.gradient)
-        tf.import_graph_def(graph_pb2.GraphDef(library=gradients, versions=versions), name="")
+def _functions(graph_def: Any) -> list[graph_pb2.GraphDef]:
+    """Returns graphs of one function each, so that the lock is held briefly, and of gradients."""
+    found = []
+    for function in graph_def.library.function:
+        found.append(graph_pb2.GraphDef(versions=graph_def.versions))
+        found[-1].library.function.add().CopyFrom(function)
+    if graph_def.library.gradient:
+        found.append(graph_pb2.GraphDef(versions=graph_def.versions))
+        found[-1].library.gradient.extend(graph_def.library.gradient)
+    return found

@@ -19,10 +19,14 @@ def loaded(path):
         meta_graph = saved_model.load(session, str(path), ["serve"])
         graph_def = graph.as_graph_def()
         nodes = {node.name: node.op for node in graph_def.node}
-        return meta_graph, nodes, {one.signature.name for one in graph_def.library.function}
+        return meta_graph, nodes, _functions(graph_def)
 
 
-def test_nodes_for_saving_are_left_out_and_all_functions_are_kept(half_plus_two):
+def _functions(graph_def):
+    return {one.signature.name for one in graph_def.library.function}
+
+
+def test_nodes_and_functions_for_saving_are_left_out(half_plus_two):
     whole = saved_model_pb2.SavedModel.FromString((half_plus_two / "saved_model.pb").read_bytes())
     (original,) = whole.meta_graphs
     meta_graph, nodes, functions = loaded(half_plus_two)
@@ -31,7 +35,9 @@ def test_nodes_for_saving_are_left_out_and_all_functions_are_kept(half_plus_two)
     assert not {"AssignVariableOp", "ReadVariableOp"} & set(nodes.values())
     assert original.saver_def.restore_op_name in nodes
     assert original.saver_def.save_tensor_name.partition(":")[0] not in nodes
-    assert functions == {one.signature.name for one in original.graph_def.library.function}
+    saves = {name for name in _functions(original.graph_def) if "traced_save" in name}
+    assert len(saves) == 1
+    assert functions == _functions(meta_graph.graph_def) == _functions(original.graph_def) - saves
     assert set(meta_graph.signature_def) == set(original.signature_def)
 
 
@@ -187,6 +193,33 @@ def test_inputs_controls_colocated_nodes_and_parts_of_a_signature_are_kept():
     names = [node.name for node in meta_graph.graph_def.node]
     saved_model.prune(meta_graph)
     assert [node.name for node in meta_graph.graph_def.node] == names[:-1]
+
+
+def test_a_function_is_left_out_if_only_removed_nodes_call_it_and_nothing_else_names_it():
+    meta_graph = text_format.Parse(
+        """
+        graph_def {
+          node { name: "y" op: "PartitionedCall" attr { key: "f" value { func { name: "run" } } } }
+          node { name: "save" op: "PartitionedCall"
+                 attr { key: "f" value { func { name: "write" } } } }
+          node { name: "save_too" op: "PartitionedCall"
+                 attr { key: "f" value { func { name: "inner" } } } }
+          library {
+            function { signature { name: "run" } node_def { name: "a" op: "PartitionedCall"
+                       attr { key: "f" value { func { name: "inner" } } } } }
+            function { signature { name: "write" } }
+            function { signature { name: "inner" } }
+            function { signature { name: "gradient_of_run" } }
+          }
+        }
+        signature_def { key: "serving_default" value {
+          outputs { key: "y" value { name: "y:0" } } } }
+        """,
+        meta_graph_pb2.MetaGraphDef(),
+    )
+    saved_model.prune(meta_graph)
+    names = [one.signature.name for one in meta_graph.graph_def.library.function]
+    assert names == ["run", "inner", "gradient_of_run"]
 
 
 def test_a_loaded_model_answers_like_the_saved_one(half_plus_two):
