@@ -5,6 +5,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -95,6 +96,50 @@ def test_the_jobs_commands_are_understood():
         command = SERVICES[service]["command"]
         assert millrace(command[0], "--help").returncode == 0
     assert SERVICES["client"]["command"][1] == SERVICES["serving"]["environment"]["MODEL_NAME"]
+
+
+MANIFESTS = [
+    (file.name, document)
+    for file in sorted((PROJECT / "deploy/kubernetes").glob("*.yaml"))
+    for document in yaml.safe_load_all(file.read_text())
+]
+PODS = [
+    (name, document["spec"]["template"])
+    for name, document in MANIFESTS
+    if document["kind"] in ("Job", "Deployment")
+]
+
+
+def test_the_manifests_are_what_kubernetes_takes():
+    assert len(MANIFESTS) == 7
+    for _, document in MANIFESTS:
+        kubernetes_validate.validate(document, "1.33", strict=True)
+
+
+@pytest.mark.parametrize(("name", "pod"), PODS, ids=[name for name, _ in PODS])
+def test_pods_run_commands_that_there_are_as_nobody_in_particular(name, pod):
+    (container,) = pod["spec"]["containers"]
+    (user,) = re.findall(r"useradd .*--uid (\d+)", DOCKERFILE)
+    assert pod["spec"]["securityContext"]["runAsUser"] == int(user)
+    match container["image"].partition(":")[0]:
+        case "millrace-server":
+            options = flags.parse(container["args"])
+            assert options.port == container["ports"][0]["containerPort"]
+            assert options.rest_api_port == container["ports"][1]["containerPort"]
+        case "millrace-pipeline":
+            command, *_ = container["args"]
+            options = [each for each in container["args"] if each.startswith("--")]
+            usage = millrace(command, "--help").stdout
+            assert all(option in usage for option in options)
+        case "tensorflow/serving":
+            assert container["image"] == launch.IMAGE
+
+
+def test_services_select_the_pods_of_their_file():
+    for name, document in MANIFESTS:
+        if document["kind"] == "Service":
+            (labels,) = [pod["metadata"]["labels"] for file, pod in PODS if file == name]
+            assert document["spec"]["selector"].items() <= labels.items()
 
 
 def test_one_image_tag_of_tensorflow_serving_is_named():
