@@ -65,7 +65,7 @@ def carry_out_step(
     with _shown(request, root, console) as observer:
         done = stepwise.run_step(request, root, store, observer, interruption)
         with root.alone(done.run.run):
-            page.write(root, store, stepwise.progress(store, request))
+            page.write(root, store, stepwise.progress(store, root, request))
         for line in report.closing_lines(root, done.of_step, request.command):
             console.print(line, markup=False)
         console.print(report.progress_line(done.run, done.next), markup=False)

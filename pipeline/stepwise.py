@@ -103,27 +103,33 @@ def run_step(
     (name,) = request.selection.chosen(dag)
     step = dag.find(name)
     runner = Runner(request, root, store, observer, interruption)
+    outputs = _outputs(store, request, step)
+    sources = runner.read_sources([step])
+    if (begun := store.recorded_run(run.id)) is not None:
+        _check(begun, request, root, sources, store)
     with root.running(run.id, name):
         root.sweep()
         store.mark_dead(str(root.path), root.is_running)
-        outputs = _outputs(store, request, step)
-        sources = runner.read_sources([step])
-        _check(store.join_run(_record(request, root)), request, root, sources, store)
-        store.settle_run(run.id, "running")
-        _mark_dead_steps(store, root, run.id, step)
+        with root.alone(run.id):
+            _check(store.join_run(_record(request, root)), request, root, sources, store)
+            store.settle_run(run.id, "running")
+            _mark_dead_steps(store, root, run.id, step)
         try:
             result = runner.run_step(step, outputs)
         finally:
             with root.alone(run.id):
                 _mark_dead_steps(store, root, run.id, step)
-                so_far = progress(store, request)
+                so_far = progress(store, root, request, step)
                 store.settle_run(run.id, so_far.status)
     status = _status(request, (result,))
     return Progress(result, status, so_far, tuple(_ready(dag, so_far)))
 
 
-def progress(store: Store, request: RunRequest) -> RunResult:
-    """How far the named run of `request` has come. Status: see `RunRecord`."""
+def progress(store: Store, root: Root, request: RunRequest, ended: Step | None = None) -> RunResult:
+    """How far the named run of `request` has come. Status: see `RunRecord`.
+
+    This process is no longer at work on the step `ended`, whose lock it may still hold.
+    """
     dag, run = request.dag, _named(request).id
     begun = store.executions(run)
     results = tuple(_result(name, begun.get(name)) for name in dag.steps)
@@ -132,7 +138,11 @@ def progress(store: Store, request: RunRequest) -> RunResult:
         for one in results
         if one.output is not None and one.output.exists()
     }
-    return RunResult(run, _status(request, results), results, artifacts)
+    others = (name for name in dag.steps if ended is None or name != ended.name)
+    # One that holds its lock may not have recorded yet that it has begun.
+    is_at_work = any(root.is_running(run, name) for name in others)
+    status = "running" if is_at_work else _status(request, results)
+    return RunResult(run, status, results, artifacts)
 
 
 def _named(request: RunRequest) -> NamedRun:
