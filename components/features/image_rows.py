@@ -108,6 +108,7 @@ def _decoded(files: Iterable[bytes | None], spec: ImageSpec) -> Iterator[_Decode
     pending: collections.deque[Future[_Decoded]] = collections.deque()
     with ThreadPoolExecutor(_AHEAD) as pool:
         for batch in batches:
+            compiled(spec)  # here: each thread would trace it for itself
             pending.append(pool.submit(_batch, batch, spec))
             if len(pending) > _AHEAD:
                 yield pending.popleft().result()
@@ -148,6 +149,8 @@ def _reason(message: str) -> str:
 def compiled(spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:
     """`features.image.preprocess` of string [batch] as a graph, traced once in a process."""
     signature = [tf.TensorSpec([None], tf.string)]
-    return tf.function(
+    traced = tf.function(
         lambda files: image.preprocess(files, spec), input_signature=signature, autograph=False
     )
+    graph: Callable[[tf.Tensor], tf.Tensor] = traced.get_concrete_function()
+    return graph
