@@ -6,7 +6,7 @@ Files of the same kind that are to be predicted later are read the same way.
 import dataclasses
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, PlainSerializer, TypeAdapter, ValidationError
 
 from millrace.components.artifacts import Examples
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
@@ -49,7 +49,7 @@ class TextSource:
     names: tuple[str, ...] = ()
     form: TextForm = "tables"
     separator: str = ""
-    classes: frozenset[str] = frozenset()
+    classes: Annotated[frozenset[str], PlainSerializer(sorted)] = frozenset()
     encoding: str | None = None
     bad: BadBytes = "latin-1"
     kind: Literal["text"] = "text"
