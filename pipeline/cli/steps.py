@@ -136,6 +136,14 @@ def compile_(
             "--secret", metavar="NAME=SECRET:KEY", help="Set one from a Secret of the cluster."
         ),
     ] = None,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit",
+            metavar="[STEP:]NAME=N",
+            help="What a container may use: memory=8Gi, trainer:nvidia.com/gpu=1.",
+        ),
+    ] = None,
     schedule: Annotated[
         str, typer.Option(metavar="CRON", help='Of Argo: run by the clock, as in "0 3 * * *".')
     ] = "",
@@ -193,6 +201,7 @@ def compile_(
         mounts=workload.mounts(mounts or []),
         variables=workload.variables(variables or []),
         secrets=workload.secrets(secrets or []),
+        limits=workload.limits(limits or [], dag),
     )
     is_argo = to == "argo"
     _write(argo.documents(planned, schedule) if is_argo else kubeflow.documents(planned), out)

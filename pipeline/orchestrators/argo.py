@@ -8,7 +8,7 @@ from typing import Any
 from millrace.pipeline.orchestrators.workload import Task, Workload
 
 _PIPELINE = "pipeline"  # the template of the graph
-_STEP = "step"  # the template of the containers, and its one parameter
+_STEP = "step"  # the template of the containers without limits, and its one parameter
 _USER = 10001  # of the image's processes: what they write to the volumes is theirs
 
 
@@ -41,25 +41,41 @@ def _spec(workload: Workload) -> dict[str, Any]:
         {"name": _volume(number), "persistentVolumeClaim": {"claimName": claim}}
         for number, claim in enumerate(workload.mounts.values())
     ]
+    templates = {_template_of(task, workload): _template(workload, task) for task in workload.tasks}
     return {
         "entrypoint": _PIPELINE,
         "securityContext": {"fsGroup": _USER},
         **({"volumes": volumes} if volumes else {}),
         "templates": [
-            {"name": _PIPELINE, "dag": {"tasks": [_task(task) for task in workload.tasks]}},
             {
-                "name": _STEP,
-                "inputs": {"parameters": [{"name": _STEP}]},
-                "container": _container(workload),
+                "name": _PIPELINE,
+                "dag": {"tasks": [_task(task, workload) for task in workload.tasks]},
             },
+            *templates.values(),
         ],
     }
 
 
-def _task(task: Task) -> dict[str, Any]:
+def _template(workload: Workload, task: Task) -> dict[str, Any]:
+    limits = workload.limits.get(task.step)
+    return {
+        "name": _template_of(task, workload),
+        "inputs": {"parameters": [{"name": _STEP}]},
+        "container": {
+            **_container(workload),
+            **({"resources": {"limits": dict(limits)}} if limits else {}),
+        },
+    }
+
+
+def _template_of(task: Task, workload: Workload) -> str:
+    return f"{_STEP}-{task.name}" if task.step in workload.limits else _STEP
+
+
+def _task(task: Task, workload: Workload) -> dict[str, Any]:
     return {
         "name": task.name,
-        "template": _STEP,
+        "template": _template_of(task, workload),
         **({"dependencies": list(task.after)} if task.after else {}),
         "arguments": {"parameters": [{"name": _STEP, "value": task.step}]},
     }

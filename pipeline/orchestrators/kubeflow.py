@@ -6,8 +6,10 @@ https://github.com/kubeflow/pipelines/blob/master/api/v2alpha1/pipeline_spec.pro
 is written without that package, which pins what TensorFlow and Beam bring in other versions.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from millrace.pipeline.errors import UsageError
 from millrace.pipeline.orchestrators.workload import Task, Workload
 
 _RUN = "run"  # the one parameter of every task
@@ -20,6 +22,9 @@ def documents(workload: Workload) -> list[dict[str, Any]]:
 
     Nothing is cached by Kubeflow: a step that has nothing to do says so in a second, and knows of
     more than its command's text.
+
+    Raises:
+        UsageError: a step has limits that Kubeflow does not know.
     """
     # `kfp.components` would take `comp-NAME` or `exec-NAME` of the pipeline NAME for the whole.
     labels = {task.name: f"{workload.name}-{task.name}" for task in workload.tasks}
@@ -58,7 +63,24 @@ def _container(workload: Workload, step: str) -> dict[str, Any]:
         "command": ["millrace"],
         "args": workload.arguments(step, f"{{{{$.inputs.parameters['{_RUN}']}}}}"),
         **({"env": variables} if variables else {}),
+        **_resources(workload.limits.get(step, {})),
     }
+
+
+def _resources(limits: Mapping[str, str]) -> dict[str, Any]:
+    fields = {"cpu": "resourceCpuLimit", "memory": "resourceMemoryLimit"}
+    found: dict[str, Any] = {
+        fields[name]: quantity for name, quantity in limits.items() if name in fields
+    }
+    others = {name: quantity for name, quantity in limits.items() if name not in fields}
+    if len(others) > 1:
+        raise UsageError(
+            "--limit: expected cpu, memory and one accelerator at most, which is all that Kubeflow "
+            f"knows. Received: {', '.join(others)}. Leave others out."
+        )
+    for name, quantity in others.items():
+        found["accelerator"] = {"resourceType": name, "resourceCount": quantity}
+    return {"resources": found} if found else {}
 
 
 def _task(task: Task, label: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from millrace.pipeline.dag import Dag
 from millrace.pipeline.errors import UsageError
 
 _VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_LIMIT = re.compile(r"(?:([^:=]+):)?([a-z][a-z0-9./-]*)=(\d+(?:\.\d+)?(?:m|[kMGTPE]i?)?)")
 _OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")  # a DNS subdomain, as Kubernetes' names
 
 
@@ -49,6 +50,8 @@ class Workload:
         mounts: the folders of volumes that are mounted, to the PersistentVolumeClaim of each.
         variables: of the environment.
         secrets: variables of the environment, by name.
+        limits: of each step that has any: what of it a container may use at most, and is given
+            for sure, by the names of Kubernetes: cpu, memory, nvidia.com/gpu.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Workload:
     mounts: Mapping[str, str]
     variables: Mapping[str, str]
     secrets: Mapping[str, Secret]
+    limits: Mapping[str, Mapping[str, str]]
 
     def arguments(self, step: str, run: str) -> list[str]:
         """What `millrace` is given to run `step` of the run that is called `run`."""
@@ -133,6 +137,30 @@ def secrets(texts: Iterable[str]) -> dict[str, Secret]:
             )
         found[variable] = Secret(name, key)
     return found
+
+
+def limits(texts: Iterable[str], dag: Dag) -> dict[str, dict[str, str]]:
+    """The limits of each step, of texts such as `memory=8Gi` or `trainer:nvidia.com/gpu=1`.
+
+    One that names a step takes the place of one for all.
+
+    Raises:
+        UsageError: one is malformed, or names no step of `dag`.
+    """
+    of_all: dict[str, str] = {}
+    own: dict[str, dict[str, str]] = {}
+    for text in texts:
+        parts = _LIMIT.fullmatch(text)
+        if parts is None:
+            raise UsageError(
+                "--limit: expected a resource and a quantity of Kubernetes, such as memory=8Gi, or "
+                f"trainer:nvidia.com/gpu=1 for one step. Received: {text!r}. Correct it."
+            )
+        step, name, quantity = parts.groups()
+        place = own.setdefault(dag.find(step).name, {}) if step else of_all
+        place[name] = quantity
+    found = {step: of_all | own.get(step, {}) for step in dag.steps}
+    return {step: each for step, each in found.items() if each}
 
 
 def check_seen_by_containers(paths: Mapping[str, str | None]) -> None:

@@ -22,6 +22,7 @@ def workload():
         mounts={"/data": "millrace", "/flowers": "pictures"},
         variables={"TZ": "UTC"},
         secrets={"MILLRACE_STORE": Secret("store", "url")},
+        limits={},
     )
 
 

@@ -1,5 +1,7 @@
 """Workflows of Argo."""
 
+import dataclasses
+
 from millrace.pipeline.orchestrators import argo
 
 
@@ -71,6 +73,18 @@ def test_what_a_cluster_may_have_beside_is_left_out_where_there_is_none(plain):
     assert "volumes" not in document["spec"]
     container = document["spec"]["templates"][1]["container"]
     assert sorted(container) == ["args", "command", "image"]
+
+
+def test_a_step_with_limits_has_a_template_of_its_own(plain):
+    limits = {"analyze": {"memory": "8Gi", "nvidia.com/gpu": "1"}}
+    (document,) = argo.documents(dataclasses.replace(plain, limits=limits))
+    graph, *steps = document["spec"]["templates"]
+    names = [task["template"] for task in graph["dag"]["tasks"]]
+    assert names == [step["name"] for step in steps] == ["step", "step-analyze"]
+    assert [step["container"].pop("resources", None) for step in steps] == [
+        *(None, {"limits": limits["analyze"]})
+    ]
+    assert steps[0]["container"] == steps[1]["container"]
 
 
 def test_a_schedule_makes_a_cron_workflow_of_the_same(workload):

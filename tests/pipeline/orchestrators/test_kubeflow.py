@@ -1,11 +1,13 @@
 """Pipelines of Kubeflow: as its compiler would write them, and as its own runner runs them."""
 
+import dataclasses
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from millrace.pipeline.errors import UsageError
 from millrace.pipeline.orchestrators import kubeflow
 from millrace.pipeline.runs import open_run, runs
 from tests.command import BIN, millrace
@@ -92,6 +94,22 @@ def test_volumes_and_secrets_are_in_the_document_for_kubernetes(workload):
     assert platform == {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
     container = pipeline["deploymentSpec"]["executors"]["exec-flowers-analyze"]["container"]
     assert container["env"] == [{"name": "TZ", "value": "UTC"}]
+
+
+def test_limits_are_those_of_processors_memory_and_one_accelerator(plain):
+    limits = {"cpu": "2", "memory": "8Gi", "nvidia.com/gpu": "1"}
+    limited = dataclasses.replace(plain, limits={"analyze": limits})
+    (document,) = kubeflow.documents(limited)
+    first, second = document["deploymentSpec"]["executors"].values()
+    assert "resources" not in first["container"]
+    assert second["container"]["resources"] == {
+        "resourceCpuLimit": "2",
+        "resourceMemoryLimit": "8Gi",
+        "accelerator": {"resourceType": "nvidia.com/gpu", "resourceCount": "1"},
+    }
+    more = dataclasses.replace(plain, limits={"analyze": {**limits, "google.com/tpu": "1"}})
+    with pytest.raises(UsageError, match="one accelerator at most, which is all that Kubeflow"):
+        kubeflow.documents(more)
 
 
 @pytest.fixture

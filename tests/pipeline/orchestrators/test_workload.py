@@ -68,6 +68,28 @@ def test_what_is_malformed_is_refused(take, text, message):
         take([text])
 
 
+def test_a_limit_of_one_step_takes_the_place_of_that_of_all(toy):
+    found = workloads.limits(["memory=8Gi", "train:memory=1.5Gi", "train:a.b/gpu=1"], toy.dag())
+    assert found == {
+        **{name: {"memory": "8Gi"} for name in ("read", "count", "validate", "judge")},
+        "train": {"memory": "1.5Gi", "a.b/gpu": "1"},
+    }
+    assert workloads.limits([], toy.dag()) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("memory", "--limit: expected a resource and a quantity of Kubernetes"),
+        ("memory=much", "--limit: expected a resource and a quantity of Kubernetes"),
+        ("trian:cpu=1", "no step `trian`. Did you mean"),
+    ],
+)
+def test_a_limit_that_kubernetes_or_the_recipe_does_not_know_is_refused(toy, text, message):
+    with pytest.raises(UsageError, match=message):
+        workloads.limits([text], toy.dag())
+
+
 @pytest.mark.parametrize("path", [None, "", "/flowers", "s3://bucket/flowers", "tfds:mnist"])
 def test_what_containers_can_see_is_taken(path):
     workloads.check_seen_by_containers({"--data": path})
