@@ -30,7 +30,8 @@ def is_imported() -> bool:
     return any(
         file.endswith(".py") and not file.startswith(known)
         for name, module in list(sys.modules.items())
-        if name.partition(".")[0] not in ("millrace", "__main__")
+        # Autograph writes modules of its own, and multiprocessing has a second `__main__`.
+        if name.partition(".")[0] != "millrace" and not name.startswith("__")
         # Of a lazy module the attribute itself would import it.
         if (file := str(getattr(module, "__dict__", {}).get("__file__")))
     )
