@@ -100,17 +100,19 @@ class Root:
         return next(each for each in itertools.chain([first], others) if not each.exists())
 
     @contextlib.contextmanager
-    def running(self, run: str, step: str = "") -> Iterator[None]:
+    def running(self, run: str, *, shared: bool = False) -> Iterator[None]:
         """Mark `run` as alive for as long as the block lasts, whatever ends the process.
 
-        With `step`, other processes may be at work on other steps of it meanwhile; one that is at
-        work on the same step is waited for.
+        Where it is `shared`, other processes may be at work on other steps of it meanwhile.
         """
         self.run(run).mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(_lock(self._lock_of_run(run), wait=True, shared=bool(step)))
-            if step:
-                stack.enter_context(_lock(self._lock_of_run(run, step), wait=True))
+        with _lock(self._lock_of_run(run), wait=True, shared=shared):
+            yield
+
+    @contextlib.contextmanager
+    def at_work(self, run: str, step: str) -> Iterator[None]:
+        """Keep others from this `step` of a live run; one that is at work on it is waited for."""
+        with _lock(self._lock_of_run(run, step), wait=True):
             yield
 
     def is_running(self, run: str, step: str = "") -> bool:

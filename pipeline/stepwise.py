@@ -5,6 +5,7 @@ the recipe, the data as it was found then, and what each step reads and is set t
 be of the same, and read what the steps before them wrote in this run, whatever other runs do.
 """
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -107,7 +108,8 @@ def run_step(
     sources = runner.read_sources([step])
     if (begun := store.recorded_run(run.id)) is not None:
         _check(begun, request, root, sources, store)
-    with root.running(run.id, name):
+    with root.running(run.id, shared=True), contextlib.ExitStack() as work:
+        work.enter_context(root.at_work(run.id, name))
         root.sweep()
         store.mark_dead(str(root.path), root.is_running)
         with root.alone(run.id):
@@ -118,18 +120,16 @@ def run_step(
             result = runner.run_step(step, outputs)
         finally:
             with root.alone(run.id):
+                work.close()  # first, so that the last one to look sees nobody at work
                 _mark_dead_steps(store, root, run.id, step)
-                so_far = progress(store, root, request, step)
+                so_far = progress(store, root, request)
                 store.settle_run(run.id, so_far.status)
     status = _status(request, (result,))
     return Progress(result, status, so_far, tuple(_ready(dag, so_far)))
 
 
-def progress(store: Store, root: Root, request: RunRequest, ended: Step | None = None) -> RunResult:
-    """How far the named run of `request` has come. Status: see `RunRecord`.
-
-    This process is no longer at work on the step `ended`, whose lock it may still hold.
-    """
+def progress(store: Store, root: Root, request: RunRequest) -> RunResult:
+    """How far the named run of `request` has come. Status: see `RunRecord`."""
     dag, run = request.dag, _named(request).id
     begun = store.executions(run)
     results = tuple(_result(name, begun.get(name)) for name in dag.steps)
@@ -138,9 +138,8 @@ def progress(store: Store, root: Root, request: RunRequest, ended: Step | None =
         for one in results
         if one.output is not None and one.output.exists()
     }
-    others = (name for name in dag.steps if ended is None or name != ended.name)
-    # One that holds its lock may not have recorded yet that it has begun.
-    is_at_work = any(root.is_running(run, name) for name in others)
+    # A process that is at work may not have recorded yet that it has begun.
+    is_at_work = any(root.is_running(run, name) for name in dag.steps)
     status = "running" if is_at_work else _status(request, results)
     return RunResult(run, status, results, artifacts)
 

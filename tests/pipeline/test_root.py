@@ -21,7 +21,12 @@ def test_a_run_is_running_inside_its_block_and_not_after(tmp_path):
 
 def test_processes_at_work_on_steps_of_a_run_share_it(tmp_path):
     root = Root(tmp_path)
-    with root.running("r", "train"), root.running("r", "count"):
+    with (
+        root.running("r", shared=True),
+        root.running("r", shared=True),
+        root.at_work("r", "train"),
+        root.at_work("r", "count"),
+    ):
         assert root.is_running("r")
         assert [root.is_running("r", step) for step in ("train", "count", "read")] == [
             *(True, True, False)

@@ -233,9 +233,21 @@ def test_a_damaged_output_is_made_again_beside_the_first(toy, step):
     assert step("read", "a").step.reasons == ("nothing changed since run a",)
 
 
+def test_the_last_of_several_steps_to_end_sees_nobody_at_work(toy, step, monkeypatch):
+    seen, progress = [], stepwise.progress
+
+    def look(store, root, request):
+        seen.append((root.is_running("a"), root.is_running("a", "read")))
+        return progress(store, root, request)
+
+    monkeypatch.setattr(stepwise, "progress", look)
+    step("read", "a")
+    assert seen == [(True, False)]
+
+
 def test_a_step_at_work_keeps_its_run_from_being_taken_for_dead(toy, step):
     step("read", "a")
-    with toy.root.running("a", "train"):
+    with toy.root.running("a", shared=True), toy.root.at_work("a", "train"):
         assert toy.root.is_running("a", "train")
         assert not toy.root.is_running("a", "count")
         toy.run()
