@@ -8,7 +8,8 @@ from typing import Any
 from millrace.pipeline.orchestrators.workload import Task, Workload
 
 _PIPELINE = "pipeline"  # the template of the graph
-_STEP = "step"  # the template of the containers without limits, and its one parameter
+_STEP = "step"  # the template of the first container, and the one parameter of each
+_Limits = tuple[tuple[str, str], ...]
 _USER = 10001  # of the image's processes: what they write to the volumes is theirs
 
 
@@ -41,41 +42,46 @@ def _spec(workload: Workload) -> dict[str, Any]:
         {"name": _volume(number), "persistentVolumeClaim": {"claimName": claim}}
         for number, claim in enumerate(workload.mounts.values())
     ]
-    templates = {_template_of(task, workload): _template(workload, task) for task in workload.tasks}
+    templates = _templates(workload)
+    graph = [_task(task, templates[_limits(workload, task)]) for task in workload.tasks]
     return {
         "entrypoint": _PIPELINE,
         "securityContext": {"fsGroup": _USER},
         **({"volumes": volumes} if volumes else {}),
         "templates": [
-            {
-                "name": _PIPELINE,
-                "dag": {"tasks": [_task(task, workload) for task in workload.tasks]},
-            },
-            *templates.values(),
+            {"name": _PIPELINE, "dag": {"tasks": graph}},
+            *(_template(workload, dict(limits), name) for limits, name in templates.items()),
         ],
     }
 
 
-def _template(workload: Workload, task: Task) -> dict[str, Any]:
-    limits = workload.limits.get(task.step)
+def _limits(workload: Workload, task: Task) -> _Limits:
+    return tuple(workload.limits.get(task.step, {}).items())
+
+
+def _templates(workload: Workload) -> dict[_Limits, str]:
+    """The name of the template for the containers of each kind: steps share it by their limits."""
+    found: dict[_Limits, str] = {}
+    for task in workload.tasks:
+        found.setdefault(_limits(workload, task), f"{_STEP}-{task.name}" if found else _STEP)
+    return found
+
+
+def _template(workload: Workload, limits: dict[str, str], name: str) -> dict[str, Any]:
     return {
-        "name": _template_of(task, workload),
+        "name": name,
         "inputs": {"parameters": [{"name": _STEP}]},
         "container": {
             **_container(workload),
-            **({"resources": {"limits": dict(limits)}} if limits else {}),
+            **({"resources": {"limits": limits}} if limits else {}),
         },
     }
 
 
-def _template_of(task: Task, workload: Workload) -> str:
-    return f"{_STEP}-{task.name}" if task.step in workload.limits else _STEP
-
-
-def _task(task: Task, workload: Workload) -> dict[str, Any]:
+def _task(task: Task, template: str) -> dict[str, Any]:
     return {
         "name": task.name,
-        "template": _template_of(task, workload),
+        "template": template,
         **({"dependencies": list(task.after)} if task.after else {}),
         "arguments": {"parameters": [{"name": _STEP, "value": task.step}]},
     }

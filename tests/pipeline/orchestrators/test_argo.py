@@ -87,6 +87,16 @@ def test_a_step_with_limits_has_a_template_of_its_own(plain):
     assert steps[0]["container"] == steps[1]["container"]
 
 
+def test_steps_with_the_same_limits_share_a_template(plain):
+    limits = {name: {"memory": "8Gi"} for name in ("image_example_gen", "analyze")}
+    (document,) = argo.documents(dataclasses.replace(plain, limits=limits))
+    _, step = document["spec"]["templates"]
+    assert (step["name"], step["container"]["resources"]) == (
+        "step",
+        {"limits": {"memory": "8Gi"}},
+    )
+
+
 def test_a_schedule_makes_a_cron_workflow_of_the_same(workload):
     (document,) = argo.documents(workload, "0 3 * * *")
     (once,) = argo.documents(workload)
