@@ -30,6 +30,7 @@ from millrace.components.training.options import (
     FineTune,
     Optimizer,
     Precision,
+    Strategy,
     Watching,
 )
 from millrace.components.training.plan import Split, TrainingPlan
@@ -78,6 +79,7 @@ def trainer(
     keep: Literal["last", "best"] = "last",
     fine_tune: FineTune = ONE_STAGE,
     tensorboard: bool = False,
+    strategy: Strategy = "none",
 ) -> TrainedModel:
     """Train a Keras model on the train split of transformed examples.
 
@@ -116,6 +118,8 @@ def trainer(
             equally good, the one of the lowest loss.
         fine_tune: a second stage that trains upper layers of a pretrained network as well.
         tensorboard: write logs for TensorBoard.
+        strategy: on what to train: one device; all devices of this machine (`mirrored`); the
+            machines that TF_CONFIG names (`multi_worker`). A batch is that of all together.
 
     Raises:
         DataError: the train split is empty.
@@ -153,6 +157,7 @@ def trainer(
         buffer=shuffle_buffer,
         balanced=class_weight == "balanced",
         top_k=top_k,
+        strategy=strategy,
     )
     if isinstance(model, Cnn) and isinstance(spec, ImageSpec):
         sizes.after_blocks(model, spec.height, spec.width)  # refused before TensorFlow starts

@@ -97,7 +97,8 @@ class Progress(keras.callbacks.Callback):
             self._said = now
             done = (batch + 1) / self._steps
             left = (now - self._start) * (1 - done) / done
-            logger.info("  %3.0f %% of the epoch, %.0f s to go, %s", 100 * done, left, _said(logs))
+            figures = f", {_said(logs)}" if logs else ""
+            logger.info("  %3.0f %% of the epoch, %.0f s to go%s", 100 * done, left, figures)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Say what the epoch came to."""

@@ -135,7 +135,7 @@ def compile_model(
     model.compile(
         optimizer=_optimizer(descent, steps, epochs),
         loss=_loss(objective, _unit(model)),
-        metrics=_metrics(objective, top_k),
+        metrics=metrics(objective, top_k),
         steps_per_execution=steps_at_once(steps),
     )
 
@@ -164,7 +164,7 @@ def _optimizer(descent: Descent, steps: int, epochs: int) -> keras.Optimizer:
     settings: dict[str, Any] = {
         name: value for name in _SETTINGS if (value := getattr(descent.optimizer, name))
     }
-    rate = descent.learning_rate or float(optimizer().learning_rate)
+    rate = descent.learning_rate or float(optimizer().learning_rate.numpy())
     return optimizer(learning_rate=learning_rate(descent.schedule, rate, steps, epochs), **settings)
 
 
@@ -191,26 +191,27 @@ def _loss(objective: Objective, unit: float) -> keras.Loss:
     return losses.SparseCategoricalCrossentropy(from_logits=logits, ignore_class=ignored)
 
 
-def _metrics(objective: Objective, top_k: int) -> list[keras.Metric]:
-    metrics = keras.metrics
+def metrics(objective: Objective, top_k: int) -> list[keras.Metric]:
+    """What is said of an epoch besides its loss."""
+    named = keras.metrics
     if objective.task == "forecast":
         return [AbsoluteErrorOfKnown(name="mae"), SquaredErrorOfKnown(name="mse")]
     if not objective.classes:
-        return [metrics.MeanAbsoluteError(name="mae"), metrics.MeanSquaredError(name="mse")]
+        return [named.MeanAbsoluteError(name="mae"), named.MeanSquaredError(name="mse")]
     if objective.task == "language":
         return [TokenAccuracy(name="accuracy")]
     if objective.is_binary:
         threshold = 0.0 if objective.logits else 0.5
-        found = [metrics.BinaryAccuracy(name="accuracy", threshold=threshold)]
+        found = [named.BinaryAccuracy(name="accuracy", threshold=threshold)]
     elif objective.is_one_hot:
-        found = [metrics.CategoricalAccuracy(name="accuracy")]
+        found = [named.CategoricalAccuracy(name="accuracy")]
     else:
-        found = [metrics.SparseCategoricalAccuracy(name="accuracy")]
+        found = [named.SparseCategoricalAccuracy(name="accuracy")]
     if top_k:
         among = (
-            metrics.TopKCategoricalAccuracy
+            named.TopKCategoricalAccuracy
             if objective.is_one_hot
-            else metrics.SparseTopKCategoricalAccuracy
+            else named.SparseTopKCategoricalAccuracy
         )
         found.append(among(top_k, name=f"top_{top_k}_accuracy"))
     return found

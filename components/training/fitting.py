@@ -1,5 +1,10 @@
-"""The training itself: network, input, callbacks and state put together around `Model.fit`."""
+"""The training itself: network, input, callbacks and state put together around `Model.fit`.
 
+Under a strategy, `lead` trains replicas of the network in its place, and leaves what it comes to in
+the folder `resume`, where a single network takes it up: what follows a training knows of no other.
+"""
+
+import dataclasses
 import logging
 from collections.abc import Sequence
 
@@ -14,11 +19,20 @@ from millrace.components.models import keras_file
 from millrace.components.models.build import build
 from millrace.components.models.custom_options import Custom
 from millrace.components.models.networks import Networks
-from millrace.components.training import backup, callbacks, dataset, summary, warm_start
+from millrace.components.training import (
+    backup,
+    callbacks,
+    dataset,
+    ranks,
+    replicas,
+    summary,
+    warm_start,
+)
 from millrace.components.training.backup import Backup, State
 from millrace.components.training.callbacks import HistoryFile, Progress, StopAt
 from millrace.components.training.compiling import compile_model, layers_in
 from millrace.components.training.plan import Split, TrainingPlan
+from millrace.components.training.replicas import Replicas
 
 logger = logging.getLogger("millrace.components.trainer")
 
@@ -67,9 +81,104 @@ def networks_of(plan: TrainingPlan) -> Networks:
     return networks
 
 
+def lead(
+    plan: TrainingPlan,
+    strategy: tf.distribute.Strategy,
+    out: Path,
+    resume: Path,
+    single: keras.Model | None = None,
+) -> None:
+    """Train replicas of the network by `strategy`, from where `resume` stands, and leave it there.
+
+    In other processes of the strategy, `follow` takes part.
+
+    Args:
+        plan: what is trained.
+        strategy: where.
+        out: gets the history after each epoch.
+        resume: as of `train`.
+        single: the network in this process alone, with its first weights, if it was made before.
+
+    Raises:
+        OptionError, ModelError: as `train` and `follow`.
+    """
+    if single is None:
+        keras.utils.set_random_seed(plan.seed)
+        single = networks_of(plan).training
+    state = backup.load(resume, plan.text, _best_by(plan))
+    weights = class_weights(_label_counts(plan)) if plan.balanced else None
+    all_replicas = Replicas(strategy)
+    all_replicas.announce(_Work(plan, state.epochs, weights))
+    model = _replica(plan, strategy)
+    for variable, first in zip(model.variables, single.variables, strict=True):
+        variable.assign(first)
+    if state.epochs:
+        with strategy.scope():
+            backup.restore(model, resume, state.epochs)
+    history = HistoryFile(out / "history.csv", state.rows)
+    hooks = _callbacks(plan, history, state, resume)
+    replicas.train(model, plan, all_replicas, done=state.epochs, class_weight=weights, hooks=hooks)
+
+
+def follow(strategy: tf.distribute.Strategy) -> None:
+    """Take part in a training that another process of `strategy` leads; nothing is written.
+
+    Raises:
+        ModelError: that process runs other versions.
+    """
+    all_replicas = Replicas(strategy)
+    work: _Work = all_replicas.announce(None)
+    model = _replica(work.plan, strategy)
+    logger.info("training with others, from epoch %d of %d on", work.done + 1, work.plan.epochs)
+    replicas.train(
+        model, work.plan, all_replicas, done=work.done, class_weight=work.class_weight, hooks=()
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """What the processes of a training have to know.
+
+    Attributes:
+        plan: what is trained.
+        done: epochs trained before.
+        class_weight: of each class, if they do not weigh the same.
+    """
+
+    plan: TrainingPlan
+    done: int
+    class_weight: dict[int, float] | None
+
+
+def _replica(plan: TrainingPlan, strategy: tf.distribute.Strategy) -> keras.Model:
+    """The network of `plan`, its variables in every replica, compiled without clipping."""
+    keras.utils.set_random_seed(plan.seed)
+    if plan.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    optimizer = plan.descent.optimizer.without_clipping()
+    descent = dataclasses.replace(plan.descent, optimizer=optimizer)
+    with strategy.scope():
+        # The first weights come from the process that leads.
+        model = networks_of(dataclasses.replace(plan, descent=descent, warm_start=None)).training
+    _normalise_over_replicas(model)
+    return model
+
+
+def _normalise_over_replicas(model: keras.Model) -> None:
+    """Let batch normalisation see whole batches."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+        elif isinstance(layer, keras.Model):
+            _normalise_over_replicas(layer)
+
+
+def _best_by(plan: TrainingPlan) -> str | None:
+    return plan.watching.monitor if plan.watching.keep == "best" else None
+
+
 def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> None:
-    watching = plan.watching
-    best_by = watching.monitor if watching.keep == "best" else None
+    watching, best_by = plan.watching, _best_by(plan)
     state = backup.load(resume, plan.text, best_by)
     if state.epochs:
         logger.info("resuming after epoch %d of %d", state.epochs, plan.epochs)
@@ -78,7 +187,12 @@ def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> Non
     if not model.trainable_variables:
         _look(model, plan, history)
     elif state.epochs < plan.epochs and not state.stopped:
-        _run(model, plan, _callbacks(plan, history, state, resume), state.epochs)
+        if _trained_by_others(model, plan, out, resume):
+            state = backup.load(resume, plan.text, best_by)
+            backup.restore(model, resume, state.epochs)
+            history.rows = state.rows
+        else:
+            _run(model, plan, _callbacks(plan, history, state, resume), state.epochs)
     else:
         history.on_train_begin()
     if watching.tensorboard and model.trainable_variables:
@@ -87,6 +201,26 @@ def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> Non
         best = callbacks.best_epoch(history.rows, best_by)
         logger.info("keeping the weights of epoch %d, the best by %s", best, best_by)
         backup.restore(model, resume, best)
+
+
+def _trained_by_others(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> bool:
+    """Train by the strategy of `plan` into `resume`; False if there is none, or one device."""
+    if plan.strategy == "multi_worker":
+        ranks.lead(plan, out, resume)
+        return True
+    if plan.strategy == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        if len(devices) > 1:
+            logger.info("training on %d devices", len(devices))
+            names = [device.name for device in devices]
+            lead(plan, tf.distribute.MirroredStrategy(names), out, resume, model)
+            return True
+        logger.info(
+            "trainer.strategy=mirrored: there is one device here, %s, which trains as it does "
+            "without a strategy",
+            devices[0].name,
+        )
+    return False
 
 
 def _run(
@@ -136,8 +270,7 @@ def _callbacks(
     if watching.tensorboard:
         hooks.append(keras.callbacks.TensorBoard(str(resume / "logs")))
     hooks += [history, Progress(plan.epochs, plan.steps, plan.train.count)]
-    best_by = watching.monitor if watching.keep == "best" else None
-    return [*hooks, Backup(resume, state, history, patient, best_by)]
+    return [*hooks, Backup(resume, state, history, patient, _best_by(plan))]
 
 
 def class_weights(counts: Sequence[int]) -> dict[int, float]:

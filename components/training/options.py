@@ -12,6 +12,8 @@ from millrace.components.training.schedule_options import CONSTANT, Schedule
 
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
+Strategy = Literal["none", "mirrored", "multi_worker"]
+
 _CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
@@ -60,6 +62,15 @@ class Optimizer:
                 f"trainer.optimizer: expected one of {', '.join(clips)}. "
                 f"Received: {', '.join(map(str, clips.values()))}. Keep one."
             )
+
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped."""
+        return any(getattr(self, name) for name in _CLIPS)
+
+    def without_clipping(self) -> "Optimizer":
+        """The same, with gradients as they are."""
+        return dataclasses.replace(self, clipnorm=None, clipvalue=None, global_clipnorm=None)
 
 
 ADAM = Optimizer()

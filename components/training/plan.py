@@ -12,7 +12,7 @@ from millrace.components.features.spec import Spec
 from millrace.components.models.image_options import Augment
 from millrace.components.models.options import Network
 from millrace.components.training.objective import Objective
-from millrace.components.training.options import Descent, Watching
+from millrace.components.training.options import Descent, Strategy, Watching
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +50,7 @@ class TrainingPlan:
         warm_start: a `.keras` file with the first weights.
         buffer: examples shuffled among one another; None is as many as fit 256 MiB.
         balanced: whether each class weighs the same, however many examples it has.
+        strategy: on what it is trained, by TensorFlow's names.
 
     Raises:
         OptionError: `stop_at` or `monitor` names a metric that there will not be, or other
@@ -72,6 +73,7 @@ class TrainingPlan:
     buffer: int | None
     balanced: bool
     top_k: int
+    strategy: Strategy = "none"
 
     def __post_init__(self) -> None:
         self.descent.optimizer.check()
@@ -91,6 +93,14 @@ class TrainingPlan:
             raise OptionError(
                 f"trainer.top_k: expected less than the {self.objective.classes} classes. "
                 f"Received: {self.top_k}. It would always be 1."
+            )
+        descent = self.descent
+        scaled = descent.precision == "mixed_float16" and descent.optimizer.clips
+        if scaled and self.strategy != "none":
+            raise OptionError(
+                f"trainer.precision: expected another than mixed_float16 where gradients are "
+                f"clipped under trainer.strategy={self.strategy}. Received: mixed_float16. Use "
+                "mixed_bfloat16, or leave the clipping out."
             )
 
     @property

@@ -1,0 +1,293 @@
+"""Training on several machines: a process on each, its rank given by TF_CONFIG.
+
+    python -m millrace.components.training.ranks [--once]
+
+takes part in the trainings that the first rank leads, one after another, until it is stopped. That
+rank is a child of the step `trainer`. TensorFlow connects machines only in a process that has not
+used it yet, so every training has a process of its own on each machine.
+
+The others need TF_CONFIG, the same versions, and the records under the same paths; what is trained,
+and from which weights, the first rank tells them. It alone writes.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from etils.epath import Path
+
+from millrace.components.errors import ComponentError, DataError, ModelError, OptionError
+from millrace.components.training.plan import TrainingPlan
+from millrace.serving import lifeline, tensorflow_import
+
+logger = logging.getLogger("millrace.components.trainer")
+
+_EXAMPLE = (
+    'TF_CONFIG=\'{"cluster": {"worker": ["a:2222", "b:2222"]}, '
+    '"task": {"type": "worker", "index": 0}}\''
+)
+_SAID, _FAILED = "\x1d", "\x1e"  # a line of the first rank that begins so is a message, an error
+_ERRORS = {error.__name__: error for error in (DataError, ModelError, OptionError)}
+_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+_PAUSE = 0.5  # seconds until the first rank is looked for again
+_PATIENCE = 2.0  # seconds to end after SIGTERM
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """The machines of a training.
+
+    Attributes:
+        addresses: `host:port` of each rank; the first one leads.
+        rank: this process's place among them.
+    """
+
+    addresses: tuple[str, ...]
+    rank: int
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Cluster":
+        """What TF_CONFIG says, as TensorFlow reads it.
+
+        Raises:
+            OptionError: there is none, or it is none of a training among equals.
+        """
+        text = environment.get("TF_CONFIG")
+        if not text:
+            raise _misfit("TF_CONFIG in the environment", "none")
+        try:
+            config = json.loads(text)
+        except ValueError:
+            raise _misfit("JSON", text) from None
+        tasks = _tasks(config)
+        if not tasks:
+            raise _misfit("a cluster of workers, each host:port, and at most one chief", text)
+        task = config.get("task")
+        if not isinstance(task, dict) or (task.get("type"), task.get("index")) not in tasks:
+            raise _misfit("a task of the cluster, by its type and index", text)
+        rank = list(tasks).index((task["type"], task["index"]))
+        return cls(tuple(tasks.values()), rank)
+
+
+def lead(plan: TrainingPlan, out: Path, resume: Path) -> None:
+    """Train as `plan` says with the other ranks, from where `resume` stands, and leave it there.
+
+    Raises:
+        OptionError: TF_CONFIG does not fit, or another option does not.
+        ModelError: a rank ended before the training.
+    """
+    cluster = Cluster.of(os.environ)
+    if cluster.rank:
+        raise OptionError(
+            f"trainer.strategy=multi_worker: expected the first rank of TF_CONFIG, "
+            f"{cluster.addresses[0]}. Received: rank {cluster.rank}. Run this there, and "
+            f"`python -m {_module()}` here."
+        )
+    others = ", ".join(cluster.addresses[1:]) or "none"
+    logger.info("training as the first of %d ranks; the others: %s", len(cluster.addresses), others)
+    work = resume / "work.pickle"
+    work.write_bytes(pickle.dumps((plan, out, resume)))
+    reader, writer = os.pipe()
+    with os.fdopen(reader, errors="replace") as lines:
+        with os.fdopen(writer, "wb") as output:
+            process = _start("--work", str(work), output=output)
+        try:
+            failure = _relayed(lines)
+            code = process.wait()
+        finally:
+            lifeline.end(process, _PATIENCE)
+    if failure:
+        kind, _, message = failure.partition(":")
+        raise _ERRORS.get(kind, ModelError)(message)
+    if code:
+        raise ModelError(
+            f"trainer.strategy=multi_worker: expected the first rank to end well. Received: exit "
+            f"code {code}. See the log of the step."
+        )
+
+
+def _tasks(config: Any) -> dict[tuple[str, int], str]:
+    """The addresses of a cluster by type and index, by rank; none if it is not a fitting one."""
+    cluster = config.get("cluster") if isinstance(config, dict) else None
+    if not isinstance(cluster, dict) or cluster.keys() - {"chief", "worker"}:
+        return {}
+    lists = [(kind, cluster.get(kind, [])) for kind in ("chief", "worker")]
+    if not all(isinstance(addresses, list) for _, addresses in lists) or len(lists[0][1]) > 1:
+        return {}
+    tasks = {
+        (kind, index): address
+        for kind, addresses in lists
+        for index, address in enumerate(addresses)
+    }
+    return tasks if all(map(_is_address, tasks.values())) else {}
+
+
+def _is_address(text: Any) -> bool:
+    host, _, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+    return bool(host) and port.isdecimal()
+
+
+def _misfit(expected: str, received: str) -> OptionError:
+    return OptionError(
+        f"trainer.strategy=multi_worker: expected {expected}. Received: {received}. "
+        f"For example {_EXAMPLE}, and another index on each machine."
+    )
+
+
+def _relayed(lines: Any) -> str:
+    """Pass on what the first rank says, until it ends; returns its error."""
+    failure = ""
+    for line in lines:
+        if line.startswith(_SAID):
+            logger.info("%s", json.loads(line[1:]))
+        elif line.startswith(_FAILED):
+            failure = json.loads(line[1:])
+        else:
+            print(line, end="", flush=True)
+    return failure
+
+
+def _start(*arguments: str, output: Any) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join(filter(None, sys.path))
+    return lifeline.start(
+        lifeline.module(_module(), *arguments),
+        output,
+        PYTHONPATH=path,
+        TF_FORCE_GPU_ALLOW_GROWTH="true",  # the process that started it may hold some
+    )
+
+
+def _module() -> str:
+    return "millrace.components.training.ranks"
+
+
+class _Said(logging.Handler):
+    """Writes each message as a line that `_relayed` passes on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"{_SAID}{json.dumps(record.getMessage())}", flush=True)
+
+
+def _lead(work: Path) -> int:
+    """Be the first rank of the training that `work` describes."""
+    logging.getLogger("millrace").setLevel(logging.INFO)
+    logging.getLogger("millrace").addHandler(_Said(logging.INFO))
+    plan, out, resume = pickle.loads(work.read_bytes())  # noqa: S301 - written by `lead`
+    try:
+        _among_all(
+            lambda fitting, strategy: fitting.lead(plan, strategy, out, resume),
+            Cluster.of(os.environ),
+        )
+    except ComponentError as error:
+        print(f"{_FAILED}{json.dumps(f'{type(error).__name__}:{error}')}", flush=True)
+        return 1
+    return 0
+
+
+def _follow() -> int:
+    """Take part in one training."""
+    logging.basicConfig(level=logging.INFO, format=_FORMAT)
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)
+    try:
+        cluster = Cluster.of(os.environ)
+        if cluster.rank == 0:
+            raise OptionError(
+                "TF_CONFIG: expected another rank than the first. Received: "
+                f"{cluster.addresses[0]}, which leads. Run `millrace run` here, and this on the "
+                "other machines."
+            )
+        _among_all(lambda fitting, strategy: fitting.follow(strategy), cluster)
+    except ComponentError as error:
+        logger.error("%s", error)
+        return 1
+    logger.info("done")
+    return 0
+
+
+def _among_all(train: Any, cluster: Cluster) -> None:
+    """Call `train` with the module `fitting` and a strategy that connects all ranks.
+
+    Those after the first wait for it, as long as it takes: TensorFlow would give up.
+
+    Raises:
+        ModelError: another rank ended before the training.
+    """
+    tensorflow_import.load()
+    import tensorflow as tf
+
+    from millrace.components.training import fitting, replicas
+
+    if cluster.rank:
+        logger.info("rank %d waits for %s", cluster.rank, cluster.addresses[0])
+        _wait_for(cluster.addresses[0])
+    lost = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # TensorFlow would only note it down
+        train(fitting, strategy)
+        # Once all have come here, none waits for another: whoever ends now is not missed.
+        with contextlib.suppress(tf.errors.OpError):
+            replicas.Replicas(strategy).wait()
+    except (*lost, tf.errors.DeadlineExceededError, tf.errors.InternalError) as error:
+        logging.getLogger(__name__).debug("lost", exc_info=True)
+        raise ModelError(
+            "trainer.strategy=multi_worker: expected every rank to stay until the end. Received: "
+            f"{str(error).splitlines()[0]}. See what the other ranks say, start those that ended, "
+            "and run this again: it goes on after the last whole epoch."
+        ) from error
+
+
+def _wait_for(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+        except OSError:
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _end(work: Callable[[], int]) -> NoReturn:
+    """End with the exit code of `work`, at once: TensorFlow would wait for other ranks."""
+    code = 1
+    try:
+        code = work()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _main() -> NoReturn:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {_module()}", description="Train with other machines, as TF_CONFIG says."
+    )
+    parser.add_argument("--once", action="store_true", help="take part in one training, and end")
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.work:
+        _end(lambda: _lead(asked.work))
+    if asked.once:
+        _end(_follow)
+    while True:
+        if _start("--once", output=sys.stderr.buffer).wait():
+            time.sleep(_PAUSE)
+
+
+if __name__ == "__main__":
+    _main()
