@@ -5,6 +5,7 @@ the folder `resume`, where a single network takes it up: what follows a training
 """
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Sequence
 
@@ -212,8 +213,8 @@ def _trained_by_others(model: keras.Model, plan: TrainingPlan, out: Path, resume
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         if len(devices) > 1:
             logger.info("training on %d devices", len(devices))
-            names = [device.name for device in devices]
-            lead(plan, tf.distribute.MirroredStrategy(names), out, resume, model)
+            names = tuple(device.name for device in devices)
+            lead(plan, _mirrored(names), out, resume, model)
             return True
         logger.info(
             "trainer.strategy=mirrored: there is one device here, %s, which trains as it does "
@@ -221,6 +222,12 @@ def _trained_by_others(model: keras.Model, plan: TrainingPlan, out: Path, resume
             devices[0].name,
         )
     return False
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """One for the life of the process: another would number its sums from the start again."""
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _run(

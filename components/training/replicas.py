@@ -220,8 +220,12 @@ class _Steps:
             answers = model(inputs, training=True)
             loss = self._mean_loss(inputs, targets, answers, self._weights(targets))
             scaled = optimizer.scale_loss(loss * share)
-        gradients = tape.gradient(scaled, model.trainable_variables)
-        optimizer.apply(self._clipped(gradients), model.trainable_variables)
+        variables = model.trainable_variables
+        found = zip(tape.gradient(scaled, variables), variables, strict=True)
+        gradients, variables = zip(*(pair for pair in found if pair[0] is not None), strict=True)
+        # Those of an embedding are rows, whose number changes with the batch; a sum's may not.
+        whole = [tf.convert_to_tensor(each) for each in gradients]
+        optimizer.apply(self._clipped(whole), list(variables))
         self._count(targets, answers, own, loss, examples * share)
 
     def _evaluate(self, inputs: Inputs, targets: tf.Tensor, own: tf.Tensor) -> None:
@@ -322,7 +326,7 @@ def _share_of(context: tf.distribute.InputContext) -> Share:
 def _decided(model: keras.Model, plan: TrainingPlan, replicas: Replicas) -> bool:
     """Whether training stops here, and at which rate it goes on: as the first process says."""
     lowered = isinstance(plan.descent.schedule, ReduceOnPlateau)
-    rate = float(model.optimizer.learning_rate) if lowered else 0.0
+    rate = float(model.optimizer.learning_rate.numpy()) if lowered else 0.0
     told = replicas.from_first(np.array([model.stop_training, rate], np.float64))
     if lowered:
         model.optimizer.learning_rate = told[1]
