@@ -302,3 +302,16 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(tmp_path):
     history, same = ((tmp_path / name / "history.csv").read_text() for name in ("broken", "whole"))
     assert history == same
     assert len(history.splitlines()) == 6
+
+
+def test_mirrored_on_one_device_says_so_and_trains_as_ever(train, data, caplog):
+    caplog.set_level(logging.INFO)
+    found = history(train(data, "mirrored", strategy="mirrored"))
+    assert found == history(train(data, "none"))
+    assert "trainer.strategy=mirrored: there is one device here" in caplog.text
+
+
+def test_clipping_does_not_go_with_scaled_gradients_of_several_replicas(train, data):
+    clipped = Optimizer(clipnorm=1.0)
+    with pytest.raises(OptionError, match=r"trainer\.precision: expected another than mixed_fl"):
+        train(data, optimizer=clipped, precision="mixed_float16", strategy="mirrored")
