@@ -188,7 +188,7 @@ def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> Non
     if not model.trainable_variables:
         _look(model, plan, history)
     elif state.epochs < plan.epochs and not state.stopped:
-        if _trained_by_others(model, plan, out, resume):
+        if _trained_in_replicas(model, plan, out, resume):
             state = backup.load(resume, plan.text, best_by)
             backup.restore(model, resume, state.epochs)
             history.rows = state.rows
@@ -204,7 +204,7 @@ def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> Non
         backup.restore(model, resume, best)
 
 
-def _trained_by_others(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> bool:
+def _trained_in_replicas(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> bool:
     """Train by the strategy of `plan` into `resume`; False if there is none, or one device."""
     if plan.strategy == "multi_worker":
         ranks.lead(plan, out, resume)
