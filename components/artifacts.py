@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 from etils.epath import Path
 
 from millrace.components.files import json_files
-from millrace.serving import versions
+from millrace.serving import remote, versions
 
 Property = str | int | float | bool
 
@@ -453,7 +453,7 @@ class PushedModel(Artifact):
     def version_path(self) -> Path | None:
         """The folder of the pushed version, or None if nothing was pushed or it is gone."""
         folder = self.push["folder"]
-        return Path(folder) if folder and Path(folder).exists() else None
+        return remote.path(folder) if folder and versions.is_there(remote.path(folder)) else None
 
     @property
     def outcome(self) -> str:
@@ -462,7 +462,7 @@ class PushedModel(Artifact):
             return self.push["reason"]
         if self.version_path is None:
             return f"version {self.push['version']} was withdrawn; --force pusher pushes it again"
-        return str(self.version_path)
+        return remote.url(self.version_path)
 
     def parts(self) -> dict[str, Path]:
         """Its own folder, and the version's, wherever that is now."""
@@ -474,9 +474,9 @@ class PushedModel(Artifact):
         """The folder of the version after a rollback has withdrawn it."""
         if not self.push["folder"]:
             return None
-        version = Path(self.push["folder"])
+        version = remote.path(self.push["folder"])
         folder = version.parent / ".withdrawn" / version.name
-        return folder if folder.exists() else None
+        return folder if versions.is_there(folder) else None
 
     def is_intact(self) -> bool:
         """Whether the version is still the newest in the serving root, or was withdrawn from it.
@@ -489,8 +489,8 @@ class PushedModel(Artifact):
             return True
         if self._withdrawn is not None:
             return True
-        version = Path(self.push["folder"])
-        found = versions.on_disk(version.parent) if version.exists() else {}
+        version = remote.path(self.push["folder"])
+        found = versions.on_disk(version.parent) if versions.is_there(version) else {}
         return max(found or {}, default=-1) == int(version.name)
 
     def properties(self) -> dict[str, Property]:

@@ -6,9 +6,11 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from millrace.components.files.names import ModelName
-from millrace.components.files.paths import LocalPath
+from millrace.components.files.paths import AnyPlace
 from millrace.components.options.ranges import Count
+from millrace.components.pushing.remote_versions import RemoteVersions
 from millrace.components.pushing.versions import Versions
+from millrace.serving import remote
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +22,7 @@ def pusher(
     out: Path,
     *,
     model_name: ModelName,
-    serving_root: LocalPath,
+    serving_root: AnyPlace,
     keep: Count = 3,
 ) -> PushedModel:
     """Push the model to the serving root, if it is blessed.
@@ -29,6 +31,7 @@ def pusher(
     under a version that is the time in Unix seconds and above every other. A push that was
     killed leaves nothing visible; a push repeated finds the same model in the newest
     version and leaves it at that, and so does an equal export, whose files never are the same.
+    In an object store, the version comes into view with its last file.
 
     Args:
         model: what to push.
@@ -36,13 +39,13 @@ def pusher(
         infra: its infra validator's verdict; likewise.
         out: where the record of the push goes.
         model_name: under which name it is served.
-        serving_root: the folder that holds one folder per served model.
+        serving_root: the folder that holds one folder per served model; a path or a URL.
         keep: how many versions stay, the new one included; older ones are deleted.
 
     Raises:
         OptionError: `model_name` is not usable.
     """
-    versions = Versions(serving_root, model_name)
+    versions = _versions(serving_root, model_name)
     pushed = PushedModel(out)
     objections = _objections(evaluation, infra)
     if objections:
@@ -52,12 +55,14 @@ def pusher(
     folder, is_new = versions.push(model.saved_model)
     version = int(folder.name)
     reason = "pushed" if is_new else "the newest version holds the same model already"
-    _log.info("%s version %d: %s, in %s", model_name, version, reason, folder)
+    _log.info("%s version %d: %s, in %s", model_name, version, reason, remote.url(folder))
     versions.sweep()
     removed = versions.prune(keep)
     if removed:
         _log.info("%s: deleted old versions %s", model_name, ", ".join(map(str, removed)))
-    return pushed.write_push(model=model_name, version=version, folder=str(folder), reason=reason)
+    return pushed.write_push(
+        model=model_name, version=version, folder=remote.url(folder), reason=reason
+    )
 
 
 def rollback(serving_root: str, model_name: str) -> tuple[int, int]:
@@ -73,7 +78,12 @@ def rollback(serving_root: str, model_name: str) -> tuple[int, int]:
         OptionError: `model_name` is not a model's name.
         DataError: there is no such model, or no version to go back to.
     """
-    return Versions(serving_root, model_name).withdraw()
+    return _versions(serving_root, model_name).withdraw()
+
+
+def _versions(serving_root: str, model_name: str) -> Versions | RemoteVersions:
+    kind = RemoteVersions if remote.is_remote(serving_root) else Versions
+    return kind(serving_root, model_name)
 
 
 def _objections(evaluation: Evaluation | None, infra: InfraBlessing | None) -> list[str]:

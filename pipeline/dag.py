@@ -154,7 +154,7 @@ class Dag:
         step, option = self.find(step_name), keys.pop(0)
         spec = step.spec
         if option in spec.inputs and not keys:
-            path = given.path(os.fspath(value), f"--set {place}")
+            path = given.anywhere(os.fspath(value), f"--set {place}")
             step.inputs[option] = Source(path, spec.inputs[option][0])
             return
         if option in step.lent:

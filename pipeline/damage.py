@@ -3,7 +3,8 @@
 On each use the names and sizes of its files are compared with those recorded, at a `stat` each.
 Their content is read by `millrace verify`, on the first use after the run that made it has died,
 and when a step that reads it has failed. Of an output in an older store only the content's digest
-is known.
+is known. Of one in an object store, names and sizes are one listing, and its content is read there:
+a copy on this machine proves nothing.
 """
 
 import dataclasses
@@ -22,6 +23,9 @@ from millrace.pipeline.errors import StoreError
 from millrace.pipeline.records import ArtifactRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
+from millrace.serving import remote
+
+_MISSING = -1  # bytes
 
 _log = logging.getLogger(__name__)
 
@@ -52,14 +56,15 @@ def measure(artifact: Artifact) -> tuple[str, Files]:
     """The content digest of an output, and what to record of its files."""
     found: Files = {}
     digests: dict[str, str] = {}
-    for part, folder in artifact.parts().items():
+    for part, place in artifact.parts().items():
         found[part] = {}
         try:
+            folder = remote.fetch(place)  # a version that was pushed from here is here
             for name, file in files_in(folder):
                 digests[str(file)] = folders.file_digest(file)
                 found[part][name] = [file.stat().length, digests[str(file)]]
         except FileNotFoundError:
-            if part == "" or folder.exists():
+            if part == "" or folders.is_there(place):
                 raise
             del found[part]  # a version that another push has deleted meanwhile
 
@@ -76,15 +81,15 @@ def look(record: ArtifactRecord, *, content: bool = False) -> list[Damage] | Non
         record: an output, not a source.
         content: read all files, too; always done of an output whose run died after it.
     """
-    artifact = artifact_of(record)
-    if not artifact.path.exists():
+    place = record.place
+    if not folders.is_there(place):
         return None
     try:
-        parts = artifact.parts()
-        is_intact = artifact.is_intact()
+        parts = parts_of(record)
+        is_intact = record.type != PushedModel.__name__ or PushedModel(record.fetch()).is_intact()
     except DataError as error:
-        found = list(_compare(record, {"": artifact.path}, content=True))
-        return found or [Damage(artifact.path, artifact.path.name, f"cannot be read: {error}")]
+        found = list(_compare(record, {"": place}, content=True))
+        return found or [Damage(place, place.name, f"cannot be read: {error}")]
     found = list(_compare(record, parts, content=content or bool(record.suspect)))
     return found if found or is_intact else None
 
@@ -130,10 +135,14 @@ def require_whole(record: ArtifactRecord, part: str | None = None) -> None:
         )
 
 
-def artifact_of(record: ArtifactRecord) -> Artifact:
-    """The artifact at its place, of a type that knows all that it stands for."""
-    kind = PushedModel if record.type == PushedModel.__name__ else Artifact
-    return kind(Path(record.uri))
+def parts_of(record: ArtifactRecord) -> dict[str, Path]:
+    """The folders, or the one file, that an output stands for; its own has the empty name.
+
+    Raises:
+        DataError: it is a push, of which the record cannot be read.
+    """
+    parts = PushedModel(record.fetch()).parts() if record.type == PushedModel.__name__ else {}
+    return {**parts, "": record.place}
 
 
 def set_aside(
@@ -144,18 +153,17 @@ def set_aside(
     What does not lie under `root`, on a shared store, is left where it is, and so is what is in
     `kept`: a version that a whole output stands for as well.
     """
-    artifact = artifact_of(record)
     try:
-        places = artifact.parts()
+        places = parts_of(record)
     except DataError:
-        places = {"": artifact.path}
+        places = {"": record.place}
     damaged = {one.part for one in found}
     moved = None
     for part, place in reversed(places.items()):  # its own folder, which knows the others, last
         target = root.set_aside(place) if part in damaged and place not in kept else None
-        if target is not None and place.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            moved = place.rename(target)
+        if target is not None and folders.is_there(place):
+            folders.move(place, target)
+            moved = target
     return moved
 
 
@@ -169,21 +177,27 @@ def _compare(
             yield Damage(Path(record.uri), "it", "has other content")
         return
     for part, folder in parts.items():
-        present = dict(files_in(folder))
+        present = folders.sizes(folder)
         for name, (size, digest) in recorded.get(part, {}).items():
-            file = present.pop(name, None)
-            problem = _problem(file, size, digest if content else "") if file else "is missing"
-            if problem:
+            known = (folder / name, present.pop(name, _MISSING), size, digest if content else "")
+            if problem := _problem(*known):
                 yield Damage(folder / name, name, problem, part)
         for name in present:
             if not any(each.startswith(".") for each in name.split("/")):  # a file browser's
                 yield Damage(folder / name, name, "was not there", part)
 
 
-def _problem(file: Path, size: int, digest: str) -> str:
-    """How `file` differs from what was recorded; the digest is compared if it is given."""
+def _problem(file: Path, found: int | None, size: int, digest: str) -> str:
+    """How `file`, of `found` bytes where that is known, differs from what was recorded.
+
+    The digest is compared if it is given.
+    """
+    if found == _MISSING:
+        return "is missing"
     try:
-        if (found := file.stat().length) != size:
+        if found is None:
+            found = file.stat().length
+        if found != size:
             return f"has {found} bytes instead of {size}"
         return "has other content" if digest and folders.file_digest(file) != digest else ""
     except OSError as error:

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 
 from millrace.pipeline.root import Root
-from millrace.serving import lifeline
+from millrace.serving import lifeline, remote
+from millrace.serving.errors import RemoteError
 
 Row = tuple[str, str, str, str]  # what, state (good, optional or broken), found, advice
 
@@ -38,10 +39,12 @@ def examine(root: Root) -> list[Row]:
     return [
         _python(),
         *map(_library, REQUIRED),
+        *_remote(root),
         _writable(root),
         _space(root),
         _program("tensorflow_model_server", "serve with TensorFlow Serving: install its package"),
         _docker(),
+        _module("s3fs", "data and roots at s3://: pip install 'tf-millrace[s3]'"),
         _module("psycopg", "a shared store: pip install 'tf-millrace[postgresql]'"),
         *_clashes(),
     ]
@@ -58,6 +61,17 @@ def _library(name: str) -> Row:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return (one, "good", importlib.metadata.version(one), "")
     return (name, "broken", "absent", f"pip install {name}, or `make setup`")
+
+
+def _remote(root: Root) -> list[Row]:
+    """Whether a root in an object store can be reached; other rows are of the scratch folder."""
+    if not root.is_remote:
+        return []
+    try:
+        count = len(remote.files(root.place / "runs"))
+    except RemoteError as error:
+        return [("object store", "broken", root.name, str(error))]
+    return [("object store", "good", f"{root.name}, {count} files of runs", "")]
 
 
 def _writable(root: Root) -> Row:

@@ -1,7 +1,8 @@
 """What earlier runs left that this one can use: outputs under the same key, the newest, others.
 
 Each is looked at before it is used (`damage.look`), and never within a transaction, which other
-runs would wait for.
+runs would wait for. A store may know outputs of other roots, too: those of this machine are of no
+use to a root in an object store, which other machines read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,24 +12,26 @@ from millrace.pipeline.dag import Previous, Step
 from millrace.pipeline.damage import Damage
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import ArtifactRecord
+from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
+from millrace.serving import remote
 
 Damaged = list[tuple[ArtifactRecord, list[Damage]]]  # and what is wrong with each
 
 
-def cached(store: Store, step: Step, key: str) -> tuple[ArtifactRecord | None, Damaged]:
+def cached(store: Store, root: Root, step: Step, key: str) -> tuple[ArtifactRecord | None, Damaged]:
     """A whole output of `step` under `key`, if there is one, and the damaged ones newer than it."""
     with store.session() as session:
         records = list(store.cached(session, step.name, key))
     damaged: Damaged = []
-    for record, found in _in_place(store, records):
+    for record, found in _in_place(store, root, records):
         if not found:
             return record, damaged
         damaged.append((record, found))
     return None, damaged
 
 
-def newest(store: Store, pipeline: str, step: Step) -> ArtifactRecord:
+def newest(store: Store, root: Root, pipeline: str, step: Step) -> ArtifactRecord:
     """The newest output of `step` that is in place.
 
     Raises:
@@ -36,7 +39,7 @@ def newest(store: Store, pipeline: str, step: Step) -> ArtifactRecord:
     """
     with store.session() as session:
         records = list(store.outputs(session, pipeline, step.name))
-    record, found = next(_in_place(store, records), (None, []))
+    record, found = next(_in_place(store, root, records), (None, []))
     if record is None:
         raise UsageError(
             f"Step {step.name}: expected an output of an earlier run, because it was left "
@@ -51,14 +54,14 @@ def newest(store: Store, pipeline: str, step: Step) -> ArtifactRecord:
 
 
 def other(
-    store: Store, pipeline: str, node: Previous, current: ArtifactRecord
+    store: Store, root: Root, pipeline: str, node: Previous, current: ArtifactRecord
 ) -> tuple[ArtifactRecord | None, Damaged]:
     """The newest output with other content than `current`, and the damaged ones newer than it."""
     with store.session() as session:
         records = list(store.outputs(session, pipeline, node.of.name))
     damaged: Damaged = []
     differing = (record for record in records if record.digest != current.digest)
-    for record, found in _in_place(store, differing):
+    for record, found in _in_place(store, root, differing):
         if node.blessed and not store.was_blessed(record.id):
             continue
         if not found:
@@ -68,11 +71,12 @@ def other(
 
 
 def _in_place(
-    store: Store, records: Iterable[ArtifactRecord]
+    store: Store, root: Root, records: Iterable[ArtifactRecord]
 ) -> Iterator[tuple[ArtifactRecord, list[Damage]]]:
     """Those outputs that are in place, and what is damaged of each; one found whole is trusted."""
     for record in records:
-        found = damage.look(record)
+        is_for_all = not root.is_remote or remote.is_remote(record.uri)
+        found = damage.look(record) if is_for_all else None
         if found is not None:
             if record.suspect and not found:
                 store.amend(record.id, suspect=False)

@@ -1,4 +1,7 @@
-"""Paths and names that a person gives to a command or a recipe: refused in words, or found."""
+"""Paths and names that a person gives to a command or a recipe: refused in words, or found.
+
+Data in an object store is found by a copy of it on this machine, which the rest works on.
+"""
 
 import os
 from collections.abc import Callable
@@ -8,6 +11,7 @@ from etils.epath import Path
 from millrace.components.example_gen.shards import span
 from millrace.components.files import names, paths, walk
 from millrace.pipeline.errors import UsageError
+from millrace.serving import remote
 
 
 def path(text: str, place: str) -> str:
@@ -21,6 +25,15 @@ def path(text: str, place: str) -> str:
         UsageError: it cannot.
     """
     return _checked(paths.check, text, place)
+
+
+def anywhere(text: str, place: str) -> str:
+    """`text`, if it can be a path of this machine or a URL of an object store.
+
+    Raises:
+        UsageError: it can be neither.
+    """
+    return _checked(paths.check_anywhere, text, place)
 
 
 def utf8(text: str, place: str) -> str:
@@ -68,11 +81,16 @@ def resolved(text: str | os.PathLike[str], place: str) -> Path:
 def data(text: str | None, place: str = "--data") -> str | None:
     """`text`, if it is none, no path (`tfds:NAME`), names spans, or leads to what can be read.
 
-    What is not there is left to the recipe, which may have a use for it.
+    What is not there is left to the recipe, which may have a use for it. Of a URL it is the copy
+    that is returned.
 
     Raises:
-        UsageError: it is a path that cannot be read.
+        UsageError: it is a path that cannot be read, or a URL where nothing is.
+        RemoteError: its store cannot be reached.
     """
+    if text and remote.is_remote(text):
+        place = anywhere(text, place)
+        return place if span.is_pattern(place) else str(_fetched(place))
     if text and not text.startswith("tfds:"):
         path(text, place)
         if not span.is_pattern(text) and os.path.lexists(resolved(text, place)):
@@ -80,12 +98,28 @@ def data(text: str | None, place: str = "--data") -> str | None:
     return text
 
 
+def _fetched(url: str) -> Path:
+    try:
+        return remote.fetch(url)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{url}: expected a file or a folder. Received: nothing there. Check its spelling."
+        ) from None
+
+
 def source(text: str, place: str) -> Path:
-    """What `text` names, a file or a folder that can be read.
+    """What `text` names, a file or a folder that can be read, or a copy of that.
 
     Raises:
         UsageError: there is none.
+        RemoteError: the object store cannot be reached.
     """
+    if remote.is_remote(text):
+        return _fetched(anywhere(text, place))
+    return _found(text, place)
+
+
+def _found(text: str, place: str) -> Path:
     found = resolved(text, place)
     given = os.path.expanduser(text)  # noqa: PTH111 - the link itself, where it is one
     try:

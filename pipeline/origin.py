@@ -54,4 +54,4 @@ def folders(store: Store, model: str) -> tuple[Analysis | None, Examples | None]
         return None, None
     for record in (analysis, records):
         damage.require_whole(record)
-    return Analysis(analysis.uri), Examples(records.uri)
+    return Analysis(analysis.fetch()), Examples(records.fetch())

@@ -162,7 +162,7 @@ def _signatures(client: Client, root: Root, model: str, target: str) -> Mapping[
         pushed = ", ".join(pushed_models(root)) or "none"
         raise UsageError(
             f"predict --target {target}: expected the name of a model that this server has. "
-            f"Received: {model!r}. The server: {error.details}. Pushed under {root.path}: "
+            f"Received: {model!r}. The server: {error.details}. Pushed under {root.name}: "
             f"{pushed}. Give the name that the server was started with (--model_name, or in its "
             "--model_config_file), or serve it: `millrace serve`."
         ) from None

@@ -15,12 +15,15 @@ from millrace.pipeline.options import nearest
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
-from millrace.serving import versions
+from millrace.serving import remote, versions
 from millrace.serving.protos import model_server_config_pb2
 
 
 def pushed_models(root: Root) -> list[str]:
     """Names of the models in the serving folder that have a version."""
+    if root.is_remote:
+        names = {name.partition("/")[0] for name in remote.files(root.serving)}
+        return sorted(name for name in names if versions.on_disk(root.serving / name))
     return sorted(
         folder.name
         for folder in root.serving.glob("*")
@@ -54,7 +57,7 @@ def last_push(store: Store, model: str) -> tuple[Path, Path]:
     if inputs:
         for name in ("model", "evaluation"):
             damage.require_whole(inputs[name])
-        return Path(inputs["model"].uri), Path(inputs["evaluation"].uri)
+        return inputs["model"].fetch(), inputs["evaluation"].fetch()
     raise UsageError(
         f"Model {model!r}: expected one that a run has pushed. Received: none such in the store. "
         "`millrace runs` lists the runs."
@@ -64,7 +67,10 @@ def last_push(store: Store, model: str) -> tuple[Path, Path]:
 def last_pusher(session: Session, store: Store, model: str) -> ExecutionRecord | None:
     """The execution that pushed what now serves as `model`, judged by an Evaluation; or none."""
     for record in store.outputs(session, model, "pusher"):
-        maker, push = record.maker, PushedModel(Path(record.uri))
+        try:
+            maker, push = record.maker, PushedModel(record.fetch())
+        except FileNotFoundError:  # of an object store; others are found out below
+            continue
         # One that was repaired away is no longer there, and an older one has pushed another model.
         is_served = push.is_intact() and push.version_path is not None
         if maker is not None and is_served and "evaluation" in maker.inputs:
@@ -80,7 +86,7 @@ def check_whole(store: Store, root: Root, models: Sequence[str]) -> None:
     Raises:
         DataError: names the first file that is damaged.
     """
-    store.mark_dead(str(root.path), root.is_running)
+    store.mark_dead(root)
     with store.session() as session:
         pushes = list(store.of_type(session, PushedModel.__name__))
     for model in models:
@@ -114,7 +120,7 @@ def training_of(store: Store, model: str) -> Training:
     """
     folder, _ = last_push(store, model)
     with store.session() as session:
-        export = _maker(lineage.find_artifact(session, str(folder)))
+        export = _maker(lineage.find_artifact(session, remote.origin(folder)))
         examples = export.inputs["examples"]
         described = _reader(examples, "examples", "Statistics")
         statistics = described.output if described else None
@@ -125,9 +131,9 @@ def training_of(store: Store, model: str) -> Training:
             damage.require_whole(record)
     return Training(
         folder,
-        Path(examples.uri),
-        Path(statistics.uri) if statistics else None,
-        Path(schema.uri) if schema else None,
+        examples.fetch(),
+        statistics.fetch() if statistics else None,
+        schema.fetch() if schema else None,
     )
 
 
@@ -158,12 +164,13 @@ def write_model_config(
     names = models or pushed_models(root)
     if not names:
         raise UsageError(
-            f"{root.serving}: expected a pushed model. Received: none. `millrace run` a recipe."
+            f"{remote.url(root.serving)}: expected a pushed model. Received: none. Push one by "
+            "`millrace run`."
         )
     config = model_server_config_pb2.ModelServerConfig()
     for name in names:
         one = config.model_config_list.config.add(
-            name=name, base_path=str(root.serving / name), model_platform="tensorflow"
+            name=name, base_path=remote.url(root.serving / name), model_platform="tensorflow"
         )
         if log:
             one.logging_config.log_collector_config.type = "tfrecord"

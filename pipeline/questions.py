@@ -154,8 +154,8 @@ def from_last_run(store: Store, model: str, count: int) -> list[Question]:
         )
     for name in ("model", "examples"):
         damage.require_whole(inputs[name])
-    label = Model(inputs["model"].uri).description["label"] or _FUTURE
-    examples = Examples(inputs["examples"].uri)
+    label = Model(inputs["model"].fetch()).description["label"] or _FUTURE
+    examples = Examples(inputs["examples"].fetch())
     counts = examples.counts
     split = next((name for name in ("test", "eval") if counts.get(name)), examples.splits[0])
     step = max(1, counts[split] // count)

@@ -8,7 +8,10 @@ import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from etils.epath import Path
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from millrace.serving import remote
 
 
 class Record(DeclarativeBase):
@@ -33,6 +36,8 @@ class RunRecord(Record):
     status: Mapped[str]
     started: Mapped[datetime.datetime]
     ended: Mapped[datetime.datetime | None]
+    # Of a run under a root in an object store: until when it lives, by the database's clock.
+    lease: Mapped[datetime.datetime | None]
     executions: Mapped[list["ExecutionRecord"]] = relationship(
         back_populates="run", order_by="ExecutionRecord.id"
     )
@@ -89,6 +94,25 @@ class ArtifactRecord(Record):
     files: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     suspect: Mapped[bool | None]  # its run died after it: the content is to be looked at first
     events: Mapped[list["EventRecord"]] = relationship(back_populates="artifact")
+
+    @property
+    def place(self) -> Path:
+        """Its folder or file, maybe in an object store."""
+        return remote.path(self.uri)
+
+    def fetch(self, most: int | None = None) -> Path:
+        """Its folder or file on this machine, a copy of what is in an object store.
+
+        Args:
+            most: leave out, for now, files of more bytes.
+
+        Raises:
+            FileNotFoundError: it is not in its object store.
+            RemoteError: that cannot be reached.
+        """
+        if self.files is None and remote.is_remote(self.uri):
+            return remote.mirror(self.uri)  # a source, fetched by the run that took its digest
+        return remote.fetch(self.uri, most=most)
 
     @property
     def maker(self) -> ExecutionRecord | None:

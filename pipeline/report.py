@@ -14,6 +14,7 @@ from millrace.components.display import numbers
 from millrace.pipeline.records import ExecutionRecord, RunRecord
 from millrace.pipeline.results import RunResult
 from millrace.pipeline.root import Root
+from millrace.serving import remote
 
 _DISTANCES = {"L_INFTY": "L-infinity", "JENSEN_SHANNON_DIVERGENCE": "Jensen-Shannon"}
 
@@ -33,7 +34,7 @@ def result_json(result: RunResult, recipe: str) -> dict[str, Any]:
                 "step": step.step,
                 "status": step.status,
                 "seconds": round(step.seconds, 3),
-                "output": str(step.output) if step.output else None,
+                "output": remote.url(step.output) if step.output else None,
                 **({"error": step.error} if step.error else {}),
             }
             for step in result.steps
@@ -42,7 +43,7 @@ def result_json(result: RunResult, recipe: str) -> dict[str, Any]:
         "baseline": evaluation.baseline if evaluation else None,
         "blessed": evaluation.blessed if evaluation else None,
         "reasons": evaluation.reasons if evaluation else [],
-        "pushed": str(version) if version else None,
+        "pushed": remote.url(version) if version else None,
         "anomalies": anomalies.found if anomalies else [],
         "distances": anomalies.distances if anomalies else [],
     }

@@ -9,6 +9,10 @@ runs/<run>/                    logs, report.html, and the locks of a run at work
 serving/<model>/<version>/     what a model server reads
 syntax.json                    what sources say, by their content
 damaged/…                      outputs and versions that were damaged, under the same names
+
+Of a root in an object store, artifacts, serving and damaged are there, and each run's logs and page
+once it has ended. The rest is in the scratch folder of the machine that runs, and the store in
+PostgreSQL.
 """
 
 import contextlib
@@ -19,13 +23,17 @@ import logging
 import os
 import pathlib
 import shutil
+import time
 from collections.abc import Iterator
 from typing import IO, TypeVar
 
 from etils.epath import Path
 
+from millrace.components.files import folders
 from millrace.pipeline import given
+from millrace.serving import remote
 
+COPY_DAYS = 7  # a copy of an output in an object store is removed when it was not used for so long
 RESUME_DAYS = 7  # a checkpoint that nobody came back for is removed after runs on this many days
 
 _log = logging.getLogger(__name__)
@@ -35,16 +43,35 @@ _AnyPath = TypeVar("_AnyPath", pathlib.Path, Path)
 
 
 class Root:
-    """A root folder, created when first written to."""
+    """A root folder, created when first written to.
+
+    Attributes:
+        place: it; what the store knows outputs by.
+        path: where this machine works; `place` itself, where that is a folder of this machine.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Any folder of this machine, there or not.
+        """Any folder of this machine or of an object store, there or not.
 
         Raises:
-            UsageError: it is none.
+            UsageError: it is none, or there is no file system for such a store here.
         """
-        # By one name, whichever link led here: the store knows outputs by their paths.
-        self.path = Path(os.path.realpath(given.resolved(path, "Root")))
+        if remote.is_remote(path):
+            self.place = remote.path(given.anywhere(os.fspath(path), "Root"))
+            self.path = remote.mirror(self.place, "roots")
+        else:
+            # By one name, whichever link led here: the store knows outputs by their paths.
+            self.path = self.place = Path(os.path.realpath(given.resolved(path, "Root")))
+
+    @property
+    def name(self) -> str:
+        """Its URL or path, as the store knows it."""
+        return remote.url(self.place)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is in an object store."""
+        return remote.is_remote(self.place)
 
     @property
     def store_url(self) -> str:
@@ -64,10 +91,10 @@ class Root:
     @property
     def serving(self) -> Path:
         """The folder of pushed models, as a model server expects it."""
-        return self.path / "serving"
+        return self.place / "serving"
 
     def artifact(self, step: str, run: str) -> Path:
-        return self.path / "artifacts" / step / run
+        return self.place / "artifacts" / step / run
 
     def staging(self, run: str) -> Path:
         return self.path / "staging" / run
@@ -76,28 +103,71 @@ class Root:
         return self.path / "runs" / run
 
     def log(self, run: str, step: str) -> Path:
-        return self.run(run) / f"{step}.log"
+        return self._of_run(run, f"{step}.log")
 
     def contains(self, place: str | Path) -> bool:
         """Whether `place` lies under this root; a shared store knows of others."""
-        return Path(place).is_relative_to(self.path)
+        return remote.path(place).is_relative_to(self.place)
 
     def set_aside(self, place: Path) -> Path | None:
         """Where to move `place`, which is damaged; None where it does not lie under this root."""
         if not self.contains(place):
             return None
-        target = self.path / "damaged" / place.relative_to(self.path)
+        target = self.place / "damaged" / place.relative_to(self.place)
         others = (target.with_name(f"{target.name}-{n}") for n in itertools.count(2))
-        return next(each for each in itertools.chain([target], others) if not each.exists())
+        every = itertools.chain([target], others)
+        return next(each for each in every if not folders.is_there(each))
 
     def report(self, run: str) -> Path:
-        return self.run(run) / "report.html"
+        return self._of_run(run, "report.html")
+
+    def _of_run(self, run: str, name: str) -> Path:
+        """The file `name` of `run`, fetched if the run was at work on another machine."""
+        file = self.run(run) / name
+        if self.is_remote and not self.run(run).exists():
+            with contextlib.suppress(FileNotFoundError):
+                copy = remote.fetch(self.place / "runs" / run) / name
+                return copy if copy.exists() else file
+        return file
+
+    def commit(self, staged: Path, step: str, run: str) -> Path:
+        """Move the output `staged` to its place, where it is whole or absent whatever happens.
+
+        In an object store it is there file by file; it counts from when the store has recorded it.
+
+        Raises:
+            RemoteError: the object store cannot be reached, or does not allow it.
+        """
+        final = self.new_artifact(step, run)
+        here = remote.mirror(final) if self.is_remote else final
+        folders.sync_tree(staged)
+        here.parent.mkdir(parents=True, exist_ok=True)
+        staged.rename(here)
+        folders.sync(here.parent, here.parent.parent)
+        if self.is_remote:
+            remote.upload(here, final)
+        return final
+
+    def discard(self, step: str, run: str) -> None:
+        """Delete what `step` of the dead `run` had uploaded of an output that is not recorded."""
+        if self.is_remote:
+            remote.remove(self.artifact(step, run))
+
+    def keep_run(self, run: str) -> None:
+        """Upload what there is to read about `run`, where the root is in an object store.
+
+        Raises:
+            RemoteError: the object store cannot be reached, or does not allow it.
+        """
+        if self.is_remote:
+            remote.upload(self.run(run), self.place / "runs" / run, leave=["lock"])
 
     def new_artifact(self, step: str, run: str) -> Path:
         """Where `step` puts its output; another name where an earlier try in this run left one."""
         first = self.artifact(step, run)
         others = (first.with_name(f"{first.name}~{n}") for n in itertools.count(2))
-        return next(each for each in itertools.chain([first], others) if not each.exists())
+        every = itertools.chain([first], others)
+        return next(each for each in every if not folders.is_there(each))
 
     @contextlib.contextmanager
     def running(self, run: str, *, shared: bool = False) -> Iterator[None]:
@@ -147,6 +217,8 @@ class Root:
             with self._resting(self._lock_of_run(folder.name)) as is_resting:
                 if is_resting:
                     _remove(folder)
+        if self.is_remote:
+            self._forget_copies()
         resume = pathlib.Path(self.path) / "resume"
         locks = {lock.name[1:].removesuffix(".lock") for lock in resume.glob(".*.lock")}
         for name in sorted(locks | {folder.name for folder in _folders(resume)}):
@@ -154,6 +226,16 @@ class Root:
                 _pass_by(resume / name)
             except OSError as error:
                 _log.warning("%s: left as it is: %s.", error.filename, error.strerror)
+
+    def _forget_copies(self) -> None:
+        """Remove copies of outputs that were not used for long, unless others may use them now."""
+        at_work = [folder.name for folder in _folders(self.path / "runs")]
+        if sum(self.is_running(run) for run in at_work) > 1:  # this one is among them
+            return
+        for step in _folders(remote.mirror(self.place) / "artifacts"):
+            for copy in _folders(Path(step)):
+                if time.time() - copy.stat().st_mtime > COPY_DAYS * 24 * 3600:
+                    _remove(copy)
 
     @contextlib.contextmanager
     def resume(self, step: str, key: str, spare: Path) -> Iterator[Path]:

@@ -1,20 +1,22 @@
 """Runs a DAG: each step from the cache where its key is known, else staged and recorded.
 
-An output folder is staged, then renamed, then recorded: it is whole or it is not there.
+An output folder is staged, then renamed or uploaded, then recorded: it is whole or it is not there.
+Steps work on folders of this machine; of what is in an object store they are given copies.
 Steps run one after another in this process: TensorFlow is imported once, and on one
 machine the long steps already use every core (see docs/architecture.md for the figures).
 """
 
+import contextlib
 import dataclasses
+import datetime
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Anomalies, Artifact
+from millrace.components.artifacts import Anomalies, Artifact, Examples, Model, TrainedModel
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
-from millrace.components.files.folders import sync, sync_tree
 from millrace.pipeline import damage, earlier, explain, fingerprint, given, steplog
 from millrace.pipeline.dag import Input, Source, Step
 from millrace.pipeline.errors import WiringError, describe_error
@@ -22,8 +24,12 @@ from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from millrace.pipeline.results import Observer, RunResult, StepResult
 from millrace.pipeline.root import Root
 from millrace.pipeline.run_request import RunRequest
-from millrace.pipeline.store import Store, new_run_id, now
+from millrace.pipeline.store import LEASE_SECONDS, Store, new_run_id, now
+from millrace.serving import remote
+from millrace.serving.errors import RemoteError
 
+_LARGE = (Examples, Model, TrainedModel)  # of these, an outcome shows what is in small files
+_SMALL = 1 << 20  # bytes of such a file
 _TOLD = {"millrace.components", "millrace.serving.tensorflow_import"}  # whose messages are shown
 
 
@@ -77,29 +83,44 @@ class Runner:
         results: list[StepResult] = []
         with self.root.running(self.run_id):
             self.root.sweep()
-            self.store.mark_dead(str(self.root.path), self.root.is_running)
-            self.store.begin_run(
-                RunRecord(
-                    id=self.run_id,
-                    recipe=self.request.recipe,
-                    pipeline=self.dag.name,
-                    root=str(self.root.path),
-                    arguments={"command": self.request.command, "data": self.request.data},
-                    status="running",
-                    started=now(),
-                )
-            )
+            self.store.mark_dead(self.root)
+            self.store.begin_run(self._record())
             status = "killed"
             try:
-                status = self._run_steps(lent, results)
+                with self._lease():
+                    status = self._run_steps(lent, results)
+            except BaseException:
+                with contextlib.suppress(RemoteError):
+                    self.root.keep_run(self.run_id)
+                raise
             finally:
                 self.root.staging(self.run_id).rmtree(missing_ok=True)
                 self.store.finish_run(self.run_id, status)
         artifacts = {
-            name: self.dag.steps[name].spec.output(Path(record.uri))
-            for name, record in self._outputs.items()
+            name: _outcome(self.dag.steps[name], record) for name, record in self._outputs.items()
         }
         return RunResult(self.run_id, status, tuple(results), artifacts)
+
+    def _record(self) -> RunRecord:
+        began, lease = now(), datetime.timedelta(seconds=LEASE_SECONDS)
+        return RunRecord(
+            id=self.run_id,
+            recipe=self.request.recipe,
+            pipeline=self.dag.name,
+            root=self.root.name,
+            arguments={"command": self.request.command, "data": self.request.data},
+            status="running",
+            started=began,
+            lease=began + lease if self.root.is_remote else None,
+        )
+
+    def _lease(self) -> contextlib.AbstractContextManager[None]:
+        """Let other machines know that this run lives, which cannot see its lock."""
+        if not self.root.is_remote:
+            return contextlib.nullcontext()
+        (self.root.run(self.run_id) / "command").write_text(self.request.command)
+        self.root.keep_run(self.run_id)  # refused now, not after the first step
+        return self.store.leased(self.run_id)
 
     def read_sources(self, steps: Iterable[Step]) -> list[ArtifactRecord]:
         """The files of the user's that `steps` read, as they are now.
@@ -165,7 +186,9 @@ class Runner:
         notes, self._passed_over = self._passed_over, []
         digests = {name: record.digest if record else None for name, record in inputs.items()}
         parts = fingerprint.ingredients(step, digests)
-        hit, damaged = (None, []) if forced else earlier.cached(self.store, step, parts.key)
+        hit, damaged = (
+            (None, []) if forced else earlier.cached(self.store, self.root, step, parts.key)
+        )
         if hit is not None:
             notes += _passed_over(damaged)
         with self.store.session() as session:
@@ -178,7 +201,7 @@ class Runner:
                     damage="; ".join(damage.described(found) for _, found in damaged),
                 )
             else:
-                why = [f"nothing changed since run {Path(hit.uri).name.partition('~')[0]}"]
+                why = [f"nothing changed since run {hit.place.name.partition('~')[0]}"]
             execution = self._execution(step, parts, [*why, *notes])
             self.store.begin_execution(session, execution, inputs)
             if hit is not None:
@@ -190,7 +213,7 @@ class Runner:
         for note in notes:
             self.observer.line(step, note)
         if hit is not None:
-            return StepResult(step.name, "cached", 0.0, Path(hit.uri), tuple(why))
+            return StepResult(step.name, "cached", 0.0, hit.place, tuple(why))
         result = self._execute(step, execution, inputs)
         if result.status == "ran":
             self._set_aside(step, damaged)
@@ -230,14 +253,12 @@ class Runner:
             return StepResult(step.name, "failed", done.seconds, reasons=why, error=message)
         done = self.store.finish_execution(execution.id, "ran", output=record)
         self._outputs[step.name] = record
-        return StepResult(
-            step.name, "ran", done.seconds, Path(record.uri), tuple(execution.reasons)
-        )
+        return StepResult(step.name, "ran", done.seconds, record.place, tuple(execution.reasons))
 
     def _produce(
         self, step: Step, key: str, inputs: Mapping[str, ArtifactRecord | None]
     ) -> ArtifactRecord:
-        """Run the component into staging and rename its output into place."""
+        """Run the component into staging and move its output into place."""
         staged = self.root.staging(self.run_id) / step.name
         staged.mkdir(parents=True, exist_ok=True)
         own = step.component.__module__.partition(".")[0]
@@ -257,17 +278,13 @@ class Runner:
             _check_output(step, artifact, staged)
             self._stop_if_interrupted()
         digest, files = damage.measure(artifact)
-        sync_tree(staged)
-        final = self.root.new_artifact(step.name, self.run_id)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        staged.rename(final)
-        sync(final.parent, final.parent.parent)
-        written = type(artifact)(final)
+        properties = artifact.properties()
+        final = self.root.commit(staged, step.name, self.run_id)
         return ArtifactRecord(
-            type=written.type_name,
-            uri=str(final),
+            type=artifact.type_name,
+            uri=remote.url(final),
             digest=digest,
-            properties=written.properties(),
+            properties=properties,
             created=now(),
             files=files,
         )
@@ -279,9 +296,9 @@ class Runner:
         """
         if not any(step in self.dag.steps[name].upstream for name in chosen):
             return StepResult(step.name, "skipped")
-        record = earlier.newest(self.store, self.dag.name, step)
+        record = earlier.newest(self.store, self.root, self.dag.name, step)
         self._outputs[step.name] = record
-        return StepResult(step.name, "skipped", output=Path(record.uri))
+        return StepResult(step.name, "skipped", output=record.place)
 
     def _resolve(self, node: Input) -> ArtifactRecord | None:
         if isinstance(node, Source):
@@ -291,14 +308,14 @@ class Runner:
         if node is None:
             return None
         record, damaged = earlier.other(
-            self.store, self.dag.name, node, self._outputs[node.of.name]
+            self.store, self.root, self.dag.name, node, self._outputs[node.of.name]
         )
         self._passed_over += _passed_over(damaged)
         return record
 
     def _set_aside(self, step: Step, damaged: earlier.Damaged) -> None:
         """Move what has been made again out of the way, and say where to."""
-        kept = damage.artifact_of(self._outputs[step.name]).parts().values()
+        kept = damage.parts_of(self._outputs[step.name]).values()
         for record, found in damaged:
             place = damage.set_aside(self.root, record, found, kept)
             if place is not None:
@@ -308,7 +325,9 @@ class Runner:
 def has_anomalies(step: Step, result: StepResult) -> bool:
     """Whether `step` looked for anomalies and found some."""
     is_validator = issubclass(step.spec.output, Anomalies)
-    return is_validator and result.output is not None and bool(Anomalies(result.output).found)
+    if not is_validator or result.output is None:
+        return False
+    return bool(Anomalies(remote.fetch(result.output)).found)
 
 
 def _passed_over(damaged: earlier.Damaged) -> list[str]:
@@ -316,7 +335,13 @@ def _passed_over(damaged: earlier.Damaged) -> list[str]:
 
 
 def _artifact(step: Step, name: str, record: ArtifactRecord | None) -> Artifact | None:
-    return step.spec.inputs[name][0](Path(record.uri)) if record is not None else None
+    return step.spec.inputs[name][0](record.fetch()) if record is not None else None
+
+
+def _outcome(step: Step, record: ArtifactRecord) -> Artifact:
+    """The output of `step` as far as it is looked at when the run has ended."""
+    is_large = issubclass(step.spec.output, _LARGE)
+    return step.spec.output(record.fetch(_SMALL if is_large else None))
 
 
 def _check_output(step: Step, artifact: Any, staged: Path) -> None:

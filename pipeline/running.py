@@ -37,11 +37,13 @@ def carry_out(
 
     Raises:
         UsageError: the selection, an option or a source does not fit; nothing was run.
+        RemoteError: the root's object store cannot be reached.
         KeyboardInterrupt, Stopped: the run was interrupted; `console` says how to resume it.
     """
     with _shown(request, root, console) as observer:
         result = Runner(request, root, store, observer, interruption).run()
         page.write(root, store, result)
+        root.keep_run(result.run)
         for line in report.closing_lines(root, result, request.command):
             console.print(line, markup=False)
     return result

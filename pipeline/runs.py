@@ -16,6 +16,7 @@ from millrace.components.display import html
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
+from millrace.serving import remote
 
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
 AnyPath = str | os.PathLike[str]
@@ -33,7 +34,6 @@ class RunStep:
         seconds: of wall time; 0 where it came from the cache.
         reasons: why it ran, or from where it came.
         options: what it was set to, as plain JSON values.
-        output: the artifact that it wrote, or that came from the cache.
         error: why it failed.
         log: what it printed; None where it wrote none.
     """
@@ -43,9 +43,19 @@ class RunStep:
     seconds: float
     reasons: tuple[str, ...]
     options: dict[str, Any]
-    output: Artifact | None = None
     error: str = ""
     log: Path | None = None
+    _made: ArtifactRecord | None = None
+
+    @functools.cached_property
+    def output(self) -> Artifact | None:
+        """The artifact that it wrote, or that came from the cache; fetched from an object store.
+
+        Raises:
+            FileNotFoundError: it is not in its object store any more.
+            RemoteError: that cannot be reached.
+        """
+        return _artifact(self._made) if self._made else None
 
     def __repr__(self) -> str:
         return f"<RunStep {self.name}: {self.status}, {self.seconds:.1f} s>"
@@ -120,8 +130,10 @@ class Run:
         return self._root.report(self.id)
 
     def _output(self, kind: type[ArtifactT]) -> ArtifactT | None:
-        found = [step.output for step in self.steps.values() if isinstance(step.output, kind)]
-        return found[-1] if found else None
+        # By the record first: what is not asked for is not fetched.
+        steps = [step for step in self.steps.values() if issubclass(_kind(step._made), kind)]
+        output = steps[-1].output if steps else None
+        return output if isinstance(output, kind) else None
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.recipe}, {self.status}>"
@@ -187,7 +199,8 @@ def opened(root: Root, *, must_exist: bool = False) -> Iterator[Store]:
 def _run(record: RunRecord, root: Root) -> Run:
     ended = record.ended or record.started
     # A shared store knows of runs under other roots; one that is gone was moved here.
-    elsewhere = record.root != str(root.path) and Path(record.root).exists()
+    is_there = remote.is_remote(record.root) or Path(record.root).exists()
+    elsewhere = record.root != root.name and is_there
     return Run(
         id=record.id,
         recipe=record.recipe,
@@ -207,13 +220,16 @@ def _step(record: ExecutionRecord, root: Root) -> RunStep:
         seconds=0.0 if record.status == "cached" else record.seconds,
         reasons=tuple(record.reasons),
         options=record.ingredients["options"],
-        output=_artifact(record.output) if record.output else None,
         error=record.error,
         log=log if log.exists() else None,
+        _made=record.output,
     )
 
 
 def _artifact(record: ArtifactRecord) -> Artifact:
     """The artifact that `record` stands for; one of a person's own type as an `Artifact`."""
-    kind: type[Artifact] = getattr(artifacts, record.type, Artifact)
-    return kind(Path(record.uri))
+    return _kind(record)(record.fetch())
+
+
+def _kind(record: ArtifactRecord | None) -> type[Artifact]:
+    return getattr(artifacts, record.type, Artifact) if record else Artifact

@@ -29,7 +29,7 @@ def resolve(root: Root, data: str | None, spans: str) -> str | None:
     Raises:
         UsageError: no span fits, spans are requested of a plain path, or that cannot be read.
     """
-    given.data(data)
+    data = given.data(data)
     if data is None or not span.is_pattern(data):
         if spans != LATEST:
             raise UsageError(
@@ -38,9 +38,10 @@ def resolve(root: Root, data: str | None, spans: str) -> str | None:
             )
         return data
     try:
-        found = [Path(path).expanduser() for path in span.resolve(data, spans)]
+        paths = span.resolve(data, spans)
     except (DataError, OptionError) as error:
         raise UsageError(f"--data {error}") from None
+    found = [Path(given.data(path) or "").expanduser() for path in paths]
     return str(found[0]) if len(found) == 1 else str(_linked(root, found))
 
 

@@ -11,9 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from etils.epath import Path
-
-from millrace.pipeline import damage, spans
+from millrace.pipeline import damage, given, spans
 from millrace.pipeline.dag import Dag, Input, Previous, Source, Step
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
@@ -22,6 +20,7 @@ from millrace.pipeline.root import Root
 from millrace.pipeline.run_request import NamedRun, RunRequest
 from millrace.pipeline.runner import Runner, has_anomalies
 from millrace.pipeline.store import Store, now
+from millrace.serving import remote
 
 _DONE = ("ran", "cached")
 _NO_NAMES = ("latest", "null", "none")  # one with a meaning, and what is left of a missing one
@@ -63,14 +62,15 @@ def named(store: Store, root: Root, run: str, data: str | None, which: str) -> N
         which: of the spans.
 
     Raises:
-        UsageError: `run` cannot be a name; the run is not one of single steps, or began with
-            other data; or the data of a new one cannot be found.
+        UsageError: `run` cannot be a name, or the root is in an object store; the run is not one
+            of single steps, or began with other data; or the data of a new one cannot be found.
     """
     if not _NAME.fullmatch(run) or run.lower() in _NO_NAMES:
         raise UsageError(
             "--run: expected 1 to 100 letters, digits, `.`, `_` or `-`, the first a letter or "
             f"digit, and not {' or '.join(_NO_NAMES)}. Received: {run!r}. Put `-` for other signs."
         )
+    check_root(root)
     record = store.recorded_run(run)
     if record is None:
         return NamedRun(run, which, spans.resolve(root, data, which))
@@ -81,7 +81,21 @@ def named(store: Store, root: Root, run: str, data: str | None, which: str) -> N
         )
     _check_same("--data", record, record.arguments["data"], data)
     _check_same("--spans", record, record.arguments["spans"], which)
-    return NamedRun(run, which, record.arguments["found"])
+    return NamedRun(run, which, given.data(record.arguments["found"]))
+
+
+def check_root(root: Root) -> None:
+    """Refuse a root where the processes of a run could not wait for one another.
+
+    Raises:
+        UsageError: it is in an object store.
+    """
+    if root.is_remote:
+        raise UsageError(
+            f"--root {root.name}: expected a folder that all steps of a run see, such as a mounted "
+            "volume. Received: an object store, where they could not wait for one another. Give "
+            "such a folder, or run the whole recipe in one process: `millrace run`."
+        )
 
 
 def run_step(
@@ -111,7 +125,7 @@ def run_step(
     with root.running(run.id, shared=True), contextlib.ExitStack() as work:
         work.enter_context(root.at_work(run.id, name))
         root.sweep()
-        store.mark_dead(str(root.path), root.is_running)
+        store.mark_dead(root)
         with root.alone(run.id):
             _check(store.join_run(_record(request, root)), request, root, sources, store)
             store.settle_run(run.id, "running")
@@ -164,7 +178,7 @@ def _status(request: RunRequest, results: tuple[StepResult, ...]) -> str:
 def _result(name: str, execution: ExecutionRecord | None) -> StepResult:
     if execution is None:
         return StepResult(name, "skipped")
-    output = Path(execution.output.uri) if execution.output else None
+    output = execution.output.place if execution.output else None
     reasons = tuple(execution.reasons)
     status: Any = execution.status
     return StepResult(name, status, execution.seconds, output, reasons, execution.error)
@@ -224,12 +238,12 @@ def _record(request: RunRequest, root: Root) -> RunRecord:
         id=run.id,
         recipe=request.recipe,
         pipeline=request.dag.name,
-        root=str(root.path),
+        root=root.name,
         arguments={
             "command": request.command,
             "data": request.data,
             "spans": run.spans,
-            "found": run.found,
+            "found": remote.origin(run.found) if run.found else run.found,
             "steps": _plan(request.dag),
         },
         status="running",
@@ -254,7 +268,7 @@ def _described(node: Input) -> str | None:
         case Step():
             return f"step {node.name}"
         case Source():
-            return f"{node.artifact_type.__name__} {node.path}"
+            return f"{node.artifact_type.__name__} {remote.origin(node.path)}"
         case Previous():
             return f"{'last blessed' if node.blessed else 'earlier'} {node.of.name}"
     return None
@@ -270,7 +284,7 @@ def _check(
     """
     _check_same("the recipe", run, run.recipe, request.recipe)
     _check_same("--name", run, run.pipeline, request.dag.name)
-    _check_same("--root", run, run.root, str(root.path))
+    _check_same("--root", run, run.root, root.name)
     before, given = (dict(_flat(plan)) for plan in (run.arguments["steps"], _plan(request.dag)))
     for place in sorted({*before, *given}):
         _check_same(place, run, before.get(place), given.get(place))

@@ -7,8 +7,10 @@ do not: deleting it loses the history and the cache, never an artifact.
 import contextlib
 import dataclasses
 import datetime
+import logging
 import os
 import pathlib
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from millrace.components.files import folders
 from millrace.pipeline import database, fingerprint
-from millrace.pipeline.errors import UsageError
+from millrace.pipeline.errors import StoreError, UsageError
 from millrace.pipeline.records import (
     ArtifactRecord,
     EventRecord,
@@ -29,8 +31,13 @@ from millrace.pipeline.records import (
     RunRecord,
 )
 from millrace.pipeline.root import Root
+from millrace.serving import remote
 
+LEASE_SECONDS = 120  # a run on another machine that does not say within these that it lives is dead
+RENEWAL_SECONDS = 20  # how often it says so
 RACY_SECONDS = 2  # a file this young could change again without its times showing it
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -57,6 +64,13 @@ class Store:
             StoreError: the database cannot be opened.
         """
         url = os.environ.get("MILLRACE_STORE")
+        if root.is_remote:
+            _check_shared(root, url)
+            if must_exist and not remote.files(root.place):
+                raise UsageError(
+                    f"Root {root.name}: expected one that `millrace run` has written. Received: "
+                    "nothing there. Give the right one with --root or MILLRACE_ROOT."
+                )
         if must_exist and not url and not root.path.exists():
             raise UsageError(
                 f"Root {root.path}: expected a folder that `millrace run` has written. Received: "
@@ -144,30 +158,69 @@ class Store:
             if not is_running(step):
                 self.finish_execution(execution, "killed")
 
-    def mark_dead(self, root: str, is_running: Callable[[str], bool]) -> None:
+    @contextlib.contextmanager
+    def leased(self, run: str, *, every: float = RENEWAL_SECONDS) -> Iterator[None]:
+        """Say every so many seconds that `run` lives, for as long as the block lasts.
+
+        A lock on a file would tell other machines nothing. Whoever says nothing is taken for dead
+        by another run, and cannot record anything from then on.
+        """
+        self._renew(run)
+        ended = threading.Event()
+
+        def renew() -> None:
+            while not ended.wait(every):
+                try:
+                    self._renew(run)
+                except StoreError as error:  # it may come back in time
+                    _log.warning("run %s: its lease could not be renewed. %s", run, error)
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _renew(self, run: str) -> None:
+        with self.session() as session:
+            until = _clock(session) + datetime.timedelta(seconds=LEASE_SECONDS)
+            held = sa.update(RunRecord).where(RunRecord.id == run, RunRecord.status == "running")
+            session.execute(held.values(lease=until))
+
+    def mark_dead(self, root: Root) -> None:
         """Record as killed the runs under `root` that no process is at work on any more.
 
         What they made becomes suspect: where the whole machine died, its content may have gone.
         """
-        query = sa.select(RunRecord.id).where(RunRecord.status == "running", RunRecord.root == root)
+        running = sa.select(RunRecord).where(RunRecord.status == "running")
         with self.session() as session:
-            unfinished = session.scalars(query).all()
+            unfinished = session.scalars(running.where(RunRecord.root == root.name)).all()
+            clock = _clock(session)
         for run in unfinished:
-            if not is_running(run):
-                with self.session() as session:
-                    for execution in session.get_one(RunRecord, run).executions:
-                        if execution.status == "ran" and execution.output is not None:
-                            execution.output.suspect = True
-                self.finish_run(run, "killed")
+            if _is_alive(run, root, clock):
+                continue
+            with self.session() as session:
+                for execution in session.get_one(RunRecord, run.id).executions:
+                    if execution.status == "ran" and execution.output is not None:
+                        execution.output.suspect = True
+            for step in self.finish_run(run.id, "killed"):
+                root.discard(step, run.id)
 
-    def finish_run(self, run: str, status: str) -> None:
-        """Record how `run` ended, and that whatever it had not finished was killed."""
+    def finish_run(self, run: str, status: str) -> list[str]:
+        """Record how `run` ended, and that whatever it had not finished was killed.
+
+        Returns:
+            The steps that were killed.
+        """
         with self.session() as session:
-            record = session.get_one(RunRecord, run)
+            record = session.get_one(RunRecord, run, with_for_update=True)
             record.status, record.ended = status, now()
-            for execution in record.executions:
-                if execution.status == "running":
-                    execution.status, execution.ended = "killed", now()
+            unfinished = [one for one in record.executions if one.status == "running"]
+            for execution in unfinished:
+                execution.status, execution.ended = "killed", now()
+            return [execution.step for execution in unfinished]
 
     def begin_execution(
         self,
@@ -198,9 +251,20 @@ class Store:
     def finish_execution(
         self, execution: int, status: str, output: ArtifactRecord | None = None, error: str = ""
     ) -> ExecutionRecord:
-        """Record how an execution ended and what it wrote."""
+        """Record how an execution ended and what it wrote, which is there from now on.
+
+        Raises:
+            StoreError: another run has taken this one for dead meanwhile.
+        """
         with self.session() as session:
             record = session.get_one(ExecutionRecord, execution)
+            run = session.get_one(RunRecord, record.run_id, with_for_update=True)
+            if output is not None and run.status != "running":
+                raise StoreError(
+                    f"Run {run.id}: expected to be known as running. Received: {run.status}, "
+                    f"since it could not tell the store for {LEASE_SECONDS} s that it lives. "
+                    "Run it again."
+                )
             record.status, record.error, record.ended = status, error, now()
             if output is not None:
                 session.add(output)
@@ -210,9 +274,9 @@ class Store:
 
     def source(self, path: Path, type_name: str) -> ArtifactRecord:
         """The artifact that stands for the files at `path` as they are now."""
-        digest = self.source_digest(path)
+        digest, uri = self.source_digest(path), remote.origin(path)
         query = sa.select(ArtifactRecord).where(
-            ArtifactRecord.uri == str(path),
+            ArtifactRecord.uri == uri,
             ArtifactRecord.digest == digest,
             ArtifactRecord.type == type_name,
         )
@@ -220,7 +284,7 @@ class Store:
             if session.scalars(query).first() is None:
                 session.add(
                     ArtifactRecord(
-                        type=type_name, uri=str(path), digest=digest, properties={}, created=now()
+                        type=type_name, uri=uri, digest=digest, properties={}, created=now()
                     )
                 )
         # Another run on a shared store may have recorded it at the same time: then it is that.
@@ -360,6 +424,30 @@ class Store:
             if changed := [row for row in fresh if row["path"] in known]:
                 session.execute(sa.update(FileRecord), changed)
         return digest
+
+
+def _check_shared(root: Root, url: str | None) -> None:
+    """Refuse a root in an object store whose record of runs would be a file of this machine."""
+    if url and not url.startswith("sqlite"):
+        return
+    raise UsageError(
+        f"Root {root.name}: expected MILLRACE_STORE to name a PostgreSQL database, since an "
+        f"object store cannot hold the record of runs. Received: {url or 'none'}. Set it to "
+        "postgresql://USER@HOST/DATABASE, and `pip install 'tf-millrace[postgresql]'`."
+    )
+
+
+def _is_alive(run: RunRecord, root: Root, clock: datetime.datetime) -> bool:
+    """Whether `run` is at work: by its lock where this machine has that, else by its lease."""
+    if run.lease is None or (root.run(run.id) / "lock").exists():
+        return root.is_running(run.id)
+    return run.lease > clock
+
+
+def _clock(session: Session) -> datetime.datetime:
+    """The database's time in UTC, without a zone: machines may disagree about it."""
+    found: datetime.datetime = session.execute(sa.select(sa.func.now())).scalar_one()
+    return found.astimezone(datetime.UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
 def now() -> datetime.datetime:

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from etils.epath import Path
 
+from millrace.components.artifacts import Artifact, PushedModel
 from millrace.pipeline import damage
 from millrace.pipeline.damage import Damage
 from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord
@@ -64,16 +65,17 @@ def verify(store: Store, root: Root, *, repair: bool) -> Verification:
     store has no list of them. With `repair`, one that is damaged is set aside, so that the next
     run makes it again.
     """
-    store.mark_dead(str(root.path), root.is_running)
+    store.mark_dead(root)
     outputs = _outputs(store)
     here = [one for one in outputs if root.contains(one[0].uri)]
     looked = [(*one, damage.look(one[0], content=True)) for one in here]
     whole: set[Path] = set()
     for record, _, _, found in looked:
         if found == []:
-            whole.update(damage.artifact_of(record).parts().values())
+            whole.update(damage.parts_of(record).values())
             if record.suspect or record.files is None:
-                files = record.files or damage.measure(damage.artifact_of(record))[1]
+                kind = PushedModel if record.type == PushedModel.__name__ else Artifact
+                files = record.files or damage.measure(kind(record.place))[1]
                 store.amend(record.id, suspect=False, files=files)
     damaged = []
     for record, step, run, found in looked:

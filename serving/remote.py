@@ -113,6 +113,14 @@ def mirror(place: AnyPath, kind: str = "files") -> Path:
     return Path(scratch().absolute() / kind / scheme / rest)
 
 
+def origin(place: AnyPath) -> str:
+    """The URL of what `place` is a copy of; a path that is no copy as it is."""
+    with contextlib.suppress(ValueError):
+        scheme, *rest = pathlib.Path(place).relative_to(scratch().absolute() / "files").parts
+        return f"{scheme}://{'/'.join(rest)}"
+    return os.fspath(place)
+
+
 def files(place: AnyPath) -> dict[str, RemoteFile]:
     """What lies below the remote `place` now, by its name with `/`, sorted; empty for nothing.
 
@@ -173,14 +181,23 @@ def fetch(place: AnyPath, *, most: int | None = None) -> Path:
     return Path(copy)
 
 
-def upload(folder: Path, place: AnyPath, *, last: Sequence[str] = ()) -> None:
-    """Copy the files of `folder` to the remote `place`, those named `last` after all others.
+def upload(
+    folder: Path, place: AnyPath, *, last: Sequence[str] = (), leave: Sequence[str] = ()
+) -> None:
+    """Copy the files of `folder` to the remote `place`.
+
+    Args:
+        folder: of this machine.
+        place: where nothing else is, or earlier copies of the same files.
+        last: names of files that are copied after all others.
+        leave: names of files that are not copied.
 
     Raises:
         RemoteError: the store cannot be reached or does not allow it, or not all is there then.
     """
     source = pathlib.Path(folder)
-    names = [file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file()]
+    found = [file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file()]
+    names = sorted(set(found) - set(leave))
     with _readable(place):
         store, base = _open(place)
         ends = [name for name in last if name in names]
@@ -188,15 +205,15 @@ def upload(folder: Path, place: AnyPath, *, last: Sequence[str] = ()) -> None:
             if some:
                 here = [str(source / name) for name in some]
                 store.put(here, [f"{base}/{name}" for name in some])
-    found = files(place)
+    there = files(place)
     sizes = {name: (source / name).stat().st_size for name in names}
-    if {name: file.size for name, file in found.items()} != sizes:
+    if {name: file.size for name, file in there.items()} != sizes:
         raise RemoteError(
             f"{url(place)}: expected {len(sizes)} files as they were uploaded. Received: "
-            f"{len(found)}, or others. See what else writes or deletes there, then run it again."
+            f"{len(there)}, or others. See what else writes or deletes there, then run it again."
         )
     if source == pathlib.Path(mirror(place)):
-        for name, file in found.items():
+        for name, file in there.items():
             _mark(source / name, file)
 
 

@@ -57,6 +57,19 @@ def postgresql():
         yield url
 
 
+@pytest.fixture
+def shared_store(postgresql, monkeypatch):
+    """The URL of an empty database of its own, which this process and its children use."""
+    import psycopg
+
+    name = f"store_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url = postgresql.replace("/postgres?", f"/{name}?")
+    monkeypatch.setenv("MILLRACE_STORE", url)
+    return url
+
+
 @pytest.fixture(scope="session")
 def s3_server():
     """The environment for clients of an S3 server on loopback."""

@@ -240,12 +240,14 @@ def test_doctor_finds_this_environment_good(tmp_path):
     assert rows["root"]["found"] == str(tmp_path)
 
 
-def test_a_remote_root_is_refused_and_nothing_is_written_where_it_would_be(tmp_path):
+def test_a_remote_root_without_a_shared_store_is_refused_and_nothing_is_written(tmp_path):
+    pytest.importorskip("s3fs", reason="the extra `s3` is not installed")
     told = (
-        "Root: expected a path on this machine. Received: 's3://bucket/x', a URL. Remote files "
-        "cannot be read or written yet: mount them, or copy them here first."
+        "Root s3://bucket/x: expected MILLRACE_STORE to name a PostgreSQL database, since an "
+        "object store cannot hold the record of runs. Received: none. Set it to "
+        "postgresql://USER@HOST/DATABASE, and `pip install 'tf-millrace[postgresql]'`."
     )
-    given = {"MILLRACE_ROOT": "s3://bucket/x"}
+    given = {"MILLRACE_ROOT": "s3://bucket/x", "MILLRACE_SCRATCH": str(tmp_path / "scratch")}
     assert _refused(millrace("run", "digits", "--root", "s3://bucket/x", cwd=tmp_path)) == told
     assert _refused(millrace("runs", cwd=tmp_path, **given)) == told
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,7 @@
-"""Whole folders: copied, compared by their content, and made to survive a power failure."""
+"""Whole folders: copied, compared by their content, and made to survive a power failure.
+
+Some functions take folders of an object store as well: `is_there`, `sizes`, `file_digest`, `move`.
+"""
 
 import concurrent.futures
 import hashlib
@@ -7,6 +10,8 @@ import os
 from collections.abc import Iterator
 
 from etils.epath import Path, PathLike
+
+from millrace.serving import remote, versions
 
 _AT_ONCE = 16  # files whose bytes are waited for
 _BLOCK = 1 << 18  # bytes read at once
@@ -32,11 +37,34 @@ def copy_tree(source: Path, target: Path) -> None:
 
 def file_digest(file: PathLike) -> str:
     """SHA-256 of the bytes of one file, in hexadecimal."""
+    if remote.is_remote(file):
+        return remote.digest(file)
     digest = hashlib.sha256()
     with io.FileIO(os.fspath(file)) as stream:  # a third of the time of a path object and a buffer
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def is_there(place: Path) -> bool:
+    """Whether something lies at `place`."""
+    return bool(remote.files(place)) if remote.is_remote(place) else place.exists()
+
+
+def sizes(folder: Path) -> dict[str, int | None]:
+    """The files below `folder` by their relative paths; their bytes where they need no asking."""
+    if remote.is_remote(folder):
+        return {name: file.size for name, file in remote.files(folder).items()}
+    return dict.fromkeys(name for name, _ in files(folder))
+
+
+def move(folder: Path, target: Path) -> None:
+    """Move `folder` to `target`, where nothing is: in one step, or its model file last."""
+    if remote.is_remote(folder):
+        remote.move(folder, target, last=versions.MODEL_FILES)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(target)
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Paths that a person gives: of this machine, in names that can be written down.
+"""Paths that a person gives: in names that can be written down, and of this machine or a URL.
 
 Standard library and pydantic only: the command line reads options of this type in milliseconds.
 """
@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 
 from millrace.components.files.printable import one_line
 from millrace.components.files.walk import is_utf8
+from millrace.serving import remote
 
 _SHOWN = 100  # characters of a text that tell which one it is
 _REMOTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
@@ -28,7 +29,7 @@ def check(path: str) -> str:
         received, advice = f"{path!r}, a URL", f"Give /{remote['rest'].lstrip('/')} instead"
     elif remote:
         received = f"{path!r}, a URL"
-        advice = "Remote files cannot be read or written yet: mount them, or copy them here first"
+        advice = "Copy it here first; what can lie in an object store is --data and --root"
     elif not is_utf8(path):
         received, advice = f"'{one_line(path)}', which is not UTF-8", "Rename it"
     elif not path or "\0" in path:
@@ -36,6 +37,15 @@ def check(path: str) -> str:
     if received:
         raise ValueError(f"expected a path on this machine. Received: {received}. {advice}.")
     return path
+
+
+def check_anywhere(path: str) -> str:
+    """`path`, if it can be one of this machine or in an object store; nothing is looked at there.
+
+    Raises:
+        ValueError: it can be neither; says what to do.
+    """
+    return remote.check(path) if remote.is_remote(path) else check(path)
 
 
 def utf8(text: str) -> str:
@@ -61,3 +71,4 @@ def names_file(text: str) -> bool:
 
 
 LocalPath = Annotated[str, AfterValidator(check)]
+AnyPlace = Annotated[str, AfterValidator(check_anywhere)]

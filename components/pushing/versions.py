@@ -189,12 +189,15 @@ def _same(version: Path, source: Path) -> bool:
 def _is_dead(entry: Path) -> bool:
     """Whether `entry` was left by a process that is no more, or by another host long ago."""
     match = _HIDDEN.fullmatch(entry.name)
-    if not match:
-        return False
-    if match["host"] != socket.gethostname():
-        return time.time() - int(match["second"]) > _LONGEST
+    return match is not None and is_dead(match["host"], int(match["process"]), int(match["second"]))
+
+
+def is_dead(host: str, process: int, second: int) -> bool:
+    """Whether `process` of `host`, at work since `second`, is no more, or must be presumed so."""
+    if host != socket.gethostname():
+        return time.time() - second > _LONGEST
     try:
-        os.kill(int(match["process"]), 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return True
     except PermissionError:  # it lives, and is somebody else's

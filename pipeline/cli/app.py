@@ -28,7 +28,7 @@ RootOption = Annotated[
         "--root",
         envvar="MILLRACE_ROOT",
         metavar="PATH",
-        help="Where artifacts, runs and models lie: a folder of this machine.",
+        help="Where artifacts, runs and models lie: a folder, or a URL such as s3://BUCKET/FOLDER.",
     ),
 ]
 SettingsOption = Annotated[

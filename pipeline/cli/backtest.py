@@ -99,10 +99,10 @@ def backtest(
     row = catalog.find(recipe)
     _check_kind(row, recipe)
     place = open_root(root)
-    given.data(data)
+    copy = given.data(data)
     found: list[Fold] = []
     for fold in range(1, folds + 1):
-        dag = row.wire(f"{row.name}-fold-{fold}", data, place.serving)
+        dag = row.wire(f"{row.name}-fold-{fold}", copy, place.serving)
         _check_steps(dag, recipe)
         cut = {"folds": folds, "fold": fold, "origin": origin}
         dag.configure(settings or [])

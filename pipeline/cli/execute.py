@@ -141,11 +141,11 @@ def infer(
     from millrace.pipeline.run_request import RunRequest
 
     place = open_root(root)
-    given.data(data)
+    copy = given.data(data) or data
     given.model_name(model, "Model")
     store = open_store(place, must_exist=True)
     pushed, evaluation = last_push(store, model)
-    dag = wiring.bulk_inference(model, pushed, evaluation, data, folders(store, model))
+    dag = wiring.bulk_inference(model, pushed, evaluation, copy, folders(store, model))
     dag.configure(settings or [])
     flags = tuple(beam_flags or [])
     request = RunRequest(dag, "infer", command_line(), data, beam_flags=flags)
@@ -175,9 +175,9 @@ def skew(
     from millrace.pipeline.run_request import RunRequest
 
     place = open_root(root)
-    given.data(log, "--log")
+    copy = given.data(log, "--log") or log
     given.model_name(model, "Model")
-    dag = wiring.serving_skew(model, training_of(open_store(place, must_exist=True), model), log)
+    dag = wiring.serving_skew(model, training_of(open_store(place, must_exist=True), model), copy)
     dag.configure(settings or [])
     flags = tuple(beam_flags or [])
     request = RunRequest(

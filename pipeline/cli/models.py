@@ -160,9 +160,10 @@ def rollback(
     """Withdraw a model's newest version, so that servers go back to the one before."""
     from millrace.components.pusher import rollback as withdraw
     from millrace.pipeline import given
+    from millrace.serving import remote
 
     name = given.model_name(model, "Model")
-    withdrawn, serving = withdraw(str(open_root(root).serving), name)
+    withdrawn, serving = withdraw(remote.url(open_root(root).serving), name)
     say(f"{model}: version {withdrawn} withdrawn; version {serving} is the newest now.")
 
 

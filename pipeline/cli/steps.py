@@ -158,6 +158,7 @@ def compile_(
     are those that containers see. On several machines the store must be on PostgreSQL: name it
     by `--secret MILLRACE_STORE=SECRET:KEY`. See docs/deploy.md.
     """
+    from millrace.pipeline import stepwise
     from millrace.pipeline.orchestrators import argo, kubeflow, workload
     from millrace.pipeline.recipes import catalog
     from millrace.pipeline.root import Root
@@ -168,9 +169,11 @@ def compile_(
             "pipeline is given its schedule when it is there: create a recurring run of it."
         )
     workload.check_seen_by_containers({"--root": root, "--data": data, "--schema": schema})
+    place = Root(root)
+    stepwise.check_root(place)
     dag = catalog.wire(
         recipe,
-        Root(root),
+        place,
         data=data,
         spans=None,
         settings=settings or [],

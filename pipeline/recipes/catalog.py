@@ -58,7 +58,8 @@ def wire(
     Raises:
         UsageError: there is no such recipe, or one of the others does not fit it.
     """
-    schema = given.path(schema, "--schema") if schema is not None else None
+    if schema is not None:
+        schema = given.data(given.anywhere(schema, "--schema"), "--schema")
     name = given.model_name(name, "--name") if name else ""
     row = find(recipe) if isinstance(recipe, str) else recipe
     optional.check_known(extras)

@@ -28,6 +28,7 @@ from millrace.components.transform import transform
 from millrace.components.tuner import tuner
 from millrace.pipeline.dag import Dag, OptionsOf, Previous, Source, Step
 from millrace.pipeline.pushed import Training
+from millrace.serving import remote
 
 Origin = tuple[Analysis | None, Examples | None]
 NOTHING: Origin = (None, None)
@@ -77,7 +78,7 @@ def train_and_push(
         evaluation=evaluation,
         infra=infra,
         model_name=dag.name,
-        serving_root=str(serving_root),
+        serving_root=remote.url(serving_root),
     )
 
 

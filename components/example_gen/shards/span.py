@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from etils.epath import Path
 
 from millrace.components.errors import DataError, OptionError
+from millrace.serving import remote
 
 _FIELD = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::(\d+))?\}")
 _DATE = ("YYYY", "MM", "DD")
@@ -146,6 +147,8 @@ def _literal(text: str) -> str:
 
 def _listed(pattern: str) -> list[FoundSpan]:
     """All paths that fit, wherever they lie."""
+    if remote.is_remote(pattern):
+        return _listed_remotely(remote.url(pattern))
     expanded = str(Path(pattern).expanduser())
     start = _FIELD.search(expanded)
     fixed = expanded[: start.start() if start else 0]
@@ -156,6 +159,15 @@ def _listed(pattern: str) -> list[FoundSpan]:
     paths = [str(path) for path in folder.glob(globbed)]
     whole = expanded if slash else f"{folder}/{below}".removeprefix("./")
     return [item for path in paths if (item := match(whole, path.removeprefix("./")))]
+
+
+def _listed_remotely(pattern: str) -> list[FoundSpan]:
+    """All files and folders of an object store that fit."""
+    start = _FIELD.search(pattern)
+    folder = pattern[: start.start() if start else 0].rpartition("/")[0]
+    depth = pattern.removeprefix(f"{folder}/").count("/") + 1
+    below = {"/".join(name.split("/")[:depth]) for name in remote.files(folder)}
+    return [item for name in sorted(below) if (item := match(pattern, f"{folder}/{name}"))]
 
 
 def _number(text: str, spans: str, is_date: bool) -> int:

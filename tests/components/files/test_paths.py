@@ -29,8 +29,8 @@ def test_paths_of_this_machine_are_let_through(path):
 )
 def test_urls_are_refused_by_name_with_what_to_do(path):
     message = (
-        f"expected a path on this machine. Received: {path!r}, a URL. Remote files cannot be read "
-        "or written yet: mount them, or copy them here first."
+        f"expected a path on this machine. Received: {path!r}, a URL. Copy it here first; what can "
+        "lie in an object store is --data and --root."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check(path)

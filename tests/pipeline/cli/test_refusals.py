@@ -18,19 +18,35 @@ def refusal(*arguments):
 @pytest.mark.parametrize(
     ("command", "place"),
     [
-        (("run", "mnist", "--data", "http://h/x"), "--data"),
-        (("run", "digits", "--schema", "s3://h/x"), "--schema"),
+        (("run", "mnist", "--data", "https://h/x"), "--data"),
+        (("run", "digits", "--schema", "gs://h/x"), "--schema"),
         (
-            ("run", "digits", "--set", "image_example_gen.source=s3://h/x"),
+            ("run", "digits", "--set", "image_example_gen.source=gs://h/x"),
             "--set image_example_gen",
         ),
+        (("run", "digits", "--root", "gs://h/x"), "Root"),
+        (("infer", "digits", "--data", "nope://x"), "--data"),
+        (("skew", "digits", "--log", "gs://h/x"), "--log"),
+        (("backtest", "co2", "--data", "gs://h/{SPAN}"), "--data"),
+    ],
+)
+def test_an_object_store_that_nothing_here_opens_is_refused_by_name(
+    command, place, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    text = refusal(*command)
+    assert text.startswith(f"{place}")
+    assert "expected a path or an object store. Received: " in text
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [
         (
             ("run", "mnist", "--set", "tfds_example_gen.data_dir=gs://h/x"),
             "Option tfds_example_gen",
         ),
-        (("infer", "digits", "--data", "memory://x"), "--data"),
-        (("skew", "digits", "--log", "s3://h/x"), "--log"),
-        (("backtest", "co2", "--data", "hdfs://h/x"), "--data"),
         (("serve", "--log", "s3://h/x"), "--log"),
         (("predict", "digits", "s3://h/x.png"), "--image"),
         (("predict", "digits", "--csv", "s3://h/x.csv"), "--csv"),

@@ -1,0 +1,274 @@
+"""A root in an object store: whole outputs alone are seen, by any machine, whatever dies."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from millrace.components.artifacts import Model
+from millrace.pipeline import earlier, store, verification
+from millrace.pipeline.errors import StoreError, UsageError
+from millrace.pipeline.records import ArtifactRecord, RunRecord
+from millrace.pipeline.root import COPY_DAYS, Root
+from millrace.pipeline.runs import open_run
+from millrace.pipeline.store import Store, now
+from millrace.serving import remote
+from tests.pipeline import toys
+from tests.pipeline.conftest import Silent, Toy
+
+
+@pytest.fixture
+def away(bucket, shared_store):
+    """The toy pipeline under a root in a bucket; its data lie there, too."""
+    remote.write(f"{bucket}/data/a.txt", b"abc")
+    return _toy(bucket)
+
+
+def _toy(bucket):
+    toy = Toy.__new__(Toy)
+    toy.data, toy.root, toy.observer = f"{bucket}/data", Root(f"{bucket}/root"), Silent()
+    toy.store = Store.of(toy.root)
+    return toy
+
+
+def _digests(toy, run):
+    with toy.store.session() as session:
+        executions = session.get_one(RunRecord, run).executions
+        return {one.step: (one.key, one.output.digest) for one in executions}
+
+
+def _objects(bucket, below):
+    return set(remote.files(f"{bucket}/root/{below}"))
+
+
+def test_a_run_gives_what_a_local_one_gives_and_leaves_nothing_outside_the_scratch_folder(
+    away, bucket, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    there = away.run()
+    away.root = Root(tmp_path / "root")
+    away.data = str(tmp_path / "data")
+    pathlib.Path(away.data).mkdir()
+    (tmp_path / "data" / "a.txt").write_text("abc")
+    digests = _digests(away, there.run)
+    away.store = Store.open(f"sqlite:///{tmp_path}/here.db")
+    assert _digests(away, away.run().run) == digests
+    left = {entry.name for entry in tmp_path.iterdir() if not entry.name.startswith("here.db")}
+    assert left == {"data", "root", "scratch"}
+    assert f"judge/{there.run}/BLESSED" in _objects(bucket, "artifacts")
+    assert f"{there.run}/command" in _objects(bucket, "runs")
+
+
+def test_another_machine_takes_everything_from_the_cache_and_fetches_what_it_reads(
+    away, bucket, tmp_path, monkeypatch
+):
+    first = away.run()
+    monkeypatch.setenv("MILLRACE_SCRATCH", str(tmp_path / "other"))
+    away = _toy(bucket)
+    again = away.run()
+    assert set(away.statuses(again).values()) == {"cached"}
+    assert str(again.steps[0].output) == f"{bucket}/root/artifacts/read/{first.run}"
+    changed = away.run("train.epochs=2")
+    assert toys.CALLS == ["train", "judge"]
+    assert (changed.output(Model).path / "model").read_text().startswith("abc 2 ")
+    opened = open_run(changed.run, f"{bucket}/root")
+    assert opened.steps["train"].output.path == changed.output(Model).path
+
+
+def test_large_files_of_large_outputs_wait_until_somebody_asks_for_them(
+    away, bucket, tmp_path, monkeypatch
+):
+    run = away.run().run
+    monkeypatch.setenv("MILLRACE_SCRATCH", str(tmp_path / "other"))
+    monkeypatch.setattr("millrace.pipeline.runner._SMALL", 2)
+    away = _toy(bucket)
+    model = away.run().output(Model)
+    assert list(model.path.glob("*")) == []
+    assert (open_run(run, away.root.name).steps["train"].output.path / "model").exists()
+
+
+CHILD = """
+import os, signal, sys
+from tests.pipeline import toys
+from tests.pipeline.test_remote_roots import _toy
+from millrace.serving import remote
+
+bucket, step, moment = sys.argv[1:]
+def die(): os.kill(os.getpid(), signal.SIGKILL)
+
+upload, create = remote.upload, remote._open
+def uploading(folder, place, **options):
+    if f"/artifacts/{step}/" in remote.url(place):
+        if moment == "half":
+            some = sorted(path for path in folder.iterdir())[0]
+            remote.write(place / some.name, some.read_bytes()); die()
+        upload(folder, place, **options)
+        if moment == "unrecorded": die()
+    else:
+        upload(folder, place, **options)
+remote.upload = uploading
+toy = _toy(bucket)
+if moment == "begun":
+    toy.observer.started = lambda begun, reasons: begun.name == step and die()
+toy.run()
+"""
+
+
+def test_a_run_killed_at_any_moment_is_taken_up_and_leaves_nothing_half(
+    away, bucket, tmp_path, monkeypatch
+):
+    moments = [("read", "begun"), ("read", "half"), ("count", "unrecorded"), ("judge", "half")]
+    for step, moment in moments:
+        scratch = str(tmp_path / f"scratch-{step}")
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, bucket, step, moment],
+            env={**os.environ, "MILLRACE_SCRATCH": scratch},
+            check=False,
+        )
+        assert done.returncode == -9
+        with away.store.session() as session:
+            # As if the lease were over, which other machines wait for.
+            session.execute(sa.update(RunRecord).values(lease=now()))
+    assert any(name.startswith("judge/") for name in _objects(bucket, "artifacts"))
+    result = away.run()
+    assert away.statuses(result) == {
+        **{"read": "cached", "count": "cached", "validate": "cached", "train": "cached"},
+        "judge": "ran",
+    }
+    found = verification.verify(away.store, away.root, repair=False)
+    assert (found.checked, found.damaged) == (5, ())
+    with away.store.session() as session:
+        known = {
+            "/".join(record.uri.rsplit("/", 2)[1:])
+            for record in session.scalars(sa.select(ArtifactRecord))
+            if record.files is not None and record.uri.startswith(bucket)
+        }
+    objects = _objects(bucket, "artifacts")
+    assert {"/".join(name.split("/")[:2]) for name in objects} == known
+
+
+def test_two_runs_at_once_on_two_machines_are_unharmed(away, bucket, tmp_path):
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", CHILD, bucket, "none", "none"],
+            env={**os.environ, "MILLRACE_SCRATCH": str(tmp_path / f"machine-{number}")},
+        )
+        for number in range(2)
+    ]
+    assert [child.wait(120) for child in children] == [0, 0]
+    found = verification.verify(away.store, away.root, repair=False)
+    assert found.damaged == ()
+    with away.store.session() as session:
+        runs = [run for run in away.store.runs(session) if run.root == away.root.name]
+        digests = [{one.step: one.output.digest for one in run.executions} for run in runs]
+        assert [run.status for run in runs] == ["done", "done"]
+    assert digests[0] == digests[1]
+
+
+def test_a_damaged_output_is_found_set_aside_and_made_again(away, bucket):
+    run = away.run().run
+    place = f"{bucket}/root/artifacts/count/{run}/count"
+    remote.write(place, b"7")
+    (finding,) = verification.verify(away.store, away.root, repair=False).damaged
+    assert [str(one) for one in finding.files] == ["count has other content"]
+    remote.write(place, b"longer")
+    again = away.run()
+    assert away.statuses(again)["count"] == "ran"
+    assert away.statuses(again)["train"] == "cached"
+    assert _objects(bucket, "damaged") == {f"artifacts/count/{run}/count"}
+
+
+def test_an_output_that_only_this_machine_sees_is_of_no_use_to_others(away, tmp_path):
+    shared, away.root = away.root, Root(tmp_path / "root")
+    away.run()
+    away.root = shared
+    assert set(away.statuses(away.run()).values()) == {"ran"}
+    with pytest.raises(UsageError, match="expected an output of an earlier run"):
+        earlier.newest(away.store, Root(f"{shared.name}/x"), "none", away.dag().steps["read"])
+
+
+def test_copies_that_no_run_has_used_for_a_week_are_removed(away):
+    away.run("train.epochs=1")
+    copies = {path.parent.name: path for path in _copies(away.root)}
+    old = now().timestamp() - (COPY_DAYS + 1) * 24 * 3600
+    os.utime(copies["train"], (old, old))
+    away.root.sweep()
+    assert {path.parent.name for path in _copies(away.root)} == copies.keys() - {"train"}
+
+
+def _copies(root):
+    return [pathlib.Path(path) for path in remote.mirror(root.place).glob("artifacts/*/*")]
+
+
+@pytest.mark.parametrize("url", ["", "sqlite:////tmp/x.db"])
+def test_a_store_that_only_this_machine_sees_is_refused(away, monkeypatch, url):
+    monkeypatch.setenv("MILLRACE_STORE", url)
+    with pytest.raises(UsageError, match="expected MILLRACE_STORE to name a PostgreSQL database"):
+        Store.of(away.root)
+
+
+def test_a_root_where_nothing_is_is_told(away, bucket):
+    with pytest.raises(UsageError, match=r"expected one that `millrace run` has written"):
+        Store.of(Root(f"{bucket}/none"), must_exist=True)
+
+
+def test_a_lease_tells_the_living_from_the_dead_of_other_machines(toy):
+    def begin(run, seconds):
+        lease = now() + store.datetime.timedelta(seconds=seconds)
+        toy.store.begin_run(
+            RunRecord(
+                id=run,
+                recipe="toy",
+                pipeline="toy",
+                root=toy.root.name,
+                arguments={},
+                status="running",
+                started=now(),
+                lease=lease,
+            )
+        )
+
+    begin("dead", -5)
+    begin("alive", 60)
+    begin("renewed", -5)
+    with toy.store.leased("renewed", every=0.01):
+        toy.store.mark_dead(toy.root)
+        with toy.store.session() as session:
+            assert {run.id: run.status for run in toy.store.runs(session)} == {
+                "dead": "killed",
+                "alive": "running",
+                "renewed": "running",
+            }
+
+
+def test_a_run_that_was_taken_for_dead_records_nothing(toy):
+    interrupted = threading.Event()
+
+    def finish():
+        if toys.CALLS == ["read", "count"] and not interrupted.is_set():
+            interrupted.set()
+            with toy.store.session() as session:
+                (run,) = toy.store.runs(session)
+            toy.store.finish_run(run.id, "killed")
+
+    with pytest.raises(StoreError, match=r"Received: killed, since it could not tell the store"):
+        toy.run(interruption=finish)
+
+
+def test_spans_in_a_bucket_are_listed_and_only_the_chosen_fetched(bucket, tmp_path):
+    from millrace.pipeline import spans
+
+    for day in ("01", "02", "03"):
+        remote.write(f"{bucket}/sales/2026-11-{day}/a.csv", day.encode())
+    pattern = f"{bucket}/sales/{{YYYY}}-{{MM}}-{{DD}}"
+    found = pathlib.Path(spans.resolve(Root(tmp_path / "root"), pattern, "latest"))
+    assert (found / "a.csv").read_bytes() == b"03"
+    assert [path.name for path in remote.mirror(f"{bucket}/sales").iterdir()] == ["2026-11-03"]
+    both = pathlib.Path(spans.resolve(Root(tmp_path / "root"), pattern, "latest:2"))
+    assert sorted(path.read_bytes() for path in both.iterdir()) == [b"02", b"03"]
+    assert json.dumps(remote.origin(found)) == f'"{bucket}/sales/2026-11-03"'
