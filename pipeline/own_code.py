@@ -7,7 +7,6 @@ import hashlib
 import pathlib
 import sys
 import sysconfig
-from collections.abc import Iterator
 from types import ModuleType
 
 _imported: dict[str, str] = {}  # module -> SHA-256 of the source that it was imported from
@@ -42,25 +41,14 @@ def refresh() -> None:
 
     They are imported again when they are next needed, and so are those that import them.
     """
-    from millrace.components.user_code import source_code
+    from millrace.components.user_code import modules, source_code
 
     source_code.forget()
-    found = dict(_own_modules())
+    found = dict(modules.imported())
     changed = {name for name, module in found.items() if _is_changed(name, module)}
     for name in found if changed else ():
         if changed & source_code.reached(name).code.keys():
             del sys.modules[name]
-
-
-def _own_modules() -> Iterator[tuple[str, ModuleType]]:
-    """The modules that neither come with Python nor were installed, by name."""
-    from millrace.components.user_code import modules
-
-    tops = {name.partition(".")[0] for name in sys.modules} - {"millrace", "__main__"}
-    own = {top for top in tops if not modules.is_standard(top) and not modules.is_library(top)}
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in own and str(getattr(module, "__file__", "")).endswith(".py"):
-            yield name, module
 
 
 def _is_changed(name: str, module: ModuleType) -> bool:

@@ -11,6 +11,11 @@ EMBEDDED = "embed"  # by which Beam means a job server of its own
 _SECONDS = 5.0
 
 
+def is_server(endpoint: str | None) -> bool:
+    """Whether `endpoint` names a job server, and is not one that Beam starts itself."""
+    return bool(endpoint) and endpoint != EMBEDDED
+
+
 def check(endpoint: str) -> None:
     """Refuse an endpoint where no Beam job server answers.
 
@@ -20,10 +25,17 @@ def check(endpoint: str) -> None:
     Raises:
         OptionError: it is of another form, or no job server answers there.
     """
-    if endpoint in ("", EMBEDDED):
-        return
-    _check_form(endpoint)
+    if is_server(endpoint):
+        _check_form(endpoint)
+        has_options(endpoint)
 
+
+def has_options(endpoint: str) -> bool:
+    """Whether the job server at `endpoint` has options of its own; Prism alone has none.
+
+    Raises:
+        OptionError: no job server answers there.
+    """
     # Imported here: a run without an endpoint needs neither.
     import grpc
     from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
@@ -32,7 +44,7 @@ def check(endpoint: str) -> None:
         stub = beam_job_api_pb2_grpc.JobServiceStub(channel)
         request = beam_job_api_pb2.DescribePipelineOptionsRequest()
         try:
-            stub.DescribePipelineOptions(request, timeout=_SECONDS)
+            return bool(stub.DescribePipelineOptions(request, timeout=_SECONDS).options)
         except grpc.RpcError as error:
             raise _refusal(endpoint, _reason(error)) from None
 

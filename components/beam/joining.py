@@ -35,7 +35,6 @@ Run: TypeAlias = Callable[[Callable[[int], None], Sequence[int]], None]
 _Process: TypeAlias = "subprocess.Popen[bytes] | warm.Forked"
 
 _MODULE = "millrace.components.beam.joining"
-_WORK = "work"
 _PATIENCE = 5.0  # seconds to end after SIGTERM
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -123,7 +122,7 @@ def _start(
     if not left:
         return
     try:
-        (folder / _WORK).write_bytes(pickle.dumps(work))
+        (folder / notes.WORK).write_bytes(pickle.dumps(work))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         logger.debug("in this process alone: %s", error)
         return
@@ -145,7 +144,7 @@ def main() -> None:
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path += [path for path in paths if path not in sys.path]  # which a fork does not read
     folder, count = Path(sys.argv[1]), int(sys.argv[2])
-    work = notes.load(folder / _WORK)
+    work = notes.load(folder / notes.WORK)
     for index in range(count):
         _work_if_free(folder, work, index)
 

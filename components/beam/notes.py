@@ -6,18 +6,25 @@ All lie in one folder that every worker can read and write:
     note-000000007     what it returned, or
     error-000000007    the error it raised, which is about the data
     taken-000000007    that a process of this machine is at it or has done it (`joining`)
-    work               the function, for the processes that join (`joining`)
+    work               the function, for processes that join (`joining`) and for an engine's workers
+    code.zip           a person's own modules, for an engine's workers
 """
 
+import functools
+import hashlib
 import pickle
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from etils.epath import Path
 
+from millrace.components.user_code import packed
 from millrace.serving.errors import MillraceError
 
 Work = Callable[[Any], Any]
+WORK, _CODE = "work", "code.zip"
+_handing = threading.Lock()  # an engine's worker may have several threads
 
 
 def hand_out(folder: Path, shards: Iterable[Any]) -> int:
@@ -37,6 +44,32 @@ def work_on(folder: Path, work: Work, index: int) -> None:
         file(folder, "error", index).write_bytes(pickle.dumps(error))
     else:
         file(folder, "note", index).write_bytes(pickle.dumps(note))
+
+
+def hand_over(folder: Path, work: Work) -> Callable[[int], None]:
+    """What an engine's workers do with the number of a shard: `work`, which stays in `folder`.
+
+    So an engine need not find a person's own modules to pass the work on, and a worker finds them.
+    """
+    from apache_beam.internal.cloudpickle import cloudpickle
+
+    pickled = cloudpickle.dumps(work)
+    (folder / WORK).write_bytes(pickled)
+    (folder / _CODE).write_bytes(packed.pack(pickled))
+    return functools.partial(_at_worker, folder, hashlib.sha256(pickled).hexdigest())
+
+
+def _at_worker(folder: Path, digest: str, index: int) -> None:
+    with _handing:
+        work = _handed_over(folder, digest)
+    work_on(folder, work, index)
+
+
+@functools.lru_cache(1)
+def _handed_over(folder: Path, digest: str) -> Work:
+    """The work in `folder`; `digest` tells one pass from the next by the same folder."""
+    packed.unpack(folder / _CODE)
+    return load(folder / WORK)
 
 
 def is_done(folder: Path, index: int) -> bool:

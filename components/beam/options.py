@@ -5,26 +5,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import importlib.metadata
 import io
 import itertools
 import logging
 import os
-import shlex
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from millrace.components.beam import job_endpoint
+from millrace.components.beam import dask_scheduler, job_endpoint, pipelines
 from millrace.components.errors import OptionError
-from millrace.serving import lifeline
 
 if TYPE_CHECKING:
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.runner import PipelineRunner
 
-_IN_PROCESS = "FnApiRunner"
-_WORKER = "apache_beam.runners.worker.sdk_worker_main"
+_PRISM_SOURCE = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 _NEAR = 0.85  # how alike the name of a known flag is, from 0 to 1, if it was meant
 
 
@@ -49,101 +44,62 @@ class BeamOptions:
         """
         if not self.flags:
             return
-        if not self.flags[0].startswith("-"):
-            raise OptionError(
-                f"Beam flags: expected --flag=value after `--`. Received: {self.flags[0]}. "
-                f"Write `-- --{self.flags[0]}`."
-            )
-        for before, flag in itertools.pairwise(self.flags):
-            if "=" in before and not flag.startswith("-"):
-                raise OptionError(
-                    f"Beam flags: expected --flag=value. Received: {flag} after {before}. "
-                    "Leave it out, or put what belongs together in quotes."
-                )
+        _check_form(self.flags)
         with _silent():
-            known, given = _parsed(list(self.flags))
-            may_know_more = _is_open(known["runner"])
-        for name in sorted(given.keys() - known.keys()):
-            near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
-            if near:
-                raise OptionError(f"Beam flags: --{name}: unknown. Did you mean `--{near[0]}`?")
-            if not may_know_more:
-                raise OptionError(
-                    f"Beam flags: --{name}: unknown to Beam and to its runner "
-                    f"{known['runner'] or _IN_PROCESS}. Correct it, or leave it out."
-                )
+            runner = _runner(_parsed(self.flags)[0]["runner"])
+            known, given = _parsed(self.flags)  # which the runner's module adds to
+        _check_names(runner, known, given)
         job_endpoint.check(given.get("job_endpoint") or "")
-
-    @contextlib.contextmanager
-    def pipeline(self) -> Iterator[beam.Pipeline]:
-        """A pipeline that runs when its `with` block ends.
-
-        The processes of `--direct_running_mode=multi_processing` end with this one.
-        """
-        # Imported here: the engine reads signatures that name this class and must stay light.
-        import apache_beam as beam
-        from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
-
-        flags = list(self.flags)
-        if not any(flag.startswith("--runner") for flag in flags):
-            flags.append(f"--runner={_IN_PROCESS}")
-        logging.getLogger("apache_beam").setLevel(logging.WARNING)
-        options = PipelineOptions(flags)
-        direct = options.view_as(DirectOptions)
-        if direct.direct_running_mode != "multi_processing" or not _is_ours(options):
-            with _as_in_a_program(), beam.Pipeline(options=options) as pipeline:
-                yield pipeline
-            return
-        direct.direct_running_mode = None  # or the runner would take workers of its own
-        with (
-            lifeline.inherited(),
-            _as_in_a_program(),
-            beam.Pipeline(_processes(), options) as pipeline,
-        ):
-            yield pipeline
+        match pipelines.class_name(runner):
+            case pipelines.DASK:
+                dask_scheduler.check(given.get("address") or "")
+            case pipelines.PRISM:
+                _check_prism(given.get("prism_location") or "")
 
 
-@contextlib.contextmanager
-def _as_in_a_program() -> Iterator[None]:
-    """Keep Beam from treating a pipeline as one that a notebook's reader writes cell by cell.
-
-    It would put the cell's number before each label, keep its temporary folder, and import its
-    data frames, which new versions of pandas break (2.0: https://github.com/apache/beam/issues/27221;
-    3.0: AttributeError: type object 'DataFrame' has no attribute 'first', with Beam 2.77).
-    """
-    from apache_beam import pipeline
-    from apache_beam.utils import interactive_utils
-
-    users = (pipeline, interactive_utils)
-    kept = interactive_utils.is_in_ipython
-    for module in users:
-        module.is_in_ipython = lambda: False
-    try:
-        yield
-    finally:
-        for module in users:
-            module.is_in_ipython = kept
+def _check_form(flags: Sequence[str]) -> None:
+    if not flags[0].startswith("-"):
+        raise OptionError(
+            f"Beam flags: expected --flag=value after `--`. Received: {flags[0]}. "
+            f"Write `-- --{flags[0]}`."
+        )
+    for before, flag in itertools.pairwise(flags):
+        if "=" in before and not flag.startswith("-"):
+            raise OptionError(
+                f"Beam flags: expected --flag=value. Received: {flag} after {before}. "
+                "Leave it out, or put what belongs together in quotes."
+            )
 
 
-def _is_ours(options: PipelineOptions) -> bool:
-    from apache_beam.options.pipeline_options import StandardOptions
-
-    return options.view_as(StandardOptions).runner == _IN_PROCESS
-
-
-def _processes() -> PipelineRunner:
-    """The in-process runner with workers in processes, as Beam starts them but by our command."""
-    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-    from apache_beam.transforms.environments import SubprocessSDKEnvironment
-
-    # `exec`, since Beam runs it in a shell and could end no more than that. A person's own code is
-    # found where this process finds it.
-    path = f"PYTHONPATH={os.pathsep.join(filter(None, sys.path))}"
-    command = f"exec {shlex.join(['env', path, *lifeline.module(_WORKER)])}"
-    return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
+def _check_names(
+    runner: PipelineRunner | None, known: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    for name in sorted(given.keys() - known.keys()):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
+        if near:
+            raise OptionError(f"Beam flags: --{name}: unknown. Did you mean `--{near[0]}`?")
+        if not _is_open(runner):
+            raise OptionError(
+                f"Beam flags: --{name}: unknown to Beam and to its runner "
+                f"{known['runner'] or pipelines.IN_PROCESS}. Correct it, or leave it out."
+            )
 
 
-def _parsed(flags: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _check_prism(location: str) -> None:
+    """Refuse a binary that is not there; Beam would say so in the first step."""
+    if location and "://" not in location and not os.access(location, os.X_OK):
+        raise OptionError(
+            f"Beam flags: --prism_location={location}: expected Prism's program. Received: none "
+            f"that can be run. Build it by `go install {_PRISM_SOURCE}@v{_beam_version()}`, which "
+            "puts it into ~/go/bin."
+        )
+
+
+def _beam_version() -> str:
+    return importlib.metadata.version("apache-beam")
+
+
+def _parsed(flags: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the flags say that Beam knows, by name, and what all of them say.
 
     Raises:
@@ -155,7 +111,7 @@ def _parsed(flags: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
-            options = PipelineOptions(flags)
+            options = PipelineOptions(list(flags))
             known = options.get_all_options()
             return known, options.get_all_options(retain_unknown_options=True)
     except SystemExit:  # argparse's way; its usage is 200 lines
@@ -166,33 +122,40 @@ def _parsed(flags: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         ) from None
 
 
-def _is_open(runner: str | None) -> bool:
-    """Whether `runner` may know flags that Beam does not: a person's own, or a job server.
+def _runner(name: str | None) -> PipelineRunner | None:
+    """The runner of that name, in any of the forms that Beam takes.
 
     Raises:
         OptionError: there is no such runner, or it cannot be used here.
     """
     from apache_beam.options.pipeline_options import StandardOptions
-    from apache_beam.runners.portability.portable_runner import PortableRunner
-    from apache_beam.runners.runner import create_runner
 
-    if runner is None:
-        return False
+    if name is None:
+        return None
     try:
-        found = create_runner(runner)
+        return pipelines.runner_of(name)
     except Exception as error:  # what importing a module raises is not bounded
-        known = StandardOptions.KNOWN_RUNNER_NAMES
-        near = difflib.get_close_matches(runner, known, n=1)
+        known = [*StandardOptions.KNOWN_RUNNER_NAMES, pipelines.DASK]
+        near = difflib.get_close_matches(name, known, n=1)
         advice = f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(known)}."
         reason = ""
         if not isinstance(error, ValueError):  # it is known, and lacks what it needs
             reason = f" ({type(error).__name__}: {error})"
             advice = "Install what it needs, or take another."
+            if name.lower().startswith("dask"):
+                advice = "Run `pip install 'tf-millrace[dask]'`."
         raise OptionError(
             f"Beam flags: --runner: expected a runner that can be used here. "
-            f"Received: {runner!r}{reason}. {advice}"
+            f"Received: {name!r}{reason}. {advice}"
         ) from None
-    return isinstance(found, PortableRunner) or not type(found).__module__.startswith("apache_beam")
+
+
+def _is_open(runner: PipelineRunner | None) -> bool:
+    """Whether `runner` may know flags that Beam does not: a person's own, or a job server."""
+    from apache_beam.runners.portability.portable_runner import PortableRunner
+
+    is_own = runner is not None and not type(runner).__module__.startswith("apache_beam")
+    return is_own or isinstance(runner, PortableRunner)
 
 
 @contextlib.contextmanager

@@ -11,12 +11,12 @@ of this machine join it (`joining`).
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from etils.epath import Path
 
-from millrace.components.beam import joining, notes
+from millrace.components.beam import joining, notes, pipelines
 from millrace.components.beam.options import BeamOptions
 
 Shard = TypeVar("Shard")
@@ -53,17 +53,11 @@ def shard_pass(
         MillraceError: `work` raised it; of several, the one of the first shard. It is a note as
             well, for a runner would wrap it or try again.
     """
-    # Imported here: the engine reads signatures of steps without Beam. Nobody joins for its sake.
-    import apache_beam as beam
-
-    def run(work: Callable[[int], None], shards: Sequence[int]) -> None:
-        with run_on.pipeline() as pipeline:
-            _ = pipeline | "Shards" >> beam.Create(shards) | label >> beam.Map(work)
-
     place = Path(folder) / _FOLDER
     count = notes.hand_out(place, shards)
+    run = functools.partial(pipelines.run, run_on.flags, label)
     if run_on.flags:
-        run(functools.partial(notes.work_on, place, work), range(count))
+        run(notes.hand_over(place, work), range(count))
     else:
         joining.work_through(place, work, count, worth, forked=worth >= LONG, run=run)
     return notes.collect(place, count)

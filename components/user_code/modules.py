@@ -16,11 +16,13 @@ import pkgutil
 import re
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution
+from types import ModuleType
 
 _INSTALLED = ("site-packages", "dist-packages")
+_NEVER_OWN = {"millrace", "__main__"}
 
 
 @functools.cache
@@ -90,6 +92,23 @@ def is_library(module: str) -> bool:
     """Whether an installed distribution accounts for the module, or nothing does: it is absent."""
     spec = find(module)
     return spec is None or bool(_providers(spec))
+
+
+def is_own(module: str) -> bool:
+    """Whether the module is a person's own: found, and neither of Python nor installed."""
+    top = module.partition(".")[0]
+    if top in _NEVER_OWN or top.startswith("__editable__") or find(top) is None:
+        return False
+    return not is_standard(top) and not is_library(top)
+
+
+def imported() -> Iterator[tuple[str, ModuleType]]:
+    """The modules of a person's own that this process has imported from source, by name."""
+    tops = {name.partition(".")[0] for name in sys.modules}
+    own = {top for top in tops if is_own(top)}
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in own and str(getattr(module, "__file__", "")).endswith(".py"):
+            yield name, module
 
 
 def versions(modules: Iterable[str]) -> dict[str, str]:

@@ -96,6 +96,26 @@ def digest(module: str) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def files_of(module: str) -> dict[str, pathlib.Path]:
+    """A person's own sources that `module` reaches, and the files beside them that they name.
+
+    By where they lie below the folder on the path, such as `mine/model.py`.
+    """
+    found: dict[str, pathlib.Path] = {}
+    for code in reached(module).code:
+        name, _, text = code.partition(":")
+        spec = modules.find(name) if modules.is_own(name) else None
+        if spec is None or not spec.origin:
+            continue
+        file = pathlib.Path(spec.origin)
+        parts = name.split(".") if spec.submodule_search_locations else name.split(".")[:-1]
+        folder = pathlib.PurePosixPath(*parts)
+        beside = file.parent / text if text else file
+        if beside.is_file() and ".." not in pathlib.PurePath(text).parts:
+            found[str(folder / (text or file.name))] = beside
+    return found
+
+
 def forget() -> None:
     """Read every module again the next time: files may have changed."""
     modules.forget()

@@ -13,6 +13,7 @@ import pytest
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
 from apache_beam.utils import interactive_utils
 
+from millrace.components.beam import pipelines
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
 
@@ -122,7 +123,7 @@ def test_a_pipeline_in_a_notebook_is_built_as_in_a_program(monkeypatch):
     """Beam asks IPython whether there is one, and would import its data frames."""
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=object))
     monkeypatch.setitem(sys.modules, "apache_beam.runners.interactive", None)
-    with BeamOptions().pipeline() as pipeline:
+    with pipelines.pipeline(()) as pipeline:
         made = pipeline | "Make" >> beam.Impulse()
         assert made.producer.full_label == "Make"
         folder = Path(pipeline.local_tempdir)

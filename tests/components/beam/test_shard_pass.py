@@ -5,6 +5,7 @@ import functools
 import pytest
 from etils.epath import Path
 
+from millrace.components.beam import pipelines
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError, OptionError
@@ -58,12 +59,12 @@ def test_an_error_of_the_code_itself_is_not_taken_for_a_note(tmp_path, run_on):
 
 def test_without_flags_beams_in_process_runner_does_the_work(tmp_path, monkeypatch):
     called = []
-    pipeline = BeamOptions.pipeline
+    pipeline = pipelines.pipeline
 
-    def record(self):
-        called.append(self)
-        return pipeline(self)
+    def record(flags):
+        called.append(flags)
+        return pipeline(flags)
 
-    monkeypatch.setattr(BeamOptions, "pipeline", record)
+    monkeypatch.setattr(pipelines, "pipeline", record)
     assert run(["a", "bb"], tmp_path) == [("a", 1), ("bb", 2)]
-    assert called == [ALONE]
+    assert called == [()]

@@ -1,0 +1,93 @@
+"""A person's own modules as an archive, for workers that see no folder of theirs.
+
+Packed are the modules that this process has imported and that no distribution accounts for, those
+that a work's pickle names as `package.module:function`, what both import, and the files beside them
+that they name in a string. On a worker they come first on the path; another archive takes the place
+of the one before, so that a worker that lives long does not keep old code.
+"""
+
+import hashlib
+import io
+import os
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+import zipfile
+
+from etils.epath import Path
+
+from millrace.components.user_code import modules, source_code
+
+_NAMED = re.compile(rb"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*")
+_OLDEST = (1980, 1, 1, 0, 0, 0)  # which an archive can hold: equal code gives equal bytes
+
+_own: set[str] = set()  # digests of what this process has packed: it has the modules itself
+_used: list[pathlib.Path] = []  # the folder that was unpacked last
+
+
+def pack(pickled: bytes) -> bytes:
+    """The archive of a person's own modules that work with this pickle may need.
+
+    Empty where there are none.
+    """
+    wanted = {name for name, _ in modules.imported()}
+    wanted |= {match.decode() for match in _NAMED.findall(pickled)}
+    files: dict[str, pathlib.Path] = {}
+    for name in sorted(wanted):
+        if modules.is_own(name):
+            files |= source_code.files_of(name)
+    if not files:
+        return b""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
+        for place, file in sorted(files.items()):
+            written.writestr(zipfile.ZipInfo(place, _OLDEST), file.read_bytes())
+    packed = archive.getvalue()
+    _own.add(hashlib.sha256(packed).hexdigest())
+    return packed
+
+
+def unpack(archive: Path) -> None:
+    """Let the modules in `archive`, made by `pack`, be imported; not in the process that did.
+
+    They are unpacked once on each machine, below its folder for temporary files.
+    """
+    packed = archive.read_bytes()
+    digest = hashlib.sha256(packed).hexdigest()
+    if not packed or digest in _own:
+        return
+    folder = _unpacked(packed, digest)
+    if folder in _used:
+        return
+    while _used:
+        _forget(_used.pop())
+    sys.path.insert(0, str(folder))
+    _used.append(folder)
+    source_code.forget()
+
+
+def _unpacked(packed: bytes, digest: str) -> pathlib.Path:
+    """The folder of what `packed` holds, complete whenever it is there."""
+    temporary = pathlib.Path(tempfile.gettempdir())
+    folder = temporary / f"millrace-code-{os.getuid()}-{digest[:16]}"
+    if folder.is_dir() and folder.stat().st_uid == os.getuid():  # not another user's
+        return folder
+    made = pathlib.Path(tempfile.mkdtemp(prefix="millrace-code-"))
+    with zipfile.ZipFile(io.BytesIO(packed)) as read:
+        read.extractall(made)
+    try:
+        return made.rename(folder)
+    except OSError:  # another process was faster
+        shutil.rmtree(made)
+        return folder
+
+
+def _forget(folder: pathlib.Path) -> None:
+    sys.path.remove(str(folder))
+    for name, module in list(sys.modules.items()):
+        # Of a lazy module the attribute itself would import it.
+        file = str(getattr(module, "__dict__", {}).get("__file__"))
+        if file.startswith(f"{folder}{os.sep}"):
+            del sys.modules[name]
