@@ -107,6 +107,37 @@ def test_a_job_endpoint_of_another_kind_is_refused():
     server.stop(0).wait()
 
 
+@pytest.mark.parametrize("address", ["nowhere:1", "tcp://127.0.0.1:1", "silent"])
+def test_an_address_where_no_dask_scheduler_answers_is_refused(address, monkeypatch):
+    monkeypatch.setattr("millrace.components.beam.dask_scheduler._SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        if address == "silent":
+            address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        flags = ("--runner=DaskRunner", f"--dask_client_address={address}")
+        with pytest.raises(OptionError) as caught:
+            BeamOptions(flags).check()
+    message = str(caught.value)
+    assert message.startswith(f"Beam flags: --dask_client_address={address}: expected tcp://host:")
+    assert "Start one there by `dask scheduler`, and `dask worker` for each worker" in message
+
+
+@pytest.mark.parametrize("flags", [("--runner=dask",), ("--runner=DaskRunner",)])
+def test_dask_without_its_extra_is_refused(flags, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam.runners.dask.dask_runner", None)
+    with pytest.raises(OptionError, match=r"\. Run `pip install 'tf-millrace\[dask\]'`\.$"):
+        BeamOptions(flags).check()
+
+
+def test_a_prism_that_is_not_there_is_refused(tmp_path):
+    place = tmp_path / "prism"
+    with pytest.raises(OptionError) as caught:
+        BeamOptions(("--runner=PrismRunner", f"--prism_location={place}")).check()
+    assert str(caught.value).startswith(
+        f"Beam flags: --prism_location={place}: expected Prism's program. Received: none that can "
+        "be run. Build it by `go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2."
+    )
+
+
 @pytest.mark.parametrize("endpoint", ["embed", ""])
 def test_a_job_server_that_beam_starts_itself_is_let_through(endpoint):
     BeamOptions(("--runner=PortableRunner", f"--job_endpoint={endpoint}")).check()

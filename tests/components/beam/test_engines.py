@@ -1,0 +1,162 @@
+"""Passes on engines whose workers are other processes: Dask, and Prism for the portable runners.
+
+The workers lie in another folder and cannot import what the test's own project holds. Two of them
+share each pass, and what they write is what one process writes, even where one is killed.
+"""
+
+import contextlib
+import functools
+import importlib
+import importlib.metadata
+import json
+import os
+import pathlib
+import shutil
+import socket
+import sys
+import time
+
+import pytest
+from etils.epath import Path
+
+from millrace.components.artifacts import RawFiles
+from millrace.components.beam.options import BeamOptions
+from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.example_gen.tables import csv_example_gen
+from millrace.components.files.folders import files
+from millrace.serving import lifeline
+
+OWN = """
+import os, pathlib, signal, time
+
+def meet(folder, shard):
+    (folder / str(os.getpid())).touch()
+    end = time.monotonic() + 60
+    while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    return shard, os.getpid()
+
+def die_once(folder, shard):
+    if not list(folder.iterdir()):
+        (folder / "killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return shard, os.getpid()
+"""
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """Start a command on a lifeline in a folder where nothing can be imported."""
+    folder = tmp_path_factory.mktemp("workers")
+    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        bin_folder = str(pathlib.Path(sys.executable).parent)
+        output = stack.enter_context((folder / "output").open("wb"))
+
+        def started(command):
+            path = os.pathsep.join((bin_folder, os.environ["PATH"]))
+            process = stack.enter_context(lifeline.start(command, output, PATH=path))
+            stack.callback(lifeline.end, process, 5.0)
+            return process
+
+        yield started
+
+
+@pytest.fixture(scope="module")
+def dask(start, tmp_path_factory):
+    """A scheduler and two workers."""
+    file = tmp_path_factory.mktemp("scheduler") / "scheduler.json"
+    place = ("--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard")
+    start(lifeline.module("dask", "scheduler", *place, "--port", "0"))
+    for _ in range(2):
+        start(lifeline.module("dask", "worker", *place, "--nthreads", "1", "--no-nanny"))
+    until(file.exists)
+    address = json.loads(file.read_text())["address"]
+    return "--runner=DaskRunner", f"--dask_client_address={address}"
+
+
+@pytest.fixture(scope="module")
+def prism(start):
+    """Prism, and a pool that starts its workers."""
+    found = shutil.which("prism", path=f"{os.environ['PATH']}:{pathlib.Path.home() / 'go/bin'}")
+    if found is None:
+        version = importlib.metadata.version("apache-beam")
+        pytest.skip(f"no Prism: go install github.com/apache/beam/sdks/v2/go/cmd/prism@v{version}")
+    job, pool = _free_port(), _free_port()
+    start(lifeline.program(found, "--job_port", str(job), "--serve_http=false"))
+    module = "apache_beam.runners.worker.worker_pool_main"
+    start(lifeline.module(module, f"--service_port={pool}"))
+    for port in (job, pool):
+        until(lambda port=port: _listens(port))
+    return (
+        "--runner=PortableRunner",
+        f"--job_endpoint=127.0.0.1:{job}",
+        "--environment_type=EXTERNAL",
+        f"--environment_config=127.0.0.1:{pool}",
+        "--sdk_worker_parallelism=2",
+    )
+
+
+def until(happened):
+    end = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _listens(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(params=["dask", "prism"])
+def engine(request):
+    options = BeamOptions(request.getfixturevalue(request.param))
+    options.check()
+    return options
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module that this process alone can import."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "millrace_test_own.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path / "project"))
+    yield importlib.import_module("millrace_test_own")
+    del sys.modules["millrace_test_own"]
+
+
+def test_two_workers_share_a_pass_and_get_a_persons_own_code(engine, own, tmp_path):
+    (tmp_path / "met").mkdir()
+    work = functools.partial(own.meet, tmp_path / "met")
+    shards, workers = zip(*shard_pass("Ask", range(4), work, Path(tmp_path), engine), strict=True)
+    assert shards == (0, 1, 2, 3)
+    assert len(set(workers)) == 2
+    assert os.getpid() not in workers
+
+
+def test_their_files_are_those_of_one_process(engine, tmp_path):
+    rows = [f"{n},{n % 7 / 2},{'ab'[n % 2]}" for n in range(400)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rows.csv").write_text("\n".join(["id,size,kind", *rows, ""]))
+    written = []
+    for name, run_on in (("alone", BeamOptions()), ("engine", engine)):
+        out = Path(tmp_path / name)
+        source = RawFiles(Path(tmp_path / "data"))
+        csv_example_gen(source, out / "examples", run_on=run_on, shards=2)
+        written.append({file: path.read_bytes() for file, path in files(out)})
+    assert written[0] == written[1]
+
+
+def test_a_dask_worker_that_is_killed_is_replaced_by_the_others(dask, own, tmp_path):
+    (tmp_path / "killed").mkdir()
+    work = functools.partial(own.die_once, tmp_path / "killed")
+    found = list(shard_pass("Ask", range(4), work, Path(tmp_path), BeamOptions(dask)))
+    assert [shard for shard, _ in found] == [0, 1, 2, 3]
+    assert len(list((tmp_path / "killed").iterdir())) == 1
