@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 from typing import TYPE_CHECKING, Any
 
 from millrace.components.errors import OptionError
@@ -9,7 +11,8 @@ from millrace.components.errors import OptionError
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
-_SECONDS = 10
+_SECONDS = 10.0
+_SCHEDULER = "Scheduler"
 
 
 def check(address: str) -> None:
@@ -23,16 +26,32 @@ def check(address: str) -> None:
     """
     if not address:
         return
-    from distributed import Client
+    # In a thread of its own: a notebook's has an event loop already.
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        try:
+            kind = pool.submit(asyncio.run, _kind(address)).result()
+        except (OSError, ValueError, TypeError) as error:
+            reason = str(error).partition("\n")[0] or f"no answer in {_SECONDS} s"
+            raise _refusal(address, reason) from None
+    if kind != _SCHEDULER:
+        raise _refusal(address, f"a Dask {kind.lower()}")
 
-    try:
-        Client(address, timeout=_SECONDS, set_as_default=False).close()
-    except (OSError, ValueError, TypeError) as error:
-        raise OptionError(
-            f"Beam flags: --dask_client_address={address}: expected tcp://host:port of a Dask "
-            f"scheduler. Received: {str(error).partition('. ')[0] or type(error).__name__}. Start "
-            "one there by `dask scheduler`, and `dask worker` for each worker, or correct it."
-        ) from None
+
+async def _kind(address: str) -> str:
+    """What Dask's server at `address` is; `Client` would wait for a silent one forever."""
+    from distributed.core import rpc
+
+    async with rpc(address, timeout=_SECONDS) as server:
+        answer = await asyncio.wait_for(server.identity(), _SECONDS)
+    return str(answer["type"])
+
+
+def _refusal(address: str, received: str) -> OptionError:
+    return OptionError(
+        f"Beam flags: --dask_client_address={address}: expected tcp://host:port of a Dask "
+        f"scheduler. Received: {received}. Start one there by `dask scheduler`, and `dask worker` "
+        "for each worker, or correct it."
+    )
 
 
 def partitions(options: PipelineOptions) -> list[str]:

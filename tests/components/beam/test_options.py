@@ -118,7 +118,9 @@ def test_an_address_where_no_dask_scheduler_answers_is_refused(address, monkeypa
             BeamOptions(flags).check()
     message = str(caught.value)
     assert message.startswith(f"Beam flags: --dask_client_address={address}: expected tcp://host:")
-    assert "Start one there by `dask scheduler`, and `dask worker` for each worker" in message
+    assert message.endswith(
+        ". Start one there by `dask scheduler`, and `dask worker` for each worker, or correct it."
+    )
 
 
 @pytest.mark.parametrize("flags", [("--runner=dask",), ("--runner=DaskRunner",)])
