@@ -103,7 +103,7 @@ def run(
     )
     with opened(place) as store, python_console() as console:
         result = running.carry_out(request, place, store, console)
-    done = open_run(result.run, place.path)
+    done = open_run(result.run, place.name)
     if result.status != "done":
         raise _ended(result, done, place)
     return done
@@ -184,8 +184,8 @@ def step(
         )
         done = running.carry_out_step(request, place, store, console)
     if done.status != "done":
-        raise _ended(done.of_step, open_run(run, place.path), place)
-    return open_run(run, place.path)
+        raise _ended(done.of_step, open_run(run, place.name), place)
+    return open_run(run, place.name)
 
 
 def predict(

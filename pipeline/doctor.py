@@ -68,10 +68,10 @@ def _remote(root: Root) -> list[Row]:
     if not root.is_remote:
         return []
     try:
-        count = len(remote.files(root.place / "runs"))
+        found = "" if remote.exists(root.place) else ", nothing there yet"
     except RemoteError as error:
         return [("object store", "broken", root.name, str(error))]
-    return [("object store", "good", f"{root.name}, {count} files of runs", "")]
+    return [("object store", "good", f"{root.name}{found}", "")]
 
 
 def _writable(root: Root) -> Row:

@@ -176,6 +176,7 @@ def write_model_config(
             one.logging_config.log_collector_config.type = "tfrecord"
             one.logging_config.log_collector_config.filename_prefix = str(log.absolute() / name)
             one.logging_config.sampling_config.sampling_rate = log_rate
+    root.path.mkdir(parents=True, exist_ok=True)  # in the scratch folder, which may be empty
     file = root.path / "models.config"
     file.write_text(text_format.MessageToString(config))
     return file

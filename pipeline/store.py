@@ -66,7 +66,7 @@ class Store:
         url = os.environ.get("MILLRACE_STORE")
         if root.is_remote:
             _check_shared(root, url)
-            if must_exist and not remote.files(root.place):
+            if must_exist and not remote.exists(root.place):
                 raise UsageError(
                     f"Root {root.name}: expected one that `millrace run` has written. Received: "
                     "nothing there. Give the right one with --root or MILLRACE_ROOT."
@@ -259,7 +259,7 @@ class Store:
         with self.session() as session:
             record = session.get_one(ExecutionRecord, execution)
             run = session.get_one(RunRecord, record.run_id, with_for_update=True)
-            if output is not None and run.status != "running":
+            if output is not None and run.lease is not None and run.status != "running":
                 raise StoreError(
                     f"Run {run.id}: expected to be known as running. Received: {run.status}, "
                     f"since it could not tell the store for {LEASE_SECONDS} s that it lives. "

@@ -149,6 +149,18 @@ def files(place: AnyPath) -> dict[str, RemoteFile]:
     return dict(sorted(kept.items()))
 
 
+def exists(place: AnyPath) -> bool:
+    """Whether anything lies at or below the remote `place`.
+
+    Raises:
+        RemoteError: the store cannot be reached, or does not allow it.
+    """
+    with _readable(place):
+        store, path = _open(place)
+        store.invalidate_cache()
+        return bool(store.exists(path))
+
+
 def fetch(place: AnyPath, *, most: int | None = None) -> Path:
     """A copy on this machine of what lies at `place`; a path of this machine is its own.
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,11 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from millrace.components.artifacts import Model
-from millrace.pipeline import earlier, store, verification
+from millrace.pipeline import api, earlier, pushed, store, verification
+from millrace.pipeline.dag import Source
 from millrace.pipeline.errors import StoreError, UsageError
 from millrace.pipeline.records import ArtifactRecord, RunRecord
 from millrace.pipeline.root import COPY_DAYS, Root
-from millrace.pipeline.runs import open_run
+from millrace.pipeline.runs import open_run, runs
 from millrace.pipeline.store import Store, now
 from millrace.serving import remote
 from tests.pipeline import toys
@@ -78,6 +80,40 @@ def test_another_machine_takes_everything_from_the_cache_and_fetches_what_it_rea
     assert (changed.output(Model).path / "model").read_text().startswith("abc 2 ")
     opened = open_run(changed.run, f"{bucket}/root")
     assert opened.steps["train"].output.path == changed.output(Model).path
+
+
+def wiring(dag, data, serving_root):
+    dag.step(toys.read, source=Source(data))
+
+
+def two_readers(dag, data, serving_root):
+    dag.step(toys.read, source=Source(data))
+    dag.step(toys.read, step_name="again", source=Source(data))
+
+
+def test_from_python_a_run_is_what_it_is_under_any_root(away, bucket, tmp_path, monkeypatch):
+    run = api.run(wiring, data=f"{bucket}/data", root=away.root.name, warm=False)
+    monkeypatch.setenv("MILLRACE_SCRATCH", str(tmp_path / "other"))
+    for one in (run, *runs(away.root.name)):
+        assert (one.status, one.steps["read"].output.counts) == ("done", {"train": 3})
+        assert "read" in one.report.read_text()
+        assert one.steps["read"].log.exists()
+    with pytest.raises(UsageError, match=r"--root s3://.*: expected a folder that all steps of"):
+        api.step(wiring, "read", run="r", data=f"{bucket}/data", root=away.root.name)
+
+
+def test_single_steps_on_machines_of_their_own_read_the_same_data_from_a_bucket(
+    bucket, tmp_path, monkeypatch
+):
+    remote.write(f"{bucket}/data/a.txt", b"abc")
+    for step in ("read", "again"):
+        monkeypatch.setenv("MILLRACE_SCRATCH", str(tmp_path / step))
+        run = api.step(
+            two_readers, step, run="r", data=f"{bucket}/data", root=tmp_path / "root", warm=False
+        )
+        assert run.steps[step].output.counts == {"train": 3}
+        shutil.rmtree(tmp_path / step)
+    assert run.status == "done"
 
 
 def test_large_files_of_large_outputs_wait_until_somebody_asks_for_them(
@@ -254,10 +290,21 @@ def test_a_run_that_was_taken_for_dead_records_nothing(toy):
             interrupted.set()
             with toy.store.session() as session:
                 (run,) = toy.store.runs(session)
+                run.lease = now()
             toy.store.finish_run(run.id, "killed")
 
     with pytest.raises(StoreError, match=r"Received: killed, since it could not tell the store"):
         toy.run(interruption=finish)
+
+
+def test_a_machine_that_has_run_nothing_can_serve_what_was_pushed(bucket):
+    root = Root(f"{bucket}/root")
+    remote.write(f"{bucket}/root/serving/toy/7/saved_model.pb", b"")
+    remote.write(f"{bucket}/root/serving/half/8/variables/x", b"")
+    assert pushed.pushed_models(root) == ["toy"]
+    config = pushed.write_model_config(root, [])
+    assert config.is_relative_to(remote.scratch())
+    assert f'base_path: "{bucket}/root/serving/toy"' in config.read_text()
 
 
 def test_spans_in_a_bucket_are_listed_and_only_the_chosen_fetched(bucket, tmp_path):
