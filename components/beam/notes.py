@@ -3,7 +3,7 @@
 All lie in one folder that every worker can read and write:
 
     shard-000000007    what the work is given, pickled
-    note-000000007     what it returned, or
+    note-000000007     which process did it, and what it returned, or
     error-000000007    the error it raised, which is about the data
     taken-000000007    that a process of this machine is at it or has done it (`joining`)
     work               the function, for processes that join (`joining`) and for an engine's workers
@@ -12,7 +12,10 @@ All lie in one folder that every worker can read and write:
 
 import functools
 import hashlib
+import logging
+import os
 import pickle
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -21,6 +24,8 @@ from etils.epath import Path
 
 from millrace.components.user_code import packed
 from millrace.serving.errors import MillraceError
+
+logger = logging.getLogger(__name__)
 
 Work = Callable[[Any], Any]
 WORK, _CODE = "work", "code.zip"
@@ -43,7 +48,8 @@ def work_on(folder: Path, work: Work, index: int) -> None:
     except MillraceError as error:
         file(folder, "error", index).write_bytes(pickle.dumps(error))
     else:
-        file(folder, "note", index).write_bytes(pickle.dumps(note))
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        file(folder, "note", index).write_bytes(pickle.dumps((worker, note)))
 
 
 def hand_over(folder: Path, work: Work) -> Callable[[int], None]:
@@ -77,21 +83,31 @@ def is_done(folder: Path, index: int) -> bool:
     return any(file(folder, kind, index).exists() for kind in ("note", "error"))
 
 
-def collect(folder: Path, count: int) -> Iterator[Any]:
+def collect(folder: Path, count: int, label: str = "") -> Iterator[Any]:
     """The notes of `count` shards in their order, read one by one; then `folder` is gone.
+
+    Args:
+        folder: with the notes.
+        count: of the shards.
+        label: logs under this name how many processes worked on them; not where it is empty.
 
     Raises:
         MillraceError: of the first shard that has one; at once.
     """
     for failure in sorted(folder.glob("error-*")):
         raise load(failure)
-    return _read(folder, count)
+    return _read(folder, count, label)
 
 
-def _read(folder: Path, count: int) -> Iterator[Any]:
+def _read(folder: Path, count: int, label: str) -> Iterator[Any]:
+    workers = set()
     for index in range(count):
-        yield load(file(folder, "note", index))
+        worker, note = load(file(folder, "note", index))
+        workers.add(worker)
+        yield note
     folder.rmtree()
+    if label:
+        logger.info("%s: %d shards by %d processes", label, count, len(workers))
 
 
 def load(path: Path) -> Any:

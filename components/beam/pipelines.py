@@ -32,6 +32,10 @@ IN_PROCESS = "FnApiRunner"
 DASK, PRISM = "DaskRunner", "PrismRunner"
 _DASK_CLASS = f"apache_beam.runners.dask.dask_runner.{DASK}"  # Beam knows no shorter name
 _WORKER = "apache_beam.runners.worker.sdk_worker_main"
+_ENDED = (
+    "A process of --direct_running_mode=multi_processing has ended, maybe killed for want of "
+    "memory. Run again, with a smaller --direct_num_workers if it was that."
+)
 _DEALT = {"EXTERNAL", "PROCESS", "DOCKER"}  # environments whose workers are processes of their own
 
 
@@ -82,6 +86,7 @@ def pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
         if class_name(runner) == IN_PROCESS and direct.direct_running_mode == "multi_processing":
             direct.direct_running_mode = None  # or the runner would take workers of its own
             stack.enter_context(lifeline.inherited())
+            stack.enter_context(_failing_with_a_worker())
             runner = _processes()
         elif class_name(runner) == DASK:
             options = PipelineOptions([*given, *dask_scheduler.partitions(options)])
@@ -143,6 +148,27 @@ def _processes() -> PipelineRunner:
     path = f"PYTHONPATH={os.pathsep.join(filter(None, sys.path))}"
     command = f"exec {shlex.join(['env', path, *lifeline.module(_WORKER)])}"
     return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
+
+
+@contextlib.contextmanager
+def _failing_with_a_worker() -> Iterator[None]:
+    """Have a pipeline fail when one of its processes is killed: Beam 2.77 waits forever."""
+    import grpc
+    from apache_beam.runners.portability.fn_api_runner.worker_handlers import ControlConnection
+
+    read = ControlConnection._read
+
+    def read_or_abort(connection: ControlConnection) -> None:
+        try:
+            read(connection)
+        except grpc.RpcError:
+            connection.abort(RuntimeError(_ENDED))
+
+    ControlConnection._read = read_or_abort
+    try:
+        yield
+    finally:
+        ControlConnection._read = read
 
 
 @contextlib.contextmanager

@@ -60,4 +60,4 @@ def shard_pass(
         run(notes.hand_over(place, work), range(count))
     else:
         joining.work_through(place, work, count, worth, forked=worth >= LONG, run=run)
-    return notes.collect(place, count)
+    return notes.collect(place, count, label if run_on.flags else "")

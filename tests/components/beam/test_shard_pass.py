@@ -1,6 +1,8 @@
 """Each shard is worked on once, and what is noted of them comes back in their order."""
 
 import functools
+import os
+import signal
 
 import pytest
 from etils.epath import Path
@@ -33,6 +35,17 @@ def test_notes_come_in_the_order_of_the_shards_and_no_file_is_left(tmp_path, run
     words = ["x" * (13 * n % 7) for n in range(30)]
     assert run(words, tmp_path, run_on) == [(word, len(word)) for word in words]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("run_on", "told"),
+    [(ALONE, ""), (BEAM, "2 shards by 1 processes"), (TWO, "2 shards by 2 processes")],
+)
+def test_how_many_processes_worked_is_told_where_flags_choose_them(tmp_path, run_on, told, caplog):
+    caplog.set_level("INFO", "millrace.components.beam")
+    run(["a", "bb"], tmp_path, run_on)
+    lines = [line for line in caplog.messages if line.startswith("Measure: ")]
+    assert lines == ([f"Measure: {told}"] if told else [])
 
 
 def test_no_shards_give_no_notes_and_leave_no_file(tmp_path):
@@ -68,3 +81,14 @@ def test_without_flags_beams_in_process_runner_does_the_work(tmp_path, monkeypat
     monkeypatch.setattr(pipelines, "pipeline", record)
     assert run(["a", "bb"], tmp_path) == [("a", 1), ("bb", 2)]
     assert called == [()]
+
+
+def die(shard):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# Beam's own threads that wait for the process end with errors as well.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_process_of_multi_processing_that_is_killed_fails_the_pass(tmp_path):
+    with pytest.raises(RuntimeError, match=r"multi_processing has ended, .* Run again, with a sm"):
+        list(shard_pass("Die", range(2), die, Path(tmp_path), TWO))
