@@ -35,3 +35,8 @@ def test_a_training_that_is_killed_draws_what_it_would_have_drawn(histories):
     found = histories["random"]
     assert len(found["whole"]) == 3
     assert found["killed"] == found["whole"]
+
+
+def test_every_device_draws_its_own_dropout(histories):
+    first, second = histories["drawn"]
+    assert first != second

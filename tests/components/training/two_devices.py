@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -21,6 +22,7 @@ from millrace.components.trainer import trainer
 from millrace.components.training.backup import Backup
 from millrace.components.training.objective import Loss
 from millrace.components.training.options import EarlyStopping, Optimizer
+from millrace.components.training.replicas import Replicas
 from millrace.components.training.schedule_options import ReduceOnPlateau
 from millrace.serving.example import encode
 
@@ -130,6 +132,17 @@ def killed(folder, data, **options):
     raise AssertionError
 
 
+def drawn():
+    """What dropout leaves of the same ones on each device."""
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        model = keras.Sequential([keras.Input((40,)), keras.layers.Dropout(0.5)])
+        model.compile("sgd")
+    Replicas(strategy).agree(model)
+    left = strategy.run(tf.function(lambda: model(tf.ones([1, 40]), training=True)))
+    return [each.numpy().tolist() for each in strategy.experimental_local_results(left)]
+
+
 def _main(folder):
     cpu = tf.config.LogicalDeviceConfiguration()
     tf.config.set_logical_device_configuration(
@@ -150,6 +163,7 @@ def _main(folder):
         "whole": train(place, "whole", read, **options),
         "killed": killed(place, read, **options),
     }
+    found["drawn"] = drawn()
     print(json.dumps(found))
 
 
