@@ -50,7 +50,7 @@ def image_example_gen(
         manifest: a CSV of paths and labels, instead of class folders.
         csv: how that is written.
         max_rejected: share of unusable images above which the step fails.
-        shards: files per split; 0 makes one per 64 MiB of images.
+        shards: files per split; 0 makes one per 64 MiB or 65,536 images.
 
     Raises:
         DataError: there are no two classes of images, or too many are unusable.

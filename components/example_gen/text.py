@@ -70,7 +70,7 @@ def text_example_gen(
         eval_from_train: share of a given train split to hold out as `eval`, where the data has
             no eval split of its own.
         max_rejected: share of unusable texts above which the step fails.
-        shards: files per split; 0 makes one per 64 MiB.
+        shards: files per split; 0 makes one per 64 MiB or 65,536 texts.
 
     Raises:
         DataError: there are no two classes of texts, or too many texts are unusable.

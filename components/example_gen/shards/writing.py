@@ -27,7 +27,7 @@ from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.files.tfrecord import FAST, record_writer
 
-_SHARD_BYTES = 64 * 2**20
+_SHARD_BYTES, _SHARD_ROWS = 64 * 2**20, 2**16
 _SAMPLED = 64  # files whose size is looked up to estimate a source's
 _GROUP = 16  # inputs handed to a thread at once
 _THREADS = min(os.cpu_count() or 1, 16)
@@ -81,13 +81,17 @@ def mixed(rows: Sequence[ListedRow]) -> list[ListedRow]:
 
 
 def shard_count(root: Path, rows: Sequence[ListedRow], wanted: int) -> int:
-    """`wanted` if above 0, else one shard per 64 MiB, estimated from a sample of file sizes."""
+    """`wanted` if above 0, else one shard per 64 MiB, and per 65,536 rows where these are small.
+
+    The bytes are estimated from a sample of the files' sizes.
+    """
     if wanted:
         return min(wanted, len(rows))
     sample = rows[:: max(1, len(rows) // _SAMPLED)]
     sizes = [size for row in sample if (size := _size(root / row.path))]
     total = sum(sizes) / max(1, len(sizes)) * len(rows)
-    return max(1, min(math.ceil(total / _SHARD_BYTES), len(rows)))
+    shards = max(math.ceil(total / _SHARD_BYTES), math.ceil(len(rows) / _SHARD_ROWS))
+    return max(1, min(shards, len(rows)))
 
 
 def _size(path: Path) -> int:

@@ -106,5 +106,10 @@ def test_a_shard_holds_64_mib_unless_a_count_is_given(tmp_path, sizes, wanted, c
     assert writing.shard_count(Path(tmp_path), rows_of(len(sizes)), wanted) == count
 
 
+@pytest.mark.parametrize(("rows", "count"), [(65_536, 1), (65_537, 2), (200_000, 4)])
+def test_a_shard_of_small_files_holds_65536(tmp_path, rows, count):
+    assert writing.shard_count(Path(tmp_path), rows_of(rows), 0) == count
+
+
 def test_a_missing_file_does_not_stop_the_estimate(tmp_path):
     assert writing.shard_count(Path(tmp_path), rows_of(3), 0) == 1
