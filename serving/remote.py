@@ -34,6 +34,8 @@ from millrace.serving.errors import RemoteError
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
 _PAGES = ("http", "https")  # they can be read, but neither listed nor written
 _EXTRAS = {"s3": "s3", "s3a": "s3"}  # scheme -> the extra of ours that brings its file system
+# Of clients for S3: seconds to wait for a connection, and how often. By itself it would be minutes.
+_PATIENCE = {"connect_timeout": 3, "retries": {"max_attempts": 2, "mode": "standard"}}
 _CONTENT = ("ETag", "etag", "md5Hash", "content_md5")  # what tells one content from another
 _TIMES = ("LastModified", "updated", "last_modified", "mtime", "created")  # where nothing else does
 
@@ -337,7 +339,10 @@ def _file_system(host: str, process: int) -> Any:
     import fsspec
 
     del process
-    return fsspec.core.url_to_fs(host)[0]
+    scheme = host.partition("://")[0]
+    is_set = "config_kwargs" in fsspec.config.conf.get(scheme, {})
+    options = {"config_kwargs": _PATIENCE} if scheme in _EXTRAS and not is_set else {}
+    return fsspec.core.url_to_fs(host, **options)[0]
 
 
 def _is_plain(path: str) -> bool:

@@ -118,6 +118,28 @@ def test_a_bucket_that_is_not_there_is_told(bucket):
         remote.files("s3://none-such/a")
 
 
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (PermissionError("Access Denied"), "Grant these credentials the right to list, read,"),
+        (OSError("Could not connect."), "See that the store can be reached from here, and its"),
+        (ValueError("Unable to locate credentials"), "Give credentials, as that store's own"),
+    ],
+)
+def test_what_a_store_says_is_told_with_the_fix(monkeypatch, error, advice):
+    def failing(place):
+        raise error
+
+    monkeypatch.setattr(remote, "_open", failing)
+    with pytest.raises(RemoteError, match=rf"^s3://b/a: .* Received: \w[^.]*\w\. {advice}"):
+        remote.files("s3://b/a")
+
+
+def test_a_store_that_does_not_answer_is_not_waited_for_for_minutes(bucket):
+    store, _ = remote._open(bucket)
+    assert store.config_kwargs["connect_timeout"] == 3
+
+
 def test_what_is_uploaded_is_what_was_here_and_is_not_fetched_again(bucket, tmp_path, caplog):
     folder = pathlib.Path(remote.mirror(f"{bucket}/a"))
     (folder / "d").mkdir(parents=True)
