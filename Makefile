@@ -52,10 +52,10 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes \
 lock:  ## Pin every dependency with its hashes (needs uv)
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
-	$(COMPILE) --group serving -c requirements.lock -o requirements-serving.lock
+	$(COMPILE) --group serving -c requirements-dev.lock -o requirements-serving.lock
 	$(COMPILE) --group client -c requirements.lock -o requirements-client.lock
-	$(COMPILE) pyproject.toml --group cpu --no-emit-package tensorflow -c requirements.lock \
-	  -o requirements-cpu.lock
+	$(COMPILE) pyproject.toml --extra postgresql --extra s3 --group cpu \
+	  --no-emit-package tensorflow -c requirements-dev.lock -o requirements-cpu.lock
 	$(COMPILE) --group kfp -o requirements-kfp.lock
 
 kfp: .venv-kfp/installed  ## Make the environment of the test that runs a Kubeflow pipeline

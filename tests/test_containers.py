@@ -45,13 +45,18 @@ def _pinned(name):
 
 
 @pytest.mark.parametrize("part", ["cpu", "serving", "client"])
-def test_each_environment_has_the_versions_of_the_whole_one(part):
-    whole, pinned = _pinned("requirements.lock"), _pinned(f"requirements-{part}.lock")
+def test_each_environment_has_the_versions_of_the_developers(part):
+    whole, pinned = _pinned("requirements-dev.lock"), _pinned(f"requirements-{part}.lock")
     cpu = pinned.pop("tensorflow-cpu", whole["tensorflow"])
     assert cpu == whole["tensorflow"]
     assert pinned.items() <= whole.items()
-    if part == "cpu":
-        assert whole.keys() - pinned.keys() == {"tensorflow"}
+
+
+def test_the_images_have_all_but_cuda_and_what_remote_roots_need():
+    pinned, needed = _pinned("requirements-cpu.lock"), _pinned("requirements.lock")
+    assert needed.keys() - pinned.keys() == {"tensorflow"}
+    assert {"psycopg", "s3fs"} <= pinned.keys()
+    assert "s3fs" in _pinned("requirements-serving.lock")
 
 
 def test_pruning_leaves_what_programs_read(tmp_path):
