@@ -95,7 +95,16 @@ class RunRequest:
     named: NamedRun | None = None
 
     def __post_init__(self) -> None:
-        try:
-            BeamOptions(self.beam_flags).check()
-        except OptionError as error:
-            raise UsageError(str(error)) from None
+        check_flags(self.beam_flags)
+
+
+def check_flags(beam_flags: tuple[str, ...], *, asking: bool = True) -> None:
+    """Refuse flags that Beam does not take; see `BeamOptions.check`.
+
+    Raises:
+        UsageError: there is one.
+    """
+    try:
+        BeamOptions(beam_flags).check(asking=asking)
+    except OptionError as error:
+        raise UsageError(str(error)) from None

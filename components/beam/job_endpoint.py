@@ -25,8 +25,8 @@ def check(endpoint: str) -> None:
     Raises:
         OptionError: it is of another form, or no job server answers there.
     """
+    check_form(endpoint)
     if is_server(endpoint):
-        _check_form(endpoint)
         has_options(endpoint)
 
 
@@ -49,7 +49,14 @@ def has_options(endpoint: str) -> bool:
             raise _refusal(endpoint, _reason(error)) from None
 
 
-def _check_form(endpoint: str) -> None:
+def check_form(endpoint: str) -> None:
+    """Refuse an endpoint that is not `host:port`; `embed` and the empty text name none.
+
+    Raises:
+        OptionError: it is of another form.
+    """
+    if not is_server(endpoint):
+        return
     host, _, port = endpoint.rpartition(":")
     is_port = port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16
     if not host.strip() or not is_port:

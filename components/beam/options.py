@@ -33,11 +33,15 @@ class BeamOptions:
 
     flags: tuple[str, ...] = ()
 
-    def check(self) -> None:
+    def check(self, *, asking: bool = True) -> None:
         """Refuse a runner that Beam does not have, and what Beam would ignore silently.
 
         Flags that Beam does not know are left to a job server, which may have its own, unless they
         seem to be known ones misspelled. A job server that is named must answer.
+
+        Args:
+            asking: False for flags that another machine will take: what only that one can reach,
+                or has installed, is let through.
 
         Raises:
             OptionError: there is such a runner or flag.
@@ -46,15 +50,29 @@ class BeamOptions:
             return
         _check_form(self.flags)
         with _silent():
-            runner = _runner(_parsed(self.flags)[0]["runner"])
+            name = _parsed(self.flags)[0]["runner"]
+            try:
+                runner = _runner(name)
+            except _NotHereError:
+                if asking:
+                    raise
+                return
             known, given = _parsed(self.flags)  # which the runner's module adds to
         _check_names(runner, known, given)
-        job_endpoint.check(given.get("job_endpoint") or "")
+        endpoint = given.get("job_endpoint") or ""
+        job_endpoint.check_form(endpoint)
+        if not asking:
+            return
+        job_endpoint.check(endpoint)
         match pipelines.class_name(runner):
             case pipelines.DASK:
                 dask_scheduler.check(given.get("address") or "")
             case pipelines.PRISM:
                 _check_prism(given.get("prism_location") or "")
+
+
+class _NotHereError(OptionError):
+    """A runner that may be known, and lacks what it needs."""
 
 
 def _check_form(flags: Sequence[str]) -> None:
@@ -136,15 +154,15 @@ def _runner(name: str | None) -> PipelineRunner | None:
         return pipelines.runner_of(name)
     except Exception as error:  # what importing a module raises is not bounded
         known = [*StandardOptions.KNOWN_RUNNER_NAMES, pipelines.DASK]
-        near = difflib.get_close_matches(name, known, n=1)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
         advice = f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(known)}."
-        reason = ""
+        reason, kind = "", OptionError
         if not isinstance(error, ValueError):  # it is known, and lacks what it needs
-            reason = f" ({type(error).__name__}: {error})"
+            reason, kind = f" ({type(error).__name__}: {error})", _NotHereError
             advice = "Install what it needs, or take another."
             if name.lower().startswith("dask"):
                 advice = "Run `pip install 'tf-millrace[dask]'`."
-        raise OptionError(
+        raise kind(
             f"Beam flags: --runner: expected a runner that can be used here. "
             f"Received: {name!r}{reason}. {advice}"
         ) from None

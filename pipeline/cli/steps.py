@@ -26,9 +26,13 @@ from millrace.pipeline.cli.app import (
     open_root,
     open_store,
     print_json,
+    say,
+    warn,
 )
 from millrace.pipeline.cli.execute import EXIT, INTERRUPTED, command_line
 from millrace.pipeline.errors import UsageError
+
+_Given = tuple[tuple[str, Sequence[str | None] | None], ...]  # options, and their values if any
 
 
 @app.command(rich_help_panel="Run")
@@ -158,7 +162,7 @@ def compile_(
     are those that containers see. On several machines the store must be on PostgreSQL: name it
     by `--secret MILLRACE_STORE=SECRET:KEY`. See docs/deploy.md.
     """
-    from millrace.pipeline import stepwise
+    from millrace.pipeline import run_request, stepwise
     from millrace.pipeline.orchestrators import argo, kubeflow, workload
     from millrace.pipeline.recipes import catalog
     from millrace.pipeline.root import Root
@@ -168,7 +172,20 @@ def compile_(
             f"--schedule {schedule}: expected --to argo beside it. Received: --to {to}, where a "
             "pipeline is given its schedule when it is there: create a recurring run of it."
         )
+    given: _Given = (
+        ("--root", [root]),
+        ("--data", [data]),
+        ("--spans", [spans] if spans != "latest" else []),
+        ("--set", settings),
+        ("--name", [name]),
+        ("--schema", [schema]),
+        ("--with", extras),
+    )
+    beside = (("--env", variables), ("--secret", secrets), ("Beam flags", beam_flags))
+    workload.check_no_templates((*given, *beside))
     workload.check_seen_by_containers({"--root": root, "--data": data, "--schema": schema})
+    run_request.check_flags(tuple(beam_flags or []), asking=False)
+    argo.check_schedule(schedule)
     place = Root(root)
     stepwise.check_root(place)
     dag = catalog.wire(
@@ -181,36 +198,36 @@ def compile_(
         schema=schema,
         extras=extras or [],
     )
-    options = _options(
-        ("--root", [root]),
-        ("--data", [data]),
-        ("--spans", [spans] if spans != "latest" else []),
-        ("--set", settings),
-        ("--name", [name]),
-        ("--schema", [schema]),
-        ("--with", extras),
-    )
+    mounted = workload.mounts(mounts or [])
     planned = workload.Workload(
         name=workload.plain(dag.name),
         summary=f"millrace {recipe}",
         recipe=recipe,
         tasks=workload.tasks(dag, fail_on_anomaly=fail_on_anomaly),
         options=(
-            *options,
+            *_options(given),
             *(["--fail-on-anomaly"] if fail_on_anomaly else []),
             *(["--", *beam_flags] if beam_flags else []),
         ),
-        image=image,
-        mounts=workload.mounts(mounts or []),
+        image=workload.image(image),
+        mounts=mounted,
         variables=workload.variables(variables or []),
         secrets=workload.secrets(secrets or []),
         limits=workload.limits(limits or [], dag),
     )
     is_argo = to == "argo"
     _write(argo.documents(planned, schedule) if is_argo else kubeflow.documents(planned), out)
+    if not workload.is_kept(root, mounted):
+        warn(
+            f"--root {root}: in no --mount, so what a step writes ends with its container, and the "
+            f"next one does not find it. Give --mount CLAIM:{root}, or see to a volume yourself."
+        )
+    if out:
+        command = argo.submission(out, schedule) if is_argo else kubeflow.submission(planned, out)
+        say(f"{out}: a container for each of {len(planned.tasks)} steps. Run it:\n  {command}")
 
 
-def _options(*given: tuple[str, Sequence[str | None] | None]) -> list[str]:
+def _options(given: _Given) -> list[str]:
     """The command line's words for the options that were given."""
     return [
         word
@@ -222,11 +239,21 @@ def _options(*given: tuple[str, Sequence[str | None] | None]) -> list[str]:
 
 
 def _write(documents: list[dict[str, Any]], out: str) -> None:
-    """Write YAML to the file `out`, or to standard output."""
+    """Write YAML to the file `out`, or to standard output.
+
+    Raises:
+        UsageError: there is no such folder, or another reason why it cannot be written.
+    """
     import yaml
 
     text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=100)
-    if out:
-        pathlib.Path(out).expanduser().write_text(text)
-    else:
+    if not out:
         sys.stdout.write(text)
+        return
+    try:
+        pathlib.Path(out).expanduser().write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"--out {out}: expected a file that can be written, in a folder that is there. "
+            f"Received: {error.strerror}. Name another, or make the folder."
+        ) from None

@@ -6,6 +6,7 @@ https://github.com/kubeflow/pipelines/blob/master/api/v2alpha1/pipeline_spec.pro
 is written without that package, which pins what TensorFlow and Beam bring in other versions.
 """
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,11 @@ from millrace.pipeline.orchestrators.workload import Task, Workload
 _RUN = "run"  # the one parameter of every task
 # Kubeflow fills this in where it is the whole of a task's parameter, and nowhere else.
 _ID_OF_THE_RUN = "{{$.pipeline_job_uuid}}"
+
+
+def submission(workload: Workload, file: str) -> str:
+    """The command of `kfp` that gives a cluster what `documents` gave and `file` holds."""
+    return f"kfp pipeline create --pipeline-name {workload.name} {shlex.quote(file)}"
 
 
 def documents(workload: Workload) -> list[dict[str, Any]]:

@@ -1,6 +1,8 @@
 """A pipeline as containers to be run: one for each step, what it is told, and what it waits for."""
 
 import dataclasses
+import pathlib
+import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,6 +13,13 @@ from millrace.pipeline.errors import UsageError
 _VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _LIMIT = re.compile(r"(?:([^:=]+):)?([a-z][a-z0-9./-]*)=(\d+(?:\.\d+)?(?:m|[kMGTPE]i?)?)")
 _OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")  # a DNS subdomain, as Kubernetes' names
+# The grammar of https://pkg.go.dev/github.com/distribution/reference, by which engines read names.
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::\d+)?/)?{_PART}(?:/{_PART})*"
+    r"(?::\w[\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9+._-]*:[0-9A-Fa-f]{32,})?",
+    re.ASCII,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,22 +102,47 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "pipeline"
 
 
+def image(name: str) -> str:
+    """`name`, if it can be that of an image.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not _IMAGE.fullmatch(name):
+        raise UsageError(
+            "--image: expected the name of an image, such as registry.example/millrace-pipeline:1. "
+            f"Received: {name!r}. Correct it."
+        )
+    return name
+
+
 def mounts(texts: Iterable[str]) -> dict[str, str]:
     """The claim of each mounted folder, of texts such as `millrace:/data`.
 
     Raises:
-        UsageError: one is malformed.
+        UsageError: one is malformed, or two are at one folder.
     """
-    found = {}
+    found: dict[str, str] = {}
     for text in texts:
         claim, _, folder = text.partition(":")
-        if not _OBJECT.fullmatch(claim) or not folder.startswith("/"):
+        if not _OBJECT.fullmatch(claim) or not folder.startswith("/") or ":" in folder:
             raise UsageError(
                 "--mount: expected a PersistentVolumeClaim, a colon and the folder for it, such "
                 f"as millrace:/data. Received: {text!r}. Correct it."
             )
+        folder = posixpath.normpath(folder)
+        if folder in found:
+            raise UsageError(
+                f"--mount {text}: expected one volume at each folder. Received: {found[folder]} "
+                f"and {claim} at {folder}. Leave one out, or give it another folder."
+            )
         found[folder] = claim
     return found
+
+
+def is_kept(folder: str, mounted: Mapping[str, str]) -> bool:
+    """Whether `folder` lies in one of the folders at which volumes are mounted."""
+    return any(pathlib.PurePosixPath(folder).is_relative_to(volume) for volume in mounted)
 
 
 def variables(texts: Iterable[str]) -> dict[str, str]:
@@ -176,6 +210,23 @@ def check_seen_by_containers(paths: Mapping[str, str | None]) -> None:
                 "Received: one that is relative to a folder of this machine. Give where it is "
                 "mounted (see --mount)."
             )
+
+
+def check_no_templates(given: Iterable[tuple[str, Sequence[str | None] | None]]) -> None:
+    """Refuse values, by the options that give them, that hold `{{`.
+
+    Argo and Kubeflow put values of their own there, also in what is a text of ours.
+
+    Raises:
+        UsageError: one does.
+    """
+    for option, values in given:
+        for value in values or ():
+            if value and "{{" in value:
+                raise UsageError(
+                    f"{option} {value}: expected no `{{{{`, where orchestrators would put a value "
+                    "of theirs. Received: one. Leave it out, or part the braces by a blank."
+                )
 
 
 def _names(steps: Iterable[str]) -> dict[str, str]:

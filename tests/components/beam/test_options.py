@@ -55,6 +55,7 @@ def test_flags_of_beam_and_of_runners_are_let_through(flags):
     [
         (("--runner=Nope",), "--runner: expected a runner that can be used here. Received: 'Nope'"),
         (("--runner=FlnkRunner",), "Did you mean `FlinkRunner`?"),
+        (("--runner=NoSuchRunner",), "Received: 'NoSuchRunner'. There are: DataflowRunner, "),
         (("--runner=",), "Received: ''. There are: "),
         (("--runner=no.such.Runner",), "'no.such.Runner' (ModuleNotFoundError: No module"),
         (("--flagthatdoesnotexist",), "--flagthatdoesnotexist: unknown to Beam and to its runner"),
@@ -68,6 +69,32 @@ def test_an_unknown_runner_or_flag_and_a_value_that_does_not_fit_are_refused(fla
     with pytest.raises(OptionError, match=f"^Beam flags: .*{re.escape(message)}"):
         BeamOptions(flags).check()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--runner=PortableRunner", "--job_endpoint=only.there:8099"),
+        ("--runner=DaskRunner", "--dask_client_address=tcp://only.there:8786"),
+        ("--runner=PrismRunner", "--prism_location=/only/there"),
+        ("--runner=only.there.Runner", "--its_own=1"),
+    ],
+)
+def test_flags_for_another_machine_are_not_held_against_what_is_here(flags):
+    BeamOptions(flags).check(asking=False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--runner=Bogus",), "--runner: expected a runner that can be used here"),
+        (("--runner=PortableRunner", "--job_endpoint=there"), "Received: no host and port"),
+        (("--runer=FlinkRunner",), "--runer: unknown. Did you mean `--runner`"),
+    ],
+)
+def test_flags_for_another_machine_have_the_form_of_any(flags, message):
+    with pytest.raises(OptionError, match=message):
+        BeamOptions(flags).check(asking=False)
 
 
 def _refusal(endpoint):

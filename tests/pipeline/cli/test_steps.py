@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.command import millrace
+from tests.pipeline.cli.test_refusals import refusal
 
 
 def test_a_step_begins_a_run_and_says_what_can_run_next(tmp_path):
@@ -40,9 +42,14 @@ def test_a_recipe_is_compiled_with_the_options_that_every_step_must_have(tmp_pat
     done = millrace(
         *(*COMPILE, "--to", "argo", "--out", tmp_path / "argo.yaml", "--schedule", "0 3 * * *"),
         *("--data", "/rows/{SPAN}.csv", "--spans", "latest:7", "--set", "trainer.epochs=3"),
-        *("--name", "line", "--fail-on-anomaly", "--", "--direct_num_workers=2"),
+        *("--name", "line", "--mount", "claim:/data", "--fail-on-anomaly"),
+        *("--", "--direct_num_workers=2"),
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    file = tmp_path / "argo.yaml"
+    assert (done.returncode, done.stdout, done.stderr) == (
+        *(0, f"{file}: a container for each of 11 steps. Run it:\n  argo cron create {file}\n"),
+        "",
+    )
     cron = yaml.safe_load((tmp_path / "argo.yaml").read_text())
     assert (cron["kind"], cron["spec"]["schedules"]) == ("CronWorkflow", ["0 3 * * *"])
     graph, step = cron["spec"]["workflowSpec"]["templates"]
@@ -55,6 +62,38 @@ def test_a_recipe_is_compiled_with_the_options_that_every_step_must_have(tmp_pat
     after = {task["name"]: task.get("dependencies") for task in graph["dag"]["tasks"]}
     assert after["csv-example-gen"] is None
     assert after["analyze"] == ["csv-example-gen", "example-validator"]
+
+
+def test_what_is_piped_is_yaml_alone_and_a_root_that_no_volume_keeps_is_warned_of():
+    done = millrace(*COMPILE, "--to", "kubeflow")
+    assert done.returncode == 0
+    assert [document["schemaVersion"] for document in yaml.safe_load_all(done.stdout)] == ["2.1.0"]
+    assert done.stderr == (
+        "--root /data: in no --mount, so what a step writes ends with its container, and the next "
+        "one does not find it. Give --mount CLAIM:/data, or see to a volume yourself.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--out", "nodir/x.yaml"), "--out nodir/x.yaml: expected a file that can be written, in"),
+        (("--out", "."), "--out .: expected a file that can be written, in a folder that is there"),
+        (("--image", ""), "--image: expected the name of an image"),
+        (("--schedule", "every day"), "--schedule 'every day': expected the five fields minute"),
+        (("--mount", "a:/x", "--mount", "b:/x/"), "--mount b:/x/: expected one volume at each"),
+        (("--", "--runner=Bogus"), "Beam flags: --runner: expected a runner that can be used"),
+        (("--env", "A={{workflow.uid}}"), "--env A={{workflow.uid}}: expected no `{{`, where"),
+        (("--data", "/d/{{SPAN}}"), "--data /d/{{SPAN}}: expected no `{{`, where orchestrators"),
+    ],
+)
+def test_what_could_not_run_there_is_refused_with_nothing_written(
+    more, told, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    text = refusal(*COMPILE, "--to", "argo", *more)
+    assert text.startswith(told)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_kubeflow_is_given_its_schedules_elsewhere():

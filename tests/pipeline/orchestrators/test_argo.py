@@ -2,6 +2,9 @@
 
 import dataclasses
 
+import pytest
+
+from millrace.pipeline.errors import UsageError
 from millrace.pipeline.orchestrators import argo
 
 
@@ -110,3 +113,40 @@ def test_a_schedule_makes_a_cron_workflow_of_the_same(workload):
             "workflowSpec": once["spec"],
         },
     }
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["", "0 3 * * *", "*/5 0-6 1,15 JAN-mar Mon", "0 3 ? * 0", "5/15 * * * *", "00 03 01 1 *"],
+)
+def test_five_fields_as_in_a_crontab_are_a_schedule(schedule):
+    argo.check_schedule(schedule)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told"),
+    [
+        (
+            "every day",
+            "expected the five fields minute, hour, day of the month, month",
+        ),
+        ("@daily", "expected the five fields minute, hour"),
+        ("0 0 3 * * *", "as in a crontab. Received: 6. Correct it"),
+        ("60 * * * *", r"expected minute from 0 to 59, or \*, as in a crontab. Received: 60. "),
+        ("0 3 0 * *", "expected day of the month from 1 to 31"),
+        ("0 3 * jun-mar *", "expected month from 1 to 12, or .* Received: jun-mar. "),
+        ("0 3 * * 7", "expected day of the week from 0 to 6"),  # Sunday is 0
+        ("*/0 3 * * *", "expected minute from 0 to 59"),
+        ("0, 3 * * *", "expected minute from 0 to 59"),
+        ("-1 3 * * *", "expected minute from 0 to 59"),
+        ("0 three * * *", "expected hour from 0 to 23"),
+    ],
+)
+def test_what_argos_clock_could_not_read_is_refused(schedule, told):
+    with pytest.raises(UsageError, match=told):
+        argo.check_schedule(schedule)
+
+
+def test_how_to_submit_a_file_goes_by_its_schedule():
+    assert argo.submission("a b.yaml") == "argo submit --watch 'a b.yaml'"
+    assert argo.submission("a.yaml", "0 3 * * *") == "argo cron create a.yaml"

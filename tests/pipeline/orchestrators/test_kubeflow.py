@@ -112,6 +112,11 @@ def test_limits_are_those_of_processors_memory_and_one_accelerator(plain):
         kubeflow.documents(more)
 
 
+def test_a_file_is_handed_over_as_a_pipeline_of_its_name(plain):
+    command = "kfp pipeline create --pipeline-name flowers 'a b.yaml'"
+    assert kubeflow.submission(plain, "a b.yaml") == command
+
+
 @pytest.fixture
 def kfp():
     """The Python of an environment that has Kubeflow's SDK, which does not go with Beam's."""

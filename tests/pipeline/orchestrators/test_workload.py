@@ -51,10 +51,33 @@ def test_claims_variables_and_secrets_are_taken_apart():
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["a", "millrace:1", "localhost:5000/a_b/c-d:V1.2", "x.io/a@sha256:" + "0" * 64, "[::1]:5/a"],
+)
+def test_an_image_is_named_as_engines_read_it(name):
+    assert workloads.image(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "a b", "Millrace", "a:", ":1", "a//b", "a@sha256:0", "a\n"])
+def test_what_no_engine_reads_as_an_image_is_refused(name):
+    with pytest.raises(UsageError, match="--image: expected the name of an image"):
+        workloads.image(name)
+
+
+def test_a_root_is_kept_where_a_volume_is_mounted_at_or_above_it():
+    mounted = workloads.mounts(["millrace:/data/"])
+    assert [
+        workloads.is_kept(root, mounted) for root in ("/data", "/data/a", "/", "/database")
+    ] == [*(True, True, False, False)]
+    assert workloads.is_kept("/anywhere", workloads.mounts(["whole:/"]))
+
+
+@pytest.mark.parametrize(
     ("take", "text", "message"),
     [
         (workloads.mounts, "/data", "--mount: expected a PersistentVolumeClaim, a colon"),
         (workloads.mounts, "millrace:data", "--mount: expected a PersistentVolumeClaim, a colon"),
+        (workloads.mounts, "millrace:/a:ro", "--mount: expected a PersistentVolumeClaim, a colon"),
         (workloads.mounts, "Millrace:/data", "--mount: expected a PersistentVolumeClaim, a colon"),
         (workloads.variables, "A", "--env: expected a variable's name, `=` and its value"),
         (workloads.variables, "1A=b", "--env: expected a variable's name, `=` and its value"),
