@@ -78,7 +78,7 @@ def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
     if pushed := result.output(PushedModel):
         yield f"model   {pushed.outcome}"
     if predictions := result.output(InferenceResult):
-        yield f"output  {predictions.path}"
+        yield f"output  {remote.origin(predictions.path)}"
     if isinstance(last := _last(result), Anomalies):
         yield from _judged(last, result.status)
     yield f"report  {root.report(result.run)}"

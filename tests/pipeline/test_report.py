@@ -4,9 +4,10 @@ import json
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Anomalies, Evaluation
+from millrace.components.artifacts import Anomalies, Evaluation, InferenceResult
 from millrace.pipeline import report
 from millrace.pipeline.results import RunResult, StepResult
+from millrace.serving import remote
 
 
 def test_the_json_has_the_steps_the_metrics_and_the_verdict(toy):
@@ -95,6 +96,13 @@ def test_a_run_that_compares_closes_with_each_distance_and_what_is_wrong(toy, tm
     assert closing()[-1] == "anomaly none; 1 feature could be compared"
     anomalies.write([], [])
     assert closing() == ["anomaly none; 0 features could be compared"]
+
+
+def test_predictions_in_an_object_store_are_named_where_they_lie(toy):
+    predictions = InferenceResult(remote.mirror("s3://b/root/artifacts/infer/1"))
+    result = RunResult("r", "done", (), {"infer": predictions})
+    lines = list(report.closing_lines(toy.root, result, ""))
+    assert "output  s3://b/root/artifacts/infer/1" in lines
 
 
 def test_a_run_that_failed_later_says_nothing_of_anomalies_there_are_not(toy, tmp_path):
