@@ -75,12 +75,15 @@ def _remote(root: Root) -> list[Row]:
 
 
 def _writable(root: Root) -> Row:
+    name, advice = "root", "give another with --root"
+    if root.is_remote:
+        name, advice = "scratch", "name another folder by MILLRACE_SCRATCH"
     folder = root.path
     while not folder.exists():
         folder = folder.parent
-    if os.access(folder, os.W_OK):
-        return ("root", "good", str(root.path), "")
-    return ("root", "broken", f"{root.path} cannot be written", "give another with --root")
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        return (name, "good", str(root.path), "")
+    return (name, "broken", f"{root.path} cannot be written", advice)
 
 
 def _space(root: Root) -> Row:

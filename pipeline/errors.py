@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from etils.epath import Path
 
+from millrace.serving import remote
 from millrace.serving.errors import MillraceError
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, MillraceError):
         return str(error)
     if isinstance(error, OSError) and is_of_the_system(error):
+        if remote.is_of_scratch(error):
+            return remote.scratch_problem(error)
         place = f"{error.filename}: expected to read or write it. " if error.filename else ""
         return f"{place}Received: {error.strerror}. {_FIXES[error.errno or 0]}"
     if isinstance(error, KeyboardInterrupt):

@@ -32,6 +32,7 @@ from millrace.pipeline.records import (
 )
 from millrace.pipeline.root import Root
 from millrace.serving import remote
+from millrace.serving.errors import RemoteError
 
 LEASE_SECONDS = 120  # a run on another machine that does not say within these that it lives is dead
 RENEWAL_SECONDS = 20  # how often it says so
@@ -61,6 +62,7 @@ class Store:
 
         Raises:
             UsageError: the root is not there and must be, or cannot be made.
+            RemoteError: its object store cannot be reached, or copies cannot be written here.
             StoreError: the database cannot be opened.
         """
         url = os.environ.get("MILLRACE_STORE")
@@ -77,7 +79,10 @@ class Store:
                 "nothing there. Give the right one with --root or MILLRACE_ROOT."
             )
         try:
-            root.path.mkdir(parents=True, exist_ok=True)
+            with remote.writing_copies() if root.is_remote else contextlib.nullcontext():
+                root.path.mkdir(parents=True, exist_ok=True)
+        except RemoteError:
+            raise
         except OSError as error:
             raise UsageError(
                 f"Root {root.path}: expected a folder to write to. Received: {error.strerror}. "

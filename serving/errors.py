@@ -7,7 +7,7 @@
     |   +-- ModelLoadError      a SavedModel folder cannot be loaded
     |   +-- ServerError         a model server cannot start as configured
     |   +-- LaunchError         a server did not become ready
-    |   +-- RemoteError         an object store cannot be reached, or does not allow it
+    |   +-- RemoteError         an object store cannot be reached or used, or its copies kept
     |   +-- RpcError            a request failed; one subclass for each canonical code
     +-- ComponentError          millrace.components.errors
     +-- PipelineError           millrace.pipeline.errors
@@ -55,7 +55,10 @@ class LaunchError(ServingError):
 
 
 class RemoteError(ServingError, OSError):
-    """An object store cannot be reached, does not allow it, or changes meanwhile."""
+    """An object store cannot be reached, does not allow it, or changes meanwhile.
+
+    Or copies of what it holds cannot be written here.
+    """
 
 
 class RpcError(ServingError):

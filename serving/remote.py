@@ -37,6 +37,7 @@ _EXTRAS = {"s3": "s3", "s3a": "s3"}  # scheme -> the extra of ours that brings i
 # Of clients for S3: seconds to wait for a connection, and how often. By itself it would be minutes.
 _PATIENCE = {"connect_timeout": 3, "retries": {"max_attempts": 2, "mode": "standard"}}
 _CONTENT = ("ETag", "etag", "md5Hash", "content_md5")  # what tells one content from another
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no store's errors: of where copies are written
 _TIMES = ("LastModified", "updated", "last_modified", "mtime", "created")  # where nothing else does
 
 _log = logging.getLogger(__name__)
@@ -104,9 +105,60 @@ def check(place: AnyPath) -> str:
 
 
 def scratch() -> pathlib.Path:
-    """The folder for copies."""
+    """The folder for copies.
+
+    Raises:
+        RemoteError: it is below the home folder of somebody who has none.
+    """
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return pathlib.Path(os.environ.get("MILLRACE_SCRATCH") or f"{cache}/millrace").expanduser()
+    folder = os.environ.get("MILLRACE_SCRATCH") or f"{cache}/millrace"
+    try:
+        return pathlib.Path(folder).expanduser()
+    except RuntimeError:
+        raise RemoteError(
+            f"MILLRACE_SCRATCH: expected a folder for copies of what is in object stores. "
+            f"Received: {folder}, and no such home folder is known. Give its whole path."
+        ) from None
+
+
+def is_of_scratch(error: OSError) -> bool:
+    """Whether `error` comes from a file or folder below the scratch folder."""
+    with contextlib.suppress(RemoteError, TypeError):  # TypeError: a descriptor for a name
+        place = os.fsdecode(error.filename or "")
+        return bool(place) and pathlib.Path(place).is_relative_to(scratch().absolute())
+    return False
+
+
+def scratch_problem(error: OSError) -> str:
+    """What keeps the scratch folder from being written to, and the fix, for a person."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = "Free some there, or name a folder on another disk"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        advice = "Grant this user the right to write there, or name another folder"
+    else:
+        advice = "Name a folder that this user can write to"
+    folder = scratch().absolute()
+    place = os.fsdecode(error.filename or "")
+    where = f" ({place})" if place not in ("", str(folder)) else ""
+    return (
+        f"MILLRACE_SCRATCH, {folder}: expected a folder for copies of what is in object stores. "
+        f"Received: {error.strerror}{where}. {advice} by MILLRACE_SCRATCH."
+    )
+
+
+@contextlib.contextmanager
+def writing_copies() -> Iterator[None]:
+    """Turn what goes wrong with the scratch folder in the block into an error for a person.
+
+    Raises:
+        RemoteError: it cannot be written to.
+    """
+    try:
+        yield
+    except RemoteError:
+        raise
+    except OSError as error:
+        raise RemoteError(scratch_problem(error)) from error
 
 
 def mirror(place: AnyPath, kind: str = "files") -> Path:
@@ -117,7 +169,7 @@ def mirror(place: AnyPath, kind: str = "files") -> Path:
 
 def origin(place: AnyPath) -> str:
     """The URL of what `place` is a copy of; a path that is no copy as it is."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RemoteError):
         scheme, *rest = pathlib.Path(place).relative_to(scratch().absolute() / "files").parts
         return f"{scheme}://{'/'.join(rest)}"
     return os.fspath(place)
@@ -174,7 +226,7 @@ def fetch(place: AnyPath, *, most: int | None = None) -> Path:
 
     Raises:
         FileNotFoundError: nothing lies there.
-        RemoteError: the store cannot be reached, or does not allow it.
+        RemoteError: the store cannot be reached, or does not allow it; or copies cannot be written.
     """
     if not is_remote(place):
         return Path(place)
@@ -182,16 +234,17 @@ def fetch(place: AnyPath, *, most: int | None = None) -> Path:
     if not found:
         raise FileNotFoundError(errno.ENOENT, "nothing there", url(place))
     copy = pathlib.Path(mirror(place))
-    _make_room(copy, found)
-    wanted = {
-        name: file
-        for name, file in found.items()
-        if (most is None or file.size <= most) and not _is_copy(copy / name, file)
-    }
-    if wanted:
-        _log.info("fetching %d files of %s", len(wanted), url(place))
-        _get(place, copy, wanted)
-    os.utime(copy) if copy.is_dir() else None
+    with writing_copies():
+        _make_room(copy, found)
+        wanted = {
+            name: file
+            for name, file in found.items()
+            if (most is None or file.size <= most) and not _is_copy(copy / name, file)
+        }
+        if wanted:
+            _log.info("fetching %d files of %s", len(wanted), url(place))
+            _get(place, copy, wanted)
+        os.utime(copy) if copy.is_dir() else None
     return Path(copy)
 
 
@@ -309,6 +362,8 @@ def _readable(place: AnyPath) -> Iterator[None]:
     except RemoteError:
         raise
     except Exception as error:  # each store has errors of its own
+        if isinstance(error, OSError) and (error.errno in _FULL or is_of_scratch(error)):
+            raise RemoteError(scratch_problem(error)) from error
         if isinstance(error, FileNotFoundError):
             advice = "Create the bucket, or correct its name"
         elif isinstance(error, PermissionError):

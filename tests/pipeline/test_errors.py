@@ -33,6 +33,16 @@ def test_an_exception_is_told_in_a_line(error, text):
     assert describe_error(error) == text
 
 
+def test_a_folder_of_copies_that_cannot_be_written_is_told_by_its_variable(monkeypatch):
+    monkeypatch.setenv("MILLRACE_SCRATCH", "/scratch")
+    error = OSError(errno.EACCES, "denied", "/scratch/roots/s3/b/runs/1")
+    assert describe_error(error) == (
+        "MILLRACE_SCRATCH, /scratch: expected a folder for copies of what is in object stores. "
+        "Received: denied (/scratch/roots/s3/b/runs/1). Grant this user the right to write there, "
+        "or name another folder by MILLRACE_SCRATCH."
+    )
+
+
 def test_a_step_on_a_full_disk_ends_with_the_disks_error(capfd):
     with (
         pytest.raises(OSError, match="No space left on device"),

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from millrace.components.artifacts import Model
-from millrace.pipeline import api, earlier, pushed, store, verification
+from millrace.pipeline import api, doctor, earlier, pushed, store, verification
 from millrace.pipeline.dag import Source
 from millrace.pipeline.errors import StoreError, UsageError
 from millrace.pipeline.records import ArtifactRecord, RunRecord
@@ -20,6 +20,7 @@ from millrace.pipeline.root import COPY_DAYS, Root
 from millrace.pipeline.runs import open_run, runs
 from millrace.pipeline.store import Store, now
 from millrace.serving import remote
+from millrace.serving.errors import RemoteError
 from tests.pipeline import toys
 from tests.pipeline.conftest import Silent, Toy
 
@@ -251,6 +252,21 @@ def test_a_store_that_only_this_machine_sees_is_refused(away, monkeypatch, url):
 def test_a_root_where_nothing_is_is_told(away, bucket):
     with pytest.raises(UsageError, match=r"expected one that `millrace run` has written"):
         Store.of(Root(f"{bucket}/none"), must_exist=True)
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_not_taken_for_the_root(
+    bucket, shared_store, tmp_path, monkeypatch
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MILLRACE_SCRATCH", str(tmp_path / "file"))
+    root = Root(f"{bucket}/root")
+    with pytest.raises(RemoteError, match=rf"^MILLRACE_SCRATCH, {tmp_path}/file: expected a fol"):
+        Store.of(root)
+    row = doctor._writable(root)
+    assert (row[0], row[1], row[3]) == (
+        *("scratch", "broken"),
+        "name another folder by MILLRACE_SCRATCH",
+    )
 
 
 def test_a_lease_tells_the_living_from_the_dead_of_other_machines(toy):

@@ -1,7 +1,9 @@
 """Copies of what lies in an object store are what lies there, and what counts appears last."""
 
+import errno
 import hashlib
 import logging
+import os
 import pathlib
 import threading
 
@@ -106,6 +108,52 @@ def test_an_object_that_would_leave_the_scratch_folder_is_refused(bucket):
     s3fs.S3FileSystem().pipe_file(f"{bucket}/a/../../../x", b"")
     with pytest.raises(RemoteError, match=r"an object named '\.\./\.\./\.\./x'"):
         remote.fetch(f"{bucket}/a")
+
+
+@pytest.mark.parametrize(
+    ("scratch", "received"),
+    [
+        ("/proc/x", r"No such file or directory\. Name a folder that this user can write to by"),
+        ("{file}", r"Not a directory \({file}/fetching/\w+\)\. Name a folder that this user can"),
+    ],
+)
+def test_a_scratch_folder_that_cannot_be_made_is_told_by_its_name(
+    bucket, tmp_path, monkeypatch, scratch, received
+):
+    file = tmp_path / "file"
+    file.touch()
+    put(f"{bucket}/a", x=b"one")
+    scratch, received = scratch.format(file=file), received.format(file=file)
+    monkeypatch.setenv("MILLRACE_SCRATCH", scratch)
+    with pytest.raises(RemoteError, match=rf"^MILLRACE_SCRATCH, {scratch}: .* {received}"):
+        remote.fetch(f"{bucket}/a")
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "advice"),
+    [
+        (errno.ENOSPC, None, "Free some there, or name a folder on another disk by"),
+        (errno.EACCES, "fetching", "Grant this user the right to write there, or name another"),
+    ],
+)
+def test_a_scratch_folder_that_takes_no_copy_is_told_and_not_the_store(
+    bucket, monkeypatch, number, name, advice
+):
+    def failing(*_):
+        place = name and str(remote.scratch() / name)
+        raise OSError(number, os.strerror(number), place)
+
+    put(f"{bucket}/a", x=b"one")
+    monkeypatch.setattr(remote._open(bucket)[0], "get", failing)
+    with pytest.raises(RemoteError, match=rf"^MILLRACE_SCRATCH, .*{os.strerror(number)}.*{advice}"):
+        remote.fetch(f"{bucket}/a")
+
+
+def test_a_scratch_folder_of_somebody_unknown_is_told_and_matters_to_nothing_else(monkeypatch):
+    monkeypatch.setenv("MILLRACE_SCRATCH", "~no-such-user/x")
+    with pytest.raises(RemoteError, match=r"^MILLRACE_SCRATCH: .*~no-such-user/x, and no such"):
+        remote.mirror("s3://b/a")
+    assert remote.origin("/a/b") == "/a/b"
 
 
 def test_nothing_is_not_an_empty_folder(bucket):
