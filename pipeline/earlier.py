@@ -1,8 +1,8 @@
 """What earlier runs left that this one can use: outputs under the same key, the newest, others.
 
 Each is looked at before it is used (`damage.look`), and never within a transaction, which other
-runs would wait for. A store may know outputs of other roots, too: those of this machine are of no
-use to a root in an object store, which other machines read.
+runs would wait for. A store may know outputs of other roots, too. They are never looked at: these
+may be deleted without regard to this one, or lie where no one here can go.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,6 @@ from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import ArtifactRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
-from millrace.serving import remote
 
 Damaged = list[tuple[ArtifactRecord, list[Damage]]]  # and what is wrong with each
 
@@ -75,8 +74,7 @@ def _in_place(
 ) -> Iterator[tuple[ArtifactRecord, list[Damage]]]:
     """Those outputs that are in place, and what is damaged of each; one found whole is trusted."""
     for record in records:
-        is_for_all = not root.is_remote or remote.is_remote(record.uri)
-        found = damage.look(record) if is_for_all else None
+        found = damage.look(record) if root.contains(record.uri) else None
         if found is not None:
             if record.suspect and not found:
                 store.amend(record.id, suspect=False)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from millrace.pipeline.errors import UsageError
-from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord
+from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord, RunRecord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,14 +20,24 @@ class Node:
     nodes: "tuple[Node, ...]"
 
 
-def find_artifact(session: Session, name: str) -> ArtifactRecord:
+def find_artifact(
+    session: Session, name: str, within: sa.ColumnElement[bool] | None = None
+) -> ArtifactRecord:
     """The artifact with the number `name`, the newest output of the step `name`, or the newest
     artifact whose path ends in `name`.
+
+    Args:
+        session: a transaction.
+        name: of what is looked for.
+        within: a condition on the runs that have read or written it; see `Store.within`.
 
     Raises:
         UsageError: there is none.
     """
     query = sa.select(ArtifactRecord).order_by(ArtifactRecord.id.desc())
+    if within is not None:
+        met = sa.select(EventRecord.artifact_id).join(ExecutionRecord).join(RunRecord)
+        query = query.where(ArtifactRecord.id.in_(met.where(within)))
     if name.isdecimal():
         chosen = [ArtifactRecord.id == int(name)]
     else:

@@ -24,7 +24,7 @@ import os
 import pathlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import IO, TypeVar
 
 from etils.epath import Path
@@ -130,15 +130,23 @@ class Root:
                 return copy if copy.exists() else file
         return file
 
-    def commit(self, staged: Path, step: str, run: str) -> Path:
+    def commit(
+        self, staged: Path, step: str, run: str, known: Collection[str] = frozenset()
+    ) -> Path:
         """Move the output `staged` to its place, where it is whole or absent whatever happens.
 
         In an object store it is there file by file; it counts from when the store has recorded it.
 
+        Args:
+            staged: the folder of the output.
+            step: whose it is.
+            run: whose the step is.
+            known: see `new_artifact`.
+
         Raises:
             RemoteError: the object store cannot be reached, or does not allow it.
         """
-        final = self.new_artifact(step, run)
+        final = self.new_artifact(step, run, known)
         here = remote.mirror(final) if self.is_remote else final
         folders.sync_tree(staged)
         here.parent.mkdir(parents=True, exist_ok=True)
@@ -162,12 +170,17 @@ class Root:
         if self.is_remote:
             remote.upload(self.run(run), self.place / "runs" / run, leave=["lock"])
 
-    def new_artifact(self, step: str, run: str) -> Path:
-        """Where `step` puts its output; another name where an earlier try in this run left one."""
+    def new_artifact(self, step: str, run: str, known: Collection[str] = frozenset()) -> Path:
+        """Where `step` puts its output; another name where an earlier try in this run left one.
+
+        Of the URIs `known`, which are recorded, none is used again, be the output gone from there:
+        a record stands for one content.
+        """
         first = self.artifact(step, run)
         others = (first.with_name(f"{first.name}~{n}") for n in itertools.count(2))
         every = itertools.chain([first], others)
-        return next(each for each in every if not folders.is_there(each))
+        unknown = (each for each in every if remote.url(each) not in known)
+        return next(each for each in unknown if not folders.is_there(each))
 
     @contextlib.contextmanager
     def running(self, run: str, *, shared: bool = False) -> Iterator[None]:

@@ -279,7 +279,8 @@ class Runner:
             self._stop_if_interrupted()
         digest, files = damage.measure(artifact)
         properties = artifact.properties()
-        final = self.root.commit(staged, step.name, self.run_id)
+        known = self.store.places(self.run_id, step.name)
+        final = self.root.commit(staged, step.name, self.run_id, known)
         return ArtifactRecord(
             type=artifact.type_name,
             uri=remote.url(final),

@@ -16,7 +16,6 @@ from millrace.components.display import html
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
-from millrace.serving import remote
 
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
 AnyPath = str | os.PathLike[str]
@@ -198,9 +197,6 @@ def opened(root: Root, *, must_exist: bool = False) -> Iterator[Store]:
 
 def _run(record: RunRecord, root: Root) -> Run:
     ended = record.ended or record.started
-    # A shared store knows of runs under other roots; one that is gone was moved here.
-    is_there = remote.is_remote(record.root) or Path(record.root).exists()
-    elsewhere = record.root != root.name and is_there
     return Run(
         id=record.id,
         recipe=record.recipe,
@@ -208,7 +204,7 @@ def _run(record: RunRecord, root: Root) -> Run:
         status=record.status,
         started=record.started.replace(tzinfo=datetime.UTC),
         seconds=max((ended - record.started).total_seconds(), 0.0),
-        _root=Root(record.root) if elsewhere else root,
+        _root=root,  # even if its record names another place, from which the root was moved
     )
 
 

@@ -118,7 +118,7 @@ def run_step(
     (name,) = request.selection.chosen(dag)
     step = dag.find(name)
     runner = Runner(request, root, store, observer, interruption)
-    outputs = _outputs(store, request, step)
+    outputs = _outputs(store, root, request, step)
     sources = runner.read_sources([step])
     if (begun := store.recorded_run(run.id)) is not None:
         _check(begun, request, root, sources, store)
@@ -150,7 +150,8 @@ def progress(store: Store, root: Root, request: RunRequest) -> RunResult:
     artifacts = {
         one.step: dag.steps[one.step].spec.output(one.output)
         for one in results
-        if one.output is not None and one.output.exists()
+        # A store of an earlier version may name outputs of other roots, in an object store even.
+        if one.output is not None and root.contains(one.output) and one.output.exists()
     }
     # A process that is at work may not have recorded yet that it has begun.
     is_at_work = any(root.is_running(run, name) for name in dag.steps)
@@ -198,7 +199,9 @@ def _mark_dead_steps(store: Store, root: Root, run: str, own: Step) -> None:
     store.mark_dead_steps(run, lambda step: step != own.name and root.is_running(run, step))
 
 
-def _outputs(store: Store, request: RunRequest, step: Step) -> dict[str, ArtifactRecord]:
+def _outputs(
+    store: Store, root: Root, request: RunRequest, step: Step
+) -> dict[str, ArtifactRecord]:
     """What the steps that `step` reads from have written in this run, by name.
 
     Raises:
@@ -208,7 +211,7 @@ def _outputs(store: Store, request: RunRequest, step: Step) -> dict[str, Artifac
     begun = store.executions(run) if step.upstream else {}
     found: dict[str, ArtifactRecord] = {}
     for above in step.upstream:
-        record, problem = _output(begun.get(above.name))
+        record, problem = _output(begun.get(above.name), root)
         if record is None or problem:
             raise UsageError(
                 f"Step {step.name}: expected the output of step {above.name} in run {run}. "
@@ -219,12 +222,14 @@ def _outputs(store: Store, request: RunRequest, step: Step) -> dict[str, Artifac
     return found
 
 
-def _output(execution: ExecutionRecord | None) -> tuple[ArtifactRecord | None, str]:
+def _output(execution: ExecutionRecord | None, root: Root) -> tuple[ArtifactRecord | None, str]:
     """What `execution` wrote, and why that cannot be read; no reason where it can."""
     if execution is None:
         return None, "none"
     if execution.status not in _DONE or execution.output is None:
         return None, f"a step that {_STATE.get(execution.status, 'wrote nothing')}"
+    if not root.contains(execution.output.uri):
+        return None, "one that lies under another root"
     harm = damage.look(execution.output)
     if harm is None:
         return None, "one that is no longer in place"

@@ -43,9 +43,16 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass
 class Store:
-    """An open database."""
+    """An open database.
+
+    Attributes:
+        engine: connects to it.
+        root: the name of the one root whose runs are asked for, of those that share the database;
+            empty where all are, as in a root's own file: it goes with its root to another place.
+    """
 
     engine: sa.Engine
+    root: str = ""
 
     @classmethod
     def open(cls, url: str) -> "Store":
@@ -88,7 +95,8 @@ class Store:
                 f"Root {root.path}: expected a folder to write to. Received: {error.strerror}. "
                 "Give another with --root or MILLRACE_ROOT."
             ) from None
-        return cls.open(url or root.store_url)
+        store = cls.open(url or root.store_url)
+        return dataclasses.replace(store, root=root.name) if url else store
 
     @staticmethod
     def is_there(root: Root) -> bool:
@@ -112,6 +120,11 @@ class Store:
             session.begin(),
         ):
             yield session
+
+    @property
+    def within(self) -> sa.ColumnElement[bool]:
+        """The condition on runs that they are of the root that is asked about."""
+        return RunRecord.root == self.root if self.root else sa.true()
 
     def begin_run(self, run: RunRecord) -> None:
         """Record that `run` has started."""
@@ -322,7 +335,7 @@ class Store:
             .join(EventRecord)
             .join(ExecutionRecord)
             .join(RunRecord)
-            .where(RunRecord.pipeline == pipeline, ExecutionRecord.step == step)
+            .where(RunRecord.pipeline == pipeline, ExecutionRecord.step == step, self.within)
             .where(ExecutionRecord.status.in_(("ran", "cached")), EventRecord.role == "output")
             .order_by(ExecutionRecord.id.desc())
         )
@@ -332,6 +345,18 @@ class Store:
         """Every artifact of this type, the newest first."""
         query = sa.select(ArtifactRecord).where(ArtifactRecord.type == type_name)
         return iter(session.scalars(query.order_by(ArtifactRecord.id.desc())))
+
+    def places(self, run: str, step: str) -> set[str]:
+        """The URIs that outputs of `step` in `run` have been recorded under, there or gone."""
+        query = (
+            sa.select(ArtifactRecord.uri)
+            .join(EventRecord)
+            .join(ExecutionRecord)
+            .where(ExecutionRecord.run_id == run, ExecutionRecord.step == step)
+            .where(EventRecord.role == "output")
+        )
+        with self.session() as session:
+            return set(session.scalars(query))
 
     def was_blessed(self, model: int) -> bool:
         """Whether some Evaluation that read this artifact as its candidate blessed it."""
@@ -353,7 +378,7 @@ class Store:
         query = (
             sa.select(ExecutionRecord)
             .join(RunRecord)
-            .where(RunRecord.pipeline == pipeline, ExecutionRecord.step == step)
+            .where(RunRecord.pipeline == pipeline, ExecutionRecord.step == step, self.within)
             .where(ExecutionRecord.status.in_(("ran", "cached")))
             .order_by(ExecutionRecord.id.desc())
             .limit(1)
@@ -361,13 +386,14 @@ class Store:
         return session.scalars(query).first()
 
     def runs(self, session: Session) -> Sequence[RunRecord]:
-        """Every run, the newest first, whatever the clock did meanwhile."""
+        """Every run of the root, the newest first, whatever the clock did meanwhile."""
         first = (
             sa.select(sa.func.min(ExecutionRecord.id))
             .where(ExecutionRecord.run_id == RunRecord.id)
             .scalar_subquery()
         )
-        rows = session.execute(sa.select(RunRecord, first).order_by(RunRecord.started)).all()
+        every = sa.select(RunRecord, first).where(self.within).order_by(RunRecord.started)
+        rows = session.execute(every).all()
         begun = sorted((row for row in rows if row[1] is not None), key=lambda row: -row[1])
         ordered = [row[0] for row in begun]
         rest = [row[0] for row in rows if row[1] is None]

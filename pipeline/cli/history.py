@@ -102,7 +102,7 @@ def lineage(
     given.utf8(artifact, "lineage")
     store = open_store(open_root(root), must_exist=True)
     with store.session() as session:
-        found = family.find_artifact(session, artifact)
+        found = family.find_artifact(session, artifact, store.within)
         print_tree(stdout_console(), family.descendants(found) if down else family.ancestors(found))
 
 

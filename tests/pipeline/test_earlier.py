@@ -3,7 +3,9 @@
 from sqlalchemy import select
 
 from millrace.pipeline.records import ExecutionRecord
+from millrace.pipeline.root import Root
 from millrace.pipeline.runs import open_run
+from tests.pipeline import toys
 
 RENAMED = "millrace's modules have other names now (millrace.…), so that every step runs once"
 
@@ -40,3 +42,25 @@ def test_runs_of_such_a_root_can_be_opened(toy):
     _give_former_names(toy.store)
     run = open_run(first.run[:-3], toy.root.path)
     assert (run.id, run.blessed, run.metrics) == (first.run, True, {"accuracy": 0.5})
+
+
+def test_what_lies_under_another_root_of_the_same_store_is_neither_reused_nor_compared_with(
+    toy, tmp_path
+):
+    toy.run()
+    (toy.data / "a.txt").write_text("other")
+    toy.run("train.epochs=2")
+    toy.root = Root(tmp_path / "second")
+    result = toy.run("train.epochs=2")
+    assert set(toy.statuses(result).values()) == {"ran"}
+    assert (result.artifacts["judge"].path / "baseline").read_text() == "none"
+    toy.run("train.epochs=2")
+    assert toys.CALLS == []
+
+
+def test_an_output_of_another_root_is_not_even_looked_at(toy, monkeypatch):
+    toy.run()
+    with toy.store.engine.begin() as connection:
+        moved = "UPDATE artifact SET uri = 's3://no-bucket/x/' || id WHERE type != 'RawFiles'"
+        connection.exec_driver_sql(moved)
+    assert set(toy.statuses(toy.run()).values()) == {"ran"}

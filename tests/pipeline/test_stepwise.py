@@ -1,5 +1,6 @@
 """Runs whose steps run one by one: each reads its own run, and all must be of the same."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,31 @@ def test_a_damaged_output_is_made_again_beside_the_first(toy, step):
     second = step("read", "a").step.output
     assert (first.name, second.name, (second / "text").read_text()) == ("a", "a~2", "abc")
     assert step("read", "a").step.reasons == ("nothing changed since run a",)
+
+
+def test_an_output_that_somebody_removed_is_made_again_under_another_name(toy, step):
+    first = step("read", "a").step.output
+    shutil.rmtree(first)
+    again = step("read", "a")
+    assert (again.step.output.name, again.run.status, status(toy, "a")) == (
+        "a~2",
+        "partial",
+        "partial",
+    )
+
+
+def test_an_output_under_another_root_harms_no_step_that_does_not_read_it(toy, step):
+    step("read", "a")
+    step("count", "a")
+    with toy.store.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE artifact SET uri = 's3://lake/x/artifacts/read/b' WHERE type = 'Examples'"
+        )
+    done = step("validate", "a")
+    assert (done.status, set(done.run.artifacts)) == ("done", {"count", "validate"})
+    with pytest.raises(UsageError, match=r"Received: one that lies under another root\. Run"):
+        step("train", "a")
+    assert (step("read", "a").step.status, step("train", "a").step.status) == ("ran", "ran")
 
 
 def test_the_last_of_several_steps_to_end_sees_nobody_at_work(toy, step, monkeypatch):

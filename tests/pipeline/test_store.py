@@ -7,7 +7,10 @@ import pytest
 from etils.epath import Path
 
 from millrace.components.files import folders
+from millrace.pipeline import lineage
 from millrace.pipeline.errors import StoreError, UsageError
+from millrace.pipeline.root import Root
+from millrace.pipeline.runs import runs
 from millrace.pipeline.store import Store
 
 
@@ -25,6 +28,23 @@ def test_an_unknown_run_lists_those_there_are(toy):
         pytest.raises(UsageError, match=f"Run 'nope'.*There are: {result.run}"),
     ):
         toy.store.find_run(session, "nope")
+
+
+def test_of_the_roots_that_share_a_store_each_sees_its_own_runs(toy, tmp_path, monkeypatch):
+    first, second = toy.root, Root(tmp_path / "second")
+    here = toy.run().run
+    toy.root = second
+    there = toy.run().run
+    monkeypatch.setenv("MILLRACE_STORE", first.store_url)
+    for root, run in ((first, here), (second, there)):
+        store = Store.of(root)
+        assert [one.id for one in runs(root.path)] == [run]
+        with store.session() as session:
+            assert store.find_run(session, "latest").id == run
+            assert store.last_execution(session, "toy", "train").run_id == run
+            (output,) = store.outputs(session, "toy", "train")
+            assert lineage.find_artifact(session, "train", store.within) is output
+            assert root.contains(output.uri)
 
 
 def test_a_store_that_cannot_be_opened_says_what_to_check(tmp_path):
