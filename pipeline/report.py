@@ -56,15 +56,21 @@ def step_json(
     return {**result_json(step, recipe), "run_status": run.status, "next": list(following)}
 
 
-def run_json(run: RunRecord) -> dict[str, Any]:
-    """A recorded run, for `millrace show --json`."""
+def run_json(run: RunRecord, status: str, steps: Mapping[int, str]) -> dict[str, Any]:
+    """A recorded run, for `millrace show --json`.
+
+    Args:
+        run: its record.
+        status: see `Store.status`.
+        steps: see `Store.step_statuses`.
+    """
     return {
         "run": run.id,
         "recipe": run.recipe,
         "model": run.pipeline,
-        "status": run.status,
+        "status": status,
         "command": run.arguments.get("command", ""),
-        "steps": [_execution_json(execution) for execution in run.executions],
+        "steps": [_execution_json(execution, steps[execution.id]) for execution in run.executions],
     }
 
 
@@ -136,11 +142,11 @@ def _failures(root: Root, result: RunResult, command: str) -> Iterator[str]:
         yield "Stopped by --fail-on-anomaly. Correct the data or the schema."
 
 
-def _execution_json(execution: ExecutionRecord) -> dict[str, Any]:
+def _execution_json(execution: ExecutionRecord, status: str) -> dict[str, Any]:
     output = execution.output
     return {
         "step": execution.step,
-        "status": execution.status,
+        "status": status,
         "seconds": round(execution.seconds, 3),
         "artifact": f"{output.type} #{output.id}" if output else "",
         "output": output.uri if output else None,

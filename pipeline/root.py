@@ -331,7 +331,7 @@ def _lock(path: _AnyPath, *, wait: bool = False, shared: bool = False) -> Iterat
 def _opened(path: pathlib.Path) -> IO[str]:
     try:
         return path.open("a")
-    except PermissionError:  # another user's: it can be locked all the same
+    except OSError:  # another user's, or on a read-only disk: it can be locked all the same
         return path.open()
 
 

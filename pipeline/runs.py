@@ -98,7 +98,8 @@ class Run:
         """The steps that began, by name and in that order; those left out are not among them."""
         with opened(self._root, must_exist=True) as store, store.session() as session:
             record = session.get_one(RunRecord, self.id)
-            return {one.step: _step(one, self._root) for one in record.executions}
+            statuses = store.step_statuses(session, record, self._root)
+            return {one.step: _step(one, statuses[one.id], self._root) for one in record.executions}
 
     @property
     def options(self) -> dict[str, dict[str, Any]]:
@@ -161,7 +162,10 @@ def runs(root: AnyPath | None = None) -> list[Run]:
     """
     place = root_at(root)
     with opened(place, must_exist=True) as store, store.session() as session:
-        return [_run(record, place) for record in store.runs(session)]
+        return [
+            _run(record, store.status(session, record, place), place)
+            for record in store.runs(session)
+        ]
 
 
 def open_run(run: str = "latest", root: AnyPath | None = None) -> Run:
@@ -177,7 +181,8 @@ def open_run(run: str = "latest", root: AnyPath | None = None) -> Run:
     """
     place = root_at(root)
     with opened(place, must_exist=True) as store, store.session() as session:
-        return _run(store.find_run(session, run), place)
+        record = store.find_run(session, run)
+        return _run(record, store.status(session, record, place), place)
 
 
 def root_at(root: AnyPath | None) -> Root:
@@ -195,25 +200,25 @@ def opened(root: Root, *, must_exist: bool = False) -> Iterator[Store]:
         store.close()
 
 
-def _run(record: RunRecord, root: Root) -> Run:
+def _run(record: RunRecord, status: str, root: Root) -> Run:
     ended = record.ended or record.started
     return Run(
         id=record.id,
         recipe=record.recipe,
         name=record.pipeline,
-        status=record.status,
+        status=status,
         started=record.started.replace(tzinfo=datetime.UTC),
         seconds=max((ended - record.started).total_seconds(), 0.0),
         _root=root,  # even if its record names another place, from which the root was moved
     )
 
 
-def _step(record: ExecutionRecord, root: Root) -> RunStep:
+def _step(record: ExecutionRecord, status: str, root: Root) -> RunStep:
     log = root.log(record.run_id, record.step)
     return RunStep(
         name=record.step,
-        status=record.status,
-        seconds=0.0 if record.status == "cached" else record.seconds,
+        status=status,
+        seconds=0.0 if status == "cached" else record.seconds,
         reasons=tuple(record.reasons),
         options=record.ingredients["options"],
         error=record.error,

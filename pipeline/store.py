@@ -207,6 +207,29 @@ class Store:
             held = sa.update(RunRecord).where(RunRecord.id == run, RunRecord.status == "running")
             session.execute(held.values(lease=until))
 
+    def status(self, session: Session, run: RunRecord, root: Root) -> str:
+        """Of `run`, under `root`, as it is now: killed where no process is at work on it any more.
+
+        The next run records that (`mark_dead`); who looks may have no right to.
+        """
+        if run.status != "running" or _is_alive(run, root, _clock(session)):
+            return run.status
+        session.refresh(run, ["status"])  # it may have ended between the two looks
+        return "killed" if run.status == "running" else run.status
+
+    def step_statuses(self, session: Session, run: RunRecord, root: Root) -> dict[int, str]:
+        """Of the executions of `run`, by number, as `status` has it."""
+        is_at_work = self.status(session, run, root) == "running"
+        is_of_steps = "steps" in run.arguments  # each in a process of its own, with a lock
+
+        def status(one: ExecutionRecord) -> str:
+            if one.status != "running":
+                return one.status
+            is_alive = is_at_work and (not is_of_steps or root.is_running(run.id, one.step))
+            return "running" if is_alive else "killed"
+
+        return {one.id: status(one) for one in run.executions}
+
     def mark_dead(self, root: Root) -> None:
         """Record as killed the runs under `root` that no process is at work on any more.
 

@@ -20,10 +20,17 @@ def runs(root: RootOption = DEFAULT_ROOT, as_json: JsonOption = False) -> None:
     """List the runs, the newest first."""
     from millrace.pipeline.console import print_table, stdout_console
 
-    store = open_store(open_root(root), must_exist=True)
+    place = open_root(root)
+    store = open_store(place, must_exist=True)
     with store.session() as session:
         rows = [
-            (run.id, run.recipe, run.pipeline, run.status, run.started.isoformat(" ", "seconds"))
+            (
+                run.id,
+                run.recipe,
+                run.pipeline,
+                store.status(session, run, place),
+                run.started.isoformat(" ", "seconds"),
+            )
             for run in store.runs(session)
         ]
     columns = ("run", "recipe", "model", "status", "started")
@@ -47,12 +54,13 @@ def show(
     store = open_store(place, must_exist=True)
     with store.session() as session:
         record = store.find_run(session, run_id)
-        shown = report.run_json(record)
+        statuses = store.step_statuses(session, record, place)
+        shown = report.run_json(record, store.status(session, record, place), statuses)
         if as_json:
             print_json(shown)
             return
         console = stdout_console()
-        console.print(f"{record.id}  {record.recipe}  {record.status}")
+        console.print(f"{record.id}  {record.recipe}  {shown['status']}")
         console.print(f"command  {record.arguments.get('command', '')}", markup=False)
         console.print(f"report   {place.report(record.id)}", markup=False)
         rows = [
@@ -77,10 +85,12 @@ def explain(
     """Say of each step of a run why it ran or was reused."""
     from millrace.pipeline.console import print_table, stdout_console
 
-    store = open_store(open_root(root), must_exist=True)
+    place = open_root(root)
+    store = open_store(place, must_exist=True)
     with store.session() as session:
         record = store.find_run(session, run_id)
-        rows = [(e.step, e.status, "; ".join(e.reasons)) for e in record.executions]
+        statuses = store.step_statuses(session, record, place)
+        rows = [(e.step, statuses[e.id], "; ".join(e.reasons)) for e in record.executions]
     columns = ("step", "status", "because")
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])

@@ -67,7 +67,9 @@ def test_anomalies_that_stopped_the_run_are_listed(toy):
 def test_a_recorded_run_is_told_with_its_artifacts(toy):
     result = toy.run()
     with toy.store.session() as session:
-        told = report.run_json(toy.store.find_run(session, result.run))
+        record = toy.store.find_run(session, result.run)
+        statuses = toy.store.step_statuses(session, record, toy.root)
+        told = report.run_json(record, toy.store.status(session, record, toy.root), statuses)
     assert told["steps"][0]["artifact"].startswith("Examples #")
     assert told["steps"][0]["properties"] == {"train": 3, "rejected": 0}
     assert told["command"] == "millrace run toy"

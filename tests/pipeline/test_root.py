@@ -2,8 +2,10 @@
 
 import contextlib
 import datetime
+import errno
 import fcntl
 import os
+import pathlib
 import types
 
 import pytest
@@ -161,6 +163,24 @@ def test_what_cannot_be_removed_is_warned_of_and_stops_no_run(tmp_path, monkeypa
     assert caplog.messages == [
         f"{root.staging('dead')}: cannot be removed: Permission denied. Remove it by hand."
     ]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_whether_a_run_is_at_work_is_seen_by_who_may_only_read(tmp_path, monkeypatch, number):
+    root, open_ = Root(tmp_path), pathlib.Path.open
+
+    def reading(path, mode="r"):
+        if mode == "a":
+            raise OSError(number, "refused", str(path))
+        return open_(path, mode)
+
+    with root.running("r"):
+        monkeypatch.setattr(pathlib.Path, "open", reading)
+        assert root.is_running("r")
+        monkeypatch.undo()
+    (root.run("r") / "lock").touch()
+    monkeypatch.setattr(pathlib.Path, "open", reading)
+    assert not root.is_running("r")
 
 
 def test_a_lock_file_removed_between_opening_and_locking_is_opened_again(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from millrace.pipeline import stepwise
 from millrace.pipeline.errors import Stopped, UsageError
 from millrace.pipeline.run_request import RunRequest, Selection
+from millrace.pipeline.runs import open_run
 from tests.pipeline import toys
 
 ALL = ["read", "count", "validate", "train", "judge"]
@@ -213,6 +214,15 @@ def test_a_killed_step_can_be_run_again_and_others_see_that_it_is_dead(
     assert done.returncode == -9
     assert (toy.root.staging("a") / "train" / "half").exists()
     assert status(toy, "a") == "running"
+    seen = open_run("a", toy.root.path)
+    assert (seen.status, seen.steps["read"].status, seen.steps["train"].status) == (
+        "killed",
+        "ran",
+        "killed",
+    )
+    with toy.root.running("a", shared=True), toy.root.at_work("a", "count"):
+        seen = open_run("a", toy.root.path)
+        assert (seen.status, seen.steps["train"].status) == ("running", "killed")
     other = step("count", "a", "train.fail=kill")
     assert other.run.status == "killed"
     assert {one.step: one.status for one in other.run.steps}["train"] == "killed"

@@ -1,5 +1,6 @@
 """Whatever is wrong with the store or the root, every command says so in a line or two."""
 
+import contextlib
 import errno
 import json
 import sys
@@ -8,7 +9,7 @@ import pytest
 
 from millrace.components.artifacts import Statistics
 from millrace.pipeline.cli import main as command
-from tests.pipeline.test_damage import flip
+from tests.pipeline.test_damage import dead, flip
 
 COMMANDS = [
     "runs",
@@ -84,6 +85,28 @@ def test_an_error_cannot_command_the_terminal(toy, millrace):
     assert code == 2
     assert r"'\x1b[2J\u202e'" in err
     assert "\x1b" not in err
+
+
+def test_a_run_whose_process_has_died_is_shown_as_killed_and_one_at_work_as_running(toy, millrace):
+    run = toy.run().run
+    dead(toy, run)
+    with toy.store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE execution SET status = 'running' WHERE step = 'judge'")
+
+    def shown():
+        lines = [f"{line} --json" for line in ("runs", "show latest", "explain latest")]
+        outs = [json.loads(millrace(line, "--root", toy.root.path)[1]) for line in lines]
+        return outs[0][0]["status"], outs[1]["status"], outs[1]["steps"][-1]["status"], outs[2][-1]
+
+    because = "this step has not run before in this pipeline"
+    for status in ("killed", "running", "killed"):
+        explained = {"step": "judge", "status": status, "because": because}
+        alive = toy.root.running(run) if status == "running" else contextlib.nullcontext()
+        with alive:
+            assert shown() == (status, status, status, explained)
+    out = millrace("show latest", "--root", toy.root.path)[1]
+    assert out.splitlines()[0] == f"{run}  toy  killed"
+    assert toy.store.recorded_run(run).status == "running"
 
 
 def test_verify_names_each_damaged_file_and_exits_with_1(toy, millrace):
