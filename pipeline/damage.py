@@ -3,12 +3,13 @@
 On each use the names and sizes of its files are compared with those recorded, at a `stat` each.
 Their content is read by `millrace verify`, on the first use after the run that made it has died,
 and when a step that reads it has failed. Of an output in an older store only the content's digest
-is known. Of one in an object store, names and sizes are one listing, and its content is read there:
-a copy on this machine proves nothing.
+is known. Of one in an object store, names, sizes and stamps of the contents are one listing; where
+a stamp is another, the content is read there: a copy on this machine proves nothing.
 """
 
 import dataclasses
 import logging
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,11 +26,12 @@ from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
 from millrace.serving import remote
 
-_MISSING = -1  # bytes
+_MISSING = remote.RemoteFile(size=-1, stamp=-1)
 
 _log = logging.getLogger(__name__)
 
-Files = dict[str, dict[str, list[Any]]]  # part -> name -> [bytes, SHA-256]
+# part -> name -> [bytes, SHA-256], and in an object store the stamp of `remote.RemoteFile`
+Files = dict[str, dict[str, list[Any]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +65,8 @@ def measure(artifact: Artifact) -> tuple[str, Files]:
             for name, file in files_in(folder):
                 digests[str(file)] = folders.file_digest(file)
                 found[part][name] = [file.stat().length, digests[str(file)]]
+            if remote.is_remote(place):
+                _add_stamps(found[part], folder)
         except FileNotFoundError:
             if part == "" or folders.is_there(place):
                 raise
@@ -72,6 +76,19 @@ def measure(artifact: Artifact) -> tuple[str, Files]:
         return digests.get(str(file)) or folders.file_digest(file)
 
     return fingerprint.content_digest(artifact.path, known), found
+
+
+def uploaded(files: Files, place: Path) -> Files:
+    """What to record of an output, of which `files` is known, now that it lies at `place`."""
+    if remote.is_remote(place):
+        _add_stamps(files[""], remote.mirror(place))
+    return files
+
+
+def _add_stamps(files: dict[str, list[Any]], copy: Path) -> None:
+    """Add to each file what the store told its copy by, when it was uploaded or fetched."""
+    for name, known in files.items():
+        known.append(os.stat(copy / name).st_mtime_ns)  # noqa: PTH116 - epath has no nanoseconds
 
 
 def look(record: ArtifactRecord, *, content: bool = False) -> list[Damage] | None:
@@ -177,28 +194,35 @@ def _compare(
             yield Damage(Path(record.uri), "it", "has other content")
         return
     for part, folder in parts.items():
-        present = folders.sizes(folder)
-        for name, (size, digest) in recorded.get(part, {}).items():
-            known = (folder / name, present.pop(name, _MISSING), size, digest if content else "")
-            if problem := _problem(*known):
+        present = _present(folder)
+        for name, (size, digest, *stamps) in recorded.get(part, {}).items():
+            found = present.pop(name, _MISSING)
+            is_read = content or (found is not None and stamps not in ([], [found.stamp]))
+            if problem := _problem(folder / name, found, size, digest if is_read else ""):
                 yield Damage(folder / name, name, problem, part)
         for name in present:
             if not any(each.startswith(".") for each in name.split("/")):  # a file browser's
                 yield Damage(folder / name, name, "was not there", part)
 
 
-def _problem(file: Path, found: int | None, size: int, digest: str) -> str:
-    """How `file`, of `found` bytes where that is known, differs from what was recorded.
+def _present(folder: Path) -> dict[str, remote.RemoteFile | None]:
+    """The files below `folder` by their relative paths; what each is if that is known with it."""
+    if remote.is_remote(folder):
+        return {**remote.files(folder)}
+    return dict.fromkeys(name for name, _ in files_in(folder))
+
+
+def _problem(file: Path, found: remote.RemoteFile | None, size: int, digest: str) -> str:
+    """How `file`, `found` so where that is known, differs from what was recorded.
 
     The digest is compared if it is given.
     """
     if found == _MISSING:
         return "is missing"
     try:
-        if found is None:
-            found = file.stat().length
-        if found != size:
-            return f"has {found} bytes instead of {size}"
+        length = file.stat().length if found is None else found.size
+        if length != size:
+            return f"has {length} bytes instead of {size}"
         return "has other content" if digest and folders.file_digest(file) != digest else ""
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"

@@ -90,7 +90,7 @@ class ArtifactRecord(Record):
     digest: Mapped[str] = mapped_column(index=True)
     properties: Mapped[dict[str, Any]]
     created: Mapped[datetime.datetime]
-    # Of a step's output: name -> [bytes, SHA-256]. Nothing for sources, and for older stores' rows.
+    # Of a step's output, see `damage.Files`. Nothing for sources, and for older stores' rows.
     files: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     suspect: Mapped[bool | None]  # its run died after it: the content is to be looked at first
     events: Mapped[list["EventRecord"]] = relationship(back_populates="artifact")

@@ -287,7 +287,7 @@ class Runner:
             digest=digest,
             properties=properties,
             created=now(),
-            files=files,
+            files=damage.uploaded(files, final),
         )
 
     def _lend(self, step: Step, chosen: set[str]) -> StepResult:

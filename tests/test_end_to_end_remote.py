@@ -24,7 +24,7 @@ def digests(url, run):
     """
     with contextlib.closing(Store.open(url)) as store, store.session() as session:
         found = {one.step: one.output for one in session.get_one(RunRecord, run).executions}
-        _, curve = found["trainer"].files[""]["history.csv"]
+        _, curve, *_ = found["trainer"].files[""]["history.csv"]
         return {name: output.digest for name, output in found.items()} | {"trainer": curve}
 
 

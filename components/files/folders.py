@@ -1,6 +1,6 @@
 """Whole folders: copied, compared by their content, and made to survive a power failure.
 
-Some functions take folders of an object store as well: `is_there`, `sizes`, `file_digest`, `move`.
+Some functions take folders of an object store as well: `is_there`, `file_digest`, `move`.
 """
 
 import concurrent.futures
@@ -49,13 +49,6 @@ def file_digest(file: PathLike) -> str:
 def is_there(place: Path) -> bool:
     """Whether something lies at `place`."""
     return bool(remote.files(place)) if remote.is_remote(place) else place.exists()
-
-
-def sizes(folder: Path) -> dict[str, int | None]:
-    """The files below `folder` by their relative paths; their bytes where they need no asking."""
-    if remote.is_remote(folder):
-        return {name: file.size for name, file in remote.files(folder).items()}
-    return dict.fromkeys(name for name, _ in files(folder))
 
 
 def move(folder: Path, target: Path) -> None:

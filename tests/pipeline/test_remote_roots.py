@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from millrace.components.artifacts import Model
-from millrace.pipeline import api, doctor, earlier, pushed, store, verification
+from millrace.pipeline import api, damage, doctor, earlier, pushed, store, verification
 from millrace.pipeline.dag import Source
 from millrace.pipeline.errors import StoreError, UsageError
 from millrace.pipeline.records import ArtifactRecord, RunRecord
@@ -218,6 +218,30 @@ def test_a_damaged_output_is_found_set_aside_and_made_again(away, bucket):
     assert away.statuses(again)["count"] == "ran"
     assert away.statuses(again)["train"] == "cached"
     assert _objects(bucket, "damaged") == {f"artifacts/count/{run}/count"}
+
+
+def test_an_output_of_other_content_and_the_same_size_is_found_on_any_machine(
+    away, bucket, tmp_path, monkeypatch
+):
+    run = away.run().run
+    remote.write(f"{bucket}/root/artifacts/count/{run}/count", b"7")
+    monkeypatch.setenv("MILLRACE_SCRATCH", str(tmp_path / "other"))
+    away = _toy(bucket)
+    assert away.statuses(away.run())["count"] == "ran"
+    assert away.observer.reasons["count"] == ["its output was damaged: count has other content"]
+
+
+def test_an_output_that_was_written_again_as_it_was_is_whole(away):
+    run = away.run().run
+    with away.store.session() as session:
+        record = session.get_one(RunRecord, run).executions[1].output
+    (size, digest, stamp) = record.files[""]["count"]
+    record.files = {"": {"count": [size, digest, stamp + 1]}}
+    assert damage.look(record) == []
+    record.files = {"": {"count": [size, digest[::-1], stamp]}}
+    assert damage.look(record) == []
+    record.files = {"": {"count": [size, digest[::-1], stamp + 1]}}
+    assert [str(one) for one in damage.look(record)] == ["count has other content"]
 
 
 def test_an_output_that_only_this_machine_sees_is_of_no_use_to_others(away, tmp_path):
