@@ -85,7 +85,7 @@ class Stopped(SystemExit):
 def describe_error(error: BaseException) -> str:
     """One or two lines for a person; the traceback is in the step's log."""
     if isinstance(error, MillraceError):
-        return str(error)
+        return remote.told(str(error))
     if isinstance(error, OSError) and is_of_the_system(error):
         if remote.is_of_scratch(error):
             return remote.scratch_problem(error)
@@ -95,4 +95,4 @@ def describe_error(error: BaseException) -> str:
         return "Interrupted."
     if isinstance(error, Stopped):
         return f"Stopped by {error.signal.name}."
-    return f"{type(error).__name__}: {error}"
+    return remote.told(f"{type(error).__name__}: {error}")

@@ -16,6 +16,7 @@ from millrace.pipeline.run_request import RunRequest
 from millrace.pipeline.runner import Runner
 from millrace.pipeline.stepwise import Progress
 from millrace.pipeline.store import Store
+from millrace.serving.errors import MillraceError
 
 
 def carry_out(
@@ -42,10 +43,12 @@ def carry_out(
     """
     with _shown(request, root, console) as observer:
         result = Runner(request, root, store, observer, interruption).run()
-        page.write(root, store, result)
-        root.keep_run(result.run)
-        for line in report.closing_lines(root, result, request.command):
-            console.print(line, markup=False)
+        with _of_no_consequence(console):
+            page.write(root, store, result)
+            root.keep_run(result.run)
+        with _of_no_consequence(console):
+            for line in report.closing_lines(root, result, request.command):
+                console.print(line, markup=False)
     return result
 
 
@@ -66,12 +69,23 @@ def carry_out_step(
     """
     with _shown(request, root, console) as observer:
         done = stepwise.run_step(request, root, store, observer, interruption)
-        with root.alone(done.run.run):
+        with _of_no_consequence(console), root.alone(done.run.run):
             page.write(root, store, stepwise.progress(store, root, request))
-        for line in report.closing_lines(root, done.of_step, request.command):
-            console.print(line, markup=False)
+        with _of_no_consequence(console):
+            for line in report.closing_lines(root, done.of_step, request.command):
+                console.print(line, markup=False)
         console.print(report.progress_line(done.run, done.next), markup=False)
     return done
+
+
+@contextlib.contextmanager
+def _of_no_consequence(console: Console) -> Iterator[None]:
+    """Tell what keeps a run from being shown in the block: it has ended as it is recorded."""
+    try:
+        yield
+    except (MillraceError, OSError) as error:
+        advice = "`millrace verify` says what is damaged."
+        console.print(f"report  not complete: {describe_error(error)} {advice}", markup=False)
 
 
 def _named_in(request: RunRequest) -> Collection[str]:

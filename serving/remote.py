@@ -175,6 +175,14 @@ def origin(place: AnyPath) -> str:
     return os.fspath(place)
 
 
+def told(text: str) -> str:
+    """`text` for a person, with URLs for the paths of copies in it."""
+    with contextlib.suppress(RemoteError):
+        copies = re.escape(f"{scratch().absolute() / 'files'}/")
+        return re.sub(rf"{copies}([A-Za-z][A-Za-z0-9+.-]+)/", r"\1://", text)
+    return text
+
+
 def files(place: AnyPath) -> dict[str, RemoteFile]:
     """What lies below the remote `place` now, by its name with `/`, sorted; empty for nothing.
 

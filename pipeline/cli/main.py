@@ -29,9 +29,9 @@ def main() -> None:
     try:
         app()
     except UsageError as error:
-        _fail(error, 2)
+        _fail(describe_error(error), 2)
     except MillraceError as error:
-        _fail(error, 1)
+        _fail(describe_error(error), 1)
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("millrace"):
             raise

@@ -9,6 +9,7 @@ from millrace.components.errors import DataError
 from millrace.pipeline import steplog
 from millrace.pipeline.errors import StoreError, describe_error
 from millrace.pipeline.store import Store
+from millrace.serving import remote
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,12 @@ from millrace.pipeline.store import Store
 )
 def test_an_exception_is_told_in_a_line(error, text):
     assert describe_error(error) == text
+
+
+@pytest.mark.parametrize("kind", [DataError, ValueError])
+def test_a_copy_is_told_by_the_url_of_what_it_is_a_copy_of(kind):
+    error = kind(f"{remote.mirror('s3://lake/a.csv')}:3: expected a number.")
+    assert describe_error(error).endswith("s3://lake/a.csv:3: expected a number.")
 
 
 def test_a_folder_of_copies_that_cannot_be_written_is_told_by_its_variable(monkeypatch):

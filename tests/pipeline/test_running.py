@@ -5,6 +5,8 @@ import signal
 
 import pytest
 
+from millrace.components.errors import DataError
+from millrace.pipeline import page, report
 from millrace.pipeline.console import SafeConsole
 from millrace.pipeline.errors import Stopped, UsageError
 from millrace.pipeline.run_request import RunRequest
@@ -35,6 +37,18 @@ def test_progress_and_outcome_are_shown_and_the_page_is_written(toy, run):
     assert "> count this step has not run before" in shown
     assert "verdict blessed: told so" in shown
     assert toy.root.report(result.run).exists()
+
+
+def test_a_run_that_is_done_stays_done_if_its_report_cannot_be_written(run, monkeypatch):
+    def failing(*_):
+        raise DataError("/a: expected statistics. Received: zeros. Run it again.")
+
+    monkeypatch.setattr(page, "write", failing)
+    monkeypatch.setattr(report, "closing_lines", failing)
+    result, shown = run()
+    assert result.status == "done"
+    told = "report  not complete: /a: expected statistics. Received: zeros. Run it again. "
+    assert shown.count(f"{told}`millrace verify` says what is damaged.") == 2
 
 
 def test_an_interrupted_run_says_how_to_resume_it(run):
