@@ -57,9 +57,10 @@ class RunError(PipelineError):
 
 
 _RIGHT = "Grant this user the right to do so, or name another place (a root by --root)."
+_PLACE = "--root, or MILLRACE_SCRATCH where the root is in an object store"
 _FIXES = {
-    errno.ENOSPC: "Free some space on that disk, or give another --root.",
-    errno.EDQUOT: "Free some of your quota, or give another --root.",
+    errno.ENOSPC: f"Free some space on that disk, or give another {_PLACE}.",
+    errno.EDQUOT: f"Free some of your quota, or give another {_PLACE}.",
     errno.EROFS: "Give a root that can be written to, with --root or MILLRACE_ROOT.",
     errno.EACCES: _RIGHT,
     errno.EPERM: _RIGHT,

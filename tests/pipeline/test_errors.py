@@ -26,7 +26,8 @@ from millrace.serving import remote
         ),
         (
             OSError(errno.ENOSPC, "No space left"),
-            "Received: No space left. Free some space on that disk, or give another --root.",
+            "Received: No space left. Free some space on that disk, or give another --root, or "
+            "MILLRACE_SCRATCH where the root is in an object store.",
         ),
     ],
 )
