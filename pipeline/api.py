@@ -160,7 +160,8 @@ def step(
     place = root_at(root)
     chosen = recipe if isinstance(recipe, str) else own.of(recipe)
     with opened(place) as store, python_console() as console:
-        named = stepwise.named(store, place, run, _text(data), spans)
+        called = chosen if isinstance(chosen, str) else chosen.name
+        named = stepwise.named(store, place, run, called, _text(data), spans)
         dag = catalog.wire(
             chosen,
             place,
@@ -173,7 +174,7 @@ def step(
         )
         request = RunRequest(
             dag,
-            chosen if isinstance(chosen, str) else chosen.name,
+            called,
             _call(chosen, given, "step", step),
             _text(data),
             Selection(only=dag.find(step).name),

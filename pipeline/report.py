@@ -1,5 +1,6 @@
 """A run in JSON for programs, and in closing lines for the terminal; see `page` too."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from millrace.components.artifacts import (
     PushedModel,
 )
 from millrace.components.display import numbers
+from millrace.pipeline import runs
 from millrace.pipeline.records import ExecutionRecord, RunRecord
 from millrace.pipeline.results import RunResult
 from millrace.pipeline.root import Root
@@ -90,8 +92,10 @@ def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
     yield f"report  {root.report(result.run)}"
     if result.status == "done" and pushed and pushed.version_path:
         name = pushed.push["model"]
-        yield f"next    millrace predict {name} --sample 5"
-        yield "        millrace serve, millrace explain latest, millrace --help"
+        is_found = runs.root_at(None).name == root.name
+        there = "" if is_found else f" --root {shlex.quote(root.name)}"
+        yield f"next    millrace predict {name} --sample 5{there}"
+        yield f"        millrace serve{there}, millrace explain latest{there}, millrace --help"
 
 
 def progress_line(run: RunResult, following: Sequence[str]) -> str:

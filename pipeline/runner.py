@@ -19,7 +19,7 @@ from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
 from millrace.pipeline import damage, earlier, explain, fingerprint, given, steplog
 from millrace.pipeline.dag import Input, Source, Step
-from millrace.pipeline.errors import WiringError, describe_error
+from millrace.pipeline.errors import UsageError, WiringError, describe_error
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from millrace.pipeline.results import Observer, RunResult, StepResult
 from millrace.pipeline.root import Root
@@ -70,7 +70,8 @@ class Runner:
         """Run the chosen steps in order and stop at the first that fails.
 
         Raises:
-            UsageError: the selection, an option or a source does not fit; nothing was run.
+            UsageError: the selection, an option, a source or the root does not fit; nothing was
+                run.
         """
         self.dag.check_complete()
         chosen = self.request.selection.chosen(self.dag)
@@ -82,6 +83,7 @@ class Runner:
         }
         results: list[StepResult] = []
         with self.root.running(self.run_id):
+            self._keep_command()
             self.root.sweep()
             self.store.mark_dead(self.root)
             self.store.begin_run(self._record())
@@ -116,11 +118,24 @@ class Runner:
 
     def _lease(self) -> contextlib.AbstractContextManager[None]:
         """Let other machines know that this run lives, which cannot see its lock."""
+        return self.store.leased(self.run_id) if self.root.is_remote else contextlib.nullcontext()
+
+    def _keep_command(self) -> None:
+        """Write to an object store now, so that one which refuses does so before anything is run.
+
+        Raises:
+            UsageError: the bucket is not there, or not for these credentials.
+            RemoteError: it cannot be reached.
+        """
         if not self.root.is_remote:
-            return contextlib.nullcontext()
+            return
         (self.root.run(self.run_id) / "command").write_text(self.request.command)
-        self.root.keep_run(self.run_id)  # refused now, not after the first step
-        return self.store.leased(self.run_id)
+        try:
+            self.root.keep_run(self.run_id)
+        except RemoteError as error:
+            if isinstance(error.__cause__, FileNotFoundError | PermissionError):
+                raise UsageError(str(error)) from error
+            raise
 
     def read_sources(self, steps: Iterable[Step]) -> list[ArtifactRecord]:
         """The files of the user's that `steps` read, as they are now.

@@ -51,19 +51,23 @@ class Progress:
         return RunResult(self.run.run, self.status, (self.step,), made)
 
 
-def named(store: Store, root: Root, run: str, data: str | None, which: str) -> NamedRun:
+def named(
+    store: Store, root: Root, run: str, recipe: str, data: str | None, which: str
+) -> NamedRun:
     """The run with the id `run`, and what its data are: as they were found when it began.
 
     Args:
         store: the record of runs.
         root: where links to several spans are put.
         run: a name for it, an orchestrator's own id of the run for example.
+        recipe: what it is a run of.
         data: what the user gave, see `spans.resolve`.
         which: of the spans.
 
     Raises:
         UsageError: `run` cannot be a name, or the root is in an object store; the run is not one
-            of single steps, or began with other data; or the data of a new one cannot be found.
+            of single steps, or began with another root, recipe or data; or the data of a new one
+            cannot be found.
     """
     if not _NAME.fullmatch(run) or run.lower() in _NO_NAMES:
         raise UsageError(
@@ -79,6 +83,8 @@ def named(store: Store, root: Root, run: str, data: str | None, which: str) -> N
             f"--run {run}: expected a run of single steps. Received: one of `millrace run`. "
             "Give another name."
         )
+    _check_same("--root", record, record.root, root.name)
+    _check_same("the recipe", record, record.recipe, recipe)
     _check_same("--data", record, record.arguments["data"], data)
     _check_same("--spans", record, record.arguments["spans"], which)
     return NamedRun(run, which, given.data(record.arguments["found"]))

@@ -73,7 +73,7 @@ def step(
 
     place = open_root(root)
     store = open_store(place)
-    named = stepwise.named(store, place, run_id, data, spans)
+    named = stepwise.named(store, place, run_id, recipe, data, spans)
     dag = catalog.wire(
         recipe,
         place,

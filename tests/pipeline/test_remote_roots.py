@@ -273,6 +273,14 @@ def test_a_store_that_only_this_machine_sees_is_refused(away, monkeypatch, url):
         Store.of(away.root)
 
 
+def test_a_run_whose_bucket_is_not_there_is_refused_and_not_recorded(away, bucket):
+    away.root = Root(f"{bucket}-none/root")
+    with pytest.raises(UsageError, match=r"\. Create the bucket, or correct its name\."):
+        away.run()
+    with away.store.session() as session:
+        assert session.scalars(sa.select(RunRecord)).all() == []
+
+
 def test_a_root_where_nothing_is_is_told(away, bucket):
     with pytest.raises(UsageError, match=r"expected one that `millrace run` has written"):
         Store.of(Root(f"{bucket}/none"), must_exist=True)

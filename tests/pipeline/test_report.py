@@ -2,11 +2,13 @@
 
 import json
 
+import pytest
 from etils.epath import Path
 
-from millrace.components.artifacts import Anomalies, Evaluation, InferenceResult
+from millrace.components.artifacts import Anomalies, Evaluation, InferenceResult, PushedModel
 from millrace.pipeline import report
 from millrace.pipeline.results import RunResult, StepResult
+from millrace.pipeline.root import Root
 from millrace.serving import remote
 
 
@@ -46,6 +48,29 @@ def test_the_last_blessed_models_figures_are_told_beside(toy, tmp_path):
     told = report.result_json(result, "toy")
     assert told["metrics"] == {"accuracy": 0.786, "loss": 0.5}
     assert (told["baseline"], told["reasons"]) == ({"accuracy": 1.0}, ["was 1.000, now 0.786"])
+
+
+@pytest.mark.parametrize(
+    ("default", "option"), [("root", ""), ("other", " --root '{root}'"), (None, " --root '{root}'")]
+)
+def test_what_to_run_next_names_the_root_where_the_command_would_look_elsewhere(
+    tmp_path, monkeypatch, default, option
+):
+    folder = tmp_path / "a root"
+    version = folder / "serving" / "toy" / "1"
+    version.mkdir(parents=True)
+    monkeypatch.delenv("MILLRACE_ROOT", raising=False)
+    if default:
+        monkeypatch.setenv("MILLRACE_ROOT", str(folder if default == "root" else tmp_path))
+    pushed = PushedModel(Path(tmp_path)).write_push(
+        model="toy", version=1, folder=str(version), reason="pushed"
+    )
+    result = RunResult("r", "done", (), {"pusher": pushed})
+    there = option.format(root=folder)
+    assert list(report.closing_lines(Root(folder), result, ""))[-2:] == [
+        f"next    millrace predict toy --sample 5{there}",
+        f"        millrace serve{there}, millrace explain latest{there}, millrace --help",
+    ]
 
 
 def test_a_failure_closes_with_its_cause_log_and_the_command_that_resumes_it(toy):

@@ -9,6 +9,7 @@ import pytest
 
 from millrace.pipeline import stepwise
 from millrace.pipeline.errors import Stopped, UsageError
+from millrace.pipeline.root import Root
 from millrace.pipeline.run_request import RunRequest, Selection
 from millrace.pipeline.runs import open_run
 from tests.pipeline import toys
@@ -23,7 +24,7 @@ def step(toy):
     def stepped(
         name, run, *settings, data=None, spans="latest", recipe="toy", interrupted=None, **options
     ):
-        named = stepwise.named(toy.store, toy.root, run, data, spans)
+        named = stepwise.named(toy.store, toy.root, run, recipe, data, spans)
         request = RunRequest(
             toy.dag(*settings), recipe, f"step {name}", data, Selection(only=name), named=named
         )
@@ -105,7 +106,11 @@ def test_a_step_whose_input_has_not_been_written_in_this_run_is_refused_and_begi
             "Run a: expected train.epochs 1, with which it began. Received: 2",
         ),
         (["train.model.width=2"], {}, "expected train.model.width 1, with"),
-        ([], {"recipe": "other"}, "expected the recipe 'toy', with which it began. Received: 'oth"),
+        (
+            [],
+            {"recipe": "other", "data": "elsewhere"},
+            "expected the recipe 'toy', with which it began. Received: 'oth",
+        ),
         ([], {"data": "elsewhere"}, "expected --data None, with which"),
         ([], {"spans": "latest:2"}, "expected --spans 'latest', with which"),
     ],
@@ -116,6 +121,13 @@ def test_a_step_of_something_else_than_its_run_began_with_is_refused(
     step("read", "a")
     with pytest.raises(UsageError, match=message):
         step("train", "a", *settings, **options)
+
+
+def test_a_run_that_began_under_another_root_is_refused(toy, step, tmp_path):
+    step("read", "a")
+    first, toy.root = toy.root, Root(tmp_path / "second")
+    with pytest.raises(UsageError, match=f"expected --root '{first.name}', with which it began"):
+        step("read", "a", data="elsewhere")
 
 
 def test_a_step_that_reads_another_folder_than_its_run_began_with_is_refused(toy, step):
@@ -148,12 +160,16 @@ def test_a_name_that_could_not_be_a_folder_is_refused(step, name):
 def test_what_was_the_latest_span_as_a_run_began_stays_its_own(toy):
     pattern = f"{toy.data}/{{SPAN}}"
     (toy.data / "1").mkdir()
-    first = stepwise.named(toy.store, toy.root, "a", pattern, "latest")
+    first = stepwise.named(toy.store, toy.root, "a", "toy", pattern, "latest")
     request = RunRequest(toy.dag(), "toy", "step", pattern, Selection(only="read"), named=first)
     stepwise.run_step(request, toy.root, toy.store, toy.observer)
     (toy.data / "2").mkdir()
-    assert stepwise.named(toy.store, toy.root, "a", pattern, "latest").found == f"{toy.data}/1"
-    assert stepwise.named(toy.store, toy.root, "b", pattern, "latest").found == f"{toy.data}/2"
+    assert (
+        stepwise.named(toy.store, toy.root, "a", "toy", pattern, "latest").found == f"{toy.data}/1"
+    )
+    assert (
+        stepwise.named(toy.store, toy.root, "b", "toy", pattern, "latest").found == f"{toy.data}/2"
+    )
 
 
 def test_a_failed_step_can_be_run_again(toy, step):
@@ -201,7 +217,7 @@ toy, folder = Toy.__new__(Toy), pathlib.Path(sys.argv[1])
 toy.data, toy.root = folder / "data", Root(folder / "root")
 store, dag = Store.open(toy.root.store_url), toy.dag("train.fail=kill")
 for name in ("read", "train"):
-    run = stepwise.named(store, toy.root, "a", None, "latest")
+    run = stepwise.named(store, toy.root, "a", "toy", None, "latest")
     request = RunRequest(dag, "toy", "step", selection=Selection(only=name), named=run)
     stepwise.run_step(request, toy.root, store, Silent())
 """
