@@ -100,11 +100,13 @@ def data(text: str | None, place: str = "--data") -> str | None:
 
 def _fetched(url: str) -> Path:
     try:
-        return remote.fetch(url)
+        copy = remote.fetch(url)
     except FileNotFoundError:
         raise UsageError(
             f"{url}: expected a file or a folder. Received: nothing there. Check its spelling."
         ) from None
+    remote.note_use(url)
+    return copy
 
 
 def source(text: str, place: str) -> Path:

@@ -33,7 +33,7 @@ from millrace.components.files import folders
 from millrace.pipeline import given
 from millrace.serving import remote
 
-COPY_DAYS = 7  # a copy of an output in an object store is removed when it was not used for so long
+COPY_DAYS = 7  # a copy of what is in an object store is removed when it was not used for so long
 RESUME_DAYS = 7  # a checkpoint that nobody came back for is removed after runs on this many days
 
 _log = logging.getLogger(__name__)
@@ -222,7 +222,7 @@ class Root:
             yield taken
 
     def sweep(self) -> None:
-        """Remove what dead runs left in staging, and checkpoints that nobody came back for.
+        """Remove what dead runs left in staging, checkpoints that nobody came back for, old copies.
 
         What cannot be removed, such as another user's, is warned of and left.
         """
@@ -230,6 +230,7 @@ class Root:
             with self._resting(self._lock_of_run(folder.name)) as is_resting:
                 if is_resting:
                     _remove(folder)
+        remote.forget(COPY_DAYS * 24 * 3600)
         if self.is_remote:
             self._forget_copies()
         resume = pathlib.Path(self.path) / "resume"

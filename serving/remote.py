@@ -7,6 +7,7 @@ but one object appears whole or not at all: so what counts appears with its last
 
     <scratch>/files/<scheme>/<bucket>/<key>   copies; the time of each names what it is a copy of
     <scratch>/fetching/<random>/              copies in the making
+    <scratch>/used/<SHA-256 of the URL>       the URL of data, written when it is used
     <scratch>/roots/…                         where runs under a remote root work, see `Root`
 
 The scratch folder is MILLRACE_SCRATCH, or `millrace` in the user's cache folder. It can be deleted
@@ -23,6 +24,7 @@ import os
 import pathlib
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -256,6 +258,44 @@ def fetch(place: AnyPath, *, most: int | None = None) -> Path:
     return Path(copy)
 
 
+def note_use(place: AnyPath) -> None:
+    """Note that the copy of the remote `place`, data of a person's, is used now; see `forget`.
+
+    Raises:
+        RemoteError: copies cannot be written.
+    """
+    with writing_copies():
+        mark = scratch().absolute() / "used" / hashlib.sha256(url(place).encode()).hexdigest()
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text(url(place))
+
+
+def forget(seconds: float) -> None:
+    """Remove copies of data that were not used for so long, unless part of them was.
+
+    What cannot be removed is left.
+    """
+    with contextlib.suppress(RemoteError, OSError):
+        marks = list((scratch().absolute() / "used").glob("*"))
+        places = {mark: mark.read_text() for mark in marks}
+        old = [mark for mark in marks if time.time() - mark.stat().st_mtime > seconds]
+        in_use = [f"{place}/" for mark, place in places.items() if mark not in old]
+        for mark in old:
+            place = f"{places[mark]}/"
+            has_root = mirror(place, "roots").exists()  # what runs there are at work on
+            if not has_root and not any(
+                one.startswith(place) or place.startswith(one) for one in in_use
+            ):
+                _log.info("%s: its copy is removed", places[mark])
+                _remove_copy(places[mark])
+                mark.unlink(missing_ok=True)
+
+
+def _remove_copy(place: AnyPath) -> None:
+    copy = pathlib.Path(mirror(place))
+    shutil.rmtree(copy, ignore_errors=True) if copy.is_dir() else copy.unlink(missing_ok=True)
+
+
 def upload(
     folder: Path, place: AnyPath, *, last: Sequence[str] = (), leave: Sequence[str] = ()
 ) -> None:
@@ -329,8 +369,7 @@ def remove(place: AnyPath, *, first: Sequence[str] = ()) -> None:
         store, base = _open(place)
         for name in names:
             store.rm_file(f"{base}/{name}" if name else base)
-    copy = pathlib.Path(mirror(place))
-    shutil.rmtree(copy, ignore_errors=True) if copy.is_dir() else copy.unlink(missing_ok=True)
+    _remove_copy(place)
 
 
 def move(place: AnyPath, target: AnyPath, *, last: Sequence[str] = ()) -> None:

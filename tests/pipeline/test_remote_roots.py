@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from millrace.components.artifacts import Model
-from millrace.pipeline import api, damage, doctor, earlier, pushed, store, verification
+from millrace.pipeline import api, damage, doctor, earlier, given, pushed, store, verification
 from millrace.pipeline.dag import Source
 from millrace.pipeline.errors import StoreError, UsageError
 from millrace.pipeline.records import ArtifactRecord, RunRecord
@@ -260,6 +260,25 @@ def test_copies_that_no_run_has_used_for_a_week_are_removed(away):
     os.utime(copies["train"], (old, old))
     away.root.sweep()
     assert {path.parent.name for path in _copies(away.root)} == copies.keys() - {"train"}
+
+
+def test_copies_of_data_that_no_run_has_used_for_a_week_are_removed_unless_part_of_them_was(
+    bucket, toy
+):
+    for name in ("old/a", "old/b", "partly/day/a", "partly/x", "root/a"):
+        remote.write(f"{bucket}/{name}", b"abc")
+    copies = [given.source(f"{bucket}/{name}", "") for name in ("old", "partly", "root")]
+    single = given.source(f"{bucket}/old/a", "")
+    remote.mirror(f"{bucket}/root/below", "roots").mkdir(parents=True)
+    toy.root.sweep()
+    assert [copy.exists() for copy in copies] == [True] * 3
+    old = now().timestamp() - (COPY_DAYS + 1) * 24 * 3600
+    for mark in (remote.scratch() / "used").iterdir():
+        os.utime(mark, (old, old))
+    given.source(f"{bucket}/partly/day", "")
+    toy.root.sweep()
+    assert [copy.exists() for copy in copies] == [False, True, True]
+    assert not single.exists()
 
 
 def _copies(root):
