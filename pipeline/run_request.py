@@ -1,10 +1,13 @@
 """What a run is requested to do: which pipeline, on what data, and which of its steps."""
 
 import dataclasses
+import os
+from collections.abc import Iterable
 
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
-from millrace.pipeline.dag import Dag
+from millrace.components.training.options import Strategy
+from millrace.pipeline.dag import Dag, Step
 from millrace.pipeline.errors import UsageError
 
 
@@ -81,7 +84,8 @@ class RunRequest:
         named: the run that the one chosen step belongs to; None makes a run of its own.
 
     Raises:
-        UsageError: Beam does not take the flags.
+        UsageError: Beam does not take the flags, or a chosen step is to train on machines of which
+            TF_CONFIG tells nothing.
     """
 
     dag: Dag
@@ -96,6 +100,28 @@ class RunRequest:
 
     def __post_init__(self) -> None:
         check_flags(self.beam_flags)
+        check_machines(self.dag.steps[name] for name in self.selection.chosen(self.dag))
+
+
+def _needs_machines(step: Step) -> bool:
+    kind, _ = step.spec.options.get("strategy", (None, None))
+    return kind == Strategy and step.options["strategy"] == "multi_worker"
+
+
+def check_machines(steps: Iterable[Step]) -> None:
+    """Refuse a step that trains on several machines where this is not the first of them.
+
+    Raises:
+        UsageError: one does.
+    """
+    if not any(_needs_machines(step) for step in steps):
+        return
+    from millrace.components.training.ranks import Cluster
+
+    try:
+        Cluster.led(os.environ)
+    except OptionError as error:
+        raise UsageError(str(error)) from None
 
 
 def check_flags(beam_flags: tuple[str, ...], *, asking: bool = True) -> None:

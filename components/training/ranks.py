@@ -17,10 +17,12 @@ import json
 import logging
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -34,14 +36,25 @@ from millrace.serving import lifeline, tensorflow_import
 
 logger = logging.getLogger("millrace.components.trainer")
 
+_MODULE = "millrace.components.training.ranks"
+_COMMAND = f"python -m {_MODULE}"
 _EXAMPLE = (
     'TF_CONFIG=\'{"cluster": {"worker": ["a:2222", "b:2222"]}, '
     '"task": {"type": "worker", "index": 0}}\''
 )
 _SAID, _FAILED = "\x1d", "\x1e"  # a line of the first rank that begins so is a message, an error
+_CONNECTING, _CONNECTED = "\x1c", "\x1f"  # and these say how far it is
 _ERRORS = {error.__name__: error for error in (DataError, ModelError, OptionError)}
+# How TensorFlow names a rank, and words its errors.
+_TASK = re.compile(r"/job:(chief|worker)(?:/replica:\d+)?/task:(\d+)")
+_ABORTED = "aborted by: "
+_REPORTED = re.compile(rf"^Error reported from {_TASK.pattern}: ")
+_PLACE_IN_CODE = re.compile(r"Graph execution error:|Detected at node|File ")
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
-_PAUSE = 0.5  # seconds until the first rank is looked for again
+_PAUSE = 0.5  # seconds until another rank is looked for again
+_SOON = 10.0  # seconds after which the first rank says for whom it waits
+_AGAIN = 60.0  # seconds until it says so again
+_LIMIT = 600.0  # seconds that it waits
 _PATIENCE = 2.0  # seconds to end after SIGTERM
 
 
@@ -52,10 +65,12 @@ class Cluster:
     Attributes:
         addresses: `host:port` of each rank; the first one leads.
         rank: this process's place among them.
+        has_chief: whether the first one is not counted among the workers.
     """
 
     addresses: tuple[str, ...]
     rank: int
+    has_chief: bool = False
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Cluster":
@@ -73,12 +88,53 @@ class Cluster:
             raise _misfit("JSON", text) from None
         tasks = _tasks(config)
         if not tasks:
-            raise _misfit("a cluster of workers, each host:port, and at most one chief", text)
+            raise _misfit(
+                "a cluster of workers, each host:port (1 to 65535), and at most one chief", text
+            )
+        twice = {each for each in tasks.values() if list(tasks.values()).count(each) > 1}
+        if twice:
+            raise _misfit("an address of its own for each rank", f"{', '.join(twice)} twice")
         task = config.get("task")
         if not isinstance(task, dict) or (task.get("type"), task.get("index")) not in tasks:
             raise _misfit("a task of the cluster, by its type and index", text)
         rank = list(tasks).index((task["type"], task["index"]))
-        return cls(tuple(tasks.values()), rank)
+        return cls(tuple(tasks.values()), rank, ("chief", 0) in tasks)
+
+    @classmethod
+    def led(cls, environment: Mapping[str, str]) -> "Cluster":
+        """The same, of the first rank.
+
+        Raises:
+            OptionError: this is another one, or `of` raises it.
+        """
+        cluster = cls.of(environment)
+        if cluster.rank:
+            raise OptionError(
+                f"trainer.strategy=multi_worker: expected the first rank of TF_CONFIG, "
+                f"{cluster.addresses[0]}. Received: rank {cluster.rank}. Run this there, and "
+                f"`{_COMMAND}` here."
+            )
+        return cluster
+
+    @classmethod
+    def followed(cls, environment: Mapping[str, str]) -> "Cluster":
+        """The same, of any other rank.
+
+        Raises:
+            OptionError: this is the first one, or `of` raises it.
+        """
+        cluster = cls.of(environment)
+        if cluster.rank == 0:
+            raise OptionError(
+                "TF_CONFIG: expected another rank than the first. Received: "
+                f"{cluster.addresses[0]}, which leads. Run `millrace run` here, and this on the "
+                "other machines."
+            )
+        return cluster
+
+    def others(self) -> dict[int, str]:
+        """The addresses of the other ranks, by rank."""
+        return {rank: each for rank, each in enumerate(self.addresses) if rank != self.rank}
 
 
 def lead(plan: TrainingPlan, out: Path, resume: Path) -> None:
@@ -88,13 +144,7 @@ def lead(plan: TrainingPlan, out: Path, resume: Path) -> None:
         OptionError: TF_CONFIG does not fit, or another option does not.
         ModelError: a rank ended before the training.
     """
-    cluster = Cluster.of(os.environ)
-    if cluster.rank:
-        raise OptionError(
-            f"trainer.strategy=multi_worker: expected the first rank of TF_CONFIG, "
-            f"{cluster.addresses[0]}. Received: rank {cluster.rank}. Run this there, and "
-            f"`python -m {_module()}` here."
-        )
+    cluster = Cluster.led(os.environ)
     others = ", ".join(cluster.addresses[1:]) or "none"
     logger.info("training as the first of %d ranks; the others: %s", len(cluster.addresses), others)
     work = resume / "work.pickle"
@@ -103,11 +153,16 @@ def lead(plan: TrainingPlan, out: Path, resume: Path) -> None:
     with os.fdopen(reader, errors="replace") as lines:
         with os.fdopen(writer, "wb") as output:
             process = _start("--work", str(work), output=output)
-        try:
-            failure = _relayed(lines)
-            code = process.wait()
-        finally:
-            lifeline.end(process, _PATIENCE)
+        watch = _Watch(cluster, process)
+        with process:
+            try:
+                failure = _relayed(lines, watch)
+                code = process.wait()
+            finally:
+                watch.end()
+                lifeline.end(process, _PATIENCE)
+    if watch.failure:
+        raise watch.failure
     if failure:
         kind, _, message = failure.partition(":")
         raise _ERRORS.get(kind, ModelError)(message)
@@ -136,7 +191,7 @@ def _tasks(config: Any) -> dict[tuple[str, int], str]:
 
 def _is_address(text: Any) -> bool:
     host, _, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
-    return bool(host) and port.isdecimal()
+    return bool(host) and port.isascii() and port.isdecimal() and 0 < int(port) < 1 << 16
 
 
 def _misfit(expected: str, received: str) -> OptionError:
@@ -146,7 +201,7 @@ def _misfit(expected: str, received: str) -> OptionError:
     )
 
 
-def _relayed(lines: Any) -> str:
+def _relayed(lines: Any, watch: "_Watch") -> str:
     """Pass on what the first rank says, until it ends; returns its error."""
     failure = ""
     for line in lines:
@@ -154,6 +209,10 @@ def _relayed(lines: Any) -> str:
             logger.info("%s", json.loads(line[1:]))
         elif line.startswith(_FAILED):
             failure = json.loads(line[1:])
+        elif line.startswith(_CONNECTING):
+            watch.begin()
+        elif line.startswith(_CONNECTED):
+            watch.end()
         else:
             print(line, end="", flush=True)
     return failure
@@ -162,15 +221,11 @@ def _relayed(lines: Any) -> str:
 def _start(*arguments: str, output: Any) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(filter(None, sys.path))
     return lifeline.start(
-        lifeline.module(_module(), *arguments),
+        lifeline.module(_MODULE, *arguments),
         output,
         PYTHONPATH=path,
         TF_FORCE_GPU_ALLOW_GROWTH="true",  # the process that started it may hold some
     )
-
-
-def _module() -> str:
-    return "millrace.components.training.ranks"
 
 
 class _Said(logging.Handler):
@@ -201,13 +256,7 @@ def _follow() -> int:
     logging.basicConfig(level=logging.INFO, format=_FORMAT)
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
     try:
-        cluster = Cluster.of(os.environ)
-        if cluster.rank == 0:
-            raise OptionError(
-                "TF_CONFIG: expected another rank than the first. Received: "
-                f"{cluster.addresses[0]}, which leads. Run `millrace run` here, and this on the "
-                "other machines."
-            )
+        cluster = Cluster.followed(os.environ)
         _among_all(lambda fitting, strategy: fitting.follow(strategy), cluster)
     except ComponentError as error:
         logger.error("%s", error)
@@ -232,10 +281,12 @@ def _among_all(train: Any, cluster: Cluster) -> None:
     if cluster.rank:
         logger.info("rank %d waits for %s", cluster.rank, cluster.addresses[0])
         _wait_for(cluster.addresses[0])
+    _mark(_CONNECTING, cluster)
     lost = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # TensorFlow would only note it down
+        _mark(_CONNECTED, cluster)
         train(fitting, strategy)
         # Once all have come here, none waits for another: whoever ends now is not missed.
         with contextlib.suppress(tf.errors.OpError):
@@ -244,20 +295,107 @@ def _among_all(train: Any, cluster: Cluster) -> None:
         logging.getLogger(__name__).debug("lost", exc_info=True)
         raise ModelError(
             "trainer.strategy=multi_worker: expected every rank to stay until the end. Received: "
-            f"{str(error).splitlines()[0]}. See what the other ranks say, start those that ended, "
+            f"{loss(str(error), cluster)}. See what the other ranks say, start those that ended, "
             "and run this again: it goes on after the last whole epoch."
         ) from error
 
 
+def loss(text: str, cluster: Cluster) -> str:
+    """Which ranks are lost, as far as TensorFlow's error `text` tells, and how it puts that.
+
+    A rank's own name is in every error, in the names of devices. Graphs put a heading and the
+    places in the code before what happened.
+    """
+    mentioned = {
+        int(index) + (kind == "worker" and cluster.has_chief) for kind, index in _TASK.findall(text)
+    }
+    lost = {rank: each for rank, each in cluster.others().items() if rank in mentioned}
+    lines = [line.strip() for line in text.rpartition(_ABORTED)[2].splitlines()]
+    told = [line for line in lines if line and not _PLACE_IN_CODE.match(line)]
+    reason = _REPORTED.sub("", told[0]).rstrip(":.") if told else "no reason"
+    return f"the loss of {_named(lost)} ({reason})" if lost else reason
+
+
 def _wait_for(address: str) -> None:
+    while not _answers(address):
+        time.sleep(_PAUSE)
+
+
+def _answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
-    while True:
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _mark(mark: str, cluster: Cluster) -> None:
+    """Tell `_relayed`, if this is the first rank."""
+    if cluster.rank == 0:
+        print(mark, flush=True)
+
+
+class _Watch:
+    """Looks for the other ranks while the process of the first one connects to them.
+
+    TensorFlow lets no other thread of that process run meanwhile, and waits for an hour.
+
+    Attributes:
+        failure: what it ended that process for.
+    """
+
+    def __init__(self, cluster: Cluster, process: subprocess.Popen[bytes]) -> None:
+        self.failure: ModelError | None = None
+        self._cluster, self._process = cluster, process
+        self._connected = threading.Event()
+
+    def begin(self) -> None:
+        """Begin."""
+        threading.Thread(target=self._look, name="ranks", daemon=True).start()
+
+    def end(self) -> None:
+        """End, since all are connected, or the process has ended."""
+        self._connected.set()
+
+    def _look(self) -> None:
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-        except OSError:
-            time.sleep(_PAUSE)
-        else:
-            return
+            look_for_others(self._cluster, self._connected)
+        except ModelError as error:
+            self.failure = error
+            self._process.kill()
+
+
+def look_for_others(cluster: Cluster, connected: threading.Event) -> None:
+    """Say which ranks are missing, after a while and each minute, until all are connected.
+
+    Raises:
+        ModelError: they are not after ten minutes.
+    """
+    start, told_at = time.monotonic(), _SOON
+    while not connected.wait(_PAUSE):
+        missing = {
+            rank: address for rank, address in cluster.others().items() if not _answers(address)
+        }
+        waited = time.monotonic() - start
+        if waited >= _LIMIT:
+            named = _named(missing) or "all of them at their ports, and not connected"
+            raise ModelError(
+                "trainer.strategy=multi_worker: expected every rank to be there within "
+                f"{_LIMIT / 60:g} minutes. Missing: {named}. Start `{_COMMAND}` there, each with "
+                "its index in TF_CONFIG, look for a firewall, and run this again."
+            )
+        if missing and waited >= told_at:
+            told_at = waited + _AGAIN
+            logger.warning(
+                "waiting for %s; start it by `%s`, with its index in TF_CONFIG",
+                _named(missing),
+                _COMMAND,
+            )
+
+
+def _named(ranks: Mapping[int, str]) -> str:
+    return ", ".join(f"rank {rank} at {address}" for rank, address in ranks.items())
 
 
 def _end(work: Callable[[], int]) -> NoReturn:
@@ -275,13 +413,17 @@ def _end(work: Callable[[], int]) -> NoReturn:
 
 def _main() -> NoReturn:
     parser = argparse.ArgumentParser(
-        prog=f"python -m {_module()}", description="Train with other machines, as TF_CONFIG says."
+        prog=_COMMAND, description="Train with other machines, as TF_CONFIG says."
     )
     parser.add_argument("--once", action="store_true", help="take part in one training, and end")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.work:
         _end(lambda: _lead(asked.work))
+    try:
+        Cluster.followed(os.environ)
+    except OptionError as error:
+        parser.exit(2, f"{error}\n")
     if asked.once:
         _end(_follow)
     while True:

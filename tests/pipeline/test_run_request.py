@@ -3,7 +3,15 @@
 import pytest
 
 from millrace.pipeline.errors import UsageError
-from millrace.pipeline.run_request import Selection
+from millrace.pipeline.recipes import catalog
+from millrace.pipeline.root import Root
+from millrace.pipeline.run_request import ALL_STEPS, RunRequest, Selection
+
+
+def machines(strategy="multi_worker"):
+    """The steps of a recipe that trains by that strategy."""
+    settings = [f"trainer.strategy={strategy}"]
+    return catalog.wire("line-fit", Root("nowhere"), settings=settings)
 
 
 def test_steps_between_two_are_chosen(toy):
@@ -33,3 +41,22 @@ def test_a_step_that_is_left_out_cannot_be_forced(toy):
     ):
         Selection(only="count", force=("train",)).chosen(toy.dag())
     assert Selection(only="count", force=("count",)).chosen(toy.dag()) == {"count"}
+
+
+@pytest.mark.parametrize("selection", [ALL_STEPS, Selection(only="trainer")])
+def test_a_training_on_machines_that_tf_config_does_not_name_is_refused(selection, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(UsageError, match=r"^trainer\.strategy=multi_worker: expected TF_CONFIG in"):
+        RunRequest(machines(), "line-fit", "", selection=selection)
+    cluster = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}'
+    monkeypatch.setenv("TF_CONFIG", cluster)
+    with pytest.raises(UsageError, match=r"expected the first rank of TF_CONFIG, a:1"):
+        RunRequest(machines(), "line-fit", "", selection=selection)
+    monkeypatch.setenv("TF_CONFIG", cluster.replace('"index": 1', '"index": 0'))
+    RunRequest(machines(), "line-fit", "", selection=selection)
+
+
+def test_what_does_not_train_needs_no_machines(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    RunRequest(machines(), "line-fit", "", selection=Selection(last=("transform",)))
+    RunRequest(machines("mirrored"), "line-fit", "")
