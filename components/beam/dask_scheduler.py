@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from millrace.components.errors import OptionError
@@ -31,7 +32,7 @@ def check(address: str) -> None:
         try:
             kind = pool.submit(asyncio.run, _kind(address)).result()
         except (OSError, ValueError, TypeError) as error:
-            reason = str(error).partition("\n")[0] or f"no answer in {_SECONDS} s"
+            reason = str(error).partition("\n")[0] or f"no answer in {_SECONDS:g} s"
             raise _refusal(address, reason) from None
     if kind != _SCHEDULER:
         raise _refusal(address, f"a Dask {kind.lower()}")
@@ -41,6 +42,9 @@ async def _kind(address: str) -> str:
     """What Dask's server at `address` is; `Client` would wait for a silent one forever."""
     from distributed.core import rpc
 
+    host = urllib.parse.urlsplit(address if "://" in address else f"tcp://{address}").hostname
+    if host:  # a name that nobody knows is looked up until the time is over
+        await asyncio.get_running_loop().getaddrinfo(host, None)
     async with rpc(address, timeout=_SECONDS) as server:
         answer = await asyncio.wait_for(server.identity(), _SECONDS)
     return str(answer["type"])

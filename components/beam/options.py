@@ -68,7 +68,8 @@ class BeamOptions:
             case pipelines.DASK:
                 dask_scheduler.check(given.get("address") or "")
             case pipelines.PRISM:
-                _check_prism(given.get("prism_location") or "")
+                if not endpoint:
+                    _check_prism(given.get("prism_location") or pipelines.prism_on_path())
 
 
 class _NotHereError(OptionError):
@@ -93,7 +94,7 @@ def _check_names(
     runner: PipelineRunner | None, known: Mapping[str, Any], given: Mapping[str, Any]
 ) -> None:
     for name in sorted(given.keys() - known.keys()):
-        near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
+        near = difflib.get_close_matches(name, _flag_names(), n=1, cutoff=_NEAR)
         if near:
             raise OptionError(f"Beam flags: --{name}: unknown. Did you mean `--{near[0]}`?")
         if not _is_open(runner):
@@ -103,13 +104,31 @@ def _check_names(
             )
 
 
+def _flag_names() -> list[str]:
+    """Those that Beam and the runners imported so far know; values may have other names."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    found: list[str] = []
+    PipelineOptions([]).get_all_options(
+        add_extra_args_fn=lambda parser: found.extend(parser._option_string_actions)
+    )
+    return [name.removeprefix("--") for name in found]
+
+
 def _check_prism(location: str) -> None:
-    """Refuse a binary that is not there; Beam would say so in the first step."""
+    """Refuse a binary that is not there; Beam would say so, or download it, in the first step."""
+    build = (
+        f"Build it by `go install {_PRISM_SOURCE}@v{_beam_version()}`, which puts it into ~/go/bin."
+    )
+    if not location:
+        raise OptionError(
+            "Beam flags: --runner=PrismRunner: expected --prism_location=PATH beside it, or "
+            f"`prism` on PATH. Received: neither. {build}"
+        )
     if location and "://" not in location and not os.access(location, os.X_OK):
         raise OptionError(
             f"Beam flags: --prism_location={location}: expected Prism's program. Received: none "
-            f"that can be run. Build it by `go install {_PRISM_SOURCE}@v{_beam_version()}`, which "
-            "puts it into ~/go/bin."
+            f"that can be run. {build}"
         )
 
 

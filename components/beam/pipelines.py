@@ -16,6 +16,7 @@ import contextlib
 import logging
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -90,10 +91,24 @@ def pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
             runner = _processes()
         elif class_name(runner) == DASK:
             options = PipelineOptions([*given, *dask_scheduler.partitions(options)])
+        elif class_name(runner) == PRISM:
+            options = PipelineOptions([*given, *_prism(options)])
         stack.enter_context(_as_in_a_program())
         made = beam.Pipeline(runner, options)
         stack.callback(lambda: dask_scheduler.leave(getattr(made, "result", None)))
         yield stack.enter_context(made)
+
+
+def prism_on_path() -> str:
+    """Prism's program, which Beam itself does not look for; empty if there is none."""
+    return shutil.which("prism") or ""
+
+
+def _prism(options: PipelineOptions) -> list[str]:
+    """The flag that names Prism's program, unless one does; Beam would download it."""
+    given = options.get_all_options(drop_default=True)
+    found = "" if given.keys() & {"prism_location", "job_endpoint"} else prism_on_path()
+    return [f"--prism_location={found}"] if found else []
 
 
 def _environments(options: PipelineOptions) -> int:

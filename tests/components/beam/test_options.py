@@ -1,5 +1,6 @@
 """Beam's flags: what is refused before anything runs; and pipelines in a notebook."""
 
+import contextlib
 import re
 import socket
 import sys
@@ -10,7 +11,9 @@ from types import SimpleNamespace
 import apache_beam as beam
 import grpc
 import pytest
+from apache_beam.options.pipeline_options import PrismRunnerOptions
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
+from apache_beam.runners.portability.prism_runner import PrismRunner
 from apache_beam.utils import interactive_utils
 
 from millrace.components.beam import pipelines
@@ -25,6 +28,10 @@ from millrace.components.errors import OptionError
         (
             ("--runner=FnApiRunner", "--direct_num_worker=3"),
             "Beam flags: --direct_num_worker: unknown. Did you mean `--direct_num_workers`?",
+        ),
+        (
+            ("--runner=DaskRunner", "--dask_client_adress=tcp://a:1"),
+            "Beam flags: --dask_client_adress: unknown. Did you mean `--dask_client_address`?",
         ),
         (
             ("runner=FlinkRunner",),
@@ -150,11 +157,41 @@ def test_an_address_where_no_dask_scheduler_answers_is_refused(address, monkeypa
     )
 
 
+def test_a_dask_scheduler_on_a_host_that_nobody_knows_is_told_from_a_silent_one():
+    flags = ("--runner=DaskRunner", "--dask_client_address=tcp://no.such.invalid:8786")
+    with pytest.raises(OptionError, match=r"Received: \[Errno -\d\] .*\. Start one there by"):
+        BeamOptions(flags).check()
+
+
 @pytest.mark.parametrize("flags", [("--runner=dask",), ("--runner=DaskRunner",)])
 def test_dask_without_its_extra_is_refused(flags, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam.runners.dask.dask_runner", None)
     with pytest.raises(OptionError, match=r"\. Run `pip install 'tf-millrace\[dask\]'`\.$"):
         BeamOptions(flags).check()
+
+
+def test_a_prism_that_beam_would_download_is_refused_and_one_on_path_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OptionError) as caught:
+        BeamOptions(("--runner=PrismRunner",)).check()
+    assert str(caught.value).startswith(
+        "Beam flags: --runner=PrismRunner: expected --prism_location=PATH beside it, or "
+        "`prism` on PATH. Received: neither. Build it by `go install github.com/apache/"
+    )
+    program = tmp_path / "prism"
+    program.touch(0o755)
+    BeamOptions(("--runner=PrismRunner",)).check()
+    taken = []
+    monkeypatch.setattr(PrismRunner, "run_pipeline", lambda self, made, given: taken.append(given))
+    for flags in ((), ("--prism_location=/mine",), ("--job_endpoint=there:1",)):
+        with (
+            contextlib.suppress(AttributeError),
+            pipelines.pipeline(("--runner=PrismRunner", *flags)) as made,
+        ):
+            _ = made | "Make" >> beam.Impulse()
+    assert [given.view_as(PrismRunnerOptions).prism_location for given in taken] == [
+        *(str(program), "/mine", None)
+    ]
 
 
 def test_a_prism_that_is_not_there_is_refused(tmp_path):
