@@ -98,14 +98,16 @@ def find(reference: str) -> Recipe | OwnWiring:
     found = _take(_module_name(place), name, reference)
     if isinstance(found, Recipe):
         return found
-    if inspect.isfunction(found) and _is_wiring(found):
+    if inspect.isfunction(found) and _is_wiring(found, inspect.Parameter.empty):
         return OwnWiring(name, found)
     known = dict(_members(_import(place)))
     if found is None:
         raise UsageError(f"Recipe {reference!r}: {place} has no `{name}`. {nearest(name, known)}")
+    takes = str(inspect.signature(found)) if inspect.isfunction(found) else ""
     raise UsageError(
         f"Recipe {reference!r}: expected a millrace.Recipe, or a function "
-        f"(dag: Dag, data: str | None, serving_root: Path). Received: a {type(found).__name__}. "
+        "(dag: Dag, data: str | None, serving_root: Path). Received: a "
+        f"{' '.join(filter(None, (type(found).__name__, takes)))}. "
         f"{nearest(name, known)}"
     )
 
@@ -164,10 +166,11 @@ def _members(module: ModuleType) -> Iterator[tuple[str, Recipe | OwnWiring]]:
             yield name, OwnWiring(name, found)
 
 
-def _is_wiring(function: Callable[..., Any]) -> bool:
-    """Whether `function` takes a DAG, the data and the serving root."""
+def _is_wiring(function: Callable[..., Any], *also: Any) -> bool:
+    """Whether `function` takes a DAG, by its annotation or one of `also`, and two values more."""
     parameters = list(inspect.signature(function).parameters.values())
-    return len(parameters) == 3 and parameters[0].annotation in (Dag, "Dag", "millrace.Dag")
+    kinds = (Dag, "Dag", "millrace.Dag", *also)
+    return len(parameters) == 3 and parameters[0].annotation in kinds
 
 
 def _import(place: str) -> ModuleType:

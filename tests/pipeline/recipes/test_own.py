@@ -69,6 +69,14 @@ def test_a_function_wires_what_it_likes(file):
     assert found.summary == "Count the characters."
 
 
+def test_a_function_without_annotations_is_taken_where_it_is_named(file):
+    plain = "\n\ndef plain(dag, data, serving_root):\n    counted(dag, data, serving_root)\n"
+    file.write_text(file.read_text() + plain)
+    found = catalog.find(f"{file}:plain")
+    assert list(found.wire("name", "folder", Path("serving")).steps) == ["read", "count"]
+    assert f"{file}:plain" not in dict(own.listed(str(file)))
+
+
 def test_the_recipes_of_a_module_are_listed_by_what_names_them(file):
     rows = own.listed(str(file))
     assert [name for name, _ in rows] == [f"{file}:{name}" for name in ("row", "counted", "empty")]
@@ -101,7 +109,7 @@ def test_what_is_not_there_is_named(file):
         "(dag: Dag, data: str | None, serving_root: Path). Received: a int. There are: "
         "counted, empty, row."
     )
-    assert "Received: a function." in _refusal(f"{place}:helper")
+    assert "Received: a function (text). " in _refusal(f"{place}:helper")
     assert _refusal(place).startswith(
         f"Recipe {place!r}: expected package.module:recipe. Received: no colon."
     )
