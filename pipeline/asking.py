@@ -7,10 +7,13 @@ from functools import partial
 from typing import Any
 
 from millrace.pipeline import given, predictions, question_files, questions
+from millrace.pipeline.errors import UsageError
 from millrace.pipeline.origin import UNKNOWN, find
 from millrace.pipeline.predictions import Answers
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
+
+_LONGEST_WAIT = 86_400  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +67,10 @@ def predict(
     Raises:
         UsageError: what is asked cannot be read, or the model does not take it.
     """
+    if not 0 <= wait <= _LONGEST_WAIT:  # nor NaN
+        raise UsageError(
+            f"--wait: expected seconds from 0 to {_LONGEST_WAIT}. Received: {wait:g}. Correct it."
+        )
     # Another server's models may have names that none of ours has.
     (given.utf8 if target else given.model_name)(model, "Model")
     for option, path in (("--csv", asked.csv), *(("--window", each) for each in asked.windows)):

@@ -256,8 +256,11 @@ def too_late(
         timeout: seconds that were waited.
         last: the latest of its errors, one of NOT_YET.
     """
-    if last is None or isinstance(last, NotFoundError):
+    if last is None:
         received, advice = "no available version", "Check the server's log"
+    elif isinstance(last, NotFoundError):
+        received = "a server that answers, and has no version of such a model"
+        advice = "Correct the name, give the server that model"
     else:
         received, advice = "no answer", "Start a server there, use another address"
     return DeadlineExceededError(

@@ -91,6 +91,13 @@ def test_what_cannot_go_well_is_refused_before_the_first_step(options, told, tmp
     assert not (tmp_path / "root" / "artifacts").exists()
 
 
+@pytest.mark.parametrize("seconds", ["inf", "1e300", "86401"])
+def test_no_wait_is_longer_than_a_day(seconds, tmp_path):
+    wait = ("--target", "localhost:1", "--wait", seconds)
+    text = refusal("predict", "digits", "--text", "a", *wait, "--root", str(tmp_path))
+    assert text.startswith("--wait: expected seconds from 0 to 86400. Received: ")
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -170,8 +170,13 @@ def test_closing_cancels_calls_in_flight(scripted):
 
 def test_waiting_for_a_model(client):
     assert client.wait_until_available("half", timeout=5).version == 123
-    with pytest.raises(DeadlineExceededError, match=r"expected model none to be available within"):
+    with pytest.raises(DeadlineExceededError) as unknown:
         client.wait_until_available("none", timeout=0.3)
+    assert unknown.value.details == (
+        f"{client.target}: expected model none to be available within 0.3 s. Received: a server "
+        "that answers, and has no version of such a model. Correct the name, give the server that "
+        "model, or allow more time."
+    )
     target = f"127.0.0.1:{free_port()}"
     with Client(target) as nobody, pytest.raises(DeadlineExceededError) as late:
         nobody.wait_until_available("half", timeout=0.3)
