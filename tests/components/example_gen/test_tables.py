@@ -11,7 +11,7 @@ from hypothesis import given as generated
 from hypothesis import strategies as st
 
 from millrace.components.artifacts import RawFiles
-from millrace.components.beam import shard_pass
+from millrace.components.beam import joining
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv import passes
@@ -436,12 +436,17 @@ def test_a_line_of_dashes_below_the_header_is_set_aside(ingest):
     assert len(rows_of(examples)) == 20
 
 
-def test_another_process_takes_part_in_a_large_table_to_the_same_bytes(ingest, out, monkeypatch):
-    started = []
-    start = shard_pass._in_processes
-    monkeypatch.setattr(
-        shard_pass, "_in_processes", lambda count: started.append(count) or start(count)
-    )
+def test_other_processes_join_in_writing_a_large_table_at_once_to_the_same_bytes(
+    ingest, out, monkeypatch
+):
+    waits = []
+    work_through = joining.work_through
+
+    def record(folder, work, count, after, **more):
+        waits.append(after)
+        work_through(folder, work, count, after, **more)
+
+    monkeypatch.setattr(joining, "work_through", record)
     monkeypatch.setattr(cores, "available", lambda: 2)
     text = "a,b\n" + "".join(f"{n},{n % 7}\n" for n in range(500))
     found = []
@@ -449,6 +454,6 @@ def test_another_process_takes_part_in_a_large_table_to_the_same_bytes(ingest, o
         monkeypatch.setattr(passes, "_LARGE", large)
         ingest(text, shards=4)
         found.append({file: path.read_bytes() for file, path in files(out)})
-        assert started == [4] * (len(found) - 1)  # to write
+    assert waits == [1.0, 1.0, 1.0, 0.0]  # to gather and to write, twice
     assert found[0] == found[1]
     assert len(found[0]) > 12
