@@ -192,7 +192,7 @@ def test_a_config_file_names_models_policies_and_labels(read):
         model("model_version_policy { latest { num_versions: 3 } }", name="latest"),
         model("model_version_policy { all {} }", name="all"),
         model("model_version_policy { specific { versions: 1 versions: 5 } }", name="some"),
-        model('version_labels { key: "stable" value: 4 }', name="labels", path="hdfs://b/m"),
+        model('version_labels { key: "stable" value: 4 }', name="labels", path="s3://b/m"),
     )
     assert [one.policy for one in models] == [
         versions.Latest(1),
@@ -201,7 +201,7 @@ def test_a_config_file_names_models_policies_and_labels(read):
         versions.Specific(frozenset({1, 5})),
         versions.Latest(1),
     ]
-    assert (models[4].labels, str(models[4].base_path)) == ({"stable": 4}, "hdfs://b/m")
+    assert (models[4].labels, str(models[4].base_path)) == ({"stable": 4}, "s3://b/m")
 
 
 def test_the_deprecated_model_type_is_accepted(read):
