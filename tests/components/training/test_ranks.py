@@ -4,6 +4,7 @@ import json
 import socket
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -170,3 +171,15 @@ def test_a_training_whose_ranks_stay_away_ends_with_their_names(impatient, tmp_p
     monkeypatch.setenv("TF_CONFIG", cluster["TF_CONFIG"])
     with pytest.raises(ModelError, match=f"Missing: rank 1 at {gone}"):
         ranks.lead(None, tmp_path, tmp_path)  # it would be told the plan once it had connected
+
+
+def test_the_others_are_looked_for_while_the_first_rank_connects_and_no_longer(capsys):
+    done = []
+    watch = SimpleNamespace(begin=lambda: done.append("begin"), end=lambda: done.append("end"))
+    for rank in (1, 0):  # of which the first alone tells
+        ranks._mark(ranks._CONNECTING, Cluster(("a:1", "b:2"), rank))
+    ranks._mark(ranks._CONNECTED, Cluster(("a:1", "b:2"), 0))
+    told = capsys.readouterr().out.splitlines(keepends=True)
+    assert len(told) == 2
+    assert ranks._relayed(told, watch) == ""
+    assert done == ["begin", "end"]

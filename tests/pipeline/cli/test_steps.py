@@ -43,7 +43,7 @@ def test_a_recipe_is_compiled_with_the_options_that_every_step_must_have(tmp_pat
         *(*COMPILE, "--to", "argo", "--out", tmp_path / "argo.yaml", "--schedule", "0 3 * * *"),
         *("--data", "/rows/{SPAN}.csv", "--spans", "latest:7", "--set", "trainer.epochs=3"),
         *("--name", "line", "--mount", "claim:/data", "--fail-on-anomaly"),
-        *("--", "--direct_num_workers=2"),
+        *("--", "--runner=PortableRunner", "--job_endpoint=only.there:8099"),
     )
     file = tmp_path / "argo.yaml"
     assert (done.returncode, done.stdout, done.stderr) == (
@@ -57,7 +57,8 @@ def test_a_recipe_is_compiled_with_the_options_that_every_step_must_have(tmp_pat
         *("step", "line-fit", "{{inputs.parameters.step}}", "--run", "{{workflow.uid}}"),
         *("--root", "/data", "--data", "/rows/{SPAN}.csv", "--spans", "latest:7"),
         *("--set", "trainer.epochs=3", "--name", "line"),
-        *("--fail-on-anomaly", "--", "--direct_num_workers=2"),
+        *("--fail-on-anomaly", "--"),
+        *("--runner=PortableRunner", "--job_endpoint=only.there:8099"),
     ]
     after = {task["name"]: task.get("dependencies") for task in graph["dag"]["tasks"]}
     assert after["csv-example-gen"] is None
