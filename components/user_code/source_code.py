@@ -9,6 +9,7 @@ import contextvars
 import dataclasses
 import functools
 import hashlib
+import os
 import pathlib
 from collections.abc import Iterator
 
@@ -173,7 +174,9 @@ def _files(name: str) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for text in said.texts:
-        for file in (pathlib.Path(spec.origin).parent / text, pathlib.Path(text).expanduser()):
+        # Unlike a path's own `expanduser`, that of `os.path` leaves the `~` of nobody as it is.
+        here = os.path.expanduser(text)  # noqa: PTH111
+        for file in (pathlib.Path(spec.origin).parent / text, pathlib.Path(here)):
             with contextlib.suppress(OSError, ValueError, RuntimeError):  # no name of a file
                 if file.is_file():
                     found[f"{name}:{text}"] = folders.file_digest(file)

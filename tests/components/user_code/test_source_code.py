@@ -162,6 +162,12 @@ def test_a_file_in_the_folder_of_the_command_is_seen_as_well(package, tmp_path, 
     assert "mine.second:words.txt" in source_code.reached("mine.first").code
 
 
+def test_a_text_like_the_home_of_an_unknown_user_names_no_file(package):
+    (package / "second.py").write_text("PATTERN = '~nobody-of-that-name/x'\n")
+    source_code.forget()
+    assert "mine.second" in source_code.reached("mine.first").code
+
+
 def test_a_module_of_an_installed_package_reaches_its_own_package_only():
     reached = source_code.reached("etils.epath.typing")
     assert {name.split(".")[0] for name in reached.code} == {"etils"}
