@@ -13,6 +13,7 @@ from pydantic import Field
 from millrace.components.artifacts import Analysis, Examples, LearningRate
 from millrace.components.errors import OptionError
 from millrace.components.features import spec as specs
+from millrace.components.models.auto_options import Auto
 from millrace.components.models.image_options import Augment, Cnn
 from millrace.components.models.options import AnyModel, check_fits
 from millrace.components.options.ranges import Count, Positive, Seed
@@ -82,6 +83,11 @@ def rate_finder(
     """
     spec, train = specs.read(analysis.file), Split.to_train_on(examples)
     check_fits(model, spec)
+    if isinstance(model, Auto):
+        raise OptionError(
+            "rate_finder.model: expected one network. Received: auto, whose networks have rates "
+            "of their own. Name one by trainer.model, or leave the rate finder out."
+        )
     if end <= start:
         raise OptionError(
             f"rate_finder.end: expected a rate above rate_finder.start. Received: {end} and "

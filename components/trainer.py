@@ -16,9 +16,12 @@ from millrace.components.artifacts import (
     LearningRate,
     TrainedModel,
 )
+from millrace.components.candidates import kinds as candidates
+from millrace.components.errors import OptionError
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models import sizes
+from millrace.components.models.auto_options import Auto
 from millrace.components.models.image_options import Augment, Cnn
 from millrace.components.models.options import AnyModel, check_fits
 from millrace.components.options.ranges import Count, Number, Positive, Seed
@@ -97,7 +100,8 @@ def trainer(
         seed: of the first weights, the order of examples, dropout and augmentation.
         deterministic: forbid TensorFlow every kernel whose sums may come out in another order;
             slower, and only needed for equal weights on a GPU.
-        model: a network for the data's kind, and its own options.
+        model: a network for the data's kind, and its own options; `auto` tries a few, and keeps
+            what answers best on the validation split.
         augment: random changes to training pictures.
         output: what the last layer gives; `logits` moves the softmax into the loss.
         loss: Keras's, and label smoothing; `auto` goes by the task and the number of classes.
@@ -128,10 +132,12 @@ def trainer(
     """
     spec, train = specs.read(analysis.file), Split.to_train_on(examples)
     check_fits(model, spec)
+    _check_auto(model, strategy, fine_tune, warm_start)
     has_validation = bool(examples.counts.get(validation)) and validation != "train"
+    tried = candidates.of(spec, train.count, model.tried) if isinstance(model, Auto) else ()
     plan = TrainingPlan(
         spec=spec,
-        model=model,
+        model=tried[0].model if isinstance(model, Auto) else model,
         augment=augment,
         objective=objectives.of(spec, loss, output),
         descent=Descent(
@@ -170,6 +176,28 @@ def trainer(
         plan.train.count,
         f"validating on {plan.validation.count}" if plan.validation else "without validation",
     )
+    if isinstance(model, Auto):
+        from millrace.components.candidates import search
+
+        return search.run(plan, tried, model.averaged, out, resume)
     if fine_tune.epochs:
         return fine_tuning.train(plan, fine_tune, out, resume)
     return fitting.train(plan, out, resume)
+
+
+def _check_auto(
+    model: AnyModel, strategy: Strategy, fine_tune: FineTune, warm_start: TrainedModel | None
+) -> None:
+    """Refuse what needs one network where several are tried."""
+    if not isinstance(model, Auto):
+        return
+    for option, received, is_set in (
+        ("trainer.strategy", strategy, strategy == "multi_worker"),
+        ("trainer.fine_tune.epochs", fine_tune.epochs, bool(fine_tune.epochs)),
+        ("trainer.warm_start", warm_start and warm_start.path, warm_start is not None),
+    ):
+        if is_set:
+            raise OptionError(
+                f"{option}: expected none with trainer.model=auto, which trains several networks. "
+                f"Received: {received}. Name one network by trainer.model."
+            )

@@ -65,6 +65,8 @@ def load(file: Path, spec: Spec) -> keras.Model:
 
     Keras finds each of our layers by the name that its module registers when imported.
     """
+    from millrace.components.models import average  # noqa: F401
+
     match spec:
         case ImageSpec():
             from millrace.components.models import image  # noqa: F401

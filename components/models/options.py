@@ -18,6 +18,7 @@ from millrace.components.models import (
     table_options,
     text_options,
 )
+from millrace.components.models.auto_options import Auto
 from millrace.components.models.custom_options import Custom
 from millrace.components.models.image_options import ImageModel
 from millrace.components.models.language_options import LanguageModel
@@ -26,7 +27,7 @@ from millrace.components.models.table_options import TableModel
 from millrace.components.models.text_options import TextModel
 
 Network = ImageModel | TextModel | LanguageModel | SeriesModel | TableModel | Custom
-AnyModel = Annotated[Network, Field(discriminator="kind")]
+AnyModel = Annotated[Network | Auto, Field(discriminator="kind")]
 
 _FITTING: dict[type[Spec], tuple[type, ...]] = {
     ImageSpec: image_options.MODELS,
@@ -37,15 +38,15 @@ _FITTING: dict[type[Spec], tuple[type, ...]] = {
 }
 
 
-def check_fits(model: Network, spec: Spec) -> None:
-    """Refuse a network for another kind of data.
+def check_fits(model: Network | Auto, spec: Spec) -> None:
+    """Refuse a network for another kind of data; `auto` chooses one for any.
 
     Raises:
         OptionError: names the networks that fit.
     """
     fitting = (*_FITTING[type(spec)], Custom)
-    if not isinstance(model, fitting):
-        names = ", ".join(each().kind for each in fitting)
+    if not isinstance(model, (*fitting, Auto)):
+        names = ", ".join(each().kind for each in (*fitting, Auto))
         raise OptionError(
             f"trainer.model: expected a network for {spec.kind} data: {names}. "
             f"Received: {model.kind}. Set trainer.model to one of these."

@@ -26,6 +26,7 @@ from millrace.components.training import (
     dataset,
     ranks,
     replicas,
+    solving,
     summary,
     warm_start,
 )
@@ -179,6 +180,10 @@ def _best_by(plan: TrainingPlan) -> str | None:
 
 
 def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> None:
+    if solving.solves(plan.model):
+        solving.solve(model, plan)
+        _look(model, plan, HistoryFile(out / "history.csv"))
+        return
     watching, best_by = plan.watching, _best_by(plan)
     state = backup.load(resume, plan.text, best_by)
     if state.epochs:
@@ -186,6 +191,7 @@ def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> Non
         backup.restore(model, resume, state.epochs)
     history = HistoryFile(out / "history.csv", state.rows)
     if not model.trainable_variables:
+        logger.info("the network has nothing to learn: evaluated once")
         _look(model, plan, history)
     elif state.epochs < plan.epochs and not state.stopped:
         if _trained_in_replicas(model, plan, out, resume):
@@ -252,8 +258,7 @@ def _run(
 
 
 def _look(model: keras.Model, plan: TrainingPlan, history: HistoryFile) -> None:
-    """The history of a network that has nothing to learn, such as a naive forecast."""
-    logger.info("the network has nothing to learn: evaluated once")
+    """The history of a network that is not trained by epochs, such as a naive forecast."""
     figures = model.evaluate(_evaluated(plan, plan.train), verbose=0, return_dict=True)
     if plan.validation:
         found = model.evaluate(_evaluated(plan, plan.validation), verbose=0, return_dict=True)

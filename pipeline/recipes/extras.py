@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from millrace.components.models.auto_options import Auto
 from millrace.components.models.layer_options import Dense
 from millrace.components.models.series_options import (
     DifferencedMovingAverage,
@@ -71,6 +72,9 @@ def _misfit(name: str, features: Any, model: Any) -> tuple[str, str, str]:
         case "projector" if features.kind == "series" or is_regression:
             task = "a regression" if is_regression else "one of the kind series"
             return "a recipe of classes, or of texts", task, ""
+        case "rate_finder" if isinstance(model, Auto):
+            also = ", or set trainer.model to one"
+            return "one network", "trainer.model=auto, which tries several, each by its rate", also
         case "rate_finder" | "tuner" if isinstance(model, _WEIGHTLESS):
             also = f", or set trainer.model to a network that has some, such as {Dense().kind}"
             return "a network with weights to train", f"trainer.model={model.kind}", also

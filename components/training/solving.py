@@ -1,0 +1,17 @@
+"""Networks whose weights are computed rather than descended to, and what computes them."""
+
+from typing import Any
+
+import keras
+
+from millrace.components.training.plan import TrainingPlan
+
+
+def solves(options: Any) -> bool:
+    """Whether the weights of the network that `options` describe are computed."""
+    return False
+
+
+def solve(model: keras.Model, plan: TrainingPlan) -> None:
+    """Give `model`, compiled, its weights, by the train split; settings by the validation split."""
+    raise NotImplementedError(plan.model.kind)
