@@ -10,17 +10,20 @@ from typing import assert_never
 
 import keras
 
+from millrace.components.errors import OptionError
 from millrace.components.features.table_spec import TableSpec
 from millrace.components.models.layer_options import Dense
 from millrace.components.models.networks import (
     RESCALED,
+    SCORES,
     Networks,
     as_taken,
     chained,
     fully_connected,
     scores,
 )
-from millrace.components.models.table_options import TableModel, WideDeep
+from millrace.components.models.table_layers import BoostedTrees
+from millrace.components.models.table_options import TableModel, Trees, WideDeep
 
 
 def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activation: str) -> Networks:
@@ -33,18 +36,45 @@ def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activatio
         column.name: keras.Input(column.shape, dtype=column.dtype, name=column.name)
         for column in spec.layout.inputs
     }
-    joined = _side_by_side(list(_parts(options, spec, inputs)), "all")
-    outputs = scores(options, units, activation)(joined)
+    if isinstance(options, Trees):
+        outputs = _trees(options, spec, inputs, units, activation)
+    else:
+        joined = _side_by_side(list(_parts(options, spec, inputs)), "all")
+        outputs = scores(options, units, activation)(joined)
     if spec.target_deviation:
+        mean = 0.0 if isinstance(options, Trees) and options.link == "log" else spec.target_mean
         outputs = keras.layers.Rescaling(
-            spec.target_deviation, spec.target_mean, name=RESCALED, dtype="float32"
+            spec.target_deviation, mean, name=RESCALED, dtype="float32"
         )(outputs)
     model = keras.Model(as_taken(inputs), outputs, name=options.kind)
     return Networks(training=model, inference=model)
 
 
+def _trees(
+    options: Trees,
+    spec: TableSpec,
+    inputs: dict[str, keras.KerasTensor],
+    units: int,
+    activation: str,
+) -> keras.KerasTensor:
+    """What trees answer, [batch, units], before a regression is brought to the label's units.
+
+    Raises:
+        OptionError: there is a logarithm to add up to, and none of the label.
+    """
+    if options.link == "log":
+        if spec.problem != "regression":
+            raise OptionError(
+                f"trainer.model.link: expected identity for a {spec.problem}. Received: log. Only "
+                "a regression of numbers that are never negative has such a logarithm."
+            )
+        activation = "exponential"
+    summed = BoostedTrees(units, name="trees", dtype="float32")(inputs)
+    return keras.layers.Activation(activation, name=SCORES, dtype="float32")(summed)
+
+
 def _parts(
-    options: Dense | TableModel, spec: TableSpec, inputs: dict[str, keras.KerasTensor]
+    options: Dense | WideDeep, spec: TableSpec, inputs: dict[str, keras.KerasTensor]
 ) -> Iterator[keras.KerasTensor]:
     """The inputs of the last layer, each [batch, any]."""
     numeric = [inputs["numeric"]] if "numeric" in inputs else []
@@ -75,7 +105,7 @@ def _embedded(ids: keras.KerasTensor, spec: TableSpec, dim: int) -> keras.KerasT
     return keras.layers.Flatten(name="vectors")(vectors)
 
 
-def _deep(options: Dense | TableModel, parts: list[keras.KerasTensor]) -> keras.KerasTensor:
+def _deep(options: Dense | WideDeep, parts: list[keras.KerasTensor]) -> keras.KerasTensor:
     return chained(fully_connected(options, options.units), _side_by_side(parts, "columns"))
 
 

@@ -1,10 +1,12 @@
 """The options of the networks for data of the kind `table`; no Keras, so reading them is cheap."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from millrace.components.models.layer_options import Counts, Dense, FullyConnected
-from millrace.components.options.ranges import Count
+from millrace.components.options.ranges import Count, NotNegative, Positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,5 +27,35 @@ class WideDeep(FullyConnected):
     kind: Literal["wide_deep"] = "wide_deep"
 
 
-TableModel = WideDeep
-MODELS: tuple[type, ...] = (Dense, WideDeep)
+@dataclasses.dataclass(frozen=True)
+class Trees:
+    """Boosted trees, grown by scikit-learn's HistGradientBoosting, in the network as plain ops.
+
+    Names and meanings of the attributes are scikit-learn's, where it has them. All of train is in
+    memory; there are no epochs, and `trainer.learning_rate` is not looked at.
+
+    Attributes:
+        learning_rate: what each tree's answer is multiplied by.
+        max_iter: rounds at most, a tree for each class of more than two in each.
+        max_leaf_nodes: of a tree.
+        min_samples_leaf: rows of each leaf at least.
+        l2_regularization: a penalty on what leaves answer.
+        max_features: share of the columns that each split looks at.
+        n_iter_no_change: rounds without a better validation loss after which there are no more.
+        link: `log`: for a regression of numbers that are never negative, the trees add up to the
+            logarithm of the answer, by the Poisson deviance.
+    """
+
+    learning_rate: Positive = 0.05
+    max_iter: Count = 1000
+    max_leaf_nodes: Annotated[int, Field(ge=2)] = 31
+    min_samples_leaf: Count = 20
+    l2_regularization: NotNegative = 0.0
+    max_features: Annotated[float, Field(gt=0, le=1)] = 1.0
+    n_iter_no_change: Count = 20
+    link: Literal["identity", "log"] = "identity"
+    kind: Literal["trees"] = "trees"
+
+
+TableModel = WideDeep | Trees
+MODELS: tuple[type, ...] = (Dense, WideDeep, Trees)

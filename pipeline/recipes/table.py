@@ -137,7 +137,7 @@ ROWS: tuple[Recipe, ...] = (
         "anybody's table; label, problem and types are chosen from the data",
         _anything,
         (
-            "trainer.model=wide_deep",
+            "trainer.model=auto",
             "trainer.epochs=60",
             "trainer.batch_size=32",
             "trainer.learning_rate=0.003",
