@@ -221,6 +221,7 @@ def choose(
         spread=spread,
         naive_error=tuple(series_shape.naive_error(found.train, season).tolist()),
         mean=tuple(found.train.mean[: len(roles.targets)].tolist()),
+        least=tuple(found.train.least[: len(roles.targets)].tolist()),
         fill=fill(found.train, notes),
         base=base_of(roles, notes),
     )

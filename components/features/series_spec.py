@@ -98,6 +98,7 @@ class SeriesSpec:
         offset, spread: per column that the network sees (`seen`): scaled is
             `(value - offset) / spread`; from the train split.
         mean: per target, on the train split: the simplest forecast.
+        least: per target, the smallest value in the train split.
         naive_error: per target, the mean absolute error on the train split of the value a season
             before, where both are known: the unit of MASE.
         zone: the time zone whose clock the calendar reads.
@@ -129,6 +130,7 @@ class SeriesSpec:
     hook: Hook | None = None
     made: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
+    least: tuple[float, ...] = ()
     fill: Fill | None = None
     base: tuple[float, ...] = ()
     kind: Literal["series"] = "series"
@@ -170,6 +172,11 @@ class SeriesSpec:
     def lag(self) -> int:
         """Rows that differencing goes back; 0 without it."""
         return {"none": 0, "previous": 1, "season": self.season}[self.difference]
+
+    @property
+    def has_logarithms(self) -> bool:
+        """Whether all targets are positive in the train split, as they are in the data."""
+        return bool(self.least) and min(self.least) > 0 and not self.base
 
     @property
     def task(self) -> Literal["forecast"]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from millrace.components.errors import OptionError
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.models import series_layers as layers
 from millrace.components.models.layer_options import Dense
@@ -27,6 +28,7 @@ from millrace.components.models.networks import (
 from millrace.components.models.series_options import (
     ConvRnn,
     DifferencedMovingAverage,
+    Linear,
     MovingAverage,
     Naive,
     SeasonalNaive,
@@ -35,6 +37,8 @@ from millrace.components.models.series_options import (
 )
 
 _PERIODS = {"hour": 24.0, "weekday": 7.0, "month": 12.0}
+_COVARIATE_ROWS = 24  # at most, of which a linear network sees covariates
+OWN_UNITS, FROM_OWN_UNITS = "own_units", "from_own_units"  # layers of a linear network
 _CELLS: dict[str, Callable[..., keras.Layer]] = {
     "simple": keras.layers.SimpleRNN,
     "lstm": keras.layers.LSTM,
@@ -53,7 +57,8 @@ def build(options: SeriesModel, spec: SeriesSpec, *, units: int, activation: str
         activation: of that layer.
 
     Raises:
-        OptionError: the windows are too short for a baseline's season or average.
+        OptionError: the windows are too short for a baseline's season or average, or a linear
+            network's rows or logarithms cannot be had.
     """
     inputs = {
         column.name: keras.Input(column.shape, dtype=column.dtype, name=column.name)
@@ -61,6 +66,8 @@ def build(options: SeriesModel, spec: SeriesSpec, *, units: int, activation: str
     }
     window, *ahead = filled(inputs, spec).values()
     match options:
+        case Linear():
+            forecast = _linear(options, spec, window, ahead[0] if ahead else None, units)
         case Dense() | SeriesRnn() | ConvRnn():
             known = ahead[0] if ahead else None
             forecast = _trained(options, spec, window, known, units, activation)
@@ -114,6 +121,71 @@ def _baseline(
     return layers.Baseline(
         options.kind, spec.horizon, len(spec.targets), settings, name=SCORES, dtype="float32"
     )
+
+
+def _linear(
+    options: Linear,
+    spec: SeriesSpec,
+    window: keras.KerasTensor,
+    known: keras.KerasTensor | None,
+    outputs: int,
+) -> keras.KerasTensor:
+    """One layer with weights, `SCORES`, of features [batch, features].
+
+    Of these, the first are the targets in the last rows, row by row; the very last row is left out
+    where it is what the others are counted from. The covariates' last rows follow, then the
+    calendar of the last row, then the columns known ahead.
+    """
+    targets, rows = len(spec.targets), options.rows or spec.lookback
+    if rows > spec.lookback:
+        raise OptionError(
+            f"trainer.model.rows: expected at most the {spec.lookback} rows of a window. "
+            f"Received: {rows}. Lower it, or raise analyze.features.lookback."
+        )
+    least = _least(spec) if options.log else ()
+    offset, spread = spec.offset[:targets], spec.spread[:targets]
+    if options.log:
+        offset, spread = (0.0,) * targets, (1.0,) * targets
+    scale = spec.scale if spec.per_series and spec.scale != "none" else ""
+    units = layers.OwnUnits(
+        offset, spread, options.own_level, scale, least=least, name=OWN_UNITS, dtype="float32"
+    )(window)
+    values = layers.InOwnUnits(least, name="in_own_units", dtype="float32")([window, units])
+    last = spec.lookback - 1 if options.own_level else spec.lookback
+    parts = [_rows(values, spec.lookback - rows, last, "target")]
+    if len(spec.seen) > targets:
+        moments = spec.offset[targets:], spec.spread[targets:]
+        others = layers.Scaled(*moments, first=targets, name="scale", dtype="float32")(window)
+        first = spec.lookback - min(rows, _COVARIATE_ROWS)
+        parts.append(_rows(others, first, spec.lookback, "covariate"))
+    if spec.calendar:
+        clock = layers.Cyclic([_PERIODS[name] for name in spec.calendar], name="calendar")(window)
+        parts.append(_rows(clock, spec.lookback - 1, spec.lookback, "calendar"))
+    if known is not None:
+        parts.append(_scaled_ahead(spec, known))
+    features = keras.layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
+    last_layer = keras.layers.Dense(
+        outputs, kernel_initializer="zeros", name=SCORES, dtype="float32"
+    )
+    forecast = keras.layers.Reshape((spec.horizon, targets), name="steps")(last_layer(features))
+    return layers.FromOwnUnits(least, name=FROM_OWN_UNITS, dtype="float32")([forecast, units])
+
+
+def _least(spec: SeriesSpec) -> tuple[float, ...]:
+    """What a target counts as where it is less: half of the least in the train split."""
+    if not spec.has_logarithms:
+        raise OptionError(
+            "trainer.model.log: expected targets that are positive throughout the train split. "
+            f"Received: {', '.join(spec.targets)}, of which one is not. Set it to false."
+        )
+    return tuple(each / 2 for each in spec.least)
+
+
+def _rows(values: keras.KerasTensor, first: int, last: int, name: str) -> keras.KerasTensor:
+    """The rows from `first` up to, not including, `last`, flat."""
+    cut = (first, values.shape[1] - last)
+    rows = keras.layers.Cropping1D(cut, name=f"{name}_rows")(values)
+    return keras.layers.Flatten(name=f"{name}s")(rows)
 
 
 def _trained(

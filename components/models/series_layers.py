@@ -61,21 +61,24 @@ class FilledAhead(_Filling):
 
 @_registered
 class Scaled(keras.layers.Layer):
-    """A window's columns less `offset`, divided by `spread`, each [columns].
+    """A window's columns from `first` on less `offset`, divided by `spread`, each [columns].
 
     Channels beyond the columns are left out.
     """
 
-    def __init__(self, offset: Sequence[float], spread: Sequence[float], **kwargs: Any) -> None:
+    def __init__(
+        self, offset: Sequence[float], spread: Sequence[float], first: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.offset, self.spread = list(offset), list(spread)
+        self.offset, self.spread, self.first = list(offset), list(spread), first
 
     def call(self, window: Any) -> Any:
-        columns = window[..., : len(self.offset)]
+        columns = window[..., self.first : self.first + len(self.offset)]
         return (columns - ops.array(self.offset, "float32")) / ops.array(self.spread, "float32")
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "offset": self.offset, "spread": self.spread}
+        own = {"offset": self.offset, "spread": self.spread, "first": self.first}
+        return {**super().get_config(), **own}
 
 
 @_registered
@@ -94,6 +97,19 @@ class Unscaled(keras.layers.Layer):
         return {**super().get_config(), "offset": self.offset, "spread": self.spread}
 
 
+def _of_window(columns: Any, scale: str) -> tuple[Any, Any]:
+    """Offset and spread of each window, each [batch, 1, columns]."""
+    if scale == "min_max":
+        offset = ops.min(columns, axis=1, keepdims=True)
+        spread = ops.max(columns, axis=1, keepdims=True) - offset
+    else:
+        offset = ops.mean(columns, axis=1, keepdims=True)
+        variance = ops.mean(ops.square(columns - offset), axis=1, keepdims=True)
+        spread = ops.sqrt(variance)
+    is_flat = spread <= _FLAT * (1.0 + ops.abs(offset))
+    return offset, ops.where(is_flat, ops.ones_like(spread), spread)
+
+
 class _OfWindow(keras.layers.Layer):
     """Offset and spread of each window by itself.
 
@@ -107,16 +123,7 @@ class _OfWindow(keras.layers.Layer):
 
     def offset_and_spread(self, window: Any) -> tuple[Any, Any]:
         """Each [batch, 1, columns]; the spread of a constant column is 1."""
-        columns = window[..., : self.columns]
-        if self.scale == "min_max":
-            offset = ops.min(columns, axis=1, keepdims=True)
-            spread = ops.max(columns, axis=1, keepdims=True) - offset
-        else:
-            offset = ops.mean(columns, axis=1, keepdims=True)
-            variance = ops.mean(ops.square(columns - offset), axis=1, keepdims=True)
-            spread = ops.sqrt(variance)
-        is_flat = spread <= _FLAT * (1.0 + ops.abs(offset))
-        return offset, ops.where(is_flat, ops.ones_like(spread), spread)
+        return _of_window(window[..., : self.columns], self.scale)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "columns": self.columns, "scale": self.scale}
@@ -203,6 +210,85 @@ class Cyclic(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "periods": self.periods, "skipped": self.skipped}
+
+
+class _Logarithmic(keras.layers.Layer):
+    """May take the targets' logarithms: of what is at least `least`, [targets]; none if empty."""
+
+    def __init__(self, least: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.least = list(least)
+
+    def logarithm(self, values: Any) -> Any:
+        """Of `values` [..., targets]; what is less than `least` counts as that."""
+        if not self.least:
+            return values
+        return ops.log(ops.maximum(values, ops.array(self.least, "float32")))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "least": self.least}
+
+
+@_registered
+class OwnUnits(_Logarithmic):
+    """What counts as 0 and as 1 of each target in each window: [batch, 2, targets].
+
+    Args:
+        offset, spread: of the train split, [targets]: the 0 and the 1, unless a window has its own.
+        own_level: whether a window's 0 is its last value.
+        scale: by which a window has its own; empty is none. See `ScaledByWindow`.
+    """
+
+    def __init__(
+        self,
+        offset: Sequence[float],
+        spread: Sequence[float],
+        own_level: bool,
+        scale: str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.offset, self.spread = list(offset), list(spread)
+        self.own_level, self.scale = own_level, scale
+
+    def call(self, window: Any) -> Any:
+        values = self.logarithm(window[..., : len(self.offset)])
+        like = ops.zeros_like(values[:, :1])
+        offset = like + ops.array(self.offset, "float32")
+        spread = like + ops.array(self.spread, "float32")
+        if self.scale:
+            offset, spread = _of_window(values, self.scale)
+        if self.own_level:
+            offset = values[:, -1:]
+        return ops.concatenate([offset, spread], axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"offset": self.offset, "spread": self.spread}
+        return {**super().get_config(), **own, "own_level": self.own_level, "scale": self.scale}
+
+
+@_registered
+class InOwnUnits(_Logarithmic):
+    """A window's targets in units of its own, [batch, lookback, targets]: of [window, units]."""
+
+    def call(self, inputs: Any) -> Any:
+        window, units = inputs
+        values = self.logarithm(window[..., : units.shape[-1]])
+        return (values - units[:, :1]) / units[:, 1:]
+
+
+@_registered
+class FromOwnUnits(_Logarithmic):
+    """A forecast in the data's units, [batch, horizon, targets]: of [forecast, units]."""
+
+    def call(self, inputs: Any) -> Any:
+        forecast, units = inputs
+        values = ops.cast(forecast, "float32") * units[:, 1:] + units[:, :1]
+        return ops.exp(values) if self.least else values
+
+    def inverse(self, values: Any, units: Any) -> Any:
+        """The forecast that is `values` [batch, horizon, targets] in the data's units."""
+        return (self.logarithm(values) - units[:, :1]) / units[:, 1:]
 
 
 @_registered

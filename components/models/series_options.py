@@ -103,14 +103,41 @@ class ConvRnn(Recurrent):
     kind: Literal["conv_rnn"] = "conv_rnn"
 
 
+@dataclasses.dataclass(frozen=True)
+class Linear:
+    """A weighted sum of the window's last rows, whose weights are computed: ridge regression.
+
+    The ridge draws the weights towards a simple forecast, and how strongly is chosen by the
+    validation split; see `training.ridge`.
+
+    Attributes:
+        rows: of the window's end that it looks at. None: all.
+        log: forecast the targets' logarithms; they must be positive. A swing that grows with the
+            level is then one that does not.
+        own_level: see each target less its last value, which is added to the answer: a series that
+            has moved to another level is forecast as before (Zeng et al., "Are Transformers
+            Effective for Time Series Forecasting?", 2023: NLinear).
+        towards: the forecast that the weights are drawn to: `last`, the last value again (without
+            `own_level`, the mean); `season`, the value a season before; `smoothing`, the
+            exponential smoothing of level, trend and season that suits the train split best.
+    """
+
+    rows: Count | None = None
+    log: bool = False
+    own_level: bool = True
+    towards: Literal["last", "season", "smoothing"] = "last"
+    kind: Literal["linear"] = "linear"
+
+
 BaselineModel = Naive | SeasonalNaive | MovingAverage | DifferencedMovingAverage
-SeriesModel = BaselineModel | Dense | SeriesRnn | ConvRnn
+SeriesModel = BaselineModel | Linear | Dense | SeriesRnn | ConvRnn
 
 MODELS: tuple[type, ...] = (
     Naive,
     SeasonalNaive,
     MovingAverage,
     DifferencedMovingAverage,
+    Linear,
     Dense,
     SeriesRnn,
     ConvRnn,

@@ -4,19 +4,25 @@ from typing import Any
 
 import keras
 
+from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.models.series_options import Linear
 from millrace.components.models.table_options import Trees
 from millrace.components.training.plan import TrainingPlan
 
 
 def solves(options: Any) -> bool:
     """Whether the weights of the network that `options` describe are computed."""
-    return isinstance(options, Trees)
+    return isinstance(options, Linear | Trees)
 
 
 def solve(model: keras.Model, plan: TrainingPlan) -> None:
     """Give `model`, compiled, its weights, by the train split; settings by the validation split."""
-    match plan.model:
-        case Trees():
+    match plan.model, plan.spec:
+        case Linear(), SeriesSpec():
+            from millrace.components.training import ridge
+
+            ridge.solve(model, plan, plan.model, plan.spec)
+        case Trees(), _:
             from millrace.components.training import trees
 
             trees.solve(model, plan, plan.model)
