@@ -16,12 +16,22 @@ from etils.epath import Path
 from millrace.components.errors import OptionError
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models import word_vectors
-from millrace.components.models.networks import Networks, chained, fully_connected, penalty, scores
+from millrace.components.models.networks import (
+    SCORES,
+    Networks,
+    chained,
+    fully_connected,
+    penalty,
+    scores,
+)
+from millrace.components.models.ngram_layer import ScoresOfNgrams
 from millrace.components.models.text_layers import AverageOfTokens, BagOfTokens, inverse_frequencies
 from millrace.components.models.text_options import (
     Bag,
+    Descended,
     Embedded,
     Embedding,
+    Ngrams,
     TextConv,
     TextModel,
     TextRnn,
@@ -47,15 +57,19 @@ def build(options: TextModel, spec: TextSpec, *, units: int, activation: str) ->
         DataError: the pretrained vectors cannot be read.
     """
     inputs = keras.Input((spec.sequence_length,), dtype="int32", name="tokens")
-    layers = [*_hidden(options, spec), *_head(options)]
-    layers.append(scores(options, units, activation))
-    outputs = chained(layers, inputs)
+    if isinstance(options, Ngrams):
+        most = options.most if options.longest > 1 else 0
+        layer = ScoresOfNgrams(spec.size, options.longest, most, units, activation, name=SCORES)
+        outputs = layer(inputs)
+    else:
+        layers = [*_hidden(options, spec), *_head(options), scores(options, units, activation)]
+        outputs = chained(layers, inputs)
     model = keras.Model(inputs, outputs, name=options.kind)
     _load(model, options, spec)
     return Networks(training=model, inference=keras.Model(inputs, outputs, name=options.kind))
 
 
-def _hidden(options: TextModel, spec: TextSpec) -> Iterator[keras.Layer]:
+def _hidden(options: Descended, spec: TextSpec) -> Iterator[keras.Layer]:
     match options:
         case Bag():
             yield BagOfTokens(spec.size, options.weigh, name="bag")
@@ -129,7 +143,7 @@ def _recurrent(options: TextRnn) -> Iterator[keras.Layer]:
         yield _POOLINGS[options.pooling](name=f"global_{options.pooling}")
 
 
-def _head(options: TextModel) -> Iterator[keras.Layer]:
+def _head(options: Descended) -> Iterator[keras.Layer]:
     if options.dropout:
         yield keras.layers.Dropout(options.dropout, name="dropout")
     yield from fully_connected(options, options.dense)
@@ -141,7 +155,7 @@ def _load(model: keras.Model, options: TextModel, spec: TextSpec) -> None:
         if options.weigh == "tf_idf":
             weights = inverse_frequencies(spec.document_frequencies, spec.documents)
             model.get_layer("bag").weigh(weights)
-    elif options.vectors:
+    elif isinstance(options, Embedded) and options.vectors:
         model.get_layer("embedding").set_weights([_vectors(options, spec).matrix])
 
 

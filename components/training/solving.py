@@ -7,12 +7,13 @@ import keras
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.models.series_options import Linear
 from millrace.components.models.table_options import Trees
+from millrace.components.models.text_options import Ngrams
 from millrace.components.training.plan import TrainingPlan
 
 
 def solves(options: Any) -> bool:
     """Whether the weights of the network that `options` describe are computed."""
-    return isinstance(options, Linear | Trees)
+    return isinstance(options, Linear | Trees | Ngrams)
 
 
 def solve(model: keras.Model, plan: TrainingPlan) -> None:
@@ -26,5 +27,9 @@ def solve(model: keras.Model, plan: TrainingPlan) -> None:
             from millrace.components.training import trees
 
             trees.solve(model, plan, plan.model)
+        case Ngrams(), _:
+            from millrace.components.training import ngrams
+
+            ngrams.solve(model, plan, plan.model)
         case _:
             raise NotImplementedError(plan.model.kind)

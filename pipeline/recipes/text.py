@@ -177,7 +177,7 @@ ROWS: tuple[Recipe, ...] = (
         "--data PATH: a folder of texts per class, a CSV, TSV or JSON, or tfds:NAME",
         "anybody's texts; vocabulary and length are chosen from the data",
         _files,
-        _POOLED,
+        ("trainer.model=auto", "trainer.epochs=30", *_BEST),
         TextOptions(),
     ),
 )

@@ -11,7 +11,7 @@ from millrace.components.errors import OptionError
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models.text import build
 from millrace.components.models.text_layers import AverageOfTokens, BagOfTokens, inverse_frequencies
-from millrace.components.models.text_options import Bag, Embedding, TextConv, TextRnn
+from millrace.components.models.text_options import Bag, Embedding, Ngrams, TextConv, TextRnn
 
 WORDS = tuple(f"word{number}" for number in range(8))
 SPEC = TextSpec(
@@ -34,6 +34,7 @@ EVERY = [
     TextRnn(units=(4, 3), cell="gru", pooling="max", bidirectional=False),
     TextRnn(units=(3,), pooling="average", embedding_dropout=0.5, dropout=0.2),
     TextRnn(units=(3,), pooling="average", token_dropout=0.4),
+    Ngrams(most=8),
 ]
 
 

@@ -1,0 +1,64 @@
+"""Logistic regression comes to scikit-learn's weights."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+
+from millrace.components.training import logistic
+from millrace.components.training.fitting import class_weights
+
+
+def problem(classes):
+    """Sparse features, and labels that follow from some of them, one class rarer than the rest."""
+    random = np.random.default_rng(classes)
+    dense = random.random((150, 40)) * (random.random((150, 40)) < 0.2)
+    noisy = dense[:, :classes] + 0.3 * random.random((150, classes))
+    noisy[:, 0] -= 0.3
+    return sparse.csr_matrix(dense), noisy.argmax(axis=1)
+
+
+@pytest.mark.parametrize("strength", [0.5, 20.0])
+@pytest.mark.parametrize(("classes", "units"), [(2, 1), (4, 4)])
+def test_the_weights_are_those_of_scikit_learn(classes, units, strength):
+    features, labels = problem(classes)
+    start = logistic.nothing(40, units)
+    found = logistic.fit(features, labels, start, strength, limit=1e-10)
+    expected = LogisticRegression(C=strength, tol=1e-10, max_iter=5000).fit(features, labels)
+    np.testing.assert_allclose(found.kernel.T, expected.coef_, atol=1e-5)
+    np.testing.assert_allclose(found.bias, expected.intercept_, atol=1e-5)
+    answers = expected.predict_proba(features)
+    np.testing.assert_allclose(found.probabilities(features), answers, atol=1e-5)
+
+
+def test_balanced_rows_weigh_as_in_scikit_learn():
+    features, labels = problem(2)
+    weights = logistic.balanced(labels, 2)
+    by_class = class_weights(np.bincount(labels).tolist())
+    assert weights.tolist() == [by_class[label] for label in labels.tolist()]
+    start = logistic.nothing(40, 1)
+    found = logistic.fit(features, labels, start, 3.0, weights, limit=1e-10)
+    given = {"C": 3.0, "class_weight": "balanced", "tol": 1e-10, "max_iter": 5000}
+    expected = LogisticRegression(**given).fit(features, labels)
+    np.testing.assert_allclose(found.kernel.T, expected.coef_, atol=1e-5)
+
+
+@pytest.mark.parametrize(("classes", "units"), [(2, 1), (3, 3)])
+def test_the_penalty_is_on_a_weight_divided_by_its_scale(classes, units):
+    features, labels = problem(classes)
+    scale = np.linspace(0, 2, 40)[:, None] * np.ones(units)
+    start = logistic.fit(features, labels, logistic.nothing(40, units), 1.0)
+    found = logistic.fit(features, labels, start, 5.0, scale=scale, limit=1e-10)
+    scaled = features.multiply(scale[:, 0]).tocsr()
+    expected = LogisticRegression(C=5.0, tol=1e-10, max_iter=5000).fit(scaled, labels)
+    np.testing.assert_allclose(found.kernel.T, expected.coef_ * scale[:, 0], atol=1e-5)
+
+
+def test_the_log_ratio_is_of_a_feature_s_share_in_each_class():
+    features = sparse.csr_matrix([[1.0, 0.5, 0], [2.0, 0, 0], [0, 0, 3.0]])
+    labels = np.array([1, 1, 0])
+    # Class 1 has 2, 1 and 0 of them, class 0 0, 0 and 1; each once more than that.
+    expected = [[np.log(3 / 6 / (1 / 4))], [np.log(2 / 6 / (1 / 4))], [np.log(2 / 4 / (1 / 6))]]
+    np.testing.assert_allclose(logistic.log_ratios(features, labels, 1), expected)
+    both = logistic.log_ratios(features, labels, 2)
+    np.testing.assert_allclose(both, np.repeat(expected, 2, axis=1))
