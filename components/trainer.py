@@ -24,6 +24,7 @@ from millrace.components.models import sizes
 from millrace.components.models.auto_options import Auto
 from millrace.components.models.image_options import Augment, Cnn
 from millrace.components.models.options import AnyModel, check_fits
+from millrace.components.options.pieces import Piece
 from millrace.components.options.ranges import Count, Number, Positive, Seed
 from millrace.components.training import objective as objectives
 from millrace.components.training.options import (
@@ -74,6 +75,8 @@ def trainer(
     schedule: Schedule = CONSTANT,
     precision: Precision = "float32",
     top_k: Number = 0,
+    metrics: tuple[Piece, ...] = (),
+    callbacks: tuple[Piece, ...] = (),
     shuffle_buffer: Count | None = None,
     validation: str = "eval",
     monitor: str = "val_loss",
@@ -112,6 +115,11 @@ def trainer(
             `piecewise` or `reduce_on_plateau`, and their own options.
         precision: of the layers' arithmetic; weights and the last layer are float32 throughout.
         top_k: adds the metric `top_<k>_accuracy`; 0 does not.
+        metrics: more of them: classes of Keras with their arguments, such as
+            `BinaryAccuracy(threshold=0.7)`, or your own by `package.module:name`.
+        callbacks: Keras's, or your own by `package.module:name`: a class, an object such as a
+            `LambdaCallback`, or a function that makes one. A training that is resumed makes them
+            anew; attributes that a callback's own attribute `resumed` lists, numbers, are kept.
         shuffle_buffer: examples shuffled among one another; none is as many as fit 256 MiB.
         validation: split to evaluate after each epoch, where there is one of this name.
         monitor: the metric that early stopping, `keep` and the schedule `reduce_on_plateau` go
@@ -142,7 +150,7 @@ def trainer(
         objective=objectives.of(spec, loss, output),
         descent=Descent(
             optimizer=optimizer,
-            learning_rate=learning_rate or (rate.rate if rate else None),
+            learning_rate=_first_rate(learning_rate, optimizer, rate),
             schedule=schedule,
             precision=precision,
         ),
@@ -164,6 +172,8 @@ def trainer(
         balanced=class_weight == "balanced",
         top_k=top_k,
         strategy=strategy,
+        metrics=metrics,
+        callbacks=callbacks,
     )
     if isinstance(model, Cnn) and isinstance(spec, ImageSpec):
         sizes.after_blocks(model, spec.height, spec.width)  # refused before TensorFlow starts
@@ -183,6 +193,18 @@ def trainer(
     if fine_tune.epochs:
         return fine_tuning.train(plan, fine_tune, out, resume)
     return fitting.train(plan, out, resume)
+
+
+def _first_rate(
+    option: float | None, optimizer: Optimizer, found: LearningRate | None
+) -> float | None:
+    """The first learning rate; None is the optimizer's default."""
+    if option and optimizer.named_rate:
+        raise OptionError(
+            f"trainer.learning_rate: expected none with {optimizer.kind}, which names it. "
+            f"Received: {option}. Leave one of them out."
+        )
+    return option or optimizer.named_rate or (found.rate if found else None)
 
 
 def _check_auto(

@@ -104,9 +104,12 @@ def content_digest(path: Path, digest_of: FileDigest = folders.file_digest) -> s
 
 
 def named_modules(options: Any) -> Iterator[str]:
-    """The modules of the `package.module:function` texts anywhere in `options`, plain JSON."""
+    """The modules of the `package.module:name` texts anywhere in `options`, plain JSON.
+
+    Arguments may follow, see `user_code.calls`.
+    """
     for text in _texts(options):
-        if parts := references.split(text):
+        if parts := references.split(text.partition("(")[0].strip()):
             yield parts[0]
 
 

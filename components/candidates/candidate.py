@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from millrace.components.models.options import Network
-from millrace.components.training.options import Optimizer
+from millrace.components.training.options import ADAM, Optimizer
 from millrace.components.training.plan import TrainingPlan
 from millrace.components.training.schedule_options import CONSTANT, Schedule
 
@@ -19,7 +19,7 @@ class Candidate:
         epochs: at most; those of the trainer's options, where these are fewer.
         batch_size: examples per step.
         learning_rate: where the trainer's options name none.
-        optimizer: how the weights follow their gradients.
+        optimizer: how the weights follow their gradients, where the trainer's options leave it.
         schedule: how the rate changes, where the trainer's options leave it constant.
     """
 
@@ -35,6 +35,7 @@ class Candidate:
         """`plan` for this network."""
         descent = plan.descent
         constant = descent.schedule == CONSTANT
+        plain = descent.optimizer == ADAM
         return dataclasses.replace(
             plan,
             model=self.model,
@@ -42,7 +43,7 @@ class Candidate:
             batch_size=self.batch_size or plan.batch_size,
             descent=dataclasses.replace(
                 descent,
-                optimizer=self.optimizer or descent.optimizer,
+                optimizer=self.optimizer if self.optimizer and plain else descent.optimizer,
                 learning_rate=descent.learning_rate or self.learning_rate,
                 schedule=self.schedule if self.schedule and constant else descent.schedule,
             ),

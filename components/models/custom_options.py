@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
+from millrace.components.user_code import calls
+
 
 def _read(value: object) -> object:
     """Text that is JSON, such as `64`, `0.5`, `true` or `[64, 32]`, as its value."""
@@ -36,6 +38,22 @@ class Custom:
     function: str = ""
     settings: dict[str, Setting] = dataclasses.field(default_factory=dict)
     kind: Literal["custom"] = "custom"
+
+    @classmethod
+    def of_piece(cls, text: str, current: "Custom | None") -> "Custom":
+        """The network of `mine.model:build(width=64)`.
+
+        Raises:
+            ValueError: arguments have no name, or it is a class of Keras.
+        """
+        call = calls.parse(text)
+        if call.positional or not call.module:
+            raise ValueError(
+                f"expected package.module:function, and its arguments by name. Received: {text}. "
+                "Write them as in mine.model:build(width=64)."
+            )
+        before = current.settings if current and current.function == call.name else {}
+        return cls(function=call.name, settings={**before, **call.named})
 
     @property
     def module(self) -> str:

@@ -21,6 +21,7 @@ from millrace.components.models.networks import (
     Wired,
     chained,
     fully_connected,
+    initializer,
     normalization,
     penalty,
     scores,
@@ -105,7 +106,7 @@ def _block(options: Cnn, name: str, filters: int) -> Iterator[keras.Layer]:
             strides=options.strides,
             padding=options.padding,
             activation=None if options.batch_normalization else options.activation,
-            kernel_initializer=options.kernel_initializer,
+            kernel_initializer=initializer(options),
             kernel_regularizer=penalty(options),
             name=f"{name}_conv{number}",
         )

@@ -13,7 +13,14 @@ import tensorflow as tf
 from millrace.components.errors import ModelError
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.models.language_options import Generator, LanguageModel
-from millrace.components.models.networks import SCORES, Networks, chained, penalty, scores
+from millrace.components.models.networks import (
+    SCORES,
+    Networks,
+    chained,
+    initializer,
+    penalty,
+    scores,
+)
 
 States = list[list[tf.Tensor]]  # per recurrent layer its state, each [batch, units]
 
@@ -51,7 +58,7 @@ def _layers(options: Generator, spec: LanguageSpec) -> Iterator[keras.Layer]:
         yield _CELLS[options.cell](
             units,
             return_sequences=True,
-            kernel_initializer=options.kernel_initializer,
+            kernel_initializer=initializer(options),
             kernel_regularizer=penalty(options),
             name=f"{options.cell}{number}",
         )

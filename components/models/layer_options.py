@@ -6,11 +6,12 @@ Names and meanings are Keras's own where it has them.
 import dataclasses
 from typing import Literal
 
+from millrace.components.options.pieces import Piece
 from millrace.components.options.ranges import Count, NotNegative, ShareBelowOne
 
 Counts = tuple[Count, ...]
 Activation = Literal["relu", "gelu", "elu", "selu", "swish", "tanh", "sigmoid", "leaky_relu"]
-Initializer = Literal[
+InitializerName = Literal[
     "glorot_uniform",
     "glorot_normal",
     "he_uniform",
@@ -22,6 +23,7 @@ Initializer = Literal[
     "truncated_normal",
     "orthogonal",
 ]
+Initializer = InitializerName | Piece
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,9 @@ class Kernels:
 
     Attributes:
         l1, l2: penalties on them, including the last layer's.
-        kernel_initializer: of all but the last layer's.
+        kernel_initializer: of all but the last layer's; another of Keras's, or a function of a
+            shape, a class, or a function that makes one, of your own:
+            `RandomNormal(stddev=0.01)`, `mine.weights:scaled(by=2)`.
     """
 
     l1: NotNegative = 0.0

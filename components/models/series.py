@@ -22,6 +22,7 @@ from millrace.components.models.networks import (
     as_taken,
     chained,
     fully_connected,
+    initializer,
     penalty,
     scores,
 )
@@ -258,7 +259,7 @@ def _hidden_before_known(options: Dense | SeriesRnn | ConvRnn) -> Iterator[keras
             strides=options.strides,
             padding="causal",
             activation=options.activation,
-            kernel_initializer=options.kernel_initializer,
+            kernel_initializer=initializer(options),
             kernel_regularizer=penalty(options),
             name="conv",
         )
@@ -274,7 +275,7 @@ def _recurrent(options: SeriesRnn | ConvRnn, number: int, width: int) -> keras.L
     layer = _CELLS[options.cell](
         width,
         return_sequences=number < len(options.units),
-        kernel_initializer=options.kernel_initializer,
+        kernel_initializer=initializer(options),
         kernel_regularizer=penalty(options),
         name="cell" if options.bidirectional else name,
     )

@@ -21,6 +21,7 @@ from millrace.components.models.networks import (
     Networks,
     chained,
     fully_connected,
+    initializer,
     penalty,
     scores,
 )
@@ -120,7 +121,7 @@ def _convolutions(options: TextConv) -> Iterator[keras.Layer]:
             strides=options.strides,
             padding=options.padding,
             activation=options.activation,
-            kernel_initializer=options.kernel_initializer,
+            kernel_initializer=initializer(options),
             kernel_regularizer=penalty(options),
             name=f"conv{number}",
         )
@@ -132,7 +133,7 @@ def _recurrent(options: TextRnn) -> Iterator[keras.Layer]:
         layer = _CELLS[options.cell](
             units,
             return_sequences=not is_last,
-            kernel_initializer=options.kernel_initializer,
+            kernel_initializer=initializer(options),
             recurrent_initializer=options.recurrent_initializer,
             kernel_regularizer=penalty(options),
             name=f"{options.cell}{number}",

@@ -3,7 +3,9 @@
 A value is a scalar, a tuple written `64,64` or `[64, 64]`, a mapping written `train=0.8,test=0.2`,
 as JSON or one key at a time (`evaluator.at_least.accuracy=0.9`), or a dataclass set field by field
 (`trainer.model.filters=32,64`); a union of dataclasses is chosen by its kind
-(`trainer.model=dense`).
+(`trainer.model=dense`). A word is known in any case, with underscores or without, as Keras writes
+its classes. A dataclass that has `of_piece` is also made of what `user_code.calls` reads, such as
+`mine.losses:focal(gamma=2)`.
 """
 
 import contextlib
@@ -21,6 +23,7 @@ import pydantic
 from millrace.components.errors import OptionError
 from millrace.components.files import paths
 from millrace.components.options.ranges import MOST
+from millrace.components.user_code import calls
 
 NO_OTHERS: dict[str, Any] = {}
 
@@ -86,6 +89,8 @@ def describe(annotation: Any) -> str:
     if limits := _limits(annotation):
         return f"{describe(_bare(annotation))} {limits}"
     bare = _bare(annotation)
+    if said := _description(annotation):
+        return said
     if members := dataclass_members(annotation):
         return " or ".join(sorted(members))
     origin, arguments = typing.get_origin(bare), typing.get_args(bare)
@@ -98,6 +103,12 @@ def describe(annotation: Any) -> str:
     if origin is dict:
         return f"{describe(arguments[1])} by name"
     return getattr(bare, "__name__", str(bare))
+
+
+def _description(annotation: Any) -> str:
+    """The text that an annotated type brings, if any."""
+    fields = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is Annotated else ()
+    return next((field for field in fields if isinstance(field, str)), "")
 
 
 def _limits(annotation: Any) -> str:
@@ -162,12 +173,16 @@ def _assign_field(
 
 def _from_text(annotation: Any, current: Any, text: str, place: str) -> Any:
     members = dataclass_members(annotation)
-    if text in members:
-        kind = members[text]
+    if (word := _spelled(text, members)) in members:
+        kind = members[word]
         is_same = isinstance(current, kind)
-        return dataclasses.replace(current, kind=text) if is_same else kind(kind=text)
+        return dataclasses.replace(current, kind=word) if is_same else kind(kind=word)
     try:
         paths.utf8(text)
+        for kind in members.values() if calls.is_call(text) else ():
+            if hasattr(kind, "of_piece"):
+                calls.parse(text)
+                return kind.of_piece(text.strip(), current if isinstance(current, kind) else None)
     except ValueError as error:
         raise OptionError(f"Option {place}: {error}") from None
     names = [name for name, _ in _pairs(annotation, text)]
@@ -197,13 +212,43 @@ def _readings(annotation: Any, text: str) -> list[Any]:
     """The values that `text` may stand for, the likeliest first."""
     if text.lower() in ("none", "null") and type(None) in typing.get_args(_bare(annotation)):
         return [None]
-    readings: list[Any] = [text]
+    spelled = _spelled(text, _words(annotation))
+    readings: list[Any] = [text] if spelled == text else [spelled, text]
     with contextlib.suppress(json.JSONDecodeError):  # then it is one of the other readings
         readings.append(json.loads(text))
-    readings.append([item.strip() for item in text.split(",") if item.strip()])
+    readings.append(_items(text))
     if pairs := _pairs(annotation, text):
         readings.append(dict(pairs))
     return readings
+
+
+def _items(text: str) -> list[str]:
+    """The parts of `text` between commas; those within brackets part nothing."""
+    items, depth = [""], 0
+    for sign in text:
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == "," and depth <= 0:
+            items.append("")
+        else:
+            items[-1] += sign
+    return [item.strip() for item in items if item.strip()]
+
+
+def _spelled(text: str, words: Iterable[str]) -> str:
+    """The one of `words` that `text` is but for its capitals and underscores; else `text`."""
+    known = list(words)
+    alike = [word for word in known if calls.folded(word) == calls.folded(text)]
+    return alike[0] if text not in known and len(alike) == 1 else text
+
+
+def _words(annotation: Any) -> list[str]:
+    """The texts that an annotation lists, alone or beside other types."""
+    bare = _bare(annotation)
+    if typing.get_origin(bare) is typing.Literal:
+        return [word for word in typing.get_args(bare) if isinstance(word, str)]
+    if typing.get_origin(bare) in (typing.Union, types.UnionType):
+        return [word for one in typing.get_args(bare) for word in _words(one)]
+    return []
 
 
 def _pairs(annotation: Any, text: str) -> list[tuple[str, str]]:
@@ -258,5 +303,5 @@ def dataclass_members(annotation: Any) -> dict[str, Any]:
         kind: member
         for member in members
         if dataclasses.is_dataclass(member) and hasattr(member, "kind")
-        for kind in typing.get_args(typing.get_type_hints(member)["kind"])
+        for kind in _words(typing.get_type_hints(member)["kind"])
     }

@@ -151,5 +151,6 @@ def _variables_file(folder: Path, epochs: int) -> Path:
 
 
 def _patience(callback: keras.callbacks.Callback) -> dict[str, Any]:
-    found = {name: getattr(callback, name) for name in _PATIENCE if hasattr(callback, name)}
+    names = (*_PATIENCE, *getattr(callback, "resumed", ()))  # the latter of a person's own
+    found = {name: getattr(callback, name) for name in names if hasattr(callback, name)}
     return {name: None if value is None else float(value) for name, value in found.items()}

@@ -12,17 +12,20 @@ from etils.epath import Path
 
 from millrace.components.training.options import Watching
 from millrace.components.training.schedule_options import ReduceOnPlateau, Schedule
+from millrace.components.user_code import pieces
 
 logger = logging.getLogger("millrace.components.trainer")
 
 Row = dict[str, float]  # `epoch` from 1, then Keras's names
 
+PLACE = "trainer.callbacks"
+_ERRORS = ("loss", "error", "mae", "mse", "mape", "msle", "entropy", "divergence", "perplexity")
 _SAY_EVERY = 10.0  # seconds
 _FEW = 50  # epochs, of which each is said
 
 
 class StopAt(keras.callbacks.Callback):
-    """Stop once every metric has reached its target: a loss from above, others from below."""
+    """Stop once every metric has reached its target: an error from above, others from below."""
 
     def __init__(self, targets: Mapping[str, float]) -> None:
         super().__init__()
@@ -121,17 +124,32 @@ class Progress(keras.callbacks.Callback):
             logger.info("%s", self._unlogged)
 
 
+def own(texts: Sequence[str]) -> dict[str, keras.callbacks.Callback]:
+    """The callbacks that `texts` name, of Keras or a person's own, see `user_code.calls`.
+
+    Raises:
+        OptionError: one cannot be found, imported or made.
+    """
+    library = keras.callbacks
+    return {text: pieces.made(text, library, library.Callback, PLACE) for text in texts}
+
+
+def is_error(name: str) -> bool:
+    """Whether less of metric `name` is better: of a loss, an error, an entropy."""
+    return name.endswith(_ERRORS)
+
+
 def reached(name: str, value: float, target: float) -> bool:
-    """Whether metric `name` is as good as `target`: at most, for a loss, else at least."""
-    return value <= target if name.endswith("loss") else value >= target
+    """Whether metric `name` is as good as `target`: at most, for an error, else at least."""
+    return value <= target if is_error(name) else value >= target
 
 
 def best_epoch(rows: Sequence[Row], monitor: str) -> int:
-    """The epoch, from 1, whose `monitor` is best: the lowest loss, else the highest.
+    """The epoch, from 1, whose `monitor` is best: the lowest error, else the highest.
 
     Of several, as an accuracy on few rows has them, the one of the lowest loss; then the first.
     """
-    sign = -1 if monitor.endswith("loss") else 1
+    sign = -1 if is_error(monitor) else 1
     loss = "val_loss" if monitor.startswith("val_") else "loss"
 
     def merit(row: Row) -> tuple[float, float, float]:
@@ -142,7 +160,7 @@ def best_epoch(rows: Sequence[Row], monitor: str) -> int:
 
 def patient(watching: Watching, schedule: Schedule) -> dict[str, keras.callbacks.Callback]:
     """Keras's callbacks that wait for `monitor` to improve, by what requests them."""
-    mode = "min" if watching.monitor.endswith("loss") else "max"
+    mode = "min" if is_error(watching.monitor) else "max"
     common: dict[str, Any] = {"monitor": watching.monitor, "mode": mode}
     stopping = watching.early_stopping
     found: dict[str, keras.callbacks.Callback] = {}

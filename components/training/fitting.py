@@ -15,6 +15,7 @@ import tensorflow as tf
 from etils.epath import Path
 
 from millrace.components.artifacts import TrainedModel
+from millrace.components.errors import OptionError
 from millrace.components.files.folders import copy_tree
 from millrace.components.models import keras_file
 from millrace.components.models.build import build
@@ -77,6 +78,7 @@ def networks_of(plan: TrainingPlan) -> Networks:
         plan.top_k,
         steps=plan.steps,
         epochs=plan.epochs,
+        others=plan.metrics,
     )
     if plan.warm_start:
         warm_start.take_weights(networks.inference, plan.warm_start)
@@ -181,6 +183,7 @@ def _best_by(plan: TrainingPlan) -> str | None:
 
 def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> None:
     if solving.solves(plan.model):
+        _refuse_pieces(plan)
         solving.solve(model, plan)
         _look(model, plan, HistoryFile(out / "history.csv"))
         return
@@ -208,6 +211,20 @@ def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> Non
         best = callbacks.best_epoch(history.rows, best_by)
         logger.info("keeping the weights of epoch %d, the best by %s", best, best_by)
         backup.restore(model, resume, best)
+
+
+def _refuse_pieces(plan: TrainingPlan) -> None:
+    """Refuse what changes a descent where weights are computed instead."""
+    for option, received in (
+        ("trainer.callbacks", ", ".join(plan.callbacks)),
+        ("trainer.loss", plan.objective.piece),
+    ):
+        if received:
+            raise OptionError(
+                f"{option}: expected none with trainer.model={plan.model.kind}, whose weights are "
+                f"computed, not trained. Received: {received}. Leave it out, or name another "
+                "network."
+            )
 
 
 def _trained_in_replicas(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> bool:
@@ -275,8 +292,13 @@ def _callbacks(
     plan: TrainingPlan, history: HistoryFile, state: State, resume: Path
 ) -> list[keras.callbacks.Callback]:
     watching = plan.watching
-    patient = callbacks.patient(watching, plan.descent.schedule)
+    patient = callbacks.patient(watching, plan.descent.schedule) | callbacks.own(plan.callbacks)
     hooks: list[keras.callbacks.Callback] = list(patient.values())
+    if state.epochs and plan.callbacks:
+        logger.info(
+            "trainer.callbacks: %s begin anew; only what their `resumed` lists was kept",
+            ", ".join(plan.callbacks),
+        )
     if watching.stop_at:
         hooks.append(StopAt(watching.stop_at))
     if watching.tensorboard:

@@ -10,7 +10,9 @@ from typing import Literal
 from millrace.components.errors import OptionError
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.features.spec import Spec
+from millrace.components.options.pieces import Piece
 from millrace.components.options.ranges import ShareBelowOne
+from millrace.components.user_code import calls
 
 LossName = Literal[
     "auto",
@@ -48,12 +50,34 @@ class Loss:
     """What training makes small.
 
     Attributes:
-        kind: Keras's name; `auto` goes by the task and the number of classes.
+        kind: Keras's name; `auto` goes by the task and the number of classes. Or another loss of
+            Keras, or a function, a class, or a function that makes one, of your own:
+            `BinaryFocalCrossentropy(gamma=2)`, `mine.losses:focal(gamma=2)`.
         label_smoothing: share of the target spread over all classes.
+        labels: what such another loss gets: `one_hot` rows, or `indices`, of two classes 0 or 1,
+            [batch, 1]; `auto` is `one_hot` for those of Keras whose names begin with Categorical.
     """
 
-    kind: LossName = "auto"
+    kind: LossName | Piece = "auto"
     label_smoothing: ShareBelowOne = 0.0
+    labels: Literal["auto", "indices", "one_hot"] = "auto"
+
+    @classmethod
+    def of_piece(cls, text: str, current: "Loss | None") -> "Loss":
+        """The loss that `text` names, set as `current` is where that is one."""
+        return dataclasses.replace(current or cls(), kind=text)
+
+    @property
+    def piece(self) -> str:
+        """The loss, where it is none of those that are listed; else empty."""
+        return self.kind if calls.is_call(self.kind) else ""
+
+    @property
+    def is_one_hot(self) -> bool:
+        """Whether another loss gets its labels as one-hot rows."""
+        named = calls.parse(self.piece)
+        told = not named.module and named.name.startswith("Categorical")
+        return self.labels == "one_hot" or (self.labels == "auto" and told)
 
 
 AUTO = Loss()
@@ -64,13 +88,14 @@ class Objective:
     """Attributes say how the last layer and the loss fit together.
 
     Attributes:
-        loss: Keras's name.
+        loss: Keras's name; where `piece` takes its place, one that takes labels in the same form.
         units: outputs of the last layer: 1 for `binary_crossentropy` and for a regression, one
             per class or token, one per step and target of a forecast.
         classes: how many there are, or tokens; 0 if the targets are numbers.
         logits: whether the outputs are logits, the loss's `from_logits`.
         label_smoothing: share of the target spread over all classes.
         task: what the network does.
+        piece: another loss of Keras's, or a person's own, as `Loss.kind` says.
     """
 
     loss: str
@@ -79,6 +104,7 @@ class Objective:
     logits: bool
     label_smoothing: float = 0.0
     task: Task = "classification"
+    piece: str = ""
 
     @property
     def is_binary(self) -> bool:
@@ -108,6 +134,13 @@ def of(spec: Spec, loss: Loss, output: Output) -> Objective:
         OptionError: the loss does not fit the task or the number of classes.
     """
     task = spec.task
+    if loss.piece:
+        return _with_piece(spec, loss, output)
+    if loss.labels != "auto":
+        raise OptionError(
+            f"trainer.loss.labels: expected auto with {loss.kind}, which settles them. Received: "
+            f"{loss.labels}. Choose trainer.loss=categorical_crossentropy for rows."
+        )
     if loss.kind != "auto" and loss.kind not in _FITTING[task]:
         raise OptionError(
             f"trainer.loss: expected a loss for a {task}: {', '.join(_FITTING[task])}. "
@@ -124,6 +157,18 @@ def of(spec: Spec, loss: Loss, output: Output) -> Objective:
     if isinstance(spec, LanguageSpec):
         return Objective(name, spec.tokens, spec.tokens, output == "logits", task=task)
     return Objective(name, math.prod(spec.layout.target.shape), 0, logits=False, task=task)
+
+
+def _with_piece(spec: Spec, loss: Loss, output: Output) -> Objective:
+    """The objective of a loss that is not listed: labels and outputs are as those of `auto`."""
+    if loss.label_smoothing:
+        raise OptionError(
+            f"trainer.loss.label_smoothing: expected 0 with {loss.piece}. Received: "
+            f"{loss.label_smoothing}. Write it into the brackets, if that takes one."
+        )
+    one_hot = spec.task == "classification" and loss.is_one_hot
+    like = Loss("categorical_crossentropy") if one_hot else AUTO
+    return dataclasses.replace(of(spec, like, output), piece=loss.piece)
 
 
 def settle(classes: int, loss: Loss, output: Output) -> Objective:

@@ -7,9 +7,12 @@ import dataclasses
 from typing import Literal
 
 from millrace.components.errors import OptionError
+from millrace.components.options.pieces import Piece
 from millrace.components.options.ranges import NotNegative, Number, Positive, ShareBelowOne
 from millrace.components.training.schedule_options import CONSTANT, Schedule
+from millrace.components.user_code import calls
 
+OptimizerName = Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "adagrad"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 Strategy = Literal["none", "mirrored", "multi_worker"]
@@ -22,7 +25,8 @@ class Optimizer:
     """How the weights follow their gradients; none of an attribute is Keras's default.
 
     Attributes:
-        kind: Keras's optimizer.
+        kind: Keras's optimizer; another of its classes, or a class or function of your own that
+            makes one, with arguments: `Adam(beta_1=0.8)`, `mine.training:Slow(ratio=2)`.
         momentum: of sgd and rmsprop.
         nesterov: of sgd.
         clipnorm: the largest norm of a weight's gradient.
@@ -31,7 +35,7 @@ class Optimizer:
         weight_decay: the share of itself, times the rate, that a weight loses at each step.
     """
 
-    kind: Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "adagrad"] = "adam"
+    kind: OptimizerName | Piece = "adam"
     momentum: ShareBelowOne = 0.0
     nesterov: bool = False
     clipnorm: Positive | None = None
@@ -39,12 +43,33 @@ class Optimizer:
     global_clipnorm: Positive | None = None
     weight_decay: Positive | None = None
 
+    @classmethod
+    def of_piece(cls, text: str, current: "Optimizer | None") -> "Optimizer":
+        """The optimizer that `text` names, set as `current` is where that is one."""
+        return dataclasses.replace(current or cls(), kind=text)
+
+    @property
+    def named_rate(self) -> float | None:
+        """The learning rate in the brackets of `kind`, if there is one."""
+        rate = calls.parse(self.kind).named.get("learning_rate") if self.is_piece else None
+        return float(rate) if isinstance(rate, int | float) else None
+
+    @property
+    def is_piece(self) -> bool:
+        """Whether `kind` is none of the names that are listed."""
+        return calls.is_call(self.kind)
+
     def check(self) -> None:
         """Refuse attributes that do not fit one another.
 
         Raises:
             OptionError: one does not belong to the optimizer, or two exclude each other.
         """
+        if self.momentum and self.is_piece:
+            raise OptionError(
+                f"trainer.optimizer.momentum: expected 0 with {self.kind}. Received: "
+                f"{self.momentum}. Write it into the brackets, if that takes one."
+            )
         if self.momentum and self.kind not in ("sgd", "rmsprop"):
             raise OptionError(
                 f"trainer.optimizer.momentum: expected 0 with {self.kind}, which has its own or "
@@ -67,6 +92,11 @@ class Optimizer:
     def clips(self) -> bool:
         """Whether gradients are clipped."""
         return any(getattr(self, name) for name in _CLIPS)
+
+    @property
+    def clips_in_brackets(self) -> bool:
+        """Whether the arguments of `kind` say that gradients are clipped."""
+        return self.is_piece and any(name in calls.parse(self.kind).named for name in _CLIPS)
 
     def without_clipping(self) -> "Optimizer":
         """The same, with gradients as they are."""

@@ -13,6 +13,7 @@ from millrace.components.models.image_options import Augment
 from millrace.components.models.options import Network
 from millrace.components.training.objective import Objective
 from millrace.components.training.options import Descent, Strategy, Watching
+from millrace.components.user_code import calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +52,7 @@ class TrainingPlan:
         buffer: examples shuffled among one another; None is as many as fit 256 MiB.
         balanced: whether each class weighs the same, however many examples it has.
         strategy: on what it is trained, by TensorFlow's names.
+        metrics, callbacks: beside those that it has, see `user_code.calls`.
 
     Raises:
         OptionError: `stop_at` or `monitor` names a metric that there will not be, or other
@@ -74,10 +76,14 @@ class TrainingPlan:
     balanced: bool
     top_k: int
     strategy: Strategy = "none"
+    metrics: tuple[str, ...] = ()
+    callbacks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.descent.optimizer.check()
-        known = metric_names(self.objective, self.top_k, validated=self.validation is not None)
+        validated = self.validation is not None
+        known = metric_names(self.objective, self.top_k, self.metrics, validated=validated)
+        self._check_pieces(known)
         for option, names in (
             ("stop_at", self.watching.stop_at),
             ("monitor", [self.watching.monitor]),
@@ -103,6 +109,27 @@ class TrainingPlan:
                 "mixed_bfloat16, or leave the clipping out."
             )
 
+    def _check_pieces(self, known: list[str]) -> None:
+        """Refuse pieces that do not go together."""
+        twice = [name for name in known if known.count(name) > 1]
+        if twice:
+            raise OptionError(
+                f"trainer.metrics: expected each name once. Received: {twice[0]} twice. Leave one "
+                "out, or name it: AUC(name='of_ranks')."
+            )
+        if self.strategy == "none":
+            return
+        for option, received in (
+            ("trainer.callbacks", ", ".join(self.callbacks)),
+            ("trainer.optimizer", self.descent.optimizer.clips_in_brackets and "clipping in it"),
+        ):
+            if received:
+                raise OptionError(
+                    f"{option}: expected none with trainer.strategy={self.strategy}, whose loop "
+                    f"is another than that of Model.fit. Received: {received}. Leave it out, or "
+                    "set trainer.strategy=none."
+                )
+
     @property
     def text(self) -> str:
         """A digest of the whole plan: a state saved under another one is not resumed."""
@@ -114,10 +141,13 @@ class TrainingPlan:
         return -(-self.train.count // self.batch_size)
 
 
-def metric_names(objective: Objective, top_k: int, *, validated: bool) -> list[str]:
+def metric_names(
+    objective: Objective, top_k: int, others: Iterable[str] = (), *, validated: bool
+) -> list[str]:
     """What Keras will call the figures of an epoch."""
     figures = ["accuracy"] if objective.classes else ["mae", "mse"]
     names = ["loss", *figures, *([f"top_{top_k}_accuracy"] if top_k else [])]
+    names += [calls.parse(text).label for text in others]
     return [*names, *(f"val_{name}" for name in names if validated)]
 
 

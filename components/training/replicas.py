@@ -180,7 +180,7 @@ class _Steps:
         self._model, self._strategy = model, strategy
         self._objective, self._clipping = plan.objective, plan.descent.optimizer
         self._loss = keras.metrics.Mean(name="loss")
-        self._metrics = metrics(plan.objective, plan.top_k)
+        self._metrics = metrics(plan.objective, plan.top_k, plan.metrics)
         self._class_weight = None
         if class_weight is not None:
             shares = [class_weight[label] for label in range(len(class_weight))]

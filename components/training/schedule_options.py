@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.errors import OptionError
+from millrace.components.options.pieces import Piece
 from millrace.components.options.ranges import Count, NotNegative, Number, Positive, Share
 
 Factor = Annotated[float, Field(gt=0, le=1)]
@@ -121,8 +122,30 @@ class ReduceOnPlateau:
     kind: Literal["reduce_on_plateau"] = "reduce_on_plateau"
 
 
+@dataclasses.dataclass(frozen=True)
+class Own:
+    """A schedule of a person's own, or another of Keras's.
+
+    Attributes:
+        schedule: a `LearningRateSchedule`, or a class or function that makes one, which may take
+            `learning_rate` (the first one), `steps` (per epoch) and `epochs`; or a function of
+            the epoch, from 0, and maybe the rate before it, as Keras's `LearningRateScheduler`
+            takes: `mine.training:decayed(by=0.9)`.
+        warmup: epochs over which the rate first climbs from 0, linearly.
+    """
+
+    schedule: Piece = "mine.training:schedule"
+    warmup: NotNegative = 0.0
+    kind: Literal["own"] = "own"
+
+    @classmethod
+    def of_piece(cls, text: str, current: "Own | None") -> "Own":
+        """The schedule that `text` names, set as `current` is where that is one."""
+        return dataclasses.replace(current or cls(), schedule=text)
+
+
 Schedule = Annotated[
-    Constant | Exponential | Cosine | Piecewise | ReduceOnPlateau,
+    Constant | Exponential | Cosine | Piecewise | ReduceOnPlateau | Own,
     Field(discriminator="kind"),
 ]
 CONSTANT = Constant()

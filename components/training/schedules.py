@@ -1,17 +1,26 @@
 """Learning rates as Keras schedules: functions of the step, which the optimizer counts."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any, assert_never
 
 import keras
 
+from millrace.components.errors import OptionError
 from millrace.components.training.schedule_options import (
     Constant,
     Cosine,
     Exponential,
+    Own,
     Piecewise,
     ReduceOnPlateau,
     Schedule,
 )
+from millrace.components.user_code import pieces
+
+_PLACE = "trainer.schedule"
+_GIVEN = ("learning_rate", "initial_learning_rate", "steps", "epochs")  # to what makes one
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):
@@ -50,11 +59,18 @@ def learning_rate(
         rate: the first one.
         steps: per epoch.
         epochs: of the whole training.
+
+    Raises:
+        OptionError: a schedule of a person's own cannot be found or made.
     """
     if isinstance(schedule, ReduceOnPlateau):  # a callback lowers it, see `callbacks.patient`
         return rate
     warmup = round(schedule.warmup * steps)
-    after = _after_warmup(schedule, rate, steps, max(1, steps * epochs - warmup))
+    after: float | keras.optimizers.schedules.LearningRateSchedule
+    if isinstance(schedule, Own):
+        after = _own(schedule.schedule, rate, steps, epochs)
+    else:
+        after = _after_warmup(schedule, rate, steps, max(1, steps * epochs - warmup))
     if not warmup:
         return after
     if isinstance(after, float):
@@ -82,3 +98,37 @@ def _after_warmup(
             return schedules.PiecewiseConstantDecay(edges, values)
         case _:
             assert_never(schedule)
+
+
+def _own(
+    text: str, rate: float, steps: int, epochs: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The schedule that `text` names, see `schedule_options.Own`."""
+    schedules = keras.optimizers.schedules
+    call = pieces.read(text, _PLACE)
+    found = pieces.find(call, schedules, _PLACE)
+    open_to = pieces.missing(found, call) if inspect.isfunction(found) else []
+    if open_to and open_to[0] not in _GIVEN:
+        pieces.check_arguments(found, call, _PLACE)
+        function = functools.partial(found, **call.named)
+        return _by_epoch(function, min(len(open_to), 2), rate, steps, epochs)
+    given = {"learning_rate": rate, "initial_learning_rate": rate, "steps": steps, "epochs": epochs}
+    return pieces.made(text, schedules, schedules.LearningRateSchedule, _PLACE, given)
+
+
+def _by_epoch(
+    function: Callable[..., Any], arguments: int, rate: float, steps: int, epochs: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The rates that `function` gives of each epoch, and, with two arguments, the rate before."""
+    rates = [rate]
+    for epoch in range(epochs):
+        found = function(*(epoch, rates[-1])[:arguments])
+        if not isinstance(found, int | float):
+            raise OptionError(
+                f"{_PLACE}: expected a rate, a number, for epoch {epoch}. Received: one of the "
+                f"type {type(found).__name__}. Return float(…)."
+            )
+        rates.append(float(found))
+    # Keras takes the next value after a boundary, and counts steps from 0.
+    edges = [epoch * steps - 1 for epoch in range(1, epochs + 1)]
+    return keras.optimizers.schedules.PiecewiseConstantDecay(edges, [*rates[1:], rates[-1]])

@@ -24,10 +24,12 @@ from millrace.components.files.tfrecord import write_records
 from millrace.components.models.image_options import Augment, Cnn
 from millrace.components.models.layer_options import Dense
 from millrace.components.trainer import trainer
+from millrace.components.training import backup
 from millrace.components.training.objective import Loss
 from millrace.components.training.options import EarlyStopping, Optimizer
 from millrace.components.training.schedule_options import ReduceOnPlateau
 from millrace.serving.example import encode
+from tests.components import own_pieces
 
 ROOT = Path(__file__).parents[2]
 SIDE = 6
@@ -315,3 +317,48 @@ def test_clipping_does_not_go_with_scaled_gradients_of_several_replicas(train, d
     clipped = Optimizer(clipnorm=1.0)
     with pytest.raises(OptionError, match=r"trainer\.precision: expected another than mixed_fl"):
         train(data, optimizer=clipped, precision="mixed_float16", strategy="mirrored")
+
+
+OWN = "tests.components.own_pieces"
+
+
+def test_pieces_of_ones_own_train_a_model_that_needs_none_of_them(train, data, monkeypatch):
+    monkeypatch.setattr(own_pieces, "said", said := [])
+    trained = train(
+        data,
+        epochs=4,
+        model=Dense(units=(8,), kernel_initializer=f"{OWN}:sevens"),
+        loss=Loss("SparseCategoricalCrossentropy"),
+        metrics=(f"{OWN}:Largest", "SparseTopKCategoricalAccuracy(k=2)"),
+        callbacks=(f"{OWN}:Counting(most=2)", f"{OWN}:saying"),
+        optimizer=Optimizer(f"{OWN}:slow"),
+        learning_rate=0.000001,
+    )
+    rows = history(trained)
+    assert len(rows) == len(said) == 2
+    assert {"largest", "sparse_top_k_categorical_accuracy", "val_largest"} <= set(rows[0])
+    assert not (trained.keras_file.parent / "modules.json").exists()
+    kernel = load(trained).get_layer("dense1").kernel
+    np.testing.assert_allclose(kernel, 7.0, atol=0.01)
+
+
+def test_a_callback_goes_on_with_what_its_resumed_lists(train, data, tmp_path, monkeypatch):
+    options = {"epochs": 5, "callbacks": (f"{OWN}:Counting(most=4)",)}
+    commit = backup._commit
+
+    def kill(folder, state):
+        if state.epochs == 3:
+            raise KeyboardInterrupt
+        commit(folder, state)
+
+    monkeypatch.setattr(backup, "_commit", kill)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, **options)
+    monkeypatch.setattr(backup, "_commit", commit)
+    (tmp_path / "out").rename(tmp_path / "remains")
+    assert len(history(train(data, **options))) == 4
+
+
+def test_a_rate_that_is_named_twice_is_refused(train, data):
+    with pytest.raises(OptionError, match=r"trainer.learning_rate: expected none with SGD"):
+        train(data, optimizer=Optimizer("SGD(learning_rate=0.1)"), learning_rate=0.1)

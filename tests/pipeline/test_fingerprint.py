@@ -137,8 +137,9 @@ def test_modules_are_named_anywhere_in_the_options():
         "model": {"kind": "custom", "function": "mine.model:build", "settings": {"units": 3}},
         "dataset": "tfds:3",
         "columns": ["a.b:clean", 7, None, "a:b:c", "plain"],
+        "loss": "mine.losses:focal(gamma=2)",
     }
-    assert list(named_modules(options)) == ["mine.model", "a.b"]
+    assert list(named_modules(options)) == ["mine.model", "a.b", "mine.losses"]
 
 
 def test_files_and_saved_models_are_named_anywhere_in_the_options(tmp_path):

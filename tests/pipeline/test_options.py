@@ -9,9 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace.components.models.custom_options import Custom
+from millrace.components.models.layer_options import Dense, Initializer
+from millrace.components.models.options import AnyModel
 from millrace.components.models.series_options import ConvRnn
+from millrace.components.options.pieces import Piece
 from millrace.components.training.objective import Loss
 from millrace.components.training.options import Optimizer
+from millrace.components.training.schedule_options import (
+    Constant,
+    Own,
+    ReduceOnPlateau,
+    Schedule,
+)
 from millrace.pipeline import options
 from millrace.pipeline.errors import UsageError
 from tests.pipeline.toys import Large, Small
@@ -201,3 +211,37 @@ def test_a_check_of_our_own_says_it_all_whichever_way_the_value_was_typed():
 def test_a_byte_that_is_no_utf8_is_refused_in_words():
     with pytest.raises(UsageError, match=r"^Option p: expected UTF-8\. Received: 'caf\\xe9'\."):
         options.assign(str, "", [], "caf\udce9", "p")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "current", "text", "value"),
+    [
+        (Optimizer, Optimizer(clipnorm=1.0), "Adam", Optimizer("adam", clipnorm=1.0)),
+        (Optimizer, Optimizer(), "RMSprop", Optimizer("rmsprop")),
+        (Optimizer, Optimizer(), "Lion(beta_1=0.5)", Optimizer("Lion(beta_1=0.5)")),
+        (Loss, Loss(), "MeanSquaredError", Loss("mean_squared_error")),
+        (Loss, Loss(), "mine.losses:focal(gamma=2)", Loss("mine.losses:focal(gamma=2)")),
+        (Initializer, "", "HeNormal", "he_normal"),
+        (Initializer, "", "mine:own(by=2)", "mine:own(by=2)"),
+        (tuple[Piece, ...], (), "A(x=1,y=[2, 3]), m:b", ("A(x=1,y=[2, 3])", "m:b")),
+        (AnyModel, Dense(), "mine:build(width=4)", Custom("mine:build", {"width": 4})),
+        (Schedule, Constant(), "mine:slower(by=2)", Own("mine:slower(by=2)")),
+        (Schedule, Constant(), "ReduceOnPlateau", ReduceOnPlateau()),
+    ],
+)
+def test_a_piece_is_named_as_keras_names_it_or_by_its_module(annotation, current, text, value):
+    assert options.assign(annotation, current, (), text, "trainer.piece") == value
+
+
+@pytest.mark.parametrize(
+    ("annotation", "current", "text", "said"),
+    [
+        (Optimizer, Optimizer(), "adan", "expected adagrad or"),
+        (Loss, Loss(), "mine:focal(gamma=x)", "arguments that are plain values"),
+        (AnyModel, Dense(), "mine:build(4)", "its arguments by name"),
+        (tuple[Piece, ...], (), "accuracy", "the name of a class of Keras"),
+    ],
+)
+def test_what_names_no_piece_is_refused(annotation, current, text, said):
+    with pytest.raises(UsageError, match=said):
+        options.assign(annotation, current, (), text, "trainer.piece")

@@ -9,6 +9,7 @@ from millrace.components.training import callbacks
 from millrace.components.training.callbacks import HistoryFile, Progress, StopAt
 from millrace.components.training.options import EarlyStopping, Watching
 from millrace.components.training.schedule_options import CONSTANT, ReduceOnPlateau
+from tests.components.own_pieces import Counting
 
 
 def with_model(callback):
@@ -117,3 +118,23 @@ def test_keras_is_asked_to_wait_as_the_options_say():
     assert plateau.min_lr == 1e-4
     assert list(found) == ["reduce_on_plateau", "early_stopping"]
     assert callbacks.patient(watching(), CONSTANT) == {}
+
+
+def test_callbacks_are_made_of_their_names_each_time():
+    texts = ("tests.components.own_pieces:Counting(most=3)", "TerminateOnNaN")
+    first, second = callbacks.own(texts), callbacks.own(texts)
+    assert [type(each) for each in first.values()] == [Counting, keras.callbacks.TerminateOnNaN]
+    assert first[texts[0]].most == 3
+    assert first[texts[0]] is not second[texts[0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "less"),
+    [("val_mae", True), ("root_mean_squared_error", True), ("val_accuracy", False), ("auc", False)],
+)
+def test_less_of_an_error_is_better(name, less):
+    assert callbacks.is_error(name) is less
+    assert callbacks.reached(name, 0.1, 0.2) is less
+    assert (
+        callbacks.best_epoch([{"epoch": 1, name: 0.1}, {"epoch": 2, name: 0.2}], name) == 2 - less
+    )

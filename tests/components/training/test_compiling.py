@@ -1,5 +1,7 @@
 """Losses, metrics and optimizers that Keras gets."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -189,3 +191,97 @@ def test_a_loss_of_numbers_is_in_the_unit_of_the_layer_that_brings_answers_to_la
     compile_model(model, objective, Descent(), 0, steps=1, epochs=1)
     found = model.evaluate(np.float32([[0], [1]]), np.float32([[104], [112]]), verbose=0)
     assert found == pytest.approx([(1 + 4) / 2, (4 + 8) / 2, (16 + 64) / 2])  # loss, mae, mse
+
+
+OWN = "tests.components.own_pieces"
+ERRORS = np.array([[3.0], [1.0], [2.0]], np.float32)
+
+
+def of_numbers(loss, task="regression", others=()):
+    """A network that answers its input."""
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Activation("linear")(inputs))
+    objective = Objective("mean_squared_error", 1, 0, logits=False, task=task, piece=loss)
+    compile_model(model, objective, Descent(), 0, steps=1, epochs=1, others=others)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (f"{OWN}:doubled", 4.0),
+        (f"{OWN}:doubled(by=3)", 6.0),
+        (f"{OWN}:doubling(5)", 10.0),
+        (f"{OWN}:Doubled(by=0.5)", 1.0),
+        ("Huber(delta=1)", 1.5),
+    ],
+    ids=["function", "with arguments", "made", "class", "of Keras"],
+)
+def test_a_loss_is_one_of_keras_or_a_persons_own(loss, expected):
+    assert of_numbers(loss).evaluate(ERRORS, np.zeros((3, 1)), verbose=0)[0] == expected
+
+
+def test_a_loss_of_ones_own_sees_no_target_that_is_not_known():
+    truth = np.array([[0.0], [np.nan], [0.0]], np.float32)
+    found = of_numbers(f"{OWN}:doubled", "forecast", ("RootMeanSquaredError",))
+    figures = found.evaluate(ERRORS, truth, verbose=0, return_dict=True)
+    assert figures["loss"] == pytest.approx(2 * (3 + 0 + 2) / 3)
+    assert figures["root_mean_squared_error"] == pytest.approx(np.sqrt(13 / 3))
+
+
+def test_a_loss_of_ones_own_and_metrics_do_not_count_padding():
+    objective = settle(4, AUTO, "probabilities")
+    objective = dataclasses.replace(
+        objective, task="language", piece="SparseCategoricalCrossentropy"
+    )
+    inputs = keras.Input((2, 4))
+    model = keras.Model(inputs, keras.layers.Activation("softmax")(inputs))
+    others = ("SparseTopKCategoricalAccuracy(2)",)
+    compile_model(model, objective, Descent(), 0, steps=1, epochs=1, others=others)
+    logits = np.log(np.array([[[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]]], np.float32))
+    found = model.evaluate(logits, np.array([[2, 0]]), verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(-np.log(0.3), rel=1e-5)
+    assert found["sparse_top_k_categorical_accuracy"] == 1.0
+
+
+def test_metrics_have_their_arguments_and_stand_beside_those_of_the_task():
+    others = (
+        "MeanAbsoluteError(name='again')",
+        f"{OWN}:Largest",
+        f"{OWN}:doubled(by=4)",
+        f"{OWN}:doubling(5)",
+    )
+    found = of_numbers("MeanSquaredError", others=others)
+    figures = found.evaluate(ERRORS, np.zeros((3, 1)), verbose=0, return_dict=True)
+    expected = {"again": 2.0, "largest": 3.0, "doubled": 8.0, "doubling": 10.0, "mae": 2.0}
+    assert figures == pytest.approx(expected | {"loss": 14 / 3, "mse": 14 / 3})
+
+
+def test_a_metric_that_is_no_number_is_refused():
+    objective = settle(3, Loss("categorical_crossentropy"), "probabilities")
+    model = keras.Model(inputs := keras.Input((3,)), keras.layers.Activation("softmax")(inputs))
+    compile_model(model, objective, Descent(), 0, steps=1, epochs=1, others=("F1Score",))
+    with pytest.raises(OptionError, match=r"trainer.metrics, f1_score: expected one number"):
+        model.evaluate(np.eye(3), np.eye(3), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "expected"),
+    [
+        (Optimizer("Lion(beta_1=0.5)"), None, (keras.optimizers.Lion, 0.001)),
+        (Optimizer("SGD(learning_rate=0.25)"), None, (keras.optimizers.SGD, 0.25)),
+        (Optimizer(f"{OWN}:slow"), None, (keras.optimizers.SGD, 0.5)),
+        (Optimizer(f"{OWN}:slow(0.75)"), 0.1, (keras.optimizers.SGD, 0.1)),
+    ],
+    ids=["of Keras", "with its rate", "made", "rate of the options"],
+)
+def test_an_optimizer_is_another_of_keras_or_a_persons_own(optimizer, rate, expected):
+    objective = settle(3, AUTO, "probabilities")
+    found = compiled(objective, Descent(optimizer, rate)).optimizer
+    assert (type(found), float(found.learning_rate)) == (expected[0], pytest.approx(expected[1]))
+
+
+def test_an_optimizer_of_ones_own_that_loses_a_setting_is_refused():
+    descent = Descent(Optimizer(f"{OWN}:slow", clipnorm=1.0))
+    with pytest.raises(OptionError, match=r"optimizer.clipnorm: expected an optimizer that"):
+        compiled(settle(3, AUTO, "probabilities"), descent)

@@ -52,3 +52,30 @@ def test_a_loss_for_numbers_does_not_fit_classes():
         "sparse_categorical_crossentropy, categorical_crossentropy. Received: huber. "
         "Choose one of these, or leave it at auto."
     )
+
+
+@pytest.mark.parametrize(
+    ("classes", "loss", "expected"),
+    [
+        ("ab", Loss("mine:focal"), ("binary_crossentropy", 1)),
+        ("abc", Loss("mine:focal"), ("sparse_categorical_crossentropy", 3)),
+        ("abc", Loss("mine:focal", labels="one_hot"), ("categorical_crossentropy", 3)),
+        ("abc", Loss("CategoricalFocalCrossentropy"), ("categorical_crossentropy", 3)),
+        ("ab", Loss("CategoricalHinge"), ("categorical_crossentropy", 2)),
+    ],
+)
+def test_another_loss_gets_labels_as_it_takes_them(classes, loss, expected):
+    found = of(ImageSpec(tuple(classes), 2, 2, 1), loss, "probabilities")
+    assert (found.loss, found.units, found.piece) == (*expected, loss.kind)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (Loss("mine:focal", 0.1), "label_smoothing: expected 0 with mine:focal"),
+        (Loss(labels="one_hot"), "labels: expected auto with auto"),
+    ],
+)
+def test_settings_that_a_loss_does_not_take_are_refused(loss, message):
+    with pytest.raises(OptionError, match=message):
+        of(ImageSpec(("a", "b"), 2, 2, 1), loss, "probabilities")

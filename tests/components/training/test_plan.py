@@ -96,3 +96,24 @@ def test_any_difference_makes_another_text():
 def test_settings_of_another_optimizer_are_refused(settings, message):
     with pytest.raises(OptionError, match=message):
         plan(optimizer=Optimizer(**settings))
+
+
+def test_metrics_of_ones_own_are_known_by_their_names():
+    classes = settle(3, AUTO, "probabilities")
+    names = metric_names(classes, 0, ["AUC", "mine:within(name='near')"], validated=False)
+    assert names == ["loss", "accuracy", "auc", "near"]
+    with pytest.raises(OptionError, match=r"trainer.metrics: expected each name once.*accuracy"):
+        dataclasses.replace(plan(), metrics=("Accuracy",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"callbacks": ("mine:Stop",)}, "trainer.callbacks: .* with trainer.strategy=mirrored"),
+        ({"descent": Descent(Optimizer("SGD(clipnorm=1)"))}, "trainer.optimizer: .*clipping"),
+    ],
+    ids=["callbacks", "clipping"],
+)
+def test_pieces_that_replicas_cannot_have_are_refused(changes, message):
+    with pytest.raises(OptionError, match=message):
+        dataclasses.replace(plan(), strategy="mirrored", **changes)

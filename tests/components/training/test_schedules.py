@@ -13,6 +13,7 @@ from millrace.components.training.schedule_options import (
     Constant,
     Cosine,
     Exponential,
+    Own,
     Piecewise,
     ReduceOnPlateau,
 )
@@ -125,3 +126,35 @@ def test_a_killed_training_goes_on_at_the_rate_where_it_was(train, tmp_path, mon
         np.testing.assert_array_equal(one, two)
     constant = train("constant", **{**options, "schedule": Constant()})
     assert not np.array_equal(weights(constant)[0], weights(whole)[0])
+
+
+OWN_PIECES = "tests.components.own_pieces"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("tenths", [1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001]),
+        ("halved", [0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125, 0.00625, 0.00625]),
+        ("halved(by=1)", [0.1] * 8),
+        ("falling", list(np.linspace(0.1, 0.0001, 9)[:8])),
+    ],
+)
+def test_a_schedule_of_ones_own_gives_the_rate_of_each_step(schedule, expected):
+    assert rates(Own(f"{OWN_PIECES}:{schedule}")) == pytest.approx(expected)
+
+
+def test_a_schedule_of_keras_is_made_with_its_arguments_and_the_first_rate():
+    assert rates(Own("InverseTimeDecay(decay_steps=2, decay_rate=1)"), [0, 2]) == pytest.approx(
+        [0.1, 0.05]
+    )
+
+
+def test_warmup_comes_before_a_schedule_of_ones_own():
+    found = rates(Own(f"{OWN_PIECES}:tenths", warmup=1), [0, 1, 2, 4])
+    assert found == pytest.approx([0.05, 0.1, 1, 0.1])
+
+
+def test_what_gives_no_rate_is_refused():
+    with pytest.raises(OptionError, match=r"trainer.schedule.*LearningRateSchedule, or a class"):
+        rates(Own(f"{OWN_PIECES}:number"))
