@@ -9,6 +9,7 @@ from typing import Any, Self
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.status import Status
 from rich.table import Table
 from rich.tree import Tree
@@ -16,6 +17,7 @@ from rich.tree import Tree
 from millrace.components.files.printable import one_line, printable
 from millrace.pipeline.dag import Step
 from millrace.pipeline.lineage import Node
+from millrace.pipeline.options import OptionRow
 from millrace.pipeline.records import ArtifactRecord
 from millrace.pipeline.results import StepResult
 
@@ -134,6 +136,14 @@ def print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequenc
     for row in rows:
         table.add_row(*map(escape, row))
     console.print(table, soft_wrap=False)
+
+
+def print_options(console: Console, rows: Iterable[OptionRow]) -> None:
+    """Options with their values, and below each its type and what it means, for a person."""
+    for row in rows:
+        console.print(f"[bold]{escape(row.option)}[/] = {escape(printable(str(row.value)))}")
+        said = ". ".join(part for part in (row.type, row.meaning) if part)
+        console.print(Padding(escape(said), (0, 0, 0, 4)))
 
 
 def print_tree(console: Console, node: Node) -> None:

@@ -8,10 +8,10 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from millrace.components.errors import OptionError
-from millrace.components.options import settings
+from millrace.components.options import descriptions, settings
 from millrace.components.options.settings import (
     dataclass_members,
     describe,
@@ -21,7 +21,7 @@ from millrace.components.options.settings import (
 )
 from millrace.pipeline.errors import UsageError
 
-__all__ = ["assign", "check", "describe", "dump", "nearest", "nearest_option", "rows"]
+__all__ = ["OptionRow", "assign", "check", "describe", "dump", "nearest", "nearest_option", "rows"]
 
 
 def check(annotation: Any, value: Any, place: str) -> Any:
@@ -57,17 +57,35 @@ def assign(
         raise UsageError(str(error)) from None
 
 
-def rows(place: str, annotation: Any, value: Any) -> Iterator[tuple[str, str, Any]]:
-    """What can be set at `place`, its type, and its value; a dataclass field by field."""
+class OptionRow(NamedTuple):
+    """What can be set.
+
+    Attributes:
+        option: as after `--set`.
+        type: in words.
+        value: what it is set to.
+        meaning: what its docstring says, on a line.
+    """
+
+    option: str
+    type: str
+    value: Any
+    meaning: str
+
+
+def rows(place: str, annotation: Any, value: Any, meaning: str = "") -> Iterator[OptionRow]:
+    """What can be set at `place`, which means `meaning`; a dataclass field by field."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
-        yield place, describe(annotation), value
+        yield OptionRow(place, describe(annotation), value, meaning)
         return
     if dataclass_members(annotation):
-        yield place, describe(annotation), getattr(value, "kind", "")
+        yield OptionRow(place, describe(annotation), getattr(value, "kind", ""), meaning)
     hints = typing.get_type_hints(type(value), include_extras=True)
+    said = descriptions.of(type(value))
     for name in _fields(type(value)):
         if name != "kind":
-            yield from rows(f"{place}.{name}", hints[name], getattr(value, name))
+            below = getattr(value, name)
+            yield from rows(f"{place}.{name}", hints[name], below, said.get(name, ""))
 
 
 def _fields(kind: type) -> list[str]:

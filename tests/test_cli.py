@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,34 @@ def test_recipes_as_json_have_name_kind_data_and_summary():
 
 def test_one_recipe_lists_its_options_with_types_and_values():
     lines = millrace("recipes", "mnist").stdout.splitlines()
-    assert "trainer.epochs\tint from 1\t10" in lines
-    assert "transform.max_rejected\tfloat from 0 to 1\t0.01" in lines
-    assert "tfds_example_gen.dataset\tstr\tmnist" in lines
+    meant = "passes over the train split, at most."
+    assert f"trainer.epochs\tint from 1\t10\t{meant}" in lines
+    assert any(line.startswith("tfds_example_gen.dataset\tstr\tmnist\t") for line in lines)
+
+
+def test_one_recipe_lists_its_options_as_json():
+    rows = json.loads(millrace("recipes", "mnist", "--json").stdout)
+    assert {
+        "option": "trainer.optimizer.nesterov",
+        "type": "bool",
+        "value": "False",
+        "meaning": "of sgd.",
+    } in rows
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_option_of_a_recipe_says_what_it_means(name):
+    rows = json.loads(millrace("recipes", name, "--json").stdout)
+    assert [row["option"] for row in rows if not row["meaning"]] == []
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert millrace("--version").stdout == f"millrace {metadata.version('tf-millrace')}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("run",), ("rollback",)], ids=["all", "run", "rollback"])
+def test_a_short_flag_shows_the_help(arguments):
+    assert millrace(*arguments, "-h").stdout == millrace(*arguments, "--help").stdout
 
 
 def test_help_names_every_command():

@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 RootOption = Annotated[
@@ -72,6 +73,26 @@ RecipeArgument = Annotated[
     str, typer.Argument(help="A name from `millrace recipes`, or your own package.module:name.")
 ]
 DEFAULT_ROOT = ".millrace"
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"millrace {version('tf-millrace')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """From raw data to a model behind TensorFlow Serving's gRPC API, step by step."""
 
 
 def open_root(path: str) -> "Root":

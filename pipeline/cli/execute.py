@@ -49,7 +49,7 @@ def recipes(
     from millrace.pipeline.recipes import catalog, own
 
     if name and not own.is_place(name):
-        _print_options(catalog.find(name))
+        _print_options(catalog.find(name), as_json=as_json)
         return
     rows = own.listed(name) if name else list(catalog.RECIPES.items())
     cells = [(called, row.kind, row.data, row.summary) for called, row in rows]
@@ -214,12 +214,13 @@ def command_line() -> str:
     return shlex.join(["millrace", *sys.argv[1:]])
 
 
-def _print_options(recipe: Any) -> None:
-    """Every step of a recipe with its options, their types and values."""
+def _print_options(recipe: Any, *, as_json: bool) -> None:
+    """Every step of a recipe with its options, their types, values and meanings."""
     from etils.epath import Path
 
+    from millrace.components.options import descriptions
     from millrace.pipeline import options
-    from millrace.pipeline.console import print_table, stdout_console
+    from millrace.pipeline.console import print_options, print_table, stdout_console
 
     data = "DATA" if recipe.data.startswith("--data") else None
     dag = recipe.wire(recipe.name, data, Path("serving"))
@@ -229,7 +230,16 @@ def _print_options(recipe: Any) -> None:
         for option, (annotation, _) in step.spec.options.items()
         if option not in step.lent
         for row in options.rows(
-            f"{step.name}.{option}", annotation, step.options.get(option, "(required)")
+            f"{step.name}.{option}",
+            annotation,
+            step.options.get(option, "(required)"),
+            descriptions.of(step.component).get(option, ""),
         )
     ]
-    print_table(stdout_console(), ("option", "type", "value"), rows)
+    console = stdout_console()
+    if as_json:
+        print_json([{**row._asdict(), "value": str(row.value)} for row in rows])
+    elif console.is_terminal:
+        print_options(console, rows)
+    else:
+        print_table(console, options.OptionRow._fields, rows)

@@ -156,6 +156,7 @@ def _check_whole(place: "Root", models: list[str]) -> None:
 def rollback(
     model: Annotated[str, typer.Argument(help="The model's name.")],
     root: RootOption = DEFAULT_ROOT,
+    as_json: JsonOption = False,
 ) -> None:
     """Withdraw a model's newest version, so that servers go back to the one before."""
     from millrace.components.pusher import rollback as withdraw
@@ -164,7 +165,10 @@ def rollback(
 
     name = given.model_name(model, "Model")
     withdrawn, serving = withdraw(remote.url(open_root(root).serving), name)
-    say(f"{model}: version {withdrawn} withdrawn; version {serving} is the newest now.")
+    if as_json:
+        print_json({"model": model, "withdrawn": withdrawn, "serving": serving})
+    else:
+        say(f"{model}: version {withdrawn} withdrawn; version {serving} is the newest now.")
 
 
 @app.command(rich_help_panel="Models")

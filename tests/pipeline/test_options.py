@@ -78,7 +78,7 @@ def test_a_key_of_a_mapping_to_plain_values_may_hold_dots():
 
 
 def test_options_are_shown_with_a_class_own_before_those_it_shares():
-    shown = [place for place, _, _ in options.rows("m", ConvRnn, ConvRnn())]
+    shown = [row.option for row in options.rows("m", ConvRnn, ConvRnn())]
     assert shown == [
         *("m", "m.filters", "m.kernel_size", "m.strides", "m.units", "m.dense"),
         *("m.cell", "m.bidirectional"),
@@ -99,7 +99,7 @@ def test_one_dataclass_of_several_kinds_keeps_its_fields_when_the_kind_changes()
     assert sgd == Optimizer("sgd", clipnorm=1.0)
     assert options.assign(Optimizer, sgd, ["momentum"], "0.9", "p").momentum == 0.9
     assert options.describe(Optimizer) == "adagrad or adam or adamw or nadam or rmsprop or sgd"
-    assert next(options.rows("p", Optimizer, sgd)) == ("p", options.describe(Optimizer), "sgd")
+    assert next(options.rows("p", Optimizer, sgd))[:3] == ("p", options.describe(Optimizer), "sgd")
     with pytest.raises(UsageError, match=r"^Option p: expected adagrad or adam or"):
         options.assign(Optimizer, adam, [], "lion", "p")
 
@@ -168,12 +168,17 @@ def test_a_type_is_described_as_a_person_would_write_it(annotation, words):
 
 
 def test_what_can_be_set_is_listed_field_by_field():
-    assert list(options.rows("train.model", MODEL, Large(rate=0.1))) == [
-        ("train.model", "large or small", "large"),
-        ("train.model.widths", "int,…", (8, 8)),
-        ("train.model.rate", "float from 0", 0.1),
+    assert list(options.rows("train.model", MODEL, Large(rate=0.1), "the network.")) == [
+        ("train.model", "large or small", "large", "the network."),
+        ("train.model.widths", "int,…", (8, 8), ""),
+        ("train.model.rate", "float from 0", 0.1, ""),
     ]
-    assert list(options.rows("train.epochs", int, 3)) == [("train.epochs", "int", 3)]
+    assert list(options.rows("train.epochs", int, 3)) == [("train.epochs", "int", 3, "")]
+
+
+def test_a_field_means_what_the_docstring_of_its_dataclass_says():
+    found = {row.option: row.meaning for row in options.rows("p", Optimizer, Optimizer())}
+    assert found["p.momentum"] == "of sgd and rmsprop."
 
 
 def test_nearest_lists_everything_when_nothing_is_near():
