@@ -43,6 +43,7 @@ _ROWS_PER_CLASS = 5  # and how many rows each of them has on average
 _ID_SHARE = 0.5  # distinct texts per row above which they are names, not categories
 _FEW_ROWS = 20  # below which that says nothing
 _CLASS_SHARE = 0.5  # distinct labels per row above which they are no classes
+_RARE = 10  # rows of a class below which it is hardly learnt
 _CONSTANT = "constant"
 _SHOWN = 20  # names that a line of the log has at most
 
@@ -144,6 +145,7 @@ def choose(survey: TableSurvey, options: TableOptions, noted: str, rows: int = 0
         crosses=table_spec.parse_crosses(options.crosses, crossed, options.cross_size),
         target_mean=truth.mean,
         target_deviation=truth.deviation if scales_label else 0.0,
+        target_low=truth.low if problem == "regression" else None,
     )
     _log_spec(spec, left_out)
     _warn_of_stand_ins(numbers | ({label: truth} if problem == "regression" else {}))
@@ -308,12 +310,19 @@ def _warn_of_rare_classes(
     truth: ColumnSurvey, examples: Examples, spec: TableSpec, out: Path, run_on: BeamOptions
 ) -> None:
     written = class_names.merged(truth.counts)
-    once = sorted(names[0] for names in written if sum(map(truth.counts.__getitem__, names)) == 1)
+    once = sorted(names[0] for names in written if _rows_of(names, truth) == 1)
     if once:
         logger.warning(
             "classes with one row in train: %s; add rows, or, if it means that there is no label: "
             "`--set csv_example_gen.csv.missing=%s`",
             *(_listed(once), once[0]),
+        )
+    few = {names[0]: rows for names in written if 1 < (rows := _rows_of(names, truth)) < _RARE}
+    if few:
+        logger.warning(
+            "classes with under %d rows in train, which are hardly learnt: %s; add rows, write "
+            "them as another class, or let all weigh the same by trainer.class_weight=balanced",
+            *(_RARE, ", ".join(f"{name!r} ({few[name]})" for name in sorted(few)[:_SHOWN])),
         )
     elsewhere = table_survey.labels_elsewhere(examples, spec.target, out, run_on)
     known = set(map(class_names.meaning, spec.classes))
@@ -324,6 +333,11 @@ def _warn_of_rare_classes(
             "csv_example_gen.splits gives train more rows, or their cells are corrected",
             *(_listed(unknown), sum(elsewhere[name] for name in unknown)),
         )
+
+
+def _rows_of(names: Sequence[str], truth: ColumnSurvey) -> int:
+    """How many rows have a class that is written in each of these ways."""
+    return sum(map(truth.counts.__getitem__, names))
 
 
 def _listed(names: Sequence[str]) -> str:

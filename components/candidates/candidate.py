@@ -21,6 +21,7 @@ class Candidate:
         learning_rate: where the trainer's options name none.
         optimizer: how the weights follow their gradients, where the trainer's options leave it.
         schedule: how the rate changes, where the trainer's options leave it constant.
+        patience: of early stopping; 0 where the schedule is to reach its end.
     """
 
     name: str
@@ -30,17 +31,22 @@ class Candidate:
     learning_rate: float | None = None
     optimizer: Optimizer | None = None
     schedule: Schedule | None = None
+    patience: int | None = None
 
     def applied(self, plan: TrainingPlan) -> TrainingPlan:
         """`plan` for this network."""
         descent = plan.descent
         constant = descent.schedule == CONSTANT
         plain = descent.optimizer == ADAM
+        stopping = plan.watching.early_stopping
+        if self.patience is not None:
+            stopping = dataclasses.replace(stopping, patience=self.patience)
         return dataclasses.replace(
             plan,
             model=self.model,
             epochs=min(plan.epochs, self.epochs or plan.epochs),
             batch_size=self.batch_size or plan.batch_size,
+            watching=dataclasses.replace(plan.watching, early_stopping=stopping),
             descent=dataclasses.replace(
                 descent,
                 optimizer=self.optimizer if self.optimizer and plain else descent.optimizer,
@@ -63,6 +69,8 @@ class Candidate:
         for option in ("epochs", "batch_size", "learning_rate"):
             if value := getattr(self, option):
                 named[option] = value
+        if self.patience is not None:
+            named["early_stopping.patience"] = self.patience
         return " ".join(f"trainer.{name}={_text(value)}" for name, value in named.items())
 
 

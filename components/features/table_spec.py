@@ -172,6 +172,7 @@ class TableSpec:
         discrete, crosses: of the `categorical` input, in this order.
         target_mean: of the label on the train split, for regression: what a model has to beat.
         target_deviation: of the same; 0 where a network learns the label as it is.
+        target_low: the least of the same, if it is known.
         hook: the user's preprocessing; `numbers` and `discrete` then refer to its result.
     """
 
@@ -184,6 +185,7 @@ class TableSpec:
     crosses: tuple[Cross, ...] = ()
     target_mean: float = 0.0
     target_deviation: float = 0.0
+    target_low: float | None = None
     hook: Hook | None = None
     kind: Literal["table"] = "table"
 

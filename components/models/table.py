@@ -12,7 +12,7 @@ import keras
 
 from millrace.components.errors import OptionError
 from millrace.components.features.table_spec import TableSpec
-from millrace.components.models.layer_options import Dense
+from millrace.components.models.layer_options import Dense, Kernels
 from millrace.components.models.networks import (
     RESCALED,
     SCORES,
@@ -20,10 +20,17 @@ from millrace.components.models.networks import (
     as_taken,
     chained,
     fully_connected,
+    penalty,
     scores,
 )
-from millrace.components.models.table_layers import BoostedTrees
-from millrace.components.models.table_options import TableModel, Trees, WideDeep
+from millrace.components.models.table_layers import BoostedTrees, PiecewiseLinear
+from millrace.components.models.table_options import (
+    Resnet,
+    TableLinear,
+    TableModel,
+    Trees,
+    WideDeep,
+)
 
 
 def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activation: str) -> Networks:
@@ -36,13 +43,18 @@ def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activatio
         column.name: keras.Input(column.shape, dtype=column.dtype, name=column.name)
         for column in spec.layout.inputs
     }
+    is_log = isinstance(options, Resnet | Trees) and options.link == "log"
+    if is_log:
+        _check_log(spec)
+        activation = "exponential"
     if isinstance(options, Trees):
-        outputs = _trees(options, spec, inputs, units, activation)
+        summed = BoostedTrees(units, name="trees", dtype="float32")(inputs)
+        outputs = keras.layers.Activation(activation, name=SCORES, dtype="float32")(summed)
     else:
         joined = _side_by_side(list(_parts(options, spec, inputs)), "all")
-        outputs = scores(options, units, activation)(joined)
+        outputs = scores(_kernels(options), units, activation)(joined)
     if spec.target_deviation:
-        mean = 0.0 if isinstance(options, Trees) and options.link == "log" else spec.target_mean
+        mean = 0.0 if is_log else spec.target_mean
         outputs = keras.layers.Rescaling(
             spec.target_deviation, mean, name=RESCALED, dtype="float32"
         )(outputs)
@@ -50,31 +62,28 @@ def build(options: Dense | TableModel, spec: TableSpec, *, units: int, activatio
     return Networks(training=model, inference=model)
 
 
-def _trees(
-    options: Trees,
-    spec: TableSpec,
-    inputs: dict[str, keras.KerasTensor],
-    units: int,
-    activation: str,
-) -> keras.KerasTensor:
-    """What trees answer, [batch, units], before a regression is brought to the label's units.
+def _kernels(options: Dense | WideDeep | Resnet | TableLinear) -> Kernels:
+    return Kernels() if isinstance(options, TableLinear) else options
+
+
+def _check_log(spec: TableSpec) -> None:
+    """Refuse a network that gives a label's logarithm where the label has none.
 
     Raises:
-        OptionError: there is a logarithm to add up to, and none of the label.
+        OptionError: it is no regression, or of numbers some of which are negative.
     """
-    if options.link == "log":
-        if spec.problem != "regression":
-            raise OptionError(
-                f"trainer.model.link: expected identity for a {spec.problem}. Received: log. Only "
-                "a regression of numbers that are never negative has such a logarithm."
-            )
-        activation = "exponential"
-    summed = BoostedTrees(units, name="trees", dtype="float32")(inputs)
-    return keras.layers.Activation(activation, name=SCORES, dtype="float32")(summed)
+    if spec.problem != "regression" or (spec.target_low or 0.0) < 0:
+        received = f"{spec.target_low:g}" if spec.problem == "regression" else spec.problem
+        raise OptionError(
+            "trainer.model.link: log expected a regression of numbers that are never negative. "
+            f"Received: {received}. Leave it at identity."
+        )
 
 
 def _parts(
-    options: Dense | WideDeep, spec: TableSpec, inputs: dict[str, keras.KerasTensor]
+    options: Dense | WideDeep | Resnet | TableLinear,
+    spec: TableSpec,
+    inputs: dict[str, keras.KerasTensor],
 ) -> Iterator[keras.KerasTensor]:
     """The inputs of the last layer, each [batch, any]."""
     numeric = [inputs["numeric"]] if "numeric" in inputs else []
@@ -90,8 +99,54 @@ def _parts(
             else:
                 yield _one_hot(ids, spec)
                 yield _deep(options, [*numeric, _embedded(ids, spec, options.embedding_dim)])
+        case TableLinear():
+            yield from numeric
+            if ids is not None:
+                yield _one_hot(ids, spec)
+        case Resnet():
+            yield _residual(options, list(_vectors(options, spec, inputs)))
         case _:
             assert_never(options)
+
+
+def _vectors(
+    options: Resnet, spec: TableSpec, inputs: dict[str, keras.KerasTensor]
+) -> Iterator[keras.KerasTensor]:
+    """What the first layer of a residual network sees, each [batch, any]."""
+    if "numeric" in inputs:
+        yield inputs["numeric"]
+        if options.bins:
+            pieces = PiecewiseLinear(options.bins, options.bin_dim, name="pieces")
+            yield keras.layers.Flatten(name="numbers")(pieces(inputs["numeric"]))
+    if "categorical" in inputs:
+        yield _embedded(inputs["categorical"], spec, options.embedding_dim)
+
+
+def _residual(options: Resnet, parts: list[keras.KerasTensor]) -> keras.KerasTensor:
+    """Blocks of layer normalisation and two layers, each added to what it was given."""
+    layers = keras.layers
+
+    def dense(name: str) -> keras.layers.Dense:
+        return layers.Dense(
+            options.units,
+            kernel_initializer=options.kernel_initializer,
+            kernel_regularizer=penalty(options),
+            name=name,
+        )
+
+    joined = dense("first")(_side_by_side(parts, "columns"))
+    for number in range(1, options.blocks + 1):
+        name = f"block{number}"
+        block = [
+            layers.LayerNormalization(name=f"{name}_norm"),
+            dense(f"{name}_in"),
+            layers.Activation(options.activation, name=f"{name}_{options.activation}"),
+            layers.Dropout(options.dropout, name=f"{name}_dropout"),
+            dense(f"{name}_out"),
+        ]
+        joined = layers.Add(name=name)([joined, chained(block, joined)])
+    normal = layers.LayerNormalization(name="norm")(joined)
+    return layers.Activation(options.activation, name=options.activation)(normal)
 
 
 def _one_hot(ids: keras.KerasTensor, spec: TableSpec) -> keras.KerasTensor:

@@ -42,6 +42,66 @@ class Forest:
 
 
 @keras.saving.register_keras_serializable(package="millrace")
+class PiecewiseLinear(keras.layers.Layer):
+    """Numbers, float32 [batch, numbers], to a vector for each, float32 [batch, numbers, dim].
+
+    A number fills the bins below it, one a quantile wide each, and the one in which it lies up to
+    where it lies; a linear layer of its own makes the vector of that. Source: Gorishniy et al., "On
+    Embeddings for Numerical Features in Tabular Deep Learning", 2022.
+
+    Args:
+        bins: for each number; fewer where quantiles are equal.
+        dim: of a vector.
+    """
+
+    def __init__(self, bins: int, dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bins, self.dim = bins, dim
+        self._edges: Any = None  # variables, once built
+        self._kernel: Any = None
+        self._bias: Any = None
+
+    def build(self, input_shape: tuple[int | None, int]) -> None:
+        """Make the weights: bins without width, until `adapt` has set them."""
+        numbers = input_shape[1]
+        self._edges = self.add_weight(
+            shape=(numbers, self.bins + 1), initializer="zeros", trainable=False, name="edges"
+        )
+        limit = self.bins**-0.5
+        self._kernel = self.add_weight(
+            shape=(numbers, self.bins, self.dim),
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+            name="kernel",
+        )
+        self._bias = self.add_weight(shape=(numbers, self.dim), initializer="zeros", name="bias")
+
+    def adapt(self, numbers: np.ndarray) -> None:
+        """Lay the bins between the quantiles of `numbers` [rows, numbers], once built."""
+        edges = np.empty((numbers.shape[1], self.bins + 1), np.float32)
+        for place, column in enumerate(numbers.T):
+            found = np.unique(np.quantile(column, np.linspace(0, 1, self.bins + 1)))
+            edges[place] = found[-1]
+            edges[place, : len(found)] = found
+        self._edges.assign(edges)
+
+    def call(self, numbers: tf.Tensor) -> tf.Tensor:
+        """The vectors of each row."""
+        edges = tf.cast(self._edges, numbers.dtype)
+        width = edges[:, 1:] - edges[:, :-1]
+        part = tf.math.divide_no_nan(numbers[:, :, None] - edges[:, :-1], width)
+        filled = tf.clip_by_value(part, 0.0, 1.0)
+        return tf.einsum("rnb,nbd->rnd", filled, self._kernel) + self._bias
+
+    def compute_output_shape(self, input_shape: tuple[int | None, int]) -> tuple[int | None, ...]:
+        """[batch, numbers, dim]."""
+        return *input_shape, self.dim
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make the layer again."""
+        return {**super().get_config(), "bins": self.bins, "dim": self.dim}
+
+
+@keras.saving.register_keras_serializable(package="millrace")
 class BoostedTrees(keras.layers.Layer):
     """Numbers and ids of categories to the sums of trees' answers, float32 [batch, outputs].
 
@@ -79,20 +139,25 @@ class BoostedTrees(keras.layers.Layer):
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         """The sum of each row's leaves."""
         forest = self.forest
-        columns = []
-        if "categorical" in inputs:
-            codes = tf.gather(tf.constant(forest.codes), inputs["categorical"])
-            columns.append(tf.cast(codes, tf.float32))
-        if "numeric" in inputs:
-            columns.append(inputs["numeric"])
-        row = tf.concat(columns, axis=1)
-        place = tf.tile(tf.constant(forest.root)[None, :], [tf.shape(row)[0], 1])
+        rows = tf.shape(next(iter(inputs.values())))[0]
+        place = tf.tile(tf.constant(forest.root)[None, :], [rows, 1])
+        row = self._row(inputs) if forest.depth else None
         for _ in range(int(forest.depth)):
             place = self._below(row, place)
         leaves = tf.gather(tf.constant(forest.value), place)
         rounds = len(forest.root) // self.outputs
         summed = tf.reduce_sum(tf.reshape(leaves, [-1, rounds, self.outputs]), axis=1)
         return summed + tf.constant(forest.base)
+
+    def _row(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """What the trees ask, float32 [batch, columns]: codes of categories, then numbers."""
+        columns = []
+        if "categorical" in inputs:
+            codes = tf.gather(tf.constant(self.forest.codes), inputs["categorical"])
+            columns.append(tf.cast(codes, tf.float32))
+        if "numeric" in inputs:
+            columns.append(inputs["numeric"])
+        return tf.concat(columns, axis=1)
 
     def _below(self, row: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
         """The nodes under those at `place`, int32 [batch, trees]."""

@@ -5,8 +5,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from millrace.components.models.layer_options import Counts, Dense, FullyConnected
-from millrace.components.options.ranges import Count, NotNegative, Positive
+from millrace.components.models.layer_options import (
+    Activation,
+    Counts,
+    Dense,
+    FullyConnected,
+    Kernels,
+)
+from millrace.components.options.ranges import (
+    Count,
+    NotNegative,
+    Number,
+    Positive,
+    ShareBelowOne,
+)
+
+Link = Literal["identity", "log"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +39,37 @@ class WideDeep(FullyConnected):
     units: Counts = (64, 32)
     embedding_dim: Count = 8
     kind: Literal["wide_deep"] = "wide_deep"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Resnet(Kernels):
+    """Fully connected layers by twos, each two added to what they were given.
+
+    Numbers come in pieces between their quantiles, and as they are; categories as vectors. Sources:
+    Gorishniy et al., "Revisiting Deep Learning Models for Tabular Data", 2021, and "On Embeddings
+    for Numerical Features in Tabular Deep Learning", 2022.
+
+    Attributes:
+        units: numbers between blocks, and within them.
+        blocks: of two layers.
+        activation: within a block.
+        dropout: share of the numbers within a block that are dropped in training.
+        bins: pieces of each number, between quantiles of the train split; 0 leaves these out.
+        bin_dim: dimensions of the vector that a number's pieces become.
+        embedding_dim: dimensions of a category's vector.
+        link: `log`: for a regression of numbers that are never negative, the network's last layer
+            gives the logarithm of the answer, and learns by the Poisson deviance.
+    """
+
+    units: Count = 128
+    blocks: Count = 2
+    activation: Activation = "relu"
+    dropout: ShareBelowOne = 0.1
+    bins: Number = 32
+    bin_dim: Count = 8
+    embedding_dim: Count = 8
+    link: Link = "identity"
+    kind: Literal["resnet"] = "resnet"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +98,20 @@ class Trees:
     l2_regularization: NotNegative = 0.0
     max_features: Annotated[float, Field(gt=0, le=1)] = 1.0
     n_iter_no_change: Count = 20
-    link: Literal["identity", "log"] = "identity"
+    link: Link = "identity"
     kind: Literal["trees"] = "trees"
 
 
-TableModel = WideDeep | Trees
-MODELS: tuple[type, ...] = (Dense, WideDeep, Trees)
+@dataclasses.dataclass(frozen=True)
+class TableLinear:
+    """One layer over numbers and one-hot categories: ridge or logistic regression.
+
+    Its weights are computed, and how strong the ridge is, is chosen; there are no epochs. `dense`
+    without hidden layers is the same network, trained step by step.
+    """
+
+    kind: Literal["table_linear"] = "table_linear"
+
+
+TableModel = WideDeep | Resnet | TableLinear | Trees
+MODELS: tuple[type, ...] = (Dense, WideDeep, Resnet, TableLinear, Trees)

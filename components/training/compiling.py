@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from millrace.components.errors import OptionError
-from millrace.components.models.networks import RESCALED
+from millrace.components.models.networks import RESCALED, SCORES
 from millrace.components.training.objective import Objective, Task
 from millrace.components.training.options import Descent, Precision
 from millrace.components.training.schedule_options import CONSTANT
@@ -36,6 +36,7 @@ _ERRORS = {  # of one number, by the loss that is their mean
     "mean_absolute_error": keras.losses.mean_absolute_error,
     "mean_squared_error": keras.losses.mean_squared_error,
     "huber": keras.losses.huber,
+    "poisson": keras.losses.poisson,
 }
 PADDING = 0  # an id that stands for no token
 _STEPS_AT_ONCE = 16
@@ -219,7 +220,7 @@ def compile_model(
     """
     model.compile(
         optimizer=_optimizer(descent, steps, epochs),
-        loss=_loss(objective, _unit(model)),
+        loss=_loss(objective, _unit(model), is_log=_is_log(model)),
         metrics=metrics(objective, top_k, others),
         steps_per_execution=steps_at_once(steps),
     )
@@ -292,14 +293,23 @@ def _unit(model: keras.Model) -> float:
     return next((float(each.scale) for each in model.layers if each.name == RESCALED), 1.0)
 
 
-def _loss(objective: Objective, unit: float) -> keras.Loss:
+def _is_log(model: keras.Model) -> bool:
+    """Whether it learns the logarithm of a number; the Poisson deviance is for these."""
+    exponential = keras.activations.exponential
+    return any(
+        each.name == SCORES and getattr(each, "activation", None) is exponential
+        for each in model.layers
+    )
+
+
+def _loss(objective: Objective, unit: float, *, is_log: bool = False) -> keras.Loss:
     losses = keras.losses
     if objective.piece:
         return _another_loss(objective)
     if objective.task == "forecast":
         return OfKnown(objective.loss)
     if not objective.classes:
-        return InUnits(objective.loss, unit)
+        return InUnits("poisson" if is_log else objective.loss, unit)
     logits, smoothing = objective.logits, objective.label_smoothing
     if objective.is_binary:
         return losses.BinaryCrossentropy(from_logits=logits, label_smoothing=smoothing)

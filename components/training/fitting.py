@@ -22,6 +22,7 @@ from millrace.components.models.build import build
 from millrace.components.models.custom_options import Custom
 from millrace.components.models.networks import Networks
 from millrace.components.training import (
+    adapting,
     backup,
     callbacks,
     dataset,
@@ -80,6 +81,7 @@ def networks_of(plan: TrainingPlan) -> Networks:
         epochs=plan.epochs,
         others=plan.metrics,
     )
+    adapting.adapt(networks.training, plan)
     if plan.warm_start:
         warm_start.take_weights(networks.inference, plan.warm_start)
     return networks

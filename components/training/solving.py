@@ -6,14 +6,14 @@ import keras
 
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.models.series_options import Linear
-from millrace.components.models.table_options import Trees
+from millrace.components.models.table_options import TableLinear, Trees
 from millrace.components.models.text_options import Ngrams
 from millrace.components.training.plan import TrainingPlan
 
 
 def solves(options: Any) -> bool:
     """Whether the weights of the network that `options` describe are computed."""
-    return isinstance(options, Linear | Trees | Ngrams)
+    return isinstance(options, Linear | TableLinear | Trees | Ngrams)
 
 
 def solve(model: keras.Model, plan: TrainingPlan) -> None:
@@ -23,6 +23,10 @@ def solve(model: keras.Model, plan: TrainingPlan) -> None:
             from millrace.components.training import ridge
 
             ridge.solve(model, plan, plan.model, plan.spec)
+        case TableLinear(), _:
+            from millrace.components.training import linear
+
+            linear.solve(model, plan)
         case Trees(), _:
             from millrace.components.training import trees
 

@@ -13,8 +13,8 @@ import numpy as np
 from millrace.components.features.table_spec import TableSpec
 from millrace.components.models.table_layers import BoostedTrees, Forest
 from millrace.components.models.table_options import Trees
-from millrace.components.training import dataset
-from millrace.components.training.plan import Split, TrainingPlan
+from millrace.components.training import table_columns
+from millrace.components.training.plan import TrainingPlan
 
 logger = logging.getLogger("millrace.components.trainer")
 
@@ -41,45 +41,24 @@ def solve(model: keras.Model, plan: TrainingPlan, options: Trees) -> None:
 
     spec = cast(TableSpec, plan.spec)
     layer = next(each for each in model.layers if isinstance(each, BoostedTrees))
-    numbers, ids, labels = _columns(plan, plan.train)
-    codes = _codes(ids, spec)
-    columns = _table(numbers, ids, codes)
+    from_zero = options.link == "log"
+    train = table_columns.read(plan, plan.train)
+    codes = _codes(train.ids, spec)
     validation = None
     if plan.validation:
-        numbers, ids, truths = _columns(plan, plan.validation)
-        known = np.isin(truths, labels) if plan.objective.classes else ~np.isnan(truths)
+        held = table_columns.read(plan, plan.validation)
+        known = np.isfinite(held.labels)
+        if plan.objective.classes:
+            known = np.isin(held.labels, train.labels)
         if known.any():
-            asked = _table(numbers, ids, codes)
-            validation = asked[known], _target(truths[known], spec, options)
+            target = table_columns.in_unit(held.labels[known], spec, from_zero=from_zero)
+            validation = _table(held.numbers, held.ids, codes)[known], target
+    columns = _table(train.numbers, train.ids, codes)
+    target = table_columns.in_unit(train.labels, spec, from_zero=from_zero)
     with threadpool_limits(1):
-        grown = _grown(plan, options, columns, _target(labels, spec, options), validation)
+        grown = _grown(plan, options, columns, target, validation)
     layer.grow(forest(grown, layer.outputs, codes))
     logger.info("trees: %d, of %d rounds grown", len(layer.forest.root), grown.n_iter_)
-
-
-def _columns(plan: TrainingPlan, split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Numbers [rows, any], ids [rows, any] and labels [rows] of a split."""
-    layout = plan.spec.layout
-    batches = dataset.evaluation(split.files, layout, plan.objective, split.count)
-    names = [column.name for column in layout.inputs]
-    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for inputs, _ in batches:
-        given = inputs if isinstance(inputs, dict) else {names[0]: inputs}
-        for name, values in given.items():
-            found[name].append(values.numpy())
-    truths = [batch.numpy() for batch in dataset.targets(split.files, layout)]
-    rows = sum(map(len, truths))
-    whole = {name: np.concatenate(parts) for name, parts in found.items()}
-    numbers = whole.get("numeric", np.zeros((rows, 0), np.float32))
-    return numbers, whole.get("categorical", np.zeros((rows, 0), np.int32)), np.concatenate(truths)
-
-
-def _target(labels: np.ndarray, spec: TableSpec, options: Trees) -> np.ndarray:
-    """What the trees' sums are to be, in the unit in which the network has them."""
-    if not spec.target_deviation:
-        return labels.astype(np.float64)
-    center = 0.0 if options.link == "log" else spec.target_mean
-    return (labels.astype(np.float64) - center) / spec.target_deviation
 
 
 def _codes(ids: np.ndarray, spec: TableSpec) -> np.ndarray:

@@ -138,7 +138,7 @@ ROWS: tuple[Recipe, ...] = (
         _anything,
         (
             "trainer.model=auto",
-            "trainer.epochs=60",
+            "trainer.epochs=100",
             "trainer.batch_size=32",
             "trainer.learning_rate=0.003",
             "transform.max_rejected=0.05",

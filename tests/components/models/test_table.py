@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import pytest
 
+from millrace.components.errors import OptionError
 from millrace.components.features.table_spec import Category, Number, RawColumn, TableSpec
 from millrace.components.models import table
 from millrace.components.models.layer_options import Dense
 from millrace.components.models.networks import SCORES
-from millrace.components.models.table_options import WideDeep
+from millrace.components.models.table_options import Resnet, TableLinear, Trees, WideDeep
 
 NUMBERS = (Number("a", 0.0, 1.0, 0.0, indicator=True), Number("b", 0.0, 1.0, 0.0))
 CATEGORIES = (Category("c", ("x", "y")), Category("d", ("z",)))
@@ -37,7 +38,7 @@ def test_a_dense_network_without_hidden_layers_is_linear():
     assert list(model.input.shape) == [None, 1]
 
 
-@pytest.mark.parametrize("options", [Dense(units=()), WideDeep()])
+@pytest.mark.parametrize("options", [Dense(units=()), WideDeep(), Resnet(), TableLinear()])
 def test_a_regression_starts_from_its_z_score_and_answers_in_the_units_of_the_label(options):
     scaled = dataclasses.replace(spec(), target_mean=250_000.0, target_deviation=100_000.0)
     model = build(options, scaled)
@@ -45,6 +46,45 @@ def test_a_regression_starts_from_its_z_score_and_answers_in_the_units_of_the_la
     model.get_layer(SCORES).set_weights([0 * kernel, bias + 0.5])
     row = {"numeric": np.zeros((1, 3), np.float32), "categorical": np.zeros((1, 2), np.int32)}
     assert model(row).numpy().tolist() == [[300_000.0]]
+
+
+def test_the_logarithm_of_a_label_is_undone_as_the_last_layer():
+    scaled = dataclasses.replace(spec(), target_mean=250_000.0, target_deviation=100_000.0)
+    model = build(Resnet(link="log"), scaled)
+    kernel, bias = model.get_layer(SCORES).get_weights()
+    model.get_layer(SCORES).set_weights([0 * kernel, bias + np.log(2)])
+    row = {"numeric": np.zeros((1, 3), np.float32), "categorical": np.zeros((1, 2), np.int32)}
+    assert model(row).numpy() == pytest.approx(200_000.0)
+
+
+@pytest.mark.parametrize("options", [Resnet(link="log"), Trees(link="log")])
+def test_a_label_with_negative_numbers_has_no_logarithm(options):
+    negative = dataclasses.replace(spec(), target_low=-0.5)
+    with pytest.raises(OptionError, match=r"never negative. Received: -0.5. Leave it at identity"):
+        build(options, negative)
+    classes = dataclasses.replace(spec(), problem="classification", classes=("a", "b"))
+    with pytest.raises(OptionError, match="Received: classification"):
+        build(options, classes)
+
+
+def test_trees_that_are_not_grown_yet_answer_nothing():
+    model = build(Trees(), dataclasses.replace(spec(), target_mean=5.0, target_deviation=2.0))
+    row = {"numeric": np.ones((2, 3), np.float32), "categorical": np.zeros((2, 2), np.int32)}
+    assert model(row).numpy().tolist() == [[5.0], [5.0]]
+
+
+def test_a_residual_network_sees_numbers_their_pieces_and_a_vector_of_each_category():
+    model = build(Resnet(units=16, blocks=1, bins=4, bin_dim=2, embedding_dim=3), spec())
+    assert parameters(model, "pieces") == [(3, 4, 2), (3, 2), (3, 5)]
+    assert parameters(model, "embedding") == [(7, 3)]
+    assert parameters(model, "first") == [(3 + 3 * 2 + 2 * 3, 16), (16,)]
+    assert parameters(model, "block1_out") == [(16, 16), (16,)]
+    assert not [each for each in model.layers if each.name.startswith("block2")]
+
+
+def test_a_residual_network_without_bins_sees_numbers_as_they_are():
+    model = build(Resnet(units=16, bins=0), spec(discrete=()))
+    assert parameters(model, "first") == [(3, 16), (16,)]
 
 
 def test_a_dense_network_sees_numbers_and_one_hot_categories():

@@ -12,7 +12,7 @@ from millrace.components.errors import OptionError
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models.image import build
 from millrace.components.models.image_options import Augment, Cnn
-from millrace.components.models.networks import RESCALED
+from millrace.components.models.networks import RESCALED, SCORES
 from millrace.components.training.compiling import compile_model, layers_in, steps_at_once
 from millrace.components.training.objective import AUTO, Loss, Objective, settle
 from millrace.components.training.options import Descent, Optimizer
@@ -181,6 +181,20 @@ def test_layers_compute_in_the_precision_asked_for_and_keep_their_weights_whole(
     assert is_scaled == (precision == "mixed_float16")
     found = model.fit(np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1]), verbose=0)
     assert np.isfinite(found.history["loss"][0])
+
+
+def test_a_network_that_learns_a_logarithm_does_so_by_the_poisson_deviance():
+    objective = Objective("mean_squared_error", 1, 0, logits=False, task="regression")
+    inputs = keras.Input((1,))
+    last = keras.layers.Activation("exponential", name=SCORES)
+    scaled = keras.layers.Rescaling(10.0, name=RESCALED)
+    model = keras.Model(inputs, scaled(last(inputs)))
+    compile_model(model, objective, Descent(), 0, steps=1, epochs=1)
+    rows, truth = np.float32([[0.0], [np.log(2)]]), np.float32([[10.0], [40.0]])
+    found = model.evaluate(rows, truth, verbose=0, return_dict=True)
+    # Of 1 and 2 for 1 and 4: answers less truths times logarithms of answers.
+    assert found["loss"] == pytest.approx((1 + 2 - 4 * np.log(2)) / 2, rel=1e-5)
+    assert found["mse"] == pytest.approx(200)
 
 
 def test_a_loss_of_numbers_is_in_the_unit_of_the_layer_that_brings_answers_to_labels():
