@@ -1,4 +1,4 @@
-"""Columns of a table that give the label away: alone, or two of them together.
+"""Columns of a table that give the label away: alone, or two or three of them together.
 
 A model that is given such a column is as good as perfect on data at hand, and useless where the
 label is not known yet. Looked at are the first rows of the train split's files, which is enough:
@@ -23,6 +23,9 @@ _LEAST = 20  # rows that say anything
 _PER_VALUE = 5  # rows per value of a column that can be said to tell the label
 _LINE = 0.9999  # r2 of a line through the label
 _CLOSE = 1e-5  # of the label's size: what float32 leaves of a sum
+_WEIGHED = 0.99999  # r2 of a weighted sum, which could come near by chance sooner than a line
+_PER_COLUMN = 5  # rows per column that can be said to add up to the label
+_SOUGHT = 24  # columns with the largest shares, of which three are sought
 _PAIRED = 64  # columns of numbers of which sums are tried
 
 Floats = NDArray[np.float64]
@@ -52,7 +55,8 @@ def find(rows: pa.RecordBatch, label: str, names: Sequence[str]) -> dict[str, st
         if how := how or _tells(_codes(rows, name), classes):
             found[name] = how
     if truth is not None:
-        found |= _sums({name: each for name, each in numbers.items() if name not in found}, truth)
+        others = {name: each for name, each in numbers.items() if name not in found}
+        found |= _sums(others, truth) or _weighed(others, truth) or _multiplied(others, truth)
     return found
 
 
@@ -109,3 +113,46 @@ def _sums(numbers: Mapping[str, Floats], truth: Floats) -> dict[str, str]:
                 if other != place and (sign < 0 or other > place):
                     found.setdefault(f"{name} + {names[other]}", how)
     return found
+
+
+def _weighed(numbers: Mapping[str, Floats], truth: Floats) -> dict[str, str]:
+    """Two or three columns of which a weighted sum, and a constant, is the label."""
+    names = _weighed_names(numbers, truth)
+    return {" + ".join(names): "it is a weighted sum of them"} if names else {}
+
+
+def _multiplied(numbers: Mapping[str, Floats], truth: Floats) -> dict[str, str]:
+    """Two or three columns of which a product or quotient is the label, all of them positive."""
+    if not (truth[~np.isnan(truth)] > 0).all():
+        return {}
+    positive = {name: each for name, each in numbers.items() if (each[~np.isnan(each)] > 0).all()}
+    names = _weighed_names({name: np.log(each) for name, each in positive.items()}, np.log(truth))
+    return {" + ".join(names): "it is a product or quotient of them"} if names else {}
+
+
+def _weighed_names(numbers: Mapping[str, Floats], truth: Floats) -> tuple[str, ...]:
+    """The few columns whose least squares leave nothing of the label; rows with gaps apart."""
+    names = [name for name, each in numbers.items() if len(np.unique(each)) > 1][:_PAIRED]
+    every = np.stack([truth, *(numbers[name] for name in names)])
+    every = every[:, ~np.isnan(every).any(axis=0)]
+    if len(names) < 2 or every.shape[1] < max(_LEAST, _PER_COLUMN * len(names)):
+        return ()
+    deviations = every.std(axis=1)
+    if not deviations[0]:
+        return ()
+    varied = np.flatnonzero(deviations[1:])
+    scaled = (every - every.mean(axis=1, keepdims=True)) / np.where(deviations, deviations, 1)[
+        :, None
+    ]
+    y, columns = scaled[0], scaled[1:][varied]
+    shares, *_ = np.linalg.lstsq(columns.T, y, rcond=None)
+    if np.mean(np.square(y - shares @ columns)) > 1 - _WEIGHED:
+        return ()
+    likely = np.argsort(-np.abs(shares), kind="stable")[:_SOUGHT]
+    for few in (2, 3):
+        for places in itertools.combinations(likely.tolist(), few):
+            some = columns[list(places)]
+            weights, *_ = np.linalg.lstsq(some @ some.T, some @ y, rcond=None)
+            if np.mean(np.square(y - weights @ some)) <= 1 - _WEIGHED:
+                return tuple(names[varied[place]] for place in sorted(places))
+    return ()

@@ -63,3 +63,16 @@ def test_row_numbers_of_a_part_of_the_rows_lie_among_all_of_them():
     assert reason("n", [1, 5, 9] * 4, rows=12) == ""
     assert reason("id", range(0, 24, 2), rows=24) == "it numbers the rows"
     assert reason("id", range(0, 24, 2)) == "an identifier: 12 distinct values in 12 rows"
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        pytest.param(np.arange(1, 12_001), "it numbers the rows", id="as spread as a count"),
+        pytest.param(np.arange(6000, 16_000), "", id="from the middle on"),
+        pytest.param(np.arange(10_000) ** 2 // 8400, "", id="ever farther apart"),
+    ],
+)
+def test_more_numbers_than_are_told_apart_number_the_rows_if_they_are_spread_like_it(values, why):
+    some = np.random.default_rng(0).permutation(values)[:9500]
+    assert reason("instant", some.tolist(), rows=16_000 if why == "" else 12_000) == why

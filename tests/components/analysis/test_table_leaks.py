@@ -10,6 +10,8 @@ from millrace.serving.example import encode
 RNG = np.random.default_rng(7)
 X, Z = (RNG.normal(size=60).astype(np.float32) for _ in range(2))
 BITS = RNG.integers(0, 2, 60)
+WEIGHED = "it is a weighted sum of them"
+PRODUCT = "it is a product or quotient of them"
 TOWNS = [[b"Cork"], [b"Galway"]]
 
 
@@ -41,6 +43,12 @@ def rows(count=60, **values):
         ({"a": 3 - 2 * X, "z": Z, "y": X}, {"a": "follows from it by a straight line"}),
         ({"a": X, "z": Z, "y": X + Z}, {"a + z": "add up to it"}),
         ({"a": X, "z": Z, "y": X - Z}, {"a + z": "differ by it"}),
+        ({"a": X, "b": X * Z, "z": Z, "y": 3 * X - 2 * Z + 7}, {"a + z": WEIGHED}),
+        (
+            {"a": X, "b": X * Z, "c": X**2, "z": Z, "y": X + 2 * X * Z - Z},
+            {"a + b + z": WEIGHED},
+        ),
+        ({"a": X, "n": 1 + X**2, "p": 2 + Z**2, "y": (1 + X**2) * (2 + Z**2)}, {"n + p": PRODUCT}),
     ],
 )
 def test_what_gives_the_label_away(cells, found):
@@ -54,6 +62,8 @@ def test_what_gives_the_label_away(cells, found):
         {"a": np.where(np.arange(60) == 3, 1 - BITS, BITS), "y": BITS},
         {"a": X, "z": Z, "y": X + Z + np.where(np.arange(60) == 3, 0.1, 0)},
         {"a": X, "y": X + 0.05 * Z},
+        {"a": X, "z": Z, "y": 2 * X - Z + 0.05 * X * Z},
+        {**{f"c{place}": RNG.normal(size=60) for place in range(20)}, "y": X},
         {"a": [TOWNS[0]] * 60, "y": BITS},
     ],
 )
