@@ -65,16 +65,22 @@ def choose(
     train: TextSurvey, options: TextOptions, vocabulary: tuple[str, ...], *, strip_html: bool
 ) -> TextSpec:
     """The spec that follows from the counts of the train split where `options` leave it open."""
-    fitting = text_survey.fitting_length(train.lengths, options.level)
+    most = options.longest or text_survey.LONGEST[options.level]
+    fitting = text_survey.fitting_length(train.lengths, options.whole, most)
     length = options.sequence_length or fitting
     classes = record.class_order(train.classes)
     known = sum(train.tokens[token] for token in vocabulary)
     logger.info(
-        "%d classes; %d of %d distinct %ss, %.1f %% of the text; rows of %d (95 %% have %d or "
+        "%d classes; %d of %d distinct %ss, %.1f %% of the text; rows of %d (%g %% have %d or "
         "fewer, the longest %d)%s",
         *(len(classes), len(vocabulary), len(train.tokens), options.level),
         *(100 * known / max(1, train.tokens.total()), length),
-        *(fitting, max(train.lengths, default=0), ", tags left out" if strip_html else ""),
+        *(
+            100 * options.whole,
+            fitting,
+            max(train.lengths, default=0),
+            ", tags left out" if strip_html else "",
+        ),
     )
     return TextSpec(
         classes=classes,

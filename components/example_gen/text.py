@@ -48,8 +48,8 @@ def text_example_gen(
             or files of lines, see `layout`; or an archive of any of these.
         out: becomes the records.
         run_on: where Beam runs.
-        text: a table's column of texts, chosen by name and length if not given; `title,body`
-            joins two or more, with a line's end between them.
+        text: a table's column of texts, chosen by name and length if not given, with a title or
+            summary beside it; `title,body` joins two or more, with a line's end between them.
         label: a table's column of classes; chosen by name and by how few values it has.
         label_sets: what becomes of several labels in one cell, such as `a|b`: `refuse` fails,
             `whole` takes each combination as a class, `first` the first label.

@@ -9,7 +9,7 @@ from millrace.components.errors import DataError, OptionError
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.features.tokenization import FIRST, UNKNOWN_NAME, Level, Side, Standardize
-from millrace.components.options.ranges import Count
+from millrace.components.options.ranges import Count, Share
 
 SequenceLength = Annotated[int, Field(ge=1, le=65_536)]
 VocabularySize = Annotated[int, Field(ge=3, le=1_000_000)]
@@ -28,8 +28,9 @@ class TextOptions:
         minimum_count: how often a token must occur in the train split to get an id.
         oov_token: the name of unknown tokens; None drops unknown tokens.
         padding, truncating: at which end a row is filled up with zeros, and at which it is cut.
-        sequence_length: tokens of a row. None: enough for 95 % of the train split, at most 512
-            (1,024 characters).
+        sequence_length: tokens of a row. None: enough for most of the train split, see `whole`.
+        whole: the share of its texts that then fit into a row.
+        longest: the most tokens of a row then. None: 512 (1,024 characters).
         preprocess: `package.module:function`, your own TensorFlow function from texts to texts,
             string [batch], applied before all of this.
     """
@@ -43,6 +44,8 @@ class TextOptions:
     padding: Side = "post"
     truncating: Side = "post"
     sequence_length: SequenceLength | None = None
+    whole: Share = 0.95
+    longest: SequenceLength | None = None
     preprocess: str = ""
     kind: Literal["text"] = "text"
 

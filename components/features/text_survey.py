@@ -19,7 +19,6 @@ from millrace.components.features.token_batch import TokenBatch
 from millrace.components.features.tokenization import Level, Standardize
 
 AT_ONCE = 2048  # texts that are tokenized at once
-WHOLE = 0.95  # the share of texts that fit into a row
 LONGEST = {
     "word": 512,
     "subword": 512,
@@ -139,13 +138,13 @@ def vocabulary(counts: Counter[str], size: int, minimum: int) -> tuple[str, ...]
     return tuple([token for token in ranked(counts) if counts[token] >= minimum][:size])
 
 
-def fitting_length(lengths: Counter[int], level: Level) -> int:
-    """The fewest tokens that 95 % of the texts do not exceed, from 1 to `LONGEST`."""
-    wanted, seen = math.ceil(WHOLE * lengths.total()), 0
+def fitting_length(lengths: Counter[int], whole: float, most: int) -> int:
+    """The fewest tokens that a share `whole` of the texts do not exceed, from 1 to `most`."""
+    wanted, seen = math.ceil(whole * lengths.total()), 0
     for length in sorted(lengths):
         seen += lengths[length]
         if seen >= wanted:
-            return max(1, min(length, LONGEST[level]))
+            return max(1, min(length, most))
     return 1
 
 

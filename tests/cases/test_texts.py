@@ -188,23 +188,36 @@ def test_labels_are_found_by_more_names_and_how_is_said(ingest, caplog, name):
     ) in said(caplog)
 
 
+def test_a_title_is_joined_to_its_text_and_an_option_takes_the_text_alone(ingest, caplog):
+    caplog.set_level(logging.INFO, "millrace.components")
+    rows = [(f"Title {n}", f"body {n}", f"sub {n % 3}", "ab"[n % 2]) for n in range(20)]
+    content = table(rows, ("Title", "body", "subject", "label"))
+    found = ingest("a.csv", content)
+    assert found.texts[("Title 3\nbody 3", "b")] == 1
+    assert (
+        "texts from column 'Title' and 'body' ('body' by its name; text_example_gen.text=body "
+        "takes it alone), classes from column 'label' (by its name); not used: 'subject'"
+    ) in said(caplog)
+    assert ingest("a.csv", content, text="body").texts[("body 3", "b")] == 1
+
+
 def test_another_column_of_texts_is_named_with_the_option_that_joins_them(ingest, caplog, tmp_path):
     caplog.set_level(logging.INFO, "millrace.components")
-    rows = [(n, f"title {n}", f"body {n}", "ab"[n % 2]) for n in range(20)]
+    rows = [(n, f"post {n}", f"body {n}", "ab"[n % 2]) for n in range(20)]
     rows[4] = (4, "", "body 4", "a")
-    content = table(rows, ("id", "title", "body", "label"))
+    content = table(rows, ("id", "post", "body", "label"))
     ingest("a.csv", content)
-    assert "not used: 'id', 'title'; text_example_gen.text=title,body joins several" in said(caplog)
-    found = ingest("a.csv", content, text="title,body")
-    assert found.texts[("title 3\nbody 3", "b")] == 1
+    assert "not used: 'id', 'post'; text_example_gen.text=post,body joins several" in said(caplog)
+    found = ingest("a.csv", content, text="post,body")
+    assert found.texts[("post 3\nbody 3", "b")] == 1
     assert found.texts[("body 4", "a")] == 1
     source = sources.read(found.examples)
     asked = Path(tmp_path / "ask.csv")
-    asked.write_text("body,title\nlong,short\n,only\n,\n")
+    asked.write_text("body,post\nlong,short\n,only\n,\n")
     assert list(unlabelled.read(asked, source)) == [
         ("line 2", b"short\nlong"),
         ("line 3", b"only"),
-        Rejected("ask.csv", "nothing in column 'title' or 'body'", "line 4"),
+        Rejected("ask.csv", "nothing in column 'post' or 'body'", "line 4"),
     ]
 
 

@@ -21,6 +21,7 @@ _LABELS = (
     *("labels", "y", "gold", "gold_label", "annotation", "class_name", "label_name", "genre"),
     *("tag", "tags", "classes", "categories", "author", "source"),
 )
+_JOINED = ("title", "headline", "subject", "heading", "summary", "abstract", "description")
 _FEW = 50  # distinct values of a column that is taken for classes without such a name
 _WORTH = 10  # times as long may another column be than one that is called like texts
 _LONG = 20  # characters of a cell on average, from which it may be a text
@@ -33,7 +34,8 @@ def choose(
     """The names of the columns of texts and of classes, `names` being all, `rows` the first ones.
 
     `text` and `label` are taken where they are not empty, several columns of texts with commas
-    between them. Else the texts are the column with such a name, or that with the longest cells;
+    between them. Else the texts are the column with such a name, or that with the longest cells,
+    joined with what is called a title, a summary or the like, in the order of the table;
     the classes that with such a name, or that with the fewest distinct cells, from 2 to 50.
 
     Raises:
@@ -43,7 +45,9 @@ def choose(
     given = named(names, text)
     _check(step, place, names, text=given, label=(label,) if label else ())
     found, how = (text, "as named") if given else text_column(_others(names, label), rows)
-    texts = given or ((found,) if found else ())
+    texts = given or tuple(_with_titles(_others(names, label), found, rows))
+    if len(texts) > 1 and not given:
+        how = f"{found!r} {how}; {step}.text={found} takes it alone"
     classes, why = (label, "as named") if label else _label_column(_others(names, *texts), rows)
     if not texts or not classes or classes in texts:
         missing = "texts" if not texts else "classes"
@@ -58,6 +62,17 @@ def choose(
         _left_out(step, _others(names, *texts, classes), rows, texts),
     )
     return texts, classes
+
+
+def _with_titles(names: Sequence[str], text: str, rows: Sequence[Cells]) -> list[str]:
+    """`text`, and those of `names` that hold titles or the like, mostly another for each row."""
+    return [name for name in names if text and (name == text or _is_title(name, rows))]
+
+
+def _is_title(name: str, rows: Sequence[Cells]) -> bool:
+    cells = {row.get(name, "") for row in rows}
+    is_spoken = any(" " in cell for cell in cells) and 2 * len(cells) > len(rows)
+    return is_spoken and name.strip().lower() in _JOINED
 
 
 def named(names: Sequence[str], text: str) -> tuple[str, ...]:

@@ -44,6 +44,13 @@ def settled(tmp_path):
     return run
 
 
+def test_rows_are_as_long_as_most_texts_and_no_longer_than_allowed(settled):
+    assert settled().sequence_length == 4
+    assert settled(whole=0.75).sequence_length == 2
+    assert settled(longest=3).sequence_length == 3
+    assert settled(longest=3, sequence_length=9).sequence_length == 9
+
+
 def test_words_go_by_their_frequency_in_the_train_split(settled, tmp_path):
     spec = settled()
     assert spec.classes == ("a", "b")

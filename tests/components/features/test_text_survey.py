@@ -53,17 +53,17 @@ def test_the_vocabulary_goes_by_frequency_and_equals_by_their_text():
 
 
 @pytest.mark.parametrize(
-    ("lengths", "level", "length"),
+    ("lengths", "whole", "most", "length"),
     [
-        ({10: 95, 99: 5}, "word", 10),
-        ({10: 94, 99: 6}, "word", 99),
-        ({5000: 10}, "word", 512),
-        ({5000: 10}, "character", 1024),
-        ({0: 3}, "word", 1),
+        ({10: 95, 99: 5}, 0.95, 512, 10),
+        ({10: 94, 99: 6}, 0.95, 512, 99),
+        ({10: 95, 99: 5}, 0.99, 512, 99),
+        ({5000: 10}, 0.95, 512, 512),
+        ({0: 3}, 0.95, 512, 1),
     ],
 )
-def test_a_row_is_long_enough_for_95_of_100_texts(lengths, level, length):
-    assert text_survey.fitting_length(Counter(lengths), level) == length
+def test_a_row_is_long_enough_for_most_texts(lengths, whole, most, length):
+    assert text_survey.fitting_length(Counter(lengths), whole, most) == length
 
 
 def test_tags_are_left_out_if_one_text_in_a_hundred_has_them():
