@@ -5,6 +5,9 @@ from typing import Any
 
 from millrace.pipeline.fingerprint import Ingredients
 
+NOTHING = "its earlier output is no longer in place"
+"""What is said of a step that ran although it is set as it was."""
+
 _NAME = "millrace"
 _FORMER = ("components", "pipeline", "serving")  # its packages, until they became millrace.…
 _RENAMED = "millrace's modules have other names now (millrace.…), so that every step runs once"
@@ -33,7 +36,7 @@ def reasons(
         found.append(f"its output was damaged: {damage}")
     if forced:
         found.append("requested by --force")
-    return found or ["its earlier output is no longer in place"]
+    return found or [NOTHING]
 
 
 def _is_of_former_names(code: Mapping[str, str]) -> bool:

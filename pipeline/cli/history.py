@@ -1,9 +1,10 @@
-"""Commands that read the store: runs, show, explain, lineage, verify."""
+"""Commands that read the store: runs, show, explain, compare, logs, lineage, verify."""
 
 from typing import Annotated
 
 import typer
 
+from millrace.components.files.printable import printable
 from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
@@ -96,6 +97,70 @@ def explain(
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         print_table(stdout_console(), columns, rows)
+
+
+@app.command(rich_help_panel="Look back")
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare with it.")],
+    root: RootOption = DEFAULT_ROOT,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two runs: what differs in their options, inputs, code and versions, and figures."""
+    from millrace.components.display import numbers
+    from millrace.pipeline import comparison
+    from millrace.pipeline import runs as recorded
+    from millrace.pipeline.console import print_table, stdout_console
+
+    place = open_root(root)
+    store = open_store(place, must_exist=True)
+    with store.session() as session:
+        records = [store.find_run(session, run) for run in (first, second)]
+        ids = [record.id for record in records]
+        found = list(comparison.differences(*records))
+    figures = comparison.figures(*(recorded.open_run(run, place.name).metrics for run in ids))
+    if as_json:
+        said = [{"step": step, "differs": reason} for step, reason in found]
+        told = {each.name: [each.before, each.now] for each in figures}
+        print_json({"runs": ids, "differences": said, "metrics": told})
+        return
+    console = stdout_console()
+    if found:
+        print_table(console, ("step", "differs"), found)
+    else:
+        console.print("Every step of both is set alike.")
+    if not figures:
+        return
+    cells = [
+        (
+            each.name,
+            *(
+                numbers.short(one) if one is not None else ""
+                for one in (each.before, each.now, each.change)
+            ),
+        )
+        for each in figures
+    ]
+    print_table(console, ("figure", *ids, "change"), cells)
+
+
+@app.command(rich_help_panel="Look back")
+def logs(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    step: Annotated[
+        str, typer.Argument(metavar="[STEP]", help="One step; by default all, in their order.")
+    ] = "",
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on while the run does.")
+    ] = False,
+    root: RootOption = DEFAULT_ROOT,
+) -> None:
+    """Print what the steps of a run printed."""
+    from millrace.pipeline import following
+
+    place = open_root(root)
+    for line in following.lines(open_store(place, must_exist=True), place, run_id, step, follow):
+        print(printable(line), flush=follow)
 
 
 @app.command(rich_help_panel="Look back")

@@ -15,6 +15,8 @@ COMMANDS = [
     "runs",
     "show latest",
     "explain latest",
+    "compare latest latest",
+    "logs latest",
     "lineage count",
     "verify",
     "run digits",
