@@ -18,13 +18,13 @@ from etils.epath import Path
 from millrace.components.artifacts import TrainedModel
 from millrace.components.candidates import selection
 from millrace.components.candidates.candidate import Candidate
-from millrace.components.candidates.selection import Measure
 from millrace.components.errors import DataError, ModelError, OptionError
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files.folders import copy_tree
 from millrace.components.models import average, build, keras_file
-from millrace.components.training import dataset, fitting, summary
+from millrace.components.training import dataset, fitting, measures, summary
 from millrace.components.training.callbacks import best_epoch
+from millrace.components.training.measures import Measure
 from millrace.components.training.plan import TrainingPlan
 
 logger = logging.getLogger("millrace.components.trainer")
@@ -155,14 +155,14 @@ def _measure(plan: TrainingPlan) -> Measure | None:
     batches = dataset.targets(validation.files, plan.spec.layout)
     truth = np.concatenate([batch.numpy() for batch in batches])
     if objective.classes:
-        of_probabilities = selection.cross_entropy(truth.reshape(-1).astype(np.int64))
+        of_probabilities = measures.cross_entropy(truth.reshape(-1).astype(np.int64))
         return lambda answers: of_probabilities(_probabilities(answers, logits=objective.logits))
     squared = objective.loss == "mean_squared_error"
     if isinstance(plan.spec, SeriesSpec):
         errors = np.array(plan.spec.naive_error)
-        return selection.error_of_numbers(truth, np.where(errors > 0, errors, 1.0), squared=squared)
+        return measures.error_of_numbers(truth, np.where(errors > 0, errors, 1.0), squared=squared)
     unit = np.array(getattr(plan.spec, "target_deviation", 0.0) or 1.0)
-    return selection.error_of_numbers(truth.reshape(-1, 1), unit, squared=squared)
+    return measures.error_of_numbers(truth.reshape(-1, 1), unit, squared=squared)
 
 
 def _probabilities(answers: np.ndarray, *, logits: bool) -> np.ndarray:

@@ -10,11 +10,10 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from millrace.components.candidates import selection
 from millrace.components.models.networks import SCORES
 from millrace.components.models.ngram_layer import ScoresOfNgrams, keys_of
 from millrace.components.models.text_options import Ngrams
-from millrace.components.training import dataset, logistic
+from millrace.components.training import dataset, logistic, measures
 from millrace.components.training.logistic import Solution
 from millrace.components.training.plan import Split, TrainingPlan
 
@@ -55,7 +54,7 @@ def _best(
     labels: np.ndarray,
 ) -> Solution:
     """The solution of the penalty that suits the validation split, each begun at the last one."""
-    measure = selection.cross_entropy(labels)
+    measure = measures.cross_entropy(labels)
     best, least, tried = start, np.inf, {}
     for strength in _STRENGTHS:
         found = fit(best, strength)

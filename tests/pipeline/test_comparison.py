@@ -2,6 +2,7 @@
 
 from millrace.pipeline import comparison
 from millrace.pipeline.comparison import Figure
+from millrace.pipeline.run_request import Selection
 
 
 def compared(toy, first, second):
@@ -23,7 +24,7 @@ def test_a_run_from_the_cache_differs_in_nothing(toy):
 
 
 def test_a_step_of_one_run_alone_is_told(toy):
-    first, second = toy.run().run, toy.run(to="count").run
+    first, second = toy.run().run, toy.run(selection=Selection(last=("count",))).run
     assert ("train", f"only in {first}") in compared(toy, first, second)
     assert ("train", f"only in {first}") in compared(toy, second, first)
 

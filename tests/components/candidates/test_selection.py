@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.components.candidates import selection
+from millrace.components.training import measures
 
 LABELS = np.array([0, 1, 0, 1, 0, 1])
 
@@ -16,56 +17,37 @@ def sure(of_second):
 
 
 RIGHT = sure([0.1, 0.9, 0.1, 0.9, 0.1, 0.9])
-WRONG = sure([0.9, 0.1, 0.9, 0.1, 0.9, 0.1])
 
 
 def test_the_best_answers_alone_where_others_only_harm_it():
     truth = np.array([[1.0], [2.0], [3.0]])
-    measure = selection.error_of_numbers(truth, np.array(1.0), squared=False)
+    measure = measures.error_of_numbers(truth, np.array(1.0), squared=False)
     assert selection.weights([truth + 5, truth + 0.1, truth + 4], measure, most=3) == {1: 1.0}
 
 
 def test_errors_that_cancel_share_the_answer():
     truth = np.array([[1.0], [2.0], [3.0]])
-    measure = selection.error_of_numbers(truth, np.array(1.0), squared=False)
+    measure = measures.error_of_numbers(truth, np.array(1.0), squared=False)
     assert selection.weights([truth + 1, truth - 1], measure, most=2) == {0: 0.5, 1: 0.5}
 
 
 def test_no_more_candidates_share_than_allowed():
     truth = np.array([[1.0], [2.0], [3.0]])
-    measure = selection.error_of_numbers(truth, np.array(1.0), squared=False)
+    measure = measures.error_of_numbers(truth, np.array(1.0), squared=False)
     assert selection.weights([truth + 1, truth - 1], measure, most=1) == {0: 1.0}
-
-
-def test_the_log_loss_does_not_depend_on_how_sure_a_network_is():
-    measure = selection.cross_entropy(LABELS)
-    odds = np.array([0.5, 2.0, -0.3, 1.0, 0.8, -0.2])
-    mild, bold = 1 / (1 + np.exp(-odds)), 1 / (1 + np.exp(-4 * odds))
-    assert measure(sure(mild)) == pytest.approx(measure(sure(bold)), abs=1e-6)
-
-
-def test_an_unknown_truth_does_not_count():
-    truth = np.array([[1.0], [np.nan], [3.0]])
-    measure = selection.error_of_numbers(truth, np.array(2.0), squared=False)
-    assert measure(np.array([[2.0], [9.0], [3.0]])) == 0.25
-
-
-def test_squared_errors_are_squared_in_their_unit():
-    measure = selection.error_of_numbers(np.zeros((2, 1)), np.array(2.0), squared=True)
-    assert measure(np.array([[2.0], [4.0]])) == 2.5
 
 
 def test_answers_that_are_no_numbers_are_infinitely_wrong():
     nothing = np.full((6, 2), np.nan)
-    assert selection.cross_entropy(LABELS)(nothing) == float("inf")
-    assert selection.weights([nothing, RIGHT], selection.cross_entropy(LABELS), 2) == {1: 1.0}
+    assert measures.cross_entropy(LABELS)(nothing) == float("inf")
+    assert selection.weights([nothing, RIGHT], measures.cross_entropy(LABELS), 2) == {1: 1.0}
 
 
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=5), st.integers(1, 3))
 def test_shares_add_up_to_one_and_never_make_the_answer_worse(offsets, most):
     truth = np.zeros((4, 1))
     answers = [truth + offset for offset in offsets]
-    measure = selection.error_of_numbers(truth, np.array(1.0), squared=False)
+    measure = measures.error_of_numbers(truth, np.array(1.0), squared=False)
     shares = selection.weights(answers, measure, most)
     assert sum(shares.values()) == pytest.approx(1)
     assert len(shares) <= most
