@@ -13,6 +13,7 @@ import numpy as np
 from etils.epath import Path
 
 from millrace.components.analysis import (
+    table_duplicates,
     table_identifiers,
     table_leaks,
     table_precision,
@@ -72,6 +73,7 @@ def settle(examples: Examples, options: TableOptions, out: Path, run_on: BeamOpt
             *(notes["unlabelled"], noted),
         )
     _warn_of_leaks(examples, spec)
+    table_duplicates.warn(examples, out, run_on)
     if spec.classes:
         _warn_of_classes(spec)
         _warn_of_rare_classes(survey.columns[spec.target], examples, spec, out, run_on)

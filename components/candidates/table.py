@@ -30,8 +30,9 @@ def of(spec: TableSpec, rows: int) -> tuple[Candidate, ...]:
 
 
 def _trees(spec: TableSpec) -> list[Candidate]:
-    """Few large trees, and many small ones that each look at some of the columns."""
+    """Large trees and small ones, whose splits each look at some of the columns."""
     rounds = max(50, 1000 // max(1, len(spec.classes) - 1))
+    large = Trees(max_iter=rounds, max_leaf_nodes=63, l2_regularization=1.0, max_features=0.3)
     small = Trees(
         max_iter=rounds,
         max_leaf_nodes=16,
@@ -39,7 +40,7 @@ def _trees(spec: TableSpec) -> list[Candidate]:
         l2_regularization=1.0,
         max_features=0.5,
     )
-    found = [Candidate("trees", Trees(max_iter=rounds)), Candidate("small_trees", small)]
+    found = [Candidate("trees", large), Candidate("small_trees", small)]
     if _has_log(spec):
         found.append(Candidate("log_trees", Trees(max_features=0.5, link="log")))
     return found

@@ -207,6 +207,20 @@ def test_a_pass_over_shards_finds_what_the_records_together_say(tmp_path):
     assert specs[0] == specs[1] == choose(HOURS, "rides")
 
 
+def test_classes_of_under_ten_rows_are_named_with_what_to_do(tmp_path, caplog):
+    examples = Examples(tmp_path / "examples")
+    examples.split_path("train").mkdir(parents=True)
+    kinds = ["common"] * 30 + ["scarce"] * 9 + ["enough"] * 10
+    rows = [{"x": float(n), "kind": kind} for n, kind in enumerate(kinds)]
+    write_records(examples.shard("train", 0, 1), map(encode, rows))
+    examples.write_summary({"train": len(rows)}, (), {"label": "kind"})
+    table.settle(examples, TableOptions(), examples.path, BeamOptions())
+    assert "classes with under 10 rows in train, which are hardly learnt: 'scarce' (9); " in (
+        caplog.text
+    )
+    assert "trainer.class_weight=balanced" in caplog.text
+
+
 @pytest.fixture
 def houses(tmp_path):
     """Records of houses whose price follows from a ratio."""
