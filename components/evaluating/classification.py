@@ -103,15 +103,17 @@ def score_batch(
         if sorted(own) == sorted(names[0]) and len(rows):
             order = [own.index(name) for name in names[0]]
             scores = each["scores"][known][:, order]
-            sums |= _tallies(Key(split, model), truth, scores, slices)
-            right.append((scores.argmax(axis=1) == truth).astype(np.int64))
+            answers = _answers(each, scores, known, names[0])
+            sums |= _tallies(Key(split, model), truth, scores, answers, slices)
+            right.append((answers == truth).astype(np.int64))
     scores = outputs[0]["scores"][known]
+    answers = _answers(outputs[0], scores, known, names[0])
     return ScoredClassification(
         classes=names[0],
         baseline_classes=names[1] if len(names) > 1 else (),
         sums=sums,
         paired={split: Differences.of((right[0] - right[1]).tolist())} if len(right) > 1 else {},
-        worst=_wrong_answers(split, rows, truth, scores, names[0], config.mistakes),
+        worst=_wrong_answers(split, rows, truth, scores, answers, names[0], config.mistakes),
         rejected=tuple(rejected),
     )
 
@@ -135,17 +137,41 @@ def _truth(rows: Rows, classes: Sequence[str], feature: str) -> tuple[Ints, NDAr
     return truth[numbers], np.array(labels, object)[numbers]
 
 
-def _tallies(overall: Key, truth: Ints, scores: np.ndarray, slices: Slices) -> dict[Key, Tally]:
+def _answers(
+    outputs: Outputs, scores: np.ndarray, known: np.ndarray, classes: Sequence[str]
+) -> Ints:
+    """The answer to each of the rows `known`, an index of `classes`.
+
+    It is the signature's own, which may go by a threshold; that of the highest of `scores`
+    [rows, classes] where it gives none.
+    """
+    given = outputs.get("class")
+    if given is None:
+        return np.asarray(scores.argmax(axis=1))
+    index = {name: number for number, name in enumerate(classes)}
+    found = given[known].tolist()
+    places = {name: index[name.decode(errors="replace")] for name in set(found)}
+    return np.array([places[name] for name in found], np.int64)
+
+
+def _tallies(
+    overall: Key, truth: Ints, scores: np.ndarray, answers: Ints, slices: Slices
+) -> dict[Key, Tally]:
     keys = [dataclasses.replace(overall, feature=name, value=value) for name, value in slices]
     parts: list[Ints | slice] = [slice(None), *slices.values()]
-    return dict(zip([overall, *keys], tallies(truth, scores, parts), strict=True))
+    return dict(zip([overall, *keys], tallies(truth, scores, parts, answers), strict=True))
 
 
 def _wrong_answers(
-    split: str, rows: Rows, truth: Ints, scores: np.ndarray, classes: Sequence[str], number: int
+    split: str,
+    rows: Rows,
+    truth: Ints,
+    scores: np.ndarray,
+    answers: Ints,
+    classes: Sequence[str],
+    number: int,
 ) -> tuple[WrongAnswer, ...]:
     """The rows with wrong answers, or those of them that may be among the `number` worst."""
-    answers = scores.argmax(axis=1)
     losses = cross_entropy(truth, scores)
     wrong = np.flatnonzero(answers != truth)
     return tuple(

@@ -133,7 +133,7 @@ class Tally:
         confusion: keys are `truth * classes + answer`.
         ranks: keys are how many classes scored above the true one.
         bins: keys are `2 * confidence bin + (1 where the answer was right)`.
-        confidence: the highest scores summed by bin, in 1 / UNIT.
+        confidence: the answers' scores summed by bin, in 1 / UNIT.
         scores: of the second class, where there are two.
     """
 
@@ -194,11 +194,17 @@ def tally(truth: Ints, scores: NDArray[np.floating]) -> Tally:
 
 
 def tallies(
-    truth: Ints, scores: NDArray[np.floating], parts: Iterable[Ints | slice]
+    truth: Ints,
+    scores: NDArray[np.floating],
+    parts: Iterable[Ints | slice],
+    answers: Ints | None = None,
 ) -> Iterator[Tally]:
-    """Count parts of one batch, each the places of its rows; see `tally`."""
+    """Count parts of one batch, each the places of its rows; see `tally`.
+
+    `answers`, int64 [rows], are the highest scores' where there are none.
+    """
     rows, classes = scores.shape
-    answer = scores.argmax(axis=1)
+    answer = scores.argmax(axis=1) if answers is None else answers
     top = scores[np.arange(rows), answer].astype(np.float64)
     losses = np.rint(cross_entropy(truth, scores) * UNIT).astype(np.int64)
     ranks = (scores > scores[np.arange(rows), truth][:, None]).sum(axis=1)

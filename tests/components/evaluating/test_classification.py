@@ -197,3 +197,19 @@ def test_a_feature_of_too_many_values_is_refused(monkeypatch):
         r"Received: 'label', which has more in split 'test'",
     ):
         ScoredClassification.merged([part], 4)
+
+
+def test_an_answer_is_the_signature_s_own_which_may_go_by_a_threshold():
+    def cautious(rows):
+        outputs = fake_model(rows)
+        first, second = outputs["scores"][:, 0], outputs["scores"][:, 1]
+        named = np.where(second >= 0.2, b"b", np.where(first > 0.5, b"a", b"c"))
+        return {**outputs, "class": named.astype(object)}
+
+    rows = [row("1.png", 97, label=[b"a"]), row("2.png", 97, label=[b"b"])]
+    scored = score(rows, [cautious], CONFIG)
+    (counted,) = [tally for key, tally in scored.sums.items() if not key.feature]
+    assert counted.matrix.tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    (wrong,) = scored.worst
+    assert (wrong.truth, wrong.answer, wrong.score) == ("a", "b", 0.2)
+    assert wrong.truth_score == 0.7
