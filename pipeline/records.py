@@ -14,6 +14,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from millrace.serving import remote
 
 
+def now() -> datetime.datetime:
+    """The time in UTC, without a zone, as the tables keep it."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
 class Record(DeclarativeBase):
     """What the tables have in common."""
 
@@ -77,6 +82,17 @@ class ExecutionRecord(Record):
     def inputs(self) -> "dict[str, ArtifactRecord]":
         """The artifacts that it read, by parameter."""
         return {event.name: event.artifact for event in self.events if event.role == "input"}
+
+
+class LeaseRecord(Record):
+    """Until when a process may be at work on a step of a run under a root in an object store."""
+
+    __tablename__ = "lease"
+
+    run_id: Mapped[str] = mapped_column(primary_key=True)  # taken before the run is recorded
+    step: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]  # a number of its own for each time that it is taken
+    until: Mapped[datetime.datetime]  # by the database's clock
 
 
 class ArtifactRecord(Record):

@@ -93,8 +93,9 @@ class Root:
         """The folder of pushed models, as a model server expects it."""
         return self.place / "serving"
 
-    def artifact(self, step: str, run: str) -> Path:
-        return self.place / "artifacts" / step / run
+    def artifact(self, step: str, run: str, number: int = 1) -> Path:
+        """Where `step` puts its output in `run`, or the output of that number."""
+        return self.place / "artifacts" / step / (run if number == 1 else f"{run}~{number}")
 
     def staging(self, run: str) -> Path:
         return self.path / "staging" / run
@@ -103,7 +104,13 @@ class Root:
         return self.path / "runs" / run
 
     def log(self, run: str, step: str) -> Path:
-        return self._of_run(run, f"{step}.log")
+        """What `step` prints here."""
+        return self.run(run) / f"{step}.log"
+
+    def kept_log(self, run: str, step: str) -> Path:
+        """What `step` printed, fetched if it was at work on another machine."""
+        here = self.log(run, step)
+        return here if self.is_running(run, step) else self._kept(run, here)
 
     def contains(self, place: str | Path) -> bool:
         """Whether `place` lies under this root; a shared store knows of others."""
@@ -119,16 +126,24 @@ class Root:
         return next(each for each in every if not folders.is_there(each))
 
     def report(self, run: str) -> Path:
-        return self._of_run(run, "report.html")
+        """The page of `run`, as this machine writes it."""
+        return self.run(run) / "report.html"
 
-    def _of_run(self, run: str, name: str) -> Path:
-        """The file `name` of `run`, fetched if the run was at work on another machine."""
-        file = self.run(run) / name
-        if self.is_remote and not self.run(run).exists():
+    def kept_report(self, run: str) -> Path:
+        """The page of `run`, fetched if it was at work on another machine."""
+        return self._kept(run, self.report(run))
+
+    def _kept(self, run: str, file: Path) -> Path:
+        """That `file` of `run`, or a copy of what another machine has uploaded."""
+        if self.is_remote and not self._is_whole_here(run):
             with contextlib.suppress(FileNotFoundError):
-                copy = remote.fetch(self.place / "runs" / run) / name
+                copy = remote.fetch(self.place / "runs" / run) / file.name
                 return copy if copy.exists() else file
         return file
+
+    def _is_whole_here(self, run: str) -> bool:
+        """Whether this machine alone is or was at work on `run`; see `Runner`."""
+        return (self.run(run) / "command").exists()
 
     def commit(
         self, staged: Path, step: str, run: str, known: Collection[str] = frozenset()
@@ -156,10 +171,15 @@ class Root:
             remote.upload(here, final)
         return final
 
-    def discard(self, step: str, run: str) -> None:
-        """Delete what `step` of the dead `run` had uploaded of an output that is not recorded."""
+    def discard(
+        self, step: str, run: str, tries: int = 1, known: Collection[str] = frozenset()
+    ) -> None:
+        """Delete what dead tries of `step` in `run` had uploaded, but for the URIs `known`."""
         if self.is_remote:
-            remote.remove(self.artifact(step, run))
+            places = [self.artifact(step, run, number + 1) for number in range(tries)]
+            for place in places:
+                if remote.url(place) not in known:
+                    remote.remove(place)
 
     def keep_run(self, run: str) -> None:
         """Upload what there is to read about `run`, where the root is in an object store.
@@ -170,15 +190,23 @@ class Root:
         if self.is_remote:
             remote.upload(self.run(run), self.place / "runs" / run, leave=["lock"])
 
+    def keep_step(self, run: str, step: str) -> None:
+        """Upload what there is to read about `step` of `run`, on which others may be at work.
+
+        Raises:
+            RemoteError: the object store cannot be reached, or does not allow it.
+        """
+        for file in (self.log(run, step), self.report(run)) if self.is_remote else ():
+            if file.exists():
+                remote.write(self.place / "runs" / run / file.name, file.read_bytes())
+
     def new_artifact(self, step: str, run: str, known: Collection[str] = frozenset()) -> Path:
         """Where `step` puts its output; another name where an earlier try in this run left one.
 
         Of the URIs `known`, which are recorded, none is used again, be the output gone from there:
         a record stands for one content.
         """
-        first = self.artifact(step, run)
-        others = (first.with_name(f"{first.name}~{n}") for n in itertools.count(2))
-        every = itertools.chain([first], others)
+        every = (self.artifact(step, run, number) for number in itertools.count(1))
         unknown = (each for each in every if remote.url(each) not in known)
         return next(each for each in unknown if not folders.is_there(each))
 
@@ -193,21 +221,35 @@ class Root:
             yield
 
     @contextlib.contextmanager
-    def at_work(self, run: str, step: str) -> Iterator[None]:
-        """Keep others from this `step` of a live run; one that is at work on it is waited for."""
-        with _lock(self._lock_of_run(run, step), wait=True):
-            yield
+    def at_work(self, run: str, step: str) -> Iterator[Path]:
+        """Keep others of this machine from `step`; the file that is locked.
+
+        One that is at work on it is waited for.
+        """
+        with _lock(lock := self._lock_of_run(run, step), wait=True):
+            yield lock
 
     def is_running(self, run: str, step: str = "") -> bool:
-        """Whether some process is at work on `run`, or on that `step` of it."""
+        """Whether some process of this machine is at work on `run`, or on that `step` of it."""
         with self._resting(self._lock_of_run(run, step)) as is_resting:
             return not is_resting
 
     @contextlib.contextmanager
-    def alone(self, run: str) -> Iterator[None]:
-        """Let one process at a time see how far `run` has come, and write that down."""
-        with _lock(self.run(run) / ".progress.lock", wait=True):
-            yield
+    def alone(self, run: str) -> Iterator[Path]:
+        """Let one process of this machine look at a time; the file that is locked."""
+        with _lock(lock := self._lock_of_progress(run), wait=True):
+            yield lock
+
+    def last_holder(self, run: str, step: str) -> str:
+        """What whoever had the lock on `step` last wrote in it; of the progress, if it is empty."""
+        lock = self._lock_of_run(run, step) if step else self._lock_of_progress(run)
+        try:
+            return lock.read_text()
+        except FileNotFoundError:
+            return ""
+
+    def _lock_of_progress(self, run: str) -> Path:
+        return self.run(run) / ".progress.lock"
 
     def _lock_of_run(self, run: str, step: str = "") -> Path:
         return self.run(run) / (f"{step}.lock" if step else "lock")

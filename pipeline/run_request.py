@@ -60,11 +60,13 @@ class NamedRun:
     Attributes:
         id: the name that all of them give.
         spans: which of those that the data names, as given.
-        found: the path that these stood for as the run began.
+        places: the paths and URLs that these stood for as the run began.
+        found: the one path on this machine where all of that is.
     """
 
     id: str
     spans: str
+    places: tuple[str, ...]
     found: str | None
 
 

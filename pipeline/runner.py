@@ -20,11 +20,12 @@ from millrace.components.errors import OptionError
 from millrace.pipeline import damage, earlier, explain, fingerprint, given, steplog
 from millrace.pipeline.dag import Input, Source, Step
 from millrace.pipeline.errors import UsageError, WiringError, describe_error
-from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
+from millrace.pipeline.leases import LEASE_SECONDS
+from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord, now
 from millrace.pipeline.results import Observer, RunResult, StepResult
 from millrace.pipeline.root import Root
 from millrace.pipeline.run_request import RunRequest
-from millrace.pipeline.store import LEASE_SECONDS, Store, new_run_id, now
+from millrace.pipeline.store import Store, new_run_id
 from millrace.serving import remote
 from millrace.serving.errors import RemoteError
 
@@ -99,7 +100,7 @@ class Runner:
                 self.root.staging(self.run_id).rmtree(missing_ok=True)
                 self.store.finish_run(self.run_id, status)
         artifacts = {
-            name: _outcome(self.dag.steps[name], record) for name, record in self._outputs.items()
+            name: outcome(self.dag.steps[name], record) for name, record in self._outputs.items()
         }
         return RunResult(self.run_id, status, tuple(results), artifacts)
 
@@ -295,6 +296,10 @@ class Runner:
         digest, files = damage.measure(artifact)
         properties = artifact.properties()
         known = self.store.places(self.run_id, step.name)
+        if self.request.named and self.root.is_remote:
+            # A try that was taken for dead may go on to upload to the place of its number.
+            earlier = range(1, self.store.tries(self.run_id, step.name))
+            known |= {remote.url(self.root.artifact(step.name, self.run_id, n)) for n in earlier}
         final = self.root.commit(staged, step.name, self.run_id, known)
         return ArtifactRecord(
             type=artifact.type_name,
@@ -354,7 +359,7 @@ def _artifact(step: Step, name: str, record: ArtifactRecord | None) -> Artifact 
     return step.spec.inputs[name][0](record.fetch()) if record is not None else None
 
 
-def _outcome(step: Step, record: ArtifactRecord) -> Artifact:
+def outcome(step: Step, record: ArtifactRecord) -> Artifact:
     """The output of `step` as far as it is looked at when the run has ended."""
     is_large = issubclass(step.spec.output, _LARGE)
     return step.spec.output(record.fetch(_SMALL if is_large else None))

@@ -69,8 +69,9 @@ def carry_out_step(
     """
     with _shown(request, root, console) as observer:
         done = stepwise.run_step(request, root, store, observer, interruption)
-        with _of_no_consequence(console), root.alone(done.run.run):
+        with _of_no_consequence(console), store.alone(root, done.run.run):
             page.write(root, store, stepwise.progress(store, root, request))
+            root.keep_step(done.run.run, done.step.step)
         with _of_no_consequence(console):
             for line in report.closing_lines(root, done.of_step, request.command):
                 console.print(line, markup=False)

@@ -127,7 +127,7 @@ class Run:
     @property
     def report(self) -> Path:
         """The page of the run, to look at in a browser."""
-        return self._root.report(self.id)
+        return self._root.kept_report(self.id)
 
     def _output(self, kind: type[ArtifactT]) -> ArtifactT | None:
         # By the record first: what is not asked for is not fetched.
@@ -214,7 +214,7 @@ def _run(record: RunRecord, status: str, root: Root) -> Run:
 
 
 def _step(record: ExecutionRecord, status: str, root: Root) -> RunStep:
-    log = root.log(record.run_id, record.step)
+    log = root.kept_log(record.run_id, record.step)
     return RunStep(
         name=record.step,
         status=status,

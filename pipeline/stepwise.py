@@ -11,16 +11,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from millrace.pipeline import damage, given, spans
+from millrace.components.artifacts import Artifact
+from millrace.pipeline import damage, spans
 from millrace.pipeline.dag import Dag, Input, Previous, Source, Step
 from millrace.pipeline.errors import UsageError
-from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
+from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord, now
 from millrace.pipeline.results import Observer, RunResult, StepResult
 from millrace.pipeline.root import Root
 from millrace.pipeline.run_request import NamedRun, RunRequest
-from millrace.pipeline.runner import Runner, has_anomalies
-from millrace.pipeline.store import Store, now
-from millrace.serving import remote
+from millrace.pipeline.runner import Runner, has_anomalies, outcome
+from millrace.pipeline.store import Store
 
 _DONE = ("ran", "cached")
 _NO_NAMES = ("latest", "null", "none")  # one with a meaning, and what is left of a missing one
@@ -65,19 +65,18 @@ def named(
         which: of the spans.
 
     Raises:
-        UsageError: `run` cannot be a name, or the root is in an object store; the run is not one
-            of single steps, or began with another root, recipe or data; or the data of a new one
-            cannot be found.
+        UsageError: `run` cannot be a name; the run is not one of single steps, or began with
+            another root, recipe or data; or the data of a new one cannot be found.
     """
     if not _NAME.fullmatch(run) or run.lower() in _NO_NAMES:
         raise UsageError(
             "--run: expected 1 to 100 letters, digits, `.`, `_` or `-`, the first a letter or "
             f"digit, and not {' or '.join(_NO_NAMES)}. Received: {run!r}. Put `-` for other signs."
         )
-    check_root(root)
     record = store.recorded_run(run)
     if record is None:
-        return NamedRun(run, which, spans.resolve(root, data, which))
+        places = spans.places(data, which)
+        return NamedRun(run, which, places, spans.gathered(root, places))
     if "steps" not in record.arguments:
         raise UsageError(
             f"--run {run}: expected a run of single steps. Received: one of `millrace run`. "
@@ -87,21 +86,9 @@ def named(
     _check_same("the recipe", record, record.recipe, recipe)
     _check_same("--data", record, record.arguments["data"], data)
     _check_same("--spans", record, record.arguments["spans"], which)
-    return NamedRun(run, which, given.data(record.arguments["found"]))
-
-
-def check_root(root: Root) -> None:
-    """Refuse a root where the processes of a run could not wait for one another.
-
-    Raises:
-        UsageError: it is in an object store.
-    """
-    if root.is_remote:
-        raise UsageError(
-            f"--root {root.name}: expected a folder that all steps of a run see, such as a mounted "
-            "volume. Received: an object store, where they could not wait for one another. Give "
-            "such a folder, or run the whole recipe in one process: `millrace run`."
-        )
+    found = record.arguments["found"] or ()
+    places = (found,) if isinstance(found, str) else tuple(found)  # an older version's is a path
+    return NamedRun(run, which, places, spans.gathered(root, places))
 
 
 def run_step(
@@ -129,40 +116,55 @@ def run_step(
     if (begun := store.recorded_run(run.id)) is not None:
         _check(begun, request, root, sources, store)
     with root.running(run.id, shared=True), contextlib.ExitStack() as work:
-        work.enter_context(root.at_work(run.id, name))
+        work.enter_context(store.at_work(root, run.id, name))
         root.sweep()
         store.mark_dead(root)
-        with root.alone(run.id):
+        root.discard(name, run.id, store.tries(run.id, name), store.places(run.id, name))
+        with store.alone(root, run.id):
             _check(store.join_run(_record(request, root)), request, root, sources, store)
             store.settle_run(run.id, "running")
             _mark_dead_steps(store, root, run.id, step)
         try:
             result = runner.run_step(step, outputs)
         finally:
-            with root.alone(run.id):
+            with store.alone(root, run.id):
                 work.close()  # first, so that the last one to look sees nobody at work
                 _mark_dead_steps(store, root, run.id, step)
-                so_far = progress(store, root, request)
-                store.settle_run(run.id, so_far.status)
+                results, so_far = _so_far(store, root, request)
+                store.settle_run(run.id, so_far)
     status = _status(request, (result,))
-    return Progress(result, status, so_far, tuple(_ready(dag, so_far)))
+    whole = RunResult(run.id, so_far, results, _artifacts(store, root, request))
+    return Progress(result, status, whole, tuple(_ready(dag, whole)))
 
 
 def progress(store: Store, root: Root, request: RunRequest) -> RunResult:
     """How far the named run of `request` has come. Status: see `RunRecord`."""
+    results, status = _so_far(store, root, request)
+    artifacts = _artifacts(store, root, request)
+    return RunResult(_named(request).id, status, results, artifacts)
+
+
+def _so_far(store: Store, root: Root, request: RunRequest) -> tuple[tuple[StepResult, ...], str]:
+    """What became of each step, and the status of the run."""
     dag, run = request.dag, _named(request).id
     begun = store.executions(run)
     results = tuple(_result(name, begun.get(name)) for name in dag.steps)
-    artifacts = {
-        one.step: dag.steps[one.step].spec.output(one.output)
-        for one in results
-        # A store of an earlier version may name outputs of other roots, in an object store even.
-        if one.output is not None and root.contains(one.output) and one.output.exists()
-    }
     # A process that is at work may not have recorded yet that it has begun.
-    is_at_work = any(root.is_running(run, name) for name in dag.steps)
-    status = "running" if is_at_work else _status(request, results)
-    return RunResult(run, status, results, artifacts)
+    is_at_work = any(store.is_at_work(root, run, name) for name in dag.steps)
+    return results, "running" if is_at_work else _status(request, results)
+
+
+def _artifacts(store: Store, root: Root, request: RunRequest) -> dict[str, Artifact]:
+    """The outputs that are in place, by step, as far as they are looked at."""
+    dag, found = request.dag, {}
+    for name, one in store.executions(_named(request).id).items():
+        # A store of an earlier version may name outputs of other roots, in an object store even.
+        if one.output is not None and root.contains(one.output.uri) and name in dag.steps:
+            with contextlib.suppress(FileNotFoundError):
+                made = outcome(dag.steps[name], one.output)
+                if made.path.exists():
+                    found[name] = made
+    return {name: found[name] for name in dag.steps if name in found}
 
 
 def _named(request: RunRequest) -> NamedRun:
@@ -202,7 +204,7 @@ def _ready(dag: Dag, run: RunResult) -> Iterator[str]:
 
 def _mark_dead_steps(store: Store, root: Root, run: str, own: Step) -> None:
     """Those whose process died; of `own`, all before this one, which has its lock."""
-    store.mark_dead_steps(run, lambda step: step != own.name and root.is_running(run, step))
+    store.mark_dead_steps(run, lambda step: step != own.name and store.is_at_work(root, run, step))
 
 
 def _outputs(
@@ -254,7 +256,7 @@ def _record(request: RunRequest, root: Root) -> RunRecord:
             "command": request.command,
             "data": request.data,
             "spans": run.spans,
-            "found": remote.origin(run.found) if run.found else run.found,
+            "found": list(run.places),
             "steps": _plan(request.dag),
         },
         status="running",
@@ -279,7 +281,7 @@ def _described(node: Input) -> str | None:
         case Step():
             return f"step {node.name}"
         case Source():
-            return f"{node.artifact_type.__name__} {remote.origin(node.path)}"
+            return f"{node.artifact_type.__name__} {spans.origin(node.path)}"
         case Previous():
             return f"{'last blessed' if node.blessed else 'earlier'} {node.of.name}"
     return None

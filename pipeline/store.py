@@ -6,11 +6,9 @@ do not: deleting it loses the history and the cache, never an artifact.
 
 import contextlib
 import dataclasses
-import datetime
-import logging
+import functools
 import os
 import pathlib
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,24 +19,22 @@ from etils.epath import Path
 from sqlalchemy.orm import Session
 
 from millrace.components.files import folders
-from millrace.pipeline import database, fingerprint
+from millrace.pipeline import database, fingerprint, leases
 from millrace.pipeline.errors import StoreError, UsageError
+from millrace.pipeline.leases import LEASE_SECONDS, RENEWAL_SECONDS
 from millrace.pipeline.records import (
     ArtifactRecord,
     EventRecord,
     ExecutionRecord,
     FileRecord,
     RunRecord,
+    now,
 )
 from millrace.pipeline.root import Root
 from millrace.serving import remote
 from millrace.serving.errors import RemoteError
 
-LEASE_SECONDS = 120  # a run on another machine that does not say within these that it lives is dead
-RENEWAL_SECONDS = 20  # how often it says so
 RACY_SECONDS = 2  # a file this young could change again without its times showing it
-
-_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -183,36 +179,31 @@ class Store:
         A lock on a file would tell other machines nothing. Whoever says nothing is taken for dead
         by another run, and cannot record anything from then on.
         """
-        self._renew(run)
-        ended = threading.Event()
-
-        def renew() -> None:
-            while not ended.wait(every):
-                try:
-                    self._renew(run)
-                except StoreError as error:  # it may come back in time
-                    _log.warning("run %s: its lease could not be renewed. %s", run, error)
-
-        thread = threading.Thread(target=renew, name="lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _renew(self, run: str) -> None:
         with self.session() as session:
-            until = _clock(session) + datetime.timedelta(seconds=LEASE_SECONDS)
-            held = sa.update(RunRecord).where(RunRecord.id == run, RunRecord.status == "running")
-            session.execute(held.values(lease=until))
+            leases.renew_run(session, run)
+        renew = functools.partial(leases.renew_run, run=run)
+        with leases.renewed(self.session, renew, f"run {run}", every):
+            yield
+
+    def at_work(self, root: Root, run: str, step: str) -> contextlib.AbstractContextManager[None]:
+        """Keep others from this `step` of a live run, see `leases.at_work`."""
+        return leases.at_work(self.session, root, run, step)
+
+    def alone(self, root: Root, run: str) -> contextlib.AbstractContextManager[None]:
+        """Let one process at a time see how far `run` has come, and write that down."""
+        return leases.alone(self.session, root, run)
+
+    def is_at_work(self, root: Root, run: str, step: str) -> bool:
+        """Whether some process is at work on that `step` of `run`."""
+        with self.session() as session:
+            return leases.is_at_work(session, root, run, step)
 
     def status(self, session: Session, run: RunRecord, root: Root) -> str:
         """Of `run`, under `root`, as it is now: killed where no process is at work on it any more.
 
         The next run records that (`mark_dead`); who looks may have no right to.
         """
-        if run.status != "running" or _is_alive(run, root, _clock(session)):
+        if run.status != "running" or leases.is_alive(session, root, run):
             return run.status
         session.refresh(run, ["status"])  # it may have ended between the two looks
         return "killed" if run.status == "running" else run.status
@@ -225,7 +216,9 @@ class Store:
         def status(one: ExecutionRecord) -> str:
             if one.status != "running":
                 return one.status
-            is_alive = is_at_work and (not is_of_steps or root.is_running(run.id, one.step))
+            is_alive = is_at_work and (
+                not is_of_steps or leases.is_at_work(session, root, run.id, one.step)
+            )
             return "running" if is_alive else "killed"
 
         return {one.id: status(one) for one in run.executions}
@@ -235,19 +228,28 @@ class Store:
 
         What they made becomes suspect: where the whole machine died, its content may have gone.
         """
-        running = sa.select(RunRecord).where(RunRecord.status == "running")
+        running = sa.select(RunRecord.id).where(RunRecord.status == "running")
         with self.session() as session:
             unfinished = session.scalars(running.where(RunRecord.root == root.name)).all()
-            clock = _clock(session)
         for run in unfinished:
-            if _is_alive(run, root, clock):
-                continue
-            with self.session() as session:
-                for execution in session.get_one(RunRecord, run.id).executions:
-                    if execution.status == "ran" and execution.output is not None:
-                        execution.output.suspect = True
-            for step in self.finish_run(run.id, "killed"):
-                root.discard(step, run.id)
+            for step in self._finish_dead(root, run):
+                root.discard(step, run)
+
+    def _finish_dead(self, root: Root, run: str) -> list[str]:
+        """Record that `run` was killed, if it was; what its own steps left to be deleted.
+
+        What a run of single steps left is left to the next try of each step: somebody may begin
+        one as soon as this is recorded.
+        """
+        with self.session() as session:
+            record = session.get_one(RunRecord, run, with_for_update=True)
+            if record.status != "running" or leases.is_alive(session, root, record):
+                return []
+            for execution in record.executions:
+                if execution.status == "ran" and execution.output is not None:
+                    execution.output.suspect = True
+            killed = _finish(record, "killed")
+            return [] if "steps" in record.arguments else killed
 
     def finish_run(self, run: str, status: str) -> list[str]:
         """Record how `run` ended, and that whatever it had not finished was killed.
@@ -257,11 +259,7 @@ class Store:
         """
         with self.session() as session:
             record = session.get_one(RunRecord, run, with_for_update=True)
-            record.status, record.ended = status, now()
-            unfinished = [one for one in record.executions if one.status == "running"]
-            for execution in unfinished:
-                execution.status, execution.ended = "killed", now()
-            return [execution.step for execution in unfinished]
+            return _finish(record, status)
 
     def begin_execution(
         self,
@@ -300,9 +298,10 @@ class Store:
         with self.session() as session:
             record = session.get_one(ExecutionRecord, execution)
             run = session.get_one(RunRecord, record.run_id, with_for_update=True)
-            if output is not None and run.lease is not None and run.status != "running":
+            session.refresh(record, ["status"])  # as it is with the run's row locked
+            if output is not None and not leases.may_record(session, run, record):
                 raise StoreError(
-                    f"Run {run.id}: expected to be known as running. Received: {run.status}, "
+                    f"Run {run.id}: expected to be known as running. Received: killed, "
                     f"since it could not tell the store for {LEASE_SECONDS} s that it lives. "
                     "Run it again."
                 )
@@ -380,6 +379,14 @@ class Store:
         )
         with self.session() as session:
             return set(session.scalars(query))
+
+    def tries(self, run: str, step: str) -> int:
+        """How often `step` has begun in `run`."""
+        begun = sa.select(sa.func.count()).where(
+            ExecutionRecord.run_id == run, ExecutionRecord.step == step
+        )
+        with self.session() as session:
+            return session.scalars(begun).one()
 
     def was_blessed(self, model: int) -> bool:
         """Whether some Evaluation that read this artifact as its candidate blessed it."""
@@ -491,22 +498,13 @@ def _check_shared(root: Root, url: str | None) -> None:
     )
 
 
-def _is_alive(run: RunRecord, root: Root, clock: datetime.datetime) -> bool:
-    """Whether `run` is at work: by its lock where this machine has that, else by its lease."""
-    if run.lease is None or (root.run(run.id) / "lock").exists():
-        return root.is_running(run.id)
-    return run.lease > clock
-
-
-def _clock(session: Session) -> datetime.datetime:
-    """The database's time in UTC, without a zone: machines may disagree about it."""
-    found: datetime.datetime = session.execute(sa.select(sa.func.now())).scalar_one()
-    return found.astimezone(datetime.UTC).replace(tzinfo=None) if found.tzinfo else found
-
-
-def now() -> datetime.datetime:
-    """The time in UTC, without a zone, as the store keeps it."""
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+def _finish(run: RunRecord, status: str) -> list[str]:
+    """Set how `run` ended; the steps that it had not finished, which were killed."""
+    run.status, run.ended = status, now()
+    unfinished = [one for one in run.executions if one.status == "running"]
+    for execution in unfinished:
+        execution.status, execution.ended = "killed", now()
+    return [execution.step for execution in unfinished]
 
 
 def new_run_id() -> str:

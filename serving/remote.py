@@ -9,6 +9,7 @@ but one object appears whole or not at all: so what counts appears with its last
     <scratch>/fetching/<random>/              copies in the making
     <scratch>/used/<SHA-256 of the URL>       the URL of data, written when it is used
     <scratch>/roots/…                         where runs under a remote root work, see `Root`
+    <scratch>/spans/…                         links to the files of several spans of data
 
 The scratch folder is MILLRACE_SCRATCH, or `millrace` in the user's cache folder. It can be deleted
 when nothing runs. fsspec is imported by what goes to a store, nothing else.

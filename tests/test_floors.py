@@ -27,6 +27,7 @@ ENGINE = (
     "dag",
     "fingerprint",
     "store",
+    "leases",
     "records",
     "database",
     "root",

@@ -63,7 +63,7 @@ def show(
         console = stdout_console()
         console.print(f"{record.id}  {record.recipe}  {shown['status']}")
         console.print(f"command  {record.arguments.get('command', '')}", markup=False)
-        console.print(f"report   {place.report(record.id)}", markup=False)
+        console.print(f"report   {place.kept_report(record.id)}", markup=False)
         rows = [
             (
                 s["step"],

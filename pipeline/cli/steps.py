@@ -162,7 +162,7 @@ def compile_(
     are those that containers see. On several machines the store must be on PostgreSQL: name it
     by `--secret MILLRACE_STORE=SECRET:KEY`. See docs/deploy.md.
     """
-    from millrace.pipeline import run_request, stepwise
+    from millrace.pipeline import run_request
     from millrace.pipeline.orchestrators import argo, kubeflow, workload
     from millrace.pipeline.recipes import catalog
     from millrace.pipeline.root import Root
@@ -187,7 +187,12 @@ def compile_(
     run_request.check_flags(tuple(beam_flags or []), asking=False)
     argo.check_schedule(schedule)
     place = Root(root)
-    stepwise.check_root(place)
+    set_secrets, set_variables = (
+        workload.secrets(secrets or []),
+        workload.variables(variables or []),
+    )
+    if place.is_remote:
+        workload.check_has_store(root, {**set_secrets, **set_variables})
     dag = catalog.wire(
         recipe,
         place,
@@ -211,13 +216,13 @@ def compile_(
         ),
         image=workload.image(image),
         mounts=mounted,
-        variables=workload.variables(variables or []),
-        secrets=workload.secrets(secrets or []),
+        variables=set_variables,
+        secrets=set_secrets,
         limits=workload.limits(limits or [], dag),
     )
     is_argo = to == "argo"
     _write(argo.documents(planned, schedule) if is_argo else kubeflow.documents(planned), out)
-    if not workload.is_kept(root, mounted):
+    if not place.is_remote and not workload.is_kept(root, mounted):
         warn(
             f"--root {root}: in no --mount, so what a step writes ends with its container, and the "
             f"next one does not find it. Give --mount CLAIM:{root}, or see to a volume yourself."

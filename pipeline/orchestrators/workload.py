@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from millrace.components.artifacts import Anomalies
 from millrace.pipeline.dag import Dag
@@ -210,6 +210,20 @@ def check_seen_by_containers(paths: Mapping[str, str | None]) -> None:
                 "Received: one that is relative to a folder of this machine. Give where it is "
                 "mounted (see --mount)."
             )
+
+
+def check_has_store(root: str, environment: Collection[str]) -> None:
+    """Refuse a `root` in an object store whose steps would have no store that all of them see.
+
+    Raises:
+        UsageError: the containers' `environment` does not name one.
+    """
+    if "MILLRACE_STORE" not in environment:
+        raise UsageError(
+            f"--root {root}: expected MILLRACE_STORE in the containers to name a PostgreSQL "
+            "database, since an object store cannot hold the record of runs. Received: none. Give "
+            "--secret MILLRACE_STORE=SECRET:KEY."
+        )
 
 
 def check_no_templates(given: Iterable[tuple[str, Sequence[str | None] | None]]) -> None:

@@ -8,6 +8,7 @@ from millrace.pipeline.root import Root
 from millrace.pipeline.run_request import RunRequest
 from millrace.pipeline.runner import Runner
 from millrace.pipeline.store import Store
+from millrace.serving import remote
 from tests.pipeline import toys
 
 
@@ -81,3 +82,18 @@ def _closed_stores(monkeypatch):
 @pytest.fixture
 def toy(tmp_path):
     return Toy(tmp_path)
+
+
+def toy_in(bucket):
+    """The toy pipeline as a machine sees it whose root is in a bucket, as its data are."""
+    toy = Toy.__new__(Toy)
+    toy.data, toy.root, toy.observer = f"{bucket}/data", Root(f"{bucket}/root"), Silent()
+    toy.store = Store.of(toy.root)
+    return toy
+
+
+@pytest.fixture
+def away(bucket, shared_store):
+    """The toy pipeline under a root in a bucket; its data lie there, too."""
+    remote.write(f"{bucket}/data/a.txt", b"abc")
+    return toy_in(bucket)

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from millrace.pipeline import database
 from millrace.pipeline.errors import StoreError
-from millrace.pipeline.records import ArtifactRecord, EventRecord, RunRecord
-from millrace.pipeline.store import Store, now
+from millrace.pipeline.records import ArtifactRecord, EventRecord, RunRecord, now
+from millrace.pipeline.store import Store
 from tests.pipeline import toys
 
 NOBODY = 65534
@@ -104,7 +104,7 @@ def test_a_newer_store_is_left_alone(file):
     change(file, "UPDATE store_version SET version = 99")
     assert refused(f"sqlite:///{file}") == (
         f"Store sqlite:///{file}: expected to read and write it. Received: tables of version 99, "
-        "where this millrace knows 3. A newer one wrote them: `pip install -U tf-millrace`, or "
+        "where this millrace knows 4. A newer one wrote them: `pip install -U tf-millrace`, or "
         "give another --root."
     )
 
@@ -304,7 +304,7 @@ def test_an_older_store_that_may_only_be_read_says_how_it_is_brought_up_to_date(
     os.setresuid(0, 0, 0)
     change(nobody / "x.db", *OLD)
     os.setresuid(NOBODY, NOBODY, 0)
-    assert "tables of version 1, not 3, and no right to write. Run any command once" in refused(
+    assert "tables of version 1, not 4, and no right to write. Run any command once" in refused(
         f"sqlite:///{nobody}/x.db"
     )
 

@@ -286,13 +286,13 @@ def test_an_output_under_another_root_harms_no_step_that_does_not_read_it(toy, s
 
 
 def test_the_last_of_several_steps_to_end_sees_nobody_at_work(toy, step, monkeypatch):
-    seen, progress = [], stepwise.progress
+    seen, so_far = [], stepwise._so_far
 
     def look(store, root, request):
         seen.append((root.is_running("a"), root.is_running("a", "read")))
-        return progress(store, root, request)
+        return so_far(store, root, request)
 
-    monkeypatch.setattr(stepwise, "progress", look)
+    monkeypatch.setattr(stepwise, "_so_far", look)
     step("read", "a")
     assert seen == [(True, False)]
 

@@ -128,3 +128,11 @@ def test_the_same_command_run_by_the_clock_takes_the_span_that_is_new_by_then(tm
         *(("ran", "2026-11-28"), ("cached", "2026-11-28")),
         *(("ran", "2026-11-29"), ("cached", "2026-11-29")),
     ]
+
+
+def test_a_pipeline_with_its_root_in_an_object_store_needs_a_store_and_no_volume():
+    command = (*COMPILE, "--to", "kubeflow", "--root", "s3://lake/x")
+    assert millrace(*command).returncode == 2
+    done = millrace(*command, "--secret", "MILLRACE_STORE=pg:url")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "s3://lake/x" in done.stdout

@@ -121,3 +121,9 @@ def test_what_containers_can_see_is_taken(path):
 def test_a_path_relative_to_a_folder_of_this_machine_is_refused():
     with pytest.raises(UsageError, match="--data flowers: expected an absolute path or a URL"):
         workloads.check_seen_by_containers({"--root": "/data", "--data": "flowers"})
+
+
+def test_a_root_in_an_object_store_needs_a_store_that_all_containers_see():
+    workloads.check_has_store("s3://lake/x", ["A", "MILLRACE_STORE"])
+    with pytest.raises(UsageError, match=r"Received: none\. Give --secret MILLRACE_STORE=SECRET"):
+        workloads.check_has_store("s3://lake/x", ["A"])
