@@ -90,6 +90,8 @@ COPY --from=full /opt/millrace /opt/millrace
 
 FROM full-runtime AS beam-worker
 COPY --from=beam /opt/apache/beam /opt/apache/beam
+# `boot` would make an environment in /opt/apache, where user 10001 cannot write, without millrace.
+ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
 ENTRYPOINT ["/opt/apache/beam/boot"]
 
 FROM full-runtime AS pipeline
