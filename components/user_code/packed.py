@@ -6,6 +6,7 @@ that they name in a string. On a worker they come first on the path; another arc
 of the one before, so that a worker that lives long does not keep old code.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -14,6 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 import zipfile
 
 from etils.epath import Path
@@ -22,6 +24,9 @@ from millrace.components.user_code import modules, source_code
 
 _NAMED = re.compile(rb"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*")
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # which an archive can hold: equal code gives equal bytes
+
+_KEPT = 16  # how many unpacked folders of a user stay on a machine, the last used ones
+_USED_SECONDS = 3600  # one used within these stays as well: its worker may import more of it
 
 _own: set[str] = set()  # digests of what this process has packed: it has the modules itself
 _used: list[pathlib.Path] = []  # the folder that was unpacked last
@@ -59,6 +64,7 @@ def unpack(archive: Path) -> None:
     if not packed or digest in _own:
         return
     folder = _unpacked(packed, digest)
+    os.utime(folder)
     if folder in _used:
         return
     while _used:
@@ -78,10 +84,24 @@ def _unpacked(packed: bytes, digest: str) -> pathlib.Path:
     with zipfile.ZipFile(io.BytesIO(packed)) as read:
         read.extractall(made)
     try:
-        return made.rename(folder)
+        made.rename(folder)
     except OSError:  # another process was faster
         shutil.rmtree(made)
-        return folder
+    _remove_old(temporary)
+    return folder
+
+
+def _remove_old(temporary: pathlib.Path) -> None:
+    """Remove what nobody has used for a while, but for the last few."""
+    used = {}
+    for folder in temporary.glob("millrace-code-*"):
+        with contextlib.suppress(OSError):  # another process was faster
+            status = folder.stat()
+            if status.st_uid == os.getuid():
+                used[folder] = status.st_mtime
+    for folder in sorted(used, key=used.__getitem__)[:-_KEPT]:
+        if time.time() - used[folder] > _USED_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _forget(folder: pathlib.Path) -> None:

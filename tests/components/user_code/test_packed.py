@@ -2,7 +2,9 @@
 
 import importlib
 import io
+import os
 import sys
+import time
 import zipfile
 
 import pytest
@@ -86,3 +88,19 @@ def test_the_process_that_packed_keeps_its_own(project, tmp_path):
     archive.write_bytes(packed.pack(b"mine.model:build"))
     packed.unpack(archive)
     assert sys.path == before
+
+
+def test_of_unpacked_folders_that_nobody_uses_any_more_the_last_few_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed, "_KEPT", 2)
+    for number, age in enumerate((9000, 8000, 7000, 10)):
+        folder = tmp_path / f"millrace-code-{number}"
+        folder.mkdir()
+        os.utime(folder, (time.time() - age,) * 2)
+    packed._remove_old(tmp_path)
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == [
+        *("millrace-code-2", "millrace-code-3")
+    ]
+    monkeypatch.setattr(packed, "_KEPT", 1)
+    os.utime(tmp_path / "millrace-code-2")
+    packed._remove_old(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
