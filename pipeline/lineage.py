@@ -60,9 +60,9 @@ def ancestors(artifact: ArtifactRecord) -> Node:
     return Node(artifact, None, "output", tuple(_parents(artifact)))
 
 
-def descendants(artifact: ArtifactRecord) -> Node:
-    """The tree of what was made from `artifact`."""
-    return Node(artifact, None, "output", tuple(_children(artifact)))
+def descendants(artifact: ArtifactRecord, root: str = "") -> Node:
+    """The tree of what was made from `artifact`, in runs under `root` if that is given."""
+    return Node(artifact, None, "output", tuple(_children(artifact, root)))
 
 
 def _parents(artifact: ArtifactRecord) -> Iterator[Node]:
@@ -71,10 +71,10 @@ def _parents(artifact: ArtifactRecord) -> Iterator[Node]:
             yield Node(parent, execution, name, tuple(_parents(parent)))
 
 
-def _children(artifact: ArtifactRecord) -> Iterator[Node]:
+def _children(artifact: ArtifactRecord, root: str) -> Iterator[Node]:
     for execution in _executions(artifact, "input"):
-        if execution.output is not None:
-            below = tuple(_children(execution.output))
+        if execution.output is not None and root in ("", execution.run.root):
+            below = tuple(_children(execution.output, root))
             yield Node(execution.output, execution, "output", below)
 
 

@@ -9,6 +9,7 @@ machine the long steps already use every core (see docs/architecture.md for the 
 import contextlib
 import dataclasses
 import datetime
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from millrace.components.artifacts import Anomalies, Artifact, Examples, Model, 
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
 from millrace.pipeline import damage, earlier, explain, fingerprint, given, steplog
-from millrace.pipeline.dag import Input, Source, Step
+from millrace.pipeline.dag import Dag, Input, Source, Step
 from millrace.pipeline.errors import UsageError, WiringError, describe_error
 from millrace.pipeline.leases import LEASE_SECONDS
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord, now
@@ -28,6 +29,8 @@ from millrace.pipeline.run_request import RunRequest
 from millrace.pipeline.store import Store, new_run_id
 from millrace.serving import remote
 from millrace.serving.errors import RemoteError
+
+_log = logging.getLogger(__name__)
 
 _LARGE = (Examples, Model, TrainedModel)  # of these, an outcome shows what is in small files
 _SMALL = 1 << 20  # bytes of such a file
@@ -99,9 +102,7 @@ class Runner:
             finally:
                 self.root.staging(self.run_id).rmtree(missing_ok=True)
                 self.store.finish_run(self.run_id, status)
-        artifacts = {
-            name: outcome(self.dag.steps[name], record) for name, record in self._outputs.items()
-        }
+        artifacts = outcomes(self.dag, self._outputs)
         return RunResult(self.run_id, status, tuple(results), artifacts)
 
     def _record(self) -> RunRecord:
@@ -359,10 +360,19 @@ def _artifact(step: Step, name: str, record: ArtifactRecord | None) -> Artifact 
     return step.spec.inputs[name][0](record.fetch()) if record is not None else None
 
 
-def outcome(step: Step, record: ArtifactRecord) -> Artifact:
-    """The output of `step` as far as it is looked at when the run has ended."""
-    is_large = issubclass(step.spec.output, _LARGE)
-    return step.spec.output(record.fetch(_SMALL if is_large else None))
+def outcomes(dag: Dag, records: Mapping[str, ArtifactRecord]) -> dict[str, Artifact]:
+    """The outputs of steps as far as they are looked at when the run has ended.
+
+    One that cannot be fetched is left out: the run has ended as it is recorded.
+    """
+    found = {}
+    for name, record in records.items():
+        kind = dag.steps[name].spec.output
+        try:
+            found[name] = kind(record.fetch(_SMALL if issubclass(kind, _LARGE) else None))
+        except (RemoteError, OSError) as error:
+            _log.warning("step %s: its output cannot be shown: %s", name, describe_error(error))
+    return found
 
 
 def _check_output(step: Step, artifact: Any, staged: Path) -> None:

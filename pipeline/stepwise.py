@@ -19,7 +19,7 @@ from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from millrace.pipeline.results import Observer, RunResult, StepResult
 from millrace.pipeline.root import Root
 from millrace.pipeline.run_request import NamedRun, RunRequest
-from millrace.pipeline.runner import Runner, has_anomalies, outcome
+from millrace.pipeline.runner import Runner, has_anomalies, outcomes
 from millrace.pipeline.store import Store
 
 _DONE = ("ran", "cached")
@@ -156,15 +156,15 @@ def _so_far(store: Store, root: Root, request: RunRequest) -> tuple[tuple[StepRe
 
 def _artifacts(store: Store, root: Root, request: RunRequest) -> dict[str, Artifact]:
     """The outputs that are in place, by step, as far as they are looked at."""
-    dag, found = request.dag, {}
-    for name, one in store.executions(_named(request).id).items():
-        # A store of an earlier version may name outputs of other roots, in an object store even.
-        if one.output is not None and root.contains(one.output.uri) and name in dag.steps:
-            with contextlib.suppress(FileNotFoundError):
-                made = outcome(dag.steps[name], one.output)
-                if made.path.exists():
-                    found[name] = made
-    return {name: found[name] for name in dag.steps if name in found}
+    # A store of an earlier version may name outputs of other roots, in an object store even.
+    records = {
+        name: one.output
+        for name, one in store.executions(_named(request).id).items()
+        if one.output is not None and root.contains(one.output.uri)
+    }
+    steps = request.dag.steps
+    found = outcomes(request.dag, {name: records[name] for name in steps if name in records})
+    return {name: one for name, one in found.items() if one.path.exists()}
 
 
 def _named(request: RunRequest) -> NamedRun:

@@ -9,7 +9,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Artifact, PushedModel
 from millrace.pipeline import damage
 from millrace.pipeline.damage import Damage
-from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord
+from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord, RunRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
 
@@ -89,11 +89,13 @@ def verify(store: Store, root: Root, *, repair: bool) -> Verification:
 
 
 def _outputs(store: Store) -> list[tuple[ArtifactRecord, str, str]]:
-    """All outputs, oldest first, each with the step and the run that wrote it."""
+    """All outputs of the root, oldest first, each with the step and the run that wrote it."""
     query = (
         sa.select(ArtifactRecord, ExecutionRecord.step, ExecutionRecord.run_id)
         .join(EventRecord, EventRecord.artifact_id == ArtifactRecord.id)
         .join(ExecutionRecord, ExecutionRecord.id == EventRecord.execution_id)
+        .join(RunRecord, RunRecord.id == ExecutionRecord.run_id)
+        .where(store.within)
         .where(EventRecord.role == "output", ExecutionRecord.status == "ran")
         .order_by(ArtifactRecord.id)
     )

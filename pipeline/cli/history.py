@@ -178,7 +178,8 @@ def lineage(
     store = open_store(open_root(root), must_exist=True)
     with store.session() as session:
         found = family.find_artifact(session, artifact, store.within)
-        print_tree(stdout_console(), family.descendants(found) if down else family.ancestors(found))
+        tree = family.descendants(found, store.root) if down else family.ancestors(found)
+        print_tree(stdout_console(), tree)
 
 
 @app.command(rich_help_panel="Look back")

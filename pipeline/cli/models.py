@@ -19,7 +19,7 @@ from millrace.pipeline.cli.app import (
     tell,
     warn,
 )
-from millrace.pipeline.errors import StoreError
+from millrace.pipeline.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from millrace.pipeline.root import Root
@@ -45,6 +45,11 @@ def serve(
     from millrace.pipeline import given
     from millrace.pipeline.pushed import write_model_config
 
+    if not address.strip():
+        raise UsageError(
+            "--address: expected an address to listen on. Received: an empty one. Give 127.0.0.1 "
+            "for this machine alone, or 0.0.0.0 for all."
+        )
     place = open_root(root)
     folder = given.resolved(log, "--log") if log is not None else None
     config = write_model_config(place, models or [], folder, log_rate)

@@ -56,3 +56,11 @@ def test_the_tree_is_printed_with_the_step_that_made_each_part(toy, capsys):
     assert "train of" in lines[1]
     assert "examples Examples #" in lines[1]
     assert "source RawFiles #" in lines[2]
+
+
+def test_what_runs_under_other_roots_made_is_left_out(toy):
+    toy.run()
+    with toy.store.session() as session:
+        source = lineage.find_artifact(session, str(toy.data))
+        assert len(lineage.descendants(source, toy.root.name).nodes) == 1
+        assert lineage.descendants(source, "/other").nodes == ()

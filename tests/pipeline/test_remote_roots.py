@@ -102,6 +102,23 @@ def test_single_steps_on_machines_of_their_own_read_the_same_data_from_a_bucket(
     assert run.status == "done"
 
 
+def test_a_run_is_done_also_where_its_outputs_cannot_be_fetched_any_more(away, monkeypatch):
+    def unreachable(*_, **__):
+        raise RemoteError("gone")
+
+    fetch, ended = remote.fetch, away.store.finish_run
+
+    def finish(run, status):
+        monkeypatch.setattr(remote, "fetch", unreachable)
+        return ended(run, status)
+
+    monkeypatch.setattr(away.store, "finish_run", finish)
+    result = away.run()
+    assert (result.status, result.artifacts) == ("done", {})
+    monkeypatch.setattr(remote, "fetch", fetch)
+    assert set(away.statuses(away.run()).values()) == {"cached"}
+
+
 def test_large_files_of_large_outputs_wait_until_somebody_asks_for_them(
     away, bucket, tmp_path, monkeypatch
 ):

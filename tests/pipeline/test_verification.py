@@ -3,6 +3,7 @@
 from millrace.components.artifacts import Examples, Statistics
 from millrace.components.files import folders
 from millrace.pipeline.root import Root
+from millrace.pipeline.store import Store
 from millrace.pipeline.verification import verify
 from tests.pipeline import toys
 from tests.pipeline.test_damage import dead, empty, flip
@@ -85,3 +86,10 @@ def test_outputs_of_a_root_that_was_moved_are_counted_as_elsewhere(toy, tmp_path
     moved = Root(tmp_path / "moved")
     found = verify(toy.store, moved, repair=False)
     assert (found.checked, found.gone, found.elsewhere, found.damaged) == (0, 0, 5, ())
+
+
+def test_outputs_of_other_roots_in_a_shared_store_are_none_of_this_ones(toy, tmp_path):
+    toy.run()
+    shared = Store(toy.store.engine, str(tmp_path / "other"))
+    found = verify(shared, Root(tmp_path / "other"), repair=False)
+    assert (found.checked, found.gone, found.elsewhere) == (0, 0, 0)

@@ -65,6 +65,10 @@ def test_a_remote_path_is_refused_by_name_wherever_one_can_be_given(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_server_is_not_started_on_no_address():
+    assert refusal("serve", "--address=").startswith("--address: expected an address to listen on.")
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
