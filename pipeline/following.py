@@ -39,7 +39,7 @@ def lines(
         for name in [step] if step else began:
             if name not in read and not step:
                 yield f"> {name}"
-            new = _written(root.log(run, name), read.get(name, 0), whole=not is_alive)
+            new = _written(root.kept_log(run, name), read.get(name, 0), whole=not is_alive)
             read[name] = read.get(name, 0) + len(new)
             yield from new.decode(errors="replace").splitlines()
         if not (follow and is_alive):
