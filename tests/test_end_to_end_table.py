@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from millrace.components.artifacts import Evaluation, Examples, TrainedModel
+from millrace.components.artifacts import Analysis, Evaluation, Examples, TrainedModel
+from millrace.components.features import spec as specs
 from millrace.components.files.tfrecord import read_records
 from millrace.pipeline.pushed import write_model_config
 from millrace.pipeline.root import Root
@@ -167,7 +168,7 @@ def test_the_served_accuracy_is_the_evaluators(mixed, asked):
 
 
 def test_missing_cells_and_unseen_towns_are_answered_as_in_training(mixed, asked):
-    import keras
+    from millrace.components.models import build
 
     told, client = mixed
     _, columns, answers = asked
@@ -176,7 +177,8 @@ def test_missing_cells_and_unseen_towns_are_answered_as_in_training(mixed, asked
     assert np.isfinite(answers["scores"]).all()
     transformed = Examples(outputs(told)["transform"])
     inputs = [decode(one) for file in transformed.files("test") for one in read_records(file)]
-    model = keras.saving.load_model(TrainedModel(outputs(told)["trainer"]).keras_file)
+    spec = specs.read(Analysis(outputs(told)["analyze"]).file)
+    model = build.load(TrainedModel(outputs(told)["trainer"]).keras_file, spec)
     trained = model.predict(
         {
             "numeric": np.stack([each["numeric"] for each in inputs]),

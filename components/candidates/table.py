@@ -8,6 +8,7 @@ from millrace.components.models.table_options import Link, Resnet, TableLinear, 
 from millrace.components.training.options import Optimizer
 from millrace.components.training.schedule_options import Cosine
 
+_FEW = 3000  # rows, below which a network learns them by heart unless it is held back more
 _STEPS = 4000  # of a network, about
 _WIDE = 2000  # features, of which a linear network is still computed
 _IN_MEMORY = 2**28  # numbers of all rows, of which trees are grown
@@ -47,14 +48,15 @@ def _trees(spec: TableSpec) -> list[Candidate]:
 
 
 def _network(spec: TableSpec, rows: int, link: Link) -> Candidate:
+    few = rows < _FEW
     batch = min(256, max(16, 2 ** round(math.log2(max(1, rows / 60)))))
     return Candidate(
         "log_resnet" if link == "log" else "resnet",
-        Resnet(link=link),
+        Resnet(link=link, dropout=0.2 if few else 0.1),
         epochs=min(100, max(10, _STEPS * batch // rows)),
         batch_size=batch,
         learning_rate=0.002,
-        optimizer=Optimizer("adamw", weight_decay=0.01),
+        optimizer=Optimizer("adamw", weight_decay=1.0 if few else 0.3),
         schedule=Cosine(),
         patience=0,
     )

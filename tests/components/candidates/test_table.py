@@ -56,5 +56,14 @@ def test_epochs_and_batches_follow_from_the_rows(rows, batch, epochs):
     assert (network.batch_size, network.epochs) == (batch, epochs)
 
 
+def test_a_network_of_few_rows_is_held_back_more():
+    few, many = (
+        next(each for each in table.of(KINDS, rows) if each.name == "resnet")
+        for rows in (2999, 3000)
+    )
+    assert few.optimizer.weight_decay > many.optimizer.weight_decay
+    assert few.model.dropout > many.model.dropout
+
+
 def test_a_table_too_large_for_memory_has_no_trees():
     assert names(KINDS, rows=2**29) == ["resnet"]
