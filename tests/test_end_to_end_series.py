@@ -84,7 +84,7 @@ def test_it_beats_its_baselines_and_is_pushed(run):
 def test_the_choices_follow_from_the_data(run):
     spec = json.loads((artifact(run, "analyze") / "analysis.json").read_text())
     assert (spec["targets"], spec["known"]) == (["load"], ["holiday"])
-    assert (spec["season"], spec["lookback"], spec["frequency"]) == (24, 48, "h")
+    assert (spec["season"], spec["lookback"], spec["frequency"]) == (24, 49, "h")
     examples = json.loads((artifact(run, "series_example_gen") / "examples.json").read_text())
     assert (examples["notes"]["added"], examples["notes"]["missing"]) == (2, 4)
     assert spec["fill"] == {"impute": "linear", "season": 24, "level": spec["offset"]}
@@ -94,7 +94,7 @@ def test_the_served_model_answers_as_the_trained_one(run):
     described = json.loads((artifact(run, "export") / "model.json").read_text())
     assert described["check"]["largest_difference"] <= 1e-3
     inputs = described["signatures"]["serving_default"]["inputs"]
-    assert inputs["window"]["shape"][1:] == [48, 3]
+    assert inputs["window"]["shape"][1:] == [49, 3]
     assert inputs["known"]["shape"][1:] == [1, 1]
 
 

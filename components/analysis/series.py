@@ -37,7 +37,7 @@ logger = logging.getLogger("millrace.components.analyze")
 
 _NO_SEASON = 30  # rows looked back at without a season
 _SHORT = 60  # rows: two seasons are looked back at up to here
-_FOR_LOOKBACK = 0.15  # of the train split's longest series: the rest gives windows to learn from
+_FOR_LOOKBACK = 0.3  # of the train split's longest series: the rest gives windows to learn from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,14 +243,15 @@ def fill(train: Shape, notes: Mapping[str, object]) -> Fill | None:
 
 
 def default_lookback(season: int, train_rows: int, options: SeriesOptions) -> int:
-    """Two seasons if they are short, else one and a row, or 30 rows: as the train split allows.
+    """Two seasons and a row if they are short, else one and two rows, and at least 30 rows.
 
-    Where it allows none of them, as much as it does.
+    Where the train split allows none of them, as much as it does.
     """
     room = int(_FOR_LOOKBACK * train_rows)
     wanted = [_NO_SEASON]
     if season > 1:
-        wanted = [*([2 * season] if season <= _SHORT else []), season + 1, _NO_SEASON]
+        wanted = [*([2 * season + 1] if season <= _SHORT else []), season + 2]
+        wanted = [max(rows, min(_NO_SEASON, room)) for rows in wanted] + [_NO_SEASON]
     fitting = next((rows for rows in wanted if rows <= room), room)
     if fitting < wanted[0]:
         logger.info(

@@ -26,6 +26,7 @@ from millrace.components.training import dataset, fitting, measures, summary
 from millrace.components.training.callbacks import best_epoch
 from millrace.components.training.measures import Measure
 from millrace.components.training.plan import TrainingPlan
+from millrace.components.training.solving import LeftOut
 
 logger = logging.getLogger("millrace.components.trainer")
 
@@ -45,6 +46,7 @@ class Outcome:
         answers: on the validation split, one per row; None for generated text, whose answers
             are too many to keep.
         error: why it could not be trained; else empty.
+        left_out: what it answers on rows of the train split without having seen them, if known.
     """
 
     candidate: Candidate
@@ -54,6 +56,7 @@ class Outcome:
     parameters: int = 0
     answers: np.ndarray | None = None
     error: str = ""
+    left_out: LeftOut | None = None
 
 
 def run(
@@ -144,7 +147,8 @@ def _read(
             answers = np.load(file)
         score = measure(answers)
     parameters = json.loads((made.path / "model.json").read_text())["parameters"]
-    return Outcome(candidate, made, score, len(rows), parameters, answers)
+    left_out = LeftOut.read(folder)
+    return Outcome(candidate, made, score, len(rows), parameters, answers, left_out=left_out)
 
 
 def _measure(plan: TrainingPlan) -> Measure | None:
@@ -153,7 +157,12 @@ def _measure(plan: TrainingPlan) -> Measure | None:
     if validation is None or objective.task == "language":
         return None
     batches = dataset.targets(validation.files, plan.spec.layout)
-    truth = np.concatenate([batch.numpy() for batch in batches])
+    return _measure_by(np.concatenate([batch.numpy() for batch in batches]), plan)
+
+
+def _measure_by(truth: np.ndarray, plan: TrainingPlan) -> Measure:
+    """How wrong answers to rows of this `truth` are."""
+    objective = plan.objective
     if objective.classes:
         of_probabilities = measures.cross_entropy(truth.reshape(-1).astype(np.int64))
         return lambda answers: of_probabilities(_probabilities(answers, logits=objective.logits))
@@ -197,8 +206,7 @@ def _chosen(
     if measure is None:
         shares = {min(range(len(done)), key=lambda place: done[place][0].score): 1.0}
     else:
-        answers = [each.answers for each, _ in done if each.answers is not None]
-        shares = selection.weights(answers, measure, averaged)
+        shares = _shares([each for each, _ in done], plan, measure, averaged)
     names = {place: done[place][0].candidate.name for place in shares}
     said = ", ".join(f"{names[place]} {share:.0%}" for place, share in shares.items())
     logger.info("trainer.model=auto: chosen %s; set trainer.model to train one alone", said)
@@ -214,6 +222,34 @@ def _chosen(
         keras_file.save(model, trained.keras_file)
         summary.write(model, out / "model.json")
     return trained
+
+
+def _shares(
+    done: Sequence[Outcome], plan: TrainingPlan, measure: Measure, averaged: int
+) -> dict[int, float]:
+    """The share of each candidate in the answer, by its place.
+
+    By the validation split; also by the rows of the train split that were left out, where every
+    candidate has answers to these.
+    """
+    left = [each.left_out for each in done if each.left_out]
+    if len(left) < len(done) or plan.validation is None:
+        answers = [each.answers for each in done if each.answers is not None]
+        return selection.weights(answers, measure, averaged)
+    of_left_out, count = _measure_by(left[0].truth, plan), len(left[0].truth)
+    rows = count + plan.validation.count
+    scores = [
+        (of_left_out(out.answers) * count + each.score * plan.validation.count) / rows
+        for out, each in zip(left, done, strict=True)
+    ]
+    logger.info("with %d rows of the train split, each left out: %s", count, _listed(done, scores))
+    return selection.shares_by_score(scores, rows, averaged)
+
+
+def _listed(done: Sequence[Outcome], scores: Sequence[float]) -> str:
+    return ", ".join(
+        f"{each.candidate.name} {score:.5g}" for each, score in zip(done, scores, strict=True)
+    )
 
 
 def _write_table(outcomes: Sequence[Outcome], shares: dict[str, float], out: Path) -> None:

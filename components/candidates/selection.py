@@ -13,6 +13,7 @@ from millrace.components.training.measures import Measure
 
 _ROUNDS = 8  # so that weights are eighths at the finest
 _LEAST_GAIN = 0.002  # of the measure, below which another member is not worth its time
+_SHARPNESS = 1.0  # of shares by score, times the root of the number of rows
 
 
 def weights(answers: Sequence[np.ndarray], measure: Measure, most: int) -> dict[int, float]:
@@ -40,3 +41,24 @@ def weights(answers: Sequence[np.ndarray], measure: Measure, most: int) -> dict[
         if trials[place] < kept_score - _LEAST_GAIN * abs(kept_score):
             kept, kept_score = list(taken), trials[place]
     return {place: kept.count(place) / len(kept) for place in sorted(set(kept))}
+
+
+def shares_by_score(scores: Sequence[float], rows: int, most: int) -> dict[int, float]:
+    """The share of each candidate, by its place, by how wrong it is; the sum is 1.
+
+    Among few rows the best is the best by chance: those that are nearly as good then have nearly
+    as much of a share. The more rows, the faster a share falls off with the score.
+
+    Args:
+        scores: of each candidate, more than 0; less is better.
+        rows: by which they were scored.
+        most: how many candidates may have a share.
+    """
+    order = np.argsort(scores, kind="stable")[:most]
+    kept = np.array([scores[place] for place in order])
+    best = max(float(kept[0]), np.finfo(float).tiny)
+    raw = (best / np.maximum(kept, best)) ** (_SHARPNESS * np.sqrt(rows))
+    shares = np.round(raw / raw.sum(), 3)
+    shares[0] += 1.0 - shares.sum()
+    pairs = zip(order.tolist(), np.round(shares, 3).tolist(), strict=True)
+    return {place: share for place, share in sorted(pairs) if share}

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.models.layer_options import Counts, Dense, FullyConnected
-from millrace.components.options.ranges import Count
+from millrace.components.options.ranges import Count, Positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,12 +120,15 @@ class Linear:
         towards: the forecast that the weights are drawn to: `last`, the last value again (without
             `own_level`, the mean); `season`, the value a season before; `smoothing`, the
             exponential smoothing of level, trend and season that suits the train split best.
+        strength: of the ridge, times the number of windows and the mean square of what they are
+            made of. None: chosen.
     """
 
     rows: Count | None = None
     log: bool = False
     own_level: bool = True
     towards: Literal["last", "season", "smoothing"] = "last"
+    strength: Positive | None = None
     kind: Literal["linear"] = "linear"
 
 

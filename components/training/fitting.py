@@ -186,7 +186,7 @@ def _best_by(plan: TrainingPlan) -> str | None:
 def _fit(model: keras.Model, plan: TrainingPlan, out: Path, resume: Path) -> None:
     if solving.solves(plan.model):
         _refuse_pieces(plan)
-        solving.solve(model, plan)
+        solving.solve(model, plan, resume)
         _look(model, plan, HistoryFile(out / "history.csv"))
         return
     watching, best_by = plan.watching, _best_by(plan)

@@ -12,7 +12,7 @@ evaluating autoregressive time series prediction", 2018).
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -26,6 +26,7 @@ from millrace.components.models.series import FROM_OWN_UNITS, OWN_UNITS
 from millrace.components.models.series_options import Linear
 from millrace.components.training import dataset, smoothing
 from millrace.components.training.plan import Split, TrainingPlan
+from millrace.components.training.solving import LeftOut
 
 logger = logging.getLogger("millrace.components.trainer")
 
@@ -155,20 +156,25 @@ class Path:
         found = self._vectors @ (self._crossed / self._along(strength))
         return found, float(self._wanted - self._mean @ found)
 
-    def answers(self, features: Floats) -> Iterator[tuple[Floats, Floats]]:
+    def answers(
+        self, features: Floats, strengths: Sequence[float]
+    ) -> Iterator[tuple[Floats, Floats]]:
         """By strength, the answers [rows] for features [rows, features], and how much of each
         answer is the row's own truth, if it is one of those summed, [rows].
         """
         along = (features - self._mean) @ self._vectors
         squares = np.square(along)
-        for strength in STRENGTHS:
+        for strength in strengths:
             values = self._along(strength)
             found = along @ (self._crossed / values) + self._wanted
             yield found, 1.0 / self._count + squares @ (1.0 / values)
 
 
-def solve(model: keras.Model, plan: TrainingPlan, options: Linear, spec: SeriesSpec) -> None:
-    """Give `model`, a linear forecaster, its weights."""
+def solve(model: keras.Model, plan: TrainingPlan, options: Linear, spec: SeriesSpec) -> LeftOut:
+    """Give `model`, a linear forecaster, its weights.
+
+    Returns what it answers on windows of the train split by the weights that all the others give.
+    """
     sums, train = _read(model, plan, plan.train, summed=True)
     judges = [train]
     if plan.validation:
@@ -176,14 +182,18 @@ def solve(model: keras.Model, plan: TrainingPlan, options: Linear, spec: SeriesS
     measure = _measure(model, plan, spec)
     prior, said = _prior(options, spec, judges, measure)
     turn = _turn(options, spec, len(prior))
-    kernel, bias, strengths = _solved(sums.drawn(prior).turned(turn), prior, turn, judges, measure)
+    tried = (options.strength,) if options.strength else STRENGTHS
+    found = _solved(sums.drawn(prior).turned(turn), prior, turn, judges, measure, tried)
     layer = model.get_layer(SCORES)
-    layer.kernel.assign(kernel)
-    layer.bias.assign(bias)
+    layer.kernel.assign(found.kernel)
+    layer.bias.assign(found.bias)
     logger.info(
         "computed from %d windows: drawn towards %s with strength %s",
-        *(plan.train.count, said, ", ".join(f"{each:.2g}" for each in strengths)),
+        *(plan.train.count, said, ", ".join(f"{each:.2g}" for each in found.strengths)),
     )
+    outward = model.get_layer(FROM_OWN_UNITS)
+    answers = np.asarray(outward([found.left_out.reshape(train.truth.shape), train.units]))
+    return LeftOut(answers, train.truth)
 
 
 def _read(
@@ -302,10 +312,28 @@ def distances(rows: int, season: int, horizon: int) -> Floats:
     return np.minimum(back, 1.0 + apart)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """Attributes:
+    kernel, bias: [features, outputs] and [outputs].
+    strengths: for each target.
+    left_out: answers to the train split's windows by the others, [rows, outputs].
+    """
+
+    kernel: Floats
+    bias: Floats
+    strengths: list[float]
+    left_out: Floats
+
+
 def _solved(
-    sums: Sums, prior: Floats, turn: Floats, judges: list[Rows], measure: Measure
-) -> tuple[Floats, Floats, list[float]]:
-    """The kernel [features, outputs], the bias [outputs], and the strength for each target."""
+    sums: Sums,
+    prior: Floats,
+    turn: Floats,
+    judges: list[Rows],
+    measure: Measure,
+    tried: Sequence[float],
+) -> _Found:
     targets = judges[0].truth.shape[2]
     paths: list[Path] = []
     for output in range(len(sums.count)):
@@ -313,26 +341,44 @@ def _solved(
         paths.append(Path(sums, output, next(iter(whole), None)))
     turned = [judge.features @ turn for judge in judges]
     drawn = [judge.features @ prior for judge in judges]
-    kernel, bias, strengths = prior.copy(), np.zeros(len(paths)), []
+    train = judges[0]
+    found = _Found(prior.copy(), np.zeros(len(paths)), [], np.empty_like(train.wanted))
     for target in range(targets):
-        own = range(target, len(paths), targets)
-        errors = np.zeros(len(STRENGTHS))
-        for number, judge in enumerate(judges):
-            by_output = [list(paths[output].answers(turned[number])) for output in own]
-            for place, found in enumerate(zip(*by_output, strict=True)):
-                answers = np.stack([answer for answer, _ in found], axis=1)
-                answers += drawn[number][:, own]
-                if number == 0:  # the train split: as if each window had not been there
-                    share = np.stack([share for _, share in found], axis=1)
-                    truth = judge.wanted[:, own]
-                    left = np.maximum(1.0 - share, _LEAST_LEFT)
-                    answers = np.where(
-                        np.isfinite(truth), truth - (truth - answers) / left, answers
-                    )
-                errors[place] += measure(judge, answers, target)
-        strength = STRENGTHS[int(np.argmin(errors))]
-        strengths.append(strength)
+        own = list(range(target, len(paths), targets))
+        left_out = [
+            _left_out(answers, shares, train.wanted[:, own] - drawn[0][:, own])
+            for answers, shares in _by_strength([paths[one] for one in own], turned[0], tried)
+        ]
+        by_judge = [left_out]
+        for features in turned[1:]:
+            rest = _by_strength([paths[one] for one in own], features, tried)
+            by_judge.append([answers for answers, _ in rest])
+        errors = [
+            sum(
+                measure(judge, answers[place] + base[:, own], target)
+                for judge, base, answers in zip(judges, drawn, by_judge, strict=True)
+            )
+            for place in range(len(tried))
+        ]
+        best = int(np.argmin(errors))
+        found.strengths.append(tried[best])
+        found.left_out[:, own] = left_out[best] + drawn[0][:, own]
         for output in own:
-            found_weights, bias[output] = paths[output].weights(strength)
-            kernel[:, output] += turn @ found_weights
-    return kernel, bias, strengths
+            weights, found.bias[output] = paths[output].weights(tried[best])
+            found.kernel[:, output] += turn @ weights
+    return found
+
+
+def _by_strength(
+    paths: Sequence[Path], features: Floats, tried: Sequence[float]
+) -> Iterator[tuple[Floats, Floats]]:
+    """By strength, what `Path.answers` says of each of some outputs, both [rows, outputs]."""
+    for found in zip(*(path.answers(features, tried) for path in paths), strict=True):
+        answers, shares = zip(*found, strict=True)
+        yield np.stack(answers, axis=1), np.stack(shares, axis=1)
+
+
+def _left_out(answers: Floats, shares: Floats, wanted: Floats) -> Floats:
+    """The answer to each row by weights of all the others; as it is where nothing is `wanted`."""
+    left = np.maximum(1.0 - shares, _LEAST_LEFT)
+    return np.where(np.isfinite(wanted), wanted - (wanted - answers) / left, answers)

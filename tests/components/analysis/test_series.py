@@ -58,7 +58,7 @@ def settle(found, **options):
 def test_the_spec_follows_from_the_train_split(examples):
     spec = settle(examples(NOTES))
     assert (spec.targets, spec.covariates, spec.frequency) == (("y",), ("x",), "h")
-    assert (spec.season, spec.lookback, spec.horizon) == (24, 48, 1)
+    assert (spec.season, spec.lookback, spec.horizon) == (24, 49, 1)
     assert spec.offset == pytest.approx((20, 5), abs=0.1)
     assert spec.spread[0] == pytest.approx(np.sqrt(100 + 0.5), rel=0.01)
     assert spec.spread[1] == 1.0  # a constant column
@@ -81,12 +81,14 @@ def test_what_is_given_is_taken(examples):
 @pytest.mark.parametrize(
     ("season", "rows", "difference", "lookback"),
     [
-        (24, 400, "none", 48),
-        (24, 240, "none", 25),
-        (24, 160, "none", 24),
-        (24, 90, "none", 13),
-        (365, 1700, "none", 30),
-        (365, 2500, "none", 366),
+        (24, 240, "none", 49),
+        (24, 160, "none", 30),
+        (40, 160, "none", 42),
+        (24, 90, "none", 27),
+        (24, 80, "none", 24),
+        (7, 400, "none", 30),
+        (365, 1200, "none", 30),
+        (365, 1700, "none", 367),
         (1, 255, "none", 30),
         (1, 8, "previous", 2),
         (12, 16, "season", 13),

@@ -53,3 +53,23 @@ def test_shares_add_up_to_one_and_never_make_the_answer_worse(offsets, most):
     assert len(shares) <= most
     together = sum(share * answers[place] for place, share in shares.items())
     assert measure(together) <= min(map(measure, answers)) + 1e-12
+
+
+def test_among_few_rows_those_nearly_as_good_share_nearly_alike():
+    assert selection.shares_by_score([1.1, 1.0, 2.0], rows=4, most=2) == {0: 0.452, 1: 0.548}
+
+
+def test_among_many_rows_the_better_answers_nearly_alone():
+    assert selection.shares_by_score([1.1, 1.0], rows=2500, most=2) == {0: 0.008, 1: 0.992}
+    assert selection.shares_by_score([1.1, 1.0], rows=40_000, most=2) == {1: 1.0}
+
+
+@given(
+    st.lists(st.floats(0, 1e6) | st.just(float("inf")), min_size=1).filter(lambda x: min(x) < 1e9),
+    st.integers(1, 5),
+)
+def test_shares_by_score_add_up_to_one(scores, most):
+    shares = selection.shares_by_score(scores, 50, most)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert len(shares) <= most
+    assert all(np.isfinite(scores[place]) for place in shares)
