@@ -117,7 +117,7 @@ def _features(
     for tokens, label in _batches(plan, split):
         found = layer.features(tokens)
         values.append(found.values.numpy().astype(np.float64))
-        columns.append(found.indices[:, 1].numpy())
+        columns.append(found.indices[:, 1].numpy().astype(np.int32))
         lengths.append(np.bincount(found.indices[:, 0].numpy(), minlength=len(label)))
         labels.append(label)
     ends = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])

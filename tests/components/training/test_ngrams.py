@@ -74,7 +74,7 @@ def test_pairs_tell_what_words_alone_do_not(train):
 def test_the_weights_are_those_of_the_problem(train):
     layer = keras.models.load_model(
         train(model=Ngrams(most=100, strength=2.0), class_weight="balanced").keras_file
-    ).layers[-1]
+    ).get_layer("scores")
     ids, labels = texts(90, 0)
     found = layer.features(ids.astype(np.int32))
     places = (found.indices[:, 0].numpy(), found.indices[:, 1].numpy())
@@ -93,7 +93,7 @@ def test_the_most_frequent_runs_are_kept(train):
         model = keras.models.load_model(
             train(name, model=Ngrams(**options, strength=1.0)).keras_file
         )
-        return model.layers[-1].keys.numpy()
+        return model.get_layer("scores").keys.numpy()
 
     few = keys("few", most=3)
     pairs = [row[:-1] * SPEC.size + row[1:] for row in texts(90, 0)[0]]
