@@ -22,7 +22,8 @@ class TextOptions:
     Attributes:
         level: a token is a `word`, a `subword` (byte-pair encoding, learned from the train
             split) or a `character`.
-        standardize: `lower_and_strip_punctuation` as Keras does it, `lower`, or `none`.
+        standardize: `lower_and_strip_punctuation` as Keras does it; `lower_and_split_punctuation`,
+            after which `end.Next` are two words; `lower`; or `none`.
         strip_html: whether tags become spaces. None: if one text in a hundred has tags.
         vocabulary_size: the most ids, including those of padding and of unknown tokens.
         minimum_count: how often a token must occur in the train split to get an id.

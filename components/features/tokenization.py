@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Literal
 
 Level = Literal["word", "subword", "character"]
-Standardize = Literal["lower_and_strip_punctuation", "lower", "none"]
+Standardize = Literal["lower_and_strip_punctuation", "lower_and_split_punctuation", "lower", "none"]
 Side = Literal["post", "pre"]
 
 PADDING, UNKNOWN = 0, 1  # ids
@@ -38,6 +38,7 @@ _SHORT = 32  # code points of a run whose mapping is kept
 _PLANES = 0x20000  # no letter, space or punctuation mark beyond it changes
 _ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")  # what Keras strips
 _SEPARATING = frozenset("\N{HORIZONTAL ELLIPSIS}\N{EM DASH}\N{EN DASH}\N{HORIZONTAL BAR}")
+_APOSTROPHES = frozenset("'\N{RIGHT SINGLE QUOTATION MARK}")
 
 
 @functools.cache
@@ -46,22 +47,24 @@ def table(standardize: Standardize) -> dict[int, int | None]:
 
     `lower` takes the simple lower case of a letter and turns every space beyond ASCII into a plain
     one; `lower_and_strip_punctuation` also removes Keras's ASCII punctuation and Unicode's, and
-    turns dashes and the ellipsis, which separate words, into spaces.
+    turns dashes and the ellipsis, which separate words, into spaces;
+    `lower_and_split_punctuation` does that to all of it but apostrophes, which it removes.
     """
     if standardize == "none":
         return {}
-    strip = standardize == "lower_and_strip_punctuation"
-    return dict(_changes(strip=strip))
+    return dict(_changes(standardize))
 
 
-def _changes(*, strip: bool) -> Iterator[tuple[int, int | None]]:
+def _changes(standardize: Standardize) -> Iterator[tuple[int, int | None]]:
+    strip, split = standardize != "lower", standardize == "lower_and_split_punctuation"
     for point in range(_PLANES):
         char = chr(point)
         category = unicodedata.category(char)
         if point > 0x7F and category in ("Zs", "Zl", "Zp"):
             yield point, ord(" ")
         elif strip and (char in _ASCII_PUNCTUATION or category[0] == "P"):
-            yield point, ord(" ") if char in _SEPARATING else None
+            separates = char not in _APOSTROPHES if split else char in _SEPARATING
+            yield point, ord(" ") if separates else None
         elif char.lower() != char:
             yield point, ord(char.lower()[0])
 

@@ -178,6 +178,11 @@ ROWS: tuple[Recipe, ...] = (
         "anybody's texts; vocabulary and length are chosen from the data",
         _files,
         ("trainer.model=auto", "trainer.epochs=30", *_BEST),
-        TextOptions(vocabulary_size=50_000, whole=0.99, longest=1024),
+        TextOptions(
+            standardize="lower_and_split_punctuation",
+            vocabulary_size=50_000,
+            whole=0.99,
+            longest=1024,
+        ),
     ),
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from typing import get_args
 
 import pytest
 import tensorflow as tf
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from millrace.components.features import text, text_limit
 from millrace.components.features.text_spec import TextSpec
+from millrace.components.features.tokenization import Standardize
 
 SPEC = TextSpec(("ham", "spam"), ("the", "a", "ab", "\u2581", "\u2581a", "é", "n" * 17), 4)
 ODD = "aAbBnN théÉ.,'\u2014\u2026<br/>\u2581\u03a3\u0130\x00\x1c\x85\u00a0\u2028\u3000\t\n\v"
@@ -23,7 +25,7 @@ SPECS = [
     dataclasses.replace(SPEC, level=level, standardize=how, truncating=side, oov_token=token)
     for level, how, side, token in itertools.product(
         ("word", "subword", "character"),
-        ("lower_and_strip_punctuation", "lower", "none"),
+        get_args(Standardize),
         ("post", "pre"),
         ("[UNK]", None),
     )

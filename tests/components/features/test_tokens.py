@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,7 @@ PIECES = (
     "n" * 16,
     "n" * 17,
 )
+EVERY = get_args(tokenization.Standardize)
 
 
 def _words(ragged):
@@ -45,7 +47,7 @@ def _words(ragged):
 )
 @given(texts=st.lists(TEXTS | WORDY, min_size=1, max_size=4), strip_html=st.booleans())
 def test_standardising_agrees_with_its_twin(texts, strip_html):
-    for how in ("lower_and_strip_punctuation", "lower", "none"):
+    for how in EVERY:
         found = tokens.standardize(tf.constant(texts), how, strip_html=strip_html).numpy()
         wanted = [
             tokenization.standardized(text.encode(), how, strip_html=strip_html) for text in texts
@@ -79,12 +81,19 @@ def test_counts_of_batches_are_added_up_and_tokens_that_do_not_occur_left_out(mo
     assert tally.totals() == [{"a": 2, "c": 5, "d": 5}, {"a": 1, "c": 4, "d": 1}]
 
 
-@pytest.mark.parametrize("how", ["lower_and_strip_punctuation", "lower", "none"])
+@pytest.mark.parametrize("how", EVERY)
 @given(text=st.binary(max_size=20) | (TEXTS | WORDY).map(lambda text: 3 * text.encode()))
 def test_standardising_maps_code_point_by_code_point(how, text):
     decoded = text.decode("utf-8", "replace")
     wanted = decoded.translate(tokenization.table(how)).encode()
     assert tokenization.standardized(text, how) == wanted
+
+
+def test_punctuation_is_removed_or_parts_words_and_apostrophes_never_do():
+    text = "It's the end.Next\N{RIGHT SINGLE QUOTATION MARK}s a/b, c\N{EM DASH}d".encode()
+    found = {how: tokenization.standardized(text, how) for how in EVERY[:2]}
+    assert found["lower_and_strip_punctuation"] == b"its the endnexts ab c d"
+    assert found["lower_and_split_punctuation"] == b"its the end nexts a b  c d"
 
 
 def test_every_letter_is_lowered_alike():
