@@ -10,6 +10,7 @@ __all__ = [
     "analyze",
     "bulk_inferrer",
     "co2_weekly",
+    "convolutions",
     "corpus_example_gen",
     "csv_example_gen",
     "digits_images",
@@ -29,6 +30,7 @@ __all__ = [
     "rate_finder",
     "request_log_example_gen",
     "reviews_table",
+    "sample_picture",
     "schema_gen",
     "series_example_gen",
     "serving_schema",
@@ -47,6 +49,7 @@ __all__ = [
 if TYPE_CHECKING:
     from millrace.components.analyze import analyze
     from millrace.components.bulk_inferrer import bulk_inferrer
+    from millrace.components.convolutions import convolutions
     from millrace.components.evaluator import evaluator
     from millrace.components.example_gen.corpus import corpus_example_gen
     from millrace.components.example_gen.image import image_example_gen
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
         digits_images,
         house_prices,
         line_fit,
+        sample_picture,
         synthetic_series,
     )
     from millrace.components.example_gen.series import series_example_gen
@@ -84,6 +88,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "analyze": "millrace.components.analyze",
     "bulk_inferrer": "millrace.components.bulk_inferrer",
+    "convolutions": "millrace.components.convolutions",
     "evaluator": "millrace.components.evaluator",
     "corpus_example_gen": "millrace.components.example_gen.corpus",
     "image_example_gen": "millrace.components.example_gen.image",
@@ -94,6 +99,7 @@ _PLACES = {
     "digits_images": "millrace.components.example_gen.samples",
     "house_prices": "millrace.components.example_gen.samples",
     "line_fit": "millrace.components.example_gen.samples",
+    "sample_picture": "millrace.components.example_gen.samples",
     "synthetic_series": "millrace.components.example_gen.samples",
     "series_example_gen": "millrace.components.example_gen.series",
     "csv_example_gen": "millrace.components.example_gen.tables",

@@ -70,6 +70,7 @@ RECIPES = [
     "penguins",
     "bike-demand",
     "tabular",
+    "convolutions",
 ]
 
 

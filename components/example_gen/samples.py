@@ -53,6 +53,22 @@ def digits_images(out: Path) -> RawFiles:
     return RawFiles(out)
 
 
+def sample_picture(out: Path) -> RawFiles:
+    """Write scikit-learn's photo of a temple, 640x427 in colour, as `china.jpg`.
+
+    Author: 麗 (Flickr), 2010; Creative Commons Attribution 2.0, as scikit-learn's README says.
+
+    Args:
+        out: becomes the folder of the picture.
+
+    Raises:
+        DataError: scikit-learn is not installed.
+    """
+    found = _installed("scikit-learn", "sklearn/datasets/images/china.jpg")
+    (out / found.name).write_bytes(found.read_bytes())
+    return RawFiles(out)
+
+
 def synthetic_series(
     out: Path,
     *,

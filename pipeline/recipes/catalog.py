@@ -15,8 +15,15 @@ from millrace.pipeline.recipes.row import Recipe
 from millrace.pipeline.root import Root
 from millrace.pipeline.spans import LATEST, resolve
 
-_ROWS = (*image.ROWS, *text.ROWS, *language.ROWS, *series.ROWS, *table.ROWS)
-RECIPES: dict[str, Recipe] = {row.name: row for row in _ROWS}
+_ROWS: tuple[Recipe | OwnWiring, ...] = (
+    *image.ROWS,
+    *text.ROWS,
+    *language.ROWS,
+    *series.ROWS,
+    *table.ROWS,
+    *image.WIRINGS,
+)
+RECIPES: dict[str, Recipe | OwnWiring] = {row.name: row for row in _ROWS}
 
 
 def find(name: str) -> Recipe | OwnWiring:

@@ -2,9 +2,10 @@
 
 from etils.epath import Path
 
+from millrace.components.convolutions import convolutions
 from millrace.components.example_gen.image import image_example_gen
 from millrace.components.example_gen.pixels import pixels_example_gen
-from millrace.components.example_gen.samples import digits_images
+from millrace.components.example_gen.samples import digits_images, sample_picture
 from millrace.components.example_gen.tfds import tfds_example_gen
 from millrace.components.example_gen.tfrecords import import_example_gen
 from millrace.components.features.image_spec import ImageOptions
@@ -12,6 +13,7 @@ from millrace.components.files import archives
 from millrace.components.files.picture_names import is_picture
 from millrace.pipeline.dag import Dag, Source, Step
 from millrace.pipeline.errors import UsageError
+from millrace.pipeline.recipes.own import OwnWiring
 from millrace.pipeline.recipes.row import Ingest, Recipe
 
 _PIXELS = (".csv", ".npz")
@@ -98,6 +100,21 @@ def _holds_folders(path: Path) -> bool:
         return archives.is_archive(path.name)
     return path.is_dir() and any(entry.is_dir() for entry in path.iterdir())
 
+
+def _convolutions(dag: Dag, data: str | None, serving_root: Path) -> None:
+    """A picture under hand-made filters of 3x3 and pooling; nothing is trained."""
+    picture = Source(str(Path(data).expanduser())) if data else dag.step(sample_picture)
+    dag.step(convolutions, source=picture)
+
+
+WIRINGS = (
+    OwnWiring(
+        "convolutions",
+        _convolutions,
+        "image",
+        "inside: a photo of scikit-learn, or --data: a picture",
+    ),
+)
 
 _SMALL_CNN = ("trainer.model=cnn", "trainer.model.filters=32,64", "trainer.model.padding=same")
 _COURSE_CNN = ("trainer.model=cnn", "trainer.model.filters=64,64", "trainer.model.dense=128")
