@@ -7,4 +7,6 @@ from millrace.components.models.language_options import Generator
 
 def of(spec: LanguageSpec, rows: int) -> tuple[Candidate, ...]:
     """For `rows` windows of text to train on."""
-    return (Candidate("rnn", Generator()),)
+    return (
+        Candidate("gru", Generator(cell="gru", dropout=0.2, continuations=6), learning_rate=0.004),
+    )

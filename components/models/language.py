@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from millrace.components.errors import ModelError
 from millrace.components.features.language_spec import LanguageSpec
+from millrace.components.models.continuations import Continuations
 from millrace.components.models.language_options import Generator, LanguageModel
 from millrace.components.models.networks import (
     SCORES,
@@ -77,10 +78,13 @@ def initial(model: keras.Model, batch: tf.Tensor | int) -> States:
     Raises:
         ModelError: `model` was not made by `build`.
     """
-    return [
+    states: States = [
         [tf.zeros([batch, size], layer.compute_dtype) for size in _sizes(layer)]
         for layer in _recurrent(model)
     ]
+    if counts := _continuations(model):
+        states.append([tf.zeros([batch, counts.order - 1], tf.int32)])  # the last tokens
+    return states
 
 
 def step(model: keras.Model, tokens: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
@@ -97,16 +101,35 @@ def step(model: keras.Model, tokens: tf.Tensor, states: States) -> tuple[tf.Tens
     """
     flow = model.get_layer(_EMBEDDING)(tokens)
     after: States = []
-    for layer, state in zip(_recurrent(model), states, strict=True):
+    recurrent = _recurrent(model)
+    for layer, state in zip(recurrent, states[: len(recurrent)], strict=True):
         flow, new = layer.cell(flow, state, training=False)
         after.append(list(new))
     head = model.get_layer(SCORES)
-    return tf.matmul(tf.cast(flow, tf.float32), head.kernel) + head.bias, after
+    logits = tf.matmul(tf.cast(flow, tf.float32), head.kernel) + head.bias
+    if counts := _continuations(model):
+        ((before,),) = states[len(recurrent) :]
+        history = tf.concat([before[:, 1:], tokens[:, None]], 1)
+        after.append([history])
+        is_linear = counts.activation is keras.activations.linear
+        mixed = counts.mixed(history, logits if is_linear else tf.nn.softmax(logits))
+        return (mixed if is_linear else tf.math.log(mixed)), after
+    return logits, after
+
+
+def _continuations(model: keras.Model) -> Continuations | None:
+    last = model.layers[-1]
+    return last if isinstance(last, Continuations) else None
 
 
 def _recurrent(model: keras.Model) -> list[keras.Layer]:
     """The recurrent layers of a network of `build`, in the order in which tokens pass them."""
-    kinds = (keras.layers.InputLayer, keras.layers.Embedding, keras.layers.Dense)
+    kinds = (
+        keras.layers.InputLayer,
+        keras.layers.Embedding,
+        keras.layers.Dense,
+        Continuations,
+    )
     layers = [layer for layer in model.layers if not isinstance(layer, kinds)]
     others = [layer.name for layer in layers if not isinstance(layer, tuple(_CELLS.values()))]
     if others or not layers:

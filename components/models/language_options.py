@@ -20,6 +20,9 @@ class Generator(Kernels):
         embedding_dim: dimensions of a token's vector.
         dropout: share of the outputs of the embedding and of each recurrent layer that is
             dropped in training.
+        continuations: tokens of the longest run, the next one included, whose counts in the train
+            split have a part in the answer, by how well they foretell the validation split; as
+            many as fit 63 bits, at most. 0 leaves the network alone.
         bidirectional: refused, since a generator that saw the next tokens would only copy them.
 
     Raises:
@@ -30,6 +33,7 @@ class Generator(Kernels):
     units: Annotated[Counts, Field(min_length=1)] = (256,)
     embedding_dim: Count = 64
     dropout: ShareBelowOne = 0.0
+    continuations: Annotated[int, Field(ge=0, le=12)] = 0
     bidirectional: bool = False
     kind: Literal["generator"] = "generator"
 

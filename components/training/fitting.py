@@ -16,6 +16,7 @@ from etils.epath import Path
 
 from millrace.components.artifacts import TrainedModel
 from millrace.components.errors import OptionError
+from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.files.folders import copy_tree
 from millrace.components.models import keras_file
 from millrace.components.models.build import build
@@ -31,6 +32,7 @@ from millrace.components.training import (
     solving,
     summary,
     warm_start,
+    witten_bell,
 )
 from millrace.components.training.backup import Backup, State
 from millrace.components.training.callbacks import HistoryFile, Progress, StopAt
@@ -56,8 +58,11 @@ def train(plan: TrainingPlan, out: Path, resume: Path) -> TrainedModel:
     _fit(networks.training, plan, out, resume)
     trained = TrainedModel(out)
     own = [plan.model.module] if isinstance(plan.model, Custom) else []
-    keras_file.save(networks.inference, trained.keras_file, own)
-    summary.write(networks.inference, out / "model.json")
+    network, wanted = networks.inference, getattr(plan.model, "continuations", 0)
+    if wanted > 1 and isinstance(plan.spec, LanguageSpec):
+        network = witten_bell.added(network, plan, plan.spec, wanted)
+    keras_file.save(network, trained.keras_file, own)
+    summary.write(network, out / "model.json")
     return trained
 
 

@@ -101,6 +101,7 @@ ROWS: tuple[Recipe, ...] = (
             "trainer.batch_size=64",
             "trainer.model.units=256",
             "trainer.model.dropout=0.2",
+            "trainer.model.continuations=6",
             "trainer.learning_rate=0.004",
             "trainer.early_stopping.patience=2",
         ),
