@@ -14,8 +14,8 @@ import keras
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models import sizes, transfer
 from millrace.components.models.image_layers import augmentation
-from millrace.components.models.image_options import Augment, Cnn, Transfer
-from millrace.components.models.layer_options import Dense
+from millrace.components.models.image_options import Augment, Cnn, ImageModel, Patches, Transfer
+from millrace.components.models.layer_options import Dense, Kernels
 from millrace.components.models.networks import (
     Networks,
     Wired,
@@ -26,6 +26,7 @@ from millrace.components.models.networks import (
     penalty,
     scores,
 )
+from millrace.components.models.picture_features import PictureFeatures
 
 _SCALES: dict[str, Callable[[ImageSpec], keras.Layer]] = {
     "unit": lambda spec: keras.layers.Rescaling(1 / 255, name="scale"),
@@ -44,7 +45,7 @@ _HEADS = {
 
 
 def build(
-    options: Dense | Cnn | Transfer,
+    options: ImageModel,
     augment: Augment,
     spec: ImageSpec,
     *,
@@ -62,7 +63,7 @@ def build(
     """
     inputs = keras.Input(spec.shape, dtype="uint8", name="image")
     layers = list(_hidden(options, spec))
-    layers.append(scores(options, units, activation))
+    layers.append(scores(_last(options), units, activation))
     augmented = chained(augmentation(augment), inputs)
     return Networks(
         training=keras.Model(inputs, chained(layers, augmented), name=options.kind),
@@ -70,7 +71,7 @@ def build(
     )
 
 
-def _hidden(options: Dense | Cnn | Transfer, spec: ImageSpec) -> Iterator[Wired]:
+def _hidden(options: ImageModel, spec: ImageSpec) -> Iterator[Wired]:
     match options:
         case Dense():
             yield _SCALES[spec.scale](spec)
@@ -89,8 +90,15 @@ def _hidden(options: Dense | Cnn | Transfer, spec: ImageSpec) -> Iterator[Wired]
             if options.dropout and not options.dense:
                 yield keras.layers.Dropout(options.dropout, name="dropout")
             yield from fully_connected(options, options.dense)
+        case Patches():
+            yield PictureFeatures(options.typical, name="features")
         case _:
             assert_never(options)
+
+
+def _last(options: ImageModel) -> Kernels:
+    """The options of the last layer."""
+    return Kernels() if isinstance(options, Patches) else options
 
 
 def _pooled(head: keras.Layer, maps: keras.KerasTensor) -> keras.KerasTensor:

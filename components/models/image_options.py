@@ -126,6 +126,23 @@ class Transfer(FullyConnected):
 
 
 @dataclasses.dataclass(frozen=True)
+class Patches:
+    """Colours, edges and typical patches, and a logistic regression on them; all computed.
+
+    For few pictures, which a network that is trained learns by heart. Its penalty is chosen on the
+    validation split.
+
+    Attributes:
+        typical: patches of 6 x 6 pixels, of pictures of 32 x 32, to compare with.
+        most: pictures of the train split to learn from, the first ones.
+    """
+
+    typical: Count = 200
+    most: Count = 20_000
+    kind: Literal["patches"] = "patches"
+
+
+@dataclasses.dataclass(frozen=True)
 class Augment:
     """Random changes to the pictures of each training batch; none outside training.
 
@@ -152,5 +169,5 @@ class Augment:
     fill_value: Annotated[float, Field(ge=0, le=255)] = 0.0
 
 
-ImageModel = Dense | Cnn | Transfer
-MODELS: tuple[type, ...] = (Dense, Cnn, Transfer)
+ImageModel = Dense | Cnn | Transfer | Patches
+MODELS: tuple[type, ...] = (Dense, Cnn, Transfer, Patches)

@@ -8,6 +8,7 @@ import numpy as np
 from etils.epath import Path
 
 from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.models.image_options import Patches
 from millrace.components.models.series_options import Linear
 from millrace.components.models.table_options import TableLinear, Trees
 from millrace.components.models.text_options import Ngrams
@@ -46,7 +47,7 @@ class LeftOut:
 
 def solves(options: Any) -> bool:
     """Whether the weights of the network that `options` describe are computed."""
-    return isinstance(options, Linear | TableLinear | Trees | Ngrams)
+    return isinstance(options, Linear | TableLinear | Trees | Ngrams | Patches)
 
 
 def solve(model: keras.Model, plan: TrainingPlan, folder: Path) -> None:
@@ -71,5 +72,9 @@ def solve(model: keras.Model, plan: TrainingPlan, folder: Path) -> None:
             from millrace.components.training import ngrams
 
             ngrams.solve(model, plan, plan.model)
+        case Patches(), _:
+            from millrace.components.training import patches
+
+            patches.solve(model, plan, plan.model)
         case _:
             raise NotImplementedError(plan.model.kind)

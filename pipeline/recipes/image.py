@@ -295,9 +295,7 @@ ROWS = (
         _anything,
         (
             "trainer.epochs=30",
-            *_SMALL_CNN,
-            "trainer.model.filters=32,64,128",
-            "trainer.model.dropout=0.4",
+            "trainer.model=auto",
             "trainer.augment.rotation=10",
             "trainer.augment.zoom=0.1",
             "trainer.early_stopping.patience=10",
