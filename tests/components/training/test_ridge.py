@@ -110,10 +110,14 @@ def learn(folder, options, values, **settings):
     for each in (analysis.path, folder / "out", folder / "resume"):
         each.mkdir(parents=True)
     specs.write(spec, analysis.file)
-    records = [
-        encode({"window": values[at : at + 8].ravel(), "future": values[at + 8, :1]})
-        for at in range(len(values) - 8)
-    ]
+    ahead, targets, first = spec.horizon, len(spec.targets), values.shape[1] - len(spec.known)
+    records = []
+    for at in range(len(values) - 7 - ahead):
+        window, future = values[at : at + 8], values[at + 8 : at + 8 + ahead]
+        record = {"window": window.ravel(), "future": future[:, :targets].ravel()}
+        if spec.known:
+            record["known"] = future[:, first:].ravel()
+        records.append(encode(record))
     split = {"train": records[:-20], "eval": records[-20:]}
     for name, part in split.items():
         examples.split_path(name).mkdir(parents=True)
@@ -158,6 +162,18 @@ def test_no_way_of_drawing_is_worse_than_the_mean(tmp_path, towards, per_series)
     options = Linear(rows=6, towards=towards)
     _, row = learn(tmp_path, options, values, covariates=("x",), per_series=per_series)
     assert float(row["val_mae"]) < 0.8 * np.abs(values[-20:, 0] - values[:, 0].mean()).mean()
+
+
+@pytest.mark.parametrize("towards", ["last", "season", "smoothing"])
+def test_several_targets_are_forecast_several_rows_ahead_by_what_is_known(tmp_path, towards):
+    known = RANDOM.integers(0, 2, 150)
+    season = np.tile([3.0, 0, -2, -1], 38)[:150]
+    columns = [20 + season + 5 * known, 50 - 3 * season, known]
+    values = np.stack(columns, axis=1).astype(np.float32)
+    settings = {"targets": ("y", "z"), "known": ("holiday",), "horizon": 3}
+    model, row = learn(tmp_path, Linear(towards=towards), values, naive_error=(1, 1), **settings)
+    assert model.output_shape == (None, 3, 2)
+    assert float(row["val_mae"]) < 0.05
 
 
 def test_logarithms_of_what_is_not_positive_are_refused(tmp_path):
