@@ -29,6 +29,7 @@ def of(spec: ImageSpec, rows: int) -> tuple[Candidate, ...]:
         padding="same",
         head="global_average",
         batch_normalization=True,
+        batch_momentum=0.9,
         dropout=0.2,
     )
     return (

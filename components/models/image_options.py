@@ -3,9 +3,10 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from millrace.components.files.paths import LocalPath
+from millrace.components.files import paths
+from millrace.components.models import hub
 from millrace.components.models.layer_options import Counts, Dense, FullyConnected
 from millrace.components.options.ranges import Count, ShareBelowOne
 
@@ -53,6 +54,13 @@ FROM_THE_FIRST = "first"
 Pixels = Literal["auto", "none", "unit", "symmetric", "caffe", "torch"]
 
 
+def _weights(text: str) -> str:
+    return text if hub.is_address(text) else paths.check(text)
+
+
+Weights = Annotated[str, AfterValidator(_weights)]
+
+
 @dataclasses.dataclass(frozen=True)
 class Cnn(FullyConnected):
     """Blocks of convolutions and pooling, then fully connected layers.
@@ -96,7 +104,9 @@ class Transfer(FullyConnected):
         backbone: a network of `keras.applications`, `squeezenet` (version 1.1), or
             `saved_model` (any SavedModel or TF-Hub folder).
         weights: `imagenet` downloads them, `none` starts from random ones; else a local file
-            in Keras's HDF5 format, without the top; for `saved_model` its folder.
+            in Keras's HDF5 format, without the top; for `saved_model` its folder, or an address
+            such as `https://tfhub.dev/…` or `kaggle://owner/model/framework/variation/1`, found
+            in the cache of that hub's library, or downloaded by it.
         cut: the layer whose output is used, such as InceptionV3's `mixed7`; empty is the last.
             For `saved_model`, the output of its signature.
         pixels: what the backbone gets instead of 0..255: `unit` 0..1, `symmetric` -1..1,
@@ -110,7 +120,7 @@ class Transfer(FullyConnected):
     """
 
     backbone: Backbone = "MobileNetV2"
-    weights: LocalPath = "imagenet"
+    weights: Weights = "imagenet"
     cut: str = ""
     pixels: Pixels = "auto"
     endpoint: str = "serving_default"

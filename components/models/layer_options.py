@@ -50,11 +50,14 @@ class FullyConnected(Kernels):
         activation: of the hidden layers.
         dropout: share of a hidden layer's outputs dropped in training.
         batch_normalization: between a layer and its activation.
+        batch_momentum: the share of its running mean and variance that a batch leaves; with few
+            batches an epoch, less lets them follow the network.
     """
 
     activation: Activation = "relu"
     dropout: ShareBelowOne = 0.0
     batch_normalization: bool = False
+    batch_momentum: ShareBelowOne = 0.99
 
 
 @dataclasses.dataclass(frozen=True)

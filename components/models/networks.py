@@ -76,7 +76,7 @@ def fully_connected(options: FullyConnected, widths: tuple[int, ...]) -> Iterato
 def normalization(options: FullyConnected, name: str) -> Iterator[keras.Layer]:
     """Batch normalisation and, after it, the activation that layer `name` left out."""
     if options.batch_normalization:
-        yield keras.layers.BatchNormalization(name=f"{name}_norm")
+        yield keras.layers.BatchNormalization(momentum=options.batch_momentum, name=f"{name}_norm")
         yield keras.layers.Activation(options.activation, name=f"{name}_{options.activation}")
 
 

@@ -17,7 +17,7 @@ from etils.epath import Path
 
 from millrace.components.errors import ComponentError, ModelError, OptionError
 from millrace.components.features.image_spec import ImageSpec
-from millrace.components.models import saved_model_layer, squeezenet
+from millrace.components.models import hub, saved_model_layer, squeezenet
 from millrace.components.models.image_layers import input_pixels
 from millrace.components.models.image_options import FROM_THE_FIRST, Pixels, Transfer
 from millrace.components.models.networks import Wired
@@ -69,7 +69,9 @@ def backbone(options: Transfer, spec: ImageSpec) -> Iterator[Wired]:
     shape = (spec.height, spec.width, 3)
     if options.backbone == "saved_model":
         _refuse_training(options)
-        folder = Path(options.weights).expanduser()
+        place = "trainer.model.weights"
+        found = options.weights
+        folder = Path(hub.folder(found, place) if hub.is_address(found) else found).expanduser()
         yield saved_model_layer.layer(folder, options.endpoint, options.cut, shape, BACKBONE)
         return
     network = _network(options, shape)

@@ -82,7 +82,7 @@ def test_options_are_shown_with_a_class_own_before_those_it_shares():
     assert shown == [
         *("m", "m.filters", "m.kernel_size", "m.strides", "m.units", "m.dense"),
         *("m.cell", "m.bidirectional"),
-        *("m.activation", "m.dropout", "m.batch_normalization"),
+        *("m.activation", "m.dropout", "m.batch_normalization", "m.batch_momentum"),
         *("m.l1", "m.l2", "m.kernel_initializer"),
     ]
 

@@ -141,3 +141,10 @@ def test_penalties_reach_the_last_layer_too_which_may_be_the_only_one():
     model = network(Dense(units=(), l2=0.5)).inference
     penalty = model.get_layer("scores").get_config()["kernel_regularizer"]["config"]
     assert penalty == {"l1": 0.0, "l2": 0.5}
+
+
+def test_running_statistics_follow_as_fast_as_the_options_say():
+    options = Cnn(filters=(2,), padding="same", batch_normalization=True, batch_momentum=0.9)
+    spec = ImageSpec(("a", "b"), 4, 4, 1)
+    model = build(options, Augment(), spec, units=1, activation="sigmoid").inference
+    assert model.get_layer("block1_conv1_norm").momentum == 0.9
