@@ -37,6 +37,8 @@ logger = logging.getLogger("millrace.components.analyze")
 
 _NO_SEASON = 30  # rows looked back at without a season
 _SHORT = 60  # rows: two seasons are looked back at up to here
+_SMALL = 0.1  # of the train split's longest series
+_LARGE = 100_000  # rows, from which on windows take much room
 _FOR_LOOKBACK = 0.3  # of the train split's longest series: the rest gives windows to learn from
 
 
@@ -245,9 +247,14 @@ def fill(train: Shape, notes: Mapping[str, object]) -> Fill | None:
 def default_lookback(season: int, train_rows: int, options: SeriesOptions) -> int:
     """Two seasons and a row if they are short, else one and two rows, and at least 30 rows.
 
-    Where the train split allows none of them, as much as it does.
+    Ten seasons or five where they are a small part of the train split: what is the same in every
+    season is then known better. Where it allows none of them, as much as it does.
     """
     room = int(_FOR_LOOKBACK * train_rows)
+    for seasons in (10, 5):
+        rows = seasons * season + 1
+        if 1 < season <= _SHORT and rows <= _SMALL * train_rows and train_rows <= _LARGE:
+            return max(rows, min(_NO_SEASON, room))
     wanted = [_NO_SEASON]
     if season > 1:
         wanted = [*([2 * season + 1] if season <= _SHORT else []), season + 2]
