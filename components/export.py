@@ -11,6 +11,7 @@ from pydantic import Field
 
 from millrace.components.artifacts import Analysis, Examples, Model, TrainedModel
 from millrace.components.features import spec as specs
+from millrace.components.models import certainty
 
 
 def export(
@@ -53,5 +54,6 @@ def export(
     rows = exported.take_sample(examples, spec, max(sample, warm_up))
     target = Model(out)
     network = exported.write_model(model, spec, target, rows[:warm_up])
-    exported.check(network, spec, rows[:sample], target, tolerance)
+    calibration = certainty.read(model.path)
+    exported.check(network, spec, rows[:sample], target, tolerance, calibration)
     return target

@@ -17,6 +17,7 @@ from millrace.components.artifacts import (
     TrainedModel,
 )
 from millrace.components.candidates import kinds as candidates
+from millrace.components.candidates.candidate import Candidate
 from millrace.components.errors import OptionError
 from millrace.components.features import spec as specs
 from millrace.components.features.image_spec import ImageSpec
@@ -86,6 +87,7 @@ def trainer(
     fine_tune: FineTune = ONE_STAGE,
     tensorboard: bool = False,
     strategy: Strategy = "none",
+    calibrate: bool = True,
 ) -> TrainedModel:
     """Train a Keras model on the train split of transformed examples.
 
@@ -94,7 +96,8 @@ def trainer(
         analysis: how they were preprocessed.
         warm_start: a model whose weights training starts from.
         out: gets `Format-Keras/model.keras` (without augmentation, taking what `transform`
-            writes), `model.json` (layers and parameters), `history.csv` and TensorBoard's `logs/`.
+            writes), `model.json` (layers and parameters), `history.csv`, `calibration.json` and
+            TensorBoard's `logs/`.
         resume: survives a kill; training goes on there after the last whole epoch.
         rate: what `rate_finder` picked; taken where `learning_rate` is none.
         hyperparameters: what `tuner` found; its settings override the options below.
@@ -132,6 +135,9 @@ def trainer(
         tensorboard: write logs for TensorBoard.
         strategy: on what to train: one device; all devices of this machine (`mirrored`); the
             machines that TF_CONFIG names (`multi_worker`). A batch is that of all together.
+        calibrate: fit a classifier's temperature on the validation split, which changes how sure it
+            is and no answer; of other models, intervals around their numbers. Not on few rows (50
+            for a temperature, 20 for intervals), and never on the split `test`.
 
     Raises:
         DataError: the train split is empty.
@@ -179,13 +185,30 @@ def trainer(
         sizes.after_blocks(model, spec.height, spec.width)  # refused before TensorFlow starts
 
     tensorflow_import.load()
-    from millrace.components.training import fine_tuning, fitting  # Keras
+    from millrace.components.training import calibration  # Keras
 
     logger.info(
         "training on %d examples, %s",
         plan.train.count,
         f"validating on {plan.validation.count}" if plan.validation else "without validation",
     )
+    trained = _trained(plan, tried, model, fine_tune, out, resume)
+    if calibrate and validation != "test":
+        calibration.apply(plan, trained, validation)
+    return trained
+
+
+def _trained(
+    plan: TrainingPlan,
+    tried: tuple[Candidate, ...],
+    model: AnyModel,
+    fine_tune: FineTune,
+    out: Path,
+    resume: Path,
+) -> TrainedModel:
+    """The network of `plan`, or what `auto` chooses of those `tried`."""
+    from millrace.components.training import fine_tuning, fitting  # Keras
+
     if isinstance(model, Auto):
         from millrace.components.candidates import search
 

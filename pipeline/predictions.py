@@ -13,6 +13,7 @@ from millrace.components.artifacts import Rejected
 from millrace.components.display import html, numbers
 from millrace.components.inference import requests
 from millrace.components.inference.predictions import as_json
+from millrace.components.models.certainty import LEVELS
 from millrace.pipeline import questions
 from millrace.pipeline.console import print_table
 from millrace.pipeline.errors import UsageError
@@ -94,9 +95,10 @@ class Answers(Sequence[dict[str, Any]]):
         """Columns and rows; None for answers that are no row, such as texts."""
         outputs = self.answers[0].outputs
         if "scores" in outputs:
-            return _rows("answer score", self.answers, _class_cells)
+            return _rows(["answer", "score"], self.answers, _class_cells)
         if "prediction" in outputs:
-            return _rows("answer", self.answers, _number_cells)
+            levels = _levels(outputs, "prediction")
+            return _rows(["answer", *levels], self.answers, _number_cells)
         if "forecast" in outputs:
             return _forecasts(self.answers)
         return None
@@ -226,9 +228,9 @@ def _sorted(outputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rows(
-    columns: str, answers: Sequence[Answer], cells: Callable[[Answer], tuple[str, ...]]
+    columns: Sequence[str], answers: Sequence[Answer], cells: Callable[[Answer], tuple[str, ...]]
 ) -> _Table:
-    names: tuple[str, ...] = ("input", *columns.split())
+    names: tuple[str, ...] = ("input", *columns)
     rows = [(answer.question.name, *cells(answer)) for answer in answers]
     if any(answer.question.truth is not None for answer in answers):
         names = (*names, "truth", "verdict")
@@ -241,7 +243,23 @@ def _class_cells(answer: Answer) -> tuple[str, ...]:
 
 
 def _number_cells(answer: Answer) -> tuple[str, ...]:
-    return (numbers.exact(answer.outputs["prediction"]),)
+    outputs = answer.outputs
+    shown = [numbers.exact(outputs["prediction"])]
+    if _levels(outputs, "prediction"):
+        shown += _intervals(outputs["prediction_lower"], outputs["prediction_upper"])
+    return tuple(shown)
+
+
+def _levels(outputs: Mapping[str, Any], name: str) -> list[str]:
+    """The columns of a model's intervals around the output `name`; none where it has none."""
+    ends = outputs.keys() >= {f"{name}_lower", f"{name}_upper"}
+    return [f"{level:.0%}".replace("%", " %") for level in LEVELS] if ends else []
+
+
+def _intervals(lower: Sequence[float], upper: Sequence[float]) -> list[str]:
+    """An interval of each level."""
+    pairs = zip(lower, upper, strict=True)
+    return [f"{numbers.short(low)} to {numbers.short(high)}" for low, high in pairs]
 
 
 def _beside(answer: Answer) -> tuple[str, str]:
@@ -258,6 +276,7 @@ def _beside(answer: Answer) -> tuple[str, str]:
 def _forecasts(answers: Sequence[Answer]) -> _Table:
     """A line per step ahead of each window, by its time if that is known."""
     rows: list[tuple[str, ...]] = []
+    levels = _levels(answers[0].outputs, "forecast")
     has_truth = any(answer.question.truth is not None for answer in answers)
     for answer in answers:
         truth = iter(answer.question.truth if isinstance(answer.question.truth, list) else [])
@@ -265,11 +284,24 @@ def _forecasts(answers: Sequence[Answer]) -> _Table:
             known = [_truth(value) for value in itertools.islice(truth, len(targets))]
             times = answer.question.times
             when = times[step - 1] if times else f"+{step}"
-            row = (answer.question.name, when, ", ".join(map(numbers.exact, targets)))
+            row: tuple[str, ...] = (
+                answer.question.name,
+                when,
+                ", ".join(map(numbers.exact, targets)),
+            )
+            if levels:
+                row = (*row, *_around(answer.outputs, step - 1))
             rows.append((*row, ", ".join(known)) if has_truth else row)
     when = "time" if any(answer.question.times for answer in answers) else "step"
-    names = ("window", when, "forecast", "truth")
-    return names[: 4 if has_truth else 3], rows
+    names = ("window", when, "forecast", *levels)
+    return ((*names, "truth") if has_truth else names), rows
+
+
+def _around(outputs: Mapping[str, Any], step: int) -> list[str]:
+    """Of each level, the intervals of all targets of a step."""
+    ends = (outputs[f"forecast_{side}"][step] for side in ("lower", "upper"))
+    by_target = (_intervals(*each) for each in zip(*ends, strict=True))
+    return [", ".join(each) for each in zip(*by_target, strict=True)]
 
 
 def _truth(value: float | None) -> str:

@@ -19,8 +19,9 @@ from millrace.components.exporting import answers, comparison, kinds, saved_mode
 from millrace.components.features import rows as features
 from millrace.components.features.spec import Spec
 from millrace.components.files.tfrecord import read_records
-from millrace.components.models import keras_file
+from millrace.components.models import certainty, keras_file
 from millrace.components.models.build import load
+from millrace.components.models.certainty import EVEN, LEVELS, NOTHING, Calibration
 from millrace.serving.example import Decoded
 
 logger = logging.getLogger("millrace.components.export")
@@ -38,7 +39,8 @@ def write_model(
         The Keras model.
     """
     model = load(trained.keras_file, spec)
-    signatures = saved_model.write(kinds.endpoints(model, spec), out.saved_model)
+    calibration = certainty.read(trained.path)
+    signatures = saved_model.write(kinds.endpoints(model, spec, calibration), out.saved_model)
     if warming:
         warm_up.write(out.saved_model, signatures, warming)
     keras_file.copy(trained.keras_file, out.keras_file)
@@ -46,7 +48,12 @@ def write_model(
 
 
 def check(
-    model: keras.Model, spec: Spec, rows: list[Decoded], out: Model, tolerance: float
+    model: keras.Model,
+    spec: Spec,
+    rows: list[Decoded],
+    out: Model,
+    tolerance: float,
+    calibration: Calibration = NOTHING,
 ) -> None:
     """Call the exported model in a fresh process; describe it and the outcome in `model.json`.
 
@@ -55,7 +62,7 @@ def check(
     """
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as beside:
         collected = beside.submit(answers.collect, out.saved_model, rows, Path(scratch))
-        reference = kinds.reference(model, spec, rows)
+        reference = kinds.reference(model, spec, rows, calibration)
         found = collected.result()
     worst = comparison.largest_difference(found, reference, tolerance)
     logger.info(
@@ -66,11 +73,22 @@ def check(
         "task": spec.task,
         "label": spec.label,
         "parameters": model.count_params(),
+        **_certainty(calibration),
         "signatures": json.loads(str(found["signatures"])),
         "check": {"rows": len(rows), "tolerance": tolerance, "largest_difference": worst},
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
     }
     (out.path / "model.json").write_text(json.dumps(described, indent=1, ensure_ascii=False))
+
+
+def _certainty(calibration: Calibration) -> dict[str, Any]:
+    """What the answers go by, as far as it is not in the network, and on what it was measured."""
+    found: dict[str, Any] = {}
+    if calibration.temperature != 1.0 or calibration.widths:
+        found["calibrated_on"] = calibration.split
+    if calibration.threshold != EVEN:
+        found["threshold"] = calibration.threshold
+    return found | ({"levels": LEVELS} if calibration.widths else {})
 
 
 def _described(spec: Spec) -> dict[str, Any]:

@@ -13,20 +13,23 @@ from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.features.spec import Spec
 from millrace.components.features.table_spec import TableSpec
 from millrace.components.features.text_spec import TextSpec
+from millrace.components.models.certainty import NOTHING, Calibration
 from millrace.serving.example import Decoded
 
 
-def endpoints(model: keras.Model, spec: Spec) -> dict[str, Endpoint]:
-    """Each signature's function and its inputs, by name."""
+def endpoints(
+    model: keras.Model, spec: Spec, calibration: Calibration = NOTHING
+) -> dict[str, Endpoint]:
+    """Each signature's function and its inputs, by name; `calibration` was measured of `model`."""
     match spec:
         case ImageSpec():
             from millrace.components.exporting import image
 
-            return image.endpoints(model, spec)
+            return image.endpoints(model, spec, calibration)
         case TextSpec():
             from millrace.components.exporting import text
 
-            return text.endpoints(model, spec)
+            return text.endpoints(model, spec, calibration)
         case LanguageSpec():
             from millrace.components.exporting import language
 
@@ -34,26 +37,28 @@ def endpoints(model: keras.Model, spec: Spec) -> dict[str, Endpoint]:
         case SeriesSpec():
             from millrace.components.exporting import series
 
-            return series.endpoints(model, spec)
+            return series.endpoints(model, spec, calibration)
         case TableSpec():
             from millrace.components.exporting import table
 
-            return table.endpoints(model, spec)
+            return table.endpoints(model, spec, calibration)
         case _:
             assert_never(spec)
 
 
-def reference(model: keras.Model, spec: Spec, rows: Sequence[Decoded]) -> Reference:
+def reference(
+    model: keras.Model, spec: Spec, rows: Sequence[Decoded], calibration: Calibration = NOTHING
+) -> Reference:
     """What the signatures should answer to raw `rows`, on the path of training."""
     match spec:
         case ImageSpec():
             from millrace.components.exporting import image
 
-            return image.reference(model, spec, rows)
+            return image.reference(model, spec, rows, calibration)
         case TextSpec():
             from millrace.components.exporting import text
 
-            return text.reference(model, spec, rows)
+            return text.reference(model, spec, rows, calibration)
         case LanguageSpec():
             from millrace.components.exporting import language
 
@@ -61,10 +66,10 @@ def reference(model: keras.Model, spec: Spec, rows: Sequence[Decoded]) -> Refere
         case SeriesSpec():
             from millrace.components.exporting import series
 
-            return series.reference(model, spec, rows)
+            return series.reference(model, spec, rows, calibration)
         case TableSpec():
             from millrace.components.exporting import table
 
-            return table.reference(model, spec, rows)
+            return table.reference(model, spec, rows, calibration)
         case _:
             assert_never(spec)

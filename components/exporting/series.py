@@ -12,23 +12,29 @@ from millrace.components.exporting.saved_model import SERIALISED, Endpoint, Outp
 from millrace.components.features import precision, series_hook
 from millrace.components.features.layout import LayoutColumn
 from millrace.components.features.series_spec import SeriesSpec
+from millrace.components.models.certainty import NOTHING, Calibration, ForecastWidths
 from millrace.components.models.networks import as_taken
 from millrace.serving.example import Decoded
 
 FORECAST = "forecast"
 
 
-def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
+def endpoints(
+    model: keras.Model, spec: SeriesSpec, calibration: Calibration = NOTHING
+) -> dict[str, Endpoint]:
     """Each signature's function and its inputs, by name.
 
     Args:
         model: takes the inputs of `spec.layout`, float32 [batch, lookback, channels] and perhaps
             [batch, horizon, known]; returns float32 [batch, horizon, targets].
         spec: of the windows; its hook is put in front of the model.
+        calibration: what was measured of `model`.
 
     Returns:
         serving_default: window (and known, if columns are known ahead) -> forecast float32
-            [batch, horizon, targets]. All are float64 where the spec has a base.
+            [batch, horizon, targets]. All are float64 where the spec has a base. Where intervals
+            were measured, `forecast_lower` and `forecast_upper` [batch, horizon, targets, levels]
+            are beside it, of `certainty.LEVELS`: 80 and 95 %.
         examples: inputs, serialised Examples with the features `window` (and `known`), the
             form in which windows are written -> the same. What is to be added to a feature may
             stand beside it, see `features.precision`.
@@ -38,20 +44,48 @@ def endpoints(model: keras.Model, spec: SeriesSpec) -> dict[str, Endpoint]:
     specs = tuple(tf.TensorSpec([None, *each.shape], dtype, name=each.name) for each in columns)
 
     @tf.function(input_signature=specs, autograph=False)
-    def forecast_of(*inputs: tf.Tensor) -> tf.Tensor:  # traced once for both
+    def forecast_of(*inputs: tf.Tensor) -> Outputs:  # traced once for both
         given = zip(columns, inputs, strict=True)
         window, *ahead = (_less_base(at_least_one(rows), each.name, spec) for each, rows in given)
         seen = [series_hook.prepared(window, spec), *ahead]
-        forecast = _forecast(model, spec.layout.inputs, seen)[: tf.shape(inputs[0])[0]]
-        return tf.cast(forecast, dtype) + spec.bases["future"] if spec.base else forecast
+        count = tf.shape(inputs[0])[0]
+        forecast = _forecast(model, spec.layout.inputs, seen)[:count]
+        if spec.base:
+            forecast = tf.cast(forecast, dtype) + spec.bases["future"]
+        return {FORECAST: forecast, **_interval(forecast, window[:count], calibration)}
 
     def predict(*inputs: tf.Tensor) -> Outputs:
-        return {FORECAST: forecast_of(*inputs)}
+        return forecast_of(*inputs)
 
     def examples(inputs: tf.Tensor) -> Outputs:
-        return {FORECAST: forecast_of(*_parsed(inputs, spec))}
+        return forecast_of(*_parsed(inputs, spec))
 
     return {"serving_default": (predict, specs), "examples": (examples, (SERIALISED,))}
+
+
+def _interval(forecast: tf.Tensor, window: tf.Tensor, calibration: Calibration) -> Outputs:
+    """Around forecasts [batch, horizon, targets]: lower and upper ends, with an axis of levels."""
+    widths = calibration.widths
+    if not isinstance(widths, ForecastWidths):
+        return {}
+    scale = variation(window, len(widths.floor)) + tf.constant(widths.floor, tf.float32)
+    share = tf.constant(widths.share, tf.float32)
+    half = tf.cast(share * scale[:, None, :, None], forecast.dtype)
+    middle = forecast[..., None]
+    return {f"{FORECAST}_lower": middle - half, f"{FORECAST}_upper": middle + half}
+
+
+def variation(window: tf.Tensor, targets: int) -> tf.Tensor:
+    """The mean absolute change from row to row of each target, float32 [batch, targets].
+
+    Of what is known; 0 where no two neighbours are. The same as `calibration.variation_of`.
+    """
+    own = window[:, :, :targets]
+    steps = tf.abs(own[:, 1:] - own[:, :-1])
+    known = tf.math.is_finite(steps)
+    total = tf.reduce_sum(tf.where(known, steps, 0.0), axis=1)
+    counts = tf.reduce_sum(tf.cast(known, tf.float32), axis=1)
+    return total / tf.maximum(counts, 1.0)
 
 
 def _less_base(rows: tf.Tensor, name: str, spec: SeriesSpec) -> tf.Tensor:
@@ -77,7 +111,12 @@ def _parsed(examples: tf.Tensor, spec: SeriesSpec) -> list[tf.Tensor]:
     ]
 
 
-def reference(model: keras.Model, spec: SeriesSpec, rows: Sequence[Decoded]) -> Reference:
+def reference(
+    model: keras.Model,
+    spec: SeriesSpec,
+    rows: Sequence[Decoded],
+    calibration: Calibration = NOTHING,
+) -> Reference:
     """What the signatures should answer to records of windows, as training sees them.
 
     Raises:

@@ -13,15 +13,19 @@ from millrace.components.exporting.comparison import Reference
 from millrace.components.exporting.saved_model import Endpoint, at_least_one
 from millrace.components.features import record, text, text_rows
 from millrace.components.features.text_spec import TextSpec
+from millrace.components.models.certainty import NOTHING, Calibration
 from millrace.serving.example import Decoded
 
 
-def endpoints(model: keras.Model, spec: TextSpec) -> dict[str, Endpoint]:
+def endpoints(
+    model: keras.Model, spec: TextSpec, calibration: Calibration = NOTHING
+) -> dict[str, Endpoint]:
     """Each signature's function and its inputs; `serving_default` takes `text`.
 
     Args:
         model: takes int32 [batch, sequence_length].
         spec: how texts become ids, and the class names.
+        calibration: what was measured of `model`.
     """
 
     def scores_of(texts: tf.Tensor) -> tf.Tensor:
@@ -29,13 +33,19 @@ def endpoints(model: keras.Model, spec: TextSpec) -> dict[str, Endpoint]:
         return classifier.probabilities(model, ids)[: tf.size(texts)]
 
     texts = tf.TensorSpec([None], tf.string, name=record.TEXT)
-    return classifier.endpoints(scores_of, _parse, (texts,), spec.classes)
+    return classifier.endpoints(scores_of, _parse, (texts,), spec.classes, calibration.threshold)
 
 
-def reference(model: keras.Model, spec: TextSpec, rows: Sequence[Decoded]) -> Reference:
+def reference(
+    model: keras.Model,
+    spec: TextSpec,
+    rows: Sequence[Decoded],
+    calibration: Calibration = NOTHING,
+) -> Reference:
     """What the signatures should answer to raw `rows`, by the ids that training would see."""
     tokens = tf.constant(text_rows.ids([record.text(row) or b"" for row in rows], spec))
-    return classifier.reference(classifier.probabilities(model, tokens).numpy(), spec.classes)
+    scores = classifier.probabilities(model, tokens).numpy()
+    return classifier.reference(scores, spec.classes, calibration.threshold)
 
 
 def _parse(examples: tf.Tensor) -> tuple[tf.Tensor]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from millrace.components.models.certainty import LEVELS
 from millrace.serving import example
 
 if TYPE_CHECKING:
@@ -30,9 +31,26 @@ def as_json(outputs: Outputs) -> Iterator[dict[str, Any]]:
 
 
 def as_columns(outputs: Outputs) -> Iterator[dict[str, str | int | float | bool]]:
-    """Single values by column, row by row: `output`, or `output/class`, `output/0`, … of arrays."""
+    """Single values by column, row by row: `output`, or `output/class`, `output/0`, … of arrays.
+
+    The ends of intervals end in their level: `prediction_lower/80`.
+    """
+    names: dict[str, str] = {}
     for row in as_json(outputs):
-        yield {column: value for name, each in row.items() for column, value in _flat(name, each)}
+        found = {}
+        for name, each in row.items():
+            for column, value in _flat(name, each):
+                found[names.setdefault(column, _named(column, name, outputs))] = value
+        yield found
+
+
+def _named(column: str, name: str, outputs: Outputs) -> str:
+    """A column of the output `name`; the place of a level by the level itself."""
+    if name.removesuffix("_lower").removesuffix("_upper") not in outputs.keys() - {name}:
+        return column
+    start, _, place = column.rpartition("/")
+    is_level = place.isdecimal() and int(place) < len(LEVELS)
+    return f"{start}/{100 * LEVELS[int(place)]:g}" if is_level else column
 
 
 def as_features(outputs: Outputs) -> "dict[str, pa.ListArray]":

@@ -11,6 +11,7 @@ import keras
 from etils.epath import Path
 
 from millrace.components.errors import ModelError
+from millrace.components.models import temperature  # noqa: F401 - a layer that Keras finds by name
 from millrace.components.user_code import references
 
 _MODULES = "modules.json"
@@ -36,6 +37,16 @@ def save(model: keras.Model, file: Path, modules: Sequence[str] = ()) -> None:
             "your own classes and functions with @keras.saving.register_keras_serializable("
             "package='…'), give layers with arguments a get_config, and use no Lambda."
         ) from error
+
+
+def save_again(model: keras.Model, file: Path) -> None:
+    """Write `model` in place of the one in `file`, which it was made from.
+
+    Raises:
+        ModelError: it cannot be loaded again.
+    """
+    beside = file.parent / _MODULES
+    save(model, file, json.loads(beside.read_text()) if beside.exists() else ())
 
 
 def load(file: Path) -> keras.Model:
