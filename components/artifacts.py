@@ -402,6 +402,17 @@ class Evaluation(_Verdict):
         return json_files.read_object(self.path / "metrics.json", metrics=dict)["metrics"]
 
     @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Of each metric what it could be were other rows drawn, at 95 %; where that is known."""
+        found = json_files.read_object(self.path / "metrics.json").get("intervals") or {}
+        return {name: (low, high) for name, (low, high) in found.items()}
+
+    @property
+    def prediction_intervals(self) -> dict[str, Any] | None:
+        """How many truths are within a regressor's or forecaster's intervals; None without them."""
+        return json_files.read_object(self.path / "metrics.json").get("prediction_intervals")
+
+    @property
     def baseline(self) -> dict[str, float] | None:
         """Those of the last blessed model on the same rows; None if it could not be compared."""
         found = json_files.read_object(self.path / "metrics.json").get("baseline")

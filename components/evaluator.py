@@ -13,8 +13,9 @@ from millrace.components.artifacts import Evaluation, Examples, Model, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.rejected import check_rejected
 from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.display import numbers
 from millrace.components.errors import DataError, OptionError
-from millrace.components.evaluating import simple_baselines, verdict
+from millrace.components.evaluating import coverage, simple_baselines, verdict
 from millrace.components.evaluating.verdict import Thresholds, Verdict
 from millrace.components.options.ranges import Count, Number, Share
 from millrace.serving import tensorflow_import
@@ -199,14 +200,25 @@ def _shown(value: float) -> str:
     return f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.3g}"
 
 
+def _interval(summary: dict[str, Any], name: str) -> str:
+    """What the figure could be were other rows drawn, in brackets."""
+    found = summary["intervals"].get(name)
+    return f" ({numbers.between(*found)})" if found else ""
+
+
 def _log_verdict(summary: dict[str, Any], found: Verdict) -> None:
     """Log the main figures, beside the last blessed model's, and the verdict."""
     was = summary["baseline"]["metrics"] if summary["baseline"] else {}
     figures = ", ".join(
-        f"{name} {_shown(value)}" + (f" (was {_shown(was[name])})" if name in was else "")
+        f"{name} {_shown(value)}{_interval(summary, name)}"
+        + (f" (was {_shown(was[name])})" if name in was else "")
         for name, value in summary["metrics"].items()
     )
     _log.info("%s split: %s", summary["split"], figures)
+    if described := summary.get("prediction_intervals"):
+        _log.info("%s", coverage.said(described))
+    for warning in summary["warnings"]:
+        _log.warning("%s", warning)
     if summary["metrics"].get("mae") == 0:
         _log.warning(
             "mae is exactly 0: expected some error of rows that the model has not seen. Are all "

@@ -42,6 +42,8 @@ def result_json(result: RunResult, recipe: str) -> dict[str, Any]:
             for step in result.steps
         ],
         "metrics": evaluation.metrics if evaluation else {},
+        "intervals": evaluation.intervals if evaluation else {},
+        "prediction_intervals": evaluation.prediction_intervals if evaluation else None,
         "baseline": evaluation.baseline if evaluation else None,
         "blessed": evaluation.blessed if evaluation else None,
         "reasons": evaluation.reasons if evaluation else [],
@@ -160,10 +162,11 @@ def _execution_json(execution: ExecutionRecord, status: str) -> dict[str, Any]:
 
 
 def _figures(evaluation: Evaluation) -> str:
-    """Each figure, and what that of the last blessed model was on the same rows."""
-    was = evaluation.baseline or {}
+    """Each figure, its interval, and what that of the last blessed model was on the same rows."""
+    was, around = evaluation.baseline or {}, evaluation.intervals
     return "  ".join(
         f"{name} {numbers.short(value, 4)}"
+        + (f" ({numbers.between(*around[name])})" if name in around else "")
         + (f" (was {numbers.short(was[name], 4)})" if name in was else "")
         for name, value in evaluation.metrics.items()
     )

@@ -12,7 +12,7 @@ from etils.epath import Path
 
 from millrace.components import artifacts
 from millrace.components.artifacts import Artifact, Evaluation, PushedModel
-from millrace.components.display import html
+from millrace.components.display import html, numbers
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
@@ -113,6 +113,12 @@ class Run:
         return evaluation.metrics if evaluation else {}
 
     @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Of each of these figures what it could be were other rows drawn, at 95 %."""
+        evaluation = self._output(Evaluation)
+        return evaluation.intervals if evaluation else {}
+
+    @property
     def blessed(self) -> bool | None:
         """Whether the model was; None where nothing was judged."""
         evaluation = self._output(Evaluation)
@@ -145,7 +151,12 @@ class Run:
         )
         verdict = {None: "", True: " · blessed", False: " · not blessed"}[self.blessed]
         title = html.escape(f"{self.recipe} · {self.id} · {self.status}{verdict}")
-        figures = html.table((), self.metrics.items()) if self.metrics else ""
+        around = self.intervals
+        shown = (
+            (name, value, numbers.between(*around[name]) if name in around else "")
+            for name, value in self.metrics.items()
+        )
+        figures = html.table((), shown) if self.metrics else ""
         because = html.table(("step", "status", "time", "because"), steps)
         return f"<p><b>{title}</b></p>{figures}{because}"
 

@@ -20,7 +20,7 @@ from millrace.components.display.html import (
     shortened,
     table,
 )
-from millrace.components.display.numbers import short
+from millrace.components.display.numbers import between, short
 from millrace.components.files import folders, json_files
 from millrace.components.schema import text as schemas
 from millrace.components.statistics import table as statistics
@@ -112,11 +112,25 @@ def _evaluation(artifact: kinds.Evaluation, width: int | None) -> Markup:
     verdict, state = ("blessed", "yes") if artifact.blessed else ("not blessed", "no")
     reasons = escape("; ".join(artifact.reasons))
     was = artifact.baseline or {}
+    around = artifact.intervals
     rows = (
-        (name, short(value), *([short(was[name]) if name in was else ""] if was else []))
+        (
+            name,
+            short(value),
+            between(*around[name]) if name in around else "",
+            *([short(was[name]) if name in was else ""] if was else []),
+        )
         for name, value in artifact.metrics.items()
     )
-    figures = table(("metric", "value", *(["was"] if was else [])), rows)
+    figures = table(("metric", "value", "95 % interval", *(["was"] if was else [])), rows)
+    if within := artifact.prediction_intervals:
+        keys = ("level", "coverage", "interval", "width")
+        columns = ("level", "truths within", "95 % interval", "width")
+        levels = (
+            (f"{level:.0%}", f"{held:.1%}", between(*interval), short(width))
+            for level, held, interval, width in (map(each.get, keys) for each in within["levels"])
+        )
+        figures = Markup(figures + table(columns, levels))
     texts = (
         folded(file.stem, f"<pre>{escape(file.read_text())}</pre>")
         for file in sorted(artifact.path.glob("*.txt"))
@@ -126,16 +140,31 @@ def _evaluation(artifact: kinds.Evaluation, width: int | None) -> Markup:
 
 
 def _training(artifact: kinds.TrainedModel) -> Markup:
+    certainty = _certainty(artifact)
     history = artifact.history_file
     if not history.exists():
-        return Markup("")
+        return certainty
     try:
         columns, *rows = csv.reader(history.read_text().splitlines())
         figures = [[float(cell) for cell in row] for row in rows]
     except ValueError as error:
         raise json_files.refusal(history, "a CSV of numbers", error) from error
     drawn = "".join(curves.draw(columns, figures))
-    return Markup(drawn + folded(f"{len(figures)} epochs", table(columns, figures)))
+    epochs = folded(f"{len(figures)} epochs", table(columns, figures))
+    return Markup(drawn + epochs + certainty)
+
+
+def _certainty(artifact: kinds.TrainedModel) -> Markup:
+    """How sure a classifier was, and is, on the split that it was calibrated on."""
+    file = artifact.path / "calibration.json"
+    found = json_files.read_object(file) if file.exists() else {}
+    if not found.get("before"):
+        return Markup("")
+    before, after = found["before"], found["after"]
+    rows = ((name, short(value), short(after[name])) for name, value in before.items())
+    title = f"calibrated on {found['split']}, temperature {found['temperature']:.3g}"
+    shown = table((title, "before", "after"), rows)
+    return Markup(shown + plots(artifact.path, width=_WIDTH))
 
 
 def _schema(artifact: kinds.Schema) -> Iterator[tuple[Any, ...]]:

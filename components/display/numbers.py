@@ -28,6 +28,15 @@ def exact(value: float) -> str:
     return np.format_float_scientific(number, trim="-", exp_digits=2)
 
 
+def between(low: float, high: float) -> str:
+    """An interval, with as many digits as tell its ends apart: 0.95 to 0.99."""
+    size = high - low
+    places = max(0, 1 - math.floor(math.log10(size))) if size > 0 else 4
+    if size >= _LARGE or places > 12:
+        return f"{low:.3g} to {high:.3g}"
+    return f"{low:.{places}f} to {high:.{places}f}"
+
+
 def short(value: float, digits: int = 6) -> str:
     """So many digits, or all before the point and two behind it: 0.123457, 1234572.25."""
     rounded = f"{value:.{digits}g}"

@@ -16,6 +16,7 @@ from millrace.components.evaluating import (
     classification_metrics,
     classification_plots,
     files,
+    intervals,
     significance,
 )
 from millrace.components.evaluating.classification import ScoredClassification
@@ -42,6 +43,12 @@ def write(
 
     is_compared = scored.is_compared
     found = files.figures(scored, splits, describe, is_compared=is_compared)
+    files.add_intervals(
+        found,
+        lambda split, metrics: intervals.of_classification(
+            scored.sums[Key(split, CANDIDATE)], metrics, config.top_k
+        ),
+    )
     main = found["split"]
     counted = scored.sums.get(Key(main, CANDIDATE))
     results = BaselineResults()
@@ -54,6 +61,7 @@ def write(
         "classes": scored.classes,
         "baseline_classes": scored.baseline_classes,
         **dataclasses.asdict(results),
+        "warnings": () if counted is None else _warnings(counted, found, scored.classes),
     }
     slices = files.slices(scored, splits, describe, is_compared=is_compared)
     mistakes = map(dataclasses.asdict, files.ranked(scored, splits))
@@ -85,6 +93,27 @@ def _cannot_judge(counted: Tally, classes: Sequence[str]) -> str:
         return f"every row is of the class {classes[seen[0]]!r}"
     chance = significance.of_guesses(counts[seen].tolist())
     return significance.cannot_judge(chance, "gets all rows right")
+
+
+def _warnings(counted: Tally, found: Mapping[str, Any], classes: Sequence[str]) -> tuple[str, ...]:
+    """What a person should know of a model that is little better than one answer for all rows."""
+    table, (_, answers, _) = by_class(counted), counted.pairs
+    seen, given = np.count_nonzero(table["count"]), np.unique(answers)
+    if seen < 2:
+        return ()
+    if len(given) == 1:
+        return (
+            f"the model answers {classes[given[0]]!r} to every row; trainer.class_weight=balanced "
+            "lets each class weigh the same",
+        )
+    value = found["metrics"]["balanced_accuracy"]
+    return files.too_small(
+        found,
+        f"balanced_accuracy {value:.3f}",
+        f"{1 / seen:.3g} of one answer for all rows",
+        value - 1 / seen,
+        tuple(each - 1 / seen for each in found["intervals"]["balanced_accuracy"]),
+    )
 
 
 def _against_one_answer(counted: Tally, metrics: Mapping[str, float]) -> BaselineResults:

@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 UNIT = 2**32  # sums count whole multiples of 1 / UNIT
+SQUARE_UNIT = 2**16  # squares are of whole multiples of 1 / SQUARE_UNIT, and fit into 64 bits
 EPSILON = 1e-7  # keras.config.epsilon()
 BINS = 15  # of confidence, as in Guo et al. 2017
 EXACT_SCORES = 2**20  # different scores kept apart
@@ -135,6 +136,7 @@ class Tally:
         bins: keys are `2 * confidence bin + (1 where the answer was right)`.
         confidence: the answers' scores summed by bin, in 1 / UNIT.
         scores: of the second class, where there are two.
+        loss_squares: the squared losses, in nats² / SQUARE_UNIT².
     """
 
     classes: int
@@ -145,6 +147,7 @@ class Tally:
     bins: Counts
     confidence: tuple[int, ...]
     scores: Scores | None
+    loss_squares: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         both = None
@@ -160,6 +163,7 @@ class Tally:
             bins=self.bins + other.bins,
             confidence=tuple(one + two for one, two in pairs),
             scores=both,
+            loss_squares=self.loss_squares + other.loss_squares,
         )
 
     @property
@@ -206,7 +210,9 @@ def tallies(
     rows, classes = scores.shape
     answer = scores.argmax(axis=1) if answers is None else answers
     top = scores[np.arange(rows), answer].astype(np.float64)
-    losses = np.rint(cross_entropy(truth, scores) * UNIT).astype(np.int64)
+    nats = cross_entropy(truth, scores)
+    losses = np.rint(nats * UNIT).astype(np.int64)
+    squares = np.square(np.rint(nats * SQUARE_UNIT).astype(np.int64))
     ranks = (scores > scores[np.arange(rows), truth][:, None]).sum(axis=1)
     bins = np.clip((top * BINS).astype(np.int64), 0, BINS - 1)
     sides = 2 * bins + (answer == truth)
@@ -223,6 +229,7 @@ def tallies(
             bins=Counts.of(sides[part]),
             confidence=tuple(sums.tolist()),
             scores=Scores.of(truth[part] == 1, scores[part, 1]) if classes == 2 else None,
+            loss_squares=int(squares[part].sum()),
         )
 
 

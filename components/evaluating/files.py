@@ -4,7 +4,9 @@ metrics.json    split, count, metrics, splits, baseline, change, rejected; `comp
                 `significance.Change` of one figure with what is said of it, or null without a
                 baseline; `cannot_judge`, why the rows of the main split cannot tell a good model
                 from one that knows nothing, or ""; the fields of a `BaselineResults`; and what the
-                task adds
+                task adds; `intervals`, of each figure what it could be were other rows drawn
+                (`evaluating.intervals`), in `splits` too; `warnings`, what to know of the model;
+                of models with intervals `prediction_intervals`, see `coverage`
 slices.json     a list of split, feature, value, count, metrics (and baseline)
 mistakes.jsonl  the worst rows of each split, worst first
 rejected.jsonl  rows set aside, each with source, position and reason
@@ -81,6 +83,46 @@ def figures_of(main: str, own: Figures, other: Figures, rejected: int) -> dict[s
         "change": None if baseline is None else change_of(metrics, baseline),
         "rejected": rejected,
     }
+
+
+def add_intervals(
+    found: dict[str, Any], of: Callable[[str, Mapping[str, float]], Mapping[str, Any]]
+) -> None:
+    """Give each split its figures' intervals, and the main one's to the whole.
+
+    Args:
+        found: what `figures` gave.
+        of: a split's name and metrics to the interval of each.
+    """
+    for split, own in found["splits"].items():
+        own["intervals"] = dict(of(split, own["metrics"])) if own["metrics"] else {}
+    main = found["splits"].get(found["split"], {})
+    found["intervals"] = main.get("intervals", {})
+
+
+def too_small(
+    found: Mapping[str, Any],
+    figure: str,
+    other: str,
+    gain: float,
+    interval: tuple[float, ...] | None,
+) -> tuple[str, ...]:
+    """A warning where what a model gains may be chance; none where it gains nothing at all.
+
+    Args:
+        found: what `figures` gave.
+        figure: the model's, in words.
+        other: what it is better than, in words.
+        gain: by how much, more being better.
+        interval: of the gain; None where there is none.
+    """
+    if gain <= 0 or interval is None or interval[0] > 0:
+        return ()
+    low, high = interval
+    return (
+        f"split {found['split']!r} is too small to tell: {figure} is better than {other} by "
+        f"{gain:.3g}, and other {found['count']:,} rows might say {low:.3g} to {high:.3g}",
+    )
 
 
 def change_of(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:

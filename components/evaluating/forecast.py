@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from millrace.components.errors import ModelError
 from millrace.components.evaluating import forecast_metrics, scoring
+from millrace.components.evaluating.coverage import ends
 from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
 from millrace.components.evaluating.scoring import BASELINE, CANDIDATE, EvalConfig, Scored
 from millrace.components.features import baselines
@@ -77,7 +78,8 @@ def score_batch(
     forecasts |= {
         name: baselines.apply(weights, own) + spec.bases for name, weights in maps(spec).items()
     }
-    part = ForecastRows.of(split, kept.features, future, forecasts)
+    around = ends(answers.outputs, "forecast")
+    part = ForecastRows.of(split, kept.features, future, forecasts, around)
     return ScoredForecast(parts=(part,), rejected=tuple(rejected))
 
 

@@ -23,8 +23,10 @@ from millrace.components.evaluating import (
     files,
     forecast_metrics,
     forecast_plots,
+    intervals,
     significance,
 )
+from millrace.components.evaluating.coverage import Coverage
 from millrace.components.evaluating.forecast import ScoredForecast
 from millrace.components.evaluating.forecast_metrics import BASELINES
 from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
@@ -51,6 +53,9 @@ def write(scored: ScoredForecast, out: Path, splits: Sequence[str], config: Eval
         own = {split: part for split, part in own.items() if len(part)}
     main = files.main_split(splits)
     metrics = _metrics(own, spec, main, len(scored.rejected), config.must_beat)
+    if main in own and (around := _coverage(own[main])) is not None:
+        measured_on = config.model.get("calibrated_on", "")
+        metrics["prediction_intervals"] = around.described(measured_on, main)
     worst = (line for part in own.values() for line in _worst(part, config.mistakes, spec))
     files.write(out, metrics, _slices(own, spec), worst, scored.rejected)
     if main in own:
@@ -125,10 +130,11 @@ def _metrics(
     found = files.figures_of(
         main, _by_split(own, spec, CANDIDATE), _by_split(own, spec, BASELINE), rejected
     )
+    files.add_intervals(found, lambda split, figures: _intervals(own[split], spec, figures))
     judged = own.get(main)
     if judged is None:
         unjudged = {"judged": 0, "unknown": 0, "comparison": None, "cannot_judge": ""}
-        return {**found, **unjudged, **dataclasses.asdict(BaselineResults())}
+        return {**found, **unjudged, "warnings": (), **dataclasses.asdict(BaselineResults())}
     noise = significance.rounding(float(np.nanmean(np.abs(judged.actual - spec.bases))))
     return {
         **found,
@@ -136,6 +142,7 @@ def _metrics(
         "comparison": files.comparison(_change(judged, spec, found, noise)),
         "cannot_judge": _cannot_judge(judged, spec),
         **dataclasses.asdict(against_baselines(found["metrics"], must_beat, noise)),
+        "warnings": _warnings(judged, spec, found),
         **_details(judged, spec),
     }
 
@@ -161,6 +168,42 @@ def _change(
         ),
         noise=noise,
     )
+
+
+def _intervals(
+    rows: ForecastRows, spec: WindowSpec, metrics: Mapping[str, float]
+) -> intervals.Intervals:
+    """Of the model's own figures; `rmse` by the root of that of `mse`."""
+    sums = forecast_metrics.by_window(rows.actual, rows.forecasts[CANDIDATE], spec.naive_error)
+    columns, counts = ({name: each[i] for name, each in sums.items()} for i in (0, 1))
+    found = intervals.of_forecasts(columns, counts, rows.time, spec.overlap, metrics)
+    if "mse" in found:
+        low, high = found["mse"]
+        found["rmse"] = low**0.5, high**0.5
+    return {name: found[name] for name in metrics if name in found}
+
+
+def _warnings(rows: ForecastRows, spec: WindowSpec, found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Whether what is gained over the best of the baselines may be chance."""
+    metrics = found["metrics"]
+    errors = {n: metrics[f"{n}_mae"] for n in BASELINES if f"{n}_mae" in metrics}
+    if not errors:
+        return ()
+    best = min(errors, key=lambda name: errors[name])
+    off, other = (np.abs(rows.actual - rows.forecasts[who]) for who in (CANDIDATE, best))
+    gained = np.nansum(other - off, axis=(1, 2))
+    counts = np.isfinite(off).sum(axis=(1, 2))
+    interval = significance.of_forecasts(gained, counts, rows.time, spec.overlap)
+    figure = f"mae {numbers.short(metrics['mae'])}"
+    other_figure = f"{best}'s {numbers.short(errors[best])}"
+    return files.too_small(found, figure, other_figure, errors[best] - metrics["mae"], interval)
+
+
+def _coverage(rows: ForecastRows) -> Coverage | None:
+    if rows.lower is None or rows.upper is None:
+        return None
+    found = Coverage.of(rows.actual, rows.lower, rows.upper)
+    return found if found.count else None
 
 
 def _cannot_judge(rows: ForecastRows, spec: WindowSpec) -> str:

@@ -50,6 +50,36 @@ def figures(actual: Floats, forecast: Floats, naive_error: Sequence[float]) -> d
     return found
 
 
+def by_window(
+    actual: Floats, forecast: Floats, naive_error: Sequence[float]
+) -> dict[str, tuple[Floats, Floats]]:
+    """By the name of a metric, each window's sum and how many targets it is of, [windows].
+
+    Without `rmse`, which is no mean.
+    """
+    known = np.isfinite(actual)
+    error = np.where(known, np.abs(actual - forecast), 0.0)
+    size = np.where(known, np.abs(actual), 0.0)
+    total = size + np.where(known, np.abs(forecast), 0.0)
+    units = np.broadcast_to(np.array(naive_error, np.float64), actual.shape)
+    parts = {
+        "mae": (error, known),
+        "mse": (error**2, known),
+        "mape": (100 * _over(error, size), size > 0),
+        "smape": (200 * _over(error, total), known),
+        "mase": (_over(error, units), known),
+    }
+    axes = tuple(range(1, actual.ndim))
+    return {
+        name: (values.sum(axis=axes), counts.sum(axis=axes).astype(np.float64))
+        for name, (values, counts) in parts.items()
+    }
+
+
+def _over(part: Floats, whole: Floats) -> Floats:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
 def mae(actual: Floats, forecast: Floats) -> float:
     """The mean absolute error; NaN if nothing is known."""
     return float(np.nanmean(np.abs(actual - forecast))) if np.isfinite(actual).any() else np.nan

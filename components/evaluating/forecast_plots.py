@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from millrace.components.charts import style as charts
 from millrace.components.evaluating.forecast_rows import ForecastRows, WindowSpec
 from millrace.components.features.series_spec import time_unit
+from millrace.components.models.certainty import LEVELS
 
 _POINTS = 1_000  # along the time axis; of more, the last ones
 _CLOSE = 60  # rows that are shown from near by
@@ -60,7 +61,7 @@ def forecast(rows: ForecastRows, spec: WindowSpec) -> Figure:
         near[0].set_title(f"The last {_CLOSE} of them", loc="left")
     for axes in (whole, *near):
         axes.set_ylabel(target)
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)  # above
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=5, frameon=False)  # above
         _date(axes)
     return figure
 
@@ -68,6 +69,11 @@ def forecast(rows: ForecastRows, spec: WindowSpec) -> Figure:
 def _one_step(axes: Axes, rows: ForecastRows, spec: WindowSpec, style: str) -> None:
     times = _times(rows, spec)
     axes.plot(times, rows.actual[:, 0, 0], style, color=charts.TRUTH, linewidth=1.2, label="actual")
+    if rows.lower is not None and rows.upper is not None:
+        for place in range(len(LEVELS)):
+            low, high = (each[:, 0, 0, place] for each in (rows.lower, rows.upper))
+            label = f"{LEVELS[place]:.0%}"
+            axes.fill_between(times, low, high, color=charts.MODEL, alpha=0.15, lw=0, label=label)
     for who, width in (("naive", 1.0), ("candidate", 1.4)):
         values = rows.forecasts[who][:, 0, 0]
         axes.plot(times, values, style, color=_COLOURS[who], linewidth=width, label=_name(who))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -105,6 +105,8 @@ class ForecastRows:
         fold: of it, int64 [rows].
         actual: float64 [rows, horizon, targets], NaN where it is not known.
         forecasts: by who made them, alike.
+        lower: of the model's intervals, [rows, horizon, targets, levels]; None without.
+        upper: likewise.
     """
 
     split: NDArray[np.object_]
@@ -113,6 +115,8 @@ class ForecastRows:
     fold: Ints
     actual: Floats
     forecasts: Mapping[str, Floats]
+    lower: Floats | None = None
+    upper: Floats | None = None
 
     @classmethod
     def of(
@@ -121,6 +125,7 @@ class ForecastRows:
         rows: pa.RecordBatch,
         actual: Floats,
         forecasts: Mapping[str, Floats],
+        ends: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
     ) -> Self:
         """Rows of one split, from their records."""
         return cls(
@@ -130,6 +135,8 @@ class ForecastRows:
             fold=_numbers(rows, FOLD),
             actual=actual,
             forecasts=forecasts,
+            lower=None if ends is None else ends[0].astype(np.float64),
+            upper=None if ends is None else ends[1].astype(np.float64),
         )
 
     @classmethod
@@ -147,6 +154,8 @@ class ForecastRows:
                 name: np.concatenate([part.forecasts[name] for part in known])
                 for name in sorted(names)
             },
+            lower=_all_or_none([part.lower for part in known]),
+            upper=_all_or_none([part.upper for part in known]),
         )
         keys = zip(whole.split, whole.series, whole.time.tolist(), strict=True)
         order = np.array([i for _, i in sorted((key, i) for i, key in enumerate(keys))], np.int64)
@@ -162,10 +171,17 @@ class ForecastRows:
             fold=self.fold[which],
             actual=self.actual[which],
             forecasts={name: array[which] for name, array in self.forecasts.items()},
+            lower=None if self.lower is None else self.lower[which],
+            upper=None if self.upper is None else self.upper[which],
         )
 
     def __len__(self) -> int:
         return len(self.time)
+
+
+def _all_or_none(parts: Sequence[Floats | None]) -> Floats | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None
 
 
 def _fill(settings: Mapping[str, Any] | None) -> Fill | None:

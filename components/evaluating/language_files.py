@@ -12,7 +12,7 @@ from typing import Any
 
 from etils.epath import Path
 
-from millrace.components.evaluating import files, significance
+from millrace.components.evaluating import files, intervals, significance
 from millrace.components.evaluating.language import SEED, Continuation, ScoredLanguage
 from millrace.components.evaluating.language_metrics import UNIT, TextSums, figures
 from millrace.components.evaluating.scoring import CANDIDATE, EvalConfig, Key
@@ -28,12 +28,17 @@ def write(scored: ScoredLanguage, out: Path, splits: Sequence[str], config: Eval
         return {"count": sums.rows, "tokens": sums.tokens, "metrics": metrics}
 
     found = files.figures(scored, splits, describe, is_compared=scored.is_compared)
+    files.add_intervals(
+        found,
+        lambda split, metrics: intervals.of_language(scored.sums[Key(split, CANDIDATE)], metrics),
+    )
     key = Key(found["split"], CANDIDATE)
     metrics = {
         **found,
         "comparison": files.comparison(_change(scored, found)),
         "cannot_judge": _cannot_judge(scored.sums[key]) if key in scored.sums else "",
         **dataclasses.asdict(_against_counts(found["metrics"])),
+        "warnings": (),
     }
     slices = files.slices(scored, splits, describe, is_compared=False)
     mistakes = map(dataclasses.asdict, files.ranked(scored, splits))

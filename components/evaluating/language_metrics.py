@@ -20,7 +20,10 @@ NAMES = (
 
 @dataclasses.dataclass(frozen=True)
 class TextSums:
-    """Of rows; losses in units of 2^-32 nats."""
+    """Of rows; losses in units of 2^-32 nats.
+
+    The last five are of each row's numbers squared, or one times another: how much rows differ.
+    """
 
     rows: int = 0
     tokens: int = 0
@@ -29,6 +32,11 @@ class TextSums:
     characters: int = 0
     loss: int = 0
     unigram: int = 0
+    loss_squares: int = 0
+    loss_tokens: int = 0
+    token_squares: int = 0
+    correct_squares: int = 0
+    correct_tokens: int = 0
 
     def __add__(self, other: Self) -> "TextSums":
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
@@ -57,7 +65,10 @@ def of_rows(outputs: Mapping[str, np.ndarray], characters: Sequence[int]) -> lis
     nats = [np.rint(outputs[name].astype(np.float64) * UNIT) for name in ("loss", "unigram")]
     losses = zip(*(array.astype(np.int64).tolist() for array in nats), strict=True)
     return [
-        TextSums(1, tokens, correct, unknown, letters, loss, unigram)
+        TextSums(
+            *(1, tokens, correct, unknown, letters, loss, unigram),
+            *(loss**2, loss * tokens, tokens**2, correct**2, correct * tokens),
+        )
         for (tokens, correct, unknown), letters, (loss, unigram) in zip(
             counts, characters, losses, strict=True
         )

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from millrace.components.errors import ModelError
 from millrace.components.evaluating import regression_metrics, scoring
+from millrace.components.evaluating.coverage import Coverage, ends
 from millrace.components.evaluating.regression_metrics import Floats, Residuals, further_off
 from millrace.components.evaluating.scoring import (
     BASELINE,
@@ -20,6 +21,7 @@ from millrace.components.evaluating.scoring import (
     Key,
     Scored,
     Slices,
+    added,
     answers_of_all,
     first_of_each_split,
     largest,
@@ -72,10 +74,12 @@ class ScoredRegression(Scored):
     Attributes:
         labels: by split, how often each of the `DISTINCT` least labels came.
         sample: of the candidate, rows of each split by lot.
+        coverage: by split, of the candidate's intervals, where it has some.
     """
 
     labels: Mapping[str, Labels] = dataclasses.field(default_factory=dict)
     sample: tuple[PredictedRow, ...] = ()
+    coverage: Mapping[str, Coverage] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def merged_fields(cls, parts: Sequence[Self]) -> dict[str, Any]:
@@ -83,6 +87,7 @@ class ScoredRegression(Scored):
         return {
             "labels": _merged_labels(part.labels for part in parts),
             "sample": first_of_each_split(rows, SAMPLED, "lot"),
+            "coverage": added(part.coverage for part in parts),
         }
 
 
@@ -124,6 +129,8 @@ def score_batch(
     paired = {}
     if BASELINE in predictions:
         paired[split] = further_off(truth, predictions[CANDIDATE], predictions[BASELINE])
+    around = ends(outputs[0], _OUTPUT)
+    covered = {} if around is None else {split: Coverage.of(truth, *(e[known] for e in around))}
     off = np.abs(predictions[CANDIDATE].astype(np.float64) - truth)
     lots = [(_lot(position), row) for row, position in enumerate(rows.positions.tolist())]
     drawn = [row for _, row in heapq.nsmallest(SAMPLED, lots)]
@@ -146,6 +153,7 @@ def score_batch(
         labels={split: _least_labels(truth)},
         worst=predicted(largest(off, config.mistakes).tolist()),
         sample=predicted(drawn),
+        coverage=covered,
         rejected=tuple(rejected),
     )
 

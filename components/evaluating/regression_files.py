@@ -11,10 +11,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from etils.epath import Path
 
 from millrace.components.display import numbers
-from millrace.components.evaluating import files, regression_plots, significance
+from millrace.components.evaluating import (
+    files,
+    intervals,
+    regression_plots,
+    significance,
+)
 from millrace.components.evaluating.regression import MEAN, Labels, ScoredRegression
 from millrace.components.evaluating.regression_metrics import Residuals, figures
 from millrace.components.evaluating.scoring import CANDIDATE, EvalConfig, Key
@@ -33,6 +39,8 @@ def write(scored: ScoredRegression, out: Path, splits: Sequence[str], config: Ev
     is_compared = scored.is_compared
     found = files.figures(scored, splits, _describe, is_compared=is_compared)
     main, train_mean = found["split"], config.model.get("target_mean")
+    knows_nothing = float("nan") if train_mean is None else train_mean
+    files.add_intervals(found, lambda split, own: _intervals(scored, split, own, knows_nothing))
     mean = files.by_split(scored, splits, MEAN, _describe)
     must_beat = config.must_beat is None or "constant" in config.must_beat
     results = BaselineResults()
@@ -44,7 +52,12 @@ def write(scored: ScoredRegression, out: Path, splits: Sequence[str], config: Ev
         "cannot_judge": _cannot_judge(scored.labels.get(main, {})),
         "mean_predictor": {"prediction": train_mean, "splits": mean} if mean else None,
         **dataclasses.asdict(results),
+        "warnings": _warnings(found),
     }
+    if main in scored.coverage:
+        measured_on = config.model.get("calibrated_on", "")
+        metrics["prediction_intervals"] = scored.coverage[main].described(measured_on, main)
+
     slices = files.slices(scored, splits, _describe, is_compared=is_compared)
     worst = files.ranked(scored, splits)
     mistakes = ({**dataclasses.asdict(row), "residual": row.residual} for row in worst)
@@ -55,6 +68,30 @@ def write(scored: ScoredRegression, out: Path, splits: Sequence[str], config: Ev
 
 def _describe(residuals: Residuals) -> dict[str, Any]:
     return {"count": residuals.count, "metrics": figures(residuals)}
+
+
+def _intervals(
+    scored: ScoredRegression, split: str, metrics: Mapping[str, float], constant: float
+) -> intervals.Intervals:
+    """By the rows that were drawn by lot."""
+    drawn = [row for row in scored.sample if row.split == split]
+    truth, prediction = (
+        np.array([getattr(row, name) for row in drawn]) for name in ("truth", "prediction")
+    )
+    count = scored.sums[Key(split, CANDIDATE)].count
+    return intervals.of_regression(truth, prediction, count, metrics, constant)
+
+
+def _warnings(found: dict[str, Any]) -> tuple[str, ...]:
+    """Whether what is gained over the train split's mean may be chance."""
+    gain = found["intervals"].pop("gain", None)
+    for own in found["splits"].values():
+        own["intervals"].pop("gain", None)
+    if gain is None:
+        return ()
+    mse = f"mse {numbers.short(found['metrics']['mse'])}"
+    share = "the train split's mean, as a share of its error,"
+    return files.too_small(found, mse, share, sum(gain) / 2, gain)
 
 
 def _change(scored: ScoredRegression, found: Mapping[str, Any]) -> Change | None:

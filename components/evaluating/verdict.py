@@ -137,6 +137,7 @@ def reach(
         *(held.reasons if thresholds or not merits + objections else ()),
         *merits,
         *changes,
+        *summary.get("warnings", ()),
         *summary["not_asked"],
         *allowed,
         f"judged by {summary['count']:,} rows of split {summary['split']!r}{_targets(summary)}",

@@ -50,7 +50,9 @@ class Server:
         pass
 
     def metadata(self, model):
-        return SimpleNamespace(signatures={one.name: one for one in SIGNATURES[model]})
+        return SimpleNamespace(
+            signatures={one.name: one for one in SIGNATURES[model.removeprefix("sure_")]}
+        )
 
     def predict(self, model, inputs, signature):
         Server.asked = {name: array.tolist() for name, array in inputs.items()} | {"as": signature}
@@ -67,6 +69,21 @@ class Server:
 
     def prices(self, inputs):
         return {"prediction": 2 * inputs["rooms"]}
+
+    def sure_prices(self, inputs):
+        found = 2 * inputs["rooms"]
+        off = np.array([1.5, 4.0])
+        around = {
+            "prediction_lower": found[:, None] - off,
+            "prediction_upper": found[:, None] + off,
+        }
+        return {"prediction": found, **around}
+
+    def sure_future(self, inputs):
+        found = self.future(inputs)["forecast"]
+        off = np.array([1.5, 4.0])
+        lower, upper = found[..., None] - off, found[..., None] + off
+        return {"forecast": found, "forecast_lower": lower, "forecast_upper": upper}
 
     def future(self, inputs):
         last = inputs["window"][:, -1:, :]
@@ -142,6 +159,20 @@ def test_a_forecast_whose_times_are_known_is_told_by_them(ask, capsys):
         ["window", "time", "forecast"],
         ["north", "Mon", "3"],
         ["north", "Tue", "4"],
+    ]
+
+
+def test_intervals_stand_beside_a_number_and_a_forecast(ask, capsys):
+    answers = ask("sure_prices", Question("row 1", {"rooms": "3"}, 5.0))
+    assert shown(answers, capsys) == [
+        ["input", "answer", "80 %", "95 %", "truth", "verdict"],
+        ["row 1", "6", "4.5 to 7.5", "2 to 10", "5", "+1"],
+    ]
+    known = Question("north", {"window": np.array([1, 2, 3], np.float32)}, [3.5, 4.5])
+    assert shown(ask("sure_future", known), capsys) == [
+        ["window", "step", "forecast", "80 %", "95 %", "truth"],
+        ["north", "+1", "3", "1.5 to 4.5", "-1 to 7", "3.5"],
+        ["north", "+2", "4", "2.5 to 5.5", "0 to 8", "4.5"],
     ]
 
 

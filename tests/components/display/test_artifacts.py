@@ -107,10 +107,11 @@ def _evaluation(folder, **more):
 
 def test_an_evaluation_has_its_verdict_its_figures_and_what_they_were(folder):
     (folder / "confusion.png").write_bytes(_png("blue"))
-    shown = body(_evaluation(folder, baseline={"metrics": {"accuracy": 0.75}}), width=420)
+    more = {"baseline": {"metrics": {"accuracy": 0.75}}, "intervals": {"accuracy": [0.41, 0.59]}}
+    shown = body(_evaluation(folder, **more), width=420)
     assert '<p class="yes">blessed: better than &lt;naive&gt;</p>' in shown
-    assert "<tr><td>accuracy</td><td>0.5</td><td>0.75</td></tr>" in shown
-    assert "<tr><td>loss</td><td>2</td><td></td></tr>" in shown
+    assert "<tr><td>accuracy</td><td>0.5</td><td>0.41 to 0.59</td><td>0.75</td></tr>" in shown
+    assert "<tr><td>loss</td><td>2</td><td></td><td></td></tr>" in shown
     assert '<img alt="confusion" style="max-width:420px"' in shown
 
 

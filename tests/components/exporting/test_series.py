@@ -11,9 +11,11 @@ from millrace.components.exporting import saved_model, series
 from millrace.components.exporting.comparison import largest_difference
 from millrace.components.features import precision
 from millrace.components.features.series_spec import Fill, SeriesSpec
+from millrace.components.models.certainty import Calibration, ForecastWidths
 from millrace.components.models.layer_options import Dense
 from millrace.components.models.series import build
 from millrace.components.models.series_options import ConvRnn
+from millrace.components.training import calibration
 from millrace.serving.example import decode, encode
 
 SPEC = SeriesSpec(
@@ -161,3 +163,29 @@ def test_a_model_with_a_base_takes_and_answers_float64_in_the_units_of_the_data(
     off = {name: array + 1 for name, array in found_by.items()}
     with pytest.raises(ModelError, match="expected the trained model's answers"):
         largest_difference(off, reference, 1e-5)
+
+
+@pytest.mark.parametrize("base", [(), (1000.0, 0.0)], ids=["", "with a base"])
+def test_a_forecast_has_intervals_by_how_restless_its_window_is(base, tmp_path):
+    spec = dataclasses.replace(SPEC, base=base)
+    model = build(Dense(units=(4,)), spec, units=2, activation="linear").inference
+    widths = ForecastWidths((0.5,), (((1.0, 2.0),), ((2.0, 3.0),)))
+    endpoints = series.endpoints(model, spec, Calibration("eval", 50, widths=widths))
+    saved_model.write(endpoints, tmp_path / "model")
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    given = inputs(ROWS)
+    window = given["window"].numpy()
+    window[0, :, 0] = [1, 4, np.nan, 2, 2, 9]
+    if base:
+        given = {name: tf.cast(each, tf.float64) for name, each in given.items()}
+        window = window + np.array([1000.0, 0.0])
+    given["window"] = tf.constant(window)
+    found = loaded.signatures["serving_default"](**given)
+    middle = found["forecast"].numpy()[..., None]
+    scale = calibration.variation_of(window, 1) + 0.5
+    half = np.array(widths.share)[None] * scale[:, None, :, None]
+    assert found["forecast_lower"].shape == (3, 2, 1, 2)
+    for side, sign in (("lower", -1), ("upper", 1)):
+        ends = found[f"forecast_{side}"].numpy()
+        expected = np.broadcast_to(middle + sign * half, ends.shape)
+        np.testing.assert_allclose(ends, expected, rtol=1e-5)

@@ -16,6 +16,7 @@ from millrace.components.features.table_spec import (
 )
 from millrace.components.inference import requests
 from millrace.components.models import table as networks
+from millrace.components.models.certainty import NOTHING, Calibration, Widths
 from millrace.components.models.table_options import WideDeep
 from millrace.serving.example import decode, encode
 from millrace.serving.model import LoadedModel
@@ -38,13 +39,13 @@ ROWS = [
 ]
 
 
-def exported(folder, problem, classes):
+def exported(folder, problem, classes, calibration=NOTHING):
     spec = TableSpec("y", problem, classes=classes, **PARTS)
     units, activation = (len(classes), "softmax") if classes else (1, "linear")
     keras.utils.set_random_seed(1)
     model = networks.build(WideDeep(), spec, units=units, activation=activation).inference
-    saved_model.write(table.endpoints(model, spec), Path(folder) / "model")
-    return LoadedModel(Path(folder) / "model"), table.reference(model, spec, ROWS)
+    saved_model.write(table.endpoints(model, spec, calibration), Path(folder) / "model")
+    return LoadedModel(Path(folder) / "model"), table.reference(model, spec, ROWS, calibration)
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +114,37 @@ def test_a_classifier_has_the_signatures_of_all_classifiers(classifier):
     np.testing.assert_allclose(classified["scores"], found["scores"], atol=1e-6)
     assert classified["classes"][0].tolist() == [b"a", b"b", b"c"]
     np.testing.assert_allclose(ask(model, "regress")["outputs"], found["score"], atol=1e-6)
+
+
+def test_a_regressor_has_intervals_by_the_size_of_its_prediction(tmp_path, regressor):
+    plain, reference = regressor
+    predictions = np.sort(reference.numbers["serving_default/prediction"])
+    edge = float(predictions[1])
+    widths = Widths((edge,), ((1.0, 2.0), (3.0, 5.0)))
+    model, _ = exported(tmp_path, "regression", (), Calibration("eval", 50, widths=widths))
+    with model:
+        found = ask(model)
+    assert set(found) == {"prediction", "prediction_lower", "prediction_upper"}
+    assert found["prediction"].tolist() == ask(plain)["prediction"].tolist()
+    middle = found["prediction"][:, None]
+    half = np.where(middle >= edge, [3.0, 5.0], [1.0, 2.0])
+    np.testing.assert_allclose(middle - found["prediction_lower"], half, atol=1e-5)
+    np.testing.assert_allclose(found["prediction_upper"] - middle, half, atol=1e-5)
+
+
+def test_the_class_goes_by_the_threshold(tmp_path):
+    plain, expected = exported(tmp_path / "plain", "classification", ("a", "b"))
+    second = expected.numbers["serving_default/scores"][:, 1]
+    between = float(np.sort(second)[1:3].mean())
+    model, reference = exported(
+        tmp_path, "classification", ("a", "b"), Calibration("eval", 50, threshold=between)
+    )
+    with plain, model:
+        found, scores = ask(model), ask(plain)["scores"]
+    chosen = (second > between).astype(int)
+    assert found["class"].tolist() == [b"ab"[each : each + 1] for each in chosen]
+    assert found["scores"].tolist() == scores.tolist()
+    np.testing.assert_allclose(found["score"], scores[np.arange(4), chosen])
+    texts, is_clear = reference.texts["serving_default/class"]
+    assert texts.tolist() == [each.decode() for each in found["class"]]
+    assert is_clear.all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from millrace.components.inference.predictions import as_features, difference
+from millrace.components.inference.predictions import as_columns, as_features, difference
 from millrace.serving.errors import WireError
 
 
@@ -36,3 +36,18 @@ def test_an_output_becomes_a_feature_of_a_type_that_examples_have(output, expect
 def test_numbers_that_no_example_holds_are_refused(output):
     with pytest.raises(WireError, match=r"^Feature 'y': expected .* Received: "):
         as_features({"y": output})
+
+
+def test_the_ends_of_intervals_are_named_by_their_level():
+    ends = {"prediction_lower": np.array([[1.0, 0.0]]), "prediction_upper": np.array([[3.0, 4.0]])}
+    assert list(as_columns({"prediction": np.array([2.0]), **ends})) == [
+        {
+            "prediction": 2.0,
+            "prediction_lower/80": 1.0,
+            "prediction_lower/95": 0.0,
+            "prediction_upper/80": 3.0,
+            "prediction_upper/95": 4.0,
+        }
+    ]
+    (row,) = as_columns({"y_lower": np.array([[1.0, 2.0]])})
+    assert list(row) == ["y_lower/0", "y_lower/1"]
