@@ -61,7 +61,7 @@ def write(
         "classes": scored.classes,
         "baseline_classes": scored.baseline_classes,
         **dataclasses.asdict(results),
-        "warnings": () if counted is None else _warnings(counted, found, scored.classes),
+        "warnings": () if counted is None else _warnings(counted, found, scored.classes, config),
     }
     slices = files.slices(scored, splits, describe, is_compared=is_compared)
     mistakes = map(dataclasses.asdict, files.ranked(scored, splits))
@@ -95,7 +95,9 @@ def _cannot_judge(counted: Tally, classes: Sequence[str]) -> str:
     return significance.cannot_judge(chance, "gets all rows right")
 
 
-def _warnings(counted: Tally, found: Mapping[str, Any], classes: Sequence[str]) -> tuple[str, ...]:
+def _warnings(
+    counted: Tally, found: Mapping[str, Any], classes: Sequence[str], config: EvalConfig
+) -> tuple[str, ...]:
     """What a person should know of a model that is little better than one answer for all rows."""
     table, (_, answers, _) = by_class(counted), counted.pairs
     seen, given = np.count_nonzero(table["count"]), np.unique(answers)
@@ -106,6 +108,8 @@ def _warnings(counted: Tally, found: Mapping[str, Any], classes: Sequence[str]) 
             f"the model answers {classes[given[0]]!r} to every row; trainer.class_weight=balanced "
             "lets each class weigh the same",
         )
+    if config.must_beat is not None and "constant" not in config.must_beat:
+        return ()
     value = found["metrics"]["balanced_accuracy"]
     return files.too_small(
         found,

@@ -37,6 +37,16 @@ def records(pairs, prefix="test", **more):
     ]
 
 
+TOO_SMALL = (
+    "split 'test' is too small to tell: balanced_accuracy 0.667 is better than 0.333 of one answer "
+    "for all rows by 0.333, and other 6 rows might say -0.0673 to 0.586"
+)
+ONE_ANSWER = (
+    "the model answers 'dark' to every row; trainer.class_weight=balanced lets each class weigh "
+    "the same"
+)
+
+
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
     splits = {
@@ -121,6 +131,7 @@ def test_the_verdict_says_what_held_and_on_what(evaluated):
         BEATS_ONE_ANSWER,
         "accuracy: was 0.500, now 0.667 on the same 6 rows; change 0.167, 95% interval -0.158 to "
         "0.167",
+        TOO_SMALL,
         "judged by 6 rows of split 'test'",
     ]
 
@@ -180,6 +191,7 @@ def test_a_figure_below_its_threshold_is_not_blessed(evaluate, examples):
     assert evaluated.reasons == [
         "accuracy: expected at least 0.9. Received: 0.666667. Not held",
         BEATS_ONE_ANSWER,
+        TOO_SMALL,
         "judged by 6 rows of split 'test'",
     ]
 
@@ -199,6 +211,7 @@ def test_one_answer_for_all_rows_is_not_blessed_however_often_it_is_right(evalua
         "balanced_accuracy: expected more than 0.5, which one answer for all reaches on the same "
         "rows. Received: 0.5. Improve the model, or leave constant out of evaluator.must_beat",
         "accuracy: expected at least 0.8. Received: 0.95. Held",
+        ONE_ANSWER,
         "judged by 20 rows of split 'test'",
     ]
 
@@ -207,7 +220,8 @@ def test_one_answer_for_all_rows_is_blessed_where_it_need_not_be_beaten(evaluate
     examples = one_answer(tmp_path, *["dark", "grey"] * 3)
     evaluated = evaluate(examples, must_beat=("naive",))
     assert evaluated.blessed
-    assert evaluated.reasons == ["no threshold is set", "judged by 6 rows of split 'test'"]
+    judged = "judged by 6 rows of split 'test'"
+    assert evaluated.reasons == ["no threshold is set", ONE_ANSWER, judged]
 
 
 @pytest.mark.parametrize("truths", [["dark"] * 30, ["bright"] * 3, ["dark"]])
@@ -278,7 +292,9 @@ def test_a_worse_model_is_not_blessed_unless_a_person_allows_the_change(
         else f"{was}to -0.0169. Improve the model, or allow the drop by "
         "evaluator.change_at_least.accuracy=-0.209"
     ]
-    assert "test split: accuracy 0.7931 (was 1.0000), loss " in caplog.text
+    figure = "test split: accuracy 0.7931 (0.62 to 0.90) (was 1.0000), loss "
+    assert figure in caplog.text
+    assert evaluated.intervals["accuracy"] == pytest.approx((0.616, 0.902), abs=1e-3)
     assert evaluated.baseline["accuracy"] == 1.0
     assert read(evaluated, "metrics.json")["comparison"]["is_drop"] is True
 
@@ -335,6 +351,7 @@ def test_a_baseline_of_other_classes_is_not_compared_and_that_is_said(evaluate, 
         "changes are not judged: the last blessed model cannot be compared: it answers otherwise, "
         "or not all of these rows",
         BEATS_ONE_ANSWER,
+        TOO_SMALL,
         "judged by 6 rows of split 'test'",
         "the last blessed model cannot be compared: it answers otherwise, or not all of these rows",
     ]
