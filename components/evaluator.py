@@ -19,10 +19,12 @@ from millrace.components.evaluating import coverage, simple_baselines, verdict
 from millrace.components.evaluating.verdict import Thresholds, Verdict
 from millrace.components.options.ranges import Count, Number, Share
 from millrace.serving import tensorflow_import
+from millrace.serving.errors import MillraceError
 
 if TYPE_CHECKING:
     from millrace.components.evaluating.scoring import EvalConfig
     from millrace.components.evaluating.tasks import EvaluationTask
+    from millrace.components.inference.saved_model import Models
 
 _log = logging.getLogger(__name__)
 _NONE: dict[str, float] = {}
@@ -49,6 +51,7 @@ def evaluator(
     mistakes: Number = 50,
     batch_size: Count = 128,
     max_rejected: Share = 0.01,
+    explain: bool = True,
 ) -> Evaluation:
     """Score a model on every split but train, and bless it if its figures suffice.
 
@@ -89,6 +92,7 @@ def evaluator(
         mistakes: how many of the worst answers are listed per split.
         batch_size: rows per call of the model.
         max_rejected: share of rows that may be set aside.
+        explain: write what the model goes by on a few of these rows: see `evaluating.importance`.
 
     Raises:
         OptionError: a threshold on an unknown metric, an unknown split or slice.
@@ -115,8 +119,10 @@ def evaluator(
     _check_slices(examples, chosen, config.slices)
     why_not = tasks.why_not_comparable(described, baseline.description) if baseline else ""
     models = [model, baseline] if baseline and not why_not else [model]
-    _score(examples, models, out, run_on, chosen, config, task)
+    loaded = _score(examples, models, out, run_on, chosen, config, task)
     summary = _read_summary(out, max_rejected)
+    if explain:
+        _explain(loaded, described, examples.files(summary["split"]), truth, out)
     if baseline and not why_not and summary["baseline"] is None:
         why_not = "it answers otherwise, or not all of these rows"
     if not summary["cannot_judge"]:  # else the rows are to blame, and no model is blessed
@@ -168,8 +174,8 @@ def _score(
     splits: list[str],
     config: "EvalConfig",
     task: "EvaluationTask",
-) -> None:
-    """One pass over the splits, from shards to the files of the evaluation."""
+) -> "Models":
+    """One pass over the splits, from shards to the files of the evaluation; the models asked."""
     tensorflow_import.load()
     from millrace.components.inference.saved_model import Models
 
@@ -179,6 +185,19 @@ def _score(
     _log.info("scoring %s in %d shards", ", ".join(splits), len(shards))
     scored = shard_pass("Score", shards, score, out, run_on)
     task.write(task.merge(scored, config.mistakes), out, splits, config)
+    return loaded
+
+
+def _explain(
+    loaded: "Models", described: dict[str, Any], files: Sequence[Path], label: str, out: Path
+) -> None:
+    """What the candidate goes by; that it cannot be told is no reason against it."""
+    from millrace.components.evaluating import importance
+
+    try:
+        importance.explain(loaded.load()[0], described, files, label, out)
+    except (MillraceError, OSError, ValueError) as error:
+        _log.info("not explained: %s", error)
 
 
 def _read_summary(out: Path, max_rejected: float) -> dict[str, Any]:
