@@ -109,7 +109,7 @@ def test_the_latest_rows_of_a_file_are_forecast_with_their_time(run, tmp_path):
     done = millrace("predict", "forecaster", "--csv", tmp_path / "now.csv", "--root", run[0])
     assert done.returncode == 0, done.stderr
     head, line = (text.split("\t") for text in done.stdout.splitlines())
-    assert head == ["window", "time", "forecast"]
+    assert head == ["window", "time", "forecast", "80 %", "95 %"]
     assert line[:2] == ["now.csv", "2024-03-03 12:00:00"]
 
     asked = ("infer", "forecaster", "--data", tmp_path / "now.csv", "--root", run[0], "--json")

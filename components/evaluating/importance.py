@@ -72,7 +72,7 @@ def explain(
         out: an existing folder.
     """
     kinds = {"table": _table, "series": _series, "text": _text, "image": _image}
-    of_kind = kinds.get(described["kind"])
+    of_kind = kinds.get(described.get("kind", ""))
     if of_kind is None or not (rows := _drawn(files)):
         return
     asked = _Asked(model, described, label)
