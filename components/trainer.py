@@ -88,6 +88,7 @@ def trainer(
     tensorboard: bool = False,
     strategy: Strategy = "none",
     calibrate: bool = True,
+    threshold: Literal["even", "auto"] = "even",
 ) -> TrainedModel:
     """Train a Keras model on the train split of transformed examples.
 
@@ -138,6 +139,10 @@ def trainer(
         calibrate: fit a classifier's temperature on the validation split, which changes how sure it
             is and no answer; of other models, intervals around their numbers. Not on few rows (50
             for a temperature, 20 for intervals), and never on the split `test`.
+        threshold: from which probability on the second of two classes is the answer: `even` is
+            1/2; `auto` chooses it on the validation split as well, where one class is rare, so that
+            accuracy and balanced accuracy gain together. Probabilities stay as they are. Needs
+            `calibrate`; classes that weigh the same by `class_weight` leave it at 1/2.
 
     Raises:
         DataError: the train split is empty.
@@ -194,7 +199,8 @@ def trainer(
     )
     trained = _trained(plan, tried, model, fine_tune, out, resume)
     if calibrate and validation != "test":
-        calibration.apply(plan, trained, validation)
+        choose = threshold == "auto" and not plan.balanced
+        calibration.apply(plan, trained, validation, choose_threshold=choose)
     return trained
 
 

@@ -5,6 +5,7 @@ temperature; Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, "Distribution-free pre
 for regression" (2018) for intervals by the residuals of rows that were not trained on.
 """
 
+import dataclasses
 import logging
 from typing import assert_never
 
@@ -20,7 +21,7 @@ from millrace.components.evaluating import classification_metrics, classificatio
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.models import build, certainty, keras_file, temperature
 from millrace.components.models.certainty import LEVELS, Calibration, ForecastWidths, Widths
-from millrace.components.training import dataset, summary
+from millrace.components.training import dataset, decision, summary
 from millrace.components.training.plan import Split, TrainingPlan
 
 logger = logging.getLogger("millrace.components.trainer")
@@ -37,7 +38,9 @@ _TOP_K = 5  # which of the figures, it does not matter
 Floats = NDArray[np.float64]
 
 
-def apply(plan: TrainingPlan, trained: TrainedModel, split: str) -> Calibration:
+def apply(
+    plan: TrainingPlan, trained: TrainedModel, split: str, *, choose_threshold: bool = False
+) -> Calibration:
     """Measure `trained` on the validation split of `plan`, and let it know what was found.
 
     A classifier's file gets the temperature; `calibration.json` is written, and a picture.
@@ -46,6 +49,7 @@ def apply(plan: TrainingPlan, trained: TrainedModel, split: str) -> Calibration:
         plan: by which it was trained.
         trained: its folder.
         split: the name of the validation split.
+        choose_threshold: whether two classes are told apart where that suits the split best.
     """
     task, validation = plan.objective.task, plan.validation
     least = LEAST_ROWS if task == "classification" else LEAST_RESIDUALS
@@ -55,6 +59,8 @@ def apply(plan: TrainingPlan, trained: TrainedModel, split: str) -> Calibration:
     match task:
         case "classification":
             found = _classifier(model, plan, validation, split)
+            if choose_threshold:
+                found = _with_threshold(found, model, plan, validation)
             if found.temperature != 1.0:
                 warm = temperature.warmed(model, found.temperature)
                 keras_file.save_again(warm, trained.keras_file)
@@ -180,6 +186,28 @@ def _classifier(
     )
     bins = {"before": bins_before, "after": bins_after}
     return Calibration(split, len(truth), found, before=before, after=after, reliability=bins)
+
+
+def _with_threshold(
+    found: Calibration, model: keras.Model, plan: TrainingPlan, validation: Split
+) -> Calibration:
+    """`found`, and from which probability on the second of two classes is the answer."""
+    truth = _truth(plan, validation).astype(np.int64)
+    linear = model.layers[-1].activation is keras.activations.linear
+    logits = _logits(_answers(model, plan, validation), linear=linear) / found.temperature
+    if logits.shape[1] != 2:
+        return found
+    second = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+    chosen = decision.threshold(truth, second)
+    if chosen != certainty.EVEN:
+        logger.info(
+            "classes are uneven: %r is the answer from a probability of %.3f on, for %d of %d rows "
+            "of %s (%d from 0.5 on); trainer.threshold=even leaves it at 0.5",
+            getattr(plan.spec, "classes", ("", "the second class"))[1],
+            *(chosen, np.count_nonzero(second >= chosen), len(truth), found.split),
+            np.count_nonzero(second > certainty.EVEN),
+        )
+    return dataclasses.replace(found, threshold=chosen)
 
 
 def _logits(answers: NDArray[np.generic], *, linear: bool) -> Floats:

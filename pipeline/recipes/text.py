@@ -177,7 +177,7 @@ ROWS: tuple[Recipe, ...] = (
         "--data PATH: a folder of texts per class, a CSV, TSV or JSON, or tfds:NAME",
         "anybody's texts; vocabulary and length are chosen from the data",
         _files,
-        ("trainer.model=auto", "trainer.epochs=30", *_BEST),
+        ("trainer.model=auto", "trainer.threshold=auto", "trainer.epochs=30", *_BEST),
         TextOptions(
             standardize="lower_and_split_punctuation",
             vocabulary_size=50_000,
