@@ -9,7 +9,7 @@ rows (1999), two parameters, rather than by trying every threshold on them, whic
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, special
 
 from millrace.components.models.certainty import EVEN
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 def threshold(truth: NDArray[np.int64], second: NDArray[np.floating]) -> float:
     """The probability of the second class from which on it is the answer.
 
-    `EVEN`, where the classes are even or too few, or another one gains nothing on these rows.
+    `EVEN`, where the classes are even or too few, or another one can be expected to gain nothing.
 
     Args:
         truth: [rows], 0 or 1.
@@ -40,8 +40,10 @@ def threshold(truth: NDArray[np.int64], second: NDArray[np.floating]) -> float:
     if slope <= 0:
         return EVEN
     found = float(1 / (1 + np.exp(-(wanted - offset) / slope)))
-    gained = _mean_accuracy(truth, second >= found) - _mean_accuracy(truth, second > EVEN)
-    return found if gained > _LEAST_GAIN else EVEN
+    true = special.expit(slope * _logit(second.astype(np.float64)) + offset)
+    other = (second >= found).astype(int) - (second > EVEN)
+    expected = other @ (true * weights[1] - (1 - true) * weights[0]) / (2 * len(truth))
+    return found if expected > _LEAST_GAIN else EVEN
 
 
 def _logit(probabilities: Floats) -> Floats:
@@ -58,9 +60,3 @@ def _platt(truth: NDArray[np.int64], logits: Floats) -> tuple[float, float]:
 
     slope, offset = optimize.minimize(loss, np.array([1.0, 0.0])).x
     return float(slope), float(offset)
-
-
-def _mean_accuracy(truth: NDArray[np.int64], answers: NDArray[np.bool_]) -> float:
-    right = answers == (truth == 1)
-    balanced = (right[truth == 0].mean() + right[truth == 1].mean()) / 2
-    return float((right.mean() + balanced) / 2)
