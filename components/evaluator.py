@@ -15,7 +15,7 @@ from millrace.components.beam.rejected import check_rejected
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.display import numbers
 from millrace.components.errors import DataError, OptionError
-from millrace.components.evaluating import coverage, simple_baselines, verdict
+from millrace.components.evaluating import simple_baselines, verdict
 from millrace.components.evaluating.verdict import Thresholds, Verdict
 from millrace.components.options.ranges import Count, Number, Share
 from millrace.serving import tensorflow_import
@@ -235,6 +235,8 @@ def _log_verdict(summary: dict[str, Any], found: Verdict) -> None:
     )
     _log.info("%s split: %s", summary["split"], figures)
     if described := summary.get("prediction_intervals"):
+        from millrace.components.evaluating import coverage  # numpy
+
         _log.info("%s", coverage.said(described))
     for warning in summary["warnings"]:
         _log.warning("%s", warning)
