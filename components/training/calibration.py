@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from scipy import optimize
 
 from millrace.components.artifacts import TrainedModel
 from millrace.components.charts import style
@@ -21,7 +20,7 @@ from millrace.components.evaluating import classification_metrics, classificatio
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.models import build, certainty, keras_file, temperature
 from millrace.components.models.certainty import LEVELS, Calibration, ForecastWidths, Widths
-from millrace.components.training import dataset, decision, summary
+from millrace.components.training import dataset, decision, measures, summary
 from millrace.components.training.plan import Split, TrainingPlan
 
 logger = logging.getLogger("millrace.components.trainer")
@@ -29,7 +28,6 @@ logger = logging.getLogger("millrace.components.trainer")
 LEAST_ROWS = 50  # of a temperature
 LEAST_RESIDUALS = 20  # of an interval: of 19, the largest is the 95 % quantile
 _LEAST_GAIN = 1.0  # nats in all: what a parameter that means nothing gains is half of it
-_HOTTEST = 3.0  # the logarithm of the largest temperature, and less that of the smallest
 _BIN = 100  # residuals of a bin of predictions, at least
 _BINS = 8  # of them, at most
 _PANEL_FLOOR = 0.01  # of the naive error, in panels, whose series differ in scale
@@ -83,17 +81,9 @@ def of_scores(truth: NDArray[np.int64], logits: Floats) -> float:
 
     1 where it gains less than a parameter that means nothing might (Akaike, 1974).
     """
-    rows = np.arange(len(truth))
-
-    def loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        top = scaled.max(axis=1)
-        normal = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-        return float(np.mean(normal - scaled[rows, truth]))
-
-    best = optimize.minimize_scalar(loss, bounds=(-_HOTTEST, _HOTTEST), method="bounded")
-    gained = len(truth) * (loss(0.0) - float(best.fun))
-    return float(np.exp(best.x)) if gained > _LEAST_GAIN else 1.0
+    best, least = measures.best_temperature(truth, logits)
+    gained = len(truth) * (measures.log_loss(truth, logits, 1.0) - least)
+    return best if gained > _LEAST_GAIN else 1.0
 
 
 def quantiles(residuals: Floats) -> list[float]:

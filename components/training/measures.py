@@ -9,6 +9,22 @@ Measure = Callable[[np.ndarray], float]
 """Of one network's answers, or an average of several; less is better."""
 
 
+def log_loss(labels: np.ndarray, logits: np.ndarray, temperature: float) -> float:
+    """The mean log loss of `logits` [rows, classes] over `temperature`; labels are int [rows]."""
+    scaled = logits / temperature
+    top = scaled.max(axis=1)
+    normal = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
+    return float(np.mean(normal - scaled[np.arange(len(labels)), labels]))
+
+
+def best_temperature(labels: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
+    """The temperature of the least log loss, at most e**3 either way of 1, and that loss."""
+    found = optimize.minimize_scalar(
+        lambda heat: log_loss(labels, logits, np.exp(heat)), bounds=(-3.0, 3.0), method="bounded"
+    )
+    return float(np.exp(found.x)), float(found.fun)
+
+
 def cross_entropy(labels: np.ndarray) -> Measure:
     """The log loss of probabilities [rows, classes], after the temperature that suits them best.
 
@@ -17,20 +33,10 @@ def cross_entropy(labels: np.ndarray) -> Measure:
     Args:
         labels: int [rows].
     """
-    rows = np.arange(len(labels))
 
     def measure(probabilities: np.ndarray) -> float:
         logs = np.log(np.clip(probabilities, 1e-7, 1.0))
-
-        def loss(log_temperature: float) -> float:
-            scaled = logs / np.exp(log_temperature)
-            top = scaled.max(axis=1)
-            normal = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-            return float(np.mean(normal - scaled[rows, labels]))
-
-        if not np.isfinite(logs).all():
-            return float("inf")
-        return float(optimize.minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").fun)
+        return best_temperature(labels, logs)[1] if np.isfinite(logs).all() else float("inf")
 
     return measure
 
