@@ -45,6 +45,10 @@ def test_a_rare_first_class_is_named_more_often_too():
     assert decision.threshold(1 - truth, 1 - second) == pytest.approx(1 - found, abs=1e-3)
 
 
+def test_a_rare_class_that_is_hardly_missed_is_left_at_one_half():
+    assert decision.threshold(*rows(1000, 0.2, signal=3.0)) == 0.5
+
+
 @pytest.mark.parametrize(("count", "share"), [(1000, 0.45), (60, 0.2)], ids=["even", "few"])
 def test_one_half_it_is_for_even_classes_and_few_rows(count, share):
     assert decision.threshold(*rows(count, share)) == 0.5
