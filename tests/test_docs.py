@@ -34,6 +34,15 @@ def test_every_module_that_a_page_names_exists(page):
     assert missing == []
 
 
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, PROJECT / "CHANGELOG.md"],
+    ids=lambda page: page.relative_to(PROJECT).as_posix(),
+)
+def test_no_page_has_the_marks_of_a_merge(page):
+    assert re.findall(r"^(?:<{7}|>{7}|={7}$).*", page.read_text(), re.MULTILINE) == []
+
+
 @pytest.mark.parametrize("row", _rows("Where is …")[1:], ids=lambda row: row[0])
 def test_the_function_that_the_table_of_places_names_is_there(row):
     _, file, function = (cell.strip("`") for cell in row)
