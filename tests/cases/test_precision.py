@@ -160,7 +160,8 @@ def test_a_forecaster_is_served_and_judged_in_all_digits(exported, folder):
             (found,) = loaded.predict(inputs, signature=name)["forecast"]
             assert found.dtype == np.float64
             np.testing.assert_allclose(found, [[6779547300.56]], rtol=0, atol=0.01)
-        given = {"window": np.full((1, 12, 1), 6779546860.56)}  # as a client types it
+        rows = specs.read(analysis.file).lookback
+        given = {"window": np.full((1, rows, 1), 6779546860.56)}  # as a client types it
         (found,) = loaded.predict(given)["forecast"]
         np.testing.assert_allclose(found, [[6779546860.56]], rtol=0, atol=0.01)
 
