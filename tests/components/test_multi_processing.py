@@ -116,7 +116,7 @@ def _language(folder, out, run_on):
 @pytest.mark.parametrize(
     ("steps", "lists"),
     [
-        (_tables, 4),  # gather, write; analyze, labels elsewhere
+        (_tables, 5),  # gather, write; analyze, labels elsewhere, rows that splits share
         (_rows_of_text, 3),  # class names, write; analyze
         (_series, 2),  # write; analyze
         (_pictures, 4),  # survey, moments; transform; statistics

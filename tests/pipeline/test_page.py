@@ -24,9 +24,9 @@ def test_the_page_shows_what_the_figures_were(toy):
     found = {"metrics": {"accuracy": 0.5, "loss": 2.0}, "baseline": {"metrics": {"accuracy": 0.75}}}
     file.write_text(json.dumps(found))
     shown = _page_of(toy, result)
-    assert "<tr><th>metric</th><th>value</th><th>was</th></tr>" in shown
-    assert "<tr><td>accuracy</td><td>0.5</td><td>0.75</td></tr>" in shown
-    assert "<tr><td>loss</td><td>2</td><td></td></tr>" in shown
+    assert "<tr><th>metric</th><th>value</th><th>95 % interval</th><th>was</th></tr>" in shown
+    assert "<tr><td>accuracy</td><td>0.5</td><td></td><td>0.75</td></tr>" in shown
+    assert "<tr><td>loss</td><td>2</td><td></td><td></td></tr>" in shown
 
 
 def test_what_comes_from_the_data_is_escaped(toy):

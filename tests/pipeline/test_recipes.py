@@ -60,8 +60,8 @@ def test_a_recipe_without_its_data_says_what_it_may_be():
         _ingest("image-classifier", None)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_row_wires_a_whole_pipeline_whose_options_are_complete(name):
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "convolutions"])
+def test_every_row_that_trains_wires_a_whole_pipeline_whose_options_are_complete(name):
     dag = find(name).wire("my-model", "tfds:x", Path("root/serving"))
     dag.check_complete()
     assert list(dag.steps)[-1] == "pusher"

@@ -12,6 +12,7 @@ from millrace.components.options.component_spec import MISSING, ComponentSpec
 from tests.test_floors import STEPS
 
 FREE = {
+    "convolutions.filters",
     *("synthetic_series.level", "synthetic_series.slope", "synthetic_series.amplitude"),
     *("evaluator.at_least", "evaluator.at_most"),  # metrics have ranges of their own
     *("evaluator.change_at_least", "evaluator.change_at_most", "trainer.stop_at"),

@@ -60,8 +60,8 @@ def test_what_has_no_weights_has_neither_rate_nor_search(name):
     )
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_every_row_may_search_for_its_settings(recipe):
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "convolutions"])
+def test_every_row_that_trains_may_search_for_its_settings(recipe):
     _check(recipe, "tuner")
     if "trainer.model=auto" in find(recipe).settings:
         assert _refusal(recipe, "rate_finder").startswith("--with rate_finder: expected one netw")
