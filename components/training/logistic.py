@@ -6,10 +6,17 @@ It is solved by L-BFGS (Liu, Nocedal, 1989).
 """
 
 import dataclasses
+import logging
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import optimize, sparse, special
 
+from millrace.components.training import measures
+
+logger = logging.getLogger("millrace.components.trainer")
+
+_LEAST_GAIN = 0.003  # of the log loss, for which a weaker penalty is worth its time
 _LIMIT = 1e-5  # beyond it no answer changes
 _STEPS = 1000
 
@@ -26,16 +33,45 @@ class Solution:
     kernel: np.ndarray
     bias: np.ndarray
 
-    def logits(self, features: sparse.csr_matrix) -> np.ndarray:
+    def logits(self, features: sparse.csr_matrix | np.ndarray) -> np.ndarray:
         """Of rows of features, float64 [rows, units]."""
         return np.asarray(features @ self.kernel) + self.bias
 
-    def probabilities(self, features: sparse.csr_matrix) -> np.ndarray:
+    def probabilities(self, features: sparse.csr_matrix | np.ndarray) -> np.ndarray:
         """Of each class, float64 [rows, classes]."""
         logits = self.logits(features)
         if logits.shape[1] == 1:
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
         return np.asarray(special.softmax(logits, axis=1))
+
+
+def best(
+    fit: Callable[[Solution, float], Solution],
+    start: Solution,
+    features: sparse.csr_matrix | np.ndarray,
+    labels: np.ndarray,
+    strengths: Sequence[float],
+) -> Solution:
+    """The solution of the strength that suits other rows best, tried until it gains no more.
+
+    Args:
+        fit: solves from a start, for a strength.
+        start: where the first begins; each later one begins at the best so far.
+        features: of the other rows, those of the validation split.
+        labels: theirs.
+        strengths: ascending.
+    """
+    measure = measures.cross_entropy(labels)
+    found, least, tried = start, np.inf, dict[float, float]()
+    for strength in strengths:
+        solution = fit(found, strength)
+        tried[strength] = measure(solution.probabilities(features))
+        if tried[strength] >= least * (1 - _LEAST_GAIN):
+            break
+        found, least = solution, tried[strength]
+    said = ", ".join(f"{strength:g}: {loss:.4f}" for strength, loss in tried.items())
+    logger.info("log loss on the validation split by strength: %s", said)
+    return found
 
 
 def nothing(features: int, units: int) -> Solution:

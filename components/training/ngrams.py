@@ -3,7 +3,7 @@
 import functools
 import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -13,15 +13,13 @@ from scipy import sparse
 from millrace.components.models.networks import SCORES
 from millrace.components.models.ngram_layer import ScoresOfNgrams, keys_of
 from millrace.components.models.text_options import Ngrams
-from millrace.components.training import dataset, logistic, measures
-from millrace.components.training.logistic import Solution
+from millrace.components.training import dataset, logistic
 from millrace.components.training.plan import Split, TrainingPlan
 
 logger = logging.getLogger("millrace.components.trainer")
 
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 _WITHOUT_VALIDATION = 10.0
-_LEAST_GAIN = 0.003  # of the log loss, for which a weaker penalty is worth its time
 _PENDING = 1 << 23  # keys that are counted at once
 
 
@@ -43,28 +41,9 @@ def solve(model: keras.Model, plan: TrainingPlan, options: Ngrams) -> None:
     if options.strength or plan.validation is None:
         found = fit(found, options.strength or _WITHOUT_VALIDATION)
     else:
-        found = _best(fit, found, *_features(layer, plan, plan.validation, len(idf)))
+        asked = _features(layer, plan, plan.validation, len(idf))
+        found = logistic.best(fit, found, *asked, _STRENGTHS)
     layer.assign(found.kernel, found.bias)
-
-
-def _best(
-    fit: Callable[[Solution, float], Solution],
-    start: Solution,
-    features: sparse.csr_matrix,
-    labels: np.ndarray,
-) -> Solution:
-    """The solution of the penalty that suits the validation split, each begun at the last one."""
-    measure = measures.cross_entropy(labels)
-    best, least, tried = start, np.inf, {}
-    for strength in _STRENGTHS:
-        found = fit(best, strength)
-        tried[strength] = measure(found.probabilities(features))
-        if tried[strength] >= least * (1 - _LEAST_GAIN):
-            break
-        best, least = found, tried[strength]
-    said = ", ".join(f"{strength:g}: {loss:.4f}" for strength, loss in tried.items())
-    logger.info("log loss on the validation split by strength: %s", said)
-    return best
 
 
 def _known(

@@ -1,5 +1,6 @@
 """The weights of the network `patches`: typical ones found, its logistic regression solved."""
 
+import functools
 import logging
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from millrace.components.models.picture_features import (
     normalised,
     small_patches,
 )
-from millrace.components.training import dataset, logistic, measures
+from millrace.components.training import dataset, logistic
 from millrace.components.training.plan import Split, TrainingPlan
 
 logger = logging.getLogger("millrace.components.trainer")
@@ -23,7 +24,6 @@ logger = logging.getLogger("millrace.components.trainer")
 FEATURES = "features"  # the layer's name
 _STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _WITHOUT_VALIDATION = 0.01
-_LEAST_GAIN = 0.003  # of the log loss, for which a weaker penalty is worth its time
 _LIMIT = 1e-4  # of the gradient, at which the regression ends
 _SAMPLE = 50_000  # patches, from which the typical ones are found
 _WHITENED = 0.1  # added to each variance, so that noise is not enlarged (Coates et al., 2011)
@@ -40,24 +40,16 @@ def solve(model: keras.Model, plan: TrainingPlan, options: Patches) -> None:
     layer.standardise(centre, scale)
     known = sparse.csr_matrix((features - centre) * scale)
     weights = logistic.balanced(labels, plan.objective.classes) if plan.balanced else None
-    best = logistic.nothing(layer.size, plan.objective.units)
+    fit = functools.partial(logistic.fit, known, labels, weights=weights, limit=_LIMIT)
+    found = logistic.nothing(layer.size, plan.objective.units)
     if plan.validation is None:
-        best = logistic.fit(known, labels, best, _WITHOUT_VALIDATION, weights, limit=_LIMIT)
+        found = fit(found, _WITHOUT_VALIDATION)
     else:
-        asked, truth = _described(layer, plan, plan.validation, options.most)
-        measure, least = measures.cross_entropy(truth), np.inf
-        tried: dict[float, float] = {}
-        for strength in _STRENGTHS:
-            found = logistic.fit(known, labels, best, strength, weights, limit=_LIMIT)
-            tried[strength] = measure(found.probabilities(asked))
-            if tried[strength] >= least * (1 - _LEAST_GAIN):
-                break
-            best, least = found, tried[strength]
-        said = ", ".join(f"{strength:g}: {loss:.4f}" for strength, loss in tried.items())
-        logger.info("log loss on the validation split by strength: %s", said)
+        asked = _described(layer, plan, plan.validation, options.most)
+        found = logistic.best(fit, found, *asked, _STRENGTHS)
     head = model.get_layer(SCORES)
-    head.kernel.assign(best.kernel)
-    head.bias.assign(best.bias)
+    head.kernel.assign(found.kernel)
+    head.bias.assign(found.bias)
 
 
 def _typical(plan: TrainingPlan, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -77,4 +77,4 @@ def solve(model: keras.Model, plan: TrainingPlan, folder: Path) -> None:
 
             patches.solve(model, plan, plan.model)
         case _:
-            raise NotImplementedError(plan.model.kind)
+            raise TypeError(f"{plan.model.kind}: expected a network that `solves` names")

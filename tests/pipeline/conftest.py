@@ -87,7 +87,7 @@ def toy(tmp_path):
 def toy_in(bucket):
     """The toy pipeline as a machine sees it whose root is in a bucket, as its data are."""
     toy = Toy.__new__(Toy)
-    toy.data, toy.root, toy.observer = f"{bucket}/data", Root(f"{bucket}/root"), Silent()
+    toy.data, toy.root, toy.observer = f"{bucket}/data", Root(f"{bucket}/runs"), Silent()
     toy.store = Store.of(toy.root)
     return toy
 

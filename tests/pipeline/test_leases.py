@@ -119,7 +119,7 @@ def test_a_killed_step_is_taken_up_at_once_on_its_machine_and_elsewhere_once_its
     remote.write(f"{bucket}/r/a.txt", b"abc")
     killed = child(bucket, "r", "train", "read", "train", scratch=tmp_path / "first")
     assert killed.wait(120) == -9
-    uploads = f"{bucket}/root/artifacts/train"
+    uploads = f"{bucket}/runs/artifacts/train"
     assert set(remote.files(uploads)) == {"r/half"}
     toy = machine("second")
     assert open_run("r", toy.root.name).steps["train"].status == "running"
@@ -142,7 +142,7 @@ def test_a_step_whose_lease_ran_out_records_nothing_and_the_next_try_is_right(ma
         stepped(toy, "train", interruption=lambda: over(toy) if toys.CALLS[1:] else None)
     again = stepped(toy, "train")
     assert (again.step.status, again.step.output.name) == ("ran", "r~2")
-    assert {name.split("/")[0] for name in remote.files(f"{bucket}/root/artifacts/train")} == {
+    assert {name.split("/")[0] for name in remote.files(f"{bucket}/runs/artifacts/train")} == {
         "r~2"
     }
 

@@ -33,7 +33,7 @@ def _digests(toy, run):
 
 
 def _objects(bucket, below):
-    return set(remote.files(f"{bucket}/root/{below}"))
+    return set(remote.files(f"{bucket}/runs/{below}"))
 
 
 def test_a_run_gives_what_a_local_one_gives_and_leaves_nothing_outside_the_scratch_folder(
@@ -62,11 +62,11 @@ def test_another_machine_takes_everything_from_the_cache_and_fetches_what_it_rea
     away = toy_in(bucket)
     again = away.run()
     assert set(away.statuses(again).values()) == {"cached"}
-    assert str(again.steps[0].output) == f"{bucket}/root/artifacts/read/{first.run}"
+    assert str(again.steps[0].output) == f"{bucket}/runs/artifacts/read/{first.run}"
     changed = away.run("train.epochs=2")
     assert toys.CALLS == ["train", "judge"]
     assert (changed.output(Model).path / "model").read_text().startswith("abc 2 ")
-    opened = open_run(changed.run, f"{bucket}/root")
+    opened = open_run(changed.run, f"{bucket}/runs")
     assert opened.steps["train"].output.path == changed.output(Model).path
 
 
@@ -211,7 +211,7 @@ def test_two_runs_at_once_on_two_machines_are_unharmed(away, bucket, tmp_path):
 
 def test_a_damaged_output_is_found_set_aside_and_made_again(away, bucket):
     run = away.run().run
-    place = f"{bucket}/root/artifacts/count/{run}/count"
+    place = f"{bucket}/runs/artifacts/count/{run}/count"
     remote.write(place, b"7")
     (finding,) = verification.verify(away.store, away.root, repair=False).damaged
     assert [str(one) for one in finding.files] == ["count has other content"]
@@ -226,7 +226,7 @@ def test_an_output_of_other_content_and_the_same_size_is_found_on_any_machine(
     away, bucket, tmp_path, monkeypatch
 ):
     run = away.run().run
-    remote.write(f"{bucket}/root/artifacts/count/{run}/count", b"7")
+    remote.write(f"{bucket}/runs/artifacts/count/{run}/count", b"7")
     monkeypatch.setenv("MILLRACE_SCRATCH", str(tmp_path / "other"))
     away = toy_in(bucket)
     assert away.statuses(away.run())["count"] == "ran"
@@ -267,11 +267,11 @@ def test_copies_that_no_run_has_used_for_a_week_are_removed(away):
 def test_copies_of_data_that_no_run_has_used_for_a_week_are_removed_unless_part_of_them_was(
     bucket, toy
 ):
-    for name in ("old/a", "old/b", "partly/day/a", "partly/x", "root/a"):
+    for name in ("old/a", "old/b", "partly/day/a", "partly/x", "runs/a"):
         remote.write(f"{bucket}/{name}", b"abc")
-    copies = [given.source(f"{bucket}/{name}", "") for name in ("old", "partly", "root")]
+    copies = [given.source(f"{bucket}/{name}", "") for name in ("old", "partly", "runs")]
     single = given.source(f"{bucket}/old/a", "")
-    remote.mirror(f"{bucket}/root/below", "roots").mkdir(parents=True)
+    remote.mirror(f"{bucket}/runs/below", "roots").mkdir(parents=True)
     toy.root.sweep()
     assert [copy.exists() for copy in copies] == [True] * 3
     old = now().timestamp() - (COPY_DAYS + 1) * 24 * 3600
@@ -295,7 +295,7 @@ def test_a_store_that_only_this_machine_sees_is_refused(away, monkeypatch, url):
 
 
 def test_a_run_whose_bucket_is_not_there_is_refused_and_not_recorded(away, bucket):
-    away.root = Root(f"{bucket}-none/root")
+    away.root = Root(f"{bucket}-none/runs")
     with pytest.raises(UsageError, match=r"\. Create the bucket, or correct its name\."):
         away.run()
     with away.store.session() as session:
@@ -312,7 +312,7 @@ def test_a_scratch_folder_that_cannot_be_made_is_not_taken_for_the_root(
 ):
     (tmp_path / "file").touch()
     monkeypatch.setenv("MILLRACE_SCRATCH", str(tmp_path / "file"))
-    root = Root(f"{bucket}/root")
+    root = Root(f"{bucket}/runs")
     with pytest.raises(RemoteError, match=rf"^MILLRACE_SCRATCH, {tmp_path}/file: expected a fol"):
         Store.of(root)
     row = doctor._writable(root)
@@ -367,13 +367,13 @@ def test_a_run_that_was_taken_for_dead_records_nothing(toy):
 
 
 def test_a_machine_that_has_run_nothing_can_serve_what_was_pushed(bucket):
-    root = Root(f"{bucket}/root")
-    remote.write(f"{bucket}/root/serving/toy/7/saved_model.pb", b"")
-    remote.write(f"{bucket}/root/serving/half/8/variables/x", b"")
+    root = Root(f"{bucket}/runs")
+    remote.write(f"{bucket}/runs/serving/toy/7/saved_model.pb", b"")
+    remote.write(f"{bucket}/runs/serving/half/8/variables/x", b"")
     assert pushed.pushed_models(root) == ["toy"]
     config = pushed.write_model_config(root, [])
     assert config.is_relative_to(remote.scratch())
-    assert f'base_path: "{bucket}/root/serving/toy"' in config.read_text()
+    assert f'base_path: "{bucket}/runs/serving/toy"' in config.read_text()
 
 
 def test_spans_in_a_bucket_are_listed_and_only_the_chosen_fetched(bucket, tmp_path):

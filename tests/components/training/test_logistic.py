@@ -62,3 +62,17 @@ def test_the_log_ratio_is_of_a_feature_s_share_in_each_class():
     np.testing.assert_allclose(logistic.log_ratios(features, labels, 1), expected)
     both = logistic.log_ratios(features, labels, 2)
     np.testing.assert_allclose(both, np.repeat(expected, 2, axis=1))
+
+
+def test_the_strength_is_taken_after_which_other_rows_gain_no_more():
+    tried = []
+
+    def fit(start, strength):
+        tried.append(strength)
+        return logistic.Solution(np.array([[1.0]]), np.array([offsets[strength]]))
+
+    features, labels = np.array([[-2.0], [-1.0], [1.0], [2.0]]), np.array([0, 1, 0, 1])
+    offsets = {1.0: 3.0, 3.0: 0.0, 10.0: 5.0, 30.0: 0.0}  # by which answers are shifted
+    found = logistic.best(fit, logistic.nothing(1, 1), features, labels, tuple(offsets))
+    assert found.bias == [0.0]
+    assert tried == [1.0, 3.0, 10.0]

@@ -142,3 +142,25 @@ def test_verify_repairs_where_it_is_asked_to(toy, millrace):
     code, out, _ = millrace("verify --json", "--root", toy.root.path)
     assert code == 0
     assert json.loads(out) == {"checked": 4, "gone": 1, "elsewhere": 0, "damaged": []}
+
+
+def test_two_runs_are_compared_for_people_and_for_programs(toy, millrace):
+    first, second = toy.run().run, toy.run("train.epochs=2").run
+    line = f"compare {first} {second}"
+    code, out, _ = millrace(line, "--root", toy.root.path)
+    assert code == 0
+    assert "train\toption epochs changed from 1 to 2" in out.splitlines()
+    found = json.loads(millrace(line, "--json", "--root", toy.root.path)[1])
+    assert found["runs"] == [first, second]
+    assert {"step": "train", "differs": "option epochs changed from 1 to 2"} in found["differences"]
+    assert (
+        "Every step of both is set alike."
+        in millrace("compare latest latest", "--root", toy.root.path)[1]
+    )
+
+
+def test_the_log_of_a_step_is_printed(toy, millrace):
+    toy.run()
+    code, out, _ = millrace("logs latest count", "--root", toy.root.path)
+    assert code == 0
+    assert "counting with ()" in out
