@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from millrace.components.models import table_layers
 from millrace.components.models.table_layers import PiecewiseLinear
 
 
@@ -47,3 +48,23 @@ def test_the_bins_come_back_from_a_file(tmp_path):
     model.save(tmp_path / "pieces.keras")
     loaded = keras.models.load_model(tmp_path / "pieces.keras")
     assert loaded(rows).numpy().tolist() == model(rows).numpy().tolist()
+
+
+def test_a_number_at_a_threshold_goes_to_the_first_child_as_in_scikit_learn():
+    layer = table_layers.BoostedTrees(1)
+    layer.grow(
+        table_layers.Forest(
+            feature=np.zeros(3, np.int32),
+            threshold=np.array([2.0, np.inf, np.inf], np.float32),
+            subset=np.full(3, -1, np.int32),
+            child=np.array([1, 1, 2], np.int32),
+            value=np.array([0.0, 10.0, 20.0], np.float32),
+            root=np.zeros(1, np.int32),
+            members=np.zeros((0, 1), np.uint8),
+            codes=np.zeros(0, np.int32),
+            base=np.ones(1, np.float32),
+            depth=np.array(1, np.int32),
+        )
+    )
+    numbers = np.array([[2.0], [2.5]], np.float32)
+    assert layer({"numeric": numbers}).numpy().tolist() == [[11.0], [21.0]]
