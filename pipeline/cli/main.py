@@ -8,13 +8,22 @@ import gc
 import pathlib
 import sys
 
-from millrace.pipeline.cli import backtest, execute, history, models, project, steps, stopping
+from millrace.pipeline.cli import (
+    backtest,
+    execute,
+    history,
+    models,
+    project,
+    steps,
+    stopping,
+    ui,
+)
 from millrace.pipeline.cli.app import app, warn
 from millrace.pipeline.errors import UsageError, describe_error, is_of_the_system
 from millrace.pipeline.own_code import importable
 from millrace.serving.errors import MillraceError
 
-__all__ = ["backtest", "execute", "history", "main", "models", "project", "steps"]
+__all__ = ["backtest", "execute", "history", "main", "models", "project", "steps", "ui"]
 
 # Most of a run's objects are made by imports and stay: Python would look through them 8 times.
 _COLLECTED_AFTER = (50_000, 20, 20)  # new objects, then collections of the younger

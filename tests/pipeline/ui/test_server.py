@@ -1,0 +1,84 @@
+"""The pages' server: who is answered, with what, and who is not."""
+
+import json
+
+import pytest
+
+from millrace.pipeline.errors import UsageError
+from millrace.pipeline.ui import server
+from tests.pipeline.ui.conftest import served
+
+
+def test_the_first_page_is_that_of_the_first_roots_runs(pages):
+    status, headers, _ = pages.ask("GET", "/")
+    assert (status, headers["Location"]) == (302, "/root/runs")
+
+
+def test_every_answer_keeps_other_sites_out(pages):
+    for path in ("/", "/root/runs", "/root/runs.json", "/static/style.css", "/root/none"):
+        _, headers, _ = pages.ask("GET", path)
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_no_page_has_a_script_or_a_style_of_its_own(pages):
+    text = pages.get("runs")
+    assert "<script>" not in text
+    assert "style=" not in text
+    assert "onclick" not in text
+
+
+@pytest.mark.parametrize("path", ["/root/none", "/none/runs"])
+def test_a_page_that_is_not_there_is_said_so_and_so_is_its_twin(pages, path):
+    status, headers, text = pages.ask("GET", path)
+    assert (status, headers.get_content_type()) == (404, "text/html")
+    assert f"{path}: " in text
+    status, headers, text = pages.ask("GET", f"{path}.json")
+    assert (status, headers.get_content_type()) == (404, "application/json")
+    assert json.loads(text)["error"].startswith(f"{path}.json: ")
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "localhost.evil", "", "8.8.8.8"]
+)
+def test_a_name_that_another_site_made_to_point_here_is_refused(pages, host):
+    assert pages.ask("GET", "/root/runs", Host=host)[0] == 421
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]:80", "127.8.9.1"])
+def test_names_of_this_machine_are_answered(pages, host):
+    assert pages.ask("GET", "/root/runs", Host=host)[0] == 200
+
+
+def test_a_name_that_was_given_is_answered(toy):
+    with served(toy.root, hosts=["mill.example"]) as pages:
+        assert pages.ask("GET", "/root/runs", Host="mill.example:8080")[0] == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", ""])
+def test_an_action_from_another_site_is_refused(pages, origin):
+    assert pages.ask("POST", "/root/runs", "", Origin=origin)[0] == 403
+
+
+def test_with_a_token_nobody_else_is_answered(toy):
+    with served(toy.root, token="s3cret") as pages:
+        assert pages.ask("GET", "/root/runs")[0] == 401
+        assert pages.ask("GET", "/root/runs?token=wrong")[0] == 401
+        assert pages.ask("GET", "/root/runs", Cookie="millrace_token=wrong")[0] == 401
+        assert pages.ask("GET", "/root/runs.json", Authorization="Bearer s3cret")[0] == 200
+
+
+def test_a_token_in_the_address_becomes_a_cookie(toy):
+    with served(toy.root, token="s3cret") as pages:
+        status, headers, _ = pages.ask("GET", "/root/runs?token=s3cret")
+        assert (status, headers["Location"]) == (302, "/root/runs")
+        assert "HttpOnly" in headers["Set-Cookie"]
+        assert "SameSite=Strict" in headers["Set-Cookie"]
+        cookie = headers["Set-Cookie"].partition(";")[0]
+        assert pages.ask("GET", "/root/runs", Cookie=cookie)[0] == 200
+
+
+def test_a_port_that_is_taken_is_refused_with_the_fix(pages):
+    with pytest.raises(UsageError, match="Give another, or 0 for a free one"):
+        server.listen("127.0.0.1", pages.port)
