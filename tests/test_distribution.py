@@ -58,7 +58,7 @@ def build(kind, folder, source=None):
 
 def packed(source):
     """What a wheel of the project holds, by the files of its folders in the repository."""
-    kinds = {".py", ".pyi", ".proto", ".template", ".typed"}
+    kinds = {".py", ".pyi", ".proto", ".template", ".typed", ".html", ".css", ".js", ".svg"}
     for name in ("pipeline", "components", "serving", "millrace"):
         for file in (source / name).rglob("*"):  # which follows no links
             if file.suffix in kinds and "client_distribution" not in file.parts:
