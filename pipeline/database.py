@@ -6,6 +6,7 @@ The tables have a version, in the one row of `store_version`; without that table
 2: artifact.files, artifact.suspect; one artifact per type, place and content
 3: run.lease
 4: lease
+5: tag, run.note
 
 An older one is brought up to date in place: columns that may be empty are added, and a source that
 was recorded twice becomes one. An older version of millrace still reads it. A file that cannot be
@@ -26,7 +27,7 @@ import sqlalchemy as sa
 from millrace.pipeline.errors import StoreError
 from millrace.pipeline.records import ONE_PER_CONTENT, ArtifactRecord, EventRecord, Record
 
-VERSION = 4
+VERSION = 5
 BUSY_SECONDS = 60  # how long a writer waits for another before it gives up
 
 _LOCK = 0x6D696C6C  # PostgreSQL's advisory lock while the tables are brought up to date

@@ -43,9 +43,19 @@ class RunRecord(Record):
     ended: Mapped[datetime.datetime | None]
     # Of a run under a root in an object store: until when it lives, by the database's clock.
     lease: Mapped[datetime.datetime | None]
+    note: Mapped[str | None]  # what a person has written about it
     executions: Mapped[list["ExecutionRecord"]] = relationship(
         back_populates="run", order_by="ExecutionRecord.id"
     )
+
+
+class TagRecord(Record):
+    """That a person has tagged a run with a word, see `tags`."""
+
+    __tablename__ = "tag"
+
+    run_id: Mapped[str] = mapped_column(sa.ForeignKey("run.id"), primary_key=True)
+    tag: Mapped[str] = mapped_column(primary_key=True, index=True)
 
 
 class ExecutionRecord(Record):

@@ -60,19 +60,24 @@ def step_json(
     return {**result_json(step, recipe), "run_status": run.status, "next": list(following)}
 
 
-def run_json(run: RunRecord, status: str, steps: Mapping[int, str]) -> dict[str, Any]:
+def run_json(
+    run: RunRecord, status: str, steps: Mapping[int, str], tags: Sequence[str] = ()
+) -> dict[str, Any]:
     """A recorded run, for `millrace show --json`.
 
     Args:
         run: its record.
         status: see `Store.status`.
         steps: see `Store.step_statuses`.
+        tags: of the run.
     """
     return {
         "run": run.id,
         "recipe": run.recipe,
         "model": run.pipeline,
         "status": status,
+        "tags": list(tags),
+        "note": run.note or "",
         "command": run.arguments.get("command", ""),
         "steps": [_execution_json(execution, steps[execution.id]) for execution in run.executions],
     }

@@ -5,7 +5,7 @@ import dataclasses
 import datetime
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from etils.epath import Path
@@ -83,6 +83,8 @@ class Run:
             one.
         started: when, in UTC.
         seconds: of wall time; 0 while it runs.
+        tags: words that a person has tagged it with, sorted.
+        note: what a person has written about it.
     """
 
     id: str
@@ -91,6 +93,8 @@ class Run:
     status: str
     started: datetime.datetime
     seconds: float
+    tags: tuple[str, ...]
+    note: str
     _root: Root
 
     @functools.cached_property
@@ -173,8 +177,9 @@ def runs(root: AnyPath | None = None) -> list[Run]:
     """
     place = root_at(root)
     with opened(place, must_exist=True) as store, store.session() as session:
+        tags = store.tags(session)
         return [
-            _run(record, store.status(session, record, place), place)
+            _run(record, store.status(session, record, place), tags.get(record.id, []), place)
             for record in store.runs(session)
         ]
 
@@ -193,7 +198,8 @@ def open_run(run: str = "latest", root: AnyPath | None = None) -> Run:
     place = root_at(root)
     with opened(place, must_exist=True) as store, store.session() as session:
         record = store.find_run(session, run)
-        return _run(record, store.status(session, record, place), place)
+        tags = store.tags(session, [record.id])[record.id]
+        return _run(record, store.status(session, record, place), tags, place)
 
 
 def root_at(root: AnyPath | None) -> Root:
@@ -211,7 +217,7 @@ def opened(root: Root, *, must_exist: bool = False) -> Iterator[Store]:
         store.close()
 
 
-def _run(record: RunRecord, status: str, root: Root) -> Run:
+def _run(record: RunRecord, status: str, tags: Sequence[str], root: Root) -> Run:
     ended = record.ended or record.started
     return Run(
         id=record.id,
@@ -220,6 +226,8 @@ def _run(record: RunRecord, status: str, root: Root) -> Run:
         status=status,
         started=record.started.replace(tzinfo=datetime.UTC),
         seconds=max((ended - record.started).total_seconds(), 0.0),
+        tags=tuple(tags),
+        note=record.note or "",
         _root=root,  # even if its record names another place, from which the root was moved
     )
 

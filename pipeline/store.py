@@ -11,7 +11,7 @@ import os
 import pathlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from etils.epath import Path
 from sqlalchemy.orm import Session
 
 from millrace.components.files import folders
-from millrace.pipeline import database, fingerprint, leases
+from millrace.pipeline import database, fingerprint, leases, tags
 from millrace.pipeline.errors import StoreError, UsageError
 from millrace.pipeline.leases import LEASE_SECONDS, RENEWAL_SECONDS
 from millrace.pipeline.records import (
@@ -154,6 +154,28 @@ class Store:
         )
         with self.session() as session:
             return {one.step: one for one in session.scalars(query)}
+
+    def tag(
+        self,
+        run: str,
+        add: Collection[str] = (),
+        remove: Collection[str] = (),
+        note: str | None = None,
+    ) -> None:
+        """Change the tags of `run`, and write its note unless that is None; empty, it goes.
+
+        Raises:
+            UsageError: a word cannot be a tag, or the text no note; nothing was changed.
+        """
+        with self.session() as session:
+            tags.add(session, run, add)
+            tags.remove(session, run, remove)
+            if note is not None:
+                session.get_one(RunRecord, run).note = tags.note(note) or None
+
+    def tags(self, session: Session, runs: Collection[str] | None = None) -> dict[str, list[str]]:
+        """The tags of each of `runs`, or of all that have some; `RunRecord.note` is the note."""
+        return tags.of(session, runs)
 
     def settle_run(self, run: str, status: str) -> None:
         """Record how far `run` has come, on which other processes may be at work."""
@@ -415,14 +437,18 @@ class Store:
         )
         return session.scalars(query).first()
 
-    def runs(self, session: Session) -> Sequence[RunRecord]:
-        """Every run of the root, the newest first, whatever the clock did meanwhile."""
+    def runs(self, session: Session, tagged: Collection[str] = ()) -> Sequence[RunRecord]:
+        """Every run of the root that has the tags `tagged`, the newest first.
+
+        They are in that order whatever the clock did meanwhile.
+        """
         first = (
             sa.select(sa.func.min(ExecutionRecord.id))
             .where(ExecutionRecord.run_id == RunRecord.id)
             .scalar_subquery()
         )
-        every = sa.select(RunRecord, first).where(self.within).order_by(RunRecord.started)
+        wanted = sa.select(RunRecord, first).where(self.within, tags.tagged(tagged))
+        every = wanted.order_by(RunRecord.started)
         rows = session.execute(every).all()
         begun = sorted((row for row in rows if row[1] is not None), key=lambda row: -row[1])
         ordered = [row[0] for row in begun]

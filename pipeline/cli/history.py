@@ -17,28 +17,38 @@ from millrace.pipeline.cli.app import (
 
 
 @app.command(rich_help_panel="Look back")
-def runs(root: RootOption = DEFAULT_ROOT, as_json: JsonOption = False) -> None:
+def runs(
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Only runs with this tag, or these; see `tag`.")
+    ] = None,
+    root: RootOption = DEFAULT_ROOT,
+    as_json: JsonOption = False,
+) -> None:
     """List the runs, the newest first."""
     from millrace.pipeline.console import print_table, stdout_console
 
     place = open_root(root)
     store = open_store(place, must_exist=True)
     with store.session() as session:
+        tags = store.tags(session)
         rows = [
-            (
-                run.id,
-                run.recipe,
-                run.pipeline,
-                store.status(session, run, place),
-                run.started.isoformat(" ", "seconds"),
-            )
-            for run in store.runs(session)
+            {
+                "run": run.id,
+                "recipe": run.recipe,
+                "model": run.pipeline,
+                "status": store.status(session, run, place),
+                "started": run.started.isoformat(" ", "seconds"),
+                "tags": tags.get(run.id, []),
+                "note": run.note or "",
+            }
+            for run in store.runs(session, tag or ())
         ]
-    columns = ("run", "recipe", "model", "status", "started")
     if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        print_table(stdout_console(), columns, rows)
+        print_json(rows)
+        return
+    columns = ("run", "recipe", "model", "status", "started", "tags")
+    cells = [[*(row[name] for name in columns[:-1]), ", ".join(row["tags"])] for row in rows]
+    print_table(stdout_console(), columns, cells)
 
 
 @app.command(rich_help_panel="Look back")
@@ -56,12 +66,17 @@ def show(
     with store.session() as session:
         record = store.find_run(session, run_id)
         statuses = store.step_statuses(session, record, place)
-        shown = report.run_json(record, store.status(session, record, place), statuses)
+        tags = store.tags(session, [record.id])[record.id]
+        shown = report.run_json(record, store.status(session, record, place), statuses, tags)
         if as_json:
             print_json(shown)
             return
         console = stdout_console()
         console.print(f"{record.id}  {record.recipe}  {shown['status']}")
+        if tags:
+            console.print(f"tags     {', '.join(tags)}", markup=False)
+        if record.note:
+            console.print(f"note     {record.note}", markup=False)
         console.print(f"command  {record.arguments.get('command', '')}", markup=False)
         console.print(f"report   {place.kept_report(record.id)}", markup=False)
         rows = [

@@ -17,13 +17,14 @@ from millrace.pipeline.cli import (
     steps,
     stopping,
     ui,
+    upkeep,
 )
 from millrace.pipeline.cli.app import app, warn
 from millrace.pipeline.errors import UsageError, describe_error, is_of_the_system
 from millrace.pipeline.own_code import importable
 from millrace.serving.errors import MillraceError
 
-__all__ = ["backtest", "execute", "history", "main", "models", "project", "steps", "ui"]
+__all__ = ["backtest", "execute", "history", "main", "models", "project", "steps", "ui", "upkeep"]
 
 # Most of a run's objects are made by imports and stay: Python would look through them 8 times.
 _COLLECTED_AFTER = (50_000, 20, 20)  # new objects, then collections of the younger

@@ -3,12 +3,10 @@
 import contextlib
 import errno
 import json
-import sys
 
 import pytest
 
 from millrace.components.artifacts import Statistics
-from millrace.pipeline.cli import main as command
 from tests.pipeline.test_damage import dead, flip
 
 COMMANDS = [
@@ -19,28 +17,12 @@ COMMANDS = [
     "logs latest",
     "lineage count",
     "verify",
+    "tag latest",
     "run digits",
     "infer toy --data .",
     "skew toy --log .",
     "predict toy --sample 1",
 ]
-
-
-@pytest.fixture
-def millrace(monkeypatch, capfd):
-    """Runs the command in this process; returns its exit code and what it printed."""
-
-    def run(line, *more):
-        monkeypatch.setattr(sys, "argv", ["millrace", *line.split(), *map(str, more)])
-        code = 0
-        try:
-            command.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return run
 
 
 @pytest.mark.parametrize("line", COMMANDS)
