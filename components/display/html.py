@@ -19,6 +19,10 @@ class Markup(str):
 
     __slots__ = ()
 
+    def __html__(self) -> str:
+        """What a template takes it for, which escapes everything else."""
+        return self
+
 
 def escape(value: object) -> str:
     """`value` as HTML, unless it is that; floats in four digits, nothing for None."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import jinja2
 
-from millrace.components.display import numbers
+from millrace.components.display import graph, numbers
+from millrace.components.display.html import Markup
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -32,7 +33,13 @@ def environment() -> jinja2.Environment:
         "moment": moment,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
+    made.globals["graph"] = _graph
     return made
+
+
+def _graph(boxes: list[dict[str, Any]], edges: list[list[str]], label: str) -> Markup:
+    """The drawing of `boxes`, each as `graph.Box` has it."""
+    return graph.draw([graph.Box(**box) for box in boxes], [(a, b) for a, b in edges], label)
 
 
 def render(template: str, **values: Any) -> str:
