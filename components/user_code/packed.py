@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -78,17 +79,28 @@ def _unpacked(packed: bytes, digest: str) -> pathlib.Path:
     """The folder of what `packed` holds, complete whenever it is there."""
     temporary = pathlib.Path(tempfile.gettempdir())
     folder = temporary / f"millrace-code-{os.getuid()}-{digest[:16]}"
-    if folder.is_dir() and folder.stat().st_uid == os.getuid():  # not another user's
+    if _is_own(folder):
         return folder
     made = pathlib.Path(tempfile.mkdtemp(prefix="millrace-code-"))
     with zipfile.ZipFile(io.BytesIO(packed)) as read:
         read.extractall(made)
     try:
         made.rename(folder)
-    except OSError:  # another process was faster
-        shutil.rmtree(made)
+    except OSError:
+        if not _is_own(folder):  # somebody else has the name, and could change what is in it
+            return made
+        shutil.rmtree(made)  # another process was faster
     _remove_old(temporary)
     return folder
+
+
+def _is_own(folder: pathlib.Path) -> bool:
+    """Whether it is a folder, no link to one, and this user's."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
 
 
 def _remove_old(temporary: pathlib.Path) -> None:

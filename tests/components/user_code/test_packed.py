@@ -1,5 +1,6 @@
 """A person's own modules as an archive: what is in it, and how a worker gets them."""
 
+import hashlib
 import importlib
 import io
 import os
@@ -88,6 +89,30 @@ def test_the_process_that_packed_keeps_its_own(project, tmp_path):
     archive.write_bytes(packed.pack(b"mine.model:build"))
     packed.unpack(archive)
     assert sys.path == before
+
+
+@pytest.mark.parametrize("taken", ["a folder of another user", "a link to one's own folder"])
+def test_nothing_is_imported_from_a_folder_that_somebody_else_has_put_there(
+    project, tmp_path, monkeypatch, taken
+):
+    archive = Path(tmp_path) / "code.zip"
+    archive.write_bytes(packed.pack(b"mine.model:build"))
+    monkeypatch.setattr(packed, "_own", set())  # as on a worker
+    sys.path.remove(str(project))
+    theirs = tmp_path / "theirs"
+    (theirs / "mine").mkdir(parents=True)
+    (theirs / "mine" / "model.py").write_text("def build(): return 'theirs'\n")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()[:16]
+    place = tmp_path / f"millrace-code-{os.getuid()}-{digest}"
+    if taken.startswith("a link"):
+        place.symlink_to(theirs)
+    elif os.getuid():
+        pytest.skip("only root can give a folder to somebody else")
+    else:
+        theirs.rename(place)
+        os.chown(place, 65534, 65534)
+    packed.unpack(archive)
+    assert importlib.import_module("mine.model").build() == 1
 
 
 def test_of_unpacked_folders_that_nobody_uses_any_more_the_last_few_stay(tmp_path, monkeypatch):
