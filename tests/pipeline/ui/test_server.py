@@ -1,11 +1,13 @@
 """The pages' server: who is answered, with what, and who is not."""
 
 import json
+import urllib.parse
 
 import pytest
 
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.ui import server
+from millrace.pipeline.ui.site import Action
 from tests.pipeline.ui.conftest import served
 
 
@@ -56,9 +58,22 @@ def test_a_name_that_was_given_is_answered(toy):
         assert pages.ask("GET", "/root/runs", Host="mill.example:8080")[0] == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", ""])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "", "http://["])
 def test_an_action_from_another_site_is_refused(pages, origin):
     assert pages.ask("POST", "/root/runs", "", Origin=origin)[0] == 403
+
+
+@pytest.mark.parametrize("secret", ["", "other", "é", "\udcff"])
+def test_a_form_without_the_secret_of_this_start_changes_nothing(toy, monkeypatch, secret):
+    done = []
+    action = Action("change", lambda asked, sent: str(done.append(sent)), "error.html")
+    monkeypatch.setattr("millrace.pipeline.ui.routes.ACTIONS", (action,))
+    with served(toy.root) as pages:
+        body = f"form_secret={urllib.parse.quote(secret, errors='surrogateescape')}"
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = pages.ask("POST", "/root/change", body, Origin=pages.origin, **kind)
+    assert answer[0] == 403
+    assert done == []
 
 
 def test_with_a_token_nobody_else_is_answered(toy):
@@ -66,6 +81,8 @@ def test_with_a_token_nobody_else_is_answered(toy):
         assert pages.ask("GET", "/root/runs")[0] == 401
         assert pages.ask("GET", "/root/runs?token=wrong")[0] == 401
         assert pages.ask("GET", "/root/runs", Cookie="millrace_token=wrong")[0] == 401
+        assert pages.ask("GET", "/root/runs", Cookie="millrace_token=\xff")[0] == 401
+        assert pages.ask("GET", "/root/runs", Authorization="Bearer \xff")[0] == 401
         assert pages.ask("GET", "/root/runs.json", Authorization="Bearer s3cret")[0] == 200
 
 
