@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check lint types client image licenses sizes clean lock protos kfp
+.PHONY: help run test setup check lint types client image licenses sizes clean lock protos kfp \
+	audit secrets sbom
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,6 +58,7 @@ lock:  ## Pin every dependency with its hashes (needs uv)
 	$(COMPILE) pyproject.toml --extra postgresql --extra s3 --group cpu \
 	  --no-emit-package tensorflow -c requirements-dev.lock -o requirements-cpu.lock
 	$(COMPILE) --group kfp -o requirements-kfp.lock
+	$(COMPILE) --group audit -o requirements-audit.lock
 
 kfp: .venv-kfp/installed  ## Make the environment of the test that runs a Kubeflow pipeline
 
@@ -64,6 +66,31 @@ kfp: .venv-kfp/installed  ## Make the environment of the test that runs a Kubefl
 	@$(PYTHON) -m venv .venv-kfp
 	@.venv-kfp/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
+
+.venv-audit/installed: requirements-audit.lock
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# Exits with an error where pypi.org cannot be asked: nothing known is not nothing found.
+audit: .venv-audit/installed  ## Look for known weaknesses in what is pinned (asks pypi.org)
+	@for lock in requirements*.lock; do echo $$lock && .venv-audit/bin/pip-audit \
+	  --strict --require-hashes --disable-pip --progress-spinner off -r $$lock || exit 1; done
+
+# Sources are full of digests, and tests of passwords that open nothing.
+SECRETS := .venv-audit/bin/detect-secrets-hook \
+	--disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
+secrets: .venv-audit/installed  ## Look for secrets in what git has
+	@git ls-files -z ':!:*.lock' ':!:tests/*' | xargs -0 $(SECRETS)
+	@git ls-files -z 'tests/*' | xargs -0 $(SECRETS) --disable-plugin KeywordDetector \
+	  --disable-plugin BasicAuthDetector
+
+sbom: .venv-audit/installed  ## Write what a release consists of, as CycloneDX, into dist
+	@mkdir -p dist
+	@for name in requirements requirements-serving requirements-client; do \
+	  .venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --of JSON -o dist/$$name.cdx.json $$name.lock 2>/dev/null || exit 1; done
+	@ls dist/*.cdx.json
 
 sizes: setup  ## List what each dependency weighs, in MB
 	@$(BIN)/python -m benchmarks.sizes
@@ -88,5 +115,5 @@ protos: setup  ## Generate the message classes from serving/protos/*.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. millrace/serving/protos/*.proto
 
 clean:  ## Remove the environment and caches; artifacts under .millrace stay
-	rm -rf $(VENV) .venv-kfp build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-kfp .venv-audit build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

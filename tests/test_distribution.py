@@ -81,6 +81,14 @@ def test_a_source_distribution_is_the_same_byte_for_byte(tmp_path, monkeypatch):
     assert others == {*packed(ROOT), *FILES, "PKG-INFO", "setup.cfg"}
 
 
+def test_a_wheel_is_the_same_byte_for_byte(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    first, again = (build("wheel", tmp_path / name) for name in ("first", "again"))
+    assert first.read_bytes() == again.read_bytes()
+    with zipfile.ZipFile(first) as archive:
+        assert {one.date_time for one in archive.infolist()} == {(2023, 11, 14, 22, 13, 20)}
+
+
 def test_a_wheel_brings_millrace_alone_and_its_licence_and_so_does_one_of_the_sdist(tmp_path):
     source = copy(tmp_path)
     wheel = build("wheel", tmp_path, source)

@@ -222,7 +222,10 @@ def test_a_key_that_does_not_match_its_certificate_is_refused_before_anything_is
 ):
     for other, received in (
         ((keys / "client.key").read_text(), "KEY_VALUES_MISMATCH"),
-        ("-----BEGIN PRIVATE KEY-----\nYQ==\n-----END PRIVATE KEY-----\n", "SSL"),
+        (
+            "-----BEGIN PRIVATE KEY-----\nYQ==\n-----END PRIVATE KEY-----\n",
+            "SSL",
+        ),  # pragma: allowlist secret
         (certificates.encrypted(keys, "server"), "an encrypted key"),
     ):
         file = ssl_config(server_key=other)
