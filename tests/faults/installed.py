@@ -3,8 +3,8 @@
     python -m tests.faults.installed [--lock requirements-cpu.lock] PYTHON…
 
 Each PYTHON is a version (`3.12`) on the path or in pyenv, or an interpreter. It fetches a gigabyte
-for each. What is tried has no repository around it: `millrace --version`, `millrace run line-fit`, a
-question to the pushed model, and the run again, of which every step must be a cache hit.
+for each. What is tried has no repository around it: `millrace --version`, `millrace run line-fit`,
+a question to the pushed model, and the run again, of which every step must be a cache hit.
 """
 
 import argparse
