@@ -10,10 +10,9 @@ from etils.epath import Path
 
 from millrace.components import artifacts as kinds
 from millrace.components.artifacts import Artifact
-from millrace.components.display import curves, examples
+from millrace.components.display import charts, examples
 from millrace.components.display.html import (
     Markup,
-    bars,
     escape,
     folded,
     plots,
@@ -90,7 +89,7 @@ def _statistics(artifact: kinds.Statistics) -> Markup:
     rows = (
         (
             *(getattr(row, column) for column in columns),
-            bars(row.buckets),
+            charts.spark_bars(row.buckets),
             ", ".join(f"{value} ({count})" for value, count in row.top),
         )
         for row in statistics.rows(artifact)
@@ -149,7 +148,7 @@ def _training(artifact: kinds.TrainedModel) -> Markup:
         figures = [[float(cell) for cell in row] for row in rows]
     except ValueError as error:
         raise json_files.refusal(history, "a CSV of numbers", error) from error
-    drawn = "".join(curves.draw(columns, figures))
+    drawn = "".join(charts.learning_curves(columns, figures))
     epochs = folded(f"{len(figures)} epochs", table(columns, figures))
     return Markup(drawn + epochs + certainty)
 

@@ -11,7 +11,8 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from millrace.components.artifacts import Examples
-from millrace.components.display.html import Markup, folded, line, picture, shortened, table
+from millrace.components.display import charts
+from millrace.components.display.html import Markup, folded, picture, shortened, table
 from millrace.components.errors import DataError
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.protos import example_pb2
@@ -69,7 +70,7 @@ def _value(row: Row, name: str) -> object:
             drawn = _thumbnail(values[0], name)
             return drawn or shortened(", ".join(map(_text, values)), _LETTERS)
         case example_pb2.FloatList() if len(values) > _NUMBERS:
-            return line(values)
+            return charts.spark_line(values)
         case _:
             more = [] if len(values) <= _NUMBERS else [f"… ({len(values)})"]
             return ", ".join([*(f"{number:.6g}" for number in values[:_NUMBERS]), *more])

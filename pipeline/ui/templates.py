@@ -1,4 +1,4 @@
-"""The templates, and how numbers, times and sizes are written in them."""
+"""The templates, how numbers, times and sizes are written in them, and what draws charts."""
 
 import datetime
 import functools
@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from millrace.components.display import graph, numbers
+from millrace.components.display import charts, graph, numbers
 from millrace.components.display.html import Markup
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -34,6 +34,7 @@ def environment() -> jinja2.Environment:
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
     made.globals["graph"] = _graph
+    made.globals["charts"] = charts  # {{ charts.lines("loss", shown.curves) }}
     return made
 
 

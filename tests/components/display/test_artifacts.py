@@ -118,7 +118,7 @@ def test_an_evaluation_has_its_verdict_its_figures_and_what_they_were(folder):
 def test_a_training_has_its_curves_and_its_figures(folder):
     (folder / "history.csv").write_text("epoch,loss,val_loss\n1,2.0,3.0\n2,1.0,2.5\n")
     shown = body(TrainedModel(folder))
-    assert shown.count("<polyline") == 2
+    assert shown.count('stroke-width="1.8"') == 2
     assert "<tr><td>2</td><td>1</td><td>2.5</td></tr>" in shown
 
 
