@@ -17,7 +17,6 @@ PostgreSQL.
 
 import contextlib
 import datetime
-import fcntl
 import itertools
 import logging
 import os
@@ -25,12 +24,12 @@ import pathlib
 import shutil
 import time
 from collections.abc import Collection, Iterator
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from etils.epath import Path
 
 from millrace.components.files import folders
-from millrace.pipeline import given
+from millrace.pipeline import given, locks
 from millrace.serving import remote
 
 COPY_DAYS = 7  # a copy of what is in an object store is removed when it was not used for so long
@@ -217,7 +216,8 @@ class Root:
         Where it is `shared`, other processes may be at work on other steps of it meanwhile.
         """
         self.run(run).mkdir(parents=True, exist_ok=True)
-        with _lock(self._lock_of_run(run), wait=True, shared=shared):
+        with locks.lock(lock := self.lock_of_run(run), wait=True, shared=shared):
+            locks.sign(lock, shared=shared)
             yield
 
     @contextlib.contextmanager
@@ -226,23 +226,23 @@ class Root:
 
         One that is at work on it is waited for.
         """
-        with _lock(lock := self._lock_of_run(run, step), wait=True):
+        with locks.lock(lock := self.lock_of_run(run, step), wait=True):
             yield lock
 
     def is_running(self, run: str, step: str = "") -> bool:
         """Whether some process of this machine is at work on `run`, or on that `step` of it."""
-        with self._resting(self._lock_of_run(run, step)) as is_resting:
+        with self._resting(self.lock_of_run(run, step)) as is_resting:
             return not is_resting
 
     @contextlib.contextmanager
     def alone(self, run: str) -> Iterator[Path]:
         """Let one process of this machine look at a time; the file that is locked."""
-        with _lock(lock := self._lock_of_progress(run), wait=True):
+        with locks.lock(lock := self._lock_of_progress(run), wait=True):
             yield lock
 
     def last_holder(self, run: str, step: str) -> str:
         """What whoever had the lock on `step` last wrote in it; of the progress, if it is empty."""
-        lock = self._lock_of_run(run, step) if step else self._lock_of_progress(run)
+        lock = self.lock_of_run(run, step) if step else self._lock_of_progress(run)
         try:
             return lock.read_text()
         except FileNotFoundError:
@@ -251,7 +251,8 @@ class Root:
     def _lock_of_progress(self, run: str) -> Path:
         return self.run(run) / ".progress.lock"
 
-    def _lock_of_run(self, run: str, step: str = "") -> Path:
+    def lock_of_run(self, run: str, step: str = "") -> Path:
+        """What whoever is at work on `run` has locked and signed; or has locked, of that `step`."""
         return self.run(run) / (f"{step}.lock" if step else "lock")
 
     @contextlib.contextmanager
@@ -260,7 +261,7 @@ class Root:
         if not lock.exists():
             yield True
             return
-        with _lock(lock) as taken:
+        with locks.lock(lock) as taken:
             yield taken
 
     def sweep(self) -> None:
@@ -269,7 +270,7 @@ class Root:
         What cannot be removed, such as another user's, is warned of and left.
         """
         for folder in _folders(self.path / "staging"):
-            with self._resting(self._lock_of_run(folder.name)) as is_resting:
+            with self._resting(self.lock_of_run(folder.name)) as is_resting:
                 if is_resting:
                     _remove(folder)
         remote.forget(COPY_DAYS * 24 * 3600)
@@ -302,7 +303,7 @@ class Root:
         folder = self.path / "resume" / f"{step}-{key[:16]}"
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock_of(folder)
-        with _lock(lock) as taken:
+        with locks.lock(lock) as taken:
             if not taken:
                 spare.mkdir(parents=True, exist_ok=True)
                 yield spare
@@ -321,7 +322,7 @@ def _pass_by(checkpoint: pathlib.Path) -> None:
     a root that rests for a month keeps what it had.
     """
     lock = _lock_of(checkpoint)
-    with _lock(lock) as taken:
+    with locks.lock(lock) as taken:
         if not taken:
             return
         today = datetime.datetime.now(datetime.UTC).date()
@@ -352,44 +353,3 @@ def _remove(folder: pathlib.Path) -> bool:
         _log.warning("%s: cannot be removed: %s. Remove it by hand.", folder, error.strerror)
         return False
     return True
-
-
-@contextlib.contextmanager
-def _lock(path: _AnyPath, *, wait: bool = False, shared: bool = False) -> Iterator[bool]:
-    """Hold a lock on the file `path`, if it is free; yields whether it was.
-
-    It is free for a `shared` one while others hold shared ones alone.
-
-    The kernel lets go of it when the process ends, however it ends. Only who holds the lock may
-    remove the file, so one that was removed between opening and locking is opened again.
-    """
-    while True:
-        with _opened(pathlib.Path(path)) as file:
-            taken = _is_taken(file.fileno(), wait=wait, shared=shared)
-            if not taken or _is_at(file.fileno(), path):
-                yield taken
-                return
-
-
-def _opened(path: pathlib.Path) -> IO[str]:
-    try:
-        return path.open("a")
-    except OSError:  # another user's, or on a read-only disk: it can be locked all the same
-        return path.open()
-
-
-def _is_taken(descriptor: int, *, wait: bool, shared: bool) -> bool:
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    try:
-        fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(descriptor: int, path: _AnyPath) -> bool:
-    """Whether the open file is still the one at `path`."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), pathlib.Path(path).stat())
-    except FileNotFoundError:
-        return False

@@ -1,4 +1,4 @@
-"""Commands that look after the runs of a root: tag."""
+"""Commands that look after the runs of a root: tag, stop."""
 
 from typing import Annotated
 
@@ -47,3 +47,15 @@ def tag(
     say(f"{run}: {', '.join(tags) or 'no tags'}")
     if written:
         say(written)
+
+
+@app.command(rich_help_panel="Run")
+def stop(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    root: RootOption = DEFAULT_ROOT,
+) -> None:
+    """End a run that is at work on this machine, and wait until it has."""
+    from millrace.pipeline import stopping
+
+    place = open_root(root)
+    say(stopping.stop(open_store(place, must_exist=True), place, run_id))

@@ -3,14 +3,13 @@
 import contextlib
 import datetime
 import errno
-import fcntl
 import os
 import pathlib
 import types
 
 import pytest
 
-from millrace.pipeline.root import RESUME_DAYS, Root, _lock
+from millrace.pipeline.root import RESUME_DAYS, Root
 
 
 def test_a_run_is_running_inside_its_block_and_not_after(tmp_path):
@@ -181,22 +180,6 @@ def test_whether_a_run_is_at_work_is_seen_by_who_may_only_read(tmp_path, monkeyp
     (root.run("r") / "lock").touch()
     monkeypatch.setattr(pathlib.Path, "open", reading)
     assert not root.is_running("r")
-
-
-def test_a_lock_file_removed_between_opening_and_locking_is_opened_again(tmp_path, monkeypatch):
-    path = tmp_path / "lock"
-    once = iter([True])
-
-    def flock(descriptor, how):
-        if next(once, False):  # its last holder removes it just now
-            path.unlink()
-        return fcntl.flock(descriptor, how)
-
-    fake = types.SimpleNamespace(flock=flock, LOCK_EX=fcntl.LOCK_EX, LOCK_NB=fcntl.LOCK_NB)
-    monkeypatch.setattr("millrace.pipeline.root.fcntl", fake)
-    with _lock(path) as taken, _lock(path) as second:
-        assert taken
-        assert not second
 
 
 def test_two_tries_of_one_step_at_once_do_not_share_a_checkpoint(tmp_path):

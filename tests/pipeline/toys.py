@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import signal
+import time
 from typing import Annotated, Literal
 
 import pydantic
@@ -109,6 +110,12 @@ def train(
         raise ZeroDivisionError("one by zero")
     text = (examples.path / "text").read_text()
     (out / "model").write_text(f"{text} {epochs} {model} {weights} {limit}")
+    return Model(out)
+
+
+def rest(examples: Examples, out: Path) -> Model:
+    """Take longer than anybody waits."""
+    time.sleep(600)
     return Model(out)
 
 

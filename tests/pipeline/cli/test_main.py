@@ -18,6 +18,7 @@ COMMANDS = [
     "lineage count",
     "verify",
     "tag latest",
+    "stop latest",
     "run digits",
     "infer toy --data .",
     "skew toy --log .",

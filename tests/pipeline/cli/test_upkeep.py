@@ -1,4 +1,4 @@
-"""Runs are tagged, for people and for programs."""
+"""Runs are tagged and stopped, for people and for programs."""
 
 import json
 
@@ -35,3 +35,13 @@ def test_a_word_that_can_be_no_tag_is_refused(toy, millrace):
     code, _, err = millrace("tag latest", "a b", "--root", toy.root.path)
     assert code == 2
     assert err.startswith("millrace: Tag 'a b': expected a word of letters")
+
+
+def test_a_run_that_has_ended_cannot_be_stopped(toy, millrace):
+    run = toy.run().run
+    assert millrace("stop latest", "--root", toy.root.path) == (
+        2,
+        "",
+        f"millrace: Run {run}: expected one that is at work. Received: done. `millrace runs` lists "
+        "them.\n",
+    )
