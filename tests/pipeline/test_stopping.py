@@ -92,7 +92,7 @@ def test_a_run_that_does_not_end_is_told(resting, seen):
 
 
 def test_a_run_whose_process_dies_without_a_word_is_recorded_as_killed(resting, seen, monkeypatch):
-    process, run = resting("millrace run toy")
+    _, run = resting("millrace run toy")
     store, root = seen()
     kill = os.kill
     monkeypatch.setattr(stopping.os, "kill", lambda number, _: kill(number, signal.SIGKILL))
