@@ -5,6 +5,8 @@ from typing import Any
 
 from millrace.pipeline.fingerprint import Ingredients
 
+FIRST = "this step has not run before in this pipeline"
+
 NOTHING = "its earlier output is no longer in place"
 """What is said of a step that ran although it is set as it was."""
 
@@ -22,7 +24,7 @@ def reasons(
     what is wrong with an output of the same ingredients, if that is why it is not reused.
     """
     if before is None:
-        return ["this step has not run before in this pipeline"]
+        return [FIRST]
     component, code = before.get("component", now.component), before["code"]
     renamed = _is_of_former_names(code)
     found = [

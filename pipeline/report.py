@@ -1,4 +1,4 @@
-"""A run in JSON for programs, and in closing lines for the terminal; see `page` too."""
+"""A run in JSON for programs, and in closing lines for the terminal; see `ui.report_file` too."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from rich.console import Console
 
 from millrace.components.user_code import source_code
-from millrace.pipeline import page, report, stepwise, warm_up
+from millrace.pipeline import report, stepwise, warm_up
 from millrace.pipeline.console import RunProgress
 from millrace.pipeline.errors import Stopped, describe_error
 from millrace.pipeline.results import Observer, RunResult
@@ -16,6 +16,7 @@ from millrace.pipeline.run_request import RunRequest
 from millrace.pipeline.runner import Runner
 from millrace.pipeline.stepwise import Progress
 from millrace.pipeline.store import Store
+from millrace.pipeline.ui import report_file
 from millrace.serving.errors import MillraceError
 
 
@@ -26,7 +27,7 @@ def carry_out(
     console: Console,
     interruption: Callable[[], BaseException | None] = lambda: None,
 ) -> RunResult:
-    """Carry out `request` under `root`: show its progress and outcome, and write its page.
+    """Carry out `request` under `root`: show its progress and outcome, and write its report.
 
     Args:
         request: what to do.
@@ -44,7 +45,7 @@ def carry_out(
     with _shown(request, root, console) as observer:
         result = Runner(request, root, store, observer, interruption).run()
         with _of_no_consequence(console):
-            page.write(root, store, result)
+            report_file.write(root, store, result.run)
             root.keep_run(result.run)
         with _of_no_consequence(console):
             for line in report.closing_lines(root, result, request.command):
@@ -59,7 +60,7 @@ def carry_out_step(
     console: Console,
     interruption: Callable[[], BaseException | None] = lambda: None,
 ) -> Progress:
-    """Carry out the one chosen step of a named run, and write the page of the run so far.
+    """Carry out the one chosen step of a named run, and write the report of the run so far.
 
     See `carry_out`.
 
@@ -70,7 +71,7 @@ def carry_out_step(
     with _shown(request, root, console) as observer:
         done = stepwise.run_step(request, root, store, observer, interruption)
         with _of_no_consequence(console), store.alone(root, done.run.run):
-            page.write(root, store, stepwise.progress(store, root, request))
+            report_file.write(root, store, done.run.run)
             root.keep_step(done.run.run, done.step.step)
         with _of_no_consequence(console):
             for line in report.closing_lines(root, done.of_step, request.command):

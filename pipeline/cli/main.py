@@ -14,6 +14,7 @@ from millrace.pipeline.cli import (
     history,
     models,
     project,
+    report,
     steps,
     stopping,
     ui,
@@ -24,7 +25,18 @@ from millrace.pipeline.errors import UsageError, describe_error, is_of_the_syste
 from millrace.pipeline.own_code import importable
 from millrace.serving.errors import MillraceError
 
-__all__ = ["backtest", "execute", "history", "main", "models", "project", "steps", "ui", "upkeep"]
+__all__ = [
+    "backtest",
+    "execute",
+    "history",
+    "main",
+    "models",
+    "project",
+    "report",
+    "steps",
+    "ui",
+    "upkeep",
+]
 
 # Most of a run's objects are made by imports and stay: Python would look through them 8 times.
 _COLLECTED_AFTER = (50_000, 20, 20)  # new objects, then collections of the younger

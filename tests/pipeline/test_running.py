@@ -6,11 +6,12 @@ import signal
 import pytest
 
 from millrace.components.errors import DataError
-from millrace.pipeline import page, report
+from millrace.pipeline import report
 from millrace.pipeline.console import SafeConsole
 from millrace.pipeline.errors import Stopped, UsageError
 from millrace.pipeline.run_request import RunRequest
 from millrace.pipeline.running import carry_out
+from millrace.pipeline.ui import report_file
 from tests.pipeline import toys
 
 
@@ -31,7 +32,7 @@ def run(toy):
     return carried
 
 
-def test_progress_and_outcome_are_shown_and_the_page_is_written(toy, run):
+def test_progress_and_outcome_are_shown_and_the_report_is_written(toy, run):
     result, shown = run()
     assert result.status == "done"
     assert "> count this step has not run before" in shown
@@ -43,7 +44,7 @@ def test_a_run_that_is_done_stays_done_if_its_report_cannot_be_written(run, monk
     def failing(*_):
         raise DataError("/a: expected statistics. Received: zeros. Run it again.")
 
-    monkeypatch.setattr(page, "write", failing)
+    monkeypatch.setattr(report_file, "write", failing)
     monkeypatch.setattr(report, "closing_lines", failing)
     result, shown = run()
     assert result.status == "done"

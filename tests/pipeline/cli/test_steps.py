@@ -22,7 +22,7 @@ def test_a_step_begins_a_run_and_says_what_can_run_next(tmp_path):
     )
     assert "run     wf-1: partial, 1 of 12 steps; next csv_example_gen\n" in done.stderr
     page = (tmp_path / "root" / "runs" / "wf-1" / "report.html").read_text()
-    assert '<p class="skipped">partial</p>' in page
+    assert '<span class="status partial">partial</span>' in page
 
     again = millrace(*first)
     assert "≡ line_fit  cached" in again.stdout

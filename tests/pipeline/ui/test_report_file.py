@@ -1,0 +1,107 @@
+"""The report of a run holds what a person looks for, and no markup of the data's."""
+
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+
+from millrace.pipeline.ui import report_file
+
+
+def _report_of(toy, result):
+    report_file.write(toy.root, toy.store, result.run)
+    return toy.root.report(result.run).read_text()
+
+
+def test_the_report_holds_the_verdict_the_steps_and_that_it_is_the_first_run_once(toy):
+    shown = _report_of(toy, toy.run())
+    assert "<b>Blessed</b>: told so" in shown
+    assert "<b>0.5</b> <span>accuracy</span>" in shown
+    assert shown.count("no step had run before") == 1
+    assert "this step has not run before in this pipeline" not in shown
+    assert '<th scope="row">validate</th>' in shown
+    assert "<td>train</td><td>3</td>" in shown
+
+
+def test_a_later_run_says_of_each_step_why(toy):
+    toy.run()
+    shown = _report_of(toy, toy.run("train.epochs=2"))
+    assert "no step had run before" not in shown
+    assert "<td>option epochs changed from 1 to 2</td>" in shown
+    assert shown.count("<td>nothing changed since run") == 3
+
+
+def test_the_verdict_says_what_the_figure_was_and_how_sure_it_is(toy):
+    result = toy.run()
+    file = result.artifacts["judge"].path / "metrics.json"
+    found = {
+        "metrics": {"accuracy": 0.5, "loss": 2.0},
+        "intervals": {"accuracy": [0.4, 0.6]},
+        "baseline": {"metrics": {"accuracy": 0.75}},
+    }
+    file.write_text(json.dumps(found))
+    shown = _report_of(toy, result)
+    assert "<b>0.5</b> <span>accuracy, 0.40 to 0.60 at 95 %, was 0.75</span>" in shown
+
+
+def test_what_comes_from_the_data_is_escaped(toy):
+    toy.run()
+    shown = _report_of(toy, toy.run('train.weights={"<b>": 1}'))
+    assert "option weights.&lt;b&gt; changed from None to 1.0" in shown
+    assert "weights.<b>" not in shown
+
+
+def test_the_report_of_a_failed_run_holds_its_cause(toy):
+    shown = _report_of(toy, toy.run("train.fail=bug"))
+    assert "ZeroDivisionError: one by zero" in shown
+    assert '<span class="status failed">failed</span>' in shown
+    assert "Blessed" not in shown
+
+
+def test_a_section_that_cannot_be_shown_says_why_and_the_others_stand(toy):
+    result = toy.run()
+    (result.artifacts["judge"].path / "metrics.json").write_text("{")
+    shown = _report_of(toy, result)
+    assert '<p class="wrong">' in shown
+    assert "metrics.json: expected" in shown
+    assert '<th scope="row">validate</th>' in shown
+
+
+def test_the_report_allows_its_own_style_and_nothing_else(toy):
+    shown = _report_of(toy, toy.run())
+    policy = re.search(r'Content-Security-Policy" content="(.*?)"', shown)[1]
+    style = re.search(r"<style>(.*?)</style>", shown, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy == (
+        f"default-src &#39;none&#39;; style-src &#39;sha256-{digest}&#39;; img-src data:"
+    )
+    assert "<script" not in shown
+    assert "style=" not in shown
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', shown)
+
+
+def test_a_command_of_no_shell_and_names_of_no_encoding_are_shown(toy):
+    result = toy.run()
+    with toy.store.session() as session:
+        record = toy.store.find_run(session, result.run)
+        record.arguments = {"command": "millrace run 'x \udc80 --set a=1"}
+    assert "millrace run &#39;x ? --set a=1" in _report_of(toy, result)
+
+
+def test_what_the_command_set_is_listed(toy):
+    result = toy.run()
+    with toy.store.session() as session:
+        record = toy.store.find_run(session, result.run)
+        record.arguments = {"command": "millrace run x --with projector --set a.b='1 2'"}
+    shown = _report_of(toy, result)
+    assert "<dt>with</dt><dd>projector</dd>" in shown
+    assert "<dt>a.b</dt><dd>1 2</dd>" in shown
+
+
+@pytest.mark.parametrize("text", ["*a*", "[a](http://x)", "a|b", "`a`", "<img>", "a\nb", "# a"])
+def test_a_text_is_no_markdown(text):
+    shown = report_file._plain(text)
+    assert not re.search(r"(?<!\\)[|*`\[\]<#]", shown)
+    assert "\n" not in shown
