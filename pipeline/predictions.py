@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
@@ -51,6 +52,23 @@ class Answer:
 
 
 @dataclasses.dataclass(frozen=True)
+class Call:
+    """What a server was sent, and how it went.
+
+    Attributes:
+        signature: of the model.
+        inputs: of that, by alias, all questions at once.
+        version: that answered.
+        seconds: between the request and its answer.
+    """
+
+    signature: str
+    inputs: Mapping[str, np.ndarray]
+    version: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Answers(Sequence[dict[str, Any]]):
     """What one version of a model answered: a sequence of answers as JSON values."""
 
@@ -58,6 +76,7 @@ class Answers(Sequence[dict[str, Any]]):
     target: str
     answers: tuple[Answer, ...]
     rejected: tuple[Rejected, ...] = ()
+    call: Call | None = None
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -132,38 +151,70 @@ def ask(
             pushed, or is at the `target`.
         DeadlineExceededError: the server did not have it within `wait` seconds.
     """
-    given = {name: value for name, value in scalars.items() if value is not None}
     with _server(root, model, target, tell) as address, Client(address) as client:
         if wait:
             client.wait_until_available(model, timeout=wait)
-        signature = _choose(_signatures(client, root, model, target), given)
-        found = [*asked, *itertools.chain.from_iterable(each(signature) for each in late)]
-        rows = [item for item in found if isinstance(item, Question)]
-        if not rows:
-            raise questions.mismatch(signature, "")
-        inputs = requests.inputs(signature, [questions.fit(row, signature) for row in rows])
-        for name, value in (_DEFAULTS | given).items():
-            if name in signature.inputs:
-                inputs[name] = np.array(value, signature.inputs[name].dtype)
-        outputs = client.predict(model, inputs, signature=signature.name)
+        found = ask_server(client, root, model, asked, late=late, scalars=scalars)
+    return dataclasses.replace(found, target=target or "embedded")
+
+
+def ask_server(
+    client: Client,
+    root: Root,
+    model: str,
+    asked: Sequence[Question],
+    *,
+    late: Sequence[Late] = (),
+    scalars: Mapping[str, float | None] = NO_SCALARS,
+    version: int | None = None,
+) -> Answers:
+    """Ask a server that is up, and has the model; see `ask`.
+
+    Args:
+        client: of the server.
+        root: where models are pushed to.
+        model: its name.
+        asked: the questions.
+        late: what gives more questions once it is known what the model takes.
+        scalars: a generator's inputs without a batch, where they are given.
+        version: to be asked; the newest by default.
+
+    Raises:
+        UsageError: there is nothing to ask, the model does not take it, or is not there.
+    """
+    given = {name: value for name, value in scalars.items() if value is not None}
+    signature = _choose(signatures(client, root, model, version), given)
+    found = [*asked, *itertools.chain.from_iterable(each(signature) for each in late)]
+    rows = [item for item in found if isinstance(item, Question)]
+    if not rows:
+        raise questions.mismatch(signature, "")
+    inputs = requests.inputs(signature, [questions.fit(row, signature) for row in rows])
+    for name, value in (_DEFAULTS | given).items():
+        if name in signature.inputs:
+            inputs[name] = np.array(value, signature.inputs[name].dtype)
+    start = time.monotonic()
+    outputs = client.predict(model, inputs, signature=signature.name, version=version)
+    call = Call(signature.name, inputs, outputs.version, time.monotonic() - start)
     pairs = zip(rows, as_json(outputs), strict=True)
     answers = tuple(Answer(row, _sorted(one)) for row, one in pairs)
     rejected = tuple(item for item in found if isinstance(item, Rejected))
-    return Answers(model, target or "embedded", answers, rejected)
+    return Answers(model, client.target, answers, rejected, call)
 
 
-def _signatures(client: Client, root: Root, model: str, target: str) -> Mapping[str, Signature]:
+def signatures(
+    client: Client, root: Root, model: str, version: int | None = None
+) -> Mapping[str, Signature]:
     """What the server says of `model`.
 
     Raises:
         UsageError: it has no such model.
     """
     try:
-        return client.metadata(model).signatures
+        return client.metadata(model, version=version).signatures
     except NotFoundError as error:
         pushed = ", ".join(pushed_models(root)) or "none"
         raise UsageError(
-            f"predict --target {target}: expected the name of a model that this server has. "
+            f"predict --target {client.target}: expected the name of a model that this server has. "
             f"Received: {model!r}. The server: {error.details}. Pushed under {root.name}: "
             f"{pushed}. Give the name that the server was started with (--model_name, or in its "
             "--model_config_file), or serve it: `millrace serve`."

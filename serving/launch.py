@@ -68,13 +68,13 @@ def launch(
         LaunchError: the server cannot be started, ended, or was not ready in time; the error has
             the end of its log. A model that cannot be loaded ends the server at once.
     """
-    chosen = port or _free_port()
+    chosen = port or free_port()
     command = _command(engine, remote.path(base_path), model_name, chosen, binary, image)
     with contextlib.ExitStack() as stack:
         if log is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="model_server_"))
             log = LocalPath(folder) / "server.log"
-        process = stack.enter_context(_running(command, log))
+        process = stack.enter_context(running(command, log))
         launched = Launched(f"{_HOST}:{chosen}", process, log)
         _wait(launched, model_name, timeout)
         yield launched
@@ -107,8 +107,8 @@ def _command(
 
 
 @contextlib.contextmanager
-def _running(command: list[str], log: LocalPath) -> Iterator[subprocess.Popen[bytes] | warm.Forked]:
-    """Run `command` as a child of this process; stop it when the block ends."""
+def running(command: list[str], log: LocalPath) -> Iterator[subprocess.Popen[bytes] | warm.Forked]:
+    """Run `command`, made by `lifeline`, as a child; stop it when the block ends."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink, warm.start(command, sink) as process:
         patience = _STOP_SECONDS
@@ -133,7 +133,7 @@ def _wait(launched: Launched, model_name: str, timeout: float) -> None:
                 raise LaunchError(
                     f"{shlex.join(launched.process.args)}: expected model {model_name} to be "  # type: ignore[arg-type]
                     f"available within {timeout:g} s. Received: {end}. "
-                    f"Its log ends:\n{_tail(launched.log)}",
+                    f"Its log ends:\n{tail(launched.log)}",
                     _reason(launched.log),
                 )
             try:
@@ -143,17 +143,19 @@ def _wait(launched: Launched, model_name: str, timeout: float) -> None:
             return
 
 
-def _tail(log: LocalPath) -> str:
+def tail(log: LocalPath) -> str:
+    """The end of a server's log."""
     return log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace")
 
 
 def _reason(log: LocalPath) -> str:
     """Returns why the server did not start, from the one line that all engines log."""
-    _, refused, reason = _tail(log).rpartition(_REFUSED)
+    _, refused, reason = tail(log).rpartition(_REFUSED)
     return reason.partition("\n")[0].strip() if refused else ""
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         return int(probe.getsockname()[1])

@@ -215,6 +215,11 @@ def status(spec: Spec) -> Call[list[VersionStatus]]:
     return Call(f"/{MODEL_SERVICE}/GetModelStatus", request, _statuses, spec.model)
 
 
+def reload(request: model_messages.ReloadConfigRequest) -> Call[None]:
+    """Serve other models instead, and wait for new ones."""
+    return Call(f"/{MODEL_SERVICE}/HandleReloadConfigRequest", request, _nothing)
+
+
 def health(service: str) -> Call[bool]:
     """Check the health of `service`."""
     request = health_messages.HealthCheckRequest(service=service)
@@ -297,6 +302,10 @@ def _metadata(raw: bytes) -> Metadata:
 def _is_serving(raw: bytes) -> bool:
     answer = health_messages.HealthCheckResponse.FromString(raw)
     return answer.status == health_messages.HealthCheckResponse.SERVING
+
+
+def _nothing(raw: bytes) -> None:
+    del raw  # a failure is the call's own status
 
 
 def _statuses(raw: bytes) -> list[VersionStatus]:

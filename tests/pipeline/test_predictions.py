@@ -13,6 +13,7 @@ from millrace.pipeline import predictions
 from millrace.pipeline.cli.app import tell
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.questions import Question
+from millrace.serving.client import Prediction
 from millrace.serving.errors import NotFoundError
 from millrace.serving.signature import Signature, TensorInfo
 
@@ -49,14 +50,14 @@ class Server:
     def __exit__(self, *_):
         pass
 
-    def metadata(self, model):
+    def metadata(self, model, version=None):
         return SimpleNamespace(
             signatures={one.name: one for one in SIGNATURES[model.removeprefix("sure_")]}
         )
 
-    def predict(self, model, inputs, signature):
+    def predict(self, model, inputs, signature, version=None):
         Server.asked = {name: array.tolist() for name, array in inputs.items()} | {"as": signature}
-        return getattr(self, model)(inputs)
+        return Prediction(getattr(self, model)(inputs), version or 7)
 
     def images(self, inputs):
         count = len(inputs["image_bytes"])
@@ -233,7 +234,7 @@ def test_a_question_that_the_model_does_not_take_is_refused(ask, model, asked, m
 def test_a_model_that_the_server_lacks_is_told_with_its_words_and_those_that_are_pushed(
     toy, ask, monkeypatch
 ):
-    def metadata(self, model):
+    def metadata(self, model, version=None):
         raise NotFoundError(f"Servable not found for request: Latest({model})")
 
     monkeypatch.setattr(Server, "metadata", metadata)
