@@ -29,6 +29,12 @@ def ui(
         list[str] | None,
         typer.Option(metavar="NAME", help="A name by which browsers elsewhere ask for it."),
     ] = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT", help="A model server to try models at; by default one is started."
+        ),
+    ] = "",
 ) -> None:
     """Look at runs, data and models in a browser, and try the models, until interrupted."""
     from aiohttp import web
@@ -41,7 +47,7 @@ def ui(
             "--address: expected an address to listen on. Received: an empty one. Give 127.0.0.1 "
             "for this machine alone, or 0.0.0.0 for all."
         )
-    site = Site([open_root(one) for one in root or [DEFAULT_ROOT]])
+    site = Site([open_root(one) for one in root or [DEFAULT_ROOT]], target)
     token = "" if address in _LOOPBACK else templates.new_secret()
     names = [*(host or []), *([] if address in _LOOPBACK else [address])]
     listening = server.listen(address, port)

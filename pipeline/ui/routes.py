@@ -1,9 +1,13 @@
 """Every page, file and action, module by module."""
 
 from millrace.pipeline.ui.site import Action, File, View
-from millrace.pipeline.ui.views import runs
+from millrace.pipeline.ui.views import models, runs, trying
 
-_MODULES = (runs,)
+_MODULES = (
+    models,
+    runs,
+    trying,
+)
 
 VIEWS: tuple[View, ...] = tuple(view for module in _MODULES for view in module.VIEWS)
 FILES: tuple[File, ...] = tuple(file for module in _MODULES for file in module.FILES)

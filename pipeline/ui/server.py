@@ -24,7 +24,12 @@ from millrace.serving.errors import MillraceError
 
 MOST_SENT = 64 * 2**20  # bytes of an upload
 _COOKIE = "millrace_token"
-_STATIC = {"style.css": "text/css", "page.js": "text/javascript", "favicon.svg": "image/svg+xml"}
+_STATIC = {
+    "style.css": "text/css",
+    "page.js": "text/javascript",
+    "try.js": "text/javascript",
+    "favicon.svg": "image/svg+xml",
+}
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data: blob:; "
@@ -73,7 +78,7 @@ def application(site: Site, *, token: str = "", hosts: Sequence[str] = ()) -> we
 
 
 async def _close(app: web.Application) -> None:
-    app[_SITE].close()
+    await asyncio.to_thread(app[_SITE].close)
 
 
 async def _first(request: web.Request) -> web.StreamResponse:

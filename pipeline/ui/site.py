@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
+from millrace.pipeline.ui.model_server import ModelServer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Asked:
     parts: Mapping[str, str]
     query: Mapping[str, str]
     several: Mapping[str, Sequence[str]]
+
+    @property
+    def model_server(self) -> ModelServer:
+        """What answers about the models of the root."""
+        return self.site.model_servers[self.key]
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
@@ -110,21 +116,27 @@ class Action:
 
 
 class Site:
-    """Some roots, each with its store, which stays open until `close`."""
+    """Some roots, each with its store and model server, which stay open until `close`."""
 
-    def __init__(self, roots: Sequence[Root]) -> None:
-        """Open the stores.
+    def __init__(self, roots: Sequence[Root], target: str = "") -> None:
+        """Open the stores; a model server starts when it is first asked.
+
+        Args:
+            roots: what is shown.
+            target: HOST:PORT of a model server to ask instead.
 
         Raises:
             UsageError: a root is not there.
             StoreError: its store cannot be opened.
         """
         self.roots: dict[str, Root] = {}
+        self.model_servers: dict[str, ModelServer] = {}
         self._stores: dict[str, Store] = {}
         for root in roots:
             key = self._new_key(root)
             self.roots[key] = root
             self._stores[key] = Store.of(root, must_exist=True)
+            self.model_servers[key] = ModelServer(root, self._stores[key], target)
 
     def _new_key(self, root: Root) -> str:
         """The name of its folder, and of the one above that where it is the usual hidden one."""
@@ -149,6 +161,8 @@ class Site:
         return Asked(self, key, self.roots[key], self._stores[key], parts, query, several)
 
     def close(self) -> None:
-        """Close the stores."""
+        """End the model servers, and close the stores."""
+        for server in self.model_servers.values():
+            server.close()
         for store in self._stores.values():
             store.close()
