@@ -8,7 +8,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from millrace.components.errors import OptionError
 from millrace.components.options import descriptions, settings
@@ -21,7 +21,12 @@ from millrace.components.options.settings import (
 )
 from millrace.pipeline.errors import UsageError
 
+if TYPE_CHECKING:
+    from millrace.pipeline.dag import Dag
+
 __all__ = ["OptionRow", "assign", "check", "describe", "dump", "nearest", "nearest_option", "rows"]
+
+REQUIRED = "(required)"
 
 
 def check(annotation: Any, value: Any, place: str) -> Any:
@@ -73,19 +78,48 @@ class OptionRow(NamedTuple):
     meaning: str
 
 
+class Settable(NamedTuple):
+    """The same for a form: with the annotation that its text is checked by."""
+
+    option: str
+    annotation: Any
+    value: Any
+    meaning: str
+
+
 def rows(place: str, annotation: Any, value: Any, meaning: str = "") -> Iterator[OptionRow]:
     """What can be set at `place`, which means `meaning`; a dataclass field by field."""
+    for each in settable(place, annotation, value, meaning):
+        yield OptionRow(each.option, describe(each.annotation), each.value, each.meaning)
+
+
+def settable(place: str, annotation: Any, value: Any, meaning: str = "") -> Iterator[Settable]:
+    """What can be set at `place`, which means `meaning`; a dataclass field by field."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
-        yield OptionRow(place, describe(annotation), value, meaning)
+        yield Settable(place, annotation, value, meaning)
         return
     if dataclass_members(annotation):
-        yield OptionRow(place, describe(annotation), getattr(value, "kind", ""), meaning)
+        yield Settable(place, annotation, getattr(value, "kind", ""), meaning)
     hints = typing.get_type_hints(type(value), include_extras=True)
     said = descriptions.of(type(value))
     for name in _fields(type(value)):
         if name != "kind":
             below = getattr(value, name)
-            yield from rows(f"{place}.{name}", hints[name], below, said.get(name, ""))
+            yield from settable(f"{place}.{name}", hints[name], below, said.get(name, ""))
+
+
+def of_dag(dag: "Dag") -> Iterator[Settable]:
+    """What can be set in `dag`, step by step, as it is set; without what a step has from another.
+
+    An option that has no value yet has `REQUIRED` for one.
+    """
+    for step in dag.steps.values():
+        said = descriptions.of(step.component)
+        for option, (annotation, _) in step.spec.options.items():
+            if option not in step.lent:
+                value = step.options.get(option, REQUIRED)
+                place = f"{step.name}.{option}"
+                yield from settable(place, annotation, value, said.get(option, ""))
 
 
 def _fields(kind: type) -> list[str]:

@@ -18,7 +18,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Anomalies, Artifact, Examples, Model, TrainedModel
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
-from millrace.pipeline import damage, earlier, explain, fingerprint, given, steplog
+from millrace.pipeline import circumstances, damage, earlier, explain, fingerprint, given, steplog
 from millrace.pipeline.dag import Dag, Input, Source, Step
 from millrace.pipeline.errors import UsageError, WiringError, describe_error
 from millrace.pipeline.leases import LEASE_SECONDS
@@ -112,7 +112,11 @@ class Runner:
             recipe=self.request.recipe,
             pipeline=self.dag.name,
             root=self.root.name,
-            arguments={"command": self.request.command, "data": self.request.data},
+            arguments={
+                "command": self.request.command,
+                "data": self.request.data,
+                "made_with": circumstances.found(),
+            },
             status="running",
             started=began,
             lease=began + lease if self.root.is_remote else None,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from millrace.components.artifacts import Artifact
-from millrace.pipeline import damage, spans
+from millrace.pipeline import circumstances, damage, spans
 from millrace.pipeline.dag import Dag, Input, Previous, Source, Step
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord, now
@@ -258,6 +258,7 @@ def _record(request: RunRequest, root: Root) -> RunRecord:
             "spans": run.spans,
             "found": list(run.places),
             "steps": _plan(request.dag),
+            "made_with": circumstances.found(),
         },
         status="running",
         started=now(),

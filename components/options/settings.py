@@ -15,7 +15,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import pydantic
@@ -111,15 +111,66 @@ def _description(annotation: Any) -> str:
     return next((field for field in fields if isinstance(field, str)), "")
 
 
+def choices(annotation: Any) -> list[str]:
+    """Every text that an option of this type takes, in order; empty where others fit as well."""
+    bare = _bare(annotation)
+    if bare is bool:
+        return ["true", "false"]
+    if bare is type(None):
+        return ["none"]
+    members = dataclass_members(annotation)
+    if any(hasattr(kind, "of_piece") for kind in members.values()):
+        return []  # a call of a person's own fits too
+    if members:
+        return sorted(members)
+    if typing.get_origin(bare) is typing.Literal:
+        return list(map(str, typing.get_args(bare)))
+    if typing.get_origin(bare) in (typing.Union, types.UnionType):
+        found = [choices(each) for each in typing.get_args(bare)]
+        return [word for each in found for word in each] if all(found) else []
+    return []
+
+
+def bounds(annotation: Any) -> dict[str, Any] | None:
+    """Of a number: `whole`, and `least` and `most`, where it may be equal to them; else None."""
+    bare = _bare(annotation)
+    if bare not in (int, float):
+        return None
+    found = dict(_bounds(annotation))
+    return {"whole": bare is int, "least": found.get("ge"), "most": found.get("le")}
+
+
+def _bounds(annotation: Any) -> Iterator[tuple[str, float]]:
+    """The bounds of a number by pydantic's names for them."""
+    fields = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is Annotated else ()
+    found = [bound for field in fields for bound in getattr(field, "metadata", [field])]
+    for name in ("ge", "gt", "le", "lt"):
+        yield from ((name, getattr(bound, name)) for bound in found if hasattr(bound, name))
+
+
 def _limits(annotation: Any) -> str:
     """The range of a number, as in `from 0 to 1`; empty without one, or none worth a word."""
-    fields = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is Annotated else ()
-    bounds = [bound for field in fields for bound in getattr(field, "metadata", [field])]
-    words = list[str]()
-    for name, word in {"ge": "from", "gt": "above", "le": "to", "lt": "below"}.items():
-        limits = [getattr(bound, name) for bound in bounds if hasattr(bound, name)]
-        words += [f"{word} {limit:,}" for limit in limits if limit < MOST]
-    return " ".join(words)
+    words = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
+    told = [(words[name], limit) for name, limit in _bounds(annotation) if limit < MOST]
+    return " ".join(f"{word} {limit:,}" for word, limit in told)
+
+
+def as_text(value: Any) -> str:
+    """A value in plain JSON types as text that is read as it again, as after `--set …=`."""
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(_is_plain(each) for each in value):
+        return ",".join(map(as_text, value))
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(item: Any) -> bool:
+    """Whether an item of a list can stand between commas without quotes."""
+    if isinstance(item, str):
+        return bool(item) and item == item.strip() and not set(item) & set(',()[]{}"')
+    return isinstance(item, int | float) and not isinstance(item, bool)
 
 
 def nearest_option(word: str, known: Mapping[str, Any]) -> str:

@@ -218,23 +218,14 @@ def _print_options(recipe: Any, *, as_json: bool) -> None:
     """Every step of a recipe with its options, their types, values and meanings."""
     from etils.epath import Path
 
-    from millrace.components.options import descriptions
     from millrace.pipeline import options
     from millrace.pipeline.console import print_options, print_table, stdout_console
 
     data = "DATA" if recipe.data.startswith("--data") else None
     dag = recipe.wire(recipe.name, data, Path("serving"))
     rows = [
-        row
-        for step in dag.steps.values()
-        for option, (annotation, _) in step.spec.options.items()
-        if option not in step.lent
-        for row in options.rows(
-            f"{step.name}.{option}",
-            annotation,
-            step.options.get(option, "(required)"),
-            descriptions.of(step.component).get(option, ""),
-        )
+        options.OptionRow(each.option, options.describe(each.annotation), each.value, each.meaning)
+        for each in options.of_dag(dag)
     ]
     console = stdout_console()
     if as_json:

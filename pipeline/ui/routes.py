@@ -1,10 +1,12 @@
 """Every page, file and action, module by module."""
 
 from millrace.pipeline.ui.site import Action, File, View
-from millrace.pipeline.ui.views import models, runs, trying
+from millrace.pipeline.ui.views import again, models, run, runs, trying
 
 _MODULES = (
+    again,
     models,
+    run,
     runs,
     trying,
 )

@@ -33,7 +33,7 @@ def environment() -> jinja2.Environment:
         "moment": moment,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
-    made.globals["graph"] = _graph
+    made.globals["draw_graph"] = _graph
     made.globals["charts"] = charts  # {{ charts.lines("loss", shown.curves) }}
     return made
 

@@ -8,8 +8,19 @@ async function refresh(element) {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const next = fresh.getElementById(element.id);
   if (!next) return location.reload();
-  if (next.innerHTML !== element.innerHTML) element.innerHTML = next.innerHTML;
+  if (next.innerHTML !== element.innerHTML) exchange(element, next);
   if (next.dataset.live) watch(element, next.dataset.live);
+}
+
+// What a person has ticked and opened stays so.
+function exchange(element, next) {
+  const ticked = [...element.querySelectorAll("input:checked")].map((each) => each.name + each.value);
+  const open = [...element.querySelectorAll("details")].map((each) => each.open);
+  element.innerHTML = next.innerHTML;
+  element.querySelectorAll("input[type=checkbox]").forEach((each) => {
+    if (ticked.includes(each.name + each.value)) each.checked = true;
+  });
+  element.querySelectorAll("details").forEach((each, place) => { each.open = each.open || open[place]; });
 }
 
 function watch(element, seconds) {
@@ -20,6 +31,26 @@ function watch(element, seconds) {
 }
 
 document.querySelectorAll("[data-live]").forEach((element) => watch(element, element.dataset.live));
+
+// An element with `data-follow` grows by what its twin says is new from byte `data-from` on.
+async function follow(element) {
+  const answer = await fetch(`${element.dataset.follow}?from=${element.dataset.from}`);
+  if (!answer.ok) return;
+  const found = await answer.json();
+  const atEnd = innerHeight + scrollY >= document.body.scrollHeight - 40;
+  if (found.text) element.append(found.text);
+  if (found.text && atEnd) scrollTo(0, document.body.scrollHeight);
+  element.dataset.from = found.next;
+  if (found.is_live || found.next < found.size) return later(element);
+  const status = document.querySelector(`#${element.id}-status .status`);
+  if (status) { status.className = `status ${found.status}`; status.textContent = found.status; }
+}
+
+function later(element) {
+  setTimeout(() => follow(element).catch(() => later(element)), 1000);
+}
+
+document.querySelectorAll("[data-follow]").forEach(later);
 
 // A button with `data-copy` copies the text of the element with that id, and says so.
 document.addEventListener("click", async (event) => {
