@@ -311,9 +311,9 @@ def _records(block: Block, table: TextTable, used: Sequence[str]) -> Iterator[It
             hint = f"; a text that holds {dialect.delimiter!r} needs quotes around it"
         yield Item(item.position, item.reason + hint)
     lines_of = parsing.lines_of(found.places.tolist(), block, found.text, dialect)
-    columns = [column.to_pylist() for column in found.columns.values()]
-    for place, line, *cells in zip(found.places.tolist(), lines_of, *columns, strict=True):
-        row = {name: cell or "" for name, cell in zip(found.columns, cells, strict=True)}
+    columns = {name: column.to_pylist() for name, column in found.columns.items()}
+    for place, line, *cells in zip(found.places.tolist(), lines_of, *columns.values(), strict=True):
+        row = {name: cell or "" for name, cell in zip(columns, cells, strict=True)}
         yield Item(f"line {line}", row, repaired.get(place, ""))
 
 
