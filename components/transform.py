@@ -15,7 +15,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Analysis, Examples, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.rejected import check_rejected
-from millrace.components.beam.shard_pass import shard_pass
+from millrace.components.beam.shard_pass import LONG, SHORT, shard_pass
 from millrace.components.features import rows as features
 from millrace.components.features import spec as specs
 from millrace.components.features.spec import Spec
@@ -78,8 +78,10 @@ def transform(
     """
     start = time.monotonic()
     shards = _shards(examples, Examples(out))
-    work = functools.partial(_write_shard, spec=specs.read(analysis.file))
-    done = shard_pass("TransformAndWrite", shards, work, out, run_on)
+    spec = specs.read(analysis.file)
+    work = functools.partial(_write_shard, spec=spec)
+    worth = LONG if features.needs_tensorflow(spec) else SHORT
+    done = shard_pass("TransformAndWrite", shards, work, out, run_on, worth=worth)
     counts, left_out = dict.fromkeys(examples.splits, 0), Counter[tuple[str, str]]()
     rejected: list[Rejected] = []
     for shard, part in zip(shards, done, strict=True):

@@ -112,9 +112,9 @@ def of(
             own = [unit] * len(texts[rows]) if unit else units[rows]
             survey.units.update(own)
             found = [
-                part.encode()
+                part
                 for text, each in zip(texts[rows].to_pylist(), own, strict=True)
-                for part in parts(text.decode("utf-8", "replace"), DELIMITERS[each])
+                for part in parts(text, DELIMITERS[each])
             ]
             for tokenizer in tokenizers:
                 tokens = tokenizer.tokens(found)
@@ -134,12 +134,12 @@ def units_of(batch: pa.RecordBatch) -> list[Unit]:
     return [known.get(name, "passage") for name in cells.to_pylist()]
 
 
-def parts(text: str, delimiter: str) -> list[str]:
+def parts(text: bytes, delimiter: str) -> list[bytes]:
     """The records in `text`, separated by `delimiter`, without empty ones."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not delimiter:
         return [text]
-    return [part for part in text.split(delimiter) if part.encode().strip()]
+    return [part for part in text.split(delimiter.encode()) if part.strip()]
 
 
 def merge(found: Iterable[LanguageSurvey]) -> LanguageSurvey:

@@ -1,4 +1,4 @@
-"""Raw records to transformed ones, whatever their kind. Imports TensorFlow when it is called."""
+"""Raw records to transformed ones, whatever their kind. TensorFlow is imported where they need it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +16,12 @@ from millrace.serving import tensorflow_import
 if TYPE_CHECKING:
     from millrace.components.features.series_encoding import Block  # numpy
     from millrace.serving.example import Decoded  # numpy
+
+
+def needs_tensorflow(spec: Spec) -> bool:
+    """Whether records are transformed by TensorFlow's ops, as far as can be told beforehand."""
+    is_hooked = isinstance(spec, TextSpec) and spec.hook is not None
+    return isinstance(spec, TableSpec | ImageSpec) or is_hooked
 
 
 def transform(
@@ -44,7 +50,7 @@ def transform(
     """
     from millrace.components.files import columns  # numpy
 
-    if not isinstance(spec, SeriesSpec):
+    if needs_tensorflow(spec):
         tensorflow_import.load()
     batches = columns.batches(records, place)
     match spec:

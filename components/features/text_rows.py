@@ -1,21 +1,32 @@
 """Raw text records to transformed ones: token ids and labels, ready to train on.
 
-The ids come from `features.text`, the ops that `export` serves.
+The ids are those of `features.text`, the ops that `export` serves: of most texts they come from
+`features.token_ids`, which gives the same ones without TensorFlow and several times as fast. The
+ops get what may not be the same there, and what one of them shortens first: texts that are not
+UTF-8, that a function of the user's changes, or of megabytes.
 """
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import tensorflow as tf
+import pyarrow.compute as pc
 
 from millrace.components.artifacts import Rejected
-from millrace.components.features import hook as hooks
-from millrace.components.features import record, text
+from millrace.components.features import record, token_ids
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.text_spec import TextSpec
+from millrace.components.features.text_survey import Tokenizer
 from millrace.components.files import arrow_examples, columns
+from millrace.serving import tensorflow_import
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_AT_ONCE = 1 << 14  # texts without TensorFlow
+_LONG = 1 << 22  # bytes of a text
 
 
 def transform(
@@ -39,19 +50,46 @@ def transform(
             rejected.append(Rejected(sources[number].as_py(), reasons[number], where))
         start += batch.num_rows
         usable = [array.filter(pa.array(is_usable)) for array in (texts, pa.array(labels), sources)]
-        for rows in record.parts(usable[0]):
+        for rows in record.parts(usable[0], _AT_ONCE):
             content, label, source = (array[rows] for array in usable)
-            tokens = ids(content.to_pylist(), spec).astype(np.int64)
-            cells = {
-                record.TOKENS: pa.FixedSizeListArray.from_arrays(tokens.ravel(), tokens.shape[1]),
-                record.INDEX: label,
-                record.filename("text"): source,
-            }
-            yield from arrow_examples.as_bytes(arrow_examples.records(cells))
+            start_of = 0
+            for tokens in _rows_of(content, spec):
+                part = slice(start_of, start_of + len(tokens))
+                start_of = part.stop
+                flat = tokens.astype(np.int64).ravel()
+                cells = {
+                    record.TOKENS: pa.FixedSizeListArray.from_arrays(flat, tokens.shape[1]),
+                    record.INDEX: label[part],
+                    record.filename("text"): source[part],
+                }
+                yield from arrow_examples.as_bytes(arrow_examples.records(cells))
+
+
+def _rows_of(texts: pa.BinaryArray, spec: TextSpec) -> Iterator[np.ndarray]:
+    """The ids of `texts` in their order, int32 [some, sequence_length] at a time."""
+    longest = pc.max(pc.binary_length(texts)).as_py() or 0
+    if spec.hook or longest > _LONG or not token_ids.are_utf8(texts):
+        for rows in record.parts(texts):
+            yield ids(texts[rows].to_pylist(), spec)
+        return
+    vocabulary, cut = _tokenizer(spec)
+    found = token_ids.of(texts.to_pylist(), cut, vocabulary)
+    found = found if spec.oov_token else found.known()
+    yield from found.rows(spec.sequence_length, spec.padding, spec.truncating)
+
+
+@functools.lru_cache(maxsize=4)
+def _tokenizer(spec: TextSpec) -> tuple[pa.StringArray, Tokenizer]:
+    pieces = frozenset(spec.vocabulary if spec.level == "subword" else ())
+    cut = Tokenizer(spec.level, spec.standardize, spec.strip_html, pieces)
+    return pa.array(spec.vocabulary, pa.string()), cut
 
 
 def ids(texts: Sequence[bytes], spec: TextSpec) -> np.ndarray:
     """The ids of texts, as a model takes them: int32 [texts, sequence_length]."""
+    tensorflow_import.load()
+    import tensorflow as tf
+
     found: np.ndarray = _compiled(spec)(tf.constant(texts, tf.string)).numpy()
     return found
 
@@ -62,6 +100,12 @@ def preprocessed(batches: Iterable[pa.RecordBatch], hook: Hook) -> Iterator[pa.R
     `transform` and `export` have that function in their graphs, see `features.text`; `analyze`,
     which needs no TensorFlow otherwise, counts tokens after this one.
     """
+    tensorflow_import.load()
+    import tensorflow as tf
+
+    from millrace.components.features import hook as hooks
+    from millrace.components.features import text
+
     for batch in batches:
         texts = record.texts(batch)
         changed = np.array([b""] * len(texts), object)
@@ -75,7 +119,11 @@ def preprocessed(batches: Iterable[pa.RecordBatch], hook: Hook) -> Iterator[pa.R
 
 
 @functools.lru_cache(maxsize=4)
-def _compiled(spec: TextSpec) -> Callable[[tf.Tensor], tf.Tensor]:
+def _compiled(spec: TextSpec) -> "Callable[[tf.Tensor], tf.Tensor]":
+    import tensorflow as tf
+
+    from millrace.components.features import text
+
     return tf.function(
         lambda texts: text.preprocess(texts, spec), input_signature=[text.TEXTS], autograph=False
     )

@@ -4,6 +4,7 @@ Arrow splits and numbers the words and adds up the counts of batches, NumPy coun
 Python object per token.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
@@ -84,9 +85,14 @@ def of(texts: Sequence[bytes], level: Level, pieces: Collection[str] = ()) -> To
         case "word":
             return _words(texts)
         case "subword":
-            words = _words(texts)
-            names = words.names.to_pylist()
-            return _parted(words, [longest_pieces(word, pieces) for word in names])
+            words, every = _words(texts), frozenset(pieces)
+            return _parted(words, [_cut(word, every) for word in words.names.to_pylist()])
+
+
+@functools.lru_cache(1 << 17)
+def _cut(word: str, pieces: frozenset[str]) -> tuple[str, ...]:
+    """The subwords of a word, cut once: words recur."""
+    return tuple(longest_pieces(word, pieces))
 
 
 def _characters(texts: Sequence[bytes]) -> TokenBatch:

@@ -2,8 +2,8 @@
 
 The bytes are those of `serving.example.encode` for the same row: one feature per column with a
 cell, in the order of their names (where one begins with another, protobuf itself writes the longer
-one first). A number's entry is a row of a byte matrix of repeated templates, each distinct text
-is encoded once, and Arrow joins the columns' entries row by row.
+one first). A number's entry is a row of a byte matrix of repeated templates, a text's is made of
+a prefix that depends on its length, and Arrow joins the columns' entries row by row.
 
 Layout: tensorflow/core/example/{example,feature}.proto; varints and tags as in
 protobuf.dev/programming-guides/encoding. Arrow's `binary` addresses 2 GiB: keep a batch's
@@ -182,27 +182,31 @@ def _int_prefix(name: str, size: int) -> bytes:
 
 def _varints(values: NDArray[np.uint64]) -> tuple[Bytes, NDArray[np.int64]]:
     """Base-128 digits of each value, uint8 [values, 1..10], and how many of them count."""
-    sizes = np.ones(len(values), np.int64)
-    parts = [values & np.uint64(0x7F)]
-    while (rest := values >> np.uint64(7 * len(parts))).any():
-        parts.append(rest & np.uint64(0x7F))
-        sizes += rest > 0
-        if len(parts) == 10:
-            break
-    digits = np.stack(parts, axis=1).astype(np.uint8)
-    digits |= np.where(np.arange(digits.shape[1]) < sizes[:, None] - 1, 0x80, 0).astype(np.uint8)
+    most = max(1, -(-int(values.max(initial=0)).bit_length() // 7))
+    narrowest = np.uint16 if most < 3 else np.uint32 if most < 5 else np.uint64
+    rest: NDArray[np.unsignedinteger] = values.astype(narrowest)
+    sizes, digits = np.ones(len(values), np.int64), np.empty((len(values), most), np.uint8)
+    for place in range(most):
+        digits[:, place] = rest & 0x7F
+        rest >>= 7
+        is_going_on = rest > 0
+        sizes += is_going_on
+        digits[:, place] |= is_going_on.view(np.uint8) << 7
     return digits, sizes
 
 
 def _text_entries(name: str, column: pa.Array) -> pa.BinaryArray:
-    encoded = column.cast(pa.binary()).dictionary_encode()
-    entries = [_text_entry(name, value) for value in encoded.dictionary.to_pylist()]
-    return pa.array(entries, pa.binary()).take(encoded.indices)
+    distinct, where = _distinct(_lengths(column))
+    heads = pa.array([_text_prefix(name, size) for size in distinct.tolist()], pa.binary())
+    is_missing = column.is_null().to_numpy(zero_copy_only=False)
+    taken = heads.take(pa.array(where, mask=is_missing))
+    return pc.binary_join_element_wise(taken, column.cast(pa.binary()), b"")
 
 
-def _text_entry(name: str, value: bytes) -> bytes:
-    item = _field(1, len(value)) + value
-    return _entry(name, _field(1, len(item)) + item, 0)
+def _text_prefix(name: str, size: int) -> bytes:
+    """An entry up to its one text, which takes `size` bytes."""
+    item = _field(1, size)
+    return _entry(name, _field(1, len(item) + size) + item, size)
 
 
 def _entry(name: str, feature: bytes, missing: int) -> bytes:

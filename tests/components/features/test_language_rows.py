@@ -1,9 +1,12 @@
-"""From raw text records to windows."""
+"""From raw text records to windows, which are those of the ops that are served."""
 
 import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from millrace.components.artifacts import Rejected
-from millrace.components.features import language_rows
+from millrace.components.features import language_rows, token_ids
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.files import columns
 from millrace.serving.example import decode
@@ -45,3 +48,49 @@ def test_more_texts_than_are_cut_at_once_keep_their_order():
     found, _ = transformed([{"text": [text]} for text in texts])
     firsts = np.array([row["tokens"][1] for row in found])
     assert firsts.tolist() == [3 if text == b"a" else 4 for text in texts]
+
+
+PIECES = ("\u2581", "a", "b", "é", "\u2581a", "ab", "ba", "n")
+TEXTS = st.text(st.sampled_from("abAB é.\t\r\n\x00\u2581\u00a0\u2014n"), max_size=30)
+
+
+@settings(max_examples=40, deadline=None)
+@example([b"a b\r\rb", b"a\n\n\nb a b a b\n", b"\xff a b a", b" \n"], "word", "\n\n", 2, 1)
+@example([b"a b a b a b a b", b"b", b"", b"b a"], "character", "", 3, 2)
+@given(
+    texts=st.lists(TEXTS.map(str.encode) | st.binary(max_size=9), min_size=1, max_size=4),
+    level=st.sampled_from(["word", "character", "subword"]),
+    delimiter=st.sampled_from(["", "\n", "\n\n"]),
+    length=st.integers(1, 5),
+    stride=st.integers(1, 5),
+)
+def test_the_windows_are_those_that_the_ops_cut(texts, level, delimiter, length, stride):
+    names = (*([delimiter] if delimiter else []), *PIECES)
+    counts, how = (0, *[1 for _ in names]), "none" if length % 2 else "lower_and_strip_punctuation"
+    spec = LanguageSpec(level, names, counts, length, min(stride, length), delimiter, how)
+    wanted = language_rows.windows(texts, spec, spec.stride)
+    found, rejected = transformed([{"text": [text]} for text in texts], spec)
+    assert [(row["tokens"].tolist(), row["next"].tolist()) for row in found] == [
+        (present.tolist(), following.tolist())
+        for tokens, next_ones in wanted
+        for present, following in zip(tokens, next_ones, strict=True)
+    ]
+    assert [item.position for item in rejected] == [
+        f"p, record {number}" for number, (tokens, _) in enumerate(wanted) if not len(tokens)
+    ]
+
+
+@pytest.mark.parametrize("others", [[], [b"\xff"]], ids=["utf-8", "other bytes"])
+def test_windows_that_are_made_in_parts_keep_their_order_and_sources(others, monkeypatch):
+    monkeypatch.setattr(token_ids, "_AT_ONCE", 8)
+    rows = [
+        {"text": [text], "text/filename": [name]}
+        for text, name in zip([b"a b b a b", b"b a", *others], [b"x", b"y", b"z"], strict=False)
+    ]
+    found, _ = transformed(rows)
+    assert [(row["text/filename"], row["tokens"].tolist()) for row in found[:4]] == [
+        ([b"x"], [2, 3, 4]),
+        ([b"x"], [4, 4, 3]),
+        ([b"x"], [3, 4, 0]),
+        ([b"y"], [2, 4, 3]),
+    ]

@@ -1,12 +1,17 @@
 """Raw records to transformed ones; a user's function counts, trains and serves the same texts."""
 
+import dataclasses
+
+import pytest
 import tensorflow as tf
 from etils.epath import Path
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from millrace.components.analysis import text as analysis
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
-from millrace.components.features import hook_spec, text, text_rows
+from millrace.components.features import hook_spec, text, text_rows, token_ids
 from millrace.components.features.text_spec import TextOptions, TextSpec
 from millrace.components.files import columns
 from millrace.components.files.tfrecord import write_records
@@ -38,6 +43,53 @@ def test_records_keep_their_source_and_unusable_ones_are_set_aside():
         ("c", "no `text`", "p, record 2"),
         ("d", "no class", "p, record 3"),
     ]
+
+
+def ids_of(texts, spec):
+    rows = [{"text": [text], "text/class/text": [b"ham"]} for text in texts]
+    found = text_rows.transform([columns.of_rows(rows, "p")], "p", spec, [])
+    return [decode(record)["tokens"].tolist() for record in found]
+
+
+TEXTS = st.text(st.sampled_from("thecaTé <b>.,\t\n\x00\u2581\u00a0\u2014"), max_size=30)
+WAYS = st.fixed_dictionaries(
+    {
+        "level": st.sampled_from(["word", "character", "subword"]),
+        "standardize": st.sampled_from(["lower_and_strip_punctuation", "none"]),
+        "oov_token": st.sampled_from(["[UNK]", None]),
+        "padding": st.sampled_from(["post", "pre"]),
+        "truncating": st.sampled_from(["post", "pre"]),
+        "sequence_length": st.integers(1, 6),
+    }
+)
+PIECES = ("the", "cat", "c", "a", "t", "\u2581the", "\u2581c")
+
+
+@settings(max_examples=40, deadline=None)
+@example(
+    [b"the cat <b>the", b"", b"\xff the cat the cat", b"cat"],
+    {"level": "word", "padding": "pre", "truncating": "pre", "oov_token": None},
+)
+@example([b"the cat <b>the the cat", b"cat"], {"level": "subword", "truncating": "pre"})
+@given(st.lists(TEXTS.map(str.encode) | st.binary(max_size=9), min_size=1, max_size=4), WAYS)
+def test_the_ids_are_those_that_the_ops_give(texts, way):
+    spec = dataclasses.replace(SPEC, vocabulary=PIECES, **way)
+    wanted = text.preprocess(tf.constant(texts, tf.string), spec).numpy()
+    assert ids_of(texts, spec) == wanted.tolist()
+
+
+@pytest.mark.parametrize("how", ["in parts", "by the ops, since one is long", "hooked"])
+def test_rows_keep_their_order_however_they_are_made(how, monkeypatch):
+    spec = SPEC
+    if how == "in parts":
+        monkeypatch.setattr(token_ids, "_AT_ONCE", 8)
+    elif how == "hooked":
+        spec = dataclasses.replace(SPEC, hook=hook_spec.settle(LOWER))
+    else:
+        monkeypatch.setattr(text_rows, "_LONG", 8)
+    texts = [b"the", b"cat", b"dog the cat", b"dog", b"cat the"]
+    first = [row[:2] for row in ids_of(texts, spec)]
+    assert first == [[2, 0], [3, 0], [4, 2], [4, 0], [3, 2]]
 
 
 def test_the_text_of_each_row_is_changed_and_nothing_else():
