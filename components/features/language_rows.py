@@ -85,7 +85,8 @@ class _Cut:
         text_of = np.array(of, np.int64)
         for cut, sequences in ids.windows(self._spec.sequence_length, self._spec.stride):
             following = cut[:, 1:]
-            yield np.where(following == PADDING, PADDING, cut[:, :-1]), following, text_of[sequences]
+            present = np.where(following == PADDING, PADDING, cut[:, :-1])
+            yield present, following, text_of[sequences]
 
 
 def _lists(ids: np.ndarray) -> pa.FixedSizeListArray:

@@ -1,4 +1,4 @@
-"""Raw records to transformed ones, whatever their kind. TensorFlow is imported where they need it."""
+"""Raw records to transformed ones, whatever their kind. Imports TensorFlow where it is needed."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
