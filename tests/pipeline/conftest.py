@@ -34,10 +34,10 @@ class Toy:
 
     def __init__(self, folder):
         self.data = folder / "data"
-        self.data.mkdir()
+        self.data.mkdir(exist_ok=True)
         (self.data / "a.txt").write_text("abc")
         self.root = Root(folder / "root")
-        self.root.path.mkdir()
+        self.root.path.mkdir(exist_ok=True)
         self.store = Store.open(self.root.store_url)
         self.observer = Silent()
 
