@@ -4,7 +4,7 @@ Versions are told by their folders; what is known of their making, by the store.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -92,13 +92,15 @@ def newest_of(
     session: Session, store: Store, root: Root, models: Sequence[str]
 ) -> dict[str, list[Version]]:
     """The versions of each of `models` that are there, the newest first."""
-    pushes = _pushes(session, store, models)
+    there = {model: numbers(root, model) for model in models}
+    wanted = {number for each in there.values() for number in each}
+    pushes = _pushes(session, store, models, wanted)
     return {
         model: [
             Version(number, "kept" if place else "served", pushes.get((model, number)))
-            for place, number in enumerate(numbers(root, model))
+            for place, number in enumerate(each)
         ]
-        for model in models
+        for model, each in there.items()
     }
 
 
@@ -109,9 +111,9 @@ def _state(number: int, there: Sequence[int], withdrawn: Iterable[int]) -> State
 
 
 def _pushes(
-    session: Session, store: Store, models: Sequence[str]
+    session: Session, store: Store, models: Sequence[str], wanted: Collection[int] = ()
 ) -> Mapping[tuple[str, int], Push]:
-    """The first push of each version, by model and number."""
+    """The first push of each version, by model and number; of those `wanted`, if any are named."""
     name = ArtifactRecord.properties["model"].as_string()
     version = ArtifactRecord.properties["version"].as_integer()
     query = (
@@ -123,6 +125,7 @@ def _pushes(
         .join(RunRecord, RunRecord.id == ExecutionRecord.run_id)
         .where(ArtifactRecord.type == PushedModel.__name__, name.in_(models), version > 0)
         .where(EventRecord.role == "output", ExecutionRecord.status == "ran", store.within)
+        .where(version.in_(wanted) if wanted else sa.true())
         .order_by(ExecutionRecord.id.desc())
         .limit(_MOST * max(1, len(models)))
     )

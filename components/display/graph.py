@@ -7,6 +7,7 @@ Man, and Cybernetics 11, 1981.
 """
 
 import dataclasses
+import functools
 import itertools
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,6 +51,7 @@ def reduced(edges: Iterable[Edge]) -> list[Edge]:
     for start, end in known:
         after.setdefault(start, []).append(end)
 
+    @functools.cache
     def leads(start: str, end: str) -> bool:
         return any(each == end or leads(each, end) for each in after.get(start, ()))
 
