@@ -12,7 +12,9 @@ not to be served lies beside them in folders that begin with a dot:
 Only renames within `<serving root>/<model>/` change what is visible.
 """
 
+import contextlib
 import errno
+import fcntl
 import os
 import re
 import socket
@@ -68,7 +70,7 @@ class Versions:
         Returns:
             The version's folder, and whether it is new.
         """
-        newest = next(reversed(self.all().values()), None)
+        newest = self._newest()
         if newest is not None and _same(newest, source):
             return newest, False
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,12 +78,31 @@ class Versions:
         try:
             copy_tree(source, staging)
             sync_tree(staging)
-            folder = self._publish(staging)
+            with self._alone():
+                latest = self._newest()
+                if latest is not None and latest != newest and _same(latest, staging):
+                    staging.rmtree()  # another push of the same model was faster
+                    return latest, False
+                folder = self._publish(staging)
             sync(self.folder)
             return folder, True
         except BaseException:
             staging.rmtree(missing_ok=True)
             raise
+
+    def _newest(self) -> Path | None:
+        return next(reversed(self.all().values()), None)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other pushes and rollbacks of this machine waiting, by a lock on the folder."""
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _publish(self, staging: Path) -> Path:
         """Rename `staging` to the first version from now on that is free and the newest."""
@@ -117,6 +138,10 @@ class Versions:
                 f"{', '.join(_models(self.root)) or 'no model at all'}. "
                 "Correct the name, or push that model first."
             )
+        with self._alone():
+            return self._withdraw()
+
+    def _withdraw(self) -> tuple[int, int]:
         versions = self.all()
         if len(versions) < 2:
             raise DataError(

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -249,6 +250,30 @@ def test_pushes_at_once_take_different_versions_and_lose_none(tmp_path):
     for process in range(2):  # each one's own pushes keep their order
         own = [int(text.split()[1]) for text in contents if text.startswith(str(process))]
         assert own == list(range(20))
+
+
+def test_equal_pushes_at_once_make_one_version(tmp_path):
+    """Each has looked for the newest version before any other came into view."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "saved_model.pb").write_text("one")
+    together, copy, made = threading.Barrier(4), versions.copy_tree, []
+
+    def copy_tree(source, staging):
+        together.wait(60)
+        copy(source, staging)
+
+    def push():
+        made.append(Versions(tmp_path / "root", "digits").push(versions.Path(tmp_path / "source")))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(versions, "copy_tree", copy_tree)
+        threads = [threading.Thread(target=push) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    (version,) = (tmp_path / "root" / "digits").iterdir()
+    assert sorted(made) == [(versions.Path(version), is_new) for is_new in (False,) * 3 + (True,)]
 
 
 def test_rollback_withdraws_the_newest_and_keeps_it(push, make, tmp_path, clock):

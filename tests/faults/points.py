@@ -93,8 +93,8 @@ def exported(examples: Examples, out: epath.Path) -> Model:
     return made
 
 
-def wired(toy: Toy) -> Dag:
-    """The toy pipeline with a model that is pushed at the end."""
+def wired(toy: Toy, model_name: str = "toy") -> Dag:
+    """The toy pipeline with a model that is pushed at the end, by that name."""
     dag = Dag("toy")
     examples = dag.step(toys.read, source=Source(str(toy.data)))
     statistics = dag.step(toys.count, examples=examples)
@@ -107,7 +107,7 @@ def wired(toy: Toy) -> Dag:
         model=model,
         evaluation=evaluation,
         infra=None,
-        model_name="toy",
+        model_name=model_name,
         serving_root=str(toy.root.serving),
     )
     return dag
