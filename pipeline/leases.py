@@ -10,6 +10,7 @@ machine need not wait until a dead one's lease is over.
 
 import contextlib
 import datetime
+import hashlib
 import logging
 import threading
 import time
@@ -46,6 +47,21 @@ def at_work(sessions: Sessions, root: Root, run: str, step: str) -> Iterator[Non
 def alone(sessions: Sessions, root: Root, run: str) -> Iterator[None]:
     """Let one process at a time see how far `run` has come, and write that down."""
     with root.alone(run) as lock, _leased(sessions, root, run, _PROGRESS, lock):
+        yield
+
+
+@contextlib.contextmanager
+def looked_through(sessions: Sessions, root: Root, *, shared: bool) -> Iterator[None]:
+    """Keep outputs under `root` where they are while several look for some to use (`shared`).
+
+    Whoever removes some does so alone. Machines that do not share a disk share PostgreSQL's lock.
+    """
+    with root.looked_through(shared=shared), contextlib.ExitStack() as held:
+        if root.is_remote:
+            session = held.enter_context(sessions())
+            lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+            digest = hashlib.sha256(root.name.encode()).digest()
+            session.execute(sa.select(lock(int.from_bytes(digest[:8], "big", signed=True))))
         yield
 
 

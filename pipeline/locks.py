@@ -31,7 +31,11 @@ def lock(path: AnyPath, *, wait: bool = False, shared: bool = False) -> Iterator
         with _opened(pathlib.Path(path)) as file:
             taken = _is_taken(file.fileno(), wait=wait, shared=shared)
             if not taken or _is_at(file.fileno(), path):
-                yield taken
+                try:
+                    yield taken
+                finally:
+                    if taken:  # at once: a process forked meanwhile has the file open, too
+                        fcntl.flock(file.fileno(), fcntl.LOCK_UN)
                 return
 
 

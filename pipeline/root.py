@@ -9,6 +9,7 @@ runs/<run>/                    logs, report.html, and the locks of a run at work
 serving/<model>/<version>/     what a model server reads
 syntax.json                    what sources say, by their content
 damaged/…                      outputs and versions that were damaged, under the same names
+.gc.lock                       held by who looks for outputs to use, and by who removes some
 
 Of a root in an object store, artifacts, serving and damaged are there, and each run's logs and page
 once it has ended. The rest is in the scratch folder of the machine that runs, and the store in
@@ -23,7 +24,7 @@ import os
 import pathlib
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
 from etils.epath import Path
@@ -270,9 +271,7 @@ class Root:
         What cannot be removed, such as another user's, is warned of and left.
         """
         for folder in _folders(self.path / "staging"):
-            with self._resting(self.lock_of_run(folder.name)) as is_resting:
-                if is_resting:
-                    _remove(folder)
+            self.clear_staging(folder.name)
         remote.forget(COPY_DAYS * 24 * 3600)
         if self.is_remote:
             self._forget_copies()
@@ -283,6 +282,42 @@ class Root:
                 _pass_by(resume / name)
             except OSError as error:
                 _log.warning("%s: left as it is: %s.", error.filename, error.strerror)
+
+    def dead_staging(self) -> Iterator[pathlib.Path]:
+        """The folders in staging on whose runs no process of this machine is at work."""
+        for folder in _folders(self.path / "staging"):
+            if not self.is_running(folder.name):
+                yield folder
+
+    def clear_staging(self, run: str) -> bool:
+        """Remove what `run` left in staging, unless it is at work; whether that is gone."""
+        with self._resting(self.lock_of_run(run)) as is_resting:
+            return is_resting and _remove(pathlib.Path(self.staging(run)))
+
+    def checkpoints(self) -> list[pathlib.Path]:
+        """What killed steps have left for their next try, taken up at this moment or not."""
+        return _folders(self.path / "resume")
+
+    def clear_checkpoint(self, name: str, is_old: Callable[[pathlib.Path], bool]) -> bool:
+        """Remove the checkpoint of that `name`, unless a step has taken it up; whether it is gone.
+
+        Args:
+            name: of its folder.
+            is_old: whether it still is to be removed, asked while nobody can take it up.
+        """
+        checkpoint = pathlib.Path(self.path) / "resume" / name
+        with locks.lock(lock := _lock_of(checkpoint)) as taken:
+            is_gone = taken and is_old(checkpoint) and _remove(checkpoint)
+            if is_gone:
+                lock.unlink()
+            return is_gone
+
+    @contextlib.contextmanager
+    def looked_through(self, *, shared: bool) -> Iterator[None]:
+        """Let several at once look for what they can use, or one at a time remove something."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with locks.lock(self.path / ".gc.lock", wait=True, shared=shared):
+            yield
 
     def _forget_copies(self) -> None:
         """Remove copies of outputs that were not used for long, unless others may use them now."""

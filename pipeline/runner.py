@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from etils.epath import Path
 
@@ -202,6 +202,19 @@ class Runner:
 
         Files are read and hashed between the transactions, which other runs wait for.
         """
+        with self.store.looking(self.root):  # what is found stays, as it is recorded by then
+            begun = self._begin(step)
+        for note in begun.notes:
+            self.observer.line(step, note)
+        if begun.hit is not None:
+            return StepResult(step.name, "cached", 0.0, begun.hit.place, tuple(begun.why))
+        result = self._execute(step, begun.execution, begun.inputs)
+        if result.status == "ran":
+            self._set_aside(step, begun.damaged)
+        return result
+
+    def _begin(self, step: Step) -> "_Begun":
+        """Find what `step` reads and what it can reuse, and record that it has begun with that."""
         forced = step.name in self.request.selection.force
         inputs = {name: self._resolve(node) for name, node in step.inputs.items()}
         notes, self._passed_over = self._passed_over, []
@@ -231,14 +244,7 @@ class Runner:
                 self._outputs[step.name] = hit
             else:
                 self.observer.started(step, why)
-        for note in notes:
-            self.observer.line(step, note)
-        if hit is not None:
-            return StepResult(step.name, "cached", 0.0, hit.place, tuple(why))
-        result = self._execute(step, execution, inputs)
-        if result.status == "ran":
-            self._set_aside(step, damaged)
-        return result
+        return _Begun(execution, inputs, hit, why, notes, damaged)
 
     def _execution(
         self, step: Step, parts: fingerprint.Ingredients, reasons: list[str]
@@ -346,6 +352,17 @@ class Runner:
             place = damage.set_aside(self.root, record, found, kept)
             if place is not None:
                 self.observer.line(step, f"the damaged output lies in {place} now")
+
+
+class _Begun(NamedTuple):
+    """What is known of a step when it begins."""
+
+    execution: ExecutionRecord
+    inputs: dict[str, ArtifactRecord | None]
+    hit: ArtifactRecord | None  # what is reused
+    why: list[str]
+    notes: list[str]
+    damaged: earlier.Damaged  # what would have been
 
 
 def has_anomalies(step: Step, result: StepResult) -> bool:

@@ -215,6 +215,14 @@ class Store:
         """Let one process at a time see how far `run` has come, and write that down."""
         return leases.alone(self.session, root, run)
 
+    def looking(self, root: Root) -> contextlib.AbstractContextManager[None]:
+        """Keep what lies under `root` from being removed, until it is recorded what is used."""
+        return leases.looked_through(self.session, root, shared=True)
+
+    def clearing(self, root: Root) -> contextlib.AbstractContextManager[None]:
+        """Keep others from beginning to use what lies under `root`."""
+        return leases.looked_through(self.session, root, shared=False)
+
     def is_at_work(self, root: Root, run: str, step: str) -> bool:
         """Whether some process is at work on that `step` of `run`."""
         with self.session() as session:

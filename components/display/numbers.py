@@ -43,3 +43,12 @@ def short(value: float, digits: int = 6) -> str:
     if "e+" not in rounded or abs(value) >= _LARGE:
         return rounded
     return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def size(count: int) -> str:
+    """So many bytes in two or three digits of a decimal unit: 42 B, 3.4 MB, 512 MB."""
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value >= 999.5:
+            value, unit = value / 1000, larger
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 9.95 else f"{value:.1f} {unit}"

@@ -1,6 +1,6 @@
-"""Commands that look after the runs of a root: tag, stop."""
+"""Commands that look after the runs of a root: tag, stop, gc."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from millrace.pipeline.cli.app import (
     print_json,
     say,
 )
+
+if TYPE_CHECKING:
+    from millrace.pipeline.leftovers import Leftovers
 
 
 @app.command(rich_help_panel="Look back")
@@ -59,3 +62,59 @@ def stop(
 
     place = open_root(root)
     say(stopping.stop(open_store(place, must_exist=True), place, run_id))
+
+
+@app.command(rich_help_panel="Look back")
+def gc(
+    keep: Annotated[
+        int, typer.Option(help="Keep what the newest N finished runs of each model use.", min=1)
+    ] = 5,
+    older_than: Annotated[
+        float, typer.Option(metavar="DAYS", help="Keep what runs of so many days use.", min=0)
+    ] = 0.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; without, only say what.")] = False,
+    root: RootOption = DEFAULT_ROOT,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what old runs have left that nothing needs, and with --yes remove it.
+
+    Runs stay listed, with their logs and reports. What is served, or of a run tagged `keep`, stays
+    too, and so does what the last blessed models and the newest output of each step.
+    """
+    from millrace.pipeline import leftovers
+
+    place = open_root(root)
+    act = leftovers.remove if yes else leftovers.find
+    policy = leftovers.Policy(keep, older_than)
+    found = act(open_store(place, must_exist=True), place, policy)
+    if as_json:
+        print_json(leftovers.as_json(found, removed=yes))
+    else:
+        _show_leftovers(found, removed=yes)
+
+
+def _show_leftovers(found: "Leftovers", *, removed: bool) -> None:
+    from millrace.components.display import numbers
+    from millrace.pipeline import leftovers
+    from millrace.pipeline.console import print_table, stdout_console
+
+    rows: list[tuple[Any, ...]] = [
+        (each.kind, each.model, each.run, each.folders, numbers.size(each.bytes))
+        for each in leftovers.by_run(found)
+    ]
+    if rows:
+        print_table(stdout_console(), ("what", "model", "run", "folders", "size"), rows)
+    count, size = len(found.found), numbers.size(found.bytes)
+    if removed:
+        say(f"removed  {count} folders, {size}; a run that needs them makes them again")
+    elif count:
+        say(f"can go   {count} folders, {size}: `millrace gc --yes` removes them")
+    else:
+        say("can go   nothing")
+    for reason, number in found.kept.items():
+        say(f"kept     {number} outputs {reason}")
+    if found.unknown:
+        say(
+            f"left     {found.unknown} folders of runs that this store does not know, or of this "
+            "root before it was moved here"
+        )

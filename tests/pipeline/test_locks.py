@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import pathlib
 import socket
 import subprocess
 import sys
@@ -71,8 +72,27 @@ def test_a_lock_file_removed_between_opening_and_locking_is_opened_again(tmp_pat
             path.unlink()
         return fcntl.flock(descriptor, how)
 
-    fake = types.SimpleNamespace(flock=flock, LOCK_EX=fcntl.LOCK_EX, LOCK_NB=fcntl.LOCK_NB)
+    names = ("LOCK_EX", "LOCK_NB", "LOCK_UN")
+    fake = types.SimpleNamespace(flock=flock, **{name: getattr(fcntl, name) for name in names})
     monkeypatch.setattr("millrace.pipeline.locks.fcntl", fake)
     with locks.lock(path) as taken, locks.lock(path) as second:
         assert taken
         assert not second
+
+
+def test_a_lock_that_is_given_back_is_free_though_a_process_forked_meanwhile_has_it_open(tmp_path):
+    path = tmp_path / "lock"
+    with locks.lock(path):
+        child = subprocess.Popen(["sleep", "60"], close_fds=False, pass_fds=_open_at(path))
+    try:
+        with locks.lock(path) as taken:
+            assert taken
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _open_at(path):
+    """The descriptors of this process by which it has `path` open."""
+    at = pathlib.Path("/proc/self/fd")
+    return [int(one.name) for one in at.iterdir() if one.exists() and one.samefile(path)]

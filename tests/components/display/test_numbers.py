@@ -55,3 +55,21 @@ def test_a_float32_is_read_back_from_its_text(value):
 )
 def test_a_figure_is_short_but_without_a_power_of_ten(value, digits, expected):
     assert numbers.short(value, digits) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (9_949, "9.9 kB"),
+        (9_950, "10 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (3_400_000_000, "3.4 GB"),
+        (5_000 * 10**12, "5000 TB"),
+    ],
+)
+def test_bytes_are_told_in_two_or_three_digits(count, expected):
+    assert numbers.size(count) == expected

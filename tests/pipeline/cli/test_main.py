@@ -19,6 +19,7 @@ COMMANDS = [
     "verify",
     "tag latest",
     "stop latest",
+    "gc",
     "run digits",
     "infer toy --data .",
     "skew toy --log .",

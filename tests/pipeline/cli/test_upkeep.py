@@ -45,3 +45,30 @@ def test_a_run_that_has_ended_cannot_be_stopped(toy, millrace):
         f"millrace: Run {run}: expected one that is at work. Received: done. `millrace runs` lists "
         "them.\n",
     )
+
+
+def test_what_can_go_is_said_and_goes_when_it_is_asked_for(toy, millrace):
+    runs = []
+    for text in ("a", "ab", "abc"):
+        (toy.data / "a.txt").write_text(text)
+        runs.append(toy.run().run)
+    at = ("--root", toy.root.path)
+    code, out, _ = millrace("gc --keep 1", *at)
+    lines = out.splitlines()
+    assert (code, lines[0]) == (0, "what\tmodel\trun\tfolders\tsize")
+    assert [line.split("\t")[:4] for line in lines[1:3]] == [
+        ["output", "toy", runs[1], "2"],
+        ["output", "toy", runs[0], "5"],
+    ]
+    size = sum(one["bytes"] for one in json.loads(millrace("gc --keep 1 --json", *at)[1])["found"])
+    assert lines[3:] == [
+        f"can go   7 folders, {size} B: `millrace gc --yes` removes them",
+        "kept     7 outputs of the newest run of each model",
+        "kept     1 outputs of the last blessed models",
+    ]
+    assert (toy.root.path / "artifacts" / "read" / runs[0]).exists()
+    out = millrace("gc --keep 1 --yes", *at)[1]
+    assert f"removed  7 folders, {size} B; a run that needs them makes them again\n" in out
+    assert not (toy.root.path / "artifacts" / "read" / runs[0]).exists()
+    assert millrace("gc --keep 1", *at)[1].startswith("can go   nothing\n")
+    assert json.loads(millrace("gc --json", *at)[1])["found"] == []
