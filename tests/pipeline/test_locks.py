@@ -83,7 +83,7 @@ def test_a_lock_file_removed_between_opening_and_locking_is_opened_again(tmp_pat
 def test_a_lock_that_is_given_back_is_free_though_a_process_forked_meanwhile_has_it_open(tmp_path):
     path = tmp_path / "lock"
     with locks.lock(path):
-        child = subprocess.Popen(["sleep", "60"], close_fds=False, pass_fds=_open_at(path))
+        child = subprocess.Popen(["sleep", "60"], pass_fds=_open_at(path))
     try:
         with locks.lock(path) as taken:
             assert taken
