@@ -5,6 +5,7 @@ when data is added, equal contents stay together, and the size of one class does
 the shares of another.
 """
 
+import bisect
 import dataclasses
 import hashlib
 import math
@@ -119,19 +120,22 @@ class SplitRule:
 
     def choose(self, given: str, content: bytes) -> str:
         """The split of a row with `content` that came in split `given`, "" for none."""
+        if given and not (given == "train" and self.held_out):
+            return given
+        return self.choose_by(given, hashlib.sha256(content).digest())
+
+    def choose_by(self, given: str, digest: bytes) -> str:
+        """The same, of a row whose content has the SHA-256 `digest`."""
         if not given:
-            point = _point(content)
-            return next(
-                name for name, edge in zip(self.names, self.edges, strict=True) if point < edge
-            )
-        if given == "train" and self.held_out and _point(content) < self.held_out:
+            return self.names[bisect.bisect_right(self.edges, _point(digest))]
+        if given == "train" and self.held_out and _point(digest) < self.held_out:
             return "eval"
         return given
 
 
-def _point(content: bytes) -> float:
+def _point(digest: bytes) -> float:
     """A number in [0, 1), uniform over contents: the first 53 bits of the SHA-256."""
-    return (int.from_bytes(hashlib.sha256(content).digest()[:8]) >> 11) / 2**53
+    return (int.from_bytes(digest[:8]) >> 11) / 2**53
 
 
 def check_shares(shares: Mapping[str, float]) -> Mapping[str, float]:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import pyarrow as pa
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Rejected, SetAside
@@ -25,11 +26,13 @@ from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.tally import IngestTally
+from millrace.components.files import arrow_examples
 from millrace.components.files.tfrecord import FAST, record_writer
 
 _SHARD_BYTES, _SHARD_ROWS = 64 * 2**20, 2**16
 _SAMPLED = 64  # files whose size is looked up to estimate a source's
 _GROUP = 16  # inputs handed to a thread at once
+_AT_ONCE, _MOST = 2**20, 2**13  # bytes and number of the records that are written at once
 _THREADS = min(os.cpu_count() or 1, 16)
 # Bytes of a record. Below it, decoding is so short that threads cost more than they save, and
 # names weigh so much that zlib's level 1 saves a third; above it, neither holds.
@@ -50,6 +53,19 @@ class SplitRecord(NamedTuple):
     remark: str = ""
 
 
+class SplitCells(NamedTuple):
+    """A `SplitRecord` that is still to be encoded, many of them at once.
+
+    `cells` are its features, one value each: bytes or a whole number of 64 bits.
+    """
+
+    split: str
+    label: str
+    cells: Mapping[str, bytes | int]
+    digest: bytes = b""
+    remark: str = ""
+
+
 class Skipped(NamedTuple):
     """An input that is nothing, such as an empty line; counted under `remark`."""
 
@@ -62,7 +78,7 @@ class Unlabelled(NamedTuple):
     item: Rejected
 
 
-Converted = SplitRecord | Rejected | Skipped | Unlabelled
+Converted = SplitRecord | SplitCells | Rejected | Skipped | Unlabelled
 
 
 class Inputs(Protocol):
@@ -72,7 +88,10 @@ class Inputs(Protocol):
         """Yield the inputs of `rows` in order, one at a time."""
 
     def convert(self, item: Any) -> Converted:
-        """Prove and encode one input of `read`; called from several threads at once."""
+        """Prove one input of `read`, and encode it; called from several threads at once.
+
+        If it gives cells, they have the same names and kinds for every input.
+        """
 
 
 def mixed(rows: Sequence[ListedRow]) -> list[ListedRow]:
@@ -181,7 +200,7 @@ def _write_shard(
     tally, digests = IngestTally(), bytearray()
     items = source.read(rows)
     first = _convert(source, itertools.islice(items, _GROUP))
-    sizes = [len(outcome.example) for outcome in first if isinstance(outcome, SplitRecord)]
+    sizes = [len(each.example) for each in encoded(first) if isinstance(each, SplitRecord)]
     is_small = sum(sizes) < _SMALL * len(sizes)
     convert = _in_turn if is_small else _in_threads
     with contextlib.ExitStack() as stack:
@@ -189,18 +208,61 @@ def _write_shard(
             split: stack.enter_context(record_writer(file, level=FAST if is_small else 0))
             for split, file in files.items()
         }
-        for outcome in itertools.chain(first, convert(source, items)):
-            if isinstance(outcome, SplitRecord):
-                writers[outcome.split]([outcome.example])
-                tally.count(outcome.split, outcome.label, outcome.remark)
-                digests += outcome.digest
-            elif isinstance(outcome, Skipped):
-                tally.remark(outcome.remark)
-            elif isinstance(outcome, Unlabelled):
-                tally.unlabelled.append(outcome.item)
-            else:
-                tally.rejected.append(outcome)
+        for outcomes in _together(itertools.chain(first, convert(source, items))):
+            examples = collections.defaultdict[str, list[bytes]](list)
+            for outcome in encoded(outcomes):
+                if isinstance(outcome, SplitRecord):
+                    examples[outcome.split].append(outcome.example)
+                    tally.count(outcome.split, outcome.label, outcome.remark)
+                    digests += outcome.digest
+                elif isinstance(outcome, Skipped):
+                    tally.remark(outcome.remark)
+                elif isinstance(outcome, Unlabelled):
+                    tally.unlabelled.append(outcome.item)
+                else:
+                    tally.rejected.append(outcome)
+            for split, records in examples.items():
+                writers[split](records)
     return tally, bytes(digests)
+
+
+def encoded(
+    outcomes: Sequence[Converted],
+) -> list[SplitRecord | Rejected | Skipped | Unlabelled]:
+    """`outcomes` with records in the place of cells."""
+    cells = [each.cells for each in outcomes if isinstance(each, SplitCells)]
+    found: Iterator[bytes] = iter(())
+    if cells:
+        columns = {
+            name: pa.array(
+                [each[name] for each in cells],
+                pa.int64() if isinstance(value, int) else pa.binary(),
+            )
+            for name, value in cells[0].items()
+        }
+        found = iter(arrow_examples.as_bytes(arrow_examples.records(columns, prefix_last=True)))
+    return [
+        SplitRecord(each.split, each.label, next(found), each.digest, each.remark)
+        if isinstance(each, SplitCells)
+        else each
+        for each in outcomes
+    ]
+
+
+def _together(outcomes: Iterable[Converted]) -> Iterator[list[Converted]]:
+    """`outcomes` in groups of a megabyte or so."""
+    held, size = list[Converted](), 0
+    for outcome in outcomes:
+        held.append(outcome)
+        if isinstance(outcome, SplitRecord):
+            size += len(outcome.example)
+        elif isinstance(outcome, SplitCells):
+            size += sum(len(each) for each in outcome.cells.values() if isinstance(each, bytes))
+        if size >= _AT_ONCE or len(held) == _MOST:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def _in_turn(source: Inputs, items: Iterator[Any]) -> Iterator[Converted]:

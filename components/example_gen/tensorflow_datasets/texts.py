@@ -15,7 +15,7 @@ from millrace.components.example_gen.shards.tfrecords import (
     number_of,
     read_files,
 )
-from millrace.components.example_gen.shards.writing import SplitRecord
+from millrace.components.example_gen.shards.writing import SplitCells
 from millrace.components.example_gen.texts.files import Decoding, text_record
 from millrace.serving.errors import WireError
 from millrace.serving.example import decode
@@ -39,7 +39,7 @@ class TextRecords:
         """Yield every record of the files in `rows`."""
         return read_files(self.root, rows)
 
-    def convert(self, item: RecordInput) -> SplitRecord | Rejected:
+    def convert(self, item: RecordInput) -> SplitCells | Rejected:
         """Prove one record and give its features the names that all text records have."""
         try:
             values = decode(item.record)

@@ -19,12 +19,12 @@ from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.writing import (
     Converted,
     Skipped,
-    SplitRecord,
+    SplitCells,
     shard_count,
     write_shards,
 )
 from millrace.components.files.walk import is_hidden, walk
-from millrace.serving.example import encode
+from millrace.serving.values import utf8
 
 Unit = Literal["line", "paragraph", "passage", "file"]
 
@@ -94,13 +94,13 @@ class CorpusFiles:
         if not item.text.strip():
             return Skipped("empty, left out")
         content = item.text.encode()
-        features: dict[str, bytes | str] = {
+        cells = {
             "text": content,
-            "text/filename": item.source,
-            "text/unit": self.cutting.unit,
+            "text/filename": utf8(item.source, "Feature", "text/filename"),
+            "text/unit": self.cutting.unit.encode(),
         }
-        digest = hashlib.sha256(content).digest()[:8]
-        return SplitRecord(self._split(item, content), "", encode(features), digest, item.remark)
+        digest = hashlib.sha256(content).digest()
+        return SplitCells(self._split(item, digest), "", cells, digest[:8], item.remark)
 
     def _records(self, row: ListedRow) -> Iterator[_Item]:
         found = decode_text(
@@ -119,10 +119,10 @@ class CorpusFiles:
             source = f"{row.path}#{number + 1}" if len(texts) > 1 else row.path
             yield _Item(source, row.split, text, fraction, remark)
 
-    def _split(self, item: _Item, content: bytes) -> str:
+    def _split(self, item: _Item, digest: bytes) -> str:
         if self.cutting.unit == "passage":
             return contiguous_split(self.rule, item.split, item.fraction)
-        return self.rule.choose(item.split, content)
+        return self.rule.choose_by(item.split, digest)
 
 
 def cut(text: str, unit: Unit, passage: int) -> list[str]:

@@ -13,9 +13,9 @@ from millrace.components.example_gen.csv import encodings
 from millrace.components.example_gen.csv.encodings import BadBytes, DecodedText, decode_as
 from millrace.components.example_gen.shards.folders import FileKind, ListedRow
 from millrace.components.example_gen.shards.splits import SplitRule
-from millrace.components.example_gen.shards.writing import Skipped, SplitRecord
+from millrace.components.example_gen.shards.writing import Skipped, SplitCells
 from millrace.components.example_gen.texts.options import EmptyTexts
-from millrace.serving.example import Value, encode
+from millrace.serving.values import utf8
 
 OPTION = "text_example_gen.encoding"
 _SAMPLED, _LEAST = 4000, 8  # files, of all and of a class
@@ -75,18 +75,18 @@ def check_encoding(step: str, encoding: str | None) -> None:
 
 def text_record(
     rule: SplitRule, given: str, found: DecodedText, *, filename: str, label: int, name: str
-) -> SplitRecord:
+) -> SplitCells:
     """The record of a text, which is not empty."""
     content = found.text.encode()
-    features: dict[str, Value] = {
+    cells: dict[str, bytes | int] = {
         "text": content,
         "text/class/label": label,
-        "text/class/text": name,
-        "text/filename": filename,
+        "text/class/text": utf8(name, "Feature", "text/class/text"),
+        "text/filename": utf8(filename, "Feature", "text/filename"),
     }
     remark = f"bad bytes, read as {found.encoding}" if found.repaired else ""
-    digest = hashlib.sha256(content).digest()[:8]
-    return SplitRecord(rule.choose(given, content), name, encode(features), digest, remark)
+    digest = hashlib.sha256(content).digest()
+    return SplitCells(rule.choose_by(given, digest), name, cells, digest[:8], remark)
 
 
 def empty_text(empty: EmptyTexts, row: Rejected) -> Rejected | Skipped:
@@ -147,7 +147,7 @@ class TextFiles:
         """The rows themselves."""
         yield from rows
 
-    def convert(self, row: ListedRow) -> SplitRecord | Rejected | Skipped:
+    def convert(self, row: ListedRow) -> SplitCells | Rejected | Skipped:
         """Read, decode and encode the file of `row`."""
         try:
             likely = self.likely.get(row.label, "utf-8")

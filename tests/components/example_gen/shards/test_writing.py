@@ -13,6 +13,7 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.shards import writing
 from millrace.components.example_gen.shards.folders import ListedRow
 from millrace.components.files.tfrecord import read_records
+from millrace.serving.example import decode, encode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,3 +114,46 @@ def test_a_shard_of_small_files_holds_65536(tmp_path, rows, count):
 
 def test_a_missing_file_does_not_stop_the_estimate(tmp_path):
     assert writing.shard_count(Path(tmp_path), rows_of(3), 0) == 1
+
+
+CELLS = st.fixed_dictionaries(
+    {
+        "text": st.binary(max_size=200),
+        "text/class/label": st.integers(-(2**63), 2**63 - 1),
+        "text/class/text": st.binary(max_size=3),
+        "text/filename": st.binary(max_size=3),
+    }
+)
+
+
+@given(st.lists(CELLS | st.just(None), max_size=6))
+def test_cells_become_the_records_that_the_codec_makes(rows):
+    aside = Rejected("x", "no cells")
+    outcomes = [aside if row is None else writing.SplitCells("s", "l", row, b"d") for row in rows]
+    assert writing.encoded(outcomes) == [
+        aside if row is None else writing.SplitRecord("s", "l", encode(row), b"d") for row in rows
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cells(Numbers):
+    """The same numbers as cells."""
+
+    def convert(self, number):
+        found = super().convert(number)
+        if isinstance(found, Rejected):
+            return found
+        return writing.SplitCells(found.split, found.label, {"n": b"%d" % number}, b"%08d" % 1)
+
+
+@pytest.mark.parametrize("limit", ["_AT_ONCE", "_MOST"])
+def test_cells_that_are_encoded_in_groups_keep_their_order(out, limit, monkeypatch):
+    monkeypatch.setattr(writing, limit, 3)
+    splits = ["train", "eval"]
+    tally = writing.write_shards(
+        BeamOptions(), Examples(out), Cells(), rows_of(100), splits=splits, shards=1
+    )
+    (file,) = Examples(out).files("train")
+    found = [int(decode(record)["n"][0]) for record in read_records(file)]
+    assert found == [number for number in range(100) if number % 3 and number % 10]
+    assert tally.duplicates == 89
