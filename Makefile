@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 .DEFAULT_GOAL := help
 .PHONY: help run test setup check lint types client image licenses sizes clean lock protos kfp \
-	audit secrets sbom
+	audit secrets sbom docs
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -107,6 +107,10 @@ BUILD :=
 image:  ## Build the images: make image TARGETS=server ENGINE=podman BUILD=--no-cache
 	@for target in $(TARGETS); do \
 	  $(ENGINE) build --target $$target --tag millrace-$$target $(BUILD) . || exit 1; done
+
+docs: setup  ## Write the documentation's site to build/docs
+	@$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
+	@echo 'Open build/docs/index.html'
 
 licenses: setup  ## List the licence of every package that is installed
 	@$(BIN)/pip-licenses --from=mixed | grep -v '^   '

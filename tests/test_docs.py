@@ -3,15 +3,25 @@
 import ast
 import dataclasses
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from millrace.components.example_gen.csv.dialect import CsvFormat
+from millrace.pipeline.cli import main  # noqa: F401  # registers every command
+from millrace.pipeline.cli.app import app
+from tests import pages
 
 PROJECT = Path(__file__).parents[1]
-PAGES = [*PROJECT.glob("docs/*.md"), *PROJECT.glob("*/README.md"), *PROJECT.glob("*.md")]
-PAGES = sorted({page for page in PAGES if page.name != "CHANGELOG.md"})  # which names former files
+GENERATED = PROJECT / "docs/reference"
+PAGES = [*PROJECT.glob("docs/**/*.md"), *PROJECT.glob("*/README.md"), *PROJECT.glob("*.md")]
+PAGES = sorted(
+    {page for page in PAGES if page.name != "CHANGELOG.md"}  # which names former files
+    - {*GENERATED.glob("*.md")}
+)
 ARCHITECTURE = (PROJECT / "docs/architecture.md").read_text()
 FLOORS = ("", "components", "pipeline", "serving")  # a page may leave out the floor
 
@@ -25,7 +35,13 @@ def _rows(heading):
 ROOMS = _rows("The rooms of components")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+@pytest.mark.parametrize(
+    "page",
+    [
+        page for page in PAGES if page.parent.name not in ("tutorials", "how-to")
+    ],  # of a reader's own
+    ids=lambda page: page.relative_to(PROJECT).as_posix(),
+)
 def test_every_module_that_a_page_names_exists(page):
     named = re.findall(r"`(?!tensorflow_)([\w./]+\.py)`", page.read_text())
     missing = [
@@ -67,3 +83,40 @@ def test_the_section_on_how_files_are_written_names_every_option_and_no_other():
     section = (PROJECT / "docs/data.md").read_text().split("## How files are written\n")[1]
     named = re.findall(r"`csv\.(\w+)", section.split("\n## ")[0])
     assert {*named} == {field.name for field in dataclasses.fields(CsvFormat)}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if "$ millrace " in page.read_text()],
+    ids=lambda page: page.relative_to(PROJECT).as_posix(),
+)
+def test_every_command_that_a_page_shows_is_understood(page):
+    command = typer.main.get_command(app)
+    for program, *words in pages.commands(page.read_text()):
+        if program == "millrace":
+            context = command.make_context("millrace", [*words], resilient_parsing=True)
+            name, chosen, rest = command.resolve_command(context, words)
+            chosen.make_context(name, rest, parent=context)  # raises where it is not
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    sphinx = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-d",
+        str(tmp_path / "trees"),
+    ]
+    done = subprocess.run(
+        [*sphinx, str(PROJECT / "docs"), str(tmp_path / "site")],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    recipes = (tmp_path / "site/reference/recipes.html").read_text()
+    assert "csv_example_gen.csv.delimiter" in recipes
+    assert (tmp_path / "site/tutorials/images.html").is_file()
