@@ -144,26 +144,29 @@ def _compare_shapes(
     thresholds: schema_pb2.FeatureComparator,
     comparator: str,
 ) -> Iterator[Compared]:
-    divergence = thresholds.jensen_shannon_divergence
-    distance = _divergence(here, there, divergence.source.type)
+    limit = thresholds.jensen_shannon_divergence
+    distance = divergence(here, there, limit.source.type)
     if distance is None:
         _cannot(name, "jensen_shannon_divergence", "numbers or text with frequent values")
         return
     kind = "JENSEN_SHANNON_DIVERGENCE"
-    yield Distance(name, comparator, kind, distance, divergence.threshold)
-    if distance > divergence.threshold:
+    yield Distance(name, comparator, kind, distance, limit.threshold)
+    if distance > limit.threshold:
         control = _CONTROL[comparator]
         yield Anomaly(
             name,
             f"COMPARATOR_{kind}_HIGH",
             f"High approximate Jensen-Shannon divergence from {control}",
             f"The approximate Jensen-Shannon divergence from {control} is {distance:.6g}, "
-            f"above {divergence.threshold:.6g}.",
+            f"above {limit.threshold:.6g}.",
         )
 
 
-def _divergence(here: FeatureStats, there: FeatureStats, source: int) -> float | None:
-    """From the histograms of type `source` (STANDARD unless QUANTILES is named), or counts."""
+def divergence(here: FeatureStats, there: FeatureStats, source: int = 0) -> float | None:
+    """How far two features are apart by Jensen-Shannon divergence, 0 to 1; None if not measured.
+
+    From the histograms of type `source` (STANDARD unless QUANTILES is named), or from counts.
+    """
     quantiles = source == schema_pb2.HistogramSelection.QUANTILES
     kind = Histogram.QUANTILES if quantiles else Histogram.STANDARD
     ours, theirs = histogram_of(here, kind), histogram_of(there, kind)

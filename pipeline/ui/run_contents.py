@@ -420,20 +420,22 @@ def text_of(each: Settable) -> str:
     return settings.as_text(settings.dump(each.annotation, each.value))
 
 
-def _plain(values: Mapping[str, Any], place: str = "") -> Iterator[dict[str, Any]]:
+def _plain(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Options of which only the values are known."""
+    unknown = {"default": None, "type": "", "meaning": "", "is_changed": False}
+    for name, value in flat(values).items():
+        yield {"option": name, "value": value, **unknown}
+
+
+def flat(values: Mapping[str, Any], place: str = "") -> dict[str, str]:
+    """The texts of recorded options, by their names with dots."""
+    found: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
-            yield from _plain(value, f"{place}{name}.")
+            found |= flat(value, f"{place}{name}.")
         else:
-            yield {
-                "option": f"{place}{name}",
-                "value": settings.as_text(value),
-                "default": None,
-                "type": "",
-                "meaning": "",
-                "is_changed": False,
-            }
+            found[f"{place}{name}"] = settings.as_text(value)
+    return found
 
 
 def environment(

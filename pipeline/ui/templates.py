@@ -29,6 +29,7 @@ def environment() -> jinja2.Environment:
         "size": size,
         "seconds": seconds,
         "figure": numbers.short,
+        "signed": lambda value: f"{'+' if value > 0 else ''}{numbers.short(value, 3)}",
         "between": lambda ends: numbers.between(*ends),
         "moment": moment,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
