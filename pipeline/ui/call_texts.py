@@ -60,7 +60,7 @@ def _is_large(array: np.ndarray) -> bool:
 
 def _is_text(content: bytes) -> bool:
     try:
-        return content.decode().isprintable() or "\n" in content.decode()
+        return "\0" not in content.decode()
     except UnicodeDecodeError:
         return False
 
