@@ -158,8 +158,7 @@ def by_run(found: Leftovers) -> list[OfRun]:
     for one in found.found:
         sums[one.kind, one.model, one.run].append(one.bytes)
     rows = [OfRun(*of, len(sizes), sum(sizes)) for of, sizes in sums.items()]
-    rows.sort(key=lambda row: row.run, reverse=True)
-    return sorted(rows, key=lambda row: _KINDS.index(row.kind))
+    return [row for kind in _KINDS for row in reversed(rows) if row.kind == kind]  # as made
 
 
 def as_json(found: Leftovers, *, removed: bool) -> dict[str, Any]:
@@ -196,7 +195,7 @@ class _Records:
         of_root = sa.select(*columns).join(RunRecord).where(store.within).order_by(execution.id)
         found.executions = {row[0]: _Execution(*row) for row in session.execute(of_root)}
         fields = artifact.id, artifact.type, artifact.uri, artifact.digest, artifact.properties
-        rows = session.execute(sa.select(*fields))
+        rows = session.execute(sa.select(*fields).order_by(artifact.id))
         found.artifacts = {row[0]: _Artifact(*row) for row in rows}
         ends = event.execution_id, event.role, event.name, event.artifact_id
         for number, role, name, made in session.execute(sa.select(*ends).order_by(ends[0])):
