@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from rich.cells import cell_len
@@ -16,12 +16,13 @@ from rich.tree import Tree
 
 from millrace.components.files.printable import one_line, printable
 from millrace.pipeline.dag import Step
-from millrace.pipeline.lineage import Node
+from millrace.pipeline.lineage import Node, is_gone
 from millrace.pipeline.options import OptionRow
 from millrace.pipeline.records import ArtifactRecord
 from millrace.pipeline.results import StepResult
 
 MARKS = {"ran": "[green]✓[/]", "cached": "[cyan]≡[/]", "failed": "[red]✗[/]", "skipped": "·"}
+_COLOURS = {"ran": "green", "cached": "cyan", "failed": "red", "killed": "red", "running": "yellow"}
 
 
 _NAMES = 0.6  # of the terminal's width, at most, is for what is first in each row
@@ -146,6 +147,30 @@ def print_options(console: Console, rows: Iterable[OptionRow]) -> None:
         console.print(Padding(escape(said), (0, 0, 0, 4)))
 
 
+def print_steps(console: Console, steps: Sequence[Mapping[str, Any]]) -> None:
+    """The graph of a run's steps (see `report.run_json`): each below the last that it has read.
+
+    What else it has read is named behind it.
+    """
+    tree = Tree("", hide_root=True)
+    branches: dict[str, Tree] = {}
+    for step in steps:
+        *others, last = step["reads"] or [""]
+        branches[step["step"]] = branches.get(last, tree).add(_step(step, others))
+    console.print(tree)
+
+
+def _step(step: Mapping[str, Any], others: Sequence[str]) -> str:
+    status = step["status"]
+    colour = _COLOURS.get(status, "default")
+    time = f" {step['seconds']:.1f} s" if status != "cached" else ""
+    also = f"  [dim]and {', '.join(others)}[/]" if others else ""
+    what = f"  {escape(printable(step['artifact']))}{' [yellow]gone[/]' if step['gone'] else ''}"
+    where = f"  [dim]{escape(printable(step['error'] or step['output'] or ''))}[/]"
+    mark = MARKS.get(status, f"[{colour}]•[/]")
+    return f"{mark} [bold]{step['step']}[/] [{colour}]{status}[/]{time}{also}{what}{where}"
+
+
 def print_tree(console: Console, node: Node) -> None:
     """A family tree; what was shown before is not opened again."""
     tree = Tree(_label(node.artifact))
@@ -170,4 +195,5 @@ def _grow(tree: Tree, node: Node, shown: set[int]) -> None:
 def _label(artifact: ArtifactRecord) -> str:
     values = ", ".join(f"{name} {value}" for name, value in artifact.properties.items())
     where, shown = escape(printable(artifact.uri)), escape(printable(values))
-    return f"[bold]{artifact.type}[/] #{artifact.id} {where} [dim]{shown}[/]"
+    gone = " [yellow]gone[/]" if is_gone(artifact) else ""
+    return f"[bold]{artifact.type}[/] #{artifact.id} {where}{gone} [dim]{shown}[/]"

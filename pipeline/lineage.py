@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from millrace.components.files import folders
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord, RunRecord
 
@@ -63,6 +65,27 @@ def ancestors(artifact: ArtifactRecord) -> Node:
 def descendants(artifact: ArtifactRecord, root: str = "") -> Node:
     """The tree of what was made from `artifact`, in runs under `root` if that is given."""
     return Node(artifact, None, "output", tuple(_children(artifact, root)))
+
+
+def is_gone(artifact: ArtifactRecord) -> bool:
+    """Whether a step has made `artifact` and it is no longer in place."""
+    return artifact.maker is not None and not folders.is_there(artifact.place)
+
+
+def as_json(node: Node) -> dict[str, Any]:
+    """The tree below `node`, for `millrace lineage --json`."""
+    artifact, execution = node.artifact, node.execution
+    return {
+        "artifact": artifact.id,
+        "type": artifact.type,
+        "place": artifact.uri,
+        "gone": is_gone(artifact),
+        "properties": artifact.properties,
+        "name": node.name,
+        "step": execution.step if execution else None,
+        "run": execution.run_id if execution else None,
+        "nodes": [as_json(below) for below in node.nodes],
+    }
 
 
 def _parents(artifact: ArtifactRecord) -> Iterator[Node]:

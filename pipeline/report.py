@@ -12,6 +12,7 @@ from millrace.components.artifacts import (
     PushedModel,
 )
 from millrace.components.display import numbers
+from millrace.components.files import folders
 from millrace.pipeline import runs
 from millrace.pipeline.records import ExecutionRecord, RunRecord
 from millrace.pipeline.results import RunResult
@@ -79,8 +80,18 @@ def run_json(
         "tags": list(tags),
         "note": run.note or "",
         "command": run.arguments.get("command", ""),
-        "steps": [_execution_json(execution, steps[execution.id]) for execution in run.executions],
+        "steps": [
+            {**_execution_json(one, steps[one.id]), "reads": _read(run, one)}
+            for one in run.executions
+        ],
     }
+
+
+def _read(run: RunRecord, execution: ExecutionRecord) -> list[str]:
+    """The steps of `run` whose outputs `execution` has read, in their order."""
+    made = {one.output.id: one.step for one in run.executions if one.output is not None}
+    read = {made.get(artifact.id, "") for artifact in execution.inputs.values()}
+    return [step for step in dict.fromkeys(one.step for one in run.executions) if step in read]
 
 
 def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
@@ -161,6 +172,7 @@ def _execution_json(execution: ExecutionRecord, status: str) -> dict[str, Any]:
         "seconds": round(execution.seconds, 3),
         "artifact": f"{output.type} #{output.id}" if output else "",
         "output": output.uri if output else None,
+        "gone": output is not None and not folders.is_there(output.place),
         "properties": output.properties if output else {},
         "error": execution.error,
     }

@@ -59,7 +59,7 @@ def show(
 ) -> None:
     """Show one run: its steps, their outputs, its report."""
     from millrace.pipeline import report
-    from millrace.pipeline.console import print_table, stdout_console
+    from millrace.pipeline.console import print_steps, print_table, stdout_console
 
     place = open_root(root)
     store = open_store(place, must_exist=True)
@@ -79,17 +79,21 @@ def show(
             console.print(f"note     {record.note}", markup=False)
         console.print(f"command  {record.arguments.get('command', '')}", markup=False)
         console.print(f"report   {place.kept_report(record.id)}", markup=False)
+        if console.is_terminal:
+            print_steps(console, shown["steps"])
+            return
         rows = [
             (
                 s["step"],
                 s["status"],
                 f"{s['seconds']:.1f} s",
                 s["artifact"],
-                s["output"] or s["error"],
+                f"{s['output']} (gone)" if s["gone"] else s["output"] or s["error"],
+                ", ".join(s["reads"]),
             )
             for s in shown["steps"]
         ]
-        print_table(console, ("step", "status", "time", "artifact", "output"), rows)
+        print_table(console, ("step", "status", "time", "artifact", "output", "reads"), rows)
 
 
 @app.command(rich_help_panel="Look back")
@@ -183,6 +187,7 @@ def lineage(
     artifact: Annotated[str, typer.Argument(help="An artifact's number or path.")],
     down: Annotated[bool, typer.Option("--down", help="Show what was made from it.")] = False,
     root: RootOption = DEFAULT_ROOT,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what an artifact was made from, or what was made from it."""
     from millrace.pipeline import given
@@ -194,7 +199,10 @@ def lineage(
     with store.session() as session:
         found = family.find_artifact(session, artifact, store.within)
         tree = family.descendants(found, store.root) if down else family.ancestors(found)
-        print_tree(stdout_console(), tree)
+        if as_json:
+            print_json(family.as_json(tree))
+        else:
+            print_tree(stdout_console(), tree)
 
 
 @app.command(rich_help_panel="Look back")

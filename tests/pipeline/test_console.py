@@ -11,6 +11,7 @@ from millrace.pipeline import lineage
 from millrace.pipeline.console import (
     RunProgress,
     SafeConsole,
+    print_steps,
     print_table,
     print_tree,
     python_console,
@@ -106,3 +107,32 @@ def test_progress_of_a_step_is_escaped(toy):
     assert started == f"> count input {SHOWN} changed"
     assert line == f"    {SHOWN}".replace(r"\r", "")
     assert ended.endswith(SHOWN)
+
+
+def test_the_graph_of_a_run_has_each_step_below_the_last_that_it_read():
+    def step(name, *reads, status="ran", gone=False):
+        return {
+            "step": name,
+            "status": status,
+            "seconds": 1.25,
+            "artifact": "Model #1",
+            "gone": gone,
+            "output": "/r/[b]",
+            "error": "",
+            "reads": list(reads),
+        }
+
+    shown = io.StringIO()
+    steps = [
+        step("read", status="cached"),
+        step("count", "read"),
+        step("train", "read", "count", gone=True),
+        step("judge", status="killed"),
+    ]
+    print_steps(Console(file=shown, width=200), steps)
+    assert [line.rstrip() for line in shown.getvalue().splitlines()] == [
+        "≡ read cached  Model #1  /r/[b]",
+        "└── ✓ count ran 1.2 s  Model #1  /r/[b]",
+        "    └── ✓ train ran 1.2 s  and read  Model #1 gone  /r/[b]",
+        "• judge killed 1.2 s  Model #1  /r/[b]",
+    ]

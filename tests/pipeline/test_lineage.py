@@ -64,3 +64,20 @@ def test_what_runs_under_other_roots_made_is_left_out(toy):
         source = lineage.find_artifact(session, str(toy.data))
         assert len(lineage.descendants(source, toy.root.name).nodes) == 1
         assert lineage.descendants(source, "/other").nodes == ()
+
+
+def test_a_tree_for_programs_says_what_is_gone(toy):
+    result = toy.run()
+    model = result.output(Model)
+    result.output(Examples).path.rmtree()
+    with toy.store.session() as session:
+        told = lineage.as_json(lineage.ancestors(lineage.find_artifact(session, str(model.path))))
+    (examples,) = told["nodes"]
+    assert (told["type"], told["place"], told["gone"]) == ("Model", str(model.path), False)
+    assert (examples["name"], examples["step"], examples["run"], examples["gone"]) == (
+        "examples",
+        "train",
+        result.run,
+        True,
+    )
+    assert [source["gone"] for source in examples["nodes"]] == [False]
