@@ -64,8 +64,8 @@ def _recipes() -> Iterator[str]:
             value = str(row.value)
             shown = value if len(value) <= _LONG else value[: _LONG - 1] + "…"
             told = f"`{_cell(shown)}`" if shown else ""
-            kind, meaning = _cell(options.describe(row.annotation)), _cell(row.meaning)
-            yield f"| `{row.option}` | {kind} | {told} | {meaning} |"
+            type_, meaning = _cell(options.describe(row.annotation)), _cell(row.meaning)
+            yield f"| `{row.option}` | {type_} | {told} | {meaning} |"
 
 
 def _python() -> Iterator[str]:

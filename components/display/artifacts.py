@@ -205,7 +205,7 @@ def _predictions(folder: Path) -> Iterator[tuple[Any, ...]]:
                 told = {name: value for name, value in row.items() if name != "filename"}
                 yield row.get("filename"), shortened(json.dumps(told), _LONG)
     elif (rows := folder / "predictions.csv").exists():
-        with rows.open(encoding="utf-8", newline="") as file:
+        with rows.open(encoding="utf-8") as file:
             yield from map(tuple, itertools.islice(csv.reader(file), _MOST + 1))
     else:
         yield from _files(folder)

@@ -6,7 +6,7 @@ rows of numbers as a line.
 
 import io
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
@@ -16,6 +16,9 @@ from millrace.components.display.html import Markup, folded, picture, shortened,
 from millrace.components.errors import DataError
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.protos import example_pb2
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Row = dict[str, Any]  # by feature: its list of bytes, floats or ints
 
@@ -41,7 +44,7 @@ def show(examples: Examples) -> Markup:
 
 def _records(examples: Examples, split: str) -> Markup:
     records = itertools.chain.from_iterable(map(read_records, examples.files(split)))
-    rows = [_row(record, examples) for record in itertools.islice(records, _RECORDS)]
+    rows = [features_of(record, examples) for record in itertools.islice(records, _RECORDS)]
     if not rows:
         return Markup("")
     names = sorted({name for row in rows for name in row})[:_FEATURES]
@@ -49,8 +52,12 @@ def _records(examples: Examples, split: str) -> Markup:
     return table((split, *(f"record {number}" for number in range(len(rows)))), cells)
 
 
-def _row(record: bytes, examples: Examples) -> Row:
-    """Its features with their lists, read without NumPy: every run writes a page."""
+def features_of(record: bytes, examples: Examples) -> Row:
+    """Its features with their lists, read without NumPy: every run writes a page.
+
+    Raises:
+        DataError: it is no record.
+    """
     try:
         features = example_pb2.Example.FromString(record).features.feature
     except DecodeError as error:
@@ -76,19 +83,31 @@ def _value(row: Row, name: str) -> object:
             return ", ".join([*(f"{number:.6g}" for number in values[:_NUMBERS]), *more])
 
 
-def _thumbnail(content: bytes, name: str) -> Markup | None:
+def reduced(content: bytes, side: int) -> "Image.Image | None":
+    """A picture of any format, upright, in RGBA or RGB within `side` pixels squared.
+
+    None of what is no picture.
+    """
     # Imported here: only a record with texts or pictures needs it.
     from PIL import Image, ImageOps
 
     try:
         with Image.open(io.BytesIO(content)) as image:
-            image.draft("RGB", (2 * _THUMBNAIL, 2 * _THUMBNAIL))  # a large JPEG is read small
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
+            image.draft("RGB", (2 * side, 2 * side))  # a large JPEG is read small
+            mode = "RGBA" if image.has_transparency_data else "RGB"
+            upright = ImageOps.exif_transpose(image).convert(mode)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-    way = Image.Resampling.NEAREST if max(upright.size) < _THUMBNAIL else Image.Resampling.BICUBIC
+    way = Image.Resampling.NEAREST if max(upright.size) < side else Image.Resampling.BICUBIC
+    return ImageOps.contain(upright, (side, side), way)
+
+
+def _thumbnail(content: bytes, name: str) -> Markup | None:
+    small = reduced(content, _THUMBNAIL)
+    if small is None:
+        return None
     file = io.BytesIO()
-    ImageOps.contain(upright, (_THUMBNAIL, _THUMBNAIL), way).save(file, "PNG", optimize=True)
+    small.save(file, "PNG", optimize=True)
     return picture(file.getvalue(), name)
 
 

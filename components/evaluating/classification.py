@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -31,10 +32,12 @@ from millrace.components.inference.saved_model import (
     in_one_order,
 )
 
+CELL = 12  # rows of a cell of the confusion matrix that are kept
+
 
 @dataclasses.dataclass(frozen=True)
-class WrongAnswer:
-    """A row with another answer than its truth; `loss` in nats, scores in 0 ... 1."""
+class AnsweredRow:
+    """A row, its truth and its answer; `loss` in nats, scores in 0 ... 1."""
 
     split: str
     filename: str
@@ -52,7 +55,7 @@ class WrongAnswer:
 
 @dataclasses.dataclass(frozen=True)
 class ScoredClassification(Scored):
-    """What is kept of a classifier's rows: sums are `Tally`, the worst rows `WrongAnswer`.
+    """What is kept of a classifier's rows: sums are `Tally`, the worst rows `AnsweredRow`.
 
     A difference is 1 for a row that only the candidate has right, -1 for one that only the
     baseline has.
@@ -60,10 +63,12 @@ class ScoredClassification(Scored):
     Attributes:
         classes: the candidate's, in the order of its scores; empty before the first row.
         baseline_classes: the baseline's own; empty without one.
+        cells: of each split and cell of the confusion matrix the `CELL` rows of the highest loss.
     """
 
     classes: tuple[str, ...] = ()
     baseline_classes: tuple[str, ...] = ()
+    cells: tuple[AnsweredRow, ...] = ()
 
     @classmethod
     def merged_fields(cls, parts: Sequence[Self]) -> dict[str, Any]:
@@ -72,6 +77,7 @@ class ScoredClassification(Scored):
             "baseline_classes": next(
                 (part.baseline_classes for part in parts if part.baseline_classes), ()
             ),
+            "cells": _worst_of_cells(row for part in parts for row in part.cells),
         }
 
 
@@ -108,12 +114,17 @@ def score_batch(
             right.append((answers == truth).astype(np.int64))
     scores = outputs[0]["scores"][known]
     answers = _answers(outputs[0], scores, known, names[0])
+    losses = cross_entropy(truth, scores)
+    wrong = np.flatnonzero(answers != truth)
+    wrong = wrong[largest(losses[wrong], config.mistakes)]
+    listed = _of_cells(rows, truth * len(names[0]) + answers, losses, min(CELL, config.mistakes))
     return ScoredClassification(
         classes=names[0],
         baseline_classes=names[1] if len(names) > 1 else (),
         sums=sums,
         paired={split: Differences.of((right[0] - right[1]).tolist())} if len(right) > 1 else {},
-        worst=_wrong_answers(split, rows, truth, scores, answers, names[0], config.mistakes),
+        worst=_answered(split, rows, truth, scores, answers, names[0], wrong),
+        cells=_answered(split, rows, truth, scores, answers, names[0], listed),
         rejected=tuple(rejected),
     )
 
@@ -162,20 +173,54 @@ def _tallies(
     return dict(zip([overall, *keys], tallies(truth, scores, parts, answers), strict=True))
 
 
-def _wrong_answers(
+def _of_cells(
+    rows: Rows, cells: Ints, losses: NDArray[np.floating], number: int
+) -> NDArray[np.int64]:
+    """The places of the `number` rows of the highest loss of each cell.
+
+    Args:
+        rows: that were answered.
+        cells: of each its cell, int64 [rows].
+        losses: of each, float [rows].
+        number: how many of a cell.
+    """
+    order = np.argsort(cells, kind="stable")
+    starts = np.flatnonzero(np.diff(cells[order], prepend=-1))[1:]
+    found: list[int] = []
+    for places in np.split(order, starts):
+        highest = places[largest(losses[places], number)].tolist()
+        if len(highest) > number:  # many are as sure of the truth as can be
+            keys = {row: (-losses[row], rows.sources[row], rows.positions[row]) for row in highest}
+            highest = heapq.nsmallest(number, highest, keys.__getitem__)
+        found += highest
+    return np.array(found, np.int64)
+
+
+def _worst_of_cells(rows: Iterable[AnsweredRow]) -> tuple[AnsweredRow, ...]:
+    """The `CELL` rows of the highest loss of each split and cell, in the order of these."""
+    by_cell: dict[tuple[str, str, str], list[AnsweredRow]] = {}
+    for row in rows:
+        by_cell.setdefault((row.split, row.truth, row.answer), []).append(row)
+    return tuple(
+        row
+        for cell in sorted(by_cell)
+        for row in heapq.nsmallest(CELL, by_cell[cell], lambda row: row.rank)
+    )
+
+
+def _answered(
     split: str,
     rows: Rows,
     truth: Ints,
     scores: np.ndarray,
     answers: Ints,
     classes: Sequence[str],
-    number: int,
-) -> tuple[WrongAnswer, ...]:
-    """The rows with wrong answers, or those of them that may be among the `number` worst."""
-    losses = cross_entropy(truth, scores)
-    wrong = np.flatnonzero(answers != truth)
+    places: NDArray[np.int64],
+) -> tuple[AnsweredRow, ...]:
+    """The rows at `places`, with what was answered to them."""
+    losses = cross_entropy(truth[places], scores[places])
     return tuple(
-        WrongAnswer(
+        AnsweredRow(
             split=split,
             filename=rows.sources[row],
             position=rows.positions[row],
@@ -183,7 +228,7 @@ def _wrong_answers(
             answer=classes[answers[row]],
             score=float(scores[row, answers[row]]),
             truth_score=float(scores[row, truth[row]]),
-            loss=float(losses[row]),
+            loss=float(loss),
         )
-        for row in wrong[largest(losses[wrong], number)].tolist()
+        for row, loss in zip(places.tolist(), losses.tolist(), strict=True)
     )

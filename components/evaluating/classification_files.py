@@ -2,10 +2,15 @@
 
 metrics.json    has `classes` and `baseline_classes` as well
 confusion.json  split, classes, by_class, and the filled cells [truth, answer, count]
+answers.jsonl   some rows of each of these cells, those of the highest loss first
+thresholds.json with two classes: `classes`, rows that are `positive` (of the second class) and
+                `negative`, and `rows` [threshold, positive ones, negative ones with that score or
+                more]
 *.png           see `classification_plots`
 """
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,9 +24,9 @@ from millrace.components.evaluating import (
     intervals,
     significance,
 )
-from millrace.components.evaluating.classification import ScoredClassification
+from millrace.components.evaluating.classification import AnsweredRow, ScoredClassification
 from millrace.components.evaluating.classification_metrics import by_class
-from millrace.components.evaluating.classification_tally import Tally
+from millrace.components.evaluating.classification_tally import Scores, Tally
 from millrace.components.evaluating.scoring import CANDIDATE, EvalConfig, Key
 from millrace.components.evaluating.significance import Change
 from millrace.components.evaluating.simple_baselines import (
@@ -30,6 +35,9 @@ from millrace.components.evaluating.simple_baselines import (
     compare,
     improve_or_leave_out,
 )
+
+_ANSWERS = 5000  # rows of cells that are written
+_THRESHOLDS = np.round(np.linspace(0, 1, 101), 2)
 
 
 def write(
@@ -68,6 +76,10 @@ def write(
     files.write(out, metrics, slices, mistakes, scored.rejected)
     if counted is not None:
         files.write_json(out / "confusion.json", _confusion(main, counted, scored.classes))
+        files.write_lines(out / "answers.jsonl", map(dataclasses.asdict, _answers(scored, main)))
+        if counted.scores is not None:
+            found = _thresholds(counted.scores, scored.classes)
+            files.write_json(out / "thresholds.json", found)
         classification_plots.draw(counted, scored.classes, out)
 
 
@@ -130,6 +142,28 @@ def _against_one_answer(counted: Tally, metrics: Mapping[str, float]) -> Baselin
     baseline = SimpleBaseline(1 / classes, said, remedy)
     value = metrics["balanced_accuracy"]
     return compare("balanced_accuracy", value, [baseline], better="more")
+
+
+def _answers(scored: ScoredClassification, split: str) -> list[AnsweredRow]:
+    """The rows of the cells of `split`; of too many the first of every cell, then the second."""
+    rows = [row for row in scored.cells if row.split == split]
+    cells = itertools.groupby(rows, lambda row: (row.truth, row.answer))
+    numbers = [number for _, cell in cells for number, _ in enumerate(cell)]
+    kept = sorted(range(len(rows)), key=numbers.__getitem__)[:_ANSWERS]
+    return [rows[place] for place in sorted(kept)]
+
+
+def _thresholds(scores: Scores, classes: Sequence[str]) -> dict[str, Any]:
+    found, positive, negative = scores.by_score()  # from the highest down
+    places = np.searchsorted(-found, -_THRESHOLDS, side="right")
+    above = [np.concatenate([[0], np.cumsum(each)]) for each in (positive, negative)]
+    columns = (_THRESHOLDS, *(each[places] for each in above))
+    return {
+        "classes": list(classes),
+        "positive": int(positive.sum()),
+        "negative": int(negative.sum()),
+        "rows": [list(row) for row in zip(*(each.tolist() for each in columns), strict=True)],
+    }
 
 
 def _confusion(split: str, counted: Tally, classes: Sequence[str]) -> dict[str, Any]:

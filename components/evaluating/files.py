@@ -39,8 +39,8 @@ def write(
     """Write the four files to `out`, an existing folder."""
     write_json(out / "metrics.json", metrics)
     write_json(out / "slices.json", slices)
-    _write_lines(out / "mistakes.jsonl", mistakes)
-    _write_lines(out / "rejected.jsonl", map(dataclasses.asdict, rejected))
+    write_lines(out / "mistakes.jsonl", mistakes)
+    write_lines(out / "rejected.jsonl", map(dataclasses.asdict, rejected))
 
 
 def main_split(splits: Sequence[str]) -> str:
@@ -169,5 +169,6 @@ def write_json(file: Path, content: object) -> None:
     file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
 
 
-def _write_lines(file: Path, items: Iterable[object]) -> None:
+def write_lines(file: Path, items: Iterable[object]) -> None:
+    """Write each of `items` as JSON on a line of its own."""
     file.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items))

@@ -5,7 +5,8 @@ metrics.json    has as well `judged` and `unknown` (how many targets the figures
                 the main split
 slices.json     `feature` is `series` or `fold`; without baseline
 forecasts.csv   of the main split: time, series, target, step, actual (empty where it is not known),
-                forecast, naive and so on
+                forecast, naive and so on; of models with intervals, their ends at each level in
+                per cent, `lower_at_80` and so on
 mistakes.jsonl  the windows that were forecast worst
 *.png           see `forecast_plots`
 """
@@ -40,6 +41,7 @@ from millrace.components.evaluating.simple_baselines import (
 )
 from millrace.components.features.series_spec import time_unit
 from millrace.components.files.json_files import or_none
+from millrace.components.models.certainty import LEVELS
 
 _SLICES = 10_000  # series with figures of their own
 
@@ -282,7 +284,12 @@ def _write_forecasts(file: Path, rows: ForecastRows, spec: WindowSpec) -> None:
     """A line per row, step and target; `time` is that of the row's first step."""
     others = [name for name in (*BASELINES, BASELINE) if name in rows.forecasts]
     columns = [rows.actual, rows.forecasts[CANDIDATE], *(rows.forecasts[n] for n in others)]
-    header = ["time", "series", "fold", "target", "step", "actual", "forecast", *others]
+    ends: list[str] = []
+    if rows.lower is not None and rows.upper is not None:
+        for place, level in enumerate(LEVELS):
+            ends += [f"{end}_at_{round(100 * level)}" for end in ("lower", "upper")]
+            columns += [rows.lower[..., place], rows.upper[..., place]]
+    header = ["time", "series", "fold", "target", "step", "actual", "forecast", *others, *ends]
     with file.open("w") as sink:
         lines = csv.writer(sink, lineterminator="\n")
         lines.writerow(header)

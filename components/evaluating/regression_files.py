@@ -3,6 +3,7 @@
 metrics.json    has `mean_predictor` as well: the train split's mean, and its figures for the same
                 rows
 mistakes.jsonl  the rows of each split with the largest residuals
+sample.csv      truth and prediction of some rows of the main split, drawn by lot
 *.png           see `regression_plots`: of the main split
 """
 
@@ -64,6 +65,8 @@ def write(scored: ScoredRegression, out: Path, splits: Sequence[str], config: Ev
     files.write(out, metrics, slices, mistakes, scored.rejected)
     if drawn := [row for row in scored.sample if row.split == main]:
         regression_plots.draw(drawn, out)
+        lines = [f"{row.truth!r},{row.prediction!r}" for row in drawn]
+        (out / "sample.csv").write_text("\n".join(["truth,prediction", *lines, ""]))
 
 
 def _describe(residuals: Residuals) -> dict[str, Any]:

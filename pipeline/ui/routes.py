@@ -1,11 +1,23 @@
 """Every page, file and action, module by module."""
 
 from millrace.pipeline.ui.site import Action, File, View
-from millrace.pipeline.ui.views import again, compare, lineage, models, run, runs, trying
+from millrace.pipeline.ui.views import (
+    again,
+    artifacts,
+    compare,
+    data,
+    lineage,
+    models,
+    run,
+    runs,
+    trying,
+)
 
 _MODULES = (
     again,
+    artifacts,
     compare,
+    data,
     lineage,
     models,
     run,

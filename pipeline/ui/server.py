@@ -117,7 +117,10 @@ def _file(file: File) -> Handler:
         if found.filename:
             quoted = json.dumps(found.filename)
             headers["Content-Disposition"] = f"attachment; filename={quoted}"
-        return web.Response(body=found.body, content_type=found.media_type, headers=headers)
+        charset = "utf-8" if found.media_type.startswith("text/") else None
+        return web.Response(
+            body=found.body, content_type=found.media_type, charset=charset, headers=headers
+        )
 
     return answer
 

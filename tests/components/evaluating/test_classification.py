@@ -1,14 +1,18 @@
 """What is kept of scored rows: the same in any parts, and by slice."""
 
+import json
+import math
+
 import numpy as np
 import pytest
+from etils.epath import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.components.artifacts import Rejected
 from millrace.components.errors import ModelError, OptionError
-from millrace.components.evaluating import classification, scoring
-from millrace.components.evaluating.classification import ScoredClassification
+from millrace.components.evaluating import classification, classification_files, scoring
+from millrace.components.evaluating.classification import AnsweredRow, ScoredClassification
 from millrace.components.evaluating.significance import Differences
 from tests.components.asked import Asked, features_of, rows_of
 
@@ -213,3 +217,61 @@ def test_an_answer_is_the_signature_s_own_which_may_go_by_a_threshold():
     (wrong,) = scored.worst
     assert (wrong.truth, wrong.answer, wrong.score) == ("a", "b", 0.2)
     assert wrong.truth_score == 0.7
+
+
+def _two_classes(rows):
+    """Of two classes, the second with the score that is the input's first byte in per cent."""
+    scores = np.float32([features["input"][0][0] / 100 for features in features_of(rows)])
+    pairs = np.stack([1 - scores, scores], axis=1)
+    return {"scores": pairs, "classes": np.array([[b"no", b"yes"]] * len(rows), object)}
+
+
+def _written(rows, folder, mistakes=50):
+    config = scoring.EvalConfig("label", (), 8, mistakes)
+    scored = ScoredClassification.merged([score(rows, [_two_classes], config)], mistakes)
+    classification_files.write(scored, Path(folder), ["test"], config)
+
+
+def test_of_each_cell_the_rows_of_the_highest_loss_are_written(tmp_path):
+    truths = [(b"yes", each) for each in range(10, 36)] + [(b"no", 20), (b"yes", 70)]
+    _written([row(f"{n}", n, f"at {n}", label=[truth]) for truth, n in truths], tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    cells = [(line["truth"], line["answer"]) for line in lines]
+    assert cells == [("no", "no")] + [("yes", "no")] * 12 + [("yes", "yes")]
+    assert [line["position"] for line in lines[1:13]] == [f"at {n}" for n in range(10, 22)]
+    assert round(lines[0]["loss"], 4) == round(-math.log(0.8), 4)
+
+
+def test_of_equal_losses_the_first_by_name_are_kept_and_none_where_no_mistakes_are(tmp_path):
+    rows = [row(f"{n:02}", 20, label=[b"no"]) for n in reversed(range(20))]
+    _written(rows, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert [line["filename"] for line in lines] == [f"{n:02}" for n in range(12)]
+    _written(rows, tmp_path, mistakes=0)
+    assert (tmp_path / "answers.jsonl").read_text() == ""
+
+
+def test_of_too_many_cells_each_has_its_first_row_before_any_has_its_second(monkeypatch):
+    monkeypatch.setattr(classification_files, "_ANSWERS", 3)
+    rows = tuple(
+        AnsweredRow("test", f"{n}", "", truth, "a", 0.5, 0.5, 0.5)
+        for truth, n in (("a", 1), ("a", 2), ("b", 3), ("c", 4))
+    )
+    kept = classification_files._answers(ScoredClassification(cells=rows), "test")
+    assert [each.filename for each in kept] == ["1", "3", "4"]
+
+
+def test_what_two_classes_would_be_answered_by_each_threshold_is_written(tmp_path):
+    truths = [(b"yes", 90), (b"yes", 40), (b"no", 60), (b"no", 10)]
+    _written([row(f"{n}", n, label=[truth]) for truth, n in truths], tmp_path)
+    found = json.loads((tmp_path / "thresholds.json").read_text())
+    assert (found["classes"], found["positive"], found["negative"]) == (["no", "yes"], 2, 2)
+    by_threshold = {row[0]: row[1:] for row in found["rows"]}
+    assert len(by_threshold) == 101
+    assert [by_threshold[each] for each in (0.0, 0.3, 0.5, 0.7, 1.0)] == [
+        [2, 2],
+        [2, 1],
+        [1, 1],
+        [1, 0],
+        [0, 0],
+    ]

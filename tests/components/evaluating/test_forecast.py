@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from etils.epath import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -408,6 +409,20 @@ def test_forecasts_are_written_line_by_line(tmp_path):
         ("1970-01-01T00:00:00Z", 0.5),
         ("1970-01-01T01:00:00Z", 0.5),
     ]
+
+
+def test_the_ends_of_intervals_are_written_beside_the_forecasts(tmp_path):
+    rows = score([record(0)], 0.5).parts[0]
+    ends = np.stack([rows.actual - 1, rows.actual - 2], axis=-1)
+    rows = dataclasses.replace(rows, lower=ends, upper=ends + 4)
+    forecast_files._write_forecasts(Path(tmp_path) / "forecasts.csv", rows, SPEC)
+    line, *_ = csv.DictReader((tmp_path / "forecasts.csv").read_text().splitlines())
+    assert {name: line[name] for name in line if "_at_" in name} == {
+        "lower_at_80": str(int(line["actual"]) - 1),
+        "upper_at_80": str(int(line["actual"]) + 3),
+        "lower_at_95": str(int(line["actual"]) - 2),
+        "upper_at_95": str(int(line["actual"]) + 2),
+    }
 
 
 def test_rows_of_another_size_are_set_aside(tmp_path):

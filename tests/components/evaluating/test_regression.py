@@ -139,6 +139,8 @@ def test_slices_mistakes_and_plots_are_written(tmp_path):
     }
     for name in ("predicted_vs_actual.png", "residuals.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    lines = (tmp_path / "sample.csv").read_text().splitlines()
+    assert (lines[0], len(lines), "10.0,14.0" in lines) == ("truth,prediction", 13, True)
 
 
 def test_however_the_rows_are_cut_the_whole_is_the_same():
