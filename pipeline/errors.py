@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from etils.epath import Path
 
+from millrace.components.user_code import frames
 from millrace.serving import remote
 from millrace.serving.errors import MillraceError
 
@@ -97,3 +98,14 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, Stopped):
         return f"Stopped by {error.signal.name}."
     return remote.told(f"{type(error).__name__}: {error}")
+
+
+def describe_failure(error: BaseException) -> str:
+    """As `describe_error`; what a person's own code has to do with it comes first.
+
+    Its frames, the lines that they stand at, and its error.
+    """
+    described, own = describe_error(error), frames.find(error)
+    if own is None:
+        return described
+    return f"{own}\n{described}" if isinstance(error, MillraceError) else str(own)

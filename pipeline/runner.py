@@ -20,7 +20,7 @@ from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
 from millrace.pipeline import circumstances, damage, earlier, explain, fingerprint, given, steplog
 from millrace.pipeline.dag import Dag, Input, Source, Step
-from millrace.pipeline.errors import UsageError, WiringError, describe_error
+from millrace.pipeline.errors import UsageError, WiringError, describe_error, describe_failure
 from millrace.pipeline.leases import LEASE_SECONDS
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord, now
 from millrace.pipeline.results import Observer, RunResult, StepResult
@@ -270,7 +270,7 @@ class Runner:
             ended_by = self._interruption() or error
             # First, in case that the disk is full: the store needs some room.
             (self.root.staging(self.run_id) / step.name).rmtree(missing_ok=True)
-            message = describe_error(ended_by)
+            message = describe_failure(ended_by)
             if isinstance(ended_by, Exception) and not isinstance(ended_by, OptionError):
                 message = damage.blamed(self.store, inputs) or message
             done = self.store.finish_execution(execution.id, "failed", error=message)

@@ -10,6 +10,8 @@ from typing import TextIO
 
 from etils.epath import Path
 
+from millrace.components.user_code import frames
+
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -60,11 +62,16 @@ def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> I
 
 @contextlib.contextmanager
 def _traceback_logged() -> Iterator[None]:
-    """Log the traceback of what ends the block, by whatever handlers its libraries have added."""
+    """Log the traceback of what ends the block, by whatever handlers its libraries have added.
+
+    What a person's own code has to do with it comes first.
+    """
     try:
         yield
-    except BaseException:
-        logging.getLogger(__name__).error("the step ended with", exc_info=True)
+    except BaseException as error:
+        own = frames.find(error)
+        first = f" an error in code of yours:\n{own}\nThe whole traceback:" if own else ""
+        logging.getLogger(__name__).error("the step ended with%s", first, exc_info=True)
         raise
 
 

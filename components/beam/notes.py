@@ -4,7 +4,7 @@ All lie in one folder that every worker can read and write:
 
     shard-000000007    what the work is given, pickled
     note-000000007     which process did it, and what it returned, or
-    error-000000007    the error it raised, which is about the data
+    error-000000007    the error it raised, which is about the data, and its traceback
     taken-000000007    that a process of this machine is at it or has done it (`joining`)
     work               the function, for processes that join (`joining`) and for an engine's workers
     code.zip           a person's own modules, for an engine's workers
@@ -17,6 +17,7 @@ import os
 import pickle
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -26,6 +27,14 @@ from millrace.components.user_code import packed
 from millrace.serving.errors import MillraceError
 
 logger = logging.getLogger(__name__)
+
+
+class AtWorkerError(Exception):
+    """The traceback, as text, of an error that was raised where a shard was worked on."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
 
 Work = Callable[[Any], Any]
 WORK, _CODE = "work", "code.zip"
@@ -46,7 +55,8 @@ def work_on(folder: Path, work: Work, index: int) -> None:
     try:
         note = work(load(file(folder, "shard", index)))
     except MillraceError as error:
-        file(folder, "error", index).write_bytes(pickle.dumps(error))
+        told = (error, "".join(traceback.format_exception(error)))
+        file(folder, "error", index).write_bytes(pickle.dumps(told))
     else:
         worker = f"{socket.gethostname()}:{os.getpid()}"
         file(folder, "note", index).write_bytes(pickle.dumps((worker, note)))
@@ -95,7 +105,8 @@ def collect(folder: Path, count: int, label: str = "") -> Iterator[Any]:
         MillraceError: of the first shard that has one; at once.
     """
     for failure in sorted(folder.glob("error-*")):
-        raise load(failure)
+        error, told = load(failure)
+        raise error from AtWorkerError(told)
     return _read(folder, count, label)
 
 

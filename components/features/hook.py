@@ -101,8 +101,8 @@ def _traced(reference: str) -> Callable[[Any], Any]:
         except Exception as error:
             raise OptionError(
                 f"{PLACE}: expected a function that TensorFlow can trace with {_described(specs)}. "
-                f"Received: {reference}, which fails with {type(error).__name__}: "
-                f"{str(error).strip().splitlines()[-1]}. Use TensorFlow operations in it."
+                f"Received: {reference}, which fails with {_last_line(error)}. Use TensorFlow "
+                "operations in it."
             ) from error
         if python := _python_ops(concrete):
             raise OptionError(
@@ -113,6 +113,13 @@ def _traced(reference: str) -> Callable[[Any], Any]:
         return graph(value)
 
     return call
+
+
+def _last_line(error: Exception) -> str:
+    """What `error` says last, behind its kind; AutoGraph puts frames and the kind before that."""
+    kind = f"{type(error).__name__}: "
+    lines = str(error).strip().splitlines() or [""]
+    return kind + lines[-1].strip().removeprefix(kind)
 
 
 def _spec(tensor: tf.Tensor) -> tf.TensorSpec:

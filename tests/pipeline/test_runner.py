@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -127,7 +128,10 @@ def test_the_log_of_a_failed_step_has_the_traceback(toy):
     log = toy.root.log(result.run, "train").read_text()
     assert "ZeroDivisionError: one by zero" in log
     assert "in train" in log
-    assert result.steps[3].error == "ZeroDivisionError: one by zero"
+    where, line, said = result.steps[3].error.splitlines()
+    assert re.search(r"toys\.py:\d+ in train$", where)
+    assert line.strip() == 'raise ZeroDivisionError("one by zero")'
+    assert said == "ZeroDivisionError: one by zero"
 
 
 def test_after_a_failure_the_same_command_runs_only_what_is_missing(toy):
