@@ -69,16 +69,20 @@ def served(*roots, **options):
         await runner.setup()
         await web.SockSite(runner, listening).start()
 
-    loop.run_until_complete(begin())
+    def done(work):
+        # In its own thread alone: another loop may run in this one, as a browser's does.
+        return asyncio.run_coroutine_threadsafe(work, loop).result(60)
+
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
+        done(begin())
         yield Pages(port, list(site.roots))
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
+        done(runner.cleanup())
+        done(loop.shutdown_default_executor())
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
 
