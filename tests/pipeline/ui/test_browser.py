@@ -44,7 +44,7 @@ def _pictures(folder):
 
 
 def _table(folder):
-    chance = random.Random(0)  # noqa: S311
+    chance = random.Random(0)
     folder.mkdir()
     with (folder / "data.csv").open("w", newline="") as file:
         writer = csv.writer(file)
