@@ -1,0 +1,146 @@
+"""Real disks that refuse: a file system that fills up or is read-only, and bits that turn.
+
+    python -m tests.faults.disk [--steps 20] [FAULT …]
+
+`full`: the root is on a file system of its own (a tmpfs, mounted by root) with room for less than a
+run needs, a little more each time; then it is given room, and the next run must end as if nothing
+had been. `read-only`: the file system of a finished root is mounted read-only; a run is refused
+with a text, and `runs` and `verify` go on. `bits`: one bit is turned in each file of each output:
+`millrace verify` names every one, and after `verify --repair` the next run makes them again. All is
+done by the command `millrace`, which may never print a traceback.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from millrace.pipeline.console import print_table, stdout_console
+from tests.faults.kill import MILLRACE, Lost, check_done, check_store, contents
+
+RUN = ["run", "line-fit", "--set", "trainer.epochs=30", "--json"]
+
+
+def called(root: Path, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
+    """What `millrace` says with that root.
+
+    Raises:
+        Lost: it prints a traceback, or is killed.
+    """
+    command = [MILLRACE, *words, "--root", root]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **more)
+    if "Traceback" in done.stderr + done.stdout or done.returncode < 0:
+        raise Lost(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-3000:]}")
+    return done
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, size: int) -> Iterator[Callable[[str], None]]:
+    """A tmpfs of so many KiB at `folder`; yields what mounts it with other options."""
+    folder.mkdir()
+
+    def mount(options: str) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+
+    mount(f"size={size}k")
+    try:
+        yield lambda options: mount(f"remount,{options}")
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def full(base: Path, whole: Path, steps: int) -> str:
+    """Run on a disk with room for a part of the run, then with room for all."""
+    size = sum(file.stat().st_size for file in whole.rglob("*") if file.is_file()) // 1024
+    ends, said = 0, set()
+    for number in range(steps):
+        with mounted(base / f"disk-{number}", max(16, size * number // steps)) as remount:
+            root = base / f"disk-{number}" / "root"
+            done = called(root, *RUN)
+            if done.returncode == 0:
+                raise Lost(f"a run of {size} KiB is done in {size * number // steps}")
+            if "space" not in done.stdout + done.stderr and "full" not in done.stdout + done.stderr:
+                raise Lost(f"not told of the disk: {done.stdout[-500:]}{done.stderr[-1500:]}")
+            said.add(done.returncode)
+            remount(f"size={4 * size + 4096}k")
+            check_store(root)
+            again = called(root, *RUN)
+            if again.returncode:
+                raise Lost(f"with room: {again.stderr[-1500:]}")
+            check_done(root, whole, json.loads(again.stdout))
+            ends += 1
+    return f"{ends} of {steps} sizes, exit {said}"
+
+
+def read_only(base: Path, whole: Path) -> str:
+    """Use a finished root whose file system has become read-only."""
+    with mounted(base / "disk-ro", 65536) as remount:
+        root = base / "disk-ro" / "root"
+        called(root, *RUN)
+        before = contents(root)
+        remount("ro")
+        refused = called(root, *RUN)
+        if refused.returncode == 0 or "ead-only" not in refused.stderr + refused.stdout:
+            raise Lost(f"run: {refused.returncode} {refused.stderr[-500:]}")
+        for command in ("runs", "verify"):
+            if (done := called(root, command)).returncode:
+                raise Lost(f"{command}: {done.stderr[-500:]}")
+        if contents(root) != before:
+            raise Lost("the root has changed")
+        remount("rw")
+        if called(root, *RUN).returncode:
+            raise Lost("not usable when it may be written again")
+    return "refused with a text; runs and verify work"
+
+
+def bits(base: Path, whole: Path) -> str:
+    """Turn a bit in each file of each output, by the seed 7."""
+    root, draw = base / "bits", random.Random(7)
+    called(root, *RUN)
+    files = [file for file in root.glob("artifacts/*/*/**/*") if file.is_file()]
+    files = [file for file in files if file.stat().st_size]
+    for file in files:
+        data = bytearray(file.read_bytes())
+        data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+        file.write_bytes(data)
+    told = called(root, "verify", "--json").stdout
+    if unnamed := [file for file in files if file.name not in told]:
+        raise Lost(f"verify does not name {', '.join(map(str, unnamed))}")
+    called(root, "verify", "--repair")
+    again = called(root, *RUN)
+    check_done(root, whole, json.loads(again.stdout))
+    return f"{len(files)} files, all named, all made again"
+
+
+def main() -> int:
+    """Print one row per fault; returns 1 if anything was lost."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--steps", type=int, default=20, help="sizes of the disk that fills up")
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help="without root, bits alone")
+    arguments = parser.parse_args()
+    base, rows = Path(tempfile.mkdtemp(prefix="disk-")), []
+    whole = base / "whole"
+    called(whole, *RUN)
+    cases: dict[str, Callable[[], str]] = {"bits": lambda: bits(base, whole)}
+    if os.geteuid() == 0:
+        cases["read-only"] = lambda: read_only(base, whole)
+        cases["full"] = lambda: full(base, whole, arguments.steps)
+    for name in arguments.faults or cases:
+        try:
+            rows.append((name, cases[name](), ""))
+        except Lost as error:
+            rows.append((name, "", f"LOST: {error}"))
+    print_table(stdout_console(), ("fault", "survived", "lost"), rows)
+    shutil.rmtree(base)
+    return int(any(lost for _, _, lost in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
