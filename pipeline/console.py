@@ -16,6 +16,7 @@ from rich.tree import Tree
 
 from millrace.components.files.printable import one_line, printable
 from millrace.pipeline.dag import Step
+from millrace.pipeline.explain import FIRST
 from millrace.pipeline.lineage import Node, is_gone
 from millrace.pipeline.options import OptionRow
 from millrace.pipeline.records import ArtifactRecord
@@ -80,6 +81,7 @@ class RunProgress:
         self._console = console
         self._width = max(map(len, steps), default=0)
         self._status: Status | None = None
+        self._is_first_said = False
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +90,10 @@ class RunProgress:
         self._stop()
 
     def started(self, step: Step, reasons: Sequence[str]) -> None:
-        """Show that `step` runs, and why."""
-        text = f"[bold]{step.name}[/] [dim]{escape(printable(reasons[0]))}[/]"
+        """Show that `step` runs, and why; that none has run before is said with the first."""
+        reason = reasons[0] if not (self._is_first_said and reasons[0] == FIRST) else ""
+        self._is_first_said |= reason == FIRST
+        text = f"[bold]{step.name}[/] [dim]{escape(printable(reason))}[/]".replace(" [dim][/]", "")
         if self._console.is_terminal:
             self._status = self._console.status(text)
             self._status.start()

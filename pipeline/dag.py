@@ -1,11 +1,12 @@
 """The graph of steps that a recipe wires: components, what they read, and how they are set."""
 
 import dataclasses
+import difflib
 import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from millrace.components.artifacts import Artifact, RawFiles
@@ -139,7 +140,7 @@ class Dag:
         if isinstance(assignments, Mapping):
             pairs = list(assignments.items())
         else:
-            pairs = [_parted(assignment) for assignment in assignments]
+            pairs = [self._parted(assignment) for assignment in assignments]
         for place, value in pairs:
             self._set(place, value)
         self._lend()
@@ -167,11 +168,47 @@ class Dag:
         if option not in spec.options:
             raise UsageError(
                 f"--set {place}: step {step.name} has no option `{option}`. "
-                f"{options.nearest_option(option, known)}"
+                f"{self._nearest(option, step, known)}"
             )
         current = step.options.get(option, spec.options[option][1])
         annotation = known.pop(option)
         step.options[option] = options.assign(annotation, current, keys, value, place, known)
+
+    def _parted(self, assignment: str) -> tuple[str, str]:
+        """The place and the value of `step.option=value`."""
+        place, equals, text = assignment.partition("=")
+        if not equals or "." not in place:
+            found = [one for one in self._places() if equals and one.endswith(f".{place}")]
+            example = f"{found[0]}={text}" if found else "trainer.epochs=3"
+            raise UsageError(
+                f"--set: expected step.option=value. Received: {assignment!r}. "
+                + (f"Did you mean `{example}`?" if found else f"For example `--set {example}`.")
+            )
+        return place, text
+
+    def _nearest(self, word: str, step: Step, known: Mapping[str, Any]) -> str:
+        """A sentence that offers what `word` may be meant for: of `step`, at any level, or another.
+
+        `known` are the annotations of what `step` has, by their names.
+        """
+        places = list(self._places())
+        of_step = [place for place in places if place.startswith(f"{step.name}.")]
+        exact = [place for place in (*of_step, *places) if place.endswith(f".{word}")]
+        ends = {place.rpartition(".")[2]: place for place in reversed(of_step)}
+        ends |= {name: f"{step.name}.{name}" for name in known}
+        if not exact and (within := options.within(word, known)):
+            return within
+        found = exact or [ends[each] for each in difflib.get_close_matches(word, ends, n=1)]
+        return f"Did you mean `{found[0]}`?" if found else options.nearest(word, known)
+
+    def _places(self) -> Iterator[str]:
+        """All that can be set, as after `--set`, at every level."""
+        for step in self.steps.values():
+            for name, (annotation, default) in step.spec.options.items():
+                if name not in step.lent:
+                    value = step.options.get(name, default)
+                    rows = options.rows(f"{step.name}.{name}", annotation, value)
+                    yield from (row.option for row in rows)
 
     def _lend(self) -> None:
         """Give each option that is another step's options what those are by now."""
@@ -229,17 +266,6 @@ def _lendable(lender: Step, path: str) -> Any:
         return lender.dumped_options()
     option, *fields = path.split(".")
     return functools.reduce(getattr, fields, lender.options[option])
-
-
-def _parted(assignment: str) -> tuple[str, str]:
-    """The place and the value of `step.option=value`."""
-    place, equals, text = assignment.partition("=")
-    if not equals or "." not in place:
-        raise UsageError(
-            f"--set: expected step.option=value. Received: {assignment!r}. "
-            "For example `--set trainer.epochs=3`."
-        )
-    return place, text
 
 
 def _check_component(component: Component) -> None:

@@ -18,13 +18,24 @@ from millrace.components.options.settings import (
     dump,
     nearest,
     nearest_option,
+    within,
 )
 from millrace.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from millrace.pipeline.dag import Dag
 
-__all__ = ["OptionRow", "assign", "check", "describe", "dump", "nearest", "nearest_option", "rows"]
+__all__ = [
+    "OptionRow",
+    "assign",
+    "check",
+    "describe",
+    "dump",
+    "nearest",
+    "nearest_option",
+    "rows",
+    "within",
+]
 
 REQUIRED = "(required)"
 

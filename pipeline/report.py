@@ -156,7 +156,8 @@ def _failures(root: Root, result: RunResult, command: str) -> Iterator[str]:
         if step.status == "failed":
             yield f"{step.step} failed: {step.error}"
             yield f"log     {root.log(result.run, step.step)}"
-            yield f"resume  {command}"
+            if step.can_resume:
+                yield f"resume  {command}"
     if result.status == "anomalies":
         anomalies = result.output(Anomalies)
         for found in anomalies.found if anomalies else []:

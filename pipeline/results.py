@@ -23,6 +23,7 @@ class StepResult:
     output: Path | None = None
     reasons: tuple[str, ...] = ()
     error: str = ""
+    can_resume: bool = True  # by the same command, once what it fails by is mended
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,8 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Anomalies, Artifact, Examples, Model, TrainedModel
 from millrace.components.beam.options import BeamOptions
-from millrace.components.errors import OptionError
+from millrace.components.errors import DataError, OptionError
+from millrace.components.user_code import frames
 from millrace.pipeline import circumstances, damage, earlier, explain, fingerprint, given, steplog
 from millrace.pipeline.dag import Dag, Input, Source, Step
 from millrace.pipeline.errors import UsageError, WiringError, describe_error, describe_failure
@@ -276,8 +277,14 @@ class Runner:
             done = self.store.finish_execution(execution.id, "failed", error=message)
             if not isinstance(ended_by, Exception):
                 raise ended_by from None
-            why = tuple(execution.reasons)
-            return StepResult(step.name, "failed", done.seconds, reasons=why, error=message)
+            return StepResult(
+                step.name,
+                "failed",
+                done.seconds,
+                reasons=tuple(execution.reasons),
+                error=message,
+                can_resume=not _is_of_the_command(step, ended_by),
+            )
         done = self.store.finish_execution(execution.id, "ran", output=record)
         self._outputs[step.name] = record
         return StepResult(step.name, "ran", done.seconds, record.place, tuple(execution.reasons))
@@ -371,6 +378,14 @@ def has_anomalies(step: Step, result: StepResult) -> bool:
     if not is_validator or result.output is None:
         return False
     return bool(Anomalies(remote.fetch(result.output)).found)
+
+
+def _is_of_the_command(step: Step, error: Exception) -> bool:
+    """Whether another command is needed: a wrong option, or a path to what is no such data."""
+    if frames.find(error) is not None:
+        return False
+    reads_files = any(isinstance(node, Source) for node in step.inputs.values())
+    return isinstance(error, OptionError) or (reads_files and isinstance(error, DataError))
 
 
 def _passed_over(damaged: earlier.Damaged) -> list[str]:

@@ -40,10 +40,19 @@ def carry_out(
     Raises:
         UsageError: the selection, an option or a source does not fit; nothing was run.
         RemoteError: the root's object store cannot be reached.
-        KeyboardInterrupt, Stopped: the run was interrupted; `console` says how to resume it.
+        KeyboardInterrupt, Stopped: the run was interrupted; `console` says how to resume it, and
+            where its report is.
     """
     with _shown(request, root, console) as observer:
-        result = Runner(request, root, store, observer, interruption).run()
+        runner = Runner(request, root, store, observer, interruption)
+        try:
+            result = runner.run()
+        except (KeyboardInterrupt, Stopped):
+            with contextlib.suppress(MillraceError, OSError):  # it may not have begun
+                report_file.write(root, store, runner.run_id)
+                console.print(f"\nreport  {root.report(runner.run_id)}", markup=False)
+                root.keep_run(runner.run_id)
+            raise
         with _of_no_consequence(console):
             report_file.write(root, store, result.run)
             root.keep_run(result.run)

@@ -227,7 +227,8 @@ def run(arguments: Sequence[str]) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s"
     )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    # A terminal is for this server's own lines; a log has TensorFlow's warnings as well.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if os.isatty(2) else "1")
     try:
         options = flags.parse(arguments)
         if options.version:

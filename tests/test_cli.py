@@ -143,7 +143,10 @@ def test_an_unknown_extra_step_offers_the_nearest():
 
 def test_an_unknown_option_offers_the_nearest():
     text = _refused(millrace("run", "digits", "--set", "trainer.epoch=3"))
-    assert text == "--set trainer.epoch: step trainer has no option `epoch`. Did you mean `epochs`?"
+    assert (
+        text
+        == "--set trainer.epoch: step trainer has no option `epoch`. Did you mean `trainer.epochs`?"
+    )
 
 
 def test_a_flag_that_beam_does_not_know_offers_the_nearest(tmp_path):

@@ -179,10 +179,11 @@ def nearest_option(word: str, known: Mapping[str, Any]) -> str:
     That is a field within one (`clipnorm` is `optimizer.clipnorm`), or a kind of one
     (`cosine` is `schedule=cosine`), else the option of the nearest name.
     """
-    return _within(word, known) or nearest(word, known)
+    return within(word, known) or nearest(word, known)
 
 
-def _within(word: str, known: Mapping[str, Any]) -> str:
+def within(word: str, known: Mapping[str, Any]) -> str:
+    """A sentence that offers a field or a kind called `word` within one of `known`; else empty."""
     for name, annotation in known.items():
         if word == name:
             return f"Did you mean `{name}`?"
@@ -216,7 +217,7 @@ def _assign_field(
         return assign(annotation, current, (), value, place)
     hints = typing.get_type_hints(type(current), include_extras=True)
     if key not in hints:
-        found = _within(key, others) or nearest(key, hints)
+        found = within(key, others) or nearest(key, hints)
         raise OptionError(f"--set {place}: unknown field `{key}`. {found}")
     field = assign(hints[key], getattr(current, key), rest, value, place, others)
     return dataclasses.replace(current, **{key: field})

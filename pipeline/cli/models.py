@@ -31,6 +31,7 @@ _INT32 = 2**31 - 1  # a generator's inputs are of 32 bits
 def serve(
     models: Annotated[list[str] | None, typer.Argument(help="Default: all pushed models.")] = None,
     port: Annotated[int, typer.Option(help="gRPC port.", min=0, max=65535)] = 8500,
+    rest_port: Annotated[int, typer.Option(help="REST port; 0: no REST.", min=0, max=65535)] = 0,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     log: Annotated[
         str | None, typer.Option(metavar="PATH", help="A folder to log requests in, for `skew`.")
@@ -41,7 +42,7 @@ def serve(
     ] = 1.0,
     root: RootOption = DEFAULT_ROOT,
 ) -> None:
-    """Serve pushed models over gRPC until interrupted."""
+    """Serve pushed models over gRPC, and REST with --rest-port, until interrupted."""
     from millrace.pipeline import given
     from millrace.pipeline.pushed import write_model_config
 
@@ -55,6 +56,7 @@ def serve(
     config = write_model_config(place, models or [], folder, log_rate)
     _check_whole(place, models or [])
     flags = [f"--port={port}", f"--bind_address={address}", f"--model_config_file={config}"]
+    flags += [f"--rest_api_port={rest_port}"] if rest_port else []
     # The server takes this process's place, so that signals reach it and nothing else.
     os.execv(sys.executable, [sys.executable, "-m", "millrace.serving.server", *flags])  # noqa: S606
 

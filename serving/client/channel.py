@@ -213,8 +213,9 @@ def failure(error: grpc.RpcError, target: str, timeout: float | None) -> RpcErro
     if code == "UNAVAILABLE":
         details = _unavailable(target, details)
     elif code == "DEADLINE_EXCEEDED":
+        within = "" if timeout is None else f" within {timeout:g} s"
         details = (
-            f"{target}: expected an answer within {timeout} s. Received: {details}. "
+            f"{target}: expected an answer{within}. Received: {details}. "
             "Allow more time with `timeout=`, or send less at once."
         )
     return rpc_error(code, details)

@@ -85,10 +85,16 @@ def test_an_option_without_a_value_is_named_with_the_way_to_give_it():
     [
         ("train", "expected step.option=value. Received: 'train'"),
         ("train.epochs", "expected step.option=value"),
+        (
+            "epochs=1",
+            "expected step.option=value. Received: 'epochs=1'. Did you mean `train.epochs",
+        ),
+        ("train.widht=1", "step train has no option `widht`. Did you mean `train.model.width`?"),
+        ("judge.width=1", "step judge has no option `width`. Did you mean `train.model.width`?"),
         ("trian.epochs=1", "no step `trian`. Did you mean `train`?"),
-        ("train.epoch=1", "step train has no option `epoch`. Did you mean `epochs`?"),
+        ("train.epoch=1", "step train has no option `epoch`. Did you mean `train.epochs`?"),
         ("train.epochs=many", "Option train.epochs: expected int. Received: 'many'"),
-        ("train.fail=maybe", "expected no or data or bug or kill. Received: 'maybe'"),
+        ("train.fail=maybe", "expected no or data or option or bug or kill. Received: 'maybe'"),
         ("train.model=huge", "expected large or small. Received: 'huge'"),
         ("train.model.width=x", "Option train.model.width: expected int. Received: 'x'"),
         ("train.model.widths=1", "unknown field `widths`"),

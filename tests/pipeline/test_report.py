@@ -81,6 +81,19 @@ def test_a_failure_closes_with_its_cause_log_and_the_command_that_resumes_it(toy
     assert "resume  millrace run toy" in lines
 
 
+def test_after_a_wrong_option_the_same_command_is_no_advice(toy):
+    result = toy.run("train.fail=option")
+    lines = list(report.closing_lines(toy.root, result, "millrace run toy"))
+    assert "train failed: train.fail: expected no. Received: option. Set it." in lines
+    assert not any(line.startswith("resume") for line in lines)
+
+
+def test_after_data_that_an_ingest_refuses_the_same_command_is_no_advice(toy):
+    (toy.data / "a.txt").write_text("refused")
+    result = toy.run()
+    assert [step.can_resume for step in result.steps if step.status == "failed"] == [False]
+
+
 def test_anomalies_that_stopped_the_run_are_listed(toy):
     toy.run()
     (toy.data / "b.txt").write_text("d")

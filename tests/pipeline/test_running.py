@@ -35,7 +35,7 @@ def run(toy):
 def test_progress_and_outcome_are_shown_and_the_report_is_written(toy, run):
     result, shown = run()
     assert result.status == "done"
-    assert "> count this step has not run before" in shown
+    assert "> read this step has not run before" in shown
     assert "verdict blessed: told so" in shown
     assert toy.root.report(result.run).exists()
 
@@ -50,6 +50,21 @@ def test_a_run_that_is_done_stays_done_if_its_report_cannot_be_written(run, monk
     assert result.status == "done"
     told = "report  not complete: /a: expected statistics. Received: zeros. Run it again. "
     assert shown.count(f"{told}`millrace verify` says what is damaged.") == 2
+
+
+def test_that_no_step_has_run_before_is_said_once(run):
+    _, shown = run()
+    assert shown.count("not run before") == 1
+    assert "> count\n" in shown
+
+
+def test_an_interrupted_run_has_its_report(toy, run):
+    _, shown = run(interruption=lambda: Stopped(signal.SIGTERM) if "train" in toys.CALLS else None)
+    with toy.store.session() as session:
+        killed = toy.store.find_run(session, "latest")
+        place = toy.root.report(killed.id)
+    assert f"report  {place}\n" in shown
+    assert "train" in place.read_text()
 
 
 def test_an_interrupted_run_says_how_to_resume_it(run):

@@ -24,7 +24,7 @@ from millrace.components.artifacts import (
     Statistics,
 )
 from millrace.components.beam.options import BeamOptions
-from millrace.components.errors import DataError
+from millrace.components.errors import DataError, OptionError
 from millrace.components.features import spec as specs
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files.tfrecord import write_records
@@ -50,6 +50,8 @@ def read(source: RawFiles, out: Path, *, upper: bool = False) -> Examples:
     """Copy the text of `source`."""
     CALLS.append("read")
     text = "".join(file.read_text() for file in sorted(source.path.glob("*.txt")))
+    if text == "refused":
+        raise DataError(f"{source.path}: expected another text. Received: {text}. Write one.")
     (out / "text").write_text(text.upper() if upper else text)
     return Examples(out).write_summary({"train": len(text)})
 
@@ -93,7 +95,7 @@ def train(
     *,
     epochs: int = 1,
     model: Annotated[Small | Large, pydantic.Field(discriminator="kind")] = Small(),
-    fail: Literal["no", "data", "bug", "kill"] = "no",
+    fail: Literal["no", "data", "option", "bug", "kill"] = "no",
     weights: dict[str, float] = {},  # noqa: B006
     limit: int | None = None,
     note: str = "",
@@ -104,6 +106,8 @@ def train(
     (out / "half").write_text("half")
     if fail == "data":
         raise DataError("train: expected text. Received: none. Add some.")
+    if fail == "option":
+        raise OptionError("train.fail: expected no. Received: option. Set it.")
     if fail == "kill" and not os.environ.get("TOY_SPARE"):
         os.kill(os.getpid(), signal.SIGKILL)
     if fail == "bug":
