@@ -52,6 +52,21 @@ function later(element) {
 
 document.querySelectorAll("[data-follow]").forEach(later);
 
+// A slider with `data-rows` shows one row of the table with that id, and the row's own name.
+document.querySelectorAll("[data-rows]").forEach((slider) => {
+  const rows = [...document.querySelectorAll(`#${slider.dataset.rows} tbody tr`)];
+  const label = slider.closest("label");
+  const show = () => {
+    rows.forEach((row, place) => { row.className = place === slider.valueAsNumber ? "" : "between"; });
+    const name = rows[slider.valueAsNumber].cells[0].textContent;
+    slider.setAttribute("aria-valuetext", name);
+    label.querySelector("b").textContent = name;
+  };
+  label.hidden = false;
+  slider.addEventListener("input", show);
+  show();
+});
+
 // A button with `data-copy` copies the text of the element with that id, and says so.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");

@@ -30,6 +30,7 @@ _PREVIEWED = 5_000  # records of a file that are read for the sake of what a row
 _DRAWN = {
     "confusion_matrix.png": "confusion",
     "forecast.png": "forecasts",
+    "error_by_step.png": "forecasts",
     "predicted_vs_actual.png": "residuals",
     "calibration.png": "calibration",
     "sweep.png": "series",
@@ -49,6 +50,8 @@ def of(found: Found) -> tuple[str, Shown]:
     name, read = _SECTIONS.get(found.record.type, ("plain", _plain))
     shown = read(found)
     drawn = {picture for picture, of in _DRAWN.items() if shown.get(of)}
+    if (shown.get("importance") or {}).get("bars"):
+        drawn.add("why.png")
     return name, {**shown, "pictures": _pictures(found, drawn)}
 
 
