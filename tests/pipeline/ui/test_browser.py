@@ -14,12 +14,15 @@ import time
 import urllib.parse
 
 import pytest
+import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from millrace import runs
+from millrace.pipeline.records import ArtifactRecord
 from millrace.pipeline.root import Root
+from millrace.pipeline.store import Store
 from millrace.pipeline.ui import routes
 from tests.command import millrace, started
 from tests.pipeline.ui.conftest import served
@@ -188,6 +191,52 @@ def test_no_page_says_an_error_or_asks_for_what_it_must_not(seen):
 
 def test_no_text_of_the_data_runs_or_becomes_an_element(seen):
     assert [one.address for one in seen if one.ran] == []
+
+
+def test_what_is_in_an_artifact_of_each_type_is_shown_without_a_fault(browser, root, pages):
+    first = f"{pages.origin}/{pages.keys[0]}/artifacts"
+    newest = {}
+    with Store.of(root).session() as session:
+        for record in session.scalars(sa.select(ArtifactRecord).order_by(ArtifactRecord.id)):
+            newest[record.type] = record.id
+    evaluation = newest["Evaluation"]
+    addresses = [f"{first}/{number}" for number in newest.values()]
+    addresses.append(f"{first}/{evaluation}?truth=1&answer=1")  # the rows behind a cell
+    found = [look(browser, address) for address in addresses]
+    assert len(found) > 10
+    for one in found:
+        seen = (one.status, one.faults, one.said, one.ran, max(0, one.scrolls))
+        assert (one.address, *seen) == (
+            one.address,
+            200,
+            {"light": [], "dark": []},
+            [],
+            False,
+            0,
+        )
+
+
+def test_a_threshold_is_chosen_by_a_slider_and_without_script_from_a_table(browser, root, pages):
+    with Store.of(root).session() as session:
+        query = sa.select(ArtifactRecord.id).where(ArtifactRecord.type == "Evaluation")
+        number = max(session.scalars(query))
+    address = f"{pages.origin}/{pages.keys[0]}/artifacts/{number}"
+    rows = "#threshold-rows tbody tr:visible"
+    page = browser.new_page()
+    page.goto(address)
+    slider = page.get_by_role("slider", name="Threshold")
+    slider.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert page.locator(rows).locator("th").all_inner_texts() == ["0.01"]
+    assert slider.get_attribute("aria-valuetext") == "0.01"
+    page.context.close()
+    plain = browser.new_context(java_script_enabled=False)
+    page = plain.new_page()
+    page.goto(address)
+    assert page.locator(rows).count() == 21
+    assert not page.locator("input[type=range]").is_visible()
+    plain.close()
 
 
 def test_the_reports_open_with_the_network_off(browser, root):
