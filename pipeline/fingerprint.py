@@ -108,7 +108,7 @@ def named_modules(options: Any) -> Iterator[str]:
 
     Arguments may follow, see `user_code.calls`.
     """
-    for text in _texts(options):
+    for text in texts(options):
         if parts := references.split(text.partition("(")[0].strip()):
             yield parts[0]
 
@@ -119,19 +119,19 @@ def named_files(options: Any) -> Iterator[str]:
     Such as the weights of a pretrained network: other content is another training. Other
     folders are places to write to, or are inputs.
     """
-    for text in _texts(options):
+    for text in texts(options):
         path = os.path.expanduser(text)  # noqa: PTH111 - leaves what names no user as it is
         if paths.names_file(path) or paths.names_file(f"{path}/saved_model.pb"):
             yield text
 
 
-def _texts(options: Any) -> Iterator[str]:
+def texts(options: Any) -> Iterator[str]:
     """Every text in `options`, plain JSON, however deep."""
     if isinstance(options, str):
         yield options
     elif isinstance(options, Mapping | Sequence):
         for value in options.values() if isinstance(options, Mapping) else options:
-            yield from _texts(value)
+            yield from texts(value)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, str]]:

@@ -15,11 +15,22 @@ from typing import Any, NamedTuple
 
 from etils.epath import Path
 
+from millrace.components.analyze import analyze
 from millrace.components.artifacts import Anomalies, Artifact, Examples, Model, TrainedModel
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
+from millrace.components.transform import transform
 from millrace.components.user_code import frames
-from millrace.pipeline import circumstances, damage, earlier, explain, fingerprint, given, steplog
+from millrace.pipeline import (
+    circumstances,
+    damage,
+    earlier,
+    explain,
+    fingerprint,
+    given,
+    rehearsal,
+    steplog,
+)
 from millrace.pipeline.dag import Dag, Input, Source, Step
 from millrace.pipeline.errors import UsageError, WiringError, describe_error, describe_failure
 from millrace.pipeline.leases import LEASE_SECONDS
@@ -69,6 +80,8 @@ class Runner:
         self.run_id = request.named.id if request.named else new_run_id()
         self._outputs: dict[str, ArtifactRecord] = {}
         self._sources: dict[Source, ArtifactRecord] = {}
+        self._rehearsal: list[Step] = []
+        self._rehearsing = [analyze, transform]
         self._passed_over: list[str] = []  # earlier outputs that the next step might have read
 
     def run(self) -> RunResult:
@@ -86,6 +99,7 @@ class Runner:
             for name, step in self.dag.steps.items()
             if name not in chosen
         }
+        self._rehearsal = list(rehearsal.steps(self.dag, chosen))
         results: list[StepResult] = []
         with self.root.running(self.run_id):
             self._keep_command()
@@ -178,9 +192,14 @@ class Runner:
 
     def _run_steps(self, lent: Mapping[str, StepResult], results: list[StepResult]) -> str:
         status = "done"
+        fails: StepResult | None = None
         for step in self.dag.steps.values():
             self._stop_if_interrupted()
-            if status != "done":
+            if status == "done" and step.name not in lent and not fails:
+                fails = self._rehearsed()
+            if fails and fails.step == step.name:
+                result = fails
+            elif status != "done" or fails:
                 result = StepResult(step.name, "skipped")
             elif step.name in lent:
                 result = lent[step.name]
@@ -193,6 +212,42 @@ class Runner:
             elif self.request.fail_on_anomaly and has_anomalies(step, result):
                 status = "anomalies"
         return status
+
+    def _rehearsed(self) -> StepResult | None:
+        """The step that fails by a person's own code on a few rows, once there are some.
+
+        Twice at most: before `analyze`, and by its outcome before `transform`, for those whose
+        rehearsal before that said nothing.
+        """
+        due = [step for step in self._rehearsal if step.name not in self._outputs]
+        if not due or due[0].component not in self._rehearsing:
+            return None
+        first = due[0]
+        inputs = {name: node for name, node in first.inputs.items() if isinstance(node, Step)}
+        if not all(node.name in self._outputs for node in inputs.values()):
+            return None
+        self._rehearsing.remove(first.component)
+        records = {name: self._outputs[node.name] for name, node in inputs.items()}
+        digests = {name: record.digest for name, record in records.items()}
+        parts = fingerprint.ingredients(first, {**dict.fromkeys(first.inputs), **digests})
+        if earlier.cached(self.store, self.root, first, parts.key)[0] is not None:
+            return None
+        analysis = records["analysis"].fetch() if "analysis" in records else None
+        plan = rehearsal.plan(self._rehearsal, records["examples"].fetch(), analysis)
+        self.observer.line(first, f"a few rows first: {', '.join(plan.own)}")
+        folder = self.root.staging(self.run_id) / "rehearsal"
+        found = rehearsal.carried_out(plan, folder, lambda step: self.root.log(self.run_id, step))
+        if found.is_passed:
+            self._rehearsing.clear()
+        if not found.step:
+            return None
+        step = self.dag.find(found.step)
+        parts = fingerprint.ingredients(step, dict.fromkeys(step.inputs))
+        with self.store.session() as session:
+            execution = self._execution(step, parts, ["its code was tried on a few rows"])
+            self.store.begin_execution(session, execution, {})
+        self.store.finish_execution(execution.id, "failed", error=found.said)
+        return StepResult(step.name, "failed", reasons=tuple(execution.reasons), error=found.said)
 
     def _stop_if_interrupted(self) -> None:
         if (interruption := self._interruption()) is not None:

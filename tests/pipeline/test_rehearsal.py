@@ -1,0 +1,127 @@
+"""Own functions are called on a few rows first, and only their own errors end a run."""
+
+import pytest
+from etils.epath import Path
+
+from millrace.components.analyze import analyze
+from millrace.components.artifacts import Examples
+from millrace.components.errors import DataError, ModelError, OptionError
+from millrace.components.example_gen.image import image_example_gen
+from millrace.components.features.image_spec import ImageOptions
+from millrace.components.files.tfrecord import read_records, write_records
+from millrace.components.trainer import trainer
+from millrace.components.transform import transform
+from millrace.pipeline import rehearsal
+from millrace.pipeline.dag import Dag, Source
+from tests.components import pictures
+
+SOURCE = """
+import tensorflow as tf
+
+def darker(picture):
+    return pictures // 2
+
+def fails(error):
+    raise error
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "mine_rehearsed.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return "mine_rehearsed:darker"
+
+
+def wired(folder, preprocess):
+    dag = Dag("pictures")
+    examples = dag.step(image_example_gen, source=Source(str(folder)))
+    features = ImageOptions(preprocess=preprocess)
+    analysis = dag.step(analyze, examples=examples, features=features)
+    transformed = dag.step(transform, examples=examples, analysis=analysis)
+    dag.step(trainer, examples=transformed, analysis=analysis)
+    return dag
+
+
+def test_nothing_is_rehearsed_without_own_code_or_where_its_step_is_left_out(own, tmp_path):
+    assert list(rehearsal.steps(wired(tmp_path, ""), {"analyze", "transform", "trainer"})) == []
+    dag = wired(tmp_path, own)
+    assert [s.name for s in rehearsal.steps(dag, {"analyze", "transform"})] == [
+        "analyze",
+        "transform",
+    ]
+    assert list(rehearsal.steps(dag, {"transform", "trainer"})) == []
+
+
+def test_the_trainer_is_rehearsed_for_an_epoch_without_callbacks_on_one_device(own, tmp_path):
+    dag = wired(tmp_path, own)
+    dag.configure({"trainer.strategy": "mirrored", "trainer.callbacks": "mine_rehearsed:own"})
+    plan = rehearsal.plan(list(rehearsal.steps(dag, set(dag.steps))), Path("e"), Path("a"))
+    (_, _, kept), (name, _, options) = plan.steps
+    assert (name, options["epochs"], options["callbacks"]) == ("trainer", 1, ())
+    assert "strategy" not in options
+    assert kept["max_rejected"] == 1.0
+    assert plan.own == ("mine_rehearsed:darker", "mine_rehearsed:own")
+
+
+def test_a_few_rows_are_of_several_files_and_bring_what_lies_beside_them(tmp_path):
+    whole = Examples(Path(tmp_path / "whole"))
+    whole.split_path("train").mkdir(parents=True)
+    for shard in range(16):
+        rows = [b"%d %d" % (shard, row) for row in range(20)]
+        write_records(whole.shard("train", shard, 16), rows)
+    whole.write_summary({"train": 320}, notes={"a": 1})
+    (whole.path / "source.json").write_text("{}")
+    few = rehearsal.sample(whole, Path(tmp_path / "few"))
+    (file,) = few.files("train")
+    assert list(read_records(file)) == [b"%d %d" % (s, row) for s in range(8) for row in range(8)]
+    assert (few.counts, few.summary["notes"]) == ({"train": 64}, {"a": 1})
+    assert (few.path / "source.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "step", "analysis", "told"),
+    [
+        (NameError("x"), "analyze", "", True),
+        (ValueError("x"), "analyze", "", True),
+        (NameError("x"), "trainer", "", True),
+        (ValueError("x"), "trainer", "", False),
+        (ValueError("x"), "trainer", "a", True),
+        (DataError("too few rows"), "trainer", "a", False),
+        (ModelError("mine:f: expected one output."), "trainer", "", True),
+        (OptionError("trainer.loss: expected another."), "trainer", "a", False),
+    ],
+    ids=str,
+)
+def test_only_what_all_rows_would_bring_about_is_told(own, error, step, analysis, told):
+    import mine_rehearsed
+
+    with pytest.raises(type(error)) as raised:
+        mine_rehearsed.fails(error)
+    plan = rehearsal.Plan("e", analysis, (), ("mine:f",))
+    assert rehearsal._is_told(raised.value, step, plan) is told
+
+
+def test_an_error_in_own_preprocessing_is_said_before_the_analysis(own, toy, tmp_path):
+    data = tmp_path / "pictures"
+    for number in range(12):
+        file = data / f"class{number % 2}" / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(pictures.file(pictures.noise(8, 8, seed=number)))
+    result = toy.carry_out(wired(data, own))
+    assert toy.statuses(result) == {
+        "image_example_gen": "ran",
+        "analyze": "skipped",
+        "transform": "failed",
+        "trainer": "skipped",
+    }
+    failed = result.steps[2]
+    assert failed.error.startswith(
+        "mine_rehearsed.py:5 in darker\n    return pictures // 2\n"
+        "NameError: name 'pictures' is not defined\n"
+    )
+    assert failed.error.endswith("\nThat is of the first 64 rows: no long step was begun.")
+    assert "Traceback" in toy.root.log(result.run, "transform").read_text()
+    assert ("analyze", f"a few rows first: {own}") in toy.observer.lines
+    assert list(failed.reasons) == ["its code was tried on a few rows"]
