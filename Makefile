@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check lint types client image licenses sizes clean lock protos kfp \
+.PHONY: help run test setup check lint types client image licenses sizes clean lock protos kfp mlflow \
 	audit secrets sbom docs
 
 VENV := .venv
@@ -58,6 +58,7 @@ lock:  ## Pin every dependency with its hashes (needs uv)
 	$(COMPILE) pyproject.toml --extra postgresql --extra s3 --group cpu \
 	  --no-emit-package tensorflow -c requirements-dev.lock -o requirements-cpu.lock
 	$(COMPILE) --group kfp -o requirements-kfp.lock
+	$(COMPILE) --group mlflow -o requirements-mlflow.lock
 	$(COMPILE) --group audit -o requirements-audit.lock
 
 kfp: .venv-kfp/installed  ## Make the environment of the test that runs a Kubeflow pipeline
@@ -65,6 +66,13 @@ kfp: .venv-kfp/installed  ## Make the environment of the test that runs a Kubefl
 .venv-kfp/installed: requirements-kfp.lock
 	@$(PYTHON) -m venv .venv-kfp
 	@.venv-kfp/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+mlflow: .venv-mlflow/installed  ## Make the environment of the test that logs runs to an MLflow server
+
+.venv-mlflow/installed: requirements-mlflow.lock
+	@$(PYTHON) -m venv .venv-mlflow
+	@.venv-mlflow/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .venv-audit/installed: requirements-audit.lock
@@ -119,5 +127,5 @@ protos: setup  ## Generate the message classes from serving/protos/*.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. millrace/serving/protos/*.proto
 
 clean:  ## Remove the environment and caches; artifacts under .millrace stay
-	rm -rf $(VENV) .venv-kfp .venv-audit build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-kfp .venv-mlflow .venv-audit build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

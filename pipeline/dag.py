@@ -15,6 +15,7 @@ from millrace.components.files import names
 from millrace.components.options.component_spec import MISSING, ComponentSpec
 from millrace.pipeline import given, options
 from millrace.pipeline.errors import UsageError, WiringError
+from millrace.pipeline.tracking.options import NOWHERE, Tracking
 
 Component = Callable[..., Artifact]
 
@@ -85,6 +86,7 @@ class Dag:
     def __init__(self, name: str) -> None:
         self.name = name
         self.steps: dict[str, Step] = {}
+        self.tracking = NOWHERE  # of no step, and part of no key
 
     def step(self, component: Component, *, step_name: str = "", **bindings: Any) -> Step:
         """Add `component`; `bindings` are its inputs (steps, sources) and its options.
@@ -127,6 +129,7 @@ class Dag:
     def configure(self, assignments: Iterable[str] | Mapping[str, Any]) -> None:
         """Set options of the steps, in order.
 
+        `tracking=mlflow` says where else runs are logged; see `tracking.options`.
         `step.input=FOLDER` gives an input an artifact of an earlier run, such as the
         TrainedModel to start from.
 
@@ -147,6 +150,9 @@ class Dag:
 
     def _set(self, place: str, value: Any) -> None:
         step_name, *keys = place.split(".")
+        if step_name == "tracking":
+            self.tracking = options.assign(Tracking, self.tracking, keys, value, place)
+            return
         if not keys:
             raise UsageError(
                 f"--set {place}: expected step.option. Received: no dot. For example "
@@ -177,7 +183,7 @@ class Dag:
     def _parted(self, assignment: str) -> tuple[str, str]:
         """The place and the value of `step.option=value`."""
         place, equals, text = assignment.partition("=")
-        if not equals or "." not in place:
+        if not equals or ("." not in place and place != "tracking"):
             found = [one for one in self._places() if equals and one.endswith(f".{place}")]
             example = f"{found[0]}={text}" if found else "trainer.epochs=3"
             raise UsageError(

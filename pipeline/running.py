@@ -16,6 +16,7 @@ from millrace.pipeline.run_request import RunRequest
 from millrace.pipeline.runner import Runner
 from millrace.pipeline.stepwise import Progress
 from millrace.pipeline.store import Store
+from millrace.pipeline.tracking.observer import Tracked, of_run
 from millrace.pipeline.ui import report_file
 from millrace.serving.errors import MillraceError
 
@@ -43,8 +44,11 @@ def carry_out(
         KeyboardInterrupt, Stopped: the run was interrupted; `console` says how to resume it, and
             where its report is.
     """
-    with _shown(request, root, console) as observer:
-        runner = Runner(request, root, store, observer, interruption)
+    request.dag.tracking.check_usable()
+    with _shown(request, root, console) as shown:
+        runner = Runner(request, root, store, shown, interruption)
+        observer = Tracked(shown, request, console, of_run(request, root, runner.run_id))
+        runner.observer = observer
         try:
             result = runner.run()
         except (KeyboardInterrupt, Stopped):
@@ -52,10 +56,15 @@ def carry_out(
                 report_file.write(root, store, runner.run_id)
                 console.print(f"\nreport  {root.report(runner.run_id)}", markup=False)
                 root.keep_run(runner.run_id)
+            observer.end("killed")
+            raise
+        except Exception:
+            observer.end("failed")
             raise
         with _of_no_consequence(console):
             report_file.write(root, store, result.run)
             root.keep_run(result.run)
+        observer.end(result.status)
         with _of_no_consequence(console):
             for line in report.closing_lines(root, result, request.command):
                 console.print(line, markup=False)
@@ -77,11 +86,15 @@ def carry_out_step(
         UsageError: the step cannot run in that run; see `stepwise.run_step`.
         KeyboardInterrupt, Stopped: it was interrupted; `console` says how to resume it.
     """
-    with _shown(request, root, console) as observer:
+    request.dag.tracking.check_usable()
+    run = request.named.id if request.named else ""
+    with _shown(request, root, console) as shown:
+        observer = Tracked(shown, request, console, of_run(request, root, run))
         done = stepwise.run_step(request, root, store, observer, interruption)
         with _of_no_consequence(console), store.alone(root, done.run.run):
             report_file.write(root, store, done.run.run)
             root.keep_step(done.run.run, done.step.step)
+        observer.end(done.run.status)
         with _of_no_consequence(console):
             for line in report.closing_lines(root, done.of_step, request.command):
                 console.print(line, markup=False)

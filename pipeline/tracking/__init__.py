@@ -1,0 +1,1 @@
+"""A run on a server that keeps many: what is logged there, and how errors of it are borne."""
