@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ _COLOURS = {"ran": "green", "cached": "cyan", "failed": "red", "killed": "red", 
 
 
 _NAMES = 0.6  # of the terminal's width, at most, is for what is first in each row
+_SELDOM = 10.0  # seconds between lines of passing interest in a pipe
 UNBROKEN = 10_000  # columns of a pipe: no line of ours is longer
 
 
@@ -82,6 +84,7 @@ class RunProgress:
         self._width = max(map(len, steps), default=0)
         self._status: Status | None = None
         self._is_first_said = False
+        self._passed = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +96,7 @@ class RunProgress:
         """Show that `step` runs, and why; that none has run before is said with the first."""
         reason = reasons[0] if not (self._is_first_said and reasons[0] == FIRST) else ""
         self._is_first_said |= reason == FIRST
+        self._passed = time.monotonic()
         text = f"[bold]{step.name}[/] [dim]{escape(printable(reason))}[/]".replace(" [dim][/]", "")
         if self._console.is_terminal:
             self._status = self._console.status(text)
@@ -104,6 +108,15 @@ class RunProgress:
         """Show what a component reports, without the step's name that it may begin with."""
         for line in text.removeprefix(f"{step.name}: ").splitlines():
             self._console.print(f"    {escape(line)}")
+
+    def passing(self, step: Step, text: str) -> None:
+        """Show how far `step` is: beside its name on a terminal, in a pipe now and then."""
+        said = text.splitlines()[0].strip()
+        if self._status is not None:
+            self._status.update(f"[bold]{step.name}[/] [dim]{escape(printable(said))}[/]")
+        elif (now := time.monotonic()) - self._passed >= _SELDOM:
+            self._passed = now
+            self.line(step, said)
 
     def ended(self, result: StepResult) -> None:
         """Show what became of a step."""

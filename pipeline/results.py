@@ -50,5 +50,8 @@ class Observer(Protocol):
     def line(self, step: Step, text: str) -> None:
         """A step at work reports its progress."""
 
+    def passing(self, step: Step, text: str) -> None:
+        """How far a step at work is; the next one replaces it."""
+
     def ended(self, result: StepResult) -> None:
         """A step ran, failed, was reused or was skipped."""

@@ -356,7 +356,12 @@ class Runner:
         spare = self.root.staging(self.run_id) / f"{step.name}.resume"
         with (
             self.root.resume(step.name, key, spare) as resume,
-            steplog.capture(log, packages, lambda text: self.observer.line(step, text)),
+            steplog.capture(
+                log,
+                packages,
+                lambda text: self.observer.line(step, text),
+                lambda text: self.observer.passing(step, text),
+            ),
         ):
             given: dict[str, Any] = {"out": staged, "run_on": self.beam, "resume": resume}
             artifact = step.component(

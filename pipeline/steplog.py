@@ -10,20 +10,22 @@ from typing import TextIO
 
 from etils.epath import Path
 
+from millrace.components.progress import notices
 from millrace.components.user_code import frames
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class _Lines(logging.Handler):
-    """Hands each message on, as one line for a person."""
+    """Hands each message on, as one line for a person; see `progress.notices` for other kinds."""
 
-    def __init__(self, on_line: Callable[[str], None]) -> None:
+    def __init__(self, on_line: Callable[[str], None], on_passing: Callable[[str], None]) -> None:
         super().__init__(logging.INFO)
-        self._on_line = on_line
+        self._by_kind = {"": on_line, notices.PASSING: on_passing}
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._on_line(record.getMessage())
+        if (say := self._by_kind.get(notices.kind(record))) is not None:
+            say(record.getMessage())
 
 
 class _Records(logging.StreamHandler[TextIO]):
@@ -34,16 +36,22 @@ class _Records(logging.StreamHandler[TextIO]):
 
 
 @contextlib.contextmanager
-def capture(path: Path, packages: set[str], on_line: Callable[[str], None]) -> Iterator[None]:
+def capture(
+    path: Path,
+    packages: set[str],
+    on_line: Callable[[str], None],
+    on_passing: Callable[[str], None] = lambda _: None,
+) -> Iterator[None]:
     """Send standard output, standard error and log records to `path` while the block runs.
 
     Records of INFO and above from loggers of `packages` go to `on_line` as well: they are
-    the progress that a component reports. An exception's traceback is written to the file.
+    the progress that a component reports; to `on_passing` where the next one replaces it. An
+    exception's traceback is written to the file.
     """
     with pathlib.Path(path).open("a", buffering=1) as file:
         records = _Records(file)
         records.setFormatter(logging.Formatter(FORMAT))
-        lines = _Lines(on_line)
+        lines = _Lines(on_line, on_passing)
         loggers = [logging.getLogger(package) for package in packages]
         levels = [logger.level for logger in loggers]
         logging.getLogger().addHandler(records)

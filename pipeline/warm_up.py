@@ -44,6 +44,10 @@ class WarmUp:
         """Hand it on."""
         self._observer.line(step, text)
 
+    def passing(self, step: Step, text: str) -> None:
+        """Hand it on."""
+        self._observer.passing(step, text)
+
     def ended(self, result: StepResult) -> None:
         """Hand it on."""
         self._observer.ended(result)

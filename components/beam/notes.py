@@ -93,6 +93,11 @@ def is_done(folder: Path, index: int) -> bool:
     return any(file(folder, kind, index).exists() for kind in ("note", "error"))
 
 
+def done(folder: Path) -> int:
+    """How many shards have been worked on to the end."""
+    return sum(entry.name.startswith(("note-", "error-")) for entry in os.scandir(folder))
+
+
 def collect(folder: Path, count: int, label: str = "") -> Iterator[Any]:
     """The notes of `count` shards in their order, read one by one; then `folder` is gone.
 

@@ -10,7 +10,11 @@ Without Beam's flags its in-process runner does the work, and where that takes l
 of this machine join it (`joining`).
 """
 
+import contextlib
 import functools
+import logging
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -18,10 +22,14 @@ from etils.epath import Path
 
 from millrace.components.beam import joining, notes, pipelines
 from millrace.components.beam.options import BeamOptions
+from millrace.components.progress import notices
 
 Shard = TypeVar("Shard")
 Note = TypeVar("Note")
 
+logger = logging.getLogger(__name__)
+
+_SAY_EVERY = 2.0  # seconds
 _FOLDER = ".notes"  # below the folder that a caller names; gone at the end
 LONG, SHORT = 4.0, 1.0
 """Seconds of work after which others join, with TensorFlow to import and without."""
@@ -56,8 +64,37 @@ def shard_pass(
     place = Path(folder) / _FOLDER
     count = notes.hand_out(place, shards)
     run = functools.partial(pipelines.run, run_on.flags, label)
-    if run_on.flags:
-        run(notes.hand_over(place, work), range(count))
-    else:
-        joining.work_through(place, work, count, worth, forked=worth >= LONG, run=run)
+    with _told(place, count):
+        if run_on.flags:
+            run(notes.hand_over(place, work), range(count))
+        else:
+            joining.work_through(place, work, count, worth, forked=worth >= LONG, run=run)
     return notes.collect(place, count, label if run_on.flags else "")
+
+
+@contextlib.contextmanager
+def _told(place: Path, count: int) -> Iterator[None]:
+    """Say every few seconds how many shards are done, how fast, and how long the rest will take."""
+    start, ended = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(_SAY_EVERY):
+            done = notes.done(place)
+            if 0 < done < count:
+                seconds = time.monotonic() - start
+                logger.info(
+                    "%d of %d shards, %.3g/s, %s",
+                    done,
+                    count,
+                    done / seconds,
+                    notices.to_go(seconds / done * (count - done)),
+                    extra=notices.OF_PASSING,
+                )
+
+    teller = threading.Thread(target=tell, name="progress", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()

@@ -22,6 +22,7 @@ from millrace.components.errors import DataError, ModelError, OptionError
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files.folders import copy_tree
 from millrace.components.models import average, build, keras_file
+from millrace.components.progress import notices
 from millrace.components.training import dataset, fitting, measures, summary
 from millrace.components.training.callbacks import best_epoch
 from millrace.components.training.measures import Measure
@@ -88,13 +89,15 @@ def run(
     begun = time.monotonic()
     for number, candidate in enumerate(candidates, start=1):
         place = f"candidate {number} of {len(candidates)}, {candidate.name}"
-        logger.info("%s: %s", place, candidate.settings)
-        found = _outcome(candidate, plan, measure, resume / str(number))
+        with notices.all_passing(logger):
+            logger.info("%s: %s", place, candidate.settings)
+            found = _outcome(candidate, plan, measure, resume / str(number))
         outcomes.append(found)
         spent = time.monotonic() - begun
         left = spent / number * (len(candidates) - number)
         said = found.error or f"{_named(plan)} {found.score:.5g}"
-        logger.info("%s: %s; %.0f s so far, about %.0f s to go", place, said, spent, left)
+        until = f", {notices.to_go(left)}" if left else ""
+        logger.info("%s: %s; %.0f s so far%s", place, said, spent, until)
     return _chosen(plan, outcomes, measure, averaged, out)
 
 

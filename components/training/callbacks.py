@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from etils.epath import Path
 
+from millrace.components.progress import notices
 from millrace.components.training.options import Watching
 from millrace.components.training.schedule_options import ReduceOnPlateau, Schedule
 from millrace.components.user_code import pieces
@@ -20,7 +21,8 @@ Row = dict[str, float]  # `epoch` from 1, then Keras's names
 
 PLACE = "trainer.callbacks"
 _ERRORS = ("loss", "error", "mae", "mse", "mape", "msle", "entropy", "divergence", "perplexity")
-_SAY_EVERY = 10.0  # seconds
+_SAY_EVERY = 2.0  # seconds
+_LONG = 2.0  # seconds to go of which it is worth telling
 _FEW = 50  # epochs, of which each is said
 
 
@@ -88,10 +90,12 @@ class Progress(keras.callbacks.Callback):
         self._epochs, self._steps, self._examples = epochs, steps, examples
         self._start = self._said = self._logged = 0.0
         self._unlogged = ""
+        self._epoch = self._later = 0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Start the clock."""
         self._start = self._said = time.monotonic()
+        self._epoch, self._later = epoch, self._epochs - epoch - 1
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Say how far the epoch is, if it has been a while."""
@@ -101,16 +105,26 @@ class Progress(keras.callbacks.Callback):
             done = (batch + 1) / self._steps
             left = (now - self._start) * (1 - done) / done
             figures = f", {_said(logs)}" if logs else ""
-            logger.info("  %3.0f %% of the epoch, %.0f s to go%s", 100 * done, left, figures)
+            logger.info(
+                "epoch %d/%d: %.0f %% of it, %s%s",
+                self._epoch + 1,
+                self._epochs,
+                100 * done,
+                notices.to_go(left + (now - self._start + left) * self._later),
+                figures,
+                extra=notices.OF_PASSING,
+            )
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Say what the epoch came to."""
         now = time.monotonic()
         seconds = now - self._start
         speed = self._examples / max(seconds, 1e-9)
+        left = seconds * self._later
+        to_go = f", {notices.to_go(left)}" if left >= _LONG else ""
         line = (
             f"epoch {epoch + 1}/{self._epochs}: {_said(logs)} "
-            f"({seconds:.1f} s, {speed:.0f} examples/s)"
+            f"({seconds:.1f} s, {speed:.0f} examples/s{to_go})"
         )
         if self._epochs > _FEW and now - self._logged < 1:
             self._unlogged = line

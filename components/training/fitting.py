@@ -22,6 +22,7 @@ from millrace.components.models import keras_file
 from millrace.components.models.build import build
 from millrace.components.models.custom_options import Custom
 from millrace.components.models.networks import Networks
+from millrace.components.progress import notices
 from millrace.components.training import (
     adapting,
     backup,
@@ -54,7 +55,8 @@ def train(plan: TrainingPlan, out: Path, resume: Path) -> TrainedModel:
     if plan.deterministic:
         tf.config.experimental.enable_op_determinism()
     networks = networks_of(plan)
-    logger.info("%s\n%s", plan.model, summary.table(networks.inference))
+    logger.info("%s: %s", plan.model.kind, summary.sizes(networks.inference))
+    logger.info("%s", summary.table(networks.inference), extra=notices.FOR_THE_LOG)
     _fit(networks.training, plan, out, resume)
     trained = TrainedModel(out)
     own = [plan.model.module] if isinstance(plan.model, Custom) else []

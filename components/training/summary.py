@@ -30,6 +30,11 @@ def describe(model: keras.Model) -> dict[str, object]:
     }
 
 
+def sizes(model: keras.Model) -> str:
+    """How large `model` is, on a line."""
+    return f"{len(model.layers)} layers, {model.count_params():,} parameters"
+
+
 def table(model: keras.Model) -> str:
     """A line per layer: name, type, output shape, parameters; the total below."""
     rows = [

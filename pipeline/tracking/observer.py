@@ -60,6 +60,10 @@ class Tracked:
         """Hand it on."""
         self._observer.line(step, text)
 
+    def passing(self, step: Step, text: str) -> None:
+        """Hand it on."""
+        self._observer.passing(step, text)
+
     def ended(self, result: StepResult) -> None:
         """Hand it on, and log the step, unless it was left out."""
         self._begin()

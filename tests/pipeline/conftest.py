@@ -25,6 +25,9 @@ class Silent:
     def line(self, step, text):
         self.lines.append((step.name, text))
 
+    def passing(self, step, text):
+        self.lines.append((step.name, f"… {text}"))
+
     def ended(self, result):
         pass
 

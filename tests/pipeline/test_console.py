@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 
 from millrace.components.artifacts import Statistics
-from millrace.pipeline import lineage
+from millrace.pipeline import console, lineage
 from millrace.pipeline.console import (
     RunProgress,
     SafeConsole,
@@ -136,3 +136,26 @@ def test_the_graph_of_a_run_has_each_step_below_the_last_that_it_read():
         "    └── ✓ train ran 1.2 s  and read  Model #1 gone  /r/[b]",
         "• judge killed 1.2 s  Model #1  /r/[b]",
     ]
+
+
+def test_in_a_pipe_what_is_of_passing_interest_is_said_every_ten_seconds(toy, monkeypatch):
+    now = iter([0.0, 9.0, 10.0, 19.0, 20.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    shown = io.StringIO()
+    step = toy.dag().find("count")
+    with RunProgress(SafeConsole(file=shown, width=80), ["count"]) as progress:
+        progress.started(step, ["why"])
+        for number in range(4):
+            progress.passing(step, f"{number} of 4 shards\nand more")
+    assert shown.getvalue() == "> count why\n    1 of 4 shards\n    3 of 4 shards\n"
+
+
+def test_on_a_terminal_what_is_of_passing_interest_stands_beside_the_step(toy):
+    shown = io.StringIO()
+    terminal = SafeConsole(file=shown, width=80, force_terminal=True, force_interactive=True)
+    step = toy.dag().find("count")
+    with RunProgress(terminal, ["count"]) as progress:
+        progress.started(step, ["why"])
+        progress.passing(step, "1 of [red] shards")
+        assert progress._status.status == "[bold]count[/] [dim]1 of \\[red] shards[/]"
+    assert "1 of \\[red]" not in shown.getvalue()

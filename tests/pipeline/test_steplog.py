@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from etils.epath import Path
 
+from millrace.components.progress import notices
 from millrace.pipeline import steplog
 
 
@@ -40,3 +41,21 @@ def test_an_exception_passes_and_leaves_its_traceback(tmp_path):
     ):
         raise ValueError("no")
     assert "Traceback" in (tmp_path / "s.log").read_text()
+
+
+def test_what_is_of_passing_interest_and_what_is_for_the_log_alone_are_no_lines(tmp_path):
+    lines, passing = [], []
+    logger = logging.getLogger("millrace.components.trainer")
+    place = Path(tmp_path / "s.log")
+    with steplog.capture(place, {"millrace.components"}, lines.append, passing.append):
+        logger.info("a table", extra=notices.FOR_THE_LOG)
+        logger.info("1 of 4 shards", extra=notices.OF_PASSING)
+        with notices.all_passing(logger):
+            logger.info("of a candidate")
+            logger.info("its table", extra=notices.FOR_THE_LOG)
+            logger.warning("set aside")
+        logger.info("chosen")
+    assert passing == ["1 of 4 shards", "of a candidate"]
+    assert lines == ["set aside", "chosen"]
+    log = (tmp_path / "s.log").read_text()
+    assert all(text in log for text in ("a table", "1 of 4 shards", "of a candidate", "its table"))

@@ -3,6 +3,9 @@
 import functools
 import os
 import signal
+import sys
+import threading
+import types
 
 import pytest
 from etils.epath import Path
@@ -11,6 +14,8 @@ from millrace.components.beam import pipelines
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError, OptionError
+
+passes = sys.modules[shard_pass.__module__]  # which the function hides behind its own name
 
 ALONE = BeamOptions()
 BEAM = BeamOptions(("--direct_num_workers=1",))
@@ -92,3 +97,18 @@ def die(shard):
 def test_a_process_of_multi_processing_that_is_killed_fails_the_pass(tmp_path):
     with pytest.raises(RuntimeError, match=r"multi_processing has ended, .* Run again, with a sm"):
         list(shard_pass("Die", range(2), die, Path(tmp_path), TWO))
+
+
+def test_while_a_pass_goes_on_it_says_how_far_it_is_and_how_long_the_rest_takes(
+    tmp_path, monkeypatch
+):
+    place, clock = Path(tmp_path), iter([100.0, 104.0])
+    for name in ("note-000000000", "error-000000001", "shard-000000002"):
+        (place / name).touch()
+    told, said = threading.Event(), []
+    monkeypatch.setattr(passes, "_SAY_EVERY", 0.001)
+    monkeypatch.setattr(passes, "time", types.SimpleNamespace(monotonic=lambda: next(clock, 108.0)))
+    monkeypatch.setattr(passes.logger, "info", lambda *line, **_: (said.append(line), told.set()))
+    with passes._told(place, 8):
+        assert told.wait(10)
+    assert said[0][0] % said[0][1:] == "2 of 8 shards, 0.5/s, about 12 s to go"

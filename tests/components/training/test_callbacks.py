@@ -53,17 +53,17 @@ def test_the_history_counts_epochs_from_one_and_keeps_earlier_rows(tmp_path):
 
 def test_progress_says_each_epoch_with_its_figures(caplog, monkeypatch):
     caplog.set_level(logging.INFO, "millrace.components")
-    now = iter([0.0, 4.0, 11.0, 12.0, 20.0])
+    now = iter([0.0, 1.0, 3.0, 4.0, 20.0])
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: next(now))
     progress = Progress(epochs=3, steps=10, examples=100)
     progress.on_epoch_begin(0)
-    progress.on_train_batch_end(1, {"loss": 9.0})  # after 4 s: too early for a line
-    progress.on_train_batch_end(4, {"loss": 0.5})  # after 11 s: half done
+    progress.on_train_batch_end(1, {"loss": 9.0})  # after 1 s: too early for a line
+    progress.on_train_batch_end(4, {"loss": 0.5})  # after 3 s: half done
     progress.on_train_batch_end(5, {"loss": 9.0})
     progress.on_epoch_end(0, {"loss": 0.25, "accuracy": 0.9})
     assert [entry.message.strip() for entry in caplog.records] == [
-        "50 % of the epoch, 11 s to go, loss 0.5",
-        "epoch 1/3: loss 0.25, accuracy 0.9 (20.0 s, 5 examples/s)",
+        "epoch 1/3: 50 % of it, about 15 s to go, loss 0.5",
+        "epoch 1/3: loss 0.25, accuracy 0.9 (20.0 s, 5 examples/s, about 40 s to go)",
     ]
 
 
