@@ -233,7 +233,7 @@ def test_a_step_that_fails_is_named_and_its_run_can_be_opened(line_fit, tmp_path
     assert (error.run.metrics, error.run.pushed) == ({}, None)
     shown = capsys.readouterr().out
     assert "✗ csv_example_gen" in shown
-    assert "resume  millrace.run('line-fit', set={'analyze.features.label': 'z'}" in shown
+    assert "resume  " not in shown
 
 
 COMPONENT = '''
@@ -302,7 +302,7 @@ def test_a_function_from_before_its_module_was_edited_is_refused(mine, monkeypat
         ({"recipe": "digitz"}, "Recipe 'digitz': unknown. Did you mean `digits`?"),
         ({"recipe": len}, "run: expected the name of a recipe, a millrace.Recipe, or a function"),
         ({"set": {"trainer": 3}}, "--set trainer: expected step.option"),
-        ({"set": {"trainer.epoch": 3}}, "no option `epoch`. Did you mean `epochs`?"),
+        ({"set": {"trainer.epoch": 3}}, "no option `epoch`. Did you mean `trainer.epochs`?"),
         ({"set": {"trainer.epochs": "many"}}, "Option trainer.epochs: expected int"),
         ({"only": "train"}, "no step `train`"),
         ({"beam": ["flag"]}, "Beam flags: expected --flag=value"),
