@@ -1,1 +1,1 @@
-"""What is in artifacts, as plain values for pages and reports: one module for each subject."""
+"""What pages and the report show, as plain values: one module for each subject."""

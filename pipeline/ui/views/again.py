@@ -9,7 +9,7 @@ from millrace.pipeline.cli import recorded
 from millrace.pipeline.cli.recorded import RunCommand
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import RunRecord
-from millrace.pipeline.ui import run_contents
+from millrace.pipeline.ui.contents import run as run_contents
 from millrace.pipeline.ui.site import Action, Asked, File, Sent, View
 from millrace.pipeline.ui.views.run import find
 from millrace.serving.errors import MillraceError

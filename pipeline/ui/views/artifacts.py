@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from millrace.components import artifacts as kinds
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord, RunRecord
+from millrace.pipeline.ui import sections
 from millrace.pipeline.ui.contents import examples
 from millrace.pipeline.ui.contents.records import Place
+from millrace.pipeline.ui.found import Found, find, finite, title
 from millrace.pipeline.ui.site import Action, Asked, Content, File, View
-from millrace.pipeline.ui.views import sections
-from millrace.pipeline.ui.views.found import Found, find, finite, title
 from millrace.serving.errors import MillraceError
 
 _FILES = 200  # listed

@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord, RunRecord
+from millrace.pipeline.ui.found import title
 from millrace.pipeline.ui.site import Action, Asked, File, View
-from millrace.pipeline.ui.views.found import title
 
 _TYPES = ("Examples", "Statistics", "Schema", "Anomalies", "Analysis")
 _MODELS = 100  # of a page

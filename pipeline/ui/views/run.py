@@ -9,7 +9,7 @@ from millrace.components.options.settings import nearest
 from millrace.pipeline import stopping
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import RunRecord
-from millrace.pipeline.ui import run_contents
+from millrace.pipeline.ui.contents import run as run_contents
 from millrace.pipeline.ui.site import Action, Asked, Content, File, Sent, View
 
 _FIRST_BYTES = 64 * 1024  # of a log's end that its page begins with

@@ -78,7 +78,7 @@ def test_what_cannot_be_wired_without_a_persons_code_is_none(root, command, sett
 
 @pytest.mark.parametrize("name", catalog.RECIPES)
 def test_the_text_of_each_option_of_each_recipe_is_read_as_the_same_value(name, root):
-    from millrace.pipeline.ui.run_contents import text_of
+    from millrace.pipeline.ui.contents.run import text_of
 
     dag = catalog.RECIPES[name].wire(name, "data", root.serving)
     before = list(options.of_dag(dag))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from millrace.pipeline.ui import run_contents
+from millrace.pipeline.ui.contents import run as run_contents
 
 SAID = "2026-11-29 19:56:40,464 INFO millrace.components.trainer: "
 

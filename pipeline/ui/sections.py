@@ -21,7 +21,7 @@ from millrace.pipeline.ui.contents import (
 )
 from millrace.pipeline.ui.contents.examples import Chosen
 from millrace.pipeline.ui.contents.records import Look, Place
-from millrace.pipeline.ui.views.found import Found, title
+from millrace.pipeline.ui.found import Found, title
 from millrace.serving.errors import MillraceError
 
 _LONG = 300  # letters of a value
