@@ -6,23 +6,19 @@ be opened from a mail. The same as Markdown is for a pull request.
 
 import base64
 import hashlib
-import itertools
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from millrace.components import artifacts as kinds
-from millrace.components.artifacts import Artifact, Evaluation
+from millrace.components.artifacts import Artifact
 from millrace.components.display import artifacts as display
 from millrace.components.display import html, numbers
 from millrace.components.display.html import Markup
-from millrace.pipeline import explain
-from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
+from millrace.pipeline.records import ArtifactRecord, ExecutionRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
 from millrace.pipeline.ui import templates
+from millrace.pipeline.ui.contents import run as run_contents
 from millrace.serving.errors import MillraceError
 
 _SECTIONS: tuple[tuple[str, type[Artifact]], ...] = (  # in this order, the last output of a type
@@ -34,7 +30,6 @@ _SECTIONS: tuple[tuple[str, type[Artifact]], ...] = (  # in this order, the last
 )
 _WITHOUT_PICTURES = (kinds.Evaluation, kinds.RawFiles, kinds.TrainedModel)  # or shown elsewhere
 _MOST = 64 * 2**20  # bytes of a file that is fetched for it
-_LIBRARIES = ("tensorflow", "keras", "apache-beam", "numpy", "pyarrow", "pandas", "scikit-learn")
 
 
 def write(root: Root, store: Store, run: str) -> None:
@@ -60,7 +55,7 @@ def as_html(root: Root, store: Store, run: str) -> str:
 
 
 def gather(root: Root, store: Store, run: str) -> dict[str, Any]:
-    """What the report of a run shows: plain values, and sections that are HTML already.
+    """What the report of a run shows: the sections of its page, and what it made as HTML already.
 
     Raises:
         UsageError: there is no such run.
@@ -69,16 +64,8 @@ def gather(root: Root, store: Store, run: str) -> dict[str, Any]:
         record = store.find_run(session, run)
         made = {one.step: output for one in record.executions if (output := one.output)}
         return {
-            **_facts(session, root, store, record),
-            "steps": _steps(store.step_statuses(session, record, root), record.executions),
-            "verdict": _verdict(made),
-            "sections": [
-                *_sections(made),
-                *_examples(made),
-                *_pictures(made),
-            ],
-            "settings": list(_settings(record)),
-            "versions": _versions(record.executions),
+            **run_contents.contents(store, session, root, record, _nowhere),
+            "made": [*_sections(made), *_examples(made), *_pictures(made)],
             "sources": [
                 {"name": _name(source), "path": source.uri, "digest": source.digest}
                 for source in _sources(record.executions)
@@ -86,73 +73,9 @@ def gather(root: Root, store: Store, run: str) -> dict[str, Any]:
         }
 
 
-def _facts(session: Session, root: Root, store: Store, record: RunRecord) -> dict[str, Any]:
-    seconds = (record.ended - record.started).total_seconds() if record.ended else None
-    seeds = {
-        one.ingredients["options"].get("seed")
-        for one in record.executions
-        if "seed" in one.ingredients.get("options", {})
-    }
-    return {
-        "run": record.id,
-        "recipe": record.recipe,
-        "model": record.pipeline,
-        "root": root.name,
-        "status": store.status(session, record, root),
-        "started": record.started.isoformat(timespec="seconds"),
-        "seconds": seconds,
-        "command": record.arguments.get("command", ""),
-        "commit": record.arguments.get("commit", ""),
-        "tags": store.tags(session, [record.id])[record.id],
-        "note": record.note or "",
-        "seed": ", ".join(sorted(map(str, seeds))),
-    }
-
-
-def _steps(statuses: Mapping[int, str], executions: Sequence[ExecutionRecord]) -> dict[str, Any]:
-    """The steps; that none has run before is said once, and not of each."""
-    is_first = len(executions) > 1 and all(
-        one.reasons == [explain.FIRST] for one in executions if one.status != "cached"
-    )
-    return {
-        "is_first": is_first,
-        "rows": [
-            {
-                "step": one.step,
-                "status": statuses[one.id],
-                "seconds": one.seconds,
-                "reasons": [] if is_first and statuses[one.id] != "cached" else list(one.reasons),
-                "error": one.error,
-                "output": one.output.uri if one.output else "",
-            }
-            for one in executions
-        ],
-    }
-
-
-def _verdict(made: Mapping[str, ArtifactRecord]) -> dict[str, Any] | None:
-    """What the model was judged to be, and its first figure."""
-    try:
-        evaluation = _last(made, Evaluation)
-        if not isinstance(evaluation, Evaluation):
-            return None
-        name, value = next(iter(evaluation.metrics.items()), ("", None))
-        return {
-            "is_blessed": evaluation.blessed,
-            "reasons": evaluation.reasons,
-            "name": name.replace("_", " "),
-            "value": value,
-            "interval": evaluation.intervals.get(name),
-            "was": (evaluation.baseline or {}).get(name),
-            "pushed": _pushed(made),
-        }
-    except (MillraceError, OSError):
-        return None  # its section says why
-
-
-def _pushed(made: Mapping[str, ArtifactRecord]) -> str:
-    pushed = _last(made, kinds.PushedModel)
-    return pushed.outcome if isinstance(pushed, kinds.PushedModel) else ""
+def _nowhere(*_: object) -> str:
+    """The address of a page, which one file has not."""
+    return ""
 
 
 def _last(made: Mapping[str, ArtifactRecord], kind: type[Artifact]) -> Artifact | None:
@@ -205,29 +128,6 @@ def _kind(record: ArtifactRecord) -> type[Artifact]:
     return found
 
 
-def _settings(record: RunRecord) -> Iterator[dict[str, str]]:
-    """What the command has set, in its words."""
-    try:
-        words = shlex.split(record.arguments.get("command", ""))
-    except ValueError:
-        return
-    for flag, word in itertools.pairwise(words):
-        if flag == "--set":
-            name, _, value = word.partition("=")
-            yield {"name": name, "value": value}
-        elif flag == "--with":
-            yield {"name": "with", "value": word}
-
-
-def _versions(executions: Sequence[ExecutionRecord]) -> dict[str, str]:
-    """The versions of the libraries that the steps reach, the best known first."""
-    found: dict[str, str] = {}
-    for one in executions:
-        found |= one.ingredients.get("versions", {})
-    first = {name: found[name] for name in _LIBRARIES if name in found}
-    return first | dict(sorted(found.items()))
-
-
 def _sources(executions: Sequence[ExecutionRecord]) -> list[ArtifactRecord]:
     """What was read that no step has made."""
     read = (record for one in executions for record in one.inputs.values())
@@ -246,37 +146,40 @@ def as_markdown(root: Root, store: Store, run: str) -> str:
     """
     with store.session() as session:
         record = store.find_run(session, run)
-        made = {one.step: output for one in record.executions if (output := one.output)}
-        facts = _facts(session, root, store, record)
-        steps = _steps(store.step_statuses(session, record, root), record.executions)
-        verdict, settings = _verdict(made), list(_settings(record))
-        evaluation = _last(made, Evaluation)
-    lines = [f"### {_plain(facts['recipe'])} · {facts['run']} · {facts['status']}", ""]
-    if verdict is not None and isinstance(evaluation, Evaluation):
-        said = "blessed" if verdict["is_blessed"] else "not blessed"
-        lines += [f"**{said}**: {_plain('; '.join(verdict['reasons']))}", ""]
-        lines += [*_figure_lines(evaluation), ""]
-    lines += [f"    {_one_line(facts['command'])}", ""]
-    if settings:
+        shown = run_contents.contents(store, session, root, record, _nowhere)
+    head, outcome = shown["head"], shown["outcome"]
+    lines = [f"### {_plain(head['recipe'])} · {head['id']} · {head['status']}", ""]
+    if outcome["verdict"]:
+        lines += [f"**{outcome['verdict']}**: {_plain('; '.join(outcome['reasons']))}", ""]
+    if outcome["figures"]:
+        lines += [*_figure_lines(outcome["figures"]), ""]
+    lines += [f"    {_one_line(head['command'])}", ""]
+    rows = [row for group in shown["options"]["groups"] for row in group["rows"]]
+    if changed := [row for row in rows if row["is_changed"]]:
         lines += ["| option | set to |", "|---|---|"]
-        lines += [f"| {_plain(one['name'])} | {_plain(one['value'])} |" for one in settings]
+        lines += [f"| {_plain(row['option'])} | {_plain(row['value'])} |" for row in changed]
         lines.append("")
     lines += ["| step | status | time | because |", "|---|---|--:|---|"]
-    for row in steps["rows"]:
-        because = _plain("; ".join(row["reasons"]) or row["error"])
-        time = templates.seconds(row["seconds"])
-        lines.append(f"| {row['step']} | {row['status']} | {time} | {because} |")
+    lines += map(_step_line, shown["steps"]["rows"])
     return "\n".join(lines) + "\n"
 
 
-def _figure_lines(evaluation: Evaluation) -> Iterator[str]:
-    was, around = evaluation.baseline or {}, evaluation.intervals
-    yield f"| metric | value | 95 % interval |{' was |' if was else ''}"
-    yield f"|---|--:|--:|{'--:|' if was else ''}"
-    for name, value in evaluation.metrics.items():
-        interval = numbers.between(*around[name]) if name in around else ""
-        before = f" {numbers.short(was[name]) if name in was else ''} |" if was else ""
-        yield f"| {_plain(name)} | {numbers.short(value)} | {interval} |{before}"
+def _step_line(row: Mapping[str, Any]) -> str:
+    reused = f"unchanged since {row['reused']['id']}" if row["reused"] else ""
+    because = _plain("; ".join(filter(None, [reused, *row["reasons"]])) or row["error"])
+    time = templates.seconds(row["seconds"]) if row["seconds"] is not None else ""
+    return f"| {row['step']} | {row['status']} | {time} | {because} |"
+
+
+def _figure_lines(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    has_was = any(one["was"] is not None for one in figures)
+    yield f"| metric | value | 95 % interval |{' was |' if has_was else ''}"
+    yield f"|---|--:|--:|{'--:|' if has_was else ''}"
+    for one in figures:
+        interval = numbers.between(*one["interval"]) if one["interval"] else ""
+        before = numbers.short(one["was"]) if one["was"] is not None else ""
+        was = f" {before} |" if has_was else ""
+        yield f"| {_plain(one['name'])} | {numbers.short(one['value'])} | {interval} |{was}"
 
 
 def _one_line(text: str) -> str:

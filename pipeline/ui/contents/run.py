@@ -190,6 +190,7 @@ def failures(
         yield {
             "step": execution.step,
             "status": status,
+            "is_stopped": status == "killed" or execution.error.startswith("Stopped by "),
             "error": execution.error or "Its process ended without a word: it was killed.",
             "lines": tail(root.kept_log(run.id, execution.step), 64 * 1024)[-_LAST_LINES:],
             "resume": run.arguments.get("command", ""),

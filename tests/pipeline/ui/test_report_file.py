@@ -17,9 +17,10 @@ def _report_of(toy, result):
 
 def test_the_report_holds_the_verdict_the_steps_and_that_it_is_the_first_run_once(toy):
     shown = _report_of(toy, toy.run())
-    assert "<b>Blessed</b>: told so" in shown
-    assert "<b>0.5</b> <span>accuracy</span>" in shown
-    assert shown.count("no step had run before") == 1
+    assert "</span>blessed</span>" in shown
+    assert "<li>told so</li>" in shown
+    assert '<span class="faint">accuracy</span> <b>0.5</b>' in shown
+    assert shown.count("every step ran") == 1
     assert "this step has not run before in this pipeline" not in shown
     assert '<th scope="row">validate</th>' in shown
     assert "<td>train</td><td>3</td>" in shown
@@ -28,9 +29,9 @@ def test_the_report_holds_the_verdict_the_steps_and_that_it_is_the_first_run_onc
 def test_a_later_run_says_of_each_step_why(toy):
     toy.run()
     shown = _report_of(toy, toy.run("train.epochs=2"))
-    assert "no step had run before" not in shown
-    assert "<td>option epochs changed from 1 to 2</td>" in shown
-    assert shown.count("<td>nothing changed since run") == 3
+    assert "every step ran" not in shown
+    assert '<span class="reason">option epochs changed from 1 to 2</span>' in shown
+    assert shown.count("unchanged since ") == 3
 
 
 def test_the_verdict_says_what_the_figure_was_and_how_sure_it_is(toy):
@@ -43,7 +44,8 @@ def test_the_verdict_says_what_the_figure_was_and_how_sure_it_is(toy):
     }
     file.write_text(json.dumps(found))
     shown = _report_of(toy, result)
-    assert "<b>0.5</b> <span>accuracy, 0.40 to 0.60 at 95 %, was 0.75</span>" in shown
+    row = '<th scope="row">accuracy</th><td class="number">0.5</td>'
+    assert f'{row}<td class="number">0.40 to 0.60</td><td class="number">0.75</td>' in shown
 
 
 def test_what_comes_from_the_data_is_escaped(toy):
@@ -90,14 +92,45 @@ def test_a_command_of_no_shell_and_names_of_no_encoding_are_shown(toy):
     assert "millrace run &#39;x ? --set a=1" in _report_of(toy, result)
 
 
-def test_what_the_command_set_is_listed(toy):
+def test_what_was_set_is_listed_with_the_commit_and_the_machine(toy):
     result = toy.run()
+    command = "millrace run tabular --data D --set trainer.epochs=3"
     with toy.store.session() as session:
         record = toy.store.find_run(session, result.run)
-        record.arguments = {"command": "millrace run x --with projector --set a.b='1 2'"}
+        made_with = {"commit": "0123abcd with changes", "folder": ""}
+        record.arguments = {"command": command, "made_with": made_with}
     shown = _report_of(toy, result)
-    assert "<dt>with</dt><dd>projector</dd>" in shown
-    assert "<dt>a.b</dt><dd>1 2</dd>" in shown
+    assert '<tr class="changed">\n  <th scope="row"><code>trainer.epochs</code>' in shown
+    assert "<dt>commit</dt><dd>0123abcd with changes</dd>" in shown
+    assert "<dt>folder</dt>" not in shown
+    markdown = report_file.as_markdown(toy.root, toy.store, result.run)
+    assert "| option | set to |\n|---|---|\n| trainer.epochs | 3 |\n\n" in markdown
+
+
+def test_markdown_has_the_verdict_the_figures_and_why_each_step_ran(toy):
+    first = toy.run()
+    again = toy.run("train.epochs=2")
+    lines = report_file.as_markdown(toy.root, toy.store, again.run).splitlines()
+    assert lines[0] == f"### toy · {again.run} · done"
+    assert lines[2] == "**blessed**: told so"
+    assert "| accuracy | 0.5 |  |" in lines
+    assert "    millrace run toy" in lines
+    assert f"| read | cached |  | unchanged since {first.run} |" in lines
+    train = next(line for line in lines if line.startswith("| train | ran |"))
+    assert train.endswith("| option epochs changed from 1 to 2 |")
+
+
+def test_a_step_that_was_stopped_is_not_told_to_be_corrected(toy):
+    failed = _report_of(toy, toy.run("train.fail=bug"))
+    assert "Once it is corrected, this goes on from here:" in failed
+    result = toy.run()
+    with toy.store.session() as session:
+        step = toy.store.find_run(session, result.run).executions[-1]
+        step.status, step.error = "failed", "Stopped by SIGTERM."
+    stopped = _report_of(toy, result)
+    assert "was stopped</h2>" in stopped
+    assert "It goes on from here by" in stopped
+    assert "Once it is corrected" not in stopped
 
 
 @pytest.mark.parametrize("text", ["*a*", "[a](http://x)", "a|b", "`a`", "<img>", "a\nb", "# a"])
