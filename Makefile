@@ -80,8 +80,8 @@ mlflow: .venv-mlflow/installed  ## Make the environment of the test that logs ru
 	@.venv-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# Exits with an error where pypi.org cannot be asked: nothing known is not nothing found.
-audit: .venv-audit/installed  ## Look for known weaknesses in what is pinned (asks pypi.org)
+# Exits with an error where the list cannot be asked for: nothing known is not nothing found.
+audit: .venv-audit/installed  ## Look for known weaknesses in what is pinned (asks the network)
 	@for lock in requirements*.lock; do echo $$lock && .venv-audit/bin/pip-audit \
 	  --strict --require-hashes --disable-pip --progress-spinner off -r $$lock || exit 1; done
 

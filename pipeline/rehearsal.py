@@ -18,7 +18,7 @@ import pathlib
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from etils.epath import Path
@@ -64,34 +64,61 @@ class Plan:
     own: tuple[str, ...]
 
 
-def steps(dag: Dag, chosen: set[str]) -> Iterator[Step]:
-    """Those of `dag` that are rehearsed, in order; none where no option names own code."""
-    found = [
-        step
-        for step in dag.steps.values()
-        if step.component in (analyze, transform, trainer) and step.name in chosen
-    ]
-    if found and found[0].component is analyze and any(named(found)):
-        yield from found
+class Rehearsal:
+    """Which steps of a run are tried on a few rows, and when.
+
+    Twice at most: before `analyze`, and by its outcome before `transform`, for those whose
+    rehearsal before that said nothing.
+    """
+
+    def __init__(self, steps: Sequence[Step] = ()) -> None:
+        """Try these, in order."""
+        self._steps = steps
+        self._before: list[Any] = [analyze, transform]  # those that it is still due before
+
+    @classmethod
+    def of(cls, dag: Dag, chosen: set[str]) -> "Rehearsal":
+        """That of the chosen steps of `dag`: of none, where no option names own code."""
+        found = [
+            step
+            for step in dag.steps.values()
+            if step.component in (analyze, transform, trainer) and step.name in chosen
+        ]
+        is_due = bool(found) and found[0].component is analyze and any(named(found))
+        return cls(found if is_due else ())
+
+    def due(self, made: Collection[str]) -> Step | None:
+        """The step before which it is due now that the steps in `made` have run; said once."""
+        first = next((step for step in self._steps if step.name not in made), None)
+        if first is None or first.component not in self._before:
+            return None
+        inputs = [node for node in first.inputs.values() if isinstance(node, Step)]
+        if not all(node.name in made for node in inputs):
+            return None
+        self._before.remove(first.component)
+        return first
+
+    def settle(self) -> None:
+        """Try nothing again: all was well."""
+        self._before.clear()
+
+    def plan(self, examples: Path, analysis: Path | None = None) -> Plan:
+        """What is called on some of `examples`, and by which `analysis`."""
+        left = [step for step in self._steps if not (analysis and step.component is analyze)]
+        return Plan(
+            str(examples),
+            str(analysis or ""),
+            tuple((step.name, step.component, _shortened(step)) for step in left),
+            tuple(named(self._steps)),
+        )
 
 
-def named(found: list[Step]) -> Iterator[str]:
+def named(found: Sequence[Step]) -> Iterator[str]:
     """The texts in the options of these steps that name code of a person's own."""
     for step in found:
         for text in fingerprint.texts(step.dumped_options()):
             if any(map(modules.is_own, fingerprint.named_modules(text))):
                 yield text.partition("(")[0].strip()
-
-
-def plan(found: list[Step], examples: Path, analysis: Path | None = None) -> Plan:
-    """What is called on some of `examples`, and by which `analysis`."""
-    left = [step for step in found if not (analysis and step.component is analyze)]
-    return Plan(
-        str(examples),
-        str(analysis or ""),
-        tuple((step.name, step.component, _shortened(step)) for step in left),
-        tuple(named(found)),
-    )
 
 
 def _shortened(step: Step) -> dict[str, Any]:

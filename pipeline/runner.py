@@ -15,11 +15,9 @@ from typing import Any, NamedTuple
 
 from etils.epath import Path
 
-from millrace.components.analyze import analyze
 from millrace.components.artifacts import Anomalies, Artifact, Examples, Model, TrainedModel
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.transform import transform
 from millrace.components.user_code import frames
 from millrace.pipeline import (
     circumstances,
@@ -35,6 +33,7 @@ from millrace.pipeline.dag import Dag, Input, Source, Step
 from millrace.pipeline.errors import UsageError, WiringError, describe_error, describe_failure
 from millrace.pipeline.leases import LEASE_SECONDS
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord, now
+from millrace.pipeline.rehearsal import Rehearsal
 from millrace.pipeline.results import Observer, RunResult, StepResult
 from millrace.pipeline.root import Root
 from millrace.pipeline.run_request import RunRequest
@@ -80,8 +79,7 @@ class Runner:
         self.run_id = request.named.id if request.named else new_run_id()
         self._outputs: dict[str, ArtifactRecord] = {}
         self._sources: dict[Source, ArtifactRecord] = {}
-        self._rehearsal: list[Step] = []
-        self._rehearsing = [analyze, transform]
+        self._rehearsal = Rehearsal()
         self._passed_over: list[str] = []  # earlier outputs that the next step might have read
 
     def run(self) -> RunResult:
@@ -99,7 +97,7 @@ class Runner:
             for name, step in self.dag.steps.items()
             if name not in chosen
         }
-        self._rehearsal = list(rehearsal.steps(self.dag, chosen))
+        self._rehearsal = Rehearsal.of(self.dag, chosen)
         results: list[StepResult] = []
         with self.root.running(self.run_id):
             self._keep_command()
@@ -214,31 +212,23 @@ class Runner:
         return status
 
     def _rehearsed(self) -> StepResult | None:
-        """The step that fails by a person's own code on a few rows, once there are some.
-
-        Twice at most: before `analyze`, and by its outcome before `transform`, for those whose
-        rehearsal before that said nothing.
-        """
-        due = [step for step in self._rehearsal if step.name not in self._outputs]
-        if not due or due[0].component not in self._rehearsing:
+        """The step that fails by a person's own code on a few rows, once there are some."""
+        first = self._rehearsal.due(self._outputs)
+        if first is None:
             return None
-        first = due[0]
         inputs = {name: node for name, node in first.inputs.items() if isinstance(node, Step)}
-        if not all(node.name in self._outputs for node in inputs.values()):
-            return None
-        self._rehearsing.remove(first.component)
         records = {name: self._outputs[node.name] for name, node in inputs.items()}
         digests = {name: record.digest for name, record in records.items()}
         parts = fingerprint.ingredients(first, {**dict.fromkeys(first.inputs), **digests})
         if earlier.cached(self.store, self.root, first, parts.key)[0] is not None:
             return None
         analysis = records["analysis"].fetch() if "analysis" in records else None
-        plan = rehearsal.plan(self._rehearsal, records["examples"].fetch(), analysis)
+        plan = self._rehearsal.plan(records["examples"].fetch(), analysis)
         self.observer.line(first, f"a few rows first: {', '.join(plan.own)}")
         folder = self.root.staging(self.run_id) / "rehearsal"
         found = rehearsal.carried_out(plan, folder, lambda step: self.root.log(self.run_id, step))
         if found.is_passed:
-            self._rehearsing.clear()
+            self._rehearsal.settle()
         if not found.step:
             return None
         step = self.dag.find(found.step)

@@ -7,25 +7,16 @@ alone; a style sheet may colour its classes: `s1` to `s4` (series, by `color`), 
 what a chart shows is said in its label.
 """
 
-import html
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, NotRequired, TypedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NotRequired, TypedDict
 
-from millrace.components.display import axes
+from millrace.components.display import axes, drawing
 from millrace.components.display.axes import Axis, Number, Point
 from millrace.components.display.html import Markup
 
-WIDTH, HEIGHT = 420, 240  # pixels
-COLOURS = ("#2a7ac0", "#c2610c", "#23805a", "#8b4fb3")  # 3 to 1 on white and on #12171d
-_DASHES = ("", "7 3", "2 3", "7 3 2 3")
-_SIZE = 11  # pixels of a letter
-_LINE = 16  # pixels of a line of text
 _POINTS = 40  # up to so many, each has a circle that says its value
 _SERIES = 8  # drawn at most
 _BARS = 60
-_TOLD = 500  # cells: of so many each says its number under the pointer
-_CLASSES = 100
 _DOT = 3  # pixels: no two points of a scatter lie nearer
 _SHORT, _WIDE = (96, 24), (160, 36)  # pixels of drawings within a table
 
@@ -40,14 +31,6 @@ class Series(TypedDict):
     high: NotRequired[Sequence[Number]]
 
 
-class _Frame(NamedTuple):
-    """A place to draw in, with its scales; and what stands around it, drawn already."""
-
-    x: Axis
-    y: Axis
-    around: str
-
-
 def lines(
     title: str,
     series: Sequence[Series],
@@ -58,8 +41,8 @@ def lines(
     at_least: Sequence[float] = (),
     marks: Sequence[tuple[str, float]] = (),
     diagonal: bool = False,
-    width: int = WIDTH,
-    height: int = HEIGHT,
+    width: int = drawing.WIDTH,
+    height: int = drawing.HEIGHT,
 ) -> Markup:
     """Lines over a common axis: learning curves, forecasts, calibration, thresholds.
 
@@ -77,9 +60,9 @@ def lines(
     """
     shown = series[:_SERIES]
     places = [_places(one) for one in shown]
-    head, top = _head(title, [one["name"] for one in shown], width)
+    head, top = drawing.head(title, [one["name"] for one in shown], width)
     values = [value for one in shown for value in _all(one)]
-    frame = _frame(
+    frame = drawing.frame(
         (top, width, height),
         [*(x for each in places for x in each), *(place for _, place in marks)],
         [*values, *at_least],
@@ -88,14 +71,14 @@ def lines(
         log_x=log_x,
     )
     drawn = "".join(
-        _series(number, _line(frame, one, xs, _dashed(number)))
+        drawing.series(number, _line(frame, one, xs, drawing.dashed(number)))
         for number, (one, xs) in enumerate(zip(shown, places, strict=True))
     )
     extra = "".join(_mark(frame, name, place) for name, place in marks)
     if diagonal and not log_x:
         extra += _diagonal(frame)
     said = "; ".join([*map(_said, shown), *(f"{name} at {place:.4g}" for name, place in marks)])
-    return _svg(width, height, f"{title}: {said}", head + frame.around + extra + drawn)
+    return drawing.svg(width, height, f"{title}: {said}", head + frame.around + extra + drawn)
 
 
 def scatter(
@@ -105,8 +88,8 @@ def scatter(
     *,
     x_label: str = "",
     diagonal: bool = False,
-    width: int = WIDTH,
-    height: int = HEIGHT,
+    width: int = drawing.WIDTH,
+    height: int = drawing.HEIGHT,
 ) -> Markup:
     """Points, such as residuals over predictions; of those that would cover one another, one.
 
@@ -121,20 +104,20 @@ def scatter(
     """
     pairs = list(zip(x, y, strict=True))
     drawable = [(a, b) for a, b in pairs if axes.is_known(a) and axes.is_known(b)]
-    head, top = _head(title, (), width)
-    frame = _frame(
+    head, top = drawing.head(title, (), width)
+    frame = drawing.frame(
         (top, width, height), [a for a, _ in drawable], [b for _, b in drawable], x_label=x_label
     )
     cells = {
         (round(frame.x.at(a) / _DOT), round(frame.y.at(b) / _DOT)): (frame.x.at(a), frame.y.at(b))
         for a, b in drawable
     }
-    dots = "".join(f"M{_pair(point)}h0" for point in cells.values())
+    dots = "".join(f"M{drawing.pair(point)}h0" for point in cells.values())
     pen = 'stroke="currentColor" stroke-opacity="0.6" stroke-width="4" stroke-linecap="round"'
-    drawn = _series(0, f'<path d="{dots}" {pen}/>' if dots else "")
+    drawn = drawing.series(0, f'<path d="{dots}" {pen}/>' if dots else "")
     extra = _diagonal(frame) if diagonal else ""
     said = f"{title}: {len(drawable)} points"
-    return _svg(width, height, said, head + frame.around + extra + drawn)
+    return drawing.svg(width, height, said, head + frame.around + extra + drawn)
 
 
 def bars(
@@ -143,7 +126,7 @@ def bars(
     *,
     intervals: Sequence[Sequence[float] | None] = (),
     at_least: Sequence[float] = (),
-    width: int = WIDTH,
+    width: int = drawing.WIDTH,
 ) -> Markup:
     """Bars to the right, one below the other, with their values: importance, probabilities.
 
@@ -156,28 +139,30 @@ def bars(
     """
     shown = list(rows[:_BARS])
     ends = [intervals[n] if n < len(intervals) else None for n in range(len(shown))]
-    head, top = _head(title, (), width)
+    head, top = drawing.head(title, (), width)
     left = 8 + min(
-        0.4 * width, max((axes.width_of(axes.clean(n), _SIZE) for n, _ in shown), default=0)
+        0.4 * width, max((axes.width_of(axes.clean(n), drawing.SIZE) for n, _ in shown), default=0)
     )
-    figures = [_figure(value) for _, value in shown]
-    right = width - 8 - max((axes.width_of(text, _SIZE) for text in figures), default=0)
+    figures = [drawing.figure(value) for _, value in shown]
+    right = width - 8 - max((axes.width_of(text, drawing.SIZE) for text in figures), default=0)
     bounds = [value for pair in ends for value in pair or ()]
     scale = axes.axis([0.0, *(v for _, v in shown), *bounds, *at_least], left, right, tight=True)
     drawn = ""
     for number, (name, value) in enumerate(shown):
         y = top + number * 20
-        drawn += _text(left - 6, y + 13, axes.fitted(name, left - 8, _SIZE), "end")
-        drawn += _text(width - 2, y + 13, figures[number], "end")
+        drawn += drawing.label(left - 6, y + 13, axes.fitted(name, left - 8, drawing.SIZE), "end")
+        drawn += drawing.label(width - 2, y + 13, figures[number], "end")
         if axes.is_known(value):
-            drawn += _series(0, _bar(scale, value, y + 3) + _whisker(scale, ends[number], y + 9))
+            drawn += drawing.series(
+                0, _bar(scale, value, y + 3) + _whisker(scale, ends[number], y + 9)
+            )
     height = top + 20 * len(shown) + 4
-    zero = _upright(scale.at(0.0), top, height - 2)
+    zero = drawing.upright(scale.at(0.0), top, height - 2)
     if len(rows) > _BARS:
-        height += _LINE
-        drawn += _text(left, height - 6, f"and {len(rows) - _BARS} more")
+        height += drawing.LINE
+        drawn += drawing.label(left, height - 6, f"and {len(rows) - _BARS} more")
     said = ", ".join(f"{name} {figures[n]}" for n, (name, _) in enumerate(shown[:10]))
-    return _svg(width, height, f"{title}: {said}", head + zero + drawn)
+    return drawing.svg(width, height, f"{title}: {said}", head + zero + drawn)
 
 
 def columns(
@@ -186,8 +171,8 @@ def columns(
     series: Sequence[Series],
     *,
     share: bool = False,
-    width: int = WIDTH,
-    height: int = HEIGHT,
+    width: int = drawing.WIDTH,
+    height: int = drawing.HEIGHT,
 ) -> Markup:
     """Upright bars, those of several series side by side above each name.
 
@@ -201,9 +186,9 @@ def columns(
     """
     shown = [_as_shares(one) if share else one for one in series[:_SERIES]]
     legend = [one["name"] for one in shown] if len(shown) > 1 else ()
-    head, top = _head(title, legend, width, boxes=True)
+    head, top = drawing.head(title, legend, width, boxes=True)
     values = [value for one in shown for value in _all(one)]
-    frame = _frame(
+    frame = drawing.frame(
         (top, width, height), (-0.5, len(names) - 0.5), [0.0, *values], x_names=names, flush=True
     )
     step = (frame.x.end - frame.x.start) / max(1, len(names))
@@ -218,9 +203,9 @@ def columns(
             told = f"{names[index]}, {one['name']}: {value:.4g}"
             rects += _column(frame, x, thick, value, told)
             rects += _whiskers(frame, one, index, x + thick / 2)
-        drawn += _series(number, rects)
+        drawn += drawing.series(number, rects)
     said = "; ".join(map(_said, shown))
-    return _svg(width, height, f"{title}: {said}", head + frame.around + drawn)
+    return drawing.svg(width, height, f"{title}: {said}", head + frame.around + drawn)
 
 
 def histograms(
@@ -239,9 +224,9 @@ def histograms(
         height: of it.
     """
     shown = list(splits.items())[:_SERIES]
-    head, top = _head(title, [name for name, _ in shown], width)
+    head, top = drawing.head(title, [name for name, _ in shown], width)
     steps = [_steps(buckets) for _, buckets in shown]
-    frame = _frame(
+    frame = drawing.frame(
         (top, width, height),
         [x for one in steps for x, _ in one],
         [0.0, *(y for one in steps for _, y in one)],
@@ -249,57 +234,16 @@ def histograms(
     )
     drawn = ""
     for number, one in enumerate(steps):
-        path = _path([(frame.x.at(x), frame.y.at(y)) for x, y in one])
-        drawn += _series(
+        path = drawing.path([(frame.x.at(x), frame.y.at(y)) for x, y in one])
+        drawn += drawing.series(
             number,
             f'<path d="{path}" fill="currentColor" fill-opacity="0.18" stroke="currentColor"'
-            f"{_dashed(number)}/>"
+            f"{drawing.dashed(number)}/>"
             if one
             else "",
         )
     said = ", ".join(f"{name} {sum(b[2] for b in buckets):g}" for name, buckets in shown)
-    return _svg(width, height, f"{title}: {said}", head + frame.around + drawn)
-
-
-def heat_map(
-    title: str,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    cells: Iterable[Sequence[float]],
-    *,
-    row_label: str = "",
-    column_label: str = "",
-    links: Mapping[tuple[int, int], str] | None = None,
-    width: int = WIDTH,
-) -> Markup:
-    """Numbers as shades, each as its share of its row: a confusion matrix.
-
-    Args:
-        title: what is shown.
-        rows: their names, the first 100 are drawn.
-        columns: theirs.
-        cells: (row, column, number) of those that are not 0.
-        row_label: what the rows are, such as `truth`.
-        column_label: what the columns are.
-        links: by row and column, the address of what a cell holds.
-        width: of the drawing, in pixels, at most.
-    """
-    head, top = _head(title, (), width)
-    grid = _grid(rows[:_CLASSES], columns[:_CLASSES], top, width)
-    room = grid.under if grid.is_slanted else _LINE
-    height = math.ceil(grid.bottom + room + _LINE + 10)
-    below = axes.fitted(column_label, width - grid.left, _SIZE)
-    around = _text((grid.left + grid.right) / 2, height - 5, below, "middle", name="axis")
-    beside = axes.fitted(row_label, grid.bottom - top, _SIZE)
-    around += _turned(12, (top + grid.bottom) / 2, beside)
-    around += _row_names(grid) + _column_names(grid)
-    found = {(int(a), int(b)): number for a, b, number in cells if axes.is_known(number)}
-    inside = _cells(grid, found, row_label, column_label, links or {})
-    more = f", the first {_CLASSES} shown" if max(len(rows), len(columns)) > _CLASSES else ""
-    said = f"{title}: {len(rows)} by {len(columns)}{more}"
-    # What is in an image has no links for a screen reader.
-    role = "group" if links else "img"
-    return _svg(width, height, said, head + around + inside, role)
+    return drawing.svg(width, height, f"{title}: {said}", head + frame.around + drawn)
 
 
 def learning_curves(columns: Sequence[str], rows: Sequence[Sequence[float]]) -> Iterator[Markup]:
@@ -330,12 +274,12 @@ def spark_bars(buckets: Sequence[tuple[str, float]]) -> Markup:
     drawn = "".join(
         f'<rect x="{index * step:.1f}" y="{height * (1 - count / highest):.1f}" '
         f'width="{step * 0.9:.1f}" height="{height * count / highest:.1f}">'
-        f"<title>{_escape(f'{label}: {count:g}')}</title></rect>"
+        f"<title>{drawing.escape(f'{label}: {count:g}')}</title></rect>"
         for index, (label, count) in enumerate(buckets)
     )
     most = max(buckets, key=lambda bucket: bucket[1])[0]
     shapes = f'<g fill="currentColor" fill-opacity="0.6">{drawn}</g>'
-    return _svg(width, height, f"histogram, most at {most}", shapes, name="spark")
+    return drawing.svg(width, height, f"histogram, most at {most}", shapes, name="spark")
 
 
 def spark_line(values: Sequence[Number]) -> Markup:
@@ -349,147 +293,7 @@ def spark_line(values: Sequence[Number]) -> Markup:
     points = ((across.at(n), up.at(v)) if axes.is_known(v) else None for n, v in enumerate(values))
     shapes = f'<g fill="currentColor">{_strokes(axes.runs(points), "")}</g>'
     label = f"line of {len(values)} values, {min(known):.4g} to {max(known):.4g}"
-    return _svg(width, height, label, shapes, name="spark")
-
-
-def _svg(
-    width: int, height: int, label: str, shapes: str, role: str = "img", *, name: str = "chart"
-) -> Markup:
-    return Markup(
-        f'<svg class="{name}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="{role}" aria-label="{_escape(label)}" font-size="{_SIZE}" '
-        f'font-family="system-ui, sans-serif" fill="currentColor">{shapes}</svg>'
-    )
-
-
-def _escape(text: object) -> str:
-    return html.escape(axes.clean(text))
-
-
-def _head(title: str, names: Sequence[str], width: int, *, boxes: bool = False) -> tuple[str, int]:
-    """The title and a legend below it, and the pixel from which on there is room."""
-    drawn = '<text x="2" y="13" font-size="13" font-weight="600">'
-    drawn += f"{html.escape(axes.fitted(title, width - 4, 13))}</text>"
-    x, y = 2.0, 13
-    if names:
-        y += _LINE + 2
-    for number, name in enumerate(names):
-        text = axes.fitted(name, width - 34, _SIZE)
-        wide = 30 + axes.width_of(text, _SIZE)
-        if x > 2 and x + wide > width:
-            x, y = 2.0, y + _LINE
-        pen = 'stroke-width="10"' if boxes else f'stroke-width="2.5"{_dashed(number)}'
-        sample = f'<path d="M{x:.1f},{y - 4}h20" stroke="currentColor" {pen}/>'
-        drawn += _series(number, sample) + _text(x + 24, y, text)
-        x += wide + 8
-    return drawn, y + 10
-
-
-def _frame(
-    place: tuple[int, int, int],
-    across: Iterable[Number],
-    upwards: Iterable[Number],
-    *,
-    x_label: str = "",
-    x_names: Sequence[str] = (),
-    log_x: bool = False,
-    flush: bool = False,
-    without_y: bool = False,
-) -> _Frame:
-    """The scales of a drawing, with their lines, ticks and texts.
-
-    Args:
-        place: the top of the room, the drawing's width and its height.
-        across: what the axis to the right holds.
-        upwards: what the upright one holds.
-        x_label: see `lines`.
-        x_names: see `lines`.
-        log_x: see `lines`.
-        flush: whether to begin and end exactly with `across`.
-        without_y: whether the upright axis has no ticks.
-    """
-    top, width, height = place
-    bottom = height - _LINE - 4 - (_LINE if x_label else 0)
-    y = axes.axis(upwards, bottom, top + 4, most=max(2, min(5, (bottom - top) // 28)))
-    left = 8.0 if without_y else 10 + max(axes.width_of(text, _SIZE) for _, text in y.ticks)
-    right = width - 10.0
-    xs = list(across)
-    if log_x:
-        x = axes.log_axis(xs, left, right)
-    else:
-        # As many ticks as their texts leave room for.
-        wide = max(axes.width_of(text, _SIZE) for _, text in axes.axis(xs, left, right).ticks)
-        most = max(1, min(8, int((right - left) / (wide + 14))))
-        x = axes.axis(xs, left, right, most=most, tight=True)
-    if flush:
-        low, high = min(v for v in xs if v is not None), max(v for v in xs if v is not None)
-        x = Axis(low, max(high, low + 1), left, right, ())
-    around = "" if without_y else "".join(_level(y, tick, left, right) for tick in y.ticks)
-    around += _ruled(f"M{left:.1f},{bottom}H{right:.1f}", 0.5)
-    ticks = _named(x, x_names) if x_names else x.ticks
-    around += _ticks(x, ticks, bottom, width)
-    if x_label:
-        text = axes.fitted(x_label, right - left, _SIZE)
-        around += _text((left + right) / 2, height - 5, text, "middle", name="axis")
-    return _Frame(x, y, around)
-
-
-def _level(y: Axis, tick: tuple[float, str], left: float, right: float) -> str:
-    value, text = tick
-    at = y.at(value)
-    line = _ruled(f"M{left:.1f},{at:.1f}H{right:.1f}", 0.15)
-    return line + _text(left - 5, at + 4, text, "end", name="axis")
-
-
-def _ruled(path: str, opacity: float) -> str:
-    pen = f'stroke="currentColor" stroke-opacity="{opacity}"'
-    return f'<path class="grid" d="{path}" fill="none" {pen}/>'
-
-
-def _named(x: Axis, names: Sequence[str]) -> tuple[tuple[float, str], ...]:
-    """Names in place of the numbers 0, 1, 2 …, so many as there is room for."""
-    room = (x.end - x.start) / max(1, len(names))
-    texts = [axes.fitted(name, max(room - 6, 72), _SIZE) for name in names]
-    wide = max((axes.width_of(text, _SIZE) for text in texts), default=0) + 8
-    stride = max(1, math.ceil(wide / max(room, 1e-9)))
-    return tuple((float(n), texts[n]) for n in range(0, len(names), stride))
-
-
-def _ticks(x: Axis, ticks: Sequence[tuple[float, str]], bottom: float, width: int) -> str:
-    """Texts below the axis, none over another and none outside."""
-    drawn, free = "", 0.0
-    for value, text in ticks:
-        half = axes.width_of(text, _SIZE) / 2
-        at = x.at(value)
-        middle = max(half, min(at, width - half))
-        if middle - half < free:
-            continue
-        free = middle + half + 4
-        drawn += _ruled(f"M{at:.1f},{bottom}v4", 0.5)
-        drawn += _text(middle, bottom + _LINE, text, "middle", name="axis")
-    return drawn
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", *, name: str = "") -> str:
-    where = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    of = f' class="{name}"' if name else ""
-    return f'<text{of} x="{x:.1f}" y="{y:.1f}"{where}>{html.escape(text)}</text>' if text else ""
-
-
-def _turned(x: float, y: float, text: str) -> str:
-    """A text that is read upwards, in the middle of where it stands."""
-    turn = f'transform="rotate(-90 {x:.1f} {y:.1f})" text-anchor="middle"'
-    return f'<text class="axis" x="{x:.1f}" y="{y:.1f}" {turn}>{html.escape(text)}</text>'
-
-
-def _series(number: int, shapes: str) -> str:
-    kind = number % len(COLOURS)
-    return f'<g class="s{kind + 1}" color="{COLOURS[kind]}" fill="currentColor">{shapes}</g>'
-
-
-def _dashed(number: int) -> str:
-    dash = _DASHES[number % len(_DASHES)]
-    return f' stroke-dasharray="{dash}"' if dash else ""
+    return drawing.svg(width, height, label, shapes, name="spark")
 
 
 def _places(series: Series) -> Sequence[Number]:
@@ -500,7 +304,7 @@ def _all(series: Series) -> list[Number]:
     return [*series["y"], *series.get("low", ()), *series.get("high", ())]
 
 
-def _line(frame: _Frame, series: Series, xs: Sequence[Number], dashes: str) -> str:
+def _line(frame: drawing.Frame, series: Series, xs: Sequence[Number], dashes: str) -> str:
     low, high = series.get("low"), series.get("high")
     drawn = _band(frame, xs, low, high) if low and high else ""
     points = [
@@ -512,35 +316,22 @@ def _line(frame: _Frame, series: Series, xs: Sequence[Number], dashes: str) -> s
         for point, x, y in zip(points, xs, series["y"], strict=False):
             if point:
                 told = f"{series['name']}: {y:.4g} at {x:.4g}"
-                drawn += _circle(point, told)
+                drawn += drawing.circle(point, told)
     return drawn
 
 
 def _strokes(runs: Sequence[Sequence[Point]], dashes: str) -> str:
     """Lines through the points of each run; a circle where there is but one."""
-    alone = "".join(_circle(run[0], "") for run in runs if len(run) == 1)
-    path = "".join(_path(axes.thinned(run)) for run in runs if len(run) > 1)
+    alone = "".join(drawing.circle(run[0], "") for run in runs if len(run) == 1)
+    path = "".join(drawing.path(axes.thinned(run)) for run in runs if len(run) > 1)
     if not path:
         return alone
     line = f'<path d="{path}" fill="none" stroke="currentColor" stroke-width="1.8" '
     return f'{line}stroke-linejoin="round"{dashes}/>{alone}'
 
 
-def _path(points: Sequence[Point]) -> str:
-    return "".join(f"{'L' if number else 'M'}{_pair(one)}" for number, one in enumerate(points))
-
-
-def _pair(point: Point) -> str:
-    return f"{point[0]:.1f},{point[1]:.1f}"
-
-
-def _circle(point: Point, told: str) -> str:
-    title = f"<title>{_escape(told)}</title>" if told else ""
-    return f'<circle cx="{point[0]:.1f}" cy="{point[1]:.1f}" r="2.5">{title}</circle>'
-
-
 def _band(
-    frame: _Frame, xs: Sequence[Number], low: Sequence[Number], high: Sequence[Number]
+    frame: drawing.Frame, xs: Sequence[Number], low: Sequence[Number], high: Sequence[Number]
 ) -> str:
     ends = [
         ((frame.x.at(x), frame.y.at(a)), (frame.x.at(x), frame.y.at(b)))
@@ -552,34 +343,31 @@ def _band(
     for below, above in zip(
         axes.runs(e and e[0] for e in ends), axes.runs(e and e[1] for e in ends), strict=True
     ):
-        path += _path([*axes.thinned(above), *reversed(axes.thinned(below))]) + "Z"
+        path += drawing.path([*axes.thinned(above), *reversed(axes.thinned(below))]) + "Z"
     return f'<path d="{path}" fill-opacity="0.18"/>' if path else ""
 
 
-def _mark(frame: _Frame, name: str, place: float) -> str:
+def _mark(frame: drawing.Frame, name: str, place: float) -> str:
     if not frame.x.has(place):
         return ""
     at = frame.x.at(place)
-    text = axes.fitted(name, 110, _SIZE)
+    text = axes.fitted(name, 110, drawing.SIZE)
     to_left = at > (frame.x.start + frame.x.end) / 2
-    beside = _text(
+    beside = drawing.label(
         at + (-4 if to_left else 4), frame.y.end + 6, text, "end" if to_left else "start"
     )
-    return _upright(at, frame.y.end, frame.y.start, dashes=' stroke-dasharray="3 3"') + beside
+    return (
+        drawing.upright(at, frame.y.end, frame.y.start, dashes=' stroke-dasharray="3 3"') + beside
+    )
 
 
-def _upright(x: float, top: float, bottom: float, *, dashes: str = "") -> str:
-    line = f'<path class="axis" d="M{x:.1f},{top:.1f}V{bottom:.1f}" stroke="currentColor" '
-    return f'{line}stroke-opacity="0.6"{dashes}/>'
-
-
-def _diagonal(frame: _Frame) -> str:
+def _diagonal(frame: drawing.Frame) -> str:
     low = max(frame.x.low, frame.y.low)
     high = min(frame.x.high, frame.y.high)
     if low >= high:
         return ""
     ends = [(frame.x.at(value), frame.y.at(value)) for value in (low, high)]
-    line = f'<path class="axis" d="{_path(ends)}" fill="none" stroke="currentColor" '
+    line = f'<path class="axis" d="{drawing.path(ends)}" fill="none" stroke="currentColor" '
     return f'{line}stroke-opacity="0.6" stroke-dasharray="3 3"/>'
 
 
@@ -596,20 +384,20 @@ def _whisker(scale: Axis, ends: Sequence[float] | None, y: float) -> str:
     return f'<path class="axis" d="{shape}" fill="none" stroke="currentColor" stroke-width="1.5"/>'
 
 
-def _column(frame: _Frame, x: float, thick: float, value: float, told: str) -> str:
+def _column(frame: drawing.Frame, x: float, thick: float, value: float, told: str) -> str:
     top, bottom = sorted((frame.y.at(0.0), frame.y.at(value)))
     size = f'width="{thick:.1f}" height="{bottom - top:.1f}"'
-    return f'<rect x="{x:.1f}" y="{top:.1f}" {size}><title>{_escape(told)}</title></rect>'
+    return f'<rect x="{x:.1f}" y="{top:.1f}" {size}><title>{drawing.escape(told)}</title></rect>'
 
 
-def _whiskers(frame: _Frame, series: Series, index: int, x: float) -> str:
+def _whiskers(frame: drawing.Frame, series: Series, index: int, x: float) -> str:
     low, high = series.get("low", ()), series.get("high", ())
     if index >= min(len(low), len(high)):
         return ""
     ends = low[index], high[index]
     if not (axes.is_known(ends[0]) and axes.is_known(ends[1])):
         return ""
-    return _upright(x, frame.y.at(ends[1]), frame.y.at(ends[0]))
+    return drawing.upright(x, frame.y.at(ends[1]), frame.y.at(ends[0]))
 
 
 def _as_shares(series: Series) -> Series:
@@ -631,114 +419,6 @@ def _steps(buckets: Sequence[tuple[float, float, float]]) -> list[Point]:
         dense = count / whole / max(high - low, least)
         outline += [(low, dense), (max(high, low + (0 if span else least)), dense)]
     return [*outline, (outline[-1][0], 0.0)]
-
-
-def _shade(place: Point, size: float, share: float) -> str:
-    opacity = 0.06 + 0.44 * min(1.0, max(0.0, share))  # a number stands on it, in ink
-    at = f'x="{place[0]:.1f}" y="{place[1]:.1f}" width="{size:.1f}" height="{size:.1f}"'
-    return f'<rect {at} fill-opacity="{opacity:.2f}"/>'
-
-
-def _linked(shade: str, told: str, address: str) -> str:
-    if not address.startswith(("/", "?", "#")) or address.startswith("//"):
-        address = ""  # to this site alone, and never a script
-    if not address:
-        return shade.replace("/>", f"><title>{_escape(told)}</title></rect>")
-    where = f'href="{html.escape(address)}" aria-label="{_escape(told)}"'
-    return f"<a {where}><title>{_escape(told)}</title>{shade}</a>"
-
-
-class _Grid(NamedTuple):
-    """Where the cells of a heat map lie; `under` is the room that names of columns need."""
-
-    rows: Sequence[str]
-    columns: Sequence[str]
-    left: float
-    top: float
-    size: float
-    under: float
-
-    @property
-    def right(self) -> float:
-        return self.left + len(self.columns) * self.size
-
-    @property
-    def bottom(self) -> float:
-        return self.top + len(self.rows) * self.size
-
-    @property
-    def is_slanted(self) -> bool:
-        """Whether names of columns are turned, since they are longer than a cell."""
-        return self.under > self.size - 4
-
-    @property
-    def stride(self) -> int:
-        """Every how many cells there is room for a name."""
-        return max(1, math.ceil(13 / self.size))
-
-
-def _grid(rows: Sequence[str], columns: Sequence[str], top: float, width: int) -> _Grid:
-    left = _LINE + 9 + min(0.3 * width, _longest(rows))
-    size = max(2.0, min(40.0, (width - left - 4) / max(1, len(columns))))
-    return _Grid(rows, columns, left, top, size, min(90.0, _longest(columns) + 1))
-
-
-def _longest(names: Iterable[object]) -> float:
-    return max((axes.width_of(axes.clean(name), _SIZE) for name in names), default=0)
-
-
-def _row_names(grid: _Grid) -> str:
-    drawn = ""
-    for number in range(0, len(grid.rows), grid.stride):
-        text = axes.fitted(grid.rows[number], grid.left - _LINE - 8, _SIZE)
-        drawn += _text(grid.left - 6, grid.top + (number + 0.5) * grid.size + 4, text, "end")
-    return drawn
-
-
-def _column_names(grid: _Grid) -> str:
-    drawn, y = "", grid.bottom + 6
-    for number in range(0, len(grid.columns), grid.stride):
-        x = grid.left + (number + 0.5) * grid.size
-        if grid.is_slanted:
-            text = html.escape(axes.fitted(grid.columns[number], grid.under, _SIZE))
-            turn = f'transform="rotate(-90 {x + 4:.1f} {y:.1f})" text-anchor="end"'
-            drawn += f'<text x="{x + 4:.1f}" y="{y:.1f}" {turn}>{text}</text>'
-        else:
-            drawn += _text(x, y + 8, axes.clean(grid.columns[number]), "middle")
-    return drawn
-
-
-def _cells(
-    grid: _Grid,
-    found: Mapping[tuple[int, int], float],
-    row_label: str,
-    column_label: str,
-    links: Mapping[tuple[int, int], str],
-) -> str:
-    """The shades, the numbers on them where there is room, and the edge of it all."""
-    sums: dict[int, float] = {}
-    for (row, _), number in found.items():
-        sums[row] = sums.get(row, 0.0) + number
-    shades = figures = ""
-    for (row, column), number in sorted(found.items()):
-        if row >= len(grid.rows) or column >= len(grid.columns) or not number:
-            continue
-        place = grid.left + column * grid.size, grid.top + row * grid.size
-        shade = _shade(place, grid.size, number / (sums[row] or 1.0))
-        address = links.get((row, column), "")
-        told = f"{row_label} {grid.rows[row]}, {column_label} {grid.columns[column]}: {number:g}"
-        is_told = bool(address) or len(found) <= _TOLD
-        shades += _linked(shade, told, address) if is_told else shade
-        if grid.size >= _LINE + 2:
-            text = axes.fitted(f"{number:.4g}", grid.size, _SIZE)
-            middle = place[0] + grid.size / 2, place[1] + grid.size / 2 + 4
-            figures += _text(*middle, text, "middle")
-    path = f"M{grid.left:.1f},{grid.top:.1f}H{grid.right:.1f}V{grid.bottom:.1f}H{grid.left:.1f}Z"
-    return f'{_series(0, shades)}<g pointer-events="none">{figures}</g>{_ruled(path, 0.3)}'
-
-
-def _figure(value: Number) -> str:
-    return f"{value:.3g}" if axes.is_known(value) else ""
 
 
 def _said(series: Series) -> str:

@@ -81,11 +81,11 @@ def gc(
     Runs stay listed, with their logs and reports. What is served, or of a run tagged `keep`, stays
     too, and so does what the last blessed models and the newest output of each step.
     """
-    from millrace.pipeline import leftovers
+    from millrace.pipeline import leftovers, needed
 
     place = open_root(root)
     act = leftovers.remove if yes else leftovers.find
-    policy = leftovers.Policy(keep, older_than)
+    policy = needed.Policy(keep, older_than)
     found = act(open_store(place, must_exist=True), place, policy)
     if as_json:
         print_json(leftovers.as_json(found, removed=yes))

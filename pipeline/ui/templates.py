@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from millrace.components.display import charts, graph, numbers
+from millrace.components.display import charts, graph, heat_map, numbers
 from millrace.components.display.html import Markup
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -35,6 +35,7 @@ def environment() -> jinja2.Environment:
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
     made.globals["draw_graph"] = _graph
+    made.globals["draw_heat_map"] = heat_map.draw
     made.globals["charts"] = charts  # {{ charts.lines("loss", shown.curves) }}
     return made
 

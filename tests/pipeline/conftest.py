@@ -35,11 +35,11 @@ class Silent:
 class Toy:
     """A root with some text, and runs of the toy pipeline over it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, name="root"):
         self.data = folder / "data"
         self.data.mkdir(exist_ok=True)
         (self.data / "a.txt").write_text("abc")
-        self.root = Root(folder / "root")
+        self.root = Root(folder / name)
         self.root.path.mkdir(exist_ok=True)
         self.store = Store.open(self.root.store_url)
         self.observer = Silent()

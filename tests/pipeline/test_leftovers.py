@@ -10,9 +10,10 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from millrace.pipeline import earlier, leftovers, pushed, verification
-from millrace.pipeline.leftovers import Policy, find, remove
-from millrace.pipeline.records import RunRecord, now
+from millrace.pipeline import earlier, leftovers, needed, pushed, verification
+from millrace.pipeline.leftovers import find, remove
+from millrace.pipeline.needed import Policy
+from millrace.pipeline.records import ArtifactRecord, RunRecord, now
 from millrace.pipeline.run_request import Selection
 from millrace.pipeline.store import Store
 from millrace.serving import remote
@@ -156,7 +157,7 @@ def test_a_run_of_single_steps_that_nobody_goes_on_with_is_an_old_one(toy):
     with toy.store.session() as session:
         record = session.get_one(RunRecord, "r1")
         record.status, record.ended = "partial", None
-        record.started -= datetime.timedelta(days=leftovers.PARTIAL_DAYS, seconds=1)
+        record.started -= datetime.timedelta(days=needed.PARTIAL_DAYS, seconds=1)
     assert can_go(find(toy.store, toy.root, NEWEST)) >= every("r1")
 
 
@@ -229,7 +230,9 @@ def test_an_output_that_a_dead_run_did_not_come_to_record_goes_and_others_files_
 def test_of_a_root_that_was_moved_nothing_is_taken_for_unrecorded(toy):
     of_other_data(toy)
     with toy.store.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE artifact SET uri = replace(uri, '/root/', '/before/')")
+        here, before = str(toy.root.path), str(toy.root.path.parent / "before")
+        moved = sa.func.replace(ArtifactRecord.uri, here, before)
+        connection.execute(sa.update(ArtifactRecord).values(uri=moved))
     found = find(toy.store, toy.root, NEWEST)
     assert (found.found, found.unknown) == ((), 5)
 

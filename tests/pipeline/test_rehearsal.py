@@ -13,6 +13,7 @@ from millrace.components.trainer import trainer
 from millrace.components.transform import transform
 from millrace.pipeline import rehearsal
 from millrace.pipeline.dag import Dag, Source
+from millrace.pipeline.rehearsal import Rehearsal
 from tests.components import pictures
 
 SOURCE = """
@@ -45,19 +46,34 @@ def wired(folder, preprocess):
 
 
 def test_nothing_is_rehearsed_without_own_code_or_where_its_step_is_left_out(own, tmp_path):
-    assert list(rehearsal.steps(wired(tmp_path, ""), {"analyze", "transform", "trainer"})) == []
+    every = {"analyze", "transform", "trainer"}
+    assert Rehearsal.of(wired(tmp_path, ""), every).due({"image_example_gen"}) is None
     dag = wired(tmp_path, own)
-    assert [s.name for s in rehearsal.steps(dag, {"analyze", "transform"})] == [
-        "analyze",
-        "transform",
-    ]
-    assert list(rehearsal.steps(dag, {"transform", "trainer"})) == []
+    assert Rehearsal.of(dag, {"transform", "trainer"}).due({"image_example_gen"}) is None
+
+
+def test_it_is_due_before_analyze_and_transform_once_there_are_examples_and_not_again(
+    own, tmp_path
+):
+    dag = wired(tmp_path, own)
+    rehearsal = Rehearsal.of(dag, {"analyze", "transform"})
+    assert rehearsal.due(set()) is None
+    assert rehearsal.due({"image_example_gen"}) is dag.steps["analyze"]
+    assert rehearsal.due({"image_example_gen"}) is None
+    assert rehearsal.due({"image_example_gen", "analyze"}) is dag.steps["transform"]
+    assert rehearsal.due({"image_example_gen", "analyze"}) is None
+
+
+def test_one_that_was_settled_is_due_no_more(own, tmp_path):
+    rehearsal = Rehearsal.of(wired(tmp_path, own), {"analyze", "transform"})
+    rehearsal.settle()
+    assert rehearsal.due({"image_example_gen"}) is None
 
 
 def test_the_trainer_is_rehearsed_for_an_epoch_without_callbacks_on_one_device(own, tmp_path):
     dag = wired(tmp_path, own)
     dag.configure({"trainer.strategy": "mirrored", "trainer.callbacks": "mine_rehearsed:own"})
-    plan = rehearsal.plan(list(rehearsal.steps(dag, set(dag.steps))), Path("e"), Path("a"))
+    plan = Rehearsal.of(dag, set(dag.steps)).plan(Path("e"), Path("a"))
     (_, _, kept), (name, _, options) = plan.steps
     assert (name, options["epochs"], options["callbacks"]) == ("trainer", 1, ())
     assert "strategy" not in options

@@ -1,68 +1,15 @@
 """Charts: everything lies inside, gaps stay gaps, texts are texts, and what is drawn is right."""
 
 import re
-from xml.etree import ElementTree
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.display import charts
+from millrace.components.display import axes, charts
+from tests.components.display.drawn import HOSTILE, assert_whole, corners, shapes, walked
 
 NUMBER = st.none() | st.floats()
 NUMBERS = st.lists(NUMBER, max_size=30)
-HOSTILE = "</text><script>alert(1)</script>\"' onload=x \N{RIGHT-TO-LEFT OVERRIDE}" + 300 * "w"
-
-
-def shapes(svg):
-    """Every element of a chart but its root."""
-    return list(ElementTree.fromstring(svg).iter())[1:]  # noqa: S314
-
-
-def corners(svg):
-    """Every point that a chart names."""
-    for shape in shapes(svg):
-        if "d" in shape.attrib:
-            yield from walked(shape.attrib["d"])
-        elif "cx" in shape.attrib:
-            yield float(shape.attrib["cx"]), float(shape.attrib["cy"])
-        elif "x" in shape.attrib:
-            x, y = float(shape.attrib["x"]), float(shape.attrib["y"])
-            yield x, y
-            if "width" in shape.attrib:
-                yield x + float(shape.attrib["width"]), y + float(shape.attrib["height"])
-
-
-def walked(path):
-    """The points of a path."""
-    x = y = 0.0
-    for step, numbers in re.findall(r"([MLHVhvZ])([-\d.,]*)", path):
-        values = [float(number) for number in numbers.split(",") if number]
-        match step:
-            case "M" | "L":
-                x, y = values
-            case "H":
-                (x,) = values
-            case "V":
-                (y,) = values
-            case "h":
-                x += values[0]
-            case "v":
-                y += values[0]
-        yield x, y
-
-
-def assert_whole(svg):
-    """All is inside, and every attribute is a number where one belongs."""
-    root = ElementTree.fromstring(svg)  # noqa: S314
-    width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    assert root.attrib["viewBox"] == f"0 0 {width:.0f} {height:.0f}"
-    assert root.attrib["aria-label"]
-    for x, y in corners(svg):
-        assert -0.1 <= x <= width + 0.1, svg
-        assert -0.1 <= y <= height + 0.1, svg
-    for shape in shapes(svg):
-        for name, value in shape.attrib.items():
-            assert name == "aria-label" or not re.search(r"nan|inf|\de", value), (name, value)
 
 
 @given(NUMBERS, NUMBERS, NUMBERS, st.booleans())
@@ -96,15 +43,6 @@ def test_columns_stay_inside(names, y, low, high, share):
 def test_histograms_stay_inside(buckets):
     ordered = sorted((low, low + width, count) for low, width, count in buckets)
     assert_whole(charts.histograms("t", {"train": ordered, "eval": ordered[:3]}))
-
-
-@given(
-    st.lists(st.text(), min_size=1, max_size=120),
-    st.lists(st.tuples(st.integers(0, 119), st.integers(0, 119), st.floats()), max_size=40),
-)
-def test_a_heat_map_stays_inside(names, cells):
-    inside = [one for one in cells if max(one[0], one[1]) < len(names)]
-    assert_whole(charts.heat_map("t", names, names, inside, row_label="r", column_label="c"))
 
 
 @given(NUMBERS)
@@ -183,19 +121,6 @@ def test_shares_of_unlike_sizes_are_alike():
     assert heights[:2] == heights[2:]
 
 
-def test_the_cells_of_a_row_are_shaded_by_their_share_of_it():
-    drawn = charts.heat_map("t", ["a", "b"], ["a", "b"], [(0, 0, 3), (0, 1, 1), (1, 1, 8)])
-    assert re.findall(r'fill-opacity="([\d.]+)"', drawn) == ["0.39", "0.17", "0.50"]
-
-
-def test_a_cell_leads_to_what_it_holds_on_this_site_alone():
-    links = {(0, 0): "/root/x?a=1&b=2", (0, 1): "javascript:alert(1)", (1, 1): "//evil.example"}
-    cells = [(0, 0, 3), (0, 1, 1), (1, 1, 8)]
-    drawn = charts.heat_map("t", ["a", "b"], ["a", "b"], cells, links=links)
-    assert re.findall(r'href="(.*?)"', drawn) == ["/root/x?a=1&amp;b=2"]
-    assert 'role="group"' in drawn
-
-
 def test_names_are_texts_whatever_they_hold_and_no_wider_than_their_place():
     for drawn in (
         charts.lines(
@@ -207,9 +132,6 @@ def test_names_are_texts_whatever_they_hold_and_no_wider_than_their_place():
         charts.bars(HOSTILE, [(HOSTILE, 1.0)]),
         charts.columns(HOSTILE, [HOSTILE], [{"name": HOSTILE, "y": [1.0]}] * 2),
         charts.histograms(HOSTILE, {HOSTILE: [(0, 1, 1)]}),
-        charts.heat_map(
-            HOSTILE, [HOSTILE], [HOSTILE], [(0, 0, 1)], row_label=HOSTILE, column_label=HOSTILE
-        ),
         charts.scatter(HOSTILE, [1.0], [1.0], x_label=HOSTILE),
         charts.spark_bars([(HOSTILE, 1.0)]),
     ):
@@ -225,7 +147,7 @@ def test_names_are_texts_whatever_they_hold_and_no_wider_than_their_place():
         assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in drawn
         for shape in shapes(drawn):
             if shape.tag == "text":
-                assert charts.axes.width_of(shape.text, 11) <= 420
+                assert axes.width_of(shape.text, 11) <= 420
 
 
 def test_each_metric_gets_a_chart_with_validation_beside_training():
