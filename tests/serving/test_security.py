@@ -220,12 +220,12 @@ def test_an_invalid_ssl_file_is_refused(tmp_path, content, text):
 def test_a_key_that_does_not_match_its_certificate_is_refused_before_anything_is_loaded(
     keys, ssl_config
 ):
+    no_key = (
+        "-----BEGIN PRIVATE KEY-----\nYQ==\n-----END PRIVATE KEY-----\n"  # pragma: allowlist secret
+    )
     for other, received in (
         ((keys / "client.key").read_text(), "KEY_VALUES_MISMATCH"),
-        (
-            "-----BEGIN PRIVATE KEY-----\nYQ==\n-----END PRIVATE KEY-----\n",
-            "SSL",
-        ),  # pragma: allowlist secret
+        (no_key, "SSL"),
         (certificates.encrypted(keys, "server"), "an encrypted key"),
     ):
         file = ssl_config(server_key=other)
