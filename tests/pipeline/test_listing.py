@@ -126,6 +126,14 @@ def test_a_run_that_no_process_is_at_work_on_counts_as_killed(add, page):
     assert page(status="running") == []
 
 
+def test_a_run_that_a_process_is_at_work_on_is_running(toy, add, page):
+    add("alive", status="running")
+    add("dead", status="running")
+    with toy.root.running("alive"):
+        assert page(status="running") == ["alive"]
+        assert page(status="killed") == ["dead"]
+
+
 @pytest.mark.parametrize(
     ("sort", "ordered"),
     [

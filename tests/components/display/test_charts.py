@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.display import axes, charts
+from millrace.components.display import axes, charts, drawing
 from tests.components.display.drawn import HOSTILE, assert_whole, corners, shapes, walked
 
 NUMBER = st.none() | st.floats()
@@ -156,3 +156,12 @@ def test_each_metric_gets_a_chart_with_validation_beside_training():
     assert 'aria-label="loss: training from 2 to 1, between 1 and 2; validation from 3' in loss
     assert "validation" not in accuracy
     assert list(charts.learning_curves(["epoch", "loss"], [[1, 2.0]])) == []
+
+
+def test_each_series_has_the_colour_and_the_class_of_its_number():
+    drawn = charts.lines("t", [{"name": name, "y": [1.0, 2.0]} for name in ("a", "b")])
+    groups = [
+        shape.attrib for shape in shapes(drawn) if shape.attrib.get("class", "").startswith("s")
+    ]
+    found = {(each["class"], each["color"]) for each in groups}
+    assert found == {("s1", drawing.COLOURS[0]), ("s2", drawing.COLOURS[1])}
