@@ -36,6 +36,10 @@ def test_its_run_is_named_and_what_it_prints_lies_beside_the_logs(toy, words, tm
         assert time.monotonic() < end
         time.sleep(0.1)
     assert "begin" in said
+    again = starting.start(toy.store, toy.root, words, folder=str(tmp_path))
+    assert again != run
+    while toy.store.recorded_run(again).status == "running" and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def test_a_refusal_is_passed_on_and_leaves_nothing(toy, words, tmp_path):
