@@ -162,6 +162,14 @@ def test_statistics_have_the_splits_of_a_feature_side_by_side(statistics, pages)
     assert "Not validated" in page
 
 
+def test_many_features_are_shown_some_at_a_time(statistics, pages, monkeypatch):
+    monkeypatch.setattr("millrace.pipeline.ui.contents.statistics.FEATURES", 1)
+    first = content(pages, statistics)
+    assert ([each["name"] for each in first["features"]], first["next"]) == (["price"], 1)
+    last = pages.json(f"artifacts/{statistics}?start=1")["content"]
+    assert ([each["name"] for each in last["features"]], last["next"]) == (["town"], None)
+
+
 def test_what_has_drifted_comes_first_and_is_said_with_what_to_do(shelf, statistics, pages):
     kind = "COMPARATOR_L_INFTY_HIGH"
     found = [{"split": "test", "feature": "town", "kind": kind, "description": "It is <off>."}]
