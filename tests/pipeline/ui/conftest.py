@@ -13,6 +13,7 @@ from aiohttp import web
 
 from millrace.pipeline.ui import server
 from millrace.pipeline.ui.site import Site
+from tests.pipeline.conftest import Toy
 
 
 class Pages:
@@ -84,6 +85,12 @@ def served(*roots, **options):
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """The toy pipeline; its root's name is no folder's of every machine."""
+    return Toy(tmp_path, "mill")
 
 
 @pytest.fixture

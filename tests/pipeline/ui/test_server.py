@@ -8,14 +8,7 @@ import pytest
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.ui import server
 from millrace.pipeline.ui.site import Action
-from tests.pipeline.conftest import Toy
 from tests.pipeline.ui.conftest import served
-
-
-@pytest.fixture
-def toy(tmp_path):
-    """Its root has a name that is no folder's of every machine."""
-    return Toy(tmp_path, "mill")
 
 
 def test_the_first_page_is_that_of_the_first_roots_runs(pages):

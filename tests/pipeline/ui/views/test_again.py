@@ -60,7 +60,7 @@ def test_only_what_was_changed_goes_into_the_command(toy, pages, started):
     fields = {f"set:{place}": row["value"] for place, row in _rows(pages).items()}
     fields |= {"set:trainer.batch_size": "64"}
     status, headers, _ = pages.post("runs/r1/again", "runs/r1/again", **fields)
-    assert (status, headers["Location"]) == (303, "/root/runs/r2")
+    assert (status, headers["Location"]) == (303, "/mill/runs/r2")
     (words, folder), *_ = started
     assert words == [
         *("run", "digits", "--set", "trainer.epochs=8", "--set", "trainer.batch_size=64"),
@@ -109,6 +109,6 @@ def test_a_refusal_is_shown_with_what_was_typed(pages, monkeypatch):
 def test_a_run_of_another_command_is_refused_with_the_fix(toy, pages):
     with toy.store.session() as session:
         session.get_one(RunRecord, "r1").arguments = {"command": "millrace.run('digits')"}
-    status, _, text = pages.ask("GET", "/root/runs/r1/again")
+    status, _, text = pages.ask("GET", "/mill/runs/r1/again")
     assert status == 404
     assert "Type it again by hand" in text

@@ -36,10 +36,10 @@ def test_an_artifact_says_what_it_is_and_where_it_came_from(toy, pages):
     assert shown["size"] == sum(file["size"] for file in shown["files"])
     assert [(each["role"], each["name"]) for each in shown["made_of"]] == [("source", "data")]
     assert {each["step"] for each in shown["used_by"]} == {"count", "train"}
-    assert f"/root/artifacts/{model}" in {each["page"] for each in shown["used_by"]}
+    assert f"/mill/artifacts/{model}" in {each["page"] for each in shown["used_by"]}
     page = pages.get(f"artifacts/{examples}")
-    assert f'<a href="/root/runs/{result.run}">' in page
-    assert f'<a href="/root/artifacts/{examples}/files/text">text</a>' in page
+    assert f'<a href="/mill/runs/{result.run}">' in page
+    assert f'<a href="/mill/artifacts/{examples}/files/text">text</a>' in page
 
 
 def test_what_cannot_be_read_is_said_on_the_page_itself(shelf, pages):
@@ -56,16 +56,16 @@ def test_what_cannot_be_read_is_said_on_the_page_itself(shelf, pages):
 
 @pytest.mark.parametrize("path", ["artifacts/77", "artifacts/x", "artifacts/77/files/a"])
 def test_an_artifact_that_is_not_there_is_a_page_that_says_so(toy, pages, path):
-    status, _, text = pages.ask("GET", f"/root/{path}")
+    status, _, text = pages.ask("GET", f"/mill/{path}")
     assert status == 404
     assert "expected a" in text
 
 
 def test_a_file_is_shown_where_it_can_do_no_harm_and_else_saved(plots, pages):
-    status, headers, text = pages.ask("GET", f"/root/artifacts/{plots}/files/below/a%20note.txt")
+    status, headers, text = pages.ask("GET", f"/mill/artifacts/{plots}/files/below/a%20note.txt")
     assert (status, text, headers["Content-Type"]) == (200, "<b>", "text/plain; charset=utf-8")
     assert "Content-Disposition" not in headers
-    _, headers, _ = pages.ask("GET", f"/root/artifacts/{plots}/files/page.html")
+    _, headers, _ = pages.ask("GET", f"/mill/artifacts/{plots}/files/page.html")
     assert headers["Content-Disposition"] == 'attachment; filename="page.html"'
     assert (
         "sandbox" in headers["Content-Security-Policy"]
@@ -86,7 +86,7 @@ def test_a_file_is_shown_where_it_can_do_no_harm_and_else_saved(plots, pages):
     ],
 )
 def test_nothing_outside_of_an_artifact_is_read(plots, pages, path):
-    status, _, text = pages.ask("GET", f"/root/artifacts/{plots}/files/{path}")
+    status, _, text = pages.ask("GET", f"/mill/artifacts/{plots}/files/{path}")
     assert (status, "there is no file" in text) == (404, True)
 
 
@@ -101,7 +101,7 @@ def test_a_file_by_itself_is_the_only_one_in_its_artifact(tmp_path):
 
 def test_pictures_are_shown_with_what_they_are(plots, pages):
     page = pages.get(f"artifacts/{plots}")
-    assert f'<img src="/root/artifacts/{plots}/files/roc.png"' in page
+    assert f'<img src="/mill/artifacts/{plots}/files/roc.png"' in page
     assert "ROC curve: of each class the share found" in page
 
 
@@ -113,5 +113,5 @@ def test_an_artifact_of_another_root_in_the_same_database_is_not_shown(toy, tmp_
     other.path.mkdir()
     monkeypatch.setenv("MILLRACE_STORE", toy.root.store_url)
     with served(toy.root, other) as pages:
-        assert pages.ask("GET", "/root/artifacts/1")[0] == 200
+        assert pages.ask("GET", "/mill/artifacts/1")[0] == 200
         assert pages.ask("GET", "/other/artifacts/1")[0] == 404

@@ -195,6 +195,6 @@ def test_files_that_are_gone_or_damaged_leave_the_rest_to_be_seen(toy, run, comp
 )
 def test_too_few_and_too_many_runs_are_refused_with_the_fix(run, pages, query):
     run()
-    status, _, text = pages.ask("GET", f"/root/compare{query}")
+    status, _, text = pages.ask("GET", f"/mill/compare{query}")
     assert status == 404
     assert "Tick them in the list of runs" in text

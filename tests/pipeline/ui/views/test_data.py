@@ -13,7 +13,7 @@ def test_of_each_model_the_newest_data_of_each_step_are_listed(toy, pages):
         ("Anomalies", "validate"),
     ]
     assert model["artifacts"][0]["properties"] == {"train": 4, "rejected": 0}
-    page = pages.json(model["artifacts"][0]["page"].removeprefix("/root/"))
+    page = pages.json(model["artifacts"][0]["page"].removeprefix("/mill/"))
     assert page["run"] == second.run
     assert model["artifacts"][2]["properties"] == {"anomalies": 1}
     assert '<b class="wrong">1</b>' in pages.get("data")

@@ -18,7 +18,7 @@ def test_models_are_listed_with_what_is_served_of_each(toy, pages):
     assert known["served"]["pushed"] == "2026-11-29T19:56:45"
     assert known["served"]["metrics"] == [{"name": "accuracy", "value": 0.5, "interval": None}]
     text = pages.get("models")
-    assert '<a href="/root/models/toy">toy</a>' in text
+    assert '<a href="/mill/models/toy">toy</a>' in text
     assert "29 Nov 2026, 19:56 UTC" in text
 
 
@@ -30,7 +30,7 @@ def test_versions_have_their_verdict_and_lead_to_their_run_and_lineage(toy, page
     result = _push(toy, 1)
     (one,) = pages.json("models/toy")["versions"]
     assert (one["blessed"], one["reasons"]) == (True, ["told so"])
-    assert one["run_page"] == f"/root/runs/{result.run}"
+    assert one["run_page"] == f"/mill/runs/{result.run}"
     assert f'<a href="{one["lineage"]}">lineage</a>' in pages.get("models/toy")
     assert "There is no version to go back to" in pages.get("models/toy")
 
@@ -48,7 +48,7 @@ def test_a_rollback_withdraws_the_newest_version_and_says_so(toy, pages):
         _push(toy, version, f"train.epochs={version}")
     status, headers, _ = pages.post("models/toy/rollback", page="models/toy", version=2)
     assert status == 303
-    assert headers["Location"] == "/root/models/toy?withdrawn=2&serving=1"
+    assert headers["Location"] == "/mill/models/toy?withdrawn=2&serving=1"
     folder = toy.root.serving / "toy"
     assert (folder / ".withdrawn" / "2").is_dir()
     assert not (folder / "2").exists()
@@ -69,7 +69,7 @@ def test_a_rollback_of_what_is_not_the_newest_any_more_is_refused(toy, pages, ve
 def test_a_rollback_without_the_forms_secret_or_of_another_site_is_refused(toy, pages):
     for number in (1, 2):
         _push(toy, number, f"train.epochs={number}")
-    address = "/root/models/toy/rollback"
+    address = "/mill/models/toy/rollback"
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     assert pages.ask("POST", address, "version=2", Origin=pages.origin, **kind)[0] == 403
     assert pages.ask("POST", address, "version=2", Origin="http://evil.example", **kind)[0] == 403
@@ -78,7 +78,7 @@ def test_a_rollback_without_the_forms_secret_or_of_another_site_is_refused(toy, 
 
 @pytest.mark.parametrize("name", ["none", "..", "%2e%2e%2froot"])
 def test_a_model_that_is_not_there_has_no_page(toy, pages, name):
-    assert pages.ask("GET", f"/root/models/{name}")[0] == 404
+    assert pages.ask("GET", f"/mill/models/{name}")[0] == 404
 
 
 def test_a_rollback_is_not_told_of_by_numbers_that_are_none(toy, pages):

@@ -45,7 +45,7 @@ def test_each_step_says_why_it_ran_or_from_where_it_was_reused(toy, pages):
     assert shown["steps"]["is_first_run"] is False
     assert rows["train"]["reasons"] == ["option epochs changed from 1 to 2"]
     assert rows["read"]["status"] == "cached"
-    assert rows["read"]["reused"] == {"id": first, "page": f"/root/runs/{first}"}
+    assert rows["read"]["reused"] == {"id": first, "page": f"/mill/runs/{first}"}
 
 
 def test_what_a_step_read_and_wrote_is_linked(toy, pages):
@@ -57,7 +57,7 @@ def test_what_a_step_read_and_wrote_is_linked(toy, pages):
         "read",
         "Examples",
     )
-    assert examples["page"] == f"/root/artifacts/{examples['number']}"
+    assert examples["page"] == f"/mill/artifacts/{examples['number']}"
     assert train["output"]["type"] == "Model"
 
 
@@ -117,7 +117,7 @@ def test_steps_that_wait_are_drawn_while_the_run_is_at_work(toy, begun, pages):
     with toy.root.running("r1"):
         shown = pages.json("runs/r1")
         assert 'data-live="2"' in pages.get("runs/r1")
-        assert 'action="/root/runs/r1/stop"' in pages.get("runs/r1")
+        assert 'action="/mill/runs/r1/stop"' in pages.get("runs/r1")
     states = {row["status"] for row in shown["steps"]["rows"]}
     assert states == {"waiting"}
     assert ["trainer", "export"] in shown["graph"]["edges"]
@@ -160,7 +160,7 @@ def test_tags_and_a_note_are_written_and_taken_away(toy, pages):
     toy.store.tag(run, ["old"])
     page = f"runs/{run}"
     status, headers, _ = pages.post(f"{page}/describe", page, tags="keep, good", note="a\r\nb ")
-    assert (status, headers["Location"]) == (303, f"/root/{page}")
+    assert (status, headers["Location"]) == (303, f"/mill/{page}")
     head = pages.json(page)["head"]
     assert (head["tags"], head["note"]) == (["good", "keep"], "a\nb")
 
@@ -168,8 +168,8 @@ def test_tags_and_a_note_are_written_and_taken_away(toy, pages):
 def test_a_run_is_found_by_the_beginning_of_its_id_and_as_the_latest(toy, pages):
     run = toy.run().run
     assert pages.json("runs/latest")["head"]["id"] == run
-    assert pages.json(f"runs/{run[:-2]}")["head"]["page"] == f"/root/runs/{run}"
-    assert pages.ask("GET", "/root/runs/none")[0] == 404
+    assert pages.json(f"runs/{run[:-2]}")["head"]["page"] == f"/mill/runs/{run}"
+    assert pages.ask("GET", "/mill/runs/none")[0] == 404
 
 
 def test_what_a_step_printed_is_shown_and_only_what_is_new_is_sent(toy, pages):
@@ -198,7 +198,7 @@ def test_of_a_step_at_work_only_whole_lines_are_sent(toy, pages):
 @pytest.mark.parametrize("step", ["none", "..%2f..%2fmillrace.db", "%2e%2e"])
 def test_no_file_but_the_log_of_a_step_that_began_is_read(toy, pages, step):
     run = toy.run().run
-    for path in (f"/root/runs/{run}/log/{step}", f"/root/runs/{run}/log/{step}/raw"):
+    for path in (f"/mill/runs/{run}/log/{step}", f"/mill/runs/{run}/log/{step}/raw"):
         assert pages.ask("GET", path)[0] == 404
 
 

@@ -12,7 +12,7 @@ def test_runs_are_listed_the_newest_first(toy, pages):
     assert (shown["count"], [run["id"] for run in shown["runs"]]) == (2, [second.run, first.run])
     assert shown["runs"][0]["recipe"] == "toy"
     assert shown["runs"][0]["status"] == "done"
-    assert f'<a href="/root/runs/{first.run}">' in pages.get("runs")
+    assert f'<a href="/mill/runs/{first.run}">' in pages.get("runs")
 
 
 def test_without_a_run_the_page_says_how_to_begin(toy, pages):
@@ -27,7 +27,7 @@ def test_a_run_is_shown_with_its_verdict_figure_and_interval(toy, pages):
     (shown,) = pages.json("runs")["runs"]
     assert shown["verdict"] == "blessed"
     assert shown["figure"] == {"name": "accuracy", "value": 0.5, "interval": [0.4, 0.6]}
-    assert shown["page"] == f"/root/runs/{result.run}"
+    assert shown["page"] == f"/mill/runs/{result.run}"
     text = pages.get("runs")
     assert "(0.40 to 0.60)" in text
     assert f'name="run" value="{result.run}"' in text

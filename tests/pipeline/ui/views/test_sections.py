@@ -105,9 +105,9 @@ def test_a_record_has_a_page_with_all_of_it(shelf, pages):
     number = shelf.examples(train=[{"text": "first"}, {"text": long}])
     shown = pages.json(f"artifacts/{number}/records/train/0-1")
     assert shown["cells"]["text"]["text"] == long
-    assert shown["pages"]["previous"] == f"/root/artifacts/{number}/records/train/0-0"
-    assert pages.ask("GET", f"/root/artifacts/{number}/records/train/0-2")[0] == 404
-    assert pages.ask("GET", f"/root/artifacts/{number}/records/train/x")[0] == 404
+    assert shown["pages"]["previous"] == f"/mill/artifacts/{number}/records/train/0-0"
+    assert pages.ask("GET", f"/mill/artifacts/{number}/records/train/0-2")[0] == 404
+    assert pages.ask("GET", f"/mill/artifacts/{number}/records/train/x")[0] == 404
     assert "first" in pages.get(f"artifacts/{number}/records/train/0-0")
 
 
@@ -333,7 +333,7 @@ def test_a_cell_of_the_confusion_matrix_opens_the_rows_behind_it(shelf, pages):
     }
     number = shelf.add(Evaluation, "judge", evaluation(**files), examples=examples)
     shown = content(pages, number)
-    page = f"/root/artifacts/{number}"
+    page = f"/mill/artifacts/{number}"
     assert shown["confusion"]["links"] == [
         [0, 0, f"{page}?truth=0&answer=0#cell"],
         [1, 0, f"{page}?truth=1&answer=0#cell"],
@@ -343,7 +343,7 @@ def test_a_cell_of_the_confusion_matrix_opens_the_rows_behind_it(shelf, pages):
     cell = content(pages, number, "?truth=1&answer=0")["cell"]
     assert (cell["truth"], cell["answer"], cell["count"]) == ("b", "a", 1)
     (listed,) = cell["rows"]
-    assert listed["page"] == f"/root/artifacts/{examples}/records/test/0-1"
+    assert listed["page"] == f"/mill/artifacts/{examples}/records/test/0-1"
     assert listed["cells"]["text"]["text"] == "one <b>"
     assert "one &lt;b&gt;" in pages.get(f"artifacts/{number}?truth=1&answer=0")
     assert content(pages, number, "?truth=7&answer=0")["cell"] is None

@@ -76,7 +76,7 @@ def ask(pages, name, path="try", **fields):
         body += picture(230) + b"\r\n"
     status, _, text = pages.ask(
         "POST",
-        f"/root/models/look/{path}",
+        f"/mill/models/look/{path}",
         body + f"--{mark}--\r\n".encode(),
         Origin=pages.origin,
         Accept="application/json",
@@ -142,7 +142,7 @@ def test_a_model_that_cannot_be_loaded_is_said_on_the_page(toy):
     (folder / "saved_model.pb").write_bytes(b"none")
     with served(toy.root) as pages:
         status, headers = pages.post("models/look/try/load", page="models/look/try")[:2]
-        assert (status, headers["Location"]) == (303, "/root/models/look/try")
+        assert (status, headers["Location"]) == (303, "/mill/models/look/try")
         assert pages.json("models/look/try")["server"]["state"] == "loading"
         status, shown = ask(pages, "x.png")
         assert "expected a version that a model server can load" in shown["error"]
