@@ -56,25 +56,26 @@ def corpus_example_gen(
         bad_bytes: what becomes of bytes that have no meaning in the encoding: `reject` sets the
             file aside, `replace` puts U+FFFD for them, `ignore` leaves them out.
         max_rejected: share of unusable records above which the step fails.
-        shards: files per split; 0 makes one per 64 MiB, and no more than there are text files.
+        shards: files per split; 0 makes one per 64 MiB, and no more than there are text
+            files, or parts of 64 MiB of large ones.
 
     Raises:
         DataError: there is no text file, or too much is unusable.
         OptionError: the shares are not valid.
     """
     from millrace.components.example_gen.shards.tally import finish
-    from millrace.components.example_gen.texts import corpora
+    from millrace.components.example_gen.texts import corpora, cutting
 
     rule = SplitRule.of(_STEP, splits, eval_from_train)
     root, listing = corpora.list_texts(source.path)
-    cutting = corpora.CorpusOptions("line", passage, encoding, bad_bytes)
+    how = cutting.CorpusOptions("line", passage, encoding, bad_bytes)
     chosen = unit
     if chosen == "auto":
-        chosen = corpora.fitting_unit(corpora.sample(root, listing.rows, cutting))
+        chosen = cutting.fitting_unit(corpora.sample(root, listing.rows, how))
         _log.info("a record is a %s; set corpus_example_gen.unit for another", chosen)
-    cutting = dataclasses.replace(cutting, unit=chosen)
+    how = dataclasses.replace(how, unit=chosen)
     examples = Examples(out)
-    tally = corpora.write_texts(run_on, examples, root, listing, rule, cutting, shards=shards)
+    tally = corpora.write_texts(run_on, examples, root, listing, rule, how, shards=shards)
     if not any(tally.counts.values()) and not tally.rejected:
         raise DataError(
             f"{source.path}: expected text. Received: {len(listing.rows)} files that are empty. "

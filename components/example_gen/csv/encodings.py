@@ -5,7 +5,7 @@ import collections
 import dataclasses
 import logging
 import re
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import alphabets
@@ -13,6 +13,7 @@ from millrace.components.example_gen.csv import alphabets
 BadBytes = Literal["reject", "replace", "ignore", "latin-1"]
 
 _LOOKED_AT = 1 << 18  # bytes that an encoding is guessed from
+_BLOCK = 1 << 20
 _ZEROS = 0.7  # share of the upper bytes of UTF-16 that are 0 in a Western table
 _WORDS = 150  # of these, the most frequent: 256 KiB take 0.1 s
 _WORD = re.compile(rb"[@-\xff]*[\x80-\xff][@-\xff]*")  # a second byte may be a letter's
@@ -113,9 +114,37 @@ def can_decode(encoding: str, data: bytes) -> bool:
     return True
 
 
+def is_valid_in(file: BinaryIO, encoding: str) -> bool:
+    """Whether all bytes of `file` are valid in the encoding, a block in memory at a time.
+
+    Raises:
+        LookupError: Python does not know the encoding.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    file.seek(0)
+    try:
+        while block := file.read(_BLOCK):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def detect(data: bytes) -> str:
     """Python's name of the encoding that `data` is in; UTF-8 where nothing fits better."""
     return readings(data)[0]
+
+
+def detect_in(file: BinaryIO) -> str:
+    """The encoding that `detect` finds for all of `file`, a block in memory at a time."""
+    file.seek(0)
+    sample = file.read(_LOOKED_AT)
+    if name := named_by_bom(sample) or _wide(sample):
+        return name
+    if not is_valid_in(file, "utf-8"):
+        return _likely(sample)[0]
+    return "iso2022_jp" if _has_shifts(file) and is_valid_in(file, "iso2022_jp") else "utf-8"
 
 
 def certain(data: bytes) -> str | None:
@@ -135,9 +164,11 @@ def readings(data: bytes) -> list[str]:
     Each gives another text. Among the encodings that files are written in today, by the words that
     `data` has in them: see `alphabets`.
     """
-    if name := certain(data):
-        return [name]
-    sample = data[:_LOOKED_AT]
+    name = certain(data)
+    return [name] if name else _likely(data[:_LOOKED_AT])
+
+
+def _likely(sample: bytes) -> list[str]:
     words = [word for word, _ in collections.Counter(_WORD.findall(sample)).most_common(_WORDS)]
     if b"\0" in sample or not words:
         return ["utf-8"]
@@ -175,6 +206,16 @@ def guess(file: object, data: bytes, option: str, learnt: str | None = None) -> 
         advice = f"{option} names another" if option else "if that is wrong, save it as UTF-8"
         _log.warning("%s is not UTF-8: read as %s%s; %s", file, best, doubt, advice)
     return best
+
+
+def _has_shifts(file: BinaryIO) -> bool:
+    file.seek(0)
+    end = b""
+    while block := file.read(_BLOCK):
+        if _SHIFT.search(end + block):
+            return True
+        end = block[-2:]
+    return False
 
 
 def _wide(data: bytes) -> str | None:

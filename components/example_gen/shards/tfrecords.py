@@ -25,7 +25,7 @@ class RecordInput(NamedTuple):
     record: bytes
 
 
-class RecordSource(Inputs, Protocol):
+class RecordSource(Inputs[ListedRow], Protocol):
     """TFRecord files below `root`, split by `rule`, which knows the splits they come in."""
 
     @property

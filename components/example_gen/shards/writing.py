@@ -14,7 +14,7 @@ import itertools
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,8 @@ _THREADS = min(os.cpu_count() or 1, 16)
 # Bytes of a record. Below it, decoding is so short that threads cost more than they save, and
 # names weigh so much that zlib's level 1 saves a third; above it, neither holds.
 _SMALL = 4096
+
+Row = TypeVar("Row", contravariant=True)  # what a shard is a share of
 
 
 class SplitRecord(NamedTuple):
@@ -81,10 +83,10 @@ class Unlabelled(NamedTuple):
 Converted = SplitRecord | SplitCells | Rejected | Skipped | Unlabelled
 
 
-class Inputs(Protocol):
+class Inputs(Protocol[Row]):
     """A kind of input; instances are pickled to the workers."""
 
-    def read(self, rows: Sequence[ListedRow]) -> Iterator[Any]:
+    def read(self, rows: Sequence[Row]) -> Iterator[Any]:
         """Yield the inputs of `rows` in order, one at a time."""
 
     def convert(self, item: Any) -> Converted:
@@ -99,18 +101,22 @@ def mixed(rows: Sequence[ListedRow]) -> list[ListedRow]:
     return sorted(rows, key=lambda row: hashlib.sha256(row.path.encode()).digest())
 
 
-def shard_count(root: Path, rows: Sequence[ListedRow], wanted: int) -> int:
+def shard_count(
+    root: Path, rows: Sequence[ListedRow], wanted: int, *, most: int | None = None
+) -> int:
     """`wanted` if above 0, else one shard per 64 MiB, and per 65,536 rows where these are small.
 
-    The bytes are estimated from a sample of the files' sizes.
+    The bytes are estimated from a sample of the files' sizes. There are no more than `most`, or
+    than there are rows.
     """
+    most = len(rows) if most is None else most
     if wanted:
-        return min(wanted, len(rows))
+        return min(wanted, most)
     sample = rows[:: max(1, len(rows) // _SAMPLED)]
     sizes = [size for row in sample if (size := _size(root / row.path))]
     total = sum(sizes) / max(1, len(sizes)) * len(rows)
     shards = max(math.ceil(total / _SHARD_BYTES), math.ceil(len(rows) / _SHARD_ROWS))
-    return max(1, min(shards, len(rows)))
+    return max(1, min(shards, most))
 
 
 def _size(path: Path) -> int:
@@ -131,8 +137,8 @@ def shard_files(out: Examples, splits: Iterable[str], shards: int) -> list[dict[
 def write_shards(
     run_on: BeamOptions,
     out: Examples,
-    source: Inputs,
-    rows: Sequence[ListedRow],
+    source: Inputs[Row],
+    rows: Sequence[Row],
     *,
     splits: Sequence[str],
     shards: int,
@@ -161,7 +167,7 @@ def write_class_folders(
     root: Path,
     listing: Listing,
     rule: SplitRule,
-    inputs: Callable[[Mapping[str, int], SplitRule], Inputs],
+    inputs: Callable[[Mapping[str, int], SplitRule], Inputs[ListedRow]],
     *,
     shards: int,
 ) -> IngestTally:
@@ -193,7 +199,7 @@ def write_class_folders(
 
 
 def _write_shard(
-    source: Inputs, share: tuple[Mapping[str, Path], Sequence[ListedRow]]
+    source: Inputs[Row], share: tuple[Mapping[str, Path], Sequence[Row]]
 ) -> tuple[IngestTally, bytes]:
     """Write the rows of a shard, by split into a file each; counts, and the records' digests."""
     files, rows = share
@@ -265,11 +271,11 @@ def _together(outcomes: Iterable[Converted]) -> Iterator[list[Converted]]:
         yield held
 
 
-def _in_turn(source: Inputs, items: Iterator[Any]) -> Iterator[Converted]:
+def _in_turn(source: Inputs[Any], items: Iterator[Any]) -> Iterator[Converted]:
     return map(source.convert, items)
 
 
-def _in_threads(source: Inputs, items: Iterator[Any]) -> Iterator[Converted]:
+def _in_threads(source: Inputs[Any], items: Iterator[Any]) -> Iterator[Converted]:
     """The outcome of each input in order, a bounded number of them under way at once."""
     groups = iter(lambda: list(itertools.islice(items, _GROUP)), [])
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
@@ -282,5 +288,5 @@ def _in_threads(source: Inputs, items: Iterator[Any]) -> Iterator[Converted]:
             yield from future.result()
 
 
-def _convert(source: Inputs, group: Iterable[Any]) -> list[Converted]:
+def _convert(source: Inputs[Any], group: Iterable[Any]) -> list[Converted]:
     return [source.convert(item) for item in group]

@@ -3,16 +3,15 @@
 import dataclasses
 import hashlib
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.example_gen.csv.encodings import BadBytes, decode_text
+from millrace.components.example_gen.csv.encodings import decode_text
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule, canonical, is_split_name
 from millrace.components.example_gen.shards.tally import IngestTally
@@ -23,34 +22,13 @@ from millrace.components.example_gen.shards.writing import (
     shard_count,
     write_shards,
 )
+from millrace.components.example_gen.texts.cutting import CorpusOptions, cut
+from millrace.components.example_gen.texts.parts import Part, parts, records_of
 from millrace.components.files.walk import is_hidden, walk
 from millrace.serving.values import utf8
 
-Unit = Literal["line", "paragraph", "passage", "file"]
-
 _SUFFIXES = (".txt", ".text", ".md")
 _SAMPLED_FILES, _SAMPLED_BYTES = 8, 1 << 18
-_FEW_LINES = 20
-_LONG_LINE = 200  # characters on average
-_BLANKS = 0.02  # the share of lines that are empty from which on they part paragraphs
-_BLANK_LINES = re.compile(r"\n(?:[ \t\f\v]*\n)+")
-
-
-@dataclasses.dataclass(frozen=True)
-class CorpusOptions:
-    """How files become records.
-
-    Attributes:
-        unit: what a record is.
-        passage: characters of a passage, about.
-        encoding: of the files, by Python's name; None finds it out, file by file.
-        bad_bytes: what becomes of bytes that have no meaning in it.
-    """
-
-    unit: Unit
-    passage: int
-    encoding: str | None
-    bad_bytes: BadBytes
 
 
 class Place(NamedTuple):
@@ -77,15 +55,15 @@ class CorpusFiles:
     rule: SplitRule
     places: Mapping[str, Place]
 
-    def read(self, rows: Sequence[ListedRow]) -> Iterator[_Item | Rejected]:
-        """The records of the files of `rows`, in order; a file that cannot be read is one."""
-        for row in rows:
+    def read(self, rows: Sequence[Part]) -> Iterator[_Item | Rejected]:
+        """The records of files or parts, in order; a file that cannot be read is one."""
+        for part in rows:
             try:
-                yield from self._records(row)
+                yield from self._records(part)
             except OSError as error:
-                yield Rejected(row.path, f"cannot be read: {error.strerror}")
+                yield Rejected(part.row.path, f"cannot be read: {error.strerror}")
             except DataError as error:
-                yield Rejected(row.path, str(error))
+                yield Rejected(part.row.path, str(error))
 
     def convert(self, item: _Item | Rejected) -> Converted:
         """Encode one record and choose its split."""
@@ -102,47 +80,33 @@ class CorpusFiles:
         digest = hashlib.sha256(content).digest()
         return SplitCells(self._split(item, digest), "", cells, digest[:8], item.remark)
 
-    def _records(self, row: ListedRow) -> Iterator[_Item]:
-        found = decode_text(
-            (Path(self.root) / row.path).read_bytes(), self.cutting.encoding, self.cutting.bad_bytes
-        )
-        texts = cut(found.text, self.cutting.unit, self.cutting.passage)
-        place = self.places[row.path]
+    def _records(self, part: Part) -> Iterator[_Item]:
+        path, place = part.row.path, self.places[part.row.path]
+        file = Path(self.root) / path
+        if part.within:
+            texts = records_of(file, part.within, self.cutting)
+            first, records = part.within.first, part.within.records
+            encoding, is_repaired = part.within.encoding, part.within.errors != "strict"
+        else:
+            found = decode_text(file.read_bytes(), self.cutting.encoding, self.cutting.bad_bytes)
+            texts = cut(found.text, self.cutting.unit, self.cutting.passage)
+            first, records = 0, len(texts)
+            encoding, is_repaired = found.encoding, found.repaired
         remark = ""
-        if found.repaired:
+        if is_repaired:
             remark = f"of files with bad bytes: {self.cutting.bad_bytes}"
-        elif not self.cutting.encoding and not found.encoding.startswith("utf"):
-            remark = f"of files read as {found.encoding}; corpus_example_gen.encoding names another"
-        for number, text in enumerate(texts):
-            within = (number + 0.5) / len(texts)
+        elif not self.cutting.encoding and not encoding.startswith("utf"):
+            remark = f"of files read as {encoding}; corpus_example_gen.encoding names another"
+        for number, text in enumerate(texts, first):
+            within = (number + 0.5) / records
             fraction = place.start + within * (place.end - place.start)
-            source = f"{row.path}#{number + 1}" if len(texts) > 1 else row.path
-            yield _Item(source, row.split, text, fraction, remark)
+            source = f"{path}#{number + 1}" if records > 1 else path
+            yield _Item(source, part.row.split, text, fraction, remark)
 
     def _split(self, item: _Item, digest: bytes) -> str:
         if self.cutting.unit == "passage":
             return contiguous_split(self.rule, item.split, item.fraction)
         return self.rule.choose_by(item.split, digest)
-
-
-def cut(text: str, unit: Unit, passage: int) -> list[str]:
-    """The records of a file, some of them perhaps empty.
-
-    Line breaks become line feeds; whitespace at the end of a record is dropped. A passage is cut
-    to the character, all of a file's about equally long, so that none is a short remainder.
-    """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    match unit:
-        case "line":
-            return [line.rstrip() for line in text.removesuffix("\n").split("\n")]
-        case "paragraph":
-            return [part.strip("\n").rstrip() for part in _BLANK_LINES.split(text)]
-        case "passage":
-            count = max(1, round(len(text) / passage))
-            edges = [len(text) * number // count for number in range(count + 1)]
-            return [text[start:end] for start, end in itertools.pairwise(edges)]
-        case "file":
-            return [text]
 
 
 def contiguous_split(rule: SplitRule, given: str, fraction: float) -> str:
@@ -154,20 +118,6 @@ def contiguous_split(rule: SplitRule, given: str, fraction: float) -> str:
         edges = zip(rule.names, rule.edges, strict=True)
         return next((name for name, edge in edges if fraction < edge), rule.names[-1])
     return "eval" if given == "train" and fraction >= 1 - rule.held_out else given
-
-
-def fitting_unit(samples: Sequence[str]) -> Unit:
-    """`line` for short lines with hardly an empty one between them, else `passage`.
-
-    Args:
-        samples: the beginnings of some files.
-    """
-    lines = [line.strip() for text in samples for line in text.rstrip().splitlines()]
-    filled = [len(line) for line in lines if line]
-    if len(filled) < _FEW_LINES and len(filled) < 2:
-        return "passage"
-    is_dense = len(lines) - len(filled) <= _BLANKS * len(lines)
-    return "line" if is_dense and sum(filled) <= _LONG_LINE * len(filled) else "passage"
 
 
 def sample(root: Path, rows: Sequence[ListedRow], cutting: CorpusOptions) -> list[str]:
@@ -237,13 +187,14 @@ def write_texts(
 ) -> IngestTally:
     """Write the records of the files of `listing`, and report what became of them."""
     rule = rule.for_given(listing.given)
+    rows = list(parts(root, listing.rows, cutting))
     tally = write_shards(
         run_on,
         out,
         CorpusFiles(str(root), cutting, rule, places(root, listing.rows)),
-        listing.rows,
+        rows,
         splits=rule.reachable(listing.given),
-        shards=shard_count(root, listing.rows, shards),
+        shards=shard_count(root, listing.rows, shards, most=len(rows)),
     )
     tally.rejected.extend(listing.rejected)
     return tally

@@ -1,4 +1,4 @@
-"""Text cut into records: exact cuts, contiguous splits, what is listed and what is refused."""
+"""Plain text as a source: contiguous splits, what is listed and what is refused."""
 
 import pytest
 from hypothesis import given
@@ -10,38 +10,11 @@ from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.texts.corpora import (
     Place,
     contiguous_split,
-    cut,
-    fitting_unit,
     list_texts,
     places,
 )
 
 RULE = SplitRule.of("step", {"train": 0.8, "eval": 0.1, "test": 0.1})
-
-
-def test_lines_lose_white_space_at_their_ends_and_keep_it_at_their_beginnings():
-    assert cut("  one \r\n\r\ntwo\rthree\n", "line", 9) == ["  one", "", "two", "three"]
-
-
-def test_paragraphs_are_parted_by_lines_of_white_space():
-    assert cut("a\nb\n\n \t\nc\n", "paragraph", 9) == ["a\nb", "c"]
-
-
-def test_a_file_is_one_record_with_its_line_breaks():
-    assert cut("a\r\n\r\nb\r\n", "file", 9) == ["a\n\nb\n"]
-
-
-def test_passages_of_a_file_are_about_equally_long():
-    assert cut("abcdefghij", "passage", 4) == ["abcde", "fghij"]
-    assert cut("abcdefghijk", "passage", 4) == ["abc", "defg", "hijk"]
-    assert cut("ab", "passage", 4) == ["ab"]
-
-
-@given(text=st.text(alphabet="ab\n é", max_size=60), passage=st.integers(2, 20))
-def test_passages_joined_are_the_text(text, passage):
-    parts = cut(text, "passage", passage)
-    assert "".join(parts) == text
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 @given(st.lists(st.floats(0, 0.9999), min_size=1, max_size=30))
@@ -57,21 +30,6 @@ def test_the_end_of_train_is_held_out_for_eval():
         *("train", "train", "eval", "eval")
     ]
     assert contiguous_split(rule, "test", 0.9) == "test"
-
-
-@pytest.mark.parametrize(
-    ("text", "unit"),
-    [
-        ("come all ye\n" * 30, "line"),
-        ("one\ntwo\n", "line"),
-        ("ROMEO:\nAy me!\n\nJULIET:\nO Romeo\n\n" * 9, "passage"),
-        ("x" * 900, "passage"),
-        (("x" * 300 + "\n") * 30, "passage"),
-        ("", "passage"),
-    ],
-)
-def test_short_lines_that_stand_close_are_records(text, unit):
-    assert fitting_unit([text]) == unit
 
 
 def test_text_files_of_a_folder_are_taken_at_any_depth(folder):
