@@ -20,8 +20,10 @@ _LONGEST = {
     name: place
     for place, name in enumerate(
         (
+            "test_tutorials.py",
             "test_readme.py",
             "test_examples.py",
+            "test_browser.py",
             "test_end_to_end.py",
             "test_end_to_end_table.py",
             "test_end_to_end_init.py",
@@ -30,6 +32,12 @@ _LONGEST = {
             "test_end_to_end_language.py",
             "test_integration.py",
             "test_end_to_end_text.py",
+            "test_end_to_end_remote.py",
+            "test_end_to_end_ranks.py",
+            "test_kill.py",
+            "test_replicas.py",
+            "test_clock.py",
+            "test_disk.py",
             "test_tuner.py",
         )
     )
