@@ -2,7 +2,8 @@
 
 On each use the names and sizes of its files are compared with those recorded, at a `stat` each.
 Their content is read by `millrace verify`, on the first use after the run that made it has died,
-and when a step that reads it has failed. Of an output in an older store only the content's digest
+when a step that reads it has failed, and of a model before each use: a bit turned in its weights
+would be judged, pushed and served unseen. Of an output in an older store only the content's digest
 is known. Of one in an object store, names, sizes and stamps of the contents are one listing; where
 a stamp is another, the content is read there: a copy on this machine proves nothing.
 """
@@ -15,7 +16,7 @@ from typing import Any
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Artifact, PushedModel
+from millrace.components.artifacts import Artifact, Model, PushedModel
 from millrace.components.errors import DataError
 from millrace.components.files import folders
 from millrace.components.files.folders import files as files_in
@@ -137,13 +138,31 @@ def blamed(store: Store, inputs: Mapping[str, ArtifactRecord | None]) -> str:
     return ""
 
 
+def require_models_whole(store: Store, inputs: Mapping[str, ArtifactRecord | None]) -> None:
+    """Refuse models among a step's inputs whose content is not what their step wrote.
+
+    Raises:
+        DataError: one is damaged; the next run will not reuse it.
+    """
+    models = {name: record for name, record in inputs.items() if record and _is_read_first(record)}
+    if told := blamed(store, models):
+        raise DataError(told)
+
+
+def _is_read_first(record: ArtifactRecord) -> bool:
+    """Whether the content is read before use; an object store checks what it hands out itself."""
+    is_model = record.type in (Model.__name__, PushedModel.__name__)
+    return is_model and not remote.is_remote(record.uri)
+
+
 def require_whole(record: ArtifactRecord, part: str | None = None) -> None:
     """Refuse to use a damaged output, or a damaged `part` of it.
 
     Raises:
         DataError: it is damaged; one that is not in place is left to its reader.
     """
-    found = [one for one in look(record) or () if part in (None, one.part)]
+    looked = look(record, content=_is_read_first(record))
+    found = [one for one in looked or () if part in (None, one.part)]
     if found:
         raise DataError(
             f"{record.uri}: expected the {record.type} that its step wrote. Received: "

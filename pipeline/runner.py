@@ -311,6 +311,7 @@ class Runner:
         self, step: Step, execution: ExecutionRecord, inputs: Mapping[str, ArtifactRecord | None]
     ) -> StepResult:
         try:
+            damage.require_models_whole(self.store, inputs)
             record = self._produce(step, execution.key, inputs)
         except BaseException as error:
             ended_by = self._interruption() or error

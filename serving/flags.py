@@ -28,6 +28,7 @@ class Options:
     grpc_socket_path: str = ""
     grpc_channel_arguments: str = ""
     grpc_max_threads: int = 4 * cores.available()
+    grpc_max_queued_requests: int = 1000
     rest_api_port: int = 0
     rest_api_num_threads: int = 4 * cores.available()
     rest_api_timeout_in_ms: int = 30_000
@@ -85,6 +86,8 @@ _HELP = {
     "grpc_channel_arguments": "comma-separated key=value arguments for the gRPC server",
     "grpc_max_threads": "requests that may run at the same time, without those that wait in a "
     "batching queue",
+    "grpc_max_queued_requests": "requests that may wait for a thread; further ones are refused as "
+    "RESOURCE_EXHAUSTED (the real server refuses those for which no thread is free)",
     "rest_api_port": "TCP port for HTTP/REST; 0 disables it",
     "rest_api_num_threads": "REST requests that may run at the same time",
     "rest_api_timeout_in_ms": "milliseconds that a REST request may take after it was received, "
@@ -163,6 +166,7 @@ _MINIMUM = {
     "file_system_poll_wait_seconds": 0,
     "model_config_file_poll_wait_seconds": 0,
     "grpc_max_threads": 1,
+    "grpc_max_queued_requests": 0,
     "rest_api_num_threads": 1,
     "rest_api_max_queued_requests": 0,
     "rest_api_max_body_bytes": 1,

@@ -4,6 +4,10 @@ Python runs one thread at a time, and each further runnable thread adds to the s
 them. A thread is therefore woken only if few are running, or if one of those has announced by
 `blocked` that it waits, in the runtime or in a queue. A watchdog notices threads that block
 without announcing it (a stream, a reload) and wakes others in their place.
+
+gRPC starts a task when a request's headers are there, and its thread waits for the message. So that
+callers who send it slowly, or never, do not keep out the others, a thread that has waited for a
+second does not count among the most that there may be; up to `_SLOW` of them.
 """
 
 import threading
@@ -18,6 +22,8 @@ T = TypeVar("T")
 
 _AWAKE = 3  # one runs Python, one is in the runtime, one reads its request
 _MOMENT = 0.005  # seconds without a new task after which the running threads count as blocked
+_SLOW = 256  # threads for messages that do not come
+_PATIENCE = 1.0  # seconds after which a message counts as slow
 _here = threading.local()
 _Task = tuple[futures.Future, Callable, tuple, dict]  # type: ignore[type-arg]
 
@@ -33,6 +39,7 @@ class ThreadPool(futures.Executor):
         self._tasks: deque[_Task] = deque()
         self._idle: list[threading.Lock] = []  # the last is woken first: its caches are warm
         self._threads: list[threading.Thread] = []
+        self._receiving: dict[int, float] = {}  # thread -> since when it waits for a message
         self._watchdog: threading.Thread | None = None
         self._running = self._begun = self._extra = 0
         self._is_watching = self._is_closed = False
@@ -50,9 +57,8 @@ class ThreadPool(futures.Executor):
             if self._is_closed:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             self._tasks.append((future, fn, args, kwargs))
-            if self._running < _AWAKE + self._extra:
-                self._wake_one()
-            elif not self._is_watching:
+            is_taken = self._running < _AWAKE + self._extra and self._wake_one()
+            if not is_taken and not self._is_watching:
                 self._watch()
         return future
 
@@ -79,16 +85,29 @@ class ThreadPool(futures.Executor):
         with self._lock:
             self._running += 1
 
-    def _wake_one(self) -> None:
-        """Wake or start one more thread, if possible; the caller holds the lock."""
+    def _wake_one(self) -> bool:
+        """Wake or start one more thread; False if there may be no more. The caller has the lock."""
         if self._idle:
             self._running += 1
             self._idle.pop().release()
-        elif len(self._threads) < self._most:
+        elif len(self._threads) < self._most or self._has_room_for_slow():
             self._running += 1
             name = f"{self._name}_{len(self._threads)}"
             self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
             self._threads[-1].start()
+        else:
+            return False
+        return True
+
+    def _has_room_for_slow(self) -> bool:
+        """Whether threads beyond the most may start, in place of those that wait for messages."""
+        late = time.monotonic() - _PATIENCE
+        slow = sum(since < late for since in self._receiving.copy().values())
+        return len(self._threads) < self._most + min(slow, _SLOW)
+
+    def received(self, thread: int) -> None:
+        """Note that the message of what this thread works on is there."""
+        self._receiving.pop(thread, None)
 
     def _wake_all(self) -> None:
         self._running += len(self._idle)
@@ -98,13 +117,15 @@ class ThreadPool(futures.Executor):
 
     def _work(self) -> None:
         _here.pool = self
-        rest = threading.Lock()
+        rest, thread = threading.Lock(), threading.get_ident()
         rest.acquire()
         while True:
             task = self._next(rest)
             if task is None:
                 return
+            self._receiving[thread] = time.monotonic()
             _run(*task)
+            self.received(thread)
             del task  # do not keep its references until the next one
 
     def _next(self, rest: threading.Lock) -> _Task | None:
@@ -147,6 +168,13 @@ class ThreadPool(futures.Executor):
                 if self._tasks and self._begun == begun:
                     self._extra += 1
                     self._wake_one()
+
+
+def received() -> None:
+    """Tell the calling thread's pool, if it is of one, that its request is there in full."""
+    pool: ThreadPool | None = getattr(_here, "pool", None)
+    if pool is not None:
+        pool.received(threading.get_ident())
 
 
 class blocked:  # noqa: N801 - a context manager is used like a function

@@ -7,8 +7,10 @@ cannot carry one.
 """
 
 import hmac
+import logging
 import ssl
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from millrace.serving.protos import ssl_config_pb2
 _SCHEME = "bearer "
 _PEM = "-----BEGIN"
 _HEALTH = "/grpc.health.v1.Health/"
+_log = logging.getLogger(__name__)
 UNAUTHENTICATED = "Expected `authorization: Bearer` and this server's token."
 
 
@@ -102,11 +105,72 @@ def _refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
 def server_credentials(file: str) -> grpc.ServerCredentials | None:
     """Returns the credentials in `--ssl_config_file`; None, for plain text, if `file` is empty.
 
+    The file is looked at for each new connection, so that a renewed certificate needs no restart
+    (the real server reads it once). One that is not usable is logged, and the last one kept.
+
     Raises:
         ServerError: it cannot be read, or lacks the key or the certificate.
     """
     if not file:
         return None
+    renewal = _Renewal(file)
+    return grpc.dynamic_ssl_server_credentials(
+        renewal.first, renewal.fetch, require_client_authentication=renewal.verifies_clients
+    )
+
+
+class _Renewal:
+    """The certificate in `--ssl_config_file`, read again when the file is another."""
+
+    def __init__(self, file: str) -> None:
+        """Read the file; see `server_credentials` for what it raises."""
+        self._file, self._stamp = file, _stamp(file)
+        config = _read_config(file)
+        self.first, self.verifies_clients = _certificates(config), config.client_verify
+        self._lock = threading.Lock()  # gRPC asks from several threads
+
+    def fetch(self) -> grpc.ServerCertificateConfiguration | None:
+        """What the file holds if that is new and usable, else None."""
+        with self._lock:
+            stamp = _stamp(self._file)
+            if stamp in (None, self._stamp):  # none while it is being replaced
+                return None
+            self._stamp = stamp
+            try:
+                config = _read_config(self._file)
+                self._check_verification(config)
+            except ServerError as error:
+                _log.error("The certificate in use is kept: %s", error)
+                return None
+        _log.info("--ssl_config_file=%s: new connections have its new certificate", self._file)
+        return _certificates(config)
+
+    def _check_verification(self, config: ssl_config_pb2.SSLConfig) -> None:
+        if config.client_verify != self.verifies_clients:
+            raise ServerError(
+                f"--ssl_config_file={self._file}: expected `client_verify` as it was when the "
+                f"server started. Received: {config.client_verify}. Restart the server."
+            )
+
+
+def _stamp(file: str) -> tuple[int, int, int] | None:
+    """What a file that is written or replaced has another of; None if there is none."""
+    try:
+        found = Path(file).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _certificates(config: ssl_config_pb2.SSLConfig) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration(
+        [(config.server_key.encode(), config.server_cert.encode())],
+        root_certificates=config.custom_ca.encode() or None,
+    )
+
+
+def _read_config(file: str) -> ssl_config_pb2.SSLConfig:
+    """Raises ServerError, see `server_credentials`."""
     try:
         config = text_format.Parse(regular_file.read_text(file), ssl_config_pb2.SSLConfig())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
@@ -122,11 +186,7 @@ def server_credentials(file: str) -> grpc.ServerCredentials | None:
             "Received: none. Add the authority that signs the certificates of clients."
         )
     _check_pair(file, config)
-    return grpc.ssl_server_credentials(
-        [(config.server_key.encode(), config.server_cert.encode())],
-        root_certificates=config.custom_ca.encode() or None,
-        require_client_auth=config.client_verify,
-    )
+    return config
 
 
 def _check_pair(file: str, config: ssl_config_pb2.SSLConfig) -> None:

@@ -13,6 +13,7 @@ from millrace.serving.pool import ThreadPool
 
 MAX_MESSAGE_BYTES = 2**31 - 1
 _MOST_WAITING = 256  # threads that only wait for a batch
+_KEEPALIVE_MS = 60_000  # a connection with requests that is silent for so long is asked for a sign
 _CYTHON, _NO_TEXT = "grpc._cython.cygrpc", "Invalid encoding on "
 _log = logging.getLogger(__name__)
 
@@ -29,15 +30,20 @@ def grpc_server(
         waiting: requests that may wait for a batch, in addition to those that run.
     """
     logging.getLogger(_CYTHON).addFilter(_is_not_caused_by_callers)
+    threads = options.grpc_max_threads + min(waiting, _MOST_WAITING)
     return grpc.server(
-        ThreadPool(options.grpc_max_threads + min(waiting, _MOST_WAITING), "grpc"),
+        ThreadPool(threads, "grpc"),
         handlers=handlers,
+        maximum_concurrent_rpcs=threads + options.grpc_max_queued_requests,
         interceptors=[] if gate.is_open else [security.TokenInterceptor(gate)],
         options=[
             # First, because gRPC uses the first value of a name.
             *channel_arguments(options.grpc_channel_arguments),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            # Callers that vanish without a word in the middle of a request are noticed; gRPC's own
+            # value is two hours.
+            ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
             # A port in use is an error, unless the workers share it.
             ("grpc.so_reuseport", int(options.workers > 1)),
         ],

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from millrace.serving import metered
+from millrace.serving import metered, pool
 from millrace.serving.errors import RpcError
 from millrace.serving.protos import model_service_pb2 as model_messages
 from millrace.serving.protos import prediction_service_pb2 as messages
@@ -63,6 +63,7 @@ def _metered(api: str, answer: Callable[..., Message]) -> Callable[..., Message]
 
 def _unary(answer: Callable[..., Message], request_type: type[Message]) -> grpc.RpcMethodHandler:
     def handle(request: Message, context: grpc.ServicerContext) -> Message:
+        pool.received()
         if not context.is_active():  # cancelled while it waited for a thread
             context.abort(grpc.StatusCode.CANCELLED, "The caller cancelled the request")
         remaining = context.time_remaining()

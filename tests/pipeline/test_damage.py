@@ -194,6 +194,27 @@ def test_a_step_that_fails_on_a_damaged_input_names_it_and_the_next_run_makes_th
     assert toys.CALLS == ["read", "count", "validate", "train", "judge"]
 
 
+def test_a_model_of_the_same_size_but_other_content_is_not_handed_on(toy):
+    file = toy.run(selection=Selection(last=("train",))).output(Model).path / "model"
+    flip(file)
+    result = toy.run()
+    assert "judge" not in toys.CALLS
+    assert (result.steps[-1].step, result.steps[-1].error) == (
+        "judge",
+        f"Input model, {file.parent}: expected what its step wrote. Received: model has other "
+        "content. The same command makes it again.",
+    )
+    assert toy.run().status == "done"
+    assert toys.CALLS == ["train", "judge"]
+
+
+def test_a_step_that_reads_no_model_reads_no_content_first(toy):
+    folder = toy.run(selection=Selection(last=("read",))).output(Examples).path
+    flip(folder / "text")
+    result = toy.run(selection=Selection(last=("count",)))
+    assert result.status == "done"
+
+
 def test_a_left_out_step_whose_output_is_damaged_is_named(toy):
     folder = toy.run().output(Examples).path
     (folder / "text").unlink()
@@ -239,6 +260,9 @@ def test_a_pushed_version_is_a_part_of_what_its_push_stands_for(toy, pushing, mo
     pushing(7)
     pushed.check_whole(toy.store, toy.root, ["toy"])
     file = toy.root.serving / "toy" / "7" / "saved_model.pb"
+    flip(file)
+    with pytest.raises(DataError, match=r"saved_model\.pb has other content.*verify"):
+        pushed.check_whole(toy.store, toy.root, ["toy"])
     empty(file)
     with pytest.raises(DataError, match=r"saved_model\.pb has 0 bytes instead of 5.*verify"):
         pushed.check_whole(toy.store, toy.root, ["toy"])

@@ -177,3 +177,28 @@ def test_every_task_is_run_exactly_once(most, tasks):
     workers.shutdown()
     assert sorted(done) == list(range(len(tasks)))
     assert len(workers._threads) <= most
+
+
+def test_tasks_whose_message_does_not_come_keep_out_nobody(monkeypatch):
+    monkeypatch.setattr(pool, "_PATIENCE", 0.05)
+    workers, gate = ThreadPool(2, "test"), Gate()
+    slow = [workers.submit(gate, number) for number in range(5)]
+    assert workers.submit(divmod, 7, 2).result(30) == (3, 1)
+    gate.open()
+    assert [future.result(30) for future in slow] == list(range(5))
+
+
+def test_tasks_whose_message_has_come_count_however_long_they_run(monkeypatch):
+    monkeypatch.setattr(pool, "_PATIENCE", 0.0)
+    workers, gate = ThreadPool(2, "test"), Gate()
+
+    def received(number):
+        pool.received()
+        return gate(number)
+
+    running = [workers.submit(received, number) for number in range(5)]
+    until(lambda: len(gate.begun) == 2)
+    time.sleep(0.05)
+    assert len(gate.begun) == 2
+    gate.open()
+    assert [future.result(30) for future in running] == list(range(5))

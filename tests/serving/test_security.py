@@ -4,6 +4,7 @@ import ast
 import json
 import shutil
 import socket
+import ssl
 import urllib.parse
 from pathlib import Path
 
@@ -193,6 +194,36 @@ def test_a_stock_channel_with_the_servers_name_is_admitted(serve, push, tmp_path
     named = Tls.read(keys / "ca.pem", server_name="localhost")
     with Client(target, tls=named) as client:
         assert client.predict("half", {"x": [1.0]})["y"] == 2.5
+
+
+def served_by(target):
+    """The certificate that a new connection is shown, in PEM."""
+    host, _, port = target.partition(":")
+    return ssl.get_server_certificate((host, int(port)), timeout=20)
+
+
+@needs_openssl
+def test_a_renewed_certificate_needs_no_restart_and_a_broken_one_changes_nothing(
+    serve, push, tmp_path, keys, ssl_config, caplog
+):
+    push(tmp_path / "half", 1)
+    first, renewed = ((keys / f"{name}.pem").read_text() for name in ("server", "client"))
+    target = serve(tmp_path / "half", ssl_config_file=ssl_config())
+    with Client(target, tls=Tls.read(keys / "ca.pem"), attempts=1) as client:
+        assert client.predict("half", {"x": [1.0]})["y"] == 2.5
+        assert served_by(target) == first
+        ssl_config(server_cert=renewed)  # with the key of the first
+        assert served_by(target) == first
+        assert "The certificate in use is kept: --ssl_config_file=" in caplog.text
+        ca = (keys / "ca.pem").read_text()
+        ssl_config(custom_ca=ca, client_verify=True)
+        assert served_by(target) == first
+        assert "`client_verify` as it was when the server started" in caplog.text
+        (tmp_path / "ssl.txt").unlink()
+        assert served_by(target) == first
+        ssl_config(server_cert=renewed, server_key=(keys / "client.key").read_text())
+        assert served_by(target) == renewed
+        assert client.predict("half", {"x": [1.0]})["y"] == 2.5  # over its old connection
 
 
 @pytest.mark.parametrize(

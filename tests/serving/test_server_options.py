@@ -188,3 +188,15 @@ def test_a_containers_limit_counts_as_its_cores(tmp_path):
     for text, expected in (("max 100000", bound), ("50000 100000", 1), ("99999999 1000", bound)):
         limit.write_text(text + "\n")
         assert cores.available(limit) == expected
+
+
+def test_requests_that_wait_for_a_thread_are_bounded(serve, push, tmp_path, hold):
+    push(tmp_path / "half", 1)
+    target = serve(tmp_path / "half", grpc_max_threads=1, grpc_max_queued_requests=1)
+    running, waiting = hold(target), hold(target)
+    with Client(target, attempts=1) as client:
+        with pytest.raises(ResourceExhaustedError, match="Concurrent RPC limit exceeded"):
+            client.predict("half", {"x": [1.0]})
+        assert running.let_go()["looks"] > 0
+        assert waiting.let_go()["looks"] > 0
+        assert client.predict("half", {"x": [1.0]})["y"] == 2.5
