@@ -22,7 +22,7 @@ from millrace.components.analysis.splits import (
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
-from millrace.components.features import hook_spec, record, text_survey
+from millrace.components.features import hook_spec, letters, record, text_survey
 from millrace.components.features.text_spec import TextOptions, TextSpec
 from millrace.components.features.text_survey import TextSurvey, Tokenizer
 from millrace.components.features.tokenization import FIRST
@@ -94,6 +94,7 @@ def choose(
         truncating=options.truncating,
         documents=train.records,
         document_frequencies=tuple(train.documents[token] for token in vocabulary),
+        letters=letters.size(length) if options.letters else 0,
     )
 
 

@@ -14,6 +14,7 @@ from millrace.components.exporting.saved_model import Endpoint, at_least_one
 from millrace.components.features import record, text, text_rows
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models.certainty import NOTHING, Calibration
+from millrace.components.models.networks import as_taken
 from millrace.serving.example import Decoded
 
 
@@ -23,14 +24,15 @@ def endpoints(
     """Each signature's function and its inputs; `serving_default` takes `text`.
 
     Args:
-        model: takes int32 [batch, sequence_length].
+        model: takes the inputs of the spec's layout, several as a dictionary by name.
         spec: how texts become ids, and the class names.
         calibration: what was measured of `model`.
     """
 
     def scores_of(texts: tf.Tensor) -> tf.Tensor:
-        ids = at_least_one(text.preprocess(texts, spec))
-        return classifier.probabilities(model, ids)[: tf.size(texts)]
+        found = text.inputs(texts, spec)
+        taken = as_taken({name: at_least_one(values) for name, values in found.items()})
+        return classifier.probabilities(model, taken)[: tf.size(texts)]
 
     texts = tf.TensorSpec([None], tf.string, name=record.TEXT)
     return classifier.endpoints(scores_of, _parse, (texts,), spec.classes, calibration.threshold)
@@ -43,8 +45,9 @@ def reference(
     calibration: Calibration = NOTHING,
 ) -> Reference:
     """What the signatures should answer to raw `rows`, by the ids that training would see."""
-    tokens = tf.constant(text_rows.ids([record.text(row) or b"" for row in rows], spec))
-    scores = classifier.probabilities(model, tokens).numpy()
+    found = text_rows.inputs([record.text(row) or b"" for row in rows], spec)
+    taken = as_taken({name: tf.constant(values) for name, values in found.items()})
+    scores = classifier.probabilities(model, taken).numpy()
     return classifier.reference(scores, spec.classes, calibration.threshold)
 
 

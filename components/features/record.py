@@ -25,6 +25,7 @@ TEXT = "text"  # bytes: UTF-8
 
 PIXELS = "image"  # transformed, bytes: uint8, height * width * channels, row-major
 TOKENS = "tokens"  # transformed, int64 [sequence_length]: ids
+LETTERS = "letters"  # transformed, bytes: uint8 [letters], UTF-8 and then zeros
 INDEX = "label"  # transformed, int64: index in the analysis' classes
 
 _AT_ONCE = 256  # texts that TensorFlow tokenizes at once

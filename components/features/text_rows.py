@@ -1,4 +1,4 @@
-"""Raw text records to transformed ones: token ids and labels, ready to train on.
+"""Raw text records to transformed ones: token ids, letters and labels, ready to train on.
 
 The ids are those of `features.text`, the ops that `export` serves: of most texts they come from
 `features.token_ids`, which gives the same ones without TensorFlow and several times as fast. The
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.components.artifacts import Rejected
-from millrace.components.features import record, token_ids
+from millrace.components.features import letters, record, token_ids
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.features.text_survey import Tokenizer
@@ -34,9 +34,9 @@ def transform(
 ) -> Iterator[bytes]:
     """The transformed records of raw ones.
 
-    Yields `tokens` (int64 [sequence_length]), `label` (int64, index in the spec's classes) and
-    `text/filename`, encoded. Rows without a text, or whose class is not in the train split, go to
-    `rejected`.
+    Yields `tokens` (int64 [sequence_length]), `letters` (bytes, if the spec has them), `label`
+    (int64, index in the spec's classes) and `text/filename`, encoded. Rows without a text, or whose
+    class is not in the train split, go to `rejected`.
     The arguments are those of `rows.transform`, the records as `files.columns` has them.
     """
     start = 0
@@ -53,7 +53,8 @@ def transform(
         for rows in record.parts(usable[0], _AT_ONCE):
             content, label, source = (array[rows] for array in usable)
             start_of = 0
-            for tokens in _rows_of(content, spec):
+            for inputs in _rows_of(content, spec):
+                tokens = inputs[record.TOKENS]
                 part = slice(start_of, start_of + len(tokens))
                 start_of = part.stop
                 flat = tokens.astype(np.int64).ravel()
@@ -62,20 +63,32 @@ def transform(
                     record.INDEX: label[part],
                     record.filename("text"): source[part],
                 }
+                if spec.letters:
+                    cells[record.LETTERS] = pa.array(
+                        [row.tobytes() for row in inputs[record.LETTERS]]
+                    )
                 yield from arrow_examples.as_bytes(arrow_examples.records(cells))
 
 
-def _rows_of(texts: pa.BinaryArray, spec: TextSpec) -> Iterator[np.ndarray]:
-    """The ids of `texts` in their order, int32 [some, sequence_length] at a time."""
+def _rows_of(texts: pa.BinaryArray, spec: TextSpec) -> Iterator[dict[str, np.ndarray]]:
+    """What a network takes of `texts` in their order, by the layout's names, some at a time."""
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
     if spec.hook or longest > _LONG or not token_ids.are_utf8(texts):
         for rows in record.parts(texts):
-            yield ids(texts[rows].to_pylist(), spec)
+            yield inputs(texts[rows].to_pylist(), spec)
         return
     vocabulary, cut = _tokenizer(spec)
-    found = token_ids.of(texts.to_pylist(), cut, vocabulary)
+    content = texts.to_pylist()
+    found = token_ids.of(content, cut, vocabulary)
     found = found if spec.oov_token else found.known()
-    yield from found.rows(spec.sequence_length, spec.padding, spec.truncating)
+    start = 0
+    for ids in found.rows(spec.sequence_length, spec.padding, spec.truncating):
+        part = content[start : start + len(ids)]
+        start += len(ids)
+        row = {record.TOKENS: ids}
+        if spec.letters:
+            row[record.LETTERS] = letters.of(part, spec.letters, strip_html=spec.strip_html)
+        yield row
 
 
 @functools.lru_cache(maxsize=4)
@@ -85,13 +98,13 @@ def _tokenizer(spec: TextSpec) -> tuple[pa.StringArray, Tokenizer]:
     return pa.array(spec.vocabulary, pa.string()), cut
 
 
-def ids(texts: Sequence[bytes], spec: TextSpec) -> np.ndarray:
-    """The ids of texts, as a model takes them: int32 [texts, sequence_length]."""
+def inputs(texts: Sequence[bytes], spec: TextSpec) -> dict[str, np.ndarray]:
+    """What a network takes of texts, [texts, ...], by the names of the layout."""
     tensorflow_import.load()
     import tensorflow as tf
 
-    found: np.ndarray = _compiled(spec)(tf.constant(texts, tf.string)).numpy()
-    return found
+    found = _compiled(spec)(tf.constant(texts, tf.string))
+    return {name: values.numpy() for name, values in found.items()}
 
 
 def preprocessed(batches: Iterable[pa.RecordBatch], hook: Hook) -> Iterator[pa.RecordBatch]:
@@ -119,11 +132,11 @@ def preprocessed(batches: Iterable[pa.RecordBatch], hook: Hook) -> Iterator[pa.R
 
 
 @functools.lru_cache(maxsize=4)
-def _compiled(spec: TextSpec) -> "Callable[[tf.Tensor], tf.Tensor]":
+def _compiled(spec: TextSpec) -> "Callable[[tf.Tensor], dict[str, tf.Tensor]]":
     import tensorflow as tf
 
     from millrace.components.features import text
 
     return tf.function(
-        lambda texts: text.preprocess(texts, spec), input_signature=[text.TEXTS], autograph=False
+        lambda texts: text.inputs(texts, spec), input_signature=[text.TEXTS], autograph=False
     )

@@ -1,6 +1,7 @@
 """Options and spec of the kind `text`: how texts become token ids. No TensorFlow."""
 
 import dataclasses
+import operator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -32,6 +33,8 @@ class TextOptions:
         sequence_length: tokens of a row. None: enough for most of the train split, see `whole`.
         whole: the share of its texts that then fit into a row.
         longest: the most tokens of a row then. None: 512 (1,024 characters).
+        letters: whether networks get a text's letters as well, which tell something of words that
+            the vocabulary has not. Not beside the level `character`.
         preprocess: `package.module:function`, your own TensorFlow function from texts to texts,
             string [batch], applied before all of this.
     """
@@ -47,6 +50,7 @@ class TextOptions:
     sequence_length: SequenceLength | None = None
     whole: Share = 0.95
     longest: SequenceLength | None = None
+    letters: bool = False
     preprocess: str = ""
     kind: Literal["text"] = "text"
 
@@ -55,6 +59,11 @@ class TextOptions:
             raise OptionError(
                 "analyze.features.oov_token: expected a name that no token has, or none. "
                 "Received: ''. Set it to [UNK], or to null to drop unknown tokens."
+            )
+        if self.letters and self.level == "character":
+            raise OptionError(
+                "analyze.features.letters: expected false at the level character, whose tokens are "
+                "letters. Received: true. Leave one of them out."
             )
 
 
@@ -70,6 +79,7 @@ class TextSpec:
         level, standardize, strip_html, oov_token, padding, truncating: as in `TextOptions`.
         documents: texts of the train split.
         document_frequencies: in how many of them each token of the vocabulary occurs.
+        letters: bytes of a text that networks get beside its ids; 0 is none.
         hook: the user's preprocessing.
     """
 
@@ -84,6 +94,7 @@ class TextSpec:
     truncating: Side = "post"
     documents: int = 0
     document_frequencies: tuple[int, ...] = ()
+    letters: Annotated[int, Field(exclude_if=operator.not_)] = 0
     hook: Hook | None = None
     kind: Literal["text"] = "text"
 
@@ -117,6 +128,8 @@ class TextSpec:
 
     @property
     def layout(self) -> RecordLayout:
-        """The transformed record: the row of token ids, and the index of the class."""
-        tokens = LayoutColumn("tokens", "int32", (self.sequence_length,))
-        return RecordLayout((tokens,), LayoutColumn("label", "int32"))
+        """The transformed record: the row of token ids, that of letters, the class's index."""
+        inputs = [LayoutColumn("tokens", "int32", (self.sequence_length,))]
+        if self.letters:
+            inputs.append(LayoutColumn("letters", "uint8", (self.letters,)))
+        return RecordLayout(tuple(inputs), LayoutColumn("label", "int32"))

@@ -2,7 +2,8 @@
 
 The function named by `trainer.model.function` gets the spec of the data (see
 `millrace.components.features`), the `units` and the `activation` of the last layer, and its
-settings. Its model takes the inputs of the spec's `layout` and returns float32:
+settings. Its model takes the inputs of the spec's `layout`, of texts the `letters` only if it will,
+and returns float32:
 
     classification, regression   [batch, units]
     forecast                     [batch, horizon, targets]
@@ -21,9 +22,11 @@ from typing import Any
 import keras
 
 from millrace.components.errors import ModelError, OptionError
+from millrace.components.features import record
 from millrace.components.features.layout import LayoutColumn
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.features.spec import Spec
+from millrace.components.features.text_spec import TextSpec
 from millrace.components.models.custom_options import Custom
 from millrace.components.models.networks import SCORES, Networks
 from millrace.components.user_code import references
@@ -49,9 +52,27 @@ def build(options: Custom, spec: Spec, *, units: int, activation: str) -> Networ
         _check_outputs(model, options.function, output_shape(spec, units))
         if spec.task in ("classification", "language"):
             _check_last_layer(model, options.function, activation)
+    if isinstance(spec, TextSpec):
+        inference = _given_all(networks.inference, spec)
+        is_one = networks.training is networks.inference
+        return Networks(inference if is_one else _given_all(networks.training, spec), inference)
     if isinstance(spec, SeriesSpec) and spec.fill:
         return _behind_filled(networks, spec)
     return networks
+
+
+def _given_all(model: keras.Model, spec: TextSpec) -> keras.Model:
+    """`model`, given letters even if it does not look at them."""
+    if len(model.inputs) == len(spec.layout.inputs):
+        return model
+    letters = keras.Input((spec.letters,), dtype="uint8", name=record.LETTERS)
+    return keras.Model(
+        {record.TOKENS: model.inputs[0], record.LETTERS: letters}, model.output, name=model.name
+    )
+
+
+def _without_letters(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in inputs.items() if name != record.LETTERS}
 
 
 def _behind_filled(networks: Networks, spec: SeriesSpec) -> Networks:
@@ -98,7 +119,7 @@ def _check_model(model: Any, function: str) -> None:
 def _check_inputs(model: keras.Model, function: str, columns: tuple[LayoutColumn, ...]) -> None:
     wanted = {column.name: (column.dtype, (None, *column.shape)) for column in columns}
     found = {each.name: (each.dtype, tuple(each.shape)) for each in model.inputs}
-    if found != wanted:
+    if found != wanted and found != _without_letters(wanted):
         example = columns[0]
         raise ModelError(
             f"{function}: expected the inputs {_described(wanted)}. "

@@ -3,6 +3,7 @@
 A text's features are sparse: those that it has, of hundreds of thousands. Each has an id: that of
 its token, or for a run of two or three tokens `size` plus the place of its key among the layer's
 sorted `keys`. A run that the layer has no key for, and what has no weight, counts as nothing.
+Tokens may be bytes, whose runs of up to seven then end where a word does.
 """
 
 from typing import Any
@@ -26,13 +27,22 @@ class ScoresOfNgrams(keras.layers.Layer):
         most: runs of two or more tokens that it can have keys for.
         units: scores of a text.
         activation: of the scores.
+        border: a token that runs may begin or end with, but go no further; 0 is none.
     """
 
     def __init__(
-        self, size: int, longest: int, most: int, units: int, activation: str, **kwargs: Any
+        self,
+        size: int,
+        longest: int,
+        most: int,
+        units: int,
+        activation: str,
+        border: int = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.size, self.longest, self.most, self.units = size, longest, most, units
+        self.border = border
         self.activation = keras.activations.get(activation)
         self.supports_jit = False  # the number of a text's features is known only as it runs
         self.keys: Any = None
@@ -67,6 +77,10 @@ class ScoresOfNgrams(keras.layers.Layer):
         self.kernel.assign(np.pad(kernel, ((0, self.size + self.most - len(kernel)), (0, 0))))
         self.bias.assign(bias)
 
+    def runs(self, tokens: tf.Tensor) -> list[tf.Tensor]:
+        """The keys of the runs in each text, see `keys_of`."""
+        return keys_of(tokens, self.size, self.longest, self.border)
+
     def features(self, tokens: tf.Tensor) -> tf.SparseTensor:
         """The weights of a text's features, [batch, size + most], each row of length 1."""
         ids = tf.sort(self._ids(tokens), axis=1)
@@ -95,9 +109,10 @@ class ScoresOfNgrams(keras.layers.Layer):
 
     def _ids(self, tokens: tf.Tensor) -> tf.Tensor:
         """The features in each text, int32 [batch, any]; 0 is none."""
+        tokens = tf.cast(tokens, tf.int32)
         if self.keys is None:
             return tokens
-        keys = tf.concat(keys_of(tokens, self.size, self.longest), axis=1)
+        keys = tf.concat(self.runs(tokens), axis=1)
         places = tf.searchsorted(self.keys, tf.reshape(keys, [-1]))
         places = tf.reshape(tf.minimum(places, self.most - 1), tf.shape(keys))
         is_known = (keys > 0) & (tf.gather(tf.convert_to_tensor(self.keys), places) == keys)
@@ -109,28 +124,31 @@ class ScoresOfNgrams(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the layer again."""
-        own = {name: getattr(self, name) for name in ("size", "longest", "most", "units")}
+        own = {name: getattr(self, name) for name in ("size", "longest", "most", "units", "border")}
         activation = keras.activations.serialize(self.activation)
         return {**super().get_config(), **own, "activation": activation}
 
 
-def keys_of(tokens: tf.Tensor, size: int, longest: int) -> list[tf.Tensor]:
+def keys_of(tokens: tf.Tensor, size: int, longest: int, border: int = 0) -> list[tf.Tensor]:
     """The keys of a text's runs of 2, 3, ... `longest` tokens.
 
     Args:
-        tokens: int32 [batch, length].
+        tokens: integers [batch, length].
         size: how many token ids there are, up to 2 million.
-        longest: up to 3.
+        longest: up to 3; of up to 256 ids up to 7.
+        border: a token that no run has within it; 0 is none.
 
     Returns:
-        int64 [batch, length - tokens of a run + 1]; 0 for a run with padding in it. A run's key is
-        its ids as the digits of a number in base `size`.
+        int64 [batch, length - tokens of a run + 1]; 0 for a run with padding in it, or the border
+        within it. A run's key is its ids as the digits of a number in base `size`.
     """
     ids = tf.cast(tokens, tf.int64)
     found, keys = [], ids
     for length in range(2, longest + 1):
         last = ids[:, length - 1 :]
         before = keys[:, : tf.shape(last)[1]]
+        if border and length > 2:
+            before = tf.where(ids[:, length - 2 : -1] != border, before, 0)
         keys = tf.where((before > 0) & (last > 0), before * size + last, 0)
         found.append(keys)
     return found

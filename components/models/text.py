@@ -1,8 +1,9 @@
 """Text classifiers in Keras: from token ids to the scores of classes.
 
-Every network takes `tokens`, int32 [batch, length], where 0 is padding. Dropout has layers of its
-own and none inside recurrent cells, which would prevent the export of the model. Layers have fixed
-names, by which a later training finds the weights of an earlier one.
+Every network takes `tokens`, int32 [batch, length], where 0 is padding, and where the spec has
+letters these too, uint8 [batch, letters], even if it looks at one of them alone. Dropout has layers
+of its own and none inside recurrent cells, which would prevent the export of the model. Layers have
+fixed names, by which a later training finds the weights of an earlier one.
 """
 
 import functools
@@ -19,6 +20,7 @@ from millrace.components.models import word_vectors
 from millrace.components.models.networks import (
     SCORES,
     Networks,
+    as_taken,
     chained,
     fully_connected,
     initializer,
@@ -32,6 +34,7 @@ from millrace.components.models.text_options import (
     Descended,
     Embedded,
     Embedding,
+    Letters,
     Ngrams,
     TextConv,
     TextModel,
@@ -41,6 +44,7 @@ from millrace.components.models.text_options import (
 logger = logging.getLogger("millrace.components.trainer")
 
 _DIMENSIONS = 16
+_BYTES, _SPACE = 256, 32
 _CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 _POOLINGS = {
     "average": AverageOfTokens,
@@ -53,21 +57,31 @@ def build(options: TextModel, spec: TextSpec, *, units: int, activation: str) ->
     """The network that `options` describe, its last layer of `units` with `activation`.
 
     Raises:
-        OptionError: a convolution sees more tokens than there are, or `embedding_dim` is not
-            that of the pretrained vectors.
+        OptionError: a convolution sees more tokens than there are, `embedding_dim` is not that of
+            the pretrained vectors, or there are no letters.
         DataError: the pretrained vectors cannot be read.
     """
-    inputs = keras.Input((spec.sequence_length,), dtype="int32", name="tokens")
-    if isinstance(options, Ngrams):
-        most = options.most if options.longest > 1 else 0
-        layer = ScoresOfNgrams(spec.size, options.longest, most, units, activation, name=SCORES)
-        outputs = layer(inputs)
-    else:
-        layers = [*_hidden(options, spec), *_head(options), scores(options, units, activation)]
-        outputs = chained(layers, inputs)
-    model = keras.Model(inputs, outputs, name=options.kind)
+    inputs = {
+        column.name: keras.Input(column.shape, dtype=column.dtype, name=column.name)
+        for column in spec.layout.inputs
+    }
+    match options:
+        case Ngrams():
+            most = options.most if options.longest > 1 else 0
+            layer = ScoresOfNgrams(spec.size, options.longest, most, units, activation, name=SCORES)
+            outputs = layer(inputs["tokens"])
+        case Letters():
+            _check_letters(spec)
+            sizes = (_BYTES, options.longest, options.most, units)
+            layer = ScoresOfNgrams(*sizes, activation, border=_SPACE, name=SCORES)
+            outputs = layer(inputs["letters"])
+        case _:
+            layers = [*_hidden(options, spec), *_head(options), scores(options, units, activation)]
+            outputs = chained(layers, inputs["tokens"])
+    taken = as_taken(inputs)
+    model = keras.Model(taken, outputs, name=options.kind)
     _load(model, options, spec)
-    return Networks(training=model, inference=keras.Model(inputs, outputs, name=options.kind))
+    return Networks(training=model, inference=keras.Model(taken, outputs, name=options.kind))
 
 
 def _hidden(options: Descended, spec: TextSpec) -> Iterator[keras.Layer]:
@@ -179,6 +193,14 @@ def _vectors(options: Embedded, spec: TextSpec) -> word_vectors.WordVectors:
         *(found.found, len(spec.vocabulary), dimensions, options.vectors),
     )
     return found
+
+
+def _check_letters(spec: TextSpec) -> None:
+    if not spec.letters:
+        raise OptionError(
+            "trainer.model=letters: expected texts with their letters. Received: tokens alone. Set "
+            "analyze.features.letters=true, or choose another network, such as ngrams."
+        )
 
 
 def _check_kernel(options: TextConv, spec: TextSpec) -> None:

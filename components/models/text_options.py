@@ -141,6 +141,28 @@ class Ngrams:
     kind: Literal["ngrams"] = "ngrams"
 
 
+@dataclasses.dataclass(frozen=True)
+class Letters:
+    """Logistic regression on the tf-idf weights of runs of letters within words.
+
+    As `Ngrams`, but of the bytes of a text, see `analyze.features.letters`, and of the spaces
+    around each word: what scikit-learn calls `char_wb`. It tells something of words that no text of
+    the train split has.
+
+    Attributes:
+        longest: letters of the longest run; the shortest has two.
+        most: runs that are told apart, the most frequent of the train split.
+        minimum_texts: of the train split that a run must occur in.
+        strength: as of `Ngrams`.
+    """
+
+    longest: Annotated[int, Field(ge=2, le=7)] = 5
+    most: Annotated[int, Field(ge=1, le=1 << 22)] = 1 << 17
+    minimum_texts: Count = 2
+    strength: Positive | None = None
+    kind: Literal["letters"] = "letters"
+
+
 Descended = Bag | Embedding | TextConv | TextRnn
-TextModel = Descended | Ngrams
-MODELS: tuple[type, ...] = (Embedding, TextConv, TextRnn, Bag, Ngrams)
+TextModel = Descended | Ngrams | Letters
+MODELS: tuple[type, ...] = (Embedding, TextConv, TextRnn, Bag, Ngrams, Letters)

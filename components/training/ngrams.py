@@ -1,4 +1,4 @@
-"""The weights of the network `ngrams`: its runs counted, its logistic regression solved."""
+"""The weights of `ngrams` and `letters`: their runs counted, the logistic regression solved."""
 
 import functools
 import itertools
@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
+from millrace.components.features import record
 from millrace.components.models.networks import SCORES
-from millrace.components.models.ngram_layer import ScoresOfNgrams, keys_of
-from millrace.components.models.text_options import Ngrams
+from millrace.components.models.ngram_layer import ScoresOfNgrams
+from millrace.components.models.text_options import Letters, Ngrams
 from millrace.components.training import dataset, logistic
 from millrace.components.training.plan import Split, TrainingPlan
 
@@ -23,7 +24,7 @@ _WITHOUT_VALIDATION = 10.0
 _PENDING = 1 << 23  # keys that are counted at once
 
 
-def solve(model: keras.Model, plan: TrainingPlan, options: Ngrams) -> None:
+def solve(model: keras.Model, plan: TrainingPlan, options: Ngrams | Letters) -> None:
     """Give `model` its weights by the train split, its penalty by the validation split."""
     layer: ScoresOfNgrams = model.get_layer(SCORES)
     keys, idf = _known(layer, options, plan)
@@ -35,7 +36,8 @@ def solve(model: keras.Model, plan: TrainingPlan, options: Ngrams) -> None:
         round(features.nnz / len(labels)),
     )
     weights = logistic.balanced(labels, plan.objective.classes) if plan.balanced else None
-    scale = logistic.log_ratios(features, labels, layer.units) if options.log_ratios else None
+    by_ratios = isinstance(options, Ngrams) and options.log_ratios
+    scale = logistic.log_ratios(features, labels, layer.units) if by_ratios else None
     fit = functools.partial(logistic.fit, features, labels, weights=weights, scale=scale)
     found = logistic.nothing(len(idf), layer.units)
     if options.strength or plan.validation is None:
@@ -47,7 +49,7 @@ def solve(model: keras.Model, plan: TrainingPlan, options: Ngrams) -> None:
 
 
 def _known(
-    layer: ScoresOfNgrams, options: Ngrams, plan: TrainingPlan
+    layer: ScoresOfNgrams, options: Ngrams | Letters, plan: TrainingPlan
 ) -> tuple[np.ndarray, np.ndarray]:
     """The keys of the runs that count, ascending, and the idf of every feature."""
     tokens = np.zeros(layer.size, np.int64)
@@ -55,7 +57,7 @@ def _known(
     pending: list[np.ndarray] = []
     for batch, _ in _batches(plan, plan.train):
         tokens += np.bincount(_distinct(batch), minlength=layer.size)
-        pending += [_distinct(keys) for keys in keys_of(batch, layer.size, options.longest)]
+        pending += [_distinct(keys) for keys in layer.runs(batch)]
         if sum(map(len, pending)) > _PENDING:
             counted, pending = _added(counted, pending), []
     keys, counts = _added(counted, pending)
@@ -63,6 +65,8 @@ def _known(
     keys, counts = keys[is_known], counts[is_known]
     kept = np.sort(np.lexsort((keys, -counts))[: layer.most])
     tokens[0] = 0
+    if isinstance(options, Letters):
+        tokens[:] = 0  # a single letter tells nothing
     frequencies = np.concatenate([tokens, counts[kept]])
     idf = np.log((1 + plan.train.count) / (1 + frequencies)) + 1
     return keys[kept], np.where(frequencies > 0, idf, 0)
@@ -108,5 +112,9 @@ def _batches(plan: TrainingPlan, split: Split) -> Iterator[tuple[tf.Tensor, np.n
     layout = plan.spec.layout
     fed = dataset.evaluation(split.files, layout, plan.objective, split.count)
     targets = dataset.targets(split.files, layout)
-    for (tokens, _), labels in itertools.zip_longest(fed, targets):
-        yield tokens, labels.numpy().reshape(-1).astype(np.int64)
+    name = record.LETTERS if isinstance(plan.model, Letters) else record.TOKENS
+    for (inputs, _), labels in itertools.zip_longest(fed, targets):
+        yield (
+            inputs[name] if isinstance(inputs, dict) else inputs,
+            labels.numpy().reshape(-1).astype(np.int64),
+        )

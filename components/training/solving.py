@@ -11,7 +11,7 @@ from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.models.image_options import Patches
 from millrace.components.models.series_options import Linear
 from millrace.components.models.table_options import TableLinear, Trees
-from millrace.components.models.text_options import Ngrams
+from millrace.components.models.text_options import Letters, Ngrams
 from millrace.components.training.plan import TrainingPlan
 
 _LEFT_OUT = "left_out.npz"
@@ -47,7 +47,7 @@ class LeftOut:
 
 def solves(options: Any) -> bool:
     """Whether the weights of the network that `options` describe are computed."""
-    return isinstance(options, Linear | TableLinear | Trees | Ngrams | Patches)
+    return isinstance(options, Linear | TableLinear | Trees | Ngrams | Letters | Patches)
 
 
 def solve(model: keras.Model, plan: TrainingPlan, folder: Path) -> None:
@@ -68,7 +68,7 @@ def solve(model: keras.Model, plan: TrainingPlan, folder: Path) -> None:
             from millrace.components.training import trees
 
             trees.solve(model, plan, plan.model)
-        case Ngrams(), _:
+        case Ngrams() | Letters(), _:
             from millrace.components.training import ngrams
 
             ngrams.solve(model, plan, plan.model)

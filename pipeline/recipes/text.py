@@ -183,6 +183,7 @@ ROWS: tuple[Recipe, ...] = (
             vocabulary_size=50_000,
             whole=0.99,
             longest=1024,
+            letters=True,
         ),
     ),
 )

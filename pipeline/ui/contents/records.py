@@ -182,7 +182,7 @@ def _bytes(name: str, values: Sequence[bytes], look: Look) -> Cell:
     if small is not None:
         return {"kind": "picture", "data": _data(small)}
     try:
-        text = ", ".join(value.decode() for value in values)
+        text = ", ".join(value.rstrip(b"\0").decode() for value in values)
     except UnicodeDecodeError:
         return {"kind": "plain", "text": f"{sum(map(len, values)):,} bytes"}
     if name != "text":

@@ -62,6 +62,7 @@ def test_words_go_by_their_frequency_in_the_train_split(settled, tmp_path):
     file = Path(tmp_path) / "analysis.json"
     specs.write(spec, file)
     assert specs.read(file) == spec
+    assert b"letters" not in file.read_bytes()  # as the file was before there were any
 
 
 def test_options_bind_what_they_name(settled):
@@ -69,6 +70,7 @@ def test_options_bind_what_they_name(settled):
     assert spec.vocabulary == ("dog", "the")
     assert (spec.sequence_length, spec.strip_html, spec.standardize) == (9, True, "none")
     assert settled(minimum_count=2).vocabulary == ("dog", "the")
+    assert settled(sequence_length=9, letters=True).letters == 108
 
 
 def test_characters_and_subwords_are_counted_alike(settled):

@@ -10,7 +10,7 @@ from millrace.components.exporting import saved_model
 from millrace.components.exporting.text import endpoints, reference
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models.text import build
-from millrace.components.models.text_options import Bag, Embedding, TextConv, TextRnn
+from millrace.components.models.text_options import Bag, Embedding, Letters, TextConv, TextRnn
 from millrace.serving.example import decode, encode
 from millrace.serving.model import LoadedModel
 
@@ -21,6 +21,7 @@ KINDS = [
     ("subword", ("\u2581", "\u2581c", "at", "t", "\u2581dog", "a"), TextRnn(units=(3,))),
     ("character", tuple("abcdt \u00e9"), TextConv(filters=(3,), kernel_size=2)),
     ("word", ("the", "dog"), Bag()),
+    ("word", ("the", "dog"), Letters(most=9)),
 ]
 
 
@@ -34,7 +35,9 @@ def ops_of(folder):
 
 @pytest.mark.parametrize(("level", "vocabulary", "options"), KINDS, ids=lambda each: str(each)[:9])
 def test_the_served_answers_are_those_of_the_training_path(level, vocabulary, options, tmp_path):
-    spec = TextSpec(("ham", "spam", "x"), vocabulary, 12, level=level, strip_html=True)
+    letters = 0 if level == "character" else 30
+    classes = ("ham", "spam", "x")
+    spec = TextSpec(classes, vocabulary, 12, level=level, strip_html=True, letters=letters)
     model = build(options, spec, units=3, activation="softmax").inference
     folder = Path(tmp_path) / "model"
     saved_model.write(endpoints(model, spec), folder)

@@ -15,7 +15,7 @@ SPEC = TextSpec(("ham", "spam"), ("the", "cat", "dog"), sequence_length=4, strip
 
 def ids(texts, **changes):
     spec = dataclasses.replace(SPEC, **changes)
-    return text.preprocess(tf.constant(texts), spec).numpy().tolist()
+    return text.inputs(tf.constant(texts), spec)["tokens"].numpy().tolist()
 
 
 def test_texts_become_rows_of_ids():
@@ -32,6 +32,17 @@ def test_texts_become_rows_of_ids():
 def test_the_layout_is_a_row_of_ids_and_a_label():
     tokens = LayoutColumn("tokens", "int32", (4,))
     assert SPEC.layout == RecordLayout((tokens,), LayoutColumn("label", "int32"))
+
+
+def test_letters_are_an_input_beside_the_ids():
+    with_letters = dataclasses.replace(SPEC, letters=8)
+    letters = LayoutColumn("letters", "uint8", (8,))
+    assert with_letters.layout.inputs == (*SPEC.layout.inputs, letters)
+
+
+def test_letters_beside_tokens_that_are_letters_are_refused():
+    with pytest.raises(OptionError, match=r"features\.letters: expected false at the level char"):
+        TextOptions(letters=True, level="character")
 
 
 def test_an_empty_name_for_unknown_tokens_is_refused():

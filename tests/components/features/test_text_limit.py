@@ -57,14 +57,14 @@ def test_the_ids_of_a_shortened_text_are_those_of_the_whole(texts, spec):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_limit, "_SHORT", -1)
         short = text_limit.shortened(whole, spec)
-    ids = text.preprocess(tf.concat([whole, short], axis=0), spec).numpy().tolist()
+    ids = text.inputs(tf.concat([whole, short], axis=0), spec)["tokens"].numpy().tolist()
     assert ids[len(texts) :] == ids[: len(texts)]
 
 
 def test_tags_are_gone_before_a_text_is_shortened():
     tagged = ["<b a=" + "x" * 9999 + ">the <i>ab</i> a"]
     spec = dataclasses.replace(SPEC, strip_html=True)
-    assert text.preprocess(tf.constant(tagged), spec).numpy().tolist() == [[2, 4, 3, 0]]
+    assert text.inputs(tf.constant(tagged), spec)["tokens"].numpy().tolist() == [[2, 4, 3, 0]]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_short_texts_are_left_as_they_are():
 
 def test_the_graph_that_is_served_shortens_texts_and_makes_nothing_dense_but_the_row():
     spec = dataclasses.replace(SPEC, strip_html=True)
-    traced = tf.function(lambda texts: text.preprocess(texts, spec), input_signature=[text.TEXTS])
+    traced = tf.function(lambda texts: text.inputs(texts, spec), input_signature=[text.TEXTS])
     graph = traced.get_concrete_function().graph.as_graph_def()
     nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
     operations = [node.op for node in nodes]

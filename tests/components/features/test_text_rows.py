@@ -45,10 +45,14 @@ def test_records_keep_their_source_and_unusable_ones_are_set_aside():
     ]
 
 
-def ids_of(texts, spec):
+def inputs_of(texts, spec):
     rows = [{"text": [text], "text/class/text": [b"ham"]} for text in texts]
     found = text_rows.transform([columns.of_rows(rows, "p")], "p", spec, [])
-    return [decode(record)["tokens"].tolist() for record in found]
+    return [decode(record) for record in found]
+
+
+def ids_of(texts, spec):
+    return [row["tokens"].tolist() for row in inputs_of(texts, spec)]
 
 
 TEXTS = st.text(st.sampled_from("thecaTé <b>.,\t\n\x00\u2581\u00a0\u2014"), max_size=30)
@@ -74,22 +78,24 @@ PIECES = ("the", "cat", "c", "a", "t", "\u2581the", "\u2581c")
 @given(st.lists(TEXTS.map(str.encode) | st.binary(max_size=9), min_size=1, max_size=4), WAYS)
 def test_the_ids_are_those_that_the_ops_give(texts, way):
     spec = dataclasses.replace(SPEC, vocabulary=PIECES, **way)
-    wanted = text.preprocess(tf.constant(texts, tf.string), spec).numpy()
+    wanted = text.inputs(tf.constant(texts, tf.string), spec)["tokens"].numpy()
     assert ids_of(texts, spec) == wanted.tolist()
 
 
 @pytest.mark.parametrize("how", ["in parts", "by the ops, since one is long", "hooked"])
 def test_rows_keep_their_order_however_they_are_made(how, monkeypatch):
-    spec = SPEC
+    spec = dataclasses.replace(SPEC, letters=6)
     if how == "in parts":
         monkeypatch.setattr(token_ids, "_AT_ONCE", 8)
     elif how == "hooked":
-        spec = dataclasses.replace(SPEC, hook=hook_spec.settle(LOWER))
+        spec = dataclasses.replace(spec, hook=hook_spec.settle(LOWER))
     else:
         monkeypatch.setattr(text_rows, "_LONG", 8)
     texts = [b"the", b"cat", b"dog the cat", b"dog", b"cat the"]
-    first = [row[:2] for row in ids_of(texts, spec)]
-    assert first == [[2, 0], [3, 0], [4, 2], [4, 0], [3, 2]]
+    found = inputs_of(texts, spec)
+    assert [row["tokens"].tolist()[:2] for row in found] == [[2, 0], [3, 0], [4, 2], [4, 0], [3, 2]]
+    letters = [b" the \0", b" cat \0", b" dog t", b" dog \0", b" cat t"]
+    assert [row["letters"][0] for row in found] == letters
 
 
 def test_the_text_of_each_row_is_changed_and_nothing_else():
@@ -113,6 +119,6 @@ def test_the_vocabulary_is_of_the_changed_texts_and_so_is_the_graph(tmp_path):
     spec = analysis.settle(examples, options, Path(tmp_path), BeamOptions())
     assert set(spec.vocabulary) == {"good", "day", "bad"}
     assert spec.hook == hook_spec.settle(LOWER)
-    ids = text.preprocess(tf.constant(["GOOD", "good"]), spec).numpy()
+    ids = text.inputs(tf.constant(["GOOD", "good"]), spec)["tokens"].numpy()
     assert ids[0].tolist() == ids[1].tolist()
     assert ids[0][0] == spec.vocabulary.index("good") + 2

@@ -44,6 +44,11 @@ def two(spec, *, units, activation):
     )
 
 
+def of_tokens(spec, *, units, activation):
+    inputs = keras.Input((spec.sequence_length,), dtype="int32", name="tokens")
+    return _ended(inputs, keras.layers.Embedding(spec.size, 2)(inputs)[:, 0], units, activation)
+
+
 def forecast(spec, *, units, activation):
     inputs = keras.Input(spec.layout.inputs[0].shape, name="window")
     steps = keras.layers.Dense(units, activation=activation)(keras.layers.Flatten()(inputs))

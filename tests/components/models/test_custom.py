@@ -11,6 +11,7 @@ from millrace.components.errors import ModelError, OptionError
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.features.series_spec import Fill, SeriesSpec
+from millrace.components.features.text_spec import TextSpec
 from millrace.components.models import custom, keras_file
 from millrace.components.models.build import build
 from millrace.components.models.custom_options import Custom
@@ -61,6 +62,15 @@ def test_it_is_built_whatever_the_kind_of_data():
     check_fits(model, SPEC)
     networks = build(model, Augment(), SPEC, units=1, activation="sigmoid")
     assert networks.inference.output_shape == (None, 1)
+
+
+def test_a_network_of_texts_need_not_look_at_letters():
+    spec = TextSpec(("ham", "spam"), ("a",), 3, letters=4)
+    networks = custom.build(Custom(f"{OWN}:of_tokens"), spec, units=1, activation="sigmoid")
+    assert networks.training is networks.inference
+    inputs = {"tokens": np.ones((2, 3), np.int32), "letters": np.ones((2, 4), np.uint8)}
+    assert networks.inference(inputs).shape == (2, 1)
+    assert networks.inference.layers[-1].name == "scores"
 
 
 def test_a_forecast_has_the_shape_of_its_target_and_needs_no_name():

@@ -75,8 +75,27 @@ def test_a_run_s_key_is_its_ids_as_digits_and_0_where_there_is_padding():
     assert keys_of(ids, 10, 1) == []
 
 
+def test_runs_of_letters_within_words_are_those_of_scikit_learn():
+    texts = ["a bad cab", "dab", "bad dad cabby"]
+    vectorizer = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, dtype=np.float64
+    )
+    expected = vectorizer.fit_transform(texts).toarray()
+    by_key = {int.from_bytes(run.encode()): place for run, place in vectorizer.vocabulary_.items()}
+    keys = sorted(by_key)
+    columns = [by_key[key] for key in keys]
+    layer = ScoresOfNgrams(256, 5, len(keys), 1, "linear", border=32)
+    layer.build((None, 16))
+    layer.know(np.array(keys), np.concatenate([np.zeros(256), vectorizer.idf_[columns]]))
+    letters = np.array([list(f" {text} ".encode().ljust(16, b"\0")) for text in texts], np.uint8)
+    assert {key for runs in layer.runs(letters) for key in runs.numpy().ravel()} == {0, *keys}
+    found = tf.sparse.to_dense(layer.features(letters)).numpy()
+    np.testing.assert_allclose(found[:, 256:], expected[:, columns], atol=1e-6)
+
+
 def test_a_saved_layer_answers_the_same(tmp_path):
     layer, _ = known(2)
+    layer.border = 8
     inputs = keras.Input((12,), dtype="int32")
     model = keras.Model(inputs, layer(inputs))
     model.save(tmp_path / "model.keras")

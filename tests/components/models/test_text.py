@@ -11,7 +11,14 @@ from millrace.components.errors import OptionError
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models.text import build
 from millrace.components.models.text_layers import AverageOfTokens, BagOfTokens, inverse_frequencies
-from millrace.components.models.text_options import Bag, Embedding, Ngrams, TextConv, TextRnn
+from millrace.components.models.text_options import (
+    Bag,
+    Embedding,
+    Letters,
+    Ngrams,
+    TextConv,
+    TextRnn,
+)
 
 WORDS = tuple(f"word{number}" for number in range(8))
 SPEC = TextSpec(
@@ -159,6 +166,19 @@ def test_hidden_tokens_lose_their_whole_vector_in_training_alone():
     assert {tuple(vector) for text in hidden for vector in text.tolist()} == {(0,) * 3, (2,) * 3}
     assert len({tuple(text[:, 0]) for text in hidden}) > 1, "each text loses its own"
     assert (keras.ops.convert_to_numpy(layer(vectors, training=False)) == vectors).all()
+
+
+def test_a_network_of_letters_where_there_are_none_is_refused():
+    with pytest.raises(OptionError, match=r"letters: expected texts with their letters.*alone"):
+        build(Letters(), SPEC, units=1, activation="sigmoid")
+
+
+def test_every_network_is_given_letters_where_there_are_some():
+    spec = dataclasses.replace(SHORT, letters=5)
+    inputs = {"tokens": IDS, "letters": np.zeros((3, 5), np.uint8)}
+    for options in (Embedding(), Letters(most=4)):
+        model = build(options, spec, units=1, activation="sigmoid").inference
+        assert model(inputs).shape == (3, 1)
 
 
 def test_a_kernel_wider_than_the_text_is_refused():

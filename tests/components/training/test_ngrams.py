@@ -1,6 +1,7 @@
 """A network of n-grams, its weights solved for from transformed records on disk."""
 
 import json
+from collections import Counter
 
 import keras
 import numpy as np
@@ -12,13 +13,14 @@ from millrace.components.features import spec
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.files.tfrecord import write_records
 from millrace.components.models.auto_options import Auto
-from millrace.components.models.text_options import Ngrams
+from millrace.components.models.ngram_layer import NO_RUN
+from millrace.components.models.text_options import Letters, Ngrams
 from millrace.components.trainer import trainer
 from millrace.components.training import logistic
 from millrace.serving.example import encode
 
 WORDS = ("not", "good", "bad", "film", "very", "it", "was")
-SPEC = TextSpec(("no", "yes"), WORDS, 6)
+SPEC = TextSpec(("no", "yes"), WORDS, 6, letters=40)
 
 
 def texts(count, seed):
@@ -33,6 +35,11 @@ def texts(count, seed):
     return ids, good.any(axis=1).astype(int)
 
 
+def letters_of(ids):
+    words = " ".join(SPEC.names[each] for each in ids)
+    return f" {words} ".encode().ljust(40, b"\0")[:40]
+
+
 @pytest.fixture
 def data(tmp_path):
     examples, analysis = Examples(tmp_path / "examples"), Analysis(tmp_path / "analysis")
@@ -42,7 +49,10 @@ def data(tmp_path):
     for seed, (split, count) in enumerate(counts.items()):
         examples.split_path(split).mkdir(parents=True)
         rows = zip(*texts(count, seed), strict=True)
-        records = [encode({"tokens": ids.tolist(), "label": int(label)}) for ids, label in rows]
+        records = [
+            encode({"tokens": ids.tolist(), "letters": letters_of(ids), "label": int(label)})
+            for ids, label in rows
+        ]
         write_records(examples.shard(split, 0, 1), records)
     return examples.write_summary(counts), analysis
 
@@ -63,7 +73,8 @@ def test_pairs_tell_what_words_alone_do_not(train):
     right = {}
     for longest in (1, 2):
         trained = train(f"runs of {longest}", model=Ngrams(longest=longest, most=100))
-        answers = keras.models.load_model(trained.keras_file)(ids)[:, 0] > 0.5
+        inputs = {"tokens": ids, "letters": np.zeros((60, 40), np.uint8)}
+        answers = keras.models.load_model(trained.keras_file)(inputs)[:, 0] > 0.5
         right[longest] = np.mean(answers == labels)
     assert right[1] < 0.95 < right[2]
     rows = trained.history_file.read_text().splitlines()
@@ -101,6 +112,19 @@ def test_the_most_frequent_runs_are_kept(train):
     assert few.tolist() == sorted(every[np.lexsort((every, -counts))[:3]].tolist())
     common = keys("common", most=100, minimum_texts=9)
     assert [key for key in common if key < SPEC.size**2] == every[counts >= 9].tolist()
+
+
+def test_runs_of_letters_that_two_texts_have_are_told_apart_and_no_single_letter(train):
+    trained = train(model=Letters(longest=3, strength=1.0))
+    layer = keras.models.load_model(trained.keras_file).get_layer("scores")
+    counts = Counter()
+    for letters in map(letters_of, texts(90, 0)[0]):
+        runs = {letters[at : at + size] for size in (2, 3) for at in range(41 - size)}
+        counts.update(run for run in runs if b" " not in run[1:-1] and b"\0" not in run)
+    known = layer.keys.numpy()
+    wanted = sorted(int.from_bytes(run) for run, count in counts.items() if count > 1)
+    assert known[known != NO_RUN].tolist() == wanted
+    assert not layer.idf.numpy()[:256].any()
 
 
 def test_auto_tries_networks_of_pairs_first(train):
