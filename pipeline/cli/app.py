@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from millrace.components.files.printable import printable
+from millrace.pipeline.cli import completion
 
 if TYPE_CHECKING:
     from millrace.pipeline.root import Root
@@ -19,7 +20,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -34,7 +34,12 @@ RootOption = Annotated[
 ]
 SettingsOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Set an option of a step."),
+    typer.Option(
+        "--set",
+        metavar="STEP.OPTION=VALUE",
+        help="Set an option of a step.",
+        autocompletion=completion.settings,
+    ),
 ]
 BeamFlags = Annotated[
     list[str] | None, typer.Argument(metavar="[-- BEAM FLAGS]", help="Flags for Beam.")
@@ -55,7 +60,10 @@ SchemaOption = Annotated[
 ExtrasOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--with", metavar="STEP", help="Also run rate_finder, tuner, feature_maps or projector."
+        "--with",
+        metavar="STEP",
+        help="Also run rate_finder, tuner, feature_maps or projector.",
+        autocompletion=completion.extras,
     ),
 ]
 AnomalyOption = Annotated[
@@ -70,7 +78,19 @@ WarmOption = Annotated[
     ),
 ]
 RecipeArgument = Annotated[
-    str, typer.Argument(help="A name from `millrace recipes`, or your own package.module:name.")
+    str,
+    typer.Argument(
+        help="A name from `millrace recipes`, or your own package.module:name.",
+        autocompletion=completion.recipes,
+    ),
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A run's id, or `latest`.", autocompletion=completion.runs),
+]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(help="The name of a pushed model.", autocompletion=completion.models),
 ]
 DEFAULT_ROOT = ".millrace"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from millrace.pipeline.cli import stopping
+from millrace.pipeline.cli import completion, stopping
 from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     AnomalyOption,
@@ -14,6 +14,7 @@ from millrace.pipeline.cli.app import (
     DataOption,
     ExtrasOption,
     JsonOption,
+    ModelArgument,
     NameOption,
     RecipeArgument,
     RootOption,
@@ -40,7 +41,10 @@ INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 def recipes(
     name: Annotated[
         str,
-        typer.Argument(help="A recipe, to see its options, or your own package.module or file.py."),
+        typer.Argument(
+            help="A recipe, to see its options, or your own package.module or file.py.",
+            autocompletion=completion.recipes,
+        ),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -69,15 +73,31 @@ def run(
     settings: SettingsOption = None,
     first: Annotated[
         list[str] | None,
-        typer.Option("--from", metavar="STEP", help="Start at this step, or these."),
+        typer.Option(
+            "--from",
+            metavar="STEP",
+            help="Start at this step, or these.",
+            autocompletion=completion.steps,
+        ),
     ] = None,
     last: Annotated[
         list[str] | None,
-        typer.Option("--to", metavar="STEP", help="Stop after this step, or these."),
+        typer.Option(
+            "--to",
+            metavar="STEP",
+            help="Stop after this step, or these.",
+            autocompletion=completion.steps,
+        ),
     ] = None,
-    only: Annotated[str | None, typer.Option(metavar="STEP", help="Run this step alone.")] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="STEP", help="Run this step alone.", autocompletion=completion.steps),
+    ] = None,
     force: Annotated[
-        list[str] | None, typer.Option(metavar="STEP", help="Run it even if cached.")
+        list[str] | None,
+        typer.Option(
+            metavar="STEP", help="Run it even if cached.", autocompletion=completion.steps
+        ),
     ] = None,
     name: NameOption = "",
     schema: SchemaOption = None,
@@ -117,7 +137,7 @@ def run(
 
 @app.command(rich_help_panel="Run")
 def infer(
-    model: Annotated[str, typer.Argument(help="The name of a pushed model.")],
+    model: ModelArgument,
     data: Annotated[
         str,
         typer.Option(
@@ -154,7 +174,7 @@ def infer(
 
 @app.command(rich_help_panel="Models")
 def skew(
-    model: Annotated[str, typer.Argument(help="The name of a pushed model.")],
+    model: ModelArgument,
     log: Annotated[str, typer.Option(help="The folder of a request log, or a file of it.")],
     beam_flags: BeamFlags = None,
     settings: SettingsOption = None,
@@ -216,13 +236,11 @@ def command_line() -> str:
 
 def _print_options(recipe: Any, *, as_json: bool) -> None:
     """Every step of a recipe with its options, their types, values and meanings."""
-    from etils.epath import Path
-
     from millrace.pipeline import options
     from millrace.pipeline.console import print_options, print_table, stdout_console
+    from millrace.pipeline.recipes import catalog
 
-    data = "DATA" if recipe.data.startswith("--data") else None
-    dag = recipe.wire(recipe.name, data, Path("serving"))
+    dag = catalog.without_data(recipe)
     rows = [
         options.OptionRow(each.option, options.describe(each.annotation), each.value, each.meaning)
         for each in options.of_dag(dag)

@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from millrace.components.files.printable import printable
+from millrace.pipeline.cli import completion
 from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
     RootOption,
+    RunArgument,
     app,
     open_root,
     open_store,
@@ -53,7 +55,7 @@ def runs(
 
 @app.command(rich_help_panel="Look back")
 def show(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    run_id: RunArgument,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
@@ -98,7 +100,7 @@ def show(
 
 @app.command(rich_help_panel="Look back")
 def explain(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    run_id: RunArgument,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
@@ -120,8 +122,13 @@ def explain(
 
 @app.command(rich_help_panel="Look back")
 def compare(
-    first: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
-    second: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare with it.")],
+    first: RunArgument,
+    second: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="The run to compare with it.", autocompletion=completion.runs
+        ),
+    ],
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:
@@ -165,7 +172,7 @@ def compare(
 
 @app.command(rich_help_panel="Look back")
 def logs(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    run_id: RunArgument,
     step: Annotated[
         str, typer.Argument(metavar="[STEP]", help="One step; by default all, in their order.")
     ] = "",

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from millrace.pipeline.cli import completion
 from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
+    ModelArgument,
     RootOption,
     app,
     open_root,
@@ -29,7 +31,10 @@ _INT32 = 2**31 - 1  # a generator's inputs are of 32 bits
 
 @app.command(rich_help_panel="Models")
 def serve(
-    models: Annotated[list[str] | None, typer.Argument(help="Default: all pushed models.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(help="Default: all pushed models.", autocompletion=completion.models),
+    ] = None,
     port: Annotated[int, typer.Option(help="gRPC port.", min=0, max=65535)] = 8500,
     rest_port: Annotated[int, typer.Option(help="REST port; 0: no REST.", min=0, max=65535)] = 0,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -63,7 +68,7 @@ def serve(
 
 @app.command(rich_help_panel="Models")
 def predict(
-    model: Annotated[str, typer.Argument(help="The model's name.")],
+    model: ModelArgument,
     given: Annotated[
         list[str] | None,
         typer.Argument(metavar="[COLUMN=VALUE…]", help="A row's columns; or image files."),
@@ -161,7 +166,7 @@ def _check_whole(place: "Root", models: list[str]) -> None:
 
 @app.command(rich_help_panel="Models")
 def rollback(
-    model: Annotated[str, typer.Argument(help="The model's name.")],
+    model: ModelArgument,
     root: RootOption = DEFAULT_ROOT,
     as_json: JsonOption = False,
 ) -> None:

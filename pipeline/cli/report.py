@@ -6,13 +6,21 @@ from typing import Annotated
 
 import typer
 
-from millrace.pipeline.cli.app import DEFAULT_ROOT, RootOption, app, open_root, open_store, say
+from millrace.pipeline.cli.app import (
+    DEFAULT_ROOT,
+    RootOption,
+    RunArgument,
+    app,
+    open_root,
+    open_store,
+    say,
+)
 from millrace.pipeline.errors import UsageError
 
 
 @app.command(rich_help_panel="Look back")
 def report(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    run_id: RunArgument,
     out: Annotated[
         pathlib.Path | None,
         typer.Option(metavar="FILE", help="Where to write it; by default in the run's folder."),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from millrace.pipeline.cli import stopping
+from millrace.pipeline.cli import completion, stopping
 from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     AnomalyOption,
@@ -38,7 +38,10 @@ _Given = tuple[tuple[str, Sequence[str | None] | None], ...]  # options, and the
 @app.command(rich_help_panel="Run")
 def step(
     recipe: RecipeArgument,
-    name_of_step: Annotated[str, typer.Argument(metavar="STEP", help="The step to run.")],
+    name_of_step: Annotated[
+        str,
+        typer.Argument(metavar="STEP", help="The step to run.", autocompletion=completion.steps),
+    ],
     run_id: Annotated[
         str,
         typer.Option(

@@ -8,6 +8,7 @@ from millrace.pipeline.cli.app import (
     DEFAULT_ROOT,
     JsonOption,
     RootOption,
+    RunArgument,
     app,
     open_root,
     open_store,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @app.command(rich_help_panel="Look back")
 def tag(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    run_id: RunArgument,
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="[TAG…]", help="Words; `keep` keeps what it made from `gc`."),
@@ -54,7 +55,7 @@ def tag(
 
 @app.command(rich_help_panel="Run")
 def stop(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `latest`.")],
+    run_id: RunArgument,
     root: RootOption = DEFAULT_ROOT,
 ) -> None:
     """End a run that is at work on this machine, and wait until it has."""

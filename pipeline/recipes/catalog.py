@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from etils.epath import Path
+
 from millrace.pipeline import given
 from millrace.pipeline.dag import Dag
 from millrace.pipeline.errors import UsageError
@@ -37,6 +39,12 @@ def find(name: str) -> Recipe | OwnWiring:
     if name not in RECIPES:
         raise UsageError(f"Recipe {name!r}: unknown. {nearest(name, RECIPES)}")
     return RECIPES[name]
+
+
+def without_data(recipe: Recipe | OwnWiring) -> Dag:
+    """The steps of `recipe` as it sets them, to look at: for data that nobody has named."""
+    data = "DATA" if recipe.data.startswith("--data") else None
+    return recipe.wire(recipe.name, data, Path("serving"))
 
 
 def wire(
