@@ -12,8 +12,11 @@ def authority(folder):
     )
 
 
-def signed(folder, name):
-    """A key and a certificate for 127.0.0.1 signed by the authority: `<name>.key`, `<name>.pem`."""
+def signed(folder, name, days=2):
+    """A key and a certificate for 127.0.0.1 signed by the authority: `<name>.key`, `<name>.pem`.
+
+    It holds for so many days; one of -1 has expired.
+    """
     request = folder / f"{name}.csr"
     _openssl(
         *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
@@ -22,7 +25,7 @@ def signed(folder, name):
     )
     _openssl(
         *("x509", "-req", "-in", request, "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key"),
-        *("-CAcreateserial", "-days", "2", "-copy_extensions", "copy"),
+        *("-CAcreateserial", "-days", days, "-copy_extensions", "copy"),
         *("-out", folder / f"{name}.pem"),
     )
 

@@ -22,7 +22,7 @@ from millrace.serving.errors import (
     UnavailableError,
 )
 from millrace.serving.security import Gate, read_gate, server_credentials
-from tests.serving import certificates
+from tests.serving import certificates, http2
 from tests.serving.rest import conftest as rest_fixtures
 
 SECRET = "a-long-secret"
@@ -95,35 +95,17 @@ def test_requests_need_the_token_but_health_checks_do_not(serve, push, tmp_path)
                 client.status("half")
 
 
-def literal(name, value):
-    """A header in HPACK, without compression."""
-    return b"\0" + b"".join(bytes([len(part)]) + part for part in (name, value))
-
-
-def frame(kind, flags, stream, payload):
-    """An HTTP/2 frame."""
-    head = len(payload).to_bytes(3, "big") + bytes([kind, flags])
-    return head + stream.to_bytes(4, "big") + payload
-
-
 def test_a_header_that_is_not_text_is_refused_over_grpc_and_not_logged(
     serve, push, tmp_path, caplog
 ):
     push(tmp_path / "half", 1)
     (tmp_path / "token").write_text(SECRET)
     target = serve(tmp_path / "half", api_token_file=str(tmp_path / "token"))
-    headers = {
-        **{b":method": b"POST", b":scheme": b"http", b":authority": b"x", b"te": b"trailers"},
-        b":path": b"/tensorflow.serving.PredictionService/Predict",
-        **{b"content-type": b"application/grpc", b"authorization": b"Bearer \xff\xfe"},
-    }
-    block = b"".join(literal(*pair) for pair in headers.items())
-    opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
     host, _, port = target.partition(":")
     answer = b""
     with socket.create_connection((host, int(port)), timeout=20) as connection:
-        # HEADERS that end; DATA that ends the stream with an empty message.
-        connection.sendall(opening + frame(1, 4, 1, block) + frame(0, 1, 1, bytes(5)))
+        empty = http2.frame(http2.DATA, http2.END_STREAM, 1, bytes(5))
+        connection.sendall(http2.headers(authorization=b"Bearer \xff\xfe") + empty)
         while b"grpc-message" not in answer:
             answer += connection.recv(2**16)
     assert b"grpc-status\x0216" in answer  # UNAUTHENTICATED
