@@ -232,13 +232,18 @@ def _shares(
 ) -> dict[int, float]:
     """The share of each candidate in the answer, by its place.
 
-    By the validation split; also by the rows of the train split that were left out, where every
-    candidate has answers to these.
+    By the validation split, of classes more evenly the fewer rows it has; also by the rows of the
+    train split that were left out, where every candidate has answers to these.
     """
     left = [each.left_out for each in done if each.left_out]
     if len(left) < len(done) or plan.validation is None:
         answers = [each.answers for each in done if each.answers is not None]
-        return selection.weights(answers, measure, averaged)
+        found = selection.weights(answers, measure, averaged)
+        if plan.validation is None or not plan.objective.classes or averaged == 1:
+            return found
+        return selection.evened(
+            found, [each.score for each in done], plan.validation.count, averaged
+        )
     of_left_out, count = _measure_by(left[0].truth, plan), len(left[0].truth)
     rows = count + plan.validation.count
     scores = [

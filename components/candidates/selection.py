@@ -5,7 +5,7 @@ first, then again and again the one that makes the average of those taken best, 
 if need be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from millrace.components.training.measures import Measure
 
 _ROUNDS = 8  # so that weights are eighths at the finest
 _LEAST_GAIN = 0.002  # of the measure, below which another member is not worth its time
+_EVEN_ROWS = 200  # rows, of which shares that were chosen are half way to equal ones
+_LEAST_SHARE = 0.05  # below which another member is not worth its time
+_SURE = 10.0  # nats of all rows together, by which a candidate is worse beyond chance
 _SHARPNESS = 1.0  # of shares by score, times the root of the number of rows
 
 
@@ -41,6 +44,31 @@ def weights(answers: Sequence[np.ndarray], measure: Measure, most: int) -> dict[
         if trials[place] < kept_score - _LEAST_GAIN * abs(kept_score):
             kept, kept_score = list(taken), trials[place]
     return {place: kept.count(place) / len(kept) for place in sorted(set(kept))}
+
+
+def evened(
+    shares: Mapping[int, float], scores: Sequence[float], rows: int, most: int
+) -> dict[int, float]:
+    """Shares by few rows drawn towards equal ones of the best candidates; the sum is 1.
+
+    Which shares suit few rows best is mostly chance, and an equal average seldom much worse than
+    the best of its members. Among many rows shares stay as they are.
+
+    Args:
+        shares: of candidates, by their places, as `weights` has them.
+        scores: of each candidate, the log loss.
+        rows: by which they were scored.
+        most: how many candidates may have a share.
+    """
+    order = np.argsort(scores, kind="stable").tolist()
+    near = [place for place in order if scores[place] <= scores[order[0]] + _SURE / rows]
+    members = list(dict.fromkeys([*shares, *near]))[: max(most, len(shares))]
+    equal = _EVEN_ROWS / len(members)
+    drawn = {
+        place: (rows * shares.get(place, 0.0) + equal) / (rows + _EVEN_ROWS) for place in members
+    }
+    kept = {place: share for place, share in sorted(drawn.items()) if share >= _LEAST_SHARE}
+    return {place: share / sum(kept.values()) for place, share in kept.items()}
 
 
 def shares_by_score(scores: Sequence[float], rows: int, most: int) -> dict[int, float]:

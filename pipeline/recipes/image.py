@@ -296,6 +296,7 @@ ROWS = (
         (
             "trainer.epochs=30",
             "trainer.model=auto",
+            "trainer.threshold=auto",
             "trainer.augment.rotation=10",
             "trainer.augment.zoom=0.1",
             "trainer.early_stopping.patience=10",

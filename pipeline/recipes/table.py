@@ -138,6 +138,7 @@ ROWS: tuple[Recipe, ...] = (
         _anything,
         (
             "trainer.model=auto",
+            "trainer.threshold=auto",
             "trainer.epochs=100",
             "trainer.batch_size=32",
             "trainer.learning_rate=0.003",

@@ -83,6 +83,7 @@ def test_an_average_answers_what_its_members_do_on_average(train, data, tmp_path
     monkeypatch.setattr(
         search.selection, "weights", lambda answers, measure, most: {1: 0.75, 2: 0.25}
     )
+    monkeypatch.setattr(search.selection, "evened", lambda shares, *rest: shares)
     trained = train()
     spec = specs.read(data[1].file)
     pictures = np.stack([pixels for pixels, _ in transformed.pictures(5, 3, (6, 6, 1), 3)])
@@ -99,6 +100,12 @@ def test_an_average_answers_what_its_members_do_on_average(train, data, tmp_path
     np.testing.assert_allclose(together, 0.75 * one + 0.25 * two, atol=1e-6)
     model = build.load(trained.keras_file, spec)
     assert model.layers[-1].activation is keras.activations.softmax
+
+
+def test_few_rows_of_validation_let_the_nearly_best_answer_too(train):
+    shares = {row["name"]: float(row["share"]) for row in rows(train())}
+    assert shares["dense"] > 0.3
+    assert shares["wide"] > 0.3
 
 
 def test_a_search_that_was_broken_off_ends_with_the_same_weights(train, data, monkeypatch):

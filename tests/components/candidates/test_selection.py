@@ -55,6 +55,24 @@ def test_shares_add_up_to_one_and_never_make_the_answer_worse(offsets, most):
     assert measure(together) <= min(map(measure, answers)) + 1e-12
 
 
+def test_shares_by_few_rows_are_drawn_towards_equal_ones():
+    scores = [0.3, 0.31, 0.35, 0.9]
+    assert selection.evened({0: 1.0}, scores, 50, 3) == pytest.approx(
+        {0: (50 + 200 / 3) / 250, 1: 200 / 3 / 250, 2: 200 / 3 / 250}
+    )
+    assert selection.evened({1: 0.5, 3: 0.5}, scores, 200, 2) == {1: 0.5, 3: 0.5}
+
+
+def test_no_candidate_shares_that_is_worse_beyond_chance():
+    assert selection.evened({0: 1.0}, [0.3, 0.39, 0.41], 100, 3) == pytest.approx(
+        {0: 2 / 3, 1: 1 / 3}
+    )
+
+
+def test_shares_by_many_rows_stay_as_they_are():
+    assert selection.evened({0: 1.0}, [0.3, 0.3, 0.3], 2000, 3) == {0: 1.0}
+
+
 def test_among_few_rows_those_nearly_as_good_share_nearly_alike():
     assert selection.shares_by_score([1.1, 1.0, 2.0], rows=4, most=2) == {0: 0.452, 1: 0.548}
 
