@@ -21,7 +21,7 @@ class Candidate:
         learning_rate: where the trainer's options name none.
         optimizer: how the weights follow their gradients, where the trainer's options leave it.
         schedule: how the rate changes, where the trainer's options leave it constant.
-        patience: of early stopping; 0 where the schedule is to reach its end.
+        patience: of early stopping, where the trainer's options leave it open.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Candidate:
         constant = descent.schedule == CONSTANT
         plain = descent.optimizer == ADAM
         stopping = plan.watching.early_stopping
-        if self.patience is not None:
+        if stopping.patience is None:
             stopping = dataclasses.replace(stopping, patience=self.patience)
         return dataclasses.replace(
             plan,

@@ -58,7 +58,7 @@ def _network(spec: TableSpec, rows: int, link: Link) -> Candidate:
         learning_rate=0.002,
         optimizer=Optimizer("adamw", weight_decay=1.0 if few else 0.3),
         schedule=Cosine(),
-        patience=0,
+        patience=0,  # the schedule is to reach its end
     )
 
 

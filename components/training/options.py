@@ -128,11 +128,12 @@ class EarlyStopping:
     """Stop once `monitor` has not improved for a while.
 
     Attributes:
-        patience: epochs without improvement; 0 never stops.
+        patience: epochs without improvement; 0 never stops. None: what suits the network of those
+            that `auto` tries, else never.
         min_delta: the least change that counts as improvement.
     """
 
-    patience: Number = 0
+    patience: Number | None = None
     min_delta: NotNegative = 0.0
 
 

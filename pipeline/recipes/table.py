@@ -144,7 +144,7 @@ ROWS: tuple[Recipe, ...] = (
             "trainer.learning_rate=0.003",
             "transform.max_rejected=0.05",
             "evaluator.max_rejected=0.05",
-            *_STOPPED,
+            "trainer.keep=best",
         ),
         TableOptions(),
     ),

@@ -43,3 +43,11 @@ def test_a_recipe_without_its_table_says_what_it_may_be(recipe):
     message = rf"^Recipe {recipe}: expected --data FILE, a CSV .* Received: no --data\.$"
     with pytest.raises(UsageError, match=message):
         ingest(recipe)
+
+
+def test_anybodys_table_leaves_patience_to_each_network_and_chooses_a_threshold():
+    options = (
+        find("tabular").wire("tabular", "prices.csv", Path("serving")).steps["trainer"].options
+    )
+    assert options["threshold"] == "auto"
+    assert options["early_stopping"].patience is None
