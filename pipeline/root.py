@@ -329,13 +329,17 @@ class Root:
                 if time.time() - copy.stat().st_mtime > COPY_DAYS * 24 * 3600:
                     _remove(copy)
 
+    def resumed(self, step: str, key: str) -> Path:
+        """The folder of `resume`, there or not."""
+        return self.path / "resume" / f"{step}-{key[:16]}"
+
     @contextlib.contextmanager
     def resume(self, step: str, key: str, spare: Path) -> Iterator[Path]:
         """A folder that outlives a kill of the step with this key; gone when the block ends well.
 
         A second run of the same step at the same time gets `spare`, which does not.
         """
-        folder = self.path / "resume" / f"{step}-{key[:16]}"
+        folder = self.resumed(step, key)
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock_of(folder)
         with locks.lock(lock) as taken:

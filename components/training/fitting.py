@@ -7,6 +7,7 @@ the folder `resume`, where a single network takes it up: what follows a training
 import dataclasses
 import functools
 import logging
+import shlex
 from collections.abc import Sequence
 
 import keras
@@ -311,7 +312,9 @@ def _callbacks(
     if watching.stop_at:
         hooks.append(StopAt(watching.stop_at))
     if watching.tensorboard:
-        hooks.append(keras.callbacks.TensorBoard(str(resume / "logs")))
+        logs = str(resume / "logs")
+        logger.info("for TensorBoard meanwhile: tensorboard --logdir %s", shlex.quote(logs))
+        hooks.append(keras.callbacks.TensorBoard(logs))
     hooks += [history, Progress(plan.epochs, plan.steps, plan.train.count)]
     return [*hooks, Backup(resume, state, history, patient, _best_by(plan))]
 

@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -192,8 +193,11 @@ def test_the_best_epoch_is_kept_if_asked_for(train, data):
     assert min(row["val_loss"] for row in rows) < rows[-1]["val_loss"]
 
 
-def test_tensorboard_gets_its_logs(train, data):
+def test_tensorboard_gets_its_logs_and_the_step_says_where_they_are_meanwhile(train, data, caplog):
+    caplog.set_level(logging.INFO, "millrace.components")
     trained = train(data, epochs=1, tensorboard=True)
+    (said,) = [line for line in caplog.messages if "TensorBoard" in line]
+    assert re.fullmatch(r"for TensorBoard meanwhile: tensorboard --logdir \S+/logs", said)
     assert list((trained.path / "logs" / "train").glob("events.out.tfevents.*"))
     assert list((trained.path / "logs" / "validation").glob("events.out.tfevents.*"))
 
