@@ -125,5 +125,5 @@ def _pass(
 
 
 def _survey_shard(file: str, ways: Sequence[Tokenizer], unit: Unit | None) -> LanguageSurvey:
-    batches = columns.batches(read_records(Path(file)), file)
+    batches = columns.batches(read_records(Path(file)), file, columns.TEXT_BYTES)
     return language_survey.of(batches, ways, unit)

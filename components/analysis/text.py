@@ -118,7 +118,7 @@ def _has_tags(examples: Examples) -> bool:
 
 def _survey_shard(shard: SplitFile, cut: Tokenizer) -> TextSurvey:
     """The survey of a shard; only the train split's tokens are counted."""
-    batches = columns.batches(read_records(Path(shard.file)), shard.file)
+    batches = columns.batches(read_records(Path(shard.file)), shard.file, columns.TEXT_BYTES)
     if cut.hook is not None:
         from millrace.components.features import text_rows  # TensorFlow
 

@@ -52,7 +52,8 @@ def transform(
 
     if needs_tensorflow(spec):
         tensorflow_import.load()
-    batches = columns.batches(records, place)
+    is_text = isinstance(spec, TextSpec | LanguageSpec)
+    batches = columns.batches(records, place, columns.TEXT_BYTES if is_text else None)
     match spec:
         case TableSpec():
             from millrace.components.features import table_rows

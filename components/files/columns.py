@@ -23,7 +23,7 @@ from millrace.serving.errors import WireError
 from millrace.serving.protos import example_pb2
 
 BATCH_RECORDS = 1 << 15
-BATCH_BYTES = 32 << 20
+BATCH_BYTES, TEXT_BYTES = 32 << 20, 4 << 20  # of texts a token takes several times its bytes
 _TOGETHER, _SMALL = 64, 1 << 14  # records of up to so many bytes on average that are taken together
 
 _KINDS = {"bytes": pa.binary(), "float32": pa.float32(), "int64": pa.int64()}
@@ -37,24 +37,31 @@ def _type_of(kind: pa.DataType) -> pa.ListType:
 _TYPES = tuple(map(_type_of, _KINDS.values()))
 
 
-def batches(records: Iterable[bytes], place: str) -> Iterator[pa.RecordBatch]:
-    """The columns of `records`, 32,768 of them or 32 MiB at a time; at least one batch.
+def batches(
+    records: Iterable[bytes], place: str, size: int | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The columns of `records`, 32,768 of them or so many bytes at a time; at least one batch.
+
+    Args:
+        records: serialised.
+        place: the shard that they are of, for the errors.
+        size: the bytes; 32 MiB if it is None.
 
     Raises:
         DataError: see `of_records`.
     """
     left, start = iter(records), 0
-    while (held := _batch_of(left)) or not start:
+    while (held := _batch_of(left, BATCH_BYTES if size is None else size)) or not start:
         yield of_records(held, place, start)
         if not held:
             return
         start += len(held)
 
 
-def _batch_of(records: Iterator[bytes]) -> list[bytes]:
+def _batch_of(records: Iterator[bytes], limit: int) -> list[bytes]:
     """The next records that make a batch; of small ones a few more than fit into its bytes."""
     held, size, most = list[bytes](), 0, 1
-    while len(held) < BATCH_RECORDS and size < BATCH_BYTES:
+    while len(held) < BATCH_RECORDS and size < limit:
         some = list(itertools.islice(records, min(most, BATCH_RECORDS - len(held))))
         if not some:
             break
@@ -131,7 +138,7 @@ def decoded(records: Iterable[bytes], place: str, start: int = 0) -> Iterator[ex
         DataError: a record is not an Example.
     """
     left = iter(records)
-    while held := _batch_of(left):
+    while held := _batch_of(left, BATCH_BYTES):
         for batch in alike(held, place, start):
             yield from rows(batch)
         start += len(held)
