@@ -7,7 +7,9 @@ from millrace.components.analysis.language import settle
 from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
+from millrace.components.features import language_survey
 from millrace.components.features.language_spec import LanguageOptions
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
 
@@ -77,3 +79,17 @@ def test_records_of_several_units_are_refused(settled):
 def test_a_corpus_without_tokens_is_refused(settled):
     with pytest.raises(DataError, match=r"two tokens or more .* Give more text, or lower analyze"):
         settled(["!", "?"], LanguageOptions(level="word"))
+
+
+def test_few_texts_are_in_memory_at_once(settled, monkeypatch):
+    sizes, survey = [], language_survey.of
+    monkeypatch.setattr(columns, "TEXT_BYTES", 1)
+    monkeypatch.setattr(
+        language_survey,
+        "of",
+        lambda batches, *rest: survey(
+            [sizes.append(one.num_rows) or one for one in batches], *rest
+        ),
+    )
+    settled(LINES)
+    assert sizes == [1, 1, 1, 1]

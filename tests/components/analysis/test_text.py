@@ -10,7 +10,9 @@ from millrace.components.artifacts import Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.features import spec as specs
+from millrace.components.features import text_survey
 from millrace.components.features.text_spec import TextOptions
+from millrace.components.files import columns
 from millrace.components.files.tfrecord import write_records
 from millrace.serving.example import encode
 
@@ -100,3 +102,15 @@ def test_texts_without_tokens_and_a_single_class_are_refused(tmp_path):
         settle(texts(tmp_path / "x", train=[("!", "a"), ("?", "b")]), *arguments)
     with pytest.raises(DataError, match=r"^Classes: expected two or more .*Received: 'a'\."):
         settle(texts(tmp_path / "y", train=[("one", "a"), ("two", "a")]), *arguments)
+
+
+def test_few_texts_are_in_memory_at_once(settled, monkeypatch):
+    sizes, survey = [], text_survey.of
+    monkeypatch.setattr(columns, "TEXT_BYTES", 1)
+    monkeypatch.setattr(
+        text_survey,
+        "of",
+        lambda batches, cut: survey([sizes.append(one.num_rows) or one for one in batches], cut),
+    )
+    settled()
+    assert sizes == [1, 1, 1, 1, 1, 0]  # a shard of train, another, and one of test and one empty

@@ -174,6 +174,7 @@ def test_batches_are_cut_by_number_and_by_size(monkeypatch):
     assert [each.num_rows for each in columns.batches(records, "f")] == [3, 3, 1]
     monkeypatch.setattr(columns, "BATCH_BYTES", 1)
     assert [each.num_rows for each in columns.batches(records, "f")] == [1] * 7
+    assert [each.num_rows for each in columns.batches(records, "f", 1 << 20)] == [3, 3, 1]
 
 
 def test_no_records_are_one_batch_without_columns():
