@@ -208,17 +208,32 @@ def _smoothed(values: np.ndarray, first: int, season: int) -> np.ndarray:
 
 
 def of_images(examples: Examples, spec: ImageSpec) -> Errors:
-    """A random forest on histograms of colour and on small pictures; 1 for a wrong class."""
+    """A random forest on histograms of colour and on small pictures, a logistic regression on
+    small greys; 1 for a wrong class.
+    """
     train, test = (rows(examples, split) for split in ("train", "test"))
     truth, wanted = ([_class(row, spec) for row in part] for part in (train, test))
     found: Errors = {}
-    for name, describe in (("forest on colours", _histogram), ("forest on pixels", _pixels)):
+    models: dict[str, tuple[Callable[[np.ndarray], np.ndarray], BaseEstimator]] = {
+        "forest on colours": (_histogram, _forest()),
+        "forest on pixels": (_pixels, _forest()),
+        "logistic on greys": (_greys, _linear()),
+    }
+    for name, (describe, model) in models.items():
         seen, asked = (
             np.stack([describe(_picture(row)) for row in part]) for part in (train, test)
         )
-        model = RandomForestClassifier(300, random_state=0, n_jobs=2).fit(seen, truth)
-        found[name] = (model.predict(asked) != np.array(wanted)).astype(float)
+        answers = model.fit(seen, truth).predict(asked)
+        found[name] = (answers != np.array(wanted)).astype(float)
     return found
+
+
+def _forest() -> BaseEstimator:
+    return RandomForestClassifier(300, random_state=0, n_jobs=2)
+
+
+def _linear() -> BaseEstimator:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
 
 
 def _picture(row: Decoded) -> np.ndarray:
@@ -233,6 +248,10 @@ def _histogram(picture: np.ndarray) -> np.ndarray:
 
 def _pixels(picture: np.ndarray) -> np.ndarray:
     return picture.reshape(16, 2, 16, 2, 3).mean(axis=(1, 3)).ravel()
+
+
+def _greys(picture: np.ndarray) -> np.ndarray:
+    return _pixels(picture).reshape(-1, 3).mean(axis=1)
 
 
 def of_language(examples: Examples, spec: LanguageSpec) -> Errors:
