@@ -30,6 +30,9 @@ def check(path: str) -> str:
     elif remote:
         received = f"{path!r}, a URL"
         advice = "Copy it here first; what can lie in an object store is --data and --root"
+    elif "://" in path:
+        received = f"{path!r}, like a URL"
+        advice = f"If it is a path, give {re.sub(':/+', ':/', path)!r}"
     elif not is_utf8(path):
         received, advice = f"'{one_line(path)}', which is not UTF-8", "Rename it"
     elif not path or "\0" in path:

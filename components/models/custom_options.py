@@ -15,7 +15,7 @@ def _read(value: object) -> object:
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or thousands of digits or brackets
         return value
 
 

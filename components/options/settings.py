@@ -266,7 +266,8 @@ def _readings(annotation: Any, text: str) -> list[Any]:
         return [None]
     spelled = _spelled(text, _words(annotation))
     readings: list[Any] = [text] if spelled == text else [spelled, text]
-    with contextlib.suppress(json.JSONDecodeError):  # then it is one of the other readings
+    # What is no JSON, has thousands of digits or is nested as deep is one of the other readings.
+    with contextlib.suppress(ValueError, RecursionError):
         readings.append(json.loads(text))
     readings.append(_items(text))
     if pairs := _pairs(annotation, text):

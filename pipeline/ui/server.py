@@ -9,6 +9,7 @@ token. No page runs a script or loads anything that is not ours, by its content 
 import asyncio
 import ipaddress
 import json
+import math
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -95,9 +96,25 @@ def _static(name: str, media_type: str) -> Handler:
 def _twin(view: View) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         found = await asyncio.to_thread(view.gather, _asked(request))
-        return web.json_response(found)
+        return web.json_response(found, dumps=_json)
 
     return answer
+
+
+def _json(found: Any) -> str:
+    """`found` as JSON, which has no NaN and no infinity: null for them."""
+    try:
+        return json.dumps(found, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(found), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _page(view: View) -> Handler:
@@ -144,7 +161,7 @@ def _action(action: Action) -> Handler:
         if isinstance(found, str):
             raise web.HTTPSeeOther(found)
         if request.headers.get("Accept") == "application/json":
-            return web.json_response(found)
+            return web.json_response(found, dumps=_json)
         return await asyncio.to_thread(_rendered, request, action.template, found)
 
     return answer

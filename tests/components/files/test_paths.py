@@ -9,7 +9,7 @@ from millrace.components.files.paths import check
 
 @pytest.mark.parametrize(
     "path",
-    [".", "/", "a/b.csv", "~/x", "a:b", "tfds:mnist", "./s3://here", "x/y://z", "C:", "1:/2"],
+    [".", "/", "a/b.csv", "~/x", "a:b", "tfds:mnist", "C:", "1:/2", "x:/y"],
 )
 def test_paths_of_this_machine_are_let_through(path):
     assert check(path) == path
@@ -40,6 +40,8 @@ def test_urls_are_refused_by_name_with_what_to_do(path):
     ("path", "message"),
     [
         ("file:///a/b", r"Received: 'file:///a/b', a URL\. Give /a/b instead\."),
+        ("x://y", r"Received: 'x://y', like a URL\. If it is a path, give 'x:/y'\."),
+        ("./s3:///b://c", r"Received: './s3:///b://c', like a URL\. If .*, give './s3:/b:/c'\."),
         ("caf\udce9", r"Received: 'caf\\xe9', which is not UTF-8\. Rename it\."),
         ("", r"Received: ''\. Correct it\."),
         ("a\0b", r"Received: 'a\\x00b'\. Correct it\."),

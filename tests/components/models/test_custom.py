@@ -14,7 +14,7 @@ from millrace.components.features.series_spec import Fill, SeriesSpec
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models import custom, keras_file
 from millrace.components.models.build import build
-from millrace.components.models.custom_options import Custom
+from millrace.components.models.custom_options import Custom, Setting
 from millrace.components.models.image_options import Augment
 from millrace.components.models.options import AnyModel, check_fits
 from millrace.pipeline import options
@@ -167,3 +167,8 @@ def test_settings_are_read_as_what_they_say():
     assert current.settings == {
         "width": 32, "rate": 0.5, "deep": True, "name": "y", "sizes": [3, 4],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["9" * 9_999, "[" * 9_999])
+def test_a_setting_of_thousands_of_digits_or_brackets_stays_text(text):
+    assert TypeAdapter(Setting).validate_python(text) == text

@@ -4,6 +4,7 @@ from typing import Literal
 
 import pytest
 
+from millrace.components.errors import OptionError
 from millrace.components.options import ranges, settings
 
 
@@ -46,3 +47,9 @@ def test_the_bounds_of_a_number_are_those_that_it_may_be_equal_to():
 )
 def test_a_value_is_written_as_text_that_is_read_as_it(value, text):
     assert settings.as_text(value) == text
+
+
+@pytest.mark.parametrize("text", ["9" * 9_999, "[" * 9_999])
+def test_thousands_of_digits_or_brackets_are_refused(text):
+    with pytest.raises(OptionError, match=r"Option a\.b: expected int\. Received: '"):
+        settings.assign(int, 1, (), text, "a.b")

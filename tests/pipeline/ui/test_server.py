@@ -1,13 +1,14 @@
 """The pages' server: who is answered, with what, and who is not."""
 
 import json
+import math
 import urllib.parse
 
 import pytest
 
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.ui import server
-from millrace.pipeline.ui.site import Action
+from millrace.pipeline.ui.site import Action, View
 from tests.pipeline.ui.conftest import served
 
 
@@ -29,6 +30,15 @@ def test_no_page_has_a_script_or_a_style_of_its_own(pages):
     assert "<script>" not in text
     assert "style=" not in text
     assert "onclick" not in text
+
+
+def test_a_twin_has_null_for_what_is_no_number(toy, monkeypatch):
+    found = {"scores": [0.5, math.nan, (-math.inf,)], "of": {"none": None, "word": "NaN"}}
+    view = View("none", "error.html", lambda _: found)
+    monkeypatch.setattr("millrace.pipeline.ui.routes.VIEWS", (view,))
+    with served(toy.root) as pages:
+        _, _, text = pages.ask("GET", "/mill/none.json")
+    assert text == '{"scores": [0.5, null, [null]], "of": {"none": null, "word": "NaN"}}'
 
 
 @pytest.mark.parametrize("path", ["/mill/none", "/none/runs"])
