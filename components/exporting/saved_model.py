@@ -44,12 +44,24 @@ def write(endpoints: Mapping[str, Endpoint], folder: Path) -> list[Signature]:
     # write every weight a second time, under its Keras variable.
     archive = keras.export.ExportArchive()
     for name, (function, signature) in endpoints.items():
-        archive.add_endpoint(name, function, input_signature=input_names.named(signature))
+        traced = archive.add_endpoint(name, function, input_signature=input_names.named(signature))
+        _order_variables(traced.get_concrete_function().graph)
     with _quiet():
         archive.write_out(str(folder), verbose=False)
         input_names.restore(folder, {name: specs for name, (_, specs) in endpoints.items()})
         _name_methods(folder, [name for name in endpoints if name in _METHODS])
     return _signatures(folder, list(endpoints))
+
+
+def _order_variables(graph: tf.Graph) -> None:
+    """Put the variables of a function in the order in which it uses them first.
+
+    TensorFlow keeps them in a set by their addresses (`watch_variable` and
+    `func_graph_from_py_func` in `tensorflow/python/framework/func_graph.py`), Keras writes them in
+    that order, and so each process wrote another SavedModel of the same weights.
+    """
+    used = {id(tensor): place for place, tensor in enumerate(graph.external_captures)}
+    graph.variables = sorted(graph.variables, key=lambda each: used.get(id(each.handle), len(used)))
 
 
 def _signatures(folder: Path, names: Sequence[str]) -> list[Signature]:
