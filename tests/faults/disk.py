@@ -5,9 +5,11 @@
 `full`: the root is on a file system of its own (a tmpfs, mounted by root) with room for less than a
 run needs, a little more each time; then it is given room, and the next run must end as if nothing
 had been. `read-only`: the file system of a finished root is mounted read-only; a run is refused
-with a text, and `runs` and `verify` go on. `bits`: one bit is turned in each file of each output:
-`millrace verify` names every one, and after `verify --repair` the next run makes them again. All is
-done by the command `millrace`, which may never print a traceback.
+with a text, and `runs` and `verify` go on. `denied`: the same where the root is somebody else's,
+for a process that has no power to pass over that; and data that only another may read. `bits`: one
+bit is turned in each file of each output: `millrace verify` names every one, and after `verify
+--repair` the next run makes them again. All is done by the command `millrace`, which may never
+print a traceback.
 """
 
 import argparse
@@ -23,21 +25,31 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from millrace.pipeline.console import print_table, stdout_console
-from tests.faults.kill import MILLRACE, Lost, check_done, check_store, contents
+from tests.faults.kill import MILLRACE, Lost, check_done, check_store, contents, write_table
 
 RUN = ["run", "line-fit", "--set", "trainer.epochs=30", "--json"]
 
 
-def called(root: Path, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
+# Without what lets root read and write the files of others. Not as another user, since Python may
+# lie where none but root may look.
+POWERLESS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner,-chown")
+NOBODY = 65534
+
+
+def called(
+    root: Path, *words: str | Path, prefix: tuple[str, ...] = (), **more: object
+) -> subprocess.CompletedProcess[str]:
     """What `millrace` says with that root.
 
     Raises:
         Lost: it prints a traceback, or is killed.
     """
-    command = [MILLRACE, *words, "--root", root]
+    command = [*prefix, MILLRACE, *words, "--root", root]
     done = subprocess.run(command, capture_output=True, text=True, check=False, **more)
     if "Traceback" in done.stderr + done.stdout or done.returncode < 0:
-        raise Lost(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-3000:]}")
+        raise Lost(
+            f"{' '.join(map(str, words))} ended with {done.returncode}: {done.stderr[-3000:]}"
+        )
     return done
 
 
@@ -100,6 +112,35 @@ def read_only(base: Path, whole: Path) -> str:
     return "refused with a text; runs and verify work"
 
 
+def denied(base: Path, whole: Path) -> str:
+    """Use a finished root of somebody else's, and data that are somebody else's alone."""
+    root = base / "denied"
+    called(root, *RUN)
+    before, places = contents(root), [root, *root.rglob("*")]
+    for place in places:
+        os.chown(place, NOBODY, NOBODY)
+        place.chmod(0o755 if place.is_dir() else 0o644)
+    refused = called(root, *RUN, prefix=POWERLESS)
+    if refused.returncode == 0 or "ermission denied" not in refused.stderr + refused.stdout:
+        raise Lost(f"run: {refused.returncode} {refused.stderr[-500:]}")
+    for command in ("runs", "verify"):
+        if (done := called(root, command, prefix=POWERLESS)).returncode:
+            raise Lost(f"{command}: {done.stderr[-500:]}")
+    if contents(root) != before:
+        raise Lost("the root has changed")
+    for place in places:
+        os.chown(place, 0, 0)
+    check_done(root, whole, json.loads(called(root, *RUN, prefix=POWERLESS).stdout))
+    data = base / "data.csv"
+    write_table(data)
+    os.chown(data, NOBODY, NOBODY)
+    data.chmod(0o600)
+    read = called(base / "other", "run", "penguins", "--data", data, prefix=POWERLESS)
+    if read.returncode == 0 or data.name not in read.stderr + read.stdout:
+        raise Lost(f"data: {read.returncode} {read.stderr[-500:]}")
+    return "refused with a text, root and data; runs and verify work"
+
+
 def bits(base: Path, whole: Path) -> str:
     """Turn a bit in each file of each output, by the seed 7."""
     root, draw = base / "bits", random.Random(7)
@@ -130,6 +171,7 @@ def main() -> int:
     called(whole, *RUN)
     cases: dict[str, Callable[[], str]] = {"bits": lambda: bits(base, whole)}
     if os.geteuid() == 0:
+        cases["denied"] = lambda: denied(base, whole)
         cases["read-only"] = lambda: read_only(base, whole)
         cases["full"] = lambda: full(base, whole, arguments.steps)
     for name in arguments.faults or cases:
