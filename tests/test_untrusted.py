@@ -25,6 +25,7 @@ MADE_HERE = {  # by the process itself or by its parent, for the other: no input
     ("components/training/ranks.py", "pickle.loads"),
     ("components/training/replicas.py", "pickle.loads"),
     ("pipeline/cli/models.py", "os.execv"),
+    ("pipeline/cli/ui.py", "os.execv"),
     ("pipeline/rehearsal.py", "pickle.loads"),
     ("serving/lifeline.py", "runpy.run_module"),
 }
