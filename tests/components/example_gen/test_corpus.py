@@ -6,6 +6,7 @@ from millrace.components.artifacts import RawFiles, Rejected
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.corpus import corpus_example_gen
+from millrace.components.example_gen.texts import corpora, parts
 from tests.components.example_gen.conftest import files_of, records_of, spoil
 
 LINES = [f"line {number}" for number in range(200)]
@@ -128,3 +129,17 @@ def test_what_is_not_a_readable_file_is_set_aside_and_counted(ingest, folder):
     examples = ingest({"a.txt": b"one\ntwo\n"}, unit="line", max_rejected=0.5)
     assert sum(examples.counts.values()) == 2
     assert list(examples.rejected()) == aside
+
+
+def test_a_large_file_becomes_as_many_shards_as_it_has_parts_or_as_are_asked_for(
+    ingest, monkeypatch
+):
+    def small(root, rows, options):
+        return parts.parts(root, rows, options, 1000)
+
+    monkeypatch.setattr(corpora, "parts", small)
+    text = "\n".join(LINES).encode()  # 1,689 bytes
+    examples = ingest({"a.txt": text}, unit="line", shards=9)
+    assert [len(list(examples.files(split))) for split in examples.splits] == [2, 2, 2]
+    assert examples.counts.keys() == {"train", "eval", "test"}
+    assert sum(examples.counts.values()) == 200

@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+from millrace.pipeline import pushed
+
 
 @pytest.fixture
 def offered(toy, millrace, monkeypatch):
@@ -38,6 +40,12 @@ def offered(toy, millrace, monkeypatch):
 )
 def test_names_are_offered_that_begin_as_the_word_does(offered, line, words):
     assert offered(line) == words
+
+
+def test_nobody_is_asked_for_what_lies_in_a_bucket(offered, monkeypatch):
+    monkeypatch.setattr(pushed, "pushed_models", lambda root: 1 / 0)
+    assert offered("millrace show --root s3://bucket/root ") == ["latest"]
+    assert offered("millrace predict --root s3://bucket/root ") == []
 
 
 def test_runs_are_offered_the_newest_first_of_the_root_that_the_line_names(toy, offered, tmp_path):

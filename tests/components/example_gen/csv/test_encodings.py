@@ -1,6 +1,7 @@
 # ruff: noqa: RUF001 (letters of other alphabets are what this is about)
 """What bytes are written in, where no option names them."""
 
+import io
 import logging
 
 import pytest
@@ -233,3 +234,12 @@ def test_a_bad_byte_makes_a_file_of_utf_8_no_other(caplog):
     with caplog.at_level(logging.INFO):
         assert encodings.guess("t.csv", data, "csv.encoding") == "utf-8"
     assert caplog.messages == []
+
+
+def test_what_is_found_a_block_at_a_time_is_what_is_found_in_the_whole(monkeypatch):
+    data = "price\n" * 3 + "東京\n" * 3
+    for encoding in ("iso2022_jp", "utf-8", "utf-16", "cp932"):
+        for block in (1 << 20, 20, 19):  # the last parts the bytes that shift to Japanese letters
+            monkeypatch.setattr(encodings, "_BLOCK", block)
+            found = encodings.detect_in(io.BytesIO(data.encode(encoding)))
+            assert found == encodings.detect(data.encode(encoding)), (encoding, block)

@@ -157,3 +157,10 @@ def test_cells_that_are_encoded_in_groups_keep_their_order(out, limit, monkeypat
     found = [int(decode(record)["n"][0]) for record in read_records(file)]
     assert found == [number for number in range(100) if number % 3 and number % 10]
     assert tally.duplicates == 89
+
+
+def test_there_are_no_more_shards_than_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_SHARD_ROWS", 2)
+    assert writing.shard_count(Path(tmp_path), rows_of(9), 0, most=4) == 4
+    assert writing.shard_count(Path(tmp_path), rows_of(9), 0, most=40) == 5
+    assert writing.shard_count(Path(tmp_path), rows_of(1), 3, most=2) == 2
