@@ -237,9 +237,9 @@ def test_a_bad_byte_makes_a_file_of_utf_8_no_other(caplog):
 
 
 def test_what_is_found_a_block_at_a_time_is_what_is_found_in_the_whole(monkeypatch):
-    data = "price\n" * 3 + "東京\n" * 3
+    data = "price\n" * 3 + "東京\n"  # one shift, of bytes 18 to 20
     for encoding in ("iso2022_jp", "utf-8", "utf-16", "cp932"):
-        for block in (1 << 20, 20, 19):  # the last parts the bytes that shift to Japanese letters
+        for block in (1 << 20, 20, 19):
             monkeypatch.setattr(encodings, "_BLOCK", block)
             found = encodings.detect_in(io.BytesIO(data.encode(encoding)))
             assert found == encodings.detect(data.encode(encoding)), (encoding, block)
