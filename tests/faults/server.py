@@ -11,8 +11,8 @@ the process may open. `renewal`: its certificate has expired, and is renewed. Wh
 - a request that is answered has the right answer, and one that is refused is refused as
   RESOURCE_EXHAUSTED or UNAVAILABLE (REST: 503);
 - beside slow callers others are answered, and new versions are found whatever the clock says;
-- within ten seconds after a fault every request is answered again, and the server has no more files
-  open than before, has not grown by 200 MiB, and does not burn time on what it cannot do.
+- within ten seconds after a fault every request is answered again, and the server keeps no caller's
+  connection open, has not grown by 200 MiB, and does not burn time on what it cannot do.
 """
 
 import argparse
@@ -52,6 +52,7 @@ TIMES = 10  # as many requests at once as it takes
 STEPS = 3000  # of a loop in the graph, so that an answer takes some work
 PATIENCE = 10.0  # seconds within which all must be well again
 GROWTH = 200.0  # MiB
+KEPT = 6  # files that gRPC may keep open until its next use; callers that leak leave 8 or more
 REFUSED = {"RESOURCE_EXHAUSTED", "UNAVAILABLE", "503"}
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -134,7 +135,7 @@ def well_afterwards(target: Target) -> Iterator[None]:
     yield
     answers(target)
     end = time.monotonic() + PATIENCE
-    while (left := target.process.files() - files) > 0:
+    while (left := target.process.files() - files) > KEPT:
         if time.monotonic() > end:
             raise Lost(f"{left} files are still open")
         time.sleep(0.1)
