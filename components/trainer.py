@@ -107,8 +107,9 @@ def trainer(
         seed: of the first weights, the order of examples, dropout and augmentation.
         deterministic: forbid TensorFlow every kernel whose sums may come out in another order;
             slower, and only needed for equal weights on a GPU.
-        model: a network for the data's kind, and its own options; `auto` tries a few, and keeps
-            what answers best on the validation split.
+        model: a network for the data's kind, and its own options; `auto` tries a few, each with the
+            options below that suit it, and keeps what answers best on the validation split. What
+            you set yourself holds for all.
         augment: random changes to training pictures.
         output: what the last layer gives; `logits` moves the softmax into the loss.
         loss: Keras's, and label smoothing; `auto` goes by the task and the number of classes.
@@ -218,7 +219,7 @@ def _trained(
     if isinstance(model, Auto):
         from millrace.components.candidates import search
 
-        return search.run(plan, tried, model.averaged, out, resume)
+        return search.run(plan, tried, model, out, resume)
     if fine_tune.epochs:
         return fine_tuning.train(plan, fine_tune, out, resume)
     return fitting.train(plan, out, resume)

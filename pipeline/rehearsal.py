@@ -28,6 +28,7 @@ from millrace.components.artifacts import Analysis, Artifact, Examples
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import ModelError, OptionError
 from millrace.components.files.tfrecord import read_records, write_records
+from millrace.components.models.auto_options import hold
 from millrace.components.trainer import trainer
 from millrace.components.transform import transform
 from millrace.components.user_code import frames, modules
@@ -129,6 +130,7 @@ def _shortened(step: Step) -> dict[str, Any]:
         options |= _SHORT
         options.pop("strategy", None)
         options.pop("fine_tune", None)
+        hold(options, _SHORT)
     return options
 
 

@@ -1,27 +1,33 @@
 """A network that is worth trying, and how it is trained."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 from millrace.components.models.options import Network
-from millrace.components.training.options import ADAM, Optimizer
+from millrace.components.training.options import Optimizer
 from millrace.components.training.plan import TrainingPlan
-from millrace.components.training.schedule_options import CONSTANT, Schedule
+from millrace.components.training.schedule_options import Schedule
+
+Options = TypeVar("Options", Optimizer, Schedule)
+_PATIENCE = "early_stopping.patience"
 
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
     """What a candidate says takes the place of the trainer's options; None leaves these.
 
+    What a person set is the exception: see `yielding`.
+
     Attributes:
         name: a word, for people; no two candidates of a kind share one.
         model: the network.
         epochs: at most; those of the trainer's options, where these are fewer.
         batch_size: examples per step.
-        learning_rate: where the trainer's options name none.
-        optimizer: how the weights follow their gradients, where the trainer's options leave it.
-        schedule: how the rate changes, where the trainer's options leave it constant.
-        patience: of early stopping, where the trainer's options leave it open.
+        learning_rate: the first one.
+        optimizer: how the weights follow their gradients.
+        schedule: how the rate changes.
+        patience: of early stopping.
     """
 
     name: str
@@ -33,13 +39,29 @@ class Candidate:
     schedule: Schedule | None = None
     patience: int | None = None
 
+    def yielding(self, plan: TrainingPlan, held: Collection[str]) -> "Candidate":
+        """The same candidate, which says nothing of the options `held`, as a person set them.
+
+        Args:
+            plan: by the trainer's options.
+            held: these by name, or by the way to a field in one, such as `schedule.warmup`.
+        """
+        descent = plan.descent
+        named_rate = "optimizer" in held and descent.optimizer.named_rate
+        return dataclasses.replace(
+            self,
+            epochs=None if "epochs" in held else self.epochs,
+            batch_size=None if "batch_size" in held else self.batch_size,
+            learning_rate=None if "learning_rate" in held or named_rate else self.learning_rate,
+            optimizer=_kept(self.optimizer, descent.optimizer, "optimizer", held),
+            schedule=_kept(self.schedule, descent.schedule, "schedule", held),
+            patience=None if {"early_stopping", _PATIENCE} & {*held} else self.patience,
+        )
+
     def applied(self, plan: TrainingPlan) -> TrainingPlan:
         """`plan` for this network."""
-        descent = plan.descent
-        constant = descent.schedule == CONSTANT
-        plain = descent.optimizer == ADAM
-        stopping = plan.watching.early_stopping
-        if stopping.patience is None:
+        descent, stopping = plan.descent, plan.watching.early_stopping
+        if self.patience is not None:
             stopping = dataclasses.replace(stopping, patience=self.patience)
         return dataclasses.replace(
             plan,
@@ -49,9 +71,9 @@ class Candidate:
             watching=dataclasses.replace(plan.watching, early_stopping=stopping),
             descent=dataclasses.replace(
                 descent,
-                optimizer=self.optimizer if self.optimizer and plain else descent.optimizer,
-                learning_rate=descent.learning_rate or self.learning_rate,
-                schedule=self.schedule if self.schedule and constant else descent.schedule,
+                optimizer=self.optimizer or descent.optimizer,
+                learning_rate=self.learning_rate or descent.learning_rate,
+                schedule=self.schedule or descent.schedule,
             ),
         )
 
@@ -72,6 +94,18 @@ class Candidate:
         if self.patience is not None:
             named["early_stopping.patience"] = self.patience
         return " ".join(f"trainer.{name}={_text(value)}" for name, value in named.items())
+
+
+def _kept(
+    own: Options | None, set_to: Options, option: str, held: Collection[str]
+) -> Options | None:
+    """What a candidate says of `option`, with the fields that are held as they are set."""
+    if own is None or option in held:
+        return None
+    ways = [way.removeprefix(f"{option}.") for way in held if way.startswith(f"{option}.")]
+    if not all(hasattr(own, way) for way in ways):  # of another kind
+        return None
+    return dataclasses.replace(own, **{way: getattr(set_to, way) for way in ways})
 
 
 def changed(options: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from millrace.components.errors import DataError, ModelError, OptionError
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files.folders import copy_tree
 from millrace.components.models import average, build, keras_file
+from millrace.components.models.auto_options import Auto
 from millrace.components.progress import notices
 from millrace.components.training import dataset, fitting, measures, summary
 from millrace.components.training.callbacks import best_epoch
@@ -61,14 +62,14 @@ class Outcome:
 
 
 def run(
-    plan: TrainingPlan, candidates: Sequence[Candidate], averaged: int, out: Path, resume: Path
+    plan: TrainingPlan, candidates: Sequence[Candidate], auto: Auto, out: Path, resume: Path
 ) -> TrainedModel:
     """Train `candidates` by `plan`, and leave the best, or an average, in `out`.
 
     Args:
         plan: what the trainer's options say; its network is that of the first candidate.
         candidates: one or more.
-        averaged: how many may answer together.
+        auto: how many may answer together, and which options hold for all.
         out: gets the model, `candidates.csv`, and the history of the member with the largest
             share.
         resume: survives a kill.
@@ -82,6 +83,9 @@ def run(
             candidates[0].name,
         )
         candidates = candidates[:1]
+    candidates = [each.yielding(plan, auto.held) for each in candidates]
+    if auto.held:
+        logger.info("as you set them, for every network: %s", ", ".join(auto.held))
     if len(candidates) == 1:
         return fitting.train(candidates[0].applied(plan), out, resume)
     measure = _measure(plan)
@@ -98,7 +102,7 @@ def run(
         said = found.error or f"{_named(plan)} {found.score:.5g}"
         until = f", {notices.to_go(left)}" if left else ""
         logger.info("%s: %s; %.0f s so far%s", place, said, spent, until)
-    return _chosen(plan, outcomes, measure, averaged, out)
+    return _chosen(plan, outcomes, measure, auto.averaged, out)
 
 
 def _outcome(

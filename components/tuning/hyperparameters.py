@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from millrace.components.artifacts import Hyperparameters
 from millrace.components.errors import OptionError
+from millrace.components.models.auto_options import hold
 from millrace.components.options import settings
 from millrace.components.options.component_spec import MISSING, ComponentSpec
 
@@ -50,6 +51,7 @@ def settled(
         values[option] = settings.assign(
             annotation, current, keys, text, f"{place}.{way}", annotations
         )
+    hold(values, texts)
     return values
 
 

@@ -105,7 +105,7 @@ def backtest(
         dag = row.wire(f"{row.name}-fold-{fold}", copy, place.serving)
         _check_steps(dag, recipe)
         cut = {"folds": folds, "fold": fold, "origin": origin}
-        dag.configure(settings or [])
+        catalog.configure(dag, settings or [], row)
         dag.configure([f"{_INGEST}.{name}={value}" for name, value in cut.items()])
         typer.echo(f"fold {fold} of {folds}", err=as_json)
         request = RunRequest(dag, recipe, command_line(), data, Selection(last=(_JUDGE,)))

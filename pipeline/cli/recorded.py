@@ -102,10 +102,10 @@ def wire(command: RunCommand, root: Root, settings: Mapping[str, str]) -> Dag | 
         return None
     row = catalog.RECIPES[command.recipe]
     extras = tuple(dict.fromkeys([*row.extras, *command.extras]))
-    row = dataclasses.replace(row, extras=extras)
+    wired = dataclasses.replace(row, extras=extras)
     try:
-        dag = row.wire(command.name or row.name, command.data, root.serving, command.schema)
-        dag.configure(settings)
+        dag = wired.wire(command.name or row.name, command.data, root.serving, command.schema)
+        catalog.configure(dag, settings, row)
     except (MillraceError, ValueError):
         return None
     return dag

@@ -6,6 +6,7 @@ from typing import Any
 
 from etils.epath import Path
 
+from millrace.components.models.auto_options import hold
 from millrace.pipeline import given
 from millrace.pipeline.dag import Dag
 from millrace.pipeline.errors import UsageError
@@ -76,11 +77,34 @@ def wire(
     if schema is not None:
         schema = given.data(given.anywhere(schema, "--schema"), "--schema")
     name = given.model_name(name, "--name") if name else ""
-    row = find(recipe) if isinstance(recipe, str) else recipe
+    row = original = find(recipe) if isinstance(recipe, str) else recipe
     optional.check_known(extras)
     row = dataclasses.replace(row, extras=tuple(dict.fromkeys([*row.extras, *extras])))
     found = given.data(data) if spans is None else resolve(root, data, spans)
     dag = row.wire(name or row.name, found, root.serving, schema)
-    dag.configure(settings)
+    configure(dag, settings, original)
     optional.check_fit(dag, row.extras)
     return dag
+
+
+def configure(
+    dag: Dag, settings: Iterable[str] | Mapping[str, Any], row: Recipe | OwnWiring
+) -> None:
+    """Set the steps of `row` as a person says, see `Dag.configure`.
+
+    What a person sets, here or in a recipe of their own, holds for each network that
+    `trainer.model=auto` tries; what a row of the table says does not, where a network suits other.
+
+    Raises:
+        UsageError: as `Dag.configure`.
+    """
+    settings = settings if isinstance(settings, Mapping) else list(settings)
+    dag.configure(settings)
+    ways = [place.partition("=")[0].partition(".") for place in settings]
+    for step in dag.steps.values():
+        found = [way for name, _, way in ways if name == step.name]
+        if row not in _ROWS:
+            defaults = {name: default for name, (_, default) in step.spec.options.items()}
+            found += [name for name, value in step.options.items() if value != defaults[name]]
+        hold(step.options, found)
+    dag.configure(())  # steps that have options of another get these

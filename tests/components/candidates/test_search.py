@@ -151,8 +151,14 @@ def test_without_a_validation_split_the_first_network_is_taken_and_said(train, c
     assert "no validation split to choose by" in caplog.text
 
 
-def test_no_more_epochs_than_the_options_allow(train):
+def test_no_more_epochs_than_the_options_allow_and_as_many_as_a_person_set(train, caplog):
+    caplog.set_level(logging.INFO)
     assert [row["epochs"] for row in rows(train(epochs=2))] == ["1", "2", "2"]
+    assert "as you set them" not in caplog.text
+    held = train(TRIED[:2], "held", epochs=3, model=Auto(held=("epochs", "learning_rate")))
+    assert [row["epochs"] for row in rows(held)] == ["3", "3"]
+    assert rows(held)[1]["settings"] == "trainer.model=dense trainer.model.units=8"
+    assert "as you set them, for every network: epochs, learning_rate" in caplog.text
 
 
 @pytest.mark.parametrize(

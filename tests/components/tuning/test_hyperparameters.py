@@ -8,6 +8,8 @@ from etils.epath import Path
 
 from millrace.components.artifacts import Analysis, Examples, Hyperparameters
 from millrace.components.errors import OptionError
+from millrace.components.models.auto_options import Auto
+from millrace.components.trainer import trainer
 from millrace.components.tuning.hyperparameters import settled
 from tests.components.tuning import toy as toys
 from tests.components.tuning.toy import Large, Small, toy
@@ -32,6 +34,12 @@ def test_texts_are_laid_over_it_field_by_field():
     assert settled(toy, base, {"model": "small", "model.width": "7"}, "p")["model"] == Small(
         width=7
     )
+
+
+def test_what_is_searched_holds_for_every_network_that_auto_tries():
+    base = {"model": {"kind": "auto", "held": ["seed"]}}
+    found = settled(trainer, base, {"batch_size": "8", "model.tried": "1"}, "p")
+    assert found["model"] == Auto(tried=1, held=("batch_size", "seed"))
 
 
 @pytest.mark.parametrize(
