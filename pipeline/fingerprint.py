@@ -103,6 +103,23 @@ def content_digest(path: Path, digest_of: FileDigest = folders.file_digest) -> s
     return digest.hexdigest()
 
 
+def state(path: Path) -> str:
+    """What tells, without reading them, whether the files at `path` may have changed meanwhile.
+
+    Raises:
+        DataError: what lies there cannot be read any more.
+    """
+    digest = hashlib.sha256()
+    place = pathlib.Path(path)
+    for name, reason in _entries(Path(path)):
+        try:
+            found = reason or str(_state(place / name))
+        except OSError as error:
+            raise walk.vanished(place / name, str(error.strerror)) from None
+        digest.update(f"{name}\0{found}\n".encode())
+    return digest.hexdigest()
+
+
 def named_modules(options: Any) -> Iterator[str]:
     """The modules of the `package.module:name` texts anywhere in `options`, plain JSON.
 
@@ -166,6 +183,6 @@ def _settled_digest(file: pathlib.Path, digest_of: FileDigest) -> str:
     return digest
 
 
-def _state(file: pathlib.Path) -> tuple[int, int, int]:
+def _state(file: pathlib.Path) -> tuple[int, ...]:
     status = file.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ino
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino

@@ -18,6 +18,7 @@ from etils.epath import Path
 from millrace.components.artifacts import Anomalies, Artifact, Examples, Model, TrainedModel
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
+from millrace.components.files import walk
 from millrace.components.user_code import frames
 from millrace.pipeline import (
     circumstances,
@@ -79,6 +80,7 @@ class Runner:
         self.run_id = request.named.id if request.named else new_run_id()
         self._outputs: dict[str, ArtifactRecord] = {}
         self._sources: dict[Source, ArtifactRecord] = {}
+        self._states: dict[Source, tuple[Path, str]] = {}
         self._rehearsal = Rehearsal()
         self._passed_over: list[str] = []  # earlier outputs that the next step might have read
 
@@ -165,6 +167,7 @@ class Runner:
         for node in [node for step in steps for node in step.inputs.values()]:
             if isinstance(node, Source) and node not in self._sources:
                 path = given.source(node.path, "Source")
+                self._states[node] = (path, fingerprint.state(path))  # before it is read
                 self._sources[node] = self.store.source(path, node.artifact_type.__name__)
         return list(self._sources.values())
 
@@ -361,6 +364,7 @@ class Runner:
                 **step.options,
             )
             _check_output(step, artifact, staged)
+            self._check_sources(step)
             self._stop_if_interrupted()
         digest, files = damage.measure(artifact)
         properties = artifact.properties()
@@ -378,6 +382,21 @@ class Runner:
             created=now(),
             files=damage.uploaded(files, final),
         )
+
+    def _check_sources(self, step: Step) -> None:
+        """Refuse an output that may have been made of other data than its key says.
+
+        Raises:
+            DataError: files that `step` has read are not what they were when the run began.
+        """
+        for node in step.inputs.values():
+            if isinstance(node, Source):
+                path, before = self._states[node]
+                # Times may change where contents do not: then the files are read again.
+                if fingerprint.state(path) != before and (
+                    self.store.source_digest(path) != self._sources[node].digest
+                ):
+                    raise walk.vanished(path, "other files or contents than when the run began")
 
     def _lend(self, step: Step, chosen: set[str]) -> StepResult:
         """The newest output of a step that was not chosen, if one that was reads it.

@@ -1,0 +1,65 @@
+"""What a run reads must be what its key says, also where somebody writes there meanwhile."""
+
+import os
+
+import pytest
+
+from tests.pipeline import toys
+
+
+@pytest.fixture
+def meddled(toy, monkeypatch):
+    """What runs the pipeline while `change` is done to the data, as its step `read` begins."""
+
+    def run(change):
+        def started(step, why):
+            if step.name == "read":
+                change(toy.data)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(toy.observer, "started", started)
+            return toy.run()
+
+    return run
+
+
+CHANGES = {
+    "changes": lambda data: (data / "a.txt").write_text("xyz"),
+    "grows": lambda data: (data / "a.txt").write_text("abcd"),
+    "is replaced": lambda data: (
+        (data / "b").write_text("xyz") and (data / "b").replace(data / "a.txt")
+    ),
+    "vanishes": lambda data: (data / "a.txt").unlink(),
+    "comes": lambda data: (data / "b.txt").write_text("b"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_step_fails_whose_data_change_while_it_reads_them(toy, meddled, change):
+    result = meddled(change)
+    assert toy.statuses(result)["read"] == "failed"
+    assert result.steps[0].error == (
+        f"{toy.data}: expected a file that stays as it is while the data is read. Received: "
+        "other files or contents than when the run began. Run it again when nothing writes there."
+    )
+    assert not (toy.root.path / "artifacts" / "read").exists()
+
+
+def test_the_next_run_reads_what_is_there_then_and_the_old_data_again(toy, meddled):
+    meddled(CHANGES["changes"])
+    assert toy.statuses(toy.run())["read"] == "ran"
+    (toy.data / "a.txt").write_text("abc")  # what the run that failed began with
+    result = toy.run()
+    assert toys.CALLS[0] == "read"
+    assert (result.steps[0].output / "text").read_text() == "abc"
+
+
+def test_a_file_that_is_only_touched_or_written_again_has_not_changed(toy, meddled):
+    assert meddled(lambda data: os.utime(data / "a.txt", (1, 1))).status == "done"
+    (toy.data / "a.txt").write_text("other")
+    assert meddled(lambda data: (data / "a.txt").write_text("other")).status == "done"
+
+
+def test_an_editors_lock_and_what_is_still_being_written_may_come(toy, meddled):
+    assert meddled(lambda data: (data / ".#a.txt").symlink_to("nobody@here")).status == "done"
+    assert meddled(lambda data: (data / "b.txt.part").write_text("b")).status == "done"
