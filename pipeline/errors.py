@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from etils.epath import Path
 
+from millrace.components.files.printable import shortened
 from millrace.components.user_code import frames
 from millrace.serving import remote
 from millrace.serving.errors import MillraceError
@@ -85,9 +86,9 @@ class Stopped(SystemExit):
 
 
 def describe_error(error: BaseException) -> str:
-    """One or two lines for a person; the traceback is in the step's log."""
+    """One or two lines for a person, long words cut; the traceback is in the step's log."""
     if isinstance(error, MillraceError):
-        return remote.told(str(error))
+        return remote.told(shortened(str(error)))
     if isinstance(error, OSError) and is_of_the_system(error):
         if remote.is_of_scratch(error):
             return remote.scratch_problem(error)
@@ -97,7 +98,7 @@ def describe_error(error: BaseException) -> str:
         return "Interrupted."
     if isinstance(error, Stopped):
         return f"Stopped by {error.signal.name}."
-    return remote.told(f"{type(error).__name__}: {error}")
+    return remote.told(shortened(f"{type(error).__name__}: {error}"))
 
 
 def describe_failure(error: BaseException) -> str:

@@ -256,10 +256,21 @@ def parse_crosses(crosses: Sequence[str], discrete: Sequence[str], size: int) ->
 
 
 def _split(text: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The names joined in `text`, which may contain colons themselves; empty if one is unknown."""
-    for name in sorted(known, key=len, reverse=True):
-        if text == name:
-            return (name,)
-        if text.startswith(f"{name}:") and (rest := _split(text[len(name) + 1 :], known)):
-            return (name, *rest)
-    return ()
+    """The names joined in `text`, which may contain colons themselves; empty if one is unknown.
+
+    Of several readings the one whose first name is the longest, and so on.
+    """
+    names = sorted(known, key=len, reverse=True)
+    first: dict[int, str] = {}  # by the place from which on the text is names: the first of them
+    for start in range(len(text), -1, -1):
+        for name in names:
+            end = start + len(name)
+            is_last = end == len(text) or (text[end : end + 1] == ":" and end + 1 in first)
+            if is_last and text.startswith(name, start):
+                first[start] = name
+                break
+    found, place = list[str](), 0
+    while place in first:
+        found.append(first[place])
+        place += len(first[place]) + 1
+    return tuple(found)

@@ -13,6 +13,8 @@ _UNFIT = re.compile(
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks, overrides and isolates of direction
     "\u2028\u2029\ud800-\udfff\ufeff]"  # line separators, half pairs, byte order mark
 )
+_LONG_WORD = re.compile(r"\S{301,}")
+_LONG_LINE = re.compile(r"[^\n]{1501,}")
 
 
 def printable(text: str) -> str:
@@ -23,6 +25,15 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """The same, with tabs and newlines escaped too: for a cell of a table, or a file's name."""
     return printable(text).replace("\t", r"\t").replace("\n", r"\n")
+
+
+def shortened(text: str) -> str:
+    """`text` without the middle of words of over 300 characters, and of lines of over 1,500.
+
+    For errors, which show what they received: a cell, or a file that is one line.
+    """
+    text = _LONG_WORD.sub(lambda found: f"{found[0][:100]}…{found[0][-60:]}", text)
+    return _LONG_LINE.sub(lambda found: f"{found[0][:1000]} … {found[0][-400:]}", text)
 
 
 def _escaped(found: re.Match[str]) -> str:

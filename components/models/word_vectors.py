@@ -79,7 +79,8 @@ def _lines(file: Path) -> Iterator[tuple[int, str, list[str]]]:
 
 def _vector(numbers: Sequence[str], dimensions: int, place: str) -> np.ndarray:
     try:
-        vector = np.array(numbers, np.float32)
+        with np.errstate(over="ignore"):  # infinite then, and refused
+            vector = np.array(numbers, np.float32)
     except ValueError:
         vector = np.array([])
     if len(vector) != dimensions or not np.isfinite(vector).all():

@@ -5,9 +5,10 @@ as base64; text in a response is returned as the bytes that the server sent.
 """
 
 import binascii
+import contextlib
 import json
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,18 +90,23 @@ def prediction(
     if len(found.outputs) == 1:
         outputs = dict.fromkeys(found.outputs, outputs)
     selected = inference.fetch(found, output_filter)
-    arrays = {alias: from_json(outputs[alias], found.outputs[alias]) for alias in selected}
+    with _readable(raw, "outputs"):
+        arrays = {alias: from_json(outputs[alias], found.outputs[alias]) for alias in selected}
     return Prediction(arrays, described.version)
 
 
 def classes(raw: bytes) -> list[list[Class]]:
     """Decode the response to Classify."""
-    return [[Class(label, float(score)) for label, score in row] for row in read(raw, "results")]
+    with _readable(raw, "results"):
+        return [
+            [Class(label, float(score)) for label, score in row] for row in read(raw, "results")
+        ]
 
 
 def regressions(raw: bytes) -> np.ndarray:
     """Decode the response to Regress, float32 `[examples]`."""
-    return np.array(read(raw, "results"), np.float32)
+    with _readable(raw, "results"):
+        return np.array(read(raw, "results"), np.float32)
 
 
 def reader(signature: str, method: str) -> Callable[[bytes], Inference]:
@@ -124,21 +130,26 @@ def metadata(raw: bytes) -> Metadata:
     """Decode a model's signatures."""
     from google.protobuf import json_format  # slow to import, and only needed here
 
-    found = json_format.ParseDict(
-        read(raw, "metadata")["signature_def"],
-        signature_pb2.SignatureDefMap(),
-        ignore_unknown_fields=True,
-    ).signature_def
-    signatures = {name: from_proto(name, found[name]) for name in sorted(found)}
-    return Metadata(int(read(raw, "model_spec")["version"]), signatures)
+    with _readable(raw, "metadata"):
+        try:
+            found = json_format.ParseDict(
+                read(raw, "metadata")["signature_def"],
+                signature_pb2.SignatureDefMap(),
+                ignore_unknown_fields=True,
+            ).signature_def
+        except json_format.ParseError as error:
+            raise ValueError(str(error)) from error
+        signatures = {name: from_proto(name, found[name]) for name in sorted(found)}
+        return Metadata(int(read(raw, "model_spec")["version"]), signatures)
 
 
 def statuses(raw: bytes) -> list[VersionStatus]:
     """Decode the states of a model's versions."""
-    return [
-        VersionStatus(int(one["version"]), one["state"], one["status"]["error_message"])
-        for one in read(raw, "model_version_status")
-    ]
+    with _readable(raw, "model_version_status"):
+        return [
+            VersionStatus(int(one["version"]), one["state"], one["status"]["error_message"])
+            for one in read(raw, "model_version_status")
+        ]
 
 
 def read(raw: bytes, key: str) -> Any:
@@ -147,9 +158,16 @@ def read(raw: bytes, key: str) -> Any:
     Raises:
         InternalError: it is not the response of a model server.
     """
-    try:
+    with _readable(raw, key):
         return json.loads(raw.decode(errors="surrogateescape"))[key]
-    except (ValueError, KeyError, TypeError) as error:
+
+
+@contextlib.contextmanager
+def _readable(raw: bytes, key: str) -> Iterator[None]:
+    """Turn what goes wrong in the block, which reads `raw`, into an InternalError."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise InternalError(
             f"Response: expected JSON with {key!r}. Received: {raw[:100]!r}. "
             "Check that a model server is at this address."

@@ -66,9 +66,10 @@ def ingested(component: str, place: str = "in", **options: Any) -> Callable[[Pat
     """What reads a folder, or a file in it, by the component of that name, in this process."""
 
     def read(folder: Path) -> Any:
-        from millrace.components.example_gen import image, series, tables, text, tfrecords
+        from millrace.components.example_gen import image, pixels, series, tables, text, tfrecords
 
-        found = [vars(module).get(component) for module in (image, series, tables, text, tfrecords)]
+        modules = (image, pixels, series, tables, text, tfrecords)
+        found = [vars(module).get(component) for module in modules]
         (step,) = filter(None, found)
         source = RawFiles(epath.Path(folder / place))
         return step(source, epath.Path(folder / "out"), run_on=BeamOptions(), **options)

@@ -18,6 +18,7 @@ from millrace.serving import remote
         (DataError("a: expected b. Received: c."), "a: expected b. Received: c."),
         (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
         (KeyboardInterrupt(), "Interrupted."),
+        (DataError(f"a: {'x' * 9_999}."), f"a: {'x' * 100}…{'x' * 59}."),
         (OSError(errno.ECHILD, "no child"), "ChildProcessError: [Errno 10] no child"),
         (
             OSError(errno.EACCES, "denied", "/data/x.csv"),

@@ -146,7 +146,7 @@ def parted(line: str, separator: str) -> tuple[list[str], str]:
             words.append(word.removeprefix(_FASTTEXT))
             text = "".join(rest)
         return words, text
-    label, *rest = line.strip().split(separator or None, 1)
+    label, *rest = line.strip().split(separator or None, 1) or [""]
     if not rest:
         between = repr(separator) if separator else "a space"
         raise DataError(f"expected a label, {between} and a text, received {label[:40]!r}")

@@ -183,3 +183,11 @@ def test_a_cross_of_one_column_or_an_unknown_one_is_refused(text):
         OptionError, match=r"^analyze\.features\.crosses: expected categorical .*, of a, b\. Rec"
     ):
         table_spec.parse_crosses([text], ["a", "b"], 9)
+
+
+def test_a_cross_that_could_be_read_in_very_many_ways_is_read_at_once():
+    text = ":".join("a" * 5_000)
+    (cross,) = table_spec.parse_crosses([text], ["a", "a:a"], 9)
+    assert cross.columns == ("a:a",) * 2_500
+    with pytest.raises(OptionError, match="expected categorical"):
+        table_spec.parse_crosses([f"{text}:z"], ["a", "a:a"], 9)

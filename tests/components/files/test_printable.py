@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.components.files.printable import one_line, printable
+from millrace.components.files.printable import one_line, printable, shortened
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe\r\x9b1m\udce9"
 SHOWN = r"\x1b]0;owned\x07\x1b[2J\u202egnp.exe\r\x9b1m\xe9"
@@ -46,3 +46,10 @@ def test_plain_text_of_any_script_stays_as_it_is(text):
 def test_joiners_within_words_and_emoji_stay():
     for text in ("\u0645\u06cc\u200c\u062e", "\N{WOMAN}\u200d\N{MICROSCOPE}"):
         assert printable(text) == text
+
+
+def test_long_words_and_lines_lose_their_middle_and_others_stay():
+    plain = f"{'a' * 300} {'b ' * 500}\n{'c ' * 700}\n"
+    assert shortened(plain) == plain
+    assert shortened("a" * 150 + "b" * 151) == f"{'a' * 100}…{'b' * 60}"
+    assert shortened("ab " * 501) == f"{('ab ' * 501)[:1000]} … {('ab ' * 501)[-400:]}"

@@ -43,6 +43,7 @@ def test_what_the_file_lacks_is_small_and_the_same_each_time(file):
             "cat 1 2 3\ndog 1 2\n",
             r"vectors\.txt:2: expected a word and 3 numbers\. Received: 'dog 1 2'\. Correct",
         ),
+        ("cat 1 1e92\n", r"vectors\.txt:1: expected a word and 2 numbers\. Received: '1 1e92'"),
         ("cat 1 nan\n", r"vectors\.txt:1: expected a word and 2 numbers\. Received: '1 nan'"),
     ],
 )

@@ -270,14 +270,27 @@ def test_a_connection_closed_while_idle_is_reopened(scripted):
     assert scripted.client.status("m")[0].version == 1
 
 
-def test_a_response_of_another_kind_of_server_is_reported(scripted):
-    scripted.answers = [(200, "<html>")]
+@pytest.mark.parametrize(
+    "answer",
+    ["<html>", '{"model_version_status": [{"version": "1"}]}', '{"model_version_status": 1}'],
+)
+def test_a_response_of_another_kind_of_server_is_reported(scripted, answer):
+    scripted.answers = [(200, answer)]
     with pytest.raises(InternalError) as failure:
         scripted.client.status("m")
     assert str(failure.value) == (
-        "Response: expected JSON with 'model_version_status'. Received: b'<html>'. "
+        f"Response: expected JSON with 'model_version_status'. Received: {answer.encode()!r}. "
         "Check that a model server is at this address."
     )
+
+
+@pytest.mark.parametrize("read", [rest_messages.classes, rest_messages.metadata])
+@pytest.mark.parametrize(
+    "raw", [b"[" * 99_999, b'{"results": [[1]], "metadata": {"signature_def": {"a": 1}}}']
+)
+def test_a_response_that_no_server_would_give_is_reported(read, raw):
+    with pytest.raises(InternalError, match="expected JSON with"):
+        read(raw)
 
 
 def test_threads_may_share_a_client(client):

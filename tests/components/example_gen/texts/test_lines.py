@@ -28,6 +28,12 @@ def test_a_line_begins_with_its_label(line, separator, cells):
     assert lines.labelled(line, separator) == cells
 
 
+@pytest.mark.parametrize("line", ["", " \t", "a"])
+def test_a_line_without_a_text_is_refused(line):
+    with pytest.raises(DataError, match="expected a label, a space and a text"):
+        lines.labelled(line, "")
+
+
 def test_a_label_without_a_text_is_refused():
     with pytest.raises(DataError, match=r"^expected a label, a space and a text, received 'al'$"):
         lines.labelled("al", "")
