@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from etils.epath import Path
 
-from millrace.components.artifacts import Evaluation, Examples, Model, Rejected
+from millrace.components.artifacts import (
+    Evaluation,
+    Examples,
+    Model,
+    Rejected,
+    Statistics,
+)
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.rejected import check_rejected
 from millrace.components.beam.shard_pass import shard_pass
@@ -38,6 +44,7 @@ def evaluator(
     out: Path,
     *,
     run_on: BeamOptions,
+    statistics: Statistics | None = None,
     label: str = "",
     slices: tuple[str, ...] | None = None,
     splits: tuple[str, ...] = (),
@@ -72,6 +79,7 @@ def evaluator(
         baseline: the last blessed model; answers the very same rows in the same pass.
         out: where the files of `evaluating.files` go.
         run_on: the Beam runner.
+        statistics: of the splits, to warn where they are of other distributions than train.
         label: the feature with the truth, if it is not the one that the model learnt.
         slices: features; the figures are also given for each of their values. None: the
             classes, or the series.
@@ -121,6 +129,8 @@ def evaluator(
     models = [model, baseline] if baseline and not why_not else [model]
     loaded = _score(examples, models, out, run_on, chosen, config, task)
     summary = _read_summary(out, max_rejected)
+    if statistics:
+        _warn_of_shift(statistics, summary, out)
     if explain:
         _explain(loaded, described, examples.files(summary["split"]), truth, out)
     if baseline and not why_not and summary["baseline"] is None:
@@ -213,6 +223,21 @@ def _read_summary(out: Path, max_rejected: float) -> dict[str, Any]:
             "Received: none. Give the split some rows, or choose others by `splits`."
         )
     return summary
+
+
+def _warn_of_shift(statistics: Statistics, summary: dict[str, Any], out: Path) -> None:
+    """Add a warning to `summary` and to its file, if the rows judged by are unlike the train's."""
+    split = summary["split"]
+    if split == "train" or not {split, "train"} <= {*statistics.splits}:
+        return
+    from millrace.components.evaluating import files
+    from millrace.components.statistics.reading import read
+    from millrace.components.validation import shift
+
+    found = shift.find(read(statistics, split), read(statistics, "train"))
+    if found:
+        summary["warnings"] = [*summary["warnings"], shift.said(found, split)]
+        files.write_json(out / "metrics.json", summary)
 
 
 def _shown(value: float) -> str:

@@ -69,7 +69,11 @@ def train_and_push(
     asked = transformed if isinstance(features, SeriesOptions) else examples
     model = dag.step(export, model=trained, analysis=analysis, examples=asked)
     evaluation = dag.step(
-        evaluator, examples=asked, model=model, baseline=Previous(model, blessed=True)
+        evaluator,
+        examples=asked,
+        model=model,
+        baseline=Previous(model, blessed=True),
+        statistics=statistics,
     )
     infra = dag.step(infra_validator, model=model, examples=asked)
     dag.step(

@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import sklearn.metrics
 from etils.epath import Path
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from millrace.components.artifacts import Statistics
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
 from millrace.components.evaluating import files
 from millrace.components.evaluator import evaluator
 from millrace.components.options import settings
 from tests.components import classifiers
+from tests.components.validation.test_shift import split as statistics_of
 
 CLASSES = classifiers.CLASSES
 # mean, truth: the model says dark, grey or bright by the nearest of 40, 120 and 200.
@@ -182,6 +185,21 @@ def test_neither_threshold_nor_baseline_blesses_and_says_so(evaluate, examples):
     assert evaluated.blessed
     assert evaluated.reasons == ["no threshold is set", "judged by 6 rows of split 'test'"]
     assert len((evaluated.path / "mistakes.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_split_unlike_the_train_split_is_warned_of(evaluate, examples, tmp_path):
+    message = statistics_pb2.DatasetFeatureStatisticsList()
+    for name, size in (("train", 9.0), ("test", 3.0)):
+        message.ParseFromString(b"")
+        message.datasets.add().CopyFrom(statistics_of(size=[size] * 90))
+        file = Statistics(Path(tmp_path)).file(name)
+        file.parent.mkdir()
+        file.write_bytes(message.SerializeToString())
+    found = evaluate(examples, statistics=Statistics(Path(tmp_path)))
+    (said,) = [reason for reason in found.reasons if "distribution" in reason]
+    assert said.startswith("split 'test' is of another distribution than train: size has the mean")
+    assert said in json.loads((found.path / "metrics.json").read_text())["warnings"]
+    assert found.blessed
 
 
 def test_a_figure_below_its_threshold_is_not_blessed(evaluate, examples):
