@@ -23,6 +23,10 @@ def test_the_options_of_another_step_follow_what_that_is_set_to(toy):
     dag.configure(["train.model=large"])
     assert dag.find("lends").options["base"] == dag.find("train").dumped_options()
     assert dag.find("lends").options["base"]["model"]["widths"] == [8, 8]
+    with pytest.raises(
+        UsageError, match=r"expected `train\.…`, from which step lends takes it\. .* lends\.base\."
+    ):
+        dag.configure(["lends.base=1"])
 
 
 def lends(out: Path, *, base: dict[str, pydantic.JsonValue] = {}) -> Examples:  # noqa: B006
@@ -43,6 +47,14 @@ def test_an_input_of_another_type_is_refused():
         WiringError, match=r"input `examples` expected Examples\. Received: RawFiles"
     ):
         dag.step(toys.count, examples=Source("x"))
+
+
+def test_an_input_that_may_be_left_out_is_checked_where_it_is_given():
+    dag = Dag("d")
+    model = dag.step(toys.rest, examples=dag.step(toys.read, source=Source("x")))
+    dag.step(toys.judge, model=model, baseline=None)
+    with pytest.raises(WiringError, match=r"input `baseline` expected Model\. Received: RawFiles"):
+        dag.step(toys.judge, step_name="again", model=model, baseline=Source("x"))
 
 
 def test_a_missing_input_is_refused():
@@ -87,7 +99,7 @@ def test_an_option_without_a_value_is_named_with_the_way_to_give_it():
         ("train.epochs", "expected step.option=value"),
         (
             "epochs=1",
-            "expected step.option=value. Received: 'epochs=1'. Did you mean `train.epochs",
+            "expected step.option=value. Received: 'epochs=1'. Did you mean `train.epochs=1`?",
         ),
         ("train.widht=1", "step train has no option `widht`. Did you mean `train.model.width`?"),
         ("judge.width=1", "step judge has no option `width`. Did you mean `train.model.width`?"),

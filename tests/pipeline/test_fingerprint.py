@@ -1,5 +1,6 @@
 """Keys change with what changes the answer and with nothing else."""
 
+import errno
 import importlib
 import importlib.metadata
 import os
@@ -81,11 +82,17 @@ def test_a_source_that_is_no_file_is_refused(tmp_path):
         content_digest(Path(tmp_path / "pipe"))
 
 
+def _deny(file):
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
         (lambda file: file.unlink(), "it is gone"),
         (lambda file: file.write_text("other"), "it changed"),
+        (lambda file: os.utime(file, (0, 0)), "it changed"),
+        (_deny, "Permission denied"),
     ],
 )
 def test_a_file_that_does_not_stay_as_it_is_meanwhile_is_named(tmp_path, spoil, told):
@@ -192,6 +199,10 @@ def own(tmp_path, monkeypatch):
     sys.modules.pop("own_code", None)
 
 
+def test_a_module_without_a_source_file_may_be_named_by_an_option(toy):
+    assert toy.statuses(toy.run("train.note=math:sqrt"))["train"] == "ran"
+
+
 def test_editing_a_function_that_an_option_names_reruns_that_step_alone(toy, own):
     setting = "train.note=own_code:f"
     own("def f():\n    return 1\n")
@@ -263,7 +274,8 @@ def test_a_component_decorated_in_its_place_is_told_by_the_decorators_code_too(t
     decorator = STEPS[STEPS.index("def traced") : STEPS.index("class Times")]
     (tmp_path / "own_traced.py").write_text(f"import functools\n{decorator}")
     body = STEPS[: STEPS.index("def triple")].replace("def double", "@traced\ndef double")
-    steps = own(f"from own_traced import traced\n{body}")
+    imported = 'importlib.import_module("own_traced").traced'  # an import that no tree shows
+    steps = own(f"import importlib\ntraced = {imported}\n{body}")
     step = Dag("toy").step(steps.double, n=7)
     before = ingredients(step, {})
     assert {"own_code", "own_traced"} <= set(before.code)
