@@ -274,7 +274,7 @@ def test_a_component_decorated_in_its_place_is_told_by_the_decorators_code_too(t
     decorator = STEPS[STEPS.index("def traced") : STEPS.index("class Times")]
     (tmp_path / "own_traced.py").write_text(f"import functools\n{decorator}")
     body = STEPS[: STEPS.index("def triple")].replace("def double", "@traced\ndef double")
-    imported = 'importlib.import_module("own_traced").traced'  # an import that no tree shows
+    imported = 'importlib.import_module("own_" + "traced").traced'  # an import that no tree shows
     steps = own(f"import importlib\ntraced = {imported}\n{body}")
     step = Dag("toy").step(steps.double, n=7)
     before = ingredients(step, {})
