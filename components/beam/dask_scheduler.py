@@ -16,17 +16,22 @@ _SECONDS = 10.0
 _SCHEDULER = "Scheduler"
 
 
-def check(address: str) -> None:
+def check(address: str | None) -> None:
     """Refuse an address where no Dask scheduler answers.
 
     Args:
-        address: `tcp://host:port`; the empty text names none: Dask starts a cluster itself.
+        address: `tcp://host:port`; None where no flag names one: Dask starts a cluster itself.
 
     Raises:
         OptionError: no scheduler answers there.
     """
-    if not address:
+    if address is None:
         return
+    if not address:  # such as a variable that is not set
+        raise OptionError(
+            "Beam flags: --dask_client_address: expected tcp://host:port of a Dask scheduler. "
+            "Received: nothing. Give it, or leave the flag out: Dask then starts workers here."
+        )
     # In a thread of its own: a notebook's has an event loop already.
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         try:

@@ -66,7 +66,7 @@ class BeamOptions:
         job_endpoint.check(endpoint)
         match pipelines.class_name(runner):
             case pipelines.DASK:
-                dask_scheduler.check(given.get("address") or "")
+                dask_scheduler.check(given.get("address"))
             case pipelines.PRISM:
                 if not endpoint:
                     _check_prism(given.get("prism_location") or pipelines.prism_on_path())

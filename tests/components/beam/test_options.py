@@ -157,6 +157,16 @@ def test_an_address_where_no_dask_scheduler_answers_is_refused(address, monkeypa
     )
 
 
+def test_an_empty_address_of_a_dask_scheduler_is_refused_and_none_is_not():
+    with pytest.raises(OptionError) as caught:
+        BeamOptions(("--runner=DaskRunner", "--dask_client_address=")).check()
+    assert str(caught.value) == (
+        "Beam flags: --dask_client_address: expected tcp://host:port of a Dask scheduler. "
+        "Received: nothing. Give it, or leave the flag out: Dask then starts workers here."
+    )
+    BeamOptions(("--runner=DaskRunner",)).check()
+
+
 def test_a_dask_scheduler_on_a_host_that_nobody_knows_is_told_from_a_silent_one():
     flags = ("--runner=DaskRunner", "--dask_client_address=tcp://no.such.invalid:8786")
     with pytest.raises(OptionError, match=r"Received: \[Errno -\d\] .*\. Start one there by"):
