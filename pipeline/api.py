@@ -12,7 +12,7 @@ from millrace.components.artifacts import Anomalies
 from millrace.pipeline import asking, own_code, predictions, pushed, report, running, stepwise
 from millrace.pipeline.asking import Asked
 from millrace.pipeline.console import python_console
-from millrace.pipeline.errors import RunError, UsageError
+from millrace.pipeline.errors import RunError, StoreError, UsageError
 from millrace.pipeline.predictions import Answers
 from millrace.pipeline.recipes import catalog, own
 from millrace.pipeline.recipes.own import OwnWiring, Wiring
@@ -73,6 +73,7 @@ def run(
     Raises:
         UsageError: what was given does not fit together; nothing was run.
         RunError: a step failed; has the run, the step, the reason and the log.
+        StoreError: the store cannot be used, or went away after the run, which is recorded.
     """
     given = {
         key: value for key, value in locals().items() if value and key not in ("recipe", "warm")
@@ -103,7 +104,7 @@ def run(
     )
     with opened(place) as store, python_console() as console:
         result = running.carry_out(request, place, store, console)
-    done = open_run(result.run, place.name)
+    done = _kept(result.run, result.status, place)
     if result.status != "done":
         raise _ended(result, done, place)
     return done
@@ -185,8 +186,8 @@ def step(
         )
         done = running.carry_out_step(request, place, store, console)
     if done.status != "done":
-        raise _ended(done.of_step, open_run(run, place.name), place)
-    return open_run(run, place.name)
+        raise _ended(done.of_step, _kept(run, done.run.status, place), place)
+    return _kept(run, done.run.status, place)
 
 
 def predict(
@@ -326,6 +327,21 @@ def _call(
     name = ", ".join([name, *map(repr, more)])
     options = "".join(f", {key}={value!r}" for key, value in given.items() if value != "latest")
     return f"millrace.{function}({name}{options})"
+
+
+def _kept(run: str, status: str, root: Root) -> Run:
+    """The run as the store has it.
+
+    Raises:
+        StoreError: the store has gone away since the run was recorded, which then is not lost.
+    """
+    try:
+        return open_run(run, root.name)
+    except StoreError as error:
+        raise StoreError(
+            f"Run {run} ended ({status}) and is recorded, but cannot be opened now. {error} "
+            f"Then open it by `millrace.open_run({run!r}, root={root.name!r})`."
+        ) from error
 
 
 def _ended(result: RunResult, run: Run, root: Root) -> RunError:

@@ -14,7 +14,7 @@ import pytest
 import millrace
 from millrace import steps
 from millrace.components.user_code import source_code
-from millrace.pipeline import api
+from millrace.pipeline import api, running
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "python.md").read_text()
@@ -194,6 +194,29 @@ def test_a_root_is_opened_where_it_was_moved_to(tmp_path):
     moved = millrace.open_run(first.id, tmp_path / "after")
     assert Path(moved.report) == tmp_path / "after" / "runs" / first.id / "report.html"
     assert moved.steps["line_fit"].log.exists()
+
+
+def test_a_store_that_goes_away_after_a_run_leaves_it_recorded_and_says_so(tmp_path, monkeypatch):
+    carry_out = running.carry_out
+
+    def carry_out_and_lose_the_store(*arguments):
+        result = carry_out(*arguments)
+        monkeypatch.setenv("MILLRACE_STORE", "postgresql://nobody@127.0.0.1:1/gone")
+        return result
+
+    monkeypatch.setattr(running, "carry_out", carry_out_and_lose_the_store)
+    with pytest.raises(millrace.StoreError) as caught:
+        millrace.run("line-fit", only="line_fit", root=tmp_path, warm=False)
+    monkeypatch.delenv("MILLRACE_STORE")
+    (run,) = millrace.runs(tmp_path)
+    message = str(caught.value)
+    assert message.startswith(
+        f"Run {run.id} ended (done) and is recorded, but cannot be opened now. "
+    )
+    assert message.endswith(
+        f" Then open it by `millrace.open_run({run.id!r}, root={str(tmp_path)!r})`."
+    )
+    assert run.status == "done"
 
 
 @pytest.mark.parametrize(
