@@ -30,8 +30,8 @@ class Leftover:
     """Something that can go.
 
     Attributes:
-        kind: output, unrecorded (an output that its run did not come to record), staging,
-            checkpoint or damaged.
+        kind: output, unrecorded (an output that its run, or a step that ran alone, did not come to
+            record), staging, checkpoint or damaged.
         place: its folder.
         bytes: of its files.
         run, model, step: whose it is, as far as that is known.
@@ -73,7 +73,7 @@ def find(store: Store, root: Root, policy: Policy) -> Leftovers:
         records = Records.read(store, session)
         needed = Needs(store, session, root, records, present, policy).reasons()
     outputs = list(_outputs(root, records, present, needed))
-    stray, unknown = _unrecorded(root, records, present)
+    stray, unknown = _unrecorded(store, root, records, present)
     days = policy.days or RESUME_DAYS
     found = [*outputs, *stray, *_staging(root), *_checkpoints(root, days), *_damaged(root)]
     kept = collections.Counter(needed[one] for one in needed)
@@ -153,9 +153,9 @@ def _outputs(
 
 
 def _unrecorded(
-    root: Root, records: Records, present: Mapping[str, int | None]
+    store: Store, root: Root, records: Records, present: Mapping[str, int | None]
 ) -> tuple[list[Leftover], int]:
-    """Outputs that dead runs did not come to record; how many others this root's runs have not.
+    """Outputs that dead runs or steps did not come to record; how many are not of this root's runs.
 
     Those are of another store's runs, or of this root's before it was moved here.
     """
@@ -163,7 +163,11 @@ def _unrecorded(
     here = {one.uri for one in records.artifacts.values()}
     folder = folder_of(root)
     found, unknown = [], 0
-    alive = {run.id for run in records.runs if run.status in ("running", "partial")}
+    alive = {
+        run.id: "steps" in run.arguments
+        for run in records.runs
+        if run.status in ("running", "partial")
+    }
     for name, size in present.items():
         if folder + name in here:
             continue
@@ -171,7 +175,7 @@ def _unrecorded(
         run = rest.partition("~")[0]
         if name in known or run not in records.pipelines:  # recorded elsewhere, or by others
             unknown += 1
-        elif run not in alive:
+        elif run not in alive or (alive[run] and not store.is_at_work(root, run, step)):
             bytes_ = _size(folder + name) if size is None else size
             model = records.pipelines[run]
             found.append(Leftover("unrecorded", folder + name, bytes_, run, model, step))

@@ -227,6 +227,21 @@ def test_an_output_that_a_dead_run_did_not_come_to_record_goes_and_others_files_
         assert find(toy.store, toy.root, NEWEST).found == ()
 
 
+@pytest.mark.parametrize("status", ["partial", "running"])
+def test_what_a_killed_step_of_a_run_of_single_steps_left_goes_while_the_run_goes_on(toy, status):
+    of_other_data(toy)
+    (toy.root.path / "artifacts" / "train" / "r1~2").mkdir()
+    with toy.store.session() as session:
+        run = session.get_one(RunRecord, "r1")
+        run.status, run.arguments = status, {**run.arguments, "steps": {}}
+    with toy.root.running("r1", shared=True), toy.root.at_work("r1", "count"):
+        with toy.root.at_work("r1", "train"):
+            assert can_go(find(toy.store, toy.root, NEWEST), "unrecorded") == set()
+        found = remove(toy.store, toy.root, NEWEST).found
+    assert [(one.kind, one.step, one.run) for one in found] == [("unrecorded", "train", "r1")]
+    assert not (toy.root.path / "artifacts" / "train" / "r1~2").exists()
+
+
 def test_of_a_root_that_was_moved_nothing_is_taken_for_unrecorded(toy):
     of_other_data(toy)
     with toy.store.engine.begin() as connection:
