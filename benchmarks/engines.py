@@ -1,11 +1,12 @@
 """The Beam steps of a recipe on each engine: equal artifacts, processes for each pass, seconds.
 
-    python -m benchmarks.engines RECIPE [--data DATA] [--set STEP.OPTION=VALUE]… [--prism PRISM]
+    python -m benchmarks.engines RECIPE [--data DATA] [--set STEP.OPTION=VALUE]… [--to STEP]…
+        [--prism PRISM]
 
-Runs the recipe up to `transform`, each time below a fresh root, on the in-process
-runner, on Beam's `multi_processing`, on Dask (a scheduler and two workers)
-and on Prism (with a pool that starts its workers); all on this machine, with two workers each. Each
-row compares a step's artifact with that of the in-process run, byte by byte and record by record.
+Runs the recipe up to the steps named, or to `transform`, each time below a fresh root, on the
+in-process runner, on Beam's `multi_processing`, on Dask (a scheduler and two workers) and on Prism
+(with a pool that starts its workers); all on this machine, with two workers each. Each row compares
+a step's artifact with that of the in-process run, byte by byte and record by record.
 """
 
 import argparse
@@ -53,7 +54,9 @@ def main() -> None:
 
 def _run(arguments: argparse.Namespace, root: pathlib.Path, flags: list[str]) -> dict[str, float]:
     """Run the recipe below `root`; returns the seconds of each step that ran."""
-    command = [MILLRACE, "run", arguments.recipe, "--root", root, "--json", "--to", "transform"]
+    command = [MILLRACE, "run", arguments.recipe, "--root", root, "--json"]
+    for step in arguments.to or ["transform"]:
+        command += ["--to", step]
     if arguments.data:
         command += ["--data", arguments.data]
     for setting in arguments.set:
@@ -137,6 +140,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("recipe", metavar="RECIPE")
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--set", action="append", default=[], metavar="STEP.OPTION=VALUE")
+    parser.add_argument("--to", action="append", default=[], metavar="STEP")
     parser.add_argument("--prism", default=shutil.which("prism"))
     return parser.parse_args()
 
