@@ -10,12 +10,20 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
+from typer import _completion_shared
 
 from millrace.serving.errors import MillraceError
 
 if TYPE_CHECKING:
     from millrace.pipeline.dag import Dag
     from millrace.pipeline.root import Root
+
+# bash puts a blank behind the only word that fits; behind `trainer.epochs=` a value goes.
+_SCRIPTS, _END = _completion_shared._completion_scripts, "    return 0\n"
+_SCRIPTS["bash"] = _SCRIPTS["bash"].replace(
+    _END,
+    f"    [[ ${{#COMPREPLY[@]}} == 1 && ${{COMPREPLY[0]}} == *= ]] && compopt -o nospace\n{_END}",
+)
 
 Offer = tuple[str, str]  # what to type, and what it is in a few words
 

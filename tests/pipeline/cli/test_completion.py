@@ -80,3 +80,9 @@ def test_one_command_installs_it_and_bash_reads_what_it_wrote(millrace, monkeypa
     assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == (
         "complete -o default -F _millrace_completion millrace\n"
     )
+    tab = "compopt() { echo $@; }; millrace() { echo $OFFERED; }; _millrace_completion millrace"
+    for offered, told in (("trainer.epochs=", "-o nospace\n"), ("digits", "")):
+        asked[-1] = (
+            f"source {tmp_path}/.bashrc; OFFERED={offered}; env() {{ echo $OFFERED; }}; {tab}"
+        )
+        assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == told
