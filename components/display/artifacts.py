@@ -108,6 +108,7 @@ def _anomalies(artifact: kinds.Anomalies) -> Markup:
 
 
 def _evaluation(artifact: kinds.Evaluation, width: int | None) -> Markup:
+    """The verdict, the figures, and what lies behind them."""
     verdict, state = ("blessed", "yes") if artifact.blessed else ("not blessed", "no")
     reasons = escape("; ".join(artifact.reasons))
     was = artifact.baseline or {}
@@ -122,20 +123,31 @@ def _evaluation(artifact: kinds.Evaluation, width: int | None) -> Markup:
         for name, value in artifact.metrics.items()
     )
     figures = table(("metric", "value", "95 % interval", *(["was"] if was else [])), rows)
+    head = f'<p class="{state}">{verdict}: {reasons}</p>{figures}'
+    return Markup(f"{head}{behind_figures(artifact, width=width)}")
+
+
+def behind_figures(artifact: kinds.Evaluation, *, width: int | None = None) -> Markup:
+    """What an evaluation has beside its verdict and figures: intervals, pictures and texts.
+
+    Raises:
+        DataError: a file of it is damaged.
+    """
+    levels = Markup("")
     if within := artifact.prediction_intervals:
         keys = ("level", "coverage", "interval", "width")
         columns = ("level", "truths within", "95 % interval", "width")
-        levels = (
+        rows = (
             (f"{level:.0%}", f"{held:.1%}", between(*interval), short(width))
             for level, held, interval, width in (map(each.get, keys) for each in within["levels"])
         )
-        figures = Markup(figures + table(columns, levels))
+        levels = table(columns, rows)
     texts = (
         folded(file.stem, f"<pre>{escape(file.read_text())}</pre>")
         for file in sorted(artifact.path.glob("*.txt"))
     )
     drawn = plots(artifact.path, width=width)
-    return Markup(f'<p class="{state}">{verdict}: {reasons}</p>{figures}{drawn}{"".join(texts)}')
+    return Markup(f"{levels}{drawn}{''.join(texts)}")
 
 
 def _training(artifact: kinds.TrainedModel) -> Markup:

@@ -87,7 +87,9 @@ def _last(made: Mapping[str, ArtifactRecord], kind: type[Artifact]) -> Artifact 
 def _sections(made: Mapping[str, ArtifactRecord]) -> Iterator[dict[str, Any]]:
     for title, kind in _SECTIONS:
         if any(record.type == kind.__name__ for record in made.values()):
-            yield _section(title, lambda kind=kind: _body(_last(made, kind)))
+            section = _section(title, lambda kind=kind: _body(_last(made, kind)))
+            if section["body"] or section["problem"]:
+                yield section
 
 
 def _examples(made: Mapping[str, ArtifactRecord]) -> Iterator[dict[str, Any]]:
@@ -116,6 +118,8 @@ def _section(title: str, drawn: Any) -> dict[str, Any]:
 
 
 def _body(artifact: Artifact | None) -> Markup:
+    if isinstance(artifact, kinds.Evaluation):  # its verdict and figures stand at the top
+        return display.behind_figures(artifact)
     return display.body(artifact) if artifact else Markup("")
 
 

@@ -46,6 +46,18 @@ def test_the_verdict_says_what_the_figure_was_and_how_sure_it_is(toy):
     shown = _report_of(toy, result)
     row = '<th scope="row">accuracy</th><td class="number">0.5</td>'
     assert f'{row}<td class="number">0.40 to 0.60</td><td class="number">0.75</td>' in shown
+    assert shown.count("told so") == 1
+    assert shown.count(">blessed</span>") == 1
+    assert '<h2 id="evaluation-title">' not in shown  # nothing lies behind these figures
+
+
+def test_what_lies_behind_the_figures_stands_in_a_section_of_its_own(toy):
+    result = toy.run()
+    (result.artifacts["judge"].path / "mistakes.txt").write_text("a <b>")
+    shown = _report_of(toy, result)
+    assert '<h2 id="evaluation-title">Evaluation</h2>' in shown
+    assert "<summary>mistakes</summary><pre>a &lt;b&gt;</pre>" in shown
+    assert shown.count("told so") == 1
 
 
 def test_what_comes_from_the_data_is_escaped(toy):
@@ -104,7 +116,8 @@ def test_what_was_set_is_listed_with_the_commit_and_the_machine(toy):
     assert "<dt>commit</dt><dd>0123abcd with changes</dd>" in shown
     assert "<dt>folder</dt>" not in shown
     markdown = report_file.as_markdown(toy.root, toy.store, result.run)
-    assert "| option | set to |\n|---|---|\n| trainer.epochs | 3 |\n\n" in markdown
+    set_to = "| trainer.epochs | 3 |\n| trainer.model.held | epochs |\n"  # so for every network
+    assert f"| option | set to |\n|---|---|\n{set_to}\n" in markdown
 
 
 def test_markdown_has_the_verdict_the_figures_and_why_each_step_ran(toy):

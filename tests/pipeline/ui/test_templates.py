@@ -1,5 +1,7 @@
 """How numbers, times and sizes are written."""
 
+import re
+
 import jinja2
 import pytest
 
@@ -38,3 +40,19 @@ def test_what_is_shown_is_escaped_and_a_name_that_is_not_there_is_an_error():
     )
     with pytest.raises(jinja2.UndefinedError):
         templates.render("error.html", shown={}, key="", roots=[], path="", query="")
+
+
+def test_no_class_of_the_style_has_two_rules_that_set_the_same():
+    found = {}
+    rules = re.sub(
+        r"/\*.*?\*/|@[^{]+\{(?:[^{}]*\{[^{}]*\})*\s*\}", "", templates.static("style.css")
+    )
+    for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", rules):
+        names = {each.partition(":")[0].strip() for each in body.split(";")} - {""}
+        for selector in filter(
+            re.compile(r"\.[\w-]+").fullmatch, map(str.strip, selectors.split(","))
+        ):
+            found.setdefault(selector, []).extend(names)
+    assert found[".charts"]
+    twice = {selector: names for selector, names in found.items() if len(names) > len(set(names))}
+    assert twice == {}
