@@ -41,6 +41,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 
+from millrace.components.files.printable import printable
 from millrace.pipeline.console import print_table, stdout_console
 from millrace.pipeline.errors import describe_error, is_of_the_system
 from millrace.serving.errors import MillraceError
@@ -169,7 +170,7 @@ def _bounded() -> Iterator[None]:
 
 def _check_text(parser: Parser, text: str, error: Exception) -> None:
     try:
-        first = text if parser.is_long else inputs.told(text)
+        first = text if parser.is_long else inputs.told(printable(text))
     except Lost as lost:
         raise Lost(f"text: {_place(error)}: {lost}") from error
     if len(first) > LETTERS and not parser.is_long:

@@ -16,6 +16,7 @@ _LOOKED_AT = 1 << 18  # bytes that an encoding is guessed from
 _BLOCK = 1 << 20
 _ZEROS = 0.7  # share of the upper bytes of UTF-16 that are 0 in a Western table
 _WORDS = 150  # of these, the most frequent: 256 KiB take 0.1 s
+_LETTERS = 64  # of a word: one may be all of a file
 _WORD = re.compile(rb"[@-\xff]*[\x80-\xff][@-\xff]*")  # a second byte may be a letter's
 _SHIFT = re.compile(rb"\x1b\$[@B]")
 _DOUBT = 3.0  # nats that another reading may be less likely, and still be named
@@ -174,7 +175,7 @@ def _likely(sample: bytes) -> list[str]:
         return ["utf-8"]
     found: dict[tuple[str, ...], tuple[float, str]] = {}
     for encoding, prior in _USUAL.items():
-        read = tuple(word.decode(encoding, "replace") for word in words)
+        read = tuple(word.decode(encoding, "replace")[:_LETTERS] for word in words)
         likely = alphabets.likelihood(read) + prior
         found[read] = max(found.get(read, (likely, encoding)), (likely, encoding))
     ranked = sorted(found.values(), reverse=True)

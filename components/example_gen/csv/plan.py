@@ -47,11 +47,12 @@ def candidates(
             f"{step}, option drop: expected columns of the table: {', '.join(dialect.names)}. "
             f"Received: {', '.join(unknown)}. Correct the name."
         )
-    return {
-        name: _of_column(name, dialect, given, dates, clock=clock)
-        for name in dialect.names
-        if name not in drop
-    }
+    found, shared = {}, dict[tuple[ColumnReading, ...], tuple[ColumnReading, ...]]()
+    for name in dialect.names:
+        if name not in drop:
+            every = _of_column(name, dialect, given, dates, clock=clock)
+            found[name] = shared.setdefault(every, every)  # most columns have the same dozens
+    return found
 
 
 def _of_column(

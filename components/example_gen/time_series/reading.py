@@ -4,7 +4,7 @@ import bisect
 import dataclasses
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import columns, dates, files, parsing, plan
 from millrace.components.example_gen.csv.columns import TEXT, ColumnReading
 from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
-from millrace.components.example_gen.csv.evidence import Evidence
+from millrace.components.example_gen.csv.evidence import Evidence, seen_in
 from millrace.components.example_gen.csv.parsing import Block, ParsedCells
 from millrace.components.example_gen.csv.passes import CsvFiles
 from millrace.components.example_gen.shards.folders import Listing
@@ -46,6 +46,7 @@ SPANS: dict[str, tuple[str, ...]] = {
 }
 _OF = {alias: part for part, aliases in (PARTS | SPANS).items() for alias in aliases}
 _SAMPLED = 1000  # cells that rule forms of dates out
+_CELLS = 1 << 20  # of columns that are looked at together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,14 +252,17 @@ def _readings(
     """How each column is read: as its cells suggest, or as the training data's were if they fit."""
     candidates = plan.candidates(STEP, dialect, given)
     known = learnt.readings if learnt else {}
-    evidence = {}
-    for name, every in candidates.items():
+    texts = {}
+    for name in candidates:
         column = cells.column(name).combine_chunks()
         if learnt is None or (name in known and _misfit(column, known[name])):
-            seen = Evidence(_likely(column, every, name)).seen(column, name)
-            if part_of(name) in PARTS:
-                seen = dataclasses.replace(seen, zeros=0)  # `01` is a month and no code
-            evidence[name] = _in_order(seen, column)
+            texts[name] = column
+    evidence = {}
+    for some in _together(texts):
+        begun = {name: Evidence(every) for name, every in _likely(some, candidates).items()}
+        for name, seen in seen_in(begun, some).items():
+            zeros = 0 if part_of(name) in PARTS else seen.zeros  # `01` is a month and no code
+            evidence[name] = _in_order(dataclasses.replace(seen, zeros=zeros), texts[name])
     if learnt is None:
         found = plan.settle(STEP, source, dialect, evidence, given, "seconds").readings
         plan.tell_strays(dialect, evidence, found, given, blocks)
@@ -292,19 +296,36 @@ def _ordered(cells: pa.StringArray, form: str) -> float:
     return float(max((steps > 0).sum(), (steps < 0).sum()) / max(1, np.count_nonzero(steps)))
 
 
+def _together(texts: Mapping[str, pa.StringArray]) -> Iterator[dict[str, pa.StringArray]]:
+    """The columns, some at a time: all of many short ones, whose cells are looked at as one."""
+    some, count = dict[str, pa.StringArray](), 0
+    for name, column in texts.items():
+        if some and count + len(column) > _CELLS:
+            yield some
+            some, count = {}, 0
+        some[name], count = column, count + len(column)
+    if some:
+        yield some
+
+
 def _likely(
-    cells: pa.StringArray, candidates: tuple[ColumnReading, ...], name: str
-) -> tuple[ColumnReading, ...]:
+    texts: Mapping[str, pa.StringArray], candidates: Mapping[str, tuple[ColumnReading, ...]]
+) -> dict[str, tuple[ColumnReading, ...]]:
     """Those of `candidates` that may be of most cells: no dates that none of a sample is."""
-    known = cells.drop_null()
-    sample = known.take(pa.array(np.arange(0, len(known), 1 + len(known) // _SAMPLED)))
-    fits = Evidence(candidates).seen(sample, name).fits
-    found = tuple(each.pattern for each in fits if each.kind == "date")
-    return tuple(  # a day beside the same with a time
-        each
-        for each in candidates
-        if each.kind != "date" or any(form.startswith(each.pattern) for form in found)
-    )
+    samples = {}
+    for name, column in texts.items():
+        known = column.drop_null()
+        samples[name] = known.take(pa.array(np.arange(0, len(known), 1 + len(known) // _SAMPLED)))
+    begun = {name: Evidence(candidates[name]) for name in texts}
+    likely = {}
+    for name, seen in seen_in(begun, samples).items():
+        found = tuple(each.pattern for each in seen.fits if each.kind == "date")
+        likely[name] = tuple(  # a day beside the same with a time
+            each
+            for each in candidates[name]
+            if each.kind != "date" or any(form.startswith(each.pattern) for form in found)
+        )
+    return likely
 
 
 def _misfit(cells: pa.StringArray, reading: ColumnReading) -> bool:

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from millrace.components.example_gen.csv import encodings
+from millrace.components.example_gen.csv import alphabets, encodings
 
 TOWNS = {
     "cp1252": "id;Stadt\n1;Köln\n2;München\n3;Bremen\n",
@@ -243,3 +243,15 @@ def test_what_is_found_a_block_at_a_time_is_what_is_found_in_the_whole(monkeypat
             monkeypatch.setattr(encodings, "_BLOCK", block)
             found = encodings.detect_in(io.BytesIO(data.encode(encoding)))
             assert found == encodings.detect(data.encode(encoding)), (encoding, block)
+
+
+def test_a_word_that_is_all_of_a_file_is_judged_by_its_first_letters(monkeypatch):
+    seen, likelihood = [], alphabets.likelihood
+
+    def noted(words):
+        seen.extend(map(len, words))
+        return likelihood(words)
+
+    monkeypatch.setattr(alphabets, "likelihood", noted)
+    encodings.detect("東京".encode("cp932") * 9_999)
+    assert set(seen) == {64}
