@@ -25,7 +25,7 @@ from millrace.components.evaluating import simple_baselines, verdict
 from millrace.components.evaluating.verdict import Thresholds, Verdict
 from millrace.components.options.ranges import Count, Number, Share
 from millrace.serving import tensorflow_import
-from millrace.serving.errors import MillraceError
+from millrace.serving.errors import MillraceError, few
 
 if TYPE_CHECKING:
     from millrace.components.evaluating.scoring import EvalConfig
@@ -171,7 +171,7 @@ def _check_slices(examples: Examples, splits: list[str], slices: tuple[str, ...]
     for feature in slices:
         if there and feature not in there:
             raise OptionError(
-                f"slices: expected features of the examples: {', '.join(sorted(there))}. "
+                f"slices: expected features of the examples: {few(sorted(there))}. "
                 f"Received: {feature!r}. Choose among these."
             )
 

@@ -16,6 +16,7 @@ Their texts have one form: *where*: expected X. Received: Y. What to do. The exc
 RpcErrors, which carry a model server's own texts to the client.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -197,3 +198,18 @@ def rpc_error(code: str | int, details: str) -> RpcError:
 def code_number(error: RpcError) -> int:
     """Returns the number of `error`'s code."""
     return _CODES.index(type(error)) + 1
+
+
+def few(names: Iterable[object], most: int = 10) -> str:
+    """The first of `names` between commas, and how many there are beside them: for a message.
+
+    A table may have thousands of columns; the first tell which one it is.
+
+    Args:
+        names: as they are to be shown.
+        most: of them that are shown. One more is, rather than that it is counted.
+    """
+    shown = list(map(str, names))
+    if len(shown) <= most + 1:
+        return ", ".join(shown)
+    return f"{', '.join(shown[:most])} and {len(shown) - most:,} more"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from millrace.serving import dtypes
-from millrace.serving.errors import WireError
+from millrace.serving.errors import WireError, few
 from millrace.serving.signature import Signature, TensorInfo
 from millrace.serving.values import utf8
 
@@ -74,7 +74,7 @@ def columns(
             names = dict.fromkeys(str(name) for record in records for name in record)
             raise WireError(
                 f"Input {alias!r}: expected a column of that name. "
-                f"Received: {', '.join(names) or 'no columns'}. Rename the column."
+                f"Received: {few(names) or 'no columns'}. Rename the column."
             )
     return found
 

@@ -32,6 +32,7 @@ from millrace.components.features.series_spec import (
 )
 from millrace.components.files import columns
 from millrace.components.files.tfrecord import read_records
+from millrace.serving.errors import few
 
 logger = logging.getLogger("millrace.components.analyze")
 
@@ -131,7 +132,7 @@ def with_made(spec: SeriesSpec, found: MadeColumns, options: SeriesOptions) -> S
     """`spec` with the columns that its hook makes, scaled as these are in the train split."""
     logger.info(
         "%s is given %s; makes %s",
-        *(spec.hook and spec.hook.function, ", ".join(spec.channels), ", ".join(found.names)),
+        *(spec.hook and spec.hook.function, few(spec.channels), few(found.names)),
     )
     offset, spread = scale(found, options)
     first, last = len(spec.targets), len(spec.targets) + len(spec.covariates)
@@ -186,7 +187,7 @@ def check_values(train: Shape, roles: Roles) -> None:
     pairs = zip(roles.columns, train.count.tolist(), strict=True)
     if empty := [name for name, count in pairs if not count]:
         raise DataError(
-            f"Split 'train': expected values of every column. Received: none of {', '.join(empty)} "
+            f"Split 'train': expected values of every column. Received: none of {few(empty)} "
             f"in {train.rows} rows. Leave out the column, or change series_example_gen.splits."
         )
 

@@ -23,6 +23,7 @@ from millrace.components.features.moments import Moments
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files import columns
 from millrace.components.files.tfrecord import read_records
+from millrace.serving.errors import few
 
 Floats = NDArray[np.float64]
 SeriesKey = tuple[str, int]  # a series' name and first time
@@ -110,7 +111,7 @@ def _checked(parts: Sequence[MadeColumns], spec: SeriesSpec) -> MadeColumns:
     if wrong:
         raise DataError(
             f"{PLACE}: expected {spec.hook and spec.hook.function} to make finite numbers of the "
-            f"train split's windows. Received: NaN or infinity in {', '.join(wrong)}. Guard it, "
+            f"train split's windows. Received: NaN or infinity in {few(wrong)}. Guard it, "
             "such as by tf.math.divide_no_nan or tf.math.log1p."
         )
     return found

@@ -36,6 +36,7 @@ from millrace.components.features.table_spec import (
     TableSpec,
 )
 from millrace.components.statistics import stand_ins
+from millrace.serving.errors import few
 
 logger = logging.getLogger("millrace.components.analyze")
 
@@ -177,7 +178,7 @@ def _check_known(survey: TableSurvey, named: Mapping[str, Sequence[str]]) -> Non
         if unknown:
             raise OptionError(
                 f"analyze.features.{option}: expected columns of the table: "
-                f"{', '.join(survey.columns)}. Received: {', '.join(unknown)}. Correct the name."
+                f"{few(survey.columns)}. Received: {few(unknown)}. Correct the name."
             )
 
 

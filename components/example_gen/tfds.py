@@ -17,6 +17,7 @@ from millrace.components.example_gen.shards.tally import finish
 from millrace.components.example_gen.tensorflow_datasets import sets
 from millrace.components.files.paths import LocalPath
 from millrace.components.options.ranges import Shards, Share, ShareBelowOne
+from millrace.serving.errors import few
 
 if TYPE_CHECKING:
     from millrace.components.example_gen.images.tfrecords import RecordFiles
@@ -141,13 +142,13 @@ def _chosen(builder: Any, option: str, wanted: str, kind: type) -> str:
         raise DataError(
             f"{_STEP}, {builder.info.full_name}: expected a classification set, with an Image or "
             f"a Text, and a ClassLabel. Received: no {kind.__name__} among "
-            f"{', '.join(builder.info.features)}. Choose another set."
+            f"{few(builder.info.features)}. Choose another set."
         )
     supervised = [name for name in builder.info.supervised_keys or () if name in names]
     candidates = [wanted] if wanted else supervised if len(names) > 1 else names
     if len(candidates) == 1 and candidates[0] in names:
         return candidates[0]
     raise OptionError(
-        f"{_STEP}, option {option}: expected one of {', '.join(names)}, the features of "
+        f"{_STEP}, option {option}: expected one of {few(names)}, the features of "
         f"{builder.info.full_name} of kind {kind.__name__}. Received: {wanted!r}. Name one."
     )

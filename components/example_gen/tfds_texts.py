@@ -8,6 +8,7 @@ from etils.epath import Path
 from millrace.components.artifacts import RawFiles
 from millrace.components.errors import DataError, OptionError
 from millrace.components.files.paths import LocalPath
+from millrace.serving.errors import few
 
 if TYPE_CHECKING:
     from millrace.components.example_gen.shards.folders import Listing
@@ -68,12 +69,12 @@ def choose_text(builder: Any, wanted: str) -> str:
     if not names:
         raise DataError(
             f"{_STEP}, {builder.info.full_name}: expected a set with a feature of text. "
-            f"Received: {', '.join(features)}. Choose another set."
+            f"Received: {few(features)}. Choose another set."
         )
     if wanted in names or (not wanted and len(names) == 1):
         return wanted or names[0]
     raise OptionError(
-        f"{_STEP}, option text: expected one of {', '.join(names)}, the texts of "
+        f"{_STEP}, option text: expected one of {few(names)}, the texts of "
         f"{builder.info.full_name}. Received: {wanted!r}. Name one."
     )
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from millrace.components.errors import DataError
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.layout import LayoutColumn, RecordLayout
+from millrace.serving.errors import few
 
 Resize = Literal["stretch", "pad", "crop"]
 PixelScale = Literal["unit", "symmetric", "standardise", "none"]
@@ -69,7 +70,7 @@ class ImageSpec:
         if len(self.classes) < 2:
             raise DataError(
                 "Classes: expected two or more in the train split. "
-                f"Received: {', '.join(map(repr, self.classes)) or 'none'}. "
+                f"Received: {few(map(repr, self.classes)) or 'none'}. "
                 "Put the pictures of each class into a folder of their own."
             )
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from millrace.components.errors import DataError
 from millrace.components.features import precision
 from millrace.components.features.series_spec import Calendar, SeriesSpec, time_unit
+from millrace.serving.errors import few
 from millrace.serving.example import Decoded
 
 SERIES, TIME, FOLD = "series", "time", "fold"  # features of raw records and windows alike
@@ -154,7 +155,7 @@ def times_of(row: Decoded) -> Ints:
     if not isinstance(times, np.ndarray) or times.dtype != np.int64:
         raise DataError(
             f"Record of a series: expected the int64 feature {TIME!r}. "
-            f"Received: {', '.join(sorted(row)) or 'none'}. Ingest it by series_example_gen."
+            f"Received: {few(sorted(row)) or 'none'}. Ingest it by series_example_gen."
         )
     return times
 
@@ -226,7 +227,7 @@ def latest(past: Decoded, ahead: Decoded, spec: SeriesSpec) -> Decoded:
     is_missing = np.isnan(known)
     if lacking := int((is_missing.all(axis=1) if spec.fill else is_missing.any(axis=1)).sum()):
         raise DataError(
-            f"expected {', '.join(spec.known)} in the {spec.horizon} rows after the last one, "
+            f"expected {few(spec.known)} in the {spec.horizon} rows after the last one, "
             f"received {spec.horizon - lacking} such rows"
         )
     found[KNOWN] = known.ravel()

@@ -19,6 +19,7 @@ from millrace.components.features import hook as hooks
 from millrace.components.features import series_fill
 from millrace.components.features.hook_spec import PLACE
 from millrace.components.features.series_spec import SeriesSpec
+from millrace.serving.errors import few
 
 Floats = NDArray[np.float32]
 
@@ -69,8 +70,8 @@ def _made(window: tf.Tensor, spec: SeriesSpec) -> dict[str, tf.Tensor]:
     if kept:
         raise OptionError(
             f"{PLACE}: expected {spec.hook and spec.hook.function} to add columns to "
-            f"{', '.join(name for name in spec.channels if name not in spec.covariates)}, which "
-            f"stay as they are. Received: {', '.join(kept)} among its own. Return only new "
+            f"{few(name for name in spec.channels if name not in spec.covariates)}, which "
+            f"stay as they are. Received: {few(kept)} among its own. Return only new "
             "columns, under other names."
         )
     return columns

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from millrace.components.files.names import words
+from millrace.serving.errors import few
 
 _CERTAIN = ("label", "labels", "target", "class", "y", "outcome", "species")
 _LIKELY = (
@@ -71,7 +72,7 @@ def choose(names: Sequence[str], last: str) -> tuple[str, str]:
     if not found:
         return last or (names[-1] if names else ""), "the last column"
     rest = found[1:] if _plain(found[0]) not in _CERTAIN[:3] else []
-    others = f"; {', '.join(map(repr, rest))} could be it too" if rest else ""
+    others = f"; {few(map(repr, rest))} could be it too" if rest else ""
     return found[0], f"by its name{others}"
 
 

@@ -16,6 +16,7 @@ from millrace.components.errors import DataError, OptionError
 from millrace.components.features.hook_spec import Hook
 from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.options.ranges import Count
+from millrace.serving.errors import few
 
 Problem = Literal["classification", "regression"]
 Scaling = Literal["z_score", "min_max", "none"]
@@ -193,7 +194,7 @@ class TableSpec:
         if self.problem == "classification" and len(self.classes) < 2:
             raise DataError(
                 f"Label {self.target!r}: expected two or more classes in the train split. "
-                f"Received: {', '.join(map(repr, self.classes)) or 'none'}. Choose another column "
+                f"Received: {few(map(repr, self.classes)) or 'none'}. Choose another column "
                 "by analyze.features.label, or set analyze.features.problem=regression."
             )
 
@@ -248,7 +249,7 @@ def parse_crosses(crosses: Sequence[str], discrete: Sequence[str], size: int) ->
         if len(names) < 2:
             raise OptionError(
                 "analyze.features.crosses: expected categorical columns or buckets, joined by a "
-                f"colon, of {', '.join(discrete) or 'which there are none'}. Received: {text!r}. "
+                f"colon, of {few(discrete) or 'which there are none'}. Received: {text!r}. "
                 "Name others, or add them to analyze.features.categorical or .buckets."
             )
         found.append(Cross(names, size))

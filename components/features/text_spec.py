@@ -11,6 +11,7 @@ from millrace.components.features.hook_spec import Hook
 from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.features.tokenization import FIRST, UNKNOWN_NAME, Level, Side, Standardize
 from millrace.components.options.ranges import Count, Share
+from millrace.serving.errors import few
 
 SequenceLength = Annotated[int, Field(ge=1, le=65_536)]
 VocabularySize = Annotated[int, Field(ge=3, le=1_000_000)]
@@ -102,7 +103,7 @@ class TextSpec:
         if len(self.classes) < 2:
             raise DataError(
                 "Classes: expected two or more in the train split. "
-                f"Received: {', '.join(map(repr, self.classes)) or 'none'}. "
+                f"Received: {few(map(repr, self.classes)) or 'none'}. "
                 "Put the texts of each class into a folder of their own, or name the label column."
             )
 

@@ -36,6 +36,7 @@ from millrace.components.models.series_options import (
     SeriesModel,
     SeriesRnn,
 )
+from millrace.serving.errors import few
 
 _PERIODS = {"hour": 24.0, "weekday": 7.0, "month": 12.0}
 _COVARIATE_ROWS = 24  # at most, of which a linear network sees covariates
@@ -177,7 +178,7 @@ def _least(spec: SeriesSpec) -> tuple[float, ...]:
     if not spec.has_logarithms:
         raise OptionError(
             "trainer.model.log: expected targets that are positive throughout the train split. "
-            f"Received: {', '.join(spec.targets)}, of which one is not. Set it to false."
+            f"Received: {few(spec.targets)}, of which one is not. Set it to false."
         )
     return tuple(each / 2 for each in spec.least)
 

@@ -24,6 +24,7 @@ from millrace.components.errors import OptionError
 from millrace.components.files import paths
 from millrace.components.options.ranges import MOST
 from millrace.components.user_code import calls
+from millrace.serving.errors import few
 
 NO_OTHERS: dict[str, Any] = {}
 
@@ -200,7 +201,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """A sentence that offers the nearest of `known`, or lists them all."""
     known = sorted(known)
     near = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(known) or 'none'}."
+    return f"Did you mean `{near[0]}`?" if near else f"There are: {few(known, most=50) or 'none'}."
 
 
 def _assign_field(

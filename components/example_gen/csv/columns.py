@@ -13,6 +13,7 @@ from millrace.components.example_gen.csv import dates as date_forms
 from millrace.components.example_gen.csv import numbers
 from millrace.components.example_gen.csv.dialect import DayFirst
 from millrace.components.example_gen.csv.numbers import NumberForm
+from millrace.serving.errors import few
 
 CellKind = Literal["int", "float", "date", "text"]
 Dates = Literal["parts", "seconds", "text"]
@@ -225,7 +226,7 @@ def check_types(step: str, types: Mapping[str, str], names: Collection[str]) -> 
     for name, kind in types.items():
         if name not in names:
             raise OptionError(
-                f"{step}, option csv.types: expected columns of the table: {', '.join(names)}. "
+                f"{step}, option csv.types: expected columns of the table: {few(names)}. "
                 f"Received: {name!r}. Correct the name."
             )
         if kind.startswith("date:"):

@@ -5,7 +5,7 @@ import dataclasses
 import itertools
 import logging
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from etils.epath import Path
 
@@ -17,7 +17,9 @@ from millrace.components.example_gen.csv.spans import Span
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import split_in
 from millrace.components.files.walk import is_hidden, walk
+from millrace.serving.errors import few
 
+_ALIKE = 10  # columns, which an error need not list
 _SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz", ".tab.gz")
 _ALSO = (".txt", ".data", ".dat", ".txt.gz", ".data.gz", ".dat.gz")  # where there is no other
 _OTHERS = {
@@ -166,8 +168,9 @@ def settle(
     for path, other in others:
         if other.names != dialect.names or other.header != dialect.header:
             raise DataError(
-                f"{root / path}: expected the columns of {first}: {', '.join(dialect.names)}. "
-                f"Received: {', '.join(other.names)}. Give files of one table, or set the options "
+                f"{root / path}: expected the columns of {first}: "
+                f"{_where_apart(dialect.names, other.names)}. Received: "
+                f"{_where_apart(other.names, dialect.names)}. Give files of one table, or set the options "
                 "csv.header and csv.names."
             )
         if (other.delimiter, other.padding) != (dialect.delimiter, dialect.padding):
@@ -179,6 +182,12 @@ def settle(
     skipped = {path: each.skipped for path, each in others if each.skipped != dialect.skipped}
     comment = next((each.comment for each in dialects.values() if each.comment), "")
     return dataclasses.replace(dialect, skipped_in=skipped, comment=comment)
+
+
+def _where_apart(names: Sequence[str], others: Sequence[str]) -> str:
+    """The first of `names`; of many that begin alike, those from the last that is."""
+    alike = sum(itertools.takewhile(bool, (a == b for a, b in zip(names, others, strict=False))))
+    return f"…, {few(names[alike - 1 :])}" if alike > _ALIKE else few(names)
 
 
 def _dialect(file: Path, encoding: str, given: CsvFormat, *, texts: bool) -> Dialect:

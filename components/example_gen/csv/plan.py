@@ -17,6 +17,7 @@ from millrace.components.example_gen.csv.dialect import CsvFormat, Dialect
 from millrace.components.example_gen.csv.evidence import Evidence
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.features import table_label
+from millrace.serving.errors import few
 
 Find = Callable[[str, str], str]
 """Where a cell of a column is, to be written behind it: ` in line 3 of t.csv`."""
@@ -44,8 +45,8 @@ def candidates(
     unknown = [name for name in drop if name not in dialect.names]
     if unknown:
         raise OptionError(
-            f"{step}, option drop: expected columns of the table: {', '.join(dialect.names)}. "
-            f"Received: {', '.join(unknown)}. Correct the name."
+            f"{step}, option drop: expected columns of the table: {few(dialect.names)}. "
+            f"Received: {few(unknown)}. Correct the name."
         )
     found, shared = {}, dict[tuple[ColumnReading, ...], tuple[ColumnReading, ...]]()
     for name in dialect.names:
@@ -103,7 +104,7 @@ def settle(
     if not readings:
         raise DataError(
             f"{place}: expected a table with values. Received: none in the columns "
-            f"{', '.join(dialect.names)}. Check the file, and what stands for a missing value "
+            f"{few(dialect.names)}. Check the file, and what stands for a missing value "
             "(option csv.missing)."
         )
     if codes:

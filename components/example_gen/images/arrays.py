@@ -28,6 +28,7 @@ from millrace.components.example_gen.shards.tally import IngestTally
 from millrace.components.example_gen.shards.writing import Converted, Unlabelled, write_shards
 from millrace.components.files import archives
 from millrace.components.files.walk import is_hidden, walk
+from millrace.serving.errors import few
 
 _IMAGES = {"x", "image", "images", "img", "imgs", "data", "pixels", "pictures", "features", "arr0"}
 _LABELS = {"y", "label", "labels", "target", "targets", "class", "classes", "arr1"}
@@ -117,7 +118,7 @@ def write_files(
         if len(classes) < 2:
             raise DataError(
                 f"{source}: expected labels of at least two classes. Received: "
-                f"{', '.join(classes) or 'none'}. Add pictures of others."
+                f"{few(classes) or 'none'}. Add pictures of others."
             )
         rows = [
             ListedRow(f"{place}#{start}", "", pair.split)

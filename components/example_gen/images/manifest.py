@@ -24,6 +24,7 @@ from millrace.components.example_gen.shards.splits import canonical, is_folder_n
 from millrace.components.features import class_names
 from millrace.components.files.picture_names import is_other, is_picture
 from millrace.components.files.walk import is_hidden, problem, walk
+from millrace.serving.errors import few
 
 _PATHS = (  # names of columns, the likeliest first
     *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path"),
@@ -135,7 +136,7 @@ def _column(
 
 def _no_column(place: Path, wanted: str, columns: Sequence[str], what: str) -> DataError:
     return DataError(
-        f"{place}: expected the column {wanted}. Received: {', '.join(map(repr, columns))}. Name "
+        f"{place}: expected the column {wanted}. Received: {few(map(repr, columns))}. Name "
         f"the CSV's own by the option manifest.{what}_column."
     )
 

@@ -40,6 +40,7 @@ from millrace.components.example_gen.shards.writing import (
     write_shards,
 )
 from millrace.components.files.walk import is_hidden, walk
+from millrace.serving.errors import few
 
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _LABELS = ("label", "labels", "class", "target", "y", "digit", "letter", "category", "emotion")
@@ -121,7 +122,7 @@ def write_files(
     if len(classes) < 2:
         raise DataError(
             f"{source}: expected lines of at least two classes. Received: "
-            f"{', '.join(sorted(classes)) or 'no line'}. Check the options label_column and "
+            f"{few(sorted(classes)) or 'no line'}. Check the options label_column and "
             "csv.delimiter."
         )
     splits = {span.split for span in spans}

@@ -21,7 +21,7 @@ from millrace.components.example_gen.shards.writing import (
     write_shards,
 )
 from millrace.components.features import table_label
-from millrace.serving.errors import WireError
+from millrace.serving.errors import WireError, few
 from millrace.serving.example import Decoded, Value, decode, encode
 
 _log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def label_of(step: str, builder: Any, columns: Sequence[TfdsColumn], given: str 
     if given not in names:
         raise OptionError(
             f"{step}, option label, which a recipe takes from analyze.features.label: expected a "
-            f"feature of the set: {', '.join(names)}. Received: {given!r}. Correct the name."
+            f"feature of the set: {few(names)}. Received: {given!r}. Correct the name."
         )
     return given
 

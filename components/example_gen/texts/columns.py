@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.files.names import words
+from millrace.serving.errors import few
 
 Cells = Mapping[str, str]
 
@@ -54,7 +55,7 @@ def choose(
         option = "text" if not texts else "label"
         raise DataError(
             f"{place}: expected a column of texts and one of classes. Received: none that looks "
-            f"like {missing} among {', '.join(map(repr, names))}. Name it by the option {option}."
+            f"like {missing} among {few(map(repr, names))}. Name it by the option {option}."
         )
     _log.info(
         "%s: texts from column %s (%s), classes from column %r (%s)%s",
@@ -91,7 +92,7 @@ def _check(step: str, place: object, names: Sequence[str], **given: Sequence[str
         for name in chosen:
             if name not in names:
                 raise OptionError(
-                    f"{step}, option {option}: expected a column of {place}: {', '.join(names)}. "
+                    f"{step}, option {option}: expected a column of {place}: {few(names)}. "
                     f"Received: {name!r}. Correct the name."
                 )
 
@@ -100,7 +101,7 @@ def _left_out(step: str, names: Sequence[str], rows: Sequence[Cells], texts: Seq
     """What is said of the columns that are not used: texts among them can be joined."""
     if not names:
         return ""
-    said = f"; not used: {', '.join(map(repr, names))}"
+    said = f"; not used: {few(map(repr, names))}"
     others = [name for name in names if name.strip().lower() in _TEXTS or _is_long(name, rows)]
     return f"{said}; {step}.text={','.join([*others, *texts])} joins several" if others else said
 

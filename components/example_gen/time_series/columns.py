@@ -18,6 +18,7 @@ from millrace.components.example_gen.csv.columns import TEXT, ColumnReading
 from millrace.components.example_gen.time_series import clock, reading
 from millrace.components.example_gen.time_series.options import SeriesColumns
 from millrace.components.example_gen.time_series.reading import SeriesRows
+from millrace.serving.errors import few
 
 logger = logging.getLogger("millrace.components.series_example_gen")
 
@@ -63,15 +64,15 @@ def check(rows: SeriesRows, given: SeriesColumns) -> None:
     missing = [name for name in named if name not in there and name != EVERY_OTHER]
     if missing:
         raise DataError(
-            f"Columns: expected {', '.join(map(repr, missing))}. Received: "
-            f"{', '.join(map(repr, there))}. Name columns that there are by "
+            f"Columns: expected {few(map(repr, missing))}. Received: "
+            f"{few(map(repr, there))}. Name columns that there are by "
             "series_example_gen.time, targets, covariates, known and series."
         )
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
         raise OptionError(
             "series_example_gen: expected each column in one part. Received: "
-            f"{', '.join(map(repr, twice))} in several. Name it once."
+            f"{few(map(repr, twice))} in several. Name it once."
         )
 
 
@@ -102,7 +103,7 @@ def time_of(rows: SeriesRows, given: SeriesColumns, form: str = "") -> tuple[str
         return (name, *_within_day(rows, free, name, dates[name]))
     raise DataError(
         "Time: expected a column whose cells are all times, or columns year, month, day. "
-        f"Received: {', '.join(_with_a_text(rows, name) for name in rows.cells.column_names)}. "
+        f"Received: {few(_with_a_text(rows, name) for name in rows.cells.column_names)}. "
         f"{_untimed(rows, free)}"
     )
 
@@ -216,9 +217,9 @@ def values_of(
     others = found.values[len(found.targets) :]
     logger.info(
         "time from %s; forecasting %s%s; not used: %s",
-        *(", ".join(found.time), ", ".join(found.wide or found.targets)),
-        f" with {', '.join(others)}" if others else "",
-        ", ".join(left) or "none",
+        *(few(found.time), few(found.wide or found.targets)),
+        f" with {few(others)}" if others else "",
+        few(left) or "none",
     )
     return found
 
@@ -254,7 +255,7 @@ def numbers(
         numeric = _numeric(rows, rows.cells.column_names)
         hint = (
             f"a category of {kinds} values cannot be forecast or averaged; choose among "
-            f"{', '.join(numeric) or 'no other column'} by series_example_gen.targets"
+            f"{few(numeric) or 'no other column'} by series_example_gen.targets"
             if is_wrong.sum() == len(cells) - cells.null_count
             else "correct it, name it as missing by series_example_gen.csv.missing, or raise "
             "series_example_gen.max_rejected"
@@ -273,7 +274,7 @@ def _check_reserved(found: SeriesColumns) -> None:
     if taken:
         raise DataError(
             f"Columns: expected values under other names than {', '.join(_RESERVED)}, which the "
-            f"records have of their own. Received: {', '.join(map(repr, taken))}. Rename the "
+            f"records have of their own. Received: {few(map(repr, taken))}. Rename the "
             "column, or all by series_example_gen.csv.names and csv.header=true."
         )
 
@@ -372,7 +373,7 @@ def _target(
     logger.info(
         "forecasting %r, %s of %d columns of numbers (%s); series_example_gen.targets names "
         "others%s",
-        *(chosen, why, len(fitting), ", ".join(fitting)),
+        *(chosen, why, len(fitting), few(fitting)),
         "" if named else ", series_example_gen.wide=true makes a series of each",
     )
     return (chosen,)
@@ -439,7 +440,7 @@ def _blank_ahead(
 def _none(rows: SeriesRows) -> tuple[str, ...]:
     raise DataError(
         f"Target: expected a column of numbers beside the time. Received: "
-        f"{', '.join(map(repr, rows.cells.column_names))}. Name it by series_example_gen.targets, "
+        f"{few(map(repr, rows.cells.column_names))}. Name it by series_example_gen.targets, "
         "or say how numbers are written by series_example_gen.csv: thousands, decimal, missing."
     )
 

@@ -24,6 +24,7 @@ from millrace.components.example_gen.csv.parsing import Block, ParsedCells
 from millrace.components.example_gen.csv.passes import CsvFiles
 from millrace.components.example_gen.shards.folders import Listing
 from millrace.components.example_gen.time_series.options import SeriesReading, WithinDay
+from millrace.serving.errors import few
 
 logger = logging.getLogger("millrace.components.series_example_gen")
 
@@ -215,7 +216,7 @@ def _ignore_future(root: Path, listing: Listing, given: CsvFormat) -> None:
             logger.warning(
                 "%s lacks %s, which %s has: ignored, as rows that are to be forecast; the splits "
                 "are cut from the others by series_example_gen.splits",
-                *(row.path, ", ".join(map(repr, lacking)), train.path),
+                *(row.path, few(map(repr, lacking)), train.path),
             )
             listing.ignored.append(row.path)
     listing.rows = [row for row in listing.rows if row.path not in listing.ignored]

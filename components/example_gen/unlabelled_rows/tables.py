@@ -16,6 +16,7 @@ from millrace.components.example_gen.csv.evidence import Evidence
 from millrace.components.example_gen.csv.numbers import PERCENT
 from millrace.components.example_gen.csv.parsing import Block, TableLayout
 from millrace.components.example_gen.unlabelled_rows.source import TableSource
+from millrace.serving.errors import few
 from millrace.serving.example import Decoded
 
 AS_DETECTED = CsvFormat()
@@ -187,7 +188,7 @@ def _layout(
     if not found:
         raise DataError(
             f"{file}: expected columns that the model takes: {', '.join(needed)}. Received: "
-            f"{', '.join(dialect.names)}. Name them in the first line."
+            f"{few(dialect.names)}. Name them in the first line."
         )
     return TableLayout(found, dates, least=1)
 

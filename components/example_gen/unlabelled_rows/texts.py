@@ -16,6 +16,7 @@ from millrace.components.example_gen.texts.rows import joined
 from millrace.components.example_gen.texts.tables import TextTable
 from millrace.components.example_gen.unlabelled_rows.source import LINES, TextSource
 from millrace.components.files.walk import is_hidden, walk
+from millrace.serving.errors import few
 
 AS_DETECTED = CsvFormat()
 Texts = Iterator[tuple[str, bytes] | Rejected]
@@ -140,7 +141,7 @@ def _rows(file: Path, source: TextSource | None) -> Texts:
         called = f" called {' and '.join(map(repr, lacking))}" if lacking[0] else ""
         raise DataError(
             f"{file}: expected a column of texts{called}. Received: "
-            f"{', '.join(map(repr, table.names)) or 'no column'}. Name it in the first line."
+            f"{few(map(repr, table.names)) or 'no column'}. Name it in the first line."
         )
     for span in tables.cut(table, listing, 1):
         for place, cells, _ in tables.read(table, span, names):

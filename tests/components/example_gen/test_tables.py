@@ -288,6 +288,11 @@ def test_dropped_columns_are_gone(ingest):
             r"u\.csv: expected the columns of t\.csv: a, b\. Received: a, c\. Give files of one",
         ),
         (
+            {f"{name}.csv": f"{','.join('abcdefghijk')},{name}\n{'1,' * 11}1\n" for name in "xy"},
+            {},
+            r"y\.csv: expected the columns of x\.csv: …, k, x\. Received: …, k, y\. Give files",
+        ),
+        (
             {"train.csv": "a\n1\n", "more.csv": "a\n1\n"},
             {},
             r"expected either all files in splits or none\. Received: more\.csv beside",
