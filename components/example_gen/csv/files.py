@@ -170,8 +170,8 @@ def settle(
             raise DataError(
                 f"{root / path}: expected the columns of {first}: "
                 f"{_where_apart(dialect.names, other.names)}. Received: "
-                f"{_where_apart(other.names, dialect.names)}. Give files of one table, or set the options "
-                "csv.header and csv.names."
+                f"{_where_apart(other.names, dialect.names)}. Give files of one table, or "
+                "set the options csv.header and csv.names."
             )
         if (other.delimiter, other.padding) != (dialect.delimiter, dialect.padding):
             raise DataError(
