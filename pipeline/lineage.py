@@ -39,7 +39,8 @@ def find_artifact(
     query = sa.select(ArtifactRecord).order_by(ArtifactRecord.id.desc())
     if within is not None:
         met = sa.select(EventRecord.artifact_id).join(ExecutionRecord).join(RunRecord)
-        query = query.where(ArtifactRecord.id.in_(met.where(within)))
+        met = met.where(EventRecord.artifact_id == ArtifactRecord.id, within)
+        query = query.where(met.correlate(ArtifactRecord).exists())
     if name.isdecimal():
         chosen = [ArtifactRecord.id == int(name)]
     else:
@@ -89,19 +90,13 @@ def as_json(node: Node) -> dict[str, Any]:
 
 
 def _parents(artifact: ArtifactRecord) -> Iterator[Node]:
-    for execution in _executions(artifact, "output"):
+    for execution in artifact.executions("output", status="ran"):
         for name, parent in execution.inputs.items():
             yield Node(parent, execution, name, tuple(_parents(parent)))
 
 
 def _children(artifact: ArtifactRecord, root: str) -> Iterator[Node]:
-    for execution in _executions(artifact, "input"):
+    for execution in artifact.executions("input", status="ran"):
         if execution.output is not None and root in ("", execution.run.root):
             below = tuple(_children(execution.output, root))
             yield Node(execution.output, execution, "output", below)
-
-
-def _executions(artifact: ArtifactRecord, role: str) -> list[ExecutionRecord]:
-    """The executions that did the work; those that reused it are left out."""
-    found = [event.execution for event in artifact.events if event.role == role]
-    return [execution for execution in found if execution.status == "ran"]

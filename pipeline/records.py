@@ -5,11 +5,13 @@ that was read or written.
 """
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from etils.epath import Path
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, object_session, relationship
+from sqlalchemy.orm.exc import DetachedInstanceError
 
 from millrace.serving import remote
 
@@ -143,8 +145,30 @@ class ArtifactRecord(Record):
     @property
     def maker(self) -> ExecutionRecord | None:
         """The first execution that wrote it; none of a source of the user's."""
-        makers = [event.execution for event in self.events if event.role == "output"]
-        return min(makers, key=lambda execution: execution.id, default=None)
+        return next(iter(self.executions("output", most=1)), None)
+
+    def executions(
+        self, role: str, *, status: str = "", most: int | None = None
+    ) -> "Sequence[ExecutionRecord]":
+        """Those that read or wrote it, the first first; it may be thousands that reused it.
+
+        Args:
+            role: `input` or `output`.
+            status: of these alone, if not empty.
+            most: how many at most.
+        """
+        session = object_session(self)
+        if session is None:
+            raise DetachedInstanceError(f"Artifact {self.id}: its transaction has ended.")
+        query = (
+            sa.select(ExecutionRecord)
+            .join(EventRecord)
+            .where(EventRecord.artifact_id == self.id, EventRecord.role == role)
+            .where(ExecutionRecord.status == status if status else sa.true())
+            .order_by(ExecutionRecord.id)
+            .limit(most)
+        )
+        return session.scalars(query).all()
 
 
 # Simultaneous runs record a source once (and no output has another's place).

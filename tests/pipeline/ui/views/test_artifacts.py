@@ -4,8 +4,10 @@ import os
 import pathlib
 
 import pytest
+import sqlalchemy as sa
 
 from millrace.components.artifacts import Examples, Model, Plots
+from millrace.pipeline import lineage
 from millrace.pipeline.ui.views.artifacts import inside
 from tests.pipeline.ui.conftest import served
 
@@ -26,8 +28,6 @@ def plots(shelf):
 def test_an_artifact_says_what_it_is_and_where_it_came_from(toy, pages):
     result = toy.run()
     with toy.store.session() as session:
-        from millrace.pipeline import lineage
-
         examples = lineage.find_artifact(session, str(result.output(Examples).path)).id
         model = lineage.find_artifact(session, str(result.output(Model).path)).id
     shown = pages.json(f"artifacts/{examples}")
@@ -115,3 +115,26 @@ def test_an_artifact_of_another_root_in_the_same_database_is_not_shown(toy, tmp_
     with served(toy.root, other) as pages:
         assert pages.ask("GET", "/mill/artifacts/1")[0] == 200
         assert pages.ask("GET", "/other/artifacts/1")[0] == 404
+
+
+def test_a_page_asks_the_store_as_often_however_many_runs_reused_the_artifact(toy, pages):
+    result, asked = toy.run(), []
+    with toy.store.session() as session:
+        number = lineage.find_artifact(session, str(result.output(Examples).path)).id
+
+    def keep(_connection, _cursor, statement, *_rest):
+        asked.append(statement)
+
+    def count():
+        asked.clear()
+        pages.get(f"artifacts/{number}")
+        return len(asked)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", keep)
+    try:
+        once = count()
+        for _ in range(3):
+            toy.run()
+        assert count() == once > 0
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", keep)
