@@ -17,7 +17,7 @@ _BLOCK = 1 << 20
 _ZEROS = 0.7  # share of the upper bytes of UTF-16 that are 0 in a Western table
 _WORDS = 150  # of these, the most frequent: 256 KiB take 0.1 s
 _LETTERS = 64  # of a word: one may be all of a file
-_WORD = re.compile(rb"[@-\xff]*[\x80-\xff][@-\xff]*")  # a second byte may be a letter's
+_RUN = re.compile(rb"[@-\xff]+")  # a second byte may be a letter's
 _SHIFT = re.compile(rb"\x1b\$[@B]")
 _DOUBT = 3.0  # nats that another reading may be less likely, and still be named
 _USUAL = {  # and how much less likely each is than the first, in nats, whatever the text
@@ -170,7 +170,8 @@ def readings(data: bytes) -> list[str]:
 
 
 def _likely(sample: bytes) -> list[str]:
-    words = [word for word, _ in collections.Counter(_WORD.findall(sample)).most_common(_WORDS)]
+    runs = collections.Counter(run for run in _RUN.findall(sample) if not run.isascii())
+    words = [word for word, _ in runs.most_common(_WORDS)]
     if b"\0" in sample or not words:
         return ["utf-8"]
     found: dict[tuple[str, ...], tuple[float, str]] = {}

@@ -20,7 +20,7 @@ _FIELD = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::(\d+))?\}")
 _DATE = ("YYYY", "MM", "DD")
 _WIDTHS = {"YYYY": 4, "MM": 2, "DD": 2}
 _EPOCH = datetime.date(1970, 1, 1)
-_ROLLING = re.compile(r"latest(?::(\d+))?(?::(\d+))?")
+_ROLLING = re.compile(r"latest(?::(\d{1,9}))?(?::(\d{1,9}))?")
 
 
 @dataclasses.dataclass(frozen=True, order=True)

@@ -255,3 +255,8 @@ def test_a_word_that_is_all_of_a_file_is_judged_by_its_first_letters(monkeypatch
     monkeypatch.setattr(alphabets, "likelihood", noted)
     encodings.detect("東京".encode("cp932") * 9_999)
     assert set(seen) == {64}
+
+
+def test_a_long_run_of_ascii_letters_is_no_word_to_judge_and_takes_no_time():
+    data = b"a" * 250_000 + b" \x93"  # a quotation mark; took minutes
+    assert encodings.detect(data) == "cp1252"
