@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 from millrace.components.models.options import Network
-from millrace.components.training.options import Optimizer
+from millrace.components.training.options import ADAM, Optimizer
 from millrace.components.training.plan import TrainingPlan
 from millrace.components.training.schedule_options import Schedule
 
@@ -47,12 +47,13 @@ class Candidate:
             held: these by name, or by the way to a field in one, such as `schedule.warmup`.
         """
         descent = plan.descent
-        named_rate = "optimizer" in held and descent.optimizer.named_rate
+        own = self.optimizer or ADAM  # that the rate is meant for
+        other = "optimizer" in held and descent.optimizer.kind != own.kind
         return dataclasses.replace(
             self,
             epochs=None if "epochs" in held else self.epochs,
             batch_size=None if "batch_size" in held else self.batch_size,
-            learning_rate=None if "learning_rate" in held or named_rate else self.learning_rate,
+            learning_rate=None if other or "learning_rate" in held else self.learning_rate,
             optimizer=_kept(self.optimizer, descent.optimizer, "optimizer", held),
             schedule=_kept(self.schedule, descent.schedule, "schedule", held),
             patience=None if {"early_stopping", _PATIENCE} & {*held} else self.patience,
