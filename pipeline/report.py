@@ -12,13 +12,14 @@ from millrace.components.artifacts import (
     PushedModel,
 )
 from millrace.components.display import numbers
-from millrace.components.files import folders
+from millrace.components.files import folders, json_files
 from millrace.pipeline import runs
 from millrace.pipeline.records import ExecutionRecord, RunRecord
 from millrace.pipeline.results import RunResult
 from millrace.pipeline.root import Root
 from millrace.serving import remote
 
+_COLUMNS, _CLASSES, _WORDS = 5, 3, 3  # that say what a model goes by
 _DISTANCES = {"L_INFTY": "L-infinity", "JENSEN_SHANNON_DIVERGENCE": "Jensen-Shannon"}
 
 
@@ -101,6 +102,8 @@ def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
     if evaluation := result.output(Evaluation):
         yield f"metrics {_figures(evaluation)}"
         yield f"verdict {'blessed' if evaluation.blessed else 'not blessed'}: {_list(evaluation)}"
+        if told := goes_by(evaluation):
+            yield f"goes by {told}"
     if pushed := result.output(PushedModel):
         yield f"model   {pushed.outcome}"
     if predictions := result.output(InferenceResult):
@@ -114,6 +117,24 @@ def closing_lines(root: Root, result: RunResult, command: str) -> Iterator[str]:
         there = "" if is_found else f" --root {shlex.quote(root.name)}"
         yield f"next    millrace predict {name} --sample 5{there}"
         yield f"        millrace serve{there}, millrace explain latest{there}, millrace --help"
+
+
+def goes_by(evaluation: Evaluation) -> str:
+    """What the model goes by, in a line: the first columns, or words of the first classes.
+
+    Empty where `evaluator.explain` was off, or only pictures tell.
+    """
+    file = evaluation.path / "why.json"
+    found = json_files.read_object(file) if file.exists() else {}
+    if columns := [one for one in found.get("columns") or () if one["worse"] > 0]:
+        first = ", ".join(f"{one['name']} {one['worse']:+.2g}" for one in columns[:_COLUMNS])
+        return f"{first} ({found['metric']} where its values are shuffled)"
+    classes = {
+        name: [one["word"] for one in sorted(words, key=lambda one: -one["push"])[:_WORDS]]
+        for name, words in (found.get("classes") or {}).items()
+    }
+    told = [f"{name}: {', '.join(words)}" for name, words in classes.items() if words]
+    return "; ".join(told[:_CLASSES])
 
 
 def progress_line(run: RunResult, following: Sequence[str]) -> str:

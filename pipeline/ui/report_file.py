@@ -14,6 +14,7 @@ from millrace.components.artifacts import Artifact
 from millrace.components.display import artifacts as display
 from millrace.components.display import html, numbers
 from millrace.components.display.html import Markup
+from millrace.pipeline import report
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
@@ -151,12 +152,16 @@ def as_markdown(root: Root, store: Store, run: str) -> str:
     with store.session() as session:
         record = store.find_run(session, run)
         shown = run_contents.contents(store, session, root, record, _nowhere)
+        made = {one.step: output for one in record.executions if (output := one.output)}
+        evaluation = _last(made, kinds.Evaluation)
     head, outcome = shown["head"], shown["outcome"]
     lines = [f"### {_plain(head['recipe'])} · {head['id']} · {head['status']}", ""]
     if outcome["verdict"]:
         lines += [f"**{outcome['verdict']}**: {_plain('; '.join(outcome['reasons']))}", ""]
     if outcome["figures"]:
         lines += [*_figure_lines(outcome["figures"]), ""]
+    if isinstance(evaluation, kinds.Evaluation) and (told := report.goes_by(evaluation)):
+        lines += [f"It goes by {_plain(told)}.", ""]
     lines += [f"    {_one_line(head['command'])}", ""]
     rows = [row for group in shown["options"]["groups"] for row in group["rows"]]
     if changed := [row for row in rows if row["is_changed"]]:

@@ -50,6 +50,39 @@ def test_the_last_blessed_models_figures_are_told_beside(toy, tmp_path):
     assert (told["baseline"], told["reasons"]) == ({"accuracy": 1.0}, ["was 1.000, now 0.786"])
 
 
+COLUMNS = {"age": 0.31, "b": 0.2, "c": 0.1, "d": 0.05, "e": 0.01, "f": 0.001}
+WORDS = [
+    {"word": word, "push": push} for word, push in zip("abcd", (0.1, 0.4, 0.2, 0.3), strict=True)
+]
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        (
+            {"metric": "loss", "columns": [{"name": n, "worse": w} for n, w in COLUMNS.items()]},
+            "age +0.31, b +0.2, c +0.1, d +0.05, e +0.01 (loss where its values are shuffled)",
+        ),
+        ({"metric": "mae", "columns": [{"name": "noise", "worse": -0.1}]}, ""),
+        (
+            {"classes": {"ham": WORDS, "none": [], "spam": WORDS[:1], "x": WORDS, "y": WORDS}},
+            "ham: b, d, c; spam: a; x: b, d, c",
+        ),
+        ({"pictures": []}, ""),
+    ],
+)
+def test_what_the_model_goes_by_is_told_in_a_line(toy, tmp_path, why, told):
+    result = beside_a_baseline(tmp_path)
+    [evaluation] = result.artifacts.values()
+    assert report.goes_by(evaluation) == ""
+    (tmp_path / "why.json").write_text(json.dumps(why))
+    assert report.goes_by(evaluation) == told
+    lines = list(report.closing_lines(toy.root, result, ""))
+    assert [line for line in lines if line.startswith("goes by")] == (
+        [f"goes by {told}"] if told else []
+    )
+
+
 @pytest.mark.parametrize(
     ("default", "option"), [("root", ""), ("other", " --root '{root}'"), (None, " --root '{root}'")]
 )

@@ -123,10 +123,13 @@ def test_what_was_set_is_listed_with_the_commit_and_the_machine(toy):
 def test_markdown_has_the_verdict_the_figures_and_why_each_step_ran(toy):
     first = toy.run()
     again = toy.run("train.epochs=2")
+    why = {"metric": "loss", "columns": [{"name": "a_b", "worse": 0.5}]}
+    (again.artifacts["judge"].path / "why.json").write_text(json.dumps(why))
     lines = report_file.as_markdown(toy.root, toy.store, again.run).splitlines()
     assert lines[0] == f"### toy · {again.run} · done"
     assert lines[2] == "**blessed**: told so"
     assert "| accuracy | 0.5 |  |" in lines
+    assert r"It goes by a\_b +0.5 \(loss where its values are shuffled\)." in lines
     assert "    millrace run toy" in lines
     assert f"| read | cached |  | unchanged since {first.run} |" in lines
     train = next(line for line in lines if line.startswith("| train | ran |"))
