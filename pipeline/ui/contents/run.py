@@ -396,7 +396,9 @@ def _setting(
         "default": default if is_other else None,
         "type": options.describe(each.annotation),
         "meaning": each.meaning,
-        "is_changed": is_other or (default is None and each.option in chosen),
+        "is_changed": each.option in chosen
+        if default is None or each.option.endswith(_HELD)
+        else is_other,
     }
 
 
@@ -411,6 +413,7 @@ def _used(each: Settable, used: Mapping[str, Mapping[str, Any]]) -> str:
     return text_of(each) if found is _NOTHING or step not in used else settings.as_text(found)
 
 
+_HELD = ".model.held"  # names the other options that were set: not one more of them
 _NOTHING = object()
 
 
