@@ -197,5 +197,6 @@ def _one_line(text: str) -> str:
 
 def _plain(text: str) -> str:
     """`text` as Markdown shows it: no markup of its own, no cell of its own, on a line."""
-    escaped = html.escape(_one_line(text))
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]()#!|~" else letter for letter in escaped)
+    line = _one_line(text)
+    marked = (f"\\{letter}" if letter in "\\`*_{}[]()#!|~" else letter for letter in line)
+    return html.escape("".join(marked))  # last: what it writes for an apostrophe has a # in it

@@ -153,3 +153,7 @@ def test_a_text_is_no_markdown(text):
     shown = report_file._plain(text)
     assert not re.search(r"(?<!\\)[|*`\[\]<#]", shown)
     assert "\n" not in shown
+
+
+def test_quotes_and_brackets_are_seen_as_they_are():
+    assert report_file._plain("'a_b' & #1") == r"&#x27;a\_b&#x27; &amp; \#1"
