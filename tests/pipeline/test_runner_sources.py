@@ -23,8 +23,16 @@ def meddled(toy, monkeypatch):
     return run
 
 
+def _back_dated(data):
+    """Other content of the same size, with the time of the old."""
+    status = (data / "a.txt").stat()
+    (data / "a.txt").write_text("xyz")
+    os.utime(data / "a.txt", ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 CHANGES = {
     "changes": lambda data: (data / "a.txt").write_text("xyz"),
+    "changes and is dated back": _back_dated,
     "grows": lambda data: (data / "a.txt").write_text("abcd"),
     "is replaced": lambda data: (
         (data / "b").write_text("xyz") and (data / "b").replace(data / "a.txt")

@@ -16,7 +16,7 @@ from etils.epath import Path
 from millrace.components.errors import DataError, OptionError
 from millrace.serving import remote
 
-_FIELD = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::(\d+))?\}")
+_FIELD = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::(\d{1,3}))?\}")
 _DATE = ("YYYY", "MM", "DD")
 _WIDTHS = {"YYYY": 4, "MM": 2, "DD": 2}
 _EPOCH = datetime.date(1970, 1, 1)

@@ -71,10 +71,19 @@ def test_what_is_no_chance_but_small_is_not_told(mean, found):
     assert told({"a": [value + mean for value in wide]}, {"a": wide}) == found
 
 
+@pytest.mark.parametrize(
+    ("share", "found"), [(0.41, {}), (0.39, {"a": "is 'x' in 39%, in train in 50%"})]
+)
+def test_a_share_that_is_no_chance_but_near_is_not_told(share, found):
+    train = ["x"] * 5_000 + ["y"] * 5_000
+    here = ["x"] * round(share * 10_000) + ["y"] * round((1 - share) * 10_000)
+    assert told({"a": here}, {"a": train}) == found
+
+
 def test_the_cells_of_a_series_are_no_rows():
     here, train = split(a=[9.0] * 500), split(a=[1.0] * 500)
     assert [one.sigmas for one in shift.find(here, train)] == [float("inf")]
-    here.features[0].num_stats.common_stats.max_num_values = 500
+    here.features[0].num_stats.common_stats.max_num_values = 2
     assert shift.find(here, train) == []
 
 

@@ -23,6 +23,11 @@ def test_a_tiny_table_inside_is_trained_on_whole(recipe, table):
     assert (name, options["splits"]) == ("csv_example_gen", {"train": 1.0})
 
 
+def test_the_evaluator_gets_the_statistics_by_which_it_warns_of_a_split_unlike_the_others():
+    dag = find("tabular").wire("tabular", "prices.csv", Path("serving"))
+    assert dag.find("evaluator").inputs["statistics"] is dag.find("statistics_gen")
+
+
 def test_penguins_come_from_tfds_or_from_what_data_holds(tmp_path):
     assert ingest("penguins")[1]["dataset"] == "penguins/processed"
     assert ingest("penguins", "tfds:penguins/simple")[1]["dataset"] == "penguins/simple"

@@ -105,6 +105,8 @@ def test_what_is_written_into_a_pattern_is_read_back(number, version):
         ("{SPAN}/{YYYY}{MM}{DD}", "latest", OptionError, "Received: SPAN, YYYY, MM, DD. Correct"),
         ("{VERSION}", "latest", OptionError, "Received: VERSION. Correct the pattern"),
         ("{SPAN}", "newest", OptionError, "or whole numbers as one, FIRST.*Received: 'newest'"),
+        ("{SPAN}", f"latest:{'9' * 5000}", OptionError, "or whole numbers as one, FIRST"),
+        ("{SPAN}", f"1..{'9' * 5000}", OptionError, "or whole numbers as one, FIRST"),
         ("{SPAN}", "7..9", DataError, r"Received: none; there are 1 to 5\. Choose among these"),
         ("no/{SPAN}", "latest", DataError, "expected a path that fits it. Received: none. Check"),
     ],
@@ -113,3 +115,8 @@ def test_what_is_malformed_or_missing_is_refused(place, pattern, spans, error, m
     root = place("1", "5")
     with pytest.raises(error, match=message):
         span.resolve(f"{root}/{pattern}", spans)
+
+
+def test_a_width_that_no_name_has_is_no_pattern():
+    assert span.is_pattern("{SPAN:200}")
+    assert not span.is_pattern("{SPAN:5000}")
