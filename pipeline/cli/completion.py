@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
-from typer import _completion_shared
 
 from millrace.serving.errors import MillraceError
 
@@ -18,12 +17,15 @@ if TYPE_CHECKING:
     from millrace.pipeline.dag import Dag
     from millrace.pipeline.root import Root
 
-# bash puts a blank behind the only word that fits; behind `trainer.epochs=` a value goes.
-_SCRIPTS, _END = _completion_shared._completion_scripts, "    return 0\n"
-_SCRIPTS["bash"] = _SCRIPTS["bash"].replace(
-    _END,
-    f"    [[ ${{#COMPREPLY[@]}} == 1 && ${{COMPREPLY[0]}} == *= ]] && compopt -o nospace\n{_END}",
-)
+# bash puts a blank behind the only word that fits; behind `trainer.epochs=` a value goes. Where
+# another typer keeps its scripts elsewhere, the blank stays, and the command works.
+_SCRIPTS = getattr(getattr(typer, "_completion_shared", None), "_completion_scripts", {})
+_END = "    return 0\n"
+if "bash" in _SCRIPTS:
+    _SCRIPTS["bash"] = _SCRIPTS["bash"].replace(
+        _END,
+        "    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n" + _END,
+    )
 
 Offer = tuple[str, str]  # what to type, and what it is in a few words
 
