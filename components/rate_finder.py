@@ -15,7 +15,7 @@ from millrace.components.errors import OptionError
 from millrace.components.features import spec as specs
 from millrace.components.models.auto_options import Auto
 from millrace.components.models.image_options import Augment, Cnn
-from millrace.components.models.options import AnyModel, check_fits
+from millrace.components.models.options import AnyModel, check_augment, check_fits
 from millrace.components.options.ranges import Count, Positive, Seed
 from millrace.components.training import objective as objectives
 from millrace.components.training.options import (
@@ -69,7 +69,7 @@ def rate_finder(
         batch_size: examples per step.
         seed: of the first weights, the order of examples, dropout and augmentation.
         model: a network for the data's kind, and its own options.
-        augment: random changes to training pictures.
+        augment: random changes to training pictures; `mixup` and `cutmix` change their labels too.
         output: what the last layer gives.
         loss: Keras's, and label smoothing; `auto` goes by the task and the number of classes.
         optimizer: Keras's, and its momentum, gradient clipping and weight decay.
@@ -83,6 +83,7 @@ def rate_finder(
     """
     spec, train = specs.read(analysis.file), Split.to_train_on(examples)
     check_fits(model, spec)
+    check_augment(augment, spec)
     if isinstance(model, Auto):
         raise OptionError(
             "rate_finder.model: expected one network. Received: auto, whose networks have rates "
@@ -102,7 +103,7 @@ def rate_finder(
         spec=spec,
         model=model,
         augment=augment,
-        objective=objectives.of(spec, loss, output),
+        objective=objectives.of(spec, loss, output, mixed=augment.mixes),
         descent=Descent(optimizer, start, precision=precision),
         watching=Watching({}, "loss", EarlyStopping(), "last", tensorboard=False),
         train=train,

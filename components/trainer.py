@@ -24,7 +24,7 @@ from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models import sizes
 from millrace.components.models.auto_options import Auto
 from millrace.components.models.image_options import Augment, Cnn
-from millrace.components.models.options import AnyModel, check_fits
+from millrace.components.models.options import AnyModel, check_augment, check_fits
 from millrace.components.options.pieces import Piece
 from millrace.components.options.ranges import Count, Number, Positive, Seed
 from millrace.components.training import objective as objectives
@@ -110,7 +110,7 @@ def trainer(
         model: a network for the data's kind, and its own options; `auto` tries a few, each with the
             options below that suit it, and keeps what answers best on the validation split. What
             you set yourself holds for all.
-        augment: random changes to training pictures.
+        augment: random changes to training pictures; `mixup` and `cutmix` change their labels too.
         output: what the last layer gives; `logits` moves the softmax into the loss.
         loss: Keras's, and label smoothing; `auto` goes by the task and the number of classes.
         class_weight: `balanced` lets each class weigh the same.
@@ -152,6 +152,7 @@ def trainer(
     """
     spec, train = specs.read(analysis.file), Split.to_train_on(examples)
     check_fits(model, spec)
+    check_augment(augment, spec)
     _check_auto(model, strategy, fine_tune, warm_start)
     has_validation = bool(examples.counts.get(validation)) and validation != "train"
     tried = candidates.of(spec, train.count, model.tried) if isinstance(model, Auto) else ()
@@ -159,7 +160,7 @@ def trainer(
         spec=spec,
         model=tried[0].model if isinstance(model, Auto) else model,
         augment=augment,
-        objective=objectives.of(spec, loss, output),
+        objective=objectives.of(spec, loss, output, mixed=augment.mixes),
         descent=Descent(
             optimizer=optimizer,
             learning_rate=_first_rate(learning_rate, optimizer, rate),

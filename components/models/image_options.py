@@ -51,6 +51,7 @@ Backbone = Literal[
     "saved_model",
 ]
 FROM_THE_FIRST = "first"
+_Strength = Annotated[float, Field(ge=0, le=100)]  # of Beta: beyond, all shares are one half
 Pixels = Literal["auto", "none", "unit", "symmetric", "caffe", "torch"]
 
 
@@ -165,6 +166,10 @@ class Augment:
         brightness, contrast: change by up to this share.
         fill_mode: what fills the space left empty.
         fill_value: with `constant`, 0 (black) to 255.
+        mixup: blend each picture, and its label, with another of its batch, by shares drawn from
+            Beta(mixup, mixup): 0.2 is usual. 0 does not.
+        cutmix: paste a rectangle of another picture of its batch onto each, whose area goes by
+            Beta(cutmix, cutmix): 1 is usual. With `mixup` too, each batch gets one of them.
     """
 
     flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
@@ -177,6 +182,13 @@ class Augment:
     contrast: ShareBelowOne = 0.0
     fill_mode: Literal["nearest", "reflect", "wrap", "constant"] = "nearest"
     fill_value: Annotated[float, Field(ge=0, le=255)] = 0.0
+    mixup: _Strength = 0.0
+    cutmix: _Strength = 0.0
+
+    @property
+    def mixes(self) -> bool:
+        """Whether labels become shares of two classes."""
+        return bool(self.mixup or self.cutmix)
 
 
 ImageModel = Dense | Cnn | Transfer | Patches

@@ -1,5 +1,6 @@
 """`trainer.model`: the options of every network, and which kind of data each is for."""
 
+import dataclasses
 from typing import Annotated
 
 from pydantic import Field
@@ -20,7 +21,7 @@ from millrace.components.models import (
 )
 from millrace.components.models.auto_options import Auto
 from millrace.components.models.custom_options import Custom
-from millrace.components.models.image_options import ImageModel
+from millrace.components.models.image_options import Augment, ImageModel
 from millrace.components.models.language_options import LanguageModel
 from millrace.components.models.series_options import SeriesModel
 from millrace.components.models.table_options import TableModel
@@ -51,3 +52,20 @@ def check_fits(model: Network | Auto, spec: Spec) -> None:
             f"trainer.model: expected a network for {spec.kind} data: {names}. "
             f"Received: {model.kind}. Set trainer.model to one of these."
         )
+
+
+def check_augment(augment: Augment, spec: Spec) -> None:
+    """Refuse random changes to pictures where there are none.
+
+    Raises:
+        OptionError: names one of them.
+    """
+    if isinstance(spec, ImageSpec):
+        return
+    for field in dataclasses.fields(augment):
+        value = getattr(augment, field.name)
+        if value != field.default:
+            raise OptionError(
+                f"trainer.augment.{field.name}: expected {field.default} for {spec.kind} data. "
+                f"Received: {value}. Only pictures are changed in training; leave it out."
+            )

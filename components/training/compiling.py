@@ -142,19 +142,24 @@ class AnotherLoss(keras.losses.Loss):
 class AnotherMetric(keras.metrics.Metric):
     """A metric beside those of the task, under the name that the options give it.
 
-    It gets labels and answers as the loss does: no target that is not known, no padding.
+    It gets labels and answers as the loss does: no target that is not known, no padding. Of a
+    label that is shares of two classes it gets the class with more.
     """
 
-    def __init__(self, metric: keras.Metric, task: Task, name: str) -> None:
+    def __init__(self, metric: keras.Metric, objective: Objective, name: str) -> None:
         super().__init__(name=name)
-        self.metric, self._task = metric, task
+        self.metric, self._objective = metric, objective
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch."""
-        ops = keras.ops
-        if self._task == "forecast":
+        ops, objective = keras.ops, self._objective
+        if objective.task == "forecast":
             y_true = ops.where(ops.isnan(y_true), y_pred, y_true)
-        elif self._task == "language":
+        elif objective.mixed and objective.is_binary:
+            y_true = ops.round(y_true)
+        elif objective.mixed:
+            y_true = ops.one_hot(ops.argmax(y_true, -1), objective.classes)
+        elif objective.task == "language":
             sample_weight = ops.not_equal(y_true, PADDING)
         if sample_weight is None:
             self.metric.update_state(y_true, y_pred)
@@ -336,7 +341,7 @@ def _another_loss(objective: Objective) -> keras.Loss:
     return AnotherLoss(values, objective.task, call.label)
 
 
-def _another_metric(text: str, task: Task) -> keras.Metric:
+def _another_metric(text: str, objective: Objective) -> keras.Metric:
     place = "trainer.metrics"
     call = pieces.read(text, place)
     found = pieces.find(call, keras.metrics, place)
@@ -347,7 +352,7 @@ def _another_metric(text: str, task: Task) -> keras.Metric:
         metric = pieces.made(text, keras.metrics, keras.Metric, place, or_function=True)
         if not isinstance(metric, keras.Metric):
             metric = keras.metrics.MeanMetricWrapper(metric, call.label)
-    return AnotherMetric(metric, task, call.label)
+    return AnotherMetric(metric, objective, call.label)
 
 
 def _takes_batches(found: Any, call: calls.Call) -> bool:
@@ -364,7 +369,10 @@ def metrics(objective: Objective, top_k: int, others: Sequence[str] = ()) -> lis
     Raises:
         OptionError: one of `others` cannot be found, imported or made.
     """
-    return [*_of_task(objective, top_k), *(_another_metric(one, objective.task) for one in others)]
+    found = _of_task(objective, top_k)
+    if objective.mixed:
+        found = [AnotherMetric(each, objective, each.name) for each in found]
+    return [*found, *(_another_metric(one, objective) for one in others)]
 
 
 def _of_task(objective: Objective, top_k: int) -> list[keras.Metric]:

@@ -15,7 +15,9 @@ import tensorflow as tf
 from etils.epath import Path
 
 from millrace.components.features.layout import LayoutColumn, RecordLayout
+from millrace.components.training.mixing import Mixing
 from millrace.components.training.objective import Objective
+from millrace.components.training.plan import TrainingPlan
 
 _BUFFER_BYTES = 256 << 20
 _FILES_AT_ONCE = 16
@@ -83,6 +85,7 @@ def training(
     batch_size: int,
     count: int,
     share: Share | None = None,
+    mixing: Mixing | None = None,
 ) -> tf.data.Dataset:
     """The batches of all epochs, one after another.
 
@@ -94,6 +97,7 @@ def training(
         batch_size: examples of a batch.
         count: examples of the split.
         share: of each batch, if others read the rest.
+        mixing: how pictures are mixed in pairs, if they are: targets may then have weights.
 
     Yields:
         The inputs, each [batch, *shape] as the layout says, and the targets: for a
@@ -104,9 +108,13 @@ def training(
         a batch is too small for all, that is 0, and the part is a copy of another's example.
     """
     kept = _kept(files, layout, count)
+    first = order.first * -(-count // batch_size)
     if kept is None:
         records = _epochs(list(map(str, files)), _records, order, batch_size)
-        return _parsed(records, layout, objective, share)
+        if mixing is None:
+            return _parsed(records, layout, objective, share)
+        mixed = mixing.mixed(_parsed(records, layout, objective, None), order.seed, first)
+        return (mixed if share is None else _with_own(mixed, share)).prefetch(tf.data.AUTOTUNE)
     values, bounds = kept
     # An op for each feature of each batch would take longer than the batch of a small network.
     size = batch_size * max(1, _chunk(layout) // batch_size)
@@ -115,9 +123,21 @@ def training(
     batches = chunks.prefetch(1).flat_map(
         lambda *chunk: tf.data.Dataset.from_tensors(chunk).rebatch(batch_size)
     )
-    if share is not None:
-        batches = _parts(batches, share).map(lambda batch, own: (*batch, own))
-    return batches.prefetch(tf.data.AUTOTUNE)
+    if mixing is not None:
+        batches = mixing.mixed(batches, order.seed, first)
+    return (batches if share is None else _with_own(batches, share)).prefetch(tf.data.AUTOTUNE)
+
+
+def of_plan(
+    plan: TrainingPlan, done: int, share: Share | None = None, mixing: Mixing | None = None
+) -> tf.data.Dataset:
+    """What `training` gives of the train split of `plan`, from the epoch after `done` on."""
+    train, layout = plan.train, plan.spec.layout
+    buffer = plan.buffer or default_buffer(layout, train.count)
+    order = Order(plan.seed, done, plan.epochs, buffer)
+    return training(
+        train.files, layout, plan.objective, order, plan.batch_size, train.count, share, mixing
+    )
 
 
 def evaluation(
@@ -139,7 +159,7 @@ def evaluation(
     if again and (kept := _kept(files, layout, count)):
         examples = tf.data.Dataset.from_tensors(kept.values).rebatch(_EVALUATION_BATCH)
         fed = examples.apply(known).map(lambda values: _fed(values, layout, objective))
-        return fed if share is None else _parts(fed, share).map(lambda part, own: (*part, own))
+        return fed if share is None else _with_own(fed, share)
     records = _records(list(map(str, files))).batch(_EVALUATION_BATCH)
     return _parsed(records.apply(known), layout, objective, share)
 
@@ -251,6 +271,11 @@ def _parts(batches: tf.data.Dataset, share: Share) -> tf.data.Dataset:
         ).map(part)
 
     return batches.flat_map(of_batch)
+
+
+def _with_own(batches: tf.data.Dataset, share: Share) -> tf.data.Dataset:
+    """`_parts`, each flat: how many examples are its own comes last."""
+    return _parts(batches, share).map(lambda part, own: (*part, own))
 
 
 def _values(records: tf.Tensor, layout: RecordLayout) -> dict[str, tf.Tensor]:

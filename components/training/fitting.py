@@ -39,6 +39,7 @@ from millrace.components.training import (
 from millrace.components.training.backup import Backup, State
 from millrace.components.training.callbacks import HistoryFile, Progress, StopAt
 from millrace.components.training.compiling import compile_model, layers_in
+from millrace.components.training.mixing import Mixing
 from millrace.components.training.plan import Split, TrainingPlan
 from millrace.components.training.replicas import Replicas
 
@@ -266,18 +267,17 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
 def _run(
     model: keras.Model, plan: TrainingPlan, hooks: list[keras.callbacks.Callback], done: int
 ) -> None:
-    files, layout, objective = plan.train.files, plan.spec.layout, plan.objective
-    buffer = plan.buffer or dataset.default_buffer(layout, plan.train.count)
-    order = dataset.Order(plan.seed, done, plan.epochs, buffer)
     again = plan.epochs - done > 1
     validation = _evaluated(plan, plan.validation, again=again) if plan.validation else None
+    weights = class_weights(_label_counts(plan)) if plan.balanced else None
+    mixing = Mixing(plan.augment, weights) if plan.augment.mixes else None
     model.fit(
-        dataset.training(files, layout, objective, order, plan.batch_size, plan.train.count),
+        dataset.of_plan(plan, done, mixing=mixing),
         initial_epoch=done,
         epochs=plan.epochs,
         steps_per_epoch=plan.steps,
         validation_data=validation,
-        class_weight=class_weights(_label_counts(plan)) if plan.balanced else None,
+        class_weight=None if mixing else weights,  # Keras's goes by the class with the most
         callbacks=hooks,
         shuffle=False,  # the dataset does it
         verbose=0,

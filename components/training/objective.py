@@ -96,6 +96,7 @@ class Objective:
         label_smoothing: share of the target spread over all classes.
         task: what the network does.
         piece: another loss of Keras's, or a person's own, as `Loss.kind` says.
+        mixed: whether labels in training are shares of two classes, see `mixing`.
     """
 
     loss: str
@@ -105,6 +106,7 @@ class Objective:
     label_smoothing: float = 0.0
     task: Task = "classification"
     piece: str = ""
+    mixed: bool = False
 
     @property
     def is_binary(self) -> bool:
@@ -124,15 +126,36 @@ class Objective:
         return "sigmoid" if self.is_binary else "softmax"
 
 
-def of(spec: Spec, loss: Loss, output: Output) -> Objective:
+def of(spec: Spec, loss: Loss, output: Output, *, mixed: bool = False) -> Objective:
     """The objective for the task of `spec`; `auto` goes by the task, and the number of classes.
 
     Regression: `mean_squared_error`. Forecasts: `mean_absolute_error`. Language:
     `sparse_categorical_crossentropy` of each token. Classification: see `settle`.
 
+    Args:
+        spec: of the data.
+        loss: as the options say.
+        output: of the last layer.
+        mixed: whether labels in training are shares of two classes.
+
     Raises:
-        OptionError: the loss does not fit the task or the number of classes.
+        OptionError: the loss does not fit the task, the number of classes or such labels.
     """
+    if not mixed:
+        return _of(spec, loss, output)
+    if loss.kind == "auto" and len(spec.classes) > 2:
+        loss = dataclasses.replace(loss, kind="categorical_crossentropy")
+    found = _of(spec, loss, output)
+    if not (found.is_binary or found.is_one_hot):
+        fix = "trainer.loss.labels=one_hot" if loss.piece else "trainer.loss=auto"
+        raise OptionError(
+            "trainer.loss: expected one that takes shares of classes, with trainer.augment.mixup "
+            f"or cutmix. Received: {loss.kind}, which gets indices. Set {fix}, or leave these out."
+        )
+    return dataclasses.replace(found, mixed=True)
+
+
+def _of(spec: Spec, loss: Loss, output: Output) -> Objective:
     task = spec.task
     if loss.piece:
         return _with_piece(spec, loss, output)
@@ -168,7 +191,7 @@ def _with_piece(spec: Spec, loss: Loss, output: Output) -> Objective:
         )
     one_hot = spec.task == "classification" and loss.is_one_hot
     like = Loss("categorical_crossentropy") if one_hot else AUTO
-    return dataclasses.replace(of(spec, like, output), piece=loss.piece)
+    return dataclasses.replace(_of(spec, like, output), piece=loss.piece)
 
 
 def settle(classes: int, loss: Loss, output: Output) -> Objective:

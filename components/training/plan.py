@@ -100,6 +100,11 @@ class TrainingPlan:
                 f"trainer.top_k: expected less than the {self.objective.classes} classes. "
                 f"Received: {self.top_k}. It would always be 1."
             )
+        if self.augment.mixes and self.batch_size == 1:
+            raise OptionError(
+                "trainer.batch_size: expected 2 or more with trainer.augment.mixup or cutmix, "
+                "which mix the pictures of a batch. Received: 1. Raise it, or leave these out."
+            )
         descent = self.descent
         scaled = descent.precision == "mixed_float16" and descent.optimizer.clips
         if scaled and self.strategy != "none":

@@ -18,9 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.components.errors import ModelError, OptionError
-from millrace.components.training import dataset
+from millrace.components.training import dataset, mixing
 from millrace.components.training.compiling import PADDING, metrics, steps_at_once
 from millrace.components.training.dataset import Inputs, Share
+from millrace.components.training.mixing import Mixing
 from millrace.components.training.plan import Split, TrainingPlan
 from millrace.components.training.schedule_options import ReduceOnPlateau
 
@@ -181,10 +182,7 @@ class _Steps:
         self._objective, self._clipping = plan.objective, plan.descent.optimizer
         self._loss = keras.metrics.Mean(name="loss")
         self._metrics = metrics(plan.objective, plan.top_k, plan.metrics)
-        self._class_weight = None
-        if class_weight is not None:
-            shares = [class_weight[label] for label in range(len(class_weight))]
-            self._class_weight = tf.constant(shares, tf.float32)
+        self._class_weight = class_weight
         model.optimizer.build(model.trainable_variables)
 
     def reset(self) -> None:
@@ -256,9 +254,10 @@ class _Steps:
         """Of each example, by its class: float32 [batch]."""
         if self._class_weight is None:
             return None
-        is_one_hot = self._objective.is_one_hot
-        labels = tf.argmax(targets, 1) if is_one_hot else tf.cast(targets, tf.int32)
-        return tf.gather(self._class_weight, tf.reshape(labels, [-1]))
+        objective = self._objective
+        if not (objective.is_binary or objective.is_one_hot):
+            targets = tf.one_hot(targets, objective.classes)
+        return mixing.weights(targets, self._class_weight)
 
     def _clipped(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """The gradients, to be summed; those that are clipped are summed already, and divided."""
@@ -292,15 +291,10 @@ class _Steps:
 
 
 def _training_data(plan: TrainingPlan, strategy: tf.distribute.Strategy, done: int) -> Any:
-    layout, objective, train = plan.spec.layout, plan.objective, plan.train
-    buffer = plan.buffer or dataset.default_buffer(layout, train.count)
-    order = dataset.Order(plan.seed, done, plan.epochs, buffer)
+    mixes = Mixing(plan.augment) if plan.augment.mixes else None
 
     def here(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        share = _share_of(context)
-        return dataset.training(
-            train.files, layout, objective, order, plan.batch_size, train.count, share
-        )
+        return dataset.of_plan(plan, done, _share_of(context), mixes)
 
     return strategy.distribute_datasets_from_function(here)
 

@@ -17,6 +17,7 @@ from millrace.components.errors import ModelError
 from millrace.components.training import dataset, rates
 from millrace.components.training.compiling import compile_model
 from millrace.components.training.fitting import networks_of
+from millrace.components.training.mixing import Mixing
 from millrace.components.training.plan import TrainingPlan
 from millrace.components.training.rates import Pick
 
@@ -57,11 +58,9 @@ def find(plan: TrainingPlan, sweep: Sweep, out: Path) -> LearningRate:
         model, plan.objective, plan.descent, plan.top_k, steps=sweep.steps, epochs=sweep.points
     )
     climb = Climb(sweep)
-    layout, train = plan.spec.layout, plan.train
-    buffer = plan.buffer or dataset.default_buffer(layout, train.count)
-    order = dataset.Order(plan.seed, 0, plan.epochs, buffer)
+    mixing = Mixing(plan.augment) if plan.augment.mixes else None
     model.fit(
-        dataset.training(train.files, layout, plan.objective, order, plan.batch_size, train.count),
+        dataset.of_plan(plan, 0, mixing=mixing),
         epochs=sweep.points,
         steps_per_epoch=sweep.steps,
         callbacks=[climb],

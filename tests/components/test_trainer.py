@@ -152,7 +152,14 @@ def test_two_classes_are_trained_with_one_output(train, binary):
 
 
 def test_other_losses_and_balanced_classes_are_trained(train, data, binary):
-    smoothed = train(data, "a", loss=Loss(label_smoothing=0.1), class_weight="balanced", epochs=1)
+    smoothed = train(
+        data,
+        "a",
+        loss=Loss(label_smoothing=0.1),
+        class_weight="balanced",
+        augment=Augment(mixup=0.2),
+        epochs=1,
+    )
     assert load(smoothed).output.shape == (None, 3)
     pair = train(binary, "b", loss=Loss("sparse_categorical_crossentropy"), epochs=1)
     assert load(pair).output.shape == (None, 2)

@@ -13,7 +13,7 @@ from millrace.components.features.image_spec import ImageSpec
 from millrace.components.models.image import build
 from millrace.components.models.image_options import Augment, Cnn
 from millrace.components.models.networks import RESCALED, SCORES
-from millrace.components.training.compiling import compile_model, layers_in, steps_at_once
+from millrace.components.training.compiling import compile_model, layers_in, metrics, steps_at_once
 from millrace.components.training.objective import AUTO, Loss, Objective, settle
 from millrace.components.training.options import Descent, Optimizer
 from millrace.components.training.schedule_options import Exponential
@@ -181,6 +181,25 @@ def test_layers_compute_in_the_precision_asked_for_and_keep_their_weights_whole(
     assert is_scaled == (precision == "mixed_float16")
     found = model.fit(np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1]), verbose=0)
     assert np.isfinite(found.history["loss"][0])
+
+
+@pytest.mark.parametrize(
+    ("classes", "truths", "answers"),
+    [
+        (3, [[0.6, 0, 0.4], [0.3, 0.7, 0]], [[0.6, 0.2, 0.2]] * 2),
+        (2, [[0.6], [0.7]], [[0.9], [0.1]]),
+    ],
+    ids=["three classes", "two"],
+)
+def test_of_a_label_that_is_shares_a_metric_gets_the_class_with_more(classes, truths, answers):
+    kind = "categorical_crossentropy" if classes > 2 else "auto"
+    objective = dataclasses.replace(settle(classes, Loss(kind), "probabilities"), mixed=True)
+    found = metrics(objective, 0, ["AUC", "Precision"])
+    for metric in found:
+        metric.update_state(np.float32(truths), np.float32(answers))
+    figures = {metric.name: float(metric.result()) for metric in found}
+    assert figures["accuracy"] == 0.5
+    assert figures["precision"] == (1.0 if classes == 2 else 0.5)
 
 
 def test_a_network_that_learns_a_logarithm_does_so_by_the_poisson_deviance():

@@ -13,8 +13,10 @@ from millrace.components.artifacts import Examples
 from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.layout import LayoutColumn, RecordLayout
 from millrace.components.files.tfrecord import write_records
+from millrace.components.models.image_options import Augment
 from millrace.components.training import dataset
 from millrace.components.training.dataset import Order, Share
+from millrace.components.training.mixing import Mixing
 from millrace.components.training.objective import AUTO, Loss, Objective, settle
 from millrace.serving.example import encode
 
@@ -62,6 +64,23 @@ def test_epochs_differ_from_one_another_and_by_seed(files):
 @pytest.mark.parametrize("buffer", [1, 4, 20])
 def test_an_epoch_resumed_at_has_the_order_it_would_have_had(files, buffer):
     assert epochs(files, first=1, buffer=buffer) == epochs(files, buffer=buffer)[3:]
+
+
+@pytest.mark.parametrize("in_memory", [True, False], ids=["in memory", "read anew"])
+def test_an_epoch_resumed_at_is_mixed_as_it_would_have_been(files, monkeypatch, in_memory):
+    if not in_memory:
+        monkeypatch.setattr(dataset, "_BUFFER_BYTES", 0)
+    mixing = Mixing(Augment(mixup=0.4, cutmix=1.0))
+    one_hot = settle(3, Loss("categorical_crossentropy"), "probabilities")
+
+    def labels(first):
+        order = Order(1, first, 3, 20)
+        read = dataset.training(files, SPEC.layout, one_hot, order, 8, 20, mixing=mixing)
+        return [found.numpy().tolist() for _, found in read]
+
+    whole = labels(0)
+    assert labels(2) == whole[6:]
+    assert any(0 < share < 1 for batch in whole for row in batch for share in row)
 
 
 def test_an_epoch_has_the_order_that_it_had_in_earlier_versions(files):

@@ -70,6 +70,41 @@ def test_another_loss_gets_labels_as_it_takes_them(classes, loss, expected):
 
 
 @pytest.mark.parametrize(
+    ("classes", "loss", "expected"),
+    [
+        ("ab", AUTO, "binary_crossentropy"),
+        ("abc", AUTO, "categorical_crossentropy"),
+        ("abc", Loss(label_smoothing=0.1), "categorical_crossentropy"),
+        ("ab", Loss("mine:focal"), "binary_crossentropy"),
+        ("abc", Loss("mine:focal", labels="one_hot"), "categorical_crossentropy"),
+    ],
+)
+def test_pictures_that_are_mixed_have_labels_that_can_be_shares(classes, loss, expected):
+    found = of(ImageSpec(tuple(classes), 2, 2, 1), loss, "probabilities", mixed=True)
+    assert (found.loss, found.mixed, found.label_smoothing) == (
+        expected,
+        True,
+        loss.label_smoothing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("loss", "fix"),
+    [
+        (Loss("sparse_categorical_crossentropy"), "trainer.loss=auto"),
+        (Loss("mine:focal"), "trainer.loss.labels=one_hot"),
+    ],
+)
+def test_a_loss_of_indices_is_refused_where_pictures_are_mixed(loss, fix):
+    with pytest.raises(OptionError) as caught:
+        of(ImageSpec(("a", "b", "c"), 2, 2, 1), loss, "probabilities", mixed=True)
+    assert str(caught.value) == (
+        "trainer.loss: expected one that takes shares of classes, with trainer.augment.mixup or "
+        f"cutmix. Received: {loss.kind}, which gets indices. Set {fix}, or leave these out."
+    )
+
+
+@pytest.mark.parametrize(
     ("loss", "message"),
     [
         (Loss("mine:focal", 0.1), "label_smoothing: expected 0 with mine:focal"),

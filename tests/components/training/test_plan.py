@@ -98,6 +98,11 @@ def test_settings_of_another_optimizer_are_refused(settings, message):
         plan(optimizer=Optimizer(**settings))
 
 
+def test_pictures_in_batches_of_one_cannot_be_mixed():
+    with pytest.raises(OptionError, match=r"batch_size: expected 2 or more with .* Received: 1\."):
+        dataclasses.replace(plan(), augment=Augment(cutmix=1.0), batch_size=1)
+
+
 def test_metrics_of_ones_own_are_known_by_their_names():
     classes = settle(3, AUTO, "probabilities")
     names = metric_names(classes, 0, ["AUC", "mine:within(name='near')"], validated=False)

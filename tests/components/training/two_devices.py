@@ -15,6 +15,7 @@ from millrace.components.features.image_spec import ImageSpec
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.files.tfrecord import write_records
+from millrace.components.models.image_options import Augment
 from millrace.components.models.language_options import Generator
 from millrace.components.models.layer_options import Dense
 from millrace.components.models.series_options import SeriesRnn
@@ -85,6 +86,7 @@ CASES = {
             "batch_size": 8,
             "top_k": 2,
             "class_weight": "balanced",
+            "augment": Augment(mixup=0.4, cutmix=1.0),
             "loss": Loss("categorical_crossentropy", 0.1),
             "optimizer": Optimizer("sgd", global_clipnorm=0.2),
         },
