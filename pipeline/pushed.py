@@ -9,6 +9,7 @@ from google.protobuf import text_format
 from sqlalchemy.orm import Session
 
 from millrace.components.artifacts import PushedModel
+from millrace.components.pushing import labels
 from millrace.pipeline import damage, lineage
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.options import nearest
@@ -149,6 +150,30 @@ def _reader(artifact: ArtifactRecord, name: str, made: str) -> ExecutionRecord |
     return max(found, key=lambda one: one.id, default=None)
 
 
+def write_labelled_config(root: Root) -> Path:
+    """Write `models.config` among the pushed models, for TensorFlow Serving: all, with labels.
+
+    It serves every version that is there, since a label may only name one that is loaded.
+
+    Raises:
+        DataError: the labels of a model are broken.
+    """
+    config = model_server_config_pb2.ModelServerConfig()
+    for name in pushed_models(root):
+        one = _add_model(config, root, name)
+        one.model_version_policy.all.SetInParent()
+        there = versions.on_disk(root.serving / name) or {}
+        for label, number in labels.of(root.serving / name).items():
+            if number in there:
+                one.version_labels[label] = number
+    file, text = root.serving / "models.config", text_format.MessageToString(config)
+    if root.is_remote:
+        remote.write(file, text.encode())
+    else:
+        file.write_text(text)
+    return file
+
+
 def write_model_config(
     root: Root, models: Sequence[str], log: pathlib.Path | None = None, log_rate: float = 1.0
 ) -> Path:
@@ -169,9 +194,7 @@ def write_model_config(
         )
     config = model_server_config_pb2.ModelServerConfig()
     for name in names:
-        one = config.model_config_list.config.add(
-            name=name, base_path=remote.url(root.serving / name), model_platform="tensorflow"
-        )
+        one = _add_model(config, root, name)
         if log:
             one.logging_config.log_collector_config.type = "tfrecord"
             one.logging_config.log_collector_config.filename_prefix = str(log.absolute() / name)
@@ -180,3 +203,12 @@ def write_model_config(
     file = root.path / "models.config"
     file.write_text(text_format.MessageToString(config))
     return file
+
+
+def _add_model(
+    config: model_server_config_pb2.ModelServerConfig, root: Root, name: str
+) -> model_server_config_pb2.ModelConfig:
+    base_path = remote.url(root.serving / name)
+    return config.model_config_list.config.add(
+        name=name, base_path=base_path, model_platform="tensorflow"
+    )

@@ -10,12 +10,15 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from millrace.components import pusher
 from millrace.components.artifacts import Evaluation, Model, PushedModel
-from millrace.components.errors import DataError
+from millrace.components.errors import DataError, OptionError
+from millrace.pipeline import pushed
+from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import ArtifactRecord, EventRecord, ExecutionRecord, RunRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
-from millrace.serving import versions
+from millrace.serving import remote, versions
 
 State = Literal["served", "kept", "withdrawn", "deleted"]
 _MOST = 200  # pushes that are looked back on
@@ -75,6 +78,50 @@ class Version:
 def numbers(root: Root, model: str) -> list[int]:
     """The versions of `model` that are there, the newest first."""
     return sorted(versions.on_disk(root.serving / model) or {}, reverse=True)
+
+
+def labels(root: Root, model: str) -> dict[str, int]:
+    """The version of `model` that each of its labels names.
+
+    Raises:
+        DataError: the file that says so is broken.
+    """
+    return relabel(root, model, {})
+
+
+def relabel(
+    root: Root, model: str, assign: Mapping[str, int], remove: Collection[str] = ()
+) -> dict[str, int]:
+    """Label versions of `model`, and tell TensorFlow Serving's configuration; returns all labels.
+
+    Raises:
+        UsageError: a label or version is wrong; nothing was changed.
+        DataError: the labels are broken.
+    """
+    try:
+        found = pusher.relabel(remote.url(root.serving), model, assign, remove)
+    except OptionError as error:
+        raise UsageError(str(error)) from None
+    if assign or remove:
+        pushed.write_labelled_config(root)
+    return found
+
+
+def roll_back(root: Root, model: str) -> tuple[int, int, list[str]]:
+    """Withdraw the newest version of `model`.
+
+    Returns:
+        It, the version that is served now, and the labels that name the withdrawn one, to which
+        nothing answers any more.
+
+    Raises:
+        DataError: there is no such model, or no version to go back to.
+    """
+    withdrawn, serving = pusher.rollback(remote.url(root.serving), model)
+    known = labels(root, model)
+    if known:
+        pushed.write_labelled_config(root)
+    return withdrawn, serving, [label for label, number in known.items() if number == withdrawn]
 
 
 def versions_of(session: Session, store: Store, root: Root, model: str) -> list[Version]:

@@ -40,7 +40,7 @@ def start(
     Args:
         store: the record of runs.
         root: which the words name.
-        words: of the command line, the first of them `run`.
+        words: of the command line, the first of them `run`, or another command that makes one.
         folder: where to run it, as relative paths count from there; here if it is not there.
         patience: seconds to wait.
 

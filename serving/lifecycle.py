@@ -78,12 +78,14 @@ class Version:
 class ServedModel:
     """A model and every version of it that was ever seen.
 
-    `listed` is whether it is in the current configuration, `config` its current or last entry.
+    `listed` is whether it is in the current configuration, `config` its current or last entry,
+    `beside` the labels that lie beside its versions.
     """
 
     config: ModelConfig
     versions: dict[int, Version] = dataclasses.field(default_factory=dict)
     listed: bool = True
+    beside: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -91,8 +93,8 @@ class ServedModel:
 
     @property
     def labels(self) -> Mapping[str, int]:
-        """The version that each label names."""
-        return self.config.labels if self.listed else {}
+        """The version that each label names; the configuration's win."""
+        return {**self.beside, **self.config.labels} if self.listed else {}
 
     def in_state(self, *states: VersionState) -> list[Version]:
         """Returns the versions in one of `states`, highest first."""
@@ -176,7 +178,7 @@ class ServedModel:
         """
         available = {version.number for version in self.in_state(VersionState.AVAILABLE)}
         for label, number in labels.items():
-            is_new = self.labels.get(label, number) == number
+            is_new = not self.listed or self.config.labels.get(label, number) == number
             if number not in available and not (allow_unavailable and is_new):
                 raise FailedPreconditionError(
                     f"Request to assign label to version {number} of model "

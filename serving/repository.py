@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from etils.epath import Path
 
-from millrace.serving import lifecycle, versions
+from millrace.serving import labels, lifecycle, versions
 from millrace.serving.errors import DeadlineExceededError, RpcError, ServerError
 from millrace.serving.inference import Runnable
 from millrace.serving.lifecycle import (
@@ -143,12 +143,12 @@ class Repository:
                     not any(
                         m.in_state(VersionState.START, VersionState.LOADING)
                         for m in models
-                        if m.labels
+                        if m.config.labels
                     )
                 )
             )
             for model in models:
-                model.check_labels(model.labels)
+                model.check_labels(model.config.labels)
 
     def lease(
         self, name: str, version: int | None = None, label: str | None = None
@@ -219,8 +219,9 @@ class Repository:
         with self._polling:
             for model in list(self._models.values()):
                 config = model.config
+                beside = _labels_beside(model)
                 aspired = (
-                    versions.aspired(config.name, config.base_path, config.policy)
+                    versions.aspired(config.name, config.base_path, config.policy, beside.values())
                     if model.listed
                     else {}
                 )
@@ -228,6 +229,7 @@ class Repository:
                     # A configuration that changed meanwhile is polled again at once.
                     is_current = model.config is config and (model.listed or not aspired)
                     if aspired is not None and is_current and not self._closing.is_set():
+                        model.beside = beside
                         self._aspire(model, aspired)
 
     def _aspire(self, model: ServedModel, aspired: Mapping[int, Path]) -> None:
@@ -345,6 +347,15 @@ class _HeldVersion:
 
     def __exit__(self, *_: object) -> None:
         self._repository.release(self._held)
+
+
+def _labels_beside(model: ServedModel) -> Mapping[str, int]:
+    """The labels beside the versions of `model`; those known where they cannot be read."""
+    try:
+        return labels.read(model.config.base_path) if model.listed else {}
+    except (OSError, ValueError) as error:
+        _log.warning("Servable %s: its labels stay as they were: %s", model.name, error)
+        return model.beside
 
 
 def _spawn(name: str, target: Callable[..., None], *args: object) -> None:

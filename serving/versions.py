@@ -73,11 +73,14 @@ def choose(policy: Policy, found: Mapping[int, Path]) -> dict[int, Path]:
     return {number: found[number] for number in _numbers(policy, found)}
 
 
-def aspired(model: str, base_path: Path, policy: Policy) -> dict[int, Path] | None:
+def aspired(
+    model: str, base_path: Path, policy: Policy, labelled: Collection[int] = ()
+) -> dict[int, Path] | None:
     """Returns the version folders to serve, by number; None if that cannot be determined.
 
     A base path that is missing or cannot be listed determines nothing; an empty one, that no
-    version should be served. Both are logged as by the real server.
+    version should be served. Both are logged as by the real server. Beside those of the policy,
+    the versions `labelled` are served, as far as they are there.
     """
     try:
         found = on_disk(base_path)
@@ -87,7 +90,7 @@ def aspired(model: str, base_path: Path, policy: Policy) -> dict[int, Path] | No
     if found is None:
         _log.warning("Could not find base path %s for servable %s", base_path, model)
         return None
-    chosen = choose(policy, found)
+    chosen = choose(policy, found) | choose(Specific(frozenset(labelled)), found)
     if not chosen:
         _log.warning(
             "No versions of servable %s found under base path %s. Did you forget to name "

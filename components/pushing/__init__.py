@@ -1,1 +1,1 @@
-"""What `pusher` is made of: whether two SavedModels are one model. Only `versions` imports it."""
+"""What `pusher` is made of: versions, their labels, whether two SavedModels are one model."""

@@ -6,18 +6,21 @@ only one can create claims a number, so that pushes at once never write to the s
 
     .claims/<version>       who uploads this version, until it is there
     .withdrawn/<version>/   a version taken back by a rollback
+    .labels.json            words for versions, see `serving.labels`
 """
 
 import json
 import os
 import socket
 import time
+from collections.abc import Collection, Mapping
 
 from etils.epath import Path
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.files import names
 from millrace.components.files.folders import copy_tree
+from millrace.components.pushing import labels
 from millrace.components.pushing import versions as local
 from millrace.serving import remote, versions
 
@@ -90,12 +93,21 @@ class RemoteVersions:
         remote.move(known[newest], self.withdrawn / str(newest), last=versions.MODEL_FILES)
         return newest, before
 
+    def relabel(self, assign: Mapping[str, int], remove: Collection[str]) -> dict[str, int]:
+        """See `labels.changed`; of two that do so at once, the last one's labels stay.
+
+        Raises:
+            OptionError: a label or version is wrong; nothing was changed.
+        """
+        return labels.changed(self.folder, self.all(), assign, remove)
+
     def prune(self, keep: int) -> list[int]:
         """Delete all but the newest `keep` versions, visible and withdrawn alike.
 
-        Returns the visible ones deleted.
+        What a label names stays. Returns the visible ones deleted.
         """
-        doomed = list(self.all().items())[:-keep]
+        labelled = labels.of(self.folder).values()
+        doomed = [each for each in list(self.all().items())[:-keep] if each[0] not in labelled]
         withdrawn = sorted((versions.on_disk(self.withdrawn) or {}).items())[:-keep]
         for _, folder in doomed + withdrawn:
             remote.remove(folder, first=versions.MODEL_FILES)

@@ -8,6 +8,7 @@ not to be served lies beside them in folders that begin with a dot:
     .staging-<host>-<process>-<second>-<random>/   a version being copied
     .removed-<host>-<process>-<second>-<random>/   a version being deleted
     .withdrawn/<version>/                          a version taken back by a rollback
+    .labels.json                                   words for versions, see `serving.labels`
 
 Only renames within `<serving root>/<model>/` change what is visible.
 """
@@ -20,13 +21,14 @@ import re
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from etils.epath import Path
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.files import names
 from millrace.components.files.folders import copy_tree, sync, sync_tree
+from millrace.components.pushing import labels
 from millrace.serving import versions
 
 _HIDDEN = re.compile(
@@ -132,14 +134,28 @@ class Versions:
         Raises:
             DataError: there is no such model, or no version to fall back on.
         """
+        self._check_there()
+        with self._alone():
+            return self._withdraw()
+
+    def relabel(self, assign: Mapping[str, int], remove: Collection[str]) -> dict[str, int]:
+        """See `labels.changed`.
+
+        Raises:
+            OptionError: a label or version is wrong; nothing was changed.
+            DataError: there is no such model.
+        """
+        self._check_there()
+        with self._alone():
+            return labels.changed(self.folder, self.all(), assign, remove)
+
+    def _check_there(self) -> None:
         if not self.folder.is_dir():
             raise DataError(
                 f"{self.root}: expected a model named {self.name!r}. Received: "
                 f"{', '.join(_models(self.root)) or 'no model at all'}. "
                 "Correct the name, or push that model first."
             )
-        with self._alone():
-            return self._withdraw()
 
     def _withdraw(self) -> tuple[int, int]:
         versions = self.all()
@@ -158,9 +174,11 @@ class Versions:
     def prune(self, keep: int) -> list[int]:
         """Delete all but the newest `keep` versions, visible and withdrawn alike.
 
-        Each vanishes by a rename before its files go. Returns the visible ones deleted.
+        What a label names stays. Each vanishes by a rename before its files go. Returns the
+        visible ones deleted.
         """
-        doomed = list(self.all().items())[:-keep]
+        labelled = labels.of(self.folder).values()
+        doomed = [each for each in list(self.all().items())[:-keep] if each[0] not in labelled]
         withdrawn = list(_numbered(self.withdrawn).items())[:-keep]
         for _, folder in doomed + withdrawn:
             hidden = self._hidden("removed")

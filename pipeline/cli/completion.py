@@ -59,6 +59,16 @@ def models(context: typer.Context) -> Iterator[Offer]:
     return ((name, "a pushed model") for name in (pushed.pushed_models(root) if root else ()))
 
 
+def versions(context: typer.Context) -> Iterator[Offer]:
+    """The versions of the pushed model that is in the line, and the runs."""
+    from millrace.pipeline import registry
+
+    root, model = _root(context), context.params.get("model") or ""
+    if root and model in {name for name, _ in models(context)}:
+        yield from ((str(number), "a version") for number in registry.numbers(root, model))
+    yield from runs(context)
+
+
 def settings(context: typer.Context) -> Iterator[Offer]:
     """What `--set` takes of the recipe that is in the line, as `trainer.epochs=`."""
     from millrace.pipeline import options

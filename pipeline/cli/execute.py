@@ -132,7 +132,7 @@ def run(
         fail_on_anomaly,
         warm,
     )
-    _execute(request, place, as_json=as_json)
+    execute(request, place, as_json=as_json)
 
 
 @app.command(rich_help_panel="Run")
@@ -169,7 +169,7 @@ def infer(
     dag.configure(settings or [])
     flags = tuple(beam_flags or [])
     request = RunRequest(dag, "infer", command_line(), data, beam_flags=flags)
-    _execute(request, place, as_json=as_json)
+    execute(request, place, as_json=as_json)
 
 
 @app.command(rich_help_panel="Models")
@@ -203,10 +203,10 @@ def skew(
     request = RunRequest(
         dag, "skew", command_line(), log, beam_flags=flags, fail_on_anomaly=fail_on_anomaly
     )
-    _execute(request, place, as_json=as_json)
+    execute(request, place, as_json=as_json)
 
 
-def _execute(request: "RunRequest", root: "Root", *, as_json: bool) -> NoReturn:
+def execute(request: "RunRequest", root: "Root", *, as_json: bool) -> NoReturn:
     """Carry out `request`, show the outcome, and exit with the code for that."""
     from millrace.pipeline import report
 

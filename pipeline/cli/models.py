@@ -1,4 +1,4 @@
-"""Commands about pushed models and this machine: serve, predict, rollback, doctor."""
+"""Commands about pushed models and this machine: serve, predict, doctor."""
 
 import os
 import sys
@@ -17,7 +17,6 @@ from millrace.pipeline.cli.app import (
     open_root,
     open_store,
     print_json,
-    say,
     tell,
     warn,
 )
@@ -162,25 +161,6 @@ def _check_whole(place: "Root", models: list[str]) -> None:
         pushed.check_whole(open_store(place), place, models or pushed.pushed_models(place))
     except StoreError as error:
         warn(f"not compared with what was pushed, as the store cannot be read. {error}")
-
-
-@app.command(rich_help_panel="Models")
-def rollback(
-    model: ModelArgument,
-    root: RootOption = DEFAULT_ROOT,
-    as_json: JsonOption = False,
-) -> None:
-    """Withdraw a model's newest version, so that servers go back to the one before."""
-    from millrace.components.pusher import rollback as withdraw
-    from millrace.pipeline import given
-    from millrace.serving import remote
-
-    name = given.model_name(model, "Model")
-    withdrawn, serving = withdraw(remote.url(open_root(root).serving), name)
-    if as_json:
-        print_json({"model": model, "withdrawn": withdrawn, "serving": serving})
-    else:
-        say(f"{model}: version {withdrawn} withdrawn; version {serving} is the newest now.")
 
 
 @app.command(rich_help_panel="Models")

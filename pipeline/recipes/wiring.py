@@ -6,7 +6,15 @@ from typing import Any
 from etils.epath import Path
 
 from millrace.components.analyze import analyze
-from millrace.components.artifacts import Analysis, Evaluation, Examples, Model, Schema, Statistics
+from millrace.components.artifacts import (
+    Analysis,
+    Evaluation,
+    Examples,
+    InfraBlessing,
+    Model,
+    Schema,
+    Statistics,
+)
 from millrace.components.bulk_inferrer import bulk_inferrer
 from millrace.components.evaluator import evaluator
 from millrace.components.example_gen.request_logs import request_log_example_gen
@@ -123,6 +131,28 @@ def bulk_inference(
         analysis=Source(str(analysis.path), Analysis) if analysis else None,
     )
     dag.step(bulk_inferrer, model=asked, evaluation=judged, examples=rows)
+    return dag
+
+
+def push_again(
+    name: str,
+    model: Path,
+    evaluation: Path | None,
+    infra: Path | None,
+    serving_root: Path,
+    **settings: Any,
+) -> Dag:
+    """The model in the folder `model`, with the verdicts on it, to the model servers once more."""
+    dag = Dag(name)
+    dag.step(
+        pusher,
+        model=Source(str(model), Model),
+        evaluation=Source(str(evaluation), Evaluation) if evaluation else None,
+        infra=Source(str(infra), InfraBlessing) if infra else None,
+        model_name=name,
+        serving_root=remote.url(serving_root),
+        **settings,
+    )
     return dag
 
 

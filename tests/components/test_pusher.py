@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from millrace.components.artifacts import Evaluation, InfraBlessing, Model, PushedModel
 from millrace.components.errors import DataError, OptionError
-from millrace.components.pusher import pusher, rollback
+from millrace.components.pusher import pusher, relabel, rollback
 from millrace.components.pushing import versions
 from millrace.components.pushing.versions import Versions
 from millrace.serving import versions as served
@@ -119,6 +119,51 @@ def test_only_the_newest_versions_are_kept(push, make, tmp_path, clock):
     assert visible(tmp_path / "root") == ["1002", "1003"]
     push(make("five"), keep=1)
     assert visible(tmp_path / "root") == ["1004"]
+
+
+def test_a_version_with_a_label_is_kept_as_long_as_it_has_it(push, make, tmp_path, clock):
+    root = str(tmp_path / "root")
+    push(make("one"))
+    assert relabel(root, "digits", {"stable": 1000}) == {"stable": 1000}
+    for content in ("two", "three"):
+        push(make(content), keep=1)
+    assert [name for name in visible(tmp_path / "root") if name[0] != "."] == ["1000", "1002"]
+    assert relabel(root, "digits", {"stable": 1002, "old": 1000}) == {"old": 1000, "stable": 1002}
+    assert relabel(root, "digits", {}, ["old"]) == {"stable": 1002}
+    push(make("four"), keep=1)
+    assert [name for name in visible(tmp_path / "root") if name[0] != "."] == ["1002", "1003"]
+
+
+@pytest.mark.parametrize(
+    ("assign", "remove", "told"),
+    [
+        ({"a/b": 1000}, [], r"label 'a/b': expected a word of letters"),
+        ({"stable": 7}, [], r"label stable: expected a version that is there: 1000\. Received: 7"),
+        ({"stable": 1000}, ["no"], r"one of its labels to remove: it has none\. Received: 'no'"),
+    ],
+)
+def test_a_label_that_is_wrong_changes_nothing(push, make, tmp_path, clock, assign, remove, told):
+    push(make())
+    with pytest.raises(OptionError, match=told):
+        relabel(str(tmp_path / "root"), "digits", assign, remove)
+    assert relabel(str(tmp_path / "root"), "digits", {}) == {}
+
+
+def test_broken_labels_are_refused_before_anything_is_pushed(push, make, tmp_path, clock):
+    push(make("one"))
+    (tmp_path / "root" / "digits" / ".labels.json").write_text('{"stable": "x"}')
+    with pytest.raises(DataError, match=r"\.labels\.json: expected versions by label\. Received"):
+        push(make("two"))
+    assert visible(tmp_path / "root") == [".labels.json", "1000"]
+
+
+def test_a_model_that_was_not_blessed_is_pushed_if_that_is_allowed(push, make, tmp_path, clock):
+    folder = tmp_path / "verdict"
+    folder.mkdir()
+    verdict = Evaluation(folder).write_verdict(blessed=False, reasons=["why"])
+    pushed = push(make(), verdict, allow_unblessed=True)
+    reason = "pushed, although the evaluator did not bless it (why)"
+    assert (pushed.push["version"], pushed.push["reason"]) == (1000, reason)
 
 
 def test_withdrawn_versions_are_kept_in_the_same_number(push, make, tmp_path, clock):

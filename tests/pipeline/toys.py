@@ -171,6 +171,13 @@ def described(out: Path) -> Model:
     return Model(out)
 
 
+def saved(out: Path, *, text: str = "one") -> Model:
+    """A model that a pusher takes: a SavedModel that holds `text`."""
+    (out / "Format-Serving").mkdir()
+    (out / "Format-Serving" / "saved_model.pb").write_text(text)
+    return Model(out)
+
+
 def score(examples: Examples, model: Model | None, out: Path) -> Evaluation:
     """Bless whatever there is."""
     (out / "metrics.json").write_text(json.dumps({"metrics": {}}))

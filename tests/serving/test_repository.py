@@ -7,10 +7,11 @@ import time
 import pytest
 from etils.epath import Path
 
-from millrace.serving import versions
+from millrace.serving import labels, versions
 from millrace.serving.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
+    InvalidArgumentError,
     NotFoundError,
     RpcError,
     ServerError,
@@ -233,6 +234,51 @@ def test_models_have_their_own_policies_and_labels(tmp_path, start):
     with repository.lease("a", label="stable") as lease:
         assert lease.version == 2
     assert repository.statuses("c") == []
+
+
+def test_labels_beside_the_versions_are_followed_and_their_versions_served(tmp_path, start):
+    folders(tmp_path, "1", "2", "3")
+    labels.write(Path(tmp_path), {"stable": 1, "gone": 7})
+    repository = start()
+    reach(repository, v1="AVAILABLE", v3="AVAILABLE")
+    repository.check_labels()
+    with repository.lease("half", label="stable") as lease:
+        assert lease.version == 1
+    with repository.lease("half") as lease:
+        assert lease.version == 3
+    with (
+        pytest.raises(NotFoundError, match=r"Specific\(half, 7\)"),
+        repository.lease("half", label="gone"),
+    ):
+        pass
+    labels.write(Path(tmp_path), {"stable": 2})
+    reach(repository, v1="END", v2="AVAILABLE", v3="AVAILABLE")
+    with repository.lease("half", label="stable") as lease:
+        assert lease.version == 2
+    (tmp_path / labels.FILE).unlink()
+    reach(repository, v1="END", v2="END", v3="AVAILABLE")
+    with pytest.raises(InvalidArgumentError), repository.lease("half", label="stable"):
+        pass
+
+
+def test_the_labels_of_the_configuration_win(tmp_path, start):
+    folders(tmp_path, "1", "2")
+    labels.write(Path(tmp_path), {"stable": 1})
+    repository = start(ModelConfig("half", Path(tmp_path), labels={"stable": 2}))
+    with repository.lease("half", label="stable") as lease:
+        assert lease.version == 2
+
+
+def test_labels_that_cannot_be_read_stay_as_they_were(tmp_path, start, caplog):
+    folders(tmp_path, "1", "2")
+    labels.write(Path(tmp_path), {"stable": 1})
+    repository = start(poll=0)
+    reach(repository, v1="AVAILABLE", v2="AVAILABLE")
+    (tmp_path / labels.FILE).write_text("[")
+    repository._poll()
+    assert "Servable half: its labels stay as they were" in caplog.text
+    with repository.lease("half", label="stable") as lease:
+        assert lease.version == 1
 
 
 def test_a_label_needs_an_available_version(tmp_path, start):

@@ -109,6 +109,8 @@ def test_no_wait_is_longer_than_a_day(seconds, tmp_path):
         ("infer", "../evil", "--data", "."),
         ("skew", "../evil", "--log", "."),
         ("rollback", "../evil"),
+        ("push", "../evil"),
+        ("label", "../evil"),
     ],
 )
 def test_a_name_that_no_model_has_is_wrong_usage(command, tmp_path):

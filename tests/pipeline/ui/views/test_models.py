@@ -1,7 +1,10 @@
-"""The registry: models, their versions, and a rollback by a button."""
+"""The registry: models, their versions; a rollback, a push and labels by buttons."""
+
+import json
 
 import pytest
 
+from millrace.pipeline import registry, starting
 from tests.pipeline.test_pushed import _push
 
 
@@ -84,3 +87,74 @@ def test_a_model_that_is_not_there_has_no_page(toy, pages, name):
 def test_a_rollback_is_not_told_of_by_numbers_that_are_none(toy, pages):
     _push(toy, 1)
     assert pages.json("models/toy?withdrawn=<b>&serving=1")["done"] is None
+
+
+def test_a_version_is_pushed_again_by_a_run_whose_page_is_shown(toy, pages, monkeypatch):
+    started = []
+
+    def start(store, root, words):
+        started.append(words)
+        return "r9"
+
+    monkeypatch.setattr(starting, "start", start)
+    for version in (1, 2):
+        _push(toy, version, f"train.epochs={version}")
+    assert pages.json("models/toy")["can_be_pushed"] == [1]
+    assert '<select name="version"><option>1</option></select>' in pages.get("models/toy")
+    status, headers, _ = pages.post("models/toy/push", page="models/toy", version=1)
+    assert (status, headers["Location"]) == (303, "/mill/runs/r9")
+    assert started == [["push", "toy", "1", "--root", toy.root.name]]
+
+
+@pytest.mark.parametrize("version", ["", "3", "--help", "latest"])
+def test_only_versions_of_the_model_are_pushed_by_the_button(toy, pages, version):
+    _push(toy, 1)
+    status, _, text = pages.post("models/toy/push", page="models/toy", version=version)
+    assert (status, "expected one of its versions. Received: " in text) == (404, True)
+
+
+def test_a_version_that_was_not_blessed_is_not_offered(toy, pages):
+    _push(toy, 1, "judge.bless=false")
+    _push(toy, 2, "train.epochs=2")
+    assert pages.json("models/toy")["can_be_pushed"] == []
+    assert "Push again…" not in pages.get("models/toy")
+
+
+def test_labels_are_given_and_taken_away_by_buttons(toy, pages):
+    for version in (1, 2):
+        _push(toy, version, f"train.epochs={version}")
+    post = {"path": "models/toy/label", "page": "models/toy"}
+    status, headers, _ = pages.post(**post, label="stable", version=1)
+    assert (status, headers["Location"]) == (303, "/mill/models/toy#labels")
+    shown = pages.json("models/toy")
+    assert shown["labels"] == registry.labels(toy.root, "toy") == {"stable": 1}
+    assert [one["labels"] for one in shown["versions"]] == [[], ["stable"]]
+    assert "names version 1" in pages.get("models/toy")
+    pages.post(**post, label="stable", version="")
+    assert registry.labels(toy.root, "toy") == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"label": "a b", "version": 1}, "expected a word of letters"),
+        ({"label": "<b>", "version": 1}, "label &#39;&lt;b&gt;&#39;: expected a word"),
+        ({"label": "a", "version": 9}, "expected a version that is there: 1. Received: 9"),
+        ({"label": "a", "version": "x"}, "expected one of its versions. Received: x"),
+        ({"label": "a", "version": ""}, "expected one of its labels to remove: it has none"),
+    ],
+)
+def test_a_label_that_is_wrong_is_refused_in_words(toy, pages, fields, told):
+    _push(toy, 1)
+    status, _, text = pages.post("models/toy/label", page="models/toy", **fields)
+    assert (status, told in text) == (404, True)
+
+
+@pytest.mark.parametrize("action", ["push", "label"])
+def test_no_button_works_without_the_forms_secret(toy, pages, action):
+    _push(toy, 1)
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = "version=1&label=stable"
+    address = f"/mill/models/toy/{action}"
+    assert pages.ask("POST", address, body, Origin=pages.origin, **kind)[0] == 403
+    assert json.loads(pages.ask("GET", "/mill/models/toy.json")[2])["labels"] == {}
