@@ -16,13 +16,13 @@ from millrace.components.models import sizes, transfer
 from millrace.components.models.image_layers import augmentation
 from millrace.components.models.image_options import Augment, Cnn, ImageModel, Patches, Transfer
 from millrace.components.models.layer_options import Dense, Kernels
+from millrace.components.models.layer_pieces import initializer, within
 from millrace.components.models.networks import (
     Networks,
     Wired,
     chained,
     fully_connected,
-    initializer,
-    normalization,
+    left_out,
     penalty,
     scores,
 )
@@ -113,12 +113,12 @@ def _block(options: Cnn, name: str, filters: int) -> Iterator[keras.Layer]:
             options.kernel_size,
             strides=options.strides,
             padding=options.padding,
-            activation=None if options.batch_normalization else options.activation,
+            activation=None if options.batch_normalization else within(options),
             kernel_initializer=initializer(options),
             kernel_regularizer=penalty(options),
             name=f"{name}_conv{number}",
         )
-        yield from normalization(options, f"{name}_conv{number}")
+        yield from left_out(options, f"{name}_conv{number}")
     if options.pooling != "none":
         yield _POOLINGS[options.pooling](options.pool_size, name=f"{name}_pool")
     if options.block_dropout:

@@ -14,11 +14,11 @@ from millrace.components.errors import ModelError
 from millrace.components.features.language_spec import LanguageSpec
 from millrace.components.models.continuations import Continuations
 from millrace.components.models.language_options import Generator, LanguageModel
+from millrace.components.models.layer_pieces import initializer
 from millrace.components.models.networks import (
     SCORES,
     Networks,
     chained,
-    initializer,
     penalty,
     scores,
 )

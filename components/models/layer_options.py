@@ -10,7 +10,23 @@ from millrace.components.options.pieces import Piece
 from millrace.components.options.ranges import Count, NotNegative, ShareBelowOne
 
 Counts = tuple[Count, ...]
-Activation = Literal["relu", "gelu", "elu", "selu", "swish", "tanh", "sigmoid", "leaky_relu"]
+ActivationName = Literal[
+    "relu",
+    "gelu",
+    "elu",
+    "selu",
+    "swish",
+    "tanh",
+    "sigmoid",
+    "leaky_relu",
+    "celu",
+    "hard_swish",
+    "mish",
+    "relu6",
+    "softplus",
+    "softsign",
+]
+Activation = ActivationName | Piece
 InitializerName = Literal[
     "glorot_uniform",
     "glorot_normal",
@@ -47,7 +63,8 @@ class FullyConnected(Kernels):
     """The options of every network with fully connected layers, apart from their widths.
 
     Attributes:
-        activation: of the hidden layers.
+        activation: of the hidden layers; another layer of Keras's, or a function of a tensor, a
+            layer, or a function that makes one, of your own: `PReLU`, `mine.layers:snake(a=2)`.
         dropout: share of a hidden layer's outputs dropped in training.
         batch_normalization: between a layer and its activation.
         batch_momentum: the share of its running mean and variance that a batch leaves; with few

@@ -2,16 +2,13 @@
 
 import dataclasses
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 
 from millrace.components.models.layer_options import FullyConnected, Kernels
-from millrace.components.user_code import calls, pieces
-
-_INITIALIZER = "trainer.model.kernel_initializer"
+from millrace.components.models.layer_pieces import activated, initializer, within
 
 SCORES = "scores"  # the name of the last layer that has weights or an activation
 RESCALED = "rescaled"  # that of the layer after it, which brings a regression to the label's units
@@ -63,61 +60,22 @@ def fully_connected(options: FullyConnected, widths: tuple[int, ...]) -> Iterato
         name = f"dense{number}"
         yield keras.layers.Dense(
             units,
-            activation=None if options.batch_normalization else options.activation,
+            activation=None if options.batch_normalization else within(options),
             kernel_initializer=initializer(options),
             kernel_regularizer=penalty(options),
             name=name,
         )
-        yield from normalization(options, name)
+        yield from left_out(options, name)
         if options.dropout:
             yield keras.layers.Dropout(options.dropout, name=f"{name}_dropout")
 
 
-def normalization(options: FullyConnected, name: str) -> Iterator[keras.Layer]:
-    """Batch normalisation and, after it, the activation that layer `name` left out."""
+def left_out(options: FullyConnected, name: str) -> Iterator[keras.Layer]:
+    """Batch normalisation and, after it, the activation, where layer `name` left them out."""
     if options.batch_normalization:
         yield keras.layers.BatchNormalization(momentum=options.batch_momentum, name=f"{name}_norm")
-        yield keras.layers.Activation(options.activation, name=f"{name}_{options.activation}")
-
-
-def initializer(options: Kernels) -> str | keras.Initializer:
-    """Of a kernel: by Keras's name, or what another one makes."""
-    text = options.kernel_initializer
-    if not calls.is_call(text):
-        return text
-    call = pieces.read(text, _INITIALIZER)
-    if call.module:
-        return OwnInitializer(text)
-    return pieces.made(text, keras.initializers, keras.Initializer, _INITIALIZER)
-
-
-@keras.saving.register_keras_serializable(package="millrace")
-class OwnInitializer(keras.Initializer):
-    """A person's own, found by its text when weights are made: a saved network needs it no more.
-
-    Attributes:
-        text: see `user_code.calls`.
-    """
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        """The first weights of `shape`."""
-        call = pieces.read(self.text, _INITIALIZER)
-        found = pieces.find(call, keras.initializers, _INITIALIZER)
-        if inspect.isfunction(found) and pieces.missing(found, call):
-            pieces.check_arguments(found, call, _INITIALIZER)
-            function: Any = functools.partial(found, **call.named)
-        else:
-            library, kind = keras.initializers, keras.Initializer
-            function = pieces.made(self.text, library, kind, _INITIALIZER, or_function=True)
-        named = pieces.taken(function, calls.Call(call.name), {"dtype": dtype})
-        return keras.ops.cast(function(shape, **named), dtype or "float32")
-
-    def get_config(self) -> dict[str, Any]:
-        """What it is made of again."""
-        return {"text": self.text}
+    if options.batch_normalization or within(options) is None:
+        yield activated(options.activation, name)
 
 
 def penalty(options: Kernels) -> keras.Regularizer | None:

@@ -16,13 +16,13 @@ from millrace.components.errors import OptionError
 from millrace.components.features.series_spec import SeriesSpec
 from millrace.components.models import series_layers as layers
 from millrace.components.models.layer_options import Dense
+from millrace.components.models.layer_pieces import activated, initializer, within
 from millrace.components.models.networks import (
     SCORES,
     Networks,
     as_taken,
     chained,
     fully_connected,
-    initializer,
     penalty,
     scores,
 )
@@ -259,11 +259,13 @@ def _hidden_before_known(options: Dense | SeriesRnn | ConvRnn) -> Iterator[keras
             options.kernel_size,
             strides=options.strides,
             padding="causal",
-            activation=options.activation,
+            activation=within(options),
             kernel_initializer=initializer(options),
             kernel_regularizer=penalty(options),
             name="conv",
         )
+        if within(options) is None:
+            yield activated(options.activation, "conv")
     for number, width in enumerate(options.units, start=1):
         yield _recurrent(options, number, width)
         if options.dropout:

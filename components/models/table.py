@@ -13,6 +13,7 @@ import keras
 from millrace.components.errors import OptionError
 from millrace.components.features.table_spec import TableSpec
 from millrace.components.models.layer_options import Dense, Kernels
+from millrace.components.models.layer_pieces import activated, initializer
 from millrace.components.models.networks import (
     RESCALED,
     SCORES,
@@ -129,7 +130,7 @@ def _residual(options: Resnet, parts: list[keras.KerasTensor]) -> keras.KerasTen
     def dense(name: str) -> keras.layers.Dense:
         return layers.Dense(
             options.units,
-            kernel_initializer=options.kernel_initializer,
+            kernel_initializer=initializer(options),
             kernel_regularizer=penalty(options),
             name=name,
         )
@@ -140,13 +141,13 @@ def _residual(options: Resnet, parts: list[keras.KerasTensor]) -> keras.KerasTen
         block = [
             layers.LayerNormalization(name=f"{name}_norm"),
             dense(f"{name}_in"),
-            layers.Activation(options.activation, name=f"{name}_{options.activation}"),
+            activated(options.activation, name),
             layers.Dropout(options.dropout, name=f"{name}_dropout"),
             dense(f"{name}_out"),
         ]
         joined = layers.Add(name=name)([joined, chained(block, joined)])
     normal = layers.LayerNormalization(name="norm")(joined)
-    return layers.Activation(options.activation, name=options.activation)(normal)
+    return activated(options.activation)(normal)
 
 
 def _one_hot(ids: keras.KerasTensor, spec: TableSpec) -> keras.KerasTensor:

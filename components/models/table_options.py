@@ -52,7 +52,7 @@ class Resnet(Kernels):
     Attributes:
         units: numbers between blocks, and within them.
         blocks: of two layers.
-        activation: within a block.
+        activation: within a block, as of `dense`.
         dropout: share of the numbers within a block that are dropped in training.
         bins: pieces of each number, between quantiles of the train split; 0 leaves these out.
         bin_dim: dimensions of the vector that a number's pieces become.

@@ -17,13 +17,13 @@ from etils.epath import Path
 from millrace.components.errors import OptionError
 from millrace.components.features.text_spec import TextSpec
 from millrace.components.models import word_vectors
+from millrace.components.models.layer_pieces import activated, initializer, within
 from millrace.components.models.networks import (
     SCORES,
     Networks,
     as_taken,
     chained,
     fully_connected,
-    initializer,
     penalty,
     scores,
 )
@@ -108,7 +108,7 @@ def _embedding(options: Embedded, spec: TextSpec, *, mask: bool) -> Iterator[ker
     yield keras.layers.Embedding(
         spec.size,
         _vectors(options, spec).matrix.shape[1] if options.vectors else _dimensions(options),
-        embeddings_initializer=options.embeddings_initializer,
+        embeddings_initializer=initializer(options, "embeddings_initializer"),
         embeddings_regularizer=keras.regularizers.L2(options.embedding_l2)
         if options.embedding_l2
         else None,
@@ -134,11 +134,13 @@ def _convolutions(options: TextConv) -> Iterator[keras.Layer]:
             options.kernel_size,
             strides=options.strides,
             padding=options.padding,
-            activation=options.activation,
+            activation=within(options),
             kernel_initializer=initializer(options),
             kernel_regularizer=penalty(options),
             name=f"conv{number}",
         )
+        if within(options) is None:
+            yield activated(options.activation, f"conv{number}")
 
 
 def _recurrent(options: TextRnn) -> Iterator[keras.Layer]:
@@ -148,7 +150,7 @@ def _recurrent(options: TextRnn) -> Iterator[keras.Layer]:
             units,
             return_sequences=not is_last,
             kernel_initializer=initializer(options),
-            recurrent_initializer=options.recurrent_initializer,
+            recurrent_initializer=initializer(options, "recurrent_initializer"),
             kernel_regularizer=penalty(options),
             name=f"{options.cell}{number}",
         )

@@ -22,6 +22,7 @@ from millrace.components.files.folders import copy_tree
 from millrace.components.models import keras_file
 from millrace.components.models.build import build
 from millrace.components.models.custom_options import Custom
+from millrace.components.models.layer_pieces import modules_of
 from millrace.components.models.networks import Networks
 from millrace.components.progress import notices
 from millrace.components.training import (
@@ -61,7 +62,8 @@ def train(plan: TrainingPlan, out: Path, resume: Path) -> TrainedModel:
     logger.info("%s", summary.table(networks.inference), extra=notices.FOR_THE_LOG)
     _fit(networks.training, plan, out, resume)
     trained = TrainedModel(out)
-    own = [plan.model.module] if isinstance(plan.model, Custom) else []
+    model = plan.model
+    own = [model.module] if isinstance(model, Custom) else modules_of(model)
     network, wanted = networks.inference, getattr(plan.model, "continuations", 0)
     if wanted > 1 and isinstance(plan.spec, LanguageSpec):
         network = witten_bell.added(network, plan, plan.spec, wanted)

@@ -73,5 +73,33 @@ def sevens(shape, dtype=None):
     return keras.ops.full(shape, 7.0, dtype)
 
 
+def snake(x, a=1.0):
+    return x + keras.ops.sin(a * x) ** 2 / a
+
+
+def snaking(a):
+    def activation(x):
+        return snake(x, a)
+
+    return activation
+
+
+def summed(x):
+    return keras.ops.sum(x, axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="own")
+class Gated(keras.layers.Layer):
+    def build(self, input_shape):
+        self.gate = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+
+    def call(self, inputs):
+        return inputs * self.gate
+
+
+class Unregistered(Gated):
+    pass
+
+
 def number():
     return 4

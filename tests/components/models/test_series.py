@@ -137,6 +137,12 @@ def test_a_penalty_is_on_the_kernel_of_every_layer(options, kernels):
     assert len(network(options).losses) == kernels
 
 
+def test_an_activation_of_ones_own_is_behind_the_convolution():
+    options = ConvRnn(filters=3, units=(2,), dense=(), activation="PReLU")
+    names = [layer.name for layer in network(options).layers]
+    assert names[names.index("conv") + 1] == "conv_activation"
+
+
 @pytest.mark.parametrize(
     "options",
     [SeriesRnn(kernel_initializer="orthogonal"), ConvRnn(kernel_initializer="orthogonal")],

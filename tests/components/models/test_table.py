@@ -48,6 +48,17 @@ def test_a_regression_starts_from_its_z_score_and_answers_in_the_units_of_the_la
     assert model(row).numpy().tolist() == [[300_000.0]]
 
 
+def test_pieces_of_ones_own_are_those_of_a_residual_network():
+    own = "tests.components.own_pieces"
+    options = Resnet(blocks=1, activation=f"{own}:snake", kernel_initializer=f"{own}:sevens")
+    model = build(options, spec())
+    assert [layer.name for layer in model.layers if layer.name.endswith("activation")] == [
+        "block1_activation",
+        "activation",
+    ]
+    assert np.unique(model.get_layer("first").get_weights()[0]).tolist() == [7.0]
+
+
 def test_the_logarithm_of_a_label_is_undone_as_the_last_layer():
     scaled = dataclasses.replace(spec(), target_mean=250_000.0, target_deviation=100_000.0)
     model = build(Resnet(link="log"), scaled)

@@ -66,6 +66,20 @@ def test_64_units_read_from_both_ends_give_128_numbers():
     assert stacked["both2"] == (64,)
 
 
+def test_pieces_of_ones_own_are_those_of_its_layers():
+    own = "tests.components.own_pieces"
+    options = TextConv(activation=f"{own}:snake", embeddings_initializer=f"{own}:sevens")
+    names = list(shapes(options))
+    assert names[2:4] == ["conv1", "conv1_activation"]
+    model = build(options, SPEC, units=1, activation="sigmoid").training
+    assert np.unique(model.get_layer("embedding").get_weights()[0]).tolist() == [7.0]
+    rnn = TextRnn(units=(2,), bidirectional=False, recurrent_initializer=f"{own}:sevens")
+    _, recurrent, _ = (
+        build(rnn, SPEC, units=1, activation="sigmoid").training.layers[2].get_weights()
+    )
+    assert np.unique(recurrent).tolist() == [7.0]
+
+
 def test_the_kinds_of_pooling_differ_in_width():
     assert shapes(Embedding(embedding_dim=3))["average"] == (3,)
     assert shapes(Embedding(embedding_dim=3, pooling="flatten"))["flatten"] == (360,)
