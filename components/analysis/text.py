@@ -95,6 +95,7 @@ def choose(
         documents=train.records,
         document_frequencies=tuple(train.documents[token] for token in vocabulary),
         letters=letters.size(length) if options.letters else 0,
+        cased=options.cased and options.letters,
     )
 
 

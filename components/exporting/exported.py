@@ -40,7 +40,8 @@ def write_model(
     """
     model = load(trained.keras_file, spec)
     calibration = certainty.read(trained.path)
-    signatures = saved_model.write(kinds.endpoints(model, spec, calibration), out.saved_model)
+    endpoints = kinds.endpoints(model, spec, calibration)
+    signatures = saved_model.write(endpoints, out.saved_model, model)
     if warming:
         warm_up.write(out.saved_model, signatures, warming)
     keras_file.copy(trained.keras_file, out.keras_file)

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -34,8 +35,16 @@ def at_least_one(rows: tf.Tensor) -> tf.Tensor:
     return tf.cond(tf.shape(rows)[0] > 0, lambda: rows, lambda: zeros)
 
 
-def write(endpoints: Mapping[str, Endpoint], folder: Path) -> list[Signature]:
+def write(
+    endpoints: Mapping[str, Endpoint], folder: Path, model: keras.Model | None = None
+) -> list[Signature]:
     """Write `endpoints`, and the variables and tables that they use, to `folder`.
+
+    Args:
+        endpoints: by the names of their signatures.
+        folder: of the SavedModel.
+        model: a network that they call, whose tables are written as well: those of a SavedModel
+            within it, which the archive does not find by itself.
 
     Returns:
         The signatures as a server will read them.
@@ -46,11 +55,19 @@ def write(endpoints: Mapping[str, Endpoint], folder: Path) -> list[Signature]:
     for name, (function, signature) in endpoints.items():
         traced = archive.add_endpoint(name, function, input_signature=input_names.named(signature))
         _order_variables(traced.get_concrete_function().graph)
+    for table in _tables(model) if model else ():
+        archive.track(table)
     with _quiet():
         archive.write_out(str(folder), verbose=False)
         input_names.restore(folder, {name: specs for name, (_, specs) in endpoints.items()})
         _name_methods(folder, [name for name in endpoints if name in _METHODS])
     return _signatures(folder, list(endpoints))
+
+
+def _tables(model: keras.Model) -> Iterator[Any]:
+    for each in tf.train.TrackableView(model).descendants():
+        if isinstance(each, tf.saved_model.experimental.TrackableResource):
+            yield each
 
 
 def _order_variables(graph: tf.Graph) -> None:

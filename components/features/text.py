@@ -18,7 +18,7 @@ def inputs(text: tf.Tensor, spec: TextSpec) -> dict[str, tf.Tensor]:
         text = tokens.without_tags(text)
     found = {record.TOKENS: _ids(text, spec)}
     if spec.letters:
-        found[record.LETTERS] = _letters(text, spec.letters)
+        found[record.LETTERS] = _letters(text, spec.letters, cased=spec.cased)
     return found
 
 
@@ -31,10 +31,10 @@ def _ids(text: tf.Tensor, spec: TextSpec) -> tf.Tensor:
     return tokens.pad(ids, spec.sequence_length, spec.padding, spec.truncating)
 
 
-def _letters(text: tf.Tensor, size: int) -> tf.Tensor:
+def _letters(text: tf.Tensor, size: int, *, cased: bool) -> tf.Tensor:
     """The letters of texts without tags, as `features.letters` has them: uint8 [batch, size]."""
     beginning = tf.strings.substr(text, 0, letters.LOOKED_AT * size, "UTF8_CHAR")
-    words = tf.strings.split(tokens.standardize(beginning, "lower"))
+    words = tf.strings.split(tokens.standardize(beginning, "none" if cased else "lower"))
     joined = tf.strings.reduce_join(words, axis=1, separator=" ")
     whole = tf.strings.join([" ", joined, " "])
     return tf.ensure_shape(tf.io.decode_raw(whole, tf.uint8, fixed_length=size), [None, size])

@@ -87,7 +87,9 @@ def _rows_of(texts: pa.BinaryArray, spec: TextSpec) -> Iterator[dict[str, np.nda
         start += len(ids)
         row = {record.TOKENS: ids}
         if spec.letters:
-            row[record.LETTERS] = letters.of(part, spec.letters, strip_html=spec.strip_html)
+            row[record.LETTERS] = letters.of(
+                part, spec.letters, strip_html=spec.strip_html, cased=spec.cased
+            )
         yield row
 
 

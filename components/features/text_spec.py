@@ -36,6 +36,7 @@ class TextOptions:
         longest: the most tokens of a row then. None: 512 (1,024 characters).
         letters: whether networks get a text's letters as well, which tell something of words that
             the vocabulary has not. Not beside the level `character`.
+        cased: whether letters keep their case.
         preprocess: `package.module:function`, your own TensorFlow function from texts to texts,
             string [batch], applied before all of this.
     """
@@ -52,6 +53,7 @@ class TextOptions:
     whole: Share = 0.95
     longest: SequenceLength | None = None
     letters: bool = False
+    cased: bool = False
     preprocess: str = ""
     kind: Literal["text"] = "text"
 
@@ -81,6 +83,7 @@ class TextSpec:
         documents: texts of the train split.
         document_frequencies: in how many of them each token of the vocabulary occurs.
         letters: bytes of a text that networks get beside its ids; 0 is none.
+        cased: whether these are in the case of the text; else lower.
         hook: the user's preprocessing.
     """
 
@@ -96,6 +99,7 @@ class TextSpec:
     documents: int = 0
     document_frequencies: tuple[int, ...] = ()
     letters: Annotated[int, Field(exclude_if=operator.not_)] = 0
+    cased: Annotated[bool, Field(exclude_if=operator.not_)] = False
     hook: Hook | None = None
     kind: Literal["text"] = "text"
 

@@ -9,8 +9,13 @@ import importlib
 import os
 import pathlib
 import tempfile
+from typing import Annotated
+
+from etils.epath import Path
+from pydantic import AfterValidator
 
 from millrace.components.errors import ModelError
+from millrace.components.files import paths
 
 _TFHUB = ("https://tfhub.dev/", "http://tfhub.dev/")
 _KAGGLE = ("kaggle://", "https://www.kaggle.com/models/")
@@ -19,6 +24,22 @@ _KAGGLE = ("kaggle://", "https://www.kaggle.com/models/")
 def is_address(text: str) -> bool:
     """Whether `text` is the address of a model, not a folder."""
     return text.startswith((*_TFHUB, *_KAGGLE))
+
+
+def _checked(text: str) -> str:
+    return text if is_address(text) else paths.check(text)
+
+
+Weights = Annotated[str, AfterValidator(_checked)]  # a path, or such an address
+
+
+def local(weights: str, place: str) -> Path:
+    """The file or folder that `weights` names, by its path or an address.
+
+    Raises:
+        ModelError: it is in no cache, and cannot be downloaded.
+    """
+    return Path(folder(weights, place) if is_address(weights) else weights).expanduser()
 
 
 def folder(address: str, place: str) -> pathlib.Path:

@@ -3,9 +3,8 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from millrace.components.files import paths
 from millrace.components.models import hub
 from millrace.components.models.layer_options import Counts, Dense, FullyConnected
 from millrace.components.options.ranges import Count, ShareBelowOne
@@ -53,13 +52,6 @@ Backbone = Literal[
 FROM_THE_FIRST = "first"
 _Strength = Annotated[float, Field(ge=0, le=100)]  # of Beta: beyond, all shares are one half
 Pixels = Literal["auto", "none", "unit", "symmetric", "caffe", "torch"]
-
-
-def _weights(text: str) -> str:
-    return text if hub.is_address(text) else paths.check(text)
-
-
-Weights = Annotated[str, AfterValidator(_weights)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +113,7 @@ class Transfer(FullyConnected):
     """
 
     backbone: Backbone = "MobileNetV2"
-    weights: Weights = "imagenet"
+    weights: hub.Weights = "imagenet"
     cut: str = ""
     pixels: Pixels = "auto"
     endpoint: str = "serving_default"

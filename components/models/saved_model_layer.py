@@ -4,6 +4,7 @@ Not `keras.layers.TFSMLayer`: that keeps only the path of the folder, and a file
 load in Keras's safe mode.
 """
 
+import dataclasses
 import pathlib
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from etils.epath import Path
 
 from millrace.components.errors import OptionError
 
+_PLACE = "trainer.model.weights"
 _ASSET = "saved_model"  # the folder within the layer's assets
 
 
@@ -47,6 +49,9 @@ class SavedModelLayer(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """The output for `inputs`, float32 [batch, ...]."""
+        return self._asked(inputs)
+
+    def _asked(self, inputs: tf.Tensor) -> tf.Tensor:
         function = self._loaded.signatures[self.endpoint]
         return tf.cast(_answer(function, inputs)[self.output_name], self.compute_dtype)
 
@@ -77,7 +82,31 @@ class SavedModelLayer(keras.layers.Layer):
         self.take(kept)
 
 
-def layer(
+@keras.saving.register_keras_serializable(package="millrace")
+class SavedModelOfTexts(SavedModelLayer):
+    """A signature that takes texts: string [batch] in, one vector each out.
+
+    The network has their letters, uint8 [batch, letters], as `features.text` gives them.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """The vectors of the texts that `inputs` spells, float32 [batch, size]."""
+        return self._asked(texts_of(inputs))
+
+
+def texts_of(letters: tf.Tensor) -> tf.Tensor:
+    """The texts that `letters` spell, without spaces around them: string [batch].
+
+    Args:
+        letters: uint8 [batch, letters], UTF-8 and then zeros; the last character may be cut.
+    """
+    each = tf.constant([b"", *(bytes([byte]) for byte in range(1, 256))])
+    joined = tf.strings.reduce_join(tf.gather(each, tf.cast(letters, tf.int32)), axis=1)
+    whole = tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="ignore")
+    return tf.strings.strip(whole)
+
+
+def of_pictures(
     folder: Path, endpoint: str, output_name: str, shape: tuple[int, int, int], name: str
 ) -> SavedModelLayer:
     """The layer called `name` for pictures of `shape`.
@@ -86,7 +115,55 @@ def layer(
         OptionError: there is no SavedModel, signature or output of that name, the signature
             does not take one batch of pictures, or it refuses pictures of this size.
     """
-    place = f"trainer.model.weights={folder}"
+    taken = f"a batch of pictures of {shape[0]} x {shape[1]}"
+    fix = "Set analyze.features.height and width to those it was trained on."
+    sample = _Sample(tf.zeros((1, *shape)), taken, fix)
+    return _layer(SavedModelLayer, folder, endpoint, output_name, sample, name)
+
+
+def of_texts(folder: Path, endpoint: str, output_name: str, name: str) -> SavedModelLayer:
+    """The layer called `name` for the letters of texts.
+
+    Raises:
+        OptionError: there is no SavedModel, signature or output of that name, the signature
+            does not take one batch of texts, or gives no vector for each.
+    """
+    taken, fix = "a batch of texts, string [batch]", "Name another by trainer.model.endpoint."
+    sample = _Sample(tf.constant(["a text"]), taken, fix)
+    made = _layer(SavedModelOfTexts, folder, endpoint, output_name, sample, name)
+    if len(made.output_sizes) != 1:
+        raise OptionError(
+            f"{_PLACE}={folder}, {endpoint}: expected a vector for each text, [batch, size]. "
+            f"Received: {made.output_name} of {['batch', *made.output_sizes]}. Name another output "
+            "by trainer.model.cut."
+        )
+    return made
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sample:
+    """What a signature is tried on.
+
+    Attributes:
+        inputs: a batch of one.
+        described: what that is, for people.
+        fix: what to do where it is refused.
+    """
+
+    inputs: tf.Tensor
+    described: str
+    fix: str
+
+
+def _layer(
+    kind: type[SavedModelLayer],
+    folder: Path,
+    endpoint: str,
+    output_name: str,
+    sample: _Sample,
+    name: str,
+) -> SavedModelLayer:
+    place = f"{_PLACE}={folder}"
     if not (folder / "saved_model.pb").exists():
         raise OptionError(
             f"{place}: expected the folder of a SavedModel. Received: no saved_model.pb in it. "
@@ -96,14 +173,13 @@ def layer(
     function = _signature(loaded, endpoint, place)
     output = _choose(function.structured_outputs, output_name, f"{place}, {endpoint}")
     try:
-        features = _answer(function, tf.zeros((1, *shape)))[output]
+        features = _answer(function, sample.inputs)[output]
     except (tf.errors.OpError, ValueError, TypeError) as error:
         raise OptionError(
-            f"{place}, {endpoint}: expected a signature that takes a batch of pictures of "
-            f"{shape[0]} x {shape[1]}. Received: {str(error).splitlines()[0]} Set "
-            "analyze.features.height and width to those it was trained on."
+            f"{place}, {endpoint}: expected a signature that takes {sample.described}. "
+            f"Received: {str(error).splitlines()[0]} {sample.fix}"
         ) from error
-    made = SavedModelLayer(endpoint, output, features.shape.as_list()[1:], name=name)
+    made = kind(endpoint, output, features.shape.as_list()[1:], name=name)
     made.take(pathlib.Path(folder))
     return made
 
@@ -137,4 +213,6 @@ def _answer(function: Any, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
     name, spec = next(iter(keywords.items()))
     if not spec.shape.is_compatible_with(inputs.shape):
         raise ValueError(f"{name!r} of shape {spec.shape}.")
+    if tf.string in (spec.dtype, inputs.dtype) and spec.dtype != inputs.dtype:
+        raise ValueError(f"{name!r} of {spec.dtype.name}.")
     return function(**{name: tf.cast(inputs, spec.dtype)})

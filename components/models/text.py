@@ -16,7 +16,7 @@ from etils.epath import Path
 
 from millrace.components.errors import OptionError
 from millrace.components.features.text_spec import TextSpec
-from millrace.components.models import word_vectors
+from millrace.components.models import hub, saved_model_layer, word_vectors
 from millrace.components.models.layer_pieces import activated, initializer, within
 from millrace.components.models.networks import (
     SCORES,
@@ -34,11 +34,13 @@ from millrace.components.models.text_options import (
     Descended,
     Embedded,
     Embedding,
+    Head,
     Letters,
     Ngrams,
     TextConv,
     TextModel,
     TextRnn,
+    TextTransfer,
 )
 
 logger = logging.getLogger("millrace.components.trainer")
@@ -71,10 +73,14 @@ def build(options: TextModel, spec: TextSpec, *, units: int, activation: str) ->
             layer = ScoresOfNgrams(spec.size, options.longest, most, units, activation, name=SCORES)
             outputs = layer(inputs["tokens"])
         case Letters():
-            _check_letters(spec)
+            _check_letters(options, spec)
             sizes = (_BYTES, options.longest, options.most, units)
             layer = ScoresOfNgrams(*sizes, activation, border=_SPACE, name=SCORES)
             outputs = layer(inputs["letters"])
+        case TextTransfer():
+            _check_letters(options, spec)
+            layers = [_pretrained(options), *_head(options), scores(options, units, activation)]
+            outputs = chained(layers, inputs["letters"])
         case _:
             layers = [*_hidden(options, spec), *_head(options), scores(options, units, activation)]
             outputs = chained(layers, inputs["tokens"])
@@ -101,6 +107,17 @@ def _hidden(options: Descended, spec: TextSpec) -> Iterator[keras.Layer]:
             yield from _recurrent(options)
         case _:
             assert_never(options)
+
+
+def _pretrained(options: TextTransfer) -> keras.Layer:
+    """A vector for the letters of each text, [batch, size]."""
+    if not options.weights:
+        raise OptionError(
+            "trainer.model.weights: expected the folder or the address of a SavedModel with "
+            "text_transfer. Received: none. Set it."
+        )
+    folder = hub.local(options.weights, "trainer.model.weights")
+    return saved_model_layer.of_texts(folder, options.endpoint, options.cut, "backbone")
 
 
 def _embedding(options: Embedded, spec: TextSpec, *, mask: bool) -> Iterator[keras.Layer]:
@@ -160,7 +177,7 @@ def _recurrent(options: TextRnn) -> Iterator[keras.Layer]:
         yield _POOLINGS[options.pooling](name=f"global_{options.pooling}")
 
 
-def _head(options: Descended) -> Iterator[keras.Layer]:
+def _head(options: Head) -> Iterator[keras.Layer]:
     if options.dropout:
         yield keras.layers.Dropout(options.dropout, name="dropout")
     yield from fully_connected(options, options.dense)
@@ -197,11 +214,11 @@ def _vectors(options: Embedded, spec: TextSpec) -> word_vectors.WordVectors:
     return found
 
 
-def _check_letters(spec: TextSpec) -> None:
+def _check_letters(options: Letters | TextTransfer, spec: TextSpec) -> None:
     if not spec.letters:
         raise OptionError(
-            "trainer.model=letters: expected texts with their letters. Received: tokens alone. Set "
-            "analyze.features.letters=true, or choose another network, such as ngrams."
+            f"trainer.model={options.kind}: expected texts with their letters. Received: tokens "
+            "alone. Set analyze.features.letters=true, or choose another network, such as ngrams."
         )
 
 

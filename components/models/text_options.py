@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from millrace.components.files.paths import LocalPath
+from millrace.components.models import hub
 from millrace.components.models.layer_options import Counts, FullyConnected, Initializer
 from millrace.components.options.ranges import Count, NotNegative, Positive, ShareBelowOne
 
@@ -116,6 +117,27 @@ class TextRnn(Embedded):
 
 
 @dataclasses.dataclass(frozen=True)
+class TextTransfer(Head):
+    """A pretrained SavedModel that gives a vector for each text, then fully connected layers.
+
+    Such as nnlm or the Universal Sentence Encoder of TensorFlow Hub; it is not trained. It gets
+    the letters of a text, see `analyze.features.letters`, as a string.
+
+    Attributes:
+        weights: the folder of the SavedModel, or an address such as `https://tfhub.dev/…` or
+            `kaggle://owner/model/framework/variation/1`, found in the cache of that hub's library,
+            or downloaded by it.
+        endpoint: its signature that is called, which takes string [batch].
+        cut: the output of the signature that is used; empty is the only one.
+    """
+
+    weights: hub.Weights | Literal[""] = ""
+    endpoint: str = "serving_default"
+    cut: str = ""
+    kind: Literal["text_transfer"] = "text_transfer"
+
+
+@dataclasses.dataclass(frozen=True)
 class Ngrams:
     """Logistic regression on the tf-idf weights of tokens and of runs of them.
 
@@ -164,5 +186,5 @@ class Letters:
 
 
 Descended = Bag | Embedding | TextConv | TextRnn
-TextModel = Descended | Ngrams | Letters
-MODELS: tuple[type, ...] = (Embedding, TextConv, TextRnn, Bag, Ngrams, Letters)
+TextModel = Descended | TextTransfer | Ngrams | Letters
+MODELS: tuple[type, ...] = (Embedding, TextConv, TextRnn, TextTransfer, Bag, Ngrams, Letters)

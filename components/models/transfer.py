@@ -69,10 +69,8 @@ def backbone(options: Transfer, spec: ImageSpec) -> Iterator[Wired]:
     shape = (spec.height, spec.width, 3)
     if options.backbone == "saved_model":
         _refuse_training(options)
-        place = "trainer.model.weights"
-        found = options.weights
-        folder = Path(hub.folder(found, place) if hub.is_address(found) else found).expanduser()
-        yield saved_model_layer.layer(folder, options.endpoint, options.cut, shape, BACKBONE)
+        folder = hub.local(options.weights, "trainer.model.weights")
+        yield saved_model_layer.of_pictures(folder, options.endpoint, options.cut, shape, BACKBONE)
         return
     network = _network(options, shape)
     if options.weights != "none":

@@ -126,7 +126,7 @@ def test_a_folder_without_a_model_and_pictures_of_another_size_are_refused(folde
     with pytest.raises(OptionError, match=r"weights=.*none: expected the folder of a SavedModel"):
         network(tmp_path / "none")
     with pytest.raises(OptionError, match=r"takes a batch of pictures of 9 x 8\. Received: "):
-        saved_model_layer.layer(Path(folder), "serving_default", "maps", (9, 8, 3), "backbone")
+        saved_model_layer.of_pictures(Path(folder), "serving_default", "maps", (9, 8, 3), "b")
 
 
 def test_it_cannot_be_fine_tuned(folder):
