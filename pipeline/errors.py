@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from etils.epath import Path
 
-from millrace.components.files.printable import shortened
+from millrace.components.errors import OptionError
+from millrace.components.files.printable import one_line, shortened
 from millrace.components.user_code import frames
 from millrace.serving import remote
 from millrace.serving.errors import MillraceError
@@ -87,6 +88,8 @@ class Stopped(SystemExit):
 
 def describe_error(error: BaseException) -> str:
     """One or two lines for a person, long words cut; the traceback is in the step's log."""
+    if isinstance(error, UsageError | OptionError):  # repeat what was typed, maybe line ends
+        return remote.told(shortened(one_line(str(error))))
     if isinstance(error, MillraceError):
         return remote.told(shortened(str(error)))
     if isinstance(error, OSError) and is_of_the_system(error):

@@ -6,7 +6,7 @@ Checks and error texts are those of tensorflow_serving/model_servers/server_core
 from etils.epath import Path
 from google.protobuf import text_format
 
-from millrace.serving import regular_file, remote, versions
+from millrace.serving import regular_file, remote, text_form, versions
 from millrace.serving.errors import ServerError
 from millrace.serving.lifecycle import ModelConfig, RequestLogging
 from millrace.serving.protos import model_server_config_pb2 as messages
@@ -31,7 +31,7 @@ def read(file: Path) -> list[ModelConfig]:
             "Check its name."
         ) from error
     try:
-        config = text_format.Parse(text, messages.ModelServerConfig())
+        config = text_form.parse(text, messages.ModelServerConfig())
     except text_format.ParseError as error:
         message = str(error).rstrip(".").replace(f"{_PACKAGE}.", "tensorflow.serving.")
         raise ServerError(

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 from etils.epath import Path
 from google.protobuf import text_format
 
-from millrace.serving import cores, metered, regular_file, remote, tensorflow_import, versions
+from millrace.serving import (
+    cores,
+    metered,
+    regular_file,
+    remote,
+    tensorflow_import,
+    text_form,
+    versions,
+)
 from millrace.serving.batching.model import BatchScheduler
 from millrace.serving.errors import MillraceError, ServerError
 from millrace.serving.flags import Options
@@ -143,7 +151,7 @@ def session_config(options: Options) -> "ConfigProto":
     if options.tensorflow_session_config_file:
         file = options.tensorflow_session_config_file
         try:
-            text_format.Parse(regular_file.read_text(file), config)
+            text_form.parse(regular_file.read_text(file), config)
         except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
             raise ServerError(
                 f"--tensorflow_session_config_file={file}: expected a text-format ConfigProto. "

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from etils.epath import Path
 from google.protobuf import text_format
 
-from millrace.serving import regular_file
+from millrace.serving import regular_file, text_form
 from millrace.serving.errors import ServerError
 from millrace.serving.protos import monitoring_config_pb2
 
@@ -163,7 +163,7 @@ def prometheus_path(file: Path) -> str:
     """
     try:
         text = regular_file.read_text(file)
-        config = text_format.Parse(text, monitoring_config_pb2.MonitoringConfig())
+        config = text_form.parse(text, monitoring_config_pb2.MonitoringConfig())
     except (OSError, ValueError, text_format.ParseError) as error:
         raise ServerError(
             f"--monitoring_config_file={file}: expected a text-format MonitoringConfig. "

@@ -17,7 +17,7 @@ from pathlib import Path
 import grpc
 from google.protobuf import text_format
 
-from millrace.serving import regular_file
+from millrace.serving import regular_file, text_form
 from millrace.serving.errors import ServerError
 from millrace.serving.protos import ssl_config_pb2
 
@@ -172,7 +172,7 @@ def _certificates(config: ssl_config_pb2.SSLConfig) -> grpc.ServerCertificateCon
 def _read_config(file: str) -> ssl_config_pb2.SSLConfig:
     """Raises ServerError, see `server_credentials`."""
     try:
-        config = text_format.Parse(regular_file.read_text(file), ssl_config_pb2.SSLConfig())
+        config = text_form.parse(regular_file.read_text(file), ssl_config_pb2.SSLConfig())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise ServerError(f"Invalid protobuf file: '{file}': {error}") from error
     if _PEM not in config.server_key or _PEM not in config.server_cert:

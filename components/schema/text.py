@@ -8,6 +8,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from millrace.components.errors import DataError
+from millrace.serving import text_form
 
 _UNCHECKED = {
     "group_presence",
@@ -28,7 +29,7 @@ def parse(text: str, file: Path) -> schema_pb2.Schema:
         DataError: it is not a schema in text form (with the line), or it contradicts itself.
     """
     try:
-        schema = text_format.Parse(text, schema_pb2.Schema())
+        schema = text_form.parse(text, schema_pb2.Schema())
     except text_format.ParseError as error:
         where = f"{file}:{error.GetLine()}" if error.GetLine() else str(file)
         raise DataError(

@@ -11,7 +11,7 @@ import itertools
 from etils.epath import Path
 from google.protobuf import text_format
 
-from millrace.serving import cores, regular_file
+from millrace.serving import cores, regular_file, text_form
 from millrace.serving.errors import ServerError
 from millrace.serving.protos import batching_parameters_pb2 as messages
 
@@ -62,7 +62,7 @@ def read(file: Path) -> BatchingParameters:
     """
     try:
         text = regular_file.read_text(file)
-        message = text_format.Parse(text, messages.BatchingParameters())
+        message = text_form.parse(text, messages.BatchingParameters())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise ServerError(f"Invalid protobuf file: '{file}': {error}") from error
     return from_proto(message)

@@ -5,9 +5,9 @@ import errno
 import pytest
 from etils.epath import Path
 
-from millrace.components.errors import DataError
+from millrace.components.errors import DataError, OptionError
 from millrace.pipeline import steplog
-from millrace.pipeline.errors import StoreError, describe_error
+from millrace.pipeline.errors import StoreError, UsageError, describe_error
 from millrace.pipeline.store import Store
 from millrace.serving import remote
 
@@ -19,6 +19,8 @@ from millrace.serving import remote
         (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
         (KeyboardInterrupt(), "Interrupted."),
         (DataError(f"a: {'x' * 9_999}."), f"a: {'x' * 100}…{'x' * 59}."),
+        (UsageError("no option `a\nb\r\n\tc`."), r"no option `a\nb\r\n\tc`."),
+        (OptionError("a: expected b. Received: \n\n."), r"a: expected b. Received: \n\n."),
         (OSError(errno.ECHILD, "no child"), "ChildProcessError: [Errno 10] no child"),
         (
             OSError(errno.EACCES, "denied", "/data/x.csv"),

@@ -210,12 +210,16 @@ def without_mark(names: tuple[str, ...], mark: str) -> tuple[str, ...]:
 def distinct(place: object, names: Sequence[str]) -> tuple[str, ...]:
     """`names` without spaces around them, a repeated one with its number, the others by place."""
     plain = [name.strip() or f"column_{n}" for n, name in enumerate(names, start=1)]
+    every, taken = set(plain), set[str]()
+    numbers = dict[str, int]()  # the last that each name was given: lower ones are taken
     found = list[str]()
     for name in plain:
-        number, free = 1, name
-        while free in found or (number > 1 and free in plain):
+        number, free = numbers.get(name, 1), name
+        while free in taken or (number > 1 and free in every):
             number += 1
             free = f"{name}_{number}"
+        numbers[name] = number
+        taken.add(free)
         found.append(free)
     told = [f"{new!r} for {old!r}" for old, new in zip(plain, found, strict=True) if old != new]
     if told:

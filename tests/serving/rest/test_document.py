@@ -1,6 +1,7 @@
 """Parsing a request's body, and describing its values."""
 
 import contextlib
+import json
 import math
 
 import pytest
@@ -49,6 +50,23 @@ def test_unlimited_nesting_is_refused():
 )
 def test_a_document_is_an_object(raw, shown):
     assert refusal(raw) == f"JSON Value: {shown} Is not object"
+
+
+@pytest.mark.parametrize("depth", [1, 300, 900])
+def test_of_a_value_the_beginning_is_shown_however_deep_it_is(depth):
+    value = [0] * 30_000
+    for _ in range(depth):
+        value = [value]
+    whole = "".join(f"{'    ' * level}[\n" for level in range(depth + 1))
+    whole += f"{'    ' * (depth + 1)}0,\n" * 30_000
+    assert document.show(value) == f"{whole[:65_536]}…"
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, "é\n", [], {}, [[], {}, [1.5, {"a": {"b": [None, "c"]}}]], "a" * 65_534]
+)
+def test_a_shorter_value_is_shown_whole(value):
+    assert document.show(value) == json.dumps(value, indent=4, ensure_ascii=False)
 
 
 def test_nan_and_infinity_are_read_by_all_their_names():
