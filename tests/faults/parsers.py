@@ -6,7 +6,9 @@ import io
 import itertools
 import json
 import shlex
+import shutil
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -42,6 +44,7 @@ from millrace.serving.signature import TensorInfo
 from tests.faults import hostile
 from tests.faults.fuzz import Parser
 from tests.faults.kill import Lost
+from tests.serving import certificates
 
 
 def same(found: object, wanted: object) -> None:
@@ -198,10 +201,23 @@ def extracted(name: str) -> Callable[[bytes, Path], object]:
     return read
 
 
+def any_of(*reads: Callable[[], object]) -> None:
+    """Try each, and refuse as the last does if all refuse."""
+    refusal: MillraceError | None = None
+    is_read = False
+    for read in reads:
+        try:
+            read()
+            is_read = True
+        except MillraceError as error:
+            refusal = error
+    if refusal and not is_read:
+        raise refusal
+
+
 def labelled(text: str) -> None:
     """A line with its label."""
-    for separator in ("", "\t", ":"):
-        lines.labelled(text, separator)
+    any_of(*(functools.partial(lines.labelled, text, separator) for separator in ("", "\t", ":")))
 
 
 def ranged(text: str) -> None:
@@ -265,13 +281,25 @@ class _Signature:
 
 def answers(data: bytes, folder: Path) -> None:
     """What a server answers over REST."""
-    reads = rest_messages.metadata, rest_messages.classes, rest_messages.statuses
-    for read in reads:
-        try:
-            read(data)
-        except RpcError:
-            if read is reads[-1]:
-                raise
+    reads = (
+        *(rest_messages.metadata, rest_messages.classes, rest_messages.regressions),
+        rest_messages.statuses,
+    )
+    any_of(*(functools.partial(read, data) for read in reads))
+
+
+@functools.cache
+def _keys() -> bytes:
+    """A server's key, certificate and authority, made anew; empty where no OpenSSL is."""
+    if not shutil.which("openssl"):
+        return b""
+    with tempfile.TemporaryDirectory(prefix="keys-") as name:
+        folder = Path(name)
+        certificates.authority(folder)
+        certificates.signed(folder, "server")
+        pem = {"server_key": "server.key", "server_cert": "server.pem", "custom_ca": "ca.pem"}
+        text = "".join(f"{k}: {json.dumps((folder / f).read_text())}\n" for k, f in pem.items())
+    return f"{text}client_verify: true\n".encode()
 
 
 def _zipped() -> bytes:
@@ -318,6 +346,7 @@ REQUEST = (
     b'{"instances": [[1.0, 2.0], [3.0, 4.0]]}',
 )
 FIELDS = _words(' "inputs" "instances" "a" "b" "c" "b64" "signature_name" "examples" "context"')
+KEYS = _words('"results" "metadata" "signature_def" "inputs" "dtype" "version" "state" "status"')
 RECORD = example.encode({"a": [b"x", b"y"], "b": np.array([1.5, 2]), "c": np.array([1, -1])})
 BLOCK = (*_words('{ } : " , [ ] # a 1 -1 1.5 true config model_config_list name base_path'), b"\n")
 PICTURES = tuple(hostile.picture(form, 3) for form in ("PNG", "JPEG", "GIF", "BMP", "WEBP"))
@@ -332,12 +361,18 @@ def serving() -> Iterable[Parser]:
     ).SerializeToString()
     described = b'{"examples": [{"a": 1, "b": [1.5], "c": {"b64": "eA=="}}], "context": {"a": 2}}'
     status = b'[{"version": "1", "state": "A", "status": {"error_message": "a"}}]'
-    answer = b'{"results": [[["a", 1.5]]], "model_version_status": ' + status + b"}"
+    listed = (
+        *(b'{"results": [[["a", 1.5], ["b", -1e3]]]}', b'{"results": [1.5, 2]}'),
+        b'{"model_version_status": ' + status + b"}",
+        b'{"model_spec": {"name": "m", "version": "3"}, "metadata": {"signature_def": '
+        b'{"signature_def": {"s": {"methodName": "m", "inputs": {"a": {"dtype": "DT_FLOAT", '
+        b'"name": "a:0", "tensorShape": {"dim": [{"size": "-1"}, {"size": "2"}]}}}}}}}}',
+    )
     batching = b"max_batch_size { value: 8 } allowed_batch_sizes: 4 allowed_batch_sizes: 8"
     path = b"/v1/models/m/versions/3:predict", b"/v1/models/m%20/labels/a/metadata"
-    line = b"--port=0 --model_name=m --model_base_path=/m --enable_batching=true"
+    line = b"--port=8500 --model_name=m --model_base_path=/m --enable_batching=true"
     watch = b'prometheus_config { enable: true path: "/p" }'
-    keys = b'server_key: "k" server_cert: "c" custom_ca: "a" client_verify: true'
+    keys = _keys(), b'server_key: "k" server_cert: "c" custom_ca: "a" client_verify: true'
     yield Parser("REST predict", predict, REQUEST, SIGNS + FIELDS, is_long=True)
     yield Parser(
         "REST examples",
@@ -349,14 +384,14 @@ def serving() -> Iterable[Parser]:
     yield Parser(
         "REST paths", typed(request_path), path, _words("/ : % %2f v1 models"), is_long=True
     )
-    yield Parser("REST answers", answers, (answer, REQUEST[0]), SIGNS)
+    yield Parser("REST answers", answers, listed, SIGNS + KEYS)
     yield Parser("gRPC predict", tensors, (asked, asked[:-9]))
     yield Parser("tf.Example", a_record, (RECORD, example.encode({})))
     yield Parser("model config", filed(config.read), (hostile.SERVED,), BLOCK, is_long=True)
     yield Parser("batching config", filed(parameters.read), (batching,), BLOCK, is_long=True)
     yield Parser("monitoring config", filed(monitoring.prometheus_path), (watch,), BLOCK)
     yield Parser(
-        "TLS config", filed(lambda file: security.server_credentials(str(file))), (keys,), BLOCK
+        "TLS config", filed(lambda file: security.server_credentials(str(file))), keys, BLOCK
     )
     yield Parser("token", filed(lambda file: security.read_gate(str(file))), (b"abc\n",))
     flag = typed(lambda text: flags.parse(text.split(" ")))
@@ -430,7 +465,7 @@ def lines_of_command() -> Iterable[Parser]:
     yield Parser("names", typed(named), (b"toy", b"a-b.c"))
     for channels in (1, 2):
         window = functools.partial(questions.from_window, signature=_Signature(channels))
-        yield Parser(f"windows of {channels}", typed(window), (b"1,2,3", b"1,2;3,,;4,5"), CELLS)
+        yield Parser(f"windows of {channels}", typed(window), (b"1,2,3", b"1,2;3,;4,5"), CELLS)
     assigned = typed(lambda text: questions.from_row(questions.from_columns(shlex.split(text))))
     yield Parser("columns", _no_closing(assigned), (b"a=1 b='x y'",), CELLS)
     yield Parser("schema", imported, (hostile.SCHEMA,), BLOCK, is_long=True)

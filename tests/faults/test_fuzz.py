@@ -1,5 +1,7 @@
 """The fuzzer: a few inputs for each quick parser, always the same, and that losses are seen."""
 
+import functools
+import shutil
 import time
 import warnings
 from collections import Counter
@@ -56,6 +58,29 @@ def test_what_may_not_happen_is_lost(tmp_path, monkeypatch, read, text):
     with pytest.raises(Lost) as lost:
         fuzz.tried(parser_of(read), b"", tmp_path)
     assert str(lost.value).startswith(text)
+
+
+def test_memory_that_an_input_takes_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(fuzz, "MEMORY", 50 << 20)
+    monkeypatch.setattr(fuzz, "ROUND", 2)
+    monkeypatch.setattr(fuzz, "hunt", functools.partial(fuzz.hunt, rounds=1))
+    found = [
+        fuzz.apart(parser_of(lambda data, size=size: b"x" * size), tmp_path, 99, 7)
+        for size in (100 << 20, 10 << 20)
+    ]
+    assert [list(each.lost) for each in found] == [["memory: # MiB more"], []]
+
+
+@pytest.mark.parametrize("parser", QUICK, ids=[parser.name for parser in QUICK])
+def test_a_parser_begins_with_something_that_it_reads(parser, tmp_path):
+    ends = set()
+    for number, seed in enumerate(parser.seeds):
+        place = tmp_path / str(number)
+        place.mkdir()
+        ends.add(fuzz.tried(parser, seed, place))
+    if parser.name == "TLS config" and not shutil.which("openssl"):
+        pytest.skip("needs openssl")
+    assert "value" in ends
 
 
 def test_each_kind_of_loss_is_told_once_by_its_shortest_input(tmp_path):

@@ -1,4 +1,4 @@
-"""Text that stands for a message, with every escape that protobuf knows and none that it does not."""
+"""Text that stands for a message: every escape that protobuf knows, and none that it does not."""
 
 import pytest
 from google.protobuf import text_format
@@ -33,7 +33,7 @@ def test_what_protobuf_writes_is_read(text, name):
     ("text", "place", "escape"),
     [
         (r'name: "a\ "', (1, 9), r"\ "),
-        ('base_path: "b"\n  name: \'\\\\\\d\'', (2, 12), r"\d"),
+        ("base_path: \"b\"\n  name: '\\\\\\d'", (2, 12), r"\d"),
         (r'name: "\400"', (1, 8), r"\400"),
         (r'name: "\?"', (1, 8), r"\?"),
         ('name: "\\é"', (1, 8), "\\é"),

@@ -1,6 +1,7 @@
 """What the cells of a CSV's column can be read as, and reading them: Arrow, no files."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
@@ -108,6 +109,21 @@ def readings(
     Where commas part the cells, one within a cell is rather between thousands. Times of day are
     among them where `clock` says so.
     """
+    names = date_forms.candidates(name, day_first, clock=clock)
+    first = date_forms.outranking_numbers(names, name)
+    serials = date_forms.may_be_serials(name)  # after the numbers: only to be told of
+    return _readings(decimal, thousands, comma_parts_cells, names, first, (SERIALS,) * serials)
+
+
+@functools.cache  # most columns of a table have the same
+def _readings(
+    decimal: str,
+    thousands: str,
+    comma_parts_cells: bool,
+    names: tuple[str, ...],
+    first: tuple[str, ...],
+    last: tuple[ColumnReading, ...],
+) -> tuple[ColumnReading, ...]:
     forms = numbers.forms(decimal, thousands)
     if not comma_parts_cells:
         forms = (*(each for each in forms if each.thousands != ","), *forms)
@@ -117,13 +133,9 @@ def readings(
         for form in forms
         for kind in ("int", "float")
     ]
-    names = date_forms.candidates(name, day_first, clock=clock)
-    first = [form for form in names if date_forms.outranks_numbers(form, name)]
     digits = [ColumnReading("date", form) for form in first]
     others = [ColumnReading("date", form) for form in names if form not in first]
-    if date_forms.may_be_serials(name):  # after the numbers: only to be told of
-        others.append(SERIALS)
-    return (*digits, *found, *others, TEXT)
+    return (*digits, *found, *others, *last, TEXT)
 
 
 def stray(cells: pa.StringArray, reading: ColumnReading, others: Collection[str]) -> int | None:

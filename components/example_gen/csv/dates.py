@@ -9,7 +9,7 @@ Several joined by `|` are a form too: that of the first which a cell is of.
 import functools
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -129,12 +129,16 @@ def candidates(name: str, day_first: DayFirst = "auto", *, clock: bool = False) 
     Numbers are dates only in columns that are called like a time, but for `20200131`. A time of day
     is looked for where `clock` says so.
     """
+    of_spans = tuple(form for form, called in _SPANS_CALLED.items() if called.search(name))
+    return _candidates(_NUMBERS if _CALLED.search(name) else of_spans, day_first, clock)
+
+
+@functools.cache  # most columns of a table have the same
+def _candidates(numbers: tuple[str, ...], day_first: DayFirst, clock: bool) -> tuple[str, ...]:
     unwanted = {"yes": "%m{}%d", "no": "%d{}%m", "auto": "never"}[day_first]
     starts = tuple(unwanted.format(separator) for separator in "/-.")
     if day_first == "yes":
         starts = (*starts, "%y/", "%y-", "%y.")
-    of_spans = [form for form, called in _SPANS_CALLED.items() if called.search(name)]
-    numbers = _NUMBERS if _CALLED.search(name) else of_spans
     return tuple(
         form
         for form in (*FORMS, *([CLOCK] if clock else []))
@@ -142,9 +146,10 @@ def candidates(name: str, day_first: DayFirst = "auto", *, clock: bool = False) 
     )
 
 
-def outranks_numbers(form: str, name: str) -> bool:
-    """Whether cells of a column called `name` are rather of the `form` than numbers."""
-    return is_digits(form) or (form == _DOTTED and len(candidates(name)) > len(candidates("")))
+def outranking_numbers(forms: Iterable[str], name: str) -> tuple[str, ...]:
+    """Those of `forms` that cells of a column called `name` rather are of than numbers."""
+    is_of_time = len(candidates(name)) > len(candidates(""))
+    return tuple(form for form in forms if is_digits(form) or (form == _DOTTED and is_of_time))
 
 
 def may_be_serials(name: str) -> bool:

@@ -24,6 +24,7 @@ MISSING = (
 _DELIMITERS = ("\t", ";", "|", ",")  # of equals the first: commas stand within texts and numbers
 _RARE = ("^", "~", "\x01", "\x1f", ":")  # taken where they part all records, and numbers
 _ABSENT = (",", "\t", ";", "|", "\x1f")  # of a file of one column, the first that it lacks
+MOST_COLUMNS = 20_000
 _SAMPLED = 200  # records
 _FEWEST = 0.25  # share of all records that must agree, however few come before
 _QUOTED = re.compile(r'"[^"]*"')  # a doubled quote is where two of these meet
@@ -170,8 +171,8 @@ def settle(
         texts: whether it holds texts, in which a quote between tabs is a quote.
 
     Raises:
-        DataError: there is no record, many records have more cells than there are names, or it is
-            written in a way that no reader can be sure of.
+        DataError: there is no record, many records have more cells than there are names, or these
+            are too many, or it is written in a way that no reader can be sure of.
         OptionError: `names` are not as many as there are columns.
     """
     if _JSON.match(sample):
@@ -187,6 +188,12 @@ def settle(
         raise DataError(
             f"{place}: expected a table, one record a line. Received: an empty file. "
             "Remove it, or write it again."
+        )
+    if (widest := max(len(record.cells) for record in form.records)) > MOST_COLUMNS:
+        raise DataError(
+            f"{place}: expected at most {MOST_COLUMNS:,} columns. Received: {widest:,}, parted by "
+            f"{form.delimiter!r}. Correct option csv.delimiter if these are none, keep those that "
+            "matter, or write a row for each value."
         )
     if form.quote and given.quoting is None:
         _check_escapes(place, sample)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from millrace.components.errors import DataError
+from millrace.serving.errors import few
 
 _YEARS = range(1900, 2101)
 _ODD = 0.1  # share of cells that are no numbers in a column of them
@@ -224,7 +225,7 @@ def distinct(place: object, names: Sequence[str]) -> tuple[str, ...]:
     told = [f"{new!r} for {old!r}" for old, new in zip(plain, found, strict=True) if old != new]
     if told:
         _log.warning(
-            "%s: columns of one name, told apart: %s; csv.names names them", place, ", ".join(told)
+            "%s: columns of one name, told apart: %s; csv.names names them", place, few(told)
         )
     return tuple(found)
 

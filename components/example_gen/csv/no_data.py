@@ -81,8 +81,7 @@ def of_totals(
     cells: Mapping[str, pa.Array], values: Mapping[str, pa.Array], readings: Readings
 ) -> dict[int, str]:
     """Rows that are totals by a word in a column of text and by their `values`, and why."""
-    texts = [name for name in cells if readings[name].kind == "text"]
-    texts = [name for name in texts if totals.may_be_in(cells[name])]
+    texts = totals.likely_in({n: each for n, each in cells.items() if readings[n].kind == "text"})
     if not texts:
         return {}
     figures = [

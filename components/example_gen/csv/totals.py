@@ -36,10 +36,19 @@ def is_total(cell: str) -> bool:
     return _bare(cell) in (*_SUMS, *_MEANS)
 
 
-def may_be_in(cells: pa.StringArray) -> bool:
-    """Whether any of `cells` has a word for a total, with others maybe."""
-    distinct = cells.dictionary_encode().dictionary
-    return bool(pc.any(pc.match_substring_regex(distinct, _LIKELY)).as_py())
+def likely_in(texts: Mapping[str, pa.StringArray]) -> list[str]:
+    """The columns of which any cell has a word for a total, with others maybe.
+
+    All are looked at together: the expression takes longer to compile than to match few cells.
+    """
+    distinct = [cells.dictionary_encode().dictionary for cells in texts.values()]
+    if not distinct:
+        return []
+    likely = pc.match_substring_regex(pa.concat_arrays(distinct), _LIKELY)
+    places = pc.indices_nonzero(likely).to_numpy()
+    ends = np.cumsum([len(each) for each in distinct])
+    found = set(np.searchsorted(ends, places, side="right").tolist())
+    return [name for place, name in enumerate(texts) if place in found]
 
 
 def find(cells: Mapping[str, pa.Array], names: list[str], values: Floats) -> dict[int, str]:

@@ -133,8 +133,8 @@ def test_columns_called_like_months_or_weeks_hold_no_other_numbers_of_time():
 
 
 def test_months_with_a_point_are_no_numbers_in_a_column_called_so():
-    assert dates.outranks_numbers("%m.%Y", "Monat")
-    assert not dates.outranks_numbers("%m.%Y", "price")
+    assert dates.outranking_numbers(["%d.%m.%Y", "%m.%Y"], "Monat") == ("%m.%Y",)
+    assert dates.outranking_numbers(["%d.%m.%Y", "%m.%Y"], "price") == ()
     assert found("01.3020", name="Monat") == []
 
 

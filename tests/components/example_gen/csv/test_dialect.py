@@ -51,6 +51,17 @@ def test_a_column_without_a_name_gets_its_number():
     assert settle(",b \n1,2\n").names == ("column_1", "b")
 
 
+def test_more_columns_than_any_table_has_are_refused():
+    row = ",".join(map(str, range(20_000)))
+    assert len(settle(f"{row}\n{row}\n").names) == 20_000
+    with pytest.raises(DataError) as refused:
+        settle(f"a\n{row},1\n", delimiter=",")
+    assert str(refused.value) == (
+        "t.csv: expected at most 20,000 columns. Received: 20,001, parted by ','. Correct option "
+        "csv.delimiter if these are none, keep those that matter, or write a row for each value."
+    )
+
+
 def test_what_is_given_is_not_detected():
     found = settle("a;b,c\n1;2,3\n", delimiter=",", header=False, names=("x", "y"), quoting=False)
     assert (found.delimiter, found.quote, found.names) == (",", "", ("x", "y"))

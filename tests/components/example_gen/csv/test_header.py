@@ -39,6 +39,7 @@ def test_a_header_has_distinct_names_and_no_numbers(first, is_header):
         ("a,b,\n1,2\n3,4\n", (("a", "b"), 0)),
         ("a,a,b,a_2\n1,2,3,4\n5,6,7,8\n", (("a", "a_3", "b", "a_2"), 0)),
         ("a,a\n1,x\n2,y\n", (("a", "a_2"), 0)),
+        ("a,a,a_3,a,b,b\n1,2,3,4,5,6\n", (("a", "a_2", "a_3", "a_4", "b", "b_2"), 0)),
     ],
 )
 def test_empty_cells_at_the_end_are_no_column_and_equal_names_are_told_apart(text, expected):

@@ -52,4 +52,12 @@ def test_a_total_may_lack_a_cell_that_all_others_have(others, found):
     ],
 )
 def test_a_column_may_hold_a_word_for_a_total_or_cannot(cells, expected):
-    assert totals.may_be_in(pa.array(cells, pa.string())) is expected
+    column = pa.array(cells, pa.string())
+    assert totals.likely_in({"a": column}) == ["a"] * expected
+
+
+def test_columns_are_told_apart_that_are_looked_at_together():
+    words = {"a": ["x", None, "y"], "b": [], "c": ["total", "x"], "d": [None], "e": ["x", "sum"]}
+    columns = {name: pa.array(cells, pa.string()) for name, cells in words.items()}
+    assert totals.likely_in(columns) == ["c", "e"]
+    assert totals.likely_in({}) == []
