@@ -51,12 +51,11 @@ def write(
 
     is_compared = scored.is_compared
     found = files.figures(scored, splits, describe, is_compared=is_compared)
-    files.add_intervals(
-        found,
-        lambda split, metrics: intervals.of_classification(
-            scored.sums[Key(split, CANDIDATE)], metrics, config.top_k
-        ),
-    )
+
+    def around(key: Key, metrics: Mapping[str, float]) -> intervals.Intervals:
+        return intervals.of_classification(scored.sums[key], metrics, config.top_k)
+
+    files.add_intervals(found, around)
     main = found["split"]
     counted = scored.sums.get(Key(main, CANDIDATE))
     results = BaselineResults()
@@ -71,7 +70,7 @@ def write(
         **dataclasses.asdict(results),
         "warnings": () if counted is None else _warnings(counted, found, scored.classes, config),
     }
-    slices = files.slices(scored, splits, describe, is_compared=is_compared)
+    slices = files.slices(scored, splits, describe, around, is_compared=is_compared)
     mistakes = map(dataclasses.asdict, files.ranked(scored, splits))
     files.write(out, metrics, slices, mistakes, scored.rejected)
     if counted is not None:

@@ -7,12 +7,14 @@ metrics.json    split, count, metrics, splits, baseline, change, rejected; `comp
                 task adds; `intervals`, of each figure what it could be were other rows drawn
                 (`evaluating.intervals`), in `splits` too; `warnings`, what to know of the model;
                 of models with intervals `prediction_intervals`, see `coverage`
-slices.json     a list of split, feature, value, count, metrics (and baseline)
+slices.json     a list of split, feature, value, count, metrics (and baseline), and `intervals` as
+                above, of the thousand slices with the most rows; the others have {}
 mistakes.jsonl  the worst rows of each split, worst first
 rejected.jsonl  rows set aside, each with source, position and reason
 """
 
 import dataclasses
+import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -25,7 +27,9 @@ from millrace.components.evaluating.significance import Change
 
 Figures = Mapping[str, Mapping[str, Any]]  # by split: `count` and `metrics`
 Describe = Callable[[Any], dict[str, Any]]  # the `count` and `metrics` of a sum
+Around = Callable[[Key, Mapping[str, float]], Mapping[str, Any]]  # the interval of each metric
 
+_SURROUNDED = 1000  # slices that have intervals: one takes up to 5 ms
 _FIRST = ("test", "eval")  # the splits whose figures are the main ones, best first
 
 
@@ -85,17 +89,17 @@ def figures_of(main: str, own: Figures, other: Figures, rejected: int) -> dict[s
     }
 
 
-def add_intervals(
-    found: dict[str, Any], of: Callable[[str, Mapping[str, float]], Mapping[str, Any]]
-) -> None:
+def add_intervals(found: dict[str, Any], around: Around) -> None:
     """Give each split its figures' intervals, and the main one's to the whole.
 
     Args:
         found: what `figures` gave.
-        of: a split's name and metrics to the interval of each.
+        around: the rows of a split and their metrics to the interval of each.
     """
     for split, own in found["splits"].items():
-        own["intervals"] = dict(of(split, own["metrics"])) if own["metrics"] else {}
+        own["intervals"] = (
+            dict(around(Key(split, CANDIDATE), own["metrics"])) if own["metrics"] else {}
+        )
     main = found["splits"].get(found["split"], {})
     found["intervals"] = main.get("intervals", {})
 
@@ -139,19 +143,41 @@ def comparison(change: Change | None) -> dict[str, Any] | None:
 
 
 def slices(
-    scored: Scored, splits: Sequence[str], describe: Describe, *, is_compared: bool
+    scored: Scored,
+    splits: Sequence[str],
+    describe: Describe,
+    around: Around,
+    *,
+    is_compared: bool,
 ) -> list[dict[str, Any]]:
     """The content of `slices.json`, from sums: by split and feature, numbers before text."""
-    found = []
+    found: list[dict[str, Any]] = []
     keys = [key for key in scored.sums if key.feature and key.model == CANDIDATE]
-    for key in sorted(keys, key=lambda each: _slice_order(each, splits)):
+    ordered = sorted(keys, key=lambda each: _slice_order(each, splits))
+    for key in ordered:
         entry = dataclasses.asdict(key) | describe(scored.sums[key])
         del entry["model"]
         other = scored.sums.get(dataclasses.replace(key, model=BASELINE))
         if other is not None and is_compared:
             entry["baseline"] = describe(other)["metrics"]
         found.append(entry)
+    surround(found, lambda place: around(ordered[place], found[place]["metrics"]))
     return found
+
+
+def surround(slices: Sequence[dict[str, Any]], around: Callable[[int], Mapping[str, Any]]) -> None:
+    """Give the slices with the most rows their intervals, the others none.
+
+    Args:
+        slices: of all splits and features.
+        around: the place of one of them to the interval of each of its metrics.
+    """
+    places = range(len(slices))
+    largest = heapq.nlargest(_SURROUNDED, places, lambda place: slices[place]["count"])
+    for place in places:
+        slices[place]["intervals"] = {}
+    for place in largest:
+        slices[place]["intervals"] = dict(around(place))
 
 
 def _slice_order(key: Key, splits: Sequence[str]) -> tuple[int, str, float, str]:

@@ -132,7 +132,7 @@ def _metrics(
     found = files.figures_of(
         main, _by_split(own, spec, CANDIDATE), _by_split(own, spec, BASELINE), rejected
     )
-    files.add_intervals(found, lambda split, figures: _intervals(own[split], spec, figures))
+    files.add_intervals(found, lambda key, figures: _intervals(own[key.split], spec, figures))
     judged = own.get(main)
     if judged is None:
         unjudged = {"judged": 0, "unknown": 0, "comparison": None, "cannot_judge": ""}
@@ -242,7 +242,8 @@ def _details(rows: ForecastRows, spec: WindowSpec) -> dict[str, Any]:
 
 
 def _slices(own: dict[str, ForecastRows], spec: WindowSpec) -> list[dict[str, Any]]:
-    found = []
+    found: list[dict[str, Any]] = []
+    places = []
     for split, rows in own.items():
         for feature, values in (("series", rows.series), ("fold", rows.fold)):
             distinct = sorted(set(values.tolist()))
@@ -250,6 +251,7 @@ def _slices(own: dict[str, ForecastRows], spec: WindowSpec) -> list[dict[str, An
                 continue
             for value in distinct[:_SLICES]:
                 part = rows.take(values == value)
+                places.append((split, values == value))
                 found.append(
                     {
                         "split": split,
@@ -260,6 +262,12 @@ def _slices(own: dict[str, ForecastRows], spec: WindowSpec) -> list[dict[str, An
                         "metrics": metrics_of(part, spec),
                     }
                 )
+
+    def around(number: int) -> intervals.Intervals:
+        split, chosen = places[number]
+        return _intervals(own[split].take(chosen), spec, found[number]["metrics"])
+
+    files.surround(found, around)
     return found
 
 

@@ -28,10 +28,11 @@ def write(scored: ScoredLanguage, out: Path, splits: Sequence[str], config: Eval
         return {"count": sums.rows, "tokens": sums.tokens, "metrics": metrics}
 
     found = files.figures(scored, splits, describe, is_compared=scored.is_compared)
-    files.add_intervals(
-        found,
-        lambda split, metrics: intervals.of_language(scored.sums[Key(split, CANDIDATE)], metrics),
-    )
+
+    def around(key: Key, metrics: Mapping[str, float]) -> intervals.Intervals:
+        return intervals.of_language(scored.sums[key], metrics)
+
+    files.add_intervals(found, around)
     key = Key(found["split"], CANDIDATE)
     metrics = {
         **found,
@@ -40,7 +41,7 @@ def write(scored: ScoredLanguage, out: Path, splits: Sequence[str], config: Eval
         **dataclasses.asdict(_against_counts(found["metrics"])),
         "warnings": (),
     }
-    slices = files.slices(scored, splits, describe, is_compared=False)
+    slices = files.slices(scored, splits, describe, around, is_compared=False)
     mistakes = map(dataclasses.asdict, files.ranked(scored, splits))
     files.write(out, metrics, slices, mistakes, scored.rejected)
     write_continuations(scored.continuations, out / "samples.txt")

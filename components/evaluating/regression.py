@@ -37,17 +37,24 @@ DISTINCT = 4  # labels of a split that are counted: enough to tell whether it ca
 _OUTPUT = "prediction"
 
 Labels = Mapping[float, int]
+Within = Mapping[int, Sequence[tuple[str, str]]]  # of a row, its slices
+NOWHERE: Within = {}
 
 
 @dataclasses.dataclass(frozen=True)
 class PredictedRow:
-    """One answered row; the numbers are in the label's unit."""
+    """One answered row; the numbers are in the label's unit.
+
+    Attributes:
+        slices: of a row that was drawn by lot, the features and values whose slices it is in.
+    """
 
     split: str
     filename: str
     position: str
     truth: float
     prediction: float
+    slices: tuple[tuple[str, str], ...] = ()
 
     @property
     def residual(self) -> float:
@@ -135,7 +142,13 @@ def score_batch(
     lots = [(_lot(position), row) for row, position in enumerate(rows.positions.tolist())]
     drawn = [row for _, row in heapq.nsmallest(SAMPLED, lots)]
 
-    def predicted(places: Iterable[int]) -> tuple[PredictedRow, ...]:
+    slices = slices_of(rows, config.slices)
+    lies_in: dict[int, list[tuple[str, str]]] = {row: [] for row in drawn}
+    for name, places in slices.items():
+        for row in np.intersect1d(places, drawn).tolist():
+            lies_in[row].append(name)
+
+    def predicted(places: Iterable[int], within: Within = NOWHERE) -> tuple[PredictedRow, ...]:
         return tuple(
             PredictedRow(
                 split,
@@ -143,16 +156,17 @@ def score_batch(
                 rows.positions[row],
                 float(truth[row]),
                 float(predictions[CANDIDATE][row]),
+                tuple(within.get(row, ())),
             )
             for row in places
         )
 
     return ScoredRegression(
-        sums=_sums(split, truth, predictions, slices_of(rows, config.slices)),
+        sums=_sums(split, truth, predictions, slices),
         paired=paired,
         labels={split: _least_labels(truth)},
         worst=predicted(largest(off, config.mistakes).tolist()),
-        sample=predicted(drawn),
+        sample=predicted(drawn, lies_in),
         coverage=covered,
         rejected=tuple(rejected),
     )

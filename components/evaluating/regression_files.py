@@ -22,7 +22,7 @@ from millrace.components.evaluating import (
     regression_plots,
     significance,
 )
-from millrace.components.evaluating.regression import MEAN, Labels, ScoredRegression
+from millrace.components.evaluating.regression import MEAN, Labels, PredictedRow, ScoredRegression
 from millrace.components.evaluating.regression_metrics import Residuals, figures
 from millrace.components.evaluating.scoring import CANDIDATE, EvalConfig, Key
 from millrace.components.evaluating.significance import Change
@@ -41,7 +41,11 @@ def write(scored: ScoredRegression, out: Path, splits: Sequence[str], config: Ev
     found = files.figures(scored, splits, _describe, is_compared=is_compared)
     main, train_mean = found["split"], config.model.get("target_mean")
     knows_nothing = float("nan") if train_mean is None else train_mean
-    files.add_intervals(found, lambda split, own: _intervals(scored, split, own, knows_nothing))
+
+    def around(key: Key, metrics: Mapping[str, float]) -> intervals.Intervals:
+        return _intervals(scored, key, metrics, knows_nothing)
+
+    files.add_intervals(found, around)
     mean = files.by_split(scored, splits, MEAN, _describe)
     must_beat = config.must_beat is None or "constant" in config.must_beat
     results = BaselineResults()
@@ -59,9 +63,10 @@ def write(scored: ScoredRegression, out: Path, splits: Sequence[str], config: Ev
         measured_on = config.model.get("calibrated_on", "")
         metrics["prediction_intervals"] = scored.coverage[main].described(measured_on, main)
 
-    slices = files.slices(scored, splits, _describe, is_compared=is_compared)
-    worst = files.ranked(scored, splits)
-    mistakes = ({**dataclasses.asdict(row), "residual": row.residual} for row in worst)
+    slices = files.slices(scored, splits, _describe, around, is_compared=is_compared)
+    for part in slices:
+        part["intervals"].pop("gain", None)
+    mistakes = map(_mistake, files.ranked(scored, splits))
     files.write(out, metrics, slices, mistakes, scored.rejected)
     if drawn := [row for row in scored.sample if row.split == main]:
         regression_plots.draw(drawn, out)
@@ -69,19 +74,27 @@ def write(scored: ScoredRegression, out: Path, splits: Sequence[str], config: Ev
         (out / "sample.csv").write_text("\n".join(["truth,prediction", *lines, ""]))
 
 
+def _mistake(row: PredictedRow) -> dict[str, Any]:
+    found = {**dataclasses.asdict(row), "residual": row.residual}
+    del found["slices"]
+    return found
+
+
 def _describe(residuals: Residuals) -> dict[str, Any]:
     return {"count": residuals.count, "metrics": figures(residuals)}
 
 
 def _intervals(
-    scored: ScoredRegression, split: str, metrics: Mapping[str, float], constant: float
+    scored: ScoredRegression, key: Key, metrics: Mapping[str, float], constant: float
 ) -> intervals.Intervals:
-    """By the rows that were drawn by lot."""
-    drawn = [row for row in scored.sample if row.split == split]
+    """By the rows that were drawn by lot; of a slice, those among them that are in it."""
+    drawn = [row for row in scored.sample if row.split == key.split]
+    if key.feature:
+        drawn = [row for row in drawn if (key.feature, key.value) in row.slices]
     truth, prediction = (
         np.array([getattr(row, name) for row in drawn]) for name in ("truth", "prediction")
     )
-    count = scored.sums[Key(split, CANDIDATE)].count
+    count = scored.sums[key].count
     return intervals.of_regression(truth, prediction, count, metrics, constant)
 
 

@@ -153,6 +153,9 @@ def test_slices_are_by_value_with_the_baseline_beside(evaluated):
         ("test", "grey", 2, 0.5),
     ]
     assert [each["baseline"]["accuracy"] for each in slices[2:]] == [0.5, 1.0, 0.0]
+    # Wilson's interval of 1 of 2, and of 2 of 2
+    around = [[round(end, 4) for end in each["intervals"]["accuracy"]] for each in slices[2:]]
+    assert around == [[0.0945, 0.9055], [0.3424, 1.0], [0.0945, 0.9055]]
 
 
 def test_the_confusion_matrix_and_the_figures_of_each_class_are_written(evaluated):

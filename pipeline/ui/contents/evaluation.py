@@ -22,6 +22,7 @@ _LINES = 200_000  # of a file that are read
 _STEPS = 6  # of a forecast that are written out
 _BARS = 25
 _SHARES = ("accuracy",)  # figures that are shares of rows
+_TOLD = ("accuracy", "mae")  # of which a slice's interval has room
 _POSITION = re.compile(
     r"Split-(?P<split>.+)/data_tfrecord-(?P<file>\d+)-of-\d+.*, record (?P<record>\d+)"
 )
@@ -84,7 +85,10 @@ def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _slices(file: Path, main: str) -> list[dict[str, Any]]:
-    """The figures of each value of a feature, of the main split; shares with their intervals."""
+    """The figures of each value of a feature, of the main split, with their intervals.
+
+    An evaluation of an earlier version has none: shares of rows then get theirs.
+    """
     rows = json_files.read_list(file) if file.exists() else []
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -94,6 +98,7 @@ def _slices(file: Path, main: str) -> list[dict[str, Any]]:
         {
             "feature": feature,
             "names": list(same[0]["metrics"]),
+            "told": next((name for name in _TOLD if name in same[0]["metrics"]), ""),
             "count": len(same),
             "rows": [
                 {
@@ -101,7 +106,9 @@ def _slices(file: Path, main: str) -> list[dict[str, Any]]:
                     "count": row["count"],
                     "metrics": row["metrics"],
                     "was": row.get("baseline") or {},
-                    "intervals": {
+                    "intervals": row["intervals"]
+                    if "intervals" in row
+                    else {
                         name: wilson(round(row["metrics"][name] * row["count"]), row["count"])
                         for name in _SHARES
                         if name in row["metrics"] and row["count"]

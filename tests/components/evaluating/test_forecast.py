@@ -94,6 +94,7 @@ def test_folds_series_and_the_last_blessed_model_have_figures_of_their_own(tmp_p
     assert found["change"]["mae"] == 0.25
     assert found["splits"]["eval"]["count"] == 1
     slices = json.loads((tmp_path / "slices.json").read_text())
+    assert [each["intervals"] for each in slices] == [{}] * 4  # two times are too few
     assert [(each["split"], each["feature"], each["value"], each["count"]) for each in slices] == [
         ("test", "series", "a", 2),
         ("test", "series", "b", 2),

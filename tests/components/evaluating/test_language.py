@@ -178,6 +178,7 @@ def test_figures_are_given_by_slice(tmp_path):
     judged(tmp_path, part)
     (found,) = json.loads((tmp_path / "slices.json").read_text())
     assert (found["feature"], found["value"], found["count"]) == ("text/filename", "f", 1)
+    assert found["intervals"] == {}  # of one text it cannot be told
 
 
 @given(st.permutations(range(6)), st.integers(1, 6))

@@ -128,6 +128,10 @@ def test_slices_mistakes_and_plots_are_written(tmp_path):
     slices = json.loads((tmp_path / "slices.json").read_text())
     assert [(each["value"], each["count"]) for each in slices] == [("Oslo", 8), ("Rome", 4)]
     assert slices[1]["metrics"]["mae"] == 1.0
+    assert slices[1]["intervals"]["mae"] == [1.0, 1.0]  # each of its rows is off by 1
+    low, high = slices[0]["intervals"]["mae"]
+    assert 0 <= low < slices[0]["metrics"]["mae"] == 11 / 8 < high
+    assert list(slices[0]["intervals"]) == ["mae", "mse", "rmse", "r2"]
     lines = [json.loads(line) for line in (tmp_path / "mistakes.jsonl").read_text().splitlines()]
     assert lines[0] == {
         "split": "test",

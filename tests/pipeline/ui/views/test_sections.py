@@ -308,6 +308,15 @@ def test_an_evaluation_has_its_figures_beside_the_last_and_its_slices_with_inter
     assert "better than &lt;naive&gt;" in pages.get(f"artifacts/{number}")
 
 
+def test_a_slice_shows_the_interval_that_the_evaluation_gives_it(shelf, pages):
+    part = {"split": "test", "feature": "town", "value": "Cork", "count": 10}
+    slices = [{**part, "metrics": {"mae": 2.5}, "intervals": {"mae": [1.25, 3.75]}}]
+    number = shelf.add(Evaluation, "judge", evaluation(**{"slices.json": json.dumps(slices)}))
+    (by_town,) = content(pages, number)["slices"]
+    assert (by_town["told"], by_town["rows"][0]["intervals"]) == ("mae", {"mae": [1.25, 3.75]})
+    assert "1.2 to 3.8" in pages.get(f"artifacts/{number}")
+
+
 def test_a_cell_of_the_confusion_matrix_opens_the_rows_behind_it(shelf, pages):
     examples = shelf.examples(test=[{"text": "zero"}, {"text": "one <b>"}])
     confusion = {
