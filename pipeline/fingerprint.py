@@ -18,9 +18,13 @@ from etils.epath import Path
 
 from millrace.components.errors import DataError
 from millrace.components.files import folders, paths, walk
+from millrace.components.files.printable import one_line
 from millrace.components.user_code import modules, references, source_code
 from millrace.pipeline.dag import Component, Step
 from millrace.pipeline.errors import WiringError
+from millrace.serving.errors import few
+
+_KEPT = 10_000  # files whose states are kept one by one
 
 FileDigest = Callable[[pathlib.Path], str]
 
@@ -103,13 +107,41 @@ def content_digest(path: Path, digest_of: FileDigest = folders.file_digest) -> s
     return digest.hexdigest()
 
 
-def state(path: Path) -> str:
-    """What tells, without reading them, whether the files at `path` may have changed meanwhile.
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What tells, without reading them, whether files may have changed meanwhile.
+
+    Attributes:
+        place: a file or a folder.
+        digest: over names, sizes, times and inodes.
+        files: these by name, if they are not too many to keep.
+    """
+
+    place: Path
+    digest: str
+    files: Mapping[str, str] = dataclasses.field(compare=False)
+
+    def changed(self) -> DataError:
+        """The error for contents that are other ones now, with the names of what differs."""
+        if not self.place.exists():
+            return walk.vanished(self.place)
+        found = state(self.place)
+        differing = sorted({name for name, _ in self.files.items() ^ found.files.items()})
+        if len(differing) != 1:
+            named = f": {few(map(one_line, differing), 3)}" if differing else ""
+            return walk.vanished(self.place, f"other files or contents than before{named}")
+        (name,) = differing
+        what = "it changed" if name in self.files else "it is new"
+        return walk.vanished(self.place / name, what if name in found.files else "it is gone")
+
+
+def state(path: Path) -> State:
+    """The state of the files at `path`.
 
     Raises:
         DataError: what lies there cannot be read any more.
     """
-    digest = hashlib.sha256()
+    digest, files = hashlib.sha256(), dict[str, str]()
     place = pathlib.Path(path)
     for name, reason in _entries(Path(path)):
         try:
@@ -117,7 +149,14 @@ def state(path: Path) -> str:
         except OSError as error:
             raise walk.vanished(place / name, str(error.strerror)) from None
         digest.update(f"{name}\0{found}\n".encode())
-    return digest.hexdigest()
+        if len(files) <= _KEPT:
+            files[name] = found
+    return State(Path(path), digest.hexdigest(), files if len(files) <= _KEPT else {})
+
+
+def file_states(options: Any) -> dict[str, State]:
+    """The state of each file or folder that `options`, plain JSON, name."""
+    return {name: state(Path(name).expanduser()) for name in named_files(options)}
 
 
 def named_modules(options: Any) -> Iterator[str]:

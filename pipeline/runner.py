@@ -18,7 +18,6 @@ from etils.epath import Path
 from millrace.components.artifacts import Anomalies, Artifact, Examples, Model, TrainedModel
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError, OptionError
-from millrace.components.files import walk
 from millrace.components.user_code import frames
 from millrace.pipeline import (
     circumstances,
@@ -80,7 +79,7 @@ class Runner:
         self.run_id = request.named.id if request.named else new_run_id()
         self._outputs: dict[str, ArtifactRecord] = {}
         self._sources: dict[Source, ArtifactRecord] = {}
-        self._states: dict[Source, tuple[Path, str]] = {}
+        self._states: dict[Source, fingerprint.State] = {}
         self._rehearsal = Rehearsal()
         self._passed_over: list[str] = []  # earlier outputs that the next step might have read
 
@@ -167,7 +166,7 @@ class Runner:
         for node in [node for step in steps for node in step.inputs.values()]:
             if isinstance(node, Source) and node not in self._sources:
                 path = given.source(node.path, "Source")
-                self._states[node] = (path, fingerprint.state(path))  # before it is read
+                self._states[node] = fingerprint.state(path)  # before it is read
                 self._sources[node] = self.store.source(path, node.artifact_type.__name__)
         return list(self._sources.values())
 
@@ -257,7 +256,7 @@ class Runner:
             self.observer.line(step, note)
         if begun.hit is not None:
             return StepResult(step.name, "cached", 0.0, begun.hit.place, tuple(begun.why))
-        result = self._execute(step, begun.execution, begun.inputs)
+        result = self._execute(step, begun)
         if result.status == "ran":
             self._set_aside(step, begun.damaged)
         return result
@@ -268,6 +267,7 @@ class Runner:
         inputs = {name: self._resolve(node) for name, node in step.inputs.items()}
         notes, self._passed_over = self._passed_over, []
         digests = {name: record.digest if record else None for name, record in inputs.items()}
+        files = fingerprint.file_states(step.dumped_options())  # before they are read
         parts = fingerprint.ingredients(step, digests)
         hit, damaged = (
             (None, []) if forced else earlier.cached(self.store, self.root, step, parts.key)
@@ -293,7 +293,7 @@ class Runner:
                 self._outputs[step.name] = hit
             else:
                 self.observer.started(step, why)
-        return _Begun(execution, inputs, hit, why, notes, damaged)
+        return _Begun(execution, inputs, files, hit, why, notes, damaged)
 
     def _execution(
         self, step: Step, parts: fingerprint.Ingredients, reasons: list[str]
@@ -310,12 +310,11 @@ class Runner:
             started=now(),
         )
 
-    def _execute(
-        self, step: Step, execution: ExecutionRecord, inputs: Mapping[str, ArtifactRecord | None]
-    ) -> StepResult:
+    def _execute(self, step: Step, begun: "_Begun") -> StepResult:
+        execution, inputs = begun.execution, begun.inputs
         try:
             damage.require_models_whole(self.store, inputs)
-            record = self._produce(step, execution.key, inputs)
+            record = self._produce(step, begun)
         except BaseException as error:
             ended_by = self._interruption() or error
             # First, in case that the disk is full: the store needs some room.
@@ -338,9 +337,7 @@ class Runner:
         self._outputs[step.name] = record
         return StepResult(step.name, "ran", done.seconds, record.place, tuple(execution.reasons))
 
-    def _produce(
-        self, step: Step, key: str, inputs: Mapping[str, ArtifactRecord | None]
-    ) -> ArtifactRecord:
+    def _produce(self, step: Step, begun: "_Begun") -> ArtifactRecord:
         """Run the component into staging and move its output into place."""
         staged = self.root.staging(self.run_id) / step.name
         staged.mkdir(parents=True, exist_ok=True)
@@ -349,7 +346,7 @@ class Runner:
         log = self.root.log(self.run_id, step.name)
         spare = self.root.staging(self.run_id) / f"{step.name}.resume"
         with (
-            self.root.resume(step.name, key, spare) as resume,
+            self.root.resume(step.name, begun.execution.key, spare) as resume,
             steplog.capture(
                 log,
                 packages,
@@ -359,12 +356,12 @@ class Runner:
         ):
             given: dict[str, Any] = {"out": staged, "run_on": self.beam, "resume": resume}
             artifact = step.component(
-                **{name: _artifact(step, name, record) for name, record in inputs.items()},
+                **{name: _artifact(step, name, record) for name, record in begun.inputs.items()},
                 **{name: given[name] for name in step.spec.given},
                 **step.options,
             )
             _check_output(step, artifact, staged)
-            self._check_sources(step)
+            self._check_unchanged(step, begun)
             self._stop_if_interrupted()
         digest, files = damage.measure(artifact)
         properties = artifact.properties()
@@ -383,20 +380,27 @@ class Runner:
             files=damage.uploaded(files, final),
         )
 
-    def _check_sources(self, step: Step) -> None:
-        """Refuse an output that may have been made of other data than its key says.
+    def _check_unchanged(self, step: Step, begun: "_Begun") -> None:
+        """Refuse an output that may have been made of other files than its key says.
 
         Raises:
-            DataError: files that `step` has read are not what they were when the run began.
+            DataError: data that `step` has read, or a file that its options name, is not what it
+                was when it was fingerprinted.
         """
         for node in step.inputs.values():
             if isinstance(node, Source):
-                path, before = self._states[node]
-                # Times may change where contents do not: then the files are read again.
-                if fingerprint.state(path) != before and (
-                    self.store.source_digest(path) != self._sources[node].digest
-                ):
-                    raise walk.vanished(path, "other files or contents than when the run began")
+                self._require(self._states[node], self._sources[node].digest)
+        for name, before in begun.files.items():
+            self._require(before, begun.execution.ingredients["inputs"][f"file {name}"])
+
+    def _require(self, before: fingerprint.State, digest: str) -> None:
+        # Times may change where contents do not: then the files are read again.
+        path = before.place
+        is_there = path.exists()
+        if not is_there or (
+            fingerprint.state(path) != before and self.store.source_digest(path) != digest
+        ):
+            raise before.changed()
 
     def _lend(self, step: Step, chosen: set[str]) -> StepResult:
         """The newest output of a step that was not chosen, if one that was reads it.
@@ -436,6 +440,7 @@ class _Begun(NamedTuple):
 
     execution: ExecutionRecord
     inputs: dict[str, ArtifactRecord | None]
+    files: dict[str, fingerprint.State]  # that its options name
     hit: ArtifactRecord | None  # what is reused
     why: list[str]
     notes: list[str]

@@ -1,9 +1,11 @@
 """What a run reads must be what its key says, also where somebody writes there meanwhile."""
 
 import os
+import shutil
 
 import pytest
 
+from millrace.pipeline import fingerprint
 from tests.pipeline import toys
 
 
@@ -39,18 +41,64 @@ CHANGES = {
     ),
     "vanishes": lambda data: (data / "a.txt").unlink(),
     "comes": lambda data: (data / "b.txt").write_text("b"),
+    "all vanish": shutil.rmtree,
+    "several change": lambda data: [
+        (data / f"{name}\n.txt").write_text(name) for name in ("b", "c", "d", "e", "f")
+    ],
+}
+TOLD = {
+    "vanishes": ("/a.txt", "it is gone"),
+    "comes": ("/b.txt", "it is new"),
+    "all vanish": ("", "it is gone"),
+    "several change": (
+        "",
+        r"other files or contents than before: b\n.txt, c\n.txt, d\n.txt and 2 more",
+    ),
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_step_fails_whose_data_change_while_it_reads_them(toy, meddled, change):
-    result = meddled(change)
+    result = meddled(CHANGES[change])
+    place, what = TOLD.get(change, ("/a.txt", "it changed"))
     assert toy.statuses(result)["read"] == "failed"
     assert result.steps[0].error == (
-        f"{toy.data}: expected a file that stays as it is while the data is read. Received: "
-        "other files or contents than when the run began. Run it again when nothing writes there."
+        f"{toy.data}{place}: expected a file that stays as it is while the data is read. "
+        f"Received: {what}. Run it again when nothing writes there."
     )
     assert not (toy.root.path / "artifacts" / "read").exists()
+
+
+@pytest.mark.parametrize("change", ["changes", "changes and is dated back", "vanishes"])
+def test_a_step_fails_whose_options_name_a_file_that_changes_meanwhile(toy, monkeypatch, change):
+    weights = toy.data.parent / "weights"
+    weights.mkdir()
+    (weights / "a.txt").write_text("abc")
+
+    def started(step, why):
+        if step.name == "train":
+            CHANGES[change](weights)
+
+    assert toy.run(f"train.note={weights / 'a.txt'}").status == "done"
+    with monkeypatch.context() as patch:
+        patch.setattr(toy.observer, "started", started)
+        result = toy.run(f"train.note={weights / 'a.txt'}", "train.epochs=2")
+    assert toy.statuses(result)["train"] == "failed"
+    what = "it is gone" if change == "vanishes" else "it changed"
+    assert result.steps[3].error == (
+        f"{weights / 'a.txt'}: expected a file that stays as it is while the data is read. "
+        f"Received: {what}. Run it again when nothing writes there."
+    )
+    assert len(list((toy.root.path / "artifacts" / "train").iterdir())) == 1
+
+
+def test_of_many_files_the_folder_is_named_that_they_are_in(toy, meddled, monkeypatch):
+    monkeypatch.setattr(fingerprint, "_KEPT", 1)
+    (toy.data / "b.txt").write_text("b")
+    assert meddled(CHANGES["changes"]).steps[0].error == (
+        f"{toy.data}: expected a file that stays as it is while the data is read. "
+        "Received: other files or contents than before. Run it again when nothing writes there."
+    )
 
 
 def test_the_next_run_reads_what_is_there_then_and_the_old_data_again(toy, meddled):
