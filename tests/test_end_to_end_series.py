@@ -9,7 +9,10 @@ import pytest
 
 from tests.command import millrace
 
-QUICK = ("trainer.model=dense", "trainer.model.units=[]", "trainer.epochs=40")
+QUICK = (
+    "analyze.features.lookback=49",
+    *("trainer.model=dense", "trainer.model.units=[]", "trainer.epochs=40"),
+)
 SETTINGS = ("series_example_gen.folds=2", *QUICK, "analyze.features.difference=season")
 
 

@@ -41,6 +41,10 @@ _SHORT = 60  # rows: two seasons are looked back at up to here
 _SMALL = 0.1  # of the train split's longest series
 _LARGE = 100_000  # rows, from which on windows take much room
 _FOR_LOOKBACK = 0.3  # of the train split's longest series: the rest gives windows to learn from
+_FOR_SEASONS = 1 / 3  # likewise, where a season has to be known
+_LEAST_SEASONS = 2  # where half of the train split has them
+_LONGEST = 400  # rows, of many seasons
+_CELLS = 20_000_000  # of all windows of many seasons, at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +201,9 @@ def choose(
 ) -> SeriesSpec:
     """The spec that follows from the train split where `options` leave it open."""
     season = options.season or series_shape.season(found.train)
-    lookback = options.lookback or default_lookback(season, found.train_rows, options)
+    lookback = options.lookback or default_lookback(
+        season, found.train_rows, options, found.train.rows
+    )
     average = options.average or series_shape.best_average(found.train, lookback)
     offset, spread = scale(found.train, options)
     logger.info(
@@ -245,13 +251,26 @@ def fill(train: Shape, notes: Mapping[str, object]) -> Fill | None:
     return Fill(impute, int(str(notes["impute_season"])), tuple(train.mean.tolist()))
 
 
-def default_lookback(season: int, train_rows: int, options: SeriesOptions) -> int:
-    """Two seasons and a row if they are short, else one and two rows, and at least 30 rows.
+def default_lookback(
+    season: int, train_rows: int, options: SeriesOptions, rows_of_all: int = 0
+) -> int:
+    """As many seasons and a row as a third of the train split has: what is the same in every season
+    is known better the more of them a window has. Two, or one, where half of it has no more.
 
-    Ten seasons or five where they are a small part of the train split: what is the same in every
-    season is then known better. Where it allows none of them, as much as it does.
+    Of a long season one and two rows, without a season 30 rows, as far as the train split allows.
+    Of so many rows that windows would take much room, ten seasons, or five, or two.
+
+    Args:
+        season: rows; 1 if there is none.
+        train_rows: of the train split's longest series.
+        options: say whether windows see differences.
+        rows_of_all: the series of the train split together. 0: those of the one.
     """
     room = int(_FOR_LOOKBACK * train_rows)
+    if 1 < season <= _SHORT and (
+        rows := _of_many_seasons(season, train_rows, max(train_rows, rows_of_all))
+    ):
+        return max(rows, min(_NO_SEASON, room))
     for seasons in (10, 5):
         rows = seasons * season + 1
         if 1 < season <= _SHORT and rows <= _SMALL * train_rows and train_rows <= _LARGE:
@@ -268,6 +287,15 @@ def default_lookback(season: int, train_rows: int, options: SeriesOptions) -> in
         )
     least = {"none": 1, "previous": 2, "season": season + 1}[options.difference]
     return max(least, fitting)
+
+
+def _of_many_seasons(season: int, train_rows: int, rows_of_all: int) -> int:
+    """Rows of a window of whole seasons; 0 where it would take much room, or there are too few."""
+    seasons = min(int(_FOR_SEASONS * train_rows - 1), _LONGEST) // season
+    if seasons < _LEAST_SEASONS:
+        seasons = min(_LEAST_SEASONS, (train_rows // 2 - 1) // season)
+    rows = max(season + 2, seasons * season + 1)
+    return rows if seasons > 0 and rows * rows_of_all <= _CELLS else 0
 
 
 def scale(

@@ -27,7 +27,7 @@ from millrace.components.progress import notices
 from millrace.components.training import dataset, fitting, measures, summary
 from millrace.components.training.callbacks import best_epoch
 from millrace.components.training.measures import Measure
-from millrace.components.training.plan import TrainingPlan
+from millrace.components.training.plan import Split, TrainingPlan
 from millrace.components.training.solving import LeftOut
 
 logger = logging.getLogger("millrace.components.trainer")
@@ -163,8 +163,12 @@ def _measure(plan: TrainingPlan) -> Measure | None:
     objective, validation = plan.objective, plan.validation
     if validation is None or objective.task == "language":
         return None
-    batches = dataset.targets(validation.files, plan.spec.layout)
-    return _measure_by(np.concatenate([batch.numpy() for batch in batches]), plan)
+    return _measure_by(_truth(validation, plan), plan)
+
+
+def _truth(split: Split, plan: TrainingPlan) -> np.ndarray:
+    batches = dataset.targets(split.files, plan.spec.layout)
+    return np.concatenate([batch.numpy() for batch in batches])
 
 
 def _measure_by(truth: np.ndarray, plan: TrainingPlan) -> Measure:
@@ -248,14 +252,21 @@ def _shares(
         return selection.evened(
             found, [each.score for each in done], plan.validation.count, averaged
         )
-    of_left_out, count = _measure_by(left[0].truth, plan), len(left[0].truth)
-    rows = count + plan.validation.count
-    scores = [
-        (of_left_out(out.answers) * count + each.score * plan.validation.count) / rows
+    truth = np.concatenate([left[0].truth, _truth(plan.validation, plan)])
+    of_both = _measure_by(truth, plan)
+    joined = [
+        np.concatenate([out.answers, each.answers])
         for out, each in zip(left, done, strict=True)
+        if each.answers is not None
     ]
-    logger.info("with %d rows of the train split, each left out: %s", count, _listed(done, scores))
-    return selection.shares_by_score(scores, rows, averaged)
+    scores = [of_both(each) for each in joined]
+    logger.info(
+        "with %d rows of the train split, each left out: %s",
+        *(len(left[0].truth), _listed(done, scores)),
+    )
+    by_score = selection.shares_by_score(scores, len(truth), averaged)
+    greedy = selection.weights(joined, of_both, averaged)
+    return selection.drawn(greedy, by_score, len(truth), averaged)
 
 
 def _listed(done: Sequence[Outcome], scores: Sequence[float]) -> str:

@@ -90,3 +90,23 @@ def shares_by_score(scores: Sequence[float], rows: int, most: int) -> dict[int, 
     shares[0] += 1.0 - shares.sum()
     pairs = zip(order.tolist(), np.round(shares, 3).tolist(), strict=True)
     return {place: share for place, share in sorted(pairs) if share}
+
+
+def drawn(
+    shares: Mapping[int, float], towards: Mapping[int, float], rows: int, most: int
+) -> dict[int, float]:
+    """Shares drawn towards others, the more the fewer the rows; the sum is 1.
+
+    Args:
+        shares, towards: of candidates, by their places.
+        rows: by which `shares` were chosen.
+        most: how many candidates may have a share.
+    """
+    own = rows / (rows + _EVEN_ROWS)
+    found = {
+        place: own * shares.get(place, 0.0) + (1.0 - own) * towards.get(place, 0.0)
+        for place in {*shares, *towards}
+    }
+    largest = sorted(found, key=lambda place: (-found[place], place))[:most]
+    kept = {place: found[place] for place in sorted(largest) if found[place] >= _LEAST_SHARE}
+    return {place: share / sum(kept.values()) for place, share in kept.items()}

@@ -22,8 +22,8 @@ class SeriesOptions:
     """How series are cut into windows, and what the network does to them first.
 
     Attributes:
-        lookback: rows that a forecast is made from. None: two seasons, or one if it is long,
-            as far as the shortest split allows; 30 without a season.
+        lookback: rows that a forecast is made from. None: as many seasons as a third of the train
+            split has, up to 400 rows, or one if it is long; 30 without a season.
         horizon: rows that are forecast.
         stride: rows between the starts of two windows.
         scale: `standard` mean 0 and variance 1 per channel, `min_max` 0..1, `none`.

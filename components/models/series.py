@@ -174,7 +174,7 @@ def _linear(
 
 
 def _least(spec: SeriesSpec) -> tuple[float, ...]:
-    """What a target counts as where it is less: half of the least in the train split."""
+    """From where on a target has a logarithm: half of the least in the train split."""
     if not spec.has_logarithms:
         raise OptionError(
             "trainer.model.log: expected targets that are positive throughout the train split. "

@@ -213,17 +213,31 @@ class Cyclic(keras.layers.Layer):
 
 
 class _Logarithmic(keras.layers.Layer):
-    """May take the targets' logarithms: of what is at least `least`, [targets]; none if empty."""
+    """May take the targets' logarithms; none if `least`, [targets], is empty.
+
+    Below `least`, a straight line goes on where the logarithm's curve ends, so that a value there,
+    even a negative one, is told from others and can be the answer.
+    """
 
     def __init__(self, least: Sequence[float], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.least = list(least)
 
     def logarithm(self, values: Any) -> Any:
-        """Of `values` [..., targets]; what is less than `least` counts as that."""
+        """Of `values` [..., targets]."""
         if not self.least:
             return values
-        return ops.log(ops.maximum(values, ops.array(self.least, "float32")))
+        least = ops.array(self.least, "float32")
+        below = ops.minimum(values - least, 0.0) / least
+        return ops.log(ops.maximum(values, least)) + below
+
+    def exponential(self, values: Any) -> Any:
+        """That of which `values` [..., targets] are the logarithm."""
+        if not self.least:
+            return values
+        least = ops.array(self.least, "float32")
+        above = values - ops.log(least)
+        return least * (ops.exp(ops.maximum(above, 0.0)) + ops.minimum(above, 0.0))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "least": self.least}
@@ -284,7 +298,7 @@ class FromOwnUnits(_Logarithmic):
     def call(self, inputs: Any) -> Any:
         forecast, units = inputs
         values = ops.cast(forecast, "float32") * units[:, 1:] + units[:, :1]
-        return ops.exp(values) if self.least else values
+        return self.exponential(values)
 
     def inverse(self, values: Any, units: Any) -> Any:
         """The forecast that is `values` [batch, horizon, targets] in the data's units."""

@@ -38,6 +38,7 @@ STRENGTHS = tuple(10.0 ** (power / 2) for power in range(-10, 7))
 _KEPT = 8192  # windows of a split, evenly spread, that have a say in how strong it is
 _KEPT_NUMBERS = 200_000  # that are forecast in them, at most
 _LEAST_LEFT = 0.05  # of a window's own error: nearer to 0 it says nothing of the others'
+_BEYOND_CHANCE = 3.0  # deviations of how many of such windows lie above, if half of all do
 _ROUNDING = 1e-12  # of the largest eigenvalue
 
 
@@ -184,6 +185,10 @@ def solve(model: keras.Model, plan: TrainingPlan, options: Linear, spec: SeriesS
     turn = _turn(options, spec, len(prior))
     tried = (options.strength,) if options.strength else STRENGTHS
     found = _solved(sums.drawn(prior).turned(turn), prior, turn, judges, measure, tried)
+    if plan.objective.loss == "mean_absolute_error":
+        off = medians(train.wanted - found.left_out)
+        found.left_out[:] += off
+        found.bias[:] += off
     layer = model.get_layer(SCORES)
     layer.kernel.assign(found.kernel)
     layer.bias.assign(found.bias)
@@ -366,6 +371,22 @@ def _solved(
         for output in own:
             weights, found.bias[output] = paths[output].weights(tried[best])
             found.kernel[:, output] += turn @ weights
+    return found
+
+
+def medians(errors: Floats) -> Floats:
+    """The median of each column of `errors` [rows, outputs], NaN where not known; else 0.
+
+    It is what is to be added to least squares' answers, which are means, where absolute errors
+    count: of a skewed series, such as one that is mostly 0, it lies off. 0 where that is not beyond
+    chance.
+    """
+    found = np.zeros(errors.shape[1])
+    for output, column in enumerate(errors.T):
+        known = column[np.isfinite(column)]
+        above, below = (known > 0).sum(), (known < 0).sum()
+        if abs(above - below) > _BEYOND_CHANCE * np.sqrt(len(known)):
+            found[output] = np.median(known)
     return found
 
 

@@ -136,7 +136,7 @@ ROWS: tuple[Recipe, ...] = (
         "--data CSV: anybody's times and numbers",
         "anybody's series: columns, step, season and lookback are chosen from the data",
         _files(),
-        (*_PATIENT, "trainer.model=auto", "trainer.epochs=100"),
+        (*_PATIENT, "trainer.model=auto", "trainer.model.averaged=5", "trainer.epochs=100"),
         SeriesOptions(difference="previous"),
     ),
 )

@@ -58,7 +58,7 @@ def settle(found, **options):
 def test_the_spec_follows_from_the_train_split(examples):
     spec = settle(examples(NOTES))
     assert (spec.targets, spec.covariates, spec.frequency) == (("y",), ("x",), "h")
-    assert (spec.season, spec.lookback, spec.horizon) == (24, 49, 1)
+    assert (spec.season, spec.lookback, spec.horizon) == (24, 121, 1)
     assert spec.offset == pytest.approx((20, 5), abs=0.1)
     assert spec.spread[0] == pytest.approx(np.sqrt(100 + 0.5), rel=0.01)
     assert spec.spread[1] == 1.0  # a constant column
@@ -81,14 +81,15 @@ def test_what_is_given_is_taken(examples):
 @pytest.mark.parametrize(
     ("season", "rows", "difference", "lookback"),
     [
-        (24, 240, "none", 49),
-        (24, 160, "none", 30),
+        (24, 240, "none", 73),
+        (24, 160, "none", 49),
         (40, 160, "none", 42),
         (24, 90, "none", 27),
-        (24, 80, "none", 24),
-        (7, 300, "none", 30),
-        (7, 400, "none", 36),
-        (7, 800, "none", 71),
+        (24, 40, "none", 12),
+        (7, 80, "none", 24),
+        (7, 300, "none", 99),
+        (24, 40_000, "none", 385),
+        (24, 60_000, "none", 241),
         (365, 1200, "none", 30),
         (365, 1700, "none", 367),
         (1, 255, "none", 30),
@@ -101,6 +102,11 @@ def test_the_lookback_is_seasons_as_far_as_the_train_split_allows(
 ):
     options = SeriesOptions(difference=difference)
     assert series.default_lookback(season, rows, options) == lookback
+
+
+def test_the_lookback_is_fewer_seasons_where_many_series_have_windows():
+    assert series.default_lookback(7, 800, SeriesOptions(), rows_of_all=76_923) == 260
+    assert series.default_lookback(7, 800, SeriesOptions(), rows_of_all=76_924) == 71
 
 
 def test_a_split_may_be_shorter_than_what_its_rows_look_back_at(examples):

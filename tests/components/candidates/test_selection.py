@@ -73,6 +73,13 @@ def test_shares_by_many_rows_stay_as_they_are():
     assert selection.evened({0: 1.0}, [0.3, 0.3, 0.3], 2000, 3) == {0: 1.0}
 
 
+def test_shares_are_drawn_towards_others_the_more_the_fewer_the_rows():
+    chosen, others = {0: 1.0}, {1: 0.5, 2: 0.5}
+    assert selection.drawn(chosen, others, 200, 3) == {0: 0.5, 1: 0.25, 2: 0.25}
+    assert selection.drawn(chosen, others, 200, 2) == pytest.approx({0: 2 / 3, 1: 1 / 3})
+    assert selection.drawn(chosen, others, 2000, 3) == {0: 1.0}
+
+
 def test_among_few_rows_those_nearly_as_good_share_nearly_alike():
     assert selection.shares_by_score([1.1, 1.0, 2.0], rows=4, most=2) == {0: 0.452, 1: 0.548}
 

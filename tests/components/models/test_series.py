@@ -98,6 +98,15 @@ def test_scaling_by_window_is_undone_even_of_a_constant_one(scale):
     np.testing.assert_allclose(np.asarray(back), windows, rtol=1e-5)
 
 
+def test_logarithms_go_on_as_a_straight_line_below_the_least_and_are_undone():
+    window = np.array([[[-4.0], [0.0], [1.0], [2.0], [2.0 * np.e]]], np.float32)
+    layer = series_layers.FromOwnUnits([2.0])
+    logs = np.asarray(layer.logarithm(window))
+    np.testing.assert_allclose(logs[0, :, 0], np.log(2) + np.array([-3, -1, -0.5, 0, 1]), rtol=1e-6)
+    units = np.array([[[0.0], [1.0]]], np.float32)
+    np.testing.assert_allclose(np.asarray(layer([logs, units])), window, rtol=1e-6, atol=1e-6)
+
+
 def test_windows_of_another_size_look_alike_to_a_network_that_scales_each():
     spec = dataclasses.replace(SPEC, per_series=True)
     model = network(Dense(units=(4,)), spec)

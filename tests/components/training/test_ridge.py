@@ -15,7 +15,7 @@ from millrace.components.files.tfrecord import write_records
 from millrace.components.models.networks import SCORES
 from millrace.components.models.series_options import Linear
 from millrace.components.trainer import trainer
-from millrace.components.training.ridge import STRENGTHS, Path, Rows, Sums, distances
+from millrace.components.training.ridge import STRENGTHS, Path, Rows, Sums, distances, medians
 from millrace.serving.example import encode
 
 RANDOM = np.random.default_rng(0)
@@ -45,6 +45,14 @@ def test_weights_equal_those_of_scikit_learn(strength):
         expected = fitted(FEATURES, WANTED[:, output], strength, path.scale)
         np.testing.assert_allclose(weights, expected.coef_, rtol=1e-5, atol=1e-8)
         assert bias == pytest.approx(expected.intercept_, rel=1e-5)
+
+
+def test_answers_are_moved_to_the_median_where_they_lie_off_beyond_chance():
+    mostly_below = np.where(np.arange(100) < 66, -1.0, 5.0)
+    by_chance = np.where(np.arange(100) < 65, -1.0, 5.0)
+    known_of_few = np.where(np.arange(100) < 9, -1.0, np.nan)
+    errors = np.stack([mostly_below, by_chance, known_of_few], axis=1)
+    np.testing.assert_array_equal(medians(errors), [-1.0, 0.0, 0.0])
 
 
 def test_an_output_learns_from_the_windows_that_know_it():
