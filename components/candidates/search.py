@@ -249,9 +249,8 @@ def _shares(
         found = selection.weights(answers, measure, averaged)
         if plan.validation is None or not plan.objective.classes or averaged == 1:
             return found
-        return selection.evened(
-            found, [each.score for each in done], plan.validation.count, averaged
-        )
+        labels = _truth(plan.validation, plan).reshape(-1).astype(np.int64)
+        return selection.evened(found, [each.score for each in done], labels, averaged)
     truth = np.concatenate([left[0].truth, _truth(plan.validation, plan)])
     of_both = _measure_by(truth, plan)
     joined = [

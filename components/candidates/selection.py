@@ -47,28 +47,35 @@ def weights(answers: Sequence[np.ndarray], measure: Measure, most: int) -> dict[
 
 
 def evened(
-    shares: Mapping[int, float], scores: Sequence[float], rows: int, most: int
+    shares: Mapping[int, float], scores: Sequence[float], labels: np.ndarray, most: int
 ) -> dict[int, float]:
     """Shares by few rows drawn towards equal ones of the best candidates; the sum is 1.
 
     Which shares suit few rows best is mostly chance, and an equal average seldom much worse than
-    the best of its members. Among many rows shares stay as they are.
+    the best of its members. Among many rows shares stay as they are. Where one class is rare, most
+    rows are easy and tell nothing: they count as as many as vary as much where classes are even.
 
     Args:
         shares: of candidates, by their places, as `weights` has them.
         scores: of each candidate, the log loss.
-        rows: by which they were scored.
+        labels: of the rows by which they were scored, int.
         most: how many candidates may have a share.
     """
+    rows = len(labels)
     order = np.argsort(scores, kind="stable").tolist()
     near = [place for place in order if scores[place] <= scores[order[0]] + _SURE / rows]
     members = list(dict.fromkeys([*shares, *near]))[: max(most, len(shares))]
-    equal = _EVEN_ROWS / len(members)
-    drawn = {
-        place: (rows * shares.get(place, 0.0) + equal) / (rows + _EVEN_ROWS) for place in members
-    }
-    kept = {place: share for place, share in sorted(drawn.items()) if share >= _LEAST_SHARE}
-    return {place: share / sum(kept.values()) for place, share in kept.items()}
+    equal = dict.fromkeys(members, 1 / len(members))
+    return drawn(shares, equal, rows * _evenness(labels), len(members))
+
+
+def _evenness(labels: np.ndarray) -> float:
+    """The chance that two rows are of different classes, as a share of that in even classes."""
+    counts = np.bincount(labels)
+    counts = counts[counts > 0]
+    if len(counts) == 1:
+        return 0.0
+    return float(1 - np.square(counts / counts.sum()).sum()) / (1 - 1 / len(counts))
 
 
 def shares_by_score(scores: Sequence[float], rows: int, most: int) -> dict[int, float]:
@@ -93,7 +100,7 @@ def shares_by_score(scores: Sequence[float], rows: int, most: int) -> dict[int, 
 
 
 def drawn(
-    shares: Mapping[int, float], towards: Mapping[int, float], rows: int, most: int
+    shares: Mapping[int, float], towards: Mapping[int, float], rows: float, most: int
 ) -> dict[int, float]:
     """Shares drawn towards others, the more the fewer the rows; the sum is 1.
 

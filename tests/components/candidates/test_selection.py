@@ -55,22 +55,35 @@ def test_shares_add_up_to_one_and_never_make_the_answer_worse(offsets, most):
     assert measure(together) <= min(map(measure, answers)) + 1e-12
 
 
+def even(rows):
+    return np.arange(rows) % 2
+
+
 def test_shares_by_few_rows_are_drawn_towards_equal_ones():
     scores = [0.3, 0.31, 0.35, 0.9]
-    assert selection.evened({0: 1.0}, scores, 50, 3) == pytest.approx(
+    assert selection.evened({0: 1.0}, scores, even(50), 3) == pytest.approx(
         {0: (50 + 200 / 3) / 250, 1: 200 / 3 / 250, 2: 200 / 3 / 250}
     )
-    assert selection.evened({1: 0.5, 3: 0.5}, scores, 200, 2) == {1: 0.5, 3: 0.5}
+    assert selection.evened({1: 0.5, 3: 0.5}, scores, even(200), 2) == {1: 0.5, 3: 0.5}
 
 
 def test_no_candidate_shares_that_is_worse_beyond_chance():
-    assert selection.evened({0: 1.0}, [0.3, 0.39, 0.41], 100, 3) == pytest.approx(
+    assert selection.evened({0: 1.0}, [0.3, 0.39, 0.41], even(100), 3) == pytest.approx(
         {0: 2 / 3, 1: 1 / 3}
     )
 
 
 def test_shares_by_many_rows_stay_as_they_are():
-    assert selection.evened({0: 1.0}, [0.3, 0.3, 0.3], 2000, 3) == {0: 1.0}
+    assert selection.evened({0: 1.0}, [0.3, 0.3, 0.3], even(2000), 3) == {0: 1.0}
+
+
+def test_rows_count_for_less_where_a_class_is_rare():
+    labels = np.repeat([0, 1], [500, 100])  # of which 5 / 9 as many even ones vary as much
+    own = 600 * 5 / 9 / (600 * 5 / 9 + 200)
+    found = selection.evened({0: 1.0}, [0.3, 0.301], labels, 2)
+    assert found == pytest.approx({0: own + (1 - own) / 2, 1: (1 - own) / 2})
+    of_one = selection.evened({0: 1.0}, [0.3, 0.301], np.zeros(600, int), 2)
+    assert of_one == {0: 0.5, 1: 0.5}
 
 
 def test_shares_are_drawn_towards_others_the_more_the_fewer_the_rows():
