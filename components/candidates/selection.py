@@ -105,7 +105,8 @@ def drawn(
     """Shares drawn towards others, the more the fewer the rows; the sum is 1.
 
     Args:
-        shares, towards: of candidates, by their places.
+        shares: of candidates, by their places.
+        towards: likewise.
         rows: by which `shares` were chosen.
         most: how many candidates may have a share.
     """

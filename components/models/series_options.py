@@ -108,13 +108,13 @@ class Linear:
     """A weighted sum of the window's last rows, whose weights are computed: ridge regression.
 
     The ridge draws the weights towards a simple forecast, and how strongly is chosen by the
-    validation split; see `training.ridge`. Where the loss is the absolute error, answers that lie off
-    to one side beyond chance are moved to the median.
+    validation split; see `training.ridge`. Where the loss is the absolute error, answers that lie
+    off to one side beyond chance are moved to the median.
 
     Attributes:
         rows: of the window's end that it looks at. None: all.
-        log: forecast the targets' logarithms; they must be positive in the train split. A swing that
-            grows with the level is then one that does not.
+        log: forecast the targets' logarithms; they must be positive in the train split. A swing
+            that grows with the level is then one that does not.
         own_level: see each target less its last value, which is added to the answer: a series that
             has moved to another level is forecast as before (Zeng et al., "Are Transformers
             Effective for Time Series Forecasting?", 2023: NLinear).
