@@ -17,15 +17,53 @@ if TYPE_CHECKING:
     from millrace.pipeline.dag import Dag
     from millrace.pipeline.root import Root
 
-# bash puts a blank behind the only word that fits; behind `trainer.epochs=` a value goes. Where
-# another typer keeps its scripts elsewhere, the blank stays, and the command works.
+# bash and zsh put a blank behind the only word that fits; behind `trainer.epochs=` a value goes.
+# And the first Tab of zsh calls what it loads by the file's name: that must complete at once.
+# Where another typer keeps its scripts elsewhere, or writes others, they stay as they are.
 _SCRIPTS = getattr(getattr(typer, "_completion_shared", None), "_completion_scripts", {})
-_END = "    return 0\n"
-if "bash" in _SCRIPTS:
-    _SCRIPTS["bash"] = _SCRIPTS["bash"].replace(
-        _END,
-        "    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n" + _END,
-    )
+_CHANGES = {
+    "bash": [
+        (
+            "    return 0\n",
+            "    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n"
+            "    return 0\n",
+        ),
+    ],
+    "zsh": [
+        (
+            "  eval $(env ",
+            "  local offered\n  offered=$(env ",
+        ),
+        (
+            "%(prog_name)s)\n}\n",
+            "%(prog_name)s)\n"
+            """  [[ $offered == *'=":'* ]] && compadd() { builtin compadd -S '' "$@" }\n"""
+            '  eval "$offered"\n'
+            "  local found=$?\n"
+            "  unfunction compadd 2>/dev/null\n"
+            "  return $found\n"
+            "}\n",
+        ),
+        (
+            "compdef %(complete_func)s %(prog_name)s\n",
+            "compdef %(complete_func)s %(prog_name)s\n"
+            '[[ $funcstack[1] == _%(prog_name)s ]] && %(complete_func)s "$@"\n',
+        ),
+    ],
+}
+
+
+def _changed(shell: str) -> None:
+    changed = _SCRIPTS[shell]
+    for old, new in _CHANGES[shell]:
+        if old not in changed:
+            return
+        changed = changed.replace(old, new)
+    _SCRIPTS[shell] = changed
+
+
+for _shell in _CHANGES.keys() & _SCRIPTS.keys():
+    _changed(_shell)
 
 Offer = tuple[str, str]  # what to type, and what it is in a few words
 

@@ -1,5 +1,7 @@
 """The command is asked as a shell asks it, and answers with what fits the word."""
 
+import shlex
+import shutil
 import subprocess
 
 import pytest
@@ -86,3 +88,28 @@ def test_one_command_installs_it_and_bash_reads_what_it_wrote(millrace, monkeypa
             f"source {tmp_path}/.bashrc; OFFERED={offered}; env() {{ echo $OFFERED; }}; {tab}"
         )
         assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == told
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="There is no zsh here.")
+@pytest.mark.parametrize(("offered", "is_bare"), [("trainer.epochs=", True), ("digits", False)])
+def test_zsh_completes_at_the_first_tab_and_puts_no_blank_behind_an_option(
+    millrace, monkeypatch, tmp_path, offered, is_bare
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("typer._completion_shared._get_shell_name", lambda: "zsh")
+    assert millrace("--install-completion")[0] == 0
+    answer = f"""_arguments '*: :(("{offered}":"in words"))'"""
+    script = f"""
+        fpath=({tmp_path}/.zfunc); autoload -Uz _millrace
+        compdef() {{ print -r -- "compdef $@" }}
+        env() {{ print -r -- {shlex.quote(answer)} }}
+        _arguments() {{ print -r -- "$@"; whence -f compadd }}
+        words=(millrace x) CURRENT=2; _millrace; whence -w compadd"""
+    asked = ["zsh", "-fc", script]
+    lines = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines[:2] == [
+        "compdef _millrace_completion millrace",
+        f'*: :(("{offered}":"in words"))',
+    ]
+    assert ("\tbuiltin compadd -S '' \"$@\"" in lines) is is_bare
+    assert lines[-1] == "compadd: builtin"  # it is taken away again
