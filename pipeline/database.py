@@ -7,6 +7,7 @@ The tables have a version, in the one row of `store_version`; without that table
 3: run.lease
 4: lease
 5: tag, run.note
+6: an index of the events of an artifact
 
 An older one is brought up to date in place: columns that may be empty are added, and a source that
 was recorded twice becomes one. An older version of millrace still reads it. A file that cannot be
@@ -25,9 +26,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from millrace.pipeline.errors import StoreError
-from millrace.pipeline.records import ONE_PER_CONTENT, ArtifactRecord, EventRecord, Record
+from millrace.pipeline.records import (
+    OF_ARTIFACT,
+    ONE_PER_CONTENT,
+    ArtifactRecord,
+    EventRecord,
+    Record,
+)
 
-VERSION = 5
+VERSION = 6
 BUSY_SECONDS = 60  # how long a writer waits for another before it gives up
 
 _LOCK = 0x6D696C6C  # PostgreSQL's advisory lock while the tables are brought up to date
@@ -225,6 +232,7 @@ def _bring_up_to_date(connection: sa.Connection, *, writes: bool) -> None:
     _add_columns(connection)
     _merge_twins(connection)
     ONE_PER_CONTENT.create(connection, checkfirst=True)
+    OF_ARTIFACT.create(connection, checkfirst=True)
     connection.execute(sa.insert(_VERSIONS).values(version=VERSION))
 
 

@@ -24,8 +24,14 @@ from millrace.pipeline.records import (
 COMPARED = ("baseline", "previous")  # inputs that nothing was made of
 DEPTH = 12  # layers up, and down
 BREADTH = 10  # artifacts of a layer
-_ROWS = 2000  # events of a layer that are looked at
+_READERS = 200  # executions that have read an artifact, of which a layer is made
+_MANY = 400  # descendants that are collected
 _CHUNK = 500  # numbers in a query
+
+# An event in each part that it has in a query; to make one takes a millisecond.
+_READ, _WRITTEN, _FIRST, _LAST = (aliased(EventRecord) for _ in range(4))
+
+Number = sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +39,8 @@ class Edge:
     """That an execution read an artifact to write another.
 
     Attributes:
-        start: the number of what was read.
-        end: of what was written.
+        start: the number of what was _READ.
+        end: of what was _WRITTEN.
         name: of the input.
         step: the execution's.
         run: its run.
@@ -107,38 +113,67 @@ def makers(session: Session, artifacts: Iterable[int]) -> dict[int, tuple[str, s
     found: dict[int, tuple[str, str]] = {}
     for numbers in _chunks(artifacts):
         query = (
-            sa.select(EventRecord.artifact_id, ExecutionRecord.step, ExecutionRecord.run_id)
-            .join(ExecutionRecord, ExecutionRecord.id == EventRecord.execution_id)
-            .where(EventRecord.artifact_id.in_(numbers), EventRecord.role == "output")
-            .where(ExecutionRecord.status == "ran")
-            .order_by(ExecutionRecord.id.desc())
+            sa.select(ArtifactRecord.id, ExecutionRecord.step, ExecutionRecord.run_id)
+            .join(ExecutionRecord, ExecutionRecord.id == _maker(ArtifactRecord.id))
+            .where(ArtifactRecord.id.in_(numbers))
         )
         found |= {artifact: (step, run) for artifact, step, run in session.execute(query)}
     return found
 
 
+def _maker(artifact: Number) -> sa.ScalarSelect[int | None]:
+    """The number of the execution that wrote `artifact`; those that reused it came later."""
+    first = sa.select(sa.func.min(_FIRST.execution_id))
+    first = first.where(_FIRST.artifact_id == artifact, _FIRST.role == "output")
+    return first.correlate_except(_FIRST).scalar_subquery()
+
+
 def _events(session: Session, layer: Iterable[int], way: Literal["up", "down"]) -> list[Edge]:
-    """The edges from `layer` one layer on, the newest first."""
-    read, written = aliased(EventRecord), aliased(EventRecord)
-    here = written if way == "up" else read
+    """The edges from `layer` one layer on, the newest first; of each artifact the newest few."""
     found: list[Edge] = []
     for numbers in _chunks(layer):
         query = (
-            sa.select(read.artifact_id, written.artifact_id, read.name)
+            sa.select(_READ.artifact_id, _WRITTEN.artifact_id, _READ.name)
             .add_columns(ExecutionRecord.step, ExecutionRecord.run_id)
-            .select_from(here)
-            .join(ExecutionRecord, ExecutionRecord.id == here.execution_id)
-            .join(
-                written if way == "down" else read,
-                (written.execution_id == read.execution_id),
+            .select_from(ArtifactRecord)
+            .where(ArtifactRecord.id.in_(numbers))
+        )
+        if way == "up":
+            query = query.join(ExecutionRecord, ExecutionRecord.id == _maker(ArtifactRecord.id))
+            query = query.join(_READ, _READ.execution_id == ExecutionRecord.id).join(
+                _WRITTEN,
+                (_WRITTEN.execution_id == ExecutionRecord.id)
+                & (_WRITTEN.artifact_id == ArtifactRecord.id),
             )
-            .where(here.artifact_id.in_(numbers), ExecutionRecord.status == "ran")
-            .where(read.role == "input", written.role == "output", read.name.not_in(COMPARED))
+        else:
+            query = query.join(
+                _READ,
+                (_READ.artifact_id == ArtifactRecord.id)
+                & (_READ.role == "input")
+                & (_READ.execution_id >= _newest_readers(ArtifactRecord.id)),
+            )
+            query = query.join(ExecutionRecord, ExecutionRecord.id == _READ.execution_id).join(
+                _WRITTEN, _WRITTEN.execution_id == ExecutionRecord.id
+            )
+        query = (
+            query.where(ExecutionRecord.status == "ran")
+            .where(_READ.role == "input", _WRITTEN.role == "output", _READ.name.not_in(COMPARED))
             .order_by(ExecutionRecord.id.desc())
-            .limit(_ROWS)
         )
         found += [Edge(*row) for row in session.execute(query)]
     return found
+
+
+def _newest_readers(artifact: Number) -> sa.ColumnElement[int]:
+    """The number of the execution from which on the newest few have read `artifact`."""
+    last = (
+        sa.select(_LAST.execution_id)
+        .where(_LAST.artifact_id == artifact, _LAST.role == "input")
+        .order_by(_LAST.execution_id.desc())
+        .offset(_READERS - 1)
+        .limit(1)
+    )
+    return sa.func.coalesce(last.correlate_except(_LAST).scalar_subquery(), 0)
 
 
 def _chunks(numbers: Iterable[int]) -> Iterable[list[int]]:
@@ -146,53 +181,101 @@ def _chunks(numbers: Iterable[int]) -> Iterable[list[int]]:
     return (ordered[at : at + _CHUNK] for at in range(0, len(ordered), _CHUNK))
 
 
-def _reached(start: int, way: Literal["up", "down"]) -> sa.Select[tuple[int]]:
-    """A query for the numbers of all kin one way, `start` among them."""
-    read, written = aliased(EventRecord), aliased(EventRecord)
-    kin = sa.select(sa.literal(start).label("id")).cte("kin", recursive=True)
-    here, there = (written, read) if way == "up" else (read, written)
+def _ancestors(starts: Collection[int]) -> sa.Subquery:
+    """A query for all ancestors of `starts`, each beside the `start` that it is one of."""
+    begin = sa.select(ArtifactRecord.id.label("start"), ArtifactRecord.id.label("id"))
+    kin = begin.where(ArtifactRecord.id.in_(starts)).cte("kin", recursive=True)
     further = (
-        sa.select(there.artifact_id)
+        sa.select(kin.c.start, _READ.artifact_id)
         .select_from(kin)
-        .join(here, here.artifact_id == kin.c.id)
-        .join(ExecutionRecord, ExecutionRecord.id == here.execution_id)
-        .join(there, there.execution_id == here.execution_id)
-        .where(read.role == "input", written.role == "output", read.name.not_in(COMPARED))
+        .join(ExecutionRecord, ExecutionRecord.id == _maker(kin.c.id))
+        .join(_READ, _READ.execution_id == ExecutionRecord.id)
+        .where(_READ.role == "input", _READ.name.not_in(COMPARED))
         .where(ExecutionRecord.status == "ran")
     )
-    return sa.select(kin.union(further).c.id)
+    return sa.select(kin.union(further)).subquery()
 
 
-def models(session: Session, artifact: int, most: int) -> tuple[list[ArtifactRecord], int]:
-    """The newest `most` models that were made from an artifact, and how many there are."""
-    condition = (ArtifactRecord.type == Model.__name__) & ArtifactRecord.id.in_(
-        _reached(artifact, "down")
-    )
-    return _newest(session, condition, most)
+def _few_descendants(session: Session, start: int) -> set[int] | None:
+    """All descendants of the artifact `start`; None where they are many."""
+    known, layer = {start}, {start}
+    while layer:
+        if len(known) > _MANY:
+            return None
+        query = (
+            sa.select(_WRITTEN.artifact_id)
+            .select_from(_READ)
+            .join(ExecutionRecord, ExecutionRecord.id == _READ.execution_id)
+            .join(_WRITTEN, _WRITTEN.execution_id == _READ.execution_id)
+            .where(_READ.artifact_id.in_(layer), _READ.role == "input", _WRITTEN.role == "output")
+            .where(_READ.name.not_in(COMPARED), ExecutionRecord.status == "ran")
+            .limit(_MANY + 1)
+        )
+        rows = session.scalars(query).all()
+        if len(rows) > _MANY:
+            return None
+        layer = set(rows) - known
+        known |= layer
+    return known - {start}
 
 
-def sources(session: Session, artifact: int, most: int) -> tuple[list[ArtifactRecord], int]:
+def models(session: Session, artifact: int, most: int) -> tuple[list[ArtifactRecord], bool]:
+    """The newest `most` models that were made from an artifact, and whether there are more.
+
+    Of an artifact with few descendants these are looked through; of another, the newest models
+    are, whose ancestors are few.
+    """
+    is_model = ArtifactRecord.type == Model.__name__
+    newest = sa.select(ArtifactRecord).where(is_model, ArtifactRecord.id != artifact)
+    newest = newest.order_by(ArtifactRecord.id.desc()).limit(most + 1)
+    few = _few_descendants(session, artifact)
+    if few is not None:
+        found = list(session.scalars(newest.where(ArtifactRecord.id.in_(few))))
+        return found[:most], len(found) > most
+    found, looked_at = [], list(session.scalars(newest))
+    while looked_at and len(found) <= most:
+        kin = _ancestors([one.id for one in looked_at])
+        made_of_it = set(session.scalars(sa.select(kin.c.start).where(kin.c.id == artifact)))
+        found += [one for one in looked_at if one.id in made_of_it]
+        looked_at = list(session.scalars(newest.where(ArtifactRecord.id < looked_at[-1].id)))
+    return found[:most], len(found) > most
+
+
+def sources(session: Session, artifact: int, most: int) -> tuple[list[ArtifactRecord], bool]:
     """The newest `most` artifacts among an artifact's ancestors that are data as it was given.
 
-    That is what no step has written, or a step that fetched it.
+    That is what no step has written, or a step that fetched it. And whether there are more.
     """
-    written = sa.select(EventRecord.artifact_id).where(EventRecord.role == "output")
-    is_source = ArtifactRecord.id.not_in(written) | (ArtifactRecord.type == RawFiles.__name__)
-    return _newest(session, ArtifactRecord.id.in_(_reached(artifact, "up")) & is_source, most)
+    kin = _ancestors([artifact])
+    above = set(session.scalars(sa.select(kin.c.id))) - {artifact}
+    is_source = _maker(ArtifactRecord.id).is_(None) | (ArtifactRecord.type == RawFiles.__name__)
+    query = sa.select(ArtifactRecord).where(ArtifactRecord.id.in_(above), is_source)
+    found = list(session.scalars(query.order_by(ArtifactRecord.id.desc()).limit(most + 1)))
+    return found[:most], len(found) > most
 
 
 def pushes(session: Session, numbers: Collection[int]) -> dict[int, ArtifactRecord]:
     """The push of each of the models with these numbers that was pushed."""
-    read, written = aliased(EventRecord), aliased(EventRecord)
-    query = (
-        sa.select(read.artifact_id, ArtifactRecord)
-        .join(written, written.execution_id == read.execution_id)
-        .join(ArtifactRecord, ArtifactRecord.id == written.artifact_id)
-        .where(read.artifact_id.in_(numbers), read.role == "input", read.name == "model")
-        .where(written.role == "output", ArtifactRecord.type == PushedModel.__name__)
-        .order_by(ArtifactRecord.id)
+    readers = sa.select(EventRecord.execution_id, EventRecord.artifact_id).where(
+        EventRecord.artifact_id.in_(numbers),
+        EventRecord.role == "input",
+        EventRecord.name == "model",
     )
-    return {row[0]: row[1] for row in session.execute(query)}
+    model_of = {row.execution_id: row.artifact_id for row in session.execute(readers)}
+    found: dict[int, ArtifactRecord] = {}
+    for executions in _chunks(model_of):
+        query = (
+            sa.select(EventRecord.execution_id, ArtifactRecord)
+            .join(ArtifactRecord, ArtifactRecord.id == EventRecord.artifact_id)
+            .where(EventRecord.execution_id.in_(executions), EventRecord.role == "output")
+            .order_by(EventRecord.execution_id)
+        )
+        found |= {
+            model_of[execution]: made
+            for execution, made in session.execute(query)
+            if made.type == PushedModel.__name__
+        }
+    return found
 
 
 def search(

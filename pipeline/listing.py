@@ -89,13 +89,13 @@ def page(
 ) -> tuple[int, list[Listed]]:
     """How many runs are wanted, and `most` of them from the number `start` on."""
     alive = _at_work(store, session, root)
-    judged = _judged()
-    query = (
-        sa.select(RunRecord.id)
-        .outerjoin(judged, judged.c.run == RunRecord.id)
-        .outerjoin(ArtifactRecord, ArtifactRecord.id == judged.c.artifact)
-        .where(store.within, *_conditions(wanted, alive))
-    )
+    query = sa.select(RunRecord.id)
+    if wanted.verdict or wanted.sort in ("verdict", "figure"):  # that of every run is looked up
+        judged = _judged()
+        query = query.outerjoin(judged, judged.c.run == RunRecord.id).outerjoin(
+            ArtifactRecord, ArtifactRecord.id == judged.c.artifact
+        )
+    query = query.where(store.within, *_conditions(wanted, alive))
     count = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
     if wanted.sort == "figure":
         ids = _by_figure(session, query, descending=wanted.descending)[start : start + most]

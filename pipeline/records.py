@@ -10,7 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from etils.epath import Path
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, object_session, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    object_session,
+    relationship,
+)
 from sqlalchemy.orm.exc import DetachedInstanceError
 
 from millrace.serving import remote
@@ -145,30 +152,35 @@ class ArtifactRecord(Record):
     @property
     def maker(self) -> ExecutionRecord | None:
         """The first execution that wrote it; none of a source of the user's."""
-        return next(iter(self.executions("output", most=1)), None)
+        session = self._session
+        first = sa.select(sa.func.min(EventRecord.execution_id)).where(
+            EventRecord.artifact_id == self.id, EventRecord.role == "output"
+        )
+        number = session.scalar(first)
+        return None if number is None else session.get(ExecutionRecord, number)
 
-    def executions(
-        self, role: str, *, status: str = "", most: int | None = None
-    ) -> "Sequence[ExecutionRecord]":
+    def executions(self, role: str, *, status: str = "") -> "Sequence[ExecutionRecord]":
         """Those that read or wrote it, the first first; it may be thousands that reused it.
 
         Args:
             role: `input` or `output`.
             status: of these alone, if not empty.
-            most: how many at most.
         """
-        session = object_session(self)
-        if session is None:
-            raise DetachedInstanceError(f"Artifact {self.id}: its transaction has ended.")
         query = (
             sa.select(ExecutionRecord)
             .join(EventRecord)
             .where(EventRecord.artifact_id == self.id, EventRecord.role == role)
             .where(ExecutionRecord.status == status if status else sa.true())
             .order_by(ExecutionRecord.id)
-            .limit(most)
         )
-        return session.scalars(query).all()
+        return self._session.scalars(query).all()
+
+    @property
+    def _session(self) -> Session:
+        session = object_session(self)
+        if session is None:
+            raise DetachedInstanceError(f"Artifact {self.id}: its transaction has ended.")
+        return session
 
 
 # Simultaneous runs record a source once (and no output has another's place).
@@ -192,6 +204,12 @@ class EventRecord(Record):
     artifact_id: Mapped[int] = mapped_column(sa.ForeignKey("artifact.id"), index=True)
     execution: Mapped[ExecutionRecord] = relationship(back_populates="events")
     artifact: Mapped[ArtifactRecord] = relationship(back_populates="events")
+
+
+# The first who wrote an artifact and the last who read it are found without a look at the others.
+OF_ARTIFACT = sa.Index(
+    "events_of_artifact", EventRecord.artifact_id, EventRecord.role, EventRecord.execution_id
+)
 
 
 class FileRecord(Record):

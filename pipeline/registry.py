@@ -124,14 +124,22 @@ def roll_back(root: Root, model: str) -> tuple[int, int, list[str]]:
     return withdrawn, serving, [label for label, number in known.items() if number == withdrawn]
 
 
-def versions_of(session: Session, store: Store, root: Root, model: str) -> list[Version]:
-    """Every version of `model` that is there, was withdrawn, or was pushed; the newest first."""
+def versions_of(
+    session: Session, store: Store, root: Root, model: str, most: int = _MOST
+) -> list[Version]:
+    """Every version of `model` that is there, was withdrawn, or was pushed; the newest first.
+
+    Of the newest `most`, what was pushed and how it was judged.
+    """
     there = numbers(root, model)
     withdrawn = set(versions.on_disk(root.serving / model / ".withdrawn") or {})
-    pushes = {version: push for (_, version), push in _pushes(session, store, [model]).items()}
+    begun = _begun(session, store, [model])
+    numbered = sorted({*there, *withdrawn, *(number for _, number in begun)}, reverse=True)
+    looked_at = {(model, number) for number in numbered[:most]}
+    pushes = _with_inputs(session, {key: begun[key] for key in begun.keys() & looked_at})
     return [
-        Version(number, _state(number, there, withdrawn), pushes.get(number))
-        for number in sorted({*there, *withdrawn, *pushes}, reverse=True)
+        Version(number, _state(number, there, withdrawn), pushes.get((model, number)))
+        for number in numbered
     ]
 
 
@@ -141,7 +149,7 @@ def newest_of(
     """The versions of each of `models` that are there, the newest first."""
     there = {model: numbers(root, model) for model in models}
     wanted = {number for each in there.values() for number in each}
-    pushes = _pushes(session, store, models, wanted)
+    pushes = _with_inputs(session, _begun(session, store, models, wanted))
     return {
         model: [
             Version(number, "kept" if place else "served", pushes.get((model, number)))
@@ -157,10 +165,16 @@ def _state(number: int, there: Sequence[int], withdrawn: Iterable[int]) -> State
     return "withdrawn" if number in withdrawn else "deleted"
 
 
-def _pushes(
+_Begun = Mapping[tuple[str, int], tuple[int, Push]]
+
+
+def _begun(
     session: Session, store: Store, models: Sequence[str], wanted: Collection[int] = ()
-) -> Mapping[tuple[str, int], Push]:
-    """The first push of each version, by model and number; of those `wanted`, if any are named."""
+) -> _Begun:
+    """The first push of each version, by model and number; of those `wanted`, if any are named.
+
+    Each beside the number of its execution, and still without what that has read.
+    """
     name = ArtifactRecord.properties["model"].as_string()
     version = ArtifactRecord.properties["version"].as_integer()
     query = (
@@ -173,12 +187,16 @@ def _pushes(
         .where(ArtifactRecord.type == PushedModel.__name__, name.in_(models), version > 0)
         .where(EventRecord.role == "output", ExecutionRecord.status == "ran", store.within)
         .where(version.in_(wanted) if wanted else sa.true())
-        .order_by(ExecutionRecord.id.desc())
+        .order_by(ArtifactRecord.id.desc())
         .limit(_MOST * max(1, len(models)))
     )
     found: dict[tuple[str, int], tuple[int, Push]] = {}
     for execution, artifact, model, number, run, recipe in session.execute(query):
         found[model, number] = execution, Push(artifact, run, recipe)
+    return found
+
+
+def _with_inputs(session: Session, found: _Begun) -> dict[tuple[str, int], Push]:
     read = _read_by(session, [execution for execution, _ in found.values()])
     return {
         key: dataclasses.replace(

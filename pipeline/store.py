@@ -474,18 +474,24 @@ class Store:
         Raises:
             UsageError: there is none, or more than one.
         """
-        runs = self.runs(session)
-        if name == "latest" and runs:
+        begins_so = RunRecord.id.startswith(name, autoescape=True)
+        exact = session.scalars(sa.select(RunRecord).where(self.within, RunRecord.id == name)).all()
+        if name == "latest" and not exact and (runs := self.runs(session)):
             return runs[0]
-        found = [run for run in runs if run.id.startswith(name)]
-        exact = [run for run in found if run.id == name]
-        if len(exact or found) != 1:
-            known = ", ".join(run.id for run in (found or runs)[:5]) or "none yet"
+        found = (
+            exact
+            or session.scalars(
+                sa.select(RunRecord).where(self.within, begins_so).order_by(RunRecord.id.desc())
+            ).all()
+        )
+        if len(found) != 1:
+            some = found or self.runs(session)
+            known = ", ".join(run.id for run in some[:5]) or "none yet"
             raise UsageError(
                 f"Run {name!r}: expected the id of one run, its beginning, or `latest`. "
                 f"Received: {len(found)} that fit. There are: {known}."
             )
-        return (exact or found)[0]
+        return found[0]
 
     def source_digest(self, path: Path) -> str:
         """Content digest of a file or folder of the user's.

@@ -20,6 +20,7 @@ from tests.pipeline import toys
 
 NOBODY = 65534
 BACK = {  # from each version to the one before
+    6: ("DROP INDEX events_of_artifact",),
     5: ("DROP TABLE tag", "ALTER TABLE run DROP COLUMN note"),
     4: ("DROP TABLE lease",),
     3: ("ALTER TABLE run DROP COLUMN lease",),
@@ -71,7 +72,7 @@ def test_an_older_store_is_brought_up_to_date_and_its_cache_still_answers(toy):
     assert set(files[6][""]) == {"examples.json", "rejected.jsonl", "text"}
 
 
-@pytest.mark.parametrize("version", range(1, 5))
+@pytest.mark.parametrize("version", range(1, 6))
 def test_runs_of_a_store_of_any_older_version_can_be_tagged_and_noted(toy, version):
     run = toy.run().run
     toy.store.engine.dispose()
@@ -86,7 +87,7 @@ def test_runs_of_a_store_of_any_older_version_can_be_tagged_and_noted(toy, versi
         assert store.tags(session) == {run: ["keep"]}
         (record,) = store.runs(session, ["keep"])
         assert (record.note, record.lease) == ("as it was", None)
-        assert session.scalars(sa.text("SELECT max(version) FROM store_version")).one() == 5
+        assert session.scalars(sa.text("SELECT max(version) FROM store_version")).one() == 6
 
 
 def test_a_source_that_an_older_version_recorded_twice_becomes_one(toy):
@@ -127,7 +128,7 @@ def test_a_newer_store_is_left_alone(file):
     change(file, "UPDATE store_version SET version = 99")
     assert refused(f"sqlite:///{file}") == (
         f"Store sqlite:///{file}: expected to read and write it. Received: tables of version 99, "
-        "where this millrace knows 5. A newer one wrote them: `pip install -U tf-millrace`, or "
+        "where this millrace knows 6. A newer one wrote them: `pip install -U tf-millrace`, or "
         "give another --root."
     )
 
@@ -327,7 +328,7 @@ def test_an_older_store_that_may_only_be_read_says_how_it_is_brought_up_to_date(
     os.setresuid(0, 0, 0)
     change(nobody / "x.db", *OLD)
     os.setresuid(NOBODY, NOBODY, 0)
-    assert "tables of version 1, not 5, and no right to write. Run any command once" in refused(
+    assert "tables of version 1, not 6, and no right to write. Run any command once" in refused(
         f"sqlite:///{nobody}/x.db"
     )
 

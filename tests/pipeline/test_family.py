@@ -106,11 +106,34 @@ def test_depth_and_breadth_are_bounded_with_a_word_for_what_is_left_out(kin):
 
 def test_models_that_saw_data_and_data_that_made_a_model(kin):
     with kin.store.session() as session:
-        models, count = family.models(session, kin.numbers["data"], 1)
-        assert (kin.called(models), count) == (["new"], 2)
-        sources, count = family.sources(session, kin.numbers["verdict"], 5)
-        assert (kin.called(sources), count) == (["data"], 1)
-        assert family.models(session, kin.numbers["verdict"], 5) == ([], 0)
+        models, has_more = family.models(session, kin.numbers["data"], 1)
+        assert (kin.called(models), has_more) == (["new"], True)
+        models, has_more = family.models(session, kin.numbers["data"], 2)
+        assert (kin.called(models), has_more) == (["new", "old"], False)
+        sources, has_more = family.sources(session, kin.numbers["verdict"], 5)
+        assert (kin.called(sources), has_more) == (["data"], False)
+        assert family.models(session, kin.numbers["verdict"], 5) == ([], False)
+
+
+def test_models_of_data_with_many_descendants_are_found_from_the_newest_on(kin, monkeypatch):
+    monkeypatch.setattr(family, "_MANY", 2)
+    kin.artifact("elsewhere", "RawFiles")
+    for number in range(4):
+        kin.make(f"other{number}", "Model", source="elsewhere")
+    with kin.store.session() as session:
+        for most, found in [(1, (["new"], True)), (2, (["new", "old"], False))]:
+            models, has_more = family.models(session, kin.numbers["data"], most)
+            assert (kin.called(models), has_more) == found
+
+
+def test_of_many_readers_the_newest_are_looked_at(kin, monkeypatch):
+    monkeypatch.setattr(family, "_READERS", 2)
+    for number in range(3):
+        kin.make(f"more{number}", examples="rows")
+    assert [edge for edge in kin.of("rows")[1] if edge.startswith("rows>more")] == [
+        "rows>more1",
+        "rows>more2",
+    ]
 
 
 def test_data_that_a_step_fetched_is_data_too(kin):

@@ -125,8 +125,9 @@ def _used_by(found: Found) -> Iterator[dict[str, Any]]:
             ExecutionRecord.status == "ran",
             found.asked.store.within,
         )
-        .order_by(ExecutionRecord.id.desc())
+        .order_by(EventRecord.execution_id.desc())
         .limit(_LINKS)
+        .options(sa.orm.selectinload(ExecutionRecord.events).selectinload(EventRecord.artifact))
     )
     for execution in found.session.scalars(query):
         made = execution.output

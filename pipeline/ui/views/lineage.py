@@ -57,8 +57,8 @@ def gather(asked: Asked) -> dict[str, Any]:
     with asked.session() as session:
         chosen = lineage.find_artifact(session, asked.parts["artifact"], asked.store.within)
         found = family.of(session, chosen.id)
-        sources, of_sources = family.sources(session, chosen.id, _MOST)
-        models, of_models = family.models(session, chosen.id, _MOST)
+        sources, more_sources = family.sources(session, chosen.id, _MOST)
+        models, more_models = family.models(session, chosen.id, _MOST)
         made = family.makers(session, [one.id for one in (*sources, *models)]) | found.makers
         pushed = family.pushes(session, [one.id for one in models])
         return {
@@ -71,14 +71,12 @@ def gather(asked: Asked) -> dict[str, Any]:
             ],
             "left_out": found.left_out,
             "is_deeper": found.is_deeper,
-            "sources": [_listed(asked, one, made) for one in sources if one.id != chosen.id],
-            "of_sources": of_sources,
+            "sources": [_listed(asked, one, made) for one in sources],
+            "more_sources": more_sources,
             "models": [
-                _listed(asked, one, made) | _pushed(asked, pushed.get(one.id))
-                for one in models
-                if one.id != chosen.id
+                _listed(asked, one, made) | _pushed(asked, pushed.get(one.id)) for one in models
             ],
-            "of_models": of_models,
+            "more_models": more_models,
         }
 
 

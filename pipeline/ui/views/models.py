@@ -43,7 +43,7 @@ def gather(asked: Asked) -> dict[str, Any]:
     model = asked.parts["model"]
     pushed.check_pushed(asked.root, model)
     with asked.session() as session:
-        found = registry.versions_of(session, asked.store, asked.root, model)
+        found = registry.versions_of(session, asked.store, asked.root, model, _MOST)
     labels = registry.labels(asked.root, model)
     shown = [_version(asked, one, labels) for one in found[:_MOST]]
     there = [one.number for one in found if one.state in ("served", "kept")]
