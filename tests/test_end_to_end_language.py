@@ -33,7 +33,12 @@ def told(root, tmp_path_factory):
     """The recipe for anybody's text on a file of lines, once."""
     song = tmp_path_factory.mktemp("corpus") / "song.txt"
     song.write_text("\n".join([*LINES, *LINES[:9], ""]) + "\n")
-    settings = ("trainer.model.units=24", "trainer.epochs=12", "trainer.batch_size=4")
+    network = ("generator", "cell=gru", "units=24", "dropout=0.2", "continuations=6")
+    settings = (
+        f"trainer.model={network[0]}",
+        *(f"trainer.model.{each}" for each in network[1:]),
+        *("trainer.learning_rate=0.004", "trainer.epochs=12", "trainer.batch_size=4"),
+    )
     chosen = [part for setting in settings for part in ("--set", setting)]
     where = ("--data", song, "--root", root)
     done = millrace("run", "text-generator", *where, "--json", *chosen, timeout=600)

@@ -8,11 +8,13 @@ import csv
 import dataclasses
 import json
 import logging
+import math
 import time
 from collections.abc import Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 from etils.epath import Path
 
 from millrace.components.artifacts import TrainedModel
@@ -25,7 +27,7 @@ from millrace.components.models import average, build, keras_file
 from millrace.components.models.auto_options import Auto
 from millrace.components.progress import notices
 from millrace.components.training import dataset, fitting, measures, summary
-from millrace.components.training.callbacks import best_epoch
+from millrace.components.training.compiling import PADDING
 from millrace.components.training.measures import Measure
 from millrace.components.training.plan import Split, TrainingPlan
 from millrace.components.training.solving import LeftOut
@@ -46,7 +48,7 @@ class Outcome:
         epochs: that it was trained.
         parameters: of its network.
         answers: on the validation split, one per row; None for generated text, whose answers
-            are too many to keep.
+            are too many to keep: there is no average of these.
         error: why it could not be trained; else empty.
         left_out: what it answers on rows of the train split without having seen them, if known.
     """
@@ -117,24 +119,33 @@ def _outcome(
             fitting.train(own, made.path, folder)
         except _REFUSED as error:
             return Outcome(candidate, None, error=str(error))
-        _ask(made, own, measure, folder)
         found = {"plan": own.text}
+        if (loss := _ask(made, own, measure, folder)) is not None:
+            found["loss"] = loss
         partial = folder / "outcome.json.partial"
         partial.write_text(json.dumps(found))
         partial.replace(file)
-    return _read(candidate, made, own, measure, folder)
+    return _read(candidate, made, own, measure, folder, found.get("loss"))
 
 
-def _ask(made: TrainedModel, plan: TrainingPlan, measure: Measure | None, folder: Path) -> None:
-    """Write what the model answers on the validation split."""
-    if measure is None or plan.validation is None:
-        return
+def _ask(
+    made: TrainedModel, plan: TrainingPlan, measure: Measure | None, folder: Path
+) -> float | None:
+    """Write what the model answers on the validation split; of generated text, its loss there.
+
+    That is of what is saved: the counts that a network is mixed with have no part in its history.
+    """
+    if plan.validation is None:
+        return None
     asked = dataset.evaluation(
         plan.validation.files, plan.spec.layout, plan.objective, plan.validation.count
     )
     model = build.load(made.keras_file, plan.spec)
+    if measure is None:
+        return token_loss(model, asked, logits=plan.objective.logits)
     with (folder / "answers.npy").open("wb") as file:
         np.save(file, model.predict(asked, verbose=0))
+    return None
 
 
 def _read(
@@ -143,12 +154,12 @@ def _read(
     plan: TrainingPlan,
     measure: Measure | None,
     folder: Path,
+    loss: float | None,
 ) -> Outcome:
     with made.history_file.open() as text:
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(text)]
-    epoch = best_epoch(rows, plan.watching.monitor) if plan.watching.keep == "best" else len(rows)
     answers = None
-    score = rows[epoch - 1]["val_loss"]
+    score = math.inf if loss is None else loss
     if measure is not None:
         with (folder / "answers.npy").open("rb") as file:
             answers = np.load(file)
@@ -156,6 +167,27 @@ def _read(
     parameters = json.loads((made.path / "model.json").read_text())["parameters"]
     left_out = LeftOut.read(folder)
     return Outcome(candidate, made, score, len(rows), parameters, answers, left_out=left_out)
+
+
+def token_loss(model: keras.Model, windows: tf.data.Dataset, *, logits: bool) -> float:
+    """The mean cross-entropy of the tokens of `windows`, padding aside, in nats.
+
+    Args:
+        model: int32 [batch, length] -> float32 [batch, length, tokens].
+        windows: batches of tokens, and of those that follow each.
+        logits: whether `model` gives logits.
+    """
+
+    @tf.function(reduce_retracing=True)
+    def of_batch(ids: tf.Tensor, following: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        each = keras.losses.sparse_categorical_crossentropy(
+            following, model(ids, training=False), from_logits=logits
+        )
+        known = tf.cast(following != PADDING, each.dtype)
+        return tf.reduce_sum(each * known), tf.reduce_sum(known)
+
+    sums = np.sum([[part.numpy() for part in of_batch(*each)] for each in windows], axis=0)
+    return float(sums[0] / sums[1])
 
 
 def _measure(plan: TrainingPlan) -> Measure | None:

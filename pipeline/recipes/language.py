@@ -44,13 +44,8 @@ def _tfds(dataset: str) -> Ingest:
     return ingest
 
 
-_GENERATOR = (
-    "trainer.model=generator",
-    "trainer.model.cell=gru",
-    "trainer.output=logits",
-    "trainer.optimizer.clipnorm=1.0",
-    "trainer.keep=best",
-)
+_TRAINED = ("trainer.output=logits", "trainer.optimizer.clipnorm=1.0", "trainer.keep=best")
+_GENERATOR = ("trainer.model=generator", "trainer.model.cell=gru", *_TRAINED)
 
 ROWS: tuple[Recipe, ...] = (
     Recipe(
@@ -96,13 +91,10 @@ ROWS: tuple[Recipe, ...] = (
         "anybody's text; lines or passages, words or characters are chosen from the data",
         _texts,
         (
-            *_GENERATOR,
+            "trainer.model=auto",
+            *_TRAINED,
             "trainer.epochs=10",
             "trainer.batch_size=64",
-            "trainer.model.units=256",
-            "trainer.model.dropout=0.2",
-            "trainer.model.continuations=6",
-            "trainer.learning_rate=0.004",
             "trainer.early_stopping.patience=2",
         ),
         LanguageOptions(),
