@@ -118,7 +118,7 @@ def check_machines(steps: Iterable[Step]) -> None:
     """
     if not any(_needs_machines(step) for step in steps):
         return
-    from millrace.components.training.ranks import Cluster
+    from millrace.components.training.cluster import Cluster
 
     try:
         Cluster.led(os.environ)

@@ -12,7 +12,6 @@ and from which weights, the first rank tells them. It alone writes.
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import logging
 import os
@@ -31,19 +30,15 @@ from typing import Any, NoReturn
 from etils.epath import Path
 
 from millrace.components.errors import ComponentError, DataError, ModelError, OptionError
+from millrace.components.training.cluster import COMMAND, MODULE, Cluster
 from millrace.components.training.plan import TrainingPlan
 from millrace.serving import lifeline, tensorflow_import
 
 logger = logging.getLogger("millrace.components.trainer")
 
-_MODULE = "millrace.components.training.ranks"
-_COMMAND = f"python -m {_MODULE}"
-_EXAMPLE = (
-    'TF_CONFIG=\'{"cluster": {"worker": ["a:2222", "b:2222"]}, '
-    '"task": {"type": "worker", "index": 0}}\''
-)
 _SAID, _FAILED = "\x1d", "\x1e"  # a line of the first rank that begins so is a message, an error
 _CONNECTING, _CONNECTED = "\x1c", "\x1f"  # and these say how far it is
+_ALIVE = "\x1b"  # and this that it still is
 _ERRORS = {error.__name__: error for error in (DataError, ModelError, OptionError)}
 # How TensorFlow names a rank, and words its errors.
 _TASK = re.compile(r"/job:(chief|worker)(?:/replica:\d+)?/task:(\d+)")
@@ -56,85 +51,8 @@ _SOON = 10.0  # seconds after which the first rank says for whom it waits
 _AGAIN = 60.0  # seconds until it says so again
 _LIMIT = 600.0  # seconds that it waits
 _PATIENCE = 2.0  # seconds to end after SIGTERM
-
-
-@dataclasses.dataclass(frozen=True)
-class Cluster:
-    """The machines of a training.
-
-    Attributes:
-        addresses: `host:port` of each rank; the first one leads.
-        rank: this process's place among them.
-        has_chief: whether the first one is not counted among the workers.
-    """
-
-    addresses: tuple[str, ...]
-    rank: int
-    has_chief: bool = False
-
-    @classmethod
-    def of(cls, environment: Mapping[str, str]) -> "Cluster":
-        """What TF_CONFIG says, as TensorFlow reads it.
-
-        Raises:
-            OptionError: there is none, or it is none of a training among equals.
-        """
-        text = environment.get("TF_CONFIG")
-        if not text:
-            raise _misfit("TF_CONFIG in the environment", "none")
-        try:
-            config = json.loads(text)
-        except ValueError:
-            raise _misfit("JSON", text) from None
-        tasks = _tasks(config)
-        if not tasks:
-            raise _misfit(
-                "a cluster of workers, each host:port (1 to 65535), and at most one chief", text
-            )
-        twice = {each for each in tasks.values() if list(tasks.values()).count(each) > 1}
-        if twice:
-            raise _misfit("an address of its own for each rank", f"{', '.join(twice)} twice")
-        task = config.get("task")
-        if not isinstance(task, dict) or (task.get("type"), task.get("index")) not in tasks:
-            raise _misfit("a task of the cluster, by its type and index", text)
-        rank = list(tasks).index((task["type"], task["index"]))
-        return cls(tuple(tasks.values()), rank, ("chief", 0) in tasks)
-
-    @classmethod
-    def led(cls, environment: Mapping[str, str]) -> "Cluster":
-        """The same, of the first rank.
-
-        Raises:
-            OptionError: this is another one, or `of` raises it.
-        """
-        cluster = cls.of(environment)
-        if cluster.rank:
-            raise OptionError(
-                f"trainer.strategy=multi_worker: expected the first rank of TF_CONFIG, "
-                f"{cluster.addresses[0]}. Received: rank {cluster.rank}. Run this there, and "
-                f"`{_COMMAND}` here."
-            )
-        return cluster
-
-    @classmethod
-    def followed(cls, environment: Mapping[str, str]) -> "Cluster":
-        """The same, of any other rank.
-
-        Raises:
-            OptionError: this is the first one, or `of` raises it.
-        """
-        cluster = cls.of(environment)
-        if cluster.rank == 0:
-            raise OptionError(
-                "TF_CONFIG: expected another rank than the first. Received: "
-                f"{cluster.addresses[0]}, which leads. Run `millrace run` here, and this on the "
-                "other machines."
-            )
-        return cluster
-
-    def others(self) -> dict[int, str]:
-        """The addresses of the other ranks, by rank."""
-        return {rank: each for rank, each in enumerate(self.addresses) if rank != self.rank}
+_BEAT = 5.0  # seconds after which the first rank says that it is alive
+_SILENT = 120.0  # seconds without a word from it after which it is ended
 
 
 def lead(plan: TrainingPlan, out: Path, resume: Path) -> None:
@@ -173,38 +91,11 @@ def lead(plan: TrainingPlan, out: Path, resume: Path) -> None:
         )
 
 
-def _tasks(config: Any) -> dict[tuple[str, int], str]:
-    """The addresses of a cluster by type and index, by rank; none if it is not a fitting one."""
-    cluster = config.get("cluster") if isinstance(config, dict) else None
-    if not isinstance(cluster, dict) or cluster.keys() - {"chief", "worker"}:
-        return {}
-    lists = [(kind, cluster.get(kind, [])) for kind in ("chief", "worker")]
-    if not all(isinstance(addresses, list) for _, addresses in lists) or len(lists[0][1]) > 1:
-        return {}
-    tasks = {
-        (kind, index): address
-        for kind, addresses in lists
-        for index, address in enumerate(addresses)
-    }
-    return tasks if all(map(_is_address, tasks.values())) else {}
-
-
-def _is_address(text: Any) -> bool:
-    host, _, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
-    return bool(host) and port.isascii() and port.isdecimal() and 0 < int(port) < 1 << 16
-
-
-def _misfit(expected: str, received: str) -> OptionError:
-    return OptionError(
-        f"trainer.strategy=multi_worker: expected {expected}. Received: {received}. "
-        f"For example {_EXAMPLE}, and another index on each machine."
-    )
-
-
 def _relayed(lines: Any, watch: "_Watch") -> str:
     """Pass on what the first rank says, until it ends; returns its error."""
     failure = ""
     for line in lines:
+        watch.heard()
         if line.startswith(_SAID):
             logger.info("%s", json.loads(line[1:]))
         elif line.startswith(_FAILED):
@@ -212,8 +103,8 @@ def _relayed(lines: Any, watch: "_Watch") -> str:
         elif line.startswith(_CONNECTING):
             watch.begin()
         elif line.startswith(_CONNECTED):
-            watch.end()
-        else:
+            watch.listen()
+        elif not line.startswith(_ALIVE):
             print(line, end="", flush=True)
     return failure
 
@@ -221,7 +112,7 @@ def _relayed(lines: Any, watch: "_Watch") -> str:
 def _start(*arguments: str, output: Any) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(filter(None, sys.path))
     return lifeline.start(
-        lifeline.module(_MODULE, *arguments),
+        lifeline.module(MODULE, *arguments),
         output,
         PYTHONPATH=path,
         TF_FORCE_GPU_ALLOW_GROWTH="true",  # the process that started it may hold some
@@ -287,6 +178,7 @@ def _among_all(train: Any, cluster: Cluster) -> None:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # TensorFlow would only note it down
         _mark(_CONNECTED, cluster)
+        threading.Thread(target=_beat, args=(cluster,), name="beat", daemon=True).start()
         train(fitting, strategy)
         # Once all have come here, none waits for another: whoever ends now is not missed.
         with contextlib.suppress(tf.errors.OpError):
@@ -336,10 +228,19 @@ def _mark(mark: str, cluster: Cluster) -> None:
         print(mark, flush=True)
 
 
+def _beat(cluster: Cluster) -> None:
+    """Say again and again that the first rank is alive, for as long as its process is."""
+    while True:
+        time.sleep(_BEAT)
+        _mark(_ALIVE, cluster)
+
+
 class _Watch:
     """Looks for the other ranks while the process of the first one connects to them.
 
-    TensorFlow lets no other thread of that process run meanwhile, and waits for an hour.
+    TensorFlow lets no other thread of that process run meanwhile, and waits for an hour. Afterwards
+    it listens to that process, which may be stopped, or be on a machine that swaps: TensorFlow
+    tells the others then, but nobody tells the step.
 
     Attributes:
         failure: what it ended that process for.
@@ -348,22 +249,47 @@ class _Watch:
     def __init__(self, cluster: Cluster, process: subprocess.Popen[bytes]) -> None:
         self.failure: ModelError | None = None
         self._cluster, self._process = cluster, process
-        self._connected = threading.Event()
+        self._connected, self._ended = threading.Event(), threading.Event()
+        self._heard_at = time.monotonic()
 
     def begin(self) -> None:
-        """Begin."""
-        threading.Thread(target=self._look, name="ranks", daemon=True).start()
+        """Look for the others, since it connects to them."""
+        self._start(lambda: look_for_others(self._cluster, self._connected))
+
+    def listen(self) -> None:
+        """Listen to the process from now on, since all are connected."""
+        self._connected.set()
+        self._start(self._listen)
+
+    def heard(self) -> None:
+        """Note that it has said something."""
+        self._heard_at = time.monotonic()
 
     def end(self) -> None:
-        """End, since all are connected, or the process has ended."""
+        """End, since the process has ended."""
         self._connected.set()
+        self._ended.set()
 
-    def _look(self) -> None:
+    def _start(self, work: Callable[[], None]) -> None:
+        threading.Thread(target=self._guard, args=(work,), name="ranks", daemon=True).start()
+
+    def _guard(self, work: Callable[[], None]) -> None:
         try:
-            look_for_others(self._cluster, self._connected)
+            work()
         except ModelError as error:
             self.failure = error
-            self._process.kill()
+            self._process.kill()  # also where it is stopped
+
+    def _listen(self) -> None:
+        while not self._ended.wait(_PAUSE):
+            if time.monotonic() - self._heard_at >= _SILENT:
+                first = _named({0: self._cluster.addresses[0]})
+                raise ModelError(
+                    "trainer.strategy=multi_worker: expected every rank to stay until the end. "
+                    f"Received: nothing for {_SILENT:g} s from {first}, whose process "
+                    f"{self._process.pid} on this machine may be stopped. It has been ended; run "
+                    "this again: it goes on after the last whole epoch."
+                )
 
 
 def look_for_others(cluster: Cluster, connected: threading.Event) -> None:
@@ -382,7 +308,7 @@ def look_for_others(cluster: Cluster, connected: threading.Event) -> None:
             named = _named(missing) or "all of them at their ports, and not connected"
             raise ModelError(
                 "trainer.strategy=multi_worker: expected every rank to be there within "
-                f"{_LIMIT / 60:g} minutes. Missing: {named}. Start `{_COMMAND}` there, each with "
+                f"{_LIMIT / 60:g} minutes. Missing: {named}. Start `{COMMAND}` there, each with "
                 "its index in TF_CONFIG, look for a firewall, and run this again."
             )
         if missing and waited >= told_at:
@@ -390,7 +316,7 @@ def look_for_others(cluster: Cluster, connected: threading.Event) -> None:
             logger.warning(
                 "waiting for %s; start it by `%s`, with its index in TF_CONFIG",
                 _named(missing),
-                _COMMAND,
+                COMMAND,
             )
 
 
@@ -413,7 +339,7 @@ def _end(work: Callable[[], int]) -> NoReturn:
 
 def _main() -> NoReturn:
     parser = argparse.ArgumentParser(
-        prog=_COMMAND, description="Train with other machines, as TF_CONFIG says."
+        prog=COMMAND, description="Train with other machines, as TF_CONFIG says."
     )
     parser.add_argument("--once", action="store_true", help="take part in one training, and end")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)

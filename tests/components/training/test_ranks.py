@@ -1,5 +1,6 @@
 """What TF_CONFIG says of the machines of a training, and what is refused."""
 
+import functools
 import io
 import json
 import socket
@@ -11,7 +12,7 @@ import pytest
 
 from millrace.components.errors import ModelError, OptionError
 from millrace.components.training import ranks
-from millrace.components.training.ranks import Cluster
+from millrace.components.training.cluster import Cluster
 from tests.serving.conftest import free_port
 
 WORKERS = {"worker": ["a:1", "b:2"]}
@@ -174,13 +175,50 @@ def test_a_training_whose_ranks_stay_away_ends_with_their_names(impatient, tmp_p
         ranks.lead(None, tmp_path, tmp_path)  # it would be told the plan once it had connected
 
 
-def test_the_others_are_looked_for_while_the_first_rank_connects_and_no_longer(capsys):
+def test_the_others_are_looked_for_while_the_first_rank_connects_and_it_is_heard_after(capsys):
     done = []
-    watch = SimpleNamespace(begin=lambda: done.append("begin"), end=lambda: done.append("end"))
+    names = ("begin", "listen", "heard")
+    watch = SimpleNamespace(**{name: functools.partial(done.append, name) for name in names})
     for rank in (1, 0):  # of which the first alone tells
         ranks._mark(ranks._CONNECTING, Cluster(("a:1", "b:2"), rank))
-    ranks._mark(ranks._CONNECTED, Cluster(("a:1", "b:2"), 0))
+    for mark in (ranks._CONNECTED, ranks._ALIVE):
+        ranks._mark(mark, Cluster(("a:1", "b:2"), 0))
     told = list(io.StringIO(capsys.readouterr().out))  # `splitlines` would part them
-    assert len(told) == 2
+    assert len(told) == 3
     assert ranks._relayed(told, watch) == ""
-    assert done == ["begin", "end"]
+    assert done == ["heard", "begin", "heard", "listen", "heard"]
+    assert capsys.readouterr().out == ""
+
+
+class Stopped:
+    """The process of a first rank that does nothing any more."""
+
+    pid = 77
+
+    def __init__(self):
+        self.ended = threading.Event()
+
+    def kill(self):
+        self.ended.set()
+
+
+def test_a_first_rank_that_says_nothing_any_more_is_ended_with_its_name(impatient, monkeypatch):
+    monkeypatch.setattr(ranks, "_SILENT", 0.1)
+    process = Stopped()
+    watch = ranks._Watch(Cluster(("a:1", "b:2"), 0), process)
+    watch.listen()
+    assert process.ended.wait(60)
+    assert str(watch.failure) == (
+        "trainer.strategy=multi_worker: expected every rank to stay until the end. Received: "
+        "nothing for 0.1 s from rank 0 at a:1, whose process 77 on this machine may be stopped. It "
+        "has been ended; run this again: it goes on after the last whole epoch."
+    )
+
+
+def test_a_first_rank_that_has_ended_is_not_listened_to(impatient, monkeypatch):
+    monkeypatch.setattr(ranks, "_SILENT", 0.0)
+    process = Stopped()
+    watch = ranks._Watch(Cluster(("a:1", "b:2"), 0), process)
+    watch.end()
+    watch._listen()
+    assert (process.ended.is_set(), watch.failure) == (False, None)
