@@ -15,6 +15,7 @@ from millrace.components.artifacts import (
     Model,
     RawFiles,
 )
+from millrace.components.beam.exchange import Reads
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.rejected import check_rejected
 from millrace.components.beam.shard_pass import shard_pass
@@ -147,7 +148,8 @@ def _run(
     if output.format != "examples":
         (out / bulk.PARTS).mkdir()
     predict = functools.partial(bulk.predict_shard, models=Models(model.saved_model), output=output)
-    done = bulk.merge(shard_pass("Predict", shards, predict, out, run_on))
+    reads = Reads(Path(shards[0].folder), lambda shard: shard.files)  # all are of one folder
+    done = bulk.merge(shard_pass("Predict", shards, predict, out, run_on, reads=reads))
     bulk.write_summary(done, output.folder)
     return done
 

@@ -33,7 +33,7 @@ class _Shard:
     """One file of a split and what becomes of it.
 
     Attributes:
-        others: the files of the other splits that belong to the same shard.
+        others: the files of the other splits that belong to the same shard, where they are read.
     """
 
     split: str
@@ -77,8 +77,8 @@ def transform(
         DataError: more were set aside.
     """
     start = time.monotonic()
-    shards = _shards(examples, Examples(out))
     spec = specs.read(analysis.file)
+    shards = _shards(examples, Examples(out), spec)
     work = functools.partial(_write_shard, spec=spec)
     worth = LONG if features.needs_tensorflow(spec) else SHORT
     done = shard_pass("TransformAndWrite", shards, work, out, run_on, worth=worth)
@@ -101,14 +101,14 @@ def transform(
     )
 
 
-def _shards(examples: Examples, out: Examples) -> list[_Shard]:
+def _shards(examples: Examples, out: Examples, spec: Spec) -> list[_Shard]:
     shards = []
     for split in examples.splits:
         files = examples.files(split)
         out.split_path(split).mkdir(parents=True, exist_ok=True)
         for index, file in enumerate(files):
             target = str(out.shard(split, index, len(files)))
-            others = _others(examples, split, index)
+            others = _others(examples, split, index) if features.reads_others(spec) else ()
             shards.append(_Shard(split, str(file), others, target))
     return shards
 

@@ -11,9 +11,10 @@ syntax.json                    what sources say, by their content
 damaged/…                      outputs and versions that were damaged, under the same names
 .gc.lock                       held by who looks for outputs to use, and by who removes some
 
-Of a root in an object store, artifacts, serving and damaged are there, and each run's logs and page
-once it has ended. The rest is in the scratch folder of the machine that runs, and the store in
-PostgreSQL.
+Of a root in an object store, artifacts, serving and damaged are there, each run's logs and page
+once it has ended, and what passes exchange with workers of other machines:
+exchange/<run>/<step>/<pass>/. The rest is in the scratch folder of the machine that runs, and the
+store in PostgreSQL.
 """
 
 import contextlib
@@ -102,6 +103,17 @@ class Root:
 
     def run(self, run: str) -> Path:
         return self.path / "runs" / run
+
+    def exchange(self, run: str = "", step: str = "") -> Path:
+        """Where passes of a `step` of `run` leave what workers of other machines read and write."""
+        return self.place / "exchange" / run / step
+
+    def exchanged(self) -> list[tuple[str, str]]:
+        """The steps, by their runs, that have left something there."""
+        if not self.is_remote:
+            return []
+        names = [name.split("/") for name in remote.files(self.exchange())]
+        return sorted({(run, step) for run, step, *_ in names})
 
     def log(self, run: str, step: str) -> Path:
         """What `step` prints here."""

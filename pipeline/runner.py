@@ -354,9 +354,13 @@ class Runner:
                 lambda text: self.observer.passing(step, text),
             ),
         ):
-            given: dict[str, Any] = {"out": staged, "run_on": self.beam, "resume": resume}
+            artifacts = {
+                name: _artifact(step, name, record) for name, record in begun.inputs.items()
+            }
+            run_on = self._run_on(step, artifacts.values())
+            given: dict[str, Any] = {"out": staged, "run_on": run_on, "resume": resume}
             artifact = step.component(
-                **{name: _artifact(step, name, record) for name, record in begun.inputs.items()},
+                **artifacts,
                 **{name: given[name] for name in step.spec.given},
                 **step.options,
             )
@@ -379,6 +383,16 @@ class Runner:
             created=now(),
             files=damage.uploaded(files, final),
         )
+
+    def _run_on(self, step: Step, inputs: Iterable[Artifact | None]) -> BeamOptions:
+        """The Beam options; workers elsewhere see no disk of this machine if the root is on none.
+
+        Where it is on one, they see it as well: it is shared.
+        """
+        if not self.root.is_remote:
+            return self.beam
+        place = remote.url(self.root.exchange(self.run_id, step.name))
+        return self.beam.exchanging(place, [str(each.path) for each in inputs if each])
 
     def _check_unchanged(self, step: Step, begun: "_Begun") -> None:
         """Refuse an output that may have been made of other files than its key says.

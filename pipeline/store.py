@@ -257,6 +257,7 @@ class Store:
         """Record as killed the runs under `root` that no process is at work on any more.
 
         What they made becomes suspect: where the whole machine died, its content may have gone.
+        What they exchanged with workers of other machines is deleted.
         """
         running = sa.select(RunRecord.id).where(RunRecord.status == "running")
         with self.session() as session:
@@ -264,6 +265,19 @@ class Store:
         for run in unfinished:
             for step in self._finish_dead(root, run):
                 root.discard(step, run)
+        for run, step in root.exchanged():
+            if self._is_ended(root, run, step):
+                remote.remove(root.exchange(run, step))
+
+    def _is_ended(self, root: Root, run: str, step: str) -> bool:
+        """Whether `run` is known, and nobody is at work on that `step` of it any more."""
+        with self.session() as session:
+            record = session.get(RunRecord, run)
+            if record is None:
+                return False
+            if "steps" in record.arguments:
+                return not leases.is_at_work(session, root, run, step)
+            return self.status(session, record, root) != "running"
 
     def _finish_dead(self, root: Root, run: str) -> list[str]:
         """Record that `run` was killed, if it was; what its own steps left to be deleted.

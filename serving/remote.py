@@ -8,6 +8,7 @@ but one object appears whole or not at all: so what counts appears with its last
     <scratch>/files/<scheme>/<bucket>/<key>   copies; the time of each names what it is a copy of
     <scratch>/fetching/<random>/              copies in the making
     <scratch>/used/<SHA-256 of the URL>       the URL of data, written when it is used
+    <scratch>/workers/…                       of a Beam worker that sees no other machine's disk
     <scratch>/roots/…                         where runs under a remote root work, see `Root`
     <scratch>/spans/…                         links to the files of several spans of data
 
@@ -27,8 +28,9 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 from etils.epath import Path
 
@@ -40,6 +42,7 @@ _EXTRAS = {"s3": "s3", "s3a": "s3"}  # scheme -> the extra of ours that brings i
 # Of clients for S3: seconds to wait for a connection, and how often. By itself it would be minutes.
 _PATIENCE = {"connect_timeout": 3, "retries": {"max_attempts": 2, "mode": "standard"}}
 _CONTENT = ("ETag", "etag", "md5Hash", "content_md5")  # what tells one content from another
+_AT_ONCE = 8  # deletions: each is a request of its own
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no store's errors: of where copies are written
 _TIMES = ("LastModified", "updated", "last_modified", "mtime", "created")  # where nothing else does
 
@@ -54,6 +57,14 @@ class RemoteFile:
 
     size: int
     stamp: int
+
+
+class Copy(NamedTuple):
+    """A file of a store, what it is there, and where its copy lies or is to lie."""
+
+    place: str
+    file: RemoteFile
+    here: pathlib.Path
 
 
 def is_remote(place: AnyPath) -> bool:
@@ -254,9 +265,28 @@ def fetch(place: AnyPath, *, most: int | None = None) -> Path:
         }
         if wanted:
             _log.info("fetching %d files of %s", len(wanted), url(place))
-            _get(place, copy, wanted)
+            base = url(place)
+            _get(
+                [
+                    Copy(f"{base}/{name}" if name else base, file, copy / name)
+                    for name, file in wanted.items()
+                ]
+            )
         os.utime(copy) if copy.is_dir() else None
     return Path(copy)
+
+
+def fetch_each(wanted: Iterable[Copy]) -> None:
+    """Fetch files of which it is known what they are, unless they are here already.
+
+    Raises:
+        RemoteError: a store cannot be reached, does not allow it, or has other files by now; or
+            copies cannot be written.
+    """
+    with writing_copies():
+        missing = [each for each in wanted if not _is_copy(each.here, each.file)]
+        if missing:
+            _get(missing)
 
 
 def note_use(place: AnyPath) -> None:
@@ -333,6 +363,29 @@ def upload(
             _mark(source / name, file)
 
 
+def upload_each(files: Sequence[tuple[pathlib.Path, str]]) -> None:
+    """Copy files of this machine to the URLs beside them, all of one bucket.
+
+    Raises:
+        RemoteError: the store cannot be reached, or does not allow it.
+    """
+    if files:
+        with _readable(files[0][1]):
+            opened = [_open(place) for _, place in files]
+            opened[0][0].put([str(file) for file, _ in files], [path for _, path in opened])
+
+
+def read(place: AnyPath) -> bytes:
+    """The content of the remote file `place`.
+
+    Raises:
+        RemoteError: it is not there, the store cannot be reached, or does not allow it.
+    """
+    with _readable(place):
+        store, path = _open(place)
+        return bytes(store.cat_file(path))
+
+
 def create(place: AnyPath, content: bytes) -> bool:
     """Write the remote file `place` unless it is there already; whether it was not.
 
@@ -365,11 +418,14 @@ def remove(place: AnyPath, *, first: Sequence[str] = ()) -> None:
     Raises:
         RemoteError: the store cannot be reached, or does not allow it.
     """
-    names = sorted(files(place), key=lambda name: name not in first)
+    found = files(place)
     with _readable(place):
         store, base = _open(place)
-        for name in names:
+        for name in [name for name in first if name in found]:
             store.rm_file(f"{base}/{name}" if name else base)
+        others = [f"{base}/{name}" if name else base for name in found if name not in first]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(store.rm_file, others))
     _remove_copy(place)
 
 
@@ -484,25 +540,32 @@ def _make_room(copy: pathlib.Path, found: Mapping[str, RemoteFile]) -> None:
             file.unlink(missing_ok=True)
 
 
-def _get(place: AnyPath, copy: pathlib.Path, wanted: Mapping[str, RemoteFile]) -> None:
-    """Fetch the files `wanted` beside their places, and move each there when it is whole."""
+def _get(wanted: Sequence[Copy]) -> None:
+    """Fetch files beside their places, and move each there when it is whole."""
     making = scratch().absolute() / "fetching" / uuid.uuid4().hex
     making.mkdir(parents=True)
+    parts = [making / str(number) for number in range(len(wanted))]
     try:
-        with _readable(place):
-            store, base = _open(place)
-            there = [f"{base}/{name}" if name else base for name in wanted]
-            parts = [making / str(number) for number in range(len(there))]
-            store.get(there, [str(part) for part in parts])
-        for (name, file), part in zip(wanted.items(), parts, strict=True):
-            if part.stat().st_size != file.size:
+        for some in _by_host(each.place for each in wanted):
+            with _readable(wanted[some[0]].place):
+                opened = [_open(wanted[number].place) for number in some]
+                opened[0][0].get([path for _, path in opened], [str(parts[n]) for n in some])
+        for each, part in zip(wanted, parts, strict=True):
+            if part.stat().st_size != each.file.size:
                 raise RemoteError(
-                    f"{url(place)}: expected files that stay as they are while they are fetched. "
-                    f"Received: another size of {name or 'it'}. Run it again when nothing writes "
-                    "there."
+                    f"{each.place}: expected a file that stays as it is while it is fetched. "
+                    "Received: another size. Run it again when nothing writes there."
                 )
-            _mark(part, file)
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            part.replace(copy / name)
+            _mark(part, each.file)
+            each.here.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(each.here)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _by_host(places: Iterable[str]) -> list[list[int]]:
+    """The numbers of `places`, those of one bucket together."""
+    found: dict[str, list[int]] = {}
+    for number, place in enumerate(places):
+        found.setdefault("/".join(place.split("/", 3)[:3]), []).append(number)
+    return list(found.values())

@@ -37,7 +37,8 @@ class AtWorkerError(Exception):
 
 
 Work = Callable[[Any], Any]
-WORK, _CODE = "work", "code.zip"
+FOLDER = ".notes"  # below the folder that a pass writes to; gone at the end
+WORK, CODE = "work", "code.zip"
 _handing = threading.Lock()  # an engine's worker may have several threads
 
 
@@ -52,14 +53,17 @@ def hand_out(folder: Path, shards: Iterable[Any]) -> int:
 
 def work_on(folder: Path, work: Work, index: int) -> None:
     """Do `work` on a shard, and note what it returns, or the error that it raises of the data."""
+    kind, found = outcome(work, load(file(folder, "shard", index)))
+    file(folder, kind, index).write_bytes(pickle.dumps(found))
+
+
+def outcome(work: Work, shard: Any) -> tuple[str, tuple[Any, Any]]:
+    """What becomes of a shard: of which kind its file is, and what that holds."""
     try:
-        note = work(load(file(folder, "shard", index)))
+        note = work(shard)
     except MillraceError as error:
-        told = (error, "".join(traceback.format_exception(error)))
-        file(folder, "error", index).write_bytes(pickle.dumps(told))
-    else:
-        worker = f"{socket.gethostname()}:{os.getpid()}"
-        file(folder, "note", index).write_bytes(pickle.dumps((worker, note)))
+        return "error", (error, "".join(traceback.format_exception(error)))
+    return "note", (f"{socket.gethostname()}:{os.getpid()}", note)
 
 
 def hand_over(folder: Path, work: Work) -> Callable[[int], None]:
@@ -71,7 +75,7 @@ def hand_over(folder: Path, work: Work) -> Callable[[int], None]:
 
     pickled = cloudpickle.dumps(work)
     (folder / WORK).write_bytes(pickled)
-    (folder / _CODE).write_bytes(packed.pack(pickled))
+    (folder / CODE).write_bytes(packed.pack(pickled))
     return functools.partial(_at_worker, folder, hashlib.sha256(pickled).hexdigest())
 
 
@@ -84,7 +88,7 @@ def _at_worker(folder: Path, digest: str, index: int) -> None:
 @functools.lru_cache(1)
 def _handed_over(folder: Path, digest: str) -> Work:
     """The work in `folder`; `digest` tells one pass from the next by the same folder."""
-    packed.unpack(folder / _CODE)
+    packed.unpack((folder / CODE).read_bytes())
     return load(folder / WORK)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from millrace.components.beam import dask_scheduler, job_endpoint, pipelines
+from millrace.components.beam.exchange import Exchange
 from millrace.components.errors import OptionError
 
 if TYPE_CHECKING:
@@ -32,6 +33,18 @@ class BeamOptions:
     """
 
     flags: tuple[str, ...] = ()
+    exchange: Exchange | None = None  # of workers that do not see this machine's disk
+
+    def exchanging(self, url: str, folders: Sequence[str]) -> BeamOptions:
+        """These options; where workers are of other machines, with what their passes exchange.
+
+        Args:
+            url: the folder for that, in an object store.
+            folders: of this machine, which the step reads.
+        """
+        if not self.flags or not pipelines.has_workers_elsewhere(self.flags):
+            return self
+        return dataclasses.replace(self, exchange=Exchange(url, tuple(folders)))
 
     def check(self, *, asking: bool = True) -> None:
         """Refuse a runner that Beam does not have, and what Beam would ignore silently.

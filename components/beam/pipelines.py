@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 IN_PROCESS = "FnApiRunner"
 DASK, PRISM = "DaskRunner", "PrismRunner"
+_DATAFLOW = "DataflowRunner"
 _DASK_CLASS = f"apache_beam.runners.dask.dask_runner.{DASK}"  # Beam knows no shorter name
 _WORKER = "apache_beam.runners.worker.sdk_worker_main"
 _ENDED = (
@@ -77,7 +78,7 @@ def pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
     from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
     given = list(flags)
-    if not any(flag.startswith("--runner") for flag in given):
+    if not _name_a_runner(given):
         given.append(f"--runner={IN_PROCESS}")
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
     options = PipelineOptions(given)
@@ -97,6 +98,23 @@ def pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
         made = beam.Pipeline(runner, options)
         stack.callback(lambda: dask_scheduler.leave(getattr(made, "result", None)))
         yield stack.enter_context(made)
+
+
+def has_workers_elsewhere(flags: Sequence[str]) -> bool:
+    """Whether the workers that do the passes may be of other machines than this one."""
+    from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
+    from apache_beam.runners.portability.portable_runner import PortableRunner
+
+    if not _name_a_runner(flags):
+        return False
+    options = PipelineOptions(list(flags))
+    runner = _runner(options)
+    if class_name(runner) == DASK:
+        return bool(options.get_all_options().get("address"))
+    if isinstance(runner, PortableRunner):
+        kind = options.view_as(PortableOptions).environment_type
+        return kind != "LOOPBACK" and (class_name(runner) != PRISM or kind is not None)
+    return class_name(runner) == _DATAFLOW
 
 
 def prism_on_path() -> str:
@@ -140,6 +158,10 @@ def runner_of(name: str) -> PipelineRunner:
     from apache_beam.runners.runner import create_runner
 
     return create_runner(_DASK_CLASS if name.lower() in ("dask", DASK.lower()) else name)
+
+
+def _name_a_runner(flags: Sequence[str]) -> bool:
+    return any(flag.startswith("--runner") for flag in flags)
 
 
 def _runner(options: PipelineOptions) -> PipelineRunner:

@@ -46,7 +46,7 @@ def request_log_example_gen(
             unusable.
     """
     # Imported here: the command line imports this module for its signature alone.
-    from millrace.components.example_gen.shards.writing import shard_count, write_shards
+    from millrace.components.example_gen.shards.writing import listed, shard_count, write_shards
     from millrace.components.example_gen.unlabelled_rows.logged_requests import (
         OTHERS,
         SPLIT,
@@ -62,7 +62,12 @@ def request_log_example_gen(
     logged = LoggedRequests(root, model_name, kinds(read(schema.file)), bases)
     examples = Examples(out)
     count = shard_count(root, listing.rows, shards)
-    tally = write_shards(run_on, examples, logged, listing.rows, splits=[SPLIT], shards=count)
+    tally = write_shards(
+        *(run_on, examples, logged, listing.rows),
+        splits=[SPLIT],
+        shards=count,
+        reads=listed(root),
+    )
     tally.rejected.extend(listing.rejected)
     if not tally.counts[SPLIT] and not tally.rejected:
         raise DataError(

@@ -24,6 +24,11 @@ def needs_tensorflow(spec: Spec) -> bool:
     return isinstance(spec, TableSpec | ImageSpec) or is_hooked
 
 
+def reads_others(spec: Spec) -> bool:
+    """Whether a record is transformed with those of the same shard in other splits in view."""
+    return isinstance(spec, SeriesSpec)
+
+
 def transform(
     records: Iterable[bytes],
     place: str,

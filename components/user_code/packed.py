@@ -19,8 +19,6 @@ import tempfile
 import time
 import zipfile
 
-from etils.epath import Path
-
 from millrace.components.user_code import modules, source_code
 
 _NAMED = re.compile(rb"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*")
@@ -55,12 +53,11 @@ def pack(pickled: bytes) -> bytes:
     return packed
 
 
-def unpack(archive: Path) -> None:
-    """Let the modules in `archive`, made by `pack`, be imported; not in the process that did.
+def unpack(packed: bytes) -> None:
+    """Let the modules in what `pack` made be imported; not in the process that made it.
 
     They are unpacked once on each machine, below its folder for temporary files.
     """
-    packed = archive.read_bytes()
     digest = hashlib.sha256(packed).hexdigest()
     if not packed or digest in _own:
         return

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from millrace.components.artifacts import Model
+from millrace.components.beam.options import BeamOptions
 from millrace.pipeline import api, damage, doctor, earlier, given, pushed, verification
 from millrace.pipeline.dag import Source
 from millrace.pipeline.errors import StoreError, UsageError
@@ -349,6 +350,49 @@ def test_a_lease_tells_the_living_from_the_dead_of_other_machines(toy):
                 "alive": "running",
                 "renewed": "running",
             }
+
+
+def test_what_passes_exchanged_goes_with_the_next_run_unless_somebody_may_be_at_work(away):
+    ended = away.run().run
+    for run, seconds in (("alive", 60), ("dead", -5), ("of-steps", 0)):
+        lease = now() + datetime.timedelta(seconds=seconds)
+        record = RunRecord(
+            **{"id": run, "recipe": "toy", "pipeline": "toy", "root": away.root.name},
+            **{"status": "running", "started": now(), "lease": lease},
+            arguments={"steps": {}} if run == "of-steps" else {},
+        )
+        away.store.begin_run(record)
+    for run in (ended, "alive", "dead", "of-steps", "of-another-store"):
+        remote.write(f"{away.root.name}/exchange/{run}/count/pass/given/work", b"")
+    with (
+        away.root.running("of-steps", shared=True),
+        away.store.at_work(away.root, "of-steps", "count"),
+    ):
+        away.store.mark_dead(away.root)
+        kept = [("alive", "count"), ("of-another-store", "count"), ("of-steps", "count")]
+        assert away.root.exchanged() == kept
+    away.store.mark_dead(away.root)
+    assert away.root.exchanged() == kept[:2]
+
+
+def test_passes_exchange_below_the_root_and_are_told_what_the_step_reads(away, monkeypatch):
+    asked = {}
+
+    def exchanging(self, url, folders):
+        asked[url.rpartition("/")[2]] = url, folders
+        return self
+
+    monkeypatch.setattr(BeamOptions, "exchanging", exchanging)
+    run = away.run().run
+    read = away.root.artifact("read", run)
+    place = f"{away.root.name}/exchange/{run}"
+    assert asked["read"] == (f"{place}/read", [str(remote.mirror(away.data))])
+    assert asked["count"] == (f"{place}/count", [str(remote.mirror(read))])
+
+
+def test_under_a_local_root_workers_see_the_same_disk(toy, monkeypatch):
+    monkeypatch.setattr(BeamOptions, "exchanging", None)
+    assert toy.run().status == "done"
 
 
 def test_a_run_that_was_taken_for_dead_records_nothing(toy):

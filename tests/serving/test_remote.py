@@ -98,6 +98,48 @@ def test_a_file_has_a_copy_that_is_a_file(bucket):
     assert [p.name for p in _below(remote.fetch(f"{bucket}/rows.csv"))] == ["part"]
 
 
+def test_files_that_are_known_are_fetched_from_several_places_without_being_listed(
+    bucket, tmp_path, monkeypatch
+):
+    put(f"{bucket}/a", x=b"one", **{"[1]*": b"two"})
+    s3fs.S3FileSystem().mkdir(other := f"{bucket}-2")
+    put(other, z=b"three")
+    wanted = [
+        remote.Copy(f"{place}/{name}", file, tmp_path / "in" / str(number))
+        for number, (place, name, file) in enumerate(
+            (place, name, file)
+            for place in (f"{bucket}/a", other)
+            for name, file in remote.files(place).items()
+        )
+    ]
+    monkeypatch.setattr(remote, "files", None)
+    remote.fetch_each(wanted)
+    assert {p.name: p.read_bytes() for p in _below(tmp_path / "in")} == {
+        **{"0": b"two", "1": b"one", "2": b"three"}
+    }
+    monkeypatch.setattr(remote, "_get", None)
+    remote.fetch_each(wanted)  # they are here
+
+
+def test_a_file_that_is_another_by_now_is_told(bucket, tmp_path):
+    put(bucket, x=b"one")
+    (file,) = remote.files(bucket).values()
+    put(bucket, x=b"other")
+    with pytest.raises(RemoteError, match=rf"^{bucket}/x: expected a file that stays as it is"):
+        remote.fetch_each([remote.Copy(f"{bucket}/x", file, tmp_path / "x")])
+    assert list(_below(tmp_path)) == []
+
+
+def test_files_are_uploaded_to_places_of_their_own(bucket, tmp_path):
+    (tmp_path / "a[1]").write_bytes(b"one")
+    (tmp_path / "b").write_bytes(b"two")
+    remote.upload_each([(tmp_path / "a[1]", f"{bucket}/x"), (tmp_path / "b", f"{bucket}/d/*")])
+    remote.upload_each([])
+    assert [remote.read(f"{bucket}/{name}") for name in remote.files(bucket)] == [b"two", b"one"]
+    with pytest.raises(RemoteError, match="expected to list, read and write there"):
+        remote.read(f"{bucket}/none")
+
+
 def test_large_files_can_be_left_out_and_come_later(bucket):
     put(f"{bucket}/a", small=b"1", large=b"12345")
     assert [p.name for p in _below(remote.fetch(f"{bucket}/a", most=4))] == ["small"]

@@ -8,8 +8,8 @@ import contextlib
 import dataclasses
 import functools
 import gzip
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from etils.epath import Path
 from numpy.typing import NDArray
 
 from millrace.components.artifacts import Examples
+from millrace.components.beam.exchange import Reads
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import SHORT, shard_pass
 from millrace.components.example_gen.csv import no_data, numbers, parsing
@@ -43,6 +44,10 @@ class CsvFiles:
     root: str
     dialect: Dialect
 
+    def reads(self, span_of: Callable[[Any], Span] = lambda span: span) -> Reads:
+        """Of a pass over them, given the stretch that a shard is."""
+        return Reads(Path(self.root), lambda shard: [span_of(shard).path])
+
     def blocks(self, span: Span) -> Iterator[Block]:
         """A stretch of a file in parsable pieces."""
         encoding = "utf-8" if span.whole else self.dialect.encoding
@@ -59,12 +64,14 @@ def gather(
     text, so that the counts are exact.
     """
     find = functools.partial(_evidence, files, candidates)
-    evidence = _merged(candidates, shard_pass("Gather", spans, find, out, run_on, worth=SHORT))
+    reads = files.reads()
+    found = shard_pass("Gather", spans, find, out, run_on, worth=SHORT, reads=reads)
+    evidence = _merged(candidates, found)
     again = {name: candidates[name] for name, seen in evidence.items() if seen.needs_recount}
     if not again:
         return evidence
     recount = functools.partial(_recounted, files, again)
-    found = shard_pass("Recount", spans, recount, out, run_on, worth=SHORT)
+    found = shard_pass("Recount", spans, recount, out, run_on, worth=SHORT, reads=reads)
     return evidence | _merged(again, found)
 
 
@@ -158,7 +165,9 @@ def write(
     work = functools.partial(_write_shard, files, layout, rule, label)
     tally = IngestTally({split: {"": 0} for split in splits})
     worth = 0.0 if sum(span.stop - span.start for span in spans) > _LARGE else SHORT
-    for part in shard_pass("WriteShard", shards, work, out.path, run_on, worth=worth):
+    reads = files.reads(lambda shard: shard[0])
+    done = shard_pass("WriteShard", shards, work, out.path, run_on, worth=worth, reads=reads)
+    for part in done:
         tally.add(part)
     return tally
 

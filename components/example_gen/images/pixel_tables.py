@@ -17,6 +17,7 @@ from etils.epath import Path
 from numpy.typing import NDArray
 
 from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam.exchange import Reads
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import files as csv_files
@@ -134,6 +135,7 @@ def write_files(
         [ListedRow(str(place), "", span.split) for place, span in enumerate(spans)],
         splits=rule.reachable(splits),
         shards=min(shards or len(spans), len(spans)),
+        reads=Reads(root, lambda rows: (spans[int(row.path)].path for row in rows)),
     )
     tally.rejected.extend(listing.rejected)
     return tally, listing.ignored

@@ -11,7 +11,7 @@ from millrace.components.beam.options import BeamOptions
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
 from millrace.components.example_gen.shards.splits import SplitRule
 from millrace.components.example_gen.shards.tally import IngestTally
-from millrace.components.example_gen.shards.writing import Inputs, shard_count, write_shards
+from millrace.components.example_gen.shards.writing import Inputs, listed, shard_count, write_shards
 from millrace.components.files.tfrecord import read_records
 from millrace.serving.example import Decoded
 
@@ -66,4 +66,5 @@ def write_files(
         listing.rows,
         splits=source.rule.reachable(listing.given),
         shards=shard_count(source.root, listing.rows, shards),
+        reads=listed(source.root),
     )

@@ -21,6 +21,7 @@ import pyarrow as pa
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Rejected, SetAside
+from millrace.components.beam.exchange import Reads
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.shards.folders import ListedRow, Listing
@@ -142,10 +143,12 @@ def write_shards(
     *,
     splits: Sequence[str],
     shards: int,
+    reads: Reads | None = None,
 ) -> IngestTally:
     """Write `rows` as `shards` files in each of `splits`; row i goes to shard i modulo `shards`.
 
-    Every split has as many files as the others, whatever its size, so that one rule holds.
+    Every split has as many files as the others, whatever its size, so that one rule holds. `reads`
+    says in which files rows lie, where these are named by a folder of many; see `shard_pass`.
     """
     tally = IngestTally({split: {} for split in splits})
     work = functools.partial(_write_shard, source)
@@ -153,7 +156,10 @@ def write_shards(
         (files, rows[index::shards]) for index, files in enumerate(shard_files(out, splits, shards))
     )
     digests = bytearray()
-    for written, seen in shard_pass("WriteShard", share, work, out.path, run_on):
+    if reads is not None:
+        names = reads.names
+        reads = reads._replace(names=lambda shard: names(shard[1]))
+    for written, seen in shard_pass("WriteShard", share, work, out.path, run_on, reads=reads):
         tally.add(written)
         digests += seen
     known = np.frombuffer(digests, np.uint64)
@@ -192,10 +198,16 @@ def write_class_folders(
         rows,
         splits=rule.reachable(listing.given),
         shards=shard_count(root, rows, shards),
+        reads=listed(root),
     )
     tally.rejected.extend(listing.rejected)
     tally.unlabelled.extend(SetAside.of(listing.unlabelled))
     return tally
+
+
+def listed(root: Path) -> Reads:
+    """Of a pass whose rows are files below `root`."""
+    return Reads(root, lambda rows: (row.path for row in rows))
 
 
 def _write_shard(

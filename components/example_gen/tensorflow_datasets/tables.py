@@ -17,6 +17,7 @@ from millrace.components.example_gen.shards.tfrecords import RecordInput, read_f
 from millrace.components.example_gen.shards.writing import (
     SplitRecord,
     Unlabelled,
+    listed,
     shard_count,
     write_shards,
 )
@@ -161,4 +162,5 @@ def write_rows(
         rows,
         splits=source.rule.reachable(given),
         shards=shard_count(source.root, rows, shards),
+        reads=listed(source.root),
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from etils.epath import Path
 
 from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam.exchange import Reads
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import DataError
 from millrace.components.example_gen.csv.encodings import decode_text
@@ -195,6 +196,7 @@ def write_texts(
         rows,
         splits=rule.reachable(listing.given),
         shards=shard_count(root, listing.rows, shards, most=len(rows)),
+        reads=Reads(root, lambda share: (part.row.path for part in share)),
     )
     tally.rejected.extend(listing.rejected)
     return tally

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from millrace.components.artifacts import Examples, Rejected
+from millrace.components.beam.exchange import Reads
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.rejected import check_rejected
 from millrace.components.beam.shard_pass import shard_pass
@@ -155,7 +156,8 @@ def classes_of(
         DataError: a stretch cannot be read, too many rows are unusable, or the labels are no
             classes.
     """
-    every = list(shard_pass("Labels", rows.spans, rows.counts, out.path, run_on))
+    reads = Reads(rows.table.root, lambda span: [span.path])
+    every = list(shard_pass("Labels", rows.spans, rows.counts, out.path, run_on, reads=reads))
     counts = sum((part.labels for part in every), collections.Counter[str]())
     rejected = [row for part in every for row in part.rejected]
     check_rejected(step, rejected, counts.total() + len(rejected), max_rejected)
@@ -193,4 +195,5 @@ def write_rows(
         [ListedRow(str(index), "", span.split) for index, span in enumerate(rows.spans)],
         splits=rule.reachable(given),
         shards=len(rows.spans),
+        reads=Reads(rows.table.root, lambda some: (rows.spans[int(row.path)].path for row in some)),
     )

@@ -8,11 +8,13 @@ import contextlib
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import pathlib
 import shutil
 import socket
+import subprocess
 import sys
 import time
 
@@ -25,6 +27,7 @@ from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.tables import csv_example_gen
 from millrace.components.files.folders import files
 from millrace.serving import lifeline
+from tests.faults.far_workers import hiding
 
 OWN = """
 import os, pathlib, signal, time
@@ -35,6 +38,9 @@ def meet(folder, shard):
     while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
         time.sleep(0.01)
     return shard, os.getpid()
+
+def names(folder, _):
+    return os.listdir(folder)
 
 def die_once(folder, shard):
     if not list(folder.iterdir()):
@@ -53,9 +59,9 @@ def start(tmp_path_factory):
         bin_folder = str(pathlib.Path(sys.executable).parent)
         output = stack.enter_context((folder / "output").open("wb"))
 
-        def started(command):
+        def started(command, **more):
             path = os.pathsep.join((bin_folder, os.environ["PATH"]))
-            process = stack.enter_context(lifeline.start(command, output, PATH=path))
+            process = stack.enter_context(lifeline.start(command, output, PATH=path, **more))
             stack.callback(lifeline.end, process, 5.0)
             return process
 
@@ -63,14 +69,26 @@ def start(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def dask(start, tmp_path_factory):
-    """A scheduler and two workers."""
+def hidden(tmp_path_factory):
+    """A folder that Dask's workers find empty; None where no mount namespace may be made."""
+    tried = shutil.which("unshare") and subprocess.run(["unshare", "--mount", "true"], check=False)
+    return tmp_path_factory.mktemp("hidden") if tried and tried.returncode == 0 else None
+
+
+@pytest.fixture(scope="module")
+def dask(start, hidden, request, tmp_path_factory):
+    """A scheduler and two workers, which can reach an S3 server."""
+    store = {}
+    if hidden and importlib.util.find_spec("s3fs"):
+        store = request.getfixturevalue("s3_server")
     file = tmp_path_factory.mktemp("scheduler") / "scheduler.json"
     place = ("--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard")
     start(lifeline.module("dask", "scheduler", *place, "--port", "0"))
     for _ in range(2):
-        start(lifeline.module("dask", "worker", *place, "--nthreads", "1", "--no-nanny"))
-    until(file.exists)
+        worker = lifeline.module("dask", "worker", *place, "--nthreads", "1", "--no-nanny")
+        scratch = str(tmp_path_factory.mktemp("scratch"))
+        start(hiding([hidden], worker) if hidden else worker, MILLRACE_SCRATCH=scratch, **store)
+    until(lambda: file.exists() and file.read_text())
     address = json.loads(file.read_text())["address"]
     return "--runner=DaskRunner", f"--dask_client_address={address}"
 
@@ -152,6 +170,27 @@ def test_their_files_are_those_of_one_process(engine, tmp_path):
         csv_example_gen(source, out / "examples", run_on=run_on, shards=2)
         written.append({file: path.read_bytes() for file, path in files(out)})
     assert written[0] == written[1]
+
+
+def test_workers_that_do_not_see_the_drivers_disk_write_the_same(
+    hidden, bucket, dask, own, monkeypatch, tmp_path
+):
+    if hidden is None:
+        pytest.skip("no mount namespace: `unshare --mount` is refused")
+    (hidden / "data").mkdir()
+    rows = [f"{n},{n % 7 / 2},{'ab'[n % 2]}" for n in range(400)]
+    (hidden / "data" / "rows.csv").write_text("\n".join(["id,size,kind", *rows, ""]))
+    monkeypatch.setenv("MILLRACE_SCRATCH", str(hidden / "scratch"))
+    source = RawFiles(Path(hidden / "data"))
+    far = BeamOptions(dask).exchanging(f"{bucket}/exchange/run/step", [str(source.path)])
+    written = []
+    for name, run_on in (("alone", BeamOptions()), ("far", far)):
+        out = Path(hidden / "scratch" / name)
+        csv_example_gen(source, out / "examples", run_on=run_on, shards=2)
+        written.append({file: path.read_bytes() for file, path in files(out)})
+    assert written[0] == written[1]
+    work = functools.partial(own.names, hidden)
+    assert list(shard_pass("Ask", [0], work, Path(tmp_path), BeamOptions(dask))) == [[]]
 
 
 def test_a_dask_worker_that_is_killed_is_replaced_by_the_others(dask, own, tmp_path):

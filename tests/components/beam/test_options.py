@@ -17,6 +17,7 @@ from apache_beam.runners.portability.prism_runner import PrismRunner
 from apache_beam.utils import interactive_utils
 
 from millrace.components.beam import pipelines
+from millrace.components.beam.exchange import Exchange
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import OptionError
 
@@ -224,6 +225,27 @@ def test_a_job_server_that_answers_is_let_through(tmp_path):
     port = service.start_grpc_server()
     BeamOptions(("--runner=PortableRunner", f"--job_endpoint=localhost:{port}")).check()
     service.stop()
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_so"),
+    [
+        ((), False),
+        (("--direct_num_workers=2",), False),
+        (("--runner=DirectRunner", "--direct_running_mode=multi_processing"), False),
+        (("--runner=DaskRunner",), False),
+        (("--runner=DaskRunner", "--dask_client_address=tcp://a:1"), True),
+        (("--runner=PrismRunner",), False),
+        (("--runner=PrismRunner", "--environment_type=LOOPBACK"), False),
+        (("--runner=PrismRunner", "--environment_type=EXTERNAL"), True),
+        (("--runner=PortableRunner", "--job_endpoint=a:1"), True),
+        (("--runner=PortableRunner", "--environment_type=LOOPBACK"), False),
+        (("--runner=FlinkRunner", "--environment_type=DOCKER"), True),
+    ],
+)
+def test_workers_of_other_machines_get_an_exchange_and_others_none(flags, is_so):
+    found = BeamOptions(flags).exchanging("s3://b/x", ["/data"])
+    assert found == BeamOptions(flags, Exchange("s3://b/x", ("/data",)) if is_so else None)
 
 
 def test_a_pipeline_in_a_notebook_is_built_as_in_a_program(monkeypatch):

@@ -10,7 +10,7 @@ import types
 import pytest
 from etils.epath import Path
 
-from millrace.components.beam import pipelines
+from millrace.components.beam import notes, pipelines
 from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.errors import DataError, OptionError
@@ -109,6 +109,6 @@ def test_while_a_pass_goes_on_it_says_how_far_it_is_and_how_long_the_rest_takes(
     monkeypatch.setattr(passes, "_SAY_EVERY", 0.001)
     monkeypatch.setattr(passes, "time", types.SimpleNamespace(monotonic=lambda: next(clock, 108.0)))
     monkeypatch.setattr(passes.logger, "info", lambda *line, **_: (said.append(line), told.set()))
-    with passes._told(place, 8):
+    with passes._told(lambda: notes.done(place), 8):
         assert told.wait(10)
     assert said[0][0] % said[0][1:] == "2 of 8 shards, 0.5/s, about 12 s to go"

@@ -9,7 +9,6 @@ import time
 import zipfile
 
 import pytest
-from etils.epath import Path
 
 from millrace.components.user_code import modules, packed, source_code
 
@@ -58,9 +57,8 @@ def test_modules_that_were_imported_are_packed(project, monkeypatch):
 
 
 def test_without_code_of_ones_own_the_archive_is_empty_and_changes_nothing(project, tmp_path):
-    archive, before = Path(tmp_path) / "code.zip", list(sys.path)
-    archive.write_bytes(packed.pack(b"millrace.run:run keras.models:Model"))
-    assert archive.read_bytes() == b""
+    archive, before = packed.pack(b"millrace.run:run keras.models:Model"), list(sys.path)
+    assert archive == b""
     packed.unpack(archive)
     assert sys.path == before
 
@@ -69,24 +67,21 @@ def test_another_archive_takes_the_place_of_the_one_before(project, tmp_path, mo
     def archive(answer):
         (project / "mine" / "model.py").write_text(f"def build(): return {answer}\n")
         source_code.forget()
-        file = Path(tmp_path) / f"{answer}.zip"
-        file.write_bytes(packed.pack(b"mine.model:build"))
-        return file
+        return packed.pack(b"mine.model:build")
 
     first, second = archive(17), archive(18)
     monkeypatch.setattr(packed, "_own", set())  # as on a worker
     sys.path.remove(str(project))
     before = list(sys.path)
-    for file, answer in ((first, 17), (first, 17), (second, 18), (first, 17)):
-        packed.unpack(file)
+    for each, answer in ((first, 17), (first, 17), (second, 18), (first, 17)):
+        packed.unpack(each)
         assert importlib.import_module("mine.model").build() == answer
         assert len(sys.path) == len(before) + 1
     assert len(list(tmp_path.glob("millrace-code-*"))) == 2
 
 
 def test_the_process_that_packed_keeps_its_own(project, tmp_path):
-    archive, before = Path(tmp_path) / "code.zip", list(sys.path)
-    archive.write_bytes(packed.pack(b"mine.model:build"))
+    archive, before = packed.pack(b"mine.model:build"), list(sys.path)
     packed.unpack(archive)
     assert sys.path == before
 
@@ -95,14 +90,13 @@ def test_the_process_that_packed_keeps_its_own(project, tmp_path):
 def test_nothing_is_imported_from_a_folder_that_somebody_else_has_put_there(
     project, tmp_path, monkeypatch, taken
 ):
-    archive = Path(tmp_path) / "code.zip"
-    archive.write_bytes(packed.pack(b"mine.model:build"))
+    archive = packed.pack(b"mine.model:build")
     monkeypatch.setattr(packed, "_own", set())  # as on a worker
     sys.path.remove(str(project))
     theirs = tmp_path / "theirs"
     (theirs / "mine").mkdir(parents=True)
     (theirs / "mine" / "model.py").write_text("def build(): return 'theirs'\n")
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(archive).hexdigest()[:16]
     place = tmp_path / f"millrace-code-{os.getuid()}-{digest}"
     if taken.startswith("a link"):
         place.symlink_to(theirs)
