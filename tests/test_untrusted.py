@@ -15,13 +15,14 @@ FILES = sorted(
 SECURITY = (PROJECT / "docs/security.md").read_text()
 
 RUNS = re.compile(  # what runs, or may run, what it is given
-    r"(?:(?:c?[Pp]ickle|cloudpickle|dill|marshal)\.(?:loads?|Unpickler)|joblib\.load|shelve\.open"
+    r"(?:(?:c?[Pp]ickle|cloudpickle|dill|marshal)\.(?:loads?|Unpickler)|\w*Unpickler|joblib\.load|shelve\.open"
     r"|(?:.*\.)?read_pickle|torch\.load|(?:builtins\.)?(?:eval|exec|compile|__import__)"
     r"|yaml\.(?!safe_load\b|safe_dump|dump\b|YAMLError\b).*|os\.(?:system|popen|exec\w*|spawn\w*)"
     r"|runpy\..*|code\.Interactive.*|tempfile\.mktemp|xml\..*|.*\.enable_unsafe_deserialization)"
 )
 MADE_HERE = {  # by the process itself or by its parent, for the other: no input of anybody else
     ("components/beam/notes.py", "pickle.loads"),
+    ("components/beam/places.py", "_Unpickler"),
     ("components/training/ranks.py", "pickle.loads"),
     ("components/training/replicas.py", "pickle.loads"),
     ("pipeline/cli/models.py", "os.execv"),
@@ -66,6 +67,7 @@ def test_nothing_that_is_read_is_run_but_what_this_process_or_its_parent_wrote()
     ("source", "name"),
     [
         ("pickle.loads(data)", "pickle.loads"),
+        ("MyUnpickler(file).load()", "MyUnpickler"),
         ("pandas.read_pickle(path)", "pandas.read_pickle"),
         ("yaml.load(text, Loader=yaml.Loader)", "yaml.load"),
         ("yaml.full_load(text)", "yaml.full_load"),

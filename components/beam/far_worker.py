@@ -16,6 +16,7 @@ import hashlib
 import pathlib
 import pickle
 import shutil
+import socket
 import threading
 import time
 import uuid
@@ -26,6 +27,7 @@ from millrace.components.beam import notes
 from millrace.components.beam.places import Named, Places
 from millrace.components.user_code import packed
 from millrace.serving import remote
+from millrace.serving.errors import RemoteError
 
 OUT = "out"  # the key of the folder that a pass writes to
 PASS = "pass"  # noqa: S105 - the name of a file
@@ -61,10 +63,17 @@ def work_on(url: str, index: int) -> None:
     Raises:
         RemoteError: what it reads cannot be fetched, or what it wrote not be uploaded.
     """
+    try:
+        _work_on(url, index)
+    except RemoteError as error:
+        raise RemoteError(f"On worker {socket.gethostname()}: {error}") from error
+
+
+def _work_on(url: str, index: int) -> None:
     with _copies.used(url) as folder:
         with _preparing:
             given, pickled = _given(url)
-        needs, shard = pickle.loads(_read(url, f"shard-{index:09d}"))  # noqa: S301 - see `exchange`
+        needs, shard = notes.unpickled(_read(url, f"shard-{index:09d}"))
         name = uuid.uuid4().hex
         out = folder / OUT / name
         places = Places({OUT: str(out)} | {key: str(folder / key) for key in given.keys})
@@ -89,7 +98,7 @@ def _read(url: str, name: str) -> bytes:
 def _given(url: str) -> tuple[Given, bytes]:
     """What a pass needs, and its work; a person's own modules can be imported then."""
     packed.unpack(_read(url, notes.CODE))
-    return pickle.loads(_read(url, PASS)), _read(url, notes.WORK)  # noqa: S301 - see `exchange`
+    return notes.unpickled(_read(url, PASS)), _read(url, notes.WORK)
 
 
 def _fetched(places: Places, needs: Iterable[Needed]) -> set[pathlib.Path]:

@@ -132,7 +132,12 @@ def _read(folder: Path, count: int, label: str) -> Iterator[Any]:
 
 def load(path: Path) -> Any:
     """What is pickled in a file of the folder."""
-    return pickle.loads(path.read_bytes())  # noqa: S301 - written by this pass
+    return unpickled(path.read_bytes())
+
+
+def unpickled(content: bytes) -> Any:
+    """What this pass has pickled."""
+    return pickle.loads(content)  # noqa: S301 - written by this pass
 
 
 def file(folder: Path, kind: str, index: int) -> Path:

@@ -59,15 +59,7 @@ class Places:
 
     def loads(self, content: bytes) -> Any:
         """What `dumps` has pickled, maybe on another machine."""
-        places = self
-
-        class Unpickler(pickle.Unpickler):
-            def persistent_load(self, keyed: Any) -> Any:
-                form, text = keyed
-                here = _KEYS.sub(lambda match: places._folders[match[1]], text)
-                return here if form is None else form(here)
-
-        return Unpickler(io.BytesIO(content)).load()
+        return _Unpickler(io.BytesIO(content), self._folders).load()
 
     def folder(self, key: str) -> pathlib.Path:
         """That of this machine."""
@@ -80,3 +72,16 @@ class Places:
         if found.start() == 0 and text[found.end() :][:1] in ("", "/"):
             note(Named(self._keys[found[0]], text[found.end() :].strip("/")))
         return self._known.sub(lambda match: _KEY.format(self._keys[match[0]]), text)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads what `Places.dumps` has pickled, which is a pass's own."""
+
+    def __init__(self, content: io.BytesIO, folders: Mapping[str, str]) -> None:
+        super().__init__(content)
+        self._folders = folders
+
+    def persistent_load(self, keyed: Any) -> Any:
+        form, text = keyed
+        here = _KEYS.sub(lambda match: self._folders[match[1]], text)
+        return here if form is None else form(here)

@@ -189,6 +189,10 @@ def test_workers_that_do_not_see_the_drivers_disk_write_the_same(
         csv_example_gen(source, out / "examples", run_on=run_on, shards=2)
         written.append({file: path.read_bytes() for file, path in files(out)})
     assert written[0] == written[1]
+    (tmp_path / "met").mkdir()
+    work = functools.partial(own.meet, tmp_path / "met")
+    _, workers = zip(*shard_pass("Ask", range(4), work, Path(hidden / "scratch"), far), strict=True)
+    assert len(set(workers)) == 2
     work = functools.partial(own.names, hidden)
     assert list(shard_pass("Ask", [0], work, Path(tmp_path), BeamOptions(dask))) == [[]]
 

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import logging
 import pathlib
+import socket
 
 import fsspec
 import pytest
@@ -154,6 +155,13 @@ def test_the_error_of_a_worker_names_the_drivers_files(folders, far):
         far([0, 2, 1], work)
     assert str(caught.value) == f"{folders}/data/a:2: no number"
     assert left() == []
+
+
+def test_a_worker_that_cannot_reach_the_store_says_which_it_is(folders, worker, monkeypatch):
+    monkeypatch.setattr(far_worker, "_copies", worker())
+    monkeypatch.setattr(socket, "gethostname", lambda: "far")
+    with pytest.raises(RemoteError, match=rf"^On worker far: {URL}/pass/given/code\.zip: expected"):
+        far_worker.work_on(f"{URL}/pass", 0)
 
 
 def fail(_):
