@@ -126,9 +126,18 @@ def test_what_lies_in_the_folder_written_to_is_read_and_not_written_again(folder
     unpacked = folders / "scratch" / "staging" / ".unpacked"
     unpacked.mkdir()
     (unpacked / "a").write_text("a")
+    before = (unpacked / "a").stat()
     work = functools.partial(seen, Path(unpacked))
     assert far([1], work) == [["a"]]
     assert far([1], work, Reads(Path(unpacked), lambda _: ["a"])) == [["a"]]
+    assert (unpacked / "a").stat() == before
+
+
+def test_what_a_pass_writes_to_and_what_that_lies_in_is_given_to_no_worker(folders, far):
+    out = folders / "scratch" / "staging"
+    (out / "earlier").write_text("a")
+    for folder in (out, out.parent):
+        assert far([1], functools.partial(seen, Path(folder))) == [[]]
 
 
 def test_a_copy_of_what_is_in_a_store_is_fetched_from_there(folders, far, monkeypatch):
@@ -181,17 +190,17 @@ def test_of_two_tries_at_a_shard_one_counts(folders, far, monkeypatch):
     monkeypatch.setattr(
         pipelines, "run", lambda flags, label, work, shards: run(flags, label, work, [0, 0])
     )
-    tries = iter([b"1", b"2"])
+    tries = iter("12")
 
     def work(target):
-        content = next(tries)
-        pathlib.Path(target).write_bytes(content)
-        return content
+        name = next(tries)
+        pathlib.Path(target + name).touch()
+        return name
 
     monkeypatch.setattr(far_worker.Places, "loads", _keeping(work))
-    target = folders / "scratch" / "staging" / "x"
-    assert far([str(target)], work) == [b"2"]
-    assert target.read_bytes() == b"2"
+    out = folders / "scratch" / "staging"
+    assert far([str(out / "x")], work) == ["2"]
+    assert [file.name for file in out.iterdir()] == ["x2"]
 
 
 def _keeping(work):
