@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from millrace.pipeline.dag import Dag
 from millrace.pipeline.recipes import catalog, own
 from millrace.pipeline.root import Root
+from millrace.serving import remote
 from millrace.serving.errors import MillraceError
 
 
@@ -97,14 +98,18 @@ def wire(command: RunCommand, root: Root, settings: Mapping[str, str]) -> Dag | 
     """The steps that the command would run, with these `settings`.
 
     None where the recipe is a person's own, is not there any more, or does not take the settings.
+    Of data in an object store a recipe looks at the copy, as in the run, where it is here.
     """
     if command.recipe not in catalog.RECIPES or own.is_own(command.recipe):
         return None
     row = catalog.RECIPES[command.recipe]
     extras = tuple(dict.fromkeys([*row.extras, *command.extras]))
     wired = dataclasses.replace(row, extras=extras)
+    data = command.data
+    if data and remote.is_remote(data):
+        data = str(remote.mirror(data))
     try:
-        dag = wired.wire(command.name or row.name, command.data, root.serving, command.schema)
+        dag = wired.wire(command.name or row.name, data, root.serving, command.schema)
         catalog.configure(dag, settings, row)
     except (MillraceError, ValueError):
         return None

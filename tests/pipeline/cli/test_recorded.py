@@ -41,6 +41,19 @@ def test_it_is_put_together_again_with_other_settings_and_another_root(root):
     assert again.settings == {"trainer.seed": "1", "a.b": "c"}
 
 
+def test_of_data_in_a_bucket_the_copy_is_looked_at(root, monkeypatch, tmp_path):
+    monkeypatch.setenv("MILLRACE_SCRATCH", str(tmp_path))
+    command = recorded.read("millrace run image-classifier --data s3://bucket/some")
+
+    def first():
+        return next(iter(recorded.wire(command, root, {}).steps))
+
+    assert first() == "image_example_gen"
+    (copy := tmp_path / "files" / "s3" / "bucket" / "some").mkdir(parents=True)
+    (copy / "pixels.npz").touch()
+    assert first() == "pixels_example_gen"
+
+
 @pytest.mark.parametrize(
     "command",
     [
