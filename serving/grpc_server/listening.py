@@ -14,6 +14,8 @@ from millrace.serving.pool import ThreadPool
 MAX_MESSAGE_BYTES = 2**31 - 1
 _MOST_WAITING = 256  # threads that only wait for a batch
 _KEEPALIVE_MS = 60_000  # a connection with requests that is silent for so long is asked for a sign
+_CONNECTION_MS = 30 * 60_000  # after which callers are asked to connect anew, which gRPC does
+_LAST_REQUESTS_MS = 10 * 60_000  # that the requests on it have to end
 _CYTHON, _NO_TEXT = "grpc._cython.cygrpc", "Invalid encoding on "
 _log = logging.getLogger(__name__)
 
@@ -44,6 +46,9 @@ def grpc_server(
             # Callers that vanish without a word in the middle of a request are noticed; gRPC's own
             # value is two hours.
             ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+            # Those that stay, and never send the rest or read their answers, are not for ever.
+            ("grpc.max_connection_age_ms", _CONNECTION_MS),
+            ("grpc.max_connection_age_grace_ms", _LAST_REQUESTS_MS),
             # A port in use is an error, unless the workers share it.
             ("grpc.so_reuseport", int(options.workers > 1)),
         ],

@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import random
+import re
 import struct
 import sys
 import zipfile
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from etils import epath
 from PIL import Image
 
@@ -136,18 +138,64 @@ def images() -> list[Case]:
 
     for write in (links, pipe):
         cases.append(Case(write.__name__, write, ingested("image_example_gen", **ALL_MAY_FAIL)))
+    return [*cases, *packed_images(good), *arrays()]
+
+
+def packed_images(good: Files) -> list[Case]:
+    """An archive of good pictures, spoiled, and in archives in archives."""
+    cases = []
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as packed:
-        for path, data in good.items():
-            packed.writestr(path, data)
+        for path, content in good.items():
+            packed.writestr(path, content)
+    read = ingested("image_example_gen", "in/a.zip")
     for name, data in spoiled(sink.getvalue(), random.Random("zip")).items():
-        read = ingested("image_example_gen", "in/a.zip")
         cases.append(Case(f"a zip, {name}", put({"a.zip": data}), read))
+    nested = sink.getvalue()
+    for depth in range(1, 41):
+        sink = io.BytesIO()
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("a.zip", nested)
+        nested = sink.getvalue()
+        if depth in (1, 3, 40):
+            cases.append(Case(f"a zip in {depth} zips", put({"a.zip": nested}), read))
     return cases
+
+
+def arrays() -> list[Case]:
+    """Folders of `.npy` files: as an `.npz` holds them, in classes, beside pictures, damaged."""
+    pixels = np.arange(6 * 5 * 5, dtype=np.uint8).reshape(6, 5, 5)
+    files = {"x_train.npy": pixels, "y_train.npy": np.array([0, 1] * 3)}
+    saved = {}
+    for name, array in {**files, "objects.npy": np.array([{"a": 1}, None], object)}.items():
+        sink = io.BytesIO()
+        np.save(sink, array)
+        saved[name] = sink.getvalue()
+    shape = saved["x_train.npy"].replace(b"(6, 5, 5)", b"(6, 5e9,)")
+    huge = saved["x_train.npy"].replace(b"(6, 5, 5), }       ", b"(9999999, 99999), }")
+    good = {f"{'ab'[n % 2]}/{n}.png": picture("PNG", n) for n in range(4)}
+    trials = {
+        "pixels and labels": {name: saved[name] for name in files},
+        "an array in each class": {
+            "a/1.npy": saved["x_train.npy"],
+            "b/2.npy": saved["x_train.npy"],
+        },
+        "beside pictures": {**good, "a/1.npy": saved["x_train.npy"]},
+        "objects": {"x_train.npy": saved["objects.npy"], "y_train.npy": saved["y_train.npy"]},
+        "a wrong shape": {"x_train.npy": shape, "y_train.npy": saved["y_train.npy"]},
+        "a huge shape": {"x_train.npy": huge, "y_train.npy": saved["y_train.npy"]},
+        "cut off": {"x_train.npy": saved["x_train.npy"][:99], "y_train.npy": saved["y_train.npy"]},
+    }
+    return [
+        Case(f".npy, {name}, {component}", put(each), ingested(component, **ALL_MAY_FAIL))
+        for name, each in trials.items()
+        for component in ("image_example_gen", "pixels_example_gen")
+    ]
 
 
 TABLE = "a,b,label\n" + "".join(f"{n},{n / 3:.2f},{'xy'[n % 2]}\n" for n in range(20))
 DAYS = "day,sales\n" + "".join(f"2020-01-{n:02},{n}\n" for n in range(1, 29))
+MILLION = b",".join(b"c%d" % n for n in range(1_000_000))
 NASTY = {
     "NUL bytes": b"\0\0\0,\0\n",
     "a quote that is not closed": b'"1,2,x\n',
@@ -189,6 +237,9 @@ def rows(text: str, component: str) -> list[Case]:
         + b"\n"
         + b"1," * 19_999
         + b"1",
+        "a million columns": b"\n".join((MILLION, re.sub(rb"c\d+", b"1", MILLION))),
+        "a million names alone": MILLION,
+        "a million cells in a row": good[0] + re.sub(rb"c\d+", b"1", MILLION),
         "commas": b"," * 10_000,
         "quotes": b'"' * 10_001,
         "line ends": b"\n" * 10_000,

@@ -1,5 +1,7 @@
 """Flags that change how a running server answers, tested over the wire."""
 
+import contextlib
+import socket
 import time
 from concurrent import futures
 
@@ -9,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from millrace.serving import cores
+from millrace.serving import cores, security
 from millrace.serving.batching.parameters import PER_MODEL
 from millrace.serving.client import Client
 from millrace.serving.errors import (
@@ -24,6 +26,7 @@ from millrace.serving.grpc_server import listening, servicer
 from millrace.serving.loading import session_config
 from millrace.serving.protos import prediction_service_pb2 as messages
 from millrace.serving.server import ModelServer
+from tests.serving import http2
 from tests.serving.conftest import free_port
 from tests.serving.test_contract import predict_request
 
@@ -74,6 +77,36 @@ def test_channel_arguments_reach_grpc_and_an_oversize_message_is_refused(serve, 
         assert client.predict("half", {"x": [1.0]})["y"] == 2.5
         with pytest.raises(ResourceExhaustedError, match="larger than max"):
             client.predict("half", {"x": [1.0] * 1000})
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", http2.half_a_message()], ids=["headers alone", "half a message"]
+)
+def test_who_never_sends_the_rest_is_disconnected(serve, push, tmp_path, sent):
+    push(tmp_path / "half", 1)
+    age = "grpc.max_connection_age_ms=50,grpc.max_connection_age_grace_ms=50"
+    target = serve(tmp_path / "half", grpc_channel_arguments=age)
+    host, _, port = target.partition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(http2.headers() + sent)
+        with contextlib.suppress(ConnectionResetError):
+            while connection.recv(2**16):
+                pass
+    with Client(target) as client:
+        assert client.predict("half", {"x": [1.0]})["y"] == 2.5
+
+
+def test_connections_end_in_half_an_hour_unless_a_flag_says_otherwise(monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        grpc, "server", lambda *_, options, **more: given.append(dict(options[::-1]))
+    )
+    for arguments in ("", "grpc.max_connection_age_ms=1000"):
+        options = Options(grpc_channel_arguments=arguments)
+        listening.grpc_server(options, [], security.Gate(), 0)
+    ages = [each["grpc.max_connection_age_ms"] for each in given]
+    assert ages == [1_800_000, 1_000]
+    assert {each["grpc.max_connection_age_grace_ms"] for each in given} == {600_000}
 
 
 def test_a_unix_socket_is_taken_over_from_an_earlier_server(serve, push, tmp_path):

@@ -191,9 +191,9 @@ def settle(
         )
     if (widest := max(len(record.cells) for record in form.records)) > MOST_COLUMNS:
         raise DataError(
-            f"{place}: expected at most {MOST_COLUMNS:,} columns. Received: {widest:,}, parted by "
-            f"{form.delimiter!r}. Correct option csv.delimiter if these are none, keep those that "
-            "matter, or write a row for each value."
+            f"{place}: expected at most {MOST_COLUMNS:,} columns. Received: {widest:,} or more, "
+            f"parted by {form.delimiter!r}. Correct option csv.delimiter if these are none, keep "
+            "those that matter, or write a row for each value."
         )
     if form.quote and given.quoting is None:
         _check_escapes(place, sample)

@@ -20,6 +20,7 @@ from millrace.components.errors import DataError
 from millrace.components.example_gen.csv import quotes as csv_quotes
 from millrace.components.example_gen.csv.dialect import Dialect
 from millrace.components.example_gen.csv.encodings import bom_length
+from millrace.components.files import walk
 
 _SHIFTED = ("utf-16", "utf-32", "utf-7", "iso2022", "hz")  # a byte 10 may be no line's end
 _BLOCK = 2**22  # bytes parsed at once
@@ -98,12 +99,17 @@ def blocks(root: Path, span: Span, dialect: Dialect) -> Iterator[tuple[bytes, in
     """The bytes of `span` in parsable pieces, and the line that each begins in.
 
     Lines of comments are emptied, and blanks around quotes dropped.
+
+    Raises:
+        DataError: the file has become shorter since its spans were found.
     """
     with _opened(root / span.path, span, dialect) as file:
         position, line = span.start, span.line
         while position < span.stop:
             file.seek(position)
             block = _block(file, min(_BLOCK, span.stop - position), dialect, span.stop - position)
+            if not block:
+                raise walk.vanished(root / span.path, "it became shorter")
             yield _plain(block, dialect), line
             position, line = position + len(block), line + line_ends(block)
 

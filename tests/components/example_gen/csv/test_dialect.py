@@ -57,8 +57,9 @@ def test_more_columns_than_any_table_has_are_refused():
     with pytest.raises(DataError) as refused:
         settle(f"a\n{row},1\n", delimiter=",")
     assert str(refused.value) == (
-        "t.csv: expected at most 20,000 columns. Received: 20,001, parted by ','. Correct option "
-        "csv.delimiter if these are none, keep those that matter, or write a row for each value."
+        "t.csv: expected at most 20,000 columns. Received: 20,001 or more, parted by ','. Correct "
+        "option csv.delimiter if these are none, keep those that matter, or write a row for each "
+        "value."
     )
 
 

@@ -130,6 +130,20 @@ def test_a_quote_that_nothing_closes_is_refused_with_its_line(tmp_path, name):
         list(spans.spans(Path(tmp_path), name, "", COMMA, 1000))
 
 
+@pytest.mark.parametrize("left", [0, 9, 14])
+def test_a_file_that_becomes_shorter_meanwhile_is_refused(tmp_path, left):
+    file = tmp_path / "t.csv"
+    file.write_bytes(b"a,b\n1,2\n3,4\n5,6\n")
+    (span,) = spans.spans(Path(tmp_path), "t.csv", "", COMMA, 1000)
+    file.write_bytes(file.read_bytes()[:left])
+    with pytest.raises(DataError) as refused:
+        list(spans.blocks(Path(tmp_path), span, COMMA))
+    assert str(refused.value) == (
+        f"{file}: expected a file that stays as it is while the data is read. Received: it became "
+        "shorter. Run it again when nothing writes there."
+    )
+
+
 def test_a_gzipped_file_is_read_as_one(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n"))
     (span,) = spans.spans(Path(tmp_path), "t.csv.gz", "test", COMMA, 4)
