@@ -42,7 +42,7 @@ _PACKED: dict[bytes, Callable[..., contextlib.AbstractContextManager[Any]]] = {
 _ENCRYPTED, _IN_UTF8 = 0x1, 0x800  # flags of a member of a zip
 _BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError),
-    NotImplementedError,
+    *(NotImplementedError, UnicodeDecodeError),  # a zip's names may be said to be UTF-8
 )
 _log = logging.getLogger(__name__)
 

@@ -78,7 +78,7 @@ def parse(text: str) -> Call:
             raise ValueError(given)
         positional = tuple(ast.literal_eval(each) for each in read.args)
         named = {str(each.arg): ast.literal_eval(each.value) for each in read.keywords}
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # a list as a key
         raise ValueError(
             f"expected arguments that are plain values of Python, such as gamma=2, name='own'. "
             f"Received: ({given}). Give other objects from a function of your own that makes "

@@ -240,6 +240,13 @@ def test_what_is_broken_or_no_archive_is_refused(tmp_path, out, name):
         read(Path(tmp_path / name), out)
 
 
+def test_a_zip_whose_names_are_not_the_utf_8_that_it_says_is_refused(tmp_path, out):
+    archive = pathlib.Path(zipped(tmp_path / "x.zip", {"a/é.png": b"x"}))
+    archive.write_bytes(archive.read_bytes().replace("é".encode(), b"\xb5\xb5"))
+    with pytest.raises(DataError, match=r"expected an archive that can be unpacked\. Received"):
+        read(Path(archive), out)
+
+
 def test_a_file_where_a_folder_should_be_is_refused(tmp_path, out):
     archive = tarred(tmp_path / "x.tar", ("a", b"x"), ("a/1.png", b"x"))
     with pytest.raises(DataError, match=r"Received: a/1\.png: "):

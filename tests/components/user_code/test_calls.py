@@ -28,7 +28,10 @@ def test_other_words_are_none(text):
         calls.parse(text)
 
 
-@pytest.mark.parametrize("given", ["gamma=x", "gamma=", "**{}", "f(2)", "1)(2", "*[1]"])
+@pytest.mark.parametrize(
+    "given",
+    ["gamma=x", "gamma=", "**{}", "f(2)", "1)(2", "*[1]", "{[1]: 2}", "{[]}", f"{'-' * 9_999}1"],
+)
 def test_arguments_that_are_no_plain_values_are_refused(given):
     with pytest.raises(ValueError, match="plain values of Python, such as gamma=2"):
         calls.parse(f"mine:focal({given})")
