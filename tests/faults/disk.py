@@ -6,10 +6,12 @@
 run needs, a little more each time; then it is given room, and the next run must end as if nothing
 had been. `read-only`: the file system of a finished root is mounted read-only; a run is refused
 with a text, and `runs` and `verify` go on. `denied`: the same where the root is somebody else's,
-for a process that has no power to pass over that; and data that only another may read. `bits`: one
-bit is turned in each file of each output: `millrace verify` names every one, and after `verify
---repair` the next run makes them again. All is done by the command `millrace`, which may never
-print a traceback.
+for a process that has no power to pass over that; and data that only another may read. `nobody`:
+the user of that name, who has no home and may write below the root alone, runs each kind of data,
+and is refused where even that is not so. `slow`: each write, sync and rename takes its time, by a
+library that a C compiler makes; the run ends as any other. `bits`: one bit is turned in each file
+of each output: `millrace verify` names every one, and after `verify --repair` the next run makes
+them again. All is done by the command `millrace`, which may never print a traceback.
 """
 
 import argparse
@@ -25,7 +27,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from millrace.pipeline.console import print_table, stdout_console
-from tests.faults.kill import MILLRACE, Lost, check_done, check_store, contents, write_table
+from tests.faults.kill import (
+    KINDS,
+    MILLRACE,
+    WRITERS,
+    Lost,
+    check_done,
+    check_store,
+    contents,
+    write_table,
+)
 
 RUN = ["run", "line-fit", "--set", "trainer.epochs=30", "--json"]
 
@@ -34,6 +45,30 @@ RUN = ["run", "line-fit", "--set", "trainer.epochs=30", "--json"]
 # lie where none but root may look.
 POWERLESS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner,-chown")
 NOBODY = 65534
+# The user without rights, who may look at what only root may, since Python may lie there.
+AS_NOBODY = (
+    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
+SLOW = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <unistd.h>
+#define SLOW(ms, type, name, given, passed) \\
+  type name given { \\
+    static type (*next) given; \\
+    if (!next) next = (type (*) given) dlsym(RTLD_NEXT, #name); \\
+    usleep(ms * 1000); \\
+    return next passed; \\
+  }
+SLOW(1, ssize_t, write, (int f, const void *b, size_t n), (f, b, n))
+SLOW(5, ssize_t, pwrite64, (int f, const void *b, size_t n, off_t o), (f, b, n, o))
+SLOW(200, int, fsync, (int f), (f))
+SLOW(200, int, fdatasync, (int f), (f))
+SLOW(50, int, rename, (const char *a, const char *b), (a, b))
+"""
 
 
 def called(
@@ -141,6 +176,49 @@ def denied(base: Path, whole: Path) -> str:
     return "refused with a text, root and data; runs and verify work"
 
 
+def nobody(base: Path, whole: Path) -> str:
+    """Run each kind of data as the user `nobody`, and without the right to write to the root."""
+    base.chmod(0o755)
+    environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    environment |= {"HOME": "/nonexistent", "CUDA_VISIBLE_DEVICES": ""}
+    ends = []
+    for name, kind in KINDS.items():
+        place = base / f"nobody-{name}"
+        (place / "root").mkdir(parents=True)
+        if kind.data:
+            WRITERS[kind.data](place / "data.csv")
+        _, *words = kind.command(place, place / "root")
+        words = words[: words.index("--root")]
+        told = {"prefix": AS_NOBODY, "env": environment, "cwd": "/"}
+        refused = called(place / "root", *words, **told)
+        if refused.returncode == 0 or "ermission denied" not in refused.stderr + refused.stdout:
+            raise Lost(f"{name}, no right to write: {refused.returncode} {refused.stderr[-500:]}")
+        os.chown(place / "root", NOBODY, NOBODY)
+        done = called(place / "root", *words, **told)
+        if done.returncode:
+            raise Lost(f"{name}: {done.stdout[-500:]}{done.stderr[-1500:]}")
+        ends.append(name)
+    return f"done, and refused without the right to write to the root: {', '.join(ends)}"
+
+
+def slow(base: Path, whole: Path) -> str:
+    """Run where each write, sync and rename takes its time."""
+    (base / "slow.c").write_text(SLOW)
+    library = base / "slow.so"
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return "not tried: there is no C compiler"
+    command = [compiler, "-shared", "-fPIC", "-O1", "-o", library, base / "slow.c", "-ldl"]
+    subprocess.run(command, check=True)
+    environment = {**os.environ, "LD_PRELOAD": str(library)}
+    done = called(base / "slow", *RUN, env=environment)
+    if done.returncode:
+        raise Lost(f"run: {done.stdout[-500:]}{done.stderr[-1500:]}")
+    check_store(base / "slow")
+    check_done(base / "slow", whole, json.loads(done.stdout))
+    return "done, equal to an undisturbed run"
+
+
 def bits(base: Path, whole: Path) -> str:
     """Turn a bit in each file of each output, by the seed 7."""
     root, draw = base / "bits", random.Random(7)
@@ -164,13 +242,19 @@ def main() -> int:
     """Print one row per fault; returns 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=20, help="sizes of the disk that fills up")
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help="without root, bits alone")
+    parser.add_argument(
+        "faults", nargs="*", metavar="FAULT", help="without root, bits and slow alone"
+    )
     arguments = parser.parse_args()
     base, rows = Path(tempfile.mkdtemp(prefix="disk-")), []
     whole = base / "whole"
     called(whole, *RUN)
-    cases: dict[str, Callable[[], str]] = {"bits": lambda: bits(base, whole)}
+    cases: dict[str, Callable[[], str]] = {
+        "bits": lambda: bits(base, whole),
+        "slow": lambda: slow(base, whole),
+    }
     if os.geteuid() == 0:
+        cases["nobody"] = lambda: nobody(base, whole)
         cases["denied"] = lambda: denied(base, whole)
         cases["read-only"] = lambda: read_only(base, whole)
         cases["full"] = lambda: full(base, whole, arguments.steps)
