@@ -286,3 +286,21 @@ def test_of_several_outputs_of_a_type_a_result_gives_the_last(toy):
     dag.step(toys.count, step_name="count_again", examples=dag.steps["read"])
     result = toy.carry_out(dag)
     assert result.output(Statistics) == result.artifacts["count_again"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "data", "failed", "can_resume"),
+    [
+        ("train.fail=data", "abc", 3, True),
+        ("train.fail=bug", "abc", 3, True),
+        ("train.fail=option", "abc", 3, False),
+        ("train.fail=no", "refused", 0, False),
+    ],
+    ids=["of an output", "a bug", "an option", "the user's data"],
+)
+def test_the_same_command_goes_on_unless_options_or_data_are_to_be_corrected(
+    toy, setting, data, failed, can_resume
+):
+    (toy.data / "a.txt").write_text(data)
+    step = toy.run(setting).steps[failed]
+    assert (step.status, step.can_resume) == ("failed", can_resume)
