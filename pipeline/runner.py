@@ -30,7 +30,13 @@ from millrace.pipeline import (
     steplog,
 )
 from millrace.pipeline.dag import Dag, Input, Source, Step
-from millrace.pipeline.errors import UsageError, WiringError, describe_error, describe_failure
+from millrace.pipeline.errors import (
+    StoreError,
+    UsageError,
+    WiringError,
+    describe_error,
+    describe_failure,
+)
 from millrace.pipeline.leases import LEASE_SECONDS
 from millrace.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord, now
 from millrace.pipeline.rehearsal import Rehearsal
@@ -322,6 +328,8 @@ class Runner:
             message = describe_failure(ended_by)
             if isinstance(ended_by, Exception) and not isinstance(ended_by, OptionError):
                 message = damage.blamed(self.store, inputs) or message
+            if isinstance(ended_by, Exception):
+                message = self._changed_meanwhile(step, begun) or message
             done = self.store.finish_execution(execution.id, "failed", error=message)
             if not isinstance(ended_by, Exception):
                 raise ended_by from None
@@ -406,6 +414,16 @@ class Runner:
                 self._require(self._states[node], self._sources[node].digest)
         for name, before in begun.files.items():
             self._require(before, begun.execution.ingredients["inputs"][f"file {name}"])
+
+    def _changed_meanwhile(self, step: Step, begun: "_Begun") -> str:
+        """What `step`, which has failed, has read and was changed meanwhile, told as an error."""
+        try:
+            self._check_unchanged(step, begun)
+        except DataError as error:
+            return describe_error(error)
+        except (StoreError, OSError) as error:  # nobody can know; the step's own error is told
+            _log.warning("step %s: its data cannot be compared: %s", step.name, error)
+        return ""
 
     def _require(self, before: fingerprint.State, digest: str) -> None:
         # Times may change where contents do not: then the files are read again.

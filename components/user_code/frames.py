@@ -89,9 +89,13 @@ def find(error: BaseException) -> OwnError | None:
 
 
 def is_own(file: str) -> bool:
-    """Whether `file` is neither Python's, installed, nor of millrace."""
+    """Whether `file` is neither Python's, installed, nor of millrace.
+
+    Frames of compiled libraries name files of where these were built, which are nowhere here.
+    """
     return (
         file.endswith(".py")
+        and (pathlib.PurePath(file).is_absolute() or pathlib.Path(file).is_file())
         and _GENERATED not in file
         and not file.startswith(("<", *_others()))
         and not str(pathlib.Path(file).resolve()).startswith(_others())

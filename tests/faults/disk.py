@@ -191,7 +191,7 @@ def nobody(base: Path, whole: Path) -> str:
         words = words[: words.index("--root")]
         told = {"prefix": AS_NOBODY, "env": environment, "cwd": "/"}
         refused = called(place / "root", *words, **told)
-        if refused.returncode == 0 or "ermission denied" not in refused.stderr + refused.stdout:
+        if refused.returncode == 0 or "can be written to" not in refused.stderr + refused.stdout:
             raise Lost(f"{name}, no right to write: {refused.returncode} {refused.stderr[-500:]}")
         os.chown(place / "root", NOBODY, NOBODY)
         done = called(place / "root", *words, **told)

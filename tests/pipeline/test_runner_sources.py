@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from millrace.components.errors import DataError, OptionError
 from millrace.pipeline import fingerprint
 from tests.pipeline import toys
 
@@ -67,6 +68,20 @@ def test_a_step_fails_whose_data_change_while_it_reads_them(toy, meddled, change
         f"Received: {what}. Run it again when nothing writes there."
     )
     assert not (toy.root.path / "artifacts" / "read").exists()
+
+
+@pytest.mark.parametrize("error", [DataError("a"), OptionError("b"), FileNotFoundError("c")])
+def test_an_error_that_may_come_of_a_change_names_the_file_that_has_changed(
+    toy, meddled, monkeypatch, error
+):
+    class Raising(list):
+        def append(self, name):
+            raise error
+
+    monkeypatch.setattr(toys, "CALLS", Raising())
+    assert "expected a file that stays" not in meddled(lambda data: None).steps[0].error
+    result = meddled(CHANGES["changes"])
+    assert result.steps[0].error.startswith(f"{toy.data}/a.txt: expected a file that stays")
 
 
 @pytest.mark.parametrize("change", ["changes", "changes and is dated back", "vanishes"])

@@ -139,6 +139,7 @@ def test_libraries_python_and_millrace_are_not_own_code(tmp_path):
         assert not frames.is_own(module.__file__)
     assert not frames.is_own("/tmp/__autograph_generated_file1.py")  # noqa: S108 - only a name
     assert not frames.is_own("<string>")
+    assert not frames.is_own("apache_beam/runners/common.py")  # of Cython, where it was compiled
 
 
 def test_a_log_has_the_frames_of_own_code_above_the_whole_traceback(mine, tmp_path):
