@@ -234,7 +234,9 @@ def _of_zip(file: IO[bytes]) -> Iterator[_Member]:
             odd = f"{_shown(path)!r}, a link" if kind == 0o12 else _odd_path(path)
             if info.flag_bits & _ENCRYPTED:
                 odd = f"{_shown(path)!r}, which needs a password"
-            if info.is_dir() or odd:
+            if not path:
+                odd = "a file without a name"
+            if path.endswith("/") or odd:
                 yield _Member(path, odd, None)
             else:
                 with opened.open(info) as content:

@@ -247,6 +247,11 @@ def test_a_zip_whose_names_are_not_the_utf_8_that_it_says_is_refused(tmp_path, o
         read(Path(archive), out)
 
 
+def test_a_zip_of_a_file_without_a_name_is_refused(tmp_path, out):
+    with pytest.raises(DataError, match=r"Received: a file without a name"):
+        read(zipped(tmp_path / "x.zip", {"": b"x"}), out)
+
+
 def test_a_file_where_a_folder_should_be_is_refused(tmp_path, out):
     archive = tarred(tmp_path / "x.tar", ("a", b"x"), ("a/1.png", b"x"))
     with pytest.raises(DataError, match=r"Received: a/1\.png: "):
