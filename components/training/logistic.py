@@ -2,7 +2,9 @@
 
 What is made small is scikit-learn's: C sum_i s_i loss_i + |V|^2 / 2, the bias free of penalty,
 where loss is the log loss of a softmax over the classes, or of a sigmoid for the second of two.
-It is solved by L-BFGS (Liu, Nocedal, 1989).
+It is solved by L-BFGS (Liu, Nocedal, 1989). Of rows that are fewer than features, which is what
+texts are, V is a sum of them (the representer theorem): then their products with one another, once
+factored, take the place of the features, and a step a thirtieth of the time.
 """
 
 import dataclasses
@@ -10,7 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import optimize, sparse, special
+from scipy import linalg, optimize, sparse, special
 
 from millrace.components.training import measures
 
@@ -19,6 +21,9 @@ logger = logging.getLogger("millrace.components.trainer")
 _LEAST_GAIN = 0.003  # of the log loss, for which a weaker penalty is worth its time
 _LIMIT = 1e-5  # beyond it no answer changes
 _STEPS = 1000
+_IN_MEMORY = 1 << 26  # products of rows, of all units
+_COMMON = 32  # features of more than one row in so many are multiplied as dense ones
+_JITTER = 1e-10  # of a row's product with itself: rows may be equal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +92,7 @@ def fit(
     weights: np.ndarray | None = None,
     scale: np.ndarray | None = None,
     limit: float = _LIMIT,
+    factors: Sequence[np.ndarray] = (),
 ) -> Solution:
     """The solution of the problem.
 
@@ -99,18 +105,20 @@ def fit(
         scale: [features, units], what V is multiplied by to give the kernel: the penalty on a
             weight is lighter where it is larger. None is 1 each.
         limit: the largest number in the gradient of the mean loss at which to end.
+        factors: what `factored` gave for `features` and `scale`.
     """
-    rows, shape = features.shape[0], start.kernel.shape
+    rows, units = features.shape[0], start.kernel.shape[1]
     each = np.full(rows, 1 / rows) if weights is None else weights / rows
     penalty = 1 / (strength * rows)
-    factor: np.ndarray | float = 1.0 if scale is None else scale
-    transposed = features.T.tocsr()
-    is_binary = shape[1] == 1
+    space: _OfFeatures | _OfRows = _OfFeatures(features, 1.0 if scale is None else scale)
+    if factors:
+        space = _OfRows(features, scale, factors)
+    is_binary = units == 1
     truth = labels[:, None] if is_binary else labels
 
     def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        own, bias = flat[: -shape[1]].reshape(shape), flat[-shape[1] :]
-        logits = np.asarray(features @ (own * factor)) + bias
+        own, bias = flat[:-units].reshape(-1, units), flat[-units:]
+        logits = space.logits(own) + bias
         if is_binary:
             loss = np.logaddexp(0, logits) - truth * logits
             slope = special.expit(logits) - truth
@@ -120,20 +128,123 @@ def fit(
             slope = np.exp(logits - normal)
             slope[np.arange(rows), truth] -= 1
         slope *= each[:, None]
-        kernel = np.asarray(transposed @ slope) * factor + penalty * own
+        gradient = space.gradient(slope) + penalty * own
         total = float(each @ loss[:, 0]) + penalty / 2 * float(np.vdot(own, own))
-        return total, np.concatenate([kernel.ravel(), slope.sum(axis=0)])
+        return total, np.concatenate([gradient.ravel(), slope.sum(axis=0)])
 
-    own = np.divide(start.kernel, factor, out=np.zeros(shape), where=np.not_equal(factor, 0))
     found = optimize.minimize(
         value,
-        np.concatenate([own.ravel(), start.bias]),
+        np.concatenate([space.start(start.kernel).ravel(), start.bias]),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": _STEPS, "gtol": limit, "ftol": np.finfo(float).eps, "maxls": 50},
     )
-    own, bias = found.x[: -shape[1]].reshape(shape), found.x[-shape[1] :]
-    return Solution(own * factor, bias)
+    return Solution(space.kernel(found.x[:-units].reshape(-1, units)), found.x[-units:])
+
+
+def factored(
+    features: sparse.csr_matrix, units: int, scale: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """The products of rows with one another as L L^T, L [rows, rows]; none where it would not pay.
+
+    Args:
+        features: float [rows, features].
+        units: of the last layer.
+        scale: [features, units], as of `fit`: then each unit has an L of its own.
+    """
+    rows, columns = features.shape
+    count = 1 if scale is None else units
+    if rows >= columns or count * rows**2 > _IN_MEMORY:
+        return []
+    parts = [features] if scale is None else [_scaled(features, each) for each in scale.T]
+    return [_factor(_products(part)) for part in parts]
+
+
+def _scaled(features: sparse.csr_matrix, by: np.ndarray) -> sparse.csr_matrix:
+    data = features.data * by[features.indices]
+    return sparse.csr_matrix((data, features.indices, features.indptr), features.shape)
+
+
+def _products(features: sparse.csr_matrix) -> np.ndarray:
+    rows = features.shape[0]
+    is_common = np.bincount(features.indices, minlength=features.shape[1]) * _COMMON > rows
+    by_column = features.tocsc()
+    common, rare = by_column[:, is_common].toarray(), by_column[:, ~is_common].tocsr()
+    return np.asarray(common @ common.T + (rare @ rare.T).toarray())
+
+
+def _factor(products: np.ndarray) -> np.ndarray:
+    products[np.diag_indices_from(products)] += _JITTER * max(1e-300, products.diagonal().mean())
+    return np.asarray(linalg.cholesky(products, lower=True, overwrite_a=True))
+
+
+class _OfFeatures:
+    """V itself is looked for, [features, units]."""
+
+    def __init__(self, features: sparse.csr_matrix, factor: np.ndarray | float) -> None:
+        self._features, self._transposed = features, features.T.tocsr()
+        self._factor = factor
+
+    def start(self, kernel: np.ndarray) -> np.ndarray:
+        """V of a kernel."""
+        is_free = np.not_equal(self._factor, 0)
+        return np.divide(kernel, self._factor, out=np.zeros(kernel.shape), where=is_free)
+
+    def logits(self, own: np.ndarray) -> np.ndarray:
+        """Of each row, but for the bias."""
+        return np.asarray(self._features @ (own * self._factor))
+
+    def gradient(self, slope: np.ndarray) -> np.ndarray:
+        """By V, of a loss whose slope by the logits is `slope`."""
+        return np.asarray(self._transposed @ slope) * self._factor
+
+    def kernel(self, own: np.ndarray) -> np.ndarray:
+        """Of a V."""
+        return own * self._factor
+
+
+class _OfRows:
+    """V = X^T A is looked for as W = L^T A, [rows, units], where X X^T = L L^T; |V| = |W|."""
+
+    def __init__(
+        self,
+        features: sparse.csr_matrix,
+        scale: np.ndarray | None,
+        factors: Sequence[np.ndarray],
+    ) -> None:
+        self._features, self._scale, self._factors = features, scale, factors
+
+    def start(self, kernel: np.ndarray) -> np.ndarray:
+        """W of a kernel, as it is on these rows."""
+        logits = np.asarray(self._features @ kernel)
+        return self._each(logits, lambda factor, part: _solved(factor, part, "N"))
+
+    def logits(self, own: np.ndarray) -> np.ndarray:
+        """Of each row, but for the bias."""
+        return self._each(own, lambda factor, part: factor @ part)
+
+    def gradient(self, slope: np.ndarray) -> np.ndarray:
+        """By W, of a loss whose slope by the logits is `slope`."""
+        return self._each(slope, lambda factor, part: factor.T @ part)
+
+    def kernel(self, own: np.ndarray) -> np.ndarray:
+        """Of a W."""
+        shares = self._each(own, lambda factor, part: _solved(factor, part, "T"))
+        plain = np.asarray(self._features.T @ shares)
+        return plain if self._scale is None else plain * self._scale**2
+
+    def _each(
+        self, values: np.ndarray, work: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """What `work` makes of the columns of each factor, side by side."""
+        if len(self._factors) == 1:
+            return np.asarray(work(self._factors[0], values))
+        pairs = zip(self._factors, values.T, strict=True)
+        return np.stack([work(factor, part) for factor, part in pairs], axis=1)
+
+
+def _solved(factor: np.ndarray, values: np.ndarray, trans: str) -> np.ndarray:
+    return np.asarray(linalg.solve_triangular(factor, values, trans=trans, lower=True))
 
 
 def log_ratios(features: sparse.csr_matrix, labels: np.ndarray, units: int) -> np.ndarray:

@@ -38,7 +38,10 @@ def solve(model: keras.Model, plan: TrainingPlan, options: Ngrams | Letters) -> 
     weights = logistic.balanced(labels, plan.objective.classes) if plan.balanced else None
     by_ratios = isinstance(options, Ngrams) and options.log_ratios
     scale = logistic.log_ratios(features, labels, layer.units) if by_ratios else None
-    fit = functools.partial(logistic.fit, features, labels, weights=weights, scale=scale)
+    factors = logistic.factored(features, layer.units, scale)
+    fit = functools.partial(
+        logistic.fit, features, labels, weights=weights, scale=scale, factors=factors
+    )
     found = logistic.nothing(len(idf), layer.units)
     if options.strength or plan.validation is None:
         found = fit(found, options.strength or _WITHOUT_VALIDATION)

@@ -54,6 +54,34 @@ def test_the_penalty_is_on_a_weight_divided_by_its_scale(classes, units):
     np.testing.assert_allclose(found.kernel.T, expected.coef_ * scale[:, 0], atol=1e-5)
 
 
+@pytest.mark.parametrize("is_scaled", [False, True])
+@pytest.mark.parametrize(("classes", "units"), [(2, 1), (4, 4)])
+def test_by_the_products_of_fewer_rows_the_weights_are_the_same(classes, units, is_scaled):
+    features, labels = problem(classes)
+    rows = [*range(25), *range(5)]  # some of them twice
+    features, labels = features[rows], labels[rows]
+    scale = logistic.log_ratios(features, labels, units) if is_scaled else None
+    factors = logistic.factored(features, units, scale)
+    assert len(factors) == (units if is_scaled else 1)
+    plain, by_rows = logistic.nothing(40, units), logistic.nothing(40, units)
+    for strength in (1.0, 30.0):  # the second begins at the first
+        given = {"strength": strength, "scale": scale, "limit": 1e-10}
+        plain = logistic.fit(features, labels, plain, **given)
+        by_rows = logistic.fit(features, labels, by_rows, factors=factors, **given)
+        np.testing.assert_allclose(by_rows.kernel, plain.kernel, atol=1e-5)
+        np.testing.assert_allclose(by_rows.bias, plain.bias, atol=1e-5)
+
+
+def test_rows_are_multiplied_only_where_they_are_fewer_than_features(monkeypatch):
+    features, _ = problem(2)
+    assert logistic.factored(features, 1) == []
+    (factor,) = logistic.factored(features[:30], 1)
+    products = (features[:30] @ features[:30].T).toarray()
+    np.testing.assert_allclose(factor @ factor.T, products, atol=1e-8)
+    monkeypatch.setattr(logistic, "_IN_MEMORY", 30**2 - 1)
+    assert logistic.factored(features[:30], 1) == []
+
+
 def test_the_log_ratio_is_of_a_feature_s_share_in_each_class():
     features = sparse.csr_matrix([[1.0, 0.5, 0], [2.0, 0, 0], [0, 0, 3.0]])
     labels = np.array([1, 1, 0])
